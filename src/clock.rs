@@ -1,0 +1,96 @@
+//! Time: the only code that reads it or sleeps.
+//!
+//! Owns: the present time (wall and monotonic), waiting. Must never know: any room.
+//! Everything else takes a [`Clock`], so that a test can run a month in a second.
+
+#![expect(clippy::disallowed_methods, reason = "this module is where the banned methods live")]
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A future that does nothing but wait.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
+
+/// Where the present time comes from.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// The wall clock, UTC. It may jump; never measure a duration with it.
+    fn now(&self) -> Timestamp;
+    /// Time since this clock was made. It never jumps.
+    fn monotonic(&self) -> Duration;
+    /// A future that ends after `duration`.
+    fn sleep(&self, duration: Duration) -> Sleep;
+}
+
+/// A clock that can be handed around.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clock.
+#[derive(Debug)]
+pub struct SystemClock {
+    started: tokio::time::Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic time starts now.
+    pub fn shared() -> SharedClock {
+        Arc::new(SystemClock { started: tokio::time::Instant::now() })
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// A clock that follows tokio's own time: paused and advanced by a test, it makes hours pass in
+/// milliseconds. Its wall time can be made to jump.
+#[derive(Debug)]
+pub struct VirtualClock {
+    origin: Timestamp,
+    started: tokio::time::Instant,
+    skew_ms: AtomicI64,
+}
+
+impl VirtualClock {
+    /// A clock that shows `origin` now. Call it inside a tokio runtime.
+    pub fn starting_at(origin: Timestamp) -> Arc<VirtualClock> {
+        Arc::new(VirtualClock { origin, started: tokio::time::Instant::now(), skew_ms: AtomicI64::new(0) })
+    }
+
+    /// Lets the wall clock jump by `by`; monotonic time goes on undisturbed.
+    pub fn jump(&self, by: SignedDuration) {
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(0);
+        self.skew_ms.fetch_add(by_ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        let skew = SignedDuration::from_millis(self.skew_ms.load(Ordering::SeqCst));
+        self.origin.checked_add(elapsed).and_then(|at| at.checked_add(skew)).unwrap_or(Timestamp::MAX)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}

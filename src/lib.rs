@@ -1,0 +1,3 @@
+//! `reconciled` sees every Amazon Pay transaction through to its final state.
+pub mod clock;
+pub mod simulator;

@@ -1,0 +1,55 @@
+//! One HTTP exchange as the simulator sees it, whatever carried it: a socket or a test in memory.
+
+use jiff::Timestamp;
+
+/// A request that reached the simulator.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Upper case.
+    pub method: String,
+    /// The `Host` header as sent (with port, if one was sent).
+    pub host: String,
+    /// The path exactly as sent, undecoded, without the query.
+    pub path: String,
+    /// The query exactly as sent, without the question mark; empty when there is none.
+    pub query: String,
+    /// Names in lower case, in the order received.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+    /// When it arrived, by the simulator's clock.
+    pub at: Timestamp,
+}
+
+impl Incoming {
+    /// The first header of this (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What the simulator answers.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+    /// How the carrier treats it.
+    pub carriage: Carriage,
+}
+
+/// What happens to an answer on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carriage {
+    /// It arrives.
+    Whole,
+    /// The connection is closed after this many bytes of the body, though its length promised more.
+    CutAfter(usize),
+    /// Nothing is ever answered; the connection stays open.
+    Hang,
+    /// The connection is reset before any byte.
+    Reset,
+}
