@@ -1,3 +1,9 @@
 //! `reconciled` sees every Amazon Pay transaction through to its final state.
+
+pub mod alerts;
+pub mod apis;
 pub mod clock;
+pub mod payments;
+pub mod reports;
 pub mod simulator;
+pub mod store;

@@ -1,0 +1,38 @@
+//! The payment APIs: how to ask each provider about one object.
+//!
+//! Owns: which APIs there are, and the one shape they share. Must never know: storage, schedules, chats.
+//! In each API only `mod.rs` talks; `sign`, `wire` and `lifecycle` are pure.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::payments::lifecycle::Lifecycle;
+use crate::payments::object::{Kind, ObjectId};
+use crate::payments::observation::{Failure, Observation};
+
+pub mod amazon_pay_mws;
+pub mod amazon_pay_v2;
+pub mod pace;
+pub mod transport;
+
+/// A sight of one object, some time later.
+pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
+
+/// One account at one provider: everything needed to ask about its objects.
+pub trait Api: Send + Sync {
+    /// The kinds of objects it can show, in its own words.
+    fn kinds(&self) -> &'static [&'static str];
+    /// The states of a kind; none for a kind it does not have.
+    fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle>;
+    /// The operation whose quota one look at this kind uses.
+    fn operation(&self, kind: &Kind) -> Option<&'static str>;
+    /// Whether this id can belong to this account (environment and region letters, length), or why not.
+    fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String>;
+    /// The kind that an id's form suggests, if it does.
+    fn kind_of(&self, id: &ObjectId) -> Option<Kind>;
+    /// Asks once: sign, send, read. The permit says that the quota allows it. No retry inside: a
+    /// failed poll is simply due again, later.
+    fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: pace::Permit) -> Fetching<'a>;
+    /// Where a person can look at the account's transactions (a page of the provider, never a secret).
+    fn look(&self) -> &'static str;
+}

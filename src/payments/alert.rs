@@ -1,0 +1,54 @@
+//! Something a person should know, complete: what, which order, how much, why, what to do, where to look.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::money::Money;
+use super::object::{AccountName, ObjectRef};
+
+/// How urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Somebody should look today.
+    Warning,
+    /// Money is at stake now.
+    Critical,
+}
+
+/// One thing to tell. Its key is the same however often it is found again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Stable and unique for the occasion.
+    pub key: String,
+    /// The sort: `declined`, `overdue`, `quarantined`, `canceled`, `expiring`, `credentials-refused`, ...
+    pub kind: String,
+    /// How urgent.
+    pub severity: Severity,
+    /// Whose.
+    pub account: AccountName,
+    /// About which object, if about one.
+    pub object: Option<ObjectRef>,
+    /// The shop's own reference.
+    pub merchant_reference: Option<String>,
+    /// How much.
+    pub amount: Option<Money>,
+    /// The provider's state word.
+    pub state: Option<String>,
+    /// The provider's reason code.
+    pub reason: Option<String>,
+    /// One line: what happened.
+    pub headline: String,
+    /// Why, in plain words.
+    pub explanation: String,
+    /// What to do next.
+    pub advice: String,
+    /// Where to look.
+    pub look: String,
+    /// When it happened, as well as is known.
+    pub occurred_at: Timestamp,
+    /// When we found out.
+    pub found_at: Timestamp,
+}

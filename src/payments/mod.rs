@@ -1,0 +1,11 @@
+//! What an object is, what a state means, what a new sight of it implies, when to look again.
+//!
+//! Owns: the decisions. Must never know: HTTP, JSON, XML, storage, async, the clock (time is an
+//! argument), a provider's name.
+
+pub mod alert;
+pub mod lifecycle;
+pub mod money;
+pub mod object;
+pub mod observation;
+pub mod record;

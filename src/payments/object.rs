@@ -1,0 +1,145 @@
+//! Names of the things that are watched: an account, a kind of object, an object's id.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A name that cannot be used, with the reason in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {text:?} {problem}")]
+pub struct BadName {
+    what: &'static str,
+    text: String,
+    problem: &'static str,
+}
+
+fn check(what: &'static str, text: &str, longest: usize, allowed: fn(char) -> bool) -> Result<(), BadName> {
+    let problem = if text.is_empty() {
+        "is empty"
+    } else if text.len() > longest {
+        "is too long"
+    } else if text.chars().all(allowed) {
+        return Ok(());
+    } else {
+        "has a character that is not allowed there"
+    };
+    Err(BadName { what, text: text.chars().take(80).collect(), problem })
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $longest:literal, $allowed:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks and takes the text. Errors when it is empty, too long or has other characters.
+            pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
+                let text = text.into();
+                check($what, &text, $longest, $allowed)?;
+                Ok(Self(text))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                Self::new(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.pad(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The operator's name for a set of credentials: letters, digits, `-`, `_`, `.`; at most 64.
+    AccountName, "account name", 64,
+    |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
+);
+name!(
+    /// What sort of thing an object is, in the words of its API: `charge`, `refund`, `authorization`...
+    /// Lower-case letters, digits and `-`; at most 32. Which kinds exist is each API's affair.
+    Kind, "kind", 32,
+    |letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'
+);
+name!(
+    /// The provider's id: opaque, at most 64 of `A-Z a-z 0-9 - _ . ~` (ids are observed, not promised,
+    /// to have at most 50; nothing that needs escaping in a URL or a table can get in).
+    ObjectId, "object id", 64,
+    |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '~')
+);
+
+/// One object, worldwide.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Whose credentials see it.
+    pub account: AccountName,
+    /// What it is.
+    pub kind: Kind,
+    /// The provider's id.
+    pub id: ObjectId,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}/{}", self.account, self.kind, self.id)
+    }
+}
+
+impl std::str::FromStr for ObjectRef {
+    type Err = BadName;
+
+    /// The inverse of `Display`: `account/kind/id`.
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let mut parts = text.splitn(3, '/');
+        let mut part = || parts.next().unwrap_or_default();
+        Ok(ObjectRef { account: part().parse()?, kind: part().parse()?, id: part().parse()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_refuse_what_could_break_a_url_a_path_or_a_table() {
+        for bad in ["", "a/b", "a b", "ä", "a\n", "x?y", "%41", &"x".repeat(65)] {
+            assert!(ObjectId::new(bad).is_err(), "{bad:?}");
+            assert!(AccountName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(Kind::new("Charge").is_err());
+        assert!(ObjectId::new("S01-1234567-1234567-C123456").is_ok());
+    }
+
+    #[test]
+    fn a_reference_survives_its_own_text() {
+        let text = "shop-de/charge/S01-1234567-1234567-C123456";
+        let object: ObjectRef = text.parse().unwrap();
+        assert_eq!(object.to_string(), text);
+        assert!("shop-de/charge".parse::<ObjectRef>().is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! What one poll brought: a sight of the object, or a failure to see it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::money::Money;
+use super::object::{Kind, ObjectId};
+
+/// An object as its provider showed it, without anything about the buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The id in the answer, which must be the one asked for.
+    pub id: String,
+    /// The provider's own state word, letter for letter.
+    pub state: String,
+    /// The provider's reason codes, letter for letter; usually none or one.
+    pub reasons: Vec<String>,
+    /// When the provider says the state last changed.
+    pub updated_at: Option<Timestamp>,
+    /// When the provider says the object was made.
+    pub created_at: Option<Timestamp>,
+    /// When the provider says the object ends unused.
+    pub expires_at: Option<Timestamp>,
+    /// The amount that the object is about: charged, authorized, captured or refunded.
+    pub amount: Option<Money>,
+    /// Other amounts under the provider's names (`captureAmount`, `RefundedAmount`, ...).
+    pub other_amounts: BTreeMap<String, Money>,
+    /// The merchant's own reference, as the provider kept it.
+    pub merchant_reference: Option<String>,
+    /// The id of the object that this one belongs to.
+    pub parent: Option<String>,
+    /// Objects that this one has led to (captures of an authorization, refunds of a capture).
+    pub children: Vec<Child>,
+    /// The provider said that trying again may work (`SoftDecline`).
+    pub is_soft_decline: bool,
+    /// `Live` or `Sandbox`, when the provider says so.
+    pub environment: Option<String>,
+    /// The fields of the answer that are on the allow-list, under the provider's names.
+    pub evidence: BTreeMap<String, String>,
+    /// The provider's id of this exchange, for its support desk.
+    pub request_id: Option<String>,
+}
+
+/// An object found through another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Child {
+    /// What it is.
+    pub kind: Kind,
+    /// The provider's id.
+    pub id: ObjectId,
+}
+
+/// Why a poll brought no sight. None of these says anything about money.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The provider asks to slow down.
+    #[error("throttled: {detail}")]
+    Throttled {
+        /// How long the provider asks to wait, if it does.
+        retry_after: Option<Duration>,
+        /// Status and code, never a body.
+        detail: String,
+    },
+    /// The network, a time-out or the provider's own trouble: ask again later.
+    #[error("did not answer: {detail}")]
+    Transient {
+        /// What happened, without addresses or bodies.
+        detail: String,
+    },
+    /// The provider refuses the request; asking again the same way will not help.
+    #[error("refused: {detail}")]
+    Refused {
+        /// True when the credentials or the account are refused, so that no other object would fare better.
+        is_whole_account: bool,
+        /// Status and code.
+        detail: String,
+    },
+    /// The provider does not know the object.
+    #[error("not found: {detail}")]
+    Gone {
+        /// Status and code.
+        detail: String,
+    },
+    /// An answer that cannot be read, or is not about the object asked for.
+    #[error("answer cannot be read: {detail}")]
+    Garbled {
+        /// What is wrong with it, with place, never its text.
+        detail: String,
+    },
+}
+
+impl Failure {
+    /// The class in one word, for tables, metrics and logs.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Failure::Throttled { .. } => "throttled",
+            Failure::Transient { .. } => "transient",
+            Failure::Refused { .. } => "refused",
+            Failure::Gone { .. } => "gone",
+            Failure::Garbled { .. } => "garbled",
+        }
+    }
+}
