@@ -63,7 +63,9 @@ struct Journal {
 
 impl Journal {
     fn new() -> Journal {
-        Journal { inner: tracing_subscriber::fmt::format().with_level(false).with_target(false).without_time() }
+        Journal {
+            inner: tracing_subscriber::fmt::format().with_level(false).with_target(false).without_time(),
+        }
     }
 }
 
@@ -81,7 +83,12 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         write!(writer, "<{}>", priority(*event.metadata().level()))?;
         self.inner.format_event(context, writer, event)
     }
@@ -93,7 +100,10 @@ mod tests {
 
     #[test]
     fn levels_have_the_journals_priorities() {
-        assert_eq!([Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(priority), [3, 4, 6, 7, 7]);
+        assert_eq!(
+            [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(priority),
+            [3, 4, 6, 7, 7]
+        );
     }
 
     #[test]

@@ -21,8 +21,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "clock", "payments", "timetable", "task", "telemetry", "apis", "store", "reconcile", "alerts",
-            "reports", "control", "config", "simulator",
+            "clock",
+            "payments",
+            "timetable",
+            "task",
+            "telemetry",
+            "apis",
+            "store",
+            "reconcile",
+            "alerts",
+            "reports",
+            "control",
+            "config",
+            "simulator",
         ],
     ),
     ("simulator", &["clock"]),
@@ -71,9 +82,15 @@ fn named(text: &str) -> BTreeSet<String> {
                 let rest = &line[position + prefix.len()..];
                 if let Some(group) = rest.strip_prefix('{') {
                     let group = group.split('}').next().unwrap_or_default();
-                    found.extend(group.split(',').filter_map(|part| part.trim().split("::").next()).map(str::to_owned));
+                    found.extend(
+                        group.split(',').filter_map(|part| part.trim().split("::").next()).map(str::to_owned),
+                    );
                 } else {
-                    found.extend(rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).next().map(str::to_owned));
+                    found.extend(
+                        rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+                            .next()
+                            .map(str::to_owned),
+                    );
                 }
             }
         }
@@ -145,7 +162,8 @@ fn paths_named_in_the_readme_and_the_map_exist() {
     for document in ["README.md", "src/lib.rs"] {
         let text = fs::read_to_string(root().join(document)).unwrap_or_default();
         for word in text.split(|letter: char| letter.is_whitespace() || "`()[],;".contains(letter)) {
-            let is_path = ["src/", "tests/", "systemd/", "benches/"].iter().any(|start| word.starts_with(start));
+            let is_path =
+                ["src/", "tests/", "systemd/", "benches/"].iter().any(|start| word.starts_with(start));
             if is_path && !word.contains('*') && !word.contains('<') {
                 let path = word.trim_end_matches(['.', ':']);
                 assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
