@@ -162,6 +162,11 @@ impl PollSection {
         }
     }
 
+    /// The kinds that have a rhythm of their own here.
+    pub(super) fn kinds_named(&self) -> Vec<&str> {
+        self.kinds.keys().map(String::as_str).collect()
+    }
+
     /// The policy of one kind: the defaults, then `[poll]`, then the account's own, the kind's each after
     /// the general one.
     pub(super) fn policy(general: &PollSection, own: &PollSection, kind: &str) -> Policy {

@@ -43,6 +43,11 @@ impl Gate {
         self.closed_since
     }
 
+    /// When a closed gate lets the next probe through.
+    pub(super) fn next_probe_at(&self) -> Option<Timestamp> {
+        self.next_probe_at
+    }
+
     /// How many polls may be under way at once (`most` when open), or when the next probe is due.
     pub(super) fn room(&self, most: usize, now: Timestamp) -> Result<usize, Timestamp> {
         match self.next_probe_at {

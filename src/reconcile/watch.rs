@@ -39,8 +39,11 @@ impl Reconcile {
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
+                self.left(&account.name);
                 return Ok(());
             }
+            let turn = self.clock.monotonic();
+            self.tally(&account.name, |tally| tally.last_turn = turn);
             let wait = if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
             tokio::select! {
                 biased;
@@ -137,7 +140,11 @@ impl Reconcile {
             Polled::Answered => (gate.accepted(), String::new()),
             Polled::AccountRefused { detail } => (gate.refused(now), detail),
         };
-        self.tally(&account.name, |tally| tally.refused_since = gate.closed_since());
+        self.tally(&account.name, |tally| {
+            tally.refused_since = gate.closed_since();
+            tally.next_probe_at = gate.next_probe_at();
+            tally.refusal = Some(detail.clone()).filter(|detail| !detail.is_empty());
+        });
         if turn != Turn::Same {
             let since = gate.closed_since().map(|since| since.to_string()).unwrap_or_default();
             self.store.remember(&refused_name(account), &since).await?;
