@@ -7,3 +7,5 @@ pub mod payments;
 pub mod reports;
 pub mod simulator;
 pub mod store;
+pub mod task;
+pub mod timetable;
