@@ -1,1 +1,3 @@
-fn main() {}
+//! One test binary: whole-daemon stories, the official SDKs against the simulator, and the house rules.
+
+mod layout;

@@ -1,0 +1,5 @@
+//! x
+mod lines;
+mod poll;
+mod problem;
+mod section;
