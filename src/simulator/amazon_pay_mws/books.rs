@@ -91,7 +91,6 @@ pub(super) struct Capture {
 /// A refund.
 #[derive(Debug)]
 pub(super) struct Refund {
-    pub(super) capture_id: String,
     pub(super) amount: Money,
     pub(super) note: Option<String>,
     pub(super) soft_descriptor: Option<String>,

@@ -28,6 +28,10 @@ mod world;
 mod xml;
 
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod vectors;
