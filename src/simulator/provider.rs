@@ -50,8 +50,12 @@ pub trait Provider: Send + Debug {
 
     /// What becomes of this merchant's objects of this kind when API calls create them. A provider that
     /// is told nothing uses its manual's usual course.
-    fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) {
+    ///
+    /// # Errors
+    /// A sentence saying what in the fates this provider cannot do.
+    fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) -> Result<(), String> {
         let _ = (merchant, kind, fates);
+        Ok(())
     }
 }
 
