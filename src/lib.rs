@@ -3,7 +3,7 @@
 pub mod alerts;
 pub mod apis;
 pub mod clock;
-pub mod config;
+// pub mod config;
 pub mod payments;
 pub mod reports;
 pub mod simulator;

@@ -86,16 +86,13 @@ fn read_one(
             return None;
         }
     };
-    for kind in own.kinds_named() {
-        if !settings.kinds().contains(&kind) {
-            findings.add(&format!("{path}.poll.kinds.{kind}"), "is not a kind of this API", format!("one of {}", settings.kinds().join(", ")));
-        }
+    let kinds = settings.kinds();
+    for kind in own.kinds_named().into_iter().filter(|kind| !kinds.contains(kind)) {
+        let remedy = format!("one of {}", kinds.join(", "));
+        findings.add(&format!("{path}.poll.kinds.{kind}"), "is not a kind of this API", remedy);
     }
-    let policies = settings
-        .kinds()
-        .iter()
-        .filter_map(|kind| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind))))
-        .collect();
+    let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
+    let policies = kinds.iter().filter_map(policy).collect();
     Some(AccountConfig { name: name?, api: settings, policies })
 }
 

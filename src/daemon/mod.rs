@@ -165,7 +165,7 @@ impl Daemon {
         let routed = Arc::clone(&rooms);
         let routes: Routes = Arc::new(move |alert, is_sandbox| {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
-            rooms.deliverer.routes().targets_for(alert, is_sandbox)
+            rooms.routes.targets_for(alert, is_sandbox)
         });
         let reconcile =
             Reconcile::new(store, clock.clone(), foundation.pace.clone(), routes, most_in_flight);

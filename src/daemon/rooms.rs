@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::alerts::Deliverer;
+use crate::alerts::{self, Deliverer};
 use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
 use crate::alerts::post::Post;
@@ -30,6 +30,7 @@ pub(super) struct Foundation {
 pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) reports: Arc<Reports>,
     pub(super) nightly: Timetable,
@@ -37,7 +38,9 @@ pub(super) struct Rooms {
 
 impl Rooms {
     /// Builds everything that `config` asks for; nothing is started yet.
-    pub(super) fn build(config: Config, foundation: &Foundation) -> Result<Rooms, String> {
+    pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
+        let alerts = std::mem::take(&mut config.alerts);
+        let routes = alerts.routes.clone();
         let accounts = config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
@@ -45,10 +48,11 @@ impl Rooms {
             foundation.store.clone(),
             foundation.clock.clone(),
             foundation.post.clone(),
-            config.alerts.clone(),
+            alerts,
         );
         let reports = Reports::new(foundation.store.clone(), foundation.clock.clone(), config.reports.clone());
-        Ok(Rooms { accounts, deliverer: Arc::new(deliverer), reports: Arc::new(reports), nightly, config })
+        let deliverer = Arc::new(deliverer);
+        Ok(Rooms { accounts, routes, deliverer, reports: Arc::new(reports), nightly, config })
     }
 }
 
@@ -56,12 +60,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
     for (operation, quota) in account.api.quotas() {
         foundation.pace.set_quota(&account.name, operation, quota);
     }
-    let api = account.api.clone().build(
-        account.name.clone(),
-        foundation.transport.clone(),
-        foundation.clock.clone(),
-        foundation.pace.clone(),
-    );
+    let api = account.api.build(foundation.transport.clone(), foundation.clock.clone());
     Arc::new(Account {
         name: account.name.clone(),
         api,
