@@ -1,1 +1,3 @@
 //! Amazon Pay API v2.
+
+pub mod sign;
