@@ -103,9 +103,11 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
     let state = word("the state", status.state.filter(|state| state.is_string()))?
         .ok_or("the answer has no state")?;
     let reasons = reasons(&status, &mut notes)?;
-    let metadata: MerchantMetadata<'_> = part("merchantMetadata", &fields.merchant_metadata)?;
+    // What only describes the order must not hide the state, whatever has become of its form.
+    let metadata: MerchantMetadata<'_> =
+        part("merchantMetadata", &fields.merchant_metadata).unwrap_or_default();
     let other_amounts = other_amounts(thing, &fields)?;
-    keep_facts(&fields, &metadata, &mut notes)?;
+    keep_facts(&fields, &metadata, &mut notes);
     Ok(Observation {
         id,
         state,
@@ -188,14 +190,17 @@ fn money(name: &str, value: Option<Scalar<'_>>) -> Result<Option<Money>, String>
 }
 
 fn other_amounts(thing: Thing, fields: &Fields<'_>) -> Result<BTreeMap<String, Money>, String> {
-    let limits: Limits<'_> = part("limits", &fields.limits)?;
+    let limits: Limits<'_> = match thing {
+        Thing::ChargePermission => part("limits", &fields.limits)?,
+        Thing::Charge | Thing::Refund => Limits::default(),
+    };
     let named = match thing {
         Thing::Charge => {
-            [("captureAmount", fields.capture_amount), ("refundedAmount", fields.refunded_amount)]
+            vec![("captureAmount", fields.capture_amount), ("refundedAmount", fields.refunded_amount)]
         }
-        Thing::Refund => [("", None), ("", None)],
+        Thing::Refund => Vec::new(),
         Thing::ChargePermission => {
-            [("amountLimit", limits.amount_limit), ("amountBalance", limits.amount_balance)]
+            vec![("amountLimit", limits.amount_limit), ("amountBalance", limits.amount_balance)]
         }
     };
     let mut amounts = BTreeMap::new();
@@ -207,8 +212,9 @@ fn other_amounts(thing: Thing, fields: &Fields<'_>) -> Result<BTreeMap<String, M
     Ok(amounts)
 }
 
-fn keep_facts(fields: &Fields<'_>, metadata: &MerchantMetadata<'_>, notes: &mut Notes) -> Result<(), String> {
-    let provider: ProviderMetadata<'_> = part("providerMetadata", &fields.provider_metadata)?;
+fn keep_facts(fields: &Fields<'_>, metadata: &MerchantMetadata<'_>, notes: &mut Notes) {
+    let provider: ProviderMetadata<'_> =
+        part("providerMetadata", &fields.provider_metadata).unwrap_or_default();
     for (name, value) in [
         ("channel", fields.channel),
         ("chargeInitiator", fields.charge_initiator),
@@ -233,7 +239,6 @@ fn keep_facts(fields: &Fields<'_>, metadata: &MerchantMetadata<'_>, notes: &mut 
         Some(Err(_)) => {}
         None => notes.keep("convertedAmount", fields.converted_amount),
     }
-    Ok(())
 }
 
 fn shortened(text: String) -> String {
