@@ -41,7 +41,7 @@ pub fn settings(
     // A section that cannot be read has its problems noted by the reader already.
     let unread = Err(Vec::new());
     match api {
-        "amazon-pay-v2" => Some(reader.read::<amazon_pay_v2::config::Section>().map_or(unread, |section| {
+        "amazon-pay-v2" => Some(reader.read::<amazon_pay_v2::config::AccountSection>().map_or(unread, |section| {
             section.resolve(path, secrets).map(Settings::AmazonPayV2)
         })),
         "amazon-pay-mws" => Some(reader.read::<amazon_pay_mws::config::Section>().map_or(unread, |section| {
@@ -76,7 +76,7 @@ impl Settings {
     pub fn kinds(&self) -> &'static [&'static str] {
         match self {
             Settings::AmazonPayV2(_) => amazon_pay_v2::KINDS,
-            Settings::AmazonPayMws(_) => amazon_pay_mws::KINDS,
+            Settings::AmazonPayMws(_) => &amazon_pay_mws::kind::ObjectKind::NAMES,
         }
     }
 
@@ -91,7 +91,7 @@ impl Settings {
     /// `na`, `eu`, `jp`.
     pub fn region(&self) -> &'static str {
         match self {
-            Settings::AmazonPayV2(settings) => settings.region.as_str(),
+            Settings::AmazonPayV2(settings) => settings.region(),
             Settings::AmazonPayMws(settings) => settings.region.as_str(),
         }
     }
@@ -99,7 +99,7 @@ impl Settings {
     /// Play money.
     pub fn is_sandbox(&self) -> bool {
         let environment = match self {
-            Settings::AmazonPayV2(settings) => settings.environment,
+            Settings::AmazonPayV2(settings) => settings.environment(),
             Settings::AmazonPayMws(settings) => settings.environment,
         };
         environment == Environment::Sandbox
