@@ -292,7 +292,7 @@ fn fates_decide_what_calls_bring_to_life() {
         reason: Some("InvalidPaymentMethod".into()),
     };
     let fates = Fates::new(vec![Fate { share: 1.0, steps: vec![step] }]);
-    desk.provider.set_fates(desk.seller, "authorization", fates);
+    desk.provider.set_fates(desk.seller, "authorization", fates).expect("documented words");
     let order = desk.open_order();
     let slow = desk.authorize(&order, "slow", &[]).get("AmazonAuthorizationId").to_owned();
     desk.wait_minutes(20 * 60 - 1);
@@ -377,7 +377,7 @@ fn orders_for_an_agreement() {
     now.push(("OrderReferenceAttributes.OrderTotal.CurrencyCode", "USD"));
     let answer = desk.done("CreateOrderReferenceForId", &now);
     assert_eq!(answer.state("OrderReferenceStatus"), is("Open", ""));
-    assert_eq!(answer.get("ParentDetails").contains(&id), true);
+    assert!(answer.get("ParentDetails").contains(&id));
 }
 
 #[test]
