@@ -38,8 +38,9 @@ fn python() -> Result<PathBuf, String> {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&root))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    run(Command::new(&python).args(pip).arg(&requirements))?;
+    // Without a network this must give up soon.
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"];
+    run(Command::new(&python).args(pip).args(["--timeout", "20", "-r"]).arg(&requirements))?;
     std::fs::write(&mark, wanted).map_err(|error| error.to_string())?;
     Ok(python)
 }

@@ -39,14 +39,14 @@ fn a_purchase_from_draft_to_refund() {
     desk.wait_minutes(1);
     assert_eq!(desk.authorization_state(&authorization), is("Open", ""));
     let order_now = desk.done("GetOrderReferenceDetails", &[id]);
-    assert_eq!(order_now.ids(), [authorization.clone()]);
+    assert_eq!(order_now.ids(), std::slice::from_ref(&authorization));
 
     let captured = desk.capture(&authorization, "capture-1", &[]);
     assert_eq!(captured.state("CaptureStatus"), is("Completed", ""));
     let capture = captured.get("AmazonCaptureId").to_owned();
     assert_eq!(desk.authorization_state(&authorization), is("Closed", "MaxCapturesProcessed"));
     let seen = desk.done("GetAuthorizationDetails", &[("AmazonAuthorizationId", &authorization)]);
-    assert_eq!(seen.ids(), [capture.clone()]);
+    assert_eq!(seen.ids(), std::slice::from_ref(&capture));
     assert!(seen.get("CapturedAmount").contains("<Amount>94.50</Amount>"));
 
     let refund = desk.refund(&capture, "refund-1", "10.00").get("AmazonRefundId").to_owned();
