@@ -39,14 +39,14 @@ fn a_purchase_from_draft_to_refund() {
     desk.wait_minutes(1);
     assert_eq!(desk.authorization_state(&authorization), is("Open", ""));
     let order_now = desk.done("GetOrderReferenceDetails", &[id]);
-    assert_eq!(order_now.ids(), [authorization.clone()]);
+    assert_eq!(order_now.ids(), std::slice::from_ref(&authorization));
 
     let captured = desk.capture(&authorization, "capture-1", &[]);
     assert_eq!(captured.state("CaptureStatus"), is("Completed", ""));
     let capture = captured.get("AmazonCaptureId").to_owned();
     assert_eq!(desk.authorization_state(&authorization), is("Closed", "MaxCapturesProcessed"));
     let seen = desk.done("GetAuthorizationDetails", &[("AmazonAuthorizationId", &authorization)]);
-    assert_eq!(seen.ids(), [capture.clone()]);
+    assert_eq!(seen.ids(), std::slice::from_ref(&capture));
     assert!(seen.get("CapturedAmount").contains("<Amount>94.50</Amount>"));
 
     let refund = desk.refund(&capture, "refund-1", "10.00").get("AmazonRefundId").to_owned();
@@ -292,7 +292,7 @@ fn fates_decide_what_calls_bring_to_life() {
         reason: Some("InvalidPaymentMethod".into()),
     };
     let fates = Fates::new(vec![Fate { share: 1.0, steps: vec![step] }]);
-    desk.provider.set_fates(desk.seller, "authorization", fates);
+    desk.provider.set_fates(desk.seller, "authorization", fates).expect("documented words");
     let order = desk.open_order();
     let slow = desk.authorize(&order, "slow", &[]).get("AmazonAuthorizationId").to_owned();
     desk.wait_minutes(20 * 60 - 1);
@@ -377,7 +377,7 @@ fn orders_for_an_agreement() {
     now.push(("OrderReferenceAttributes.OrderTotal.CurrencyCode", "USD"));
     let answer = desk.done("CreateOrderReferenceForId", &now);
     assert_eq!(answer.state("OrderReferenceStatus"), is("Open", ""));
-    assert_eq!(answer.get("ParentDetails").contains(&id), true);
+    assert!(answer.get("ParentDetails").contains(&id));
 }
 
 #[test]
