@@ -1,1 +1,3 @@
-fn main() {}
+//! One test binary: whole stories, and the official SDKs against the simulator.
+
+mod sdk_node;
