@@ -3,8 +3,8 @@
 pub mod alerts;
 pub mod apis;
 pub mod clock;
-// pub mod config;
 pub mod payments;
+pub mod reconcile;
 pub mod reports;
 pub mod simulator;
 pub mod store;
