@@ -108,7 +108,13 @@ struct LaneRows<'a> {
 }
 
 impl<'a> LaneRows<'a> {
-    fn new(index: &'a Index, account: &AccountName, kind: &Kind, lane: Lane, until: Timestamp) -> LaneRows<'a> {
+    fn new(
+        index: &'a Index,
+        account: &AccountName,
+        kind: &Kind,
+        lane: Lane,
+        until: Timestamp,
+    ) -> LaneRows<'a> {
         let prefix = keys::lane(account, kind, lane);
         let mut last = prefix.clone();
         last.extend_from_slice(&keys::time(until));

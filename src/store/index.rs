@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::types::StoreError;
@@ -19,7 +19,6 @@ pub(super) type Writes = HashMap<Vec<u8>, Option<Vec<u8>>>;
 #[derive(Debug)]
 pub(super) struct Index {
     tree: sled::Db,
-    folder: PathBuf,
 }
 
 /// The engine's last tenant may need a moment to let go of its lock; ours says that nobody else has it.
@@ -35,7 +34,7 @@ impl Index {
                     std::thread::park_timeout(Duration::from_millis(10));
                 }
                 Err(text) => return Err(text),
-                Ok(tree) => return Ok(Index { tree, folder: folder.to_owned() }),
+                Ok(tree) => return Ok(Index { tree }),
             }
         }
         Err("its lock is not let go of".to_owned())
@@ -82,11 +81,6 @@ impl Index {
     /// Bytes of its main file; 0 when that cannot be told.
     pub(super) fn file_bytes(folder: &Path) -> u64 {
         fs::metadata(folder.join("db")).map_or(0, |data| data.len())
-    }
-
-    /// Where it lies.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 
@@ -169,10 +163,7 @@ mod tests {
         let keys = |rows: &mut dyn Iterator<Item = Row>| rows.map(|row| row.unwrap().0).collect::<Vec<_>>();
         assert_eq!(keys(&mut index.prefix(b"b")), [b"b1", b"b3"]);
         assert_eq!(keys(&mut index.prefix_backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
-        assert_eq!(
-            keys(&mut index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())),
-            [b"b1", b"b3"]
-        );
+        assert_eq!(keys(&mut index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())), [b"b1", b"b3"]);
         assert_eq!(index.get(b"b3").unwrap().as_deref(), Some(&b"y"[..]));
     }
 }

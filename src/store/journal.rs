@@ -69,11 +69,7 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "file {} at byte {}, entry {}",
-            self.segment, self.offset, self.first_sequence
-        )?;
+        write!(formatter, "file {} at byte {}, entry {}", self.segment, self.offset, self.first_sequence)?;
         match self.last_sequence {
             Some(last) if last > self.first_sequence => write!(formatter, " to {last}")?,
             _ => {}
@@ -172,7 +168,15 @@ impl Journal {
         for first in segments(&*disk, folder)? {
             total_bytes += disk.length(&folder.join(segment_name(first)))?;
         }
-        Ok(Journal { disk, folder: folder.to_owned(), segment_bytes, file, end, total_bytes, has_failed: false })
+        Ok(Journal {
+            disk,
+            folder: folder.to_owned(),
+            segment_bytes,
+            file,
+            end,
+            total_bytes,
+            has_failed: false,
+        })
     }
 
     /// Where the next entry goes.
@@ -200,7 +204,8 @@ impl Journal {
         }
         let group = self.end.sequence + 1;
         let mut end = self.end;
-        let mut bytes = Vec::with_capacity(payloads.iter().map(|each| each.len() + entry::HEADER_BYTES).sum());
+        let mut bytes =
+            Vec::with_capacity(payloads.iter().map(|each| each.len() + entry::HEADER_BYTES).sum());
         for payload in payloads {
             end.sequence += 1;
             end.hash = entry::encode(&end.hash, end.sequence, group, payload, &mut bytes);

@@ -142,18 +142,6 @@ pub(super) fn read_due(key: &[u8], prefix_bytes: usize) -> Option<(Timestamp, Ob
     Some((read_time(rest)?, ObjectId::new(id).ok()?))
 }
 
-/// The object and the lane's prefix length of any row under `d`.
-pub(super) fn read_due_object(key: &[u8]) -> Option<ObjectRef> {
-    let (account, rest) = split_text(key.get(1..)?)?;
-    let (kind, rest) = split_text(rest)?;
-    let id = std::str::from_utf8(rest.get(1 + TIME_BYTES..)?).ok()?;
-    Some(ObjectRef {
-        account: AccountName::new(account).ok()?,
-        kind: Kind::new(kind).ok()?,
-        id: ObjectId::new(id).ok()?,
-    })
-}
-
 /// A moving object by age.
 pub(super) fn moving(object: &ObjectRef, made_at: Timestamp) -> Vec<u8> {
     Key::new(MOVING).bytes(&time(made_at)).id_first(object).0
@@ -349,7 +337,6 @@ mod tests {
                 let key = due(&object, each, at);
                 let prefix = lane(&object.account, &object.kind, each);
                 prop_assert_eq!(read_due(&key, prefix.len()), Some((at, object.id.clone())));
-                prop_assert_eq!(read_due_object(&key), Some(object.clone()));
                 prop_assert!(key >= prefix && key < after_prefix(&prefix));
             }
         }
@@ -362,7 +349,7 @@ mod tests {
 
         #[test]
         fn random_keys_are_refused_quietly(bytes: Vec<u8>) {
-            let _ = (read_time(&bytes), read_moving(&bytes), CountKey::read(&bytes), read_due_object(&bytes), read_due(&bytes, 3));
+            let _ = (read_time(&bytes), read_moving(&bytes), CountKey::read(&bytes), read_due(&bytes, 3));
         }
     }
 }

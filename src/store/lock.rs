@@ -69,7 +69,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let first = take(&path, "reconciled run", Timestamp::UNIX_EPOCH).unwrap();
-        let Err(NoLock::Held(holder)) = take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH) else { panic!("taken twice") };
+        let Err(NoLock::Held(holder)) = take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH) else {
+            panic!("taken twice")
+        };
         assert!(holder.contains(&format!("process {} (reconciled run) on ", std::process::id())), "{holder}");
         drop(first);
         assert!(take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH).is_ok());

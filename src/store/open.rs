@@ -158,7 +158,9 @@ impl Place<'_> {
             Some(found) if found > FORMAT => {
                 Err(OpenError::TooNew { folder: folder.clone(), found, known: FORMAT })
             }
-            _ => Err(not_a_store(format!("its file {FORMAT_FILE:?} does not say \"{FORMAT_WORDS} {FORMAT}\""))),
+            _ => {
+                Err(not_a_store(format!("its file {FORMAT_FILE:?} does not say \"{FORMAT_WORDS} {FORMAT}\"")))
+            }
         }
     }
 
@@ -235,9 +237,10 @@ impl Place<'_> {
         };
         let mut replay = Replay::new(index, applied);
         let folder = self.path("journal");
-        let read = reading::read(self.disk, &folder, from, self.options.skip_damage, &mut |entry, position| {
-            replay.take(entry, position)
-        });
+        let read =
+            reading::read(self.disk, &folder, from, self.options.skip_damage, &mut |entry, position| {
+                replay.take(entry, position)
+            });
         let finished = read.and_then(|reading| match replay.finish() {
             Ok(entries) => {
                 opening.replayed_entries += entries;

@@ -32,9 +32,6 @@ pub(super) struct StoredAlert {
 /// Rows of a filtered page that are looked at before it ends, found or not.
 pub(super) const LOOKED_AT_LIMIT: usize = 20_000;
 
-pub(super) const STATUSES: [DeliveryStatus; 3] =
-    [DeliveryStatus::Pending, DeliveryStatus::Delivered, DeliveryStatus::Dead];
-
 /// The byte of a status in keys; for ever.
 pub(super) fn status_byte(status: DeliveryStatus) -> u8 {
     match status {
@@ -196,11 +193,9 @@ pub(super) fn owed(
         let alert_key = alert_key_of(&key);
         let stored = by_key(index, &alert_key)?;
         match stored.deliveries.iter().find(|row| row.target == target) {
-            Some(row) => found.push(Owed {
-                attempts: row.attempts,
-                next_attempt_at: row.at,
-                alert: stored.alert,
-            }),
+            Some(row) => {
+                found.push(Owed { attempts: row.attempts, next_attempt_at: row.at, alert: stored.alert })
+            }
             None => {
                 let text = format!("row {} owes what its alert does not", value::show_key(&place));
                 return Err(StoreError::Damaged(text));

@@ -90,7 +90,9 @@ impl Rescue<'_> {
         if !lost.has(value::sequence_of(bytes)) {
             return Ok(());
         }
-        let Fact::Rescued { records, transitions, alerts, remembered } = &mut self.fact else { return Ok(()) };
+        let Fact::Rescued { records, transitions, alerts, remembered } = &mut self.fact else {
+            return Ok(());
+        };
         match sort {
             keys::OPEN | keys::FINISHED => records.push(value::decode(key, bytes)?.value),
             keys::TRANSITION => {

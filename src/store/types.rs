@@ -116,7 +116,9 @@ pub enum OpenError {
         floor_bytes: u64,
     },
     /// The journal is damaged where it must be read.
-    #[error("the journal is damaged: {0}. Restore that file from a backup, or run `reconciled store rebuild`, which keeps everything else and names what is lost")]
+    #[error(
+        "the journal is damaged: {0}. Restore that file from a backup, or run `reconciled store rebuild`, which keeps everything else and names what is lost"
+    )]
     Damaged(Damage),
     /// The file system failed.
     #[error("cannot {doing} {path}", path = path.display())]

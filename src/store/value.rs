@@ -73,7 +73,12 @@ pub(super) fn sequence_of(bytes: &[u8]) -> u64 {
 
 /// The place of a JSON error without the text around it, which could hold anything.
 pub(super) fn unreadable(error: &serde_json::Error) -> String {
-    format!("cannot be read ({:?} error at line {} column {})", error.classify(), error.line(), error.column())
+    format!(
+        "cannot be read ({:?} error at line {} column {})",
+        error.classify(),
+        error.line(),
+        error.column()
+    )
 }
 
 /// A count as stored. Counts that fall to nothing have no row.
