@@ -33,7 +33,7 @@ impl Reconcile {
         account: Arc<Account>,
         stop: CancellationToken,
     ) -> Result<(), StoreError> {
-        let mut signal = self.store.enrolled_signal();
+        let signal = self.store.due_signal(&account.name);
         let mut gate = self.gate_as_left(&account).await?;
         let mut flight = Flight { polls: JoinSet::new(), objects: HashSet::new() };
         loop {
@@ -51,7 +51,7 @@ impl Reconcile {
                     self.land(&account, &mut gate, &mut flight, ended).await?;
                 }
                 () = stop.cancelled(), if !is_stopping => {}
-                _ = signal.changed(), if !is_stopping => {}
+                () = signal.notified(), if !is_stopping => {}
                 () = self.clock.sleep(wait), if !is_stopping => {}
             }
         }
