@@ -3,9 +3,11 @@
 pub mod alerts;
 pub mod apis;
 pub mod clock;
+// pub mod config;
 pub mod payments;
 pub mod reports;
 pub mod simulator;
 pub mod store;
 pub mod task;
+pub mod telemetry;
 pub mod timetable;

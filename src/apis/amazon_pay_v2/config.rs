@@ -40,6 +40,7 @@ pub struct AccountSection {
 }
 
 /// An account's section as checked, its key loaded.
+#[derive(Debug, Clone)]
 pub struct Settings {
     pub(super) region: Region,
     pub(super) environment: Environment,
@@ -152,6 +153,11 @@ fn algorithm(check: &mut Check, text: Option<&str>) -> Option<Algorithm> {
 }
 
 impl Settings {
+    /// `na`, `eu`, `jp`.
+    pub fn region(&self) -> &'static str {
+        self.region.as_str()
+    }
+
     /// Real money or not.
     pub fn environment(&self) -> Environment {
         self.environment

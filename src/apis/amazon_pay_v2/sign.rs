@@ -172,8 +172,9 @@ pub enum BadKey {
 }
 
 /// The account's private key, parsed once.
+#[derive(Clone)]
 pub struct SigningKey {
-    pair: KeyPair,
+    pair: Arc<KeyPair>,
     random: SystemRandom,
 }
 
