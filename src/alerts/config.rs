@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::post::checked_address;
 use super::routes::{Route, Routes};
-use super::secret::{self, Hidden};
+use super::secret::{self, Hidden, Vault};
 use super::slack::Slack;
 use super::target::Target;
 use super::webhook::{SigningKey, Webhook};
@@ -134,14 +133,14 @@ pub struct AlertConfig {
 }
 
 /// Checks all sections and reads their secrets. `accounts` says for every account of the config whether it
-/// is a sandbox; `credentials_folder` is systemd's `$CREDENTIALS_DIRECTORY`.
+/// is a sandbox; `vault` says where secrets lie.
 ///
 /// # Errors
 /// All problems at once.
 pub fn resolve(
     sections: &[AlertSection],
     accounts: &BTreeMap<AccountName, bool>,
-    credentials_folder: Option<&Path>,
+    vault: Vault<'_>,
 ) -> Result<AlertConfig, Vec<Problem>> {
     let sandbox_accounts: BTreeSet<AccountName> =
         accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
@@ -153,7 +152,7 @@ pub fn resolve(
         check.name(&mut names);
         check.numbers();
         let accounts = check.accounts(accounts);
-        let target = check.target(&config.sandbox_accounts, credentials_folder);
+        let target = check.target(&config.sandbox_accounts, vault);
         let Some(target) = target else { continue };
         config.channels.push(Channel {
             target,
@@ -231,12 +230,12 @@ impl Check<'_> {
     fn target(
         &mut self,
         sandbox_accounts: &BTreeSet<AccountName>,
-        credentials_folder: Option<&Path>,
+        vault: Vault<'_>,
     ) -> Option<Box<dyn Target>> {
         let name = self.section.name.clone();
         let timeout = Duration::from_secs(self.section.timeout_s);
-        let url = self.address(credentials_folder);
-        let keys = self.keys(credentials_folder);
+        let url = self.address(vault);
+        let keys = self.keys(vault);
         let (url, keys) = (url?, keys?);
         Some(match self.section.kind {
             TargetKind::Slack => Box::new(Slack::new(name, url, timeout)),
@@ -244,8 +243,8 @@ impl Check<'_> {
         })
     }
 
-    fn secret(&mut self, key: &str, reference: &Reference, folder: Option<&Path>) -> Option<Hidden> {
-        match secret::read(&reference.0, folder) {
+    fn secret(&mut self, key: &str, reference: &Reference, vault: Vault<'_>) -> Option<Hidden> {
+        match secret::read(&reference.0, vault) {
             Ok(secret) => Some(secret),
             Err(bad) => {
                 self.problem(key, bad.what, bad.remedy);
@@ -254,9 +253,9 @@ impl Check<'_> {
         }
     }
 
-    fn address(&mut self, folder: Option<&Path>) -> Option<Hidden> {
+    fn address(&mut self, vault: Vault<'_>) -> Option<Hidden> {
         let section = self.section;
-        let url = self.secret("url", &section.url, folder)?;
+        let url = self.secret("url", &section.url, vault)?;
         match checked_address(url.reveal()) {
             Ok(_) => Some(url),
             Err(error) => {
@@ -266,14 +265,14 @@ impl Check<'_> {
         }
     }
 
-    fn keys(&mut self, folder: Option<&Path>) -> Option<Vec<SigningKey>> {
+    fn keys(&mut self, vault: Vault<'_>) -> Option<Vec<SigningKey>> {
         let section = self.section;
         let Some(reference) = &section.secret else { return Some(Vec::new()) };
         if section.kind != TargetKind::Webhook {
             self.problem("secret", "only a webhook is signed", "remove it");
             return None;
         }
-        let text = self.secret("secret", reference, folder)?;
+        let text = self.secret("secret", reference, vault)?;
         match text.reveal().lines().map(SigningKey::parse).collect() {
             Ok(keys) => Some(keys),
             Err(what) => {
@@ -318,7 +317,7 @@ mod tests {
     fn defaults_are_for_live_money_and_all_alerts() {
         let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
         let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
-        let config = resolve(&written, &accounts(), Some(folder.path())).unwrap();
+        let config = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap();
         assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
         assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
         assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
@@ -353,7 +352,7 @@ mod tests {
             secret = "credential:keys"
             "#,
         );
-        let problems = resolve(&written, &accounts(), Some(folder.path())).unwrap_err();
+        let problems = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,

@@ -163,17 +163,30 @@ fn credential_source(key: &str, name: &str) -> Result<SecretSource, Problem> {
 #[derive(Debug, Clone, Default)]
 pub struct SecretLoader {
     credentials_directory: Option<PathBuf>,
+    is_blind: bool,
 }
+
+/// What the problem of every well-formed reference says when secrets are not looked for.
+pub const NOT_LOOKED_FOR: &str = "the secret was not looked for";
 
 impl SecretLoader {
     /// `credentials_directory` is what systemd gives in `$CREDENTIALS_DIRECTORY`, if it does.
     pub fn new(credentials_directory: Option<PathBuf>) -> SecretLoader {
-        SecretLoader { credentials_directory }
+        SecretLoader { credentials_directory, is_blind: false }
+    }
+
+    /// Checks references but reads no secret: every one of them ends in the problem [`NOT_LOOKED_FOR`].
+    pub fn blind() -> SecretLoader {
+        SecretLoader { credentials_directory: None, is_blind: true }
     }
 
     /// The secret's bytes, newlines at the end cut off. `key` is where the reference stands, for the error.
     pub fn load(&self, key: &str, reference: &SecretReference) -> Result<Secret<Vec<u8>>, Problem> {
-        match reference.source(key)? {
+        let source = reference.source(key)?;
+        if self.is_blind {
+            return Err(Problem::new(key, NOT_LOOKED_FOR, ""));
+        }
+        match source {
             SecretSource::File(path) => read(key, &path, Guard::OwnerOnly),
             SecretSource::Credential(name) => match &self.credentials_directory {
                 // systemd owns that directory and keeps others out of it.

@@ -109,3 +109,17 @@ fn text(table: &mut Table, path: &str, key: &str, remedy: &str, findings: &mut F
         }
     }
 }
+
+/// Which accounts there are and whether each plays with test money, as far as it can be read: alert
+/// targets refer to accounts by name even when something else is wrong with an account.
+pub(super) fn environments(tables: &[Table]) -> BTreeMap<AccountName, bool> {
+    let text = |table: &Table, key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+    tables
+        .iter()
+        .filter_map(|table| {
+            let name = AccountName::new(text(table, "name")?).ok()?;
+            let environment = text(table, "environment").unwrap_or_default();
+            Some((name, environment.eq_ignore_ascii_case("sandbox")))
+        })
+        .collect()
+}

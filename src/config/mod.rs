@@ -3,12 +3,13 @@
 //! Owns: the file as a whole and the keys that belong to no single room. Must never know: what a
 //! section means; each room reads and checks its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::alerts;
+use crate::alerts::{self, secret::Vault};
 use crate::apis;
 use crate::apis::secret::SecretLoader;
 use crate::payments::object::{AccountName, Kind};
@@ -29,7 +30,7 @@ use poll::PollSection;
 use problem::Findings;
 
 /// Everything that the file says, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Config {
     /// Where it was read from.
     pub path: PathBuf,
@@ -44,7 +45,7 @@ pub struct Config {
     /// The accounts, in the file's order.
     pub accounts: Vec<AccountConfig>,
     /// Where alerts go.
-    pub alerts: Vec<alerts::config::TargetConfig>,
+    pub alerts: alerts::AlertConfig,
     /// The report files.
     pub reports: reports::config::ReportsConfig,
 }
@@ -120,8 +121,6 @@ pub struct Surroundings {
     pub logs: Option<PathBuf>,
     /// `$RUNTIME_DIRECTORY`.
     pub runtime: Option<PathBuf>,
-    /// Secrets are not looked for: a configuration is checked on a machine that does not hold them.
-    pub without_secrets: bool,
 }
 
 impl Surroundings {
@@ -136,7 +135,6 @@ impl Surroundings {
             state: folder("STATE_DIRECTORY"),
             logs: folder("LOGS_DIRECTORY"),
             runtime: folder("RUNTIME_DIRECTORY"),
-            without_secrets: false,
         }
     }
 }
@@ -163,18 +161,45 @@ pub enum ConfigError {
 }
 
 /// Reads and checks the file.
+///
+/// # Errors
+/// When it cannot be read or used; then all that is wrong with it.
 pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    read(&text, path, surroundings).map_err(|problems| ConfigError::Bad { path: path.to_owned(), problems })
+    let text = text_of(path)?;
+    let (config, problems) = read(&text, path, surroundings, false);
+    config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 
-/// Checks the text of a configuration; `path` is where it came from.
-pub fn read(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, Vec<Problem>> {
-    let mut table: Table = toml::from_str(text).map_err(|error| vec![syntax_problem(text, &error)])?;
+/// Checks the file without looking for the secrets that it refers to, for a machine that does not hold
+/// them.
+///
+/// # Errors
+/// As [`load`].
+pub fn check_without_secrets(path: &Path, surroundings: &Surroundings) -> Result<(), ConfigError> {
+    let text = text_of(path)?;
+    let (_, problems) = read(&text, path, surroundings, true);
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Bad { path: path.to_owned(), problems }) }
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The configuration, if nothing is wrong with it, and else all that is.
+fn read(
+    text: &str,
+    path: &Path,
+    surroundings: &Surroundings,
+    is_blind: bool,
+) -> (Option<Config>, Vec<Problem>) {
+    let mut table: Table = match toml::from_str(text) {
+        Ok(table) => table,
+        Err(error) => return (None, vec![syntax_problem(text, &error)]),
+    };
     let lines = Lines::read(text);
     let mut findings = Findings::new(&lines);
-    let loader = loader(surroundings);
+    let loader = if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
+    let vault = if is_blind { Vault::Closed } else { Vault::Open(surroundings.credentials.as_deref()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
     let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
@@ -182,33 +207,28 @@ pub fn read(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Conf
     let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
     let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
     let reports = read_reports(take_table(&mut table, "reports", &mut findings), surroundings, &mut findings);
-    let written_accounts = take_tables(&mut table, "account", &mut findings);
-    let accounts = account::read_all(written_accounts, &general, &loader, &mut findings);
-    let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
-    let written_alerts = take_tables(&mut table, "alert", &mut findings);
-    let alerts = read_alerts(written_alerts, &names, surroundings, &mut findings);
-    for key in table.keys() {
-        findings.add(key, "is not a section that is known here", "expected store, control, log, polling, poll, reports, [[account]] or [[alert]]");
-    }
-    if accounts.is_empty() && findings.is_empty() {
+    let written = take_tables(&mut table, "account", &mut findings);
+    if written.is_empty() {
         findings.add("account", "there is none", "add an [[account]] section; config.toml shows how");
+    }
+    let environments = account::environments(&written);
+    let accounts = account::read_all(written, &general, &loader, &mut findings);
+    let written = take_tables(&mut table, "alert", &mut findings);
+    let alerts = read_alerts(written, &environments, vault, &mut findings);
+    for key in table.keys() {
+        let remedy = "expected store, control, log, polling, poll, reports, [[account]] or [[alert]]";
+        findings.add(key, "is not a section that is known here", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
     check_plain(&log, polling, &mut findings);
-    match reports {
-        Some(reports) if findings.is_empty() => {
-            Ok(Config { path: path.to_owned(), store, control, log, polling, accounts, alerts, reports })
+    let problems = findings.into_problems();
+    let config = match (reports, alerts) {
+        (Some(reports), Some(alerts)) if problems.is_empty() && !is_blind => {
+            Some(Config { path: path.to_owned(), store, control, log, polling, accounts, alerts, reports })
         }
-        _ => Err(findings.into_problems()),
-    }
-}
-
-fn loader(surroundings: &Surroundings) -> SecretLoader {
-    if surroundings.without_secrets {
-        SecretLoader::blind()
-    } else {
-        SecretLoader::new(surroundings.credentials.clone())
-    }
+        _ => None,
+    };
+    (config, problems)
 }
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
@@ -319,25 +339,28 @@ fn read_reports(table: Table, surroundings: &Surroundings, findings: &mut Findin
 
 fn read_alerts(
     tables: Vec<Table>,
-    accounts: &[&str],
-    surroundings: &Surroundings,
+    accounts: &BTreeMap<AccountName, bool>,
+    vault: Vault<'_>,
     findings: &mut Findings<'_>,
-) -> Vec<alerts::config::TargetConfig> {
-    let mut targets: Vec<alerts::config::TargetConfig> = Vec::new();
+) -> Option<alerts::AlertConfig> {
+    let mut sections = Vec::new();
+    let mut is_whole = true;
     for (number, table) in tables.into_iter().enumerate() {
-        let path = format!("alert.{number}");
-        let Some(written) = section::read::<alerts::config::TargetSection>(table, &path, findings) else { continue };
-        match written.resolve(&path, accounts, surroundings.credentials.as_deref(), surroundings.without_secrets) {
-            Ok(target) if targets.iter().any(|other| other.name == target.name) => {
-                findings.add(&format!("{path}.name"), format!("{:?} is used twice", target.name), "give each target its own name");
-            }
-            Ok(target) => targets.push(target),
-            Err(problems) => {
-                for problem in problems {
-                    findings.add(&problem.key, problem.what, problem.remedy);
-                }
-            }
+        match section::read::<alerts::AlertSection>(table, &format!("alert.{number}"), findings) {
+            Some(section) => sections.push(section),
+            None => is_whole = false,
         }
     }
-    targets
+    match alerts::config::resolve(&sections, accounts, vault) {
+        Ok(config) => Some(config).filter(|_| is_whole),
+        Err(problems) => {
+            for problem in problems {
+                findings.add(&problem.key, problem.what, problem.remedy);
+            }
+            None
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

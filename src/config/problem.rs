@@ -42,11 +42,18 @@ impl<'a> Findings<'a> {
     }
 
     /// Adds a problem of the key at `path`; the line is that of the nearest part of the path that exists.
+    /// A secret that was deliberately not looked for is no problem.
     pub(super) fn add(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let line = self.lines.of(path);
-        self.problems.push(Problem { line, key: path.to_owned(), what: what.into(), remedy: remedy.into() });
+        let what = what.into();
+        if what == crate::apis::secret::NOT_LOOKED_FOR || what == crate::alerts::secret::NOT_LOOKED_FOR {
+            return;
+        }
+        let key = path.replace('[', ".").replace(']', "");
+        let line = self.lines.of(&key);
+        self.problems.push(Problem { line, key, what, remedy: remedy.into() });
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }

@@ -40,7 +40,7 @@ pub struct AccountSection {
 }
 
 /// An account's section as checked, its key loaded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     pub(super) region: Region,
     pub(super) environment: Environment,

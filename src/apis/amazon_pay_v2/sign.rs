@@ -4,6 +4,7 @@
 //! Must never know: the time, the network, what a request is for. Pure but for the salt's randomness.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
@@ -198,7 +199,7 @@ impl SigningKey {
         if pair.public_modulus_len() < 256 {
             return Err(BadKey::NotRsa);
         }
-        Ok(SigningKey { pair, random: SystemRandom::new() })
+        Ok(SigningKey { pair: Arc::new(pair), random: SystemRandom::new() })
     }
 
     /// Signs, anew each time: the salt is random, so no two signatures are alike.
