@@ -22,6 +22,8 @@ pub mod bucket;
 mod delivery;
 pub mod hostile;
 mod server;
+#[cfg(test)]
+mod signing_for_tests;
 mod world;
 
 pub use authority::ThrowAwayAuthority;

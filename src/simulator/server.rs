@@ -3,6 +3,9 @@
 //! Owns: sockets, TLS, and carrying an answer as badly as a fault demands. Must never know: what is
 //! asked or answered.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;

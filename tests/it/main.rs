@@ -1,3 +1,4 @@
-//! Whole stories: the one test binary that uses the crate as its users do.
+//! One test binary: whole stories, and the official SDKs against the simulator.
 
+mod sdk_node;
 mod sdk_python;

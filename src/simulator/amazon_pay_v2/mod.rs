@@ -203,8 +203,9 @@ impl Provider for AmazonPayV2 {
     }
 
     fn throttled(&self, incoming: &Incoming) -> Outgoing {
-        let mut random =
-            Random::for_matter(0, &incoming.path, incoming.at.as_nanosecond().unsigned_abs() as u64);
+        let since_epoch_ns = incoming.at.as_nanosecond().unsigned_abs();
+        let ordinal = u64::try_from(since_epoch_ns & u128::from(u64::MAX)).unwrap_or(0);
+        let mut random = Random::for_matter(0, &incoming.path, ordinal);
         outgoing(Err(Refusal::throttled()), random.next_u64())
     }
 

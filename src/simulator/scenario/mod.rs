@@ -5,6 +5,8 @@
 
 mod check;
 mod problem;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use std::path::{Path, PathBuf};
