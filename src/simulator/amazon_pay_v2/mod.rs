@@ -35,6 +35,7 @@ use book::{Book, Owner};
 use canonical::hex_digest;
 use desk::{Desk, FatesByKind};
 use errors::{Outcome, Refusal, outgoing};
+pub use permission::PERSONAL_DATA;
 use route::{Route, Target, documented_quota};
 use verify::{Authorization, PublicKey, region, verify};
 

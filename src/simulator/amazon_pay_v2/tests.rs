@@ -296,7 +296,8 @@ fn a_permission_ends_when_all_is_captured_and_after_half_a_year() {
     shop.check_state(&format!("chargePermissions/{whole}"), "Closed", Some("AmazonClosed"));
     let idle = shop.plant("charge-permission", "50.00", "USD", &[]);
     let path = format!("chargePermissions/{idle}");
-    assert_eq!(shop.get(&path)["buyer"]["name"], "Erika Mustermann");
+    let shown = shop.get(&path).to_string();
+    assert!(PERSONAL_DATA.iter().all(|word| shown.contains(word)), "{shown}");
     shop.wait(31 * 86_400);
     assert_eq!(shop.get(&path)["buyer"], Value::Null);
     shop.wait(149 * 86_400);

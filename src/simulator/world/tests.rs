@@ -140,8 +140,17 @@ async fn the_documented_quota_is_kept_to_the_request() {
     assert_eq!(fixture.get_as("SANDBOX-OTHER").status, 404, "another account has its own bucket");
     let counts = fixture.counts();
     assert_eq!((counts.requests, counts.answered, counts.succeeded, counts.throttled), (10, 7, 7, 3));
+    assert_eq!(counts.over_quota, 3);
     assert_eq!(fixture.simulator.counts().of_account("other").answered, 1);
     assert_eq!(fixture.simulator.counts().total().requests, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_overruns_the_quota_behind_a_fault_is_counted_all_the_same() {
+    let fixture = Fixture::with(vec![Fault::always(FaultKind::ServerError500)]);
+    assert!((0..8).all(|_| fixture.get().status == 500));
+    let counts = fixture.counts();
+    assert_eq!((counts.requests, counts.throttled, counts.over_quota), (8, 0, 3));
 }
 
 #[tokio::test(start_paused = true)]
