@@ -50,6 +50,9 @@ struct World {
     providers: Vec<Box<dyn Provider>>,
     /// Account names by API and merchant key.
     names: HashMap<(&'static str, String), String>,
+    /// API and merchant key by account name.
+    homes: HashMap<String, (&'static str, String)>,
+    /// Quotas of its own by account name.
     quotas: HashMap<String, Vec<(String, Quota)>>,
     buckets: HashMap<Operation, Buckets>,
     faults: Vec<Fault>,
@@ -87,6 +90,7 @@ impl Simulator {
         let mut world = World {
             providers: building::providers(&scenario)?,
             names: HashMap::new(),
+            homes: HashMap::new(),
             quotas: HashMap::new(),
             buckets: HashMap::new(),
             faults: scenario.faults.clone(),
@@ -97,7 +101,8 @@ impl Simulator {
         };
         for account in &scenario.accounts {
             let key = (account.api.name(), account.merchant_id.clone());
-            world.names.insert(key, account.name.clone());
+            world.names.insert(key.clone(), account.name.clone());
+            world.homes.insert(account.name.clone(), key);
             world.quotas.insert(account.name.clone(), account.quotas.clone());
         }
         for (position, population) in scenario.populations.iter().enumerate() {
