@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
