@@ -2,7 +2,9 @@
 
 pub mod alerts;
 pub mod apis;
+pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;
