@@ -2,15 +2,16 @@
 //!
 //! Owns: their keys, defaults and checks. Must never know: the rest of the config.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::post::checked_address;
-use super::routes::{Route, Routes};
+use super::routes::Route;
 use super::secret::{self, Hidden};
 use super::slack::Slack;
 use super::target::Target;
@@ -65,7 +66,7 @@ impl fmt::Debug for Reference {
 /// One `[[alert]]` section as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AlertSection {
+pub struct TargetSection {
     /// The operator's name for the target; it also names what is owed to it, so keep it.
     pub name: String,
     /// What the target is.
@@ -113,82 +114,79 @@ fn seventy_six() -> u64 {
     76
 }
 
-/// A target that is ready to be sent to.
-#[derive(Debug)]
-pub struct Channel {
-    /// What it is.
-    pub target: Box<dyn Target>,
-    /// When a message is given up.
+/// One target, checked and ready to be sent to.
+#[derive(Debug, Clone)]
+pub struct TargetConfig {
+    /// The operator's name for it.
+    pub name: String,
+    /// What it is, with its secrets.
+    pub target: Arc<dyn Target>,
+    /// What it hears.
+    pub route: Route,
+    /// How long a message is tried.
     pub give_up_after: Duration,
 }
 
-/// All sections, checked.
-#[derive(Debug, Default)]
-pub struct AlertConfig {
-    /// The targets.
-    pub channels: Vec<Channel>,
-    /// Who hears what.
-    pub routes: Routes,
-    /// Which accounts play with test money, for the marks in the messages.
-    pub sandbox_accounts: BTreeSet<AccountName>,
-}
-
-/// Checks all sections and reads their secrets. `accounts` says for every account of the config whether it
-/// is a sandbox; `credentials_folder` is systemd's `$CREDENTIALS_DIRECTORY`.
-///
-/// # Errors
-/// All problems at once.
-pub fn resolve(
-    sections: &[AlertSection],
-    accounts: &BTreeMap<AccountName, bool>,
-    credentials_folder: Option<&Path>,
-) -> Result<AlertConfig, Vec<Problem>> {
-    let sandbox_accounts: BTreeSet<AccountName> =
-        accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
-    let mut config = AlertConfig { sandbox_accounts, ..AlertConfig::default() };
-    let mut problems = Vec::new();
-    let mut names = BTreeSet::new();
-    for (number, section) in sections.iter().enumerate() {
-        let mut check = Check { section, number, problems: &mut problems };
-        check.name(&mut names);
+impl TargetSection {
+    /// Checks the section at `path` (`alert.0`) and reads its secrets. `accounts` are the names of all
+    /// accounts of the config; `credentials_folder` is systemd's `$CREDENTIALS_DIRECTORY`. With
+    /// `is_without_secrets` the secrets' places are checked by their form alone and nothing can be sent:
+    /// for looking at a config on another host.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn resolve(
+        &self,
+        path: &str,
+        accounts: &[&str],
+        credentials_folder: Option<&Path>,
+        is_without_secrets: bool,
+    ) -> Result<TargetConfig, Vec<Problem>> {
+        let secrets = Secrets { credentials_folder, is_without_secrets };
+        let mut check = Check { section: self, path, problems: Vec::new() };
+        check.name();
         check.numbers();
         let accounts = check.accounts(accounts);
-        let target = check.target(&config.sandbox_accounts, credentials_folder);
-        let Some(target) = target else { continue };
-        config.channels.push(Channel {
-            target,
-            give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
-        });
-        config.routes.0.push(Route {
-            target: section.name.clone(),
-            accounts,
-            hears_live: section.environments.contains(&Environment::Live),
-            hears_sandbox: section.environments.contains(&Environment::Sandbox),
-            least_severity: section.least_severity,
-            kinds: section.kinds.iter().cloned().collect(),
-        });
+        let target = check.target(&secrets);
+        match target {
+            Some(target) if check.problems.is_empty() => Ok(TargetConfig {
+                name: self.name.clone(),
+                target,
+                route: Route {
+                    target: self.name.clone(),
+                    accounts,
+                    hears_live: self.environments.contains(&Environment::Live),
+                    hears_sandbox: self.environments.contains(&Environment::Sandbox),
+                    least_severity: self.least_severity,
+                    kinds: self.kinds.iter().cloned().collect(),
+                },
+                give_up_after: Duration::from_secs(self.give_up_after_h.saturating_mul(3600)),
+            }),
+            _ => Err(check.problems),
+        }
     }
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+struct Secrets<'a> {
+    credentials_folder: Option<&'a Path>,
+    is_without_secrets: bool,
 }
 
 struct Check<'a> {
-    section: &'a AlertSection,
-    number: usize,
-    problems: &'a mut Vec<Problem>,
+    section: &'a TargetSection,
+    path: &'a str,
+    problems: Vec<Problem>,
 }
 
 impl Check<'_> {
     fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let key = format!("alert[{}].{key}", self.number);
+        let key = format!("{}.{key}", self.path);
         self.problems.push(Problem { key, what: what.into(), remedy: remedy.into() });
     }
 
-    fn name(&mut self, names: &mut BTreeSet<String>) {
-        let name = &self.section.name;
-        if AccountName::new(name.clone()).is_err() {
+    fn name(&mut self) {
+        if AccountName::new(self.section.name.clone()).is_err() {
             self.problem("name", "it is not a plain name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
-        } else if !names.insert(name.clone()) {
-            self.problem("name", format!("{name} names another alert section too"), "give each its own name");
         }
     }
 
@@ -210,17 +208,16 @@ impl Check<'_> {
         }
     }
 
-    fn accounts(&mut self, known: &BTreeMap<AccountName, bool>) -> BTreeSet<AccountName> {
+    fn accounts(&mut self, known: &[&str]) -> BTreeSet<AccountName> {
         let mut wanted = BTreeSet::new();
         for text in &self.section.accounts {
-            match known.keys().find(|account| account.as_str() == text) {
-                Some(account) => {
-                    wanted.insert(account.clone());
+            match AccountName::new(text.clone()) {
+                Ok(account) if known.contains(&text.as_str()) => {
+                    wanted.insert(account);
                 }
-                None => {
-                    let names: Vec<&str> = known.keys().map(AccountName::as_str).collect();
+                _ => {
                     let shown: String = text.chars().take(64).collect();
-                    let remedy = format!("the accounts are: {}", names.join(", "));
+                    let remedy = format!("the accounts are: {}", known.join(", "));
                     self.problem("accounts", format!("there is no account {shown:?}"), remedy);
                 }
             }
@@ -228,35 +225,33 @@ impl Check<'_> {
         wanted
     }
 
-    fn target(
-        &mut self,
-        sandbox_accounts: &BTreeSet<AccountName>,
-        credentials_folder: Option<&Path>,
-    ) -> Option<Box<dyn Target>> {
+    fn target(&mut self, secrets: &Secrets<'_>) -> Option<Arc<dyn Target>> {
         let name = self.section.name.clone();
         let timeout = Duration::from_secs(self.section.timeout_s);
-        let url = self.address(credentials_folder);
-        let keys = self.keys(credentials_folder);
+        let url = self.address(secrets);
+        let keys = self.keys(secrets);
         let (url, keys) = (url?, keys?);
         Some(match self.section.kind {
-            TargetKind::Slack => Box::new(Slack::new(name, url, timeout)),
-            TargetKind::Webhook => Box::new(Webhook::new(name, url, keys, timeout, sandbox_accounts.clone())),
+            TargetKind::Slack => Arc::new(Slack::new(name, url, timeout)),
+            TargetKind::Webhook => Arc::new(Webhook::new(name, url, keys, timeout)),
         })
     }
 
-    fn secret(&mut self, key: &str, reference: &Reference, folder: Option<&Path>) -> Option<Hidden> {
-        match secret::read(&reference.0, folder) {
-            Ok(secret) => Some(secret),
-            Err(bad) => {
-                self.problem(key, bad.what, bad.remedy);
-                None
-            }
-        }
+    /// The secret; an empty one when secrets are not looked at.
+    fn secret(&mut self, key: &str, reference: &Reference, secrets: &Secrets<'_>) -> Option<Hidden> {
+        let found = if secrets.is_without_secrets {
+            secret::check_form(&reference.0).map(|()| Hidden::new(""))
+        } else {
+            secret::read(&reference.0, secrets.credentials_folder)
+        };
+        found.map_err(|bad| self.problem(key, bad.what, bad.remedy)).ok()
     }
 
-    fn address(&mut self, folder: Option<&Path>) -> Option<Hidden> {
-        let section = self.section;
-        let url = self.secret("url", &section.url, folder)?;
+    fn address(&mut self, secrets: &Secrets<'_>) -> Option<Hidden> {
+        let url = self.secret("url", &self.section.url, secrets)?;
+        if secrets.is_without_secrets {
+            return Some(url);
+        }
         match checked_address(url.reveal()) {
             Ok(_) => Some(url),
             Err(error) => {
@@ -266,14 +261,13 @@ impl Check<'_> {
         }
     }
 
-    fn keys(&mut self, folder: Option<&Path>) -> Option<Vec<SigningKey>> {
-        let section = self.section;
-        let Some(reference) = &section.secret else { return Some(Vec::new()) };
-        if section.kind != TargetKind::Webhook {
+    fn keys(&mut self, secrets: &Secrets<'_>) -> Option<Vec<SigningKey>> {
+        let Some(reference) = &self.section.secret else { return Some(Vec::new()) };
+        if self.section.kind != TargetKind::Webhook {
             self.problem("secret", "only a webhook is signed", "remove it");
             return None;
         }
-        let text = self.secret("secret", reference, folder)?;
+        let text = self.secret("secret", reference, secrets)?;
         match text.reveal().lines().map(SigningKey::parse).collect() {
             Ok(keys) => Some(keys),
             Err(what) => {
@@ -290,21 +284,20 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::routes::Routes;
     use super::super::tests::alert;
     use super::*;
 
     #[derive(Deserialize)]
     struct Whole {
-        alert: Vec<AlertSection>,
+        alert: Vec<TargetSection>,
     }
 
-    fn sections(text: &str) -> Vec<AlertSection> {
+    fn sections(text: &str) -> Vec<TargetSection> {
         toml::from_str::<Whole>(text).unwrap().alert
     }
 
-    fn accounts() -> BTreeMap<AccountName, bool> {
-        [("shop-de".parse().unwrap(), false), ("shop-test".parse().unwrap(), true)].into()
-    }
+    const ACCOUNTS: &[&str] = &["shop-de", "shop-test"];
 
     fn secrets(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -318,12 +311,14 @@ mod tests {
     fn defaults_are_for_live_money_and_all_alerts() {
         let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
         let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
-        let config = resolve(&written, &accounts(), Some(folder.path())).unwrap();
-        assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
-        assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
-        assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
-        assert_eq!(config.sandbox_accounts.len(), 1);
+        let config = written[0].resolve("alert.0", ACCOUNTS, Some(folder.path()), false).unwrap();
+        let routes = Routes(vec![config.route.clone()]);
+        assert_eq!(routes.targets_for(&alert("a/1"), false), ["ops"]);
+        assert!(routes.targets_for(&alert("a/1"), true).is_empty());
+        assert_eq!(config.give_up_after, Duration::from_secs(76 * 3600));
         assert!(!format!("{config:?}").contains("canary"));
+        assert!(written[0].resolve("alert.0", ACCOUNTS, None, false).is_err());
+        assert!(written[0].resolve("alert.0", ACCOUNTS, None, true).is_ok());
     }
 
     #[test]
@@ -353,22 +348,24 @@ mod tests {
             secret = "credential:keys"
             "#,
         );
-        let problems = resolve(&written, &accounts(), Some(folder.path())).unwrap_err();
+        let resolved = |(number, section): (usize, &TargetSection)| {
+            section.resolve(&format!("alert.{number}"), ACCOUNTS, Some(folder.path()), false).unwrap_err()
+        };
+        let problems: Vec<Problem> = written.iter().enumerate().flat_map(resolved).collect();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,
             [
-                "alert[0].timeout_s",
-                "alert[0].accounts",
-                "alert[0].url",
-                "alert[1].name",
-                "alert[1].give_up_after_h",
-                "alert[1].environments",
-                "alert[1].url",
-                "alert[1].secret",
-                "alert[2].name",
-                "alert[2].url",
-                "alert[2].secret",
+                "alert.0.timeout_s",
+                "alert.0.accounts",
+                "alert.0.url",
+                "alert.1.give_up_after_h",
+                "alert.1.environments",
+                "alert.1.url",
+                "alert.1.secret",
+                "alert.2.name",
+                "alert.2.url",
+                "alert.2.secret",
             ]
         );
         assert!(!format!("{problems:?} {written:?}").contains("canary"));

@@ -77,6 +77,14 @@ pub fn read(reference: &str, credentials_folder: Option<&Path>) -> Result<Hidden
     Ok(Hidden::new(text))
 }
 
+/// Checks that `reference` names a place for a secret, without looking there.
+///
+/// # Errors
+/// When it is of another form.
+pub fn check_form(reference: &str) -> Result<(), BadSecret> {
+    place(reference, Some(Path::new("/"))).map(drop)
+}
+
 fn place(reference: &str, credentials_folder: Option<&Path>) -> Result<(PathBuf, bool), BadSecret> {
     if let Some(path) = reference.strip_prefix("file:") {
         let path = PathBuf::from(path);
