@@ -2,17 +2,15 @@
 //!
 //! Owns: their keys, defaults and checks. Must never know: the rest of the config.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::post::checked_address;
-use super::routes::Route;
-use super::secret::{self, Hidden};
+use super::routes::{Route, Routes};
+use super::secret::{self, Hidden, Vault};
 use super::slack::Slack;
 use super::target::Target;
 use super::webhook::{SigningKey, Webhook};
@@ -66,7 +64,7 @@ impl fmt::Debug for Reference {
 /// One `[[alert]]` section as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TargetSection {
+pub struct AlertSection {
     /// The operator's name for the target; it also names what is owed to it, so keep it.
     pub name: String,
     /// What the target is.
@@ -114,79 +112,82 @@ fn seventy_six() -> u64 {
     76
 }
 
-/// One target, checked and ready to be sent to.
-#[derive(Debug, Clone)]
-pub struct TargetConfig {
-    /// The operator's name for it.
-    pub name: String,
-    /// What it is, with its secrets.
-    pub target: Arc<dyn Target>,
-    /// What it hears.
-    pub route: Route,
-    /// How long a message is tried.
+/// A target that is ready to be sent to.
+#[derive(Debug)]
+pub struct Channel {
+    /// What it is.
+    pub target: Box<dyn Target>,
+    /// When a message is given up.
     pub give_up_after: Duration,
 }
 
-impl TargetSection {
-    /// Checks the section at `path` (`alert.0`) and reads its secrets. `accounts` are the names of all
-    /// accounts of the config; `credentials_folder` is systemd's `$CREDENTIALS_DIRECTORY`. With
-    /// `is_without_secrets` the secrets' places are checked by their form alone and nothing can be sent:
-    /// for looking at a config on another host.
-    ///
-    /// # Errors
-    /// All problems at once.
-    pub fn resolve(
-        &self,
-        path: &str,
-        accounts: &[&str],
-        credentials_folder: Option<&Path>,
-        is_without_secrets: bool,
-    ) -> Result<TargetConfig, Vec<Problem>> {
-        let secrets = Secrets { credentials_folder, is_without_secrets };
-        let mut check = Check { section: self, path, problems: Vec::new() };
-        check.name();
-        check.numbers();
-        let accounts = check.accounts(accounts);
-        let target = check.target(&secrets);
-        match target {
-            Some(target) if check.problems.is_empty() => Ok(TargetConfig {
-                name: self.name.clone(),
-                target,
-                route: Route {
-                    target: self.name.clone(),
-                    accounts,
-                    hears_live: self.environments.contains(&Environment::Live),
-                    hears_sandbox: self.environments.contains(&Environment::Sandbox),
-                    least_severity: self.least_severity,
-                    kinds: self.kinds.iter().cloned().collect(),
-                },
-                give_up_after: Duration::from_secs(self.give_up_after_h.saturating_mul(3600)),
-            }),
-            _ => Err(check.problems),
-        }
-    }
+/// All sections, checked.
+#[derive(Debug, Default)]
+pub struct AlertConfig {
+    /// The targets.
+    pub channels: Vec<Channel>,
+    /// Who hears what.
+    pub routes: Routes,
+    /// Which accounts play with test money, for the marks in the messages.
+    pub sandbox_accounts: BTreeSet<AccountName>,
 }
 
-struct Secrets<'a> {
-    credentials_folder: Option<&'a Path>,
-    is_without_secrets: bool,
+/// Checks all sections and reads their secrets. `accounts` says for every account of the config whether it
+/// is a sandbox; `vault` says where secrets lie.
+///
+/// # Errors
+/// All problems at once.
+pub fn resolve(
+    sections: &[AlertSection],
+    accounts: &BTreeMap<AccountName, bool>,
+    vault: Vault<'_>,
+) -> Result<AlertConfig, Vec<Problem>> {
+    let sandbox_accounts: BTreeSet<AccountName> =
+        accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
+    let mut config = AlertConfig { sandbox_accounts, ..AlertConfig::default() };
+    let mut problems = Vec::new();
+    let mut names = BTreeSet::new();
+    for (number, section) in sections.iter().enumerate() {
+        let mut check = Check { section, number, problems: &mut problems };
+        check.name(&mut names);
+        check.numbers();
+        let accounts = check.accounts(accounts);
+        let target = check.target(&config.sandbox_accounts, vault);
+        let Some(target) = target else { continue };
+        config.channels.push(Channel {
+            target,
+            give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
+        });
+        config.routes.0.push(Route {
+            target: section.name.clone(),
+            accounts,
+            hears_live: section.environments.contains(&Environment::Live),
+            hears_sandbox: section.environments.contains(&Environment::Sandbox),
+            least_severity: section.least_severity,
+            kinds: section.kinds.iter().cloned().collect(),
+        });
+    }
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
 struct Check<'a> {
-    section: &'a TargetSection,
-    path: &'a str,
-    problems: Vec<Problem>,
+    section: &'a AlertSection,
+    number: usize,
+    problems: &'a mut Vec<Problem>,
 }
 
 impl Check<'_> {
     fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let key = format!("{}.{key}", self.path);
+        let key = format!("alert.{}.{key}", self.number);
         self.problems.push(Problem { key, what: what.into(), remedy: remedy.into() });
     }
 
-    fn name(&mut self) {
-        if AccountName::new(self.section.name.clone()).is_err() {
+    fn name(&mut self, names: &mut BTreeSet<String>) {
+        let name = &self.section.name;
+        if AccountName::new(name.clone()).is_err() {
             self.problem("name", "it is not a plain name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
+        } else if !names.insert(name.clone()) {
+            self.problem("name", format!("{name} names another alert section too"), "give each its own name");
         }
     }
 
@@ -208,16 +209,17 @@ impl Check<'_> {
         }
     }
 
-    fn accounts(&mut self, known: &[&str]) -> BTreeSet<AccountName> {
+    fn accounts(&mut self, known: &BTreeMap<AccountName, bool>) -> BTreeSet<AccountName> {
         let mut wanted = BTreeSet::new();
         for text in &self.section.accounts {
-            match AccountName::new(text.clone()) {
-                Ok(account) if known.contains(&text.as_str()) => {
-                    wanted.insert(account);
+            match known.keys().find(|account| account.as_str() == text) {
+                Some(account) => {
+                    wanted.insert(account.clone());
                 }
-                _ => {
+                None => {
+                    let names: Vec<&str> = known.keys().map(AccountName::as_str).collect();
                     let shown: String = text.chars().take(64).collect();
-                    let remedy = format!("the accounts are: {}", known.join(", "));
+                    let remedy = format!("the accounts are: {}", names.join(", "));
                     self.problem("accounts", format!("there is no account {shown:?}"), remedy);
                 }
             }
@@ -225,33 +227,35 @@ impl Check<'_> {
         wanted
     }
 
-    fn target(&mut self, secrets: &Secrets<'_>) -> Option<Arc<dyn Target>> {
+    fn target(
+        &mut self,
+        sandbox_accounts: &BTreeSet<AccountName>,
+        vault: Vault<'_>,
+    ) -> Option<Box<dyn Target>> {
         let name = self.section.name.clone();
         let timeout = Duration::from_secs(self.section.timeout_s);
-        let url = self.address(secrets);
-        let keys = self.keys(secrets);
+        let url = self.address(vault);
+        let keys = self.keys(vault);
         let (url, keys) = (url?, keys?);
         Some(match self.section.kind {
-            TargetKind::Slack => Arc::new(Slack::new(name, url, timeout)),
-            TargetKind::Webhook => Arc::new(Webhook::new(name, url, keys, timeout)),
+            TargetKind::Slack => Box::new(Slack::new(name, url, timeout)),
+            TargetKind::Webhook => Box::new(Webhook::new(name, url, keys, timeout, sandbox_accounts.clone())),
         })
     }
 
-    /// The secret; an empty one when secrets are not looked at.
-    fn secret(&mut self, key: &str, reference: &Reference, secrets: &Secrets<'_>) -> Option<Hidden> {
-        let found = if secrets.is_without_secrets {
-            secret::check_form(&reference.0).map(|()| Hidden::new(""))
-        } else {
-            secret::read(&reference.0, secrets.credentials_folder)
-        };
-        found.map_err(|bad| self.problem(key, bad.what, bad.remedy)).ok()
+    fn secret(&mut self, key: &str, reference: &Reference, vault: Vault<'_>) -> Option<Hidden> {
+        match secret::read(&reference.0, vault) {
+            Ok(secret) => Some(secret),
+            Err(bad) => {
+                self.problem(key, bad.what, bad.remedy);
+                None
+            }
+        }
     }
 
-    fn address(&mut self, secrets: &Secrets<'_>) -> Option<Hidden> {
-        let url = self.secret("url", &self.section.url, secrets)?;
-        if secrets.is_without_secrets {
-            return Some(url);
-        }
+    fn address(&mut self, vault: Vault<'_>) -> Option<Hidden> {
+        let section = self.section;
+        let url = self.secret("url", &section.url, vault)?;
         match checked_address(url.reveal()) {
             Ok(_) => Some(url),
             Err(error) => {
@@ -261,13 +265,14 @@ impl Check<'_> {
         }
     }
 
-    fn keys(&mut self, secrets: &Secrets<'_>) -> Option<Vec<SigningKey>> {
-        let Some(reference) = &self.section.secret else { return Some(Vec::new()) };
-        if self.section.kind != TargetKind::Webhook {
+    fn keys(&mut self, vault: Vault<'_>) -> Option<Vec<SigningKey>> {
+        let section = self.section;
+        let Some(reference) = &section.secret else { return Some(Vec::new()) };
+        if section.kind != TargetKind::Webhook {
             self.problem("secret", "only a webhook is signed", "remove it");
             return None;
         }
-        let text = self.secret("secret", reference, secrets)?;
+        let text = self.secret("secret", reference, vault)?;
         match text.reveal().lines().map(SigningKey::parse).collect() {
             Ok(keys) => Some(keys),
             Err(what) => {
@@ -284,20 +289,21 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::routes::Routes;
     use super::super::tests::alert;
     use super::*;
 
     #[derive(Deserialize)]
     struct Whole {
-        alert: Vec<TargetSection>,
+        alert: Vec<AlertSection>,
     }
 
-    fn sections(text: &str) -> Vec<TargetSection> {
+    fn sections(text: &str) -> Vec<AlertSection> {
         toml::from_str::<Whole>(text).unwrap().alert
     }
 
-    const ACCOUNTS: &[&str] = &["shop-de", "shop-test"];
+    fn accounts() -> BTreeMap<AccountName, bool> {
+        [("shop-de".parse().unwrap(), false), ("shop-test".parse().unwrap(), true)].into()
+    }
 
     fn secrets(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -311,14 +317,12 @@ mod tests {
     fn defaults_are_for_live_money_and_all_alerts() {
         let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
         let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
-        let config = written[0].resolve("alert.0", ACCOUNTS, Some(folder.path()), false).unwrap();
-        let routes = Routes(vec![config.route.clone()]);
-        assert_eq!(routes.targets_for(&alert("a/1"), false), ["ops"]);
-        assert!(routes.targets_for(&alert("a/1"), true).is_empty());
-        assert_eq!(config.give_up_after, Duration::from_secs(76 * 3600));
+        let config = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap();
+        assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
+        assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
+        assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
+        assert_eq!(config.sandbox_accounts.len(), 1);
         assert!(!format!("{config:?}").contains("canary"));
-        assert!(written[0].resolve("alert.0", ACCOUNTS, None, false).is_err());
-        assert!(written[0].resolve("alert.0", ACCOUNTS, None, true).is_ok());
     }
 
     #[test]
@@ -348,10 +352,7 @@ mod tests {
             secret = "credential:keys"
             "#,
         );
-        let resolved = |(number, section): (usize, &TargetSection)| {
-            section.resolve(&format!("alert.{number}"), ACCOUNTS, Some(folder.path()), false).unwrap_err()
-        };
-        let problems: Vec<Problem> = written.iter().enumerate().flat_map(resolved).collect();
+        let problems = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,
@@ -359,6 +360,7 @@ mod tests {
                 "alert.0.timeout_s",
                 "alert.0.accounts",
                 "alert.0.url",
+                "alert.1.name",
                 "alert.1.give_up_after_h",
                 "alert.1.environments",
                 "alert.1.url",

@@ -14,10 +14,9 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::classify::Verdict;
-use super::config::TargetConfig;
+use super::config::{AlertConfig, Channel};
 use super::outbox::{decide, later, plan, wait_after};
 use super::post::Post;
-use super::routes::Routes;
 use super::target::Attempt;
 use super::webhook::event_id;
 use super::words::{self, Message};
@@ -89,14 +88,13 @@ pub struct Deliverer {
     clock: SharedClock,
     post: Arc<dyn Post>,
     lines: Vec<Line>,
-    routes: Routes,
     sandbox_accounts: BTreeSet<AccountName>,
 }
 
 /// A target with what is known about its health. The lock keeps one message in flight.
 #[derive(Debug)]
 struct Line {
-    channel: TargetConfig,
+    channel: Channel,
     health: Mutex<Health>,
 }
 
@@ -124,23 +122,16 @@ impl Health {
 }
 
 impl Deliverer {
-    /// A deliverer to all targets. `sandbox_accounts` are marked as such in every message.
-    pub fn new(
-        store: Store,
-        clock: SharedClock,
-        post: Arc<dyn Post>,
-        targets: Vec<TargetConfig>,
-        sandbox_accounts: BTreeSet<AccountName>,
-    ) -> Deliverer {
-        let routes = Routes(targets.iter().map(|target| target.route.clone()).collect());
+    /// A deliverer to all targets of the config.
+    pub fn new(store: Store, clock: SharedClock, post: Arc<dyn Post>, config: AlertConfig) -> Deliverer {
         let with_health = |channel| Line { channel, health: Mutex::new(Health::default()) };
-        let lines = targets.into_iter().map(with_health).collect();
-        Deliverer { store, clock, post, lines, routes, sandbox_accounts }
-    }
-
-    /// Who hears what.
-    pub fn routes(&self) -> &Routes {
-        &self.routes
+        Deliverer {
+            store,
+            clock,
+            post,
+            lines: config.channels.into_iter().map(with_health).collect(),
+            sandbox_accounts: config.sandbox_accounts,
+        }
     }
 
     /// The names of the targets.

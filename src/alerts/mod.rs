@@ -20,7 +20,7 @@ pub mod target;
 pub mod webhook;
 pub mod words;
 
-pub use config::{Problem, TargetConfig, TargetSection};
+pub use config::{AlertConfig, AlertSection, Problem};
 pub use deliver::{Deliverer, Round};
 pub use routes::Routes;
 

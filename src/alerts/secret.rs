@@ -46,13 +46,33 @@ fn bad(what: impl Into<String>, remedy: impl Into<String>) -> BadSecret {
     BadSecret { what: what.into(), remedy: remedy.into() }
 }
 
+/// What the problem of every well-formed reference says when secrets are not looked for.
+pub const NOT_LOOKED_FOR: &str = "the secret was not looked for";
+
+/// Where secrets lie.
+#[derive(Debug, Clone, Copy)]
+pub enum Vault<'a> {
+    /// They can be read; with systemd's `$CREDENTIALS_DIRECTORY`, if there is one.
+    Open(Option<&'a Path>),
+    /// They are not looked for: only the references are checked, and every one of them ends in the
+    /// problem [`NOT_LOOKED_FOR`].
+    Closed,
+}
+
 /// Reads the secret that `reference` names: `file:/absolute/path`, or `credential:name` in
 /// `credentials_folder` (systemd's `$CREDENTIALS_DIRECTORY`). A trailing line end is dropped.
 ///
 /// # Errors
 /// When the reference is of another form (a secret written inline is refused unseen), the file cannot be
 /// read, others may read it, or it is empty, too long or not UTF-8.
-pub fn read(reference: &str, credentials_folder: Option<&Path>) -> Result<Hidden, BadSecret> {
+pub fn read(reference: &str, vault: Vault<'_>) -> Result<Hidden, BadSecret> {
+    let credentials_folder = match vault {
+        Vault::Open(folder) => folder,
+        Vault::Closed => {
+            place(reference, Some(Path::new("/")))?;
+            return Err(bad(NOT_LOOKED_FOR, ""));
+        }
+    };
     let (path, is_credential) = place(reference, credentials_folder)?;
     let shown = path.display();
     let cannot = |error: std::io::Error| {
@@ -75,14 +95,6 @@ pub fn read(reference: &str, credentials_folder: Option<&Path>) -> Result<Hidden
         return Err(bad(format!("{shown} is empty"), "write the secret into it"));
     }
     Ok(Hidden::new(text))
-}
-
-/// Checks that `reference` names a place for a secret, without looking there.
-///
-/// # Errors
-/// When it is of another form.
-pub fn check_form(reference: &str) -> Result<(), BadSecret> {
-    place(reference, Some(Path::new("/"))).map(drop)
 }
 
 fn place(reference: &str, credentials_folder: Option<&Path>) -> Result<(PathBuf, bool), BadSecret> {
@@ -148,11 +160,11 @@ mod tests {
     fn a_secret_is_read_from_its_file_and_never_prints() {
         let folder = tempfile::tempdir().unwrap();
         let path = secret_file(folder.path(), "hook", b"https://hooks.example/T/B/canary\n", 0o600);
-        let secret = read(&format!("file:{}", path.display()), None).unwrap();
+        let secret = read(&format!("file:{}", path.display()), Vault::Open(None)).unwrap();
         assert_eq!(secret.reveal(), "https://hooks.example/T/B/canary");
         assert_eq!(format!("{secret:?}"), "[hidden]");
         secret_file(folder.path(), "loaded", b"abc", 0o644);
-        assert_eq!(read("credential:loaded", Some(folder.path())).unwrap().reveal(), "abc");
+        assert_eq!(read("credential:loaded", Vault::Open(Some(folder.path()))).unwrap().reveal(), "abc");
     }
 
     #[test]
@@ -174,7 +186,7 @@ mod tests {
             (file("long", &long, 0o600), "longer"),
             (file("binary", &[0xff, 0xfe], 0o600), "UTF-8"),
         ] {
-            let problem = read(&reference, None).unwrap_err();
+            let problem = read(&reference, Vault::Open(None)).unwrap_err();
             assert!(problem.what.contains(expected), "{reference}: {problem:?}");
             assert!(!problem.remedy.is_empty());
             assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");

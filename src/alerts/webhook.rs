@@ -26,6 +26,7 @@ pub struct Webhook {
     url: Hidden,
     keys: Vec<SigningKey>,
     timeout: Duration,
+    sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
 }
 
 /// A key of the receiver, shared with us.
@@ -62,23 +63,28 @@ impl SigningKey {
 
 impl Webhook {
     /// A receiver at `url`. With keys every message is signed, once with each, so that a key can be changed
-    /// without a gap.
-    pub fn new(name: String, url: Hidden, keys: Vec<SigningKey>, timeout: Duration) -> Webhook {
-        Webhook { name, url, keys, timeout }
+    /// without a gap. `sandbox_accounts` says which accounts play with test money.
+    pub fn new(
+        name: String,
+        url: Hidden,
+        keys: Vec<SigningKey>,
+        timeout: Duration,
+        sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
+    ) -> Webhook {
+        Webhook { name, url, keys, timeout, sandbox_accounts }
     }
-}
 
-fn payload(message: &Message) -> Value {
-    let (sort, data) = match &message.subject {
-        Subject::Single(alert) => (event_type(alert), describe(alert, message.is_sandbox)),
-        Subject::Digest(alerts) => {
-            let all: Vec<Value> =
-                alerts.iter().map(|(alert, is_sandbox)| describe(alert, *is_sandbox)).collect();
-            ("alerts.digest".to_owned(), json!({"alerts": all}))
-        }
-        Subject::Trial => ("alerts.test".to_owned(), json!({"text": message.plain_text()})),
-    };
-    json!({"type": sort, "timestamp": message.occurred_at.to_string(), "data": data})
+    fn payload(&self, message: &Message) -> Value {
+        let one = |alert: &Alert| describe(alert, self.sandbox_accounts.contains(&alert.account));
+        let (sort, data) = match &message.subject {
+            Subject::Single(alert) => (event_type(alert), one(alert)),
+            Subject::Digest(alerts) => {
+                ("alerts.digest".to_owned(), json!({"alerts": alerts.iter().map(one).collect::<Vec<_>>()}))
+            }
+            Subject::Trial => ("alerts.test".to_owned(), json!({"text": message.plain_text()})),
+        };
+        json!({"type": sort, "timestamp": message.occurred_at.to_string(), "data": data})
+    }
 }
 
 impl Target for Webhook {
@@ -96,7 +102,7 @@ impl Target for Webhook {
     }
 
     fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing {
-        let body = payload(message).to_string().into_bytes();
+        let body = self.payload(message).to_string().into_bytes();
         let id = event_id(&message.key);
         let timestamp_s = attempt.at.as_second();
         let mut headers = vec![
@@ -200,7 +206,8 @@ mod tests {
     fn webhook(keys: &[&str]) -> Webhook {
         let keys = keys.iter().map(|key| SigningKey::parse(key).unwrap()).collect();
         let url = Hidden::new("https://office.example/hook");
-        Webhook::new("office".to_owned(), url, keys, Duration::from_secs(15))
+        let sandbox = ["shop-test".parse().unwrap()].into();
+        Webhook::new("office".to_owned(), url, keys, Duration::from_secs(15), sandbox)
     }
 
     #[test]
@@ -284,7 +291,9 @@ mod tests {
 
     #[test]
     fn the_payload_says_everything_in_exact_text() {
-        let payload = payload(&single(&alert("a/1"), true));
+        let mut sandbox = alert("a/1");
+        sandbox.account = "shop-test".parse().unwrap();
+        let payload = webhook(&[]).payload(&single(&sandbox, true));
         assert_eq!(payload["type"], "charge.declined");
         assert_eq!(payload["timestamp"], "2026-01-15T09:30:00Z");
         assert_eq!(payload["data"]["amount"], "14.00");
@@ -301,10 +310,10 @@ mod tests {
     #[test]
     fn digests_and_trials_have_their_own_types() {
         let both = [(alert("a/1"), false), (alert("a/2"), false)];
-        let payload = payload(&digest_of(&both, "d".to_owned()));
+        let payload = webhook(&[]).payload(&digest_of(&both, "d".to_owned()));
         assert_eq!(payload["type"], "alerts.digest");
         assert_eq!(payload["data"]["alerts"].as_array().unwrap().len(), 2);
-        let payload = payload(&trial("office", Timestamp::UNIX_EPOCH));
+        let payload = webhook(&[]).payload(&trial("office", Timestamp::UNIX_EPOCH));
         assert_eq!(payload["type"], "alerts.test");
     }
 

@@ -26,8 +26,8 @@ pub struct Fact {
 pub enum Subject {
     /// One alert.
     Single(Box<Alert>),
-    /// Several at once, because too many were owed; each with whether it is about a sandbox.
-    Digest(Vec<(Alert, bool)>),
+    /// Several at once, because too many were owed.
+    Digest(Vec<Alert>),
     /// A trial on the operator's wish.
     Trial,
 }
@@ -112,7 +112,7 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
         look: "reconciled alerts list; reconciled show ID".to_owned(),
         lines,
         occurred_at: alerts.iter().map(|(alert, _)| alert.occurred_at).max().unwrap_or_default(),
-        subject: Subject::Digest(sorted.into_iter().cloned().collect()),
+        subject: Subject::Digest(sorted.iter().map(|(alert, _)| alert.clone()).collect()),
     }
 }
 

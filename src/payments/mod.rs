@@ -4,6 +4,12 @@
 //! argument), a provider's name.
 
 pub mod alert;
+pub mod decide;
+mod notice;
+pub mod schedule;
+mod trouble;
+
+pub use notice::age;
 pub mod lifecycle;
 pub mod money;
 pub mod object;

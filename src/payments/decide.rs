@@ -1,0 +1,333 @@
+//! What a new sight of an object, or a failure to see it, implies. Pure: record, observation and time
+//! in, decision out. Nothing is ever concluded about money from an error.
+
+use jiff::Timestamp;
+
+use super::alert::Alert;
+use super::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
+use super::money::Money;
+use super::notice::Notice;
+use super::object::ObjectRef;
+use super::observation::{Failure, Observation};
+use super::record::{Details, Enrolment, Quarantine, Record, Sight, Transition, Trouble};
+use super::schedule::{self, Policy, milestones, next_look};
+use super::trouble;
+
+/// What a decision rests on besides record, sight and time.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The states of this kind.
+    pub lifecycle: &'a dyn Lifecycle,
+    /// How the account wants the kind watched.
+    pub policy: &'a Policy,
+    /// Where a person can look.
+    pub look: &'a str,
+}
+
+/// What is to be written, all of it or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The object from now on.
+    pub record: Record,
+    /// A row for the history, if anything changed.
+    pub transition: Option<Transition>,
+    /// Objects found through this one.
+    pub enrol: Vec<Enrolment>,
+    /// What a person should know.
+    pub alerts: Vec<Alert>,
+    /// False when the poll brought nothing new: losing it would cost one early poll, nothing else.
+    pub is_news: bool,
+}
+
+/// Decides what one poll means.
+pub fn decide(
+    setting: &Setting<'_>,
+    record: &Record,
+    seen: Result<Observation, Failure>,
+    now: Timestamp,
+) -> Decision {
+    let mut polled = record.clone();
+    polled.revision += 1;
+    polled.polls += 1;
+    polled.polled_at = Some(now);
+    polled.is_asked = false;
+    let mut decision = match seen {
+        Ok(observation) => observed(setting, record, polled, observation, now),
+        Err(failure) => trouble::failed(setting, record, polled, &failure, now),
+    };
+    warn(setting, &mut decision, now);
+    decision
+}
+
+/// Why an observation cannot be taken as it is; none when all is well.
+struct Doubt {
+    cause: &'static str,
+    explanation: String,
+    /// Whether the state itself can be believed, so that only a mark is set.
+    is_state_sound: bool,
+}
+
+fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<Doubt> {
+    let unsound = |cause, explanation| Some(Doubt { cause, explanation, is_state_sound: false });
+    let marked = |cause, explanation| Some(Doubt { cause, explanation, is_state_sound: true });
+    if seen.id != record.object.id.as_str() {
+        return unsound(
+            "different-id",
+            format!("Asked for {}, the answer is about {}.", record.object.id, seen.id),
+        );
+    }
+    let Some(facts) = setting.lifecycle.state(&seen.state) else {
+        return unsound("unknown-state", format!("The state {:?} is not in the manual.", seen.state));
+    };
+    if let Some(from) = record.state()
+        && !setting.lifecycle.is_reachable(from, &seen.state)
+    {
+        return unsound(
+            "impossible-move",
+            format!("It was {from} and is now {}, which cannot follow.", facts.name),
+        );
+    }
+    let expected = record.details.amount.or_else(|| settled_amount(setting, record));
+    if let (Some(expected), Some(amount)) = (expected, seen.amount)
+        && expected != amount
+    {
+        let cause =
+            if expected.currency == amount.currency { "different-amount" } else { "different-currency" };
+        return marked(cause, format!("It should be about {expected}, the provider says {amount}."));
+    }
+    let unknown: Vec<&str> = seen
+        .reasons
+        .iter()
+        .map(String::as_str)
+        .filter(|code| setting.lifecycle.reason(facts.name, code).is_none())
+        .collect();
+    if !unknown.is_empty() {
+        return marked(
+            "unknown-reason",
+            format!("The reason {:?} of state {} is not in the manual.", unknown.join(", "), facts.name),
+        );
+    }
+    None
+}
+
+/// The amount last seen, unless the object is still a draft whose amount may change.
+fn settled_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
+    let seen = &record.sight.as_ref()?.observation;
+    let facts = setting.lifecycle.state(&seen.state)?;
+    let is_draft = facts.phase == Phase::Resting && facts.outcome == Outcome::Undecided;
+    seen.amount.filter(|_| !is_draft)
+}
+
+/// An answer older than what is known already: news that was overtaken.
+fn is_overtaken(record: &Record, seen: &Observation) -> bool {
+    let known = record.sight.as_ref().and_then(|sight| sight.observation.updated_at);
+    matches!((known, seen.updated_at), (Some(known), Some(told)) if told < known)
+        && record.state().is_some_and(|state| !state.eq_ignore_ascii_case(&seen.state))
+}
+
+fn observed(
+    setting: &Setting<'_>,
+    before: &Record,
+    mut record: Record,
+    seen: Observation,
+    now: Timestamp,
+) -> Decision {
+    record.trouble = Trouble::default();
+    if is_overtaken(before, &seen) {
+        let facts = before.state().and_then(|state| setting.lifecycle.state(state));
+        (record.due_at, record.deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
+        return quiet(record);
+    }
+    let doubt = doubt(setting, before, &seen);
+    match doubt {
+        Some(doubt) if !doubt.is_state_sound => set_apart(setting, before, record, seen, doubt, now),
+        doubt => accept(setting, before, record, seen, doubt, now),
+    }
+}
+
+/// The sight cannot be believed: the last good one stays, this one is kept beside it word for word.
+fn set_apart(
+    setting: &Setting<'_>,
+    before: &Record,
+    mut record: Record,
+    seen: Observation,
+    doubt: Doubt,
+    now: Timestamp,
+) -> Decision {
+    let is_same = before.quarantine.as_ref().is_some_and(|known| {
+        known.cause == doubt.cause
+            && known
+                .evidence
+                .as_ref()
+                .is_some_and(|evidence| evidence.state == seen.state && evidence.id == seen.id)
+    });
+    let mut alerts = Vec::new();
+    let mut transition = None;
+    if !is_same {
+        let quarantine = Quarantine {
+            cause: doubt.cause.to_owned(),
+            explanation: doubt.explanation,
+            since: now,
+            evidence: Some(seen.clone()),
+        };
+        record.quarantine = Some(quarantine.clone());
+        alerts.push(Notice { record: &record, look: setting.look, now }.quarantined(&quarantine));
+        transition =
+            Some(row(&record, before.state(), &seen, None, now, format!("quarantined: {}", doubt.cause)));
+    }
+    let facts = before.state().and_then(|state| setting.lifecycle.state(state));
+    (record.due_at, record.deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
+    Decision { record, transition, enrol: Vec::new(), alerts, is_news: !is_same }
+}
+
+/// The sight is believed; a mark may be set on it.
+fn accept(
+    setting: &Setting<'_>,
+    before: &Record,
+    mut record: Record,
+    seen: Observation,
+    mark: Option<Doubt>,
+    now: Timestamp,
+) -> Decision {
+    let Some(mut facts) = setting.lifecycle.state(&seen.state) else { return quiet(record) };
+    // The same state can be a good or a bad end, depending on its reason.
+    facts.outcome = setting.lifecycle.outcome(facts.name, &seen.reasons).unwrap_or(facts.outcome);
+    let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
+    let is_changed = is_move || before.sight.as_ref().is_none_or(|sight| differs(&sight.observation, &seen));
+    let since = match &before.sight {
+        Some(sight) if !is_move => sight.since,
+        _ => now,
+    };
+    let enrol = children(before, &record, &seen);
+    record.sight = Some(Sight { observation: seen.clone(), phase: facts.phase, since, seen_at: now });
+    if is_move {
+        record.warned.clear();
+    }
+    let was_quarantined = before.quarantine.as_ref().map(|quarantine| quarantine.cause.clone());
+    let is_new_mark = mark.as_ref().is_some_and(|doubt| was_quarantined.as_deref() != Some(doubt.cause));
+    record.quarantine = match &mark {
+        None => None,
+        Some(_) if !is_new_mark => before.quarantine.clone(),
+        Some(doubt) => Some(Quarantine {
+            cause: doubt.cause.to_owned(),
+            explanation: doubt.explanation.clone(),
+            since: now,
+            evidence: Some(seen.clone()),
+        }),
+    };
+    let notice = Notice { record: &record, look: setting.look, now };
+    let mut alerts = Vec::new();
+    if is_new_reason(before, &seen, is_move) {
+        alerts.extend(notice.ending(setting.lifecycle, &facts, &seen, before.state()));
+    }
+    if let Some(quarantine) = record.quarantine.as_ref().filter(|_| is_new_mark) {
+        alerts.push(notice.quarantined(quarantine));
+    }
+    let note = match (&was_quarantined, &mark) {
+        (Some(_), None) => Some("released from quarantine".to_owned()),
+        (_, Some(doubt)) if is_new_mark => Some(format!("quarantined: {}", doubt.cause)),
+        _ if is_move => Some("polled".to_owned()),
+        _ if is_changed => Some("amounts or reason changed".to_owned()),
+        _ => None,
+    };
+    let transition = note.map(|note| row(&record, before.state(), &seen, Some(&facts), now, note));
+    (record.due_at, record.deadline) = next_look(&record, Some(&facts), setting.policy, now);
+    let is_news = is_changed || transition.is_some() || !enrol.is_empty() || !alerts.is_empty();
+    Decision { record, transition, enrol, alerts, is_news }
+}
+
+/// A reason worth telling is new when the state is, or when it was not there before.
+fn is_new_reason(before: &Record, seen: &Observation, is_move: bool) -> bool {
+    is_move || before.sight.as_ref().is_some_and(|sight| sight.observation.reasons != seen.reasons)
+}
+
+/// Whether two sights differ in anything but when and under which number they were asked for.
+fn differs(known: &Observation, seen: &Observation) -> bool {
+    let without_exchange =
+        |observation: &Observation| Observation { request_id: None, ..observation.clone() };
+    without_exchange(known) != without_exchange(seen)
+}
+
+fn children(before: &Record, record: &Record, seen: &Observation) -> Vec<Enrolment> {
+    let known = before.sight.as_ref().map(|sight| sight.observation.children.as_slice()).unwrap_or_default();
+    seen.children
+        .iter()
+        .filter(|child| !known.contains(child))
+        .map(|child| Enrolment {
+            object: ObjectRef {
+                account: record.object.account.clone(),
+                kind: child.kind.clone(),
+                id: child.id.clone(),
+            },
+            details: Details {
+                merchant_reference: record.details.merchant_reference.clone(),
+                parent: Some(record.object.id.as_str().to_owned()),
+                ..Details::default()
+            },
+        })
+        .collect()
+}
+
+fn row(
+    record: &Record,
+    from: Option<&str>,
+    seen: &Observation,
+    facts: Option<&StateFacts>,
+    now: Timestamp,
+    note: String,
+) -> Transition {
+    Transition {
+        object: record.object.clone(),
+        from: from.map(str::to_owned),
+        to: seen.state.clone(),
+        reasons: seen.reasons.clone(),
+        phase: facts.map_or(Phase::Resting, |facts| facts.phase),
+        outcome: facts.map_or(Outcome::Undecided, |facts| facts.outcome),
+        amount: seen.amount.or(record.details.amount),
+        merchant_reference: record.merchant_reference().map(str::to_owned),
+        happened_at: seen.updated_at.unwrap_or(now),
+        seen_at: now,
+        note,
+    }
+}
+
+fn quiet(record: Record) -> Decision {
+    Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false }
+}
+
+/// Warns, once each, about moments that have come: patience at its end, a guarantee or an expiry near.
+fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
+    let record = &decision.record;
+    let facts = record.state().and_then(|state| setting.lifecycle.state(state));
+    let mut told = Vec::new();
+    let mut alerts = Vec::new();
+    for milestone in milestones(record, facts.as_ref(), setting.policy) {
+        let notice = Notice { record, look: setting.look, now };
+        if milestone.name == "overdue" {
+            if milestone.at <= now && !record.warned.iter().any(|tag| tag == "overdue") {
+                told.push("overdue".to_owned());
+                alerts.push(notice.overdue(&milestone));
+            }
+            continue;
+        }
+        // Only the countdown that has come last: after a long silence, one warning and not three.
+        let come: Vec<_> = setting
+            .policy
+            .countdowns
+            .iter()
+            .filter(|before| milestone.at > now && schedule::earlier(milestone.at, **before) <= now)
+            .map(|before| format!("{}-{}h", milestone.name, before.as_secs() / 3600))
+            .collect();
+        if let Some(nearest) = come.last().filter(|tag| !record.warned.contains(tag)) {
+            let left = nearest.trim_start_matches(milestone.name).trim_start_matches('-').to_owned();
+            alerts.push(notice.countdown(&milestone, &left));
+        }
+        told.extend(come.into_iter().filter(|tag| !record.warned.contains(tag)));
+    }
+    decision.is_news |= !told.is_empty();
+    decision.record.warned.extend(told);
+    decision.alerts.extend(alerts);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::payments::alert::Severity;
+use crate::payments::lifecycle::{ReasonFacts, Tone, problems};
+use crate::payments::schedule::later;
+
+/// A small lifecycle of our own, so that these tests know no provider.
+struct Parcel;
+
+const REASONS: &[ReasonFacts] = &[
+    ReasonFacts { name: "Broken", meaning: "It broke.", advice: "Send another.", tone: Tone::Alarming },
+    ReasonFacts { name: "ByUs", meaning: "We stopped it.", advice: "Nothing.", tone: Tone::Expected },
+    ReasonFacts { name: "ByThem", meaning: "They stopped it.", advice: "Ask them.", tone: Tone::Notable },
+];
+
+impl Lifecycle for Parcel {
+    fn states(&self) -> &'static [&'static str] {
+        &["Started", "Reserved", "Sending", "Arrived", "Refused", "Stopped"]
+    }
+
+    fn state(&self, word: &str) -> Option<StateFacts> {
+        let facts = |name, phase, outcome, next, patience, guarantee| StateFacts {
+            name,
+            phase,
+            outcome,
+            meaning: "As it says.",
+            next,
+            patience,
+            guarantee,
+        };
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
+        match word {
+            "Started" => Some(facts(
+                "Started",
+                Phase::Moving,
+                Outcome::Undecided,
+                &["Reserved", "Refused", "Stopped"],
+                hours(24),
+                None,
+            )),
+            "Reserved" => Some(facts(
+                "Reserved",
+                Phase::Resting,
+                Outcome::Open,
+                &["Sending", "Stopped"],
+                None,
+                hours(168),
+            )),
+            "Sending" => Some(facts(
+                "Sending",
+                Phase::Moving,
+                Outcome::Undecided,
+                &["Arrived", "Refused"],
+                hours(48),
+                None,
+            )),
+            "Arrived" => Some(facts("Arrived", Phase::Final, Outcome::Succeeded, &[], None, None)),
+            "Refused" => Some(facts("Refused", Phase::Final, Outcome::Declined, &[], None, None)),
+            "Stopped" => Some(facts("Stopped", Phase::Final, Outcome::Canceled, &[], None, None)),
+            _ => None,
+        }
+    }
+
+    fn reasons(&self, state: &str) -> &'static [ReasonFacts] {
+        if matches!(state, "Refused" | "Stopped") { REASONS } else { &[] }
+    }
+
+    fn advice_without_reason(&self, state: &str) -> &'static str {
+        if state == "Refused" { "Send it another way." } else { "" }
+    }
+}
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + hours * 3600).unwrap()
+}
+
+fn policy() -> Policy {
+    Policy { jitter_permille: 0, ..Policy::default() }
+}
+
+fn new() -> Record {
+    let object = "shop/parcel/P-1".parse().unwrap();
+    let details = Details { merchant_reference: Some("ORDER-7".to_owned()), ..Details::default() };
+    Record::enrolled(Enrolment { object, details }, at(0))
+}
+
+fn sight(state: &str, hours: i64) -> Observation {
+    Observation {
+        id: "P-1".to_owned(),
+        state: state.to_owned(),
+        reasons: Vec::new(),
+        updated_at: Some(at(hours)),
+        created_at: Some(at(0)),
+        expires_at: Some(at(720)),
+        amount: Money::parse("14.00", "EUR").ok(),
+        other_amounts: BTreeMap::new(),
+        merchant_reference: None,
+        parent: None,
+        children: Vec::new(),
+        is_soft_decline: false,
+        environment: None,
+        evidence: BTreeMap::new(),
+        request_id: Some("r-1".to_owned()),
+    }
+}
+
+fn step(record: &Record, seen: Result<Observation, Failure>, hours: i64) -> Decision {
+    let policy = policy();
+    decide(&Setting { lifecycle: &Parcel, policy: &policy, look: "the parcel page" }, record, seen, at(hours))
+}
+
+fn after(states: &[(&str, i64)]) -> Record {
+    states.iter().fold(new(), |record, (state, hours)| step(&record, Ok(sight(state, *hours)), *hours).record)
+}
+
+fn kinds(decision: &Decision) -> Vec<&str> {
+    decision.alerts.iter().map(|alert| alert.kind.as_str()).collect()
+}
+
+fn due_in_s(decision: &Decision, hours: i64) -> Option<i64> {
+    decision.record.due_at.map(|due| due.as_second() - at(hours).as_second())
+}
+
+#[test]
+fn the_sample_lifecycle_is_sound() {
+    assert_eq!(problems(&Parcel), Vec::<String>::new());
+}
+
+#[test]
+fn each_phase_has_its_rhythm() {
+    let rhythm = |states: &[(&str, i64)], next: &str, hours| {
+        due_in_s(&step(&after(states), Ok(sight(next, hours)), hours), hours)
+    };
+    assert_eq!(rhythm(&[], "Started", 0), Some(3600));
+    assert_eq!(rhythm(&[("Started", 0)], "Reserved", 1), Some(12 * 3600));
+    assert_eq!(rhythm(&[("Started", 0)], "Refused", 1), None);
+    assert_eq!(rhythm(&[("Reserved", 0)], "Arrived", 1), None);
+}
+
+#[test]
+fn a_decline_tells_everything_once() {
+    let mut seen = sight("Refused", 20);
+    seen.reasons = vec!["Broken".to_owned()];
+    let decision = step(&after(&[("Started", 0)]), Ok(seen.clone()), 21);
+    let alert = &decision.alerts[0];
+    assert_eq!((kinds(&decision), alert.severity), (vec!["declined"], Severity::Critical));
+    assert_eq!(alert.headline, "Parcel P-1 of 14.00 EUR for order ORDER-7 was declined after Started");
+    assert_eq!(alert.explanation, "Broken: It broke.");
+    assert_eq!(alert.advice, "Send another.");
+    assert_eq!(alert.look, "the parcel page");
+    assert_eq!((alert.occurred_at, alert.found_at), (at(20), at(21)));
+    assert_eq!(decision.transition.as_ref().unwrap().from.as_deref(), Some("Started"));
+    assert!(decision.record.is_finished());
+    let again = step(&decision.record, Ok(seen), 22);
+    assert!(again.alerts.is_empty() && again.transition.is_none() && !again.is_news);
+}
+
+#[test]
+fn only_unexpected_ends_make_noise() {
+    let noise = |reason: &str| {
+        let mut seen = sight("Stopped", 1);
+        seen.reasons = vec![reason.to_owned()];
+        step(&after(&[("Started", 0)]), Ok(seen), 1)
+            .alerts
+            .into_iter()
+            .map(|alert| alert.kind)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(noise("ByUs"), Vec::<String>::new());
+    assert_eq!(noise("ByThem"), ["canceled"]);
+    assert_eq!(noise("Surprise"), ["quarantined"]);
+}
+
+#[test]
+fn what_cannot_be_right_is_set_apart_and_kept_word_for_word() {
+    let doubted = |states: &[(&str, i64)], change: &dyn Fn(&mut Observation), hours| {
+        let mut seen = sight("Started", hours);
+        change(&mut seen);
+        let decision = step(&after(states), Ok(seen.clone()), hours);
+        let quarantine = decision.record.quarantine.clone().unwrap();
+        assert_eq!(quarantine.evidence, Some(seen));
+        assert_eq!(kinds(&decision), ["quarantined"]);
+        assert_eq!(due_in_s(&decision, hours), Some(6 * 3600));
+        (quarantine.cause, decision.record.state().map(str::to_owned))
+    };
+    let kept = Some("Started".to_owned());
+    assert_eq!(
+        doubted(&[("Started", 0)], &|seen| seen.state = "Flying".into(), 1),
+        ("unknown-state".into(), kept.clone())
+    );
+    assert_eq!(
+        doubted(&[("Started", 0)], &|seen| seen.id = "P-2".into(), 1),
+        ("different-id".into(), kept.clone())
+    );
+    assert_eq!(
+        doubted(&[("Arrived", 0)], &|seen| seen.state = "Reserved".into(), 1),
+        ("impossible-move".into(), Some("Arrived".into()))
+    );
+    assert_eq!(
+        doubted(&[("Started", 0)], &|seen| seen.amount = Money::parse("15", "EUR").ok(), 1),
+        ("different-amount".into(), kept.clone())
+    );
+    assert_eq!(
+        doubted(&[("Started", 0)], &|seen| seen.amount = Money::parse("14", "USD").ok(), 1),
+        ("different-currency".into(), kept)
+    );
+}
+
+#[test]
+fn a_quarantine_speaks_once_and_ends_when_all_makes_sense_again() {
+    let strange = Ok(sight("Flying", 1));
+    let first = step(&after(&[("Started", 0)]), strange.clone(), 1);
+    let second = step(&first.record, strange, 7);
+    assert!(second.alerts.is_empty() && !second.is_news);
+    assert_eq!(second.record.quarantine.as_ref().unwrap().since, at(1));
+    let third = step(&second.record, Ok(sight("Reserved", 8)), 13);
+    assert_eq!(third.record.quarantine, None);
+    assert_eq!(third.transition.unwrap().note, "released from quarantine");
+    assert_eq!(third.record.state(), Some("Reserved"));
+}
+
+#[test]
+fn snapshots_may_skip_states_and_old_news_changes_nothing() {
+    assert_eq!(kinds(&step(&after(&[("Started", 0)]), Ok(sight("Arrived", 9)), 9)), Vec::<&str>::new());
+    let record = after(&[("Started", 0), ("Reserved", 5)]);
+    let overtaken = step(&record, Ok(sight("Started", 4)), 6);
+    assert_eq!(overtaken.record.state(), Some("Reserved"));
+    assert!(overtaken.alerts.is_empty() && !overtaken.is_news);
+}
+
+#[test]
+fn failures_never_move_an_object() {
+    let transient = || Failure::Transient { detail: "504".into() };
+    let mut record = after(&[("Started", 0)]);
+    for (failures, wait_s) in [(1, 60), (2, 120), (3, 240)] {
+        let decision = step(&record, Err(transient()), 1);
+        assert_eq!(decision.record.trouble.failures, failures);
+        assert_eq!(due_in_s(&decision, 1), Some(wait_s));
+        assert!(decision.alerts.is_empty());
+        record = decision.record;
+    }
+    assert_eq!(record.state(), Some("Started"));
+    let good = step(&record, Ok(sight("Started", 0)), 2);
+    assert_eq!(good.record.trouble, Trouble::default());
+}
+
+#[test]
+fn being_throttled_costs_an_object_neither_its_place_nor_its_priority() {
+    let mut record = after(&[("Started", 0)]);
+    record.is_asked = true;
+    let decision = step(&record, Err(Failure::Throttled { retry_after: None, detail: "429".into() }), 3);
+    assert_eq!(decision.record.due_at, record.due_at);
+    assert!(decision.record.is_asked);
+    assert_eq!(decision.record.trouble, Trouble::default());
+}
+
+#[test]
+fn not_found_is_first_taken_for_not_yet_visible() {
+    let gone = || Err(Failure::Gone { detail: "404".into() });
+    let first = step(&new(), gone(), 0);
+    assert_eq!((due_in_s(&first, 0), kinds(&first).len()), (Some(10), 0));
+    let second = step(&first.record, gone(), 0);
+    assert_eq!(due_in_s(&second, 0), Some(30));
+    let late = step(&second.record, gone(), 1);
+    assert_eq!(late.record.quarantine.as_ref().unwrap().cause, "not-found");
+    assert_eq!(kinds(&late), ["quarantined"]);
+    assert!(step(&late.record, gone(), 7).alerts.is_empty());
+    let found = step(&late.record, Ok(sight("Started", 0)), 8);
+    assert_eq!(found.record.quarantine, None);
+}
+
+#[test]
+fn useless_answers_end_in_quarantine_after_a_few() {
+    let mut record = after(&[("Started", 0)]);
+    for number in 1..=5 {
+        let decision = step(&record, Err(Failure::Garbled { detail: "not JSON".into() }), 1);
+        assert_eq!(decision.record.quarantine.is_some(), number == 5);
+        record = decision.record;
+    }
+}
+
+#[test]
+fn overdue_is_told_once_even_when_nothing_can_be_seen() {
+    let record = after(&[("Started", 0)]);
+    assert!(step(&record, Ok(sight("Started", 0)), 23).alerts.is_empty());
+    let late = step(&record, Err(Failure::Transient { detail: "timed out".into() }), 25);
+    assert_eq!(kinds(&late), ["overdue"]);
+    assert!(late.is_news);
+    assert!(step(&late.record, Ok(sight("Started", 0)), 26).alerts.is_empty());
+    let unseen = step(&new(), Err(Failure::Transient { detail: "timed out".into() }), 25);
+    assert_eq!(kinds(&unseen), ["overdue"]);
+}
+
+#[test]
+fn an_unused_reservation_counts_down_and_is_looked_at_in_time() {
+    let record = after(&[("Reserved", 0)]);
+    let quiet = step(&record, Ok(sight("Reserved", 0)), 100);
+    assert!(quiet.alerts.is_empty());
+    let first = step(&quiet.record, Ok(sight("Reserved", 0)), 121);
+    assert_eq!(kinds(&first), ["expiring"]);
+    assert!(first.alerts[0].headline.contains("ends in 1d 23h"), "{}", first.alerts[0].headline);
+    let second = step(&first.record, Ok(sight("Reserved", 0)), 145);
+    assert_eq!(kinds(&second), ["expiring"]);
+    assert!(step(&second.record, Ok(sight("Reserved", 0)), 150).alerts.is_empty());
+    // A countdown's moment is nearer than the resting interval: the look comes then.
+    let early = step(&record, Ok(sight("Reserved", 0)), 115);
+    assert_eq!(due_in_s(&early, 115), Some(5 * 3600));
+    // After a long silence one warning, not two.
+    assert_eq!(kinds(&step(&record, Ok(sight("Reserved", 0)), 150)), ["expiring"]);
+}
+
+#[test]
+fn children_are_enrolled_when_first_seen() {
+    let mut seen = sight("Sending", 1);
+    seen.children = vec![crate::payments::observation::Child {
+        kind: "refund".parse().unwrap(),
+        id: "R-1".parse().unwrap(),
+    }];
+    let decision = step(&after(&[("Started", 0)]), Ok(seen.clone()), 1);
+    assert_eq!(decision.enrol[0].object.to_string(), "shop/refund/R-1");
+    assert_eq!(decision.enrol[0].details.merchant_reference.as_deref(), Some("ORDER-7"));
+    assert!(step(&decision.record, Ok(seen), 2).enrol.is_empty());
+}
+
+fn any_seen() -> impl Strategy<Value = Result<Observation, Failure>> {
+    prop_oneof![
+        (0usize..8, 0i64..200, 0usize..4).prop_map(|(state, hours, reason)| {
+            let words =
+                ["Started", "Reserved", "Sending", "Arrived", "Refused", "Stopped", "Flying", "arrived"];
+            let mut seen = sight(words[state], hours);
+            seen.reasons =
+                ["Broken", "ByUs", "Odd"].get(reason).map(|code| (*code).to_owned()).into_iter().collect();
+            Ok(seen)
+        }),
+        Just(Err(Failure::Transient { detail: "x".into() })),
+        Just(Err(Failure::Gone { detail: "x".into() })),
+        Just(Err(Failure::Garbled { detail: "x".into() })),
+        Just(Err(Failure::Throttled { retry_after: None, detail: "x".into() })),
+    ]
+}
+
+proptest! {
+    /// Whatever is seen in whatever order: finished means a final state and no quarantine; everything
+    /// else stays owed a look within the longest interval; a failure never changes what was seen; each
+    /// decline and each alert key is told once.
+    #[test]
+    fn any_story_keeps_its_promises(story in proptest::collection::vec((any_seen(), 0i64..30), 1..40)) {
+        let mut record = new();
+        let mut keys = std::collections::BTreeSet::new();
+        let mut hours = 0;
+        for (seen, wait) in story {
+            hours += wait;
+            let failed = seen.is_err();
+            let throttled = matches!(seen, Err(Failure::Throttled { .. }));
+            let was_finished = record.is_finished();
+            let decision = step(&record, seen, hours);
+            prop_assert_eq!(decision.record.revision, record.revision + 1);
+            if failed {
+                prop_assert_eq!(&decision.record.sight, &record.sight);
+                prop_assert!(decision.transition.is_none());
+            }
+            for alert in &decision.alerts {
+                prop_assert!(keys.insert(alert.key.clone()) || alert.kind == "declined" || alert.kind == "canceled", "{} twice", alert.key);
+            }
+            match decision.record.due_at {
+                None => prop_assert!(
+                    decision.record.quarantine.is_none() && (throttled && was_finished || decision.record.phase() == Phase::Final)
+                ),
+                Some(due) if !throttled => {
+                    prop_assert!(due > at(hours));
+                    prop_assert!(due <= later(at(hours), Duration::from_secs(12 * 3600)));
+                }
+                Some(_) => {}
+            }
+            record = decision.record;
+        }
+    }
+}

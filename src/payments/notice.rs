@@ -1,0 +1,203 @@
+//! Turns what was found into an [`Alert`] that can be read alone: what, which order, how much, why,
+//! what to do next, where to look.
+
+use jiff::{Timestamp, Unit};
+
+use super::alert::{Alert, Severity};
+use super::lifecycle::{Lifecycle, Outcome, ReasonFacts, StateFacts, Tone};
+use super::observation::Observation;
+use super::record::{Quarantine, Record};
+use super::schedule::{Milestone, state_began};
+
+/// What all alerts about one object share.
+#[derive(Clone, Copy)]
+pub(super) struct Notice<'a> {
+    /// The object as it is after the decision.
+    pub(super) record: &'a Record,
+    /// Where a person can look.
+    pub(super) look: &'a str,
+    /// When it was found out.
+    pub(super) now: Timestamp,
+}
+
+impl Notice<'_> {
+    fn alert(&self, kind: &str, severity: Severity, occasion: &str) -> Alert {
+        let record = self.record;
+        let observation = record.sight.as_ref().map(|sight| &sight.observation);
+        Alert {
+            key: format!("{kind}/{}/{occasion}", record.object),
+            kind: kind.to_owned(),
+            severity,
+            account: record.object.account.clone(),
+            object: Some(record.object.clone()),
+            merchant_reference: record.merchant_reference().map(str::to_owned),
+            amount: record.amount(),
+            state: observation.map(|seen| seen.state.clone()),
+            reason: observation.and_then(|seen| seen.reasons.first().cloned()),
+            headline: String::new(),
+            explanation: String::new(),
+            advice: String::new(),
+            look: self.look.to_owned(),
+            occurred_at: observation.and_then(|seen| seen.updated_at).unwrap_or(self.now),
+            found_at: self.now,
+        }
+    }
+
+    fn subject(&self) -> String {
+        let record = self.record;
+        let amount = record.amount().map(|amount| format!(" of {amount}")).unwrap_or_default();
+        let order =
+            record.merchant_reference().map(|order| format!(" for order {order}")).unwrap_or_default();
+        format!("{} {}{amount}{order}", words(record.object.kind.as_str()), record.object.id)
+    }
+
+    /// An occasion that is the same however often it is seen: the state and when it began.
+    fn episode(&self) -> String {
+        let state = self.record.state().unwrap_or("unseen");
+        format!("{state}@{}", state_began(self.record))
+    }
+
+    /// Money was refused, or the object ended in a way that somebody should look at.
+    /// `None` when the end is as the merchant asked.
+    pub(super) fn ending(
+        &self,
+        lifecycle: &dyn Lifecycle,
+        facts: &StateFacts,
+        observation: &Observation,
+        previous: Option<&str>,
+    ) -> Option<Alert> {
+        let known: Vec<ReasonFacts> =
+            observation.reasons.iter().filter_map(|code| lifecycle.reason(facts.name, code)).collect();
+        let loudest = known.iter().copied().max_by_key(|reason| loudness(reason.tone));
+        let is_decline = facts.outcome == Outcome::Declined;
+        let tone =
+            loudest.map_or(if is_decline { Tone::Alarming } else { Tone::Expected }, |reason| reason.tone);
+        if !is_decline && tone == Tone::Expected {
+            return None;
+        }
+        let (kind, severity, verb) = if is_decline {
+            ("declined", Severity::Critical, "was declined")
+        } else if facts.outcome == Outcome::Canceled {
+            ("canceled", Severity::Warning, "was canceled")
+        } else {
+            ("notable", Severity::Warning, "needs a look")
+        };
+        let mut alert = self.alert(kind, severity, &self.episode());
+        let after = previous.filter(|_| is_decline).map(|from| format!(" after {from}")).unwrap_or_default();
+        alert.headline = format!("{} {verb}{after}", capitalised(&self.subject()));
+        let codes = observation.reasons.join(", ");
+        alert.explanation = match (loudest, codes.is_empty()) {
+            (Some(reason), _) => format!("{codes}: {}", reason.meaning),
+            (None, true) => format!("{} No reason was given.", facts.meaning),
+            (None, false) => format!("{} The reason {codes} is not in the manual.", facts.meaning),
+        };
+        let general = lifecycle.advice_without_reason(facts.name);
+        let advice = loudest.map_or(general, |reason| reason.advice);
+        alert.advice = match (soft_decline_hint(observation), advice.is_empty()) {
+            (Some(hint), _) => format!("{advice} {hint}").trim().to_owned(),
+            (None, true) => "Look at the order and decide.".to_owned(),
+            (None, false) => advice.to_owned(),
+        };
+        Some(alert)
+    }
+
+    /// The object is set apart because something about it cannot be right.
+    pub(super) fn quarantined(&self, quarantine: &Quarantine) -> Alert {
+        let occasion = match &quarantine.evidence {
+            Some(evidence) => format!("{}/{}@{}", quarantine.cause, evidence.state, quarantine.since),
+            None => format!("{}@{}", quarantine.cause, quarantine.since),
+        };
+        let mut alert = self.alert("quarantined", Severity::Critical, &occasion);
+        if let Some(evidence) = &quarantine.evidence {
+            alert.state = Some(evidence.state.clone());
+            alert.reason = evidence.reasons.first().cloned();
+            alert.occurred_at = evidence.updated_at.unwrap_or(self.now);
+        }
+        alert.headline = format!("{} needs a person", capitalised(&self.subject()));
+        alert.explanation = quarantine.explanation.clone();
+        alert.advice =
+            "Nothing was concluded from it. Compare the shop's order with the provider's own page; \
+                        the object is still looked at, slowly, and is released when it makes sense again."
+                .to_owned();
+        alert
+    }
+
+    /// A moving object has taken longer than anybody should wait without knowing.
+    pub(super) fn overdue(&self, milestone: &Milestone) -> Alert {
+        let mut alert = self.alert("overdue", Severity::Warning, &self.episode());
+        let state =
+            self.record.state().map_or("has never been seen".to_owned(), |state| format!("is still {state}"));
+        let began = state_began(self.record);
+        alert.headline = format!("{} {state} after {}", capitalised(&self.subject()), age(began, self.now));
+        alert.explanation = match &self.record.trouble.last_detail {
+            Some(detail) => {
+                format!("It should have been decided by {}. The last attempt failed: {detail}.", milestone.at)
+            }
+            None => format!("It should have been decided by {}. It is asked about as before.", milestone.at),
+        };
+        alert.advice =
+            "Do not ship on it. If it stays so, ask the provider's support with the id.".to_owned();
+        alert.occurred_at = milestone.at;
+        alert
+    }
+
+    /// What a resting object holds ends soon.
+    pub(super) fn countdown(&self, milestone: &Milestone, left: &str) -> Alert {
+        let what = match milestone.name {
+            "guarantee" => "the guarantee that a capture is processed at once",
+            _ => "the authorization",
+        };
+        let mut alert = self.alert(
+            "expiring",
+            Severity::Warning,
+            &format!("{}-{left}/{}", milestone.name, self.episode()),
+        );
+        alert.headline = format!(
+            "{} is not captured yet: {what} ends in {}",
+            capitalised(&self.subject()),
+            age(self.now, milestone.at)
+        );
+        alert.explanation = format!("It ends at {}.", milestone.at);
+        alert.advice = match milestone.name {
+            "guarantee" => "Capture it if the order has shipped; a later capture may be slow and may be declined.",
+            _ => "Capture it if the order has shipped, or cancel it; after that the money is no longer reserved.",
+        }
+        .to_owned();
+        alert.occurred_at = milestone.at;
+        alert
+    }
+}
+
+fn loudness(tone: Tone) -> u8 {
+    match tone {
+        Tone::Expected => 0,
+        Tone::Notable => 1,
+        Tone::Alarming => 2,
+    }
+}
+
+fn soft_decline_hint(observation: &Observation) -> Option<&'static str> {
+    observation.is_soft_decline.then_some("The provider says that a new attempt may work.")
+}
+
+fn words(kind: &str) -> String {
+    kind.replace('-', " ")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+/// How much time lies between two moments, in the two largest units that matter (`2d 3h`, `5m`).
+pub fn age(from: Timestamp, to: Timestamp) -> String {
+    let minutes = to.duration_since(from).round(Unit::Minute).map_or(0, |span| span.as_mins()).max(0);
+    let (days, hours, rest) = (minutes / 1440, minutes % 1440 / 60, minutes % 60);
+    match (days, hours) {
+        (0, 0) => format!("{rest}m"),
+        (0, _) => format!("{hours}h {rest}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}

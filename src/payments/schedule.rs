@@ -1,0 +1,272 @@
+//! When to look again. Pure: jitter comes from the object's own name, so no randomness is needed.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::lifecycle::{Phase, StateFacts};
+use super::object::ObjectRef;
+use super::record::Record;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+
+/// How an account wants one kind of object to be watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Between looks at a moving object; one hour, as the provider recommends.
+    pub interval: Duration,
+    /// Waits before the first looks after a state began, before the interval takes over; may be empty.
+    pub early: Vec<Duration>,
+    /// Between looks at a resting object.
+    pub resting_interval: Duration,
+    /// Between looks at a quarantined object.
+    pub quarantine_interval: Duration,
+    /// How far each wait is spread around its length, in thousandths (100: from 95 % to 105 %).
+    pub jitter_permille: u32,
+    /// Instead of the lifecycle's own patience for moving states, if set.
+    pub patience: Option<Duration>,
+    /// How long an object may stay unseen after enrolment before somebody should know.
+    pub unseen_patience: Duration,
+    /// How long after enrolment "not found" is taken for "not yet visible".
+    pub not_found_grace: Duration,
+    /// First wait after a failure; it doubles with each further one.
+    pub backoff_first: Duration,
+    /// Longest wait after failures.
+    pub backoff_longest: Duration,
+    /// Unreadable or refused answers in a row before the object is quarantined.
+    pub failures_before_quarantine: u32,
+    /// How long before a guarantee or an expiry ends a countdown alert is given; longest first.
+    pub countdowns: Vec<Duration>,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            interval: Duration::from_secs(HOUR),
+            early: Vec::new(),
+            resting_interval: Duration::from_secs(12 * HOUR),
+            quarantine_interval: Duration::from_secs(6 * HOUR),
+            jitter_permille: 100,
+            patience: None,
+            unseen_patience: Duration::from_secs(24 * HOUR),
+            not_found_grace: Duration::from_secs(10 * MINUTE),
+            backoff_first: Duration::from_secs(MINUTE),
+            backoff_longest: Duration::from_secs(HOUR),
+            failures_before_quarantine: 5,
+            countdowns: vec![Duration::from_secs(48 * HOUR), Duration::from_secs(24 * HOUR)],
+        }
+    }
+}
+
+/// A moment that matters for an object, with the name under which warnings about it are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Milestone {
+    /// `overdue`, `guarantee`, `expiry`.
+    pub name: &'static str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// `at` plus `by`, staying inside what can be represented.
+pub fn later(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// `at` minus `by`, staying inside what can be represented.
+pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+}
+
+/// When the present state began, as well as is known: the provider's word, else our first sight of it.
+pub fn state_began(record: &Record) -> Timestamp {
+    match &record.sight {
+        None => record.enrolled_at,
+        Some(sight) => match sight.observation.updated_at {
+            Some(updated) => updated.min(sight.since),
+            None => sight.since,
+        },
+    }
+}
+
+/// The moments that matter for an object in this state, soonest first. An object never seen has one.
+pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) -> Vec<Milestone> {
+    let mut found = Vec::new();
+    match facts {
+        None if record.sight.is_none() => {
+            found.push(Milestone { name: "overdue", at: later(record.enrolled_at, policy.unseen_patience) });
+        }
+        None => {}
+        Some(facts) => {
+            if facts.phase == Phase::Moving
+                && let Some(patience) = policy.patience.or(facts.patience)
+            {
+                found.push(Milestone { name: "overdue", at: later(state_began(record), patience) });
+            }
+            if facts.phase == Phase::Resting {
+                if let Some(guarantee) = facts.guarantee {
+                    found.push(Milestone { name: "guarantee", at: later(record.made_at(), guarantee) });
+                }
+                if let Some(expiry) = record.sight.as_ref().and_then(|sight| sight.observation.expires_at) {
+                    found.push(Milestone { name: "expiry", at: expiry });
+                }
+            }
+        }
+    }
+    found.sort_by_key(|milestone| milestone.at);
+    found
+}
+
+/// The next look at an object whose last look brought a good sight, and its next deadline.
+/// None, none: it is final and nothing is wrong with it.
+pub fn next_look(
+    record: &Record,
+    facts: Option<&StateFacts>,
+    policy: &Policy,
+    now: Timestamp,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let phase = facts.map_or(record.phase(), |facts| facts.phase);
+    if phase == Phase::Final && record.quarantine.is_none() {
+        return (None, None);
+    }
+    let wait = if record.quarantine.is_some() {
+        policy.quarantine_interval
+    } else if phase == Phase::Resting {
+        policy.resting_interval
+    } else {
+        early_wait(record, policy, now).unwrap_or(policy.interval)
+    };
+    let mut due = later(now, jittered(wait, policy, record));
+    let ahead: Vec<Timestamp> = milestones(record, facts, policy)
+        .iter()
+        .map(|milestone| milestone.at)
+        .filter(|at| *at > now)
+        .collect();
+    for at in &ahead {
+        // One look just after the moment, so that an expiry is seen as such; for a resting object one
+        // at each countdown too, so that its warning comes in time.
+        let after = later(*at, jittered(Duration::from_secs(2 * MINUTE), policy, record));
+        due = due.min(after);
+        if phase == Phase::Resting {
+            for countdown in &policy.countdowns {
+                let before = earlier(*at, *countdown);
+                if before > now {
+                    due = due.min(before);
+                }
+            }
+        }
+    }
+    (Some(due), ahead.first().copied())
+}
+
+/// The next look after the `failures`-th failure in a row.
+pub fn after_failures(record: &Record, failures: u32, policy: &Policy, now: Timestamp) -> Timestamp {
+    let doublings = failures.saturating_sub(1).min(20);
+    let wait = policy.backoff_first.saturating_mul(1 << doublings).min(policy.backoff_longest);
+    later(now, jittered(wait, policy, record))
+}
+
+/// The wait that the early ladder asks for, while the state is younger than the ladder is long.
+fn early_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
+    let began = record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.since);
+    let mut rung = began;
+    for step in &policy.early {
+        rung = later(rung, *step);
+        if rung > now {
+            return Duration::try_from(rung.duration_since(now)).ok();
+        }
+    }
+    None
+}
+
+/// Spreads a wait by the policy's share, by a number that depends on the object and on how often it was
+/// asked about: objects enrolled together drift apart, and the same object never lands on a beat.
+pub fn jittered(wait: Duration, policy: &Policy, record: &Record) -> Duration {
+    let permille = u64::from(policy.jitter_permille.min(1000));
+    if permille == 0 {
+        return wait;
+    }
+    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX / 4000).min(u64::MAX / 4000);
+    let spread_ms = wait_ms * permille / 1000;
+    let offset_ms = scatter(&record.object, record.polls) % (spread_ms + 1);
+    Duration::from_millis(wait_ms - spread_ms / 2 + offset_ms)
+}
+
+/// A well mixed number from an object's name and a count (FNV-1a, then a finaliser).
+fn scatter(object: &ObjectRef, count: u64) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let names = [object.account.as_str(), object.kind.as_str(), object.id.as_str()];
+    for byte in names.iter().flat_map(|name| name.bytes()).chain(count.to_le_bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payments::record::{Details, Enrolment};
+    use proptest::prelude::*;
+
+    fn record(id: &str, polls: u64) -> Record {
+        let object = format!("shop/charge/{id}").parse().unwrap();
+        let mut record =
+            Record::enrolled(Enrolment { object, details: Details::default() }, Timestamp::UNIX_EPOCH);
+        record.polls = polls;
+        record
+    }
+
+    #[test]
+    fn a_thousand_enrolled_together_do_not_come_due_together() {
+        let policy = Policy::default();
+        let mut waits: Vec<u64> = (0..1000)
+            .map(|number| jittered(policy.interval, &policy, &record(&format!("S{number}"), 1)).as_secs())
+            .collect();
+        waits.sort_unstable();
+        assert!(waits[0] >= 3420 && waits[999] <= 3780, "{} .. {}", waits[0], waits[999]);
+        let mean = waits.iter().sum::<u64>() / 1000;
+        assert!((3580..=3620).contains(&mean), "{mean}");
+        let busiest_minute =
+            (57..63).map(|minute| waits.iter().filter(|wait| **wait / 60 == minute).count()).max();
+        assert!(busiest_minute < Some(250), "{busiest_minute:?}");
+    }
+
+    #[test]
+    fn the_early_ladder_counts_from_the_states_beginning() {
+        let policy = Policy {
+            early: [60, 300, 900].map(Duration::from_secs).to_vec(),
+            jitter_permille: 0,
+            ..Policy::default()
+        };
+        let record = record("S1", 0);
+        let wait_at = |second: i64| {
+            early_wait(&record, &policy, Timestamp::from_second(second).unwrap()).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait_at(0), Some(60));
+        assert_eq!(wait_at(61), Some(299));
+        assert_eq!(wait_at(360), Some(900));
+        assert_eq!(wait_at(1260), None);
+    }
+
+    #[test]
+    fn failures_double_the_wait_up_to_the_longest() {
+        let policy = Policy { jitter_permille: 0, ..Policy::default() };
+        let record = record("S1", 0);
+        let waits: Vec<i64> = (1..10)
+            .map(|failures| after_failures(&record, failures, &policy, Timestamp::UNIX_EPOCH).as_second())
+            .collect();
+        assert_eq!(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+    }
+
+    proptest! {
+        #[test]
+        fn jitter_stays_within_its_share(wait_ms in 0u64..1_000_000_000, permille in 0u32..1500, polls in 0u64..100) {
+            let policy = Policy { jitter_permille: permille, ..Policy::default() };
+            let got = jittered(Duration::from_millis(wait_ms), &policy, &record("S1", polls)).as_millis();
+            let spread = u128::from(wait_ms) * u128::from(permille.min(1000)) / 1000;
+            prop_assert!(got + spread / 2 + 1 >= u128::from(wait_ms) && got <= u128::from(wait_ms) + spread / 2 + 1);
+        }
+    }
+}

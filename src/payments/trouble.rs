@@ -1,0 +1,92 @@
+//! What a failure to see an object implies: when to try again, and when a person should know.
+//! Never anything about money.
+
+use jiff::Timestamp;
+
+use super::decide::{Decision, Setting};
+use super::notice::Notice;
+use super::observation::Failure;
+use super::record::{Quarantine, Record};
+use super::schedule::{after_failures, jittered, later};
+
+/// Waits between looks while "not found" may still mean "not yet visible".
+const NOT_YET_VISIBLE_S: [u64; 4] = [10, 30, 60, 120];
+
+/// Decides about a failed poll. `record` is `before` with the poll counted.
+pub(super) fn failed(
+    setting: &Setting<'_>,
+    before: &Record,
+    mut record: Record,
+    failure: &Failure,
+    now: Timestamp,
+) -> Decision {
+    let policy = setting.policy;
+    let mut cause = None;
+    match failure {
+        // Its turn was not used: it keeps its place in the queue and its priority. The account's budget
+        // already makes everybody wait.
+        Failure::Throttled { .. } | Failure::Refused { is_whole_account: true, .. } => {
+            record.is_asked = before.is_asked;
+        }
+        Failure::Gone { .. } => {
+            note(&mut record, failure, now);
+            record.trouble.not_found = before.trouble.not_found.saturating_add(1);
+            let is_new = before.sight.is_none() && now < later(before.enrolled_at, policy.not_found_grace);
+            if is_new {
+                let step = before.trouble.not_found as usize;
+                let wait_s = NOT_YET_VISIBLE_S[step.min(NOT_YET_VISIBLE_S.len() - 1)];
+                let wait = std::time::Duration::from_secs(wait_s).min(policy.interval);
+                record.due_at = Some(later(now, jittered(wait, policy, &record)));
+            } else if before.sight.is_some() && record.trouble.not_found < 2 {
+                record.due_at = Some(after_failures(&record, 1, policy, now));
+            } else {
+                cause = Some((
+                    "not-found",
+                    "The provider does not know it: a wrong id, account, environment or region?".to_owned(),
+                ));
+            }
+        }
+        Failure::Transient { .. } => {
+            note(&mut record, failure, now);
+            record.trouble.failures = before.trouble.failures.saturating_add(1);
+            record.due_at = Some(after_failures(&record, record.trouble.failures, policy, now));
+        }
+        Failure::Refused { .. } | Failure::Garbled { .. } => {
+            note(&mut record, failure, now);
+            record.trouble.failures = before.trouble.failures.saturating_add(1);
+            record.due_at = Some(after_failures(&record, record.trouble.failures, policy, now));
+            if record.trouble.failures >= policy.failures_before_quarantine {
+                cause = Some((failure.class(), format!("The provider's answers cannot be used: {failure}.")));
+            }
+        }
+    }
+    match cause {
+        Some((cause, explanation)) => set_apart(setting, before, record, cause, explanation, now),
+        None => Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false },
+    }
+}
+
+fn note(record: &mut Record, failure: &Failure, now: Timestamp) {
+    record.trouble.last_class = Some(failure.class().to_owned());
+    record.trouble.last_detail = Some(failure.to_string());
+    record.trouble.last_at = Some(now);
+}
+
+fn set_apart(
+    setting: &Setting<'_>,
+    before: &Record,
+    mut record: Record,
+    cause: &str,
+    explanation: String,
+    now: Timestamp,
+) -> Decision {
+    record.due_at = Some(later(now, jittered(setting.policy.quarantine_interval, setting.policy, &record)));
+    record.deadline = None;
+    if before.quarantine.is_some() {
+        return Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false };
+    }
+    let quarantine = Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None };
+    record.quarantine = Some(quarantine.clone());
+    let alert = Notice { record: &record, look: setting.look, now }.quarantined(&quarantine);
+    Decision { record, transition: None, enrol: Vec::new(), alerts: vec![alert], is_news: true }
+}
