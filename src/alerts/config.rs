@@ -178,7 +178,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let key = format!("alert[{}].{key}", self.number);
+        let key = format!("alert.{}.{key}", self.number);
         self.problems.push(Problem { key, what: what.into(), remedy: remedy.into() });
     }
 
@@ -357,17 +357,17 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "alert[0].timeout_s",
-                "alert[0].accounts",
-                "alert[0].url",
-                "alert[1].name",
-                "alert[1].give_up_after_h",
-                "alert[1].environments",
-                "alert[1].url",
-                "alert[1].secret",
-                "alert[2].name",
-                "alert[2].url",
-                "alert[2].secret",
+                "alert.0.timeout_s",
+                "alert.0.accounts",
+                "alert.0.url",
+                "alert.1.name",
+                "alert.1.give_up_after_h",
+                "alert.1.environments",
+                "alert.1.url",
+                "alert.1.secret",
+                "alert.2.name",
+                "alert.2.url",
+                "alert.2.secret",
             ]
         );
         assert!(!format!("{problems:?} {written:?}").contains("canary"));
