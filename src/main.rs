@@ -1,5 +1,9 @@
+<<<<<<< HEAD
 //! Arguments in, one call, exit code out.
 
 fn main() -> std::process::ExitCode {
     reconciled::cli::main()
 }
+=======
+fn main(){}
+>>>>>>> s1
