@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 //! Arguments in, one call, exit code out.
 
 fn main() -> std::process::ExitCode {
     reconciled::cli::main()
 }
-=======
-fn main(){}
->>>>>>> s1

@@ -95,7 +95,7 @@ fn write_config(
          [control]\nsocket = \"{shown}/control.sock\"\n\n\
          [poll]\ninterval = \"2s\"\nearly = []\nresting_interval = \"3s\"\nbackoff_first = \"1s\"\n\
          backoff_longest = \"2s\"\nquarantine_interval = \"5s\"\n\n\
-         [reports]\nfolder = \"{shown}/reports\"\nzone = \"UTC\"\nschedule = \"0 0 * * *\"\n\n"
+         [reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"UTC\"\nschedule = \"0 0 * * *\"\n\n"
     );
     for account in accounts {
         let name = &account.name;
