@@ -1,5 +1,8 @@
 //! One test binary: whole-daemon stories, the official SDKs against the simulator, and the house rules.
 
 mod layout;
+mod memory;
 mod sdk_node;
 mod sdk_python;
+mod stories;
+mod world;
