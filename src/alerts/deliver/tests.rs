@@ -144,11 +144,12 @@ impl Scene {
         let until = self.clock.monotonic() + limit;
         while self.clock.monotonic() < until {
             let round = deliverer.round().await.unwrap();
-            let Some(next_at) = round.next_at else { return };
-            if !round.is_unfinished {
-                let wait = Duration::try_from(next_at.duration_since(self.clock.now())).unwrap_or_default();
-                self.clock.sleep(wait.max(Duration::from_millis(1))).await;
+            if round.is_unfinished {
+                continue;
             }
+            let Some(next_at) = round.next_at else { return };
+            let wait = Duration::try_from(next_at.duration_since(self.clock.now())).unwrap_or_default();
+            self.clock.sleep(wait.max(Duration::from_millis(1))).await;
         }
     }
 
