@@ -2,7 +2,11 @@
 
 pub mod alerts;
 pub mod apis;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;

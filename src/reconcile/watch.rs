@@ -33,7 +33,7 @@ impl Reconcile {
         account: Arc<Account>,
         stop: CancellationToken,
     ) -> Result<(), StoreError> {
-        let mut signal = self.store.enrolled_signal();
+        let signal = self.store.due_signal(&account.name);
         let mut gate = self.gate_as_left(&account).await?;
         let mut flight = Flight { polls: JoinSet::new(), objects: HashSet::new() };
         loop {
@@ -44,14 +44,15 @@ impl Reconcile {
             }
             let turn = self.clock.monotonic();
             self.tally(&account.name, |tally| tally.last_turn = turn);
-            let wait = if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
+            let wait =
+                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
             tokio::select! {
                 biased;
                 Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
                     self.land(&account, &mut gate, &mut flight, ended).await?;
                 }
                 () = stop.cancelled(), if !is_stopping => {}
-                _ = signal.changed(), if !is_stopping => {}
+                () = signal.notified(), if !is_stopping => {}
                 () = self.clock.sleep(wait), if !is_stopping => {}
             }
         }
@@ -83,8 +84,11 @@ impl Reconcile {
             }
             let now = self.clock.now();
             let due = self.store.due(&account.name, &kind, now, under_way + room).await?;
-            let waiting: Vec<_> =
-                due.into_iter().filter(|record| !flight.objects.contains(&record.object)).take(room).collect();
+            let waiting: Vec<_> = due
+                .into_iter()
+                .filter(|record| !flight.objects.contains(&record.object))
+                .take(room)
+                .collect();
             if waiting.is_empty() {
                 if let Some(next) = self.store.next_due(&account.name, &kind).await?
                     && next > now
@@ -170,5 +174,7 @@ fn refused_name(account: &Account) -> String {
 }
 
 fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).clamp(Duration::from_millis(1), LONGEST_WAIT)
+    Duration::try_from(at.duration_since(now))
+        .unwrap_or(Duration::ZERO)
+        .clamp(Duration::from_millis(1), LONGEST_WAIT)
 }

@@ -30,6 +30,7 @@ mod outbox;
 mod reading;
 mod replay;
 mod rescue;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -43,7 +44,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record, Transition};
@@ -286,15 +287,16 @@ impl Store {
         }
     }
 
-    /// Changes whenever something became due earlier than it was (enrolled, asked, hinted, found as a child
-    /// or rescheduled), so that who sleeps until [`Store::next_due`] looks again.
-    pub fn enrolled_signal(&self) -> watch::Receiver<u64> {
-        self.engine.due_earlier.subscribe()
+    /// Pulsed whenever something of the account became due earlier than it was (enrolled, asked, hinted,
+    /// found as a child or rescheduled), so that who sleeps until [`Store::next_due`] looks again. One
+    /// waiter an account; a pulse that nobody waits for is kept.
+    pub fn due_signal(&self, account: &AccountName) -> Arc<Notify> {
+        self.engine.signals.of(account)
     }
 
-    /// Changes whenever a delivery became owed, so that who sleeps until [`Store::next_owed`] looks again.
-    pub fn outbox_signal(&self) -> watch::Receiver<u64> {
-        self.engine.owed_earlier.subscribe()
+    /// Pulsed whenever a delivery became owed, so that who sleeps until [`Store::next_owed`] looks again.
+    pub fn outbox_signal(&self) -> Arc<Notify> {
+        self.engine.signals.outbox()
     }
 
     /// Compares the index with itself and reads the whole journal. Everybody else waits meanwhile.

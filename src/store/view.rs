@@ -2,7 +2,7 @@
 //!
 //! Owns: which rows belong to a record, the counts. Must never know: what a state means, who asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,15 +12,15 @@ use super::index::{Index, Writes};
 use super::keys::{self, CountKey};
 use super::types::StoreError;
 use super::value::{self, Stored};
-use crate::payments::object::ObjectRef;
+use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::record::{Record, Transition};
 
 /// A change in the making.
 pub(super) struct View<'a> {
     index: &'a Index,
     writes: Writes,
-    /// Something is due earlier than before.
-    pub(super) is_due_earlier: bool,
+    /// Accounts of which something is due earlier than before.
+    pub(super) due_earlier: BTreeSet<AccountName>,
     /// A delivery is owed earlier than before.
     pub(super) is_owed_earlier: bool,
     /// Changes of the numbers of deliveries, by status: pending, dead.
@@ -35,7 +35,7 @@ impl<'a> View<'a> {
         View {
             index,
             writes: Writes::new(),
-            is_due_earlier: false,
+            due_earlier: BTreeSet::new(),
             is_owed_earlier: false,
             pending_change: 0,
             dead_change: 0,
@@ -108,7 +108,7 @@ impl<'a> View<'a> {
         self.recount(old, Some(new))?;
         let old_due_at = old.and_then(|old| old.due_at);
         if new.due_at.is_some_and(|at| old_due_at.is_none_or(|before| at < before)) {
-            self.is_due_earlier = true;
+            self.due_earlier.insert(new.object.account.clone());
         }
         Ok(())
     }

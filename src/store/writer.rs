@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
@@ -19,6 +19,7 @@ use super::facts::{self, Fact};
 use super::index::{Index, Writes};
 use super::journal::{Journal, Position};
 use super::lock::LockFile;
+use super::signals::Signals;
 use super::types::StoreError;
 use super::view::View;
 use super::{keys, value};
@@ -70,8 +71,7 @@ pub(super) struct Engine {
     pub(super) index: RwLock<Option<Index>>,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
-    pub(super) due_earlier: watch::Sender<u64>,
-    pub(super) owed_earlier: watch::Sender<u64>,
+    pub(super) signals: Signals,
     pub(super) outbox_pending: AtomicI64,
     pub(super) outbox_dead: AtomicI64,
     pub(super) synced_groups: AtomicU64,
@@ -97,8 +97,7 @@ impl Engine {
             index: RwLock::new(Some(index)),
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
-            due_earlier: watch::Sender::new(0),
-            owed_earlier: watch::Sender::new(0),
+            signals: Signals::default(),
             outbox_pending: AtomicI64::new(0),
             outbox_dead: AtomicI64::new(0),
             synced_groups: AtomicU64::new(0),
@@ -241,17 +240,12 @@ impl Engine {
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
         let writes = group.view.take_writes();
-        let View { is_due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
+        let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
         drop(shared);
         self.apply(writes)?;
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
-        if is_due_earlier {
-            self.due_earlier.send_modify(|pulse| *pulse += 1);
-        }
-        if is_owed_earlier {
-            self.owed_earlier.send_modify(|pulse| *pulse += 1);
-        }
+        self.signals.pulse(&due_earlier, is_owed_earlier);
         Ok(())
     }
 

@@ -94,6 +94,9 @@ impl AccountSection {
             return None;
         };
         let pem = check.good(secrets.load(&key, reference))?;
+        if secrets.is_blind() {
+            return Some(SigningKey::absent());
+        }
         let read = SigningKey::from_pem(pem.expose()).map_err(|error| {
             let remedy = "use the private key file (.pem) that belongs to public_key_id, as Seller Central \
                           or openssl made it";
@@ -216,26 +219,31 @@ impl fmt::Debug for Settings {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::sync::LazyLock;
 
-    /// A directory of credentials with a new key in it, by the name `key`.
-    pub(in crate::apis::amazon_pay_v2) fn credentials() -> (tempfile::TempDir, SecretLoader, Vec<u8>) {
-        use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-        use aws_lc_rs::rsa::{KeyPair, KeySize};
-        use aws_lc_rs::signature::KeyPair as _;
-        use base64::Engine;
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::KeyPair as _;
+    use base64::Engine;
+
+    use super::*;
+
+    /// One key for all tests, as PEM, and its public half.
+    static KEY: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         let text = base64::engine::general_purpose::STANDARD.encode(der.as_ref());
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("key");
-        std::fs::write(&path, format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"))
-            .unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let loader = SecretLoader::new(Some(directory.path().to_owned()));
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-        (directory, loader, public.as_ref().to_vec())
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+        (pem, public.as_ref().to_vec())
+    });
+
+    /// A directory of credentials with a key in it, by the name `key`; and the key's public half.
+    pub(in crate::apis::amazon_pay_v2) fn credentials() -> (tempfile::TempDir, SecretLoader, Vec<u8>) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("key"), &KEY.0).unwrap();
+        let loader = SecretLoader::new(Some(directory.path().to_owned()));
+        (directory, loader, KEY.1.clone())
     }
 
     const SECTION: &str = r#"

@@ -40,7 +40,6 @@ pub const GET_CHARGE_PERMISSION: &str = "GetChargePermission";
 pub const OPERATIONS: &[&str] = &[GET_CHARGE, GET_REFUND, GET_CHARGE_PERMISSION];
 
 /// The kinds of objects, as an operator writes them.
-/// The kinds of objects, in the words of the sheet.
 pub const KINDS: &[&str] = &["charge", "refund", "charge-permission"];
 /// Recorded answers have about 1 KB; a charge permission with every field a few.
 const LONGEST_BODY: usize = 256 * 1024;

@@ -59,13 +59,9 @@ fn request_id(response: &Response) -> Option<String> {
 /// An answer without 2xx: the status decides, the code is told. The message is not: it repeats values.
 fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Failure {
     let code = reason_code(&response.body);
-    let mut detail = format!("HTTP {}", response.status);
-    for word in [code.as_deref(), request_id.map(|id| format!("(request {id})")).as_deref()] {
-        if let Some(word) = word {
-            detail.push(' ');
-            detail.push_str(word);
-        }
-    }
+    let request = request_id.map(|id| format!("(request {id})"));
+    let words = [Some(format!("HTTP {}", response.status)), code.clone(), request];
+    let detail = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let retry_after = retry_after(&response.headers, now);
     let is_throttled = matches!(code.as_deref(), Some("TooManyRequests" | "RequestThrottled"));
     if is_throttled {
