@@ -25,6 +25,9 @@ use crate::payments::alert::{Alert, Severity};
 use crate::payments::object::AccountName;
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
 
+#[cfg(test)]
+mod tests;
+
 /// How many owed messages are read at once.
 const PAGE: usize = 200;
 /// A round ends after this time even when more is owed, so that a stop need not wait long.
@@ -255,9 +258,11 @@ impl Deliverer {
             _ => {}
         }
         if let Some((alert, error)) = given_up {
-            self.tell_of_dead(line, alert, &error, now).await?;
+            round.is_unfinished |= self.tell_of_dead(line, alert, &error, now).await?;
         }
-        self.tell_of_silence(line, health, parcel.first().map(|owed| &owed.alert), now).await
+        let waiting = parcel.first().map(|owed| &owed.alert);
+        round.is_unfinished |= self.tell_of_silence(line, health, waiting, now).await?;
+        Ok(())
     }
 
     fn message(&self, parcel: &[Owed]) -> Message {
@@ -319,14 +324,14 @@ impl Deliverer {
     }
 
     /// A message given up is told on the other targets, once a day for each target (operations.md,
-    /// section 3: silent loss is the worst outcome).
+    /// section 3: silent loss is the worst outcome). Whether something new is owed by that.
     async fn tell_of_dead(
         &self,
         line: &Line,
         lost: &Alert,
         error: &str,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let target = line.channel.target.name();
         let day = now.strftime("%Y-%m-%d");
         let alert = Alert {
@@ -348,11 +353,11 @@ impl Deliverer {
         health: &mut Health,
         waiting: Option<&Alert>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (Some(since), Some(waiting)) = (health.failing_since, waiting) else { return Ok(()) };
+    ) -> Result<bool, StoreError> {
+        let (Some(since), Some(waiting)) = (health.failing_since, waiting) else { return Ok(false) };
         let silent_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         if health.is_silence_told || silent_for < SILENT_AFTER {
-            return Ok(());
+            return Ok(false);
         }
         health.is_silence_told = true;
         let target = line.channel.target.name();
@@ -390,7 +395,7 @@ impl Deliverer {
         }
     }
 
-    async fn tell_others(&self, target: &str, alert: Alert, now: Timestamp) -> Result<(), StoreError> {
+    async fn tell_others(&self, target: &str, alert: Alert, now: Timestamp) -> Result<bool, StoreError> {
         let others: Vec<String> =
             self.targets().into_iter().filter(|other| *other != target).map(str::to_owned).collect();
         if others.is_empty() {
@@ -399,9 +404,10 @@ impl Deliverer {
                 "{}, and there is no other target to say so",
                 alert.headline
             );
-            return Ok(());
+            return Ok(false);
         }
-        self.store.raise(vec![OwedAlert { alert, targets: others }], now).await.map(drop)
+        let raised = self.store.raise(vec![OwedAlert { alert, targets: others }], now).await?;
+        Ok(raised > 0)
     }
 }
 
