@@ -1,1 +1,5 @@
-fn main() {}
+//! One test binary: whole-daemon stories, the official SDKs against the simulator, and the house rules.
+
+mod layout;
+mod sdk_node;
+mod sdk_python;

@@ -5,8 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::payments::alert::Severity;
-use crate::payments::lifecycle::{Outcome, ReasonFacts, Tone, problems};
-use crate::payments::money::Money;
+use crate::payments::lifecycle::{ReasonFacts, Tone, problems};
 use crate::payments::schedule::later;
 
 /// A small lifecycle of our own, so that these tests know no provider.

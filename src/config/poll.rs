@@ -1,0 +1,211 @@
+//! The rhythm of polling: defaults for all, for a kind, for an account, for a kind of an account.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
+use toml::{Table, Value};
+
+use crate::payments::object::Kind;
+use crate::payments::schedule::Policy;
+
+use super::lines::join;
+use super::problem::Findings;
+use super::section;
+
+/// A length of time as written: `"1h"`, `"90s"`, `"2h 30m"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bad = || {
+            serde::de::Error::custom(format!(
+                "{text:?} is not a length of time such as \"1h\", \"90s\" or \"2h 30m\""
+            ))
+        };
+        let span: SignedDuration = text.parse().map_err(|_| bad())?;
+        Duration::try_from(span).map(Span).map_err(|_| bad())
+    }
+}
+
+/// `[poll]`, and `poll` of an account: what is not written is taken from around it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PollSection {
+    rhythm: Rhythm,
+    kinds: BTreeMap<String, Rhythm>,
+}
+
+/// One rhythm; see config.toml for what each key means.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Rhythm {
+    interval: Option<Span>,
+    early: Option<Vec<Span>>,
+    resting_interval: Option<Span>,
+    quarantine_interval: Option<Span>,
+    jitter_percent: Option<u32>,
+    patience: Option<Span>,
+    unseen_patience: Option<Span>,
+    not_found_grace: Option<Span>,
+    backoff_first: Option<Span>,
+    backoff_longest: Option<Span>,
+    failures_before_quarantine: Option<u32>,
+    countdowns: Option<Vec<Span>>,
+}
+
+impl Rhythm {
+    /// `policy` with what is written here instead.
+    fn over(&self, policy: Policy) -> Policy {
+        let pick = |written: Option<Span>, around: Duration| written.map_or(around, |span| span.0);
+        let list = |written: &Option<Vec<Span>>, around: Vec<Duration>| {
+            written.as_ref().map_or(around, |spans| spans.iter().map(|span| span.0).collect())
+        };
+        let mut countdowns = list(&self.countdowns, policy.countdowns);
+        countdowns.sort_unstable_by(|one, other| other.cmp(one));
+        Policy {
+            interval: pick(self.interval, policy.interval),
+            early: list(&self.early, policy.early),
+            resting_interval: pick(self.resting_interval, policy.resting_interval),
+            quarantine_interval: pick(self.quarantine_interval, policy.quarantine_interval),
+            jitter_permille: self.jitter_percent.map_or(policy.jitter_permille, |percent| percent * 10),
+            patience: self.patience.map(|span| span.0).or(policy.patience),
+            unseen_patience: pick(self.unseen_patience, policy.unseen_patience),
+            not_found_grace: pick(self.not_found_grace, policy.not_found_grace),
+            backoff_first: pick(self.backoff_first, policy.backoff_first),
+            backoff_longest: pick(self.backoff_longest, policy.backoff_longest),
+            failures_before_quarantine: self
+                .failures_before_quarantine
+                .unwrap_or(policy.failures_before_quarantine),
+            countdowns,
+        }
+    }
+
+    fn check(&self, path: &str, findings: &mut Findings<'_>) {
+        let spans = [
+            ("interval", self.interval),
+            ("resting_interval", self.resting_interval),
+            ("quarantine_interval", self.quarantine_interval),
+            ("backoff_first", self.backoff_first),
+            ("backoff_longest", self.backoff_longest),
+        ];
+        for (key, span) in spans {
+            if span.is_some_and(|span| {
+                span.0 < Duration::from_secs(1) || span.0 > Duration::from_secs(30 * 86400)
+            }) {
+                findings.add(
+                    &join(path, key),
+                    "is outside 1s to 720h",
+                    "an hour is what Amazon recommends for polling",
+                );
+            }
+        }
+        if self.jitter_percent.is_some_and(|percent| percent > 100) {
+            findings.add(&join(path, "jitter_percent"), "is more than 100", "10 is the default");
+        }
+        if self.failures_before_quarantine == Some(0) {
+            findings.add(&join(path, "failures_before_quarantine"), "is 0", "5 is the default");
+        }
+        if self.early.as_ref().is_some_and(|early| early.iter().any(|wait| wait.0 < Duration::from_secs(1))) {
+            findings.add(
+                &join(path, "early"),
+                "has a wait under 1s",
+                "for example [\"1m\", \"5m\", \"15m\"]",
+            );
+        }
+    }
+}
+
+impl PollSection {
+    /// Reads the table at `path`; what is wrong with it goes to `findings`.
+    pub(super) fn read(mut table: Table, path: &str, findings: &mut Findings<'_>) -> PollSection {
+        let mut kinds = BTreeMap::new();
+        match table.remove("kinds") {
+            None => {}
+            Some(Value::Table(named)) => {
+                for (kind, value) in named {
+                    let path = join(&join(path, "kinds"), &kind);
+                    match value {
+                        Value::Table(table) => {
+                            kinds.insert(kind, section::read(table, &path, findings).unwrap_or_default());
+                        }
+                        _ => findings.add(
+                            &path,
+                            "is not a table",
+                            "write [poll.kinds.refund] and its keys below",
+                        ),
+                    }
+                }
+            }
+            Some(_) => findings.add(
+                &join(path, "kinds"),
+                "is not a table",
+                "write [poll.kinds.refund] and its keys below",
+            ),
+        }
+        let section = PollSection { rhythm: section::read(table, path, findings).unwrap_or_default(), kinds };
+        section.check(path, findings);
+        section
+    }
+
+    /// Adds what cannot be meant to `findings`.
+    fn check(&self, path: &str, findings: &mut Findings<'_>) {
+        self.rhythm.check(path, findings);
+        for (kind, rhythm) in &self.kinds {
+            let path = join(&join(path, "kinds"), kind);
+            rhythm.check(&path, findings);
+            if let Err(error) = Kind::new(kind.as_str()) {
+                findings.add(&path, error.to_string(), "use a kind such as charge or refund");
+            }
+        }
+    }
+
+    /// The kinds that have a rhythm of their own here.
+    pub(super) fn kinds_named(&self) -> Vec<&str> {
+        self.kinds.keys().map(String::as_str).collect()
+    }
+
+    /// The policy of one kind: the defaults, then `[poll]`, then the account's own, the kind's each after
+    /// the general one.
+    pub(super) fn policy(general: &PollSection, own: &PollSection, kind: &str) -> Policy {
+        [Some(&general.rhythm), general.kinds.get(kind), Some(&own.rhythm), own.kinds.get(kind)]
+            .into_iter()
+            .flatten()
+            .fold(Policy::default(), |policy, rhythm| rhythm.over(policy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::Lines;
+    use super::*;
+
+    fn section(text: &str) -> PollSection {
+        let lines = Lines::read(text);
+        let mut findings = Findings::new(&lines);
+        let section = PollSection::read(toml::from_str(text).unwrap(), "", &mut findings);
+        assert!(findings.is_empty(), "{:?}", findings.into_problems());
+        section
+    }
+
+    #[test]
+    fn the_nearest_word_wins() {
+        let general = section("interval = '2h'\n[kinds.refund]\ninterval = '3h'\npatience = '72h'");
+        let own = section("early = ['1m', '5m']\n[kinds.charge]\ninterval = '30m'");
+        let hours = |kind| PollSection::policy(&general, &own, kind).interval.as_secs() / 60;
+        assert_eq!((hours("charge"), hours("refund"), hours("capture")), (30, 180, 120));
+        let refund = PollSection::policy(&general, &own, "refund");
+        assert_eq!(refund.patience, Some(Duration::from_secs(72 * 3600)));
+        assert_eq!(refund.early.len(), 2);
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_or_refused() {
+        for bad in ["'1'", "'-1h'", "'soon'", "3600", "''"] {
+            assert!(toml::from_str::<Rhythm>(&format!("interval = {bad}")).is_err(), "{bad}");
+        }
+        assert_eq!(section("interval = '1h 30m'").rhythm.interval, Some(Span(Duration::from_secs(5400))));
+    }
+}

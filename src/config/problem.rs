@@ -1,0 +1,66 @@
+//! What is wrong with a configuration: all of it at once, each with line, key and remedy.
+
+use std::fmt;
+
+use super::lines::Lines;
+
+/// One thing to mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where in the file, counted from 1, when that is known.
+    pub line: Option<usize>,
+    /// The key's full path: `account.1.private_key`.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(formatter, "line {line}: ")?;
+        }
+        write!(formatter, "{}: {}", self.key, self.what)?;
+        if !self.remedy.is_empty() {
+            write!(formatter, " → {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Problems found so far, and the file in which to find their lines.
+pub(super) struct Findings<'a> {
+    lines: &'a Lines,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn new(lines: &'a Lines) -> Findings<'a> {
+        Findings { lines, problems: Vec::new() }
+    }
+
+    /// Adds a problem of the key at `path`; the line is that of the nearest part of the path that exists.
+    /// A secret that was deliberately not looked for is no problem.
+    pub(super) fn add(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let what = what.into();
+        if what == crate::apis::secret::NOT_LOOKED_FOR || what == crate::alerts::secret::NOT_LOOKED_FOR {
+            return;
+        }
+        let key = path.replace('[', ".").replace(']', "");
+        let line = self.lines.of(&key);
+        self.problems.push(Problem { line, key, what, remedy: remedy.into() });
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// All problems in the order of the file.
+    pub(super) fn into_problems(mut self) -> Vec<Problem> {
+        self.problems.sort_by(|one, other| (one.line, &one.key).cmp(&(other.line, &other.key)));
+        self.problems
+    }
+}

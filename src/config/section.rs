@@ -1,0 +1,144 @@
+//! Reads one section so that all its problems come out at once: a key that cannot be read is noted
+//! and taken out, and the rest is read again.
+
+use serde::de::DeserializeOwned;
+use toml::Table;
+
+use super::lines::join;
+use super::problem::Findings;
+
+/// Reads the table at `path`. `None` when something is missing or wrong, which is then in `findings`.
+pub(super) fn read<T: DeserializeOwned>(
+    mut table: Table,
+    path: &str,
+    findings: &mut Findings<'_>,
+) -> Option<T> {
+    let mut is_whole = true;
+    // Each turn takes one key out or ends.
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(table.clone()) {
+            Ok(section) => return is_whole.then_some(section),
+            Err(error) => error,
+        };
+        is_whole = false;
+        let what = message(error.inner());
+        if let Some(missing) = quoted_after(&what, "missing field ") {
+            findings.add(&join(path, &missing), "is missing", "add it; config.toml shows how");
+            // Nothing more can be said about a section that lacks something it is built on, but keys
+            // that it does not know can: they are looked for with the missing one left aside.
+            report_unknown::<T>(&table, path, findings);
+            return None;
+        }
+        let unknown = quoted_after(&what, "unknown field ");
+        let inner = error.path().to_string();
+        let key = match &unknown {
+            Some(field) if !inner.ends_with(field.as_str()) => join(inner.trim_matches('.'), field),
+            Some(field) if inner == "." => field.clone(),
+            _ => inner,
+        };
+        let full = join(path, &key);
+        match &unknown {
+            Some(_) => findings.add(&full, "is not a key that is known here", expected(&what)),
+            None => findings.add(&full, what.clone(), ""),
+        }
+        if !remove(&mut table, &key) {
+            return None;
+        }
+    }
+}
+
+/// Names the keys that the section does not know although a needed one is missing.
+fn report_unknown<T: DeserializeOwned>(table: &Table, path: &str, findings: &mut Findings<'_>) {
+    for key in table.keys() {
+        let alone: Table = [(key.clone(), table[key].clone())].into_iter().collect();
+        if let Err(error) = serde_path_to_error::deserialize::<_, T>(alone) {
+            let what = message(error.inner());
+            if quoted_after(&what, "unknown field ").as_deref() == Some(key.as_str()) {
+                findings.add(&join(path, key), "is not a key that is known here", expected(&what));
+            }
+        }
+    }
+}
+
+fn message(error: &toml::de::Error) -> String {
+    error.message().trim().to_owned()
+}
+
+/// The word between backquotes after `start`.
+fn quoted_after(what: &str, start: &str) -> Option<String> {
+    let rest = what.strip_prefix(start)?.strip_prefix('`')?;
+    rest.split('`').next().map(str::to_owned)
+}
+
+fn expected(what: &str) -> String {
+    match what.split_once("expected ") {
+        Some((_, rest)) => format!("expected {rest}").replace('`', ""),
+        None => "take it out".to_owned(),
+    }
+}
+
+/// Takes the key at a dotted path out; false when it is not there.
+fn remove(table: &mut Table, key: &str) -> bool {
+    let Some((first, rest)) = key.split_once('.') else { return table.remove(key).is_some() };
+    if let Some(toml::Value::Table(inner)) = table.get_mut(first)
+        && remove(inner, rest)
+    {
+        return true;
+    }
+    table.remove(first).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::Lines;
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        name: String,
+        #[serde(default)]
+        count: u32,
+        #[serde(default)]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Inner {
+        depth: u8,
+    }
+
+    fn problems(text: &str) -> Vec<String> {
+        let lines = Lines::read(text);
+        let mut findings = Findings::new(&lines);
+        let table: Table = toml::from_str(text).unwrap();
+        let section: Option<Sample> = read(table, "", &mut findings);
+        assert_eq!(section.is_none(), !findings.is_empty());
+        findings.into_problems().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_good_section_is_read() {
+        assert_eq!(problems("name = 'x'\ncount = 3\ninner = { depth = 1 }"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_problems_come_out_at_once() {
+        let found = problems("name = 'x'\ncont = 3\ncount = 'many'\n[inner]\ndepth = 1000\nwidth = 1\n");
+        assert_eq!(found.len(), 4, "{found:#?}");
+        assert!(found[0].starts_with("line 2: cont: is not a key that is known here"), "{found:#?}");
+        assert!(found[1].starts_with("line 3: count: invalid type: string"), "{found:#?}");
+        assert!(found[2].starts_with("line 5: inner.depth: "), "{found:#?}");
+        assert!(found[3].starts_with("line 6: inner.width: "), "{found:#?}");
+    }
+
+    #[test]
+    fn a_missing_key_does_not_hide_a_misspelt_one() {
+        let found = problems("nme = 'x'\n");
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found.iter().any(|problem| problem.contains("name: is missing")), "{found:#?}");
+        assert!(found.iter().any(|problem| problem.contains("nme: is not a key")), "{found:#?}");
+    }
+}

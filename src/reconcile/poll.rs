@@ -1,0 +1,118 @@
+//! One poll: ask, decide, commit.
+
+use crate::apis::pace::Permit;
+use crate::payments::decide::{Setting, decide};
+use crate::payments::lifecycle::Phase;
+use crate::payments::observation::Failure;
+use crate::payments::record::Record;
+use crate::store::{Commit, Committed, OwedAlert, StoreError};
+
+use super::{Account, Reconcile};
+
+/// How often a decision is made anew because somebody else changed the object meanwhile.
+const COMMIT_ATTEMPTS: u32 = 5;
+
+/// What a poll came to, for the loop that started it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Polled {
+    /// The provider answered about the object, or said that it is not there, or was out of order.
+    Answered,
+    /// The provider refuses the whole account.
+    AccountRefused { detail: String },
+    /// No word about the credentials was heard: time-outs, throttling.
+    Unheard,
+}
+
+impl Reconcile {
+    /// Asks about one object and writes down what it means.
+    pub(super) async fn poll(
+        &self,
+        account: &Account,
+        record: Record,
+        permit: Permit,
+    ) -> Result<Polled, StoreError> {
+        let object = record.object.clone();
+        let Ok(_slot) = self.at_once.acquire().await else { return Ok(Polled::Unheard) };
+        let seen = account.api.fetch(&object.kind, &object.id, permit).await;
+        let polled = match &seen {
+            Ok(_) => Polled::Answered,
+            Err(Failure::Refused { is_whole_account: true, detail }) => {
+                Polled::AccountRefused { detail: detail.clone() }
+            }
+            Err(Failure::Gone { .. } | Failure::Refused { .. }) => Polled::Answered,
+            Err(Failure::Throttled { .. } | Failure::Transient { .. } | Failure::Garbled { .. }) => {
+                Polled::Unheard
+            }
+        };
+        let failure = seen.as_ref().err().map(Failure::class);
+        let now = self.clock.now();
+        let has_moved = self.commit(account, record, seen).await?;
+        self.tally(&account.name, |tally| {
+            tally.polls += 1;
+            tally.last_poll_at = Some(now);
+            match failure {
+                None => tally.seen += 1,
+                Some(class) => *tally.failures.entry(class).or_default() += 1,
+            }
+            tally.moved += u64::from(has_moved);
+        });
+        Ok(polled)
+    }
+
+    /// Decides on the newest record and commits; true when a new state was written.
+    async fn commit(
+        &self,
+        account: &Account,
+        mut record: Record,
+        seen: Result<crate::payments::observation::Observation, Failure>,
+    ) -> Result<bool, StoreError> {
+        let object = record.object.clone();
+        let Some(lifecycle) = account.api.lifecycle(&object.kind) else { return Ok(false) };
+        let policy = account.policy(&object.kind);
+        let setting = Setting { lifecycle, policy: &policy, look: account.api.look() };
+        for _ in 0..COMMIT_ATTEMPTS {
+            let read_revision = record.revision;
+            let decision = decide(&setting, &record, seen.clone(), self.clock.now());
+            let moved = decision.transition.clone();
+            if let Some(transition) = &moved {
+                tracing::info!(
+                    account = %object.account, kind = %object.kind, id = %object.id,
+                    from = transition.from.as_deref().unwrap_or("unseen"), to = %transition.to,
+                    reason = %transition.reasons.join(","), note = %transition.note, "state seen"
+                );
+            }
+            let alerts = decision
+                .alerts
+                .into_iter()
+                .map(|alert| OwedAlert { targets: (self.routes)(&alert, account.is_sandbox), alert })
+                .collect();
+            let enrol = decision
+                .enrol
+                .into_iter()
+                .filter(|child| account.api.lifecycle(&child.object.kind).is_some())
+                .collect();
+            let commit = Commit {
+                read_revision,
+                record: decision.record,
+                transition: decision.transition,
+                enrol,
+                alerts,
+                is_news: decision.is_news,
+            };
+            match self.store.commit(commit).await? {
+                Committed::Written => {
+                    let is_final = moved.as_ref().is_some_and(|row| row.phase == Phase::Final);
+                    tracing::debug!(object = %object, is_final, "committed");
+                    return Ok(moved.is_some_and(|row| row.from.as_deref() != Some(row.to.as_str())));
+                }
+                Committed::Forgotten => return Ok(false),
+                Committed::Stale => match self.store.record(&object).await? {
+                    Some(newest) => record = newest,
+                    None => return Ok(false),
+                },
+            }
+        }
+        tracing::warn!(object = %object, "the object kept changing under the poll; it is asked about again");
+        Ok(false)
+    }
+}

@@ -1,0 +1,180 @@
+//! The loop of one account: hands out what is due as fast as the budget allows, in the store's order.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::payments::object::{Kind, ObjectRef};
+use crate::store::{OwedAlert, StoreError};
+
+use super::gate::{Gate, Turn, notice};
+use super::poll::Polled;
+use super::{Account, Reconcile};
+
+/// The longest the loop sleeps without looking: a jump of the wall clock is noticed within it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// One account's polls under way.
+struct Flight {
+    polls: JoinSet<(ObjectRef, Result<Polled, StoreError>)>,
+    objects: HashSet<ObjectRef>,
+}
+
+impl Reconcile {
+    /// Watches one account until `stop`; polls under way are then finished and committed.
+    ///
+    /// # Errors
+    /// Only when the store fails: nothing can be promised any more, and the process must end.
+    pub async fn watch(
+        self: Arc<Self>,
+        account: Arc<Account>,
+        stop: CancellationToken,
+    ) -> Result<(), StoreError> {
+        let signal = self.store.due_signal(&account.name);
+        let mut gate = self.gate_as_left(&account).await?;
+        let mut flight = Flight { polls: JoinSet::new(), objects: HashSet::new() };
+        loop {
+            let is_stopping = stop.is_cancelled();
+            if is_stopping && flight.polls.is_empty() {
+                self.left(&account.name);
+                return Ok(());
+            }
+            let turn = self.clock.monotonic();
+            self.tally(&account.name, |tally| tally.last_turn = turn);
+            let wait =
+                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
+            tokio::select! {
+                biased;
+                Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
+                    self.land(&account, &mut gate, &mut flight, ended).await?;
+                }
+                () = stop.cancelled(), if !is_stopping => {}
+                () = signal.notified(), if !is_stopping => {}
+                () = self.clock.sleep(wait), if !is_stopping => {}
+            }
+        }
+    }
+
+    /// Starts as many polls as are due and allowed; says how long nothing more can be started.
+    async fn fill(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        gate: &Gate,
+        flight: &mut Flight,
+    ) -> Result<Duration, StoreError> {
+        let now = self.clock.now();
+        let most = match gate.room(account.most_in_flight, now) {
+            Ok(most) => most,
+            Err(probe_at) => return Ok(until(now, probe_at)),
+        };
+        let mut wait = LONGEST_WAIT;
+        let mut is_idle = true;
+        for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
+            let Some(operation) = account.api.operation(&kind) else { continue };
+            // Each kind has its own room, so that one that hangs delays no other.
+            let under_way = flight.objects.iter().filter(|object| object.kind == kind).count();
+            let room = most.saturating_sub(under_way);
+            if room == 0 {
+                // The end of a poll wakes the loop.
+                is_idle = false;
+                continue;
+            }
+            let now = self.clock.now();
+            let due = self.store.due(&account.name, &kind, now, under_way + room).await?;
+            let waiting: Vec<_> = due
+                .into_iter()
+                .filter(|record| !flight.objects.contains(&record.object))
+                .take(room)
+                .collect();
+            if waiting.is_empty() {
+                if let Some(next) = self.store.next_due(&account.name, &kind).await?
+                    && next > now
+                {
+                    wait = wait.min(until(now, next));
+                }
+                continue;
+            }
+            is_idle = false;
+            for record in waiting {
+                match self.pace.take(&account.name, operation) {
+                    Err(pause) => {
+                        wait = wait.min(pause.max(Duration::from_millis(1)));
+                        break;
+                    }
+                    Ok(permit) => {
+                        let object = record.object.clone();
+                        flight.objects.insert(object.clone());
+                        let (all, account) = (Arc::clone(self), Arc::clone(account));
+                        flight.polls.spawn(async move { (object, all.poll(&account, record, permit).await) });
+                    }
+                }
+            }
+        }
+        if is_idle && flight.polls.is_empty() {
+            let now = self.clock.now();
+            self.tally(&account.name, |tally| tally.last_round_at = Some(now));
+        }
+        Ok(wait)
+    }
+
+    /// Takes note of a poll that ended.
+    async fn land(
+        &self,
+        account: &Account,
+        gate: &mut Gate,
+        flight: &mut Flight,
+        ended: Result<(ObjectRef, Result<Polled, StoreError>), tokio::task::JoinError>,
+    ) -> Result<(), StoreError> {
+        let (object, polled) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // Its object stays among those in flight: it is not asked about again before a restart,
+                // so that one bad answer cannot stop the others.
+                tracing::error!(account = %account.name, %error, "a poll broke down; its object rests until a restart");
+                return Ok(());
+            }
+        };
+        flight.objects.remove(&object);
+        let now = self.clock.now();
+        let (turn, detail) = match polled? {
+            Polled::Unheard => return Ok(()),
+            Polled::Answered => (gate.accepted(), String::new()),
+            Polled::AccountRefused { detail } => (gate.refused(now), detail),
+        };
+        self.tally(&account.name, |tally| {
+            tally.refused_since = gate.closed_since();
+            tally.next_probe_at = gate.next_probe_at();
+            tally.refusal = Some(detail.clone()).filter(|detail| !detail.is_empty());
+        });
+        if turn != Turn::Same {
+            let since = gate.closed_since().map(|since| since.to_string()).unwrap_or_default();
+            self.store.remember(&refused_name(account), &since).await?;
+            tracing::warn!(account = %account.name, is_refused = gate.closed_since().is_some(), detail, "the provider changed its mind about the credentials");
+        }
+        if let Some(alert) = notice(&account.name, &turn, &detail, account.api.look(), now) {
+            let targets = (self.routes)(&alert, account.is_sandbox);
+            self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+        }
+        Ok(())
+    }
+
+    async fn gate_as_left(&self, account: &Account) -> Result<Gate, StoreError> {
+        let left = self.store.recall(&refused_name(account)).await?;
+        let since = left.and_then(|since| since.parse().ok());
+        self.tally(&account.name, |tally| tally.refused_since = since);
+        Ok(since.map_or_else(Gate::default, Gate::closed_before))
+    }
+}
+
+fn refused_name(account: &Account) -> String {
+    format!("account-refused/{}", account.name)
+}
+
+fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now))
+        .unwrap_or(Duration::ZERO)
+        .clamp(Duration::from_millis(1), LONGEST_WAIT)
+}

@@ -1,0 +1,220 @@
+//! The one loop: a room's work is given its rhythm here, and its last result is kept for the status page.
+//!
+//! Owns: rhythm, wake-ups, what each loop did last, whether it still makes progress. Must never know:
+//! any room. The period is the retry: nothing inside a round tries again.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+
+/// What one round did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// In a few words, for the status page.
+    pub summary: String,
+    /// When to go again, if sooner than the period.
+    pub again_in: Option<Duration>,
+}
+
+/// A round that runs.
+pub type Round<'a> = Pin<Box<dyn Future<Output = Result<Done, String>> + Send + 'a>>;
+
+/// Work that is done again and again: idempotent, without input, without retry inside.
+pub trait Work: Send + Sync {
+    /// One round.
+    fn activate(&self) -> Round<'_>;
+}
+
+/// When a loop's work is done.
+#[derive(Debug, Clone)]
+pub struct Rhythm {
+    /// Its name on the status page and in logs.
+    pub name: &'static str,
+    /// The longest wait between two rounds.
+    pub period: Duration,
+    /// Pulsed to go at once.
+    pub wake: Arc<Notify>,
+}
+
+/// What is known about one loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoopStatus {
+    /// The longest wait between two rounds, seconds.
+    pub period_s: u64,
+    /// Rounds since start.
+    pub rounds: u64,
+    /// Rounds that failed since start.
+    pub failed: u64,
+    /// When the last round ended.
+    pub last_at: Option<Timestamp>,
+    /// Why it ran: `period`, `woken`, `start`.
+    pub last_reason: &'static str,
+    /// How long it took, milliseconds.
+    pub last_took_ms: u64,
+    /// What it did, or why it failed.
+    pub last_outcome: String,
+    /// Whether the last round succeeded.
+    pub is_ok: bool,
+    #[serde(skip)]
+    beat: Duration,
+}
+
+/// All loops of the process.
+#[derive(Debug)]
+pub struct Board {
+    clock: SharedClock,
+    loops: Mutex<BTreeMap<String, LoopStatus>>,
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new(clock: SharedClock) -> Arc<Board> {
+        Arc::new(Board { clock, loops: Mutex::default() })
+    }
+
+    /// What each loop did last, by name.
+    pub fn statuses(&self) -> BTreeMap<String, LoopStatus> {
+        self.loops.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Registers a loop, or says that one is alive although its round has not ended.
+    pub fn beat(&self, name: &str, period: Duration) {
+        let beat = self.clock.monotonic();
+        let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        loops
+            .entry(name.to_owned())
+            .or_insert_with(|| LoopStatus {
+                period_s: period.as_secs(),
+                rounds: 0,
+                failed: 0,
+                last_at: None,
+                last_reason: "start",
+                last_took_ms: 0,
+                last_outcome: "not run yet".to_owned(),
+                is_ok: true,
+                beat,
+            })
+            .beat = beat;
+    }
+
+    /// Takes down a loop that has ended on purpose.
+    pub fn remove(&self, name: &str) {
+        self.loops.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Records the end of a round.
+    pub fn done(&self, name: &str, reason: &'static str, took: Duration, result: &Result<Done, String>) {
+        let (now, beat) = (self.clock.now(), self.clock.monotonic());
+        let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(status) = loops.get_mut(name) else { return };
+        status.rounds += 1;
+        status.last_at = Some(now);
+        status.last_reason = reason;
+        status.last_took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        status.is_ok = result.is_ok();
+        status.beat = beat;
+        match result {
+            Ok(done) => status.last_outcome.clone_from(&done.summary),
+            Err(error) => {
+                status.failed += 1;
+                status.last_outcome.clone_from(error);
+            }
+        }
+    }
+
+    /// Loops that have not been heard of for twice their period and `slack`: the watchdog's question.
+    pub fn stalled(&self, slack: Duration) -> Vec<String> {
+        let now = self.clock.monotonic();
+        let loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_stalled = |status: &LoopStatus| {
+            now.saturating_sub(status.beat) > Duration::from_secs(status.period_s.saturating_mul(2)) + slack
+        };
+        loops.iter().filter(|(_, status)| is_stalled(status)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Does `work` in `rhythm` until `stop`; a round in progress is finished first.
+pub async fn keep(
+    rhythm: Rhythm,
+    work: Arc<dyn Work>,
+    clock: SharedClock,
+    board: Arc<Board>,
+    stop: CancellationToken,
+) {
+    let mut reason = "start";
+    let mut was_ok = true;
+    while !stop.is_cancelled() {
+        board.beat(rhythm.name, rhythm.period);
+        let started = clock.monotonic();
+        let result = work.activate().await;
+        board.done(rhythm.name, reason, clock.monotonic().saturating_sub(started), &result);
+        match &result {
+            Err(error) if was_ok => {
+                tracing::error!(task = rhythm.name, %error, "a round failed; it is tried again with the next")
+            }
+            Ok(_) if !was_ok => tracing::info!(task = rhythm.name, "rounds succeed again"),
+            _ => {}
+        }
+        was_ok = result.is_ok();
+        let wait = result.ok().and_then(|done| done.again_in).unwrap_or(rhythm.period).min(rhythm.period);
+        reason = tokio::select! {
+            () = stop.cancelled() => return,
+            () = rhythm.wake.notified() => "woken",
+            () = clock.sleep(wait) => "period",
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, VirtualClock};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    struct Count(AtomicU32);
+
+    impl Work for Count {
+        fn activate(&self) -> Round<'_> {
+            Box::pin(async {
+                let number = self.0.fetch_add(1, Ordering::SeqCst);
+                if number == 1 {
+                    Err("broken".to_owned())
+                } else {
+                    Ok(Done { summary: format!("round {number}"), again_in: None })
+                }
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_keeps_its_rhythm_survives_failures_and_shows_what_it_did() {
+        let clock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH);
+        let board = Board::new(clock.clone());
+        let work = Arc::new(Count(AtomicU32::new(0)));
+        let stop = CancellationToken::new();
+        let wake = Arc::new(Notify::new());
+        let rhythm = Rhythm { name: "count", period: Duration::from_secs(60), wake: wake.clone() };
+        let running = tokio::spawn(keep(rhythm, work.clone(), clock.clone(), board.clone(), stop.clone()));
+        clock.sleep(Duration::from_secs(61)).await;
+        assert_eq!(work.0.load(Ordering::SeqCst), 2);
+        let status = board.statuses()["count"].clone();
+        assert_eq!((status.failed, status.last_outcome.as_str(), status.is_ok), (1, "broken", false));
+        wake.notify_one();
+        clock.sleep(Duration::from_secs(1)).await;
+        assert_eq!(board.statuses()["count"].last_reason, "woken");
+        assert_eq!(board.stalled(Duration::from_secs(1)), Vec::<String>::new());
+        stop.cancel();
+        running.await.unwrap();
+        clock.sleep(Duration::from_secs(122)).await;
+        assert_eq!(board.stalled(Duration::from_secs(1)), ["count"]);
+    }
+}
