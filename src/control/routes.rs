@@ -90,7 +90,7 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.cause.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = typed(status, "application/problem+json", written(&self));
         if self.cause == Cause::Unavailable {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
