@@ -245,7 +245,7 @@ impl Check<'_> {
 
     fn secret(&mut self, key: &str, reference: &Reference, vault: Vault<'_>) -> Option<Hidden> {
         match secret::read(&reference.0, vault) {
-            Ok(secret) => Some(secret),
+            Ok(secret) => secret,
             Err(bad) => {
                 self.problem(key, bad.what, bad.remedy);
                 None

@@ -46,32 +46,25 @@ fn bad(what: impl Into<String>, remedy: impl Into<String>) -> BadSecret {
     BadSecret { what: what.into(), remedy: remedy.into() }
 }
 
-/// What the problem of every well-formed reference says when secrets are not looked for.
-pub const NOT_LOOKED_FOR: &str = "the secret was not looked for";
-
 /// Where secrets lie.
 #[derive(Debug, Clone, Copy)]
 pub enum Vault<'a> {
     /// They can be read; with systemd's `$CREDENTIALS_DIRECTORY`, if there is one.
     Open(Option<&'a Path>),
-    /// They are not looked for: only the references are checked, and every one of them ends in the
-    /// problem [`NOT_LOOKED_FOR`].
+    /// They are out of reach: only the references are checked, and no target can be sent to.
     Closed,
 }
 
-/// Reads the secret that `reference` names: `file:/absolute/path`, or `credential:name` in
+/// Reads the secret that `reference` names; none when the vault is closed: `file:/absolute/path`, or `credential:name` in
 /// `credentials_folder` (systemd's `$CREDENTIALS_DIRECTORY`). A trailing line end is dropped.
 ///
 /// # Errors
 /// When the reference is of another form (a secret written inline is refused unseen), the file cannot be
 /// read, others may read it, or it is empty, too long or not UTF-8.
-pub fn read(reference: &str, vault: Vault<'_>) -> Result<Hidden, BadSecret> {
+pub fn read(reference: &str, vault: Vault<'_>) -> Result<Option<Hidden>, BadSecret> {
     let credentials_folder = match vault {
         Vault::Open(folder) => folder,
-        Vault::Closed => {
-            place(reference, Some(Path::new("/")))?;
-            return Err(bad(NOT_LOOKED_FOR, ""));
-        }
+        Vault::Closed => return place(reference, Some(Path::new("/"))).map(|_| None),
     };
     let (path, is_credential) = place(reference, credentials_folder)?;
     let shown = path.display();
@@ -94,7 +87,7 @@ pub fn read(reference: &str, vault: Vault<'_>) -> Result<Hidden, BadSecret> {
     if text.is_empty() {
         return Err(bad(format!("{shown} is empty"), "write the secret into it"));
     }
-    Ok(Hidden::new(text))
+    Ok(Some(Hidden::new(text)))
 }
 
 fn place(reference: &str, credentials_folder: Option<&Path>) -> Result<(PathBuf, bool), BadSecret> {

@@ -61,9 +61,15 @@ pub struct SimulateArguments {
     /// What happens there: populations, outcomes, delays, faults (TOML).
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Decides everything that looks like chance; printed when not given.
+    /// Decides everything that looks like chance, instead of the scenario's own seed.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Write generated keys into this folder; else into a temporary one, which is printed.
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    /// Print the annotated example scenario and end.
+    #[arg(long)]
+    pub example: bool,
 }
 
 /// `check-config`
@@ -72,6 +78,9 @@ pub struct CheckConfigArguments {
     /// Print the problems as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Check the references to secrets, but do not look for the secrets: for a machine that does not hold them.
+    #[arg(long)]
+    pub no_secrets: bool,
 }
 
 /// `enrol`

@@ -46,7 +46,11 @@ pub(super) fn read_all(
         let path = format!("account.{number}");
         let Some(account) = read_one(table, &path, general, loader, findings) else { continue };
         if accounts.iter().any(|other| other.name == account.name) {
-            findings.add(&join(&path, "name"), format!("\"{}\" is used twice", account.name), "give each account its own name");
+            findings.add(
+                &join(&path, "name"),
+                format!("\"{}\" is used twice", account.name),
+                "give each account its own name",
+            );
         }
         accounts.push(account);
     }
@@ -60,9 +64,15 @@ fn read_one(
     loader: &SecretLoader,
     findings: &mut Findings<'_>,
 ) -> Option<AccountConfig> {
-    let name = text(&mut table, path, "name", "a name of your own, such as \"shop-de\"", findings).and_then(|name| {
-        AccountName::new(name).map_err(|error| findings.add(&join(path, "name"), error.to_string(), "letters, digits, - _ .")).ok()
-    });
+    let name = text(&mut table, path, "name", "a name of your own, such as \"shop-de\"", findings).and_then(
+        |name| {
+            AccountName::new(name)
+                .map_err(|error| {
+                    findings.add(&join(path, "name"), error.to_string(), "letters, digits, - _ .")
+                })
+                .ok()
+        },
+    );
     let own = match table.remove("poll") {
         None => PollSection::default(),
         Some(Value::Table(poll)) => PollSection::read(poll, &join(path, "poll"), findings),
@@ -74,7 +84,11 @@ fn read_one(
     let api = text(&mut table, path, "api", &format!("one of {}", apis::NAMES.join(", ")), findings)?;
     let mut handing = Handing { table, path, findings };
     let Some(settings) = apis::settings(&api, &mut handing, path, loader) else {
-        findings.add(&join(path, "api"), format!("{api:?} is not known"), format!("one of {}", apis::NAMES.join(", ")));
+        findings.add(
+            &join(path, "api"),
+            format!("{api:?} is not known"),
+            format!("one of {}", apis::NAMES.join(", ")),
+        );
         return None;
     };
     let settings = match settings {
@@ -96,7 +110,13 @@ fn read_one(
     Some(AccountConfig { name: name?, api: settings, policies })
 }
 
-fn text(table: &mut Table, path: &str, key: &str, remedy: &str, findings: &mut Findings<'_>) -> Option<String> {
+fn text(
+    table: &mut Table,
+    path: &str,
+    key: &str,
+    remedy: &str,
+    findings: &mut Findings<'_>,
+) -> Option<String> {
     match table.remove(key) {
         Some(Value::String(text)) => Some(text),
         Some(_) => {

@@ -170,15 +170,15 @@ pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigEr
     config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 
-/// Checks the file without looking for the secrets that it refers to, for a machine that does not hold
-/// them.
+/// Reads and checks the file without looking for the secrets that it refers to: for checking it on another
+/// machine, and for commands that send nothing. No account can sign and no target can be sent to.
 ///
 /// # Errors
 /// As [`load`].
-pub fn check_without_secrets(path: &Path, surroundings: &Surroundings) -> Result<(), ConfigError> {
+pub fn load_without_secrets(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let text = text_of(path)?;
-    let (_, problems) = read(&text, path, surroundings, true);
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError::Bad { path: path.to_owned(), problems }) }
+    let (config, problems) = read(&text, path, surroundings, true);
+    config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 
 fn text_of(path: &Path) -> Result<String, ConfigError> {
@@ -198,7 +198,8 @@ fn read(
     };
     let lines = Lines::read(text);
     let mut findings = Findings::new(&lines);
-    let loader = if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
+    let loader =
+        if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
     let vault = if is_blind { Vault::Closed } else { Vault::Open(surroundings.credentials.as_deref()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
@@ -223,7 +224,7 @@ fn read(
     check_plain(&log, polling, &mut findings);
     let problems = findings.into_problems();
     let config = match (reports, alerts) {
-        (Some(reports), Some(alerts)) if problems.is_empty() && !is_blind => {
+        (Some(reports), Some(alerts)) if problems.is_empty() => {
             Some(Config { path: path.to_owned(), store, control, log, polling, accounts, alerts, reports })
         }
         _ => None,
@@ -255,9 +256,10 @@ fn take_table(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Tabl
 fn take_tables(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Vec<Table> {
     match table.remove(key) {
         None => Vec::new(),
-        Some(Value::Array(members)) if members.iter().all(Value::is_table) => {
-            members.into_iter().filter_map(|member| if let Value::Table(table) = member { Some(table) } else { None }).collect()
-        }
+        Some(Value::Array(members)) if members.iter().all(Value::is_table) => members
+            .into_iter()
+            .filter_map(|member| if let Value::Table(table) = member { Some(table) } else { None })
+            .collect(),
         Some(_) => {
             findings.add(key, "is not a list of sections", format!("write [[{key}]] with double brackets"));
             Vec::new()
@@ -265,7 +267,11 @@ fn take_tables(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Vec
     }
 }
 
-fn section_of<T: Default + serde::de::DeserializeOwned>(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> T {
+fn section_of<T: Default + serde::de::DeserializeOwned>(
+    table: &mut Table,
+    key: &str,
+    findings: &mut Findings<'_>,
+) -> T {
     let written = take_table(table, key, findings);
     section::read(written, key, findings).unwrap_or_default()
 }
@@ -303,19 +309,28 @@ fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<
     if !["auto", "text", "journal", "json"].contains(&log.format.as_str()) {
         findings.add("log.format", format!("{:?} is not known", log.format), "auto, text, journal or json");
     }
-    for (key, number) in
-        [("most_in_flight", polling.most_in_flight), ("most_in_flight_per_kind", polling.most_in_flight_per_kind)]
-    {
+    for (key, number) in [
+        ("most_in_flight", polling.most_in_flight),
+        ("most_in_flight_per_kind", polling.most_in_flight_per_kind),
+    ] {
         if !(1..=10_000).contains(&number) {
             findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
         }
     }
     if polling.stop_within_s == 0 {
-        findings.add("polling.stop_within_s", "is 0", "20 is the default; keep it under the unit's TimeoutStopSec");
+        findings.add(
+            "polling.stop_within_s",
+            "is 0",
+            "20 is the default; keep it under the unit's TimeoutStopSec",
+        );
     }
 }
 
-fn read_reports(table: Table, surroundings: &Surroundings, findings: &mut Findings<'_>) -> Option<reports::config::ReportsConfig> {
+fn read_reports(
+    table: Table,
+    surroundings: &Surroundings,
+    findings: &mut Findings<'_>,
+) -> Option<reports::config::ReportsConfig> {
     let written: reports::config::ReportsSection = section::read(table, "reports", findings)?;
     match written.resolve(surroundings.logs.as_deref()) {
         Ok(config) => {

@@ -42,12 +42,8 @@ impl<'a> Findings<'a> {
     }
 
     /// Adds a problem of the key at `path`; the line is that of the nearest part of the path that exists.
-    /// A secret that was deliberately not looked for is no problem.
     pub(super) fn add(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let what = what.into();
-        if what == crate::apis::secret::NOT_LOOKED_FOR || what == crate::alerts::secret::NOT_LOOKED_FOR {
-            return;
-        }
         let key = path.replace('[', ".").replace(']', "");
         let line = self.lines.of(&key);
         self.problems.push(Problem { line, key, what, remedy: remedy.into() });

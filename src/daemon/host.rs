@@ -16,8 +16,8 @@ use crate::payments::record::Enrolment;
 use crate::payments::schedule::{Policy, later};
 use crate::reconcile::{Account, Tally};
 
-use super::rooms::Rooms;
 use super::Daemon;
+use super::rooms::Rooms;
 
 /// The daemon, as the control room sees it.
 pub(super) struct DaemonHost {
@@ -62,7 +62,12 @@ impl Host for DaemonHost {
         Ok(enrolment.clone())
     }
 
-    fn candidates(&self, id: &ObjectId, account: Option<&AccountName>, kind: Option<&Kind>) -> Vec<ObjectRef> {
+    fn candidates(
+        &self,
+        id: &ObjectId,
+        account: Option<&AccountName>,
+        kind: Option<&Kind>,
+    ) -> Vec<ObjectRef> {
         let rooms = self.rooms();
         let mut found = Vec::new();
         for known in rooms.accounts.iter().filter(|known| account.is_none_or(|name| known.name == *name)) {
@@ -134,7 +139,8 @@ impl Host for DaemonHost {
             if self.daemon.is_daemon {
                 self.daemon.reload().await
             } else {
-                let problems = vec!["no daemon is running: the next start reads the configuration".to_owned()];
+                let problems =
+                    vec!["no daemon is running: the next start reads the configuration".to_owned()];
                 Reloaded { is_applied: false, at: self.now(), problems }
             }
         })
@@ -234,7 +240,10 @@ fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
     }
     let stats = daemon.foundation.store.stats();
     if stats.outbox_dead > 0 {
-        found.push(format!("{} messages were given up; see: reconciled alerts list --state dead", stats.outbox_dead));
+        found.push(format!(
+            "{} messages were given up; see: reconciled alerts list --state dead",
+            stats.outbox_dead
+        ));
     }
     found
 }

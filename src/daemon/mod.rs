@@ -30,7 +30,7 @@ mod run;
 mod signals;
 mod work;
 
-pub use run::run;
+pub use run::{Ended, run};
 
 use rooms::{Foundation, Rooms};
 
@@ -167,8 +167,7 @@ impl Daemon {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
             rooms.routes.targets_for(alert, is_sandbox)
         });
-        let reconcile =
-            Reconcile::new(store, clock.clone(), foundation.pace.clone(), routes, most_in_flight);
+        let reconcile = Reconcile::new(store, clock.clone(), foundation.pace.clone(), routes, most_in_flight);
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
             reconcile,
@@ -239,16 +238,27 @@ impl Daemon {
         };
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);
-        self.keep(&mut tasks, Rhythm { name: "alerts", period: minute, wake: outbox }, Arc::new(delivering), &stop);
+        self.keep(
+            &mut tasks,
+            Rhythm { name: "alerts", period: minute, wake: outbox },
+            Arc::new(delivering),
+            &stop,
+        );
         let heart = Arc::clone(&self.heart);
-        self.keep(&mut tasks, Rhythm { name: "reports", period: minute, wake: heart }, Arc::new(nightly), &stop);
+        self.keep(
+            &mut tasks,
+            Rhythm { name: "reports", period: minute, wake: heart },
+            Arc::new(nightly),
+            &stop,
+        );
         *loops = Loops { stop, tasks };
     }
 
     /// The loops that live as long as the process.
     async fn start_base(self: &Arc<Self>, socket: server::Options) -> Result<(), StartError> {
         let mut base = self.base.lock().await;
-        let server = server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
+        let server =
+            server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         let clock = &self.foundation.clock;
         base.spawn(heartbeat::keep(Arc::clone(&self.heart), clock.clone(), self.stop.clone()));
@@ -258,7 +268,8 @@ impl Daemon {
             reconcile: Arc::clone(&self.reconcile),
             board: Arc::clone(&self.board),
         };
-        let rhythm = Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
+        let rhythm =
+            Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
         base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
         Ok(())

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
 use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
-use crate::alerts::post::Post;
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
 use crate::payments::object::Kind;
@@ -41,7 +41,8 @@ impl Rooms {
     pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
         let alerts = std::mem::take(&mut config.alerts);
         let routes = alerts.routes.clone();
-        let accounts = config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
+        let accounts =
+            config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
         let deliverer = Deliverer::new(
@@ -50,7 +51,8 @@ impl Rooms {
             foundation.post.clone(),
             alerts,
         );
-        let reports = Reports::new(foundation.store.clone(), foundation.clock.clone(), config.reports.clone());
+        let reports =
+            Reports::new(foundation.store.clone(), foundation.clock.clone(), config.reports.clone());
         let deliverer = Arc::new(deliverer);
         Ok(Rooms { accounts, routes, deliverer, reports: Arc::new(reports), nightly, config })
     }
@@ -88,7 +90,9 @@ pub(super) async fn restore_levels(
     if was_clean_stop && let Some(text) = store.recall(LEVELS).await? {
         match serde_json::from_str::<Vec<SavedLevel>>(&text) {
             Ok(levels) => foundation.pace.restore(&levels, foundation.clock.now()),
-            Err(error) => tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty"),
+            Err(error) => {
+                tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty")
+            }
         }
     }
     greet(foundation, accounts).await

@@ -71,7 +71,9 @@ impl Work for Nightly {
             };
             let done = self.store.recall(NIGHTLY_DONE).await.map_err(words)?;
             let last_done = done.and_then(|text| text.parse::<Timestamp>().ok());
-            let Some(due) = self.timetable.due(last_done, now) else { return Ok(self.rest(now, "nothing to do")) };
+            let Some(due) = self.timetable.due(last_done, now) else {
+                return Ok(self.rest(now, "nothing to do"));
+            };
             let owed = owed_days(first, self.timetable.zone().to_datetime(due).date());
             let mut made = Vec::new();
             for day in owed {
@@ -79,14 +81,22 @@ impl Work for Nightly {
                     continue;
                 }
                 if made.len() == MOST_DAYS_A_ROUND {
-                    return Ok(Done { summary: format!("made {}, more to come", made.join(", ")), again_in: Some(Duration::ZERO) });
+                    return Ok(Done {
+                        summary: format!("made {}, more to come", made.join(", ")),
+                        again_in: Some(Duration::ZERO),
+                    });
                 }
-                let report = self.reports.make(day).await.map_err(|error| format!("report of {day}: {error}"))?;
+                let report =
+                    self.reports.make(day).await.map_err(|error| format!("report of {day}: {error}"))?;
                 tracing::info!(%day, folder = %report.folder.display(), "report made");
                 made.push(day.to_string());
             }
             self.store.remember(NIGHTLY_DONE, &due.to_string()).await.map_err(words)?;
-            let summary = if made.is_empty() { "no day was owed".to_owned() } else { format!("made {}", made.join(", ")) };
+            let summary = if made.is_empty() {
+                "no day was owed".to_owned()
+            } else {
+                format!("made {}", made.join(", "))
+            };
             Ok(self.rest(now, &summary))
         })
     }
@@ -101,9 +111,9 @@ impl Nightly {
 
 /// The days that are owed a report by a run at a moment of `run_day`: all finished before it.
 fn owed_days(first: Date, run_day: Date) -> impl Iterator<Item = Date> {
-    std::iter::successors(Some(first), |day| day.checked_add(1.day()).ok()).take_while(move |day| *day < run_day)
+    std::iter::successors(Some(first), |day| day.checked_add(1.day()).ok())
+        .take_while(move |day| *day < run_day)
 }
-
 
 /// Keeps the service manager's status line true, and the polling loops' pulse on the board.
 pub(super) struct Pulse {
@@ -142,7 +152,8 @@ pub(super) async fn line(store: &Store, reconcile: &Reconcile, now: Timestamp) -
         None => "none moving".to_owned(),
     };
     let last_round = reconcile.tallies().values().filter_map(|tally| tally.last_round_at).max();
-    let round = last_round.map_or("no round yet".to_owned(), |at| format!("last round {}", at.strftime("%H:%M:%SZ")));
+    let round =
+        last_round.map_or("no round yet".to_owned(), |at| format!("last round {}", at.strftime("%H:%M:%SZ")));
     let owed = store.stats().outbox_pending;
     Ok(format!("{open} open, {oldest}, {set_apart} quarantined, {round}, {owed} messages owed"))
 }
@@ -158,7 +169,8 @@ mod tests {
     #[test]
     fn a_run_owes_every_finished_day_since_the_first() {
         let day = |text: &str| text.parse::<Date>().unwrap();
-        let owed: Vec<String> = owed_days(day("2027-02-27"), day("2027-03-02")).map(|day| day.to_string()).collect();
+        let owed: Vec<String> =
+            owed_days(day("2027-02-27"), day("2027-03-02")).map(|day| day.to_string()).collect();
         assert_eq!(owed, ["2027-02-27", "2027-02-28", "2027-03-01"]);
         assert_eq!(owed_days(day("2027-02-27"), day("2027-02-27")).count(), 0);
     }

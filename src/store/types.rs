@@ -73,6 +73,29 @@ pub struct Opening {
     pub rescued_rows: u64,
 }
 
+impl Opening {
+    /// What an operator should know about it, a line each; empty on an ordinary day.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if let Some(damage) = &self.cut_tail {
+            remarks.push(format!("an unfinished end of the journal was cut off: {damage}"));
+        }
+        if let Some(why) = &self.rebuilt_index {
+            remarks.push(format!("the index was made anew from the journal: {why}"));
+        }
+        if self.rescued_rows > 0 {
+            remarks.push(format!(
+                "{} rows that only the index had were written to the journal again",
+                self.rescued_rows
+            ));
+        }
+        remarks.extend(
+            self.skipped.iter().map(|damage| format!("a damaged journal entry was skipped: {damage}")),
+        );
+        remarks
+    }
+}
+
 /// Why a store cannot be opened. Nothing is ever wiped.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

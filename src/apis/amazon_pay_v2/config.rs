@@ -94,6 +94,9 @@ impl AccountSection {
             return None;
         };
         let pem = check.good(secrets.load(&key, reference))?;
+        if secrets.is_blind() {
+            return Some(SigningKey::absent());
+        }
         let read = SigningKey::from_pem(pem.expose()).map_err(|error| {
             let remedy = "use the private key file (.pem) that belongs to public_key_id, as Seller Central \
                           or openssl made it";

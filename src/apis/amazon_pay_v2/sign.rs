@@ -167,6 +167,9 @@ pub enum BadKey {
     /// PEM, but not RSA of 2048 bits or more.
     #[error("it is not an RSA key of at least 2048 bits")]
     NotRsa,
+    /// It was never read, because secrets were not looked for.
+    #[error("it was not looked for")]
+    Absent,
     /// The signature could not be made.
     #[error("it does not sign")]
     Unusable,
@@ -175,7 +178,8 @@ pub enum BadKey {
 /// The account's private key, parsed once.
 #[derive(Clone)]
 pub struct SigningKey {
-    pair: Arc<KeyPair>,
+    /// None when secrets were not looked for.
+    pair: Option<Arc<KeyPair>>,
     random: SystemRandom,
 }
 
@@ -199,14 +203,19 @@ impl SigningKey {
         if pair.public_modulus_len() < 256 {
             return Err(BadKey::NotRsa);
         }
-        Ok(SigningKey { pair: Arc::new(pair), random: SystemRandom::new() })
+        Ok(SigningKey { pair: Some(Arc::new(pair)), random: SystemRandom::new() })
+    }
+
+    /// Stands in where secrets were not looked for: it signs nothing.
+    pub fn absent() -> SigningKey {
+        SigningKey { pair: None, random: SystemRandom::new() }
     }
 
     /// Signs, anew each time: the salt is random, so no two signatures are alike.
     pub fn sign(&self, algorithm: Algorithm, string_to_sign: &str) -> Result<String, BadKey> {
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(algorithm.encoding(), &self.random, string_to_sign.as_bytes(), &mut signature)
+        let pair = self.pair.as_ref().ok_or(BadKey::Absent)?;
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(algorithm.encoding(), &self.random, string_to_sign.as_bytes(), &mut signature)
             .map_err(|_| BadKey::Unusable)?;
         Ok(STANDARD.encode(signature))
     }

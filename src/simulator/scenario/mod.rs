@@ -105,6 +105,15 @@ pub enum Credentials {
     },
 }
 
+impl Credentials {
+    /// The public key id, or the access key id.
+    pub fn key_id(&self) -> &str {
+        match self {
+            Credentials::PublicKey { id, .. } | Credentials::AccessKey { id, .. } => id,
+        }
+    }
+}
+
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (name, id, is_known) = match self {
