@@ -248,7 +248,7 @@ mod tests {
         let many = "y\n".repeat(LINE_BYTES_MAX);
         let shown = read(format!("id,note\nS01,\"{many}").as_bytes(), None).unwrap();
         assert!(shown[0].starts_with("2: a quote is opened"), "{}", shown[0]);
-        assert_eq!(shown.len(), LINE_BYTES_MAX + 1);
+        assert_eq!(shown.len(), LINE_BYTES_MAX);
     }
 
     #[test]

@@ -200,10 +200,10 @@ pub struct PollArguments {
     #[arg(long, conflicts_with = "objects")]
     pub all: bool,
     /// With --all: only of this account.
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "objects")]
     pub account: Option<AccountName>,
     /// With --all: only of this kind.
-    #[arg(long, requires = "all", value_parser = read_kind)]
+    #[arg(long, requires = "all", conflicts_with = "objects", value_parser = read_kind)]
     pub kind: Option<Kind>,
     /// Change nothing: print the plan and what it costs of the quota.
     #[arg(long, short = 'n')]

@@ -64,3 +64,24 @@ impl Progress {
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::screen::tests::written;
+    use crate::clock::VirtualClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_terminal_a_line_comes_every_ten_seconds() {
+        let clock: SharedClock = VirtualClock::starting_at(jiff::Timestamp::UNIX_EPOCH);
+        let mut progress = Progress::start(false, Some(100), &clock);
+        let mut told = String::new();
+        for step in 0..25 {
+            let (_, note) = written(|screen| progress.tell(step, &format!("at {step}"), screen).unwrap());
+            told.push_str(&note);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        progress.end();
+        assert_eq!(told, "at 10\nat 20\n");
+    }
+}

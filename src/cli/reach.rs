@@ -4,6 +4,7 @@
 //! Owns: that choice. Must never know: what the command does.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -55,6 +56,7 @@ impl Reached {
         match Client::connect(local.socket()).await {
             Ok(client) => Ok(Reached::Daemon(client)),
             Err(ConnectError::Nobody { .. }) => {
+                refuse_foreign(local.store_folder())?;
                 let service = local.open().await?;
                 Ok(Reached::Store { service, folder: local.store_folder().display().to_string() })
             }
@@ -196,10 +198,63 @@ impl Reached {
     }
 }
 
-/// Who runs this process, as the daemon would see it at the other end of its socket: the owner of the
-/// process's own entry under `/proc`.
+/// Who runs this process, as the daemon would see it at the other end of its socket.
 fn actor() -> String {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self")
-        .map_or_else(|_| "uid:unknown".to_owned(), |metadata| format!("uid:{}", metadata.uid()))
+    own_uid().map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
+}
+
+/// The owner of the process's own entry under `/proc`.
+fn own_uid() -> Option<u32> {
+    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+/// Files that another user (root above all) makes in the daemon's store would keep the daemon from
+/// opening it again.
+fn refuse_foreign(store: &Path) -> Result<(), Failed> {
+    let Some(own) = own_uid() else { return Ok(()) };
+    let owner = std::fs::metadata(store).map(|metadata| (metadata.uid(), true)).or_else(|_| {
+        let parent = store.parent().unwrap_or(Path::new("/"));
+        std::fs::metadata(parent).map(|metadata| (metadata.uid(), false))
+    });
+    match owner {
+        Ok((owner, is_there)) if is_foreign(own, owner, is_there) => Err(Failed::new(
+            Exit::NotAllowed,
+            format!(
+                "the daemon is not running, and the store at {} belongs to another user (uid {owner})",
+                store.display()
+            ),
+            format!("start the daemon, or run this as its user: sudo -u '#{owner}' reconciled ..."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A store that is there must be ours; one that is to be made must not become root's in another's folder.
+fn is_foreign(own: u32, owner: u32, is_there: bool) -> bool {
+    own != owner && (is_there || own == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_makes_files_in_anothers_store() {
+        let check = |own, owner, is_there, expected| assert_eq!(is_foreign(own, owner, is_there), expected);
+        check(1000, 1000, true, false);
+        check(0, 999, true, true);
+        check(1000, 999, true, true);
+        check(0, 999, false, true);
+        check(1000, 0, false, false);
+        check(0, 0, false, false);
+    }
+
+    #[test]
+    fn the_own_user_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(own_uid(), Some(std::fs::metadata(folder.path()).unwrap().uid()));
+        assert_eq!(refuse_foreign(folder.path()), Ok(()));
+        assert_eq!(refuse_foreign(&folder.path().join("new")), Ok(()));
+        assert!(actor().starts_with("uid:"));
+    }
 }

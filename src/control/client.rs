@@ -24,6 +24,8 @@ const BASE: &str = "http://reconciled.localhost";
 
 /// Longer than the server's own limits, so that its explanation arrives.
 const TIMEOUT: Duration = Duration::from_secs(90);
+/// Shorter than the server's patience with idle connections, so that none is used just as it closes.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const SLOW_TIMEOUT: Duration = Duration::from_secs(630);
 
 /// Why the daemon cannot be asked.
@@ -84,6 +86,7 @@ impl Client {
             .no_proxy()
             .tls_certs_only([])
             .timeout(TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .build()
             .map_err(|error| silent(chain(&error)))?;
         let asked = read(http.get(format!("{BASE}/-/healthy"))).await;

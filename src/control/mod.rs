@@ -13,6 +13,9 @@ mod status;
 pub mod host;
 pub mod service;
 
+mod alerting;
+mod polling;
+
 pub mod explain;
 pub mod plan;
 

@@ -49,6 +49,23 @@ impl Cause {
         }
     }
 
+    /// As it stands in the JSON.
+    fn word(self) -> &'static str {
+        match self {
+            Cause::Malformed => "malformed",
+            Cause::Forbidden => "forbidden",
+            Cause::NotFound => "not-found",
+            Cause::WrongMethod => "wrong-method",
+            Cause::TooSlow => "too-slow",
+            Cause::Conflict => "conflict",
+            Cause::Ambiguous => "ambiguous",
+            Cause::TooLarge => "too-large",
+            Cause::Unprocessable => "unprocessable",
+            Cause::Internal => "internal",
+            Cause::Unavailable => "unavailable",
+        }
+    }
+
     fn title(self) -> &'static str {
         match self {
             Cause::Malformed => "The request cannot be read",
@@ -66,42 +83,62 @@ impl Cause {
     }
 }
 
-/// A refused or failed request.
+/// A refused or failed request. Its JSON also has the class as `type` (a URI, RFC 9457 section 3.1.1),
+/// as `title` and as `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(into = "Wire", from = "Wire")]
 #[error("{detail}")]
 pub struct Problem {
-    /// The class again as a URI (RFC 9457 section 3.1.1).
-    #[serde(rename = "type")]
-    pub uri: String,
-    /// The class in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
     /// The class.
     pub cause: Cause,
     /// What is wrong with this very request.
     pub detail: String,
     /// What to do about it; may be empty.
-    #[serde(default)]
     pub remedy: String,
     /// The objects that could be meant.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<String>,
 }
 
 impl Problem {
     /// A problem of a class, with what is wrong and what to do.
     pub fn new(cause: Cause, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
-        let word = serde_json::to_value(cause).expect("a unit variant always becomes JSON text");
-        Problem {
-            uri: format!("urn:reconciled:problem:{}", word.as_str().unwrap_or_default()),
+        Problem { cause, detail: detail.into(), remedy: remedy.into(), candidates: Vec::new() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    #[serde(rename = "type")]
+    uri: String,
+    title: String,
+    status: u16,
+    cause: Cause,
+    detail: String,
+    #[serde(default)]
+    remedy: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
+}
+
+impl From<Problem> for Wire {
+    fn from(problem: Problem) -> Wire {
+        let Problem { cause, detail, remedy, candidates } = problem;
+        Wire {
+            uri: format!("urn:reconciled:problem:{}", cause.word()),
             title: cause.title().to_owned(),
             status: cause.status(),
             cause,
-            detail: detail.into(),
-            remedy: remedy.into(),
-            candidates: Vec::new(),
+            detail,
+            remedy,
+            candidates,
         }
+    }
+}
+
+impl From<Wire> for Problem {
+    fn from(wire: Wire) -> Problem {
+        let Wire { cause, detail, remedy, candidates, .. } = wire;
+        Problem { cause, detail, remedy, candidates }
     }
 }
 
@@ -115,7 +152,7 @@ mod tests {
         problem.candidates.push("a/charge/b".to_owned());
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(json["type"], "urn:reconciled:problem:not-found");
-        assert_eq!(json["status"], 404);
+        assert_eq!((&json["status"], &json["cause"]), (&404.into(), &"not-found".into()));
         assert_eq!(json["detail"], "there is no charge X");
         assert_eq!(json["remedy"], "see `reconciled list`");
         assert_eq!(serde_json::from_value::<Problem>(json).unwrap(), problem);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -29,6 +29,8 @@ use super::wanted::{self, LINE_BYTES_MAX, Texts, Wanted};
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The largest body of a batch, in bytes.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How much of a body that is too large is still read, in bytes.
+const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The media type of JSON Lines.
 pub(super) const JSON_LINES: &str = "application/x-ndjson";
 
@@ -88,7 +90,7 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.cause.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = typed(status, "application/problem+json", written(&self));
         if self.cause == Cause::Unavailable {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
@@ -115,28 +117,26 @@ fn json(message: &impl Serialize) -> Answered {
     Ok(typed(StatusCode::OK, "application/json", written(message)))
 }
 
-/// Reads a body to its end, up to a size and within a time.
+/// Reads a body to its end, up to a size and within a time. What is too large is read on and thrown
+/// away for a while: who still writes would see a broken pipe instead of the reason.
 async fn body_of(request: Request, desk: &Desk, bytes_max: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            Cause::TooLarge,
-            format!("the body is larger than {bytes_max} bytes"),
-            "send it in parts",
-        )
-    };
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > bytes_max) {
-        return Err(too_large());
-    }
     let reading = async move {
         let mut parts = request.into_body().into_data_stream();
         let mut body = Vec::new();
+        let mut bytes: usize = 0;
         while let Some(part) = parts.next().await {
             let part = part.map_err(|_| Problem::new(Cause::Malformed, "the body broke off", ""))?;
-            if body.len() + part.len() > bytes_max {
-                return Err(too_large());
+            bytes = bytes.saturating_add(part.len());
+            if bytes > DRAIN_BYTES_MAX {
+                break;
             }
-            body.extend_from_slice(&part);
+            if bytes <= bytes_max {
+                body.extend_from_slice(&part);
+            }
+        }
+        if bytes > bytes_max {
+            let detail = format!("the body is larger than {bytes_max} bytes");
+            return Err(Problem::new(Cause::TooLarge, detail, "send it in parts"));
         }
         Ok(Bytes::from(body))
     };

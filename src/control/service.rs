@@ -1,7 +1,7 @@
 //! Answers the verbs, on a store and a host. The same service stands behind the daemon's socket and
 //! in a command that opened the store itself because no daemon runs.
 //!
-//! Owns: what each verb does, in order. Must never know: sockets, terminals, tables.
+//! Owns: what each verb does, in order (polling and alerts stand in files of their own). Must never know: sockets, terminals, tables.
 
 use std::sync::Arc;
 
@@ -11,19 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use super::explain::{Ground, explain};
 use super::host::Host;
 use super::messages::*;
-use super::plan::Tally;
 use super::problem::{Cause, Problem};
 use super::wanted::Wanted;
 use crate::clock::SharedClock;
-use crate::payments::object::{AccountName, Kind, ObjectRef};
+use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record};
-use crate::store::{AlertFilter, Enrolled, Filter, Page, Store, StoreError};
+use crate::store::{AlertFilter, Enrolled, Filter, Store, StoreError};
 
 /// The most rows of one page, and the number unless said.
-const PAGE_ROWS: (usize, usize) = (BATCH_LINES_MAX, 100);
+pub(super) const PAGE_ROWS: (usize, usize) = (BATCH_LINES_MAX, 100);
 
 /// Empty stretches of a filtered list that are passed over in one request.
-const EMPTY_PAGES_MAX: usize = 50;
+pub(super) const EMPTY_PAGES_MAX: usize = 50;
 
 /// What came of a verb.
 pub type Answer<T> = Result<T, Problem>;
@@ -31,9 +30,9 @@ pub type Answer<T> = Result<T, Problem>;
 /// Answers the verbs. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
-    store: Store,
-    clock: SharedClock,
-    host: Arc<dyn Host>,
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) host: Arc<dyn Host>,
 }
 
 impl Service {
@@ -183,76 +182,6 @@ impl Service {
         Ok(explain(&record, &ground))
     }
 
-    /// Puts objects at the head of their account's queue, or says what that would cost.
-    pub async fn poll(&self, request: &PollRequest) -> Answer<PollAnswer> {
-        if request.all != request.objects.is_empty() {
-            return Err(Problem::new(Cause::Malformed, "name either objects or all", ""));
-        }
-        let now = self.clock.now();
-        let mut tally = Tally::default();
-        let mut unknown = Vec::new();
-        if request.all && request.dry_run {
-            self.count_open(request, &mut tally).await?;
-        } else if request.all {
-            self.ask_all(request, &mut tally, now).await?;
-        } else {
-            let objects = self.named(&request.objects, &mut unknown).await?;
-            for object in &objects {
-                tally.add(object);
-            }
-            if !request.dry_run && !objects.is_empty() {
-                self.store.ask(objects, now).await.map_err(storage)?;
-            }
-        }
-        let rate = |account: &AccountName, kind: &Kind| self.host.rate(account, kind);
-        Ok(PollAnswer { unknown, ..tally.answer(rate, now, request.dry_run) })
-    }
-
-    async fn count_open(&self, request: &PollRequest, tally: &mut Tally) -> Answer<()> {
-        for count in self.store.counts().await.map_err(storage)? {
-            if !count.finished && is_wanted(request, &count.account, &count.kind) {
-                tally.add_many(&count.account, &count.kind, count.number);
-            }
-        }
-        Ok(())
-    }
-
-    async fn ask_all(&self, request: &PollRequest, tally: &mut Tally, now: Timestamp) -> Answer<()> {
-        let mut after = None;
-        loop {
-            let page = self.store.open_objects(after, PAGE_ROWS.0).await.map_err(storage)?;
-            let objects: Vec<ObjectRef> = page
-                .items
-                .into_iter()
-                .map(|record| record.object)
-                .filter(|object| is_wanted(request, &object.account, &object.kind))
-                .collect();
-            for object in &objects {
-                tally.add(object);
-            }
-            if !objects.is_empty() {
-                self.store.ask(objects, now).await.map_err(storage)?;
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn named(&self, selectors: &[Selector], unknown: &mut Vec<String>) -> Answer<Vec<ObjectRef>> {
-        let mut objects = Vec::new();
-        for selector in selectors {
-            match self.resolve(selector).await {
-                Ok(record) if objects.contains(&record.object) => {}
-                Ok(record) => objects.push(record.object),
-                Err(problem) if problem.cause == Cause::NotFound => unknown.push(selector.to_string()),
-                Err(problem) => return Err(problem),
-            }
-        }
-        Ok(objects)
-    }
-
     /// Stops watching an object. Its history stays. Repeatable.
     pub async fn forget(&self, selector: &Selector, actor: &str) -> Answer<Forgotten> {
         let object = match self.resolve(selector).await {
@@ -305,94 +234,6 @@ impl Service {
         })
     }
 
-    /// One page of alerts.
-    pub async fn alerts(&self, request: &AlertsRequest) -> Answer<Listing<AlertRow>> {
-        let filter = AlertFilter {
-            account: request.account.clone(),
-            kind: request.kind.clone(),
-            object: None,
-            target: request.target.clone(),
-            status: request.state,
-        };
-        let page = self.alert_page(&filter, request.cursor.clone(), rows(request.limit)).await?;
-        Ok(Listing { items: page.items, next_cursor: page.next })
-    }
-
-    async fn alert_page(
-        &self,
-        filter: &AlertFilter,
-        after: Option<String>,
-        limit: usize,
-    ) -> Answer<Page<AlertRow>> {
-        let mut after = after;
-        for _ in 0..EMPTY_PAGES_MAX {
-            let page = self.store.alerts(filter.clone(), after, limit).await.map_err(storage)?;
-            if !page.items.is_empty() || page.next.is_none() {
-                return Ok(page);
-            }
-            after = page.next;
-        }
-        Ok(Page { items: Vec::new(), next: after })
-    }
-
-    /// Owes alerts again.
-    pub async fn redeliver(&self, request: &RedeliverRequest) -> Answer<Redelivered> {
-        if request.all_dead != request.keys.is_empty() {
-            return Err(Problem::new(Cause::Malformed, "name either keys or all_dead", ""));
-        }
-        let now = self.clock.now();
-        let mut done = Redelivered { deliveries: 0, unknown: Vec::new() };
-        if request.all_dead {
-            done.deliveries = self.redeliver_dead(request.target.as_deref(), now).await?;
-            return Ok(done);
-        }
-        for key in &request.keys {
-            let number = self.store.redeliver(key, request.target.as_deref(), now).await.map_err(storage)?;
-            if number == 0 {
-                done.unknown.push(key.clone());
-            }
-            done.deliveries += u64::try_from(number).unwrap_or(u64::MAX);
-        }
-        Ok(done)
-    }
-
-    /// All keys are collected first: what is owed again would drop out of the list under the cursor.
-    async fn redeliver_dead(&self, target: Option<&str>, now: Timestamp) -> Answer<u64> {
-        let filter = AlertFilter {
-            target: target.map(str::to_owned),
-            status: Some(DeliveryStatus::Dead),
-            ..AlertFilter::default()
-        };
-        let mut dead = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.alert_page(&filter, after, PAGE_ROWS.0).await?;
-            for row in page.items {
-                let targets = row.deliveries.into_iter().filter(|delivery| {
-                    delivery.status == DeliveryStatus::Dead
-                        && target.is_none_or(|target| delivery.target == target)
-                });
-                dead.extend(targets.map(|delivery| (row.alert.key.clone(), delivery.target)));
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        let mut number = 0;
-        for (key, target) in dead {
-            number += self.store.redeliver(&key, Some(&target), now).await.map_err(storage)?;
-        }
-        Ok(u64::try_from(number).unwrap_or(u64::MAX))
-    }
-
-    /// Sends a test message to one target or to all.
-    pub async fn test_alerts(&self, request: &TestRequest) -> Answer<Vec<Tested>> {
-        let remedy = "the targets stand under [[alert]] in the configuration";
-        let tested = self.host.test_alerts(request.target.clone()).await;
-        tested.map_err(|reason| Problem::new(Cause::Unprocessable, reason, remedy))
-    }
-
     /// Makes the report of a day, of the last finished one unless said.
     pub async fn report(&self, date: Option<Date>) -> Answer<ReportMade> {
         let date = date.unwrap_or_else(|| self.host.last_finished_day());
@@ -407,7 +248,7 @@ impl Service {
     }
 
     /// The one record that is meant. Errors when there is none, or several.
-    async fn resolve(&self, selector: &Selector) -> Answer<Record> {
+    pub(super) async fn resolve(&self, selector: &Selector) -> Answer<Record> {
         let mut found = match (&selector.account, &selector.kind) {
             (Some(account), Some(kind)) => {
                 let object =
@@ -429,22 +270,28 @@ impl Service {
             problem.candidates = found.iter().map(|record| record.object.to_string()).collect();
             return Err(problem);
         }
-        found.pop().ok_or_else(|| {
-            Problem::new(
-                Cause::NotFound,
-                format!("{selector} is not watched"),
-                "look for it with `reconciled list`, or enrol it with `reconciled enrol`",
-            )
-        })
+        match found.pop() {
+            Some(record) => Ok(record),
+            None => Err(self.unknown(selector).await?),
+        }
+    }
+
+    /// Nothing is watched under that name; it may have been.
+    async fn unknown(&self, selector: &Selector) -> Answer<Problem> {
+        let mut detail = format!("{selector} is not watched");
+        if let (Some(account), Some(kind)) = (&selector.account, &selector.kind) {
+            let object = ObjectRef { account: account.clone(), kind: kind.clone(), id: selector.id.clone() };
+            let history = self.store.history(&object).await.map_err(storage)?;
+            if let Some(last) = history.last() {
+                detail = format!("{selector} is not watched any more: {} on {}", last.note, last.seen_at);
+            }
+        }
+        let remedy = "look for it with `reconciled list`, or enrol it with `reconciled enrol`";
+        Ok(Problem::new(Cause::NotFound, detail, remedy))
     }
 }
 
-fn is_wanted(request: &PollRequest, account: &AccountName, kind: &Kind) -> bool {
-    request.account.as_ref().is_none_or(|wanted| wanted == account)
-        && request.kind.as_ref().is_none_or(|wanted| wanted == kind)
-}
-
-fn rows(limit: Option<usize>) -> usize {
+pub(super) fn rows(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE_ROWS.1).clamp(1, PAGE_ROWS.0)
 }
 
@@ -453,7 +300,7 @@ fn before(now: Timestamp, seconds: u64) -> Timestamp {
     now.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
-fn storage(error: StoreError) -> Problem {
+pub(super) fn storage(error: StoreError) -> Problem {
     match error {
         StoreError::BadCursor(_) => {
             Problem::new(Cause::Malformed, error.to_string(), "start again without a cursor")

@@ -1,6 +1,6 @@
 //! A host and objects for the tests of the control room and of the commands.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,13 +8,16 @@ use jiff::civil::Date;
 
 use super::host::{Host, Later, Rate};
 use super::messages::*;
+use super::service::Service;
+use crate::clock::{SharedClock, VirtualClock};
 use crate::payments::alert::{Alert, Severity};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::observation::Observation;
-use crate::payments::record::{Details, Enrolment, Record, Sight};
+use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
 use crate::payments::schedule::Policy;
+use crate::store::{Commit, Committed, Delivery, Options, OwedAlert, Store};
 
 /// Three states: pending, then captured or declined.
 pub(crate) struct Plain;
@@ -128,6 +131,8 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
 /// refunds (ids with P).
 #[derive(Default)]
 pub(crate) struct TestHost {
+    /// A report waits for this, when it is set.
+    pub(crate) report_gate: Option<Arc<tokio::sync::Notify>>,
     /// Problems that re-reading the configuration brings.
     pub(crate) reload_problems: Vec<String>,
     /// Reports made.
@@ -203,6 +208,9 @@ impl Host for TestHost {
 
     fn make_report(&self, date: Date) -> Later<'_, Result<ReportMade, String>> {
         Box::pin(async move {
+            if let Some(gate) = &self.report_gate {
+                gate.notified().await;
+            }
             if date > self.last_finished_day() {
                 return Err(format!("{date} is not over yet"));
             }
@@ -272,4 +280,56 @@ impl Host for TestHost {
             last_reload: None,
         }
     }
+}
+
+/// The moment at which every test begins.
+pub(crate) const ORIGIN: &str = "2026-01-15T09:30:00Z";
+
+/// A service on a fresh or known store in a folder, with its store and its clock.
+pub(crate) async fn service_in(folder: &std::path::Path, host: TestHost) -> (Service, Store) {
+    let clock: SharedClock = VirtualClock::starting_at(ORIGIN.parse().unwrap());
+    let options = Options { folder: folder.to_owned(), cache_bytes: 1 << 20, ..Options::default() };
+    let (store, _) = Store::open(options, clock.now()).await.unwrap();
+    (Service::new(store.clone(), clock, Arc::new(host)), store)
+}
+
+/// Brings an enrolled object into a state, with its history row.
+pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec<OwedAlert>) {
+    let record = sighted(object, state, &["HardDeclined"], "2026-01-15T09:00:00Z");
+    let before = store.record(&record.object).await.unwrap().unwrap();
+    let facts = PLAIN.state(state).unwrap();
+    let transition = Transition {
+        object: record.object.clone(),
+        from: None,
+        to: state.to_owned(),
+        reasons: vec!["HardDeclined".to_owned()],
+        phase: facts.phase,
+        outcome: facts.outcome,
+        amount: record.amount(),
+        merchant_reference: None,
+        happened_at: "2026-01-15T09:00:00Z".parse().unwrap(),
+        seen_at: "2026-01-15T09:10:00Z".parse().unwrap(),
+        note: "polled".to_owned(),
+    };
+    let commit = Commit {
+        read_revision: before.revision,
+        record: Record { revision: before.revision + 1, ..record },
+        transition: Some(transition),
+        enrol: Vec::new(),
+        alerts,
+        is_news: true,
+    };
+    assert_eq!(store.commit(commit).await.unwrap(), Committed::Written);
+}
+
+/// Two declines told to the chat: one pending, one given up.
+pub(crate) async fn with_alerts(store: &Store) {
+    let now: Timestamp = ORIGIN.parse().unwrap();
+    let owed = |key: &str| OwedAlert {
+        alert: alert(key, "shop/charge/S01-1-1-C1"),
+        targets: vec!["chat".to_owned()],
+    };
+    store.raise(vec![owed("declined/1"), owed("declined/2")], now).await.unwrap();
+    let dead = Delivery::Dead { error: "404 no such channel".to_owned() };
+    store.settle("declined/2", "chat", dead, now).await.unwrap();
 }
