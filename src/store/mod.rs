@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Somebody says that there is news: due now, in its ordinary place. False when the object is unknown
-    /// or finished, which nothing but [`Store::ask`] changes. Not journaled: a power cut costs only the hint.
+    /// or finished, which nothing but [`Store::ask`] changes. Not journaled: a crash costs only the hint.
     pub async fn hint(&self, object: &ObjectRef, now: Timestamp) -> Result<bool, StoreError> {
         let object = object.clone();
         self.engine.write(move |group| operations::hint(group, &object, now)).await

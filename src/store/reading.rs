@@ -221,8 +221,13 @@ impl Reader<'_> {
     fn cannot_read(&mut self, detail: &'static str, is_last: bool) -> Result<bool, Stopped> {
         let expected = self.place.sequence + 1;
         let rest = self.bytes(self.place.segment, self.place.offset, usize::MAX)?;
-        let next = entry::find(&rest, expected);
-        if is_last && !is_followed(&rest, expected) {
+        let next = entry::find(&rest, expected - 1);
+        // A header is synced before anything is written behind it.
+        let is_followed = match self.place.offset {
+            0 => next.is_some(),
+            _ => is_followed(&rest, expected),
+        };
+        if is_last && !is_followed {
             self.tail = Some(self.describe(detail, None));
             return Ok(false);
         }

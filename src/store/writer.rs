@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::sync::oneshot;
 
@@ -51,6 +51,13 @@ impl Group<'_> {
         self.next_sequence += 1;
         Ok(())
     }
+}
+
+/// A group that is written, or not.
+struct Finished {
+    acknowledgements: Vec<Acknowledge>,
+    outcome: Result<(), StoreError>,
+    goes_on: bool,
 }
 
 type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -153,7 +160,7 @@ impl Engine {
         if !queue.has_leader {
             queue.has_leader = true;
             drop(queue);
-            let leadership = Leadership { engine: Arc::clone(self), is_over: false };
+            let leadership = Leadership { engine: Arc::downgrade(self), is_over: false };
             tokio::task::spawn_blocking(move || leadership.lead());
         }
         Ok(receiver)
@@ -170,33 +177,32 @@ impl Engine {
         }
     }
 
-    /// Takes the next operation. When there is none and the group is empty, the leader resigns.
-    fn next_operation(&self, is_first: bool) -> Option<Operation> {
-        let mut queue = locked(&self.queue);
-        let operation = queue.waiting.pop_front();
-        if operation.is_none() && is_first {
-            queue.has_leader = false;
-        }
-        operation
+    /// Takes the next operation.
+    fn next_operation(&self) -> Option<Operation> {
+        locked(&self.queue).waiting.pop_front()
     }
 
-    /// One group; false when there was nothing to do.
-    fn run_group(&self) -> bool {
-        let mut journal = locked(&self.journal);
+    /// One group. Whether the leader goes on is decided before anybody is told of the outcome: whoever drops
+    /// the store after its last answer finds it free.
+    fn run_group(&self) -> Finished {
         let mut acknowledgements = Vec::new();
-        let outcome = self.build_and_write(&mut journal, &mut acknowledgements);
-        drop(journal);
-        if acknowledgements.is_empty() && outcome.is_ok() {
-            return false;
-        }
+        let outcome = self.build_and_write(&mut locked(&self.journal), &mut acknowledgements);
         let outcome = outcome.map_err(|error| match error {
             StoreError::Closed => error,
             other => self.fail(other),
         });
-        for acknowledge in acknowledgements {
-            acknowledge(outcome.clone());
-        }
-        outcome.is_ok() || self.drop_waiting()
+        let goes_on = match outcome {
+            Ok(()) => self.has_more(),
+            Err(_) => self.drop_waiting(),
+        };
+        Finished { acknowledgements, outcome, goes_on }
+    }
+
+    /// Whether somebody waits; else the leader has resigned.
+    fn has_more(&self) -> bool {
+        let mut queue = locked(&self.queue);
+        queue.has_leader = !queue.waiting.is_empty();
+        queue.has_leader
     }
 
     /// Lets all who wait know (by the end of their channels) that there is no writer any more.
@@ -223,7 +229,7 @@ impl Engine {
             next_sequence: journal.end().sequence + 1,
         };
         while acknowledgements.len() < GROUP_OPERATIONS && group.bytes < GROUP_BYTES {
-            let Some(operation) = self.next_operation(acknowledgements.is_empty()) else { break };
+            let Some(operation) = self.next_operation() else { break };
             let (acknowledge, fatal) = operation(&mut group);
             acknowledgements.push(acknowledge);
             if let Some(error) = fatal {
@@ -278,24 +284,31 @@ pub(super) fn put_applied(view: &mut View<'_>, end: Position) {
     view.put(keys::APPLIED.to_vec(), value::encode(&end, end.sequence));
 }
 
-/// The right and duty to serve the queue.
+/// The right and duty to serve the queue. It does not keep the store open: who waits does.
 struct Leadership {
-    engine: Arc<Engine>,
+    engine: Weak<Engine>,
     is_over: bool,
 }
 
 impl Leadership {
     fn lead(mut self) {
-        while self.engine.run_group() {}
-        self.is_over = true;
+        while !self.is_over {
+            let Some(engine) = self.engine.upgrade() else { break };
+            let finished = engine.run_group();
+            drop(engine);
+            self.is_over = !finished.goes_on;
+            for acknowledge in finished.acknowledgements {
+                acknowledge(finished.outcome.clone());
+            }
+        }
     }
 }
 
 impl Drop for Leadership {
     fn drop(&mut self) {
-        if !self.is_over {
-            let _ = self.engine.fail(StoreError::Broken("the writer stopped in the middle".to_owned()));
-            self.engine.drop_waiting();
+        if let Some(engine) = self.engine.upgrade().filter(|_| !self.is_over) {
+            let _ = engine.fail(StoreError::Broken("the writer stopped in the middle".to_owned()));
+            engine.drop_waiting();
         }
     }
 }
