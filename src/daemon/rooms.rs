@@ -51,8 +51,13 @@ impl Rooms {
             foundation.post.clone(),
             alerts,
         );
-        let reports =
-            Reports::new(foundation.store.clone(), foundation.clock.clone(), config.reports.clone());
+        let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
+        let reports = Reports::new(
+            foundation.store.clone(),
+            foundation.clock.clone(),
+            config.reports.clone(),
+            play.map(|account| account.name.clone()).collect(),
+        );
         let deliverer = Arc::new(deliverer);
         Ok(Rooms { accounts, routes, deliverer, reports: Arc::new(reports), nightly, config })
     }

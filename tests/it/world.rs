@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Config, Surroundings};
 use reconciled::control::wanted::Wanted;
@@ -139,10 +138,6 @@ impl World {
             .filter(|message| message.path.starts_with("/services/"))
             .map(|message| message.body["text"].as_str().unwrap_or_default().to_owned())
             .collect()
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 
     pub fn rewrite_config(&self, change: impl FnOnce(String) -> String) {

@@ -154,21 +154,30 @@ async fn forgetting_leaves_history_and_can_be_undone_by_enrolling() {
 async fn signals_pulse_when_something_is_due_earlier() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    let mut due = store.enrolled_signal();
-    let mut outbox = store.outbox_signal();
+    let due = store.due_signal(&object("A1").account);
+    let other = store.due_signal(&"other".parse().unwrap());
+    let outbox = store.outbox_signal();
     enrol(&store, "A1", at(0)).await;
-    assert!(due.has_changed().unwrap());
-    due.mark_unchanged();
+    assert!(was_pulsed(&due).await);
     move_to(&store, "A1", "Open", Phase::Moving, at(1), Some(at(900))).await;
-    assert!(!due.has_changed().unwrap(), "later is not earlier");
+    assert!(!was_pulsed(&due).await, "later is not earlier");
     assert!(store.hint(&object("A1"), at(5)).await.unwrap());
-    assert!(due.has_changed().unwrap());
-    assert!(!outbox.has_changed().unwrap());
+    assert!(was_pulsed(&due).await);
+    assert!(!was_pulsed(&other).await, "another account's affair");
+    assert!(!was_pulsed(&outbox).await);
     assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))], at(5)).await, Ok(1));
-    assert!(outbox.has_changed().unwrap());
-    outbox.mark_unchanged();
+    assert!(was_pulsed(&outbox).await);
     assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))], at(5)).await, Ok(0));
-    assert!(!outbox.has_changed().unwrap());
+    assert!(!was_pulsed(&outbox).await);
+}
+
+/// Whether a pulse is waiting; takes it.
+async fn was_pulsed(signal: &tokio::sync::Notify) -> bool {
+    tokio::select! {
+        biased;
+        () = signal.notified() => true,
+        () = std::future::ready(()) => false,
+    }
 }
 
 #[tokio::test]
