@@ -153,11 +153,13 @@ mod tests {
     fn a_secret_is_read_from_its_file_and_never_prints() {
         let folder = tempfile::tempdir().unwrap();
         let path = secret_file(folder.path(), "hook", b"https://hooks.example/T/B/canary\n", 0o600);
-        let secret = read(&format!("file:{}", path.display()), Vault::Open(None)).unwrap();
+        let secret = read(&format!("file:{}", path.display()), Vault::Open(None)).unwrap().unwrap();
         assert_eq!(secret.reveal(), "https://hooks.example/T/B/canary");
         assert_eq!(format!("{secret:?}"), "[hidden]");
         secret_file(folder.path(), "loaded", b"abc", 0o644);
-        assert_eq!(read("credential:loaded", Vault::Open(Some(folder.path()))).unwrap().reveal(), "abc");
+        let loaded = read("credential:loaded", Vault::Open(Some(folder.path()))).unwrap();
+        assert_eq!(loaded.unwrap().reveal(), "abc");
+        assert_eq!(read("credential:loaded", Vault::Closed).unwrap(), None);
     }
 
     #[test]
