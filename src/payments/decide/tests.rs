@@ -269,7 +269,10 @@ fn not_found_is_first_taken_for_not_yet_visible() {
     assert_eq!(late.record.quarantine.as_ref().unwrap().cause, "not-found");
     assert_eq!(kinds(&late), ["quarantined"]);
     let row = late.transition.as_ref().unwrap();
-    assert_eq!((row.from.as_deref(), row.to.as_str(), row.note.as_str()), (None, "unseen", "quarantined: not-found"));
+    assert_eq!(
+        (row.from.as_deref(), row.to.as_str(), row.note.as_str()),
+        (None, "unseen", "quarantined: not-found")
+    );
     assert!(step(&late.record, gone(), 7).alerts.is_empty());
     let found = step(&late.record, Ok(sight("Started", 0)), 8);
     assert_eq!(found.record.quarantine, None);
