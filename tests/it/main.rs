@@ -1,6 +1,10 @@
 //! One test binary: whole-daemon stories, the official SDKs against the simulator, and the house rules.
 
-#![allow(unreachable_pub, reason = "the modules of one test binary share helpers")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "the modules of one test binary share helpers, which fail by panicking"
+)]
 
 mod layout;
 mod memory;
