@@ -12,7 +12,9 @@ use crate::payments::observation::{Failure, Observation};
 
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
+pub mod config;
 pub mod pace;
+pub mod secret;
 pub mod transport;
 
 /// A sight of one object, some time later.

@@ -1,0 +1,405 @@
+//! What the accounts' sections of all APIs have in common.
+//!
+//! Owns: problems of a section in words an operator can act on, environments, regions, quotas and
+//! endpoints as written. Must never know: one provider's fields, files, the whole configuration.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::pace::Quota;
+
+/// The deadline of one exchange unless the section says otherwise.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Something in a section that must be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: the key with its path.
+    pub key: String,
+    /// What is wrong, without secrets.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A problem at a key.
+    pub fn new(key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem { key: key.into(), what: what.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}; {}", self.key, self.what, self.remedy)
+    }
+}
+
+/// Collects all problems of one section, so that an operator sees them at once.
+#[derive(Debug)]
+pub struct Check {
+    path: String,
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    /// For the section at `path` (`account.shop`), which stands before every key.
+    pub fn new(path: impl Into<String>) -> Check {
+        Check { path: path.into(), problems: Vec::new() }
+    }
+
+    /// A key of this section, with its path.
+    pub fn key(&self, field: &str) -> String {
+        format!("{}.{field}", self.path)
+    }
+
+    /// Notes a problem of a field.
+    pub fn problem(&mut self, field: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.problems.push(Problem::new(self.key(field), what, remedy));
+    }
+
+    /// The value, or notes the problem.
+    pub fn good<T>(&mut self, outcome: Result<T, Problem>) -> Option<T> {
+        outcome.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// The text of a field that must be there, trimmed.
+    pub fn required<'a>(&mut self, field: &str, value: Option<&'a str>, remedy: &str) -> Option<&'a str> {
+        let text = value.map(str::trim).filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.problem(field, "is missing", remedy);
+        }
+        text
+    }
+
+    /// `live` or `sandbox`; it must be said.
+    pub fn environment(&mut self, field: &str, value: Option<&str>) -> Option<Environment> {
+        let remedy = "write \"live\" or \"sandbox\"";
+        let text = self.required(field, value, remedy)?;
+        let environment = Environment::from_word(text);
+        if environment.is_none() {
+            self.problem(field, format!("{text:?} is no environment"), remedy);
+        }
+        environment
+    }
+
+    /// A region or one of its countries; it must be said.
+    pub fn region(&mut self, field: &str, value: Option<&str>) -> Option<Region> {
+        let remedy = "write \"na\" (us), \"eu\" (uk, de, fr, it, es) or \"jp\"";
+        let text = self.required(field, value, remedy)?;
+        let region = Region::from_word(text);
+        if region.is_none() {
+            self.problem(field, format!("{text:?} is no region"), remedy);
+        }
+        region
+    }
+
+    /// Seconds for one exchange, 1 to 300; [`DEFAULT_DEADLINE`] when not given.
+    pub fn deadline(&mut self, field: &str, seconds: Option<u64>) -> Duration {
+        match seconds {
+            None => DEFAULT_DEADLINE,
+            Some(seconds @ 1..=300) => Duration::from_secs(seconds),
+            Some(seconds) => {
+                self.problem(field, format!("{seconds} s cannot be kept"), "write a number from 1 to 300");
+                DEFAULT_DEADLINE
+            }
+        }
+    }
+
+    /// An endpoint of one's own instead of the provider's.
+    pub fn endpoint(&mut self, field: &str, text: Option<&str>) -> Option<Endpoint> {
+        match Endpoint::from_text(text?) {
+            Ok(endpoint) => Some(endpoint),
+            Err(what) => {
+                let remedy = "write https://host, https://host:port, or http:// for this machine only";
+                self.problem(field, what, remedy);
+                None
+            }
+        }
+    }
+
+    /// What a quota says; the default when not given or not readable.
+    pub fn quota(&mut self, field: &str, section: Option<&QuotaSection>) -> QuotaChoice {
+        match section.map_or(Ok(QuotaChoice::Default), QuotaSection::choice) {
+            Ok(choice) => choice,
+            Err(what) => {
+                let remedy = "write \"default\", \"documented\" or { burst = 10, per_second = 1.0 }";
+                self.problem(field, what, remedy);
+                QuotaChoice::Default
+            }
+        }
+    }
+
+    /// All problems; the value when there are none.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Problem>> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            Some(_) => Err(self.problems),
+            None => {
+                debug_assert!(!self.problems.is_empty(), "nothing is missing without a problem");
+                Err(self.problems)
+            }
+        }
+    }
+}
+
+/// Where money is real, and where it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Environment {
+    /// Real money.
+    Live,
+    /// The provider's playground.
+    Sandbox,
+}
+
+impl Environment {
+    /// Reads `live` or `sandbox`, in any case.
+    pub fn from_word(word: &str) -> Option<Environment> {
+        match word.to_ascii_lowercase().as_str() {
+            "live" => Some(Environment::Live),
+            "sandbox" => Some(Environment::Sandbox),
+            _ => None,
+        }
+    }
+
+    /// `live` or `sandbox`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Environment::Live => "live",
+            Environment::Sandbox => "sandbox",
+        }
+    }
+
+    /// The request budget when the section names none.
+    pub fn default_quota(self) -> Quota {
+        match self {
+            Environment::Live => Quota::LIVE,
+            Environment::Sandbox => Quota::SANDBOX,
+        }
+    }
+}
+
+/// The provider's part of the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Region {
+    /// North America.
+    Na,
+    /// Europe and the United Kingdom.
+    Eu,
+    /// Japan.
+    Jp,
+}
+
+impl Region {
+    /// Reads a region, or a country that belongs to one (amazon-pay-v2 sheet, section 1), in any case.
+    pub fn from_word(word: &str) -> Option<Region> {
+        match word.to_ascii_lowercase().as_str() {
+            "na" | "us" => Some(Region::Na),
+            "eu" | "uk" | "gb" | "de" | "fr" | "it" | "es" => Some(Region::Eu),
+            "jp" => Some(Region::Jp),
+            _ => None,
+        }
+    }
+
+    /// `na`, `eu` or `jp`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Region::Na => "na",
+            Region::Eu => "eu",
+            Region::Jp => "jp",
+        }
+    }
+
+    /// The front page where a merchant of this region signs in.
+    pub fn look(self) -> &'static str {
+        match self {
+            Region::Na => "https://sellercentral.amazon.com/",
+            Region::Eu => "https://sellercentral-europe.amazon.com/",
+            Region::Jp => "https://sellercentral.amazon.co.jp/",
+        }
+    }
+}
+
+/// A quota as written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected \"default\", \"documented\" or { burst = 10, per_second = 1.0 }")]
+pub enum QuotaSection {
+    /// `"default"` or `"documented"`.
+    Word(String),
+    /// `{ burst = 10, per_second = 1.0 }`.
+    Numbers(QuotaNumbers),
+}
+
+/// A quota in numbers.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaNumbers {
+    /// Most requests at once.
+    pub burst: u32,
+    /// Tokens that grow back in a second; 0.5 is one in two seconds.
+    pub per_second: f64,
+}
+
+/// A quota as chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaChoice {
+    /// The environment's default for every operation.
+    Default,
+    /// What the provider documents, by operation.
+    Documented,
+    /// The same for every operation.
+    Own(Quota),
+}
+
+impl QuotaSection {
+    /// What it chooses, or what is wrong with it.
+    pub fn choice(&self) -> Result<QuotaChoice, String> {
+        match self {
+            QuotaSection::Word(word) if word == "default" => Ok(QuotaChoice::Default),
+            QuotaSection::Word(word) if word == "documented" => Ok(QuotaChoice::Documented),
+            QuotaSection::Word(word) => Err(format!("{word:?} is no quota")),
+            QuotaSection::Numbers(QuotaNumbers { burst, per_second }) => {
+                if !(1..=10_000).contains(burst) {
+                    return Err(format!("a burst of {burst} is not between 1 and 10000"));
+                }
+                if !(0.001..=1000.0).contains(per_second) {
+                    return Err(format!("{per_second} a second is not between 0.001 and 1000"));
+                }
+                Ok(QuotaChoice::Own(Quota { burst: *burst, per: Duration::from_secs_f64(1.0 / per_second) }))
+            }
+        }
+    }
+}
+
+/// Where requests go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    base: String,
+    host: String,
+}
+
+impl Endpoint {
+    /// The provider's own, by host name.
+    pub fn of_host(host: &str) -> Endpoint {
+        Endpoint { base: format!("https://{host}"), host: host.to_owned() }
+    }
+
+    /// Reads `https://host[:port]`; `http` only for this very machine, because a request carries what
+    /// only the provider may read. The error says what is wrong.
+    pub fn from_text(text: &str) -> Result<Endpoint, String> {
+        let url = reqwest::Url::parse(text.trim()).map_err(|_| "it is not an address".to_owned())?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let is_here = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let has_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
+        if !url.username().is_empty() || url.password().is_some() {
+            Err("it must not carry a name or password".to_owned())
+        } else if host.is_empty() || has_more {
+            Err("it must be scheme and host alone, without a path".to_owned())
+        } else if url.scheme() == "https" || (url.scheme() == "http" && is_here) {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            Ok(Endpoint { base: format!("{}://{host}{port}", url.scheme()), host })
+        } else {
+            Err("it is not https".to_owned())
+        }
+    }
+
+    /// `https://host[:port]`, without a slash at the end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The host alone, without port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_https_or_this_machine() {
+        let base = |text| Endpoint::from_text(text).map(|endpoint| endpoint.base);
+        assert_eq!(base("https://pay-api.amazon.com/").as_deref(), Ok("https://pay-api.amazon.com"));
+        assert_eq!(base("https://proxy.shop:8443").as_deref(), Ok("https://proxy.shop:8443"));
+        assert_eq!(base("http://127.0.0.1:8089").as_deref(), Ok("http://127.0.0.1:8089"));
+        assert_eq!(base("http://[::1]:8089").as_deref(), Ok("http://[::1]:8089"));
+        assert_eq!(base("http://localhost").as_deref(), Ok("http://localhost"));
+        for bad in [
+            "http://pay-api.amazon.com",
+            "http://127.0.0.1.evil.com",
+            "https://user:secret@host",
+            "https://host/path",
+            "https://host?query",
+            "ftp://host",
+            "host",
+            "",
+        ] {
+            let what = base(bad).unwrap_err();
+            assert!(!what.contains("secret"), "{what}");
+        }
+        assert_eq!(Endpoint::from_text("http://localhost:80/").unwrap().host(), "localhost");
+    }
+
+    #[test]
+    fn quotas_are_read_from_words_and_numbers() {
+        let read = |text: &str| {
+            #[derive(Deserialize)]
+            struct Section {
+                quota: QuotaSection,
+            }
+            let section: Section =
+                toml::from_str(&format!("quota = {text}")).map_err(|_| "form".to_owned())?;
+            section.quota.choice()
+        };
+        assert_eq!(read("\"default\""), Ok(QuotaChoice::Default));
+        assert_eq!(read("\"documented\""), Ok(QuotaChoice::Documented));
+        let half = Quota { burst: 4, per: Duration::from_secs(2) };
+        assert_eq!(read("{ burst = 4, per_second = 0.5 }"), Ok(QuotaChoice::Own(half)));
+        for bad in [
+            "\"fast\"",
+            "{ burst = 0, per_second = 1.0 }",
+            "{ burst = 1, per_second = 0.0 }",
+            "{ burst = 1, per_second = nan }",
+            "{ burst = 1, per_second = -1.0 }",
+            "{ burst = 1 }",
+            "{ burst = 1, per_second = 1.0, more = 1 }",
+            "7",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_problems_are_collected_with_their_keys() {
+        let mut check = Check::new("account.shop");
+        assert_eq!(check.region("region", Some("moon")), None);
+        assert_eq!(check.environment("environment", None), None);
+        assert_eq!(check.deadline("deadline_s", Some(0)), DEFAULT_DEADLINE);
+        assert_eq!(check.endpoint("endpoint", Some("http://far.away")), None);
+        let problems = check.finish::<()>(None).unwrap_err();
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        let expected = [
+            "account.shop.region",
+            "account.shop.environment",
+            "account.shop.deadline_s",
+            "account.shop.endpoint",
+        ];
+        assert_eq!(keys, expected);
+        assert!(problems[1].to_string().contains("is missing; write \"live\" or \"sandbox\""));
+    }
+
+    #[test]
+    fn countries_lead_to_their_region() {
+        assert_eq!(Region::from_word("US"), Some(Region::Na));
+        assert_eq!(Region::from_word("uk"), Some(Region::Eu));
+        assert_eq!(Region::from_word("de"), Some(Region::Eu));
+        assert_eq!(Region::from_word("jp"), Some(Region::Jp));
+        assert_eq!(Region::from_word(""), None);
+    }
+}
