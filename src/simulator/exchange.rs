@@ -41,6 +41,37 @@ pub struct Outgoing {
     pub carriage: Carriage,
 }
 
+impl Outgoing {
+    /// An answer that arrives whole.
+    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Outgoing {
+        Outgoing {
+            status,
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            body: body.into(),
+            carriage: Carriage::Whole,
+        }
+    }
+
+    /// The same answer with one header more; the name in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Outgoing {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The same answer, carried otherwise.
+    #[must_use]
+    pub fn carried(mut self, carriage: Carriage) -> Outgoing {
+        self.carriage = carriage;
+        self
+    }
+
+    /// The first header of this (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
 /// What happens to an answer on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carriage {
@@ -52,4 +83,10 @@ pub enum Carriage {
     Hang,
     /// The connection is reset before any byte.
     Reset,
+    /// The head and this many bytes of the body arrive, then nothing; the connection stays open.
+    HangAfter(usize),
+    /// The body arrives at this many bytes a second.
+    Drip(u32),
+    /// The body is repeated until this many bytes have been sent; `None`: for ever.
+    Repeat(Option<u64>),
 }

@@ -20,7 +20,7 @@ pub struct Plan {
 }
 
 /// One change of state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Since the previous step, or creation.
     pub after: Duration,

@@ -1,0 +1,1 @@
+//! The provider through its front door, every request truly signed.
