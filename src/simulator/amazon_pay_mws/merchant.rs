@@ -1,0 +1,121 @@
+//! Who may call, and how the pretend provider behaves where the manual leaves a choice.
+//!
+//! Owns: merchants, regions, habits. Must never know: payments, XML.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A seller that the provider knows. Its keys open both environments, as Amazon's do.
+#[derive(Clone)]
+pub struct MwsMerchant {
+    /// The seller id (`A…`), the key of its buckets.
+    pub seller_id: String,
+    /// The public half of the credentials.
+    pub access_key_id: String,
+    /// The secret half; hidden in debug prints.
+    pub secret_key: String,
+    /// Whether planted objects live in the sandbox.
+    pub is_sandbox: bool,
+    /// `na`, `eu` or `jp` (also `us`, `uk`, `de`): decides the digits of identifiers.
+    pub region: String,
+}
+
+impl fmt::Debug for MwsMerchant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MwsMerchant")
+            .field("seller_id", &self.seller_id)
+            .field("is_sandbox", &self.is_sandbox)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MwsMerchant {
+    /// The two digits after the letter of an identifier (amazon-pay-mws.md section 3.3).
+    pub(super) fn region_digits(&self) -> &'static str {
+        match self.region.as_str() {
+            "eu" | "uk" | "de" => "02",
+            "jp" => "03",
+            _ => "01",
+        }
+    }
+}
+
+/// How the pretend provider behaves where the manual names a range or nothing.
+#[derive(Debug, Clone)]
+pub struct MwsHabits {
+    /// How long an asynchronous authorization stays Pending (amazon-pay-mws.md section 4.1: about 30 s, or a
+    /// minute or more).
+    pub authorization_delay: Duration,
+    /// How long a capture stays Pending that comes more than 7 days after its authorization (section 4.2).
+    pub late_capture_delay: Duration,
+    /// How long a refund stays Pending (section 4.3: can last hours).
+    pub refund_delay: Duration,
+    /// A further request quota per hour and operation, told in the `x-mws-quota-*` headers (section 5.2);
+    /// the manual documents none for this section, so `None` is the default.
+    pub hourly_quota: Option<u32>,
+    /// Whether the order of children, the declaration and empty elements vary from answer to answer
+    /// (section 3.4).
+    pub is_answer_varied: bool,
+    /// What a billing agreement allows in a calendar month, in whole units (yen: a hundred times that).
+    pub agreement_monthly_limit: u32,
+}
+
+impl Default for MwsHabits {
+    fn default() -> MwsHabits {
+        MwsHabits {
+            authorization_delay: Duration::from_secs(30),
+            late_capture_delay: Duration::from_secs(3600),
+            refund_delay: Duration::from_secs(3600),
+            hourly_quota: None,
+            is_answer_varied: true,
+            agreement_monthly_limit: 500,
+        }
+    }
+}
+
+/// What `GetServiceStatus` says (amazon-pay-mws.md section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MwsServiceStatus {
+    /// Normal.
+    Green,
+    /// Normal, with a message.
+    GreenWithInformation,
+    /// Degraded.
+    Yellow,
+    /// Unavailable.
+    Red,
+}
+
+impl MwsServiceStatus {
+    /// The provider's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            MwsServiceStatus::Green => "GREEN",
+            MwsServiceStatus::GreenWithInformation => "GREEN_I",
+            MwsServiceStatus::Yellow => "YELLOW",
+            MwsServiceStatus::Red => "RED",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_debug_print_shows_no_secret() {
+        let merchant = MwsMerchant {
+            seller_id: "A1SELLER".into(),
+            access_key_id: "AKIA-KEY".into(),
+            secret_key: "very-secret".into(),
+            is_sandbox: true,
+            region: "eu".into(),
+        };
+        let printed = format!("{merchant:?}");
+        assert!(printed.contains("A1SELLER"));
+        assert!(!printed.contains("AKIA-KEY") && !printed.contains("very-secret"), "{printed}");
+        assert_eq!(merchant.region_digits(), "02");
+    }
+}
