@@ -91,6 +91,13 @@ pub trait Lifecycle: Send + Sync {
         self.reasons(state).iter().copied().find(|reason| reason.name.eq_ignore_ascii_case(code))
     }
 
+    /// What a state means for the money, its reasons considered; none when the state is unknown.
+    /// Overridden where one state word has good and bad ends that only the reason tells apart.
+    fn outcome(&self, state: &str, reasons: &[String]) -> Option<Outcome> {
+        let _ = reasons;
+        self.state(state).map(|facts| facts.outcome)
+    }
+
     /// Whether `to` can be seen some time after `from`: polling sees snapshots, so any number of
     /// steps may lie between. A state can always be seen again.
     fn is_reachable(&self, from: &str, to: &str) -> bool {

@@ -1,0 +1,135 @@
+//! A capture: money taken of an authorization (sheet amazon-pay-mws.md, section 4.2).
+
+use super::{HOUR, STOP_SHIPMENT, find};
+use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+
+/// The lifecycle of a capture.
+pub struct Capture;
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Pending,
+    Completed,
+    Declined,
+    Closed,
+}
+
+const STATES: [State; 4] = [State::Pending, State::Completed, State::Declined, State::Closed];
+
+fn name(state: State) -> &'static str {
+    match state {
+        State::Pending => "Pending",
+        State::Completed => "Completed",
+        State::Declined => "Declined",
+        State::Closed => "Closed",
+    }
+}
+
+fn facts(state: State) -> StateFacts {
+    let (phase, outcome, meaning, next): (_, _, _, &'static [&'static str]) = match state {
+        State::Pending => (
+            Phase::Moving,
+            Outcome::Undecided,
+            "Amazon is still processing the capture; that happens when it was asked for more than 7 days \
+             after the authorization.",
+            &["Completed", "Declined"],
+        ),
+        State::Completed => (
+            Phase::Final,
+            Outcome::Succeeded,
+            "The money was captured. It can still be refunded.",
+            // Final for polling, and yet it closes when nothing more can be refunded of it.
+            &["Closed"],
+        ),
+        State::Declined => (
+            Phase::Final,
+            Outcome::Declined,
+            "The capture was declined: the money was not taken, though it had been reserved.",
+            &[],
+        ),
+        State::Closed => (
+            Phase::Final,
+            Outcome::Succeeded,
+            "The money was captured, and nothing more can be refunded of it.",
+            &[],
+        ),
+    };
+    let patience = match state {
+        State::Pending => Some(48 * HOUR),
+        State::Completed | State::Declined | State::Closed => None,
+    };
+    StateFacts { name: name(state), phase, outcome, meaning, next, patience, guarantee: None }
+}
+
+const HINTS: &[ReasonFacts] = &[STOP_SHIPMENT];
+
+const DECLINES: &[ReasonFacts] = &[
+    ReasonFacts {
+        name: "AmazonRejected",
+        meaning: "Amazon refused to take the money.",
+        advice: "If the goods have not left, do not ship. If the authorization is still Open, capture once \
+                 more with a new reference; otherwise cancel the order and ask the buyer to check out again \
+                 with another payment method.",
+        tone: Tone::Alarming,
+    },
+    ReasonFacts {
+        name: "ProcessingFailure",
+        meaning: "Amazon could not process the capture because of a fault of its own.",
+        advice: "If the authorization is still Open, capture again with a new reference after a few \
+                 minutes. If it is not, cancel the order and ask the buyer to check out again with another \
+                 payment method.",
+        tone: Tone::Alarming,
+    },
+];
+
+const CLOSINGS: &[ReasonFacts] = &[
+    ReasonFacts {
+        name: "MaxAmountRefunded",
+        meaning: "All that may be refunded of the capture has been refunded.",
+        advice: "Nothing to do. A further refund must go to the buyer by another way.",
+        tone: Tone::Expected,
+    },
+    ReasonFacts {
+        name: "MaxRefundsProcessed",
+        meaning: "As many refunds as a capture may have (10) have been made.",
+        advice: "Nothing to do. A further refund must go to the buyer by another way.",
+        tone: Tone::Expected,
+    },
+    ReasonFacts {
+        name: "AmazonClosed",
+        meaning: "Amazon closed the capture because of a problem with the seller's account: it can no \
+                  longer be refunded through Amazon Pay.",
+        advice: "Look for notices about the account in Seller Central or ask Amazon Pay merchant support, \
+                 and check that the money arrives with the next settlement.",
+        tone: Tone::Notable,
+    },
+];
+
+impl Lifecycle for Capture {
+    fn states(&self) -> &'static [&'static str] {
+        &["Pending", "Completed", "Declined", "Closed"]
+    }
+
+    fn state(&self, word: &str) -> Option<StateFacts> {
+        find(&STATES, name, word).map(facts)
+    }
+
+    fn reasons(&self, state: &str) -> &'static [ReasonFacts] {
+        match find(&STATES, name, state) {
+            Some(State::Pending | State::Completed) => HINTS,
+            Some(State::Declined) => DECLINES,
+            Some(State::Closed) => CLOSINGS,
+            None => &[],
+        }
+    }
+
+    fn advice_without_reason(&self, state: &str) -> &'static str {
+        match find(&STATES, name, state) {
+            Some(State::Declined) => {
+                "If the goods have not left, do not ship. If the authorization is still Open, capture again; \
+                 otherwise cancel the order and ask the buyer to check out again with another payment method."
+            }
+            Some(State::Pending | State::Completed | State::Closed) | None => "",
+        }
+    }
+}

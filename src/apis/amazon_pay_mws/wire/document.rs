@@ -1,0 +1,378 @@
+//! XML taken apart with care: a small tree that holds only the elements somebody asked for.
+//!
+//! Owns: what a well-formed, harmless document is. Must never know: what an element means.
+//! Refused: document types (and with them entity bombs), unknown entities, excessive size, depth or number
+//! of elements, truncated documents, anything behind the root. Elements that are not wanted never enter
+//! the tree, so that a buyer's name and address are not even held in memory as such.
+
+use quick_xml::NsReader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::name::ResolveResult;
+
+/// The longest document that is looked at. The provider's own stay below 20 KB.
+pub const LONGEST_BODY_BYTES: usize = 1024 * 1024;
+/// How deep elements may be nested. The provider's own go to 7.
+pub(super) const DEEPEST: usize = 32;
+/// How many elements a document may have. The provider's own stay below 200.
+pub(super) const MOST_ELEMENTS: usize = 20_000;
+/// The longest text of one element, in bytes. The provider's longest field has 1024 characters.
+pub(super) const LONGEST_TEXT_BYTES: usize = 4096;
+
+/// Why a document is not believed. Names places, never quotes the document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// Longer than [`LONGEST_BODY_BYTES`].
+    #[error("the document is longer than {LONGEST_BODY_BYTES} bytes")]
+    TooLong,
+    /// Not UTF-8.
+    #[error("the document is not UTF-8")]
+    NotUtf8,
+    /// Nothing in it.
+    #[error("the document is empty")]
+    Empty,
+    /// Not well-formed.
+    #[error("the document is not well-formed XML near byte {position}")]
+    Syntax {
+        /// Bytes from its beginning.
+        position: u64,
+    },
+    /// It declares a document type, which the provider never does.
+    #[error("the document declares a document type")]
+    DocumentType,
+    /// An entity that XML itself does not define.
+    #[error("the document uses an entity that is not defined near byte {position}")]
+    Entity {
+        /// Bytes from its beginning.
+        position: u64,
+    },
+    /// Deeper than [`DEEPEST`].
+    #[error("elements are nested deeper than {DEEPEST}")]
+    TooDeep,
+    /// More than [`MOST_ELEMENTS`].
+    #[error("the document has more than {MOST_ELEMENTS} elements")]
+    TooMany,
+    /// It ends before its root does.
+    #[error("the document is cut off")]
+    CutOff,
+    /// Something stands behind or before the root.
+    #[error("something stands outside the root element")]
+    Outside,
+    /// The root is in another namespace.
+    #[error("the root element is not in the namespace of the payment service")]
+    ForeignRoot,
+    /// A field that is read stands in another namespace.
+    #[error("element {0} is not in the namespace of the payment service")]
+    Foreign(&'static str),
+    /// A field that may stand once stands twice.
+    #[error("element {0} stands more than once")]
+    Twice(&'static str),
+    /// A field that is needed is not there.
+    #[error("element {0} is missing or empty")]
+    Missing(&'static str),
+    /// A field whose text cannot be what it should be.
+    #[error("element {0} cannot be read")]
+    Unfit(&'static str),
+}
+
+/// An element with what was wanted of its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Element {
+    name: String,
+    is_foreign: bool,
+    text: String,
+    children: Vec<Element>,
+}
+
+impl Element {
+    /// Its local name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The only child of that name, or none. An error when there are two or it is a foreign one.
+    pub(super) fn one(&self, name: &'static str) -> Result<Option<&Element>, Unreadable> {
+        let mut named = self.children.iter().filter(|child| child.name == name);
+        let first = named.next();
+        if named.next().is_some() {
+            return Err(Unreadable::Twice(name));
+        }
+        match first {
+            Some(child) if child.is_foreign => Err(Unreadable::Foreign(name)),
+            found => Ok(found),
+        }
+    }
+
+    /// The only element at the end of a path of names, or none.
+    pub(super) fn at(&self, path: &[&'static str]) -> Result<Option<&Element>, Unreadable> {
+        let mut place = self;
+        for name in path {
+            match place.one(name)? {
+                Some(child) => place = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(place))
+    }
+
+    /// All children of that name. An error when one of them is foreign.
+    pub(super) fn all(&self, name: &'static str) -> Result<Vec<&Element>, Unreadable> {
+        let named: Vec<&Element> = self.children.iter().filter(|child| child.name == name).collect();
+        if named.iter().any(|child| child.is_foreign) { Err(Unreadable::Foreign(name)) } else { Ok(named) }
+    }
+
+    /// Its text without the space around it; none when nothing is left.
+    pub(super) fn text(&self) -> Option<&str> {
+        Some(self.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The text of the only child of that name; none when there is no such child or it is empty.
+    /// An error when it is no plain short line.
+    pub(super) fn text_of(&self, name: &'static str) -> Result<Option<&str>, Unreadable> {
+        self.text_at(&[name])
+    }
+
+    /// The text at the end of a path, as [`Element::text_of`].
+    pub(super) fn text_at(&self, path: &[&'static str]) -> Result<Option<&str>, Unreadable> {
+        let text = self.at(path)?.and_then(Element::text);
+        let is_plain =
+            text.is_none_or(|text| text.len() <= LONGEST_TEXT_BYTES && !text.chars().any(char::is_control));
+        let last = path.last().copied().unwrap_or("(root)");
+        if is_plain { Ok(text) } else { Err(Unreadable::Unfit(last)) }
+    }
+}
+
+/// What a reader of documents wants of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Whether an element of that local name, with its children, goes into the tree.
+    pub(super) is_read: fn(&str) -> bool,
+    /// Whether a namespace is the right one. Elements without any namespace always are.
+    pub(super) is_home: fn(&str) -> bool,
+}
+
+/// Reads a whole document. Errors when it is not well-formed, not harmless or not whole.
+pub(super) fn parse(body: &[u8], wanted: Wanted) -> Result<Element, Unreadable> {
+    if body.len() > LONGEST_BODY_BYTES {
+        return Err(Unreadable::TooLong);
+    }
+    let text = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
+    let mut reader = NsReader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
+    reader.config_mut().expand_empty_elements = true;
+    let mut builder = Builder { wanted, open: Vec::new(), skipped: 0, count: 0, root: None };
+    loop {
+        let position = reader.buffer_position();
+        let (space, event) = reader.read_resolved_event().map_err(|_| Unreadable::Syntax { position })?;
+        if !builder.take(space, event, position)? {
+            return builder.finish();
+        }
+    }
+}
+
+struct Builder {
+    wanted: Wanted,
+    open: Vec<Element>,
+    /// How many unwanted elements are open inside the last wanted one.
+    skipped: usize,
+    count: usize,
+    root: Option<Element>,
+}
+
+impl Builder {
+    /// Takes the next piece; false at the end of the input.
+    fn take(
+        &mut self,
+        space: ResolveResult<'_>,
+        event: Event<'_>,
+        position: u64,
+    ) -> Result<bool, Unreadable> {
+        match event {
+            Event::Start(start) | Event::Empty(start) => self.start(space, &start)?,
+            Event::End(_) => self.end(),
+            Event::Text(text) => self.text(&text.xml10_content())?,
+            Event::CData(text) => self.text(&text.xml10_content())?,
+            Event::GeneralRef(reference) => self.reference(&reference, position)?,
+            Event::DocType(_) => return Err(Unreadable::DocumentType),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Eof => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn start(&mut self, space: ResolveResult<'_>, start: &BytesStart<'_>) -> Result<(), Unreadable> {
+        if self.open.len() + self.skipped >= DEEPEST {
+            return Err(Unreadable::TooDeep);
+        }
+        self.count += 1;
+        if self.count > MOST_ELEMENTS {
+            return Err(Unreadable::TooMany);
+        }
+        let local = start.local_name();
+        let name = local.into_inner();
+        let is_foreign = match space {
+            ResolveResult::Unbound => false,
+            ResolveResult::Bound(space) => !(self.wanted.is_home)(space.into_inner().trim()),
+            ResolveResult::Unknown(_) => true,
+        };
+        if self.open.is_empty() {
+            if self.root.is_some() {
+                return Err(Unreadable::Outside);
+            }
+            if is_foreign {
+                return Err(Unreadable::ForeignRoot);
+            }
+        } else if self.skipped > 0 || !(self.wanted.is_read)(name) {
+            self.skipped += 1;
+            return Ok(());
+        }
+        self.open.push(Element {
+            name: name.to_owned(),
+            is_foreign,
+            text: String::new(),
+            children: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if self.skipped > 0 {
+            self.skipped -= 1;
+            return;
+        }
+        let Some(closed) = self.open.pop() else { return };
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(closed),
+            None => self.root = Some(closed),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), Unreadable> {
+        match self.open.last_mut() {
+            Some(element) if self.skipped == 0 => element.text.push_str(text),
+            Some(_) => {}
+            None if text.trim().is_empty() => {}
+            None => return Err(Unreadable::Outside),
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, reference: &BytesRef<'_>, position: u64) -> Result<(), Unreadable> {
+        let unknown = Unreadable::Entity { position };
+        let letter = reference.resolve_char_ref().map_err(|_| unknown.clone())?;
+        match letter {
+            Some(letter) => self.text(letter.encode_utf8(&mut [0; 4])),
+            None => {
+                let name = reference.xml10_content();
+                self.text(resolve_predefined_entity(&name).ok_or(unknown)?)
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Element, Unreadable> {
+        if !self.open.is_empty() {
+            return Err(Unreadable::CutOff);
+        }
+        self.root.ok_or(Unreadable::Empty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALL: Wanted = Wanted { is_read: |name| name != "Secret", is_home: |space| space == "urn:home" };
+
+    fn check_refused(document: &str, why: Unreadable) {
+        assert_eq!(parse(document.as_bytes(), ALL), Err(why), "{document:.200}");
+    }
+
+    #[test]
+    fn text_is_joined_around_entities_and_sections() {
+        let root = parse(b"<r xmlns='urn:home'><a> x &amp; y&#33;<![CDATA[<z>]]> </a><b/><c></c></r>", ALL);
+        let root = root.unwrap();
+        assert_eq!(root.text_of("a").unwrap(), Some("x & y!<z>"));
+        assert_eq!(root.text_of("b").unwrap(), None);
+        assert_eq!(root.text_of("c").unwrap(), None);
+        assert_eq!(root.text_of("d").unwrap(), None);
+    }
+
+    #[test]
+    fn unwanted_elements_never_enter_the_tree() {
+        let root = parse(b"<r><Secret>top<deep>secret</deep></Secret><a>1</a></r>", ALL).unwrap();
+        assert!(!format!("{root:?}").contains("ecret"));
+        assert_eq!(root.text_of("a").unwrap(), Some("1"));
+    }
+
+    #[test]
+    fn what_is_not_one_whole_harmless_document_is_refused() {
+        check_refused("", Unreadable::Empty);
+        check_refused("<?xml version='1.0'?>", Unreadable::Empty);
+        check_refused("hello", Unreadable::Outside);
+        check_refused("<r/>junk", Unreadable::Outside);
+        check_refused("<r/><s/>", Unreadable::Outside);
+        check_refused("<r><a>", Unreadable::CutOff);
+        check_refused("<r><a></r>", Unreadable::Syntax { position: 6 });
+        check_refused("<r></s>", Unreadable::Syntax { position: 3 });
+        check_refused("<!DOCTYPE r><r/>", Unreadable::DocumentType);
+        check_refused("<r>&boom;</r>", Unreadable::Entity { position: 3 });
+        check_refused("<r><Secret>&boom;</Secret></r>", Unreadable::Entity { position: 11 });
+        check_refused("<r xmlns='urn:other'/>", Unreadable::ForeignRoot);
+        assert_eq!(parse(b"<r>\xff</r>", ALL), Err(Unreadable::NotUtf8));
+        assert_eq!(parse(&vec![b' '; LONGEST_BODY_BYTES + 1], ALL), Err(Unreadable::TooLong));
+    }
+
+    #[test]
+    fn an_entity_bomb_does_not_expand() {
+        let mut bomb = String::from("<!DOCTYPE r [<!ENTITY a0 'lol'>");
+        for level in 1..30 {
+            bomb.push_str(&format!("<!ENTITY a{level} '&a{0};&a{0};'>", level - 1));
+        }
+        bomb.push_str("]><r>&a29;</r>");
+        check_refused(&bomb, Unreadable::DocumentType);
+    }
+
+    #[test]
+    fn depth_and_number_have_an_end_inside_and_outside_what_is_wanted() {
+        let nested = |name: &str, depth: usize| {
+            format!("{}{}", format!("<{name}>").repeat(depth), format!("</{name}>").repeat(depth))
+        };
+        assert!(parse(nested("a", DEEPEST).as_bytes(), ALL).is_ok());
+        check_refused(&nested("a", DEEPEST + 1), Unreadable::TooDeep);
+        check_refused(&format!("<r>{}</r>", nested("Secret", 50_000)), Unreadable::TooDeep);
+        check_refused(&format!("<r>{}</r>", "<a/>".repeat(MOST_ELEMENTS)), Unreadable::TooMany);
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_or_elsewhere_is_not_guessed_at() {
+        let root = parse(b"<r xmlns:o='urn:o'><a>1</a><a>2</a><o:b>3</o:b><u:c>4</u:c></r>", ALL).unwrap();
+        assert_eq!(root.text_of("a"), Err(Unreadable::Twice("a")));
+        assert_eq!(root.text_of("b"), Err(Unreadable::Foreign("b")));
+        assert_eq!(root.text_of("c"), Err(Unreadable::Foreign("c")));
+        assert_eq!(root.all("a").unwrap().len(), 2);
+        assert_eq!(root.all("b"), Err(Unreadable::Foreign("b")));
+    }
+
+    #[test]
+    fn a_text_with_control_letters_or_without_end_is_unfit() {
+        let root = parse(b"<r><a>x&#10;y</a></r>", ALL).unwrap();
+        assert_eq!(root.text_of("a"), Err(Unreadable::Unfit("a")));
+        let long = format!("<r><a>{}</a></r>", "x".repeat(LONGEST_TEXT_BYTES + 1));
+        assert_eq!(parse(long.as_bytes(), ALL).unwrap().text_of("a"), Err(Unreadable::Unfit("a")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes, ALL);
+        }
+
+        #[test]
+        fn random_markup_never_panics(text in "[<>/&;#xa!\\[\\]\"'=:?r \\-]{0,80}") {
+            if let Ok(root) = parse(text.as_bytes(), ALL) {
+                prop_assert!(text.contains(root.name()));
+            }
+        }
+    }
+}

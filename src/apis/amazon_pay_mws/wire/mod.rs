@@ -1,0 +1,241 @@
+//! What answers look like: XML to [`Observation`] (sheet amazon-pay-mws.md, sections 3.4 and 6).
+//!
+//! Owns: which element means what. Must never know: the network, the clock, what a state means.
+//! Buyer, addresses, payment descriptor, notes, seller's free texts and descriptors are never read.
+
+mod document;
+mod failure;
+mod quota;
+mod shape;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub use self::document::LONGEST_BODY_BYTES;
+use self::document::{Element, Unreadable, Wanted};
+use self::failure::envelope;
+pub use self::failure::{failure, safe_request_id};
+pub use self::quota::{QuotaHeaders, read_time};
+use self::shape::{Shape, shape};
+use super::kind::ObjectKind;
+use crate::payments::money::Money;
+use crate::payments::object::ObjectId;
+use crate::payments::observation::{Child, Failure, Observation};
+
+/// The longest state word, reason code or id. The longest documented has 26 letters, an id 27.
+const LONGEST_WORD_BYTES: usize = 64;
+
+/// Reads an answer to `Get…Details` that came with status 200. `header_request_id` is used when the body
+/// names no exchange.
+///
+/// Errors: [`Failure::Garbled`] when it is not the whole, well-formed answer about this object.
+pub fn read(
+    kind: ObjectKind,
+    asked: &ObjectId,
+    body: &[u8],
+    header_request_id: Option<&str>,
+) -> Result<Observation, Failure> {
+    let garbled = |detail: String| Failure::Garbled { detail: format!("HTTP 200, {detail}") };
+    let root = document::parse(body, Wanted { is_read: shape::is_read, is_home: is_home_namespace })
+        .map_err(|problem| garbled(problem.to_string()))?;
+    if root.name() == "ErrorResponse" {
+        let code = envelope(body).code.unwrap_or_else(|| "without a code".to_owned());
+        return Err(garbled(format!("but the body is an error: {code}")));
+    }
+    let mut observation = observe(kind, asked, &root).map_err(|problem| garbled(problem.to_string()))?;
+    if observation.request_id.is_none() {
+        observation.request_id = header_request_id.and_then(safe_request_id);
+    }
+    Ok(observation)
+}
+
+/// Why a well-formed document is not the answer.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum NotTheAnswer {
+    #[error("the root element is not {0}Response")]
+    OtherRoot(&'static str),
+    #[error("the answer is about another {0} than asked for")]
+    OtherObject(&'static str),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+fn observe(kind: ObjectKind, asked: &ObjectId, root: &Element) -> Result<Observation, NotTheAnswer> {
+    let shape = shape(kind);
+    if root.name().strip_suffix("Response") != Some(kind.operation()) {
+        return Err(NotTheAnswer::OtherRoot(kind.operation()));
+    }
+    let details = root.at(&[shape.result, shape.details])?.ok_or(Unreadable::Missing(shape.details))?;
+    let id = word(details, &[kind.id_name()])?.ok_or(Unreadable::Missing(kind.id_name()))?;
+    if id != asked.as_str() {
+        return Err(NotTheAnswer::OtherObject(kind.name()));
+    }
+    let mut evidence = evidence(details, &shape)?;
+    let mut time = |path: &[&'static str]| read_or_keep(details, path, &mut evidence, rfc_3339);
+    let updated_at = time(&[shape.status, "LastUpdateTimestamp"])?;
+    let updated_at = match updated_at {
+        Some(at) => Some(at),
+        // The agreement's status spells it so (section 3.4).
+        None => time(&[shape.status, "LastUpdatedTimestamp"])?,
+    };
+    let created_at = time(&["CreationTimestamp"])?;
+    let expires_at = time(&["ExpirationTimestamp"])?;
+    let other_amounts = other_amounts(details, &shape, &mut evidence)?;
+    Ok(Observation {
+        id: id.to_owned(),
+        state: word(details, &[shape.status, "State"])?.ok_or(Unreadable::Missing("State"))?.to_owned(),
+        reasons: reasons(details, &shape)?,
+        updated_at,
+        created_at,
+        expires_at,
+        amount: main_amount(details, &shape)?,
+        other_amounts,
+        merchant_reference: details.text_at(shape.reference)?.map(str::to_owned),
+        parent: word(details, &["ParentDetails", "Id"])?.map(str::to_owned),
+        children: children(details, &shape)?,
+        is_soft_decline: details
+            .text_of("SoftDecline")?
+            .is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        environment: word(details, &["ReleaseEnvironment"])?.map(str::to_owned),
+        evidence,
+        request_id: request_id(root),
+    })
+}
+
+/// A short word of the provider, letter for letter.
+fn word<'a>(place: &'a Element, path: &[&'static str]) -> Result<Option<&'a str>, Unreadable> {
+    let last = path.last().copied().unwrap_or("(root)");
+    let text = place.text_at(path)?;
+    if text.is_some_and(|text| text.len() > LONGEST_WORD_BYTES) {
+        return Err(Unreadable::Unfit(last));
+    }
+    Ok(text)
+}
+
+/// The reason code, without the literal `None` that test messages carry (section 8.3).
+fn reasons(details: &Element, shape: &Shape) -> Result<Vec<String>, Unreadable> {
+    let code = word(details, &[shape.status, "ReasonCode"])?;
+    Ok(code.filter(|code| !code.eq_ignore_ascii_case("none")).map(str::to_owned).into_iter().collect())
+}
+
+/// The amount that the object is about. Half an amount, or one that is not exact, is no answer: nothing
+/// may be concluded from it.
+fn main_amount(details: &Element, shape: &Shape) -> Result<Option<Money>, Unreadable> {
+    for name in shape.amount {
+        let Some(element) = details.one(name)? else { continue };
+        match (element.text_of("Amount")?, element.text_of("CurrencyCode")?) {
+            (None, None) => {}
+            (Some(amount), Some(currency)) => {
+                return Money::parse(amount, currency).map(Some).map_err(|_| Unreadable::Unfit(name));
+            }
+            _ => return Err(Unreadable::Unfit(name)),
+        }
+    }
+    Ok(None)
+}
+
+/// Fees and sums. One that cannot be read exactly is kept as it stands among the evidence: no decision
+/// hangs on it alone.
+fn other_amounts(
+    details: &Element,
+    shape: &Shape,
+    evidence: &mut BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Money>, Unreadable> {
+    let mut amounts = BTreeMap::new();
+    for path in shape.other_amounts {
+        let Some(element) = details.at(path)? else { continue };
+        let amount = element.text_of("Amount")?.unwrap_or_default();
+        let currency = element.text_of("CurrencyCode")?.unwrap_or_default();
+        if amount.is_empty() && currency.is_empty() {
+            continue;
+        }
+        let name = path.last().copied().unwrap_or_default().to_owned();
+        match Money::parse(amount, currency) {
+            Ok(money) => drop(amounts.insert(name, money)),
+            Err(_) => drop(evidence.insert(name, format!("{amount} {currency}").trim().to_owned())),
+        }
+    }
+    Ok(amounts)
+}
+
+fn rfc_3339(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
+/// A field as `read` understands it; one that it does not is kept as it stands among the evidence.
+fn read_or_keep<T>(
+    details: &Element,
+    path: &[&'static str],
+    evidence: &mut BTreeMap<String, String>,
+    read: fn(&str) -> Option<T>,
+) -> Result<Option<T>, Unreadable> {
+    let Some(text) = details.text_at(path)? else { return Ok(None) };
+    let value = read(text);
+    if value.is_none() {
+        evidence.insert(path.join("."), text.to_owned());
+    }
+    Ok(value)
+}
+
+/// The ids in `IdList`: `member` in answers, `Id` in notifications (sections 3.4 and 8.3). One that cannot
+/// be an id spoils the answer, for the object behind it would be lost.
+fn children(details: &Element, shape: &Shape) -> Result<Vec<Child>, Unreadable> {
+    let (Some(kind), Some(list)) = (shape.child, details.one("IdList")?) else { return Ok(Vec::new()) };
+    let mut children: Vec<Child> = Vec::new();
+    for element in list.all("member")?.into_iter().chain(list.all("Id")?) {
+        let Some(text) = element.text() else { continue };
+        let id = ObjectId::new(text).map_err(|_| Unreadable::Unfit("IdList"))?;
+        let child = Child { kind: kind.kind(), id };
+        if !children.contains(&child) {
+            children.push(child);
+        }
+    }
+    Ok(children)
+}
+
+/// The fields on the allow-list, by their path.
+fn evidence(details: &Element, shape: &Shape) -> Result<BTreeMap<String, String>, Unreadable> {
+    let mut evidence = BTreeMap::new();
+    for path in shape.evidence {
+        if let Some(text) = details.text_at(path)? {
+            evidence.insert(path.join("."), text.to_owned());
+        }
+    }
+    if let Some(constraints) = details.one("Constraints")? {
+        let mut names = Vec::new();
+        for constraint in constraints.all("Constraint")? {
+            names.extend(constraint.text_of("ConstraintID")?);
+        }
+        if !names.is_empty() {
+            evidence.insert("Constraints".to_owned(), names.join(" "));
+        }
+    }
+    Ok(evidence)
+}
+
+fn request_id(root: &Element) -> Option<String> {
+    let places: [&[&'static str]; 4] = [
+        &["ResponseMetadata", "RequestId"],
+        &["ResponseMetadata", "RequestID"],
+        &["RequestId"],
+        &["RequestID"],
+    ];
+    places.iter().find_map(|path| root.text_at(path).ok().flatten()).and_then(safe_request_id)
+}
+
+/// The namespace of the payment section, as the documentation, the fixtures and the traffic write it:
+/// `http` or `https`, any of the three hosts, `schema/`, `ipn/` or neither, with or without `_Sandbox`
+/// (sections 3.4, 6.1 and 8.2).
+fn is_home_namespace(space: &str) -> bool {
+    let rest = space.strip_prefix("http://").or_else(|| space.strip_prefix("https://"));
+    let Some((host, path)) = rest.and_then(|rest| rest.split_once('/')) else { return false };
+    let section = path.strip_prefix("schema/").or_else(|| path.strip_prefix("ipn/")).unwrap_or(path);
+    let version = section
+        .strip_prefix("OffAmazonPayments")
+        .map(|rest| rest.strip_prefix("_Sandbox").unwrap_or(rest).trim_end_matches('/'));
+    host.starts_with("mws") && host.contains(".amazonservices.") && version == Some("/2013-01-01")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The quota headers, which come only with operations that have an hourly quota (sheet amazon-pay-mws.md,
+//! section 5.2): read when present, never required.
+//!
+//! Owns: their formats. Must never know: who keeps the budget.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+/// What the headers say; each part stands for itself, an unreadable one is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QuotaHeaders {
+    /// `x-mws-quota-max`: requests an hour.
+    pub most: Option<Decimal>,
+    /// `x-mws-quota-remaining`: requests left.
+    pub remaining: Option<Decimal>,
+    /// `x-mws-quota-resetsOn`: when all are there again.
+    pub resets_at: Option<Timestamp>,
+}
+
+impl QuotaHeaders {
+    /// Reads them. `header` finds a header's text by its name in small letters.
+    pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> QuotaHeaders {
+        let number = |name| header(name).and_then(read_number);
+        QuotaHeaders {
+            most: number("x-mws-quota-max"),
+            remaining: number("x-mws-quota-remaining"),
+            resets_at: header("x-mws-quota-resetson").and_then(read_time),
+        }
+    }
+}
+
+/// A number such as `3600` or `78.0`; none when it is not one or is negative.
+fn read_number(text: &str) -> Option<Decimal> {
+    Decimal::from_str_exact(text.trim()).ok().filter(|number| !number.is_sign_negative())
+}
+
+/// A time as RFC 3339, else as RFC 1123 (`Wed, 06 Mar 2013 19:07:58 GMT`).
+pub fn read_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(max: &str, remaining: &str, resets: &str) -> QuotaHeaders {
+        QuotaHeaders::read(|name| match name {
+            "x-mws-quota-max" => Some(max),
+            "x-mws-quota-remaining" => Some(remaining),
+            "x-mws-quota-resetson" => Some(resets),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn both_documented_and_recorded_forms_are_read() {
+        let documented = read("3600", "10", "Wed, 06 Mar 2013 19:07:58 GMT");
+        assert_eq!(documented.most, Some(Decimal::from(3600)));
+        assert_eq!(documented.remaining, Some(Decimal::from(10)));
+        assert_eq!(documented.resets_at, Some("2013-03-06T19:07:58Z".parse().unwrap()));
+        let recorded = read("60.0", "78.0", "2018-04-27T15:47:00.000Z");
+        assert_eq!(recorded.most, Some(Decimal::from(60)));
+        assert_eq!(recorded.remaining, Some(Decimal::from(78)));
+        assert_eq!(recorded.resets_at, Some("2018-04-27T15:47:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out() {
+        assert_eq!(read("many", "-1", "soon"), QuotaHeaders::default());
+        assert_eq!(read("", "1e400", ""), QuotaHeaders::default());
+        assert_eq!(QuotaHeaders::read(|_| None), QuotaHeaders::default());
+    }
+}
