@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value};
 
 use super::column::{Column, Command};
+use super::lines::LineCounter;
 use super::row::{Problem, Row, Usual};
 
 /// A row with the line of the input that it came from.
@@ -59,16 +60,17 @@ fn csv_lines(text: &str) -> (Lines, Vec<Problem>) {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let (mut lines, mut problems) = (Vec::new(), Vec::new());
     let mut header: Option<Vec<Option<Column>>> = None;
+    let mut counter = LineCounter::new(text);
     for record in reader.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(1, csv::Position::line);
+                let line = counter.line_of(error.position().map(csv::Position::byte));
                 problems.push(Problem::new(line, None, "cannot be read as CSV"));
                 break;
             }
         };
-        let line = record.position().map_or(1, csv::Position::line);
+        let line = counter.line_of(record.position().map(csv::Position::byte));
         let Some(columns) = &header else {
             let (columns, faults) = columns_of(line, &record);
             problems.extend(faults);

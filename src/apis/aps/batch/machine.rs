@@ -156,7 +156,8 @@ pub enum Reply {
 }
 
 impl Batch {
-    /// A batch of which nothing was sent.
+    /// A batch of which nothing was sent. Make it when its turn has come: the deadline for its validation
+    /// runs from now.
     pub fn new(file: &BatchFile, now: Timestamp) -> Batch {
         Batch {
             reference: file.reference.clone(),
@@ -203,16 +204,10 @@ impl Batch {
             Step::Upload => {
                 batch.enter(Stage::UploadSent, patience, now);
                 batch.uploads += 1;
-                if batch.uploads == 1 {
-                    batch.awaited_since = now;
-                }
             }
             Step::Process => {
                 batch.enter(Stage::ProcessSent, patience, now);
                 batch.processes += 1;
-                if batch.processes == 1 {
-                    batch.awaited_since = now;
-                }
             }
             Step::GiveUp => batch.give_up(),
             Step::Ask | Step::Wait(_) | Step::Nothing => {}
@@ -342,6 +337,9 @@ impl Batch {
         } else {
             self.enter(Stage::Validated, patience, now);
             self.next_at = now;
+            if self.processes == 0 {
+                self.awaited_since = now;
+            }
         }
     }
 

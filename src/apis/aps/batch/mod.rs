@@ -12,6 +12,7 @@ pub mod answer;
 pub mod column;
 pub mod file;
 pub mod input;
+mod lines;
 pub mod machine;
 pub mod multipart;
 pub mod request;

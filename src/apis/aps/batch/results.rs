@@ -3,6 +3,7 @@
 //! Owns: reading the result text by its header's words. Must never know: which file the rows belong to.
 //! The card's number and expiry are never read.
 
+use super::lines::LineCounter;
 use crate::apis::aps::code::Code;
 
 /// One row as the provider answered it.
@@ -44,11 +45,13 @@ pub fn is_result_text(text: &str) -> bool {
 /// When the header lacks `Line_Number` or `response_code`.
 pub fn read(text: &str) -> Result<Results, String> {
     let text = text.trim_start_matches('\u{feff}').replace(['\u{201c}', '\u{201d}'], "\"");
+    let text = text.trim_start();
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(true)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(text.trim_start().as_bytes());
+        .from_reader(text.as_bytes());
+    let mut counter = LineCounter::new(text);
     let header = reader.headers().map_err(|_| "the result text has no header".to_owned())?.clone();
     let place = |name: &str| header.iter().position(|word| word.eq_ignore_ascii_case(name));
     let line_place = place("Line_Number").ok_or("the result text has no column Line_Number")?;
@@ -59,7 +62,7 @@ pub fn read(text: &str) -> Result<Results, String> {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                results.unreadable.push(error.position().map_or(0, csv::Position::line));
+                results.unreadable.push(counter.line_of(error.position().map(csv::Position::byte)));
                 continue;
             }
         };
@@ -77,7 +80,7 @@ pub fn read(text: &str) -> Result<Results, String> {
                 amount: cell(others[2]),
                 currency: cell(others[3]),
             }),
-            _ => results.unreadable.push(record.position().map_or(0, csv::Position::line)),
+            _ => results.unreadable.push(counter.line_of(record.position().map(csv::Position::byte))),
         }
     }
     Ok(results)
