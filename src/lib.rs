@@ -2,9 +2,13 @@
 
 pub mod alerts;
 pub mod apis;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod payments;
+pub mod reconcile;
 pub mod reports;
 pub mod simulator;
 pub mod store;

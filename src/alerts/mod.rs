@@ -1,1 +1,53 @@
-//! The alerts room.
+//! Alerts reach people: outbox -> words -> target.
+//!
+//! Owns: which target hears of what, the words, and each target's config, limits and escaping. Must never
+//! know: why an alert was raised, how the outbox is kept.
+//!
+//! A new target is one file here that implements [`target::Target`], and its line in [`config`].
+//! In reading order: `config` says what there is, `routes` who hears what, `words` what is said, `target`
+//! what every target can do, `slack` and `webhook` the targets, `post` how it travels, `classify` what the
+//! answer means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
+
+pub mod classify;
+pub mod config;
+pub mod deliver;
+pub mod outbox;
+pub mod post;
+pub mod routes;
+pub mod secret;
+pub mod slack;
+pub mod target;
+pub mod webhook;
+pub mod words;
+
+pub use config::{AlertConfig, AlertSection, Problem};
+pub use deliver::{Deliverer, Round};
+pub use routes::Routes;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::payments::alert::{Alert, Severity};
+    use crate::payments::money::Money;
+
+    /// A declined charge; the digits after the `/` of the key become part of its id.
+    pub(crate) fn alert(key: &str) -> Alert {
+        let number: u32 = key.rsplit('/').next().unwrap_or_default().parse().unwrap();
+        Alert {
+            key: key.to_owned(),
+            kind: "declined".to_owned(),
+            severity: Severity::Critical,
+            account: "shop-de".parse().unwrap(),
+            object: Some(format!("shop-de/charge/S01-0000000-0000000-C{number:06}").parse().unwrap()),
+            merchant_reference: Some("ORDER-1001".to_owned()),
+            amount: Some(Money::parse("14.00", "EUR").unwrap()),
+            state: Some("Declined".to_owned()),
+            reason: Some("HardDeclined".to_owned()),
+            headline: "A charge was declined".to_owned(),
+            explanation: "The buyer's bank refused.".to_owned(),
+            advice: "Cancel the order.".to_owned(),
+            look: "https://pay.amazon.com/ and reconciled show".to_owned(),
+            occurred_at: "2026-01-15T09:30:00Z".parse().unwrap(),
+            found_at: "2026-01-16T05:35:00Z".parse().unwrap(),
+        }
+    }
+}

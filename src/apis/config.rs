@@ -194,7 +194,8 @@ pub enum Region {
 }
 
 impl Region {
-    /// Reads a region, or a country that belongs to one (amazon-pay-v2 sheet, section 1), in any case.
+    /// Reads a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are
+    /// the aliases of the official clients (amazon-pay-v2 sheet, section 1).
     pub fn from_word(word: &str) -> Option<Region> {
         match word.to_ascii_lowercase().as_str() {
             "na" | "us" => Some(Region::Na),
@@ -213,7 +214,7 @@ impl Region {
         }
     }
 
-    /// The front page where a merchant of this region signs in.
+    /// The front page where a merchant of this region signs in. No deeper address is documented.
     pub fn look(self) -> &'static str {
         match self {
             Region::Na => "https://sellercentral.amazon.com/",

@@ -15,8 +15,11 @@ pub mod amazon_pay_v2;
 pub mod aps;
 pub mod config;
 pub mod pace;
+mod registry;
 pub mod secret;
 pub mod transport;
+
+pub use registry::{NAMES, ReadSection, Settings, settings};
 
 /// A sight of one object, some time later.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;

@@ -200,6 +200,13 @@ impl Pace {
         Some(bucket.level(state.limiters.limits(bucket.class), now_ns))
     }
 
+    /// The quota of an operation, if one was set.
+    pub fn quota(&self, account: &AccountName, operation: &str) -> Option<Quota> {
+        let state = self.shared.state();
+        let bucket = &state.buckets[state.place(account, operation)?];
+        Some(state.limiters.limits(bucket.class).quota)
+    }
+
     /// What a bucket has seen since the start.
     pub fn used(&self, account: &AccountName, operation: &str) -> Used {
         let state = self.shared.state();

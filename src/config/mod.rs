@@ -1,5 +1,391 @@
-//! x
+//! config.toml → a checked [`Config`], or all its problems at once.
+//!
+//! Owns: the file as a whole and the keys that belong to no single room. Must never know: what a
+//! section means; each room reads and checks its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::alerts::{self, secret::Vault};
+use crate::apis;
+use crate::apis::secret::SecretLoader;
+use crate::payments::object::{AccountName, Kind};
+use crate::payments::schedule::Policy;
+use crate::reports;
+
+mod account;
 mod lines;
 mod poll;
 mod problem;
 mod section;
+
+pub use account::AccountConfig;
+pub use problem::Problem;
+
+use lines::Lines;
+use poll::PollSection;
+use problem::Findings;
+
+/// Everything that the file says, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The store.
+    pub store: StoreConfig,
+    /// The control socket.
+    pub control: ControlConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Polling as a whole.
+    pub polling: PollingConfig,
+    /// The accounts, in the file's order.
+    pub accounts: Vec<AccountConfig>,
+    /// Where alerts go.
+    pub alerts: alerts::AlertConfig,
+    /// The report files.
+    pub reports: reports::config::ReportsConfig,
+}
+
+impl Config {
+    /// Accounts whose declines no alert target would hear of: worth a word before money is lost in silence.
+    pub fn unheard(&self) -> Vec<&AccountName> {
+        let is_unheard =
+            |account: &&AccountConfig| !self.alerts.routes.is_heard(&account.name, account.api.is_sandbox());
+        self.accounts.iter().filter(is_unheard).map(|account| &account.name).collect()
+    }
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// The store's folder.
+    pub folder: PathBuf,
+    /// Memory for the index, mebibytes.
+    pub cache_mib: u64,
+    /// The process refuses to start below this much free space, mebibytes.
+    pub free_floor_mib: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig { folder: PathBuf::new(), cache_mib: 48, free_floor_mib: 64 }
+    }
+}
+
+/// `[control]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ControlConfig {
+    /// The Unix-domain socket that commands use.
+    pub socket: PathBuf,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `auto`, `text`, `journal`, `json`.
+    pub format: String,
+    /// A level or directives.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig { format: "auto".to_owned(), filter: "info".to_owned() }
+    }
+}
+
+/// `[polling]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PollingConfig {
+    /// Requests under way at once in the whole process.
+    pub most_in_flight: usize,
+    /// Requests under way at once for one kind of one account.
+    pub most_in_flight_per_kind: usize,
+    /// How long polls under way may take to finish when the process is asked to stop, seconds.
+    pub stop_within_s: u64,
+}
+
+impl Default for PollingConfig {
+    fn default() -> PollingConfig {
+        PollingConfig { most_in_flight: 256, most_in_flight_per_kind: 16, stop_within_s: 20 }
+    }
+}
+
+/// The surroundings that a configuration refers to.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// `$CREDENTIALS_DIRECTORY`.
+    pub credentials: Option<PathBuf>,
+    /// `$STATE_DIRECTORY`.
+    pub state: Option<PathBuf>,
+    /// `$LOGS_DIRECTORY`.
+    pub logs: Option<PathBuf>,
+    /// `$RUNTIME_DIRECTORY`.
+    pub runtime: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// From the environment that systemd sets; of several folders the first (operations.md 4.2).
+    pub fn of_process() -> Surroundings {
+        let folder = |name: &str| {
+            let value = std::env::var_os(name)?;
+            std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
+        };
+        Surroundings {
+            credentials: folder("CREDENTIALS_DIRECTORY"),
+            state: folder("STATE_DIRECTORY"),
+            logs: folder("LOGS_DIRECTORY"),
+            runtime: folder("RUNTIME_DIRECTORY"),
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It can be read, but not used: all that is wrong with it.
+    #[error("{path} has {count} problem(s)", path = path.display(), count = problems.len())]
+    Bad {
+        /// Which file.
+        path: PathBuf,
+        /// In the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// When it cannot be read or used; then all that is wrong with it.
+pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+    let text = text_of(path)?;
+    let (config, problems) = read(&text, path, surroundings, false);
+    config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
+}
+
+/// Reads and checks the file without looking for the secrets that it refers to: for checking it on another
+/// machine, and for commands that send nothing. No account can sign and no target can be sent to.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_secrets(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+    let text = text_of(path)?;
+    let (config, problems) = read(&text, path, surroundings, true);
+    config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The configuration, if nothing is wrong with it, and else all that is.
+fn read(
+    text: &str,
+    path: &Path,
+    surroundings: &Surroundings,
+    is_blind: bool,
+) -> (Option<Config>, Vec<Problem>) {
+    let mut table: Table = match toml::from_str(text) {
+        Ok(table) => table,
+        Err(error) => return (None, vec![syntax_problem(text, &error)]),
+    };
+    let lines = Lines::read(text);
+    let mut findings = Findings::new(&lines);
+    let loader =
+        if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
+    let vault = if is_blind { Vault::Closed } else { Vault::Open(surroundings.credentials.as_deref()) };
+
+    let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
+    let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
+    let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
+    let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
+    let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
+    let reports = read_reports(take_table(&mut table, "reports", &mut findings), surroundings, &mut findings);
+    let written = take_tables(&mut table, "account", &mut findings);
+    if written.is_empty() {
+        findings.add("account", "there is none", "add an [[account]] section; config.toml shows how");
+    }
+    let environments = account::environments(&written);
+    let accounts = account::read_all(written, &general, &loader, &mut findings);
+    let written = take_tables(&mut table, "alert", &mut findings);
+    let alerts = read_alerts(written, &environments, vault, &mut findings);
+    for key in table.keys() {
+        let remedy = "expected store, control, log, polling, poll, reports, [[account]] or [[alert]]";
+        findings.add(key, "is not a section that is known here", remedy);
+    }
+    let (store, control) = with_folders(store, control, surroundings, &mut findings);
+    check_plain(&log, polling, &mut findings);
+    let problems = findings.into_problems();
+    let config = match (reports, alerts) {
+        (Some(reports), Some(alerts)) if problems.is_empty() => {
+            Some(Config { path: path.to_owned(), store, control, log, polling, accounts, alerts, reports })
+        }
+        _ => None,
+    };
+    (config, problems)
+}
+
+fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
+    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    Problem {
+        line,
+        key: "file".to_owned(),
+        what: format!("is not TOML: {}", error.message().trim()),
+        remedy: "mend that line first; other problems show after it".to_owned(),
+    }
+}
+
+fn take_table(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Table {
+    match table.remove(key) {
+        None => Table::new(),
+        Some(Value::Table(section)) => section,
+        Some(_) => {
+            findings.add(key, "is not a section", format!("write [{key}] and its keys below"));
+            Table::new()
+        }
+    }
+}
+
+fn take_tables(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Vec<Table> {
+    match table.remove(key) {
+        None => Vec::new(),
+        Some(Value::Array(members)) if members.iter().all(Value::is_table) => members
+            .into_iter()
+            .filter_map(|member| if let Value::Table(table) = member { Some(table) } else { None })
+            .collect(),
+        Some(_) => {
+            findings.add(key, "is not a list of sections", format!("write [[{key}]] with double brackets"));
+            Vec::new()
+        }
+    }
+}
+
+fn section_of<T: Default + serde::de::DeserializeOwned>(
+    table: &mut Table,
+    key: &str,
+    findings: &mut Findings<'_>,
+) -> T {
+    let written = take_table(table, key, findings);
+    section::read(written, key, findings).unwrap_or_default()
+}
+
+fn with_folders(
+    mut store: StoreConfig,
+    mut control: ControlConfig,
+    surroundings: &Surroundings,
+    findings: &mut Findings<'_>,
+) -> (StoreConfig, ControlConfig) {
+    if store.folder.as_os_str().is_empty() {
+        match &surroundings.state {
+            Some(state) => store.folder = state.join("store"),
+            None => store.folder = PathBuf::from("/var/lib/reconciled/store"),
+        }
+    }
+    if control.socket.as_os_str().is_empty() {
+        match &surroundings.runtime {
+            Some(runtime) => control.socket = runtime.join("control.sock"),
+            None => control.socket = PathBuf::from("/run/reconciled/control.sock"),
+        }
+    }
+    for (key, path) in [("store.folder", &store.folder), ("control.socket", &control.socket)] {
+        if !path.is_absolute() {
+            findings.add(key, "is not an absolute path", "begin it with /");
+        }
+    }
+    if !(8..=4096).contains(&store.cache_mib) {
+        findings.add("store.cache_mib", "is outside 8 to 4096", "48 is the default");
+    }
+    (store, control)
+}
+
+fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<'_>) {
+    if !["auto", "text", "journal", "json"].contains(&log.format.as_str()) {
+        findings.add("log.format", format!("{:?} is not known", log.format), "auto, text, journal or json");
+    }
+    for (key, number) in [
+        ("most_in_flight", polling.most_in_flight),
+        ("most_in_flight_per_kind", polling.most_in_flight_per_kind),
+    ] {
+        if !(1..=10_000).contains(&number) {
+            findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
+        }
+    }
+    if polling.stop_within_s == 0 {
+        findings.add(
+            "polling.stop_within_s",
+            "is 0",
+            "20 is the default; keep it under the unit's TimeoutStopSec",
+        );
+    }
+}
+
+fn read_reports(
+    table: Table,
+    surroundings: &Surroundings,
+    findings: &mut Findings<'_>,
+) -> Option<reports::config::ReportsConfig> {
+    let written: reports::config::ReportsSection = section::read(table, "reports", findings)?;
+    let logs = surroundings.logs.as_deref().unwrap_or(Path::new("/var/log/reconciled"));
+    match written.resolve(Some(logs)) {
+        Ok(config) => {
+            let zone = crate::timetable::zone(&config.zone_name);
+            match zone.and_then(|zone| crate::timetable::Timetable::new(&config.schedule, zone)) {
+                Ok(_) => Some(config),
+                Err(error) => {
+                    findings.add("reports.schedule", error.to_string(), "for example \"10 0 * * *\"");
+                    None
+                }
+            }
+        }
+        Err(problems) => {
+            for problem in problems {
+                findings.add(&problem.key, problem.what, problem.remedy);
+            }
+            None
+        }
+    }
+}
+
+fn read_alerts(
+    tables: Vec<Table>,
+    accounts: &BTreeMap<AccountName, bool>,
+    vault: Vault<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<alerts::AlertConfig> {
+    let mut sections = Vec::new();
+    let mut is_whole = true;
+    for (number, table) in tables.into_iter().enumerate() {
+        match section::read::<alerts::AlertSection>(table, &format!("alert.{number}"), findings) {
+            Some(section) => sections.push(section),
+            None => is_whole = false,
+        }
+    }
+    match alerts::config::resolve(&sections, accounts, vault) {
+        Ok(config) => Some(config).filter(|_| is_whole),
+        Err(problems) => {
+            for problem in problems {
+                findings.add(&problem.key, problem.what, problem.remedy);
+            }
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::section;
 
 /// A length of time as written: `"1h"`, `"90s"`, `"2h 30m"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
+pub(super) struct Span(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
@@ -160,6 +160,11 @@ impl PollSection {
                 findings.add(&path, error.to_string(), "use a kind such as charge or refund");
             }
         }
+    }
+
+    /// The kinds that have a rhythm of their own here.
+    pub(super) fn kinds_named(&self) -> Vec<&str> {
+        self.kinds.keys().map(String::as_str).collect()
     }
 
     /// The policy of one kind: the defaults, then `[poll]`, then the account's own, the kind's each after

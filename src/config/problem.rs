@@ -43,10 +43,13 @@ impl<'a> Findings<'a> {
 
     /// Adds a problem of the key at `path`; the line is that of the nearest part of the path that exists.
     pub(super) fn add(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let line = self.lines.of(path);
-        self.problems.push(Problem { line, key: path.to_owned(), what: what.into(), remedy: remedy.into() });
+        let what = what.into();
+        let key = path.replace('[', ".").replace(']', "");
+        let line = self.lines.of(&key);
+        self.problems.push(Problem { line, key, what, remedy: remedy.into() });
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }

@@ -28,7 +28,8 @@ pub(super) async fn keep(beat: Arc<Notify>, clock: SharedClock, stop: Cancellati
     };
     let mut was_silent = false;
     loop {
-        let patience = if scheduler.is_some() && !was_silent { LONGEST_SILENCE } else { Duration::from_secs(60) };
+        let patience =
+            if scheduler.is_some() && !was_silent { LONGEST_SILENCE } else { Duration::from_secs(60) };
         tokio::select! {
             () = stop.cancelled() => break,
             () = poke.notified() => was_silent = false,

@@ -51,7 +51,10 @@ pub(super) async fn keep_alive(board: Arc<Board>, clock: SharedClock, stop: Canc
         if stalled.is_empty() {
             tell(&[NotifyState::Watchdog]);
         } else if !was_stalled {
-            tracing::error!(loops = stalled.join(", "), "loops make no progress; the service manager will restart this process");
+            tracing::error!(
+                loops = stalled.join(", "),
+                "loops make no progress; the service manager will restart this process"
+            );
         }
         was_stalled = !stalled.is_empty();
         tokio::select! {

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::alert::Alert;
-use super::lifecycle::{Lifecycle, Phase, StateFacts};
+use super::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
+use super::money::Money;
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
@@ -86,8 +87,7 @@ fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<D
             format!("It was {from} and is now {}, which cannot follow.", facts.name),
         );
     }
-    let expected =
-        record.details.amount.or_else(|| record.sight.as_ref().and_then(|sight| sight.observation.amount));
+    let expected = record.details.amount.or_else(|| settled_amount(setting, record));
     if let (Some(expected), Some(amount)) = (expected, seen.amount)
         && expected != amount
     {
@@ -108,6 +108,14 @@ fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<D
         );
     }
     None
+}
+
+/// The amount last seen, unless the object is still a draft whose amount may change.
+fn settled_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
+    let seen = &record.sight.as_ref()?.observation;
+    let facts = setting.lifecycle.state(&seen.state)?;
+    let is_draft = facts.phase == Phase::Resting && facts.outcome == Outcome::Undecided;
+    seen.amount.filter(|_| !is_draft)
 }
 
 /// An answer older than what is known already: news that was overtaken.
@@ -181,7 +189,9 @@ fn accept(
     mark: Option<Doubt>,
     now: Timestamp,
 ) -> Decision {
-    let Some(facts) = setting.lifecycle.state(&seen.state) else { return quiet(record) };
+    let Some(mut facts) = setting.lifecycle.state(&seen.state) else { return quiet(record) };
+    // The same state can be a good or a bad end, depending on its reason.
+    facts.outcome = setting.lifecycle.outcome(facts.name, &seen.reasons).unwrap_or(facts.outcome);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
     let is_changed = is_move || before.sight.as_ref().is_none_or(|sight| differs(&sight.observation, &seen));
     let since = match &before.sight {
@@ -272,7 +282,7 @@ fn row(
         to: seen.state.clone(),
         reasons: seen.reasons.clone(),
         phase: facts.map_or(Phase::Resting, |facts| facts.phase),
-        outcome: facts.map_or(super::lifecycle::Outcome::Undecided, |facts| facts.outcome),
+        outcome: facts.map_or(Outcome::Undecided, |facts| facts.outcome),
         amount: seen.amount.or(record.details.amount),
         merchant_reference: record.merchant_reference().map(str::to_owned),
         happened_at: seen.updated_at.unwrap_or(now),

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -65,6 +66,13 @@ pub struct Tally {
     pub last_round_at: Option<Timestamp>,
     /// Since when the provider refuses the account, if it does.
     pub refused_since: Option<Timestamp>,
+    /// When a refused account is tried again.
+    pub next_probe_at: Option<Timestamp>,
+    /// What the provider said when it refused.
+    pub refusal: Option<String>,
+    /// When the account's loop last looked around, by the clock's monotonic time.
+    #[serde(skip)]
+    last_turn: Duration,
 }
 
 /// Everything that polling needs, shared by all accounts.
@@ -99,6 +107,19 @@ impl Reconcile {
     /// What was done for each account since start.
     pub fn tallies(&self) -> BTreeMap<AccountName, Tally> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Accounts whose loop has not looked around for `limit`; none in a healthy process.
+    pub fn stalled(&self, limit: Duration) -> Vec<String> {
+        let now = self.clock.monotonic();
+        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_stalled = |tally: &Tally| now.saturating_sub(tally.last_turn) > limit;
+        tallies.iter().filter(|(_, tally)| is_stalled(tally)).map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// An account's loop has ended on purpose: its silence means nothing from now on.
+    fn left(&self, account: &AccountName) {
+        self.tally(account, |tally| tally.last_turn = Duration::MAX);
     }
 
     fn tally(&self, account: &AccountName, change: impl FnOnce(&mut Tally)) {

@@ -39,9 +39,13 @@ impl Reconcile {
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
+                self.left(&account.name);
                 return Ok(());
             }
-            let wait = if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
+            let turn = self.clock.monotonic();
+            self.tally(&account.name, |tally| tally.last_turn = turn);
+            let wait =
+                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
             tokio::select! {
                 biased;
                 Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
@@ -80,8 +84,11 @@ impl Reconcile {
             }
             let now = self.clock.now();
             let due = self.store.due(&account.name, &kind, now, under_way + room).await?;
-            let waiting: Vec<_> =
-                due.into_iter().filter(|record| !flight.objects.contains(&record.object)).take(room).collect();
+            let waiting: Vec<_> = due
+                .into_iter()
+                .filter(|record| !flight.objects.contains(&record.object))
+                .take(room)
+                .collect();
             if waiting.is_empty() {
                 if let Some(next) = self.store.next_due(&account.name, &kind).await?
                     && next > now
@@ -137,7 +144,11 @@ impl Reconcile {
             Polled::Answered => (gate.accepted(), String::new()),
             Polled::AccountRefused { detail } => (gate.refused(now), detail),
         };
-        self.tally(&account.name, |tally| tally.refused_since = gate.closed_since());
+        self.tally(&account.name, |tally| {
+            tally.refused_since = gate.closed_since();
+            tally.next_probe_at = gate.next_probe_at();
+            tally.refusal = Some(detail.clone()).filter(|detail| !detail.is_empty());
+        });
         if turn != Turn::Same {
             let since = gate.closed_since().map(|since| since.to_string()).unwrap_or_default();
             self.store.remember(&refused_name(account), &since).await?;
@@ -163,5 +174,7 @@ fn refused_name(account: &Account) -> String {
 }
 
 fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).clamp(Duration::from_millis(1), LONGEST_WAIT)
+    Duration::try_from(at.duration_since(now))
+        .unwrap_or(Duration::ZERO)
+        .clamp(Duration::from_millis(1), LONGEST_WAIT)
 }

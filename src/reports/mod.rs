@@ -1,1 +1,46 @@
-//! The reports room.
+//! The nightly report: what was decided in a business day, and what was still open at its end.
+//!
+//! Owns: which rows go in which file, the files, the folder they are published in. Must never know:
+//! providers, chats, how the store keeps its rows.
+//!
+//! # Which day an item belongs to
+//!
+//! The day in which *we saw* it (`seen_at`), whenever the provider says that it happened; both times stand
+//! in every row. A provider's time can lie in a day whose report is already published, and a published file
+//! must never change. So nothing is lost between two days and nothing is counted twice.
+//!
+//! # How the state at the end of a day is found
+//!
+//! From history rows seen before that moment, never from what is known now: an object that was open then and
+//! is final today still stands in that day's `pending` file when the report is made again. Objects enrolled
+//! at or after the end are left out. Only two things are not history, and a repetition can differ by them: an
+//! object never seen before the end shows the amount and reference that it is enrolled with (the shop may add
+//! them later), and a quarantine for lack of good answers leaves no history row. A report that differs from
+//! the published one becomes a new revision beside it and says what it supersedes.
+//!
+//! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
+//! CSV file), `totals`, `book` (all sheets of a day), `gather` (from the store), `summary`, `html`,
+//! `manifest`, `write` (the folder), `make` (the steps).
+
+mod book;
+mod columns;
+pub mod config;
+pub mod day;
+mod gather;
+mod html;
+mod make;
+mod manifest;
+mod sheet;
+mod standing;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod totals;
+mod write;
+
+pub use config::{ReportsConfig, ReportsSection};
+pub use make::{Made, ReportError, Reports};
+
+/// Version of the columns and of the JSON files. Within a version columns are only ever added at the end,
+/// never renamed or moved (operations.md, section 7.4).
+pub const SCHEMA_VERSION: u32 = 1;

@@ -117,7 +117,11 @@ pub fn public_key_der(text: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn write_secret(file: &Path, secret: &str) -> io::Result<()> {
+/// Writes a secret so that only its owner can read it.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_secret(file: &Path, secret: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

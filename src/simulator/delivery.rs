@@ -24,8 +24,8 @@ pub(super) struct Delivery {
 enum Manner {
     /// All at once.
     Whole,
-    /// So many bytes, then an error.
-    Cut(usize),
+    /// So many bytes, a pause in which they leave the house, then an error.
+    Cut { left: usize, is_paused: bool },
     /// So many bytes, then nothing.
     Stall(usize),
     /// The bytes again and again until so many are left to send; `None`: for ever.
@@ -44,7 +44,7 @@ impl Delivery {
         let mut delivery = Delivery::whole(body);
         delivery.manner = match carriage {
             Carriage::Whole | Carriage::Hang | Carriage::Reset => Manner::Whole,
-            Carriage::CutAfter(count) => Manner::Cut(count),
+            Carriage::CutAfter(count) => Manner::Cut { left: count, is_paused: false },
             Carriage::HangAfter(count) => Manner::Stall(count),
             Carriage::Repeat(total) => Manner::Repeat(total),
             Carriage::Drip(per_second) => {
@@ -75,11 +75,17 @@ impl Body for Delivery {
         let whole = self.bytes.len();
         let piece = match &mut self.manner {
             Manner::Whole => self.take(whole),
-            Manner::Cut(left) | Manner::Stall(left) if *left > 0 => {
+            Manner::Cut { left, .. } | Manner::Stall(left) if *left > 0 => {
                 let count = std::mem::take(left);
                 self.take(count)
             }
-            Manner::Cut(_) => return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
+            Manner::Cut { is_paused, .. } => {
+                if std::mem::replace(is_paused, true) {
+                    return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+                }
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Manner::Stall(_) => return Poll::Pending,
             Manner::Repeat(None) => Some(self.bytes.clone()),
             Manner::Repeat(Some(left)) => {

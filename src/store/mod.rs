@@ -1,1 +1,390 @@
-//! The store room.
+//! The store: what is known, what is owed.
+//!
+//! Owns: facts in an append-only journal, synced before anything is acknowledged; an index that is derived
+//! from it (records, who is due, the outbox, history, counts); one atomic commit per decision. The only room
+//! that names an engine. Must never know: what a state means, the network, the present time.
+//!
+//! A verb that changes something returns when that survives a power cut, with two exceptions that cost one
+//! repeated step and are told where they stand: a poll that saw nothing new ([`Commit::is_news`]) and a
+//! failed delivery ([`Delivery::Retry`]). After a fatal error ([`StoreError::is_fatal`]) nothing is
+//! acknowledged any more: exit and start again.
+//!
+//! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
+//! from it), `view` and `keys` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
+//! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`.
+
+mod backup;
+mod check;
+pub mod disk;
+mod due;
+mod entry;
+mod facts;
+mod index;
+mod journal;
+mod keys;
+mod lists;
+mod lock;
+mod open;
+mod operations;
+mod outbox;
+mod reading;
+mod replay;
+mod rescue;
+mod signals;
+#[cfg(test)]
+mod tests;
+mod types;
+mod value;
+mod view;
+mod writer;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
+use crate::payments::record::{Enrolment, Record, Transition};
+
+pub use backup::BackupReport;
+pub use check::CheckReport;
+pub use journal::Damage;
+pub use types::{
+    AlertFilter, AlertRow, Commit, Committed, Count, Cursor, Delivery, DeliveryRow, DeliveryStatus, Enrolled,
+    Filter, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
+};
+
+use index::Index;
+use writer::{Engine, locked};
+
+/// Enrolments or questions that share a journal entry.
+const CHUNK: usize = 500;
+
+/// A handle on the store of this process; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("folder", &self.engine.folder).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens a store, or makes one in a folder that is empty or missing. `now` is told to whoever comes
+    /// second. Errors: see [`OpenError`]; what was found and mended on the way stands in [`Opening`].
+    pub async fn open(options: Options, now: Timestamp) -> Result<(Store, Opening), OpenError> {
+        let opened = tokio::task::spawn_blocking(move || open::open(&options, now)).await;
+        let (engine, opening) =
+            opened.map_err(|error| OpenError::Index(format!("opening stopped: {error}")))??;
+        Ok((Store { engine: Arc::new(engine) }, opening))
+    }
+
+    /// Begins to watch objects: one answer for each, in order. Enrolling again changes nothing but details
+    /// that were missing. Durable chunk by chunk: after an error some may be enrolled; enrol all again.
+    pub async fn enrol(
+        &self,
+        enrolments: Vec<Enrolment>,
+        now: Timestamp,
+    ) -> Result<Vec<Enrolled>, StoreError> {
+        self.in_chunks(enrolments, move |group, chunk| operations::enrol(group, chunk, now)).await
+    }
+
+    /// A record by its full name.
+    pub async fn record(&self, object: &ObjectRef) -> Result<Option<Record>, StoreError> {
+        let object = object.clone();
+        self.read(move |index| lists::record(index, &object)).await
+    }
+
+    /// All records with this id, of whatever account and kind.
+    pub async fn find(&self, id: &ObjectId) -> Result<Vec<Record>, StoreError> {
+        let id = id.clone();
+        self.read(move |index| lists::find(index, &id)).await
+    }
+
+    /// Up to `limit` records that are due, in the order in which to ask: those that an operator asked for;
+    /// then those near a deadline, with every fourth the longest overdue of all. Nothing is marked: one
+    /// already in flight is handed out again, so ask for as many more as are in flight.
+    pub async fn due(
+        &self,
+        account: &AccountName,
+        kind: &Kind,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        let (account, kind) = (account.clone(), kind.clone());
+        self.read(move |index| due::due(index, &account, &kind, now, limit)).await
+    }
+
+    /// When the next record of an account and kind is due; in the past while some are.
+    pub async fn next_due(
+        &self,
+        account: &AccountName,
+        kind: &Kind,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (account, kind) = (account.clone(), kind.clone());
+        self.read(move |index| due::next_due(index, &account, &kind)).await
+    }
+
+    /// Writes all that follows from a poll, or nothing when the record changed since it was read.
+    pub async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        self.engine.write(move |group| operations::commit(group, commit)).await
+    }
+
+    /// An operator wants these polled now, before all others; finished ones too, for one look. False for
+    /// those that are not known.
+    pub async fn ask(&self, objects: Vec<ObjectRef>, now: Timestamp) -> Result<Vec<bool>, StoreError> {
+        self.in_chunks(objects, move |group, chunk| operations::ask(group, chunk, now)).await
+    }
+
+    /// Somebody says that there is news: due now, in its ordinary place. False when the object is unknown
+    /// or finished, which nothing but [`Store::ask`] changes. Not journaled: a crash costs only the hint.
+    pub async fn hint(&self, object: &ObjectRef, now: Timestamp) -> Result<bool, StoreError> {
+        let object = object.clone();
+        self.engine.write(move |group| operations::hint(group, &object, now)).await
+    }
+
+    /// Stops watching: the record goes, its history stays with a last row `forgotten by ...`, whose
+    /// outcome is undecided. False when the object is not known.
+    pub async fn forget(&self, object: &ObjectRef, now: Timestamp, by: &str) -> Result<bool, StoreError> {
+        let (object, by) = (object.clone(), by.to_owned());
+        self.engine.write(move |group| operations::forget(group, &object, now, &by)).await
+    }
+
+    /// Owes alerts that no commit brings; how many are new. One whose key is known is not raised again.
+    pub async fn raise(&self, alerts: Vec<OwedAlert>, _now: Timestamp) -> Result<usize, StoreError> {
+        self.engine.write(move |group| operations::raise(group, alerts)).await
+    }
+
+    /// Deliveries of a target that are due, the longest due first.
+    pub async fn owed(&self, target: &str, now: Timestamp, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        let target = target.to_owned();
+        self.read(move |index| outbox::owed(index, &target, now, limit)).await
+    }
+
+    /// When the next delivery of a target is due; in the past while some are.
+    pub async fn next_owed(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
+        let target = target.to_owned();
+        self.read(move |index| outbox::next_owed(index, &target)).await
+    }
+
+    /// Puts down how an attempt went. One that is settled already, or unknown, stays as it is.
+    pub async fn settle(
+        &self,
+        key: &str,
+        target: &str,
+        delivery: Delivery,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (key, target) = (key.to_owned(), target.to_owned());
+        self.engine.write(move |group| operations::settle(group, &key, &target, &delivery, now)).await
+    }
+
+    /// Owes an alert again, to one target or to all of its targets; how many deliveries that makes.
+    pub async fn redeliver(
+        &self,
+        key: &str,
+        target: Option<&str>,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let (key, target) = (key.to_owned(), target.map(str::to_owned));
+        self.engine.write(move |group| operations::redeliver(group, &key, target.as_deref(), now)).await
+    }
+
+    /// Alerts with their deliveries, the newest first.
+    pub async fn alerts(
+        &self,
+        filter: AlertFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<AlertRow>, StoreError> {
+        self.read(move |index| outbox::list(index, &filter, after.as_ref(), limit)).await
+    }
+
+    /// All changes of an object's state, the oldest first; they outlive the record.
+    pub async fn history(&self, object: &ObjectRef) -> Result<Vec<Transition>, StoreError> {
+        let object = object.clone();
+        self.read(move |index| lists::history(index, &object)).await
+    }
+
+    /// Changes of state seen in `[from, to)`, ordered by time, object and sequence.
+    pub async fn transitions(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Transition>, StoreError> {
+        self.read(move |index| lists::transitions(index, from, to, after.as_ref(), limit)).await
+    }
+
+    /// Records that match, in the order of ids. Looks at all of them, a page at a time.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Record>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |index| lists::list(index, &filter, after.as_ref(), limit)).await
+    }
+
+    /// Records that are still owed something, in the order of ids, without looking at finished ones.
+    pub async fn open_objects(
+        &self,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<Record>, StoreError> {
+        let filter = Filter { finished: Some(false), ..Filter::default() };
+        self.list(&filter, after, limit).await
+    }
+
+    /// How many records are alike, kept up to date with every commit.
+    pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
+        self.read(lists::counts).await
+    }
+
+    /// The object that was made first of those that are moving and still owed a poll, and when.
+    pub async fn oldest_moving(&self) -> Result<Option<(ObjectRef, Timestamp)>, StoreError> {
+        self.read(lists::oldest_moving).await
+    }
+
+    /// Keeps a small value under a name (a schedule done, a report made).
+    pub async fn remember(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.engine.write(move |group| operations::remember(group, name, value)).await
+    }
+
+    /// A remembered value.
+    pub async fn recall(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |index| lists::recall(index, &name)).await
+    }
+
+    /// All remembered values whose name starts with `prefix`, by name.
+    pub async fn recall_all(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read(move |index| lists::recall_all(index, &prefix)).await
+    }
+
+    /// How the store is doing. Cheap; does not wait.
+    pub fn stats(&self) -> Stats {
+        let engine = &self.engine;
+        let positive = |number: i64| u64::try_from(number).unwrap_or_default();
+        Stats {
+            journal_bytes: engine.journal_bytes.load(Ordering::Relaxed),
+            journal_sequence: engine.journal_sequence.load(Ordering::Relaxed),
+            synced_groups: engine.synced_groups.load(Ordering::Relaxed),
+            index_bytes: Index::file_bytes(&engine.folder.join("index")),
+            outbox_pending: positive(engine.outbox_pending.load(Ordering::Relaxed)),
+            outbox_dead: positive(engine.outbox_dead.load(Ordering::Relaxed)),
+            broken: engine.trouble().map(ToString::to_string),
+        }
+    }
+
+    /// Pulsed whenever something of the account became due earlier than it was (enrolled, asked, hinted,
+    /// found as a child or rescheduled), so that who sleeps until [`Store::next_due`] looks again. One
+    /// waiter an account; a pulse that nobody waits for is kept.
+    pub fn due_signal(&self, account: &AccountName) -> Arc<Notify> {
+        self.engine.signals.of(account)
+    }
+
+    /// Pulsed whenever a delivery became owed, so that who sleeps until [`Store::next_owed`] looks again.
+    pub fn outbox_signal(&self) -> Arc<Notify> {
+        self.engine.signals.outbox()
+    }
+
+    /// Compares the index with itself and reads the whole journal. Everybody else waits meanwhile.
+    pub async fn check(&self) -> Result<CheckReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let _writer_waits = locked(&engine.journal);
+            let mut report = CheckReport::default();
+            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
+            check::check_index(shared.as_ref().ok_or(StoreError::Closed)?, &mut report)?;
+            check::check_journal(&*engine.disk, &engine.folder.join("journal"), &mut report);
+            Ok(report)
+        })
+        .await
+    }
+
+    /// Copies the journal, as it is now, into an empty or missing folder, while work goes on. The copy is a
+    /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
+    /// new, failed attempts) is not in it.
+    pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let end = locked(&engine.journal).end();
+            backup::copy(&*engine.disk, &engine.folder, &to, end)
+        })
+        .await
+    }
+
+    /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free
+    /// for the next process. Errors when the store had failed before; it is released all the same.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let last = self.engine.write(|_| Ok(())).await;
+        let engine = Arc::clone(&self.engine);
+        let released = self.blocking(move || engine.release(last.is_ok())).await;
+        match self.engine.trouble() {
+            Some(error) => Err(error.clone()),
+            None => released,
+        }
+    }
+
+    /// Hands parts of a long list to the writer one behind the other, so that they share groups.
+    async fn in_chunks<I: Send + 'static, O: Send + 'static>(
+        &self,
+        items: Vec<I>,
+        work: impl Fn(&mut writer::Group<'_>, Vec<I>) -> Result<Vec<O>, StoreError> + Clone + Send + 'static,
+    ) -> Result<Vec<O>, StoreError> {
+        let mut results = Vec::with_capacity(items.len());
+        let mut waiting = Vec::with_capacity(items.len() / CHUNK + 1);
+        let mut items = items.into_iter();
+        loop {
+            let chunk: Vec<I> = items.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            let work = work.clone();
+            waiting.push(self.engine.submit(move |group| work(group, chunk))?);
+        }
+        for answer in waiting {
+            results.extend(self.engine.wait(answer).await?);
+        }
+        Ok(results)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
+            work(shared.as_ref().ok_or(StoreError::Closed)?)
+        })
+        .await
+    }
+
+    /// Runs on the blocking pool. A store that failed answers no questions either: what it would say may
+    /// never have become durable.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let result = match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) => Err(StoreError::Broken(format!("a read stopped in the middle: {error}"))),
+        };
+        result.map_err(|error| match error {
+            StoreError::Damaged(_) => self.engine.fail(error),
+            other => other,
+        })
+    }
+}

@@ -147,7 +147,7 @@ pub fn check(kind: ObjectKind, id: &ObjectId, is_sandbox: bool) -> Result<(), St
     }
     match form.kind {
         Some(told) if told != kind => {
-            Err(format!("{id} has the form of the id of a {}, not of a {}", told.name(), kind.name()))
+            Err(format!("{id} has the form of an id of kind {}, not {}", told.name(), kind.name()))
         }
         Some(_) | None => Ok(()),
     }
@@ -214,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             says(authorization, "S01-1234567-1234567-C012345", true).unwrap_err(),
-            "S01-1234567-1234567-C012345 has the form of the id of a capture, not of a authorization"
+            "S01-1234567-1234567-C012345 has the form of an id of kind capture, not authorization"
         );
         assert!(says(ObjectKind::OrderReference, "C01-1234567-1234567", true).is_err());
         assert!(says(ObjectKind::BillingAgreement, "B01-1234567-1234567", true).is_err());

@@ -1,6 +1,216 @@
 //! Amazon Pay through MWS: the "OffAmazonPayments" section, version 2013-01-01 (XML, HMAC).
+//!
+//! Owns: one exchange about one object, from the permit to the sight or failure (sheet amazon-pay-mws.md).
+//! Must never know: storage, schedules, chats. Only this file talks; `sign`, `wire` and `lifecycle` are pure.
 
+pub mod config;
 pub mod kind;
 pub mod lifecycle;
 pub mod sign;
 pub mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::config::Settings;
+use self::kind::ObjectKind;
+use self::sign::{Parameters, Target, signed_body};
+use self::wire::QuotaHeaders;
+use super::config::Environment;
+use super::pace::{Pace, Permit};
+use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
+use super::{Api, Fetching};
+use crate::clock::SharedClock;
+use crate::payments::lifecycle::Lifecycle;
+use crate::payments::object::{AccountName, Kind, ObjectId};
+use crate::payments::observation::{Failure, Observation};
+
+/// The farthest the provider lets a request's time be from its own (section 1.4).
+const WIDEST_CLOCK_OFFSET_S: u64 = 15 * 60;
+
+/// No answer has told the provider's time yet.
+const NO_OFFSET: i64 = i64::MIN;
+
+/// One account at Amazon Pay through MWS.
+pub struct AmazonPayMws {
+    settings: Settings,
+    transport: Arc<dyn Transport>,
+    clock: SharedClock,
+    clock_offset_s: AtomicI64,
+}
+
+impl AmazonPayMws {
+    /// An account that asks over `transport` and takes the time of its requests from `clock`.
+    pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> AmazonPayMws {
+        AmazonPayMws { settings, transport, clock, clock_offset_s: AtomicI64::new(NO_OFFSET) }
+    }
+
+    /// Tells `pace` the budget of every operation of this account.
+    pub fn set_quotas(&self, account: &AccountName, pace: &Pace) {
+        for (operation, quota) in self.settings.quotas() {
+            pace.set_quota(account, operation, quota);
+        }
+    }
+
+    /// How far the provider's clock was ahead of ours at the last answer, to the second.
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        let offset_s = self.clock_offset_s.load(Ordering::Relaxed);
+        (offset_s != NO_OFFSET).then(|| SignedDuration::from_secs(offset_s))
+    }
+
+    /// The signed request for one look at one object, with the present time in it.
+    fn request(&self, kind: ObjectKind, id: &ObjectId) -> Request {
+        let settings = &self.settings;
+        let timestamp = self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let mut parameters = Parameters::new();
+        for (name, value) in [
+            ("AWSAccessKeyId", settings.access_key_id.as_str()),
+            ("Action", kind.operation()),
+            ("SellerId", settings.seller_id.as_str()),
+            ("SignatureMethod", "HmacSHA256"),
+            ("SignatureVersion", "2"),
+            ("Timestamp", timestamp.as_str()),
+            ("Version", "2013-01-01"),
+            (kind.id_name(), id.as_str()),
+        ] {
+            parameters.insert(name.to_owned(), value.to_owned());
+        }
+        if let Some(token) = &settings.mws_auth_token {
+            parameters.insert("MWSAuthToken".to_owned(), token.expose().clone());
+        }
+        let method = Method::Post;
+        let target = Target {
+            method: method.as_str(),
+            host: settings.signed_host(),
+            path: settings.path().to_owned(),
+        };
+        Request {
+            method,
+            url: format!("{}{}", settings.endpoint.base(), settings.path()),
+            headers: vec![
+                ("content-type", "application/x-www-form-urlencoded".to_owned()),
+                ("user-agent", user_agent()),
+            ],
+            body: signed_body(&settings.key, &target, &parameters).into_bytes(),
+            deadline: settings.deadline,
+            longest_body: wire::LONGEST_BODY_BYTES,
+        }
+    }
+
+    async fn look_at(&self, kind: &Kind, id: &ObjectId, mut permit: Permit) -> Result<Observation, Failure> {
+        let Some(known) = ObjectKind::of(kind) else {
+            let detail = format!("this API has no kind {kind}");
+            return Err(Failure::Refused { is_whole_account: false, detail });
+        };
+        let response = self.transport.send(self.request(known, id)).await?;
+        let now = self.clock.now();
+        self.note_clock(&response, now);
+        let wait = self.obey_quota(&response, &permit, now);
+        let header_request_id = response.header("x-mws-request-id");
+        if response.status == 200 {
+            return wire::read(known, id, &response.body, header_request_id);
+        }
+        let failure = wire::failure(response.status, &response.body, header_request_id, wait);
+        match (&failure, wait) {
+            (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
+            (_, Some(wait)) => permit.hold(wait),
+            (_, None) => {}
+        }
+        Err(self.blame_clock(failure))
+    }
+
+    /// Passes the quota headers on, and tells how long the answer asks to wait: by `Retry-After`, else
+    /// until the quota resets when nothing is left of it (sections 5.2 and 5.3).
+    fn obey_quota(&self, response: &Response, permit: &Permit, now: Timestamp) -> Option<Duration> {
+        let quota = QuotaHeaders::read(|name| response.header(name));
+        let resets_in = quota.resets_in(now);
+        if let (Some(remaining), Some(resets_in)) = (quota.whole_remaining(), resets_in) {
+            permit.quota_hint(remaining, resets_in);
+        }
+        let is_spent = quota.whole_remaining() == Some(0);
+        retry_after(&response.headers, now).or(resets_in.filter(|_| is_spent))
+    }
+
+    fn note_clock(&self, response: &Response, now: Timestamp) {
+        let theirs = response
+            .header("x-mws-timestamp")
+            .and_then(wire::read_time)
+            .or_else(|| response.header("date").and_then(http_date));
+        if let Some(theirs) = theirs {
+            self.clock_offset_s.store(theirs.duration_since(now).as_secs(), Ordering::Relaxed);
+        }
+    }
+
+    /// A refusal while the clocks are too far apart is about the clock, not about the object: the provider
+    /// calls an expired request `InvalidParameterValue` like any other wrong field (section 1.4).
+    fn blame_clock(&self, failure: Failure) -> Failure {
+        let offset_s = self.clock_offset().map_or(0, |offset| offset.as_secs());
+        match failure {
+            Failure::Refused { detail, .. } if offset_s.unsigned_abs() >= WIDEST_CLOCK_OFFSET_S => {
+                let detail = format!(
+                    "{detail}; this machine's clock is {} s {} the provider's, which accepts 15 minutes",
+                    offset_s.unsigned_abs(),
+                    if offset_s > 0 { "behind" } else { "ahead of" }
+                );
+                Failure::Refused { is_whole_account: true, detail }
+            }
+            other => other,
+        }
+    }
+}
+
+impl Api for AmazonPayMws {
+    fn kinds(&self) -> &'static [&'static str] {
+        &ObjectKind::NAMES
+    }
+
+    fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle> {
+        ObjectKind::of(kind).map(lifecycle::of)
+    }
+
+    fn operation(&self, kind: &Kind) -> Option<&'static str> {
+        ObjectKind::of(kind).map(ObjectKind::operation)
+    }
+
+    fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String> {
+        let Some(known) = ObjectKind::of(kind) else {
+            return Err(format!("there is no kind {kind}, only {}", ObjectKind::NAMES.join(", ")));
+        };
+        kind::check(known, id, self.settings.environment == Environment::Sandbox)
+    }
+
+    fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
+        kind::form(id)?.kind.map(ObjectKind::kind)
+    }
+
+    fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: Permit) -> Fetching<'a> {
+        Box::pin(self.look_at(kind, id, permit))
+    }
+
+    fn look(&self) -> &'static str {
+        self.settings.region.look()
+    }
+}
+
+impl fmt::Debug for AmazonPayMws {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AmazonPayMws").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Who asks, in the form of section 1.3. None of its parts has a letter that would need an escape.
+fn user_agent() -> String {
+    format!(
+        "reconciled/{} (Language=Rust/{}; Platform={})",
+        env!("CARGO_PKG_VERSION"),
+        env!("CARGO_PKG_RUST_VERSION"),
+        std::env::consts::OS
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,235 @@
-//! Amazon Pay API v2.
+//! Amazon Pay API v2 (Checkout v2): JSON, signed with RSA-PSS.
+//!
+//! Owns: asking this API about one object. Must never know: storage, schedules, chats, what another
+//! API does. Facts come from the amazon-pay-v2 sheet. Only this file talks; [`sign`], [`wire`] and
+//! [`lifecycle`] are pure.
+
+mod ids;
+mod reasons;
+
+pub mod config;
+pub mod lifecycle;
+pub mod sign;
+pub mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::pace::Permit;
+use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
+use super::{Api, Fetching};
+use crate::clock::SharedClock;
+use crate::payments::lifecycle::Lifecycle;
+use crate::payments::object::{Kind, ObjectId};
+use crate::payments::observation::{Failure, Observation};
+
+use config::Settings;
+use sign::{Canonical, authorization, canonical_path, canonical_query};
+use wire::Thing;
+
+/// The operation that shows a charge.
+pub const GET_CHARGE: &str = "GetCharge";
+/// The operation that shows a refund.
+pub const GET_REFUND: &str = "GetRefund";
+/// The operation that shows a charge permission.
+pub const GET_CHARGE_PERMISSION: &str = "GetChargePermission";
+/// All operations used here, each with a budget of its own (section 8.4).
+pub const OPERATIONS: &[&str] = &[GET_CHARGE, GET_REFUND, GET_CHARGE_PERMISSION];
+
+/// The kinds of objects, as an operator writes them.
+pub const KINDS: &[&str] = &["charge", "refund", "charge-permission"];
+/// Recorded answers have about 1 KB; a charge permission with every field a few.
+const LONGEST_BODY: usize = 256 * 1024;
+/// No `Date` header seen yet.
+const NO_OFFSET: i64 = i64::MIN;
+
+impl Thing {
+    fn of(kind: &Kind) -> Option<Thing> {
+        match kind.as_str() {
+            "charge" => Some(Thing::Charge),
+            "refund" => Some(Thing::Refund),
+            "charge-permission" => Some(Thing::ChargePermission),
+            _ => None,
+        }
+    }
+
+    /// The folder below the base path (section 1.1).
+    fn folder(self) -> &'static str {
+        match self {
+            Thing::Charge => "charges",
+            Thing::Refund => "refunds",
+            Thing::ChargePermission => "chargePermissions",
+        }
+    }
+
+    fn operation(self) -> &'static str {
+        match self {
+            Thing::Charge => GET_CHARGE,
+            Thing::Refund => GET_REFUND,
+            Thing::ChargePermission => GET_CHARGE_PERMISSION,
+        }
+    }
+
+    fn lifecycle(self) -> &'static dyn Lifecycle {
+        match self {
+            Thing::Charge => &lifecycle::Charge,
+            Thing::Refund => &lifecycle::Refund,
+            Thing::ChargePermission => &lifecycle::ChargePermission,
+        }
+    }
+}
+
+/// One account at Amazon Pay API v2.
+pub struct AmazonPayV2 {
+    settings: Settings,
+    transport: Arc<dyn Transport>,
+    clock: SharedClock,
+    clock_offset_ms: AtomicI64,
+}
+
+/// One call of the API, before it is signed. `parameters` are unencoded; the path too.
+struct Call<'a> {
+    method: Method,
+    path: &'a str,
+    parameters: &'a [(&'a str, &'a str)],
+    body: Vec<u8>,
+    /// For creating calls alone (section 2.5): signed like every header.
+    idempotency_key: Option<&'a str>,
+}
+
+impl AmazonPayV2 {
+    /// An account with its settings. Give its [`Settings::quotas`] to the pace as well.
+    pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> AmazonPayV2 {
+        AmazonPayV2 { settings, transport, clock, clock_offset_ms: AtomicI64::new(NO_OFFSET) }
+    }
+
+    /// The account's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How far Amazon's clock is ahead of ours, to the second, by the last answer that told its time.
+    /// Signatures carry our time: a large offset explains refused ones.
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        let offset_ms = self.clock_offset_ms.load(Ordering::Relaxed);
+        (offset_ms != NO_OFFSET).then(|| SignedDuration::from_millis(offset_ms))
+    }
+
+    fn note_clock(&self, response: &Response, now: Timestamp) {
+        if let Some(theirs) = response.header("date").and_then(http_date) {
+            let offset = theirs.duration_since(now).as_millis();
+            self.clock_offset_ms.store(i64::try_from(offset).unwrap_or(NO_OFFSET), Ordering::Relaxed);
+        }
+    }
+
+    /// The call, signed for this moment (section 2).
+    fn signed(&self, call: Call<'_>, now: Timestamp) -> Result<Request, Failure> {
+        let settings = &self.settings;
+        let path = canonical_path(&format!("{}/{}", settings.base_path(), call.path));
+        let query = canonical_query(call.parameters);
+        let mut headers = vec![
+            ("accept", "application/json".to_owned()),
+            ("content-type", "application/json".to_owned()),
+            ("x-amz-pay-date", now.strftime("%Y%m%dT%H%M%SZ").to_string()),
+            ("x-amz-pay-host", settings.endpoint.host().to_owned()),
+            ("x-amz-pay-region", settings.region.as_str().to_owned()),
+        ];
+        headers.extend(call.idempotency_key.map(|key| ("x-amz-pay-idempotency-key", key.to_owned())));
+        let signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let canonical = Canonical::new(call.method, &path, &query, &signed, &call.body);
+        let text = canonical.string_to_sign(settings.algorithm);
+        let signature = settings.signing_key.sign(settings.algorithm, &text).map_err(|error| {
+            Failure::Refused { is_whole_account: true, detail: format!("the private key fails: {error}") }
+        })?;
+        let header = authorization(settings.algorithm, &settings.public_key_id, &canonical, &signature);
+        headers.push(("authorization", header));
+        headers.push(("user-agent", concat!("reconciled/", env!("CARGO_PKG_VERSION")).to_owned()));
+        let question_mark = if query.is_empty() { "" } else { "?" };
+        Ok(Request {
+            method: call.method,
+            url: format!("{}{path}{question_mark}{query}", settings.endpoint.base()),
+            headers,
+            body: call.body,
+            deadline: settings.deadline,
+            longest_body: LONGEST_BODY,
+        })
+    }
+
+    async fn look_at(&self, kind: &Kind, id: &ObjectId, mut permit: Permit) -> Result<Observation, Failure> {
+        let thing = Thing::of(kind).ok_or_else(|| Failure::Refused {
+            is_whole_account: false,
+            detail: format!("Amazon Pay API v2 has no kind {kind}"),
+        })?;
+        let call = Call {
+            method: Method::Get,
+            path: &format!("{}/{id}", thing.folder()),
+            parameters: &[],
+            body: Vec::new(),
+            idempotency_key: None,
+        };
+        let request = self.signed(call, self.clock.now())?;
+        let response = self.transport.send(request).await?;
+        let now = self.clock.now();
+        self.note_clock(&response, now);
+        let outcome = wire::read(thing, id.as_str(), &response, now);
+        match &outcome {
+            Err(Failure::Throttled { retry_after, .. }) => permit.throttled(*retry_after),
+            Err(Failure::Transient { .. }) => {
+                if let Some(wait) = retry_after(&response.headers, now) {
+                    permit.hold(wait);
+                }
+            }
+            _ => {}
+        }
+        outcome
+    }
+}
+
+impl Api for AmazonPayV2 {
+    fn kinds(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
+    fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle> {
+        Thing::of(kind).map(Thing::lifecycle)
+    }
+
+    fn operation(&self, kind: &Kind) -> Option<&'static str> {
+        Thing::of(kind).map(Thing::operation)
+    }
+
+    fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String> {
+        let thing = Thing::of(kind)
+            .ok_or_else(|| format!("Amazon Pay API v2 has no kind {kind}; it has {}", KINDS.join(", ")))?;
+        ids::accepts(thing, id.as_str(), self.settings.environment)
+    }
+
+    fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
+        let word = match ids::suggested(id.as_str())? {
+            Thing::Charge => "charge",
+            Thing::Refund => "refund",
+            Thing::ChargePermission => "charge-permission",
+        };
+        Kind::new(word).ok()
+    }
+
+    fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: Permit) -> Fetching<'a> {
+        Box::pin(self.look_at(kind, id, permit))
+    }
+
+    fn look(&self) -> &'static str {
+        self.settings.region.look()
+    }
+}
+
+impl fmt::Debug for AmazonPayV2 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AmazonPayV2").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,7 @@ fn cause(error: reqwest::Error) -> TransportError {
         TransportError::Timeout
     } else if let Some(tls) = origin.tls {
         TransportError::Tls(tls)
-    } else if error.is_connect() && origin.io.is_none_or(|kind| kind == io::ErrorKind::Other) {
+    } else if error.is_dns() {
         TransportError::Connect("the host name cannot be resolved".to_owned())
     } else if error.is_connect() {
         TransportError::Connect(origin.words())

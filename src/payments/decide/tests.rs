@@ -5,8 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::payments::alert::Severity;
-use crate::payments::lifecycle::{Outcome, ReasonFacts, Tone, problems};
-use crate::payments::money::Money;
+use crate::payments::lifecycle::{ReasonFacts, Tone, problems};
 use crate::payments::schedule::later;
 
 /// A small lifecycle of our own, so that these tests know no provider.
@@ -269,6 +268,11 @@ fn not_found_is_first_taken_for_not_yet_visible() {
     let late = step(&second.record, gone(), 1);
     assert_eq!(late.record.quarantine.as_ref().unwrap().cause, "not-found");
     assert_eq!(kinds(&late), ["quarantined"]);
+    let row = late.transition.as_ref().unwrap();
+    assert_eq!(
+        (row.from.as_deref(), row.to.as_str(), row.note.as_str()),
+        (None, "unseen", "quarantined: not-found")
+    );
     assert!(step(&late.record, gone(), 7).alerts.is_empty());
     let found = step(&late.record, Ok(sight("Started", 0)), 8);
     assert_eq!(found.record.quarantine, None);
@@ -362,7 +366,8 @@ proptest! {
             prop_assert_eq!(decision.record.revision, record.revision + 1);
             if failed {
                 prop_assert_eq!(&decision.record.sight, &record.sight);
-                prop_assert!(decision.transition.is_none());
+                let note = decision.transition.as_ref().map(|row| row.note.as_str());
+                prop_assert!(note.is_none_or(|note| note.starts_with("quarantined")), "{note:?}");
             }
             for alert in &decision.alerts {
                 prop_assert!(keys.insert(alert.key.clone()) || alert.kind == "declined" || alert.kind == "canceled", "{} twice", alert.key);

@@ -24,9 +24,14 @@ mod planting;
 mod refusal;
 mod simulation;
 mod timeline;
+mod words;
 mod world;
 mod xml;
 
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
@@ -40,7 +45,7 @@ use jiff::Timestamp;
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
-use super::plan::{Plan, Truth};
+use super::plan::{Plan, Step, Truth};
 use super::provider::{Operation, Provider, Quota, Random};
 
 use arguments::Arguments;
@@ -261,8 +266,20 @@ impl Provider for MwsProvider {
         planting::truths(&self.books, at)
     }
 
-    fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) {
+    fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) -> Result<(), String> {
+        if !["authorization", "capture", "refund"].contains(&kind) {
+            return Err(format!("no call of amazon-pay-mws decides what becomes of a {kind}"));
+        }
+        for fate in fates.iter() {
+            let steps = fate.steps.iter().map(|step| Step {
+                after: step.after_min,
+                state: step.state.clone(),
+                reason: step.reason.clone(),
+            });
+            words::check(kind, &steps.collect::<Vec<_>>())?;
+        }
         self.fates.insert((merchant.to_owned(), kind.to_owned()), fates);
+        Ok(())
     }
 }
 

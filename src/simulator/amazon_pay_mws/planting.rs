@@ -9,6 +9,7 @@ use crate::simulator::plan::{Plan, Step, Truth};
 use super::books::{Agreement, Books, Caller, Object, Order, Referred};
 use super::money::Money;
 use super::timeline::{Timeline, later};
+use super::words;
 use super::world::{NewAuthorization, NewChild, World};
 
 /// Makes the object of a plan and returns its id.
@@ -16,6 +17,7 @@ use super::world::{NewAuthorization, NewChild, World};
 /// Orders and agreements begin `Open`, or `Draft` when the first step leads to `Open` or to
 /// `Canceled`/`Stale`; the other kinds begin `Pending`. A first step without delay replaces that state.
 pub(super) fn plant(world: &mut World<'_>, caller: &Caller, plan: &Plan) -> Result<String, String> {
+    words::check(&plan.kind, &plan.steps)?;
     let amount = Money::read(&plan.amount, &plan.currency)
         .ok_or_else(|| format!("{} {} is not an amount", plan.amount, plan.currency))?;
     let visible_from = later(caller.at, plan.invisible_for);
@@ -63,10 +65,7 @@ pub(super) fn plant(world: &mut World<'_>, caller: &Caller, plan: &Plan) -> Resu
             remember(world, caller, Referred::Refund, plan, &capture_id, &id);
             Ok(id)
         }
-        other => Err(format!(
-            "amazon-pay-mws has no {other}; it has authorization, capture, refund, order-reference and \
-             billing-agreement"
-        )),
+        other => Err(format!("amazon-pay-mws cannot plant a {other}")),
     }
 }
 
@@ -192,7 +191,7 @@ fn truth<T>(
     at: Timestamp,
     last: &[&str],
 ) -> Option<Truth> {
-    if object.created > at {
+    if !object.exists(at) {
         return None;
     }
     let standing = object.at(at);

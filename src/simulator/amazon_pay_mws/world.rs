@@ -283,12 +283,7 @@ impl World<'_> {
         let order_id = authorization.is.order_id.clone();
         let id = self.books.new_child_id(&order_id, 'R', self.random);
         let (timeline, times) = Timeline::planned(new.created, "Pending", steps);
-        let is = Refund {
-            capture_id: new.parent_id.clone(),
-            amount: new.amount,
-            note: new.note,
-            soft_descriptor: new.soft_descriptor,
-        };
+        let is = Refund { amount: new.amount, note: new.note, soft_descriptor: new.soft_descriptor };
         let mut made = object(caller, &id, new.reference, new.created, timeline, is);
         made.visible_from = new.visible_from;
         self.books.refunds.put(made);
@@ -328,6 +323,7 @@ fn object<T>(
         is_sandbox: caller.is_sandbox,
         reference,
         created,
+        made: caller.at,
         visible_from: created,
         timeline,
         is,

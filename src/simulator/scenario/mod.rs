@@ -5,6 +5,8 @@
 
 mod check;
 mod problem;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -101,6 +103,15 @@ pub enum Credentials {
         /// The secret key; `None` until generated.
         secret: Option<String>,
     },
+}
+
+impl Credentials {
+    /// The public key id, or the access key id.
+    pub fn key_id(&self) -> &str {
+        match self {
+            Credentials::PublicKey { id, .. } | Credentials::AccessKey { id, .. } => id,
+        }
+    }
 }
 
 impl std::fmt::Debug for Credentials {

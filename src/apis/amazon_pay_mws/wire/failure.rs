@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::document::{Wanted, parse};
 use crate::payments::observation::Failure;
 
+/// How long to wait for an hourly quota when no header tells when it resets ("else minutes", section 5.3).
+const WAIT_FOR_HOURLY_QUOTA: Duration = Duration::from_secs(300);
+
 /// What an error code says about asking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -116,6 +119,8 @@ pub fn failure(
     let Envelope { code, request_id } = envelope(body);
     let request_id = request_id.or_else(|| header_request_id.and_then(safe_request_id));
     let detail = detail(status, code.as_deref(), request_id.as_deref());
+    let is_hourly = code.as_deref() == Some("QuotaExceeded");
+    let retry_after = retry_after.or(is_hourly.then_some(WAIT_FOR_HOURLY_QUOTA));
     match class(status, code.as_deref()) {
         Some(Class::Throttled) => Failure::Throttled { retry_after, detail },
         Some(Class::Transient) => Failure::Transient { detail },

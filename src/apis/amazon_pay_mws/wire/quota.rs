@@ -3,8 +3,11 @@
 //!
 //! Owns: their formats. Must never know: who keeps the budget.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 /// What the headers say; each part stands for itself, an unreadable one is left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +29,16 @@ impl QuotaHeaders {
             remaining: number("x-mws-quota-remaining"),
             resets_at: header("x-mws-quota-resetson").and_then(read_time),
         }
+    }
+
+    /// Whole requests left: `0.7` of one is none.
+    pub fn whole_remaining(&self) -> Option<u64> {
+        self.remaining.and_then(|remaining| remaining.trunc().to_u64())
+    }
+
+    /// How long until all are there again; nothing when that moment has passed.
+    pub fn resets_in(&self, now: Timestamp) -> Option<Duration> {
+        self.resets_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
     }
 }
 
@@ -63,6 +76,16 @@ mod tests {
         assert_eq!(recorded.most, Some(Decimal::from(60)));
         assert_eq!(recorded.remaining, Some(Decimal::from(78)));
         assert_eq!(recorded.resets_at, Some("2018-04-27T15:47:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn rests_are_counted_in_whole_requests_and_whole_waits() {
+        let now = "2018-04-27T15:46:00Z".parse().unwrap();
+        let quota = read("60.0", "0.9", "2018-04-27T15:47:00.000Z");
+        assert_eq!(quota.whole_remaining(), Some(0));
+        assert_eq!(quota.resets_in(now), Some(Duration::from_secs(60)));
+        let past = read("60.0", "78.0", "2018-04-27T15:45:00.000Z");
+        assert_eq!((past.whole_remaining(), past.resets_in(now)), (Some(78), Some(Duration::ZERO)));
     }
 
     #[test]

@@ -138,8 +138,7 @@ async fn errors_say_what_happened_and_never_where() {
     let refused = transport.send(request(format!("http://{closed}/path?query=1"))).await.unwrap_err();
     assert_eq!(refused.to_string(), "cannot connect: connection refused");
     let unnamed = transport.send(request("http://nowhere.invalid/path".to_owned())).await.unwrap_err();
-    assert!(matches!(unnamed, TransportError::Connect(_)), "{unnamed:?}");
-    assert!(!unnamed.to_string().contains("nowhere"), "{unnamed}");
+    assert_eq!(unnamed.to_string(), "cannot connect: the host name cannot be resolved");
     let unsendable = transport.send(request("not a url".to_owned())).await.unwrap_err();
     assert!(matches!(unsendable, TransportError::Unsendable(_)), "{unsendable:?}");
 }

@@ -3,24 +3,24 @@
 //! Owns: the order in which a request meets fault, quota and provider, and who counts it. Must never
 //! know: sockets; a provider's formats.
 
+mod building;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
-use super::amazon_pay_mws::{MwsMerchant, MwsProvider};
-use super::amazon_pay_v2::{AmazonPayV2, Merchant};
 use super::bucket::Bucket;
 use super::chat::{Chat, ChatMessage};
 use super::counts::Counts;
 use super::exchange::{Incoming, Outgoing};
-use super::fate::weighted;
 use super::fault::{Fault, Stage};
 use super::plan::{Plan, Truth};
 use super::provider::{Operation, Provider, Quota, Random};
-use super::scenario::{Account, Api, Credentials, Population, Problem, Scenario, ScenarioError};
+use super::scenario::{Api, Scenario, ScenarioError};
 use crate::clock::SharedClock;
 
 /// The whole pretended world. Cheap to share behind an `Arc`; every call is short.
@@ -50,13 +50,25 @@ struct World {
     providers: Vec<Box<dyn Provider>>,
     /// Account names by API and merchant key.
     names: HashMap<(&'static str, String), String>,
+    /// API and merchant key by account name.
+    homes: HashMap<String, (&'static str, String)>,
+    /// Quotas of its own by account name.
     quotas: HashMap<String, Vec<(String, Quota)>>,
-    buckets: HashMap<Operation, Bucket>,
+    buckets: HashMap<Operation, Buckets>,
     faults: Vec<Fault>,
     is_calm: bool,
     chat: Chat,
     counts: Counts,
     planted: Vec<PlantedId>,
+}
+
+/// The buckets of one operation.
+#[derive(Debug)]
+struct Buckets {
+    /// Decides who is throttled.
+    answering: Bucket,
+    /// Is charged for every request, also where a fault answers, and only counts.
+    judging: Bucket,
 }
 
 #[derive(Debug)]
@@ -76,8 +88,9 @@ impl Simulator {
     pub fn new(scenario: Scenario, clock: SharedClock) -> Result<Simulator, ScenarioError> {
         let now = clock.now();
         let mut world = World {
-            providers: providers(&scenario)?,
+            providers: building::providers(&scenario)?,
             names: HashMap::new(),
+            homes: HashMap::new(),
             quotas: HashMap::new(),
             buckets: HashMap::new(),
             faults: scenario.faults.clone(),
@@ -88,7 +101,8 @@ impl Simulator {
         };
         for account in &scenario.accounts {
             let key = (account.api.name(), account.merchant_id.clone());
-            world.names.insert(key, account.name.clone());
+            world.names.insert(key.clone(), account.name.clone());
+            world.homes.insert(account.name.clone(), key);
             world.quotas.insert(account.name.clone(), account.quotas.clone());
         }
         for (position, population) in scenario.populations.iter().enumerate() {
@@ -175,135 +189,7 @@ impl Simulator {
     }
 }
 
-fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
-    let (mut merchants, mut sellers, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for account in &scenario.accounts {
-        match &account.credentials {
-            Credentials::PublicKey { id, der: Some(der) } => {
-                let merchant = Merchant {
-                    merchant_id: account.merchant_id.clone(),
-                    public_key_id: id.clone(),
-                    public_key_der: der.clone(),
-                    is_sandbox: account.is_sandbox,
-                    region: account.region.clone(),
-                };
-                merchants.push(merchant);
-            }
-            Credentials::AccessKey { id, secret: Some(secret) } => sellers.push(MwsMerchant {
-                seller_id: account.merchant_id.clone(),
-                access_key_id: id.clone(),
-                secret_key: secret.clone(),
-                is_sandbox: account.is_sandbox,
-                region: account.region.clone(),
-            }),
-            _ => problems.push(without_keys(account)),
-        }
-    }
-    let mut providers: Vec<Box<dyn Provider>> = Vec::new();
-    match AmazonPayV2::new(merchants, scenario.date_tolerance) {
-        Ok(provider) => providers.push(Box::new(provider)),
-        Err(problem) => problems.push(Problem {
-            line: None,
-            key: "account.public_key_file".to_owned(),
-            problem,
-            remedy: "give an RSA key of 2048 bits or more".to_owned(),
-        }),
-    }
-    providers.push(Box::new(MwsProvider::new(sellers)));
-    if problems.is_empty() { Ok(providers) } else { Err(ScenarioError { problems }) }
-}
-
-fn without_keys(account: &Account) -> Problem {
-    let key = match account.api {
-        Api::AmazonPayV2 => "public_key_file",
-        Api::AmazonPayMws => "secret_key_file",
-    };
-    Problem {
-        line: None,
-        key: format!("account `{}`.{key}", account.name),
-        problem: "the account has no key".to_owned(),
-        remedy: "name a key file, or let credentials be generated first".to_owned(),
-    }
-}
-
-impl Population {
-    /// One object's plan and how long ago it was created.
-    fn draw(&self, ordinal: u64, random: &mut Random) -> (Plan, Duration) {
-        let between = |range: (Duration, Duration), random: &mut Random| {
-            let whole_ms = |bound: Duration| u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
-            Duration::from_millis(random.between(whole_ms(range.0), whole_ms(range.1)))
-        };
-        let chosen = weighted(self.currencies.iter().map(|currency| currency.share), random);
-        let (amount, currency) = match chosen.and_then(|position| self.currencies.get(position)) {
-            Some(share) => {
-                let minor = random.between(share.amount_min_minor, share.amount_max_minor);
-                let amount = Decimal::from_i128_with_scale(i128::from(minor), share.decimals);
-                (amount.to_string(), share.code.clone())
-            }
-            None => ("1.00".to_owned(), "USD".to_owned()),
-        };
-        let steps = self.fates.choose(random).unwrap_or_default();
-        let invisible_for = between(self.invisible_for, random);
-        let age = between(self.age, random);
-        let merchant_reference = format!("{}{ordinal:06}", self.reference_prefix);
-        let kind = self.kind.clone();
-        (Plan { kind, amount, currency, merchant_reference, steps, invisible_for }, age)
-    }
-}
-
 impl World {
-    fn populate(
-        &mut self,
-        scenario: &Scenario,
-        position: usize,
-        population: &Population,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        let problem = |problem: String| Problem {
-            line: population.line,
-            key: format!("population[{position}]"),
-            problem,
-            remedy: "name a declared account and words that its API documents".to_owned(),
-        };
-        let account = scenario.account(&population.account);
-        let account = account.ok_or_else(|| problem(format!("no account `{}`", population.account)))?;
-        let api = account.api.name();
-        let provider = self.providers.iter_mut().find(|provider| provider.api() == api);
-        let provider = provider.ok_or_else(|| problem(format!("{api} is not pretended")))?;
-        let merchant = account.merchant_id.as_str();
-        if population.decides_created {
-            let fates = population.fates.clone();
-            provider.set_fates(merchant, &population.kind, fates).map_err(problem)?;
-        }
-        let matter = format!("population {position}");
-        for ordinal in 0..population.count {
-            let mut random = Random::for_matter(scenario.seed, &matter, ordinal);
-            let (plan, age) = population.draw(ordinal, &mut random);
-            let created_at = now.checked_sub(age).unwrap_or(now);
-            let plan = Plan { invisible_for: plan.invisible_for.saturating_add(age), ..plan };
-            let id = provider.plant(merchant, &plan, created_at, &mut random).map_err(problem)?;
-            self.planted.push(PlantedId { account: account.name.clone(), api, created_at, id });
-        }
-        Ok(())
-    }
-
-    fn plant_one(&mut self, account: &str, plan: &Plan, now: Timestamp, seed: u64) -> Result<String, String> {
-        let (api, merchant) = self
-            .names
-            .iter()
-            .find(|(_, name)| name.as_str() == account)
-            .map(|((api, merchant), _)| (*api, merchant.clone()))
-            .ok_or_else(|| format!("no account `{account}`"))?;
-        let ordinal = u64::try_from(self.planted.len()).unwrap_or(u64::MAX);
-        let mut random = Random::for_matter(seed, "planted later", ordinal);
-        let provider = self.providers.iter_mut().find(|provider| provider.api() == api);
-        let provider = provider.ok_or_else(|| format!("{api} is not pretended"))?;
-        let id = provider.plant(&merchant, plan, now, &mut random)?;
-        let account = account.to_owned();
-        self.planted.push(PlantedId { account, api, created_at: now, id: id.clone() });
-        Ok(id)
-    }
-
     fn answer(&mut self, incoming: Incoming, now: Duration, since_start: Duration, seed: u64) -> Outgoing {
         if Chat::claims(&incoming) {
             let mut random = Random::for_matter(seed, "chat", self.chat.answered());
@@ -334,8 +220,10 @@ impl World {
         let known = self.names.get(&(api, operation.merchant.clone()));
         let account = known.cloned().unwrap_or_else(|| operation.merchant.clone());
         let key = (account, operation.name.clone());
+        let is_over = !self.buckets(position, &operation, &key.0, now).judging.take(now);
         let ordinal = {
             let counts = self.counts.operations.entry(key.clone()).or_default();
+            counts.over_quota += u64::from(is_over);
             counts.requests += 1;
             counts.requests
         };
@@ -346,7 +234,7 @@ impl World {
             let throttled = self.providers[position].throttled(&incoming);
             return fault.instead(api == Api::AmazonPayMws.name(), throttled);
         }
-        if !self.take(position, &operation, &key.0, now) {
+        if !self.buckets(position, &operation, &key.0, now).answering.take(now) {
             self.counts.operations.entry(key).or_default().throttled += 1;
             return self.providers[position].throttled(&incoming);
         }
@@ -390,17 +278,22 @@ impl World {
         *counts.faults.entry(fault.kind).or_default() += 1;
     }
 
-    fn take(&mut self, position: usize, operation: &Operation, account: &str, now: Duration) -> bool {
+    fn buckets(
+        &mut self,
+        position: usize,
+        operation: &Operation,
+        account: &str,
+        now: Duration,
+    ) -> &mut Buckets {
         let provider = &self.providers[position];
         let quotas = self.quotas.get(account);
-        let bucket = self.buckets.entry(operation.clone()).or_insert_with(|| {
+        self.buckets.entry(operation.clone()).or_insert_with(|| {
             let own = quotas.and_then(|quotas| {
                 let exact = quotas.iter().find(|(name, _)| *name == operation.name);
                 exact.or_else(|| quotas.iter().find(|(name, _)| name == "*"))
             });
             let quota = own.map_or_else(|| provider.documented_quota(operation), |(_, quota)| *quota);
-            Bucket::new(quota, now)
-        });
-        bucket.take(now)
+            Buckets { answering: Bucket::new(quota, now), judging: Bucket::new(quota, now) }
+        })
     }
 }

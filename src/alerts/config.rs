@@ -1,0 +1,382 @@
+//! The `[[alert]]` sections of the config.
+//!
+//! Owns: their keys, defaults and checks. Must never know: the rest of the config.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::post::checked_address;
+use super::routes::{Route, Routes};
+use super::secret::{self, Hidden, Vault};
+use super::slack::Slack;
+use super::target::Target;
+use super::webhook::{SigningKey, Webhook};
+use crate::payments::alert::Severity;
+use crate::payments::object::AccountName;
+
+/// Something in the config that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which key.
+    pub key: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Which sort of target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetKind {
+    /// A Slack incoming webhook, or a chat that takes Slack's messages.
+    Slack,
+    /// Any receiver of JSON.
+    Webhook,
+}
+
+/// Real money or test money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Environment {
+    /// Real.
+    Live,
+    /// Test.
+    Sandbox,
+}
+
+/// The name of a secret's place. Prints only when it has the form of one: a secret written here by mistake
+/// must not reach a log.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Reference(pub String);
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_place = self.0.starts_with("file:") || self.0.starts_with("credential:");
+        formatter.write_str(if is_place { &self.0 } else { "[hidden]" })
+    }
+}
+
+/// One `[[alert]]` section as written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertSection {
+    /// The operator's name for the target; it also names what is owed to it, so keep it.
+    pub name: String,
+    /// What the target is.
+    pub kind: TargetKind,
+    /// Where the address stands: `file:/absolute/path` or `credential:name`. The whole address is a secret.
+    pub url: Reference,
+    /// Where signing secrets (`whsec_...`, one a line) stand; only for a webhook.
+    #[serde(default)]
+    pub secret: Option<Reference>,
+    /// Only these accounts; empty: all.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// Only these environments. Sandbox and live do not share a channel unless asked for
+    /// (operations.md, section 3).
+    #[serde(default = "live_only")]
+    pub environments: Vec<Environment>,
+    /// Nothing less urgent: `info`, `warning` or `critical`.
+    #[serde(default = "info")]
+    pub least_severity: Severity,
+    /// Only these sorts (`declined`, `overdue`, ...); empty: all.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// The whole time for one delivery, in seconds.
+    #[serde(default = "ten")]
+    pub timeout_s: u64,
+    /// A message that could not be delivered for so many hours is given up and told elsewhere.
+    #[serde(default = "seventy_six")]
+    pub give_up_after_h: u64,
+}
+
+fn live_only() -> Vec<Environment> {
+    vec![Environment::Live]
+}
+
+fn info() -> Severity {
+    Severity::Info
+}
+
+fn ten() -> u64 {
+    10
+}
+
+/// The whole schedule of section 2.1 of operations.md: 75 h 35 min 5 s, and its jitter.
+fn seventy_six() -> u64 {
+    76
+}
+
+/// A target that is ready to be sent to.
+#[derive(Debug)]
+pub struct Channel {
+    /// What it is.
+    pub target: Box<dyn Target>,
+    /// When a message is given up.
+    pub give_up_after: Duration,
+}
+
+/// All sections, checked.
+#[derive(Debug, Default)]
+pub struct AlertConfig {
+    /// The targets.
+    pub channels: Vec<Channel>,
+    /// Who hears what.
+    pub routes: Routes,
+    /// Which accounts play with test money, for the marks in the messages.
+    pub sandbox_accounts: BTreeSet<AccountName>,
+}
+
+/// Checks all sections and reads their secrets. `accounts` says for every account of the config whether it
+/// is a sandbox; `vault` says where secrets lie.
+///
+/// # Errors
+/// All problems at once.
+pub fn resolve(
+    sections: &[AlertSection],
+    accounts: &BTreeMap<AccountName, bool>,
+    vault: Vault<'_>,
+) -> Result<AlertConfig, Vec<Problem>> {
+    let sandbox_accounts: BTreeSet<AccountName> =
+        accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
+    let mut config = AlertConfig { sandbox_accounts, ..AlertConfig::default() };
+    let mut problems = Vec::new();
+    let mut names = BTreeSet::new();
+    for (number, section) in sections.iter().enumerate() {
+        let mut check = Check { section, number, problems: &mut problems };
+        check.name(&mut names);
+        check.numbers();
+        let accounts = check.accounts(accounts);
+        let target = check.target(&config.sandbox_accounts, vault);
+        let Some(target) = target else { continue };
+        config.channels.push(Channel {
+            target,
+            give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
+        });
+        config.routes.0.push(Route {
+            target: section.name.clone(),
+            accounts,
+            hears_live: section.environments.contains(&Environment::Live),
+            hears_sandbox: section.environments.contains(&Environment::Sandbox),
+            least_severity: section.least_severity,
+            kinds: section.kinds.iter().cloned().collect(),
+        });
+    }
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+struct Check<'a> {
+    section: &'a AlertSection,
+    number: usize,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let key = format!("alert.{}.{key}", self.number);
+        self.problems.push(Problem { key, what: what.into(), remedy: remedy.into() });
+    }
+
+    fn name(&mut self, names: &mut BTreeSet<String>) {
+        let name = &self.section.name;
+        if AccountName::new(name.clone()).is_err() {
+            self.problem("name", "it is not a plain name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
+        } else if !names.insert(name.clone()) {
+            self.problem("name", format!("{name} names another alert section too"), "give each its own name");
+        }
+    }
+
+    fn numbers(&mut self) {
+        if !(1..=120).contains(&self.section.timeout_s) {
+            let what = format!("{} s is not from 1 to 120 s", self.section.timeout_s);
+            self.problem("timeout_s", what, "10 suits chats, 15 to 30 a back office");
+        }
+        if !(1..=720).contains(&self.section.give_up_after_h) {
+            let what = format!("{} h is not from 1 to 720 h", self.section.give_up_after_h);
+            self.problem("give_up_after_h", what, "76 rides out a long weekend");
+        }
+        if self.section.environments.is_empty() {
+            self.problem(
+                "environments",
+                "it is empty, so nothing would ever be sent",
+                "name live or sandbox",
+            );
+        }
+    }
+
+    fn accounts(&mut self, known: &BTreeMap<AccountName, bool>) -> BTreeSet<AccountName> {
+        let mut wanted = BTreeSet::new();
+        for text in &self.section.accounts {
+            match known.keys().find(|account| account.as_str() == text) {
+                Some(account) => {
+                    wanted.insert(account.clone());
+                }
+                None => {
+                    let names: Vec<&str> = known.keys().map(AccountName::as_str).collect();
+                    let shown: String = text.chars().take(64).collect();
+                    let remedy = format!("the accounts are: {}", names.join(", "));
+                    self.problem("accounts", format!("there is no account {shown:?}"), remedy);
+                }
+            }
+        }
+        wanted
+    }
+
+    fn target(
+        &mut self,
+        sandbox_accounts: &BTreeSet<AccountName>,
+        vault: Vault<'_>,
+    ) -> Option<Box<dyn Target>> {
+        let name = self.section.name.clone();
+        let timeout = Duration::from_secs(self.section.timeout_s);
+        let url = self.address(vault);
+        let keys = self.keys(vault);
+        let (url, keys) = (url?, keys?);
+        Some(match self.section.kind {
+            TargetKind::Slack => Box::new(Slack::new(name, url, timeout)),
+            TargetKind::Webhook => Box::new(Webhook::new(name, url, keys, timeout, sandbox_accounts.clone())),
+        })
+    }
+
+    fn secret(&mut self, key: &str, reference: &Reference, vault: Vault<'_>) -> Option<Hidden> {
+        match secret::read(&reference.0, vault) {
+            Ok(secret) => secret,
+            Err(bad) => {
+                self.problem(key, bad.what, bad.remedy);
+                None
+            }
+        }
+    }
+
+    fn address(&mut self, vault: Vault<'_>) -> Option<Hidden> {
+        let section = self.section;
+        let url = self.secret("url", &section.url, vault)?;
+        match checked_address(url.reveal()) {
+            Ok(_) => Some(url),
+            Err(error) => {
+                self.problem("url", error.to_string(), "put the https address of the webhook into the file");
+                None
+            }
+        }
+    }
+
+    fn keys(&mut self, vault: Vault<'_>) -> Option<Vec<SigningKey>> {
+        let section = self.section;
+        let Some(reference) = &section.secret else { return Some(Vec::new()) };
+        if section.kind != TargetKind::Webhook {
+            self.problem("secret", "only a webhook is signed", "remove it");
+            return None;
+        }
+        let text = self.secret("secret", reference, vault)?;
+        match text.reveal().lines().map(SigningKey::parse).collect() {
+            Ok(keys) => Some(keys),
+            Err(what) => {
+                self.problem(
+                    "secret",
+                    what,
+                    "write whsec_ and base64 of 24 to 64 random bytes, one key a line",
+                );
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::alert;
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Whole {
+        alert: Vec<AlertSection>,
+    }
+
+    fn sections(text: &str) -> Vec<AlertSection> {
+        toml::from_str::<Whole>(text).unwrap().alert
+    }
+
+    fn accounts() -> BTreeMap<AccountName, bool> {
+        [("shop-de".parse().unwrap(), false), ("shop-test".parse().unwrap(), true)].into()
+    }
+
+    fn secrets(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn defaults_are_for_live_money_and_all_alerts() {
+        let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
+        let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
+        let config = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap();
+        assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
+        assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
+        assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
+        assert_eq!(config.sandbox_accounts.len(), 1);
+        assert!(!format!("{config:?}").contains("canary"));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once_and_no_secret_with_them() {
+        let key = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let folder =
+            secrets(&[("plain", "http://hooks.example/canary"), ("keys", &format!("{key}\ncanary"))]);
+        let written = sections(
+            r#"
+            [[alert]]
+            name = "ops"
+            kind = "slack"
+            url = "https://hooks.slack.com/services/canary"
+            accounts = ["shop-fr"]
+            timeout_s = 0
+            [[alert]]
+            name = "ops"
+            kind = "webhook"
+            url = "credential:plain"
+            secret = "credential:keys"
+            give_up_after_h = 0
+            environments = []
+            [[alert]]
+            name = "a b"
+            kind = "slack"
+            url = "credential:missing"
+            secret = "credential:keys"
+            "#,
+        );
+        let problems = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap_err();
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            [
+                "alert.0.timeout_s",
+                "alert.0.accounts",
+                "alert.0.url",
+                "alert.1.name",
+                "alert.1.give_up_after_h",
+                "alert.1.environments",
+                "alert.1.url",
+                "alert.1.secret",
+                "alert.2.name",
+                "alert.2.url",
+                "alert.2.secret",
+            ]
+        );
+        assert!(!format!("{problems:?} {written:?}").contains("canary"));
+        assert!(problems.iter().all(|problem| !problem.what.is_empty() && !problem.remedy.is_empty()));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let text = "[[alert]]\nname = \"a\"\nkind = \"slack\"\nurl = \"credential:x\"\nchannel = \"#ops\"\n";
+        assert!(toml::from_str::<Whole>(text).is_err());
+    }
+}

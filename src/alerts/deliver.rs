@@ -1,0 +1,418 @@
+//! The loop over what is owed: say it, and write down that it is said.
+//!
+//! Owns: the order of the steps, one message in flight for each target, and what is told elsewhere when a
+//! target stays silent. Must never know: any one target.
+//!
+//! A crash between sending and writing down costs one repeated message under the same key, never a lost one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use super::classify::Verdict;
+use super::config::{AlertConfig, Channel};
+use super::outbox::{decide, later, plan, wait_after};
+use super::post::Post;
+use super::target::Attempt;
+use super::webhook::event_id;
+use super::words::{self, Message};
+use crate::clock::SharedClock;
+use crate::payments::alert::{Alert, Severity};
+use crate::payments::object::AccountName;
+use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
+
+#[cfg(test)]
+mod tests;
+
+/// How many owed messages are read at once.
+const PAGE: usize = 200;
+/// A round ends after this time even when more is owed, so that a stop need not wait long.
+const ROUND_LIMIT: Duration = Duration::from_secs(10);
+/// Under pressure, so many critical alerts a minute stay messages of their own.
+const SINGLES_A_MINUTE: usize = 20;
+/// A target that failed for so long is told of on the others.
+const SILENT_AFTER: Duration = Duration::from_secs(3600);
+
+/// What one round did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Alerts that arrived.
+    pub delivered: u64,
+    /// Messages among them that told several alerts at once.
+    pub digests: u64,
+    /// Alerts to be tried again.
+    pub retried: u64,
+    /// Alerts given up.
+    pub dead: u64,
+    /// More is owed now: begin the next round at once.
+    pub is_unfinished: bool,
+    /// When the next delivery is due; none: nothing is owed.
+    pub next_at: Option<Timestamp>,
+}
+
+impl Round {
+    fn add(&mut self, other: Round) {
+        self.delivered += other.delivered;
+        self.digests += other.digests;
+        self.retried += other.retried;
+        self.dead += other.dead;
+        self.is_unfinished |= other.is_unfinished;
+        self.next_at = [self.next_at, other.next_at].into_iter().flatten().min();
+    }
+}
+
+/// How a trial message fared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// Which target.
+    pub target: String,
+    /// Arrived, or why not.
+    pub outcome: Result<(), String>,
+}
+
+/// There is no target of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no alert target {name:?}; there are: {known}", known = known.join(", "))]
+pub struct UnknownTarget {
+    /// As asked.
+    pub name: String,
+    /// The names that there are.
+    pub known: Vec<String>,
+}
+
+/// Delivers what is owed.
+#[derive(Debug)]
+pub struct Deliverer {
+    store: Store,
+    clock: SharedClock,
+    post: Arc<dyn Post>,
+    lines: Vec<Line>,
+    sandbox_accounts: BTreeSet<AccountName>,
+}
+
+/// A target with what is known about its health. The lock keeps one message in flight.
+#[derive(Debug)]
+struct Line {
+    channel: Channel,
+    health: Mutex<Health>,
+}
+
+/// Kept in memory only: after a restart a target is tried afresh. Times are the clock's monotonic ones.
+#[derive(Debug, Default)]
+struct Health {
+    sent_at: Option<Duration>,
+    paused_until: Option<Duration>,
+    failures: u32,
+    failing_since: Option<Timestamp>,
+    is_silence_told: bool,
+    last_error: Option<String>,
+    minute_began: Duration,
+    singles: usize,
+}
+
+impl Health {
+    fn singles_left(&mut self, now: Duration) -> usize {
+        if now.saturating_sub(self.minute_began) >= Duration::from_secs(60) {
+            self.minute_began = now;
+            self.singles = 0;
+        }
+        SINGLES_A_MINUTE.saturating_sub(self.singles)
+    }
+}
+
+impl Deliverer {
+    /// A deliverer to all targets of the config.
+    pub fn new(store: Store, clock: SharedClock, post: Arc<dyn Post>, config: AlertConfig) -> Deliverer {
+        let with_health = |channel| Line { channel, health: Mutex::new(Health::default()) };
+        Deliverer {
+            store,
+            clock,
+            post,
+            lines: config.channels.into_iter().map(with_health).collect(),
+            sandbox_accounts: config.sandbox_accounts,
+        }
+    }
+
+    /// The names of the targets.
+    pub fn targets(&self) -> Vec<&str> {
+        self.lines.iter().map(|line| line.channel.target.name()).collect()
+    }
+
+    /// Sends what is owed now, to all targets side by side, for about ten seconds at most.
+    ///
+    /// # Errors
+    /// When the store fails. A target's failure is no error: it is written down and tried again.
+    pub async fn round(&self) -> Result<Round, StoreError> {
+        let mut whole = Round::default();
+        for part in join_all(self.lines.iter().map(|line| self.serve(line))).await {
+            whole.add(part?);
+        }
+        Ok(whole)
+    }
+
+    /// Sends a labelled message to one target or to all, past the outbox.
+    ///
+    /// # Errors
+    /// When there is no target of that name.
+    pub async fn test(&self, name: Option<&str>) -> Result<Vec<Trial>, UnknownTarget> {
+        let chosen: Vec<&Line> = self
+            .lines
+            .iter()
+            .filter(|line| name.is_none_or(|name| name == line.channel.target.name()))
+            .collect();
+        if let (Some(name), true) = (name, chosen.is_empty()) {
+            let known = self.targets().into_iter().map(str::to_owned).collect();
+            return Err(UnknownTarget { name: name.to_owned(), known });
+        }
+        Ok(join_all(chosen.into_iter().map(|line| self.try_out(line))).await)
+    }
+
+    async fn try_out(&self, line: &Line) -> Trial {
+        let mut health = line.health.lock().await;
+        let target = line.channel.target.name().to_owned();
+        let message = words::trial(&target, self.clock.now());
+        let outcome = match self.send(line, &mut health, &message).await {
+            Verdict::Delivered => Ok(()),
+            Verdict::Retry { why, .. } | Verdict::Refused { why } => Err(why),
+        };
+        if outcome.is_ok() {
+            // It works again, perhaps just mended: what waits need not wait longer.
+            *health = Health { sent_at: health.sent_at, ..Health::default() };
+        }
+        Trial { target, outcome }
+    }
+
+    async fn serve(&self, line: &Line) -> Result<Round, StoreError> {
+        let mut health = line.health.lock().await;
+        let mut round = Round::default();
+        let began = self.clock.monotonic();
+        let is_paused =
+            |health: &Health| health.paused_until.is_some_and(|until| self.clock.monotonic() < until);
+        'pages: while !is_paused(&health) {
+            let owed = self.store.owed(line.channel.target.name(), self.clock.now(), PAGE).await?;
+            if owed.is_empty() {
+                break;
+            }
+            let singles_left = health.singles_left(self.clock.monotonic());
+            for parcel in plan(owed, line.channel.target.likes_digests(), singles_left) {
+                if self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT {
+                    round.is_unfinished = true;
+                    break 'pages;
+                }
+                self.deliver(line, &mut health, parcel, &mut round).await?;
+                if is_paused(&health) {
+                    break 'pages;
+                }
+            }
+        }
+        round.next_at = self.next_at(line, &health).await?;
+        Ok(round)
+    }
+
+    async fn next_at(&self, line: &Line, health: &Health) -> Result<Option<Timestamp>, StoreError> {
+        let owed_at = self.store.next_owed(line.channel.target.name()).await?;
+        let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
+        let free_at = pause.map(|pause| later(self.clock.now(), pause));
+        Ok(owed_at.map(|at| free_at.map_or(at, |free_at| at.max(free_at))))
+    }
+
+    /// Says one message and writes down how it went for each of its alerts.
+    async fn deliver(
+        &self,
+        line: &Line,
+        health: &mut Health,
+        parcel: Vec<Owed>,
+        round: &mut Round,
+    ) -> Result<(), StoreError> {
+        let message = self.message(&parcel);
+        let verdict = self.send(line, health, &message).await;
+        let now = self.clock.now();
+        let seed = seed(&message.key);
+        self.note_health(line, health, &verdict, seed, now);
+        let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
+        let mut given_up = None;
+        for owed in &parcel {
+            let alert = &owed.alert;
+            let give_up_after = line.channel.give_up_after;
+            let mut delivery = decide(&verdict, owed.attempts, alert.found_at, now, give_up_after, seed);
+            match &mut delivery {
+                Delivery::Delivered => round.delivered += 1,
+                Delivery::Dead { error } => {
+                    round.dead += 1;
+                    given_up = Some((alert, error.clone()));
+                }
+                Delivery::Retry { at, .. } => {
+                    round.retried += 1;
+                    *at = (*at).max(later(now, pause.unwrap_or_default()));
+                }
+            }
+            self.store.settle(&alert.key, line.channel.target.name(), delivery, now).await?;
+        }
+        match verdict {
+            Verdict::Delivered if parcel.len() > 1 => round.digests += 1,
+            Verdict::Delivered => health.singles += 1,
+            _ => {}
+        }
+        if let Some((alert, error)) = given_up {
+            round.is_unfinished |= self.tell_of_dead(line, alert, &error, now).await?;
+        }
+        let waiting = parcel.first().map(|owed| &owed.alert);
+        round.is_unfinished |= self.tell_of_silence(line, health, waiting, now).await?;
+        Ok(())
+    }
+
+    fn message(&self, parcel: &[Owed]) -> Message {
+        let is_sandbox = |alert: &Alert| self.sandbox_accounts.contains(&alert.account);
+        if let [one] = parcel {
+            return words::single(&one.alert, is_sandbox(&one.alert));
+        }
+        let alerts: Vec<(Alert, bool)> =
+            parcel.iter().map(|owed| (owed.alert.clone(), is_sandbox(&owed.alert))).collect();
+        let mut keys: Vec<&str> = parcel.iter().map(|owed| owed.alert.key.as_str()).collect();
+        keys.sort_unstable();
+        words::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
+    }
+
+    /// Waits for the target's pace, sends, and judges.
+    async fn send(&self, line: &Line, health: &mut Health, message: &Message) -> Verdict {
+        let target = &line.channel.target;
+        if let Some(sent_at) = health.sent_at {
+            let wait = (sent_at + target.pace()).saturating_sub(self.clock.monotonic());
+            if !wait.is_zero() {
+                self.clock.sleep(wait).await;
+            }
+        }
+        let outgoing = target.compose(message, &Attempt { at: self.clock.now() });
+        let answer = self.post.post(&outgoing).await;
+        health.sent_at = Some(self.clock.monotonic());
+        match answer {
+            Ok(answer) => target.judge(&answer, self.clock.now()),
+            Err(error) => Verdict::Retry { after: None, why: error.to_string() },
+        }
+    }
+
+    /// Keeps count of a target's failures and pauses it, so that a hundred waiting messages do not knock a
+    /// hundred times. Each error is logged once, until it changes.
+    fn note_health(&self, line: &Line, health: &mut Health, verdict: &Verdict, seed: u64, now: Timestamp) {
+        let target = line.channel.target.name();
+        let why = match verdict {
+            Verdict::Retry { after, why } => {
+                health.failures = health.failures.saturating_add(1);
+                health.failing_since.get_or_insert(now);
+                let wait = wait_after(health.failures, seed).max(after.unwrap_or_default());
+                health.paused_until = Some(self.clock.monotonic() + wait);
+                why
+            }
+            Verdict::Delivered => {
+                if health.last_error.is_some() {
+                    tracing::info!(target_name = target, "alerts are delivered again");
+                }
+                let Health { sent_at, minute_began, singles, .. } = *health;
+                *health = Health { sent_at, minute_began, singles, ..Health::default() };
+                return;
+            }
+            Verdict::Refused { why } => why,
+        };
+        if health.last_error.as_ref() != Some(why) {
+            tracing::warn!(target_name = target, error = %why, "an alert was not delivered");
+            health.last_error = Some(why.clone());
+        }
+    }
+
+    /// A message given up is told on the other targets, once a day for each target (operations.md,
+    /// section 3: silent loss is the worst outcome). Whether something new is owed by that.
+    async fn tell_of_dead(
+        &self,
+        line: &Line,
+        lost: &Alert,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let target = line.channel.target.name();
+        let day = now.strftime("%Y-%m-%d");
+        let alert = Alert {
+            key: format!("undelivered/{target}/{day}"),
+            headline: format!("Alerts for {target} could not be delivered"),
+            explanation: format!(
+                "{target} refuses messages or did not take one for too long ({error}). The last one given up: {}.",
+                lost.headline
+            ),
+            ..self.about_target(lost, "undelivered", target, now)
+        };
+        self.tell_others(target, alert, now).await
+    }
+
+    /// A target that fails for an hour is told of on the others, once until it works again.
+    async fn tell_of_silence(
+        &self,
+        line: &Line,
+        health: &mut Health,
+        waiting: Option<&Alert>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (Some(since), Some(waiting)) = (health.failing_since, waiting) else { return Ok(false) };
+        let silent_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        if health.is_silence_told || silent_for < SILENT_AFTER {
+            return Ok(false);
+        }
+        health.is_silence_told = true;
+        let target = line.channel.target.name();
+        let error = health.last_error.as_deref().unwrap_or("no answer");
+        let alert = Alert {
+            key: format!("target-silent/{target}/{}", since.as_second()),
+            headline: format!("{target} has taken no alert for an hour"),
+            explanation: format!(
+                "Every delivery to {target} failed since {since} ({error}). Messages wait and are tried again."
+            ),
+            ..self.about_target(waiting, "target-silent", target, now)
+        };
+        self.tell_others(target, alert, now).await
+    }
+
+    fn about_target(&self, lost: &Alert, kind: &str, target: &str, now: Timestamp) -> Alert {
+        Alert {
+            key: String::new(),
+            kind: kind.to_owned(),
+            severity: Severity::Critical,
+            account: lost.account.clone(),
+            object: None,
+            merchant_reference: None,
+            amount: None,
+            state: None,
+            reason: None,
+            headline: String::new(),
+            explanation: String::new(),
+            advice: format!(
+                "Check the address of {target} with `reconciled alerts test {target}`, then send again what was given up with `reconciled alerts redeliver`."
+            ),
+            look: format!("reconciled alerts list --target {target}"),
+            occurred_at: now,
+            found_at: now,
+        }
+    }
+
+    async fn tell_others(&self, target: &str, alert: Alert, now: Timestamp) -> Result<bool, StoreError> {
+        let others: Vec<String> =
+            self.targets().into_iter().filter(|other| *other != target).map(str::to_owned).collect();
+        if others.is_empty() {
+            tracing::error!(
+                target_name = target,
+                "{}, and there is no other target to say so",
+                alert.headline
+            );
+            return Ok(false);
+        }
+        let raised = self.store.raise(vec![OwedAlert { alert, targets: others }], now).await?;
+        Ok(raised > 0)
+    }
+}
+
+/// Spreads waits by key: the same key waits the same.
+fn seed(key: &str) -> u64 {
+    key.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,316 @@
+//! Deliveries from a real store to targets that answer as a test says, in virtual time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex as Guard;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::classify::Answer;
+use super::super::post::{PostError, Posting};
+use super::super::routes::{Route, Routes};
+use super::super::secret::Hidden;
+use super::super::slack::Slack;
+use super::super::target::{Outgoing, Target};
+use super::super::tests::alert;
+use super::super::webhook::Webhook;
+use super::*;
+use crate::clock::{Clock, VirtualClock};
+use crate::store::{AlertFilter, DeliveryStatus, Options};
+
+/// One request that was made.
+#[derive(Debug, Clone)]
+struct Sent {
+    target: String,
+    at: Duration,
+    id: Option<String>,
+    body: String,
+}
+
+/// Answers `ok` unless told otherwise; takes one second for each answer.
+#[derive(Debug)]
+struct Network {
+    clock: SharedClock,
+    sent: Guard<Vec<Sent>>,
+    answers: Guard<BTreeMap<String, VecDeque<Result<Answer, PostError>>>>,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+}
+
+impl Network {
+    fn sent(&self) -> Vec<Sent> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    fn sent_to(&self, target: &str) -> Vec<Sent> {
+        self.sent().into_iter().filter(|sent| sent.target == target).collect()
+    }
+
+    /// The next answers of a target; the last one stays.
+    fn script(&self, target: &str, answers: Vec<Result<Answer, PostError>>) {
+        self.answers.lock().unwrap().insert(target.to_owned(), answers.into());
+    }
+
+    fn next(&self, target: &str) -> Result<Answer, PostError> {
+        let mut answers = self.answers.lock().unwrap();
+        match answers.get_mut(target) {
+            Some(script) if script.len() > 1 => script.pop_front().unwrap(),
+            Some(script) => script[0].clone(),
+            None => Ok(Answer { status: 200, retry_after: None, body: b"ok".to_vec() }),
+        }
+    }
+}
+
+impl Post for Network {
+    fn post<'a>(&'a self, outgoing: &'a Outgoing) -> Posting<'a> {
+        Box::pin(async move {
+            let target = outgoing.url.reveal().rsplit('/').next().unwrap().to_owned();
+            let id = outgoing.headers.iter().find(|(name, _)| *name == "webhook-id");
+            self.sent.lock().unwrap().push(Sent {
+                target: target.clone(),
+                at: self.clock.monotonic(),
+                id: id.map(|(_, value)| value.clone()),
+                body: String::from_utf8(outgoing.body.clone()).unwrap(),
+            });
+            let now_in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_in_flight.fetch_max(now_in_flight, Ordering::SeqCst);
+            self.clock.sleep(Duration::from_millis(100)).await;
+            self.in_flight.fetch_sub(1, Ordering::SeqCst);
+            self.next(&target)
+        })
+    }
+}
+
+fn status(status: u16, retry_after: Option<&str>) -> Result<Answer, PostError> {
+    Ok(Answer { status, retry_after: retry_after.map(str::to_owned), body: Vec::new() })
+}
+
+struct Scene {
+    store: Store,
+    clock: Arc<VirtualClock>,
+    network: Arc<Network>,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = VirtualClock::starting_at("2026-01-16T05:35:00Z".parse().unwrap());
+        let options = Options { folder: folder.path().to_owned(), ..Options::default() };
+        let (store, _) = Store::open(options, clock.now()).await.unwrap();
+        let network = Network {
+            clock: clock.clone(),
+            sent: Guard::default(),
+            answers: Guard::default(),
+            in_flight: AtomicUsize::new(0),
+            most_in_flight: AtomicUsize::new(0),
+        };
+        Scene { store, clock, network: Arc::new(network), _folder: folder }
+    }
+
+    /// Delivers to a chat `ops` and a receiver `office`.
+    fn deliverer(&self) -> Deliverer {
+        let url = |name: &str| Hidden::new(format!("https://canary.example/{name}"));
+        let timeout = Duration::from_secs(10);
+        let targets: Vec<Box<dyn Target>> = vec![
+            Box::new(Slack::new("ops".to_owned(), url("ops"), timeout)),
+            Box::new(Webhook::new("office".to_owned(), url("office"), Vec::new(), timeout, BTreeSet::new())),
+        ];
+        let give_up_after = Duration::from_secs(76 * 3600);
+        let routes = Routes(vec![Route {
+            target: "ops".to_owned(),
+            accounts: BTreeSet::new(),
+            hears_live: true,
+            hears_sandbox: true,
+            least_severity: Severity::Info,
+            kinds: BTreeSet::new(),
+        }]);
+        let config = AlertConfig {
+            channels: targets.into_iter().map(|target| Channel { target, give_up_after }).collect(),
+            routes,
+            sandbox_accounts: BTreeSet::new(),
+        };
+        Deliverer::new(self.store.clone(), self.clock.clone(), self.network.clone(), config)
+    }
+
+    async fn owe(&self, numbers: std::ops::Range<u32>, targets: &[&str]) {
+        let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
+        let owed = numbers
+            .map(|number| OwedAlert { alert: alert(&format!("a/{number}")), targets: targets.clone() })
+            .collect();
+        self.store.raise(owed, self.clock.now()).await.unwrap();
+    }
+
+    /// Rounds as the daemon makes them, until nothing is owed or `limit` has passed.
+    async fn settle_down(&self, deliverer: &Deliverer, limit: Duration) {
+        let until = self.clock.monotonic() + limit;
+        while self.clock.monotonic() < until {
+            let round = deliverer.round().await.unwrap();
+            if round.is_unfinished {
+                continue;
+            }
+            let Some(next_at) = round.next_at else { return };
+            let wait = Duration::try_from(next_at.duration_since(self.clock.now())).unwrap_or_default();
+            self.clock.sleep(wait.max(Duration::from_millis(1))).await;
+        }
+    }
+
+    async fn statuses(&self, target: &str) -> Vec<DeliveryStatus> {
+        let filter = AlertFilter { target: Some(target.to_owned()), ..AlertFilter::default() };
+        let page = self.store.alerts(filter, None, 1000).await.unwrap();
+        let rows = page.items.into_iter().flat_map(|row| row.deliveries);
+        rows.filter(|row| row.target == target).map(|row| row.status).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_alert_reaches_each_target_exactly_once() {
+    let scene = Scene::new().await;
+    scene.owe(0..3, &["ops", "office"]).await;
+    let deliverer = scene.deliverer();
+    let round = deliverer.round().await.unwrap();
+    assert_eq!((round.delivered, round.retried, round.dead, round.next_at), (6, 0, 0, None));
+    scene.owe(0..3, &["ops", "office"]).await;
+    assert_eq!(deliverer.round().await.unwrap(), Round::default(), "nothing is said twice");
+    assert_eq!(scene.deliverer().round().await.unwrap(), Round::default(), "not by a new process either");
+    assert_eq!(scene.network.sent().len(), 6);
+    let chat = scene.network.sent_to("ops");
+    assert!(chat.windows(2).all(|two| two[1].at - two[0].at >= Duration::from_secs(1)), "one a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_tried_again_under_the_same_id_as_the_receiver_wishes() {
+    let scene = Scene::new().await;
+    let failures =
+        vec![status(503, None), Err(PostError::Timeout), status(429, Some("900")), status(204, None)];
+    scene.network.script("office", failures);
+    scene.owe(0..1, &["office"]).await;
+    scene.settle_down(&scene.deliverer(), Duration::from_secs(3600)).await;
+    let sent = scene.network.sent_to("office");
+    assert_eq!(sent.len(), 4);
+    assert!(sent.iter().all(|one| one.id == sent[0].id && one.body == sent[0].body));
+    let waits: Vec<u64> = sent.windows(2).map(|two| (two[1].at - two[0].at).as_secs()).collect();
+    assert!((5..=6).contains(&waits[0]) && (30..=34).contains(&waits[1]), "{waits:?}");
+    assert!((900..=910).contains(&waits[2]), "{waits:?}");
+    assert_eq!(scene.statuses("office").await, [DeliveryStatus::Delivered]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_down_is_not_knocked_at_by_every_message() {
+    let scene = Scene::new().await;
+    scene.network.script("office", vec![status(503, None)]);
+    scene.owe(0..50, &["office"]).await;
+    scene.settle_down(&scene.deliverer(), Duration::from_secs(3600)).await;
+    let knocks = scene.network.sent_to("office").len();
+    assert!((4..=8).contains(&knocks), "{knocks} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_final_and_told_elsewhere_once_a_day() {
+    let scene = Scene::new().await;
+    scene.network.script("office", vec![status(404, None)]);
+    scene.owe(0..3, &["office"]).await;
+    let deliverer = scene.deliverer();
+    scene.settle_down(&deliverer, Duration::from_secs(60)).await;
+    assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead; 3]);
+    let told = scene.network.sent_to("ops");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains("[UNDELIVERED]") && told[0].body.contains("HTTP 404"), "{}", told[0].body);
+
+    scene.network.script("office", vec![status(200, None)]);
+    assert_eq!(scene.store.redeliver("a/1", None, scene.clock.now()).await.unwrap(), 1);
+    scene.settle_down(&deliverer, Duration::from_secs(60)).await;
+    assert_eq!(scene.network.sent_to("office").len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_target_is_told_of_on_the_others_and_given_up_in_the_end() {
+    let scene = Scene::new().await;
+    scene.network.script("office", vec![Err(PostError::Connect)]);
+    scene.owe(0..1, &["office"]).await;
+    let deliverer = scene.deliverer();
+    scene.settle_down(&deliverer, Duration::from_secs(3 * 3600)).await;
+    let told = scene.network.sent_to("ops");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].body.contains("[TARGET SILENT]"), "{}", told[0].body);
+    scene.settle_down(&deliverer, Duration::from_secs(80 * 3600)).await;
+    assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead]);
+    assert_eq!(scene.network.sent_to("ops").len(), 2, "told of the loss as well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_pressure_people_get_digests_and_programs_every_event() {
+    let scene = Scene::new().await;
+    scene.owe(0..65, &["ops", "office"]).await;
+    let deliverer = scene.deliverer();
+    let first = deliverer.round().await.unwrap();
+    assert!(first.is_unfinished, "a round is short even when much is owed");
+    assert!(scene.clock.monotonic() < Duration::from_secs(13));
+    scene.settle_down(&deliverer, Duration::from_secs(300)).await;
+    let chat = scene.network.sent_to("ops");
+    assert!(chat.len() <= 20 + 3, "{} messages", chat.len());
+    assert!(chat.windows(2).all(|two| two[1].at - two[0].at >= Duration::from_secs(1)));
+    assert_eq!(scene.network.sent_to("office").len(), 65);
+    for number in 0..65 {
+        let id = format!("C{number:06}");
+        let times = chat.iter().filter(|sent| sent.body.contains(&id)).count();
+        assert_eq!(times, 1, "{id} is told exactly once");
+    }
+    assert!(chat.iter().any(|sent| sent.body.contains("[DIGEST]")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_sending_and_writing_down_costs_one_repetition() {
+    let scene = Scene::new().await;
+    scene.owe(0..1, &["office"]).await;
+    let deliverer = scene.deliverer();
+    {
+        let mut round = std::pin::pin!(deliverer.round());
+        while scene.network.sent().is_empty() {
+            tokio::select! {
+                biased;
+                _ = &mut round => panic!("the round ended before it was cut"),
+                () = scene.clock.sleep(Duration::from_millis(10)) => {}
+            }
+        }
+    }
+    scene.settle_down(&scene.deliverer(), Duration::from_secs(60)).await;
+    let sent = scene.network.sent_to("office");
+    assert_eq!(sent.len(), 2);
+    assert_eq!((&sent[0].id, &sent[0].body), (&sent[1].id, &sent[1].body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_message_is_in_flight_for_each_target() {
+    let scene = Scene::new().await;
+    scene.owe(0..5, &["office"]).await;
+    let deliverer = scene.deliverer();
+    let rounds = tokio::join!(deliverer.round(), deliverer.round(), deliverer.round());
+    let delivered = [rounds.0, rounds.1, rounds.2].map(|round| round.unwrap().delivered);
+    assert_eq!(delivered.iter().sum::<u64>(), 5);
+    assert_eq!(scene.network.most_in_flight.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_says_what_it_is_and_how_it_went() {
+    let scene = Scene::new().await;
+    scene.network.script("office", vec![status(401, None)]);
+    let deliverer = scene.deliverer();
+    let outcomes = deliverer.test(None).await.unwrap();
+    assert_eq!(outcomes[0], Trial { target: "ops".to_owned(), outcome: Ok(()) });
+    assert_eq!(outcomes[1].outcome, Err("HTTP 401".to_owned()));
+    assert!(scene.network.sent().iter().all(|sent| sent.body.contains("[TEST]")));
+    assert_eq!(deliverer.test(Some("ops")).await.unwrap().len(), 1);
+    let unknown = deliverer.test(Some("nobody")).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no alert target \"nobody\"; there are: ops, office");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_address_is_ever_written_down() {
+    let scene = Scene::new().await;
+    scene.network.script("office", vec![Err(PostError::Broken)]);
+    scene.owe(0..1, &["office"]).await;
+    let deliverer = scene.deliverer();
+    deliverer.round().await.unwrap();
+    let page = scene.store.alerts(AlertFilter::default(), None, 10).await.unwrap();
+    assert_eq!(page.items[0].deliveries[0].last_error.as_deref(), Some("the connection broke"));
+    assert!(!format!("{page:?} {deliverer:?}").contains("canary"));
+}

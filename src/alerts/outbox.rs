@@ -1,0 +1,186 @@
+//! When to try again, when to give up, and what to tell together.
+//!
+//! Owns: pure decisions about what is owed. Must never know: targets, the network, the clock.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::classify::Verdict;
+use super::words::LONGEST_DIGEST;
+use crate::payments::alert::Severity;
+use crate::store::{Delivery, Owed};
+
+/// Waits after the first, second, ... failure, in seconds; the last one repeats.
+const WAITS_S: &[u64] = &[5, 30, 120, 600, 1_800, 3_600];
+/// Nothing is given up before so many failures, however old it is: after a long stop of this host, or when
+/// an operator sends an old message again.
+const LEAST_ATTEMPTS: u32 = 6;
+/// With more than this owed to one target at once, people get digests.
+pub const PRESSURE: usize = 20;
+
+/// What follows from a verdict.
+///
+/// `attempts` failed before this one; `first_owed_at` is when the alert was found; `seed` spreads the waits
+/// (up to a tenth longer), so that many messages do not come back at once. The receiver's own wish is obeyed
+/// when it is longer than our wait.
+pub fn decide(
+    verdict: &Verdict,
+    attempts: u32,
+    first_owed_at: Timestamp,
+    now: Timestamp,
+    give_up_after: Duration,
+    seed: u64,
+) -> Delivery {
+    match verdict {
+        Verdict::Delivered => Delivery::Delivered,
+        Verdict::Refused { why } => Delivery::Dead { error: why.clone() },
+        Verdict::Retry { after, why } => {
+            let failures = attempts.saturating_add(1);
+            let owed_for = Duration::try_from(now.duration_since(first_owed_at)).unwrap_or_default();
+            if failures >= LEAST_ATTEMPTS && owed_for >= give_up_after {
+                let error = format!("{why}; given up after {failures} tries");
+                return Delivery::Dead { error };
+            }
+            let wait = wait_after(failures, seed).max(after.unwrap_or_default());
+            Delivery::Retry { at: later(now, wait), error: why.clone() }
+        }
+    }
+}
+
+/// The wait after so many failures, with its jitter.
+pub fn wait_after(failures: u32, seed: u64) -> Duration {
+    let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX).min(WAITS_S.len() - 1);
+    let wait = Duration::from_secs(WAITS_S[rung]);
+    let mixed = (seed ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    wait + wait / 10_000 * u32::try_from(mixed % 1_000).unwrap_or(0)
+}
+
+/// `now` and a wait, never past the end of time.
+pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// Sorts what is owed to one target into messages, each of one alert or a digest of several.
+///
+/// In quiet times every alert is a message, oldest first. Under pressure, for a target that people read, the
+/// oldest critical ones stay messages of their own while `singles_left` lasts, and all others are told in
+/// digests. Every alert stands in exactly one message: none is only counted.
+pub fn plan(owed: Vec<Owed>, likes_digests: bool, singles_left: usize) -> Vec<Vec<Owed>> {
+    if !likes_digests || owed.len() <= PRESSURE {
+        return owed.into_iter().map(|one| vec![one]).collect();
+    }
+    let mut messages = Vec::new();
+    let mut rest = Vec::new();
+    for one in owed {
+        if one.alert.severity == Severity::Critical && messages.len() < singles_left {
+            messages.push(vec![one]);
+        } else {
+            rest.push(one);
+        }
+    }
+    rest.sort_by_key(|one| std::cmp::Reverse(one.alert.severity));
+    messages.extend(rest.chunks(LONGEST_DIGEST).map(<[Owed]>::to_vec));
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::alert;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(offset_s: i64) -> Timestamp {
+        Timestamp::from_second(1_768_469_400 + offset_s).unwrap()
+    }
+
+    fn retry(after_s: Option<u64>) -> Verdict {
+        Verdict::Retry { after: after_s.map(Duration::from_secs), why: "HTTP 503".to_owned() }
+    }
+
+    fn word(verdict: &Verdict, attempts: u32, owed_for_h: i64) -> String {
+        let now = at(owed_for_h * 3600);
+        match decide(verdict, attempts, at(0), now, Duration::from_secs(76 * 3600), 0) {
+            Delivery::Delivered => "delivered".to_owned(),
+            Delivery::Retry { at, error } => format!("{error} again in {}", at.duration_since(now).as_secs()),
+            Delivery::Dead { error } => format!("dead {error}"),
+        }
+    }
+
+    #[test]
+    fn deliveries_are_decided_by_the_table() {
+        let refused = Verdict::Refused { why: "HTTP 404".to_owned() };
+        for (verdict, attempts, owed_for_h, expected) in [
+            (Verdict::Delivered, 0, 0, "delivered"),
+            (Verdict::Delivered, 99, 999, "delivered"),
+            (refused.clone(), 0, 0, "dead HTTP 404"),
+            (retry(None), 0, 0, "HTTP 503 again in 5"),
+            (retry(None), 1, 0, "HTTP 503 again in 30"),
+            (retry(None), 2, 0, "HTTP 503 again in 120"),
+            (retry(None), 3, 1, "HTTP 503 again in 600"),
+            (retry(None), 4, 1, "HTTP 503 again in 1800"),
+            (retry(None), 5, 2, "HTTP 503 again in 3600"),
+            (retry(None), 50, 75, "HTTP 503 again in 3600"),
+            (retry(None), 80, 76, "dead HTTP 503; given up after 81 tries"),
+            (retry(None), 0, 100, "HTTP 503 again in 5"),
+            (retry(None), 5, 100, "dead HTTP 503; given up after 6 tries"),
+            (retry(Some(60)), 0, 0, "HTTP 503 again in 60"),
+            (retry(Some(1)), 1, 0, "HTTP 503 again in 30"),
+        ] {
+            let decided = word(&verdict, attempts, owed_for_h);
+            let close = |text: &str| text.rsplit(' ').next().and_then(|last| last.parse::<f64>().ok());
+            match (close(&decided), close(expected)) {
+                (Some(found), Some(wanted)) => assert!((wanted..=wanted * 1.1).contains(&found), "{decided}"),
+                _ => assert_eq!(decided, expected),
+            }
+        }
+    }
+
+    fn owed(count: u32, critical: u32) -> Vec<Owed> {
+        (0..count)
+            .map(|number| {
+                let mut one = alert(&format!("a/{number}"));
+                if number >= critical {
+                    one.severity = Severity::Warning;
+                }
+                Owed { alert: one, attempts: 0, next_attempt_at: at(0) }
+            })
+            .collect()
+    }
+
+    fn sizes(messages: &[Vec<Owed>]) -> Vec<usize> {
+        messages.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn quiet_times_bring_single_messages_and_pressure_brings_digests() {
+        assert_eq!(sizes(&plan(owed(20, 20), true, 0)), [1; 20]);
+        assert_eq!(sizes(&plan(owed(21, 2), true, 20)), [1, 1, 19]);
+        assert_eq!(sizes(&plan(owed(60, 60), true, 5)), [1, 1, 1, 1, 1, 20, 20, 15]);
+        assert_eq!(sizes(&plan(owed(60, 60), false, 0)), [1; 60]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_alert_stands_in_exactly_one_message(
+            count in 0u32..90, critical in 0u32..90, left in 0usize..25, likes in any::<bool>(),
+        ) {
+            let messages = plan(owed(count, critical), likes, left);
+            let mut keys: Vec<String> = messages.iter().flatten().map(|one| one.alert.key.clone()).collect();
+            keys.sort();
+            let mut expected: Vec<String> = (0..count).map(|number| format!("a/{number}")).collect();
+            expected.sort();
+            prop_assert_eq!(keys, expected);
+            prop_assert!(messages.iter().all(|message| (1..=LONGEST_DIGEST).contains(&message.len())));
+        }
+
+        #[test]
+        fn waits_grow_and_stay_within_their_tenth(failures in 1u32..200, seed in any::<u64>()) {
+            let rung = usize::try_from(failures - 1).unwrap().min(WAITS_S.len() - 1);
+            let least = Duration::from_secs(WAITS_S[rung]);
+            let wait = wait_after(failures, seed);
+            prop_assert!(wait >= least && wait <= least + least / 10);
+        }
+    }
+}

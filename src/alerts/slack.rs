@@ -1,0 +1,351 @@
+//! Slack incoming webhooks, and chats that take the same message.
+//!
+//! Owns: Slack's limits, escaping and answers (operations.md, sections 1.1 to 1.3). Must never know: the
+//! outbox, why an alert was raised.
+//!
+//! Everything from outside stands in `plain_text`, where `*`, `_` and the backtick mean nothing; `&`, `<`
+//! and `>` are escaped everywhere, which also disarms mentions and links.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::classify::{Answer, Verdict, by_status, machine_word};
+use super::secret::Hidden;
+use super::target::{Attempt, Outgoing, Target};
+use super::words::Message;
+
+/// Longest `plain_text` of a header block.
+const HEADER_LIMIT: usize = 150;
+/// Longest text of a section block.
+const SECTION_LIMIT: usize = 3000;
+/// Longest text of one field of a section.
+const FIELD_LIMIT: usize = 2000;
+/// Most fields of one section; two make a row: label and value.
+const FIELDS_LIMIT: usize = 10;
+/// Most blocks of a message.
+const BLOCKS_LIMIT: usize = 50;
+/// Longest top-level text that a notification needs; Slack itself would cut at 40,000.
+const TEXT_LIMIT: usize = 500;
+
+/// Answers that say that this webhook or message will never work, even under a 2xx (section 1.2).
+const NEVER: &[&str] = &[
+    "invalid_payload",
+    "user_not_found",
+    "no_text",
+    "too_many_attachments",
+    "action_prohibited",
+    "posting_to_general_channel_denied",
+    "channel_not_found",
+    "channel_is_archived",
+    "no_service",
+    "no_service_id",
+    "no_active_hooks",
+    "invalid_token",
+    "no_team",
+    "team_disabled",
+];
+
+/// One Slack channel.
+#[derive(Debug)]
+pub struct Slack {
+    name: String,
+    url: Hidden,
+    timeout: Duration,
+}
+
+impl Slack {
+    /// A channel whose webhook is `url`.
+    pub fn new(name: String, url: Hidden, timeout: Duration) -> Slack {
+        Slack { name, url, timeout }
+    }
+}
+
+impl Target for Slack {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One message a second (section 1.1).
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn likes_digests(&self) -> bool {
+        true
+    }
+
+    fn compose(&self, message: &Message, _attempt: &Attempt) -> Outgoing {
+        Outgoing {
+            url: self.url.clone(),
+            headers: vec![("content-type", "application/json; charset=utf-8".to_owned())],
+            body: payload(message).to_string().into_bytes(),
+            timeout: self.timeout,
+        }
+    }
+
+    fn judge(&self, answer: &Answer, now: Timestamp) -> Verdict {
+        let word = machine_word(&answer.body);
+        let quoted = |verdict: &str| match word {
+            Some(word) => format!("HTTP {} {word}", answer.status),
+            None => format!("HTTP {}{verdict}", answer.status),
+        };
+        match by_status(answer, now) {
+            Verdict::Delivered if is_ok(&answer.body) => Verdict::Delivered,
+            Verdict::Delivered if word.is_some_and(|word| NEVER.contains(&word)) => {
+                Verdict::Refused { why: quoted("") }
+            }
+            Verdict::Delivered => {
+                Verdict::Retry { after: None, why: quoted(", but the answer is not the chat's `ok`") }
+            }
+            Verdict::Retry { after, .. } => Verdict::Retry { after, why: quoted("") },
+            Verdict::Refused { .. } => Verdict::Refused { why: quoted("") },
+        }
+    }
+}
+
+/// Slack and Mattermost say `ok`; chats that imitate them say `{"ok":true}` or `{"success":true}`.
+fn is_ok(body: &[u8]) -> bool {
+    if body.trim_ascii() == b"ok" {
+        return true;
+    }
+    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else { return false };
+    ["ok", "success"].iter().any(|name| fields.get(*name) == Some(&Value::Bool(true)))
+}
+
+fn payload(message: &Message) -> Value {
+    let mut blocks =
+        vec![json!({"type": "header", "text": plain(&message.title.replace('\n', " "), HEADER_LIMIT)})];
+    for rows in message.facts.chunks(FIELDS_LIMIT / 2) {
+        let fields: Vec<Value> = rows
+            .iter()
+            .flat_map(|row| [label(row.label, FIELD_LIMIT), plain(&row.value, FIELD_LIMIT)])
+            .collect();
+        blocks.push(json!({"type": "section", "fields": fields}));
+    }
+    for entry in &message.lines {
+        blocks.push(json!({"type": "section", "text": plain(&format!("• {entry}"), SECTION_LIMIT)}));
+    }
+    for (title, text) in [("Why", &message.why), ("What to do", &message.next)] {
+        if !text.is_empty() {
+            blocks.push(json!({"type": "section", "text": label(title, SECTION_LIMIT)}));
+            blocks.push(json!({"type": "section", "text": plain(text, SECTION_LIMIT)}));
+        }
+    }
+    if !message.look.is_empty() {
+        let look = plain(&format!("Where to look: {}", message.look), FIELD_LIMIT);
+        blocks.push(json!({"type": "context", "elements": [look]}));
+    }
+    blocks.truncate(BLOCKS_LIMIT);
+    json!({
+        "text": escaped(&message.title, TEXT_LIMIT),
+        "blocks": blocks,
+        "unfurl_links": false,
+        "unfurl_media": false,
+    })
+}
+
+fn plain(text: &str, limit: usize) -> Value {
+    json!({"type": "plain_text", "text": escaped(text, limit), "emoji": false})
+}
+
+fn label(text: &str, limit: usize) -> Value {
+    json!({"type": "mrkdwn", "text": escaped(&format!("*{text}*"), limit)})
+}
+
+/// Escapes `&`, `<` and `>` and cuts to `limit` UTF-16 units, the strictest way of counting, on a character
+/// boundary and never inside an escape. Slack refuses an empty text, so that becomes a dash.
+fn escaped(text: &str, limit: usize) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut units = 0;
+    let mut cut_at = 0;
+    for letter in text.trim().chars() {
+        let mut buffer = [0; 4];
+        let piece: &str = match letter {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            other => other.encode_utf8(&mut buffer),
+        };
+        let width = if piece.len() > letter.len_utf8() { piece.len() } else { letter.len_utf16() };
+        if units + width > limit {
+            whole.truncate(cut_at);
+            whole.push('…');
+            return whole;
+        }
+        whole.push_str(piece);
+        units += width;
+        if units < limit {
+            cut_at = whole.len();
+        }
+    }
+    if whole.is_empty() { "–".to_owned() } else { whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::alert;
+    use super::super::words::{LONGEST_DIGEST, digest, single, trial};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn slack() -> Slack {
+        Slack::new("ops".to_owned(), Hidden::new("https://hooks.example/T/B/x"), Duration::from_secs(10))
+    }
+
+    fn sent(message: &Message) -> Value {
+        let attempt = Attempt { at: Timestamp::UNIX_EPOCH };
+        serde_json::from_slice(&slack().compose(message, &attempt).body).unwrap()
+    }
+
+    /// Problems of a message by Slack's limits (section 1.3), written apart from the code that makes it.
+    fn problems(payload: &Value) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut text = |place: String, value: &Value, limit: usize| {
+            let content = value.as_str().unwrap_or_default();
+            let length = content.encode_utf16().count();
+            if length == 0 || length > limit {
+                found.push(format!("{place} has {length} units"));
+            }
+            let unescaped = content.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "");
+            if unescaped.contains(['<', '>', '&']) {
+                found.push(format!("{place} is not escaped: {content}"));
+            }
+        };
+        text("text".to_owned(), &payload["text"], 40_000);
+        let blocks = payload["blocks"].as_array().unwrap();
+        for (number, block) in blocks.iter().enumerate() {
+            let place = |part: &str| format!("block {number} {part}");
+            match block["type"].as_str().unwrap() {
+                "header" => text(place("header"), &block["text"]["text"], 150),
+                "section" if block["fields"].is_array() => {
+                    let fields = block["fields"].as_array().unwrap();
+                    assert!((1..=10).contains(&fields.len()));
+                    fields.iter().for_each(|field| text(place("field"), &field["text"], 2000));
+                }
+                "section" => text(place("section"), &block["text"]["text"], 3000),
+                "context" => {
+                    let elements = block["elements"].as_array().unwrap();
+                    assert!((1..=10).contains(&elements.len()));
+                    elements.iter().for_each(|element| text(place("context"), &element["text"], 2000));
+                }
+                other => panic!("unexpected block {other}"),
+            }
+        }
+        if blocks.is_empty() || blocks.len() > 50 {
+            found.push(format!("{} blocks", blocks.len()));
+        }
+        found
+    }
+
+    #[test]
+    fn a_decline_is_shown_with_header_rows_reason_and_advice() {
+        let payload = sent(&single(&alert("a/1"), true));
+        assert_eq!(payload["text"], "[DECLINED] [SANDBOX] A charge was declined");
+        assert_eq!(payload["unfurl_links"], false);
+        assert_eq!(payload["blocks"][0]["text"]["type"], "plain_text");
+        let rows = payload["blocks"][1]["fields"].as_array().unwrap();
+        assert_eq!(rows[0], json!({"type": "mrkdwn", "text": "*Order*"}));
+        assert_eq!(rows[1], json!({"type": "plain_text", "text": "ORDER-1001", "emoji": false}));
+        assert_eq!(rows[3]["text"], "14.00 EUR");
+        assert!(payload.to_string().contains("Cancel the order."));
+        assert_eq!(problems(&payload), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_came_from_outside_is_never_markup() {
+        let mut hostile = alert("a/1");
+        hostile.merchant_reference = Some("<!channel> *bold* <https://evil.example|click>".to_owned());
+        hostile.reason = Some("<@U123>".to_owned());
+        let payload = sent(&single(&hostile, false));
+        assert_eq!(problems(&payload), Vec::<String>::new());
+        for row in payload["blocks"][1]["fields"].as_array().unwrap() {
+            let is_ours = row["type"] == "mrkdwn" && !row["text"].as_str().unwrap().contains("bold");
+            assert!(is_ours || row["type"] == "plain_text", "{row}");
+        }
+    }
+
+    #[test]
+    fn a_digest_of_full_length_keeps_the_limits_and_names_all() {
+        let alerts: Vec<_> =
+            (0..LONGEST_DIGEST).map(|number| (alert(&format!("a/{number}")), false)).collect();
+        let payload = sent(&digest(&alerts, "d".to_owned()));
+        assert_eq!(problems(&payload), Vec::<String>::new());
+        let text = payload.to_string();
+        for number in 0..LONGEST_DIGEST {
+            assert!(text.contains(&format!("C{number:06}")), "{number}");
+        }
+    }
+
+    #[test]
+    fn cutting_spares_characters_and_escapes() {
+        for (text, limit, expected) in [
+            ("abcdef", 6, "abcdef"),
+            ("abcdefg", 6, "abcde…"),
+            ("ab<cd", 6, "ab…"),
+            ("ab<c", 7, "ab&lt;c"),
+            ("abc<", 6, "abc…"),
+            ("😀😀😀😀", 7, "😀😀😀…"),
+            ("😀😀😀😀", 8, "😀😀😀😀"),
+            ("", 5, "–"),
+            ("  ", 5, "–"),
+        ] {
+            let cut = escaped(text, limit);
+            assert!(cut.encode_utf16().count() <= limit, "{text} {limit} {cut}");
+            assert_eq!(cut, expected, "{text} {limit}");
+        }
+    }
+
+    #[test]
+    fn answers_are_judged_by_the_chats_own_words() {
+        let judged = |status, body: &str| {
+            let answer = Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() };
+            match slack().judge(&answer, Timestamp::UNIX_EPOCH) {
+                Verdict::Delivered => "delivered".to_owned(),
+                Verdict::Retry { why, .. } => format!("retry {why}"),
+                Verdict::Refused { why } => format!("refused {why}"),
+            }
+        };
+        for (status, body, expected) in [
+            (200, "ok", "delivered"),
+            (200, "ok\n", "delivered"),
+            (200, r#"{"success":true}"#, "delivered"),
+            (200, "invalid_token", "refused HTTP 200 invalid_token"),
+            (200, "<html>log in</html>", "retry HTTP 200, but the answer is not the chat's `ok`"),
+            (200, r#"{"ok":false}"#, "retry HTTP 200, but the answer is not the chat's `ok`"),
+            (400, "invalid_payload", "refused HTTP 400 invalid_payload"),
+            (403, "action_prohibited", "refused HTTP 403 action_prohibited"),
+            (404, "channel_not_found", "refused HTTP 404 channel_not_found"),
+            (410, "channel_is_archived", "refused HTTP 410 channel_is_archived"),
+            (429, "", "retry HTTP 429"),
+            (500, "rollup_error", "retry HTTP 500 rollup_error"),
+            (503, "<html>", "retry HTTP 503"),
+        ] {
+            assert_eq!(judged(status, body), expected, "{status} {body}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn any_text_makes_a_message_within_the_limits(
+            reference in "\\PC{0,40}|(<|&|>|\\*|😀){0,900}", headline in "(.|\n){0,200}",
+            explanation in "(&|<|a|é|😀){0,3500}", reason in ".{0,60}",
+        ) {
+            let mut any_alert = alert("a/1");
+            any_alert.merchant_reference = Some(reference);
+            any_alert.headline = headline;
+            any_alert.explanation = explanation;
+            any_alert.reason = Some(reason);
+            prop_assert_eq!(problems(&sent(&single(&any_alert, false))), Vec::<String>::new());
+            let many = vec![(any_alert, true); LONGEST_DIGEST];
+            prop_assert_eq!(problems(&sent(&digest(&many, "d".to_owned()))), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_trial_is_a_good_message() {
+        assert_eq!(problems(&sent(&trial("ops", Timestamp::UNIX_EPOCH))), Vec::<String>::new());
+    }
+}

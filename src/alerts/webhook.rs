@@ -1,0 +1,328 @@
+//! A generic JSON webhook, after Standard Webhooks 1.0.0 (operations.md, sections 2.1, 2.2 and 2.4).
+//!
+//! Owns: the payload, the stable id, the signature. Must never know: the outbox, why an alert was raised.
+
+use std::time::Duration;
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::classify::{Answer, Verdict, by_status, machine_word};
+use super::secret::Hidden;
+use super::target::{Attempt, Outgoing, Target};
+use super::words::{Message, Subject};
+use crate::payments::alert::Alert;
+
+/// Longest free text of an alert, in characters: a body stays below the 20 kB of section 2.1.
+const TEXT_LIMIT: usize = 1_500;
+
+/// One receiver.
+#[derive(Debug)]
+pub struct Webhook {
+    name: String,
+    url: Hidden,
+    keys: Vec<SigningKey>,
+    timeout: Duration,
+    sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
+}
+
+/// A key of the receiver, shared with us.
+pub struct SigningKey(hmac::Key);
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("[hidden]")
+    }
+}
+
+impl SigningKey {
+    /// Reads `whsec_` + base64 of 24 to 64 bytes (section 2.1).
+    ///
+    /// # Errors
+    /// In words, never quoting the key.
+    pub fn parse(text: &str) -> Result<SigningKey, String> {
+        let encoded =
+            text.trim().strip_prefix("whsec_").ok_or("a signing secret must begin with whsec_".to_owned())?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| "a signing secret must be base64 after whsec_")?;
+        if !(24..=64).contains(&bytes.len()) {
+            return Err(format!("a signing secret has 24 to 64 bytes, this one {}", bytes.len()));
+        }
+        Ok(SigningKey(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+    }
+
+    fn sign(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(format!("{id}.{timestamp_s}.").as_bytes());
+        context.update(body);
+        format!("v1,{}", STANDARD.encode(context.sign()))
+    }
+}
+
+impl Webhook {
+    /// A receiver at `url`. With keys every message is signed, once with each, so that a key can be changed
+    /// without a gap. `sandbox_accounts` says which accounts play with test money.
+    pub fn new(
+        name: String,
+        url: Hidden,
+        keys: Vec<SigningKey>,
+        timeout: Duration,
+        sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
+    ) -> Webhook {
+        Webhook { name, url, keys, timeout, sandbox_accounts }
+    }
+
+    fn payload(&self, message: &Message) -> Value {
+        let one = |alert: &Alert| describe(alert, self.sandbox_accounts.contains(&alert.account));
+        let (sort, data) = match &message.subject {
+            Subject::Single(alert) => (event_type(alert), one(alert)),
+            Subject::Digest(alerts) => {
+                ("alerts.digest".to_owned(), json!({"alerts": alerts.iter().map(one).collect::<Vec<_>>()}))
+            }
+            Subject::Trial => ("alerts.test".to_owned(), json!({"text": message.plain_text()})),
+        };
+        json!({"type": sort, "timestamp": message.occurred_at.to_string(), "data": data})
+    }
+}
+
+impl Target for Webhook {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// A program reads it: it gets every event by itself.
+    fn likes_digests(&self) -> bool {
+        false
+    }
+
+    fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing {
+        let body = self.payload(message).to_string().into_bytes();
+        let id = event_id(&message.key);
+        let timestamp_s = attempt.at.as_second();
+        let mut headers = vec![
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("webhook-id", id.clone()),
+            ("webhook-timestamp", timestamp_s.to_string()),
+            ("idempotency-key", format!("\"{id}\"")),
+        ];
+        if !self.keys.is_empty() {
+            let signatures: Vec<String> =
+                self.keys.iter().map(|key| key.sign(&id, timestamp_s, &body)).collect();
+            headers.push(("webhook-signature", signatures.join(" ")));
+        }
+        Outgoing { url: self.url.clone(), headers, body, timeout: self.timeout }
+    }
+
+    fn judge(&self, answer: &Answer, now: Timestamp) -> Verdict {
+        let quoted = |why: String| match machine_word(&answer.body) {
+            Some(word) => format!("{why} {word}"),
+            None => why,
+        };
+        match by_status(answer, now) {
+            Verdict::Delivered => Verdict::Delivered,
+            Verdict::Retry { after, why } => Verdict::Retry { after, why: quoted(why) },
+            Verdict::Refused { why } => Verdict::Refused { why: quoted(why) },
+        }
+    }
+}
+
+/// `charge.declined`, `account.credentials_refused`: dot-separated words of letters, digits and `_`.
+fn event_type(alert: &Alert) -> String {
+    let subject = alert.object.as_ref().map_or("account", |object| object.kind.as_str());
+    let word = |text: &str| -> String {
+        text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+    };
+    format!("{}.{}", word(subject), word(&alert.kind))
+}
+
+fn describe(alert: &Alert, is_sandbox: bool) -> Value {
+    json!({
+        "key": alert.key,
+        "kind": alert.kind,
+        "severity": alert.severity,
+        "account": alert.account,
+        "environment": if is_sandbox { "sandbox" } else { "live" },
+        "objectKind": alert.object.as_ref().map(|object| object.kind.as_str()),
+        "objectId": alert.object.as_ref().map(|object| object.id.as_str()),
+        "merchantReferenceId": alert.merchant_reference.as_deref().map(cut),
+        "amount": alert.amount.map(|amount| amount.amount_text()),
+        "currencyCode": alert.amount.map(|amount| amount.currency.as_str().to_owned()),
+        "state": alert.state.as_deref().map(cut),
+        "reasonCode": alert.reason.as_deref().map(cut),
+        "headline": cut(&alert.headline),
+        "explanation": cut(&alert.explanation),
+        "advice": cut(&alert.advice),
+        "look": cut(&alert.look),
+        "occurredAt": alert.occurred_at.to_string(),
+        "foundAt": alert.found_at.to_string(),
+    })
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_LIMIT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// `evt_` and the lower-case base32 of the first 16 bytes of SHA-256 over the key (section 2.4): the same
+/// after a lost database, and without the `.` that the specification forbids.
+pub fn event_id(key: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, key.as_bytes());
+    format!("evt_{}", base32(&hash.as_ref()[..16]))
+}
+
+fn base32(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
+    for group in bytes.chunks(5) {
+        let mut padded = [0; 8];
+        padded[3..3 + group.len()].copy_from_slice(group);
+        let bits = u64::from_be_bytes(padded);
+        for position in 0..(group.len() * 8).div_ceil(5) {
+            let index = usize::try_from(bits >> (35 - position * 5) & 31).expect("five bits are an index");
+            text.push(char::from(LETTERS[index]));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::alert;
+    use super::super::words::{digest as digest_of, single, trial};
+    use super::*;
+
+    const A: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const B: &str = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+    const BODY: &str = r#"{"type":"charge.declined","timestamp":"2026-01-15T09:30:00Z","data":{"chargeId":"S01-0000000-0000000-C000000","chargePermissionId":"S01-0000000-0000000","state":"Declined","reasonCode":"HardDeclined","amount":"14.00","currencyCode":"EUR","merchantReferenceId":"ORDER-1001"}}"#;
+
+    fn webhook(keys: &[&str]) -> Webhook {
+        let keys = keys.iter().map(|key| SigningKey::parse(key).unwrap()).collect();
+        let url = Hidden::new("https://office.example/hook");
+        let sandbox = ["shop-test".parse().unwrap()].into();
+        Webhook::new("office".to_owned(), url, keys, Duration::from_secs(15), sandbox)
+    }
+
+    #[test]
+    fn signatures_match_the_published_vectors() {
+        for (secret, id, timestamp_s, body, expected) in [
+            (
+                "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+                "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+                1_649_367_553,
+                r#"{"email":"test@example.com","username":"test_user"}"#,
+                "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=",
+            ),
+            (
+                A,
+                "evt_01hzy0000000000000000000ab",
+                1_768_469_405,
+                BODY,
+                "v1,AODfcLWAZK/Dn275fo7+2UBvlxRvxjB8A5mAjiNtVKA=",
+            ),
+            (
+                B,
+                "evt_01hzy0000000000000000000ab",
+                1_768_469_405,
+                BODY,
+                "v1,YG59oj4wYa/Bt1C6+ctq/br6eTXZMQf3xVPBra1Kv0Y=",
+            ),
+            (A, "evt_empty", 1_768_469_405, "", "v1,u7WLwKotwujPCMBhUm7khV/0lWPhKcsSwyj2r11YOqg="),
+            (
+                A,
+                "evt_utf8",
+                1_768_469_405,
+                r#"{"name":"Ünïcødé €5"}"#,
+                "v1,g2dHOvvcrFuZ5GiwZU4osS4SEaxSTP6VbjkfHFIcqw0=",
+            ),
+        ] {
+            let key = SigningKey::parse(secret).unwrap();
+            assert_eq!(key.sign(id, timestamp_s, body.as_bytes()), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_event_id_is_derived_and_matches_the_sample() {
+        let sample =
+            "amazonpay.charge\u{1f}S01-0000000-0000000-C000000\u{1f}Declined\u{1f}2026-01-15T09:30:00Z";
+        assert_eq!(event_id(sample), "evt_t7nlaow4hdwf2miplgzgbzjqsu");
+    }
+
+    #[test]
+    fn bad_signing_secrets_are_refused_without_quoting_them() {
+        for bad in ["canary", "whsec_canary!", "whsec_Y2FuYXJ5", ""] {
+            let problem = SigningKey::parse(bad).unwrap_err();
+            assert!(!problem.contains("canary"), "{problem}");
+        }
+        assert!(!format!("{:?}", webhook(&[A])).contains("AAEC"));
+    }
+
+    fn header<'a>(outgoing: &'a Outgoing, name: &str) -> Option<&'a str> {
+        outgoing.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn a_repetition_has_the_same_id_and_body_and_a_new_time() {
+        let message = single(&alert("a/1"), false);
+        let target = webhook(&[A, B]);
+        let first = target.compose(&message, &Attempt { at: "2026-01-15T09:30:05Z".parse().unwrap() });
+        let second = target.compose(&message, &Attempt { at: "2026-01-15T10:30:05Z".parse().unwrap() });
+        assert_eq!(first.body, second.body);
+        assert_eq!(header(&first, "webhook-id"), header(&second, "webhook-id"));
+        assert!(!header(&first, "webhook-id").unwrap().contains('.'));
+        assert_eq!(header(&first, "webhook-timestamp"), Some("1768469405"));
+        assert_eq!(header(&second, "webhook-timestamp"), Some("1768473005"));
+        assert_eq!(header(&first, "webhook-signature").unwrap().split(' ').count(), 2);
+        assert_eq!(
+            header(
+                &webhook(&[]).compose(&message, &Attempt { at: message.occurred_at }),
+                "webhook-signature"
+            ),
+            None
+        );
+    }
+
+    #[test]
+    fn the_payload_says_everything_in_exact_text() {
+        let mut sandbox = alert("a/1");
+        sandbox.account = "shop-test".parse().unwrap();
+        let payload = webhook(&[]).payload(&single(&sandbox, true));
+        assert_eq!(payload["type"], "charge.declined");
+        assert_eq!(payload["timestamp"], "2026-01-15T09:30:00Z");
+        assert_eq!(payload["data"]["amount"], "14.00");
+        assert_eq!(payload["data"]["environment"], "sandbox");
+        assert_eq!(payload["data"]["merchantReferenceId"], "ORDER-1001");
+        assert_eq!(payload["data"]["severity"], "critical");
+
+        let mut of_account = alert("a/2");
+        of_account.object = None;
+        of_account.kind = "credentials-refused".to_owned();
+        assert_eq!(event_type(&of_account), "account.credentials_refused");
+    }
+
+    #[test]
+    fn digests_and_trials_have_their_own_types() {
+        let both = [(alert("a/1"), false), (alert("a/2"), false)];
+        let payload = webhook(&[]).payload(&digest_of(&both, "d".to_owned()));
+        assert_eq!(payload["type"], "alerts.digest");
+        assert_eq!(payload["data"]["alerts"].as_array().unwrap().len(), 2);
+        let payload = webhook(&[]).payload(&trial("office", Timestamp::UNIX_EPOCH));
+        assert_eq!(payload["type"], "alerts.test");
+    }
+
+    #[test]
+    fn a_body_stays_below_twenty_kilobytes() {
+        let mut long = alert("a/1");
+        long.explanation = "é".repeat(50_000);
+        long.advice = "é".repeat(50_000);
+        let body = webhook(&[]).compose(&single(&long, false), &Attempt { at: long.occurred_at }).body;
+        assert!(body.len() < 20_000, "{}", body.len());
+    }
+}

@@ -1,0 +1,240 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use super::*;
+use crate::apis::config::{Endpoint, QuotaChoice, Region};
+use crate::apis::pace::Quota;
+use crate::apis::secret::Secret;
+use crate::apis::transport::{BoxFuture, TransportError};
+use crate::clock::VirtualClock;
+
+const ID: &str = "S01-1234567-1234567-A012345";
+const OPERATION: &str = "GetAuthorizationDetails";
+
+/// Answers from memory, and keeps what was sent.
+#[derive(Default)]
+struct Canned {
+    answers: Mutex<VecDeque<Result<Response, TransportError>>>,
+    sent: Mutex<Vec<Request>>,
+}
+
+impl Transport for Canned {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
+        self.sent.lock().unwrap().push(request);
+        let answer = self.answers.lock().unwrap().pop_front().expect("an answer for every request");
+        Box::pin(async move { answer })
+    }
+}
+
+/// One account with its budget, a transport from memory and a clock that only moves when told.
+struct Stage {
+    api: AmazonPayMws,
+    transport: Arc<Canned>,
+    pace: Pace,
+    account: AccountName,
+}
+
+fn stage() -> Stage {
+    let clock: SharedClock = VirtualClock::starting_at("2015-12-31T23:59:58Z".parse().unwrap());
+    let transport = Arc::new(Canned::default());
+    let settings = Settings {
+        region: Region::Na,
+        environment: Environment::Sandbox,
+        seller_id: "A1EXAMPLESELLER".to_owned(),
+        access_key_id: "AKIAEXAMPLEKEY000001".to_owned(),
+        key: sign::SigningKey::new("exampleSecretKey/With+Chars=0123456789AB"),
+        mws_auth_token: None,
+        endpoint: Endpoint::of_host("mws.amazonservices.com"),
+        quota: QuotaChoice::Documented,
+        deadline: Duration::from_secs(7),
+    };
+    let pace = Pace::new(Arc::clone(&clock));
+    let account = AccountName::new("shop").unwrap();
+    let api = AmazonPayMws::new(settings, Arc::clone(&transport) as Arc<dyn Transport>, clock);
+    api.set_quotas(&account, &pace);
+    for kind in ObjectKind::ALL {
+        pace.assume_full(&account, kind.operation());
+    }
+    Stage { api, transport, pace, account }
+}
+
+impl Stage {
+    async fn fetch(&self, answer: Result<Response, TransportError>) -> Result<Observation, Failure> {
+        self.transport.answers.lock().unwrap().push_back(answer);
+        let permit = self.pace.take(&self.account, OPERATION).expect("the budget allows it");
+        let (kind, id) = (ObjectKind::Authorization.kind(), ObjectId::new(ID).unwrap());
+        self.api.fetch(&kind, &id, permit).await
+    }
+
+    /// Fetches and tells how long nothing may leave afterwards.
+    async fn held_after(&self, answer: Response) -> Duration {
+        let _ = self.fetch(Ok(answer)).await;
+        self.pace.level(&self.account, OPERATION).unwrap().held_for
+    }
+
+    fn body_sent(&self, number: usize) -> BTreeMap<String, String> {
+        let sent = self.transport.sent.lock().unwrap();
+        let body = std::str::from_utf8(&sent[number].body).unwrap();
+        body.split('&')
+            .map(|pair| pair.split_once('=').unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+}
+
+fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+    Response {
+        status,
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn authorization(state: &str) -> Response {
+    response(
+        200,
+        &[("x-mws-request-id", "0a-from-header"), ("date", "Thu, 31 Dec 2015 23:59:48 GMT")],
+        &format!(
+            "<GetAuthorizationDetailsResponse xmlns=\"http://mws.amazonservices.com/schema/OffAmazonPayments/\
+             2013-01-01\"><GetAuthorizationDetailsResult><AuthorizationDetails><AmazonAuthorizationId>{ID}\
+             </AmazonAuthorizationId><AuthorizationStatus><State>{state}</State></AuthorizationStatus>\
+             </AuthorizationDetails></GetAuthorizationDetailsResult></GetAuthorizationDetailsResponse>"
+        ),
+    )
+}
+
+fn error(status: u16, code: &str, headers: &[(&str, &str)]) -> Response {
+    let body = format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>");
+    response(status, headers, &body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_request_is_the_one_of_vector_a() {
+    let stage = stage();
+    let seen = stage.fetch(Ok(authorization("Open"))).await.unwrap();
+    assert_eq!((seen.id.as_str(), seen.state.as_str()), (ID, "Open"));
+    assert_eq!(seen.request_id.as_deref(), Some("0a-from-header"));
+    assert_eq!(stage.api.clock_offset(), Some(SignedDuration::from_secs(-10)));
+    let sent = stage.transport.sent.lock().unwrap();
+    let request = &sent[0];
+    assert_eq!(request.method, Method::Post);
+    assert_eq!(request.url, "https://mws.amazonservices.com/OffAmazonPayments_Sandbox/2013-01-01");
+    assert_eq!(request.deadline, Duration::from_secs(7));
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        format!(
+            "AWSAccessKeyId=AKIAEXAMPLEKEY000001&Action=GetAuthorizationDetails&AmazonAuthorizationId={ID}\
+             &SellerId=A1EXAMPLESELLER&SignatureMethod=HmacSHA256&SignatureVersion=2\
+             &Timestamp=2015-12-31T23%3A59%3A58Z&Version=2013-01-01\
+             &Signature=%2FNFHg5xwXgUHRZtI30jlPcgdtCwFiRpXrpXVqA5fIoQ%3D"
+        )
+    );
+    let header =
+        |name| request.headers.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str());
+    assert_eq!(header("content-type"), Some("application/x-www-form-urlencoded"));
+    let agent = header("user-agent").unwrap();
+    assert!(agent.starts_with("reconciled/") && agent.contains(" (Language=Rust/"), "{agent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_is_signed_anew_and_carries_the_token() {
+    let mut stage = stage();
+    stage.api.settings.mws_auth_token = Some(Secret::new("amzn.mws.4ea3".to_owned()));
+    stage.fetch(Ok(authorization("Pending"))).await.unwrap();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    stage.fetch(Ok(authorization("Pending"))).await.unwrap();
+    let (first, second) = (stage.body_sent(0), stage.body_sent(1));
+    assert_eq!(first["MWSAuthToken"], "amzn.mws.4ea3");
+    assert_eq!(second["Timestamp"], "2016-01-01T00%3A00%3A59Z");
+    assert_ne!(first["Signature"], second["Signature"]);
+    assert!(!format!("{:?}", stage.api).contains("4ea3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decline_is_a_sight_and_an_outage_says_nothing() {
+    let stage = stage();
+    assert_eq!(stage.fetch(Ok(authorization("Declined"))).await.unwrap().state, "Declined");
+    let html = response(502, &[], "<html>Bad gateway</html>");
+    assert_eq!(stage.fetch(Ok(html)).await.unwrap_err().class(), "transient");
+    let broken = Err(TransportError::Timeout);
+    assert_eq!(stage.fetch(broken).await.unwrap_err().class(), "transient");
+    let other = authorization("Open");
+    let other =
+        Response { body: String::from_utf8(other.body).unwrap().replace("-A0", "-A9").into(), ..other };
+    assert_eq!(stage.fetch(Ok(other)).await.unwrap_err().class(), "garbled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttles_and_quota_headers_hold_the_operation_back() {
+    let wait = |seconds| Duration::from_secs(seconds);
+    let asked = error(503, "RequestThrottled", &[("retry-after", "7")]);
+    assert_eq!(stage().held_after(asked).await, wait(7));
+    let silent = stage();
+    assert!(silent.held_after(error(503, "RequestThrottled", &[])).await > Duration::ZERO);
+    assert_eq!(silent.pace.used(&silent.account, OPERATION).throttled, 1);
+    let reset = [("x-mws-quota-remaining", "0.0"), ("x-mws-quota-resetson", "2016-01-01T00:04:58.000Z")];
+    assert_eq!(stage().held_after(error(503, "QuotaExceeded", &reset)).await, wait(300));
+    assert_eq!(stage().held_after(error(503, "QuotaExceeded", &[])).await, wait(300));
+    let spent = Response { headers: error(200, "", &reset).headers, ..authorization("Open") };
+    assert_eq!(stage().held_after(spent).await, wait(300));
+    let left = [("x-mws-quota-remaining", "78.0"), ("x-mws-quota-resetson", "2016-01-01T00:04:58.000Z")];
+    let left = Response { headers: error(200, "", &left).headers, ..authorization("Open") };
+    assert_eq!(stage().held_after(left).await, wait(0));
+    let outage = response(503, &[("retry-after", "20")], "");
+    assert_eq!(stage().held_after(outage).await, wait(20));
+    assert_eq!(stage().held_after(response(503, &[], "")).await, wait(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_documented_budget_is_kept_for_each_operation_by_itself() {
+    let mut stage = stage();
+    let spend = |stage: &Stage, operation: &str| {
+        let mut taken = 0;
+        let wait = loop {
+            match stage.pace.take(&stage.account, operation) {
+                Ok(permit) => drop(permit),
+                Err(wait) => break wait,
+            }
+            taken += 1;
+        };
+        (taken, wait)
+    };
+    assert_eq!(spend(&stage, OPERATION), (5, Duration::from_secs(1)));
+    assert_eq!(spend(&stage, "GetCaptureDetails"), (5, Duration::from_secs(1)));
+    stage.api.settings.environment = Environment::Live;
+    let documented = Quota { burst: 20, per: Duration::from_millis(500) };
+    assert!(stage.api.settings.quotas().iter().all(|(_, quota)| *quota == documented));
+    stage.api.set_quotas(&stage.account, &stage.pace);
+    stage.pace.assume_full(&stage.account, OPERATION);
+    assert_eq!(spend(&stage, OPERATION), (20, Duration::from_millis(500)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_while_the_clock_is_wrong_is_about_the_clock() {
+    let expired = |date| error(400, "InvalidParameterValue", &[("date", date)]);
+    let near = stage().fetch(Ok(expired("Thu, 31 Dec 2015 23:50:00 GMT"))).await.unwrap_err();
+    assert!(matches!(near, Failure::Refused { is_whole_account: false, .. }), "{near:?}");
+    let far = stage().fetch(Ok(expired("Fri, 01 Jan 2016 00:29:58 GMT"))).await.unwrap_err();
+    assert!(matches!(far, Failure::Refused { is_whole_account: true, .. }), "{far:?}");
+    assert!(far.to_string().contains("clock is 1800 s behind the provider's"), "{far}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn kinds_and_ids_are_told_apart() {
+    let stage = stage();
+    let api: &dyn Api = &stage.api;
+    for name in api.kinds() {
+        let kind = Kind::new(*name).unwrap();
+        assert!(api.lifecycle(&kind).is_some() && api.operation(&kind).is_some());
+    }
+    let (kind, id) = (ObjectKind::Authorization.kind(), ObjectId::new(ID).unwrap());
+    assert_eq!(api.kind_of(&id), Some(kind.clone()));
+    assert_eq!(api.accepts(&kind, &id), Ok(()));
+    assert!(api.accepts(&kind, &ObjectId::new("P01-1234567-1234567-A012345").unwrap()).is_err());
+    assert!(api.accepts(&ObjectKind::Refund.kind(), &id).is_err());
+    let charge = Kind::new("charge").unwrap();
+    assert!(api.accepts(&charge, &id).is_err() && api.lifecycle(&charge).is_none());
+    let permit = stage.pace.take(&stage.account, OPERATION).unwrap();
+    assert_eq!(api.fetch(&charge, &id, permit).await.unwrap_err().class(), "refused");
+    assert_eq!(api.look(), "https://sellercentral.amazon.com/");
+}

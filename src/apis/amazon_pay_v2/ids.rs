@@ -1,0 +1,138 @@
+//! What an id's form tells (amazon-pay-v2 sheet, section 3).
+//!
+//! Owns: the observed forms of ids. Must never know: an account, the wire.
+//!
+//! The forms are observed, not promised: an id of another form is taken as it is. Only an id that has
+//! the known form and says plainly that it belongs elsewhere is refused. The digits after the letter
+//! (01, 02, 03) seem to name the region; that is inferred, so nothing is refused by them.
+
+use crate::apis::config::Environment;
+
+use super::wire::Thing;
+
+/// `L99-9999999-9999999` with or without `-L999999`.
+struct Form {
+    first: u8,
+    last: Option<u8>,
+}
+
+impl Form {
+    fn of(id: &str) -> Option<Form> {
+        let are_digits = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|letter| letter.is_ascii_digit())
+        };
+        let mut parts = id.split('-');
+        let (head, second, third) = (parts.next()?, parts.next()?, parts.next()?);
+        let (tail, rest) = (parts.next(), parts.next());
+        let first = *head.as_bytes().first().filter(|letter| letter.is_ascii_uppercase())?;
+        let is_known = are_digits(&head[1..], 2) && are_digits(second, 7) && are_digits(third, 7);
+        let last = match tail {
+            None => None,
+            Some(tail) => {
+                let letter = *tail.as_bytes().first().filter(|letter| letter.is_ascii_uppercase())?;
+                if !are_digits(&tail[1..], 6) {
+                    return None;
+                }
+                Some(letter)
+            }
+        };
+        (is_known && rest.is_none()).then_some(Form { first, last })
+    }
+
+    /// `S` and `C` begin sandbox ids, `P` and `B` live ones (one-time, recurring).
+    fn environment(&self) -> Option<Environment> {
+        match self.first {
+            b'S' | b'C' => Some(Environment::Sandbox),
+            b'P' | b'B' => Some(Environment::Live),
+            _ => None,
+        }
+    }
+
+    fn thing(&self) -> Option<Thing> {
+        match self.last {
+            None => Some(Thing::ChargePermission),
+            Some(b'C') => Some(Thing::Charge),
+            Some(b'R') => Some(Thing::Refund),
+            Some(_) => None,
+        }
+    }
+}
+
+/// The kind of object that an id's form suggests.
+pub(super) fn suggested(id: &str) -> Option<Thing> {
+    Form::of(id)?.thing()
+}
+
+/// Whether an object of this kind and id can be in this environment, or why not.
+pub(super) fn accepts(thing: Thing, id: &str, environment: Environment) -> Result<(), String> {
+    let Some(form) = Form::of(id) else { return Ok(()) };
+    if let Some(of_id) = form.environment()
+        && of_id != environment
+    {
+        let (theirs, ours) = (of_id.as_str(), environment.as_str());
+        return Err(format!("{id} has the form of a {theirs} id, but this account is {ours}"));
+    }
+    if form.last == Some(b'A') {
+        return Err(format!(
+            "{id} is an authorization's id as reports show it; its charge has C in place of A"
+        ));
+    }
+    match form.thing() {
+        Some(suggested) if suggested != thing => {
+            Err(format!("{id} has the form of a {}, not of a {}", name(suggested), name(thing)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name(thing: Thing) -> &'static str {
+    match thing {
+        Thing::Charge => "charge",
+        Thing::Refund => "refund",
+        Thing::ChargePermission => "charge permission",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_kind() {
+        assert_eq!(suggested("S03-5890444-1926095-C064126"), Some(Thing::Charge));
+        assert_eq!(suggested("S01-5105180-3221187-R022311"), Some(Thing::Refund));
+        assert_eq!(suggested("C03-1442027-5744374"), Some(Thing::ChargePermission));
+        for other in [
+            "",
+            "-",
+            "S",
+            "é01-1234567-1234567",
+            "S01-1234567-1234567-A123456",
+            "S01-1234567-1234567-",
+            "S01-1234567-1234567-C12345",
+            "S01-1234567-1234567-C123456-1",
+            "s01-1234567-1234567",
+        ] {
+            assert_eq!(suggested(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_clear_contradiction_is_refused() {
+        let is_accepted = |thing, id, environment| accepts(thing, id, environment).is_ok();
+        let (live, sandbox) = (Environment::Live, Environment::Sandbox);
+        assert!(is_accepted(Thing::Charge, "S01-1234567-1234567-C123456", sandbox));
+        assert!(is_accepted(Thing::Charge, "P01-1234567-1234567-C123456", live));
+        assert!(is_accepted(Thing::Charge, "P03-1234567-1234567-C123456", live), "the region is not judged");
+        assert!(is_accepted(Thing::ChargePermission, "B02-1234567-1234567", live));
+        assert!(is_accepted(Thing::Charge, "something-quite-new", live));
+        assert!(is_accepted(Thing::Charge, "X01-1234567-1234567-C123456", live));
+        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567-C123456", live));
+        assert!(!is_accepted(Thing::Charge, "P01-1234567-1234567-C123456", sandbox));
+        assert!(!is_accepted(Thing::ChargePermission, "C03-1442027-5744374", live));
+        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567-R123456", sandbox));
+        assert!(!is_accepted(Thing::Refund, "S01-1234567-1234567-C123456", sandbox));
+        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567", sandbox));
+        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567-A123456", sandbox));
+    }
+}

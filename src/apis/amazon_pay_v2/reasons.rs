@@ -1,0 +1,192 @@
+//! The reason codes beside the states (amazon-pay-v2 sheet, sections 4.5, 5 and 6.1).
+//!
+//! Owns: what each code means to a person, what to do next, how much noise it deserves.
+//! Must never know: where the codes come from on the wire.
+
+use crate::payments::lifecycle::{ReasonFacts, Tone};
+
+/// For a declined charge whose reason says nothing better. A decline of a capture comes more than seven
+/// days after the authorization, when goods may have left.
+pub(super) const CHARGE_DECLINED_ADVICE: &str = "Cancel the order and ask the buyer to check out again with another payment method. If the capture was \
+     declined (the charge was CaptureInitiated before), goods may have shipped already: stop or recall them, \
+     or agree another payment with the buyer.";
+
+/// For a declined refund whose reason says nothing better.
+pub(super) const REFUND_DECLINED_ADVICE: &str =
+    "Refund the buyer by another way, such as a gift card or store credit, and tell them.";
+
+const fn reason(name: &'static str, tone: Tone, meaning: &'static str, advice: &'static str) -> ReasonFacts {
+    ReasonFacts { name, meaning, advice, tone }
+}
+
+const NOTHING_TO_DO: &str = "Nothing, if the shop asked for it; otherwise find out who did.";
+const OTHER_PAYMENT_METHOD: &str =
+    "Ask the buyer to choose another payment method in their Amazon account, or to check out again.";
+const CHECK_OUT_AGAIN: &str = "Ask the buyer to check out again if anything is still to be paid.";
+
+/// Beside `Canceled` of a charge.
+pub(super) const CHARGE_CANCELED: &[ReasonFacts] = &[
+    reason(
+        "ExpiredUnused",
+        Tone::Notable,
+        "The authorization stood for 30 days without a capture and has expired.",
+        "If the order has shipped, it is unpaid: create a new charge while the charge permission is still \
+         Chargeable, or ask the buyer to check out again. Otherwise cancel the order.",
+    ),
+    reason(
+        "AmazonCanceled",
+        Tone::Notable,
+        "Amazon canceled the charge.",
+        "Do not ship. Look at the transaction in Seller Central before doing anything else.",
+    ),
+    reason("BuyerCanceled", Tone::Notable, "The buyer canceled the charge.", "Stop the order: do not ship."),
+    reason("MerchantCanceled", Tone::Expected, "The shop canceled the charge.", NOTHING_TO_DO),
+    reason(
+        "ChargePermissionCanceled",
+        Tone::Expected,
+        "The charge permission was closed together with its open charges.",
+        NOTHING_TO_DO,
+    ),
+];
+
+/// Beside `Declined` of a charge, be it the authorization or the capture that was refused.
+pub(super) const CHARGE_DECLINED: &[ReasonFacts] = &[
+    reason(
+        "SoftDeclined",
+        Tone::Alarming,
+        "The payment method was refused for now; another try may succeed.",
+        "Try a new charge once more while the charge permission is Chargeable. If that is declined too, cancel \
+         the order and ask the buyer to check out again with another payment method.",
+    ),
+    reason(
+        "HardDeclined",
+        Tone::Alarming,
+        "The payment method was refused for good; another try with it will not succeed.",
+        "Cancel the order and ask the buyer to check out again with another payment method.",
+    ),
+    reason(
+        "AmazonRejected",
+        Tone::Alarming,
+        "Amazon refused the transaction and has ended the charge permission with it.",
+        "Cancel the order and ask the buyer to check out again with another payment method, not with Amazon \
+         Pay. Do not ship.",
+    ),
+    reason(
+        "ProcessingFailure",
+        Tone::Alarming,
+        "Amazon could not process the transaction because of an error of its own.",
+        "Try a new charge while the charge permission is Chargeable. If it is not, cancel the order and ask the \
+         buyer to check out again with another payment method.",
+    ),
+    reason(
+        "TransactionTimedOut",
+        Tone::Alarming,
+        "Amazon could not decide in time whether the payment is good.",
+        "Cancel the order and ask the buyer to check out again with another payment method. If this happens \
+         often, let charges wait for their decision (canHandlePendingAuthorization).",
+    ),
+];
+
+/// Beside `Declined` of a refund.
+pub(super) const REFUND_DECLINED: &[ReasonFacts] = &[
+    reason(
+        "AmazonRejected",
+        Tone::Alarming,
+        "Amazon refused the refund, often because the merchant account's balance is negative.",
+        "Settle a negative balance in Seller Central and ask for a new refund, or refund the buyer by another \
+         way, such as a gift card or store credit.",
+    ),
+    reason(
+        "ProcessingFailure",
+        Tone::Alarming,
+        "Amazon had an error, or the buyer was repaid already by a claim or chargeback.",
+        "Look in Seller Central whether the buyer was repaid. If not, ask for a new refund (with a new \
+         idempotency key) while the charge is Captured, or refund the buyer by another way, such as a gift \
+         card or store credit.",
+    ),
+];
+
+/// Beside `NonChargeable` of a charge permission.
+pub(super) const PERMISSION_NON_CHARGEABLE: &[ReasonFacts] = &[
+    reason(
+        "PaymentMethodInvalid",
+        Tone::Notable,
+        "The last charge was declined, so the payment method counts as invalid.",
+        OTHER_PAYMENT_METHOD,
+    ),
+    reason(
+        "PaymentMethodDeleted",
+        Tone::Notable,
+        "The buyer has removed the payment method.",
+        OTHER_PAYMENT_METHOD,
+    ),
+    reason("PaymentMethodExpired", Tone::Notable, "The payment method has expired.", OTHER_PAYMENT_METHOD),
+    reason(
+        "PaymentMethodNotAllowed",
+        Tone::Notable,
+        "The payment method cannot be used for this purchase.",
+        OTHER_PAYMENT_METHOD,
+    ),
+    reason(
+        "PaymentMethodNotSet",
+        Tone::Notable,
+        "The buyer has not chosen a payment method.",
+        OTHER_PAYMENT_METHOD,
+    ),
+    reason(
+        "BillingAddressDeleted",
+        Tone::Notable,
+        "The buyer has removed the billing address.",
+        "Ask the buyer to add a billing address in their Amazon account.",
+    ),
+    reason(
+        "MFAFailed",
+        Tone::Notable,
+        "The buyer did not pass the bank's additional check.",
+        "Ask the buyer to check out again and to confirm the payment with their bank.",
+    ),
+    reason(
+        "AmountNotSet",
+        Tone::Notable,
+        "No amount was set for it.",
+        "Set the amount by an update of the checkout session or the charge permission.",
+    ),
+    reason(
+        "TransactionAmountExceeded",
+        Tone::Notable,
+        "Its charges have reached the amount that it allows.",
+        "Charge no more with it; ask the buyer to check out again for the rest.",
+    ),
+    reason(
+        "ChargeInProgress",
+        Tone::Expected,
+        "A charge is being processed.",
+        "Wait for the charge to be decided.",
+    ),
+];
+
+/// Beside `Closed` of a charge permission.
+pub(super) const PERMISSION_CLOSED: &[ReasonFacts] = &[
+    reason("MerchantCanceled", Tone::Expected, "The shop closed it.", NOTHING_TO_DO),
+    reason("MerchantClosed", Tone::Expected, "The shop closed it.", NOTHING_TO_DO),
+    reason(
+        "AmazonClosed",
+        Tone::Expected,
+        "Amazon closed it because its whole amount was captured.",
+        "Nothing: it has served its purpose.",
+    ),
+    reason(
+        "AmazonCanceled",
+        Tone::Notable,
+        "Amazon canceled it.",
+        "Do not ship anything unpaid. Look at the transaction in Seller Central.",
+    ),
+    reason("BuyerCanceled", Tone::Notable, "The buyer canceled it.", CHECK_OUT_AGAIN),
+    reason("BuyerClosed", Tone::Notable, "The buyer closed it.", CHECK_OUT_AGAIN),
+    reason(
+        "Expired",
+        Tone::Notable,
+        "Its time is over: 180 days for a single order, 13 months for a recurring one.",
+        CHECK_OUT_AGAIN,
+    ),
+];

@@ -1,0 +1,231 @@
+//! How a request is signed (amazon-pay-v2 sheet, section 2).
+//!
+//! Owns: the canonical request, the string to sign, both algorithms, the private key.
+//! Must never know: the time, the network, what a request is for. Pure but for the salt's randomness.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaPssSaltLength, RsaSignatureEncoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::apis::transport::Method;
+
+/// RSASSA-PSS with SHA-256; the two differ in the salt's length alone (section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `AMZN-PAY-RSASSA-PSS`: 20 bytes of salt.
+    Pss,
+    /// `AMZN-PAY-RSASSA-PSS-V2`: 32 bytes of salt. Recommended.
+    PssV2,
+}
+
+static SALT_20: RsaSignatureEncoding = RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(20));
+static SALT_32: RsaSignatureEncoding = RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(32));
+
+impl Algorithm {
+    /// Reads a label.
+    pub fn from_label(label: &str) -> Option<Algorithm> {
+        [Algorithm::Pss, Algorithm::PssV2].into_iter().find(|algorithm| algorithm.label() == label)
+    }
+
+    /// As it stands in the string to sign and in the header.
+    pub fn label(self) -> &'static str {
+        match self {
+            Algorithm::Pss => "AMZN-PAY-RSASSA-PSS",
+            Algorithm::PssV2 => "AMZN-PAY-RSASSA-PSS-V2",
+        }
+    }
+
+    fn encoding(self) -> &'static RsaSignatureEncoding {
+        match self {
+            Algorithm::Pss => &SALT_20,
+            Algorithm::PssV2 => &SALT_32,
+        }
+    }
+}
+
+/// What is signed of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canonical {
+    /// The canonical request (section 2.2).
+    pub text: String,
+    /// The names of the signed headers, joined by `;`.
+    pub signed_headers: String,
+}
+
+impl Canonical {
+    /// `path` and `query` are those of [`canonical_path`] and [`canonical_query`]: what is signed is what
+    /// is sent. Header names may come in any case and order.
+    pub fn new(method: Method, path: &str, query: &str, headers: &[(&str, &str)], body: &[u8]) -> Canonical {
+        let mut lines: Vec<(String, String)> = headers
+            .iter()
+            .map(|(name, value)| {
+                let words: Vec<&str> = value.split_ascii_whitespace().collect();
+                (name.to_ascii_lowercase(), words.join(" "))
+            })
+            .collect();
+        lines.sort();
+        let names: Vec<&str> = lines.iter().map(|(name, _)| name.as_str()).collect();
+        let signed_headers = names.join(";");
+        let header_lines: String = lines.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let body_hash = hex_sha256(body);
+        let text =
+            format!("{}\n{path}\n{query}\n{header_lines}\n{signed_headers}\n{body_hash}", method.as_str());
+        Canonical { text, signed_headers }
+    }
+
+    /// What the signature is made over.
+    pub fn string_to_sign(&self, algorithm: Algorithm) -> String {
+        format!("{}\n{}", algorithm.label(), hex_sha256(self.text.as_bytes()))
+    }
+}
+
+/// An unencoded path as it is signed and sent: never empty, no `//`, RFC 3986 encoded but for the slashes.
+pub fn canonical_path(path: &str) -> String {
+    let mut encoded = String::from("/");
+    for piece in path.split('/').filter(|piece| !piece.is_empty()) {
+        if !encoded.ends_with('/') {
+            encoded.push('/');
+        }
+        encode(piece, &mut encoded);
+    }
+    if path.ends_with('/') && !encoded.ends_with('/') {
+        encoded.push('/');
+    }
+    encoded
+}
+
+/// Unencoded parameters as they are signed and sent: RFC 3986 encoded, sorted by key, then by value.
+pub fn canonical_query(parameters: &[(&str, &str)]) -> String {
+    let mut pairs: Vec<(String, String)> =
+        parameters.iter().map(|(key, value)| (encoded(key), encoded(value))).collect();
+    pairs.sort();
+    let joined: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    joined.join("&")
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    encode(text, &mut encoded);
+    encoded
+}
+
+fn encode(text: &str, encoded: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            push_hex(byte, b"0123456789ABCDEF", encoded);
+        }
+    }
+}
+
+fn push_hex(byte: u8, digits: &[u8; 16], text: &mut String) {
+    text.push(char::from(digits[usize::from(byte >> 4)]));
+    text.push(char::from(digits[usize::from(byte & 15)]));
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
+        push_hex(*byte, b"0123456789abcdef", &mut text);
+    }
+    text
+}
+
+/// The value of the `authorization` header, letter for letter as section 2.2 prints it.
+pub fn authorization(
+    algorithm: Algorithm,
+    public_key_id: &str,
+    canonical: &Canonical,
+    signature: &str,
+) -> String {
+    let (label, signed_headers) = (algorithm.label(), &canonical.signed_headers);
+    format!("{label} PublicKeyId={public_key_id}, SignedHeaders={signed_headers}, Signature={signature}")
+}
+
+/// A private key that cannot be used, with what to do. Never holds any of its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// A public key or certificate in place of the private key.
+    #[error("it is not a private key but a public one or a certificate")]
+    Public,
+    /// Protected by a passphrase.
+    #[error("it is protected by a passphrase, which nobody could type in at the start")]
+    Encrypted,
+    /// Not PEM.
+    #[error("it is not a PEM file (-----BEGIN PRIVATE KEY-----)")]
+    NotPem,
+    /// PEM, but not RSA of 2048 bits or more.
+    #[error("it is not an RSA key of at least 2048 bits")]
+    NotRsa,
+    /// It was never read, because secrets were not looked for.
+    #[error("it was not looked for")]
+    Absent,
+    /// The signature could not be made.
+    #[error("it does not sign")]
+    Unusable,
+}
+
+/// The account's private key, parsed once.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// None when secrets were not looked for.
+    pair: Option<Arc<KeyPair>>,
+    random: SystemRandom,
+}
+
+impl SigningKey {
+    /// Reads PKCS#8 (`PRIVATE KEY`) or PKCS#1 (`RSA PRIVATE KEY`) PEM.
+    pub fn from_pem(pem: &[u8]) -> Result<SigningKey, BadKey> {
+        let text = String::from_utf8_lossy(pem);
+        if text.contains("ENCRYPTED") {
+            return Err(BadKey::Encrypted);
+        }
+        let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+            let is_public = text.contains("PUBLIC KEY-----") || text.contains("CERTIFICATE-----");
+            if is_public { BadKey::Public } else { BadKey::NotPem }
+        })?;
+        let pair = match &der {
+            PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
+            PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
+            _ => return Err(BadKey::NotRsa),
+        };
+        let pair = pair.map_err(|_| BadKey::NotRsa)?;
+        if pair.public_modulus_len() < 256 {
+            return Err(BadKey::NotRsa);
+        }
+        Ok(SigningKey { pair: Some(Arc::new(pair)), random: SystemRandom::new() })
+    }
+
+    /// Stands in where secrets were not looked for: it signs nothing.
+    pub fn absent() -> SigningKey {
+        SigningKey { pair: None, random: SystemRandom::new() }
+    }
+
+    /// Signs, anew each time: the salt is random, so no two signatures are alike.
+    pub fn sign(&self, algorithm: Algorithm, string_to_sign: &str) -> Result<String, BadKey> {
+        let pair = self.pair.as_ref().ok_or(BadKey::Absent)?;
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(algorithm.encoding(), &self.random, string_to_sign.as_bytes(), &mut signature)
+            .map_err(|_| BadKey::Unusable)?;
+        Ok(STANDARD.encode(signature))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[hidden]")
+    }
+}
+
+#[cfg(test)]
+mod tests;

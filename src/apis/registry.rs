@@ -1,0 +1,111 @@
+//! Which APIs there are: one line each in three short lists. A new API is added here and in a folder of
+//! its own, nowhere else.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::config::{Environment, Problem};
+use super::pace::Quota;
+use super::secret::SecretLoader;
+use super::transport::Transport;
+use super::{Api, amazon_pay_mws, amazon_pay_v2};
+use crate::clock::SharedClock;
+
+/// The words that `api` of an account may have.
+pub const NAMES: [&str; 2] = ["amazon-pay-v2", "amazon-pay-mws"];
+
+/// Whoever reads configuration files hands an API its section through this.
+pub trait ReadSection {
+    /// The section as the API's own type; none when it cannot be read, which the reader has noted.
+    fn read<T: DeserializeOwned>(&mut self) -> Option<T>;
+}
+
+/// The checked section of one account.
+#[derive(Debug, Clone)]
+pub enum Settings {
+    /// `amazon-pay-v2`.
+    AmazonPayV2(amazon_pay_v2::config::Settings),
+    /// `amazon-pay-mws`.
+    AmazonPayMws(amazon_pay_mws::config::Settings),
+}
+
+/// Reads and checks the section of an account of `api`; none when there is no such API. `path` is where
+/// the section stands, for the problems.
+pub fn settings(
+    api: &str,
+    reader: &mut impl ReadSection,
+    path: &str,
+    secrets: &SecretLoader,
+) -> Option<Result<Settings, Vec<Problem>>> {
+    // A section that cannot be read has its problems noted by the reader already.
+    let unread = Err(Vec::new());
+    match api {
+        "amazon-pay-v2" => Some(
+            reader
+                .read::<amazon_pay_v2::config::AccountSection>()
+                .map_or(unread, |section| section.resolve(path, secrets).map(Settings::AmazonPayV2)),
+        ),
+        "amazon-pay-mws" => Some(
+            reader
+                .read::<amazon_pay_mws::config::Section>()
+                .map_or(unread, |section| section.resolve(path, secrets).map(Settings::AmazonPayMws)),
+        ),
+        _ => None,
+    }
+}
+
+impl Settings {
+    /// Makes the client of the account.
+    pub fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api> {
+        match self {
+            Settings::AmazonPayV2(settings) => {
+                Arc::new(amazon_pay_v2::AmazonPayV2::new(settings.clone(), transport, clock))
+            }
+            Settings::AmazonPayMws(settings) => {
+                Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock))
+            }
+        }
+    }
+
+    /// The word in `api`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Settings::AmazonPayV2(_) => NAMES[0],
+            Settings::AmazonPayMws(_) => NAMES[1],
+        }
+    }
+
+    /// The kinds of objects that the API shows.
+    pub fn kinds(&self) -> &'static [&'static str] {
+        match self {
+            Settings::AmazonPayV2(_) => amazon_pay_v2::KINDS,
+            Settings::AmazonPayMws(_) => &amazon_pay_mws::kind::ObjectKind::NAMES,
+        }
+    }
+
+    /// The budget of each operation.
+    pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
+        match self {
+            Settings::AmazonPayV2(settings) => settings.quotas(),
+            Settings::AmazonPayMws(settings) => settings.quotas(),
+        }
+    }
+
+    /// `na`, `eu`, `jp`.
+    pub fn region(&self) -> &'static str {
+        match self {
+            Settings::AmazonPayV2(settings) => settings.region(),
+            Settings::AmazonPayMws(settings) => settings.region.as_str(),
+        }
+    }
+
+    /// Play money.
+    pub fn is_sandbox(&self) -> bool {
+        let environment = match self {
+            Settings::AmazonPayV2(settings) => settings.environment(),
+            Settings::AmazonPayMws(settings) => settings.environment,
+        };
+        environment == Environment::Sandbox
+    }
+}

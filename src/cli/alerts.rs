@@ -1,0 +1,80 @@
+//! `reconciled alerts list|redeliver|test`
+
+use super::args::AlertsCommand;
+use super::exit::{Ended, Exit};
+use super::options::{AlertsListArguments, RedeliverArguments, TestArguments};
+use super::reach::{Deed, Reached};
+use super::screen::{Screen, Tone};
+use super::show::alert_table;
+use crate::control::messages::{AlertsRequest, BATCH_LINES_MAX, RedeliverRequest, TestRequest};
+
+/// Lists, sends again or tests alerts.
+pub(super) async fn alerts(command: AlertsCommand, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    match command {
+        AlertsCommand::List(options) => list(&options, reached, screen).await,
+        AlertsCommand::Redeliver(options) => redeliver(options, reached, screen).await,
+        AlertsCommand::Test(options) => test(options, reached, screen).await,
+    }
+}
+
+async fn list(options: &AlertsListArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let mut request = AlertsRequest {
+        state: options.state,
+        target: options.target.clone(),
+        account: options.account.clone(),
+        kind: options.kind.clone(),
+        cursor: None,
+        limit: None,
+    };
+    let mut rows = 0;
+    loop {
+        let left = if options.limit == 0 { usize::MAX } else { options.limit - rows };
+        request.limit = Some(left.min(BATCH_LINES_MAX));
+        let page = reached.alerts(&request).await?;
+        if options.json {
+            page.items.iter().try_for_each(|row| screen.json_line(row))?;
+        } else if !page.items.is_empty() {
+            alert_table(&page.items).write(screen, rows == 0)?;
+        }
+        rows += page.items.len();
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() || (options.limit > 0 && rows >= options.limit) {
+            break;
+        }
+    }
+    reached.say(Deed::Read, screen)?;
+    let more = if request.cursor.is_some() { ", and there are more" } else { "" };
+    screen.note(&format!("{rows} alerts{more}"))?;
+    Ok(Exit::Ok)
+}
+
+async fn redeliver(options: RedeliverArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let request = RedeliverRequest { keys: options.keys, all_dead: options.all_dead, target: options.target };
+    let done = reached.redeliver(&request).await?;
+    reached.say(Deed::Wrote, screen)?;
+    screen.line(&format!("{} deliveries are owed again", done.deliveries))?;
+    for key in &done.unknown {
+        screen.note(&format!("{key} is not the key of an alert, or not for that target"))?;
+    }
+    Ok(if done.unknown.is_empty() { Exit::Ok } else { Exit::NoInput })
+}
+
+/// Code 69 when a target did not take the message.
+async fn test(options: TestArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let tested = reached.test_alerts(&TestRequest { target: options.target }).await?;
+    reached.say(Deed::Wrote, screen)?;
+    let mut exit = Exit::Ok;
+    for target in &tested {
+        let (word, tone) =
+            if target.is_delivered { ("took it", Tone::Good) } else { ("did not take it", Tone::Bad) };
+        screen.toned(&format!("{} {word}: {}", target.target, target.detail), tone)?;
+        if !target.is_delivered {
+            exit = Exit::Unavailable;
+        }
+    }
+    if tested.is_empty() {
+        screen.note("no alert target is configured")?;
+        exit = Exit::Config;
+    }
+    Ok(exit)
+}

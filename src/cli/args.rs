@@ -1,0 +1,195 @@
+//! The command line: every command, option and example. `--help`, the man pages and the completions
+//! all come from here.
+//!
+//! Owns: the commands' names, help and examples (their options stand in `options`).
+//! Must never know: how any command is done.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::options::*;
+
+/// Where the configuration stands unless said.
+pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
+
+/// Sees every Amazon Pay transaction through to its final state.
+#[derive(Debug, Parser)]
+#[command(
+    name = "reconciled",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  reconciled demo                                 watch it at work, without credentials
+  reconciled check-config                         find every mistake in the configuration
+  reconciled run                                  the daemon itself, usually under systemd
+  reconciled enrol --id S01-1234567-1234567-C123456 --amount 14.00 --currency EUR
+  reconciled enrol charges.csv                    a file, however large
+  reconciled list --phase moving --older-than 2d  what has been pending for long
+  reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
+  reconciled status                               everything at a glance
+
+Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not there, 69 unavailable,
+73 cannot create a file, 74 disk, 75 try later, 77 not allowed, 78 configuration."
+)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, short, global = true, env = "RECONCILED_CONFIG", default_value = CONFIG_PATH, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon: poll, alert, report, until told to stop.
+    #[command(after_help = "\
+SIGTERM and SIGINT end it after what is in flight; SIGHUP re-reads the configuration and keeps the old
+one when the new is bad.
+
+Examples:
+  reconciled run
+  reconciled run --config ./config.toml")]
+    Run(RunArguments),
+    /// Watch the whole work on a pretend Amazon Pay: no credentials, no other software.
+    #[command(after_help = "\
+Examples:
+  reconciled demo
+  reconciled demo --dir ./demo --seed 7")]
+    Demo(DemoArguments),
+    /// Run a pretend Amazon Pay to develop against: Amazon Pay v2 and MWS over HTTP and HTTPS.
+    #[command(after_help = "\
+Examples:
+  reconciled simulate --listen 127.0.0.1:8080
+  reconciled simulate --scenario declines.toml --seed 7")]
+    Simulate(SimulateArguments),
+    /// Check the configuration and report every problem at once, with key and remedy.
+    #[command(after_help = "\
+Examples:
+  reconciled check-config
+  reconciled check-config --config ./config.toml")]
+    CheckConfig(CheckConfigArguments),
+    /// Watch one object, or every object of a file.
+    #[command(after_help = "\
+Twice is the same as once: a known object only gains the details that were missing. With the daemon
+running the objects go over its socket, else straight into the store.
+
+Files are CSV with a header line (comma, semicolon or tabulator; id or charge_id, refund_id,
+AmazonCaptureId, ...; account, kind, amount, currency, reference, created_at, parent are optional) or
+JSON Lines with the same keys. Good lines are taken, bad ones told with number and reason; the exit
+code is 65 when there were any.
+
+Examples:
+  reconciled enrol --id S01-1234567-1234567-C123456
+  reconciled enrol --account shop-de --kind charge --id S01-1234567-1234567-C123456 \\
+      --amount 14.00 --currency EUR --reference 2026-0815
+  reconciled enrol charges.csv --rejects bad.csv
+  zcat orders.jsonl.gz | reconciled enrol -")]
+    Enrol(EnrolArguments),
+    /// List what is watched.
+    #[command(after_help = "\
+Examples:
+  reconciled list --phase moving
+  reconciled list --quarantined --json
+  reconciled list --account shop-de --state Declined --csv > declined.csv
+  reconciled list --older-than 36h --limit 20")]
+    List(ListArguments),
+    /// Show one object: what is known, its history, its alerts.
+    #[command(after_help = "\
+Examples:
+  reconciled show S01-1234567-1234567-C123456
+  reconciled show shop-de/charge/S01-1234567-1234567-C123456 --json")]
+    Show(ShowArguments),
+    /// Explain one object in plain sentences: why it is pending, what comes next, what would change it.
+    #[command(after_help = "\
+Examples:
+  reconciled explain S01-1234567-1234567-C123456
+  reconciled explain shop-de/charge/S01-1234567-1234567-C123456 --json")]
+    Explain(ExplainArguments),
+    /// Ask the provider about objects now, within the quota.
+    #[command(after_help = "\
+They come before all others of their account, but never faster than the account's quota allows. A dry
+run prints what it would cost.
+
+Examples:
+  reconciled poll S01-1234567-1234567-C123456
+  reconciled poll --all --dry-run
+  reconciled poll --all --account shop-de --kind refund")]
+    Poll(PollArguments),
+    /// Stop watching objects. Their history stays.
+    #[command(after_help = "\
+Examples:
+  reconciled forget S01-1234567-1234567-C123456
+  reconciled forget shop-de/charge/S01-1234567-1234567-C123456")]
+    Forget(ForgetArguments),
+    /// Everything at a glance: accounts, quota, what is open, what is owed, schedules, store.
+    #[command(after_help = "\
+Examples:
+  reconciled status
+  reconciled status --json")]
+    Status(StatusArguments),
+    /// Make the report of a day by hand. The same day again gives the same files.
+    #[command(after_help = "\
+Examples:
+  reconciled report
+  reconciled report --date 2026-01-15")]
+    Report(ReportArguments),
+    /// List, send again or test alerts.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  reconciled alerts list --state dead
+  reconciled alerts redeliver --all-dead
+  reconciled alerts test"
+    )]
+    Alerts(AlertsCommand),
+    /// Make the running daemon re-read its configuration, and say what it thinks of it.
+    #[command(after_help = "\
+A bad configuration changes nothing; every problem is printed.
+
+Example:
+  reconciled reload")]
+    Reload(ReloadArguments),
+    /// Print a completion script for a shell.
+    #[command(after_help = "\
+Examples:
+  reconciled completions bash > /usr/share/bash-completion/completions/reconciled
+  reconciled completions zsh > /usr/share/zsh/vendor-completions/_reconciled
+  reconciled completions fish > /usr/share/fish/vendor_completions.d/reconciled.fish")]
+    Completions(CompletionsArguments),
+    /// Write the man pages, one a command.
+    #[command(after_help = "\
+Example:
+  reconciled man --dir ./man")]
+    Man(ManArguments),
+}
+
+/// `alerts …`
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// List alerts and how far their deliveries are.
+    #[command(after_help = "\
+Examples:
+  reconciled alerts list
+  reconciled alerts list --state dead --target chat --json")]
+    List(AlertsListArguments),
+    /// Send alerts again.
+    #[command(after_help = "\
+Examples:
+  reconciled alerts redeliver --all-dead
+  reconciled alerts redeliver --all-dead --target chat
+  reconciled alerts redeliver 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
+    Redeliver(RedeliverArguments),
+    /// Send a test message and print what the target says.
+    #[command(after_help = "\
+Examples:
+  reconciled alerts test
+  reconciled alerts test --target chat")]
+    Test(TestArguments),
+}

@@ -1,0 +1,67 @@
+//! The configuration's check.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::exit::Exit;
+use super::local::config_failed;
+use super::options::CheckConfigArguments;
+use crate::config::{self, Config, ConfigError, Surroundings};
+
+/// `reconciled check-config`
+pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> ExitCode {
+    let surroundings = Surroundings::of_process();
+    let checked = if arguments.no_secrets {
+        config::load_without_secrets(path, &surroundings)
+    } else {
+        config::load(path, &surroundings)
+    };
+    match checked {
+        Ok(config) if arguments.json => {
+            println!("{}", serde_json::json!({ "problems": [], "accounts": config.accounts.len() }));
+            Exit::Ok.into()
+        }
+        Ok(config) => {
+            println!("{}", summary(path, &config));
+            for account in config.unheard() {
+                println!("note: no alert target hears of declines of account {account}");
+            }
+            if arguments.no_secrets {
+                println!("secrets were not looked for");
+            }
+            Exit::Ok.into()
+        }
+        Err(ConfigError::Bad { problems, .. }) if arguments.json => {
+            let rows: Vec<_> = problems
+                .iter()
+                .map(|problem| {
+                    serde_json::json!({
+                        "line": problem.line, "key": problem.key, "what": problem.what, "remedy": problem.remedy,
+                    })
+                })
+                .collect();
+            println!("{}", serde_json::json!({ "problems": rows }));
+            Exit::Config.into()
+        }
+        Err(error) => {
+            let failed = config_failed(&error);
+            eprintln!("reconciled: {}", failed.what);
+            if !failed.remedy.is_empty() {
+                eprintln!("  {}", failed.remedy);
+            }
+            failed.exit.into()
+        }
+    }
+}
+
+fn summary(path: &Path, config: &Config) -> String {
+    let accounts: Vec<String> = config
+        .accounts
+        .iter()
+        .map(|account| {
+            let environment = if account.api.is_sandbox() { "sandbox" } else { "live" };
+            format!("{} ({}, {}, {environment})", account.name, account.api.name(), account.api.region())
+        })
+        .collect();
+    format!("{} is good: {}", path.display(), accounts.join(", "))
+}

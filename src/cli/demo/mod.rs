@@ -1,0 +1,157 @@
+//! The whole work on a pretend provider: the real daemon, real HTTP, real signatures, a real limiter.
+//!
+//! The demo's clock starts shortly before midnight, so that a business day ends while you watch and the
+//! night's report is made by the schedule that makes it every night.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::exit::{Exit, Failed};
+use super::local::{config_failed, start_failed};
+use super::options::DemoArguments;
+use crate::clock::{Clock, SharedClock, SystemClock, VirtualClock};
+use crate::config::{self, Surroundings};
+use crate::control::wanted::Wanted;
+use crate::daemon::{Daemon, Outside};
+use crate::payments::money::Money;
+use crate::payments::object::ObjectRef;
+use crate::payments::record::Details;
+use crate::simulator::Simulator;
+
+mod display;
+mod stage;
+mod verdict;
+
+use display::Display;
+use stage::Stage;
+use verdict::Verdict;
+
+/// How long before the demo's midnight it starts.
+const BEFORE_MIDNIGHT: SignedDuration = SignedDuration::from_secs(21);
+/// When the demo gives up waiting.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Objects in one enrolment.
+const ENROL_AT_ONCE: usize = 100;
+
+/// `reconciled demo`
+pub(super) fn demo(arguments: DemoArguments) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("reconciled: cannot start: {error}");
+            return Exit::TryLater.into();
+        }
+    };
+    match runtime.block_on(try_demo(arguments)) {
+        Ok(verdict) => {
+            print!("{}", verdict.summary());
+            if verdict.is_good() { Exit::Ok.into() } else { Exit::Software.into() }
+        }
+        Err(failed) => {
+            eprintln!("reconciled: {}", failed.what);
+            if !failed.remedy.is_empty() {
+                eprintln!("  {}", failed.remedy);
+            }
+            failed.exit.into()
+        }
+    }
+}
+
+async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
+    // The last line of standard error counts for nothing here: errors are shown by the summary.
+    let _ = crate::telemetry::start(crate::telemetry::LogFormat::Text, "error");
+    let clock = VirtualClock::starting_at(shortly_before_midnight(&*SystemClock::shared()));
+    let shared: SharedClock = clock.clone();
+    let seed = arguments.seed.unwrap_or(1);
+    let stage = stage::set(arguments.dir, seed, arguments.objects.max(1), shared.clone()).await?;
+    println!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address);
+    let surroundings = Surroundings::default();
+    let config = config::load(&stage.config, &surroundings).map_err(|error| config_failed(&error))?;
+    let outside = Outside::real(shared.clone(), surroundings).map_err(|error| start_failed(&error))?;
+    let daemon = Daemon::start(config, outside).await.map_err(|error| start_failed(&error))?;
+    let enrolled = enrol(&daemon, &stage.simulator).await?;
+    println!("enrolled {enrolled} objects of {} accounts; the clock shows {}", 5, clock.now());
+    watch(&daemon, &stage, &shared).await?;
+    let verdict = Verdict::reach(&daemon, &stage, enrolled).await?;
+    let stopped = daemon.stop().await;
+    stage.shutdown.cancel();
+    stopped
+        .map_err(|error| Failed::new(Exit::Disk, format!("the store could not be closed: {error}"), ""))?;
+    Ok(verdict)
+}
+
+fn shortly_before_midnight(clock: &dyn Clock) -> Timestamp {
+    let today = jiff::tz::TimeZone::UTC.to_datetime(clock.now()).date();
+    let midnight = today.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp());
+    midnight.ok().and_then(|midnight| midnight.checked_sub(BEFORE_MIDNIGHT).ok()).unwrap_or(clock.now())
+}
+
+/// Enrols everything that the scenario planted, as a shop would.
+async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Failed> {
+    let mut wanted = Vec::new();
+    for planted in simulator.planted() {
+        let truth = planted.truth;
+        let bad = |error: String| Failed::new(Exit::Software, format!("{}: {error}", truth.id), "");
+        let object: ObjectRef =
+            format!("{}/{}/{}", planted.account, enrolled_kind(planted.api, &truth.kind), truth.id)
+                .parse()
+                .map_err(|error: crate::payments::object::BadName| bad(error.to_string()))?;
+        let amount = Money::parse(&truth.amount, &truth.currency).map_err(|error| bad(error.to_string()))?;
+        let details = Details {
+            // Permissions and agreements have limits, not an amount.
+            amount: Some(amount)
+                .filter(|_| !matches!(truth.kind.as_str(), "charge-permission" | "billing-agreement")),
+            merchant_reference: Some(truth.merchant_reference),
+            created_at: Some(planted.created_at),
+            parent: None,
+        };
+        wanted.push(Wanted { details, ..Wanted::plain(object) });
+    }
+    let service = daemon.service();
+    let mut enrolled = 0;
+    for lines in wanted.chunks(ENROL_AT_ONCE) {
+        let results = service.enrol(lines.to_vec()).await.map_err(Failed::from)?;
+        for result in results {
+            if let Some(reason) = result.reason {
+                return Err(Failed::new(Exit::Software, format!("not enrolled: {reason}"), ""));
+            }
+            enrolled += 1;
+        }
+    }
+    Ok(enrolled)
+}
+
+/// The scenario speaks of a charge by its phase; the API knows only charges.
+fn enrolled_kind<'a>(api: &str, kind: &'a str) -> &'a str {
+    match (api, kind) {
+        ("amazon-pay-v2", "authorization" | "capture") => "charge",
+        _ => kind,
+    }
+}
+
+/// Shows how it goes until all that became final is seen, told and reported, or time is up.
+async fn watch(daemon: &Arc<Daemon>, stage: &Stage, clock: &SharedClock) -> Result<(), Failed> {
+    let mut display = Display::start(clock);
+    let began = clock.monotonic();
+    let report = report_manifest(stage, clock.now());
+    loop {
+        let verdict = Verdict::reach(daemon, stage, 0).await?;
+        display.show(&verdict, clock.now());
+        let is_over = clock.monotonic().saturating_sub(began) > LONGEST;
+        if is_over || (verdict.is_settled() && report.exists()) {
+            display.end();
+            return Ok(());
+        }
+        clock.sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// The file that is written last of the report of the day that ends during the demo.
+fn report_manifest(stage: &Stage, now: Timestamp) -> PathBuf {
+    let day = jiff::tz::TimeZone::UTC.to_datetime(now).date();
+    verdict::report_folder(&stage.folder, day).join("manifest.json")
+}

@@ -1,0 +1,135 @@
+//! Sets the stage: a folder, a pretend Amazon Pay with throw-away keys, and the configuration file that a
+//! merchant would have written for it. What runs on that stage is the real daemon.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::exit::{Exit, Failed};
+use crate::clock::SharedClock;
+use crate::simulator::scenario::{Account, Api, Scenario};
+use crate::simulator::{Serving, Simulator, serve};
+
+const SCENARIO: &str = include_str!("scenario.toml");
+
+/// Objects that the scenario has as written.
+const WRITTEN_OBJECTS: u64 = 300;
+
+/// Where everything lies.
+pub(super) struct Stage {
+    pub(super) folder: PathBuf,
+    pub(super) simulator: Arc<Simulator>,
+    pub(super) serving: Serving,
+    pub(super) shutdown: CancellationToken,
+    pub(super) config: PathBuf,
+    /// A folder that goes with the stage, unless the user named one.
+    pub(super) is_temporary: bool,
+}
+
+fn cannot(what: &Path, error: &io::Error) -> Failed {
+    Failed::new(
+        Exit::CannotCreate,
+        format!("{}: {error}", what.display()),
+        "choose another folder with --dir DIR",
+    )
+}
+
+/// Makes the folder, the simulator on a loopback port, the keys and the configuration.
+pub(super) async fn set(
+    dir: Option<PathBuf>,
+    seed: u64,
+    objects: u32,
+    clock: SharedClock,
+) -> Result<Stage, Failed> {
+    let is_temporary = dir.is_none();
+    let folder =
+        dir.unwrap_or_else(|| std::env::temp_dir().join(format!("reconciled-demo-{}", std::process::id())));
+    fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
+    let folder = folder.canonicalize().map_err(|error| cannot(&folder, &error))?;
+    for leftover in ["store", "reports", "alerts.jsonl", "secrets"] {
+        let path = folder.join(leftover);
+        if path.exists() {
+            let what = format!("{} is there already: a demo begins afresh", path.display());
+            return Err(Failed::new(Exit::CannotCreate, what, "name an empty folder with --dir DIR"));
+        }
+    }
+    let secrets = folder.join("secrets");
+    fs::create_dir_all(&secrets).map_err(|error| cannot(&secrets, &error))?;
+    let mut scenario = Scenario::parse(SCENARIO, &folder)
+        .map_err(|error| Failed::new(Exit::Software, error.to_string(), ""))?;
+    scenario.seed = seed;
+    for population in &mut scenario.populations {
+        population.count = (population.count * u64::from(objects)).div_ceil(WRITTEN_OBJECTS);
+    }
+    scenario.chat.file = Some(folder.join("alerts.jsonl"));
+    scenario.generate_credentials(&secrets).map_err(|error| cannot(&secrets, &error))?;
+    let accounts = scenario.accounts.clone();
+    let simulator = Simulator::new(scenario, clock)
+        .map_err(|error| Failed::new(Exit::Software, error.to_string(), ""))?;
+    let simulator = Arc::new(simulator);
+    let shutdown = CancellationToken::new();
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let serving = serve(Arc::clone(&simulator), listen, None, shutdown.clone()).await.map_err(|error| {
+        Failed::new(Exit::CannotCreate, format!("cannot listen on {listen}: {error}"), "")
+    })?;
+    let config = write_config(&folder, &secrets, &accounts, serving.address)
+        .map_err(|error| cannot(&folder.join("config.toml"), &error))?;
+    Ok(Stage { folder, simulator, serving, shutdown, config, is_temporary })
+}
+
+fn write_config(
+    folder: &Path,
+    secrets: &Path,
+    accounts: &[Account],
+    address: SocketAddr,
+) -> io::Result<PathBuf> {
+    let shown = folder.display();
+    let kept = secrets.display();
+    let mut text = format!(
+        "# Written by `reconciled demo`: a configuration as any other, with shortened intervals.\n\
+         [store]\nfolder = \"{shown}/store\"\n\n\
+         [control]\nsocket = \"{shown}/control.sock\"\n\n\
+         [poll]\ninterval = \"2s\"\nearly = []\nresting_interval = \"3s\"\nbackoff_first = \"1s\"\n\
+         backoff_longest = \"2s\"\nquarantine_interval = \"5s\"\n\n\
+         [reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"UTC\"\nschedule = \"0 0 * * *\"\n\n"
+    );
+    for account in accounts {
+        let name = &account.name;
+        let environment = if account.is_sandbox { "sandbox" } else { "live" };
+        let region = &account.region;
+        let own = match account.api {
+            Api::AmazonPayV2 => format!(
+                "public_key_id = \"{}\"\nprivate_key = \"file:{kept}/{name}.private-key.pem\"\n",
+                account.credentials.key_id()
+            ),
+            Api::AmazonPayMws => format!(
+                "seller_id = \"{}\"\naccess_key_id = \"{}\"\nsecret_key = \"file:{kept}/{name}.secret-key\"\n",
+                account.merchant_id,
+                account.credentials.key_id()
+            ),
+        };
+        text.push_str(&format!(
+            "[[account]]\nname = \"{name}\"\napi = \"{}\"\nregion = \"{region}\"\nenvironment = \"{environment}\"\n\
+             {own}endpoint = \"http://{address}\"\nquota = {{ burst = 10, per_second = 8.0 }}\ndeadline_s = 5\n\n",
+            account.api.name()
+        ));
+    }
+    for (name, kind, path) in
+        [("chat", "slack", "services/T0DEMO/B0DEMO/demo"), ("back-office", "webhook", "hooks/json")]
+    {
+        let file = secrets.join(format!("{name}-url"));
+        crate::simulator::credentials::write_secret(&file, &format!("http://{address}/{path}"))?;
+        text.push_str(&format!(
+            "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\n\
+             kinds = [\"declined\", \"quarantined\", \"credentials-refused\"]\n\n",
+            file.display()
+        ));
+    }
+    let path = folder.join("config.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}

@@ -1,0 +1,200 @@
+//! Compares what the daemon saw with what the pretend provider knows, and what the chat received with
+//! what was declined: the demo's exit code.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::super::exit::{Exit, Failed};
+use super::enrolled_kind;
+use super::stage::Stage;
+use crate::daemon::Daemon;
+use crate::payments::object::ObjectId;
+use crate::payments::record::Record;
+use crate::simulator::fault::FaultKind;
+use crate::simulator::plan::Truth;
+
+/// How the demo stands.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    enrolled: u64,
+    watched: u64,
+    /// How many ended in which way, by kind and state.
+    outcomes: BTreeMap<(String, String), u64>,
+    pub(super) declined: u64,
+    still_open: u64,
+    pub(super) polls: u64,
+    pub(super) throttled: u64,
+    over_quota: u64,
+    quota: Vec<(String, u64)>,
+    pub(super) owed: u64,
+    /// Final at the provider, but not seen final.
+    missed: Vec<String>,
+    /// Declined, but not told exactly once by each target.
+    mistold: Vec<String>,
+    final_at_provider: u64,
+    quarantined: u64,
+    folder: PathBuf,
+    is_temporary: bool,
+}
+
+/// Where a day's report lies.
+pub(super) fn report_folder(folder: &Path, day: Date) -> PathBuf {
+    folder.join(format!("reports/{}/{:02}/{day}", day.year(), day.month()))
+}
+
+impl Verdict {
+    /// Looks at both sides.
+    pub(super) async fn reach(daemon: &Arc<Daemon>, stage: &Stage, enrolled: u64) -> Result<Verdict, Failed> {
+        let failed = |error: crate::store::StoreError| Failed::new(Exit::Disk, error.to_string(), "");
+        let mut verdict = Verdict {
+            enrolled,
+            folder: stage.folder.clone(),
+            is_temporary: stage.is_temporary,
+            ..Verdict::default()
+        };
+        // The messages first: a decline that happens meanwhile must not look untold.
+        let told = told(stage);
+        for truth in stage.simulator.truths() {
+            let Ok(id) = ObjectId::new(truth.id.as_str()) else { continue };
+            let records = daemon.store().find(&id).await.map_err(failed)?;
+            if let Some(record) = records.iter().find(|record| is_kind(record, &truth)) {
+                verdict.compare(record, &truth, &told);
+            }
+        }
+        for (account, tally) in daemon.reconcile().tallies() {
+            verdict.polls += tally.polls;
+            verdict.quota.push((account.to_string(), tally.polls));
+        }
+        let counts = stage.simulator.counts();
+        verdict.throttled = counts.total().throttled
+            + counts
+                .total()
+                .faults
+                .iter()
+                .filter(|(kind, _)| **kind == FaultKind::Throttle)
+                .map(|(_, number)| number)
+                .sum::<u64>();
+        verdict.over_quota = counts.total().over_quota;
+        verdict.owed = daemon.store().stats().outbox_pending;
+        Ok(verdict)
+    }
+
+    fn compare(&mut self, record: &Record, truth: &Truth, told: &BTreeMap<String, [u64; 2]>) {
+        self.watched += 1;
+        self.quarantined += u64::from(record.quarantine.is_some());
+        let state = record.state().unwrap_or("unseen").to_owned();
+        if truth.is_final {
+            self.final_at_provider += 1;
+            if !record.is_finished() || !state.eq_ignore_ascii_case(&truth.state) {
+                self.missed
+                    .push(format!("{} is {} at the provider, seen {state}", record.object, truth.state));
+            }
+        }
+        if truth.is_declined {
+            self.declined += 1;
+            let times = told.get(&truth.id).copied().unwrap_or_default();
+            if times != [1, 1] {
+                self.mistold.push(format!("{} was told {} and {} times", record.object, times[0], times[1]));
+            }
+        }
+        if record.is_finished() {
+            *self.outcomes.entry((record.object.kind.to_string(), state)).or_default() += 1;
+        } else {
+            self.still_open += 1;
+        }
+    }
+
+    pub(super) fn enrolled_seen(&self) -> u64 {
+        self.watched
+    }
+
+    pub(super) fn settled(&self) -> u64 {
+        self.final_at_provider.saturating_sub(self.missed.len() as u64)
+    }
+
+    /// Nothing is owed any more: all that is final was seen, all that was declined was told.
+    pub(super) fn is_settled(&self) -> bool {
+        self.missed.is_empty() && self.mistold.is_empty() && self.owed == 0
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        self.is_settled() && self.over_quota == 0 && self.final_at_provider > 0
+    }
+
+    /// What the newcomer reads at the end.
+    pub(super) fn summary(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<22}{value}");
+        };
+        line(
+            "enrolled",
+            format!(
+                "{} (and {} found through others)",
+                self.enrolled,
+                self.watched.saturating_sub(self.enrolled)
+            ),
+        );
+        for ((kind, state), number) in &self.outcomes {
+            line(&format!("{kind} {state}"), number.to_string());
+        }
+        line("declined, each told", format!("{} (once by chat, once to the back office)", self.declined));
+        line("still open", self.still_open.to_string());
+        line("quarantined", self.quarantined.to_string());
+        line("polls", self.polls.to_string());
+        line("throttled answers", self.throttled.to_string());
+        line("over the quota", format!("{} as the provider counts", self.over_quota));
+        for (account, polls) in &self.quota {
+            line(&format!("  {account}"), format!("{polls} requests"));
+        }
+        line("reports", self.folder.join("reports").display().to_string());
+        line("alerts", self.folder.join("alerts.jsonl").display().to_string());
+        line("store", self.folder.join("store").display().to_string());
+        if self.is_temporary {
+            line("", "keep them elsewhere with --dir DIR".to_owned());
+        }
+        for problem in self.missed.iter().chain(&self.mistold).take(20) {
+            let _ = writeln!(text, "  PROBLEM: {problem}");
+        }
+        let verdict = if self.is_good() {
+            "everything that became final was seen final, and each decline was told exactly once"
+        } else {
+            "NOT everything was seen and told as it should be"
+        };
+        format!("\n{text}\n{verdict}\n")
+    }
+}
+
+fn is_kind(record: &Record, truth: &Truth) -> bool {
+    let kind = record.object.kind.as_str();
+    kind == truth.kind || kind == enrolled_kind("amazon-pay-v2", &truth.kind)
+}
+
+/// How often each object's decline was received: by the chat, by the back office.
+fn told(stage: &Stage) -> BTreeMap<String, [u64; 2]> {
+    let mut told: BTreeMap<String, [u64; 2]> = BTreeMap::new();
+    for message in stage.simulator.chat_messages() {
+        if message.path.starts_with("/hooks/") {
+            let data = &message.body["data"];
+            if data["kind"] == "declined"
+                && let Some(id) = data["objectId"].as_str()
+            {
+                told.entry(id.to_owned()).or_default()[1] += 1;
+            }
+            continue;
+        }
+        let text = message.body["text"].as_str().unwrap_or_default();
+        if text.contains("DECLINED") || text.contains("declined") {
+            for truth in
+                stage.simulator.truths().iter().filter(|truth| truth.is_declined && text.contains(&truth.id))
+            {
+                told.entry(truth.id.clone()).or_default()[0] += 1;
+            }
+        }
+    }
+    told
+}

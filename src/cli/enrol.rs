@@ -1,0 +1,335 @@
+//! `reconciled enrol`
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::exit::{Ended, Exit, Failed};
+use super::intake::{BadFile, BadLine, Format, Intake, Item};
+use super::options::EnrolArguments;
+use super::progress::Progress;
+use super::reach::{Deed, Reached};
+use super::screen::Screen;
+use crate::clock::SharedClock;
+use crate::control::messages::{BATCH_LINES_MAX, EnrolOutcome, EnrolResult};
+use crate::control::wanted::{Field, Texts, Wanted};
+use crate::payments::object::{AccountName, Kind};
+
+/// What became of all lines so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Totals {
+    new: u64,
+    enriched: u64,
+    same: u64,
+    conflict: u64,
+    bad: u64,
+}
+
+impl Totals {
+    fn count(&mut self, outcome: EnrolOutcome) {
+        match outcome {
+            EnrolOutcome::New => self.new += 1,
+            EnrolOutcome::Enriched => self.enriched += 1,
+            EnrolOutcome::Same => self.same += 1,
+            EnrolOutcome::Conflict => self.conflict += 1,
+            EnrolOutcome::Bad => self.bad += 1,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if self.conflict + self.bad > 0 { Exit::Data } else { Exit::Ok }
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Totals { new, enriched, same, conflict, bad } = self;
+        write!(formatter, "{new} new, {enriched} enriched, {same} same, {conflict} conflict, {bad} bad")
+    }
+}
+
+/// Enrols one object, or every object of files.
+pub(super) async fn enrol(
+    options: EnrolArguments,
+    reached: &Reached,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    if options.files.is_empty() {
+        return enrol_one(&options, reached, screen).await;
+    }
+    let mut job = Job { reached, clock, totals: Totals::default(), rejects: Rejects::open(&options)? };
+    for file in &options.files {
+        let ended = job.file(file, &options, screen).await;
+        if let Err(failed) = ended {
+            screen.note(&format!("until then: {}", job.totals))?;
+            return Err(failed);
+        }
+    }
+    job.rejects.close()?;
+    reached.say(Deed::Wrote, screen)?;
+    screen.line(&job.totals.to_string())?;
+    Ok(job.totals.exit())
+}
+
+async fn enrol_one(options: &EnrolArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let wanted = by_flags(options)
+        .map_err(|reason| Failed::new(Exit::Usage, reason, "see `reconciled enrol --help`"))?;
+    let results = reached.enrol(vec![wanted]).await?;
+    let Some(result) = results.into_iter().next() else {
+        return Err(Failed::new(Exit::Software, "the enrolment had no result", ""));
+    };
+    if let Some(reason) = result.reason {
+        let remedy = match result.outcome {
+            EnrolOutcome::Conflict => "nothing was changed",
+            _ => "see `reconciled enrol --help`",
+        };
+        return Err(Failed::new(Exit::Data, reason, remedy));
+    }
+    reached.say(Deed::Wrote, screen)?;
+    let name = result.object.map(|object| object.to_string()).unwrap_or_default();
+    screen.line(&match result.outcome {
+        EnrolOutcome::New => format!("{name} is watched from now on"),
+        EnrolOutcome::Enriched => format!("{name} was watched already; the new details are kept"),
+        _ => format!("{name} was watched already, nothing new"),
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn by_flags(options: &EnrolArguments) -> Result<Wanted, String> {
+    let mut texts = Texts::default();
+    let given = [
+        (Field::Id, options.id.as_deref()),
+        (Field::Account, options.account.as_ref().map(AccountName::as_str)),
+        (Field::Kind, options.kind.as_ref().map(Kind::as_str)),
+        (Field::Amount, options.amount.as_deref()),
+        (Field::Currency, options.currency.as_deref()),
+        (Field::Reference, options.reference.as_deref()),
+        (Field::CreatedAt, options.created_at.as_deref()),
+        (Field::Parent, options.parent.as_deref()),
+    ];
+    for (field, text) in given {
+        texts.set(field, text.unwrap_or_default())?;
+    }
+    texts.read(0)
+}
+
+/// Lines that were read together, and how far the file was read by then.
+struct Chunk {
+    items: Vec<Item>,
+    bytes: u64,
+}
+
+/// What comes from the reading thread.
+enum News {
+    Ignoring(Vec<String>),
+    Chunk(Chunk),
+    Stopped(BadFile),
+}
+
+struct Job<'a> {
+    reached: &'a Reached,
+    clock: &'a SharedClock,
+    totals: Totals,
+    rejects: Rejects,
+}
+
+impl Job<'_> {
+    async fn file(
+        &mut self,
+        path: &Path,
+        options: &EnrolArguments,
+        screen: &mut Screen<'_>,
+    ) -> Result<(), Failed> {
+        let name = path.display().to_string();
+        let (source, bytes_total) = open(path)?;
+        let (sender, mut receiver) = mpsc::channel(4);
+        let format = options.format;
+        // Reading may block (a pipe): not on the thread that talks to the daemon.
+        let reading = tokio::task::spawn_blocking(move || read_all(source, format, &sender));
+        let mut progress = Progress::start(screen.is_watched, bytes_total, self.clock);
+        let mut ended = Ok(());
+        while let Some(news) = receiver.recv().await {
+            ended = match news {
+                News::Ignoring(columns) => {
+                    let text = format!("{name}: columns not used: {}", columns.join(", "));
+                    progress.note(&text, screen).map_err(Failed::from)
+                }
+                News::Chunk(chunk) => self.chunk(chunk, &name, options, &mut progress, screen).await,
+                News::Stopped(bad) => Err(unreadable(&name, &bad)),
+            };
+            if ended.is_err() {
+                break;
+            }
+        }
+        drop(receiver);
+        progress.end();
+        reading.await.map_err(|error| Failed::new(Exit::Software, format!("{name}: {error}"), ""))?;
+        ended
+    }
+
+    async fn chunk(
+        &mut self,
+        chunk: Chunk,
+        name: &str,
+        options: &EnrolArguments,
+        progress: &mut Progress,
+        screen: &mut Screen<'_>,
+    ) -> Result<(), Failed> {
+        let mut lines = Vec::with_capacity(chunk.items.len());
+        for item in chunk.items {
+            match item {
+                Ok(mut wanted) => {
+                    wanted.account = wanted.account.or_else(|| options.account.clone());
+                    wanted.kind = wanted.kind.or_else(|| options.kind.clone());
+                    lines.push(wanted);
+                }
+                Err(bad) => self.reject(name, &bad, EnrolOutcome::Bad, progress, screen)?,
+            }
+        }
+        if !lines.is_empty() {
+            let texts: Vec<String> = lines.iter().map(Wanted::to_json).collect();
+            let results = self.reached.enrol(lines).await.map_err(|problem| {
+                let remedy = "enrol the same file again: what is known already is not changed";
+                Failed { remedy: remedy.to_owned(), ..Failed::from(problem) }
+            })?;
+            for (result, text) in results.into_iter().zip(texts) {
+                self.result(name, result, text, progress, screen)?;
+            }
+        }
+        progress.tell(chunk.bytes, &format!("{name}: {}", self.totals), screen)?;
+        Ok(())
+    }
+
+    fn result(
+        &mut self,
+        name: &str,
+        result: EnrolResult,
+        text: String,
+        progress: &Progress,
+        screen: &mut Screen<'_>,
+    ) -> Result<(), Failed> {
+        match result.reason {
+            Some(reason) => {
+                let bad = BadLine { line: result.line, reason, text };
+                self.reject(name, &bad, result.outcome, progress, screen)
+            }
+            None => {
+                self.totals.count(result.outcome);
+                Ok(())
+            }
+        }
+    }
+
+    fn reject(
+        &mut self,
+        name: &str,
+        bad: &BadLine,
+        outcome: EnrolOutcome,
+        progress: &Progress,
+        screen: &mut Screen<'_>,
+    ) -> Result<(), Failed> {
+        self.totals.count(outcome);
+        progress.note(&format!("{name}:{}: {}", bad.line, bad.reason), screen)?;
+        self.rejects.add(name, bad)
+    }
+}
+
+fn open(path: &Path) -> Result<(Box<dyn BufRead + Send>, Option<u64>), Failed> {
+    if path == Path::new("-") {
+        return Ok((Box::new(BufReader::new(io::stdin())), None));
+    }
+    let failed =
+        |error: io::Error| Failed::new(Exit::NoInput, format!("cannot read {}: {error}", path.display()), "");
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    let bytes_total = metadata.is_file().then_some(metadata.len());
+    Ok((Box::new(BufReader::with_capacity(1 << 16, file)), bytes_total))
+}
+
+fn unreadable(name: &str, bad: &BadFile) -> Failed {
+    match bad {
+        BadFile::Unreadable(_) => Failed::new(Exit::Disk, format!("{name} {bad}"), ""),
+        BadFile::Senseless { .. } => Failed::new(
+            Exit::Data,
+            format!("{name}: {bad}"),
+            "see `reconciled enrol --help` for how files look",
+        ),
+    }
+}
+
+/// Reads a file to its end, or until nobody listens any more.
+fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mpsc::Sender<News>) {
+    let mut intake = match Intake::start(source, format) {
+        Ok(intake) => intake,
+        Err(bad) => {
+            let _ = sender.blocking_send(News::Stopped(bad));
+            return;
+        }
+    };
+    let ignored = intake.ignored_columns().to_vec();
+    if !ignored.is_empty() && sender.blocking_send(News::Ignoring(ignored)).is_err() {
+        return;
+    }
+    loop {
+        let mut items = Vec::with_capacity(BATCH_LINES_MAX);
+        let mut stopped = None;
+        let mut is_at_end = false;
+        while items.len() < BATCH_LINES_MAX && !is_at_end {
+            match intake.next_item() {
+                Ok(Some(item)) => items.push(item),
+                Ok(None) => is_at_end = true,
+                Err(error) => {
+                    stopped = Some(BadFile::from(error));
+                    is_at_end = true;
+                }
+            }
+        }
+        let chunk = News::Chunk(Chunk { items, bytes: intake.bytes_read() });
+        if sender.blocking_send(chunk).is_err() {
+            return;
+        }
+        if let Some(bad) = stopped {
+            let _ = sender.blocking_send(News::Stopped(bad));
+        }
+        if is_at_end {
+            return;
+        }
+    }
+}
+
+/// The file of lines that were not taken.
+struct Rejects {
+    writer: Option<(csv::Writer<File>, String)>,
+}
+
+impl Rejects {
+    fn open(options: &EnrolArguments) -> Result<Rejects, Failed> {
+        let Some(path) = &options.rejects else { return Ok(Rejects { writer: None }) };
+        let name = path.display().to_string();
+        let file = File::create(path).map_err(|error| unwritable(&name, &error))?;
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(file);
+        writer
+            .write_record(["file", "line", "reason", "text"])
+            .map_err(|error| unwritable(&name, &io::Error::from(error)))?;
+        Ok(Rejects { writer: Some((writer, name)) })
+    }
+
+    fn add(&mut self, file: &str, bad: &BadLine) -> Result<(), Failed> {
+        let Some((writer, name)) = &mut self.writer else { return Ok(()) };
+        writer
+            .write_record([file, &bad.line.to_string(), &bad.reason, &bad.text])
+            .map_err(|error| unwritable(name, &io::Error::from(error)))
+    }
+
+    fn close(&mut self) -> Result<(), Failed> {
+        let Some((writer, name)) = &mut self.writer else { return Ok(()) };
+        writer.flush().map_err(|error| unwritable(name, &error))
+    }
+}
+
+fn unwritable(name: &str, error: &io::Error) -> Failed {
+    Failed::new(Exit::CannotCreate, format!("cannot write {name}: {error}"), "")
+}

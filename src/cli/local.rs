@@ -1,0 +1,100 @@
+//! What the configuration says about this host, for the operator's commands.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use super::exit::{Exit, Failed};
+use super::reach::Local;
+use crate::clock::SharedClock;
+use crate::config::{self, Config, ConfigError, Surroundings};
+use crate::control::{Later, Service};
+use crate::daemon::{Daemon, Outside, StartError};
+
+/// The configuration, read for one command.
+struct Configured {
+    socket: PathBuf,
+    folder: PathBuf,
+    clock: SharedClock,
+    config: Mutex<Option<Config>>,
+}
+
+/// Reads the configuration. A command that talks to the daemon needs none of its secrets, and they may
+/// well be out of the operator's reach: without them it can do everything but send.
+pub(super) fn load(path: &Path, clock: &SharedClock) -> Result<Box<dyn Local>, Failed> {
+    let surroundings = Surroundings::of_process();
+    let config = config::load(path, &surroundings)
+        .or_else(|error| config::load_without_secrets(path, &surroundings).map_err(|_| error))
+        .map_err(|error| config_failed(&error))?;
+    Ok(Box::new(Configured {
+        socket: config.control.socket.clone(),
+        folder: config.store.folder.clone(),
+        clock: clock.clone(),
+        config: Mutex::new(Some(config)),
+    }))
+}
+
+impl Local for Configured {
+    fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    fn store_folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn open(&self) -> Later<'_, Result<Service, Failed>> {
+        Box::pin(async {
+            let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let config =
+                config.ok_or_else(|| Failed::new(Exit::Software, "the store was opened already", ""))?;
+            let outside = Outside::real(self.clock.clone(), Surroundings::of_process());
+            let outside = outside.map_err(|error| start_failed(&error))?;
+            let command = std::env::args().nth(1).unwrap_or_default();
+            let daemon =
+                Daemon::open(config, outside, &command).await.map_err(|error| start_failed(&error))?;
+            Ok(daemon.service())
+        })
+    }
+}
+
+/// A configuration that cannot be used: every problem, a line each.
+pub(super) fn config_failed(error: &ConfigError) -> Failed {
+    match error {
+        ConfigError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failed::new(
+                Exit::NoInput,
+                error.to_string(),
+                "name it with --config FILE; config.toml of the source explains every key",
+            )
+        }
+        ConfigError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Failed::new(Exit::NotAllowed, error.to_string(), "run it as the daemon's user")
+        }
+        ConfigError::Unreadable { .. } => Failed::new(Exit::NoInput, error.to_string(), ""),
+        ConfigError::Bad { problems, .. } => {
+            let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+            Failed::new(Exit::Config, format!("{error}:{}", lines.concat()), "")
+        }
+    }
+}
+
+/// Why the rooms could not be built, with the code that says whether starting again could help.
+pub(super) fn start_failed(error: &StartError) -> Failed {
+    use crate::store::OpenError;
+    let mut what = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        what = format!("{what}: {inner}");
+        source = inner.source();
+    }
+    let exit = match error {
+        StartError::Store(OpenError::Locked { .. }) => Exit::Unavailable,
+        StartError::Store(OpenError::TooNew { .. } | OpenError::NotAStore { .. }) => Exit::Config,
+        StartError::Store(_) | StartError::Broken(_) => Exit::Disk,
+        StartError::Rooms(_) => Exit::Config,
+        StartError::Socket(_) => Exit::CannotCreate,
+        StartError::Network(_) | StartError::Signals(_) => Exit::Unavailable,
+    };
+    Failed::new(exit, what, "")
+}

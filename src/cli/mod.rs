@@ -1,0 +1,141 @@
+//! The commands: one file each, a thin call into the control room's client or, with the daemon
+//! stopped, its service.
+//!
+//! Owns: the command line, what is printed, exit codes. Must never know: tables, wire formats,
+//! signatures.
+
+pub mod args;
+pub mod exit;
+pub mod options;
+pub mod reach;
+pub mod screen;
+
+pub mod intake;
+mod intake_csv;
+
+mod alerts;
+mod check_config;
+mod completions;
+mod demo;
+mod enrol;
+mod explain;
+mod forget;
+mod list;
+mod local;
+mod man;
+mod poll;
+mod progress;
+mod reload;
+mod report;
+mod run;
+mod show;
+mod simulate;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Arguments, Command};
+use self::exit::{Ended, Exit, Failed};
+use self::reach::{Local, Reached};
+use self::screen::{Screen, wants_colour};
+use crate::clock::{SharedClock, SystemClock};
+
+/// The whole program: reads the command line, does what it says, gives the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
+        }
+    };
+    let config = arguments.config;
+    match arguments.command {
+        Command::Run(options) => run::run(&config, options),
+        Command::Demo(options) => demo::demo(options),
+        Command::Simulate(options) => simulate::simulate(options),
+        Command::CheckConfig(options) => check_config::check_config(&config, options),
+        command => {
+            let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
+            let mut screen = Screen {
+                out: &mut out,
+                err: &mut err,
+                has_colour: wants_colour(),
+                is_watched: io::stderr().is_terminal(),
+            };
+            let ended = quick(command, &config, &mut screen);
+            let flushed = screen.out.flush().map_err(Failed::from);
+            finish(ended.and_then(|exit| flushed.map(|()| exit)), &mut screen)
+        }
+    }
+}
+
+/// A command that ends by itself soon.
+fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) -> Ended {
+    match command {
+        Command::Completions(options) => completions::completions(&options, screen),
+        Command::Man(options) => man::man(&options, screen),
+        command => {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| Failed::new(Exit::TryLater, format!("cannot start: {error}"), ""))?;
+            runtime.block_on(async {
+                let clock = SystemClock::shared();
+                let local = local::load(config, &clock)?;
+                operate(command, &*local, &clock, screen).await
+            })
+        }
+    }
+}
+
+/// An operator's command, through the daemon or straight on the store.
+pub async fn operate(
+    command: Command,
+    local: &dyn Local,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let reached = Reached::reach(local).await?;
+    let ended = match command {
+        Command::Enrol(options) => enrol::enrol(options, &reached, clock, screen).await,
+        Command::List(options) => list::list(&options, &reached, clock, screen).await,
+        Command::Show(options) => show::show(&options, &reached, clock, screen).await,
+        Command::Explain(options) => explain::explain(&options, &reached, screen).await,
+        Command::Poll(options) => poll::poll(options, &reached, clock, screen).await,
+        Command::Forget(options) => forget::forget(&options, &reached, screen).await,
+        Command::Status(options) => status::status(&options, &reached, screen).await,
+        Command::Report(options) => report::report(&options, &reached, screen).await,
+        Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,
+        Command::Reload(_) => reload::reload(&reached, screen).await,
+        Command::Run(_)
+        | Command::Demo(_)
+        | Command::Simulate(_)
+        | Command::CheckConfig(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Err(Failed::new(Exit::Software, "this command needs no store", "")),
+    };
+    let closed = reached.close().await;
+    ended.and_then(|exit| closed.map(|()| exit))
+}
+
+/// Says why a command failed, if it did, and gives its code.
+fn finish(ended: Ended, screen: &mut Screen<'_>) -> ExitCode {
+    let failed = match ended {
+        Ok(exit) => return exit.into(),
+        Err(failed) => failed,
+    };
+    if failed.exit != Exit::Ok {
+        let _ = screen.note(&format!("reconciled: {}", failed.what));
+        if !failed.remedy.is_empty() {
+            let _ = screen.note(&format!("  {}", failed.remedy));
+        }
+    }
+    failed.exit.into()
+}

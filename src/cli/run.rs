@@ -1,0 +1,57 @@
+//! The daemon's command.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::exit::{Exit, Failed};
+use super::local::{config_failed, start_failed};
+use super::options::{LogForm, RunArguments};
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Surroundings};
+use crate::daemon::{self, Ended, Outside};
+use crate::telemetry::{self, LogFormat};
+
+/// `reconciled run`
+pub(super) fn run(path: &Path, arguments: RunArguments) -> ExitCode {
+    match try_run(path, arguments) {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            eprintln!("reconciled: {}", failed.what);
+            if !failed.remedy.is_empty() {
+                eprintln!("  {}", failed.remedy);
+            }
+            failed.exit.into()
+        }
+    }
+}
+
+fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
+    let surroundings = Surroundings::of_process();
+    let config = config::load(path, &surroundings).map_err(|error| config_failed(&error))?;
+    telemetry::start(log_format(&config, arguments.log), &config.log.filter)
+        .map_err(|error| Failed::new(Exit::Config, error, "see log.filter in config.toml"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::new(Exit::TryLater, format!("cannot start: {error}"), ""))?;
+    let ended = runtime.block_on(async {
+        let outside = Outside::real(SystemClock::shared(), surroundings)?;
+        daemon::run(config, outside).await
+    });
+    // Whatever still hangs is not waited for: everything that counts is on disk.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ended::Stopped | Ended::Hurried) => Ok(Exit::Ok),
+        Ok(Ended::Broken(error)) => Err(Failed::new(Exit::Disk, format!("the store failed: {error}"), "")),
+        Err(error) => Err(start_failed(&error)),
+    }
+}
+
+fn log_format(config: &Config, asked: LogForm) -> LogFormat {
+    match (asked, config.log.format.as_str()) {
+        (LogForm::Text, _) | (LogForm::Auto, "text") => LogFormat::Text,
+        (LogForm::Json, _) | (LogForm::Auto, "json") => LogFormat::Json,
+        (LogForm::Auto, "journal") => LogFormat::Journal,
+        (LogForm::Auto, _) => LogFormat::Auto,
+    }
+}

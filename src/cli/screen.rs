@@ -1,0 +1,244 @@
+//! What a command writes: results to standard output, everything else to standard error.
+//!
+//! Owns: escaping of what could command a terminal, tables, colour. Must never know: any command.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+/// Where a command writes.
+pub struct Screen<'a> {
+    /// Results.
+    pub out: &'a mut (dyn Write + Send),
+    /// How it went.
+    pub err: &'a mut (dyn Write + Send),
+    /// Standard output shows colours.
+    pub has_colour: bool,
+    /// Standard error is a terminal, so that a progress bar makes sense.
+    pub is_watched: bool,
+}
+
+/// Whether standard output should have colours: a terminal, and `NO_COLOR` unset or empty.
+pub fn wants_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Colours, used sparingly: only where something needs a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// A heading.
+    Strong,
+    /// Well.
+    Good,
+    /// Look at it.
+    Warning,
+    /// Act.
+    Bad,
+}
+
+impl Screen<'_> {
+    /// A line of results. Control characters are escaped.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", safe(text))
+    }
+
+    /// A line of results in a tone.
+    pub fn toned(&mut self, text: &str, tone: Tone) -> io::Result<()> {
+        let painted = paint(&safe(text), tone, self.has_colour);
+        writeln!(self.out, "{painted}")
+    }
+
+    /// A line about how it went.
+    pub fn note(&mut self, text: &str) -> io::Result<()> {
+        for line in text.lines() {
+            writeln!(self.err, "{}", safe(line))?;
+        }
+        Ok(())
+    }
+
+    /// A message as indented JSON. JSON itself escapes control characters below U+0020; the others are
+    /// escaped here, in JSON's own way.
+    pub fn json(&mut self, message: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(message)?;
+        writeln!(self.out, "{}", json_safe(&text))
+    }
+
+    /// A message as one line of JSON.
+    pub fn json_line(&mut self, message: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(message)?;
+        writeln!(self.out, "{}", json_safe(&text))
+    }
+
+    /// A line `name: value` whose values stand in one column.
+    pub fn pair(&mut self, name: &str, value: &str) -> io::Result<()> {
+        let name = if name.is_empty() { String::new() } else { format!("{}:", safe(name)) };
+        writeln!(self.out, "{name:<16} {}", safe(value))
+    }
+}
+
+/// Text with everything escaped that could command a terminal: control characters (also C1) and the
+/// marks that turn the direction of writing.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if is_unsafe(letter) {
+            kept.extend(letter.escape_default());
+        } else {
+            kept.push(letter);
+        }
+    }
+    Cow::Owned(kept)
+}
+
+/// JSON text whose strings hold nothing unsafe; what may stand between them (line ends) stays.
+fn json_safe(text: &str) -> Cow<'_, str> {
+    let is_meant = |letter: char| letter != '\n' && is_unsafe(letter);
+    if !text.chars().any(is_meant) {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if is_meant(letter) {
+            kept.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            kept.push(letter);
+        }
+    }
+    Cow::Owned(kept)
+}
+
+fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn paint(text: &str, tone: Tone, has_colour: bool) -> String {
+    let code = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Strong => "1",
+        Tone::Good => "32",
+        Tone::Warning => "33",
+        Tone::Bad => "31",
+    };
+    if has_colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Rows under headings, each column as wide as its widest cell.
+#[derive(Debug)]
+pub struct Table {
+    headings: Vec<&'static str>,
+    right: Vec<bool>,
+    rows: Vec<(Vec<String>, Tone)>,
+}
+
+impl Table {
+    /// A table with these headings; one that ends in `>` is of numbers and stands to the right.
+    pub fn new(headings: &[&'static str]) -> Table {
+        Table {
+            headings: headings.iter().map(|heading| heading.trim_end_matches('>')).collect(),
+            right: headings.iter().map(|heading| heading.ends_with('>')).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; missing cells are empty.
+    pub fn row(&mut self, cells: Vec<String>, tone: Tone) {
+        let mut cells: Vec<String> = cells.iter().map(|cell| safe(cell).into_owned()).collect();
+        cells.resize(self.headings.len(), String::new());
+        self.rows.push((cells, tone));
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Writes it, headings only when `with_headings`. Widths are in terminal columns: a Japanese order
+    /// number takes two a letter.
+    pub fn write(&self, screen: &mut Screen<'_>, with_headings: bool) -> io::Result<()> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.width()).collect();
+        for (cells, _) in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        if with_headings {
+            let headings: Vec<String> = self.headings.iter().map(|heading| heading.to_uppercase()).collect();
+            writeln!(
+                screen.out,
+                "{}",
+                paint(&self.joined(&headings, &widths), Tone::Strong, screen.has_colour)
+            )?;
+        }
+        for (cells, tone) in &self.rows {
+            writeln!(screen.out, "{}", paint(&self.joined(cells, &widths), *tone, screen.has_colour))?;
+        }
+        Ok(())
+    }
+
+    fn joined(&self, cells: &[String], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for (position, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            if position > 0 {
+                line.push_str("  ");
+            }
+            let padding = " ".repeat(width.saturating_sub(cell.width()));
+            if self.right[position] {
+                line.push_str(&padding);
+                line.push_str(cell);
+            } else {
+                line.push_str(cell);
+                line.push_str(&padding);
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What a piece of code writes: output and notes.
+    pub(in crate::cli) fn written(code: impl FnOnce(&mut Screen<'_>)) -> (String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        code(&mut Screen { out: &mut out, err: &mut err, has_colour: false, is_watched: false });
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn nothing_from_data_can_command_a_terminal() {
+        assert_eq!(safe("plain äöü 注文"), "plain äöü 注文");
+        assert_eq!(safe("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
+        assert_eq!(safe("a\u{9b}2Jb\nc"), "a\\u{9b}2Jb\\nc");
+        assert_eq!(safe("evil\u{202e}txt"), "evil\\u{202e}txt");
+        let (out, _) = written(|screen| screen.json_line(&["\u{1b}a\u{9b}b\u{202e}"]).unwrap());
+        assert_eq!(out, "[\"\\u001ba\\u009bb\\u202e\"]\n");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&out).unwrap(), ["\u{1b}a\u{9b}b\u{202e}"]);
+    }
+
+    #[test]
+    fn columns_stand_under_each_other_in_every_script() {
+        let mut table = Table::new(&["order", "amount>"]);
+        table.row(vec!["注文1".to_owned(), "5".to_owned()], Tone::Plain);
+        table.row(vec!["A-10000".to_owned(), "14.00".to_owned()], Tone::Bad);
+        table.row(vec!["x\ty".to_owned()], Tone::Plain);
+        let (out, _) = written(|screen| table.write(screen, true).unwrap());
+        assert_eq!(out, "ORDER    AMOUNT\n注文1         5\nA-10000   14.00\nx\\ty\n");
+    }
+
+    #[test]
+    fn colour_is_only_where_it_is_wanted() {
+        assert_eq!(paint("a", Tone::Bad, false), "a");
+        assert_eq!(paint("a", Tone::Bad, true), "\u{1b}[31ma\u{1b}[0m");
+        assert_eq!(paint("a", Tone::Plain, true), "a");
+    }
+}

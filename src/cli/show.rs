@@ -1,0 +1,159 @@
+//! `reconciled show OBJECT`
+
+use std::io;
+
+use super::exit::{Ended, Exit};
+use super::list::phase;
+use super::options::ShowArguments;
+use super::poll::short_time;
+use super::reach::{Deed, Reached};
+use super::screen::{Screen, Table, Tone};
+use crate::clock::SharedClock;
+use crate::control::explain::moment;
+use crate::control::messages::{AlertRow, DeliveryStatus, Shown};
+use crate::payments::lifecycle::Outcome;
+use crate::payments::record::{Record, Transition};
+
+/// Shows one object: what is known, its history, its alerts.
+pub(super) async fn show(
+    options: &ShowArguments,
+    reached: &Reached,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let shown = reached.show(&options.object).await?;
+    reached.say(Deed::Read, screen)?;
+    if options.json {
+        screen.json(&shown)?;
+        return Ok(Exit::Ok);
+    }
+    write_record(&shown, clock, screen)?;
+    write_sight(&shown.record, screen)?;
+    write_history(&shown.history, screen)?;
+    if !shown.alerts.is_empty() {
+        screen.line("")?;
+        screen.toned("alerts", Tone::Strong)?;
+        alert_table(&shown.alerts).write(screen, true)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> io::Result<()> {
+    let record = &shown.record;
+    let now = clock.now();
+    screen.toned(&record.object.to_string(), Tone::Strong)?;
+    let outcome = shown.outcome.map(|outcome| format!(", {}", outcome_word(outcome))).unwrap_or_default();
+    screen.pair(
+        "state",
+        &format!("{} ({}{outcome})", record.state().unwrap_or("not seen yet"), phase(record.phase())),
+    )?;
+    if let Some(quarantine) = &record.quarantine {
+        let since = moment(quarantine.since, now);
+        screen.pair(
+            "quarantined",
+            &format!("{} since {since}: {}", quarantine.cause, quarantine.explanation),
+        )?;
+    }
+    let optional = [
+        ("amount", record.amount().map(|money| money.to_string())),
+        ("reference", record.merchant_reference().map(str::to_owned)),
+        ("parent", record.details.parent.clone()),
+        ("made", Some(moment(record.made_at(), now))),
+        ("enrolled", Some(moment(record.enrolled_at, now))),
+        ("last asked", record.polled_at.map(|at| moment(at, now))),
+        ("next look", Some(record.due_at.map_or_else(|| "never: finished".to_owned(), |at| moment(at, now)))),
+        ("deadline", record.deadline.map(|at| moment(at, now))),
+        ("polls", Some(record.polls.to_string())),
+        ("last failure", record.trouble.last_detail.clone()),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            screen.pair(name, &value)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_sight(record: &Record, screen: &mut Screen<'_>) -> io::Result<()> {
+    let Some(sight) = &record.sight else { return Ok(()) };
+    let seen = &sight.observation;
+    screen.line("")?;
+    screen.toned("last answer", Tone::Strong)?;
+    screen.pair("seen", &short_time(sight.seen_at))?;
+    if !seen.reasons.is_empty() {
+        screen.pair("reasons", &seen.reasons.join(", "))?;
+    }
+    for (name, money) in &seen.other_amounts {
+        screen.pair(name, &money.to_string())?;
+    }
+    for child in &seen.children {
+        screen.pair("led to", &format!("{}/{}", child.kind, child.id))?;
+    }
+    if let Some(request_id) = &seen.request_id {
+        screen.pair("request id", request_id)?;
+    }
+    for (name, value) in &seen.evidence {
+        screen.pair(name, value)?;
+    }
+    Ok(())
+}
+
+fn write_history(history: &[Transition], screen: &mut Screen<'_>) -> io::Result<()> {
+    if history.is_empty() {
+        return Ok(());
+    }
+    screen.line("")?;
+    screen.toned("history", Tone::Strong)?;
+    let mut table = Table::new(&["happened", "seen", "from", "to", "reasons", "amount>", "note"]);
+    for row in history {
+        let tone = if row.outcome == Outcome::Declined { Tone::Bad } else { Tone::Plain };
+        let cells = vec![
+            short_time(row.happened_at),
+            short_time(row.seen_at),
+            row.from.clone().unwrap_or_else(|| "-".to_owned()),
+            row.to.clone(),
+            row.reasons.join(", "),
+            row.amount.map(|money| money.to_string()).unwrap_or_default(),
+            row.note.clone(),
+        ];
+        table.row(cells, tone);
+    }
+    table.write(screen, true)
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Undecided => "not decided",
+        Outcome::Open => "open",
+        Outcome::Succeeded => "succeeded",
+        Outcome::Declined => "declined",
+        Outcome::Canceled => "canceled",
+    }
+}
+
+/// One row a delivery.
+pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
+    let mut table =
+        Table::new(&["found", "kind", "target", "delivery", "tries>", "headline", "error", "key"]);
+    for row in alerts {
+        for delivery in &row.deliveries {
+            let (word, tone) = match delivery.status {
+                DeliveryStatus::Pending => ("pending", Tone::Warning),
+                DeliveryStatus::Delivered => ("delivered", Tone::Plain),
+                DeliveryStatus::Dead => ("dead", Tone::Bad),
+            };
+            let cells = vec![
+                short_time(row.alert.found_at),
+                row.alert.kind.clone(),
+                delivery.target.clone(),
+                word.to_owned(),
+                delivery.attempts.to_string(),
+                row.alert.headline.clone(),
+                delivery.last_error.clone().unwrap_or_default(),
+                row.alert.key.clone(),
+            ];
+            table.row(cells, tone);
+        }
+    }
+    table
+}

@@ -1,0 +1,418 @@
+//! Whole commands, as typed: through a daemon's socket and straight on a store.
+
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::args::Arguments;
+use super::exit::{Exit, Failed};
+use super::reach::Local;
+use super::screen::Screen;
+use super::{operate, quick};
+use crate::clock::{SharedClock, VirtualClock};
+use crate::control::server::{Options, Server};
+use crate::control::test_host::{ORIGIN, TestHost, service_in, settle, with_alerts};
+use crate::control::{Later, Service};
+
+struct TestLocal {
+    socket: PathBuf,
+    store: PathBuf,
+}
+
+impl Local for TestLocal {
+    fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    fn store_folder(&self) -> &Path {
+        &self.store
+    }
+
+    fn open(&self) -> Later<'_, Result<Service, Failed>> {
+        Box::pin(async { Ok(service_in(&self.store, TestHost::default()).await.0) })
+    }
+}
+
+/// A folder with a store, and perhaps a daemon.
+struct House {
+    folder: TempDir,
+    local: TestLocal,
+    clock: SharedClock,
+}
+
+/// What a command brought.
+#[derive(Debug)]
+struct Ran {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn expect(self, exit: Exit, out: &[&str], err: &[&str]) -> Ran {
+        assert_eq!(self.exit, exit, "{self:?}");
+        for part in out {
+            assert!(self.out.contains(part), "{part:?} is not in the output:\n{}", self.out);
+        }
+        for part in err {
+            assert!(self.err.contains(part), "{part:?} is not among the notes:\n{}", self.err);
+        }
+        self
+    }
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let local = TestLocal { socket: folder.path().join("socket"), store: folder.path().join("store") };
+        House { folder, local, clock: VirtualClock::starting_at(ORIGIN.parse().unwrap()) }
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Runs `reconciled …`.
+    async fn run(&self, words: &[&str]) -> Ran {
+        let typed = Arguments::try_parse_from([&["reconciled"], words].concat()).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut screen = Screen { out: &mut out, err: &mut err, has_colour: false, is_watched: false };
+        let ended = operate(typed.command, &self.local, &self.clock, &mut screen).await;
+        let exit = match ended {
+            Ok(exit) => exit,
+            Err(failed) => {
+                screen.note(&failed.what).unwrap();
+                screen.note(&failed.remedy).unwrap();
+                failed.exit
+            }
+        };
+        Ran { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+    }
+
+    /// Puts one declined charge and two alerts into the store.
+    async fn furnish(&self) {
+        let (service, store) = service_in(&self.local.store, TestHost::default()).await;
+        let lines = ["S01-1-1-C1", "S02"].map(|id| crate::control::wanted::Wanted {
+            line: 0,
+            account: None,
+            kind: None,
+            id: id.parse().unwrap(),
+            details: Default::default(),
+        });
+        service.enrol(lines.to_vec()).await.unwrap();
+        settle(&store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
+        with_alerts(&store).await;
+        drop(store);
+        service.close().await.unwrap();
+    }
+}
+
+const STORE_WRITTEN: &str = "daemon not running: wrote to the store at";
+
+#[tokio::test]
+async fn enrol_works_with_and_without_a_daemon_and_says_which() {
+    let house = House::new();
+    let words = ["enrol", "--id", "S01-1-1-C1"];
+    house.run(&words).await.expect(
+        Exit::Ok,
+        &["shop/charge/S01-1-1-C1 is watched from now on"],
+        &[STORE_WRITTEN],
+    );
+    let (service, _) = service_in(&house.local.store, TestHost::default()).await;
+    let server = Server::bind(Options::at(&house.local.socket)).await.unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(service, stop.clone()));
+    let via = "via the running daemon (pid 4242)";
+    house.run(&words).await.expect(Exit::Ok, &["watched already, nothing new"], &[via]);
+    let more =
+        ["--amount", "14", "--currency", "EUR", "--reference", "A-1", "--created-at", "2026-01-15T09:00:00Z"];
+    house.run(&[&words[..], &more].concat()).await.expect(Exit::Ok, &["the new details are kept"], &[via]);
+    let other = ["--amount", "15", "--currency", "EUR"];
+    house.run(&[&words[..], &other].concat()).await.expect(
+        Exit::Data,
+        &[],
+        &["14.00 EUR", "nothing was changed"],
+    );
+    house.run(&["reload"]).await.expect(Exit::Ok, &["in force"], &[via]);
+    house.run(&["status"]).await.expect(
+        Exit::Ok,
+        &["running as pid 4242", "1 open of 1", "held until"],
+        &[via],
+    );
+    stop.cancel();
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn flags_that_make_no_sense_are_refused() {
+    let house = House::new();
+    house.run(&["enrol", "--id", "a b"]).await.expect(Exit::Usage, &[], &["not allowed"]);
+    house.run(&["enrol", "--id", "X1"]).await.expect(Exit::Data, &[], &["no configured account"]);
+    for words in [
+        &["enrol"][..],
+        &["enrol", "--id", "S1", "--amount", "1"],
+        &["enrol", "--id", "S1", "file.csv"],
+        &["poll"],
+        &["poll", "S1", "--all"],
+        &["poll", "S1", "--account", "shop"],
+        &["list", "--json", "--csv"],
+        &["list", "--older-than", "soon"],
+        &["alerts", "redeliver"],
+        &["report", "--date", "yesterday"],
+        &["completions", "tcsh"],
+        &[],
+    ] {
+        assert!(Arguments::try_parse_from([&["reconciled"], words].concat()).is_err(), "{words:?}");
+    }
+}
+
+#[tokio::test]
+async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
+    let house = House::new();
+    let file = house.write(
+        "charges.csv",
+        "\u{feff}Charge ID;Amount;Currency;Colour\r\nS01;14,00;EUR;x\r\nS02;14.00;EUR;x\r\n\r\nX9;;;\r\nS02;15.00;EUR;\r\nS03\r\n\"S04;1;EUR;\r\nS05;;;\r\n",
+    );
+    let rejects = house.folder.path().join("bad.csv").display().to_string();
+    house.run(&["enrol", &file, "--rejects", &rejects]).await.expect(
+        Exit::Data,
+        &["2 new, 0 enriched, 0 same, 1 conflict, 4 bad"],
+        &[
+            "charges.csv:2: amount \"14,00\"",
+            "charges.csv:5: no configured account",
+            "charges.csv:6: shop/charge/S02 is already enrolled with amount 14.00 EUR",
+            "charges.csv:7: 1 cells where the header has 4",
+            "charges.csv:8: a quote is opened",
+            "columns not used: Colour",
+            STORE_WRITTEN,
+        ],
+    );
+    let mut reader = csv::Reader::from_path(&rejects).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut numbers: Vec<u64> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [2, 5, 6, 7, 8]);
+    assert!(rows.iter().any(|row| &row[1] == "2" && &row[3] == "S01;14,00;EUR;x"), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_large_file_goes_in_batches_and_a_second_time_changes_nothing() {
+    let house = House::new();
+    let lines: String = (0..2_500).map(|number| format!("{{\"id\":\"S{number}\"}}\n")).collect();
+    let file = house.write("all.jsonl", &lines);
+    house.run(&["enrol", &file]).await.expect(Exit::Ok, &["2500 new, 0 enriched, 0 same"], &[]);
+    house.run(&["enrol", &file, "--format", "jsonl"]).await.expect(
+        Exit::Ok,
+        &["0 new, 0 enriched, 2500 same"],
+        &[],
+    );
+    let listed = house.run(&["list", "--json"]).await.expect(Exit::Ok, &[], &["2500 objects\n"]);
+    assert_eq!(listed.out.lines().count(), 2_500);
+    let listed =
+        house.run(&["list", "--csv", "--limit", "1200"]).await.expect(Exit::Ok, &[], &["and there are more"]);
+    assert_eq!(listed.out.matches("\r\n").count(), 1_201);
+    let plan = house.run(&["poll", "--all", "--dry-run"]).await;
+    plan.expect(
+        Exit::Ok,
+        &["2500 objects would cost 2500 requests", "41 min", "2 at once, then 1 each 1 s"],
+        &[],
+    );
+    house.run(&["poll", "--all"]).await.expect(
+        Exit::Ok,
+        &["asked about first once the daemon runs"],
+        &[STORE_WRITTEN],
+    );
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_read_say_why() {
+    let house = House::new();
+    house.run(&["enrol", "/nowhere.csv"]).await.expect(Exit::NoInput, &[], &["cannot read /nowhere.csv"]);
+    let file = house.write("odd.csv", "colour,shape\nred,round\n");
+    house.run(&["enrol", &file]).await.expect(
+        Exit::Data,
+        &[],
+        &["odd.csv: line 1: no column names the objects"],
+    );
+    let file = house.write("empty.csv", "");
+    house.run(&["enrol", &file]).await.expect(Exit::Ok, &["0 new"], &[]);
+    let file = house.write("plain.csv", "id\nP1\n");
+    house.run(&["enrol", &file, "--account", "market", "--kind", "capture"]).await.expect(
+        Exit::Ok,
+        &["1 new"],
+        &[],
+    );
+}
+
+#[tokio::test]
+async fn lists_and_objects_are_shown_for_people_and_for_programs() {
+    let house = House::new();
+    house.furnish().await;
+    let read = "daemon not running: read the store at";
+    let table = house.run(&["list"]).await.expect(
+        Exit::Ok,
+        &["ACCOUNT", "S01-1-1-C1  Declined  final"],
+        &[read, "2 objects"],
+    );
+    assert!(!table.out.contains('\u{1b}'));
+    house.run(&["list", "--phase", "moving", "--open"]).await.expect(Exit::Ok, &["S02"], &["1 objects"]);
+    house.run(&["list", "--quarantined"]).await.expect(Exit::Ok, &[], &["0 objects"]);
+    let csv = house.run(&["list", "--csv", "--finished"]).await;
+    assert_eq!(
+        csv.out.lines().nth(1).unwrap(),
+        "shop,charge,S01-1-1-C1,Declined,final,true,,14.00,EUR,A-1,2026-01-15T09:00:00Z,2026-01-15T09:00:00Z,2026-01-15T09:00:00Z,,,0"
+    );
+    house.run(&["show", "S01-1-1-C1"]).await.expect(
+        Exit::Ok,
+        &["shop/charge/S01-1-1-C1", "Declined (final, declined)", "14.00 EUR", "HardDeclined", "HAPPENED"],
+        &[read],
+    );
+    let json = house.run(&["show", "shop/charge/S01-1-1-C1", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["record"]["sight"]["observation"]["amount"]["amount"], "14.00");
+    house.run(&["explain", "S01-1-1-C1"]).await.expect(
+        Exit::Ok,
+        &["This is final: the money was refused", "what to do:", "Ask for another payment method."],
+        &[read],
+    );
+    house.run(&["explain", "S02", "--json"]).await.expect(Exit::Ok, &["never seen at the provider yet"], &[]);
+    house.run(&["show", "S99"]).await.expect(Exit::NoInput, &[], &["S99 is not watched", "reconciled list"]);
+}
+
+#[tokio::test]
+async fn poll_forget_report_status_and_reload_on_a_stopped_daemon() {
+    let house = House::new();
+    house.furnish().await;
+    house.run(&["poll", "S02", "S98"]).await.expect(
+        Exit::NoInput,
+        &["1 objects are asked about first"],
+        &["S98 is not watched"],
+    );
+    house.run(&["poll", "S02", "-n", "--json"]).await.expect(Exit::Ok, &["\"dry_run\": true"], &[]);
+    house.run(&["forget", "S02"]).await.expect(
+        Exit::Ok,
+        &["shop/charge/S02 is not watched any more"],
+        &[STORE_WRITTEN],
+    );
+    house.run(&["forget", "S02"]).await.expect(Exit::NoInput, &[], &["was not watched"]);
+    house.run(&["report"]).await.expect(Exit::Ok, &["/reports/2026-01-14"], &["made"]);
+    house.run(&["report", "--date", "2026-01-16"]).await.expect(Exit::Data, &[], &["not over yet"]);
+    house.run(&["status"]).await.expect(
+        Exit::Ok,
+        &["objects:         0 open of 1", "Declined", "1 given up", "10 0 * * *", "Europe/Berlin"],
+        &[],
+    );
+    let json = house.run(&["status", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["counts"][0]["number"], 1);
+    house.run(&["reload"]).await.expect(Exit::Unavailable, &[], &["the daemon is not running"]);
+}
+
+#[tokio::test]
+async fn alerts_are_listed_sent_again_and_tested() {
+    let house = House::new();
+    house.furnish().await;
+    house.run(&["alerts", "list"]).await.expect(
+        Exit::Ok,
+        &["declined/1", "pending", "404 no such channel"],
+        &["2 alerts"],
+    );
+    house.run(&["alerts", "list", "--state", "dead", "--json"]).await.expect(
+        Exit::Ok,
+        &["\"declined/2\""],
+        &["1 alerts"],
+    );
+    house.run(&["alerts", "redeliver", "--all-dead"]).await.expect(
+        Exit::Ok,
+        &["1 deliveries are owed again"],
+        &[],
+    );
+    house.run(&["alerts", "redeliver", "declined/9"]).await.expect(
+        Exit::NoInput,
+        &["0 deliveries"],
+        &["declined/9 is not the key"],
+    );
+    house.run(&["alerts", "test"]).await.expect(Exit::Ok, &["chat took it: 200"], &[]);
+    house.run(&["alerts", "test", "--target", "pager"]).await.expect(Exit::Data, &[], &["no target pager"]);
+}
+
+/// Every command below, with its full name.
+fn commands(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
+    for sub in command.get_subcommands() {
+        let name = format!("{name} {}", sub.get_name());
+        commands(sub, &name, found);
+        found.push((name, sub.clone()));
+    }
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example_and_every_option_is_explained() {
+    Arguments::command().debug_assert();
+    let mut found = vec![("reconciled".to_owned(), Arguments::command())];
+    commands(&Arguments::command(), "reconciled", &mut found);
+    assert!(found.len() > 18, "{}", found.len());
+    for (name, command) in &found {
+        assert!(command.get_about().is_some(), "{name} has no description");
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(
+            after.contains(&format!("  {name}")) || after.contains(&format!("| {name}")),
+            "{name} has no example"
+        );
+        for argument in command.get_arguments() {
+            assert!(argument.get_help().is_some(), "{name} {} is not explained", argument.get_id());
+        }
+        for line in after.lines().filter_map(|line| line.trim().strip_prefix("reconciled ")) {
+            let words = line.split("  ").next().unwrap_or_default().split(" > ").next().unwrap_or_default();
+            let words: Vec<String> =
+                words.split(' ').map(|word| word.trim_matches('\'').to_owned()).collect();
+            if words.last().is_some_and(|word| word == "\\") {
+                continue;
+            }
+            let typed = std::iter::once("reconciled".to_owned()).chain(words);
+            assert!(Arguments::try_parse_from(typed).is_ok(), "the example {line:?} of {name} is wrong");
+        }
+    }
+    let help = Arguments::command().render_help().to_string();
+    for word in ["enrol", "explain", "RECONCILED_CONFIG", "Exit codes", "reconciled demo"] {
+        assert!(help.contains(word), "{word} is not in the help:\n{help}");
+    }
+}
+
+fn quickly(words: &[&str]) -> Vec<u8> {
+    let typed = Arguments::try_parse_from([&["reconciled"], words].concat()).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut screen = Screen { out: &mut out, err: &mut err, has_colour: false, is_watched: false };
+    assert_eq!(quick(typed.command, Path::new("none"), &mut screen), Ok(Exit::Ok));
+    out
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for (shell, part) in [
+        ("bash", "complete -F _reconciled"),
+        ("zsh", "#compdef reconciled"),
+        ("fish", "complete -c reconciled"),
+    ] {
+        let script = String::from_utf8(quickly(&["completions", shell])).unwrap();
+        assert!(script.contains(part), "{shell}");
+        assert!(script.contains("check-config") && script.contains("dry-run"), "{shell}");
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("man");
+    quickly(&["man", "--dir", dir.to_str().unwrap()]);
+    let mut found = Vec::new();
+    commands(&Arguments::command(), "reconciled", &mut found);
+    for (name, _) in found {
+        let page = std::fs::read_to_string(dir.join(format!("{}.1", name.replace(' ', "-")))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{name}");
+    }
+    assert!(std::fs::read_to_string(dir.join("reconciled.1")).unwrap().contains("Exit codes"));
+}

@@ -1,0 +1,145 @@
+//! `[[account]]`: the name, the API and the rhythm; what is left belongs to the API.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::lines::join;
+use super::poll::PollSection;
+use super::problem::Findings;
+use super::section;
+use super::{AccountName, Kind, Policy, SecretLoader, apis};
+
+/// One account, checked.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// The operator's name for it.
+    pub name: AccountName,
+    /// Everything that its API needs.
+    pub api: apis::Settings,
+    /// How each of its kinds is watched.
+    pub policies: BTreeMap<Kind, Policy>,
+}
+
+/// Hands an API its section, so that `apis` need not know how sections are read.
+struct Handing<'a, 'b> {
+    table: Table,
+    path: &'a str,
+    findings: &'a mut Findings<'b>,
+}
+
+impl apis::ReadSection for Handing<'_, '_> {
+    fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
+        section::read(std::mem::take(&mut self.table), self.path, self.findings)
+    }
+}
+
+pub(super) fn read_all(
+    tables: Vec<Table>,
+    general: &PollSection,
+    loader: &SecretLoader,
+    findings: &mut Findings<'_>,
+) -> Vec<AccountConfig> {
+    let mut accounts: Vec<AccountConfig> = Vec::new();
+    for (number, table) in tables.into_iter().enumerate() {
+        let path = format!("account.{number}");
+        let Some(account) = read_one(table, &path, general, loader, findings) else { continue };
+        if accounts.iter().any(|other| other.name == account.name) {
+            findings.add(
+                &join(&path, "name"),
+                format!("\"{}\" is used twice", account.name),
+                "give each account its own name",
+            );
+        }
+        accounts.push(account);
+    }
+    accounts
+}
+
+fn read_one(
+    mut table: Table,
+    path: &str,
+    general: &PollSection,
+    loader: &SecretLoader,
+    findings: &mut Findings<'_>,
+) -> Option<AccountConfig> {
+    let name = text(&mut table, path, "name", "a name of your own, such as \"shop-de\"", findings).and_then(
+        |name| {
+            AccountName::new(name)
+                .map_err(|error| {
+                    findings.add(&join(path, "name"), error.to_string(), "letters, digits, - _ .")
+                })
+                .ok()
+        },
+    );
+    let own = match table.remove("poll") {
+        None => PollSection::default(),
+        Some(Value::Table(poll)) => PollSection::read(poll, &join(path, "poll"), findings),
+        Some(_) => {
+            findings.add(&join(path, "poll"), "is not a table", "write poll = { interval = \"30m\" }");
+            PollSection::default()
+        }
+    };
+    let api = text(&mut table, path, "api", &format!("one of {}", apis::NAMES.join(", ")), findings)?;
+    let mut handing = Handing { table, path, findings };
+    let Some(settings) = apis::settings(&api, &mut handing, path, loader) else {
+        findings.add(
+            &join(path, "api"),
+            format!("{api:?} is not known"),
+            format!("one of {}", apis::NAMES.join(", ")),
+        );
+        return None;
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(problems) => {
+            for problem in problems {
+                findings.add(&problem.key, problem.what, problem.remedy);
+            }
+            return None;
+        }
+    };
+    let kinds = settings.kinds();
+    for kind in own.kinds_named().into_iter().filter(|kind| !kinds.contains(kind)) {
+        let remedy = format!("one of {}", kinds.join(", "));
+        findings.add(&format!("{path}.poll.kinds.{kind}"), "is not a kind of this API", remedy);
+    }
+    let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
+    let policies = kinds.iter().filter_map(policy).collect();
+    Some(AccountConfig { name: name?, api: settings, policies })
+}
+
+fn text(
+    table: &mut Table,
+    path: &str,
+    key: &str,
+    remedy: &str,
+    findings: &mut Findings<'_>,
+) -> Option<String> {
+    match table.remove(key) {
+        Some(Value::String(text)) => Some(text),
+        Some(_) => {
+            findings.add(&join(path, key), "is not a text", remedy);
+            None
+        }
+        None => {
+            findings.add(&join(path, key), "is missing", remedy);
+            None
+        }
+    }
+}
+
+/// Which accounts there are and whether each plays with test money, as far as it can be read: alert
+/// targets refer to accounts by name even when something else is wrong with an account.
+pub(super) fn environments(tables: &[Table]) -> BTreeMap<AccountName, bool> {
+    let text = |table: &Table, key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+    tables
+        .iter()
+        .filter_map(|table| {
+            let name = AccountName::new(text(table, "name")?).ok()?;
+            let environment = text(table, "environment").unwrap_or_default();
+            Some((name, environment.eq_ignore_ascii_case("sandbox")))
+        })
+        .collect()
+}

@@ -1,0 +1,160 @@
+//! What went wrong with a request, as RFC 9457 problem details: what, and what to do about it.
+//!
+//! Owns: the problem's classes, statuses and JSON form. Must never know: which verb failed, HTTP servers.
+
+use serde::{Deserialize, Serialize};
+
+/// The classes of problems. The provider's and the store's own words stand in the detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The request cannot be read.
+    Malformed,
+    /// The caller may not.
+    Forbidden,
+    /// There is no such object, report, alert or address.
+    NotFound,
+    /// The address knows other methods only.
+    WrongMethod,
+    /// The request took too long to arrive or to answer.
+    TooSlow,
+    /// It contradicts what is stored.
+    Conflict,
+    /// The id alone names several objects.
+    Ambiguous,
+    /// The request is larger than it may be.
+    TooLarge,
+    /// The request can be read, but what it says cannot be.
+    Unprocessable,
+    /// The daemon is starting, stopping, or its store is out of order.
+    Unavailable,
+    /// Our own fault.
+    Internal,
+}
+
+impl Cause {
+    /// The HTTP status (operations.md section 8.4, "Status use").
+    pub fn status(self) -> u16 {
+        match self {
+            Cause::Malformed => 400,
+            Cause::Forbidden => 403,
+            Cause::NotFound => 404,
+            Cause::WrongMethod => 405,
+            Cause::TooSlow => 408,
+            Cause::Conflict | Cause::Ambiguous => 409,
+            Cause::TooLarge => 413,
+            Cause::Unprocessable => 422,
+            Cause::Internal => 500,
+            Cause::Unavailable => 503,
+        }
+    }
+
+    /// As it stands in the JSON.
+    fn word(self) -> &'static str {
+        match self {
+            Cause::Malformed => "malformed",
+            Cause::Forbidden => "forbidden",
+            Cause::NotFound => "not-found",
+            Cause::WrongMethod => "wrong-method",
+            Cause::TooSlow => "too-slow",
+            Cause::Conflict => "conflict",
+            Cause::Ambiguous => "ambiguous",
+            Cause::TooLarge => "too-large",
+            Cause::Unprocessable => "unprocessable",
+            Cause::Internal => "internal",
+            Cause::Unavailable => "unavailable",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Cause::Malformed => "The request cannot be read",
+            Cause::Forbidden => "Not allowed",
+            Cause::NotFound => "Not found",
+            Cause::WrongMethod => "The address does not know this method",
+            Cause::TooSlow => "Too slow",
+            Cause::Conflict => "It contradicts what is stored",
+            Cause::Ambiguous => "The id names several objects",
+            Cause::TooLarge => "The request is too large",
+            Cause::Unprocessable => "The request makes no sense",
+            Cause::Internal => "Internal error",
+            Cause::Unavailable => "Not available now",
+        }
+    }
+}
+
+/// A refused or failed request. Its JSON also has the class as `type` (a URI, RFC 9457 section 3.1.1),
+/// as `title` and as `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(into = "Wire", from = "Wire")]
+#[error("{detail}")]
+pub struct Problem {
+    /// The class.
+    pub cause: Cause,
+    /// What is wrong with this very request.
+    pub detail: String,
+    /// What to do about it; may be empty.
+    pub remedy: String,
+    /// The objects that could be meant.
+    pub candidates: Vec<String>,
+}
+
+impl Problem {
+    /// A problem of a class, with what is wrong and what to do.
+    pub fn new(cause: Cause, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem { cause, detail: detail.into(), remedy: remedy.into(), candidates: Vec::new() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    #[serde(rename = "type")]
+    uri: String,
+    title: String,
+    status: u16,
+    cause: Cause,
+    detail: String,
+    #[serde(default)]
+    remedy: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
+}
+
+impl From<Problem> for Wire {
+    fn from(problem: Problem) -> Wire {
+        let Problem { cause, detail, remedy, candidates } = problem;
+        Wire {
+            uri: format!("urn:reconciled:problem:{}", cause.word()),
+            title: cause.title().to_owned(),
+            status: cause.status(),
+            cause,
+            detail,
+            remedy,
+            candidates,
+        }
+    }
+}
+
+impl From<Wire> for Problem {
+    fn from(wire: Wire) -> Problem {
+        let Wire { cause, detail, remedy, candidates, .. } = wire;
+        Problem { cause, detail, remedy, candidates }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_what_and_remedy_and_survives_its_json() {
+        let mut problem = Problem::new(Cause::NotFound, "there is no charge X", "see `reconciled list`");
+        problem.candidates.push("a/charge/b".to_owned());
+        let json = serde_json::to_value(&problem).unwrap();
+        assert_eq!(json["type"], "urn:reconciled:problem:not-found");
+        assert_eq!((&json["status"], &json["cause"]), (&404.into(), &"not-found".into()));
+        assert_eq!(json["detail"], "there is no charge X");
+        assert_eq!(json["remedy"], "see `reconciled list`");
+        assert_eq!(serde_json::from_value::<Problem>(json).unwrap(), problem);
+    }
+}

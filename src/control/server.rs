@@ -1,0 +1,236 @@
+//! The daemon's end of the socket: who may connect, how many at once, and how it ends.
+//!
+//! Access is by file mode: owner and group of the socket may do everything, nobody else anything
+//! (operations.md section 8.1). Owns: the socket file and its connections. Must never know: any verb.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service as _;
+
+use super::routes::{Patience, Peer, router};
+use super::service::Service;
+use crate::clock::SharedClock;
+
+/// Where to listen and how patiently.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The socket file. Its folder must exist.
+    pub path: PathBuf,
+    /// The socket's mode: who may connect.
+    pub mode: u32,
+    /// Connections served at once; further ones wait.
+    pub connections_max: usize,
+    /// How long a connection may take to send the head of its next request.
+    pub head_timeout: Duration,
+    /// How long the rest of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a verb that only reads or writes the store may take.
+    pub answer_timeout: Duration,
+    /// How long a verb may take that makes files, talks to chats or touches every object.
+    pub slow_answer_timeout: Duration,
+    /// How long requests in flight may take to end once the server is to stop.
+    pub stop_timeout: Duration,
+}
+
+impl Options {
+    /// The usual patience, at a path.
+    pub fn at(path: impl Into<PathBuf>) -> Options {
+        Options {
+            path: path.into(),
+            mode: 0o660,
+            connections_max: 64,
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
+            slow_answer_timeout: Duration::from_secs(600),
+            stop_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why the socket cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody answers there.
+    #[error("another process answers at {path}; stop it first, or give this one another socket", path = path.display())]
+    Taken {
+        /// The socket file.
+        path: PathBuf,
+    },
+    /// Something else lies there. It is not removed.
+    #[error("{path} is not a socket; move it away, or give this process another socket", path = path.display())]
+    NotASocket {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot {doing} the socket {path}", path = path.display())]
+    Io {
+        /// The attempt, as a verb.
+        doing: &'static str,
+        /// The socket file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// A socket that listens; nobody is served before [`Server::serve`].
+pub struct Server {
+    listener: UnixListener,
+    options: Options,
+    identity: (u64, u64),
+}
+
+impl Server {
+    /// Takes the socket. One that a dead process left behind is replaced; one at which somebody answers
+    /// is not. It appears under its name with its mode already set. Call it inside a tokio runtime.
+    pub async fn bind(options: Options) -> Result<Server, BindError> {
+        let path = options.path.clone();
+        let failed = |doing: &'static str| {
+            let path = path.clone();
+            move |source| BindError::Io { doing, path, source }
+        };
+        refuse_if_taken(&path).await?;
+        let draft = draft_of(&path);
+        remove_if_there(&draft).map_err(failed("replace"))?;
+        let listener = UnixListener::bind(&draft).map_err(failed("make"))?;
+        let mode = std::fs::Permissions::from_mode(options.mode);
+        std::fs::set_permissions(&draft, mode).map_err(failed("set the mode of"))?;
+        let identity = identity_of(&draft).map_err(failed("look at"))?;
+        std::fs::rename(&draft, &path).map_err(failed("put in place"))?;
+        Ok(Server { listener, options, identity })
+    }
+
+    /// Serves until told to stop; then finishes what is in flight, within its time, and removes the socket.
+    pub async fn serve(self, service: Service, stop: CancellationToken) {
+        let clock = service.clock().clone();
+        let patience = Patience {
+            body: self.options.body_timeout,
+            answer: self.options.answer_timeout,
+            slow_answer: self.options.slow_answer_timeout,
+        };
+        let router = router(service, patience);
+        let places = Arc::new(Semaphore::new(self.options.connections_max));
+        let connections = TaskTracker::new();
+        loop {
+            let Some((stream, place)) = self.next_connection(&places, &clock, &stop).await else { break };
+            let serving = serve_one(stream, router.clone(), self.options.head_timeout, stop.clone());
+            connections.spawn(async move {
+                serving.await;
+                drop(place);
+            });
+        }
+        connections.close();
+        tokio::select! {
+            () = connections.wait() => {}
+            () = clock.sleep(self.options.stop_timeout) => {
+                tracing::warn!(open = connections.len(), "operators' requests were cut off at the stop");
+            }
+        }
+        if identity_of(&self.options.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = std::fs::remove_file(&self.options.path);
+        }
+    }
+
+    /// The next connection and its place; none when it is time to stop.
+    async fn next_connection(
+        &self,
+        places: &Arc<Semaphore>,
+        clock: &SharedClock,
+        stop: &CancellationToken,
+    ) -> Option<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+        loop {
+            let place = tokio::select! {
+                place = places.clone().acquire_owned() => place.ok()?,
+                () = stop.cancelled() => return None,
+            };
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => return None,
+            };
+            match accepted {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(error) => {
+                    // Out of file descriptors, most likely: it passes, and spinning would not help.
+                    tracing::warn!(%error, "a connection to the operators' socket could not be taken");
+                    tokio::select! {
+                        () = clock.sleep(Duration::from_secs(1)) => {}
+                        () = stop.cancelled() => return None,
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn serve_one(stream: UnixStream, router: Router, head_timeout: Duration, stop: CancellationToken) {
+    let peer = Peer { uid: stream.peer_cred().ok().map(|credentials| credentials.uid()) };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the operators' socket ended early");
+    }
+}
+
+/// A name beside the socket's, for the moments before it is ready.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+async fn refuse_if_taken(path: &Path) -> Result<(), BindError> {
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(BindError::Io { doing: "look at", path: path.to_owned(), source }),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(BindError::NotASocket { path: path.to_owned() });
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(BindError::Taken { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(BindError::Io { doing: "try", path: path.to_owned(), source }),
+    }
+}

@@ -1,0 +1,366 @@
+//! Everything is built, joined, started and stopped here and nowhere else.
+//!
+//! Owns: the order of start and stop, reload, what the process tells its service manager. Must never
+//! know: how any room does its work.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::alerts::post::{HttpPost, Post};
+use crate::apis::pace::Pace;
+use crate::apis::transport::{HttpTransport, Transport};
+use crate::clock::SharedClock;
+use crate::config::{self, Config, Surroundings};
+use crate::control::{Service, messages::Reloaded, server};
+use crate::reconcile::{Reconcile, Routes};
+use crate::store::{self, OpenError, Store, StoreError};
+use crate::task::{Board, Rhythm, Work, keep};
+
+mod heartbeat;
+mod host;
+mod manager;
+mod rooms;
+mod run;
+mod signals;
+mod work;
+
+pub use run::{Ended, run};
+
+use rooms::{Foundation, Rooms};
+
+/// What comes from outside: time and the network.
+#[derive(Clone)]
+pub struct Outside {
+    /// Where time comes from.
+    pub clock: SharedClock,
+    /// How requests reach the providers.
+    pub transport: Arc<dyn Transport>,
+    /// How messages reach their targets.
+    pub post: Arc<dyn Post>,
+    /// What a configuration refers to when it is read again.
+    pub surroundings: Surroundings,
+}
+
+impl Outside {
+    /// The real network.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made, for example for want of root certificates.
+    pub fn real(clock: SharedClock, surroundings: Surroundings) -> Result<Outside, StartError> {
+        let transport = HttpTransport::new(None).map_err(|error| StartError::Network(error.to_string()))?;
+        let post = HttpPost::new().map_err(|error| StartError::Network(error.to_string()))?;
+        Ok(Outside { clock, transport: Arc::new(transport), post: Arc::new(post), surroundings })
+    }
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[from] OpenError),
+    /// The store failed while starting.
+    #[error("the store failed")]
+    Broken(#[from] StoreError),
+    /// A room refuses its configuration.
+    #[error("the configuration cannot be used: {0}")]
+    Rooms(String),
+    /// The control socket cannot be bound.
+    #[error("the control socket cannot be used: {0}")]
+    Socket(String),
+    /// No HTTP client.
+    #[error("no HTTP client can be made: {0}")]
+    Network(String),
+    /// Signals cannot be taken.
+    #[error("signals cannot be taken")]
+    Signals(#[source] std::io::Error),
+}
+
+/// The loops of one configuration.
+struct Loops {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// A daemon at work, or the same rooms without loops for a command that opened the store itself.
+pub struct Daemon {
+    foundation: Foundation,
+    reconcile: Arc<Reconcile>,
+    board: Arc<Board>,
+    rooms: Arc<RwLock<Arc<Rooms>>>,
+    loops: tokio::sync::Mutex<Loops>,
+    /// Ends the control server and the loops that no reload touches.
+    stop: CancellationToken,
+    base: tokio::sync::Mutex<JoinSet<()>>,
+    heart: Arc<Notify>,
+    fatal: mpsc::UnboundedSender<StoreError>,
+    fatal_heard: Mutex<Option<mpsc::UnboundedReceiver<StoreError>>>,
+    surroundings: Surroundings,
+    config_path: PathBuf,
+    is_daemon: bool,
+    since: Timestamp,
+    last_reload: Mutex<Option<Reloaded>>,
+}
+
+impl Daemon {
+    /// Opens the store and builds the rooms, without starting anything: for a command while no daemon runs.
+    ///
+    /// # Errors
+    /// When the store cannot be opened (who has it is in the error) or the configuration cannot be used.
+    pub async fn open(config: Config, outside: Outside, command: &str) -> Result<Arc<Daemon>, StartError> {
+        let (daemon, _) = Daemon::build(config, outside, command, false).await?;
+        Ok(daemon)
+    }
+
+    /// Starts everything; returns when all loops run.
+    ///
+    /// # Errors
+    /// When the store, the configuration or the control socket cannot be used.
+    pub async fn start(config: Config, outside: Outside) -> Result<Arc<Daemon>, StartError> {
+        let socket = config.control.socket.clone();
+        for account in config.unheard() {
+            tracing::warn!(%account, "no alert target hears of declines of this account");
+        }
+        let (daemon, was_clean_stop) = Daemon::build(config, outside, "run", true).await?;
+        let rooms = daemon.rooms();
+        rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;
+        daemon.start_loops(&rooms).await;
+        daemon.start_base(server::Options::at(socket)).await?;
+        Ok(daemon)
+    }
+
+    async fn build(
+        config: Config,
+        outside: Outside,
+        command: &str,
+        is_daemon: bool,
+    ) -> Result<(Arc<Daemon>, bool), StartError> {
+        let clock = outside.clock;
+        let since = clock.now();
+        let options = store::Options {
+            folder: config.store.folder.clone(),
+            cache_bytes: config.store.cache_mib * 1024 * 1024,
+            free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
+            command: command.to_owned(),
+            ..store::Options::default()
+        };
+        let (store, opening) = Store::open(options, since).await?;
+        for line in opening.remarks() {
+            tracing::warn!("{line}");
+        }
+        let foundation = Foundation {
+            pace: Arc::new(Pace::new(clock.clone())),
+            clock: clock.clone(),
+            store: store.clone(),
+            transport: outside.transport,
+            post: outside.post,
+        };
+        let config_path = config.path.clone();
+        let most_in_flight = config.polling.most_in_flight;
+        let first = Rooms::build(config, &foundation).map_err(StartError::Rooms)?;
+        let rooms = Arc::new(RwLock::new(Arc::new(first)));
+        let routed = Arc::clone(&rooms);
+        let routes: Routes = Arc::new(move |alert, is_sandbox| {
+            let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
+            rooms.routes.targets_for(alert, is_sandbox)
+        });
+        let reconcile = Reconcile::new(store, clock.clone(), foundation.pace.clone(), routes, most_in_flight);
+        let (fatal, fatal_heard) = mpsc::unbounded_channel();
+        let daemon = Daemon {
+            reconcile,
+            board: Board::new(clock),
+            rooms,
+            loops: tokio::sync::Mutex::new(Loops { stop: CancellationToken::new(), tasks: JoinSet::new() }),
+            stop: CancellationToken::new(),
+            base: tokio::sync::Mutex::new(JoinSet::new()),
+            heart: Arc::new(Notify::new()),
+            fatal,
+            fatal_heard: Mutex::new(Some(fatal_heard)),
+            surroundings: outside.surroundings,
+            config_path,
+            is_daemon,
+            since,
+            last_reload: Mutex::new(None),
+            foundation,
+        };
+        Ok((Arc::new(daemon), opening.was_clean_stop))
+    }
+
+    /// Answers what an operator may ask; used by the socket, and directly by a command without a daemon.
+    pub fn service(self: &Arc<Self>) -> Service {
+        let host = host::DaemonHost::new(Arc::clone(self));
+        Service::new(self.foundation.store.clone(), self.foundation.clock.clone(), Arc::new(host))
+    }
+
+    /// The store, for a command that works on it directly.
+    pub fn store(&self) -> &Store {
+        &self.foundation.store
+    }
+
+    /// What was done for each account since start.
+    pub fn reconcile(&self) -> &Reconcile {
+        &self.reconcile
+    }
+
+    /// The budgets.
+    pub fn pace(&self) -> &Pace {
+        &self.foundation.pace
+    }
+
+    fn rooms(&self) -> Arc<Rooms> {
+        Arc::clone(&self.rooms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The loops that a reload exchanges.
+    async fn start_loops(&self, rooms: &Arc<Rooms>) {
+        let mut loops = self.loops.lock().await;
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for account in &rooms.accounts {
+            let watching = Arc::clone(&self.reconcile).watch(Arc::clone(account), stop.clone());
+            let fatal = self.fatal.clone();
+            tasks.spawn(async move {
+                if let Err(error) = watching.await {
+                    let _ = fatal.send(error);
+                }
+            });
+        }
+        let clock = &self.foundation.clock;
+        let delivering = work::Delivering { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
+        let nightly = work::Nightly {
+            store: self.foundation.store.clone(),
+            clock: clock.clone(),
+            reports: Arc::clone(&rooms.reports),
+            timetable: rooms.nightly.clone(),
+        };
+        let outbox = self.foundation.store.outbox_signal();
+        let minute = Duration::from_secs(60);
+        self.keep(
+            &mut tasks,
+            Rhythm { name: "alerts", period: minute, wake: outbox },
+            Arc::new(delivering),
+            &stop,
+        );
+        let heart = Arc::clone(&self.heart);
+        self.keep(
+            &mut tasks,
+            Rhythm { name: "reports", period: minute, wake: heart },
+            Arc::new(nightly),
+            &stop,
+        );
+        *loops = Loops { stop, tasks };
+    }
+
+    /// The loops that live as long as the process.
+    async fn start_base(self: &Arc<Self>, socket: server::Options) -> Result<(), StartError> {
+        let mut base = self.base.lock().await;
+        let server =
+            server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
+        base.spawn(server.serve(self.service(), self.stop.clone()));
+        let clock = &self.foundation.clock;
+        base.spawn(heartbeat::keep(Arc::clone(&self.heart), clock.clone(), self.stop.clone()));
+        let pulse = work::Pulse {
+            store: self.foundation.store.clone(),
+            clock: clock.clone(),
+            reconcile: Arc::clone(&self.reconcile),
+            board: Arc::clone(&self.board),
+        };
+        let rhythm =
+            Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
+        self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
+        base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
+        Ok(())
+    }
+
+    fn keep(&self, tasks: &mut JoinSet<()>, rhythm: Rhythm, work: Arc<dyn Work>, stop: &CancellationToken) {
+        let clock = self.foundation.clock.clone();
+        tasks.spawn(keep(rhythm, work, clock, Arc::clone(&self.board), stop.clone()));
+    }
+
+    /// Stops the loops of the present configuration; polls under way are finished and committed, unless
+    /// they take longer than `within`: then they are dropped, which costs a repeated question.
+    async fn stop_loops(&self, within: Duration) {
+        let mut loops = self.loops.lock().await;
+        loops.stop.cancel();
+        let mut tasks = std::mem::take(&mut loops.tasks);
+        tokio::select! {
+            () = async { while tasks.join_next().await.is_some() {} } => {}
+            () = self.foundation.clock.sleep(within) => {
+                tracing::warn!("polls under way took too long to finish; their objects are asked about again after the start");
+                tasks.abort_all();
+                while tasks.join_next().await.is_some() {}
+            }
+        }
+        for name in ["alerts", "reports"] {
+            self.board.remove(name);
+        }
+    }
+
+    /// Reads the configuration anew; keeps the old one if the new one is bad, and says why.
+    async fn reload(&self) -> Reloaded {
+        let at = self.foundation.clock.now();
+        let problems = match self.try_reload().await {
+            Ok(remarks) => {
+                tracing::info!("configuration reloaded");
+                Reloaded { is_applied: true, at, problems: remarks }
+            }
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!(problem, "configuration not reloaded; the old one stays in force");
+                }
+                Reloaded { is_applied: false, at, problems }
+            }
+        };
+        *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(problems.clone());
+        problems
+    }
+
+    async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let config = config::load(&self.config_path, &self.surroundings).map_err(problem_lines)?;
+        let old = self.rooms();
+        let mut remarks = Vec::new();
+        if config.store != old.config.store {
+            remarks.push("store: takes effect with the next restart".to_owned());
+        }
+        if config.control != old.config.control {
+            remarks.push("control: takes effect with the next restart".to_owned());
+        }
+        let within = Duration::from_secs(old.config.polling.stop_within_s);
+        let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
+        self.stop_loops(within).await;
+        rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
+        *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
+        self.start_loops(&rooms).await;
+        Ok(remarks)
+    }
+
+    /// Stops everything in order and closes the store.
+    ///
+    /// # Errors
+    /// When the store cannot be closed properly; nothing acknowledged is lost by that.
+    pub async fn stop(&self) -> Result<(), StoreError> {
+        let within = Duration::from_secs(self.rooms().config.polling.stop_within_s);
+        self.stop_loops(within).await;
+        self.stop.cancel();
+        let mut base = std::mem::take(&mut *self.base.lock().await);
+        while base.join_next().await.is_some() {}
+        if self.is_daemon {
+            rooms::save_levels(&self.foundation, self.foundation.clock.now()).await?;
+        }
+        self.foundation.store.clone().close().await
+    }
+}
+
+/// The lines of a configuration error, for people.
+pub fn problem_lines(error: config::ConfigError) -> Vec<String> {
+    match error {
+        config::ConfigError::Bad { problems, .. } => problems.iter().map(ToString::to_string).collect(),
+        unreadable => vec![unreadable.to_string()],
+    }
+}

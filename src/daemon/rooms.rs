@@ -1,0 +1,130 @@
+//! The rooms as one configuration wants them: built here, all or nothing, and exchanged on reload.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::alerts::post::Post;
+use crate::alerts::{self, Deliverer};
+use crate::apis::pace::{Pace, SavedLevel};
+use crate::apis::transport::Transport;
+use crate::clock::SharedClock;
+use crate::config::{AccountConfig, Config};
+use crate::payments::object::Kind;
+use crate::reconcile::Account;
+use crate::reports::Reports;
+use crate::store::{Store, StoreError};
+use crate::timetable::{self, Timetable};
+
+/// What outlives a reload.
+#[derive(Clone)]
+pub(super) struct Foundation {
+    pub(super) clock: SharedClock,
+    pub(super) store: Store,
+    pub(super) pace: Arc<Pace>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) post: Arc<dyn Post>,
+}
+
+/// What one configuration asks for.
+pub(super) struct Rooms {
+    pub(super) config: Config,
+    pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) routes: alerts::Routes,
+    pub(super) deliverer: Arc<Deliverer>,
+    pub(super) reports: Arc<Reports>,
+    pub(super) nightly: Timetable,
+}
+
+impl Rooms {
+    /// Builds everything that `config` asks for; nothing is started yet.
+    pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
+        let alerts = std::mem::take(&mut config.alerts);
+        let routes = alerts.routes.clone();
+        let accounts =
+            config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
+        let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
+        let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
+        let deliverer = Deliverer::new(
+            foundation.store.clone(),
+            foundation.clock.clone(),
+            foundation.post.clone(),
+            alerts,
+        );
+        let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
+        let reports = Reports::new(
+            foundation.store.clone(),
+            foundation.clock.clone(),
+            config.reports.clone(),
+            play.map(|account| account.name.clone()).collect(),
+        );
+        let deliverer = Arc::new(deliverer);
+        Ok(Rooms { accounts, routes, deliverer, reports: Arc::new(reports), nightly, config })
+    }
+}
+
+fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundation) -> Arc<Account> {
+    for (operation, quota) in account.api.quotas() {
+        foundation.pace.set_quota(&account.name, operation, quota);
+    }
+    let api = account.api.build(foundation.transport.clone(), foundation.clock.clone());
+    Arc::new(Account {
+        name: account.name.clone(),
+        api,
+        policies: account.policies.clone(),
+        is_sandbox: account.api.is_sandbox(),
+        most_in_flight: config.polling.most_in_flight_per_kind,
+    })
+}
+
+/// The operations that an account's polling uses.
+fn operations(account: &Account) -> impl Iterator<Item = &'static str> + '_ {
+    account.api.kinds().iter().filter_map(|kind| account.api.operation(&Kind::new(*kind).ok()?))
+}
+
+const LEVELS: &str = "quota-levels";
+
+/// Brings the budgets back to where a clean stop left them. After any other end they start empty: what
+/// ran before may have spent them a moment ago. Only an account never used before starts full.
+pub(super) async fn restore_levels(
+    foundation: &Foundation,
+    accounts: &[Arc<Account>],
+    was_clean_stop: bool,
+) -> Result<(), StoreError> {
+    let store = &foundation.store;
+    if was_clean_stop && let Some(text) = store.recall(LEVELS).await? {
+        match serde_json::from_str::<Vec<SavedLevel>>(&text) {
+            Ok(levels) => foundation.pace.restore(&levels, foundation.clock.now()),
+            Err(error) => {
+                tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty")
+            }
+        }
+    }
+    greet(foundation, accounts).await
+}
+
+/// Gives accounts that were never used before a full budget, and notes that they are used now.
+pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
+    for account in accounts {
+        let name = format!("account-used/{}", account.name);
+        if foundation.store.recall(&name).await?.is_none() {
+            foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;
+            for operation in operations(account) {
+                foundation.pace.assume_full(&account.name, operation);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the budgets down at a clean stop.
+pub(super) async fn save_levels(foundation: &Foundation, now: Timestamp) -> Result<(), StoreError> {
+    let levels = foundation.pace.saved(now);
+    match serde_json::to_string(&levels) {
+        Ok(text) => foundation.store.remember(LEVELS, &text).await,
+        Err(error) => {
+            tracing::warn!(%error, "the quota levels cannot be written down; the budgets will start empty");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The daemon as a process: signals in, service manager told, an exit with a meaning.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::config::Config;
+use crate::store::StoreError;
+
+use super::signals::{Wish, listen};
+use super::{Daemon, Outside, StartError, manager, work};
+
+/// How a daemon ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Asked to.
+    Stopped,
+    /// Asked twice: at once, without waiting for polls under way.
+    Hurried,
+    /// The store failed: nothing can be promised any more.
+    Broken(StoreError),
+}
+
+/// Runs until a signal asks to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> {
+    let (_listening, mut wishes) = listen().map_err(StartError::Signals)?;
+    let accounts = config.accounts.len();
+    let daemon = Daemon::start(config, outside).await?;
+    let mut fatal = daemon
+        .fatal_heard
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+        .expect("a daemon is run once");
+    let status = work::line(daemon.store(), &daemon.reconcile, daemon.foundation.clock.now()).await;
+    manager::ready(status.as_deref().unwrap_or("started"));
+    tracing::info!(accounts, store = %daemon.rooms().config.store.folder.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+    loop {
+        tokio::select! {
+            Some(error) = fatal.recv() => {
+                tracing::error!(%error, "the store failed; the process ends so that nothing is promised in vain");
+                manager::stopping("the store failed");
+                return Ok(Ended::Broken(error));
+            }
+            wish = wishes.recv() => match wish {
+                Some(Wish::Reload) => reload(&daemon).await,
+                Some(Wish::Stop) | None => break,
+            },
+        }
+    }
+    manager::stopping("finishing polls under way");
+    tracing::info!("stopping: polls under way are finished and committed; a second signal ends at once");
+    tokio::select! {
+        stopped = daemon.stop() => Ok(stopped.map_or_else(Ended::Broken, |()| Ended::Stopped)),
+        () = second_stop(&mut wishes) => Ok(Ended::Hurried),
+    }
+}
+
+async fn second_stop(wishes: &mut tokio::sync::mpsc::UnboundedReceiver<Wish>) {
+    loop {
+        match wishes.recv().await {
+            Some(Wish::Stop) => return,
+            Some(Wish::Reload) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn reload(daemon: &Arc<Daemon>) {
+    manager::reloading();
+    let reloaded = daemon.reload().await;
+    let status = if reloaded.is_applied {
+        "configuration reloaded".to_owned()
+    } else {
+        format!("reload rejected: {}", reloaded.problems.join("; "))
+    };
+    manager::ready(&status);
+}

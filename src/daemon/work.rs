@@ -1,0 +1,177 @@
+//! The daemon's own loops: delivering what is owed, the nightly report, the status line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+
+use crate::alerts::Deliverer;
+use crate::clock::SharedClock;
+use crate::payments::age;
+use crate::reconcile::Reconcile;
+use crate::reports::Reports;
+use crate::store::Store;
+use crate::task::{Board, Done, Round, Work};
+use crate::timetable::Timetable;
+
+use super::manager;
+
+/// Delivers what the outbox holds.
+pub(super) struct Delivering {
+    pub(super) deliverer: Arc<Deliverer>,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Delivering {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let round = self.deliverer.round().await.map_err(|error| error.to_string())?;
+            let again_in = if round.is_unfinished {
+                Some(Duration::from_secs(1))
+            } else {
+                round.next_at.map(|next| until(self.clock.now(), next))
+            };
+            let summary = format!(
+                "{} delivered, {} to be tried again, {} given up",
+                round.delivered, round.retried, round.dead
+            );
+            Ok(Done { summary, again_in })
+        })
+    }
+}
+
+/// Name under which the moment of the last nightly run is kept.
+const NIGHTLY_DONE: &str = "schedule/nightly-report";
+/// Name under which the first day worth a report is kept.
+const FIRST_DAY: &str = "report-first-day";
+/// Days made up in one round, so that a long absence does not block a stop.
+const MOST_DAYS_A_ROUND: usize = 31;
+
+/// Makes the report of every finished day that has none.
+pub(super) struct Nightly {
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) reports: Arc<Reports>,
+    pub(super) timetable: Timetable,
+}
+
+impl Work for Nightly {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let words = |error: crate::store::StoreError| error.to_string();
+            let now = self.clock.now();
+            let today = self.timetable.zone().to_datetime(now).date();
+            let first = match self.store.recall(FIRST_DAY).await.map_err(words)? {
+                Some(text) => text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"))?,
+                None => {
+                    self.store.remember(FIRST_DAY, &today.to_string()).await.map_err(words)?;
+                    today
+                }
+            };
+            let done = self.store.recall(NIGHTLY_DONE).await.map_err(words)?;
+            let last_done = done.and_then(|text| text.parse::<Timestamp>().ok());
+            let Some(due) = self.timetable.due(last_done, now) else {
+                return Ok(self.rest(now, "nothing to do"));
+            };
+            let owed = owed_days(first, self.timetable.zone().to_datetime(due).date());
+            let mut made = Vec::new();
+            for day in owed {
+                if self.reports.is_made(day).await.map_err(words)? {
+                    continue;
+                }
+                if made.len() == MOST_DAYS_A_ROUND {
+                    return Ok(Done {
+                        summary: format!("made {}, more to come", made.join(", ")),
+                        again_in: Some(Duration::ZERO),
+                    });
+                }
+                let report =
+                    self.reports.make(day).await.map_err(|error| format!("report of {day}: {error}"))?;
+                tracing::info!(%day, folder = %report.folder.display(), "report made");
+                made.push(day.to_string());
+            }
+            self.store.remember(NIGHTLY_DONE, &due.to_string()).await.map_err(words)?;
+            let summary = if made.is_empty() {
+                "no day was owed".to_owned()
+            } else {
+                format!("made {}", made.join(", "))
+            };
+            Ok(self.rest(now, &summary))
+        })
+    }
+}
+
+impl Nightly {
+    fn rest(&self, now: Timestamp, summary: &str) -> Done {
+        let next = self.timetable.after(now);
+        Done { summary: summary.to_owned(), again_in: next.map(|next| until(now, next)) }
+    }
+}
+
+/// The days that are owed a report by a run at a moment of `run_day`: all finished before it.
+fn owed_days(first: Date, run_day: Date) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(first), |day| day.checked_add(1.day()).ok())
+        .take_while(move |day| *day < run_day)
+}
+
+/// Keeps the service manager's status line true, and the polling loops' pulse on the board.
+pub(super) struct Pulse {
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) reconcile: Arc<Reconcile>,
+    pub(super) board: Arc<Board>,
+}
+
+/// A polling loop looks around at least once a minute; this is how long none of them may be silent.
+const LONGEST_SILENCE: Duration = Duration::from_secs(240);
+
+impl Work for Pulse {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let stalled = self.reconcile.stalled(LONGEST_SILENCE);
+            if stalled.is_empty() {
+                self.board.beat("polling", Duration::from_secs(60));
+            } else {
+                tracing::error!(accounts = stalled.join(", "), "polling loops make no progress");
+            }
+            let line = line(&self.store, &self.reconcile, self.clock.now()).await?;
+            manager::status(&line);
+            Ok(Done { summary: line, again_in: None })
+        })
+    }
+}
+
+/// `42 open, oldest 3h 5m (charge S01-…), last round 09:30:05Z, 0 messages owed`.
+pub(super) async fn line(store: &Store, reconcile: &Reconcile, now: Timestamp) -> Result<String, String> {
+    let counts = store.counts().await.map_err(|error| error.to_string())?;
+    let open: u64 = counts.iter().filter(|count| !count.finished).map(|count| count.number).sum();
+    let set_apart: u64 = counts.iter().filter(|count| count.quarantined).map(|count| count.number).sum();
+    let oldest = match store.oldest_moving().await.map_err(|error| error.to_string())? {
+        Some((object, made_at)) => format!("oldest {} ({} {})", age(made_at, now), object.kind, object.id),
+        None => "none moving".to_owned(),
+    };
+    let last_round = reconcile.tallies().values().filter_map(|tally| tally.last_round_at).max();
+    let round =
+        last_round.map_or("no round yet".to_owned(), |at| format!("last round {}", at.strftime("%H:%M:%SZ")));
+    let owed = store.stats().outbox_pending;
+    Ok(format!("{open} open, {oldest}, {set_apart} quarantined, {round}, {owed} messages owed"))
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_owes_every_finished_day_since_the_first() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let owed: Vec<String> =
+            owed_days(day("2027-02-27"), day("2027-03-02")).map(|day| day.to_string()).collect();
+        assert_eq!(owed, ["2027-02-27", "2027-02-28", "2027-03-01"]);
+        assert_eq!(owed_days(day("2027-02-27"), day("2027-02-27")).count(), 0);
+    }
+}

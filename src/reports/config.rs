@@ -1,0 +1,147 @@
+//! The `[reports]` section of the config.
+//!
+//! Owns: its keys, defaults and checks. Must never know: the rest of the config.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+/// Something in the section that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which key.
+    pub key: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// The section as written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportsSection {
+    /// Where the folders of the days are made; an absolute path. Without it `reports` in systemd's
+    /// `$LOGS_DIRECTORY`.
+    pub folder: Option<PathBuf>,
+    /// The IANA zone whose midnights bound the business day (`Europe/Berlin`, `Etc/UTC`).
+    pub time_zone: String,
+    /// When the report of the day before is made: a cron expression in that zone.
+    pub schedule: String,
+    /// Begin CSV files with a byte order mark, so that Excel reads them as UTF-8.
+    pub csv_bom: bool,
+    /// What separates CSV cells: `,` or `;` or a tab.
+    pub delimiter: String,
+}
+
+impl Default for ReportsSection {
+    fn default() -> Self {
+        ReportsSection {
+            folder: None,
+            time_zone: "Etc/UTC".to_owned(),
+            schedule: "10 0 * * *".to_owned(),
+            csv_bom: false,
+            delimiter: ",".to_owned(),
+        }
+    }
+}
+
+/// The section, checked.
+#[derive(Debug, Clone)]
+pub struct ReportsConfig {
+    /// Where the folders of the days are made.
+    pub folder: PathBuf,
+    /// The zone's name as written.
+    pub zone_name: String,
+    /// Its rules.
+    pub zone: TimeZone,
+    /// A cron expression; who reads it is the planner.
+    pub schedule: String,
+    /// Whether CSV files begin with a byte order mark.
+    pub csv_bom: bool,
+    /// What separates CSV cells.
+    pub delimiter: u8,
+}
+
+impl ReportsSection {
+    /// Checks the section. `logs_folder` is systemd's `$LOGS_DIRECTORY`.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn resolve(&self, logs_folder: Option<&Path>) -> Result<ReportsConfig, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut problem = |key: &str, what: String, remedy: &str| {
+            let key = format!("reports.{key}");
+            problems.push(Problem { key, what, remedy: remedy.to_owned() });
+        };
+        let folder = self.folder.clone().or_else(|| logs_folder.map(|logs| logs.join("reports")));
+        match &folder {
+            Some(folder) if folder.is_absolute() => {}
+            Some(folder) => {
+                problem(
+                    "folder",
+                    format!("{} is not an absolute path", folder.display()),
+                    "write it from the root",
+                );
+            }
+            None => problem("folder", "it is missing".to_owned(), "name the folder for the report files"),
+        }
+        let zone = TimeZone::get(&self.time_zone);
+        if zone.is_err() {
+            let shown: String = self.time_zone.chars().take(64).collect();
+            problem(
+                "time_zone",
+                format!("{shown:?} is not a time zone known here"),
+                "use an IANA name such as Europe/Berlin",
+            );
+        }
+        let delimiter = match self.delimiter.as_str() {
+            "," | ";" | "\t" => self.delimiter.as_bytes().first().copied(),
+            _ => None,
+        };
+        if delimiter.is_none() {
+            problem(
+                "delimiter",
+                "it is not one of `,` `;` and tab".to_owned(),
+                "`;` suits Excel in most of the EU",
+            );
+        }
+        match (folder, zone, delimiter) {
+            (Some(folder), Ok(zone), Some(delimiter)) if problems.is_empty() => Ok(ReportsConfig {
+                folder,
+                zone_name: self.time_zone.clone(),
+                zone,
+                schedule: self.schedule.clone(),
+                csv_bom: self.csv_bom,
+                delimiter,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_complete_under_systemd() {
+        let section: ReportsSection = toml::from_str("").unwrap();
+        let config = section.resolve(Some(Path::new("/var/log/reconciled"))).unwrap();
+        assert_eq!(config.folder, Path::new("/var/log/reconciled/reports"));
+        assert_eq!((config.zone_name.as_str(), config.schedule.as_str()), ("Etc/UTC", "10 0 * * *"));
+        assert_eq!((config.csv_bom, config.delimiter), (false, b','));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let text = "folder = \"reports\"\ntime_zone = \"Europe/Nowhere\"\ndelimiter = \"|\"";
+        let problems = toml::from_str::<ReportsSection>(text).unwrap().resolve(None).unwrap_err();
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["reports.folder", "reports.time_zone", "reports.delimiter"]);
+        let missing = ReportsSection::default().resolve(None).unwrap_err();
+        assert_eq!(missing[0].key, "reports.folder");
+        assert!(toml::from_str::<ReportsSection>("folder_name = \"x\"").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! What the store knows about a day, page by page.
+//!
+//! Owns: the order of reading. Must never know: files.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::book::{Change, Watched};
+use super::standing::{is_believed, is_forgetting};
+use crate::payments::lifecycle::Phase;
+use crate::payments::object::ObjectRef;
+use crate::payments::record::Transition;
+use crate::store::{Cursor, Store, StoreError};
+
+/// Rows read at once.
+const PAGE: usize = 500;
+
+/// A page of changes seen in `[from, to)`, ordered by the time of seeing, and where to go on.
+pub(super) async fn changes(
+    store: &Store,
+    from: Timestamp,
+    to: Timestamp,
+    after: Option<Cursor>,
+) -> Result<(Vec<Change>, Option<Cursor>), StoreError> {
+    let page = store.transitions(from, to, after, PAGE).await?;
+    let mut changes = Vec::with_capacity(page.items.len());
+    for row in page.items {
+        let history = store.history(&row.object).await?;
+        changes.push(Change {
+            first_seen: history.first().map_or(row.seen_at, |first| first.seen_at),
+            was_final: was_final_before(&history, &row),
+            row,
+        });
+    }
+    Ok((changes, page.next))
+}
+
+fn was_final_before(history: &[Transition], row: &Transition) -> bool {
+    let position = history.iter().position(|known| known == row).unwrap_or(history.len());
+    let earlier = history[..position].iter().rev().find(|known| is_believed(known) || is_forgetting(known));
+    earlier.is_some_and(|known| known.phase == Phase::Final && !is_forgetting(known))
+}
+
+/// The names of all objects that were open at some moment of the day or changed in it, in order: those that
+/// are open now, and those that changed since the day began.
+///
+/// The open ones are read first. One that becomes final while this goes on is found by its change, which is
+/// read later, so none is missed. Only names are held in memory.
+pub(super) async fn objects(store: &Store, from: Timestamp) -> Result<BTreeSet<ObjectRef>, StoreError> {
+    let mut found = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let page = store.open_objects(after, PAGE).await?;
+        found.extend(page.items.into_iter().map(|record| record.object));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = store.transitions(from, Timestamp::MAX, after, PAGE).await?;
+        found.extend(page.items.into_iter().map(|row| row.object));
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The first names of `objects` with all that is known of them; they are taken out.
+pub(super) async fn watched(
+    store: &Store,
+    objects: &mut BTreeSet<ObjectRef>,
+) -> Result<Vec<Watched>, StoreError> {
+    let mut page = Vec::new();
+    while page.len() < PAGE
+        && let Some(object) = objects.pop_first()
+    {
+        let record = store.record(&object).await?;
+        let history = store.history(&object).await?;
+        page.push(Watched { object, record, history });
+    }
+    Ok(page)
+}

@@ -1,0 +1,234 @@
+//! `summary.html`: the day at a glance, one self-contained page.
+//!
+//! Owns: the page and its charts (operations.md, section 7.3). Must never know: the store. No script, nothing
+//! loaded, everything from outside escaped by the template; every chart has a table beside it.
+
+use askama::Template;
+
+use super::book::{AGES, Figures, Filed, cell_text};
+use super::columns::{CHANGE_COLUMNS, Frame, Row};
+use super::day::utc;
+use super::summary::Check;
+use super::totals::sum_text;
+
+/// Height of the column chart, in its own units.
+const CHART_HEIGHT: u64 = 120;
+/// Width of one column with its gap.
+const COLUMN_WIDTH: u64 = 24;
+/// Width of the longest bar.
+const BAR_WIDTH: u64 = 360;
+
+/// A rectangle of a chart.
+struct Rectangle {
+    class: &'static str,
+    x: u64,
+    y: u64,
+    width: u64,
+    height: u64,
+    title: String,
+}
+
+struct HourRow {
+    label: String,
+    succeeded: u64,
+    canceled: u64,
+    declined: u64,
+    /// Where its label stands in the chart; only every third hour has one.
+    label_x: Option<u64>,
+}
+
+struct AgeRow {
+    label: &'static str,
+    count: u64,
+    y: u64,
+    width: u64,
+}
+
+struct TotalRow {
+    file: &'static str,
+    account: String,
+    environment: &'static str,
+    kind: String,
+    state: String,
+    currency: String,
+    count: u64,
+    amount: String,
+}
+
+struct MovementRow {
+    account: String,
+    kind: String,
+    numbers: [u64; 6],
+}
+
+struct DeclineRow {
+    cells: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "nightly.html")]
+struct Page<'a> {
+    date: String,
+    zone: &'a str,
+    start: String,
+    end: String,
+    hours_long: usize,
+    tiles: Vec<(&'static str, &'static str, u64)>,
+    is_balanced: bool,
+    checks: &'a [Check],
+    chart_width: u64,
+    hour_rectangles: Vec<Rectangle>,
+    hours: Vec<HourRow>,
+    ages: Vec<AgeRow>,
+    totals: Vec<TotalRow>,
+    movement: Vec<MovementRow>,
+    decline_columns: Vec<&'static str>,
+    declines: Vec<DeclineRow>,
+    declines_total: u64,
+    is_all_declines: bool,
+}
+
+/// The page.
+pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[Check]) -> String {
+    let count =
+        |sort: &str| filed.iter().find(|file| file.sort == sort).map_or(0, |file| file.totals.count());
+    let declines = figures.declines.iter().map(decline_row).collect();
+    let page = Page {
+        date: frame.day.date.to_string(),
+        zone: &frame.day.zone_name,
+        start: utc(frame.day.start),
+        end: utc(frame.day.end),
+        hours_long: frame.day.hours(),
+        tiles: vec![
+            ("declined", "bad", count("declined")),
+            ("resolved", "good", count("resolved")),
+            ("still pending", "calm", count("pending")),
+            ("quarantined", "odd", count("quarantined")),
+        ],
+        is_balanced: checks.iter().all(|check| check.is_ok),
+        checks,
+        chart_width: (figures.hours.len() as u64 * COLUMN_WIDTH).max(COLUMN_WIDTH),
+        hour_rectangles: hour_rectangles(figures),
+        hours: hour_rows(frame, figures),
+        ages: age_rows(figures),
+        totals: total_rows(frame, filed),
+        movement: movement_rows(figures),
+        decline_columns: DECLINE_COLUMNS.to_vec(),
+        is_all_declines: figures.declines.len() as u64 == count("declined"),
+        declines,
+        declines_total: count("declined"),
+    };
+    // A template over plain values cannot fail; a page that says so is better than no report.
+    page.render().unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"))
+}
+
+/// Columns of `declined` that the page repeats.
+const DECLINE_COLUMNS: &[&str] = &[
+    "event_time_local",
+    "account",
+    "transaction_type",
+    "amazon_transaction_id",
+    "merchant_reference_id",
+    "reason_code",
+    "amount",
+    "currency",
+];
+
+fn decline_row(row: &Row) -> DeclineRow {
+    let cell = |name: &&str| {
+        let position = CHANGE_COLUMNS.iter().position(|column| column == name);
+        position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default().to_owned()
+    };
+    DeclineRow { cells: DECLINE_COLUMNS.iter().map(cell).collect() }
+}
+
+fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
+    let most = figures.hours.iter().map(|hour| hour.succeeded + hour.canceled + hour.declined).max();
+    let most = most.unwrap_or(0).max(1);
+    let mut rectangles = Vec::new();
+    for (number, hour) in figures.hours.iter().enumerate() {
+        let mut top = CHART_HEIGHT;
+        for (class, word, count) in [
+            ("good", "succeeded", hour.succeeded),
+            ("calm", "canceled", hour.canceled),
+            ("bad", "declined", hour.declined),
+        ] {
+            if count == 0 {
+                continue;
+            }
+            // At least one unit, so that a single decline in a busy day can be seen.
+            let height = (count * CHART_HEIGHT / most).max(1).min(top);
+            top -= height;
+            rectangles.push(Rectangle {
+                class,
+                x: number as u64 * COLUMN_WIDTH + 2,
+                y: top,
+                width: COLUMN_WIDTH - 4,
+                height,
+                title: format!("hour {}: {count} {word}", number + 1),
+            });
+        }
+    }
+    rectangles
+}
+
+fn hour_rows(frame: &Frame, figures: &Figures) -> Vec<HourRow> {
+    let row = |(number, hour): (usize, &super::book::Hour)| {
+        let offset_s = i64::try_from(number).unwrap_or(0) * 3600;
+        let begins = frame.day.start + jiff::SignedDuration::from_secs(offset_s);
+        HourRow {
+            label: begins.to_zoned(frame.day.zone.clone()).strftime("%H:%M").to_string(),
+            succeeded: hour.succeeded,
+            canceled: hour.canceled,
+            declined: hour.declined,
+            label_x: number.is_multiple_of(3).then_some(number as u64 * COLUMN_WIDTH + 2),
+        }
+    };
+    figures.hours.iter().enumerate().map(row).collect()
+}
+
+fn age_rows(figures: &Figures) -> Vec<AgeRow> {
+    let most = figures.ages.iter().copied().max().unwrap_or(0).max(1);
+    let row = |(number, (label, _)): (usize, &(&'static str, i64))| AgeRow {
+        label,
+        count: figures.ages[number],
+        y: number as u64 * 24,
+        width: if figures.ages[number] == 0 { 0 } else { (figures.ages[number] * BAR_WIDTH / most).max(2) },
+    };
+    AGES.iter().enumerate().map(row).collect()
+}
+
+fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {
+    let mut rows = Vec::new();
+    for file in filed {
+        for (group, total) in &file.totals.0 {
+            rows.push(TotalRow {
+                file: file.sort,
+                account: group.account.to_string(),
+                environment: frame.environment(&group.account),
+                kind: group.kind.to_string(),
+                state: group.state.clone(),
+                currency: group.currency.map(|currency| currency.to_string()).unwrap_or_default(),
+                count: total.count,
+                amount: group.currency.map(|currency| sum_text(total.sum, currency)).unwrap_or_default(),
+            });
+        }
+    }
+    rows
+}
+
+fn movement_rows(figures: &Figures) -> Vec<MovementRow> {
+    let rows = figures.movement.iter().map(|((account, kind), movement)| MovementRow {
+        account: account.to_string(),
+        kind: kind.to_string(),
+        numbers: [
+            movement.opening,
+            movement.entered,
+            movement.reopened,
+            movement.closed,
+            movement.forgotten,
+            movement.closing,
+        ],
+    });
+    rows.collect()
+}

@@ -1,0 +1,212 @@
+//! One CSV file: RFC 4180, safe to open in a spreadsheet.
+//!
+//! Owns: quoting, line ends, the guard against formulas (operations.md, section 7.3). Must never know: what
+//! a column means.
+
+use std::io::{self, Write};
+
+use aws_lc_rs::digest;
+
+use super::columns::{Cell, Row};
+use super::totals::{TooMuch, Totals};
+
+/// How CSV files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialect {
+    /// Begin with a byte order mark.
+    pub(super) has_bom: bool,
+    /// What separates cells.
+    pub(super) delimiter: u8,
+}
+
+/// A writer that counts and hashes what passes.
+#[derive(Debug)]
+pub(super) struct Measured<W> {
+    inner: W,
+    hash: Hash,
+    /// Bytes so far.
+    pub(super) bytes: u64,
+}
+
+struct Hash(digest::Context);
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Hash")
+    }
+}
+
+impl<W: Write> Measured<W> {
+    pub(super) fn new(inner: W) -> Measured<W> {
+        Measured { inner, hash: Hash(digest::Context::new(&digest::SHA256)), bytes: 0 }
+    }
+
+    /// The writer, how many bytes went through and their SHA-256 in hex.
+    pub(super) fn finish(self) -> (W, u64, String) {
+        (self.inner, self.bytes, hex(self.hash.0.finish().as_ref()))
+    }
+}
+
+impl<W: Write> Write for Measured<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.0.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file being written.
+pub(super) struct Sheet<W: Write> {
+    writer: csv::Writer<Measured<W>>,
+    /// Rows without the heading.
+    pub(super) rows: u64,
+    /// Their control totals.
+    pub(super) totals: Totals,
+}
+
+impl<W: Write> Sheet<W> {
+    /// Begins a file with its heading.
+    pub(super) fn begin(inner: W, columns: &[&str], dialect: Dialect) -> io::Result<Sheet<W>> {
+        let mut measured = Measured::new(inner);
+        if dialect.has_bom {
+            measured.write_all("\u{feff}".as_bytes())?;
+        }
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(dialect.delimiter)
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(measured);
+        writer.write_record(columns).map_err(io_error)?;
+        Ok(Sheet { writer, rows: 0, totals: Totals::default() })
+    }
+
+    /// Adds a row.
+    pub(super) fn add(&mut self, row: &Row) -> Result<(), AddError> {
+        self.totals.add(row)?;
+        let cells = row.cells.iter().map(|cell| match cell {
+            Cell::Text(text) => guarded(text),
+            Cell::Plain(text) => text.clone(),
+        });
+        self.writer.write_record(cells).map_err(io_error)?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Ends the file: the writer below, bytes and SHA-256.
+    pub(super) fn finish(mut self) -> io::Result<(W, u64, String, Totals)> {
+        self.writer.flush()?;
+        let measured = self.writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+        let (inner, bytes, sha256) = measured.finish();
+        Ok((inner, bytes, sha256, self.totals))
+    }
+}
+
+/// Why a row cannot be added.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AddError {
+    /// The file cannot be written.
+    #[error("the file cannot be written")]
+    Io(#[from] io::Error),
+    /// The sums are out of range.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+/// Puts a `'` before text that a spreadsheet would run as a formula (OWASP ASVS 1.2.10, CWE-1236): the signs
+/// and their full-width variants, and the control characters that are skipped before them.
+pub(super) fn guarded(text: &str) -> String {
+    let is_dangerous = text.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\n', '\0', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ]);
+    if is_dangerous { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PLAIN: Dialect = Dialect { has_bom: false, delimiter: b',' };
+
+    fn row(cells: Vec<Cell>) -> Row {
+        Row { cells, object: "a/charge/C1".parse().unwrap(), state: "Captured".to_owned(), amount: None }
+    }
+
+    fn written(rows: &[Row], columns: &[&str], dialect: Dialect) -> Vec<u8> {
+        let mut sheet = Sheet::begin(Vec::new(), columns, dialect).unwrap();
+        for row in rows {
+            sheet.add(row).unwrap();
+        }
+        let (bytes, length, sha256, _) = sheet.finish().unwrap();
+        assert_eq!(length, bytes.len() as u64);
+        assert_eq!(sha256, hex(digest::digest(&digest::SHA256, &bytes).as_ref()));
+        bytes
+    }
+
+    #[test]
+    fn files_are_as_rfc_4180_wants_them() {
+        let rows = [row(vec![Cell::Text("a,b".to_owned()), Cell::Text("say \"x\"\nnow".to_owned())])];
+        let bytes = written(&rows, &["one", "two"], PLAIN);
+        assert_eq!(String::from_utf8(bytes).unwrap(), "one,two\r\n\"a,b\",\"say \"\"x\"\"\nnow\"\r\n");
+        let excel = Dialect { has_bom: true, delimiter: b';' };
+        let bytes = written(&rows, &["one", "two"], excel);
+        assert!(bytes.starts_with(b"\xef\xbb\xbfone;two\r\na,b;"));
+    }
+
+    #[test]
+    fn formulas_are_disarmed_in_text_and_numbers_stay_numbers() {
+        for text in
+            ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\0=1", "＝1", "＋1", "－1", "＠x"]
+        {
+            assert_eq!(guarded(text), format!("'{text}"));
+        }
+        for text in ["", "ORDER-1", "1=1", " =1", "a@b", "'=1"] {
+            assert_eq!(guarded(text), text);
+        }
+        let rows = [row(vec![Cell::Plain("-2.50".to_owned()), Cell::Text("-2.50".to_owned())])];
+        let bytes = written(&rows, &["amount", "reference"], PLAIN);
+        assert_eq!(String::from_utf8(bytes).unwrap(), "amount,reference\r\n-2.50,'-2.50\r\n");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn every_text_is_read_back(
+            cells in proptest::collection::vec(("(.|\r|\n|\"|,|;|=|\t){0,12}", any::<bool>()), 1..6),
+            has_bom in any::<bool>(), delimiter in proptest::sample::select(vec![b',', b';', b'\t']),
+        ) {
+            let one = row(cells.iter().map(|(text, is_text)| {
+                if *is_text { Cell::Text(text.clone()) } else { Cell::Plain(text.clone()) }
+            }).collect());
+            let columns: Vec<String> = (0..cells.len()).map(|number| format!("c{number}")).collect();
+            let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let bytes = written(&[one.clone(), one], &names, Dialect { has_bom, delimiter });
+            let text = if has_bom { &bytes[3..] } else { &bytes[..] };
+            let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
+            let heading = reader.headers().unwrap().clone();
+            prop_assert_eq!(heading.iter().collect::<Vec<_>>(), names);
+            let expected: Vec<String> = cells.iter()
+                .map(|(text, is_text)| if *is_text { guarded(text) } else { text.clone() }).collect();
+            let mut count = 0;
+            for record in reader.records() {
+                let record = record.unwrap();
+                prop_assert_eq!(record.iter().collect::<Vec<_>>(), expected.clone());
+                count += 1;
+            }
+            prop_assert_eq!(count, 2);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! How an object stood at a moment, told from its history alone.
+//!
+//! Owns: what a history row says about openness and quarantine. Must never know: files, the store.
+
+use jiff::Timestamp;
+
+use crate::payments::lifecycle::{Outcome, Phase};
+use crate::payments::record::{Record, Transition};
+
+/// How an object stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing<'a> {
+    /// Since when it was watched.
+    pub(super) watched_since: Timestamp,
+    /// The row of the last state that was believed; none before the first sight.
+    pub(super) state: Option<&'a Transition>,
+    /// When that state was entered.
+    pub(super) state_since: Option<Timestamp>,
+    /// Set apart, why, and since when.
+    pub(super) quarantine: Option<SetApart<'a>>,
+}
+
+/// A quarantine as history tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SetApart<'a> {
+    /// The cause in a word or two.
+    pub(super) cause: &'a str,
+    /// Since when.
+    pub(super) since: Timestamp,
+    /// The state word that was not believed, if one was seen.
+    pub(super) seen: Option<&'a str>,
+}
+
+impl Standing<'_> {
+    /// Whether something could still happen to it.
+    pub(super) fn is_open(&self) -> bool {
+        self.state.is_none_or(|row| row.phase != Phase::Final)
+    }
+}
+
+/// A row that only keeps a sight which was not believed: the good state before it goes on. The deciding room
+/// writes it as resting and undecided, which no believed state is.
+pub(super) fn is_believed(row: &Transition) -> bool {
+    let is_set_apart =
+        quarantine_cause(row).is_some() && row.phase == Phase::Resting && row.outcome == Outcome::Undecided;
+    !is_set_apart && !is_forgetting(row)
+}
+
+/// A row in which an operator stopped the watching.
+pub(super) fn is_forgetting(row: &Transition) -> bool {
+    row.note.starts_with("forgotten")
+}
+
+/// A row in which a state is entered, rather than seen again with other amounts or marks.
+pub(super) fn is_entry(row: &Transition) -> bool {
+    is_believed(row) && row.from.as_deref().is_none_or(|from| !from.eq_ignore_ascii_case(&row.to))
+}
+
+fn quarantine_cause(row: &Transition) -> Option<&str> {
+    row.note.strip_prefix("quarantined").map(|rest| rest.trim_start_matches([':', ' ']))
+}
+
+/// How an object stood just before `at`; none when it was not watched then. `history` is all of it, the
+/// oldest first; `record` is what is known now, if it is still known.
+pub(super) fn standing<'a>(
+    history: &'a [Transition],
+    record: Option<&'a Record>,
+    at: Timestamp,
+) -> Option<Standing<'a>> {
+    let seen = history.iter().filter(|row| row.seen_at < at);
+    let forgotten_at = seen.clone().filter(|row| is_forgetting(row)).map(|row| row.seen_at).max();
+    let enrolled_at = record.map(|record| record.enrolled_at).filter(|enrolled_at| *enrolled_at < at);
+    // Rows before a forgetting belong to an earlier watch of the same object.
+    let rows: Vec<&Transition> =
+        seen.filter(|row| forgotten_at.is_none_or(|forgotten_at| row.seen_at > forgotten_at)).collect();
+    let enrolled_at = enrolled_at.filter(|enrolled_at| forgotten_at.is_none_or(|gone| *enrolled_at >= gone));
+    let watched_since = match (enrolled_at, rows.first()) {
+        (Some(enrolled_at), Some(first)) => enrolled_at.min(first.seen_at),
+        (Some(enrolled_at), None) => enrolled_at,
+        (None, Some(first)) => first.seen_at,
+        (None, None) => return None,
+    };
+    let state = rows.iter().rev().copied().find(|row| is_believed(row));
+    let entered = rows.iter().rev().copied().find(|row| is_entry(row));
+    Some(Standing {
+        watched_since,
+        state,
+        state_since: entered.or(state).map(|row| row.happened_at),
+        quarantine: set_apart(&rows, record, at),
+    })
+}
+
+fn set_apart<'a>(rows: &[&'a Transition], record: Option<&'a Record>, at: Timestamp) -> Option<SetApart<'a>> {
+    let last_word =
+        rows.iter().rev().find(|row| quarantine_cause(row).is_some() || row.note.starts_with("released"));
+    if let Some(row) = last_word
+        && let Some(cause) = quarantine_cause(row)
+    {
+        return Some(SetApart { cause, since: row.seen_at, seen: Some(&row.to) });
+    }
+    // A quarantine for lack of good answers leaves no row; the record knows it while it lasts.
+    let quarantine = record.and_then(|record| record.quarantine.as_ref())?;
+    let is_later_than_release = last_word.is_none_or(|row| quarantine.since > row.seen_at);
+    (quarantine.since < at && is_later_than_release).then_some(SetApart {
+        cause: &quarantine.cause,
+        since: quarantine.since,
+        seen: quarantine.evidence.as_ref().map(|evidence| evidence.state.as_str()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{at, enrolled, row};
+    use super::*;
+    use crate::payments::record::Quarantine;
+
+    #[test]
+    fn an_object_stands_as_its_last_believed_row_says() {
+        let history = [row("C1", None, "Authorized", 10), row("C1", Some("Authorized"), "Captured", 20)];
+        let record = enrolled("C1", 5);
+        let seen = |seconds| standing(&history, Some(&record), at(seconds));
+        assert_eq!(seen(5), None, "not watched before it was enrolled");
+        assert_eq!(seen(6).unwrap().state, None);
+        assert!(seen(6).unwrap().is_open() && seen(11).unwrap().is_open() && seen(20).unwrap().is_open());
+        assert!(!seen(21).unwrap().is_open());
+        assert_eq!(seen(21).unwrap().watched_since, at(5));
+        assert_eq!(seen(15).unwrap().state_since, Some(at(10 - 60)));
+    }
+
+    #[test]
+    fn a_sight_that_was_not_believed_changes_nothing_but_the_quarantine() {
+        let mut odd = row("C1", Some("Captured"), "Surprise", 20);
+        odd.phase = Phase::Resting;
+        odd.outcome = Outcome::Undecided;
+        odd.note = "quarantined: unknown-state".to_owned();
+        let mut released = row("C1", Some("Captured"), "Captured", 30);
+        released.note = "released from quarantine".to_owned();
+        let history = [row("C1", None, "Captured", 10), odd, released];
+        let seen = |seconds| standing(&history, None, at(seconds)).unwrap();
+        assert_eq!(seen(15).quarantine, None);
+        let during = seen(25);
+        assert_eq!(
+            during.quarantine,
+            Some(SetApart { cause: "unknown-state", since: at(20), seen: Some("Surprise") })
+        );
+        assert_eq!(during.state.unwrap().to, "Captured");
+        assert!(!during.is_open());
+        assert_eq!(seen(31).quarantine, None);
+        assert_eq!(seen(31).state_since, Some(at(10 - 60)), "seen again is not entered again");
+    }
+
+    #[test]
+    fn a_quarantine_without_a_row_is_known_from_the_record() {
+        let mut record = enrolled("C1", 5);
+        let quarantine = Quarantine {
+            cause: "not-found".to_owned(),
+            explanation: String::new(),
+            since: at(50),
+            evidence: None,
+        };
+        record.quarantine = Some(quarantine);
+        assert_eq!(standing(&[], Some(&record), at(50)).unwrap().quarantine, None);
+        assert_eq!(standing(&[], Some(&record), at(51)).unwrap().quarantine.unwrap().cause, "not-found");
+    }
+
+    #[test]
+    fn a_forgotten_object_is_no_longer_watched_until_it_is_enrolled_again() {
+        let mut gone = row("C1", Some("Authorized"), "Authorized", 20);
+        gone.note = "forgotten by uid 0".to_owned();
+        let history = [row("C1", None, "Authorized", 10), gone, row("C1", None, "Captured", 40)];
+        assert!(standing(&history, None, at(15)).is_some());
+        assert_eq!(standing(&history, None, at(25)), None);
+        let again = enrolled("C1", 30);
+        let seen = standing(&history, Some(&again), at(35)).unwrap();
+        assert_eq!((seen.watched_since, seen.state), (at(30), None));
+        assert_eq!(standing(&history, Some(&again), at(41)).unwrap().state.unwrap().to, "Captured");
+    }
+}

@@ -1,0 +1,121 @@
+//! `summary.json`: control totals and the equations that they must satisfy.
+//!
+//! Owns: its form, the checks. Must never know: how rows were made.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::SCHEMA_VERSION;
+use super::book::{Figures, Filed};
+use super::columns::Frame;
+use super::day::utc;
+use super::totals::{Movement, sum_text};
+
+/// A statement about the figures that is true or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Check {
+    /// In words.
+    pub(super) name: String,
+    /// Whether it holds.
+    pub(super) is_ok: bool,
+    /// With numbers.
+    pub(super) detail: String,
+}
+
+/// All checks of a day.
+pub(super) fn checks(filed: &[Filed], figures: &Figures) -> Vec<Check> {
+    let mut found = Vec::new();
+    for ((account, kind), movement) in &figures.movement {
+        let Movement { opening, entered, reopened, closed, forgotten, closing } = *movement;
+        found.push(Check {
+            name: format!("{account} {kind}: what was there and came is what went and stayed"),
+            is_ok: movement.is_balanced(),
+            detail: format!(
+                "{opening} open + {entered} enrolled + {reopened} reopened = {closed} final + {forgotten} forgotten + {closing} open"
+            ),
+        });
+    }
+    let closed: BTreeMap<_, u64> = figures
+        .movement
+        .iter()
+        .filter(|(_, movement)| movement.closed > 0)
+        .map(|(key, movement)| (key.clone(), movement.closed))
+        .collect();
+    found.push(Check {
+        name: "ends in the files are the ends of the objects' histories".to_owned(),
+        is_ok: closed == figures.closed_in_files,
+        detail: format!(
+            "{} in the files, {} in the histories",
+            figures.closed_in_files.values().sum::<u64>(),
+            closed.values().sum::<u64>()
+        ),
+    });
+    let pending = filed.iter().find(|file| file.sort == "pending").map_or(0, |file| file.totals.count());
+    let closing: u64 = figures.movement.values().map(|movement| movement.closing).sum();
+    found.push(Check {
+        name: "rows of the pending file are the objects still open".to_owned(),
+        is_ok: pending == closing,
+        detail: format!("{pending} rows, {closing} objects"),
+    });
+    found
+}
+
+/// The file.
+pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[Check]) -> Vec<u8> {
+    let totals: Vec<Value> = filed
+        .iter()
+        .flat_map(|file| {
+            file.totals.0.iter().map(|(group, total)| {
+                json!({
+                    "file": file.sort,
+                    "account": group.account,
+                    "environment": frame.environment(&group.account),
+                    "transaction_type": group.kind,
+                    "state": group.state,
+                    "currency": group.currency,
+                    "count": total.count,
+                    "amount": group.currency.map(|currency| sum_text(total.sum, currency)),
+                })
+            })
+        })
+        .collect();
+    let movement: Vec<Value> = figures
+        .movement
+        .iter()
+        .map(|((account, kind), movement)| {
+            json!({
+                "account": account,
+                "transaction_type": kind,
+                "open_at_start": movement.opening,
+                "enrolled": movement.entered,
+                "reopened": movement.reopened,
+                "became_final": movement.closed,
+                "forgotten": movement.forgotten,
+                "open_at_end": movement.closing,
+            })
+        })
+        .collect();
+    let checks: Vec<Value> = checks
+        .iter()
+        .map(|check| json!({"check": check.name, "ok": check.is_ok, "detail": check.detail}))
+        .collect();
+    let whole = json!({
+        "schema": format!("reconciled-nightly-summary/{SCHEMA_VERSION}"),
+        "business_date": frame.day.date.to_string(),
+        "time_zone": frame.day.zone_name,
+        "start_utc": utc(frame.day.start),
+        "end_utc": utc(frame.day.end),
+        "rows": filed.iter().map(|file| (file.sort.to_owned(), json!(file.totals.count())))
+            .collect::<serde_json::Map<String, Value>>(),
+        "totals": totals,
+        "movement": movement,
+        "checks": checks,
+    });
+    pretty(&whole)
+}
+
+/// Two spaces, a line end at the end.
+pub(super) fn pretty(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}

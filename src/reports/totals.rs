@@ -1,0 +1,106 @@
+//! Control totals: how many rows and exactly how much, by account, kind, state and currency.
+//!
+//! Owns: the sums. Must never know: files, rows' columns.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::columns::Row;
+use crate::payments::money::Currency;
+use crate::payments::object::{AccountName, Kind};
+
+/// What rows are summed by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Group {
+    /// Whose.
+    pub(super) account: AccountName,
+    /// What they are.
+    pub(super) kind: Kind,
+    /// In which state; empty before the first sight.
+    pub(super) state: String,
+    /// In which currency; none without an amount.
+    pub(super) currency: Option<Currency>,
+}
+
+/// A count and an exact sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Total {
+    /// How many rows.
+    pub(super) count: u64,
+    /// Their sum in the currency's main unit.
+    pub(super) sum: Decimal,
+}
+
+/// More money than an exact number can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a control total is larger than an exact number can be")]
+pub struct TooMuch;
+
+/// Totals of one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Totals(pub(super) BTreeMap<Group, Total>);
+
+impl Totals {
+    pub(super) fn add(&mut self, row: &Row) -> Result<(), TooMuch> {
+        let group = Group {
+            account: row.object.account.clone(),
+            kind: row.object.kind.clone(),
+            state: row.state.clone(),
+            currency: row.amount.map(|amount| amount.currency),
+        };
+        let total = self.0.entry(group).or_default();
+        total.count += 1;
+        if let Some(amount) = row.amount {
+            total.sum = total.sum.checked_add(amount.amount).ok_or(TooMuch)?;
+        }
+        Ok(())
+    }
+
+    /// All rows.
+    pub(super) fn count(&self) -> u64 {
+        self.0.values().map(|total| total.count).sum()
+    }
+
+    /// By currency alone.
+    pub(super) fn by_currency(&self) -> Result<BTreeMap<Option<Currency>, Total>, TooMuch> {
+        let mut sums: BTreeMap<Option<Currency>, Total> = BTreeMap::new();
+        for (group, total) in &self.0 {
+            let sum = sums.entry(group.currency).or_default();
+            sum.count += total.count;
+            sum.sum = sum.sum.checked_add(total.sum).ok_or(TooMuch)?;
+        }
+        Ok(sums)
+    }
+}
+
+/// An exact sum with the currency's decimals.
+pub(super) fn sum_text(sum: Decimal, currency: Currency) -> String {
+    let mut scaled = sum;
+    scaled.rescale(currency.exponent());
+    scaled.to_string()
+}
+
+/// How many objects of one account and kind came, went and stayed in a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Movement {
+    /// Open when the day began.
+    pub(super) opening: u64,
+    /// Enrolled in the day.
+    pub(super) entered: u64,
+    /// Final before, and open again.
+    pub(super) reopened: u64,
+    /// Became final.
+    pub(super) closed: u64,
+    /// Forgotten by an operator while open.
+    pub(super) forgotten: u64,
+    /// Open when the day ended.
+    pub(super) closing: u64,
+}
+
+impl Movement {
+    /// Whether `opening + entered + reopened = closed + forgotten + closing`.
+    pub(super) fn is_balanced(&self) -> bool {
+        self.opening + self.entered + self.reopened == self.closed + self.forgotten + self.closing
+    }
+}

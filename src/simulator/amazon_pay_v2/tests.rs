@@ -1,1 +1,0 @@
-//! The provider through its front door, every request truly signed.

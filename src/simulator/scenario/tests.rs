@@ -1,0 +1,178 @@
+//! Scenarios as written, and what is said about bad ones.
+
+use proptest::prelude::*;
+
+use super::super::fault::FaultKind;
+use super::*;
+
+fn parse(text: &str) -> Result<Scenario, ScenarioError> {
+    Scenario::parse(text, Path::new("."))
+}
+
+const ACCOUNT: &str = r#"
+[[account]]
+name = "shop"
+api = "amazon-pay-v2"
+merchant_id = "A1"
+region = "uk"
+environment = "sandbox"
+public_key_id = "SANDBOX-X"
+"#;
+
+#[test]
+fn the_example_is_read_as_it_says() {
+    let scenario = parse(EXAMPLE).expect("the example is good");
+    assert_eq!((scenario.seed, scenario.accounts.len(), scenario.faults.len()), (20_260_115, 3, 4));
+    assert_eq!(scenario.accounts[0].quotas, [("GetCharge".to_owned(), Quota::new(10, 1, 1))]);
+    assert!(!scenario.accounts[1].is_sandbox);
+    assert_eq!(scenario.accounts[2].api, Api::AmazonPayMws);
+    let first = &scenario.populations[0];
+    assert_eq!((first.count, first.fates.iter().count(), first.currencies.len()), (60, 3, 2));
+    assert_eq!(first.currencies[0].amount_max_minor, 25_000);
+    assert_eq!(scenario.populations[2].currencies[0].decimals, 0);
+    assert!(scenario.populations[6].decides_created);
+    assert_eq!(scenario.faults[0].kind, FaultKind::Throttle);
+    assert_eq!(scenario.faults[1].until, Some(Duration::from_secs(33)));
+    assert_eq!(scenario.chat.throttled_windows, [(Duration::from_secs(10), Duration::from_secs(12))]);
+}
+
+#[test]
+fn the_example_names_every_kind_of_fault() {
+    for kind in [
+        "server_error_500",
+        "server_error_502",
+        "server_error_503",
+        "server_error_504",
+        "html_error_page",
+        "throttle",
+        "hang",
+        "hang_after_head",
+        "hang_mid_body",
+        "reset",
+        "truncated_body",
+        "oversized_body",
+        "endless_body",
+        "slow_body",
+        "empty_body",
+        "wrong_id",
+        "unknown_state",
+        "unknown_reason",
+        "entity_bomb",
+        "gzip_bomb",
+        "redirect",
+        "refused_credentials",
+        "clock_skew",
+        "wrong_content_type",
+        "many_headers",
+    ] {
+        assert!(EXAMPLE.contains(kind), "{kind}");
+        let fault = parse(&format!("[[fault]]\nkind = \"{kind}\"")).expect("the kind is known");
+        assert_eq!(fault.faults.len(), 1);
+    }
+}
+
+/// The text has one problem, in this line, under this key.
+fn check(text: &str, line: Option<usize>, key: &str) {
+    let error = parse(text).expect_err("it has a problem");
+    let [problem] = error.problems.as_slice() else { panic!("{error}") };
+    assert_eq!((problem.line, problem.key.as_str()), (line, key), "{error}");
+    assert!(!problem.remedy.is_empty());
+}
+
+#[test]
+fn problems_name_line_key_and_remedy() {
+    check("seed = 1\nsead = 2", Some(2), "sead");
+    check("seed = \"one\"", Some(1), "\"one\"");
+    check("[[fault]]\nkind = \"boredom\"", Some(2), "\"boredom\"");
+    check("\n[[fault]]\nkind = \"hang\"\nshare = 1.5", Some(2), "fault[0].share");
+    check("[[fault]]\nkind = \"hang\"\nfrom_s = 5\nto_s = 5", Some(1), "fault[0].to_s");
+    check("[[fault]]\nkind = \"hang\"\naccount = \"none\"", Some(1), "fault[0].account");
+    check("[[fault]]\nkind = \"refused_credentials\"\nstatus = 500", Some(1), "fault[0].status");
+    check("[[fault]]\nkind = \"clock_skew\"\nskew_s = 60", Some(1), "fault[0].skew_s");
+    check(&ACCOUNT.replace("uk", "moon"), Some(2), "account[0].region");
+    check(&ACCOUNT.replace("\"sandbox\"", "\"live\""), Some(2), "account[0].public_key_id");
+    check(&ACCOUNT.replace("amazon-pay-v2", "paypal"), Some(2), "account[0].api");
+    check(&format!("{ACCOUNT}public_key_file = \"absent.pem\""), Some(2), "account[0].public_key_file");
+    let population = |rest: &str| format!("{ACCOUNT}[[population]]\naccount = \"shop\"\n{rest}");
+    check(&population("kind = \"unicorn\""), Some(9), "population[0].kind");
+    check(&population("kind = \"charge\"\ncount = 1"), Some(9), "population[0].currencies");
+    let amount = "kind = \"charge\"\ncurrencies = [{ code = \"USD\", amount = [\"9.0\", \"1.00\"] }]";
+    check(&population(amount), Some(9), "population[0].currencies.amount");
+    check(
+        &population("kind = \"charge\"\noutcome = [{ share = -1 }]"),
+        Some(9),
+        "population[0].outcome.share",
+    );
+    check("[chat]\nfailure_share = 2", Some(1), "chat[0].failure_share");
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let text = "[[fault]]\nkind = \"hang\"\nshare = 2\n[[fault]]\nkind = \"hang\"\naccount = \"x\"";
+    let error = parse(text).expect_err("it has two problems");
+    assert_eq!(error.problems.len(), 2);
+    assert!(
+        error.to_string().contains("line 4: fault[1].account: `x` is not declared; declare it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn accounts_do_not_share_names_merchants_or_keys() {
+    let error = parse(&format!("{ACCOUNT}{ACCOUNT}")).expect_err("everything is there twice");
+    let keys: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["account[1].name", "account[1].merchant_id", "account[1].public_key_id or access_key_id"]
+    );
+}
+
+#[test]
+fn generated_keys_are_written_for_the_owner_alone_and_read_back() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mws =
+        ACCOUNT.replace("shop", "old-shop").replace("v2", "mws").replace("public_key_id", "access_key_id");
+    let mut scenario = parse(&format!("{ACCOUNT}{mws}")).expect("the scenario is good");
+    let generated = scenario.generate_credentials(folder.path()).expect("the folder can be written");
+    assert_eq!(generated.len(), 2);
+    assert!(scenario.generate_credentials(folder.path()).expect("nothing is left to do").is_empty());
+    #[cfg(unix)]
+    for made in &generated {
+        let metadata = std::fs::metadata(&made.secret_file).expect("the file is there");
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777, 0o600);
+    }
+    let with_files = format!(
+        "{ACCOUNT}public_key_file = \"shop.private-key.pem\"{mws}secret_key_file = \"old-shop.secret-key\""
+    );
+    let again = Scenario::parse(&with_files, folder.path()).expect("the files are there");
+    let keys = |scenario: &Scenario| -> Vec<String> {
+        let shown = scenario.accounts.iter().map(|account| match &account.credentials {
+            Credentials::PublicKey { der, .. } => format!("{der:?}"),
+            Credentials::AccessKey { secret, .. } => format!("{secret:?}"),
+        });
+        shown.collect()
+    };
+    assert_eq!(keys(&again), keys(&scenario));
+    assert!(!format!("{scenario:?}").contains(&keys(&scenario)[1]));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem_too() {
+    let error = Scenario::read(Path::new("no/such/scenario.toml")).expect_err("there is no such file");
+    assert!(error.to_string().contains("cannot be read"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_text_is_answered(text in ".{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn a_damaged_example_is_answered(from in 0_usize..8000, length in 0_usize..40) {
+        let damaged: String =
+            EXAMPLE.chars().enumerate().filter(|(at, _)| *at < from || *at >= from + length).map(|(_, c)| c).collect();
+        let _ = parse(&damaged);
+    }
+}

@@ -1,0 +1,172 @@
+//! The few things that the journal asks of a file system.
+//!
+//! Owns: the order of writes, syncs and renames that makes a file whole after a power cut.
+//! Must never know: what the bytes mean. A test puts its own [`Disk`] here, one that fails.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A file system, as far as the journal needs one. All calls block.
+pub trait Disk: Debug + Send + Sync {
+    /// Makes a folder with its parents, readable by its owner only. Present already is fine.
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// The names in a folder, in no order.
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// The length of a file in bytes.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+    /// At most `most` bytes from `offset`; fewer only at the end of the file.
+    fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>>;
+    /// Opens a file for appending, making it when it is missing.
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Cuts a file to `length` bytes, durably.
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
+    /// Removes a file; one that is missing already is fine.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Renames a file or a folder.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Bytes that an ordinary user may still write on the volume of `folder`.
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
+}
+
+/// A file that only grows.
+pub trait DiskFile: Debug + Send {
+    /// Adds bytes at the end, all or an error (after which any part may be there).
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when all that was appended survives a power cut. After an error nothing is known.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Writes a small file whole or not at all, durably: temporary name, sync, rename, folder sync.
+pub(super) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = beside(path);
+    disk.remove(&temporary)?;
+    let mut file = disk.append_to(&temporary)?;
+    file.append(bytes)?;
+    file.sync()?;
+    drop(file);
+    disk.rename(&temporary, path)?;
+    match path.parent() {
+        Some(folder) => disk.sync_folder(folder),
+        None => Ok(()),
+    }
+}
+
+/// A small text file, none when it is missing.
+pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<Option<String>> {
+    match disk.read(path, 0, 64 * 1024) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+/// The machine's own file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MachineDisk;
+
+impl Disk for MachineDisk {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        fs::metadata(path).map(|data| data.len())
+    }
+
+    fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(most as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Box::new(MachineFile(options.open(path)?)))
+    }
+
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(length)?;
+        file.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        let volume = rustix::fs::statvfs(folder)?;
+        Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+    }
+}
+
+#[derive(Debug)]
+struct MachineFile(File);
+
+impl DiskFile for MachineFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mark");
+        assert_eq!(read_text(&MachineDisk, &path).unwrap(), None);
+        write_whole(&MachineDisk, &path, b"one and more").unwrap();
+        fs::write(beside(&path), b"left by a crash").unwrap();
+        write_whole(&MachineDisk, &path, b"two").unwrap();
+        assert_eq!(read_text(&MachineDisk, &path).unwrap().as_deref(), Some("two"));
+        assert_eq!(MachineDisk.list(folder.path()).unwrap(), ["mark"]);
+    }
+
+    #[test]
+    fn the_volume_of_a_folder_has_some_room() {
+        assert!(MachineDisk.free_bytes(&std::env::temp_dir()).unwrap() > 0);
+    }
+}

@@ -1,0 +1,143 @@
+//! Who is asked about next.
+//!
+//! Owns: the lanes and the order of service. Must never know: what a state means, how a poll is made.
+//!
+//! Three lanes for each account and kind (`keys.rs`): *asked*, by due time; *urgent*, for records with a
+//! deadline, by the later of due time and deadline less [`URGENT_WINDOW`]; *ordinary*, all that are owed a
+//! poll, by due time. All asked come first; then, of each four, at least one is the longest overdue of all,
+//! so that urgency never starves anybody.
+
+use std::collections::HashSet;
+use std::ops::Bound;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::index::Index;
+use super::keys::{self, Lane};
+use super::types::StoreError;
+use super::value;
+use crate::payments::lifecycle::Phase;
+use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
+use crate::payments::record::Record;
+
+/// How long before its deadline a record becomes urgent.
+pub(super) const URGENT_WINDOW: SignedDuration = SignedDuration::from_hours(4);
+
+/// Of this many, one comes from the ordinary lane.
+const SHARE: usize = 4;
+
+/// All rows that a record has in lanes and in the order of age.
+pub(super) fn rows(record: &Record) -> Vec<Vec<u8>> {
+    let mut rows = Vec::with_capacity(3);
+    if let Some(due_at) = record.due_at {
+        rows.push(keys::due(&record.object, Lane::Ordinary, due_at));
+        if record.is_asked {
+            rows.push(keys::due(&record.object, Lane::Asked, due_at));
+        }
+        if let Some(deadline) = record.deadline {
+            rows.push(keys::due(&record.object, Lane::Urgent, urgent_at(due_at, deadline)));
+        }
+        if record.phase() == Phase::Moving {
+            rows.push(keys::moving(&record.object, record.made_at()));
+        }
+    }
+    rows
+}
+
+/// When a record with a deadline stands first: never before it is due.
+pub(super) fn urgent_at(due_at: Timestamp, deadline: Timestamp) -> Timestamp {
+    due_at.max(deadline.checked_sub(URGENT_WINDOW).unwrap_or(Timestamp::MIN))
+}
+
+/// Up to `limit` records that are due, in the order of service. Costs in proportion to what it returns.
+pub(super) fn due(
+    index: &Index,
+    account: &AccountName,
+    kind: &Kind,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let mut asked = LaneRows::new(index, account, kind, Lane::Asked, now);
+    let mut urgent = LaneRows::new(index, account, kind, Lane::Urgent, now);
+    let mut ordinary = LaneRows::new(index, account, kind, Lane::Ordinary, now);
+    let mut taken = HashSet::new();
+    let mut records = Vec::new();
+    let mut turn = 1;
+    while records.len() < limit {
+        let mut next = asked.next_of(&taken)?;
+        if next.is_none() {
+            let is_ordinary_turn = turn % SHARE == 0;
+            turn += 1;
+            next = match is_ordinary_turn {
+                true => ordinary.next_of(&taken)?,
+                false => urgent.next_of(&taken)?,
+            };
+            if next.is_none() {
+                next = match is_ordinary_turn {
+                    true => urgent.next_of(&taken)?,
+                    false => ordinary.next_of(&taken)?,
+                };
+            }
+        }
+        let Some(id) = next else { break };
+        let object = ObjectRef { account: account.clone(), kind: kind.clone(), id: id.clone() };
+        let key = keys::record(&object, false);
+        match index.get(&key)? {
+            Some(bytes) => records.push(value::decode::<Record>(&key, &bytes)?.value),
+            None => return Err(StoreError::Damaged(format!("{object} is due but has no record"))),
+        }
+        taken.insert(id);
+    }
+    Ok(records)
+}
+
+/// When the next record of an account and kind is or was due.
+pub(super) fn next_due(
+    index: &Index,
+    account: &AccountName,
+    kind: &Kind,
+) -> Result<Option<Timestamp>, StoreError> {
+    // The ordinary lane has them all, and no other lane has an earlier time.
+    let mut lane = LaneRows::new(index, account, kind, Lane::Ordinary, Timestamp::MAX);
+    Ok(lane.next_row()?.map(|(at, _)| at))
+}
+
+struct LaneRows<'a> {
+    rows: Box<dyn Iterator<Item = super::index::Row> + 'a>,
+    prefix_bytes: usize,
+}
+
+impl<'a> LaneRows<'a> {
+    fn new(
+        index: &'a Index,
+        account: &AccountName,
+        kind: &Kind,
+        lane: Lane,
+        until: Timestamp,
+    ) -> LaneRows<'a> {
+        let prefix = keys::lane(account, kind, lane);
+        let mut last = prefix.clone();
+        last.extend_from_slice(&keys::time(until));
+        let prefix_bytes = prefix.len();
+        let rows = Box::new(index.range(Bound::Included(prefix), keys::after_prefix(&last)));
+        LaneRows { rows, prefix_bytes }
+    }
+
+    fn next_row(&mut self) -> Result<Option<(Timestamp, ObjectId)>, StoreError> {
+        let Some(row) = self.rows.next() else { return Ok(None) };
+        let (key, _) = row?;
+        match keys::read_due(&key, self.prefix_bytes) {
+            Some(read) => Ok(Some(read)),
+            None => Err(StoreError::Damaged(format!("due row {} cannot be read", value::show_key(&key)))),
+        }
+    }
+
+    fn next_of(&mut self, taken: &HashSet<ObjectId>) -> Result<Option<ObjectId>, StoreError> {
+        while let Some((_, id)) = self.next_row()? {
+            if !taken.contains(&id) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,213 @@
+//! Reading: one record, lists in pages, history, counts.
+//!
+//! Owns: pages and cursors. Must never know: what a state means; it writes nothing.
+
+use std::iter::Peekable;
+use std::ops::Bound;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::index::{Index, Row, Rows};
+use super::keys::{self, CountKey};
+use super::outbox::LOOKED_AT_LIMIT;
+use super::types::{Count, Cursor, Filter, Page, StoreError};
+use super::value;
+use crate::payments::object::{ObjectId, ObjectRef};
+use crate::payments::record::{Record, Transition};
+
+/// A key as a place in a list.
+pub(super) fn cursor(key: &[u8]) -> Cursor {
+    URL_SAFE_NO_PAD.encode(key)
+}
+
+/// The inverse of [`cursor`]; the key must be of the list's sort.
+pub(super) fn read_cursor(sort: u8, cursor: &str) -> Result<Vec<u8>, StoreError> {
+    match URL_SAFE_NO_PAD.decode(cursor) {
+        Ok(key) if key.first() == Some(&sort) => Ok(key),
+        _ => Err(StoreError::BadCursor(cursor.chars().take(80).collect())),
+    }
+}
+
+fn get<T: DeserializeOwned>(index: &Index, key: &[u8]) -> Result<Option<T>, StoreError> {
+    match index.get(key)? {
+        Some(bytes) => Ok(Some(value::decode::<T>(key, &bytes)?.value)),
+        None => Ok(None),
+    }
+}
+
+/// A record, open or finished.
+pub(super) fn record(index: &Index, object: &ObjectRef) -> Result<Option<Record>, StoreError> {
+    match get(index, &keys::record(object, false))? {
+        Some(record) => Ok(Some(record)),
+        None => get(index, &keys::record(object, true)),
+    }
+}
+
+/// All records with this id.
+pub(super) fn find(index: &Index, id: &ObjectId) -> Result<Vec<Record>, StoreError> {
+    let mut found = Vec::new();
+    for is_finished in [false, true] {
+        for row in index.prefix(&keys::records_of_id(id, is_finished)) {
+            let (key, bytes) = row?;
+            found.push(value::decode::<Record>(&key, &bytes)?.value);
+        }
+    }
+    found.sort_by(|one, other| one.object.cmp(&other.object));
+    Ok(found)
+}
+
+/// A part of all records that match, in the order of ids.
+pub(super) fn list(
+    index: &Index,
+    filter: &Filter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Record>, StoreError> {
+    let after = after.map(|cursor| read_cursor(keys::OPEN, cursor)).transpose()?;
+    let part = |sort: u8, is_wanted: bool| {
+        let start = match &after {
+            _ if !is_wanted => Bound::Included(vec![sort + 1]),
+            Some(place) => Bound::Excluded([&[sort], &place[1..]].concat()),
+            None => Bound::Included(vec![sort]),
+        };
+        index.range(start, vec![sort + 1]).peekable()
+    };
+    let mut open = part(keys::OPEN, filter.finished != Some(true));
+    let mut finished = part(keys::FINISHED, filter.finished != Some(false));
+    let mut items = Vec::new();
+    let mut last: Option<Vec<u8>> = None;
+    let mut looked_at = 0;
+    while let Some(row) = next_of_both(&mut open, &mut finished) {
+        if items.len() == limit || looked_at == LOOKED_AT_LIMIT {
+            let next = last.map(|key| cursor(&[&[keys::OPEN], &key[1..]].concat()));
+            return Ok(Page { items, next });
+        }
+        looked_at += 1;
+        let (key, bytes) = row?;
+        let record = value::decode::<Record>(&key, &bytes)?.value;
+        if filter.matches(&record) {
+            items.push(record);
+        }
+        last = Some(key);
+    }
+    Ok(Page { items, next: None })
+}
+
+fn next_of_both(one: &mut Peekable<Rows>, other: &mut Peekable<Rows>) -> Option<Row> {
+    let is_other_first = match (one.peek(), other.peek()) {
+        (Some(Ok((first, _))), Some(Ok((second, _)))) => second[1..] < first[1..],
+        (None, _) => true,
+        _ => false,
+    };
+    if is_other_first { other.next() } else { one.next() }
+}
+
+/// All changes of an object's state, the oldest first.
+pub(super) fn history(index: &Index, object: &ObjectRef) -> Result<Vec<Transition>, StoreError> {
+    let mut found = Vec::new();
+    for row in index.prefix(&keys::history(object)) {
+        let (key, seen_at) = row?;
+        let sequence = key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default();
+        let place = keys::transition(&seen_at, object, sequence);
+        match get(index, &place)? {
+            Some(transition) => found.push(transition),
+            None => {
+                let text = format!("history row {} has no transition", value::show_key(&key));
+                return Err(StoreError::Damaged(text));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A part of all changes of state seen in `[from, to)`.
+pub(super) fn transitions(
+    index: &Index,
+    from: Timestamp,
+    to: Timestamp,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Transition>, StoreError> {
+    let start = match after {
+        Some(cursor) => Bound::Excluded(read_cursor(keys::TRANSITION, cursor)?),
+        None => Bound::Included(keys::transitions_from(from)),
+    };
+    let mut items = Vec::new();
+    let mut last = None;
+    for row in index.range(start, keys::transitions_from(to)) {
+        let (key, bytes) = row?;
+        if items.len() == limit {
+            return Ok(Page { items, next: last.map(|key: Vec<u8>| cursor(&key)) });
+        }
+        items.push(value::decode::<Transition>(&key, &bytes)?.value);
+        last = Some(key);
+    }
+    Ok(Page { items, next: None })
+}
+
+/// How many records are alike.
+pub(super) fn counts(index: &Index) -> Result<Vec<Count>, StoreError> {
+    index
+        .prefix(&[keys::COUNT])
+        .map(|row| {
+            let (key, bytes) = row?;
+            let number = value::decode_number(&key, &bytes)?;
+            let Some(read) = CountKey::read(&key) else {
+                return Err(StoreError::Damaged(format!("count {} cannot be read", value::show_key(&key))));
+            };
+            Ok(Count {
+                account: read.account,
+                kind: read.kind,
+                phase: read.phase,
+                state: read.state,
+                quarantined: read.is_quarantined,
+                finished: read.is_finished,
+                number,
+            })
+        })
+        .collect()
+}
+
+/// The oldest object that is still moving, and when it was made.
+pub(super) fn oldest_moving(index: &Index) -> Result<Option<(ObjectRef, Timestamp)>, StoreError> {
+    let Some(row) = index.prefix(&[keys::MOVING]).next() else { return Ok(None) };
+    let (key, _) = row?;
+    match keys::read_moving(&key) {
+        Some((made_at, object)) => Ok(Some((object, made_at))),
+        None => Err(StoreError::Damaged(format!("row {} cannot be read", value::show_key(&key)))),
+    }
+}
+
+/// A remembered value.
+pub(super) fn recall(index: &Index, name: &str) -> Result<Option<String>, StoreError> {
+    get(index, &keys::remembered(name))
+}
+
+/// All remembered values whose name starts so, by name.
+pub(super) fn recall_all(index: &Index, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+    index
+        .prefix(&keys::remembered(prefix))
+        .map(|row| {
+            let (key, bytes) = row?;
+            let name = String::from_utf8_lossy(&key[1..]).into_owned();
+            Ok((name, value::decode::<String>(&key, &bytes)?.value))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        let place = cursor(b"rA1");
+        assert_eq!(read_cursor(b'r', &place), Ok(b"rA1".to_vec()));
+        for (sort, text) in [(b't', place.as_str()), (b'r', ""), (b'r', "%%%"), (b'r', "ä")] {
+            assert!(matches!(read_cursor(sort, text), Err(StoreError::BadCursor(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What each writing verb does inside of a group: look, decide, put down facts.
+//!
+//! Owns: the preconditions. Must never know: files, threads, when the group becomes durable.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::facts::Fact;
+use super::outbox;
+use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
+use super::view::cap_evidence;
+use super::writer::Group;
+use super::{keys, value};
+use crate::payments::lifecycle::Outcome;
+use crate::payments::object::ObjectRef;
+use crate::payments::record::{Enrolment, Record, Transition};
+
+/// See [`super::Store::enrol`].
+pub(super) fn enrol(
+    group: &mut Group<'_>,
+    enrolments: Vec<Enrolment>,
+    now: Timestamp,
+) -> Result<Vec<Enrolled>, StoreError> {
+    let mut answers = Vec::with_capacity(enrolments.len());
+    let mut waiting = Vec::with_capacity(enrolments.len());
+    let mut named = HashSet::with_capacity(enrolments.len());
+    for enrolment in enrolments {
+        if named.contains(&enrolment.object) {
+            // The second of the same must see the first.
+            group.write(&Fact::Enrolled { at: now, enrolments: std::mem::take(&mut waiting) })?;
+            named.clear();
+        }
+        let answer = match group.view.record(&enrolment.object)? {
+            None => Enrolled::New,
+            Some(stored) => match stored.value.enrich(&enrolment.details) {
+                Ok(None) => Enrolled::Same,
+                Ok(Some(_)) => Enrolled::Enriched,
+                Err(conflict) => Enrolled::Conflict(*conflict),
+            },
+        };
+        if matches!(answer, Enrolled::New | Enrolled::Enriched) {
+            named.insert(enrolment.object.clone());
+            waiting.push(enrolment);
+        }
+        answers.push(answer);
+    }
+    if !waiting.is_empty() {
+        group.write(&Fact::Enrolled { at: now, enrolments: waiting })?;
+    }
+    Ok(answers)
+}
+
+/// See [`super::Store::commit`].
+pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed, StoreError> {
+    let Commit { read_revision, mut record, transition, enrol, alerts, is_news } = commit;
+    check_targets(&alerts)?;
+    let Some(old) = group.view.record(&record.object)? else { return Ok(Committed::Forgotten) };
+    if old.value.revision != read_revision {
+        return Ok(Committed::Stale);
+    }
+    record.revision = read_revision + 1;
+    cap_evidence(&mut record);
+    if is_news || transition.is_some() || !enrol.is_empty() || !alerts.is_empty() {
+        let at = record.polled_at.unwrap_or(record.enrolled_at);
+        let transition = transition.map(Box::new);
+        group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
+    } else {
+        group.view.put_record(Some(&old.value), &record, old.sequence)?;
+    }
+    Ok(Committed::Written)
+}
+
+/// See [`super::Store::ask`].
+pub(super) fn ask(
+    group: &mut Group<'_>,
+    objects: Vec<ObjectRef>,
+    now: Timestamp,
+) -> Result<Vec<bool>, StoreError> {
+    let mut answers = Vec::with_capacity(objects.len());
+    let mut known = Vec::with_capacity(objects.len());
+    for object in objects {
+        let record = group.view.record(&object)?;
+        answers.push(record.is_some());
+        let is_new = record.is_some_and(|stored| !is_asked_by(&stored.value, now));
+        if is_new && !known.contains(&object) {
+            known.push(object);
+        }
+    }
+    if !known.is_empty() {
+        group.write(&Fact::Asked { at: now, objects: known })?;
+    }
+    Ok(answers)
+}
+
+fn is_asked_by(record: &Record, now: Timestamp) -> bool {
+    record.is_asked && record.due_at.is_some_and(|due_at| due_at <= now)
+}
+
+/// See [`super::Store::hint`].
+pub(super) fn hint(group: &mut Group<'_>, object: &ObjectRef, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(old) = group.view.record(object)? else { return Ok(false) };
+    let Some(due_at) = old.value.due_at else { return Ok(false) };
+    if due_at > now {
+        let revision = old.value.revision + 1;
+        let record = Record { due_at: Some(now), revision, ..old.value.clone() };
+        group.view.put_record(Some(&old.value), &record, old.sequence)?;
+    }
+    Ok(true)
+}
+
+/// See [`super::Store::forget`].
+pub(super) fn forget(
+    group: &mut Group<'_>,
+    object: &ObjectRef,
+    now: Timestamp,
+    by: &str,
+) -> Result<bool, StoreError> {
+    let Some(old) = group.view.record(object)? else { return Ok(false) };
+    let record = old.value;
+    let transition = Transition {
+        object: object.clone(),
+        from: record.state().map(str::to_owned),
+        to: record.state().unwrap_or_default().to_owned(),
+        reasons: Vec::new(),
+        phase: record.phase(),
+        outcome: Outcome::Undecided,
+        amount: record.amount(),
+        merchant_reference: record.merchant_reference().map(str::to_owned),
+        happened_at: now,
+        seen_at: now,
+        note: format!("forgotten by {by}"),
+    };
+    group.write(&Fact::Forgotten { object: object.clone(), transition: Box::new(transition) })?;
+    Ok(true)
+}
+
+/// See [`super::Store::raise`].
+pub(super) fn raise(group: &mut Group<'_>, alerts: Vec<OwedAlert>) -> Result<usize, StoreError> {
+    check_targets(&alerts)?;
+    let mut named = HashSet::new();
+    let mut new = Vec::new();
+    for owed in alerts {
+        let is_known = group.view.get(&keys::alert(&owed.alert.key))?.is_some();
+        if !is_known && named.insert(owed.alert.key.clone()) {
+            new.push(owed);
+        }
+    }
+    let number = new.len();
+    if number > 0 {
+        group.write(&Fact::Raised { alerts: new })?;
+    }
+    Ok(number)
+}
+
+/// See [`super::Store::settle`].
+pub(super) fn settle(
+    group: &mut Group<'_>,
+    key: &str,
+    target: &str,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(stored) = outbox::find(&group.view, key)? else { return Ok(()) };
+    let Some(row) = outbox::after_attempt(&stored.value, target, delivery, now) else { return Ok(()) };
+    match delivery {
+        Delivery::Retry { .. } => outbox::set_deliveries(&mut group.view, key, &[row], None),
+        Delivery::Delivered | Delivery::Dead { .. } => {
+            group.write(&Fact::Deliveries { key: key.to_owned(), rows: vec![row] })
+        }
+    }
+}
+
+/// See [`super::Store::redeliver`].
+pub(super) fn redeliver(
+    group: &mut Group<'_>,
+    key: &str,
+    target: Option<&str>,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let Some(stored) = outbox::find(&group.view, key)? else { return Ok(0) };
+    let rows = outbox::made_again(&stored.value, target, now);
+    let number = rows.len();
+    if number > 0 {
+        group.write(&Fact::Deliveries { key: key.to_owned(), rows })?;
+    }
+    Ok(number)
+}
+
+/// See [`super::Store::remember`].
+pub(super) fn remember(group: &mut Group<'_>, name: String, value: String) -> Result<(), StoreError> {
+    let known: Option<value::Stored<String>> = group.view.value(&keys::remembered(&name))?;
+    if known.is_some_and(|known| known.value == value) {
+        return Ok(());
+    }
+    group.write(&Fact::Remembered { name, value })
+}
+
+fn check_targets(alerts: &[OwedAlert]) -> Result<(), StoreError> {
+    match alerts.iter().flat_map(|owed| &owed.targets).find(|target| target.contains('\0')) {
+        Some(target) => Err(StoreError::BadTarget(target.clone())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,205 @@
+//! What a crash of the process leaves, and what opening makes of it.
+
+use std::fs;
+
+use super::fixture::*;
+use crate::payments::lifecycle::Phase;
+use crate::store::{Delivery, OpenError, Options, StoreError};
+
+#[tokio::test]
+async fn a_clean_stop_is_known_and_used_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.is_new && !opening.was_clean_stop);
+    enrol(&store, "A1", at(0)).await;
+    let other = store.clone();
+    store.close().await.unwrap();
+    assert_eq!(other.record(&object("A1")).await, Err(StoreError::Closed));
+    assert_eq!(other.remember("a", "b").await, Err(StoreError::Closed));
+    let (store, opening) = open(folder.path()).await;
+    assert!(!opening.is_new && opening.was_clean_stop);
+    assert_eq!(opening.replayed_entries, 0);
+    assert!(enrol(&store, "A2", at(0)).await == crate::store::Enrolled::New);
+    drop((store, other));
+    let (store, opening) = open(folder.path()).await;
+    assert!(!opening.was_clean_stop);
+    assert_eq!(record(&store, "A2").await.enrolled_at, at(0));
+}
+
+#[tokio::test]
+async fn only_one_process_has_it_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Options { command: "reconciled run".to_owned(), ..options(folder.path()) };
+    let (store, _) = crate::store::Store::open(first, at(0)).await.unwrap();
+    let error = open_error(options(folder.path())).await;
+    let text = error.to_string();
+    assert!(matches!(error, OpenError::Locked { .. }), "{text}");
+    assert!(text.contains(&format!("process {} (reconciled run)", std::process::id())), "{text}");
+    store.close().await.unwrap();
+    open(folder.path()).await;
+}
+
+#[tokio::test]
+async fn other_folders_and_newer_formats_are_refused_unharmed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("holiday.jpg"), b"x").unwrap();
+    assert!(matches!(open_error(options(folder.path())).await, OpenError::NotAStore { .. }));
+    assert!(folder.path().join("holiday.jpg").exists());
+
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    store.close().await.unwrap();
+    let format = folder.path().join("format");
+    let written = fs::read_to_string(&format).unwrap();
+    fs::write(&format, "reconciled store 2\n").unwrap();
+    let error = open_error(options(folder.path())).await;
+    assert!(matches!(error, OpenError::TooNew { found: 2, known: 1, .. }), "{error}");
+    fs::write(&format, "something else").unwrap();
+    assert!(matches!(open_error(options(folder.path())).await, OpenError::NotAStore { .. }));
+    fs::write(&format, written).unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.was_clean_stop, "the refusals changed nothing");
+    record(&store, "A1").await;
+}
+
+#[tokio::test]
+async fn too_little_room_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = open_error(Options { free_floor_bytes: u64::MAX, ..options(folder.path()) }).await;
+    assert!(matches!(error, OpenError::NoSpace { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn after_a_kill_at_any_point_all_acknowledged_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for step in 0..12 {
+        let id = format!("A{step}");
+        enrol(&store, &id, at(step)).await;
+        if step % 2 == 0 {
+            move_to(&store, &id, "Declined", Phase::Final, at(step), None).await;
+        }
+        let key = format!("k{step}");
+        store.raise(vec![owed(&key, &["ops"], at(step))], at(step)).await.unwrap();
+        if step % 3 == 0 {
+            store.settle(&key, "ops", Delivery::Delivered, at(step)).await.unwrap();
+        }
+        if step % 4 != 3 {
+            continue;
+        }
+        let after = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), after.path());
+        let (copy, opening) = open(after.path()).await;
+        assert!(!opening.was_clean_stop);
+        for known in 0..=step {
+            assert_eq!(record(&copy, &format!("A{known}")).await.is_finished(), known % 2 == 0);
+        }
+        let owed = copy.owed("ops", at(99), 99).await.unwrap();
+        assert_eq!(owed.len(), (0..=step).filter(|known| known % 3 != 0).count());
+        assert_clean(&copy).await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_lags_behind_is_brought_up_from_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    store.close().await.unwrap();
+    let old = tempfile::tempdir().unwrap();
+    copy_folder(&folder.path().join("index"), &old.path().join("index"));
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A2", at(1)).await;
+    move_to(&store, "A1", "Declined", Phase::Final, at(2), None).await;
+    let expected = record(&store, "A1").await;
+    drop(store);
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    copy_folder(&old.path().join("index"), &folder.path().join("index"));
+    let (store, opening) = open(folder.path()).await;
+    assert_eq!(opening.replayed_entries, 2);
+    assert_eq!(opening.rebuilt_index, None);
+    assert_eq!(record(&store, "A1").await, expected);
+    assert_eq!(store.history(&object("A1")).await.unwrap().len(), 1);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn an_index_of_another_journal_is_set_aside() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (folder, id) in [(&one, "A1"), (&other, "B1")] {
+        let (store, _) = open(folder.path()).await;
+        enrol(&store, id, at(0)).await;
+        enrol(&store, "C1", at(0)).await;
+        drop(store);
+    }
+    fs::remove_dir_all(one.path().join("index")).unwrap();
+    copy_folder(&other.path().join("index"), &one.path().join("index"));
+    let (store, opening) = open(one.path()).await;
+    assert!(opening.rebuilt_index.unwrap().contains("another journal"));
+    record(&store, "A1").await;
+    assert_eq!(store.record(&object("B1")).await, Ok(None));
+    assert!(one.path().join("index.aside-1").is_dir(), "nothing is wiped");
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn after_the_host_itself_stopped_the_index_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    drop(store);
+    fs::write(folder.path().join("running"), "another boot").unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.was_index_checked && opening.rebuilt_index.is_none());
+    // A page that the disk lost shows as rows that do not fit together.
+    let lost = crate::store::keys::record(&object("A1"), false);
+    tamper(&store, lost, None);
+    drop(store);
+    fs::write(folder.path().join("running"), "another boot").unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.unwrap().contains("the host stopped"));
+    record(&store, "A1").await;
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_backup_made_while_at_work_is_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { journal_segment_bytes: 500, ..options(folder.path()) };
+    let (store, _) = crate::store::Store::open(small, at(0)).await.unwrap();
+    for number in 0..10 {
+        enrol(&store, &format!("A{number}"), at(number)).await;
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let to = parent.path().join("copy");
+    let report = store.backup(to.clone()).await.unwrap();
+    assert!(report.segments > 3 && report.journal_sequence == 10, "{report:?}");
+    enrol(&store, "B1", at(50)).await;
+    assert!(matches!(store.backup(to.clone()).await, Err(StoreError::Backup(_))), "never over another");
+    let (copy, opening) = open(&to).await;
+    assert_eq!(opening.replayed_entries, 10);
+    assert_eq!(copy.open_objects(None, 99).await.unwrap().items.len(), 10);
+    assert_clean(&copy).await;
+    assert_eq!(enrol(&store, "B2", at(51)).await, crate::store::Enrolled::New, "the store goes on");
+}
+
+#[tokio::test]
+async fn segments_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = || Options { journal_segment_bytes: 700, ..options(folder.path()) };
+    for round in 0..3 {
+        let (store, _) = crate::store::Store::open(small(), at(0)).await.unwrap();
+        for number in 0..6 {
+            enrol(&store, &format!("A{round}-{number}"), at(number)).await;
+        }
+        assert_clean(&store).await;
+        drop(store);
+    }
+    assert!(fs::read_dir(folder.path().join("journal")).unwrap().count() > 3);
+    let rebuilt = Options { rebuild_index: true, ..small() };
+    let (store, opening) = crate::store::Store::open(rebuilt, at(0)).await.unwrap();
+    assert_eq!(opening.replayed_entries, 18);
+    assert_eq!(store.open_objects(None, 99).await.unwrap().items.len(), 18);
+    assert_clean(&store).await;
+}

@@ -1,0 +1,271 @@
+//! Torn ends and wrong bytes: cut, named, mended; never silent.
+
+use std::fs;
+use std::path::Path;
+
+use super::fixture::*;
+use crate::store::disk::MachineDisk;
+use crate::store::entry::decode;
+use crate::store::journal::SEGMENT_HEADER_BYTES;
+use crate::store::reading::{self, Reading, Stopped};
+use crate::store::{OpenError, Options, Store};
+
+/// A folder as a killed process with `number` single enrolments leaves it, and where its entries begin.
+async fn killed(number: usize) -> (tempfile::TempDir, Vec<usize>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for place in 0..number {
+        enrol(&store, &format!("A{place}"), at(0)).await;
+    }
+    drop(store);
+    let starts = entry_starts(&fs::read(first_segment(folder.path())).unwrap());
+    assert_eq!(starts.len(), number + 1);
+    (folder, starts)
+}
+
+/// Where each entry begins, and where the last one ends.
+fn entry_starts(bytes: &[u8]) -> Vec<usize> {
+    let mut starts = vec![SEGMENT_HEADER_BYTES];
+    while let Ok(entry) = decode(&bytes[*starts.last().unwrap()..]) {
+        starts.push(starts.last().unwrap() + entry.length());
+    }
+    starts
+}
+
+fn read(folder: &Path, skip_damage: bool) -> (Vec<u64>, Result<Reading, Stopped>) {
+    let mut sequences = Vec::new();
+    let result = reading::read(
+        &MachineDisk,
+        &folder.join("journal"),
+        reading::From::Start,
+        skip_damage,
+        &mut |entry, _| {
+            sequences.push(entry.sequence);
+            Ok(())
+        },
+    );
+    (sequences, result)
+}
+
+#[tokio::test]
+async fn every_cut_leaves_the_entries_before_it() {
+    let (folder, starts) = killed(4).await;
+    let segment = first_segment(folder.path());
+    let whole = fs::read(&segment).unwrap();
+    for cut in (0..whole.len()).rev() {
+        fs::write(&segment, &whole[..cut]).unwrap();
+        let (sequences, result) = read(folder.path(), false);
+        let reading = result.unwrap();
+        let left = starts[1..].iter().filter(|end| **end <= cut).count();
+        assert_eq!(sequences, (1..=left as u64).collect::<Vec<_>>(), "cut at {cut}");
+        assert_eq!(reading.end.sequence, left as u64);
+        if cut >= SEGMENT_HEADER_BYTES {
+            assert_eq!(reading.end.offset, starts[left] as u64);
+        }
+        assert_eq!(reading.tail.is_some(), !starts.contains(&cut), "cut at {cut}");
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_byte_is_noticed_and_named() {
+    let (folder, starts) = killed(4).await;
+    let segment = first_segment(folder.path());
+    let whole = fs::read(&segment).unwrap();
+    for place in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x10;
+        fs::write(&segment, &bytes).unwrap();
+        let entry = starts[1..].iter().filter(|end| **end <= place).count() + 1;
+        let (sequences, result) = read(folder.path(), false);
+        match result {
+            Err(Stopped::Damaged(damage)) => {
+                assert!(entry < 4, "byte {place}");
+                assert_eq!(damage.first_sequence, entry as u64, "byte {place}");
+                if place >= SEGMENT_HEADER_BYTES {
+                    assert_eq!(damage.offset, starts[entry - 1] as u64);
+                    assert_eq!(damage.last_sequence, Some(entry as u64));
+                    assert_eq!(sequences.len(), entry - 1);
+                }
+            }
+            Ok(reading) => {
+                assert_eq!(entry, 4, "byte {place}");
+                assert_eq!(reading.tail.unwrap().first_sequence, 4, "like a torn end");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+        let (sequences, result) = read(folder.path(), true);
+        let expected: Vec<u64> = match place < SEGMENT_HEADER_BYTES {
+            true => (1..=4).collect(),
+            false => (1..=4).filter(|sequence| *sequence != entry as u64).collect(),
+        };
+        assert_eq!(sequences, expected, "byte {place}");
+        assert!(result.is_ok());
+    }
+}
+
+/// Cuts the only segment and opens.
+async fn open_cut(folder: &Path, cut: usize, keep_index: bool) -> (tempfile::TempDir, Store) {
+    let after = tempfile::tempdir().unwrap();
+    copy_folder(folder, after.path());
+    let bytes = fs::read(first_segment(folder)).unwrap();
+    fs::write(first_segment(after.path()), &bytes[..cut]).unwrap();
+    if !keep_index {
+        fs::remove_dir_all(after.path().join("index")).unwrap();
+    }
+    let (store, opening) = open(after.path()).await;
+    assert_eq!(opening.rescued_rows > 0, keep_index, "{opening:?}");
+    assert!(opening.cut_tail.is_some(), "{opening:?}");
+    (after, store)
+}
+
+#[tokio::test]
+async fn without_an_index_a_torn_end_loses_the_torn_entries_only() {
+    let (folder, starts) = killed(4).await;
+    for cut in [10, starts[0] + 1, starts[2] + 30, starts[3] + 60, starts[4] - 1] {
+        let left = starts[1..].iter().filter(|end| **end <= cut).count();
+        let (after, store) = open_cut(folder.path(), cut, false).await;
+        assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), left, "cut at {cut}");
+        enrol(&store, "B1", at(1)).await;
+        assert_clean(&store).await;
+        drop(store);
+        let (store, opening) = open(after.path()).await;
+        assert_eq!(opening.cut_tail, None);
+        record(&store, "B1").await;
+    }
+}
+
+#[tokio::test]
+async fn with_its_index_a_torn_end_loses_nothing_even_later() {
+    let (folder, starts) = killed(4).await;
+    for cut in [10, starts[2] + 30, starts[4] - 1] {
+        let (after, store) = open_cut(folder.path(), cut, true).await;
+        assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4, "cut at {cut}");
+        enrol(&store, "B1", at(1)).await;
+        assert_clean(&store).await;
+        drop(store);
+        let (store, opening) = open(after.path()).await;
+        assert_eq!((opening.cut_tail, opening.rescued_rows), (None, 0));
+        drop(store);
+        fs::remove_dir_all(after.path().join("index")).unwrap();
+        let (store, opening) = open(after.path()).await;
+        assert!(opening.skipped.is_empty(), "{opening:?}");
+        assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 5, "cut at {cut}");
+        assert_clean(&store).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rescue_that_was_interrupted_is_taken_up_again() {
+    let (folder, starts) = killed(4).await;
+    let (after, store) = open_cut(folder.path(), starts[3] + 9, true).await;
+    drop(store);
+    // As if the process had been killed before the rescued rows reached the journal.
+    let gap = after.path().join("journal").join(crate::store::journal::segment_name(5));
+    let bytes = fs::read(&gap).unwrap();
+    fs::write(&gap, &bytes[..SEGMENT_HEADER_BYTES]).unwrap();
+    fs::write(after.path().join("rescue"), "4 4\n").unwrap();
+    let (store, opening) = open(after.path()).await;
+    assert!(opening.rescued_rows > 0, "{opening:?}");
+    drop(store);
+    fs::remove_dir_all(after.path().join("index")).unwrap();
+    let (store, _) = open(after.path()).await;
+    assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4);
+}
+
+#[tokio::test]
+async fn damage_in_the_middle_stops_until_it_is_to_be_skipped() {
+    let (folder, starts) = killed(4).await;
+    let segment = first_segment(folder.path());
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[starts[1] + 70] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let error = open_error(options(folder.path())).await;
+    let text = error.to_string();
+    assert!(matches!(error, OpenError::Damaged(_)));
+    for part in ["00000000000000000001.journal", &format!("byte {}", starts[1]), "entry 2", "rebuild"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let skip = || Options { skip_damage: true, ..options(folder.path()) };
+    let (store, opening) = Store::open(skip(), at(0)).await.unwrap();
+    assert_eq!(opening.skipped.len(), 1);
+    assert_eq!(opening.rescued_rows, 1, "the index still had it");
+    drop(store);
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.skipped.is_empty(), "the damaged file is behind us");
+    assert!(!store.check().await.unwrap().is_clean(), "but it is not forgotten");
+    drop(store);
+    let rebuild = Options { rebuild_index: true, ..skip() };
+    let (store, opening) = Store::open(rebuild, at(0)).await.unwrap();
+    assert_eq!(opening.skipped.len(), 1);
+    assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4, "it was journaled again");
+}
+
+#[tokio::test]
+async fn a_missing_journal_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = || Options { journal_segment_bytes: 100, ..options(folder.path()) };
+    let (store, _) = Store::open(small(), at(0)).await.unwrap();
+    for place in 0..4 {
+        enrol(&store, &format!("A{place}"), at(0)).await;
+    }
+    drop(store);
+    fs::remove_file(folder.path().join("journal").join(crate::store::journal::segment_name(2))).unwrap();
+    let rebuild = |skip_damage| Options { rebuild_index: true, skip_damage, ..small() };
+    let text = open_error(rebuild(false)).await.to_string();
+    assert!(text.contains("entry 2: the entries before this file are missing"), "{text}");
+    let (store, _) = Store::open(rebuild(true), at(0)).await.unwrap();
+    assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 3);
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_made_anew() {
+    let (folder, _) = killed(4).await;
+    let mut noticed = 0;
+    for place in 0..12 {
+        let after = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), after.path());
+        let file = after.path().join("index").join("db");
+        let mut bytes = fs::read(&file).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        let start = used * place / 12;
+        let end = (start + 40).min(bytes.len());
+        bytes[start..end].iter_mut().for_each(|byte| *byte ^= 0x55);
+        fs::write(&file, &bytes).unwrap();
+        let (store, opening) = open(after.path()).await;
+        // The engine takes damage in its newest pages for a torn end, and goes back before it.
+        noticed += u32::from(opening.rebuilt_index.is_some() || opening.replayed_entries > 0);
+        let found = store.open_objects(None, 9).await;
+        if found.is_err() {
+            // Found while in use: the next opening makes it anew.
+            drop(store);
+            let (store, opening) = open(after.path()).await;
+            assert!(opening.rebuilt_index.unwrap().contains("found damaged"));
+            assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4);
+            continue;
+        }
+        assert_eq!(found.unwrap().items.len(), 4, "damage at {start}");
+    }
+    assert!(noticed > 0);
+    fs::write(folder.path().join("index").join("conf"), b"not what the engine wrote").unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.unwrap().contains("cannot be opened"));
+    assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_damaged_row_stops_the_store_and_is_mended_by_opening_again() {
+    let (folder, _) = killed(2).await;
+    let (store, _) = open(folder.path()).await;
+    let row = crate::store::keys::record(&object("A1"), false);
+    tamper(&store, row, Some(b"rubbish that is long enough".to_vec()));
+    assert!(!store.check().await.unwrap().is_clean());
+    let error = store.record(&object("A1")).await.unwrap_err();
+    assert!(error.is_fatal(), "{error}");
+    assert!(store.remember("a", "b").await.unwrap_err().is_fatal());
+    assert!(store.stats().broken.is_some());
+    assert!(store.close().await.is_err());
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.unwrap().contains("found damaged"));
+    record(&store, "A1").await;
+}

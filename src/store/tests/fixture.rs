@@ -1,0 +1,194 @@
+//! What the tests of the store have in common.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::payments::alert::{Alert, Severity};
+use crate::payments::lifecycle::{Outcome, Phase};
+use crate::payments::object::{AccountName, Kind, ObjectRef};
+use crate::payments::observation::Observation;
+use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use crate::store::{Commit, Committed, Enrolled, OpenError, Opening, Options, OwedAlert, Store};
+
+/// A moment, in seconds after the first of March 2026.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    "2026-03-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+pub(super) fn account() -> AccountName {
+    AccountName::new("shop-de").unwrap()
+}
+
+pub(super) fn kind() -> Kind {
+    Kind::new("charge").unwrap()
+}
+
+pub(super) fn object(id: &str) -> ObjectRef {
+    ObjectRef { account: account(), kind: kind(), id: id.parse().unwrap() }
+}
+
+pub(super) fn enrolment(id: &str) -> Enrolment {
+    Enrolment { object: object(id), details: Details::default() }
+}
+
+pub(super) fn options(folder: &Path) -> Options {
+    Options { folder: folder.to_owned(), cache_bytes: 1 << 20, ..Options::default() }
+}
+
+pub(super) async fn open(folder: &Path) -> (Store, Opening) {
+    Store::open(options(folder), at(0)).await.unwrap()
+}
+
+pub(super) async fn open_error(options: Options) -> OpenError {
+    match Store::open(options, at(0)).await {
+        Err(error) => error,
+        Ok((_, opening)) => panic!("it opened: {opening:?}"),
+    }
+}
+
+pub(super) async fn enrol(store: &Store, id: &str, now: Timestamp) -> Enrolled {
+    store.enrol(vec![enrolment(id)], now).await.unwrap().remove(0)
+}
+
+pub(super) async fn record(store: &Store, id: &str) -> Record {
+    store.record(&object(id)).await.unwrap().unwrap()
+}
+
+/// The record after a poll at `now` that saw `state`.
+pub(super) fn seen(
+    record: &Record,
+    state: &str,
+    phase: Phase,
+    now: Timestamp,
+    due_at: Option<Timestamp>,
+) -> Record {
+    let observation = Observation {
+        id: record.object.id.as_str().to_owned(),
+        state: state.to_owned(),
+        reasons: Vec::new(),
+        updated_at: None,
+        created_at: None,
+        expires_at: None,
+        amount: None,
+        other_amounts: BTreeMap::new(),
+        merchant_reference: None,
+        parent: None,
+        children: Vec::new(),
+        is_soft_decline: false,
+        environment: None,
+        evidence: BTreeMap::new(),
+        request_id: None,
+    };
+    Record {
+        sight: Some(Sight { observation, phase, since: now, seen_at: now }),
+        polls: record.polls + 1,
+        polled_at: Some(now),
+        due_at,
+        is_asked: false,
+        ..record.clone()
+    }
+}
+
+pub(super) fn transition(record: &Record, to: &str, now: Timestamp) -> Transition {
+    Transition {
+        object: record.object.clone(),
+        from: record.state().map(str::to_owned),
+        to: to.to_owned(),
+        reasons: Vec::new(),
+        phase: Phase::Moving,
+        outcome: Outcome::Undecided,
+        amount: None,
+        merchant_reference: None,
+        happened_at: now,
+        seen_at: now,
+        note: "polled".to_owned(),
+    }
+}
+
+pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
+    Alert {
+        key: key.to_owned(),
+        kind: "declined".to_owned(),
+        severity: Severity::Critical,
+        account: account(),
+        object: None,
+        merchant_reference: None,
+        amount: None,
+        state: None,
+        reason: None,
+        headline: "Declined".to_owned(),
+        explanation: "The buyer's bank refused".to_owned(),
+        advice: "Ask the buyer".to_owned(),
+        look: "Seller Central".to_owned(),
+        occurred_at: found_at,
+        found_at,
+    }
+}
+
+pub(super) fn owed(key: &str, targets: &[&str], found_at: Timestamp) -> OwedAlert {
+    let targets = targets.iter().map(|target| (*target).to_owned()).collect();
+    OwedAlert { alert: alert(key, found_at), targets }
+}
+
+/// A commit that changes nothing but the record.
+pub(super) fn quiet(read: &Record, record: Record) -> Commit {
+    Commit {
+        read_revision: read.revision,
+        record,
+        transition: None,
+        enrol: Vec::new(),
+        alerts: Vec::new(),
+        is_news: false,
+    }
+}
+
+/// Sees `state` in a poll at `now`, and writes it with its history row.
+pub(super) async fn move_to(
+    store: &Store,
+    id: &str,
+    state: &str,
+    phase: Phase,
+    now: Timestamp,
+    due_at: Option<Timestamp>,
+) {
+    let read = record(store, id).await;
+    let commit = Commit {
+        transition: Some(transition(&read, state, now)),
+        is_news: true,
+        ..quiet(&read, seen(&read, state, phase, now, due_at))
+    };
+    assert_eq!(store.commit(commit).await, Ok(Committed::Written));
+}
+
+/// What a crash leaves: everything that was handed to the operating system, but no lock.
+pub(super) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let goal = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &goal);
+        } else if entry.file_name() != "lock" {
+            fs::copy(entry.path(), goal).unwrap();
+        }
+    }
+}
+
+/// The journal's only file.
+pub(super) fn first_segment(folder: &Path) -> std::path::PathBuf {
+    folder.join("journal").join(crate::store::journal::segment_name(1))
+}
+
+pub(super) async fn assert_clean(store: &Store) {
+    let report = store.check().await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.problems);
+}
+
+/// Writes a row behind the store's back, or removes it, as a failing disk would.
+pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
+    let shared = store.engine.index.read().unwrap();
+    shared.as_ref().unwrap().apply([(row, bytes)].into()).unwrap();
+}

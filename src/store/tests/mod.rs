@@ -1,0 +1,11 @@
+//! The store as a whole: every verb, crashes, damage, a model.
+
+mod crash;
+mod damage;
+mod faults;
+mod fixture;
+mod lists;
+mod model;
+mod outbox;
+mod power;
+mod verbs;

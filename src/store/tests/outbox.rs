@@ -1,0 +1,101 @@
+//! Alerts: owed until settled, under one key for ever.
+
+use super::fixture::*;
+use crate::store::{AlertFilter, Delivery, DeliveryStatus, Store};
+
+fn retry(seconds: i64) -> Delivery {
+    Delivery::Retry { at: at(seconds), error: "busy".to_owned() }
+}
+
+async fn keys_owed(store: &Store, target: &str, seconds: i64) -> Vec<String> {
+    let owed = store.owed(target, at(seconds), 10).await.unwrap();
+    owed.into_iter().map(|owed| owed.alert.key).collect()
+}
+
+#[tokio::test]
+async fn a_delivery_is_owed_until_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let both = ["ops", "shop", "ops"];
+    let raised = vec![owed("k1", &both, at(1)), owed("k2", &["ops"], at(2)), owed("k1", &["late"], at(3))];
+    assert_eq!(store.raise(raised, at(3)).await, Ok(2));
+    assert_eq!(keys_owed(&store, "ops", 1).await, ["k1"]);
+    assert_eq!(keys_owed(&store, "ops", 2).await, ["k1", "k2"]);
+    assert_eq!(keys_owed(&store, "late", 9).await, [""; 0]);
+    assert_eq!(keys_owed(&store, "op", 9).await, [""; 0], "a target is not a prefix");
+
+    store.settle("k1", "ops", retry(50), at(3)).await.unwrap();
+    assert_eq!(keys_owed(&store, "ops", 49).await, ["k2"]);
+    assert_eq!(store.next_owed("ops").await, Ok(Some(at(2))));
+    store.settle("k2", "ops", Delivery::Delivered, at(4)).await.unwrap();
+    assert_eq!(store.next_owed("ops").await, Ok(Some(at(50))));
+    let again = store.owed("ops", at(50), 10).await.unwrap();
+    assert_eq!((again[0].attempts, again[0].next_attempt_at), (1, at(50)));
+    store.settle("k1", "ops", Delivery::Dead { error: "gone".to_owned() }, at(50)).await.unwrap();
+    assert_eq!(store.next_owed("ops").await, Ok(None));
+    assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
+
+    store.settle("k2", "ops", retry(60), at(55)).await.unwrap();
+    store.settle("k1", "ops", retry(60), at(55)).await.unwrap();
+    store.settle("k1", "nobody", retry(60), at(55)).await.unwrap();
+    store.settle("k9", "ops", retry(60), at(55)).await.unwrap();
+    assert_eq!(store.next_owed("ops").await, Ok(None), "what is settled stays so");
+    assert_clean(&store).await;
+
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
+    assert_eq!(keys_owed(&store, "shop", 1).await, ["k1"]);
+}
+
+#[tokio::test]
+async fn an_operator_can_have_it_delivered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    store.raise(vec![owed("k1", &["ops", "shop"], at(1))], at(1)).await.unwrap();
+    store.settle("k1", "ops", Delivery::Delivered, at(2)).await.unwrap();
+    store.settle("k1", "shop", Delivery::Dead { error: "no".to_owned() }, at(2)).await.unwrap();
+    assert_eq!(store.redeliver("k1", Some("ops"), at(5)).await, Ok(1));
+    assert_eq!(keys_owed(&store, "ops", 5).await, ["k1"]);
+    assert_eq!(store.redeliver("k1", None, at(6)).await, Ok(2));
+    assert_eq!(keys_owed(&store, "shop", 6).await, ["k1"]);
+    assert_eq!(store.next_owed("ops").await, Ok(Some(at(6))));
+    assert_eq!(store.redeliver("k9", None, at(6)).await, Ok(0));
+    assert_eq!(store.redeliver("k1", Some("nobody"), at(6)).await, Ok(0));
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn alerts_are_listed_newest_first_in_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for number in 0..5 {
+        let key = format!("k{number}");
+        store.raise(vec![owed(&key, &["ops"], at(number))], at(number)).await.unwrap();
+    }
+    store.settle("k2", "ops", Delivery::Delivered, at(9)).await.unwrap();
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.alerts(AlertFilter::default(), after, 2).await.unwrap();
+        seen.extend(page.items.into_iter().map(|row| row.alert.key));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["k4", "k3", "k2", "k1", "k0"]);
+    let of = |filter| {
+        let store = store.clone();
+        async move {
+            let page = store.alerts(filter, None, 10).await.unwrap();
+            page.items.into_iter().map(|row| row.alert.key).collect::<Vec<_>>()
+        }
+    };
+    let delivered = AlertFilter { status: Some(DeliveryStatus::Delivered), ..AlertFilter::default() };
+    assert_eq!(of(delivered).await, ["k2"]);
+    let other_target = AlertFilter { target: Some("shop".to_owned()), ..AlertFilter::default() };
+    assert_eq!(of(other_target).await, [""; 0]);
+    let other_kind = AlertFilter { kind: Some("overdue".to_owned()), ..AlertFilter::default() };
+    assert_eq!(of(other_kind).await, [""; 0]);
+}

@@ -1,0 +1,212 @@
+//! The index as it will be once the present group is written: what the writer reads and changes.
+//!
+//! Owns: which rows belong to a record, the counts. Must never know: what a state means, who asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::due;
+use super::index::{Index, Writes};
+use super::keys::{self, CountKey};
+use super::types::StoreError;
+use super::value::{self, Stored};
+use crate::payments::object::{AccountName, ObjectRef};
+use crate::payments::record::{Record, Transition};
+
+/// A change in the making.
+pub(super) struct View<'a> {
+    index: &'a Index,
+    writes: Writes,
+    /// Accounts of which something is due earlier than before.
+    pub(super) due_earlier: BTreeSet<AccountName>,
+    /// A delivery is owed earlier than before.
+    pub(super) is_owed_earlier: bool,
+    /// Changes of the numbers of deliveries, by status: pending, dead.
+    pub(super) pending_change: i64,
+    /// See `pending_change`.
+    pub(super) dead_change: i64,
+}
+
+impl<'a> View<'a> {
+    /// No change yet.
+    pub(super) fn new(index: &'a Index) -> View<'a> {
+        View {
+            index,
+            writes: Writes::new(),
+            due_earlier: BTreeSet::new(),
+            is_owed_earlier: false,
+            pending_change: 0,
+            dead_change: 0,
+        }
+    }
+
+    /// What is to be written.
+    pub(super) fn take_writes(&mut self) -> Writes {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// How many rows are to be written.
+    pub(super) fn rows(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// A row as it will be.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.writes.get(key) {
+            Some(change) => Ok(change.clone()),
+            None => self.index.get(key),
+        }
+    }
+
+    /// A value as it will be.
+    pub(super) fn value<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<Stored<T>>, StoreError> {
+        self.get(key)?.map(|bytes| value::decode(key, &bytes)).transpose()
+    }
+
+    /// Writes a row.
+    pub(super) fn put(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.writes.insert(key, Some(bytes));
+    }
+
+    /// Writes a value.
+    pub(super) fn put_value<T: Serialize>(&mut self, key: Vec<u8>, content: &T, sequence: u64) {
+        self.put(key, value::encode(content, sequence));
+    }
+
+    /// Removes a row.
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    /// A record, open or finished.
+    pub(super) fn record(&self, object: &ObjectRef) -> Result<Option<Stored<Record>>, StoreError> {
+        match self.value(&keys::record(object, false))? {
+            Some(found) => Ok(Some(found)),
+            None => self.value(&keys::record(object, true)),
+        }
+    }
+
+    /// Writes a record in place of `old`, with all rows that follow from it.
+    pub(super) fn put_record(
+        &mut self,
+        old: Option<&Record>,
+        new: &Record,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
+        let new_rows = due::rows(new);
+        if let Some(old) = old {
+            for row in due::rows(old) {
+                if !new_rows.contains(&row) {
+                    self.remove(row);
+                }
+            }
+            if old.is_finished() != new.is_finished() {
+                self.remove(keys::record(&old.object, old.is_finished()));
+            }
+        }
+        for row in new_rows {
+            self.put(row, Vec::new());
+        }
+        self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);
+        self.recount(old, Some(new))?;
+        let old_due_at = old.and_then(|old| old.due_at);
+        if new.due_at.is_some_and(|at| old_due_at.is_none_or(|before| at < before)) {
+            self.due_earlier.insert(new.object.account.clone());
+        }
+        Ok(())
+    }
+
+    /// Removes a record with all its rows but its history.
+    pub(super) fn remove_record(&mut self, old: &Record) -> Result<(), StoreError> {
+        for row in due::rows(old) {
+            self.remove(row);
+        }
+        self.remove(keys::record(&old.object, old.is_finished()));
+        self.recount(Some(old), None)
+    }
+
+    /// Adds a row of history.
+    pub(super) fn put_transition(&mut self, transition: &Transition, sequence: u64) {
+        let seen_at = keys::time(transition.seen_at);
+        let row = keys::transition(&seen_at, &transition.object, sequence);
+        self.put_value(row, transition, sequence);
+        self.put(keys::history_row(&transition.object, sequence), seen_at.to_vec());
+    }
+
+    /// Changes a count; a count of nothing has no row.
+    pub(super) fn add(&mut self, key: Vec<u8>, change: i64) -> Result<(), StoreError> {
+        let before = match self.get(&key)? {
+            Some(bytes) => value::decode_number(&key, &bytes)?,
+            None => 0,
+        };
+        match before.checked_add_signed(change) {
+            None => Err(StoreError::Damaged(format!("count {} falls below nothing", value::show_key(&key)))),
+            Some(0) => {
+                self.remove(key);
+                Ok(())
+            }
+            Some(after) => {
+                self.put(key, value::encode_number(after));
+                Ok(())
+            }
+        }
+    }
+
+    fn recount(&mut self, old: Option<&Record>, new: Option<&Record>) -> Result<(), StoreError> {
+        let (before, after) = (old.map(count_key), new.map(count_key));
+        if before == after {
+            return Ok(());
+        }
+        if let Some(key) = after {
+            self.add(key.bytes(), 1)?;
+        }
+        if let Some(key) = before {
+            self.add(key.bytes(), -1)?;
+        }
+        Ok(())
+    }
+}
+
+/// Under what a record is counted.
+pub(super) fn count_key(record: &Record) -> CountKey {
+    CountKey {
+        account: record.object.account.clone(),
+        kind: record.object.kind.clone(),
+        phase: record.phase(),
+        state: record.state().map(str::to_owned),
+        is_quarantined: record.quarantine.is_some(),
+        is_finished: record.is_finished(),
+    }
+}
+
+/// A record's JSON stays below this where cutting evidence can do it: larger values leave the engine's
+/// pages (packages.md section 2.4, rule 4).
+const VALUE_GOAL_BYTES: usize = 4 * 1024;
+const EVIDENCE_TEXT_CHARACTERS: usize = 120;
+
+/// Cuts long evidence of a record that is too large. State, reasons and amounts are never touched.
+pub(super) fn cap_evidence(record: &mut Record) {
+    if json_bytes(record) <= VALUE_GOAL_BYTES {
+        return;
+    }
+    let sight = record.sight.as_mut().map(|sight| &mut sight.observation);
+    let set_apart = record.quarantine.as_mut().and_then(|quarantine| quarantine.evidence.as_mut());
+    for observation in sight.into_iter().chain(set_apart) {
+        cut_texts(&mut observation.evidence);
+    }
+}
+
+fn cut_texts(evidence: &mut BTreeMap<String, String>) {
+    for text in evidence.values_mut() {
+        if let Some((end, _)) = text.char_indices().nth(EVIDENCE_TEXT_CHARACTERS) {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+}
+
+fn json_bytes(record: &Record) -> usize {
+    serde_json::to_vec(record).map_or(usize::MAX, |json| json.len())
+}

@@ -1,0 +1,325 @@
+//! The one writer: whoever finds it idle leads, and serves all who come meanwhile in groups.
+//!
+//! Owns: the group (facts, one write and sync of the journal, one batch of the index, acknowledgements),
+//! and the state "broken". Must never know: what an operation means.
+//!
+//! There is no thread of its own: the leader runs on the runtime's blocking pool, which also keeps a test's
+//! paused time from running ahead.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+
+use tokio::sync::oneshot;
+
+use super::disk::{Disk, write_whole};
+use super::entry::PAYLOAD_LIMIT_BYTES;
+use super::facts::{self, Fact};
+use super::index::{Index, Writes};
+use super::journal::{Journal, Position};
+use super::lock::LockFile;
+use super::signals::Signals;
+use super::types::StoreError;
+use super::view::View;
+use super::{keys, value};
+
+/// Operations of one group.
+const GROUP_OPERATIONS: usize = 512;
+/// Journal bytes after which a group takes no more operations.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// Rows of the index after which a group takes no more operations: readers wait while they are written.
+const GROUP_ROWS: usize = 6000;
+
+/// A group in the making.
+pub(super) struct Group<'a> {
+    /// The index as the group leaves it.
+    pub(super) view: View<'a>,
+    payloads: Vec<Vec<u8>>,
+    bytes: usize,
+    next_sequence: u64,
+}
+
+impl Group<'_> {
+    fn has_room(&self) -> bool {
+        self.bytes < GROUP_BYTES && self.view.rows() < GROUP_ROWS
+    }
+
+    /// Lets a fact take effect and puts it down for the journal.
+    pub(super) fn write(&mut self, fact: &Fact) -> Result<(), StoreError> {
+        let payload = facts::encode(fact);
+        if payload.len() > PAYLOAD_LIMIT_BYTES {
+            return Err(StoreError::TooLarge { bytes: payload.len(), limit_bytes: PAYLOAD_LIMIT_BYTES });
+        }
+        facts::apply(fact, self.next_sequence, &mut self.view)?;
+        self.bytes += payload.len();
+        self.payloads.push(payload);
+        self.next_sequence += 1;
+        Ok(())
+    }
+}
+
+/// A group that is written, or not.
+struct Finished {
+    acknowledgements: Vec<Acknowledge>,
+    outcome: Result<(), StoreError>,
+    goes_on: bool,
+}
+
+type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Operation = Box<dyn FnOnce(&mut Group<'_>) -> (Acknowledge, Option<StoreError>) + Send>;
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Operation>,
+    has_leader: bool,
+}
+
+/// An open store.
+pub(super) struct Engine {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) folder: PathBuf,
+    pub(super) journal: Mutex<Journal>,
+    /// None once closed. Readers of several rows hold it shared, so that they see whole groups.
+    pub(super) index: RwLock<Option<Index>>,
+    queue: Mutex<Queue>,
+    broken: OnceLock<StoreError>,
+    pub(super) signals: Signals,
+    pub(super) outbox_pending: AtomicI64,
+    pub(super) outbox_dead: AtomicI64,
+    pub(super) synced_groups: AtomicU64,
+    pub(super) journal_bytes: AtomicU64,
+    pub(super) journal_sequence: AtomicU64,
+    pub(super) lock: Mutex<Option<LockFile>>,
+}
+
+impl Engine {
+    /// Over a journal and an index that agree.
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        journal: Journal,
+        index: Index,
+        lock: LockFile,
+    ) -> Engine {
+        let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
+        Engine {
+            disk,
+            folder,
+            journal: Mutex::new(journal),
+            index: RwLock::new(Some(index)),
+            queue: Mutex::new(Queue::default()),
+            broken: OnceLock::new(),
+            signals: Signals::default(),
+            outbox_pending: AtomicI64::new(0),
+            outbox_dead: AtomicI64::new(0),
+            synced_groups: AtomicU64::new(0),
+            journal_bytes: AtomicU64::new(bytes),
+            journal_sequence: AtomicU64::new(sequence),
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    /// Why nothing is acknowledged any more, if so.
+    pub(super) fn trouble(&self) -> Option<&StoreError> {
+        self.broken.get()
+    }
+
+    /// Stops the store for good. The first reason stays. A damaged index is marked, to be made anew.
+    pub(super) fn fail(&self, error: StoreError) -> StoreError {
+        if let StoreError::Damaged(detail) = &error {
+            // The mark may fail with the disk that failed before; then the next opening finds out itself.
+            let _ = write_whole(&*self.disk, &self.folder.join(super::open::SUSPECT), detail.as_bytes());
+        }
+        self.broken.get_or_init(|| error).clone()
+    }
+
+    /// Runs an operation in a group, and returns when the group is durable.
+    pub(super) async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let answer = self.submit(work)?;
+        self.wait(answer).await
+    }
+
+    /// Queues an operation; what it returns comes through the channel once the group is durable.
+    pub(super) fn submit<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+        if let Some(error) = self.trouble() {
+            return Err(error.clone());
+        }
+        let (sender, receiver) = oneshot::channel();
+        let operation: Operation = Box::new(move |group| {
+            let result = work(group);
+            let fatal = result.as_ref().err().filter(|error| error.is_fatal()).cloned();
+            let acknowledge: Acknowledge = Box::new(move |outcome| {
+                // Whoever asked may have gone; the work is done all the same.
+                let _ = sender.send(outcome.and(result));
+            });
+            (acknowledge, fatal)
+        });
+        let mut queue = locked(&self.queue);
+        queue.waiting.push_back(operation);
+        if !queue.has_leader {
+            queue.has_leader = true;
+            drop(queue);
+            let leadership = Leadership { engine: Arc::downgrade(self), is_over: false };
+            tokio::task::spawn_blocking(move || leadership.lead());
+        }
+        Ok(receiver)
+    }
+
+    /// The end of [`Engine::submit`].
+    pub(super) async fn wait<T>(
+        &self,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match answer.await {
+            Ok(result) => result,
+            Err(_) => Err(self.trouble().cloned().unwrap_or(StoreError::Closed)),
+        }
+    }
+
+    /// Takes the next operation.
+    fn next_operation(&self) -> Option<Operation> {
+        locked(&self.queue).waiting.pop_front()
+    }
+
+    /// One group. Whether the leader goes on is decided before anybody is told of the outcome: whoever drops
+    /// the store after its last answer finds it free.
+    fn run_group(&self) -> Finished {
+        let mut acknowledgements = Vec::new();
+        let outcome = self.build_and_write(&mut locked(&self.journal), &mut acknowledgements);
+        let outcome = outcome.map_err(|error| match error {
+            StoreError::Closed => error,
+            other => self.fail(other),
+        });
+        let goes_on = match outcome {
+            Ok(()) => self.has_more(),
+            Err(_) => self.drop_waiting(),
+        };
+        Finished { acknowledgements, outcome, goes_on }
+    }
+
+    /// Whether somebody waits; else the leader has resigned.
+    fn has_more(&self) -> bool {
+        let mut queue = locked(&self.queue);
+        queue.has_leader = !queue.waiting.is_empty();
+        queue.has_leader
+    }
+
+    /// Lets all who wait know (by the end of their channels) that there is no writer any more.
+    fn drop_waiting(&self) -> bool {
+        let mut queue = locked(&self.queue);
+        let waiting = std::mem::take(&mut queue.waiting);
+        queue.has_leader = false;
+        drop(queue);
+        drop(waiting);
+        false
+    }
+
+    fn build_and_write(
+        &self,
+        journal: &mut Journal,
+        acknowledgements: &mut Vec<Acknowledge>,
+    ) -> Result<(), StoreError> {
+        let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = shared.as_ref().ok_or(StoreError::Closed)?;
+        let mut group = Group {
+            view: View::new(index),
+            payloads: Vec::new(),
+            bytes: 0,
+            next_sequence: journal.end().sequence + 1,
+        };
+        while acknowledgements.len() < GROUP_OPERATIONS && group.has_room() {
+            let Some(operation) = self.next_operation() else { break };
+            let (acknowledge, fatal) = operation(&mut group);
+            acknowledgements.push(acknowledge);
+            if let Some(error) = fatal {
+                return Err(error);
+            }
+        }
+        if !group.payloads.is_empty() {
+            let end = journal
+                .append(&group.payloads)
+                .map_err(|error| StoreError::Broken(format!("the journal cannot be written: {error}")))?;
+            put_applied(&mut group.view, end);
+            self.synced_groups.fetch_add(1, Ordering::Relaxed);
+            self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
+            self.journal_sequence.store(end.sequence, Ordering::Relaxed);
+        }
+        let writes = group.view.take_writes();
+        let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
+        drop(shared);
+        self.apply(writes)?;
+        self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
+        self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
+        self.signals.pulse(&due_earlier, is_owed_earlier);
+        Ok(())
+    }
+
+    /// Lets go of everything; with a mark when all went well.
+    pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
+        let _writer_waits = locked(&self.journal);
+        let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
+        let flushed = index.as_ref().map_or(Ok(()), Index::flush);
+        drop(index);
+        let marked = match was_well && flushed.is_ok() {
+            true => super::open::mark_clean(&*self.disk, &self.folder)
+                .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
+            false => Ok(()),
+        };
+        locked(&self.lock).take();
+        flushed.and(marked)
+    }
+
+    fn apply(&self, writes: Writes) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let alone = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        alone.as_ref().ok_or(StoreError::Closed)?.apply(writes)
+    }
+}
+
+/// Puts down how far the journal is applied.
+pub(super) fn put_applied(view: &mut View<'_>, end: Position) {
+    view.put(keys::APPLIED.to_vec(), value::encode(&end, end.sequence));
+}
+
+/// The right and duty to serve the queue. It does not keep the store open: who waits does.
+struct Leadership {
+    engine: Weak<Engine>,
+    is_over: bool,
+}
+
+impl Leadership {
+    fn lead(mut self) {
+        while !self.is_over {
+            let Some(engine) = self.engine.upgrade() else { break };
+            let finished = engine.run_group();
+            drop(engine);
+            self.is_over = !finished.goes_on;
+            for acknowledge in finished.acknowledgements {
+                acknowledge(finished.outcome.clone());
+            }
+        }
+    }
+}
+
+impl Drop for Leadership {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.upgrade().filter(|_| !self.is_over) {
+            let _ = engine.fail(StoreError::Broken("the writer stopped in the middle".to_owned()));
+            engine.drop_waiting();
+        }
+    }
+}
+
+/// A lock whose holder cannot leave half-done work behind: after a panic the store is broken anyway.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,137 @@
+//! The network in memory: requests reach the simulator without a socket, under the same virtual time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reconciled::alerts::classify::Answer;
+use reconciled::alerts::post::{Post, PostError, Posting};
+use reconciled::alerts::target::Outgoing as Message;
+use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
+use reconciled::clock::SharedClock;
+use reconciled::simulator::Simulator;
+use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
+
+/// Carries requests and messages to the simulator, each taking a little while on the way there and back.
+#[derive(Clone)]
+pub struct Memory {
+    simulator: Arc<Simulator>,
+    clock: SharedClock,
+    sent: Arc<AtomicU64>,
+    travel: Duration,
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Memory")
+    }
+}
+
+enum Lost {
+    Hung,
+    Broken,
+    TooLarge,
+}
+
+impl Memory {
+    pub fn new(simulator: Arc<Simulator>, clock: SharedClock, travel: Duration) -> Memory {
+        Memory { simulator, clock, sent: Arc::default(), travel }
+    }
+
+    /// A travel time that differs from request to request, by a fixed pattern: up to twice the usual.
+    fn leg(&self) -> Duration {
+        let number = self.sent.fetch_add(1, Ordering::SeqCst);
+        self.travel * u32::try_from(number.wrapping_mul(7919) % 21).unwrap_or(0) / 10
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+        longest_body: usize,
+    ) -> Result<Outgoing, Lost> {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (host, target) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        self.clock.sleep(self.leg()).await;
+        let mut headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        headers.push(("host".to_owned(), host.to_owned()));
+        let outgoing = self.simulator.answer(Incoming {
+            method: method.to_owned(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers,
+            body: body.to_vec(),
+            at: self.clock.now(),
+        });
+        self.clock.sleep(self.leg()).await;
+        match outgoing.carriage {
+            Carriage::Whole if outgoing.body.len() > longest_body => Err(Lost::TooLarge),
+            Carriage::Whole => Ok(outgoing),
+            Carriage::CutAfter(_) | Carriage::Reset => Err(Lost::Broken),
+            Carriage::Hang | Carriage::HangAfter(_) => Err(Lost::Hung),
+            Carriage::Drip(bytes_a_second) => {
+                let seconds = outgoing.body.len() as u64 / u64::from(bytes_a_second.max(1));
+                self.clock.sleep(Duration::from_secs(seconds)).await;
+                Ok(outgoing)
+            }
+            Carriage::Repeat(_) => Err(Lost::TooLarge),
+        }
+    }
+}
+
+impl Transport for Memory {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
+        Box::pin(async move {
+            let (method, limit) = (request.method.as_str(), request.longest_body);
+            let exchange = self.exchange(method, &request.url, &request.headers, &request.body, limit);
+            let deadline = self.clock.sleep(request.deadline);
+            let answered = tokio::select! {
+                answered = exchange => answered,
+                () = deadline => return Err(TransportError::Timeout),
+            };
+            match answered {
+                Ok(outgoing) => {
+                    Ok(Response { status: outgoing.status, headers: outgoing.headers, body: outgoing.body })
+                }
+                Err(Lost::Hung) => {
+                    self.clock.sleep(request.deadline).await;
+                    Err(TransportError::Timeout)
+                }
+                Err(Lost::Broken) => Err(TransportError::Broken("in memory".to_owned())),
+                Err(Lost::TooLarge) => Err(TransportError::TooLarge { longest_body: limit }),
+            }
+        })
+    }
+}
+
+impl Post for Memory {
+    fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
+        Box::pin(async move {
+            let answered =
+                self.exchange("POST", message.url.reveal(), &message.headers, &message.body, 1 << 20).await;
+            match answered {
+                Ok(outgoing) => {
+                    let header = |name: &str| {
+                        outgoing
+                            .headers
+                            .iter()
+                            .find(|(known, _)| known == name)
+                            .map(|(_, value)| value.clone())
+                    };
+                    Ok(Answer {
+                        status: outgoing.status,
+                        retry_after: header("retry-after"),
+                        body: outgoing.body,
+                    })
+                }
+                Err(Lost::Hung) => Err(PostError::Timeout),
+                Err(Lost::Broken | Lost::TooLarge) => Err(PostError::Broken),
+            }
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! What a day is like: whole-daemon stories, each a timeline, in virtual time.
+
+use reconciled::payments::lifecycle::Phase;
+
+use crate::world::World;
+
+const START: &str = "2027-01-15T06:00:00Z";
+
+/// One live v2 shop and one live MWS shop, with the populations given.
+fn scenario(populations: &str) -> String {
+    format!(
+        r#"
+seed = 7
+[[account]]
+name = "shop"
+api = "amazon-pay-v2"
+merchant_id = "A1SHOP"
+region = "eu"
+environment = "live"
+public_key_id = "LIVE-ASHOPKEY"
+quota = [{{ operation = "*", capacity = 10, refill = 1, per_s = 1 }}]
+[[account]]
+name = "old-shop"
+api = "amazon-pay-mws"
+merchant_id = "A2OLDSHOP"
+region = "na"
+environment = "live"
+access_key_id = "AKIAOLDSHOP000000000"
+quota = [{{ operation = "*", capacity = 10, refill = 1, per_s = 1 }}]
+{populations}
+"#
+    )
+}
+
+fn one(account: &str, kind: &str, steps: &str) -> String {
+    format!(
+        "[[population]]\naccount = \"{account}\"\nkind = \"{kind}\"\ncount = 1\nreference_prefix = \"ORDER-\"\n\
+         currencies = [{{ code = \"USD\", amount = [\"14.00\", \"14.00\"] }}]\noutcome = [{{ steps = {steps} }}]\n"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decline_at_hour_twenty_is_told_once_with_what_to_do_next() {
+    let steps = r#"[{ after_s = 72000, state = "Declined", reason = "HardDeclined" }]"#;
+    let mut world = World::new(START, &scenario(&one("shop", "authorization", steps)), "").await;
+    let object = world.enrol_all("shop").await.remove(0);
+    world.pass_hours(19.5).await;
+    let record = world.record(&object).await;
+    assert_eq!((record.state(), record.phase()), (Some("AuthorizationInitiated"), Phase::Moving));
+    assert!((19..=22).contains(&record.polls), "hourly, give or take: {} polls", record.polls);
+    assert!(world.events("declined").is_empty());
+    world.pass_hours(2.0).await;
+    let record = world.record(&object).await;
+    assert_eq!((record.state(), record.is_finished()), (Some("Declined"), true));
+    let told = world.events("declined");
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["objectId"], object.id.as_str());
+    assert_eq!(told[0]["merchantReferenceId"], "ORDER-000000");
+    assert_eq!((told[0]["amount"].as_str(), told[0]["currencyCode"].as_str()), (Some("14.00"), Some("USD")));
+    assert_eq!(told[0]["reasonCode"], "HardDeclined");
+    assert!(told[0]["advice"].as_str().unwrap().contains("payment method"), "{}", told[0]["advice"]);
+    assert_eq!(world.chat().iter().filter(|text| text.contains("declined")).count(), 1);
+    let polls = record.polls;
+    world.pass_hours(48.0).await;
+    assert_eq!(world.record(&object).await.polls, polls, "no poll after the final state");
+    assert_eq!(world.events("declined").len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declined_refund_says_how_else_to_pay_the_buyer_back() {
+    let steps = r#"[{ after_s = 7000, state = "Declined", reason = "AmazonRejected" }]"#;
+    let populations = one("shop", "refund", steps) + &one("old-shop", "refund", steps);
+    let mut world = World::new(START, &scenario(&populations), "").await;
+    world.enrol_all("shop").await;
+    world.enrol_all("old-shop").await;
+    world.pass_hours(4.0).await;
+    let told = world.events("declined");
+    assert_eq!(told.len(), 2);
+    for event in told {
+        let advice = event["advice"].as_str().unwrap();
+        assert!(
+            advice.contains("gift card") || advice.contains("store credit") || advice.contains("another way"),
+            "{advice}"
+        );
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_in_the_middle_forgets_nothing_and_grants_no_second_burst() {
+    let steps = r#"[{ after_s = 36000, state = "Captured" }]"#;
+    let population = one("shop", "capture", steps).replace("count = 1", "count = 200");
+    let mut world = World::new(START, &scenario(&population), "").await;
+    let objects = world.enrol_all("shop").await;
+    world.pass_minutes(1.0).await;
+    world.stop().await;
+    world.start().await;
+    world.pass_hours(6.0).await;
+    world.stop().await;
+    world.pass_hours(3.0).await;
+    world.start().await;
+    world.pass_hours(3.0).await;
+    for object in &objects {
+        let record = world.record(object).await;
+        assert_eq!(record.state(), Some("Captured"));
+        assert!(record.is_finished());
+    }
+    assert_eq!(world.simulator.counts().total().over_quota, 0);
+    assert!(world.events("declined").is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saturated_hour_uses_the_quota_and_never_more() {
+    let population = one("shop", "refund", "[]").replace("count = 1", "count = 5000");
+    let mut world = World::new(START, &scenario(&population), "").await;
+    world.enrol_all("shop").await;
+    // The first minute spends the burst; then one request a second is all there is.
+    world.pass_minutes(5.0).await;
+    let before = world.simulator.counts().of_account("shop").requests;
+    world.pass_hours(1.0).await;
+    let counts = world.simulator.counts().of_account("shop");
+    let used = counts.requests - before;
+    assert!((3564..=3600).contains(&used), "{used} requests in an hour of 3600");
+    assert_eq!((counts.over_quota, counts.throttled), (0, 0));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_hour_is_waited_out_and_costs_nobody_its_place() {
+    let steps = r#"[{ after_s = 1800, state = "Refunded" }]"#;
+    let faults = "[[fault]]\nkind = \"throttle\"\nretry_after_s = 30\nfrom_s = 60\nto_s = 3660\n";
+    let population = one("shop", "refund", steps).replace("count = 1", "count = 50");
+    let mut world = World::new(START, &scenario(&(population + faults)), "").await;
+    let objects = world.enrol_all("shop").await;
+    world.pass_hours(1.5).await;
+    let throttled = world.simulator.counts().of_account("shop").injected();
+    assert!(
+        throttled > 0 && throttled <= 125,
+        "{throttled} requests against a closed door in an hour, Retry-After 30 s"
+    );
+    world.pass_hours(1.5).await;
+    for object in &objects {
+        assert_eq!(world.record(object).await.state(), Some("Refunded"));
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_is_told_once_and_delays_no_other_account() {
+    let steps = r#"[{ after_s = 3000, state = "Refunded" }]"#;
+    let completed = r#"[{ after_s = 3000, state = "Completed" }]"#;
+    let faults = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"shop\"\nto_s = 21600\n";
+    let populations = one("shop", "refund", steps).replace("count = 1", "count = 20")
+        + &one("old-shop", "refund", completed)
+        + faults;
+    let mut world = World::new(START, &scenario(&populations), "").await;
+    let refused = world.enrol_all("shop").await;
+    let other = world.enrol_all("old-shop").await.remove(0);
+    world.pass_hours(2.5).await;
+    assert_eq!(world.record(&other).await.state(), Some("Completed"));
+    let asked = world.simulator.counts().of_account("shop").requests;
+    assert!(asked <= 10 + 5, "a refused account is probed rarely: {asked} requests");
+    assert_eq!(world.events("credentials-refused").len(), 1);
+    world.stop().await;
+    world.start().await;
+    world.pass_hours(1.0).await;
+    assert_eq!(world.events("credentials-refused").len(), 1, "a restart does not tell it again");
+    world.pass_hours(4.0).await;
+    assert_eq!(world.events("credentials-accepted").len(), 1);
+    for object in &refused {
+        assert_eq!(world.record(object).await.state(), Some("Refunded"));
+    }
+    assert!(world.events("declined").is_empty() && world.events("quarantined").is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_that_appears_later_is_no_trouble_and_one_that_never_does_is_told() {
+    let steps = r#"[{ after_s = 1000, state = "Captured" }]"#;
+    let late = one("shop", "capture", steps).replace("count = 1\n", "count = 1\nnot_found_for_s = 120\n");
+    let mut world = World::new(START, &scenario(&late), "").await;
+    let appears = world.enrol_all("shop").await.remove(0);
+    let never: reconciled::payments::object::ObjectRef =
+        "shop/charge/P02-9999999-9999999-C999999".parse().unwrap();
+    let wanted = reconciled::control::wanted::Wanted::plain(never.clone());
+    world.daemon().service().enrol(vec![wanted]).await.unwrap();
+    world.pass_hours(3.0).await;
+    assert_eq!(world.record(&appears).await.state(), Some("Captured"));
+    assert_eq!(world.record(&appears).await.quarantine, None);
+    let record = world.record(&never).await;
+    assert_eq!(record.quarantine.as_ref().unwrap().cause, "not-found");
+    assert_eq!(world.events("quarantined").len(), 1);
+    let polls = record.polls;
+    world.pass_hours(24.0).await;
+    let later = world.record(&never).await.polls;
+    assert!((3..=5).contains(&(later - polls)), "looked at slowly: {} times in a day", later - polls);
+    assert_eq!(world.events("quarantined").len(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
+    let mut world = World::new(START, &scenario(&one("shop", "refund", "[]")), "").await;
+    let object = world.enrol_all("shop").await.remove(0);
+    let good = std::fs::read_to_string(world.config_path()).unwrap();
+    world.rewrite_config(|text| text.replace("region = \"eu\"", "region = \"moon\"") + "\n[nonsense]\n");
+    let reloaded = world.daemon().service().reload("uid:0").await;
+    assert!(!reloaded.is_applied);
+    assert_eq!(reloaded.problems.len(), 2, "{:?}", reloaded.problems);
+    assert!(reloaded.problems.iter().any(|problem| problem.contains("region") && problem.contains("moon")));
+    let polls = world.record(&object).await.polls;
+    world.pass_hours(2.5).await;
+    assert!(world.record(&object).await.polls >= polls + 2, "it goes on as before");
+    world.rewrite_config(|_| good + "\n[poll]\ninterval = \"10m\"\n");
+    assert!(world.daemon().service().reload("uid:0").await.is_applied);
+    world.pass_hours(1.2).await;
+    let polls = world.record(&object).await.polls;
+    world.pass_hours(1.0).await;
+    assert!(world.record(&object).await.polls >= polls + 5, "the new interval holds");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn missed_report_nights_are_made_up_at_the_start() {
+    let steps = r#"[{ after_s = 3000, state = "Declined", reason = "AmazonRejected" }]"#;
+    let mut world = World::new(START, &scenario(&one("shop", "refund", steps)), "").await;
+    world.enrol_all("shop").await;
+    world.pass_hours(3.0).await;
+    world.stop().await;
+    world.pass_hours(75.0).await;
+    world.start().await;
+    world.pass_minutes(2.0).await;
+    for day in ["2027-01-15", "2027-01-16", "2027-01-17"] {
+        let service = world.daemon().service();
+        let report = service.report(Some(day.parse().unwrap())).await.unwrap();
+        assert!(report.was_there, "{day} was not made by itself");
+        let folder = std::path::Path::new(&report.path);
+        assert!(folder.join("manifest.json").exists(), "{}", folder.display());
+    }
+    world.stop().await;
+}
