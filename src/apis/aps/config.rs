@@ -124,6 +124,13 @@ pub struct Settings {
     pub batch: Rules,
 }
 
+impl Settings {
+    /// The budget of every operation: there is one, which all commands share (section 6.1).
+    pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
+        vec![(super::OPERATION, self.quota)]
+    }
+}
+
 /// Where each command goes: whole addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {

@@ -52,6 +52,9 @@ use crate::payments::observation::{Failure, Observation};
 /// The one kind of object.
 pub const ORDER: &str = "aps-order";
 
+/// All kinds of objects.
+pub const KINDS: &[&str] = &[ORDER];
+
 /// The name of the one budget: all commands of a merchant share it (section 6.1).
 pub const OPERATION: &str = "FortAPI";
 
@@ -92,7 +95,9 @@ impl Aps {
 
     /// Tells `pace` the budget of this account.
     pub fn set_quotas(&self, account: &AccountName, pace: &Pace) {
-        pace.set_quota(account, OPERATION, self.settings.quota);
+        for (operation, quota) in self.settings.quotas() {
+            pace.set_quota(account, operation, quota);
+        }
     }
 
     /// Carries out one step of a batch, once. Store [`Batch::marked`] before, [`Batch::took`] of the reply
@@ -209,7 +214,7 @@ impl Aps {
 
 impl Api for Aps {
     fn kinds(&self) -> &'static [&'static str] {
-        &[ORDER]
+        KINDS
     }
 
     fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle> {
