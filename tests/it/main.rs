@@ -6,6 +6,7 @@
     reason = "the modules of one test binary share helpers, which fail by panicking"
 )]
 
+mod aps_batch;
 mod layout;
 mod memory;
 mod sdk_node;
