@@ -372,8 +372,8 @@ impl Store {
         .await
     }
 
-    /// Runs on the blocking pool. A store that failed answers no questions either: what it would say may
-    /// never have become durable.
+    /// Runs on the blocking pool. A store that stopped writing still answers: the index never has what the
+    /// journal has not. Only wrong bytes stop everything.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
