@@ -15,6 +15,7 @@ use crate::clock::{SharedClock, VirtualClock};
 use crate::control::server::{Options, Server};
 use crate::control::test_host::{ORIGIN, TestHost, service_in, settle, with_alerts};
 use crate::control::{Later, Service};
+use crate::store;
 
 struct TestLocal {
     socket: PathBuf,
@@ -28,6 +29,10 @@ impl Local for TestLocal {
 
     fn store_folder(&self) -> &Path {
         &self.store
+    }
+
+    fn store_options(&self) -> store::Options {
+        store::Options { folder: self.store.clone(), cache_bytes: 1 << 20, ..store::Options::default() }
     }
 
     fn open(&self) -> Later<'_, Result<Service, Failed>> {
