@@ -124,6 +124,9 @@ impl Daemon {
     /// When the store, the configuration or the control socket cannot be used.
     pub async fn start(config: Config, outside: Outside) -> Result<Arc<Daemon>, StartError> {
         let socket = config.control.socket.clone();
+        for account in config.unheard() {
+            tracing::warn!(%account, "no alert target hears of declines of this account");
+        }
         let (daemon, was_clean_stop) = Daemon::build(config, outside, "run", true).await?;
         let rooms = daemon.rooms();
         rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;

@@ -160,6 +160,18 @@ fn a_decline_tells_everything_once() {
 }
 
 #[test]
+fn a_decline_after_the_opening_warns_that_goods_may_have_shipped() {
+    let declined_after = |states: &[(&str, i64)]| {
+        let mut seen = sight("Refused", 20);
+        seen.reasons = vec!["Broken".to_owned()];
+        step(&after(states), Ok(seen), 21).alerts.remove(0).advice
+    };
+    assert_eq!(declined_after(&[("Started", 0)]), "Send another.");
+    assert!(declined_after(&[("Reserved", 0), ("Sending", 5)]).contains("may have shipped"));
+    assert!(declined_after(&[("Reserved", 0)]).contains("may have shipped"));
+}
+
+#[test]
 fn only_unexpected_ends_make_noise() {
     let noise = |reason: &str| {
         let mut seen = sight("Stopped", 1);
