@@ -19,6 +19,7 @@ use super::facts::{self, Fact};
 use super::index::{Index, Writes};
 use super::journal::{Journal, Position};
 use super::lock::LockFile;
+use super::meter::Meter;
 use super::signals::Signals;
 use super::types::StoreError;
 use super::view::View;
@@ -91,6 +92,7 @@ pub(super) struct Engine {
     pub(super) journal_bytes: AtomicU64,
     pub(super) journal_sequence: AtomicU64,
     pub(super) lock: Mutex<Option<LockFile>>,
+    pub(super) meter: Meter,
 }
 
 impl Engine {
@@ -101,6 +103,7 @@ impl Engine {
         journal: Journal,
         index: Index,
         lock: LockFile,
+        meter: Meter,
     ) -> Engine {
         let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
         Engine {
@@ -117,6 +120,7 @@ impl Engine {
             journal_bytes: AtomicU64::new(bytes),
             journal_sequence: AtomicU64::new(sequence),
             lock: Mutex::new(Some(lock)),
+            meter,
         }
     }
 

@@ -7,8 +7,10 @@
 )]
 
 mod aps_batch;
+mod binary;
 mod layout;
 mod memory;
+mod process;
 mod sdk_node;
 mod sdk_python;
 mod stories;
