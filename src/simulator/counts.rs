@@ -29,6 +29,9 @@ pub struct OperationCounts {
     pub succeeded: u64,
     /// Requests over the quota.
     pub throttled: u64,
+    /// Requests beyond the quota if every request is charged to it, those that met a fault too: what a
+    /// client that keeps to its quota never has.
+    pub over_quota: u64,
     /// Faults injected, by kind.
     pub faults: BTreeMap<FaultKind, u64>,
 }
@@ -51,6 +54,7 @@ impl Counts {
             sum.answered += counts.answered;
             sum.succeeded += counts.succeeded;
             sum.throttled += counts.throttled;
+            sum.over_quota += counts.over_quota;
             for (kind, count) in &counts.faults {
                 *sum.faults.entry(*kind).or_default() += count;
             }

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Incoming as IncomingBody};
 use hyper::header::{HOST, HeaderName, HeaderValue};
@@ -32,6 +33,9 @@ use super::world::Simulator;
 
 /// The largest request body that is read, bytes.
 const REQUEST_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running server.
 #[derive(Debug)]
@@ -67,6 +71,25 @@ pub async fn serve(
     Ok(Serving { address, tasks })
 }
 
+/// Accepts connections and never says a word on them, neither in TLS nor in HTTP: the server that a
+/// client's connect and handshake deadlines are for.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve_silence(listen: SocketAddr, shutdown: CancellationToken) -> io::Result<Serving> {
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    let tasks = TaskTracker::new();
+    tasks.spawn(async move {
+        let mut kept = Vec::new();
+        while let Some(Ok((stream, _))) = shutdown.run_until_cancelled(listener.accept()).await {
+            kept.push(stream);
+        }
+    });
+    tasks.close();
+    Ok(Serving { address, tasks })
+}
+
 async fn accept(
     simulator: Arc<Simulator>,
     listener: TcpListener,
@@ -75,7 +98,11 @@ async fn accept(
     tasks: TaskTracker,
 ) {
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            // Mostly: no file descriptor is free. A moment later one may be.
+            simulator.clock().sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         let (simulator, acceptor, shutdown) = (simulator.clone(), acceptor.clone(), shutdown.clone());
         tasks.spawn(async move {
             shutdown.run_until_cancelled(converse(simulator, stream, acceptor)).await;

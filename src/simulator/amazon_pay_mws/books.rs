@@ -32,6 +32,8 @@ pub(super) struct Object<T> {
     /// The merchant's own reference.
     pub(super) reference: String,
     pub(super) created: Timestamp,
+    /// When the call or scenario made it; before [`Object::created`] if it is to come later.
+    pub(super) made: Timestamp,
     /// A look-up before that does not find it.
     pub(super) visible_from: Timestamp,
     pub(super) timeline: Timeline,
@@ -42,6 +44,16 @@ impl<T> Object<T> {
     /// The state at this time.
     pub(super) fn at(&self, at: Timestamp) -> Standing<'_> {
         self.timeline.at(at)
+    }
+
+    /// Whether it has come into being. What existed when it was made exists, even if the clock has been set
+    /// back since.
+    pub(super) fn exists(&self, at: Timestamp) -> bool {
+        self.created <= at.max(self.made)
+    }
+
+    fn is_visible(&self, at: Timestamp) -> bool {
+        self.exists(at) && self.visible_from <= at.max(self.made)
     }
 }
 
@@ -113,10 +125,7 @@ impl<T> Shelf<T> {
     pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<&Object<T>, Refusal> {
         let unknown = || self.unknown.because(format!("The id {} does not exist", plain(id)));
         let object = self.objects.get(id).ok_or_else(unknown)?;
-        if object.seller_id != caller.seller_id
-            || object.created > caller.at
-            || object.visible_from > caller.at
-        {
+        if object.seller_id != caller.seller_id || !object.is_visible(caller.at) {
             return Err(unknown());
         }
         if object.is_sandbox != caller.is_sandbox {
@@ -262,7 +271,7 @@ impl Books {
         let order = self.orders.get(order_id);
         let ids = order.is.authorizations.iter().flat_map(|id| &self.authorizations.get(id).is.captures);
         ids.map(|id| self.captures.get(id))
-            .filter(|capture| capture.created <= at && capture.at(at).state != "Declined")
+            .filter(|capture| capture.exists(at) && capture.at(at).state != "Declined")
             .collect()
     }
 
@@ -283,7 +292,7 @@ impl Books {
     pub(super) fn good_refunds(&self, capture_id: &str, at: Timestamp) -> Vec<&Object<Refund>> {
         let ids = self.captures.get(capture_id).is.refunds.iter();
         ids.map(|id| self.refunds.get(id))
-            .filter(|refund| refund.created <= at && refund.at(at).state != "Declined")
+            .filter(|refund| refund.exists(at) && refund.at(at).state != "Declined")
             .collect()
     }
 
@@ -297,7 +306,7 @@ impl Books {
             .is
             .captures
             .iter()
-            .filter(|capture| self.captures.get(capture).created > at)
+            .filter(|capture| !self.captures.get(capture).exists(at))
             .cloned()
             .collect();
         authorization.is.captures.retain(|capture| !unborn.contains(capture));

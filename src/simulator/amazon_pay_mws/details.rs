@@ -40,7 +40,7 @@ pub(super) fn authorization(books: &Books, object: &Object<Authorization>, at: T
     let is = &object.is;
     let standing = object.at(at);
     let captures: Vec<&Object<Capture>> =
-        is.captures.iter().map(|id| books.captures.get(id)).filter(|capture| capture.created <= at).collect();
+        is.captures.iter().map(|id| books.captures.get(id)).filter(|capture| capture.exists(at)).collect();
     let captured: Decimal = captures
         .iter()
         .filter(|capture| ["Completed", "Closed"].contains(&capture.at(at).state))
@@ -76,7 +76,7 @@ pub(super) fn authorization(books: &Books, object: &Object<Authorization>, at: T
 pub(super) fn capture(books: &Books, object: &Object<Capture>, at: Timestamp) -> Element {
     let is = &object.is;
     let refunds: Vec<&Object<Refund>> =
-        is.refunds.iter().map(|id| books.refunds.get(id)).filter(|refund| refund.created <= at).collect();
+        is.refunds.iter().map(|id| books.refunds.get(id)).filter(|refund| refund.exists(at)).collect();
     let refunded: Decimal = refunds
         .iter()
         .filter(|refund| refund.at(at).state == "Completed")
@@ -144,7 +144,7 @@ pub(super) fn order(books: &Books, object: &Object<Order>, has_token: bool, at: 
             id_list(
                 is.authorizations
                     .iter()
-                    .filter(|id| books.authorizations.get(id).created <= at)
+                    .filter(|id| books.authorizations.get(id).exists(at))
                     .map(ToString::to_string),
             ),
         ],

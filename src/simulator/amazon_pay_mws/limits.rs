@@ -261,6 +261,19 @@ fn the_bucket_is_read_without_a_signature() {
 }
 
 #[test]
+fn a_clock_set_back_loses_no_object() {
+    let mut desk = Desk::new(false);
+    let capture = desk.plant("capture", &[(0, "Completed", None)]);
+    let order = desk.open_order();
+    let answer = desk.authorize(&order, "a", &[("TransactionTimeout", "0"), ("CaptureNow", "true")]);
+    let authorization = answer.get("AmazonAuthorizationId").to_owned();
+    desk.now = seconds_after(desk.now, -3600);
+    assert_eq!(desk.capture_state(&capture), is("Completed", ""));
+    assert_eq!(desk.authorization_state(&authorization), is("Closed", "MaxCapturesProcessed"));
+    assert_eq!(desk.capture_state(&answer.ids()[0]), is("Completed", ""));
+}
+
+#[test]
 fn an_hourly_quota_is_told_and_kept() {
     let mut desk = Desk::new(false);
     desk.provider.set_habits(MwsHabits { hourly_quota: Some(2), ..MwsHabits::default() });

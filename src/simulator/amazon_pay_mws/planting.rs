@@ -191,7 +191,7 @@ fn truth<T>(
     at: Timestamp,
     last: &[&str],
 ) -> Option<Truth> {
-    if object.created > at {
+    if !object.exists(at) {
         return None;
     }
     let standing = object.at(at);

@@ -113,8 +113,9 @@ impl Timeline {
         self.changes.insert(place, Change { at, state, reason, only_from, cause });
     }
 
-    /// The state at this time.
+    /// The state at this time; before its creation, as at its creation.
     pub(super) fn at(&self, at: Timestamp) -> Standing<'_> {
+        let at = at.max(self.created);
         let mut standing = Standing { state: &self.first, reason: None, since: self.created };
         for change in self.changes.iter().take_while(|change| change.at <= at) {
             if change.only_from.is_empty() || change.only_from.contains(&standing.state) {

@@ -323,6 +323,7 @@ fn object<T>(
         is_sandbox: caller.is_sandbox,
         reference,
         created,
+        made: caller.at,
         visible_from: created,
         timeline,
         is,

@@ -35,6 +35,7 @@ use book::{Book, Owner};
 use canonical::hex_digest;
 use desk::{Desk, FatesByKind};
 use errors::{Outcome, Refusal, outgoing};
+pub use permission::PERSONAL_DATA;
 use route::{Route, Target, documented_quota};
 use verify::{Authorization, PublicKey, region, verify};
 
@@ -62,7 +63,10 @@ pub struct Merchant {
 /// The provider.
 #[derive(Debug)]
 pub struct AmazonPayV2 {
+    /// By public key id.
     merchants: HashMap<String, Known>,
+    /// By merchant id: where planted objects live.
+    owners: HashMap<String, Owner>,
     date_tolerance: Duration,
     book: Book,
     fates: FatesByKind,
@@ -90,7 +94,7 @@ impl AmazonPayV2 {
     /// # Errors
     /// A sentence naming the key that is not usable.
     pub fn new(merchants: Vec<Merchant>, date_tolerance: Option<Duration>) -> Result<AmazonPayV2, String> {
-        let mut known = HashMap::new();
+        let (mut known, mut owners) = (HashMap::new(), HashMap::new());
         for merchant in merchants {
             let key = PublicKey::read(&merchant.public_key_der)
                 .map_err(|error| format!("the key {} {error}", merchant.public_key_id))?;
@@ -104,10 +108,12 @@ impl AmazonPayV2 {
                 is_sandbox: merchant.is_sandbox,
                 region_digits,
             };
+            owners.insert(merchant.merchant_id, owner.clone());
             known.insert(merchant.public_key_id, Known { owner, region: merchant.region, key });
         }
         Ok(AmazonPayV2 {
             merchants: known,
+            owners,
             date_tolerance: date_tolerance.unwrap_or(DATE_TOLERANCE),
             book: Book::default(),
             fates: FatesByKind::new(),
@@ -171,10 +177,6 @@ impl AmazonPayV2 {
         }
         outcome
     }
-
-    fn owner_of(&self, merchant: &str) -> Option<&Owner> {
-        self.merchants.values().map(|known| &known.owner).find(|owner| &*owner.merchant == merchant)
-    }
 }
 
 impl Provider for AmazonPayV2 {
@@ -221,9 +223,9 @@ impl Provider for AmazonPayV2 {
         at: Timestamp,
         random: &mut Random,
     ) -> Result<String, String> {
-        let owner = self.owner_of(merchant).cloned();
-        let owner = owner.ok_or_else(|| format!("no merchant `{merchant}` of amazon-pay-v2"))?;
-        plant::plant(&mut self.book, &owner, plan, at, random)
+        let owner =
+            self.owners.get(merchant).ok_or_else(|| format!("no merchant `{merchant}` of amazon-pay-v2"))?;
+        plant::plant(&mut self.book, owner, plan, at, random)
     }
 
     fn truths(&self, at: Timestamp) -> Vec<Truth> {

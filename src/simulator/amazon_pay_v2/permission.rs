@@ -117,7 +117,7 @@ impl Permission {
             "buyer": shows_buyer.then(|| buyer(&self.id)),
             "shippingAddress": shows_buyer.then(address),
             "billingAddress": shows_buyer.then(address),
-            "paymentPreferences": [{"paymentDescriptor": shows_buyer.then_some("Visa ****1111 (Amazon Pay)")}],
+            "paymentPreferences": [{"paymentDescriptor": shows_buyer.then_some(PAYMENT_DESCRIPTOR)}],
             "statusDetails": {
                 "state": status.state,
                 "reasons": reasons,
@@ -169,28 +169,39 @@ fn effect(change: &Change) -> Option<Change> {
     Some(Change { at: change.at, state, reason })
 }
 
+const NAME: &str = "Erika Mustermann";
+const EMAIL: &str = "erika.mustermann@example.com";
+const PHONE: &str = "+15555550123";
+const STREET: &str = "Heidestrasse 17";
+const POSTAL_CODE: &str = "51147";
+const PAYMENT_DESCRIPTOR: &str = "Visa ****1111 (Amazon Pay)";
+
+/// Every personal word that the provider's answers contain: none of them may be found in anything that
+/// a client keeps, logs or sends on.
+pub const PERSONAL_DATA: [&str; 6] = [NAME, EMAIL, PHONE, STREET, POSTAL_CODE, PAYMENT_DESCRIPTOR];
+
 fn buyer(id: &str) -> Value {
     json!({
         "buyerId": format!("amzn1.account.{}", id.replace('-', "")),
-        "name": "Erika Mustermann",
-        "email": "erika.mustermann@example.com",
-        "phoneNumber": "+15555550123",
+        "name": NAME,
+        "email": EMAIL,
+        "phoneNumber": PHONE,
         "primeMembershipTypes": null,
     })
 }
 
 fn address() -> Value {
     json!({
-        "name": "Erika Mustermann",
-        "addressLine1": "Heidestrasse 17",
+        "name": NAME,
+        "addressLine1": STREET,
         "addressLine2": null,
         "addressLine3": null,
         "city": "Koeln",
         "county": null,
         "district": null,
         "stateOrRegion": null,
-        "postalCode": "51147",
+        "postalCode": POSTAL_CODE,
         "countryCode": "DE",
-        "phoneNumber": "+15555550123",
+        "phoneNumber": PHONE,
     })
 }

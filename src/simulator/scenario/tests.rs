@@ -22,14 +22,15 @@ public_key_id = "SANDBOX-X"
 #[test]
 fn the_example_is_read_as_it_says() {
     let scenario = parse(EXAMPLE).expect("the example is good");
-    assert_eq!((scenario.seed, scenario.accounts.len(), scenario.faults.len()), (20_260_115, 2, 4));
+    assert_eq!((scenario.seed, scenario.accounts.len(), scenario.faults.len()), (20_260_115, 3, 4));
     assert_eq!(scenario.accounts[0].quotas, [("GetCharge".to_owned(), Quota::new(10, 1, 1))]);
     assert!(!scenario.accounts[1].is_sandbox);
+    assert_eq!(scenario.accounts[2].api, Api::AmazonPayMws);
     let first = &scenario.populations[0];
     assert_eq!((first.count, first.fates.iter().count(), first.currencies.len()), (60, 3, 2));
     assert_eq!(first.currencies[0].amount_max_minor, 25_000);
     assert_eq!(scenario.populations[2].currencies[0].decimals, 0);
-    assert!(scenario.populations[4].decides_created);
+    assert!(scenario.populations[6].decides_created);
     assert_eq!(scenario.faults[0].kind, FaultKind::Throttle);
     assert_eq!(scenario.faults[1].until, Some(Duration::from_secs(33)));
     assert_eq!(scenario.chat.throttled_windows, [(Duration::from_secs(10), Duration::from_secs(12))]);
@@ -169,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_example_is_answered(from in 0_usize..7000, length in 0_usize..40) {
+    fn a_damaged_example_is_answered(from in 0_usize..8000, length in 0_usize..40) {
         let damaged: String =
             EXAMPLE.chars().enumerate().filter(|(at, _)| *at < from || *at >= from + length).map(|(_, c)| c).collect();
         let _ = parse(&damaged);

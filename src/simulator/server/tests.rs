@@ -1,7 +1,5 @@
 //! The simulator over real sockets: what a fault does to a connection.
 
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::authority::CertificateFlaw;
@@ -211,5 +209,23 @@ async fn a_client_that_trusts_the_authority_notices_every_flaw() {
         let answer = client.get(format!("https://{}/nowhere", site.serving.address)).send().await;
         assert_eq!(answer.is_ok_and(|answer| answer.status() == 404), is_trusted, "{flaw:?}");
         site.close().await;
+    }
+}
+
+#[tokio::test]
+async fn silence_is_kept_until_the_end() {
+    let shutdown = CancellationToken::new();
+    let listen = "127.0.0.1:0".parse().expect("it is an address");
+    let serving = serve_silence(listen, shutdown.clone()).await.expect("a port is free");
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(serving.address).await.expect("it listens");
+        stream.write_all(b"x").await.expect("it is open");
+        streams.push(stream);
+    }
+    shutdown.cancel();
+    serving.stopped().await;
+    for stream in &mut streams {
+        assert!(read_rest(stream).await.unwrap_or_default().is_empty());
     }
 }

@@ -134,12 +134,8 @@ impl World {
         now: Timestamp,
         seed: u64,
     ) -> Result<String, String> {
-        let (api, merchant) = self
-            .names
-            .iter()
-            .find(|(_, name)| name.as_str() == account)
-            .map(|((api, merchant), _)| (*api, merchant.clone()))
-            .ok_or_else(|| format!("no account `{account}`"))?;
+        let home = self.homes.get(account).cloned();
+        let (api, merchant) = home.ok_or_else(|| format!("no account `{account}`"))?;
         let ordinal = u64::try_from(self.planted.len()).unwrap_or(u64::MAX);
         let mut random = Random::for_matter(seed, "planted later", ordinal);
         let provider = self.providers.iter_mut().find(|provider| provider.api() == api);

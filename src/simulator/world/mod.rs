@@ -50,13 +50,25 @@ struct World {
     providers: Vec<Box<dyn Provider>>,
     /// Account names by API and merchant key.
     names: HashMap<(&'static str, String), String>,
+    /// API and merchant key by account name.
+    homes: HashMap<String, (&'static str, String)>,
+    /// Quotas of its own by account name.
     quotas: HashMap<String, Vec<(String, Quota)>>,
-    buckets: HashMap<Operation, Bucket>,
+    buckets: HashMap<Operation, Buckets>,
     faults: Vec<Fault>,
     is_calm: bool,
     chat: Chat,
     counts: Counts,
     planted: Vec<PlantedId>,
+}
+
+/// The buckets of one operation.
+#[derive(Debug)]
+struct Buckets {
+    /// Decides who is throttled.
+    answering: Bucket,
+    /// Is charged for every request, also where a fault answers, and only counts.
+    judging: Bucket,
 }
 
 #[derive(Debug)]
@@ -78,6 +90,7 @@ impl Simulator {
         let mut world = World {
             providers: building::providers(&scenario)?,
             names: HashMap::new(),
+            homes: HashMap::new(),
             quotas: HashMap::new(),
             buckets: HashMap::new(),
             faults: scenario.faults.clone(),
@@ -88,7 +101,8 @@ impl Simulator {
         };
         for account in &scenario.accounts {
             let key = (account.api.name(), account.merchant_id.clone());
-            world.names.insert(key, account.name.clone());
+            world.names.insert(key.clone(), account.name.clone());
+            world.homes.insert(account.name.clone(), key);
             world.quotas.insert(account.name.clone(), account.quotas.clone());
         }
         for (position, population) in scenario.populations.iter().enumerate() {
@@ -206,8 +220,10 @@ impl World {
         let known = self.names.get(&(api, operation.merchant.clone()));
         let account = known.cloned().unwrap_or_else(|| operation.merchant.clone());
         let key = (account, operation.name.clone());
+        let is_over = !self.buckets(position, &operation, &key.0, now).judging.take(now);
         let ordinal = {
             let counts = self.counts.operations.entry(key.clone()).or_default();
+            counts.over_quota += u64::from(is_over);
             counts.requests += 1;
             counts.requests
         };
@@ -218,7 +234,7 @@ impl World {
             let throttled = self.providers[position].throttled(&incoming);
             return fault.instead(api == Api::AmazonPayMws.name(), throttled);
         }
-        if !self.take(position, &operation, &key.0, now) {
+        if !self.buckets(position, &operation, &key.0, now).answering.take(now) {
             self.counts.operations.entry(key).or_default().throttled += 1;
             return self.providers[position].throttled(&incoming);
         }
@@ -262,17 +278,22 @@ impl World {
         *counts.faults.entry(fault.kind).or_default() += 1;
     }
 
-    fn take(&mut self, position: usize, operation: &Operation, account: &str, now: Duration) -> bool {
+    fn buckets(
+        &mut self,
+        position: usize,
+        operation: &Operation,
+        account: &str,
+        now: Duration,
+    ) -> &mut Buckets {
         let provider = &self.providers[position];
         let quotas = self.quotas.get(account);
-        let bucket = self.buckets.entry(operation.clone()).or_insert_with(|| {
+        self.buckets.entry(operation.clone()).or_insert_with(|| {
             let own = quotas.and_then(|quotas| {
                 let exact = quotas.iter().find(|(name, _)| *name == operation.name);
                 exact.or_else(|| quotas.iter().find(|(name, _)| name == "*"))
             });
             let quota = own.map_or_else(|| provider.documented_quota(operation), |(_, quota)| *quota);
-            Bucket::new(quota, now)
-        });
-        bucket.take(now)
+            Buckets { answering: Bucket::new(quota, now), judging: Bucket::new(quota, now) }
+        })
     }
 }

@@ -140,8 +140,17 @@ async fn the_documented_quota_is_kept_to_the_request() {
     assert_eq!(fixture.get_as("SANDBOX-OTHER").status, 404, "another account has its own bucket");
     let counts = fixture.counts();
     assert_eq!((counts.requests, counts.answered, counts.succeeded, counts.throttled), (10, 7, 7, 3));
+    assert_eq!(counts.over_quota, 3);
     assert_eq!(fixture.simulator.counts().of_account("other").answered, 1);
     assert_eq!(fixture.simulator.counts().total().requests, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_overruns_the_quota_behind_a_fault_is_counted_all_the_same() {
+    let fixture = Fixture::with(vec![Fault::always(FaultKind::ServerError500)]);
+    assert!((0..8).all(|_| fixture.get().status == 500));
+    let counts = fixture.counts();
+    assert_eq!((counts.requests, counts.throttled, counts.over_quota), (8, 0, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,5 +320,27 @@ async fn the_shipped_example_comes_to_life() {
     example.generate_credentials(folder.path()).expect("the folder can be written");
     let clock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(9999));
     let simulator = Simulator::new(example, clock).expect("the example can be lived");
-    assert_eq!((simulator.planted().len(), simulator.seed()), (110, 20_260_115));
+    assert_eq!((simulator.planted().len(), simulator.seed()), (150, 20_260_115));
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_speak_the_language_of_the_provider_they_stand_in_for() {
+    let mut world = scenario(0, vec![Fault::always(FaultKind::RefusedCredentials)]);
+    world.accounts.push(Account {
+        name: "old-shop".into(),
+        api: Api::AmazonPayMws,
+        credentials: Credentials::AccessKey { id: "AKIA".into(), secret: Some("secret".into()) },
+        ..account("old-shop", "A9", "")
+    });
+    let fixture = Fixture::new(world);
+    let mut incoming =
+        request(KEY, "na", "GET", "/OffAmazonPayments_Sandbox/2013-01-01", "", &[], fixture.clock.now());
+    incoming.query = "Action=GetAuthorizationDetails&SellerId=A9".into();
+    let answer = fixture.simulator.answer(incoming);
+    let body = String::from_utf8(answer.body).expect("it is text");
+    assert_eq!(answer.status, 403);
+    assert!(body.contains("<Code>InvalidAccessKeyId</Code>"), "{body}");
+    let counts = fixture.simulator.counts();
+    assert_eq!(counts.of_account("old-shop").injected(), 1);
+    assert_eq!(counts.operations.len(), 1);
 }
