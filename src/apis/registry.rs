@@ -41,12 +41,16 @@ pub fn settings(
     // A section that cannot be read has its problems noted by the reader already.
     let unread = Err(Vec::new());
     match api {
-        "amazon-pay-v2" => Some(reader.read::<amazon_pay_v2::config::AccountSection>().map_or(unread, |section| {
-            section.resolve(path, secrets).map(Settings::AmazonPayV2)
-        })),
-        "amazon-pay-mws" => Some(reader.read::<amazon_pay_mws::config::Section>().map_or(unread, |section| {
-            section.resolve(path, secrets).map(Settings::AmazonPayMws)
-        })),
+        "amazon-pay-v2" => Some(
+            reader
+                .read::<amazon_pay_v2::config::AccountSection>()
+                .map_or(unread, |section| section.resolve(path, secrets).map(Settings::AmazonPayV2)),
+        ),
+        "amazon-pay-mws" => Some(
+            reader
+                .read::<amazon_pay_mws::config::Section>()
+                .map_or(unread, |section| section.resolve(path, secrets).map(Settings::AmazonPayMws)),
+        ),
         _ => None,
     }
 }

@@ -27,9 +27,13 @@ pub(super) struct Gate {
 pub(super) enum Turn {
     Same,
     /// Refused too often: somebody must be told.
-    Closed { since: Timestamp },
+    Closed {
+        since: Timestamp,
+    },
     /// Accepted again after having been closed.
-    Opened { since: Timestamp },
+    Opened {
+        since: Timestamp,
+    },
 }
 
 impl Gate {
@@ -83,7 +87,13 @@ impl Gate {
 }
 
 /// The message that a turn of the gate is worth.
-pub(super) fn notice(account: &AccountName, turn: &Turn, detail: &str, look: &str, now: Timestamp) -> Option<Alert> {
+pub(super) fn notice(
+    account: &AccountName,
+    turn: &Turn,
+    detail: &str,
+    look: &str,
+    now: Timestamp,
+) -> Option<Alert> {
     let (kind, severity, since, headline, explanation, advice) = match turn {
         Turn::Same => return None,
         Turn::Closed { since } => (
@@ -91,7 +101,9 @@ pub(super) fn notice(account: &AccountName, turn: &Turn, detail: &str, look: &st
             Severity::Critical,
             since,
             format!("The provider refuses the credentials of account {account}"),
-            format!("{REFUSALS_BEFORE_CLOSING} requests in a row were refused ({detail}). Nothing of this account is watched until that ends."),
+            format!(
+                "{REFUSALS_BEFORE_CLOSING} requests in a row were refused ({detail}). Nothing of this account is watched until that ends."
+            ),
             "Check the key, its environment and region, the account's standing and this machine's clock. It is tried again every 30 minutes, and at once after a restart or reload.",
         ),
         Turn::Opened { since } => (

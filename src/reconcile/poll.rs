@@ -40,7 +40,9 @@ impl Reconcile {
                 Polled::AccountRefused { detail: detail.clone() }
             }
             Err(Failure::Gone { .. } | Failure::Refused { .. }) => Polled::Answered,
-            Err(Failure::Throttled { .. } | Failure::Transient { .. } | Failure::Garbled { .. }) => Polled::Unheard,
+            Err(Failure::Throttled { .. } | Failure::Transient { .. } | Failure::Garbled { .. }) => {
+                Polled::Unheard
+            }
         };
         let failure = seen.as_ref().err().map(Failure::class);
         let now = self.clock.now();

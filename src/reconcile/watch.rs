@@ -44,7 +44,8 @@ impl Reconcile {
             }
             let turn = self.clock.monotonic();
             self.tally(&account.name, |tally| tally.last_turn = turn);
-            let wait = if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
+            let wait =
+                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
             tokio::select! {
                 biased;
                 Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
@@ -83,8 +84,11 @@ impl Reconcile {
             }
             let now = self.clock.now();
             let due = self.store.due(&account.name, &kind, now, under_way + room).await?;
-            let waiting: Vec<_> =
-                due.into_iter().filter(|record| !flight.objects.contains(&record.object)).take(room).collect();
+            let waiting: Vec<_> = due
+                .into_iter()
+                .filter(|record| !flight.objects.contains(&record.object))
+                .take(room)
+                .collect();
             if waiting.is_empty() {
                 if let Some(next) = self.store.next_due(&account.name, &kind).await?
                     && next > now
@@ -170,5 +174,7 @@ fn refused_name(account: &Account) -> String {
 }
 
 fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).clamp(Duration::from_millis(1), LONGEST_WAIT)
+    Duration::try_from(at.duration_since(now))
+        .unwrap_or(Duration::ZERO)
+        .clamp(Duration::from_millis(1), LONGEST_WAIT)
 }

@@ -81,8 +81,17 @@ impl ServiceStatus {
 /// [`Failure::Garbled`] when it is not the whole, well-formed answer.
 pub fn read(body: &[u8]) -> Result<ServiceStatus, Failure> {
     let is_read = |name: &str| {
-        ["GetServiceStatusResult", "Status", "Timestamp", "MessageId", "Messages", "Message", "Locale", "Text"]
-            .contains(&name)
+        [
+            "GetServiceStatusResult",
+            "Status",
+            "Timestamp",
+            "MessageId",
+            "Messages",
+            "Message",
+            "Locale",
+            "Text",
+        ]
+        .contains(&name)
     };
     let root = read_root(body, Wanted { is_read, is_home: is_home_namespace })?;
     if root.name() != "GetServiceStatusResponse" {

@@ -168,7 +168,8 @@ pub(in crate::apis::amazon_pay_mws) fn unreadable(problem: &Unreadable) -> Failu
 
 fn accepted_id(body: &[u8]) -> Result<String, Failure> {
     let root = root_of(body, "SubmitFeed")?;
-    let info = root.at(&["SubmitFeedResult", "FeedSubmissionInfo"]).map_err(|problem| unreadable(&problem))?;
+    let info =
+        root.at(&["SubmitFeedResult", "FeedSubmissionInfo"]).map_err(|problem| unreadable(&problem))?;
     let info = info.ok_or_else(|| unreadable(&Unreadable::Missing("FeedSubmissionInfo")))?;
     row(info).map(|row| row.id).map_err(|problem| unreadable(&problem))
 }

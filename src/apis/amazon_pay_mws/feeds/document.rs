@@ -200,7 +200,8 @@ pub fn read_back(bytes: &[u8]) -> Result<(BatchOperation, Vec<(u64, BatchRequest
             }
             Event::CData(data) if name == "RequestData" => {
                 let number = number.take().ok_or_else(|| bad("a request has no SellerRequestId"))?;
-                let (of, request) = read_payload(data.as_bytes()).ok_or_else(|| bad("a request is strange"))?;
+                let (of, request) =
+                    read_payload(data.as_bytes()).ok_or_else(|| bad("a request is strange"))?;
                 if *operation.get_or_insert(of) != of {
                     return Err(bad("it mixes operations"));
                 }
@@ -218,7 +219,8 @@ fn read_payload(bytes: &[u8]) -> Option<(BatchOperation, BatchRequest)> {
     let root = parse(bytes, Wanted { is_read: |_| true, is_home: |_| true }).ok()?;
     let operation = BatchOperation::of(root.name().strip_suffix("Request")?)?;
     let text = |name: &'static str| root.one(name).ok().flatten().map(|found| found.raw_text().to_owned());
-    let (mut id, mut reference_id, mut amount, mut note, mut soft_descriptor) = (None, None, None, None, None);
+    let (mut id, mut reference_id, mut amount, mut note, mut soft_descriptor) =
+        (None, None, None, None, None);
     for field in operation.fields() {
         match *field {
             Field::Id(name) => id = ObjectId::new(text(name)?).ok(),

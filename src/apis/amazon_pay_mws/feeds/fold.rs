@@ -69,8 +69,11 @@ impl Folded {
 pub fn fold(operation: BatchOperation, requests: &[(u64, BatchRequest)], answers: Vec<Answered>) -> Folded {
     let by_id: BTreeMap<u64, usize> =
         requests.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-    let by_key: BTreeMap<&str, usize> =
-        requests.iter().enumerate().map(|(place, (_, request))| (key_of(operation, request), place)).collect();
+    let by_key: BTreeMap<&str, usize> = requests
+        .iter()
+        .enumerate()
+        .map(|(place, (_, request))| (key_of(operation, request), place))
+        .collect();
     let mut found: Vec<Option<RequestEnd>> = vec![None; requests.len()];
     let (mut strangers, mut repeats) = (0, 0);
     for answered in answers {
@@ -97,9 +100,10 @@ pub fn fold(operation: BatchOperation, requests: &[(u64, BatchRequest)], answers
         };
         note(&mut found, place, end, &mut repeats);
     }
-    let ends = requests.iter().zip(found).map(|((id, _), end)| {
-        (*id, end.unwrap_or(RequestEnd::Unknown { why: Doubt::NoRow }))
-    });
+    let ends = requests
+        .iter()
+        .zip(found)
+        .map(|((id, _), end)| (*id, end.unwrap_or(RequestEnd::Unknown { why: Doubt::NoRow })));
     Folded { ends: ends.collect(), strangers, repeats }
 }
 
@@ -150,7 +154,8 @@ fn says_the_same(one: &RequestEnd, other: &RequestEnd) -> bool {
     match (one, other) {
         (RequestEnd::Failed { code, .. }, RequestEnd::Failed { code: other, .. }) => code == other,
         (RequestEnd::Done { observation: Some(one) }, RequestEnd::Done { observation: Some(other) }) => {
-            let without_exchange = |observation: &Observation| Observation { request_id: None, ..observation.clone() };
+            let without_exchange =
+                |observation: &Observation| Observation { request_id: None, ..observation.clone() };
             without_exchange(one) == without_exchange(other)
         }
         _ => one == other,

@@ -209,7 +209,10 @@ impl Reading {
         for field in self.operation.fields() {
             match field {
                 Field::Price(_) => names.extend(["Amount", "CurrencyCode"]),
-                Field::Id(name) | Field::Reference(name) | Field::Text(name, _) | Field::Descriptor(name, _) => {
+                Field::Id(name)
+                | Field::Reference(name)
+                | Field::Text(name, _)
+                | Field::Descriptor(name, _) => {
                     names.push(name);
                 }
             }
@@ -292,7 +295,11 @@ impl Reading {
 
     fn reference(&mut self, line: u64, name: &str, value: Option<&String>) -> Option<String> {
         let Some(value) = value else {
-            self.problem(line, name, "is missing: it is what keeps a repeated request from moving money twice");
+            self.problem(
+                line,
+                name,
+                "is missing: it is what keeps a repeated request from moving money twice",
+            );
             return None;
         };
         if !is_reference(value) {

@@ -192,9 +192,10 @@ fn answered_operation(name: &str) -> Option<BatchOperation> {
 }
 
 fn id_attribute(start: &BytesStart<'_>) -> Option<u64> {
-    let attribute = start.attributes().flatten().find(|attribute| {
-        attribute.key.local_name().into_inner() == "SellerRequestId"
-    })?;
+    let attribute = start
+        .attributes()
+        .flatten()
+        .find(|attribute| attribute.key.local_name().into_inner() == "SellerRequestId")?;
     attribute.value.trim().parse().ok()
 }
 

@@ -279,8 +279,7 @@ impl State {
     }
 
     fn following(&mut self, feed_id: String, next_at: Timestamp) {
-        self.phase =
-            Phase::Following { feed_id, next_at, status: None, missing: 0, is_cancel_tried: false };
+        self.phase = Phase::Following { feed_id, next_at, status: None, missing: 0, is_cancel_tried: false };
     }
 
     fn finished(&mut self, at: Timestamp, ending: Ending) {
@@ -302,7 +301,8 @@ pub fn next_step(state: &State, now: Timestamp) -> Step {
         Phase::Searching { next_at, .. } => at(*next_at, search(state)),
         Phase::Held { .. } => Step::AskAPerson,
         Phase::Following { feed_id, next_at, status, is_cancel_tried, .. } => {
-            let can_be_cancelled = matches!(status, None | Some(FeedStatus::Submitted | FeedStatus::Unconfirmed));
+            let can_be_cancelled =
+                matches!(status, None | Some(FeedStatus::Submitted | FeedStatus::Unconfirmed));
             if state.is_cancel_wanted && !is_cancel_tried && can_be_cancelled {
                 return Step::Cancel { feed_id: feed_id.clone() };
             }
@@ -477,7 +477,8 @@ fn collect(state: &mut State, feed_id: String, now: Timestamp, is_cancelled: boo
         state.warning = None;
     }
     // A refused feed has its reasons ready; an accepted one is yet to be carried out.
-    let wait = if is_cancelled { SignedDuration::ZERO } else { SignedDuration::from_secs(COLLECT_AFTER_S[0]) };
+    let wait =
+        if is_cancelled { SignedDuration::ZERO } else { SignedDuration::from_secs(COLLECT_AFTER_S[0]) };
     state.phase = Phase::Collecting {
         feed_id,
         report_id: None,
@@ -543,7 +544,8 @@ fn report_named(state: &mut State, named: String, now: Timestamp) {
 
 fn failed(state: &mut State, retry_after_s: Option<u64>, now: Timestamp) {
     let wait = retry_after_s.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
-    let wait = wait.unwrap_or(FOLLOW_EVERY).clamp(SignedDuration::from_secs(1), SignedDuration::from_hours(1));
+    let wait =
+        wait.unwrap_or(FOLLOW_EVERY).clamp(SignedDuration::from_secs(1), SignedDuration::from_hours(1));
     match &mut state.phase {
         Phase::Sending { .. } => {
             state.warning = Some(Warning::Lost);

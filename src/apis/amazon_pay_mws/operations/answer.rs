@@ -97,10 +97,8 @@ fn order_id(name: &str, body: &[u8]) -> Result<Option<ObjectId>, Failure> {
     let unreadable = |problem: Unreadable| garbled(&problem.to_string());
     let Some(result) = root.result(&format!("{name}Result")).map_err(unreadable)? else { return Ok(None) };
     let text = result.text_of("AmazonOrderReferenceId").map_err(unreadable)?;
-    text.map(|text| {
-        ObjectId::new(text).map_err(|_| garbled("element AmazonOrderReferenceId cannot be read"))
-    })
-    .transpose()
+    text.map(|text| ObjectId::new(text).map_err(|_| garbled("element AmazonOrderReferenceId cannot be read")))
+        .transpose()
 }
 
 fn validation(name: &str, body: &[u8]) -> Result<Validation, Failure> {

@@ -156,13 +156,13 @@ fn gaps(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Probl
         let Some(at) = parameter.name.find(".N") else { continue };
         let prefix = &parameter.name[..at];
         for name in given.keys().filter(|name| parameter.is_named(name)) {
-            let number: Option<u16> = name.get(at + 1..).and_then(|rest| rest.split('.').next()?.parse().ok());
+            let number: Option<u16> =
+                name.get(at + 1..).and_then(|rest| rest.split('.').next()?.parse().ok());
             numbers.entry(prefix).or_default().extend(number);
         }
     }
-    let has_gap = |numbers: &BTreeSet<u16>| {
-        numbers.last().is_some_and(|last| usize::from(*last) != numbers.len())
-    };
+    let has_gap =
+        |numbers: &BTreeSet<u16>| numbers.last().is_some_and(|last| usize::from(*last) != numbers.len());
     let (prefix, _) = numbers.into_iter().find(|(_, numbers)| has_gap(numbers))?;
     Some(Problem::new(format!("{prefix}.N"), "has a gap", "number from 1 without leaving one out"))
 }
@@ -174,7 +174,8 @@ fn between(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Probl
         let remedy = "give only AccessToken, the newer of the two";
         problems.push(Problem::new("AddressConsentToken", "stands beside AccessToken", remedy));
     }
-    if operation.name == "CreateOrderReferenceForId" && given.get("ConfirmNow").is_some_and(|is| is == "true") {
+    if operation.name == "CreateOrderReferenceForId" && given.get("ConfirmNow").is_some_and(|is| is == "true")
+    {
         let total = "OrderReferenceAttributes.OrderTotal.Amount";
         if !given.contains_key(total) {
             let remedy = "give the order's total, or leave ConfirmNow out";

@@ -18,8 +18,8 @@ use crate::apis::pace::Quota;
 pub use self::answer::{Answer, Validation};
 pub use self::call::{Call, LostAnswer};
 pub(in crate::apis::amazon_pay_mws) use self::check::{CURRENCIES, amount_problem, is_reference, is_xml};
-pub use self::parameters::{Parameter, Value};
 use self::parameters as p;
+pub use self::parameters::{Parameter, Value};
 use super::kind::ObjectKind;
 
 /// What an operation's answer shows (section 3.4).
@@ -124,11 +124,6 @@ pub const OPERATIONS: &[Operation] = &[
     op("SetBillingAgreementDetails", Group::Write, p::SET_AGREEMENT, AGREEMENT),
     op("ConfirmBillingAgreement", Group::Write, p::CONFIRM_AGREEMENT, Shows::Nothing),
     op("ValidateBillingAgreement", Group::Write, p::VALIDATE_AGREEMENT, Shows::Validation),
-    op(
-        "AuthorizeOnBillingAgreement",
-        Group::Write,
-        p::AUTHORIZE_ON_AGREEMENT,
-        Shows::AuthorizationAndOrder,
-    ),
+    op("AuthorizeOnBillingAgreement", Group::Write, p::AUTHORIZE_ON_AGREEMENT, Shows::AuthorizationAndOrder),
     op("CloseBillingAgreement", Group::Write, p::CLOSE_AGREEMENT, Shows::Nothing),
 ];

@@ -209,7 +209,10 @@ pub(super) const SET_AGREEMENT: &[Parameter] = &[
     AGREEMENT_ID,
     may("BillingAgreementAttributes.PlatformId", UnboundedText),
     may("BillingAgreementAttributes.SellerNote", Text(1024)),
-    may("BillingAgreementAttributes.SellerBillingAgreementAttributes.SellerBillingAgreementId", UnboundedText),
+    may(
+        "BillingAgreementAttributes.SellerBillingAgreementAttributes.SellerBillingAgreementId",
+        UnboundedText,
+    ),
     may("BillingAgreementAttributes.SellerBillingAgreementAttributes.StoreName", UnboundedText),
     may("BillingAgreementAttributes.SellerBillingAgreementAttributes.CustomInformation", UnboundedText),
     may(

@@ -93,15 +93,13 @@ fn charset(content_type: &str) -> Option<&str> {
 /// # Errors
 /// When there is no such header, or the quoting has no end.
 pub fn table(text: &str, first_columns: &[&'static str]) -> Result<Table, BadFile> {
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut preamble = BTreeMap::new();
     let mut columns: Option<Vec<String>> = None;
     let mut records = Vec::new();
     for (number, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| BadFile::Broken {
-            line: error.position().map_or(0, csv::Position::line),
-        })?;
+        let record = record
+            .map_err(|error| BadFile::Broken { line: error.position().map_or(0, csv::Position::line) })?;
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() > MOST_CELLS || records.len() >= MOST_ROWS {
             return Err(BadFile::Broken { line });

@@ -116,12 +116,7 @@ impl ReportType {
 }
 
 /// Asks for a report over a half-open time; where the region takes it, for this marketplace.
-pub fn request(
-    kind: ReportType,
-    from: Timestamp,
-    until: Timestamp,
-    marketplace_id: Option<&str>,
-) -> Ask {
+pub fn request(kind: ReportType, from: Timestamp, until: Timestamp, marketplace_id: Option<&str>) -> Ask {
     let ask = Ask::new(Section::Reports, "RequestReport")
         .with("ReportType", kind.name())
         .with("StartDate", time(from))
@@ -137,9 +132,7 @@ pub fn look(request_ids: &[&str]) -> Option<Ask> {
     let ask = Ask::new(Section::Reports, "GetReportRequestList").with("MaxCount", "100");
     let ids = request_ids.iter().take(100).enumerate();
     (!request_ids.is_empty()).then(|| {
-        ids.fold(ask, |ask, (position, id)| {
-            ask.with(format!("ReportRequestIdList.Id.{}", position + 1), *id)
-        })
+        ids.fold(ask, |ask, (position, id)| ask.with(format!("ReportRequestIdList.Id.{}", position + 1), *id))
     })
 }
 

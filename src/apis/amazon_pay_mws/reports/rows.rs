@@ -203,7 +203,9 @@ fn columns(kind: ReportType) -> Option<Columns> {
             let amount: &[&str] = &["AuthorizationAmount"];
             of("AmazonAuthorizationId", "AuthorizationStatus", amount, "AuthorizationReferenceId")
         }
-        ReportType::Capture => of("AmazonCaptureId", "CaptureStatus", &["CaptureAmount"], "CaptureReferenceId"),
+        ReportType::Capture => {
+            of("AmazonCaptureId", "CaptureStatus", &["CaptureAmount"], "CaptureReferenceId")
+        }
         ReportType::Refund => of("AmazonRefundId", "RefundStatus", &["RefundAmount"], "RefundReferenceId"),
     }
 }
@@ -242,7 +244,8 @@ fn transaction_row(columns: &Columns, cells: &Cells<'_>) -> Result<TransactionRo
     }
     let mut related = BTreeMap::new();
     let ids = cells.table.columns.iter();
-    for column in ids.filter(|name| name.starts_with("Amazon") && name.ends_with("Id") && *name != columns.id) {
+    for column in ids.filter(|name| name.starts_with("Amazon") && name.ends_with("Id") && *name != columns.id)
+    {
         if let Some(id) = cells.optional(column, plain)? {
             related.insert(column.clone(), id);
         }

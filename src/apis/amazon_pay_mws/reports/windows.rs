@@ -228,7 +228,12 @@ impl Pull {
     ///
     /// # Errors
     /// When the range or the type cannot be pulled.
-    pub fn new(kind: ReportType, from: Timestamp, until: Timestamp, now: Timestamp) -> Result<Pull, BadRange> {
+    pub fn new(
+        kind: ReportType,
+        from: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Pull, BadRange> {
         if !kind.can_be_requested() {
             return Err(BadRange::NotRequestable);
         }
@@ -256,9 +261,8 @@ impl Pull {
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        let count = |wanted: fn(&Phase) -> bool| {
-            self.windows.iter().filter(|window| wanted(&window.phase)).count()
-        };
+        let count =
+            |wanted: fn(&Phase) -> bool| self.windows.iter().filter(|window| wanted(&window.phase)).count();
         Progress {
             days: self.windows.len(),
             done: count(|phase| matches!(phase, Phase::Fetched { .. } | Phase::Empty)),
@@ -295,8 +299,12 @@ pub fn next_step(pull: &Pull, now: Timestamp) -> Step {
             Phase::Unnamed { request_id, next_at } if *next_at <= now => {
                 return Step::Name { window, request_id: request_id.clone() };
             }
-            Phase::Requested { request_id, next_at } if *next_at <= now => request_ids.push(request_id.clone()),
-            Phase::Ready { next_at, .. } | Phase::Unnamed { next_at, .. } | Phase::Requested { next_at, .. } => {
+            Phase::Requested { request_id, next_at } if *next_at <= now => {
+                request_ids.push(request_id.clone())
+            }
+            Phase::Ready { next_at, .. }
+            | Phase::Unnamed { next_at, .. }
+            | Phase::Requested { next_at, .. } => {
                 later(*next_at);
             }
             _ => {}
@@ -332,7 +340,10 @@ pub fn about_to(mut pull: Pull, step: &Step, now: Timestamp) -> Pull {
 pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
     let wait = |seconds: Option<u64>| {
         let asked = seconds.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
-        plus(now, asked.unwrap_or(LOOK_EVERY).clamp(SignedDuration::from_secs(1), SignedDuration::from_hours(1)))
+        plus(
+            now,
+            asked.unwrap_or(LOOK_EVERY).clamp(SignedDuration::from_secs(1), SignedDuration::from_hours(1)),
+        )
     };
     match outcome {
         Outcome::Requested { window, row } => {

@@ -91,7 +91,10 @@ impl Element {
     }
 
     /// The only child of that name, or none. An error when there are two or it is a foreign one.
-    pub(in crate::apis::amazon_pay_mws) fn one(&self, name: &'static str) -> Result<Option<&Element>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn one(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<&Element>, Unreadable> {
         let mut named = self.children.iter().filter(|child| child.name == name);
         let first = named.next();
         if named.next().is_some() {
@@ -115,7 +118,10 @@ impl Element {
     }
 
     /// The only element at the end of a path of names, or none.
-    pub(in crate::apis::amazon_pay_mws) fn at(&self, path: &[&'static str]) -> Result<Option<&Element>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn at(
+        &self,
+        path: &[&'static str],
+    ) -> Result<Option<&Element>, Unreadable> {
         let mut place = self;
         for name in path {
             match place.one(name)? {
@@ -127,7 +133,10 @@ impl Element {
     }
 
     /// All children of that name. An error when one of them is foreign.
-    pub(in crate::apis::amazon_pay_mws) fn all(&self, name: &'static str) -> Result<Vec<&Element>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn all(
+        &self,
+        name: &'static str,
+    ) -> Result<Vec<&Element>, Unreadable> {
         let named: Vec<&Element> = self.children.iter().filter(|child| child.name == name).collect();
         if named.iter().any(|child| child.is_foreign) { Err(Unreadable::Foreign(name)) } else { Ok(named) }
     }
@@ -144,12 +153,18 @@ impl Element {
 
     /// The text of the only child of that name; none when there is no such child or it is empty.
     /// An error when it is no plain short line.
-    pub(in crate::apis::amazon_pay_mws) fn text_of(&self, name: &'static str) -> Result<Option<&str>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn text_of(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<&str>, Unreadable> {
         self.text_at(&[name])
     }
 
     /// The text at the end of a path, as [`Element::text_of`].
-    pub(in crate::apis::amazon_pay_mws) fn text_at(&self, path: &[&'static str]) -> Result<Option<&str>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn text_at(
+        &self,
+        path: &[&'static str],
+    ) -> Result<Option<&str>, Unreadable> {
         let text = self.at(path)?.and_then(Element::text);
         let is_plain =
             text.is_none_or(|text| text.len() <= LONGEST_TEXT_BYTES && !text.chars().any(char::is_control));

@@ -136,7 +136,10 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
 }
 
 /// A short word of the provider, letter for letter.
-pub(in crate::apis::amazon_pay_mws) fn word<'a>(place: &'a Element, path: &[&'static str]) -> Result<Option<&'a str>, Unreadable> {
+pub(in crate::apis::amazon_pay_mws) fn word<'a>(
+    place: &'a Element,
+    path: &[&'static str],
+) -> Result<Option<&'a str>, Unreadable> {
     let last = path.last().copied().unwrap_or("(root)");
     let text = place.text_at(path)?;
     if text.is_some_and(|text| text.len() > LONGEST_WORD_BYTES) {
