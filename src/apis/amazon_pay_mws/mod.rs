@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod config;
+mod csv_rows;
 pub mod feeds;
 pub mod kind;
 pub mod lifecycle;

@@ -5,7 +5,7 @@ use super::*;
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
 use crate::apis::pace::Quota;
 use crate::apis::secret::Secret;
-use crate::apis::transport::{BoxFuture, TransportError};
+use crate::apis::transport::{BoxFuture, Method, Request};
 use crate::clock::VirtualClock;
 
 const ID: &str = "S01-1234567-1234567-A012345";

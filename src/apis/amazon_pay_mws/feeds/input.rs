@@ -10,6 +10,7 @@ use std::io::{BufRead, Read};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::request::{BatchOperation, BatchRequest, Field};
+use crate::apis::amazon_pay_mws::csv_rows::Rows;
 use crate::apis::amazon_pay_mws::kind;
 use crate::apis::amazon_pay_mws::operations::{CURRENCIES, amount_problem, is_reference, is_xml};
 use crate::payments::money::Money;
@@ -123,17 +124,15 @@ impl Reading {
     }
 
     fn csv(&mut self, input: impl BufRead) {
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
-        let mut record = csv::ByteRecord::new();
+        let mut rows = Rows::new(input);
         let mut columns: Option<Vec<String>> = None;
         loop {
-            match reader.read_byte_record(&mut record) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(_) => return self.problem(reader.position().line(), "", "cannot be read any further"),
-            }
-            let line = record.position().map_or(0, csv::Position::line);
-            let cells: Result<Vec<&str>, _> = record.iter().map(std::str::from_utf8).collect();
+            let (line, cells) = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return,
+                Err(line) => return self.problem(line, "", "cannot be read any further"),
+            };
+            let cells: Result<Vec<&str>, _> = cells.into_iter().map(std::str::from_utf8).collect();
             let Ok(cells) = cells else {
                 self.problem(line, "", "is not UTF-8: save the file in that encoding");
                 continue;

@@ -11,6 +11,8 @@ pub mod fold;
 pub mod input;
 pub mod request;
 pub mod result;
+#[cfg(test)]
+mod result_tests;
 pub mod steps;
 #[cfg(test)]
 mod tests;
