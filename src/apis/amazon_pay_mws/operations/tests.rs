@@ -17,7 +17,7 @@ type Given = BTreeMap<String, String>;
 /// A good value of every sort.
 fn good(value: Value) -> &'static str {
     match value {
-        Value::Text(_) | Value::UnboundedText | Value::BuyerToken => "words & <more> Größe",
+        Value::Text(_) | Value::UnboundedText | Value::BuyerToken => "words & <ö>",
         Value::Reference => "order_1-a",
         Value::Id(ObjectKind::OrderReference) => ORDER_ID,
         Value::Id(ObjectKind::Authorization) => AUTHORIZATION_ID,

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::apis::amazon_pay_mws::csv_rows::Rows;
+
 /// The most rows of one file.
 pub const MOST_ROWS: usize = 5_000_000;
 /// The most cells of one row.
@@ -93,27 +95,28 @@ fn charset(content_type: &str) -> Option<&str> {
 /// # Errors
 /// When there is no such header, or the quoting has no end.
 pub fn table(text: &str, first_columns: &[&'static str]) -> Result<Table, BadFile> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut rows = Rows::new(text.as_bytes());
     let mut preamble = BTreeMap::new();
     let mut columns: Option<Vec<String>> = None;
     let mut records = Vec::new();
-    for (number, record) in reader.records().enumerate() {
-        let record = record
-            .map_err(|error| BadFile::Broken { line: error.position().map_or(0, csv::Position::line) })?;
-        let line = record.position().map_or(0, csv::Position::line);
+    for number in 0_usize.. {
+        let Some((line, cells)) = rows.next().map_err(|line| BadFile::Broken { line })? else { break };
+        let cells: Result<Vec<&str>, _> = cells.into_iter().map(std::str::from_utf8).collect();
+        let record = cells.map_err(|_| BadFile::Encoding("UTF-8"))?;
         if record.len() > MOST_CELLS || records.len() >= MOST_ROWS {
             return Err(BadFile::Broken { line });
         }
-        let first = record.get(0).unwrap_or_default().trim();
+        let first = record.first().copied().unwrap_or_default().trim();
         if columns.is_some() {
-            records.push(Record { line, cells: record.iter().map(str::to_owned).collect() });
+            records.push(Record { line, cells: record.into_iter().map(str::to_owned).collect() });
         } else if is_header(first, first_columns) {
             let names: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
             let count = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
             columns = Some(names.into_iter().take(count).collect());
         } else if number >= LATEST_HEADER {
             break;
-        } else if let Some(value) = record.get(1).map(str::trim).filter(|value| !value.is_empty()) {
+        } else if let Some(value) = record.get(1).map(|value| value.trim()).filter(|value| !value.is_empty())
+        {
             // The first of two equal keys counts: the documentation prints SellerId twice.
             preamble.entry(first.to_owned()).or_insert_with(|| value.to_owned());
         }
