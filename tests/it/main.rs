@@ -10,6 +10,7 @@ mod aps_batch;
 mod binary;
 mod layout;
 mod memory;
+mod mws_batch;
 mod process;
 mod sdk_node;
 mod sdk_python;

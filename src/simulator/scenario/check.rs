@@ -34,6 +34,10 @@ pub(super) fn check(written: Written, text: &str, folder: &Path) -> Result<Scena
         scenario.accounts.extend(self::account(account, folder, &mut findings));
     }
     unique(&scenario.accounts, &mut findings);
+    for (position, conduct) in written.mws.into_iter().enumerate() {
+        let conduct = findings.enter("mws", position, conduct);
+        scenario.mws.push(super::mws::conduct(conduct, &scenario.accounts, &mut findings));
+    }
     for (position, population) in written.population.into_iter().enumerate() {
         let population = findings.enter("population", position, population);
         scenario.populations.extend(self::population(population, &scenario.accounts, &mut findings));
@@ -53,7 +57,7 @@ pub(super) fn check(written: Written, text: &str, folder: &Path) -> Result<Scena
     }
 }
 
-struct Findings<'text> {
+pub(super) struct Findings<'text> {
     text: &'text str,
     problems: Vec<Problem>,
     place: (Option<usize>, String),
@@ -65,13 +69,13 @@ impl Findings<'_> {
         spanned.into_inner()
     }
 
-    fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         let (line, section) = self.place.clone();
         let key = format!("{section}.{key}");
         self.problems.push(Problem { line, key, problem: problem.into(), remedy: remedy.into() });
     }
 
-    fn share(&mut self, key: &str, share: f64) {
+    pub(super) fn share(&mut self, key: &str, share: f64) {
         if !(0.0..=1.0).contains(&share) {
             self.add(key, format!("`{share}` is no share"), "write a number from 0 to 1");
         }

@@ -4,6 +4,7 @@
 //! provider behaves, the network.
 
 mod check;
+mod mws;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use super::fate::Fates;
 use super::fault::Fault;
 use super::provider::Quota;
 
+pub use mws::MwsConduct;
 pub use problem::{Problem, ScenarioError};
 
 /// The annotated example that ships with the program.
@@ -30,6 +32,8 @@ pub struct Scenario {
     pub date_tolerance: Option<Duration>,
     /// The merchants.
     pub accounts: Vec<Account>,
+    /// How the pretend MWS behaves towards single accounts.
+    pub mws: Vec<MwsConduct>,
     /// What exists when the simulator starts, and what API calls will bring to life.
     pub populations: Vec<Population>,
     /// What goes wrong.

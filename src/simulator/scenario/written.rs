@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::fault::FaultKind;
+use super::mws::WrittenMws;
 use super::problem::{Problem, ScenarioError, line_of};
 
 #[derive(Debug, Deserialize)]
@@ -18,6 +19,8 @@ pub(super) struct Written {
     pub(super) date_tolerance_s: Option<Seconds>,
     #[serde(default)]
     pub(super) account: Vec<Spanned<WrittenAccount>>,
+    #[serde(default)]
+    pub(super) mws: Vec<Spanned<WrittenMws>>,
     #[serde(default)]
     pub(super) population: Vec<Spanned<WrittenPopulation>>,
     #[serde(default)]

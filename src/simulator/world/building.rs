@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::super::amazon_pay_mws::{MwsMerchant, MwsProvider};
+use super::super::amazon_pay_mws::{MwsMerchant, MwsProvider, PlannedStatus};
 use super::super::amazon_pay_v2::{AmazonPayV2, Merchant};
 use super::super::fate::weighted;
 use super::super::plan::Plan;
@@ -15,7 +15,10 @@ use super::super::provider::{Provider, Random};
 use super::super::scenario::{Account, Api, Credentials, Population, Problem, Scenario, ScenarioError};
 use super::{PlantedId, World};
 
-pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
+pub(super) fn providers(
+    scenario: &Scenario,
+    now: Timestamp,
+) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
     let (mut merchants, mut sellers, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for account in &scenario.accounts {
         match &account.credentials {
@@ -49,7 +52,18 @@ pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, S
             remedy: "give an RSA key of 2048 bits or more".to_owned(),
         }),
     }
-    providers.push(Box::new(MwsProvider::new(sellers)));
+    let mut mws = MwsProvider::new(sellers);
+    for conduct in &scenario.mws {
+        let Some(account) = scenario.account(&conduct.account) else { continue };
+        let seller = account.merchant_id.as_str();
+        mws.set_habits_of(seller, conduct.habits.clone());
+        for (from, until, status) in &conduct.service_status {
+            let at = |after: &Duration| now.checked_add(*after).unwrap_or(Timestamp::MAX);
+            let planned = PlannedStatus { from: at(from), until: until.as_ref().map(at), status: *status };
+            mws.plan_service_status(seller, planned);
+        }
+    }
+    providers.push(Box::new(mws));
     if problems.is_empty() { Ok(providers) } else { Err(ScenarioError { problems }) }
 }
 
