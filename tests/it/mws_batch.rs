@@ -1,6 +1,8 @@
 //! Batches in memory: the client's step machine against the simulator, killed at every step, its answers and
 //! its requests lost. Never a doubled submission, never a lost one, every request accounted for.
 
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

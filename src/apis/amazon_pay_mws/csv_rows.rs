@@ -7,6 +7,9 @@
 
 use std::io::{Chain, Read};
 
+/// The line where a row begins, from 1, and its cells.
+pub(in crate::apis::amazon_pay_mws) type Row<'a> = (u64, Vec<&'a [u8]>);
+
 /// Reads row by row.
 pub(in crate::apis::amazon_pay_mws) struct Rows<R: Read> {
     reader: csv::Reader<Chain<R, &'static [u8]>>,
@@ -26,7 +29,7 @@ impl<R: Read> Rows<R> {
     ///
     /// # Errors
     /// The line where the input cannot be read any further.
-    pub(in crate::apis::amazon_pay_mws) fn next(&mut self) -> Result<Option<(u64, Vec<&[u8]>)>, u64> {
+    pub(in crate::apis::amazon_pay_mws) fn next(&mut self) -> Result<Option<Row<'_>>, u64> {
         loop {
             match self.reader.read_byte_record(&mut self.record) {
                 Ok(true) => {}

@@ -101,7 +101,7 @@ pub(super) fn file(
     if body.is_empty() {
         return None;
     }
-    let lines: Vec<String> = std::iter::once(header).chain(body.iter().rev()).map(|row| line(row)).collect();
+    let lines: Vec<String> = std::iter::once(header).chain(body.iter().rev()).map(line).collect();
     Some((lines.join("\n") + "\n").into_bytes())
 }
 
