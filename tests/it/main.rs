@@ -8,6 +8,7 @@
 
 mod aps_batch;
 mod binary;
+mod killing;
 mod layout;
 mod memory;
 mod process;
