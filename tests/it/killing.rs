@@ -20,7 +20,7 @@ use crate::process::{Host, Planted, Running};
 
 /// Clients that enrol at the same time, and objects that each enrols in one life of the daemon.
 const CLIENTS: u64 = 4;
-const OBJECTS_A_CLIENT: u64 = 6;
+const OBJECTS_A_CLIENT: u64 = 4;
 
 /// How often the process is killed: `RECONCILED_KILLS`, or what the suite has time for.
 fn kills(otherwise: u64) -> u64 {
@@ -209,7 +209,6 @@ async fn killed_under_load_it_loses_nothing_and_tells_every_decline() {
 /// What was done to which bytes of a file.
 #[derive(Debug)]
 struct Harm {
-    file: PathBuf,
     from: usize,
     is_journal: bool,
 }
@@ -245,7 +244,7 @@ fn harm(store: &Path, random: &mut Random) -> Harm {
         bytes[from..from + length].fill(0);
     }
     fs::write(&file, bytes).unwrap();
-    Harm { file, from, is_journal }
+    Harm { from, is_journal }
 }
 
 /// The text of a journal file from the entry on that a place lies in (64 bytes of header, then entries: 56
