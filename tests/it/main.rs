@@ -8,11 +8,14 @@
 
 mod aps_batch;
 mod binary;
+mod killing;
 mod layout;
 mod memory;
 mod mws_batch;
+mod power;
 mod process;
 mod sdk_node;
 mod sdk_python;
 mod stories;
+mod systemd;
 mod world;
