@@ -4,6 +4,8 @@
 
 mod layout;
 mod memory;
+mod months;
+mod months_run;
 mod sdk_node;
 mod sdk_python;
 mod stories;
