@@ -1,4 +1,38 @@
 //! `reconciled` sees every Amazon Pay transaction through to its final state.
+//!
+//! The store knows what is owed. A loop asks what is owed now, does it, and writes down that it is done:
+//! objects owed a poll, messages owed to a chat, days owed a report. So a restart needs no recovery code.
+//!
+//! ```text
+//! enrol ─▶ store ─▶ due ─▶ poll ─▶ decide ─▶ commit ─▶ alert (now) / report (tonight)
+//! control  store    store  apis    payments   store     alerts        reports
+//! ```
+//!
+//! # The rooms, in reading order
+//!
+//! - [`payments`]: what an object is, what a state means, what a new sight of it implies, when to look
+//!   again. Pure: no clock, no network, no storage, no provider's name.
+//! - [`apis`]: how to ask each provider about one object, within its budget. A new one is a folder there and
+//!   a line in `src/apis/registry.rs`.
+//! - [`store`]: facts in a synced journal, an index that can be rebuilt from it; one commit per decision.
+//! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
+//! - [`alerts`]: outbox → words → target.
+//! - [`reports`]: which rows go in which file of a finished day.
+//! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
+//! - [`config`]: config.toml, checked; all problems at once.
+//! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
+//! - [`cli`]: one file a command.
+//! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
+//! - [`clock`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
+//!
+//! # The rules
+//!
+//! - Which room may name which is written down in `tests/it/layout.rs`, which refuses any other arrow.
+//! - Decisions are pure functions; effects live in loops. Time and the network come in from outside, so a
+//!   month of operation runs in seconds.
+//! - Nothing is concluded about money from an error; what is unknown is kept word for word, set apart, told.
+//! - Amounts are exact decimals with their currency. Secrets print as hidden; buyer data is never read.
+//! - No "running" state is on disk: a crash costs one repeated question or message, never a lost one.
 
 pub mod alerts;
 pub mod apis;

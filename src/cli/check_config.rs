@@ -23,6 +23,9 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
         }
         Ok(config) => {
             println!("{}", summary(path, &config));
+            for account in config.unheard() {
+                println!("note: no alert target hears of declines of account {account}");
+            }
             if arguments.no_secrets {
                 println!("secrets were not looked for");
             }

@@ -50,6 +50,15 @@ pub struct Config {
     pub reports: reports::config::ReportsConfig,
 }
 
+impl Config {
+    /// Accounts whose declines no alert target would hear of: worth a word before money is lost in silence.
+    pub fn unheard(&self) -> Vec<&AccountName> {
+        let is_unheard =
+            |account: &&AccountConfig| !self.alerts.routes.is_heard(&account.name, account.api.is_sandbox());
+        self.accounts.iter().filter(is_unheard).map(|account| &account.name).collect()
+    }
+}
+
 /// `[store]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -332,7 +341,8 @@ fn read_reports(
     findings: &mut Findings<'_>,
 ) -> Option<reports::config::ReportsConfig> {
     let written: reports::config::ReportsSection = section::read(table, "reports", findings)?;
-    match written.resolve(surroundings.logs.as_deref()) {
+    let logs = surroundings.logs.as_deref().unwrap_or(Path::new("/var/log/reconciled"));
+    match written.resolve(Some(logs)) {
         Ok(config) => {
             let zone = crate::timetable::zone(&config.zone_name);
             match zone.and_then(|zone| crate::timetable::Timetable::new(&config.schedule, zone)) {

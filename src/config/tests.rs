@@ -1,1 +1,166 @@
+use super::*;
+use proptest::prelude::*;
 
+const SHIPPED: &str = include_str!("../../config.toml");
+
+fn blind(text: &str) -> (Option<Config>, Vec<String>) {
+    let (config, problems) =
+        read(text, Path::new("/etc/reconciled/config.toml"), &Surroundings::default(), true);
+    (config, problems.iter().map(ToString::to_string).collect())
+}
+
+const LEAST: &str = r#"
+[[account]]
+name = "shop"
+api = "amazon-pay-v2"
+region = "eu"
+environment = "live"
+public_key_id = "LIVE-KEY"
+private_key = "credential:key"
+"#;
+
+#[test]
+fn the_shipped_file_is_good_and_says_the_defaults() {
+    let (shipped, problems) = blind(SHIPPED);
+    assert_eq!(problems, Vec::<String>::new());
+    let shipped = shipped.unwrap();
+    let (least, problems) = blind(LEAST);
+    assert_eq!(problems, Vec::<String>::new());
+    let least = least.unwrap();
+    assert_eq!(shipped.store, least.store);
+    assert_eq!(shipped.control, least.control);
+    assert_eq!(shipped.log, least.log);
+    assert_eq!(shipped.polling, least.polling);
+    assert_eq!(shipped.reports.schedule, least.reports.schedule);
+    assert_eq!(shipped.reports.zone_name, least.reports.zone_name);
+    assert_eq!(shipped.reports.folder, least.reports.folder);
+    let policies = |config: &Config| config.accounts[0].policies.clone();
+    assert_eq!(policies(&shipped), policies(&least));
+    assert_eq!(policies(&least).values().next(), Some(&Policy::default()));
+    assert_eq!(shipped.accounts[0].api.quotas(), least.accounts[0].api.quotas());
+}
+
+/// The keys that a section knows, as its own complaint about an unknown one lists them.
+fn known_keys(section: &str) -> Vec<String> {
+    let (_, problems) = blind(&format!("{LEAST}\n{section}\nno_such_key = 1\n"));
+    let listing = problems.iter().find(|problem| problem.contains("no_such_key")).expect("it is refused");
+    let (_, keys) = listing.split_once("expected ").expect("it lists the known ones");
+    keys.trim_start_matches("one of ")
+        .replace(" or ", ", ")
+        .split(", ")
+        .map(|key| key.trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_key_that_can_be_written_stands_in_the_shipped_file() {
+    let sections = [
+        "[store]",
+        "[log]",
+        "[polling]",
+        "[poll]",
+        "[reports]",
+        "[[alert]]\nname = \"x\"\nkind = \"slack\"\nurl = \"credential:x\"",
+        "[[account]]\nname = \"a\"\napi = \"amazon-pay-v2\"",
+        "[[account]]\nname = \"a\"\napi = \"amazon-pay-mws\"",
+    ];
+    for section in sections {
+        let keys = known_keys(section);
+        assert!(keys.len() >= 2, "{section}: {keys:?}");
+        for key in keys {
+            let is_written = SHIPPED.lines().any(|line| {
+                line.trim_start_matches('#')
+                    .trim_start()
+                    .strip_prefix(&key)
+                    .is_some_and(|rest| rest.trim_start().starts_with('='))
+            });
+            assert!(is_written, "{key} of {section} does not stand in config.toml");
+        }
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_line_key_and_remedy() {
+    let (config, problems) = blind(
+        "[store]\nfolder = \"relative\"\ncache_mib = 1\n\
+         [log]\nformat = \"loud\"\n\
+         [poll]\ninterval = \"soon\"\n\
+         [reports]\ntime_zone = \"Europe/Atlantis\"\n\
+         [surprise]\n\
+         [[account]]\nname = \"a b\"\napi = \"amazon-pay-v2\"\nregion = \"moon\"\nenvironment = \"live\"\n\
+         public_key_id = \"SANDBOX-X\"\nprivate_key = \"-----BEGIN PRIVATE KEY-----\"\n\
+         [[account]]\nname = \"c\"\napi = \"paypal\"\n\
+         [[alert]]\nname = \"x\"\nkind = \"pigeon\"\nurl = \"https://hooks.slack.com/services/canary\"\n",
+    );
+    assert!(config.is_none());
+    for expected in [
+        "line 2: store.folder",
+        "line 3: store.cache_mib",
+        "line 5: log.format",
+        "line 7: poll.interval",
+        "line 9: reports.time_zone",
+        "surprise",
+        "account.0.name",
+        "account.0.region",
+        "account.0.private_key",
+        "account.1.api",
+        "alert.0.kind",
+    ] {
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} in {problems:#?}");
+    }
+    let all = problems.join("\n");
+    assert!(!all.contains("BEGIN PRIVATE") && !all.contains("canary"), "{all}");
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line() {
+    let (_, problems) = blind("[store]\nfolder = \n");
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with("line 2: file: is not TOML"), "{problems:?}");
+}
+
+#[test]
+fn names_are_used_once() {
+    let (_, problems) = blind(&format!("{LEAST}{LEAST}"));
+    assert!(
+        problems.iter().any(|problem| problem.contains("account.1.name") && problem.contains("twice")),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn folders_come_from_the_service_manager_when_left_out() {
+    let surroundings = Surroundings {
+        state: Some("/var/lib/x".into()),
+        runtime: Some("/run/x".into()),
+        logs: Some("/var/log/x".into()),
+        ..Surroundings::default()
+    };
+    let (config, problems) = read(LEAST, Path::new("c"), &surroundings, true);
+    assert_eq!(problems, Vec::new());
+    let config = config.unwrap();
+    assert_eq!(config.store.folder, Path::new("/var/lib/x/store"));
+    assert_eq!(config.control.socket, Path::new("/run/x/control.sock"));
+    assert_eq!(config.reports.folder, Path::new("/var/log/x/reports"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "(\\[{0,2}(store|poll|account|alert|reports)\\]{0,2}\n)?([a-z_]{1,12} ?= ?[\"a-z0-9\\[\\]{}=.,-]{0,20}\n){0,6}") {
+        let (config, problems) = blind(&text);
+        prop_assert!(config.is_some() || !problems.is_empty());
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_shipped_file_never_panics(place in 0usize..10_000, byte in 32u8..127) {
+        let mut bytes = SHIPPED.as_bytes().to_vec();
+        let place = place % bytes.len();
+        bytes[place] = byte;
+        if let Ok(text) = String::from_utf8(bytes) {
+            let (config, problems) = blind(&text);
+            prop_assert!(config.is_some() || !problems.is_empty());
+        }
+    }
+}

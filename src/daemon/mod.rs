@@ -132,6 +132,9 @@ impl Daemon {
     /// When the store, the configuration or the control socket cannot be used.
     pub async fn start(config: Config, outside: Outside) -> Result<Arc<Daemon>, StartError> {
         let socket = config.control.socket.clone();
+        for account in config.unheard() {
+            tracing::warn!(%account, "no alert target hears of declines of this account");
+        }
         let daemon = Daemon::start_rooms(config, outside, machine_disk()).await?;
         daemon.start_base(server::Options::at(socket)).await?;
         Ok(daemon)

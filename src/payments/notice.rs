@@ -98,6 +98,9 @@ impl Notice<'_> {
             (None, true) => "Look at the order and decide.".to_owned(),
             (None, false) => advice.to_owned(),
         };
+        if is_decline && previous.is_some_and(|from| is_past_opening(lifecycle, from)) {
+            alert.advice.push_str(" It had been authorized before, so the goods may have shipped: stop them if you can, else ask the buyer to pay in another way.");
+        }
         Some(alert)
     }
 
@@ -166,6 +169,17 @@ impl Notice<'_> {
         alert.occurred_at = milestone.at;
         alert
     }
+}
+
+/// Whether a state is, or directly follows, one that was open for use: an authorization that was granted.
+fn is_past_opening(lifecycle: &dyn Lifecycle, word: &str) -> bool {
+    let Some(facts) = lifecycle.state(word) else { return false };
+    facts.outcome == Outcome::Open
+        || lifecycle.states().iter().filter_map(|state| lifecycle.state(state)).any(|state| {
+            state.outcome == Outcome::Open
+                && facts.phase == super::lifecycle::Phase::Moving
+                && state.next.contains(&facts.name)
+        })
 }
 
 fn loudness(tone: Tone) -> u8 {

@@ -142,7 +142,7 @@ impl Record {
     }
 
     /// Adds details that were missing. `None` when nothing is new; an error when one contradicts.
-    pub fn enrich(&self, details: &Details) -> Result<Option<Record>, Conflict> {
+    pub fn enrich(&self, details: &Details) -> Result<Option<Record>, Box<Conflict>> {
         let mut merged = self.details.clone();
         fill(&self.object, "amount", &mut merged.amount, &details.amount)?;
         fill(
@@ -204,11 +204,14 @@ fn fill<T: Clone + PartialEq + std::fmt::Debug + std::fmt::Display>(
     field: &'static str,
     stored: &mut Option<T>,
     given: &Option<T>,
-) -> Result<(), Conflict> {
+) -> Result<(), Box<Conflict>> {
     match (stored.as_ref(), given) {
-        (Some(old), Some(new)) if old != new => {
-            Err(Conflict { object: object.clone(), field, stored: old.to_string(), given: new.to_string() })
-        }
+        (Some(old), Some(new)) if old != new => Err(Box::new(Conflict {
+            object: object.clone(),
+            field,
+            stored: old.to_string(),
+            given: new.to_string(),
+        })),
         (None, Some(new)) => {
             *stored = Some(new.clone());
             Ok(())

@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 
 use super::decide::{Decision, Setting};
+use super::lifecycle::{Outcome, Phase};
 use super::notice::Notice;
 use super::observation::Failure;
 use super::planted::{Bug, is_planted};
-use super::record::{Quarantine, Record};
+use super::record::{Quarantine, Record, Transition};
 use super::schedule::{after_failures, jittered, later};
 
 /// Waits between looks while "not found" may still mean "not yet visible".
@@ -96,5 +97,19 @@ fn set_apart(
     let quarantine = Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None };
     record.quarantine = Some(quarantine.clone());
     let alert = Notice { record: &record, look: setting.look, now }.quarantined(&quarantine);
-    Decision { record, transition: None, enrol: Vec::new(), alerts: vec![alert], is_news: true }
+    let transition = Transition {
+        object: record.object.clone(),
+        from: record.state().map(str::to_owned),
+        // Nothing was seen: the row says so, and leaves the state as it was.
+        to: record.state().unwrap_or("unseen").to_owned(),
+        reasons: Vec::new(),
+        phase: Phase::Resting,
+        outcome: Outcome::Undecided,
+        amount: record.amount(),
+        merchant_reference: record.merchant_reference().map(str::to_owned),
+        happened_at: now,
+        seen_at: now,
+        note: format!("quarantined: {cause}"),
+    };
+    Decision { record, transition: Some(transition), enrol: Vec::new(), alerts: vec![alert], is_news: true }
 }

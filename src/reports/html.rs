@@ -113,7 +113,7 @@ pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         ages: age_rows(figures),
         totals: total_rows(frame, filed),
         movement: movement_rows(figures),
-        decline_columns: DECLINE_COLUMNS.to_vec(),
+        decline_columns: DECLINE_COLUMNS.iter().map(|(_, heading)| *heading).collect(),
         is_all_declines: figures.declines.len() as u64 == count("declined"),
         declines,
         declines_total: count("declined"),
@@ -122,22 +122,27 @@ pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
     page.render().unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"))
 }
 
-/// Columns of `declined` that the page repeats.
-const DECLINE_COLUMNS: &[&str] = &[
-    "event_time_local",
-    "account",
-    "transaction_type",
-    "amazon_transaction_id",
-    "merchant_reference_id",
-    "reason_code",
-    "amount",
-    "currency",
+/// Columns of `declined` that the page repeats, each with what a person calls it.
+const DECLINE_COLUMNS: &[(&str, &str)] = &[
+    ("event_time_local", "when (local)"),
+    ("account", "account"),
+    ("transaction_type", "type"),
+    ("amazon_transaction_id", "Amazon's id"),
+    ("merchant_reference_id", "order"),
+    ("reason_code", "reason"),
+    ("amount", "amount"),
+    ("currency", "currency"),
 ];
 
 fn decline_row(row: &Row) -> DeclineRow {
-    let cell = |name: &&str| {
+    let cell = |(name, _): &(&str, &str)| {
         let position = CHANGE_COLUMNS.iter().position(|column| column == name);
-        position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default().to_owned()
+        let text = position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default();
+        // A time reads better with a space; the page names its zone once, at the top.
+        match (*name, text.get(..10), text.get(11..19)) {
+            ("event_time_local", Some(day), Some(time)) => format!("{day} {time}"),
+            _ => text.to_owned(),
+        }
     };
     DeclineRow { cells: DECLINE_COLUMNS.iter().map(cell).collect() }
 }

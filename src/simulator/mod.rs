@@ -73,6 +73,7 @@ pub mod scenario;
 
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
+pub mod aps;
 
 pub mod authority;
 mod delivery;

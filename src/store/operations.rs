@@ -37,7 +37,7 @@ pub(super) fn enrol(
             Some(stored) => match stored.value.enrich(&enrolment.details) {
                 Ok(None) => Enrolled::Same,
                 Ok(Some(_)) => Enrolled::Enriched,
-                Err(conflict) => Enrolled::Conflict(conflict),
+                Err(conflict) => Enrolled::Conflict(*conflict),
             },
         };
         if matches!(answer, Enrolled::New | Enrolled::Enriched) {

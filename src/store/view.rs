@@ -48,6 +48,11 @@ impl<'a> View<'a> {
         std::mem::take(&mut self.writes)
     }
 
+    /// How many rows are to be written.
+    pub(super) fn rows(&self) -> usize {
+        self.writes.len()
+    }
+
     /// A row as it will be.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.writes.get(key) {

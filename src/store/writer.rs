@@ -28,6 +28,8 @@ use super::{keys, value};
 const GROUP_OPERATIONS: usize = 512;
 /// Journal bytes after which a group takes no more operations.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// Rows of the index after which a group takes no more operations: readers wait while they are written.
+const GROUP_ROWS: usize = 6000;
 
 /// A group in the making.
 pub(super) struct Group<'a> {
@@ -39,6 +41,10 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
+    fn has_room(&self) -> bool {
+        self.bytes < GROUP_BYTES && self.view.rows() < GROUP_ROWS
+    }
+
     /// Lets a fact take effect and puts it down for the journal.
     pub(super) fn write(&mut self, fact: &Fact) -> Result<(), StoreError> {
         let payload = facts::encode(fact);
@@ -228,7 +234,7 @@ impl Engine {
             bytes: 0,
             next_sequence: journal.end().sequence + 1,
         };
-        while acknowledgements.len() < GROUP_OPERATIONS && group.bytes < GROUP_BYTES {
+        while acknowledgements.len() < GROUP_OPERATIONS && group.has_room() {
             let Some(operation) = self.next_operation() else { break };
             let (acknowledge, fatal) = operation(&mut group);
             acknowledgements.push(acknowledge);

@@ -1,7 +1,12 @@
 //! One test binary: whole-daemon stories, the official SDKs against the simulator, and the house rules.
 
-#![allow(unreachable_pub, reason = "the modules of one test binary share helpers")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "the modules of one test binary share helpers, which fail by panicking"
+)]
 
+mod aps_batch;
 mod layout;
 mod memory;
 mod months;

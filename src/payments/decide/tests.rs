@@ -160,6 +160,18 @@ fn a_decline_tells_everything_once() {
 }
 
 #[test]
+fn a_decline_after_the_opening_warns_that_goods_may_have_shipped() {
+    let declined_after = |states: &[(&str, i64)]| {
+        let mut seen = sight("Refused", 20);
+        seen.reasons = vec!["Broken".to_owned()];
+        step(&after(states), Ok(seen), 21).alerts.remove(0).advice
+    };
+    assert_eq!(declined_after(&[("Started", 0)]), "Send another.");
+    assert!(declined_after(&[("Reserved", 0), ("Sending", 5)]).contains("may have shipped"));
+    assert!(declined_after(&[("Reserved", 0)]).contains("may have shipped"));
+}
+
+#[test]
 fn only_unexpected_ends_make_noise() {
     let noise = |reason: &str| {
         let mut seen = sight("Stopped", 1);
@@ -268,6 +280,11 @@ fn not_found_is_first_taken_for_not_yet_visible() {
     let late = step(&second.record, gone(), 1);
     assert_eq!(late.record.quarantine.as_ref().unwrap().cause, "not-found");
     assert_eq!(kinds(&late), ["quarantined"]);
+    let row = late.transition.as_ref().unwrap();
+    assert_eq!(
+        (row.from.as_deref(), row.to.as_str(), row.note.as_str()),
+        (None, "unseen", "quarantined: not-found")
+    );
     assert!(step(&late.record, gone(), 7).alerts.is_empty());
     let found = step(&late.record, Ok(sight("Started", 0)), 8);
     assert_eq!(found.record.quarantine, None);
@@ -361,7 +378,8 @@ proptest! {
             prop_assert_eq!(decision.record.revision, record.revision + 1);
             if failed {
                 prop_assert_eq!(&decision.record.sight, &record.sight);
-                prop_assert!(decision.transition.is_none());
+                let note = decision.transition.as_ref().map(|row| row.note.as_str());
+                prop_assert!(note.is_none_or(|note| note.starts_with("quarantined")), "{note:?}");
             }
             for alert in &decision.alerts {
                 prop_assert!(keys.insert(alert.key.clone()) || alert.kind == "declined" || alert.kind == "canceled", "{} twice", alert.key);

@@ -154,9 +154,7 @@ async fn after_the_host_itself_stopped_the_index_is_checked() {
     assert!(opening.was_index_checked && opening.rebuilt_index.is_none());
     // A page that the disk lost shows as rows that do not fit together.
     let lost = crate::store::keys::record(&object("A1"), false);
-    let shared = store.engine.index.read().unwrap();
-    shared.as_ref().unwrap().apply([(lost, None)].into()).unwrap();
-    drop(shared);
+    tamper(&store, lost, None);
     drop(store);
     fs::write(folder.path().join("running"), "another boot").unwrap();
     let (store, opening) = open(folder.path()).await;

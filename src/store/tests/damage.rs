@@ -220,7 +220,7 @@ async fn a_missing_journal_file_is_named() {
 #[tokio::test]
 async fn a_damaged_index_is_made_anew() {
     let (folder, _) = killed(4).await;
-    let mut rebuilt = 0;
+    let mut noticed = 0;
     for place in 0..12 {
         let after = tempfile::tempdir().unwrap();
         copy_folder(folder.path(), after.path());
@@ -232,7 +232,8 @@ async fn a_damaged_index_is_made_anew() {
         bytes[start..end].iter_mut().for_each(|byte| *byte ^= 0x55);
         fs::write(&file, &bytes).unwrap();
         let (store, opening) = open(after.path()).await;
-        rebuilt += u32::from(opening.rebuilt_index.is_some());
+        // The engine takes damage in its newest pages for a torn end, and goes back before it.
+        noticed += u32::from(opening.rebuilt_index.is_some() || opening.replayed_entries > 0);
         let found = store.open_objects(None, 9).await;
         if found.is_err() {
             // Found while in use: the next opening makes it anew.
@@ -244,7 +245,12 @@ async fn a_damaged_index_is_made_anew() {
         }
         assert_eq!(found.unwrap().items.len(), 4, "damage at {start}");
     }
-    assert!(rebuilt > 0);
+    assert!(noticed > 0);
+    fs::write(folder.path().join("index").join("conf"), b"not what the engine wrote").unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.unwrap().contains("cannot be opened"));
+    assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4);
+    assert_clean(&store).await;
 }
 
 #[tokio::test]
@@ -252,9 +258,7 @@ async fn a_damaged_row_stops_the_store_and_is_mended_by_opening_again() {
     let (folder, _) = killed(2).await;
     let (store, _) = open(folder.path()).await;
     let row = crate::store::keys::record(&object("A1"), false);
-    let shared = store.engine.index.read().unwrap();
-    shared.as_ref().unwrap().apply([(row, Some(b"rubbish that is long enough".to_vec()))].into()).unwrap();
-    drop(shared);
+    tamper(&store, row, Some(b"rubbish that is long enough".to_vec()));
     assert!(!store.check().await.unwrap().is_clean());
     let error = store.record(&object("A1")).await.unwrap_err();
     assert!(error.is_fatal(), "{error}");

@@ -186,3 +186,9 @@ pub(super) async fn assert_clean(store: &Store) {
     let report = store.check().await.unwrap();
     assert!(report.is_clean(), "{:?}", report.problems);
 }
+
+/// Writes a row behind the store's back, or removes it, as a failing disk would.
+pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
+    let shared = store.engine.index.read().unwrap();
+    shared.as_ref().unwrap().apply([(row, bytes)].into()).unwrap();
+}

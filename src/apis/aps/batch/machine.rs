@@ -1,0 +1,445 @@
+//! The life of one uploaded file, step by step (sheet aps-batch.md, sections 2.4 and 2.5).
+//!
+//! Owns: which step is next, what a reply makes of it, when to give up. Must never know: the network, the
+//! store, the present time (it is an argument).
+//!
+//! Before a step that changes something is sent, [`Batch::marked`] is stored. Whoever finds a batch marked
+//! and without a reply does not know whether the step took effect, asks, and sends it again only when the
+//! answers show that it did not. A bare `70000` shows nothing, so that it never leads to a second `PROCESS`.
+
+mod row;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answer, Said};
+use super::file::BatchFile;
+use crate::apis::aps::code::Code;
+use crate::apis::aps::sign::sha256;
+
+pub use row::{BatchRow, RowFate};
+
+/// Answers that must say the same before a step counts as not taken.
+const ABSENCES_NEEDED: u32 = 3;
+/// How often a step is sent at most.
+const MOST_SENDINGS: u32 = 3;
+
+/// Waits and deadlines. The provider names none (section 2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// Until the first look; each further wait is twice as long.
+    pub first_look: Duration,
+    /// The longest wait between looks.
+    pub longest_look: Duration,
+    /// For validation, and again for the results.
+    pub deadline: Duration,
+    /// Whether a file is processed although rows did not pass validation.
+    pub is_processed_with_row_errors: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            first_look: Duration::from_secs(15),
+            longest_look: Duration::from_secs(300),
+            deadline: Duration::from_secs(24 * 3600),
+            is_processed_with_row_errors: false,
+        }
+    }
+}
+
+/// One uploaded file, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Unique for the merchant; derived from the content.
+    pub reference: String,
+    /// The provider's id, once it is known.
+    pub batch_id: Option<String>,
+    /// The name that the file is sent under.
+    pub file_name: String,
+    /// What binds the file to this record; the file itself is stored beside it.
+    pub file_sha256: String,
+    /// The rows in the order of the file.
+    pub rows: Vec<BatchRow>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// How often it was uploaded, or may have been.
+    pub uploads: u32,
+    /// How often it was processed, or may have been.
+    pub processes: u32,
+    /// Looks in this stage.
+    pub looks: u32,
+    /// Answers in a row that showed that the last step was not taken.
+    pub absences: u32,
+    /// Nothing is done before.
+    pub next_at: Timestamp,
+    /// Since when validation, or the results, are awaited.
+    pub awaited_since: Timestamp,
+    /// The last code that was answered.
+    pub last_code: Option<Code>,
+    /// Result rows that contradict the file: their line and order, or amount, are others.
+    pub contradictions: u32,
+}
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Nothing was sent.
+    New,
+    /// The upload was sent, or was about to be; no answer yet.
+    UploadSent,
+    /// The file is stored and being validated.
+    Validating,
+    /// It may be processed.
+    Validated,
+    /// Processing was asked for, or was about to be; no answer yet.
+    ProcessSent,
+    /// The rows are being processed.
+    Processing,
+    /// Nothing more is done.
+    Ended(End),
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Every row came back.
+    Finished,
+    /// Processing was asked for, and some rows never came back: they are unknown.
+    Unanswered,
+    /// Not processed: rows did not pass validation.
+    InvalidRows,
+    /// Not processed: the file, its header or its date did not pass.
+    InvalidFile,
+    /// Not processed by us: the reference was used before this file was ever sent.
+    ReferenceTaken,
+    /// Not processed: the provider counted other rows than the file has.
+    OtherRows,
+    /// Not processed: the account or the request is refused.
+    Refused,
+    /// Not processed: validation was never seen to end.
+    GivenUp,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Send `UPLOAD_BATCH_FILE`. Store [`Batch::marked`] first.
+    Upload,
+    /// Send `GET_BATCH_RESULTS`; it may be sent as often as one likes.
+    Ask,
+    /// Send `PROCESS_BATCH`. Store [`Batch::marked`] first.
+    Process,
+    /// Nothing before this time.
+    Wait(Timestamp),
+    /// The deadline has passed: store [`Batch::marked`], and tell a person.
+    GiveUp,
+    /// It has ended.
+    Nothing,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer that could be read.
+    Answered(Answer),
+    /// It surely never left.
+    Unsent,
+    /// Nothing can be said: no answer, one that cannot be read, a status other than 2xx.
+    Doubtful,
+}
+
+impl Batch {
+    /// A batch of which nothing was sent. Make it when its turn has come: the deadline for its validation
+    /// runs from now.
+    pub fn new(file: &BatchFile, now: Timestamp) -> Batch {
+        Batch {
+            reference: file.reference.clone(),
+            batch_id: None,
+            file_name: file.name.clone(),
+            file_sha256: sha256(&file.bytes),
+            rows: (2u64..).zip(&file.rows).map(|(line, row)| BatchRow::new(line, row)).collect(),
+            stage: Stage::New,
+            uploads: 0,
+            processes: 0,
+            looks: 0,
+            absences: 0,
+            next_at: now,
+            awaited_since: now,
+            last_code: None,
+            contradictions: 0,
+        }
+    }
+
+    /// What to do at this time.
+    pub fn next_step(&self, patience: &Patience, now: Timestamp) -> Step {
+        if let Stage::Ended(_) = self.stage {
+            return Step::Nothing;
+        }
+        if now >= later(self.awaited_since, patience.deadline) {
+            return Step::GiveUp;
+        }
+        if now < self.next_at {
+            return Step::Wait(self.next_at);
+        }
+        match self.stage {
+            Stage::New => Step::Upload,
+            Stage::Validated => Step::Process,
+            Stage::UploadSent | Stage::Validating | Stage::ProcessSent | Stage::Processing => Step::Ask,
+            Stage::Ended(_) => Step::Nothing,
+        }
+    }
+
+    /// What must be stored before the step is carried out.
+    #[must_use]
+    pub fn marked(&self, patience: &Patience, step: Step, now: Timestamp) -> Batch {
+        let mut batch = self.clone();
+        match step {
+            Step::Upload => {
+                batch.enter(Stage::UploadSent, patience, now);
+                batch.uploads += 1;
+            }
+            Step::Process => {
+                batch.enter(Stage::ProcessSent, patience, now);
+                batch.processes += 1;
+            }
+            Step::GiveUp => batch.give_up(),
+            Step::Ask | Step::Wait(_) | Step::Nothing => {}
+        }
+        batch
+    }
+
+    /// What the reply makes of the marked batch; to be stored when it has come.
+    #[must_use]
+    pub fn took(&self, patience: &Patience, step: Step, reply: &Reply, now: Timestamp) -> Batch {
+        let mut batch = self.clone();
+        match (step, reply) {
+            (Step::Upload, Reply::Unsent) => {
+                batch.uploads = batch.uploads.saturating_sub(1);
+                batch.enter(Stage::New, patience, now);
+            }
+            (Step::Process, Reply::Unsent) => {
+                batch.processes = batch.processes.saturating_sub(1);
+                batch.enter(Stage::Validated, patience, now);
+            }
+            (Step::Upload | Step::Process, Reply::Doubtful)
+            | (Step::Ask, Reply::Unsent | Reply::Doubtful) => {
+                batch.look_later(patience, now);
+            }
+            (Step::Upload, Reply::Answered(answer)) => {
+                batch.note(answer);
+                batch.uploaded(patience, answer, now);
+            }
+            (Step::Ask, Reply::Answered(answer)) => {
+                batch.note(answer);
+                batch.asked(patience, answer, now);
+            }
+            (Step::Process, Reply::Answered(answer)) => {
+                batch.note(answer);
+                batch.processed(patience, answer, now);
+            }
+            (Step::Wait(_) | Step::GiveUp | Step::Nothing, _) => {}
+        }
+        batch
+    }
+
+    /// An operator has seen at the provider that a doubtful processing did not begin: it may be sent again.
+    #[must_use]
+    pub fn not_processed(&self, now: Timestamp) -> Batch {
+        let mut batch = self.clone();
+        if batch.stage == Stage::ProcessSent {
+            batch.stage = Stage::Validated;
+            (batch.looks, batch.absences, batch.next_at) = (0, 0, now);
+        }
+        batch
+    }
+
+    /// Rows whose fate the batch does not tell for certain: to be watched by CHECK_STATUS.
+    pub fn rows_to_watch(&self) -> impl Iterator<Item = &BatchRow> {
+        self.rows.iter().filter(|row| row.fate.is_to_be_watched())
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        if let Some(code) = &answer.code {
+            self.last_code = Some(code.clone());
+        }
+        if self.batch_id.is_none() {
+            self.batch_id.clone_from(&answer.batch_id);
+        }
+    }
+
+    fn uploaded(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        match answer.said {
+            Said::Stored
+            | Said::Validating
+            | Said::Answered
+            | Said::Valid
+            | Said::Accepted
+            | Said::Processing
+            | Said::Rows => self.enter(Stage::Validating, patience, now),
+            // Only a file that was sent before can be there already. Somebody else's must not be processed.
+            Said::Duplicate if self.uploads > 1 => self.enter(Stage::Validating, patience, now),
+            Said::Duplicate => self.end(End::ReferenceTaken),
+            Said::InvalidRows => self.end(End::InvalidRows),
+            Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
+            Said::Refused => self.end(End::Refused),
+            Said::Unknown | Said::Unclear => self.look_later(patience, now),
+        }
+    }
+
+    fn asked(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        match self.stage {
+            Stage::UploadSent if answer.said == Said::Unknown => self.absent(patience, Stage::New, now),
+            Stage::UploadSent | Stage::Validating => self.asked_before_processing(patience, answer, now),
+            Stage::ProcessSent => self.asked_after_doubt(patience, answer, now),
+            Stage::Processing => self.fold(patience, answer, now),
+            Stage::New | Stage::Validated | Stage::Ended(_) => {}
+        }
+    }
+
+    fn asked_before_processing(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        match answer.said {
+            Said::Stored | Said::Validating => {
+                let is_news = self.stage == Stage::UploadSent;
+                self.stage = Stage::Validating;
+                self.looks = if is_news { 0 } else { self.looks };
+                self.absences = 0;
+                self.look_later(patience, now);
+            }
+            Said::Answered | Said::Valid => self.validated(patience, answer, now),
+            Said::InvalidRows if patience.is_processed_with_row_errors => {
+                self.validated(patience, answer, now);
+            }
+            Said::InvalidRows => self.end(End::InvalidRows),
+            Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
+            // Somebody else has begun it, in the back office perhaps: it is followed, nothing is sent.
+            Said::Accepted | Said::Processing | Said::Rows => {
+                self.enter(Stage::Processing, patience, now);
+                self.fold(patience, answer, now);
+            }
+            // Just after an upload the provider may not know it yet (section 2.4).
+            Said::Unknown | Said::Duplicate | Said::Refused | Said::Unclear => {
+                self.look_later(patience, now);
+            }
+        }
+    }
+
+    fn validated(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        let own = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
+        if answer.row_count.is_some_and(|count| count != own) {
+            self.end(End::OtherRows);
+        } else {
+            self.enter(Stage::Validated, patience, now);
+            self.next_at = now;
+            if self.processes == 0 {
+                self.awaited_since = now;
+            }
+        }
+    }
+
+    fn processed(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        match answer.said {
+            Said::Accepted | Said::Processing | Said::Rows => {
+                self.enter(Stage::Processing, patience, now);
+                self.fold(patience, answer, now);
+            }
+            Said::Validating => self.enter(Stage::Validating, patience, now),
+            Said::InvalidRows => self.end(End::InvalidRows),
+            Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
+            Said::Refused => self.end(End::Refused),
+            Said::Stored | Said::Answered | Said::Valid | Said::Unknown | Said::Duplicate | Said::Unclear => {
+                self.look_later(patience, now)
+            }
+        }
+    }
+
+    fn asked_after_doubt(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        match answer.said {
+            Said::Accepted | Said::Processing | Said::Rows => {
+                self.enter(Stage::Processing, patience, now);
+                self.fold(patience, answer, now);
+            }
+            // These say that processing has not begun.
+            Said::Valid | Said::Validating => self.absent(patience, Stage::Validated, now),
+            Said::InvalidRows if patience.is_processed_with_row_errors => {
+                self.absent(patience, Stage::Validated, now);
+            }
+            Said::InvalidRows => self.end(End::InvalidRows),
+            Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
+            Said::Stored
+            | Said::Answered
+            | Said::Unknown
+            | Said::Duplicate
+            | Said::Refused
+            | Said::Unclear => {
+                self.absences = 0;
+                self.look_later(patience, now);
+            }
+        }
+    }
+
+    /// An answer showed that the step was not taken. Several in a row, and it may be sent again.
+    fn absent(&mut self, patience: &Patience, again: Stage, now: Timestamp) {
+        self.absences += 1;
+        let sendings = if again == Stage::New { self.uploads } else { self.processes };
+        if self.absences >= ABSENCES_NEEDED && sendings < MOST_SENDINGS {
+            self.enter(again, patience, now);
+            self.next_at = now;
+        } else {
+            self.look_later(patience, now);
+        }
+    }
+
+    fn fold(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        for result in &answer.results.rows {
+            let own = self.rows.iter_mut().find(|row| row.line == result.line);
+            let is_ours = own.is_some_and(|row| row.take(result));
+            self.contradictions = self.contradictions.saturating_add(u32::from(!is_ours));
+        }
+        if self.rows.iter().all(|row| row.fate != RowFate::Waiting) {
+            self.end(End::Finished);
+        } else {
+            self.look_later(patience, now);
+        }
+    }
+
+    fn give_up(&mut self) {
+        let is_processed = matches!(self.stage, Stage::ProcessSent | Stage::Processing);
+        if is_processed {
+            for row in self.rows.iter_mut().filter(|row| row.fate == RowFate::Waiting) {
+                row.fate = RowFate::Unknown;
+            }
+        }
+        self.end(if is_processed { End::Unanswered } else { End::GivenUp });
+    }
+
+    fn end(&mut self, end: End) {
+        self.stage = Stage::Ended(end);
+    }
+
+    fn enter(&mut self, stage: Stage, patience: &Patience, now: Timestamp) {
+        self.stage = stage;
+        (self.looks, self.absences) = (0, 0);
+        self.next_at = later(now, patience.first_look);
+    }
+
+    /// The next look, after a wait that grows and differs a little from batch to batch.
+    fn look_later(&mut self, patience: &Patience, now: Timestamp) {
+        let doubled = patience.first_look.saturating_mul(1u32 << self.looks.min(16));
+        let spread: u32 =
+            self.reference.bytes().map(u32::from).sum::<u32>().wrapping_add(self.looks * 7) % 21;
+        let wait = doubled.min(patience.longest_look) * (90 + spread) / 100;
+        self.looks = self.looks.saturating_add(1);
+        self.next_at = later(now, wait);
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,118 @@
+//! One row of a batch and what became of it.
+//!
+//! Owns: what a result's code means for a row. Must never know: the batch's stage.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::column::{Column, Command};
+use super::super::input::InputRow;
+use super::super::results::ResultRow;
+use crate::apis::aps::code::Code;
+
+/// A row as it is stored: enough to recognise its result, nothing of the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRow {
+    /// Its line in the file; the header is line 1.
+    pub line: u64,
+    /// Its line in what the operator handed in.
+    pub input_line: u64,
+    /// What it does.
+    pub command: Command,
+    /// The order.
+    pub merchant_reference: String,
+    /// In the currency's smallest unit.
+    pub amount: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// The provider's id of the order.
+    pub fort_id: Option<String>,
+    /// What became of it.
+    pub fate: RowFate,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "fate", content = "code")]
+pub enum RowFate {
+    /// It has not come back.
+    Waiting,
+    /// Done as asked.
+    Done(Code),
+    /// Refused by the bank or the provider: no money moved.
+    Declined(Code),
+    /// Not decided, or a code that says nothing certain about the money.
+    Open(Code),
+    /// It never came back although processing was asked for.
+    Unknown,
+}
+
+impl RowFate {
+    /// What a code means for a row of this command (sections 3.4 and 5.5).
+    pub fn of(command: Command, code: &Code) -> RowFate {
+        if code.as_str() == command.good_code() {
+            return RowFate::Done(code.clone());
+        }
+        let failed = match command {
+            Command::Purchase => "13",
+            Command::Capture => "05",
+            Command::Refund => "07",
+            Command::VoidAuthorization => "09",
+        };
+        let is_verdict = code.status() == failed && code.message() != "000" && !code.is_undecided();
+        if is_verdict || code.as_str() == "00072" {
+            RowFate::Declined(code.clone())
+        } else {
+            RowFate::Open(code.clone())
+        }
+    }
+
+    /// Whether CHECK_STATUS must tell the rest.
+    pub fn is_to_be_watched(&self) -> bool {
+        match self {
+            RowFate::Open(_) | RowFate::Unknown => true,
+            RowFate::Waiting | RowFate::Done(_) | RowFate::Declined(_) => false,
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        matches!(self, RowFate::Done(_) | RowFate::Declined(_))
+    }
+}
+
+impl BatchRow {
+    /// A row that stands on `line` of the file.
+    pub fn new(line: u64, input: &InputRow) -> BatchRow {
+        let value = |column| input.row.value(column).map(str::to_owned);
+        BatchRow {
+            line,
+            input_line: input.line,
+            command: input.row.command(),
+            merchant_reference: input.row.merchant_reference().to_owned(),
+            amount: value(Column::Amount),
+            currency: value(Column::Currency),
+            fort_id: value(Column::FortId),
+            fate: RowFate::Waiting,
+        }
+    }
+
+    /// Takes its result. False when that is about another order or another amount: then nothing changes.
+    /// A certain result that contradicts an earlier certain one leaves the row open.
+    pub(super) fn take(&mut self, result: &ResultRow) -> bool {
+        let differs = |own: Option<&str>, theirs: Option<&str>| matches!((own, theirs), (Some(own), Some(theirs)) if own != theirs);
+        if differs(Some(&self.merchant_reference), result.merchant_reference.as_deref())
+            || differs(self.amount.as_deref(), result.amount.as_deref())
+            || differs(self.currency.as_deref(), result.currency.as_deref())
+            || differs(self.fort_id.as_deref(), result.fort_id.as_deref())
+        {
+            return false;
+        }
+        let fate = RowFate::of(self.command, &result.code);
+        if !self.fate.is_certain() {
+            self.fate = fate;
+            self.fort_id = self.fort_id.take().or_else(|| result.fort_id.clone());
+        } else if fate.is_certain() && fate != self.fate {
+            self.fate = RowFate::Open(result.code.clone());
+        }
+        true
+    }
+}

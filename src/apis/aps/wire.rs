@@ -1,0 +1,249 @@
+//! What a question about an order looks like, and its answer (sheet aps-batch.md, sections 5.1, 5.2 and 5.5).
+//!
+//! Owns: which field means what, and which answer is a failure. Must never know: the network, the clock,
+//! what a state means. The customer's and the card's fields are never read.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use super::code::{Blame, Code};
+use super::config::Settings;
+use super::sign::{Parameters, SIGNATURE, Signer, parameters_of};
+use crate::apis::transport::failure_of_status;
+use crate::payments::money::{Currency, Money};
+use crate::payments::object::ObjectId;
+use crate::payments::observation::{Failure, Observation};
+
+/// The most bytes of an answer about one order; the documented fields have less than 2,000.
+pub const LONGEST_BODY_BYTES: usize = 64 * 1024;
+/// The longest merchant reference (section 5.1).
+pub const LONGEST_REFERENCE: usize = 40;
+/// The longest text that is kept as evidence (section 5.2).
+const LONGEST_TEXT: usize = 150;
+
+/// "Order not found" (section 5.4).
+const NOT_FOUND: &str = "036";
+/// The query itself was answered (section 5.2).
+const ANSWERED: &str = "12000";
+
+/// Fields that are kept as they stand. Whatever else comes, the customer's and the card's among it, is not.
+const EVIDENCE: [&str; 12] = [
+    "fort_id",
+    "response_code",
+    "transaction_status",
+    "transaction_code",
+    "transaction_message",
+    "authorized_amount",
+    "captured_amount",
+    "refunded_amount",
+    "currency",
+    "processor_response_code",
+    "acquirer_response_code",
+    "reconciliation_reference",
+];
+
+const TOTALS: [&str; 3] = ["authorized_amount", "captured_amount", "refunded_amount"];
+
+/// Who asks, in every request.
+pub fn caller(settings: &Settings) -> Parameters {
+    let mut parameters = Parameters::new();
+    for (name, value) in [
+        ("access_code", settings.access_code.as_str()),
+        ("merchant_identifier", &settings.merchant_identifier),
+        ("language", settings.language),
+    ] {
+        parameters.insert(name.to_owned(), value.to_owned());
+    }
+    parameters
+}
+
+/// The signed question about one order, by the merchant's reference (section 5.1).
+pub fn question(settings: &Settings, id: &ObjectId) -> Parameters {
+    let mut parameters = caller(settings);
+    parameters.insert("query_command".to_owned(), "CHECK_STATUS".to_owned());
+    parameters.insert("merchant_reference".to_owned(), id.as_str().to_owned());
+    settings.request_signer.signed(parameters)
+}
+
+/// Parameters as a JSON body, keys in order, every value a text (section 4.1, "Numbers in JSON").
+pub fn json_body(parameters: &Parameters) -> Vec<u8> {
+    let fields: Map<String, Value> =
+        parameters.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+    Value::Object(fields).to_string().into_bytes()
+}
+
+/// What a status other than 2xx means. Errors of the business come with 200 (section 1), so that a 404 says
+/// that the address is wrong and nothing about an order.
+pub fn refusal_of_status(status: u16, retry_after: Option<Duration>) -> Failure {
+    let detail = format!("HTTP {status}");
+    match status {
+        404 | 405 | 410 => Failure::Refused {
+            is_whole_account: true,
+            detail: format!("{detail}: is the endpoint's address right?"),
+        },
+        _ => failure_of_status(status, retry_after, detail),
+    }
+}
+
+/// The fields of an answer whose signature, where there is one, is genuine and which is about this account.
+///
+/// # Errors
+/// What is wrong with it, in words without its text.
+pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Map<String, Value>, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let fields: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| format!("it is not a JSON object, line {}", error.line()))?;
+    if let Some(signature) = fields.get(SIGNATURE) {
+        let signature = signature.as_str().unwrap_or_default();
+        if !signer.is_genuine(&parameters_of(&fields), signature) {
+            return Err("its signature does not fit the response phrase".to_owned());
+        }
+    }
+    for (name, own) in
+        [("access_code", &settings.access_code), ("merchant_identifier", &settings.merchant_identifier)]
+    {
+        if text_of(&fields, name).is_some_and(|theirs| theirs != *own) {
+            return Err(format!("its {name} is another account's"));
+        }
+    }
+    Ok(fields)
+}
+
+/// Reads an answer to CHECK_STATUS that came with status 200.
+///
+/// # Errors
+/// [`Failure::Gone`] when the order is not known, [`Failure::Refused`] and [`Failure::Transient`] when the
+/// query failed (which says nothing about the payment), [`Failure::Garbled`] when the answer is not one.
+pub fn read(settings: &Settings, asked: &ObjectId, body: &[u8]) -> Result<Observation, Failure> {
+    let garbled = |detail: String| Failure::Garbled { detail: format!("HTTP 200, {detail}") };
+    let fields = open(body, &settings.response_signer, settings).map_err(garbled)?;
+    let outcome = code(&fields, "response_code").map_err(garbled)?;
+    if outcome.as_str() != ANSWERED {
+        return Err(failure(&outcome));
+    }
+    observe(settings, asked, &fields).map_err(garbled)
+}
+
+/// What it means that the query itself failed. No payment is judged by it (section 5.5).
+pub fn failure(outcome: &Code) -> Failure {
+    let detail = format!("response_code {outcome}");
+    if outcome.message() == NOT_FOUND {
+        return Failure::Gone { detail };
+    }
+    match outcome.blame() {
+        Blame::Account => Failure::Refused { is_whole_account: true, detail },
+        Blame::Caller | Blame::Nobody => Failure::Refused { is_whole_account: false, detail },
+        Blame::Provider => Failure::Transient { detail },
+    }
+}
+
+fn observe(
+    settings: &Settings,
+    asked: &ObjectId,
+    fields: &Map<String, Value>,
+) -> Result<Observation, String> {
+    let reference = text_of(fields, "merchant_reference").ok_or("merchant_reference is missing")?;
+    if reference != asked.as_str() {
+        return Err("it is about another order than asked for".to_owned());
+    }
+    let transaction = code(fields, "transaction_code")?;
+    if let Some(status) = text_of(fields, "transaction_status")
+        && status != transaction.status()
+    {
+        return Err("transaction_status and transaction_code contradict each other".to_owned());
+    }
+    let (state, reason) = transaction.state_and_reason();
+    let (amount, other_amounts) = amounts(settings, fields)?;
+    Ok(Observation {
+        id: reference.clone(),
+        state: state.to_owned(),
+        reasons: reason.map(str::to_owned).into_iter().collect(),
+        updated_at: None,
+        created_at: None,
+        expires_at: None,
+        amount,
+        other_amounts,
+        merchant_reference: Some(reference),
+        parent: None,
+        children: Vec::new(),
+        is_soft_decline: false,
+        environment: None,
+        evidence: evidence(fields),
+        request_id: None,
+    })
+}
+
+/// The order's totals. What the order is about is what was authorized, or else what was captured. Without a
+/// currency, or with one whose decimals the provider's own tools count otherwise, they stay evidence.
+fn amounts(
+    settings: &Settings,
+    fields: &Map<String, Value>,
+) -> Result<(Option<Money>, BTreeMap<String, Money>), String> {
+    let told = match text_of(fields, "currency") {
+        Some(word) => Some(word.parse().map_err(|_| "its currency is no currency")?),
+        None => settings.currency,
+    };
+    let Some(currency) = told.filter(|currency| !is_disputed(*currency)) else {
+        return Ok((None, BTreeMap::new()));
+    };
+    let mut totals = BTreeMap::new();
+    for name in TOTALS {
+        let Some(text) = text_of(fields, name) else { continue };
+        let money = from_minor(&text, currency).ok_or_else(|| format!("{name} is not a whole number"))?;
+        totals.insert(name.to_owned(), money);
+    }
+    let above_zero = |name: &str| totals.get(name).copied().filter(|money| !money.amount.is_zero());
+    Ok((above_zero("authorized_amount").or_else(|| above_zero("captured_amount")), totals))
+}
+
+/// Currencies whose decimals the provider's tools count otherwise than ISO 4217 does (section 3.3).
+pub fn is_disputed(currency: Currency) -> bool {
+    matches!(currency.as_str(), "XOF" | "XPF" | "UYI" | "UYW")
+}
+
+/// An amount in the currency's smallest unit, at most 18 digits.
+pub fn from_minor(text: &str, currency: Currency) -> Option<Money> {
+    let is_whole = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let minor: i64 = is_whole.then(|| text.parse().ok())??;
+    Money::new(Decimal::new(minor, currency.exponent()), currency).ok()
+}
+
+fn evidence(fields: &Map<String, Value>) -> BTreeMap<String, String> {
+    let mut evidence = BTreeMap::new();
+    for name in EVIDENCE {
+        if let Some(text) = text_of(fields, name) {
+            let kept = text.chars().filter(|letter| !letter.is_control()).take(LONGEST_TEXT).collect();
+            evidence.insert(name.to_owned(), kept);
+        }
+    }
+    let seal = if fields.contains_key(SIGNATURE) { "verified" } else { "absent" };
+    evidence.insert(SIGNATURE.to_owned(), seal.to_owned());
+    evidence
+}
+
+/// A code that must be there.
+///
+/// # Errors
+/// When it is missing or not five digits.
+pub fn code(fields: &Map<String, Value>, name: &str) -> Result<Code, String> {
+    let text = text_of(fields, name).ok_or_else(|| format!("{name} is missing"))?;
+    Code::new(&text).map_err(|problem| format!("{name}: {problem}"))
+}
+
+/// A field's text, or its number as text; nothing for an empty one.
+pub fn text_of(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = match fields.get(name)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+#[path = "wire/tests.rs"]
+pub(super) mod tests;
