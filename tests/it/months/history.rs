@@ -22,7 +22,8 @@ pub fn judge(life: &Life, record: &Record, history: &[Transition]) -> Vec<String
         if row.from.as_deref() != state {
             wrong.push(format!("a row begins at {:?}, the one before ended at {state:?}", row.from));
         }
-        let is_blind = row.to.is_empty() || !life.may_be(&row.to) && is_set_apart;
+        // Set apart for want of answers: nothing was seen.
+        let is_blind = row.to == "unseen" && is_set_apart;
         if is_doubted || is_blind {
             continue;
         }

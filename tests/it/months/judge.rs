@@ -55,8 +55,10 @@ struct Bench<'a> {
     crashes: Vec<Duration>,
     places: BTreeMap<String, usize>,
     seen: Vec<Seen>,
-    /// Until when no request of an operation may leave, by the provider's wish.
-    holds: BTreeMap<(String, String), Duration>,
+    /// Since when and until when no request of an operation may leave, by the provider's wish.
+    holds: BTreeMap<(String, String), (Duration, Duration)>,
+    /// Children that their parents have certainly shown.
+    is_found: BTreeSet<usize>,
     wrong: Vec<String>,
 }
 
@@ -71,6 +73,7 @@ impl<'a> Bench<'a> {
             places: remains.lives.iter().enumerate().map(|(place, life)| (life.id.clone(), place)).collect(),
             seen: vec![Seen { failures: Some(0), ..Seen::default() }; remains.lives.len()],
             holds: BTreeMap::new(),
+            is_found: BTreeSet::new(),
             remains,
             wrong: Vec::new(),
         }
@@ -109,8 +112,8 @@ impl<'a> Bench<'a> {
                 if let Reading::Throttled { retry_after: Some(wait) } = reading
                     && !self.is_crash_near(at)
                 {
-                    let until = self.holds.entry((account, operation.clone())).or_default();
-                    *until = (*until).max(at + *wait);
+                    let (_, until) = self.holds.get(&(account.clone(), operation.clone())).copied().unwrap_or_default();
+                    self.holds.insert((account, operation.clone()), (at, until.max(at + *wait)));
                 }
                 self.answered(place, entry, *made, reading);
             }
@@ -135,16 +138,20 @@ impl<'a> Bench<'a> {
 
     fn asked(&mut self, at: Duration, id: &str, operation: &str) {
         let Some(place) = self.places.get(id).copied() else {
-            self.wrong.push(format!("asks about {id}, which nobody enrolled"));
+            // A child that the provider made by itself, found through its parent.
+            if !self.remains.provider_ids.contains(id) {
+                self.wrong.push(format!("asks about {id}, which nobody knows"));
+            }
             return;
         };
         if let Some((ended_at, _)) = self.seen[place].ended {
             self.blame(at, place, format!("asked about after its end was seen at {}s", ended_at.as_secs()));
         }
         let account = self.remains.lives[place].account.clone();
-        let hold = self.holds.get(&(account, operation.to_owned())).copied().unwrap_or_default();
-        if at + Duration::from_millis(10) < hold {
-            self.blame(at, place, format!("asked although the provider wants a pause until {}s", hold.as_secs()));
+        let (since, until) = self.holds.get(&(account, operation.to_owned())).copied().unwrap_or_default();
+        // Some had leave to go when the wish came.
+        if since + Duration::from_secs(1) < at && at + Duration::from_millis(10) < until {
+            self.blame(at, place, format!("asked although the provider wants a pause until {}s", until.as_secs()));
         }
     }
 
@@ -171,7 +178,9 @@ impl<'a> Bench<'a> {
             if is_final(life.kind, state) {
                 seen.ends.push(entry.wall);
             }
+            self.find_child(place, entry, is_certain);
         }
+        let (life, seen) = (&self.remains.lives[place], &mut self.seen[place]);
         if !is_whole {
             seen.is_doubtful = true;
             seen.failures = seen.failures.map(|failures| failures + 1);
@@ -187,8 +196,16 @@ impl<'a> Bench<'a> {
         if is_certain && follows && is_final(life.kind, state) {
             seen.ended.get_or_insert((at, entry.wall));
         }
-        if is_certain && let Some(child) = self.remains.lives.iter().position(|other| other.parent == Some(place)) {
-            self.seen[child].acknowledged_at.get_or_insert((at, entry.wall));
+    }
+
+    /// A sight of a parent makes its child known; an uncertain one does not yet promise it.
+    fn find_child(&mut self, place: usize, entry: &Entry, is_certain: bool) {
+        let Some(child) = self.remains.lives.iter().position(|other| other.parent == Some(place)) else { return };
+        if self.is_found.insert(child) {
+            self.seen[child].acknowledged_at = Some((entry.at, entry.wall));
+        }
+        if !is_certain {
+            self.is_found.remove(&child);
         }
     }
 

@@ -285,7 +285,9 @@ impl Plan {
             push(&|plan| drop(plan.lives.remove(position)));
         }
         for position in 0..self.jumps.len() {
-            push(&|plan| drop(plan.jumps.remove(position)));
+            push(&|plan| {
+                plan.jumps.remove(position);
+            });
         }
         if self.chat_failure_share + self.chat_throttled_share > 0.0 {
             push(&|plan| (plan.chat_failure_share, plan.chat_throttled_share) = (0.0, 0.0));

@@ -79,7 +79,7 @@ pub fn write_config(folder: &Path, plan: &Plan) -> std::io::Result<()> {
         r#"
 [store]
 folder = "{shown}/store"
-cache_mib = 1
+cache_mib = 8
 [control]
 socket = "{shown}/control.sock"
 [reports]

@@ -1,5 +1,6 @@
 //! One world from its beginning to its end: lives of the daemon, one after the other, on one folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Remains {
     /// Of each life, what the store holds.
     pub kept: Vec<Option<(Record, Vec<Transition>)>>,
     pub over_quota: u64,
+    /// Everything that the provider knows, also what it made by itself (the capture of a closed authorization).
+    pub provider_ids: BTreeSet<String>,
     pub calm_at: Duration,
     pub ended_at: Duration,
     /// What was seen to be wrong on the way.
@@ -105,7 +108,9 @@ pub fn run(plan: &Plan) -> Remains {
         world.time.pass(life.down_for);
     }
     world.live(None);
+    let provider_ids = world.ids().into_iter().collect();
     Remains {
+        provider_ids,
         folder: world.folder,
         zone: world.zone,
         start: plan.start,
