@@ -19,6 +19,7 @@ use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
+use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm, Work, keep};
 
@@ -82,6 +83,13 @@ pub enum StartError {
     Signals(#[source] std::io::Error),
 }
 
+/// The command that is the daemon itself.
+const RUN: &str = "run";
+
+fn machine_disk() -> Arc<dyn Disk> {
+    Arc::new(MachineDisk)
+}
+
 /// The loops of one configuration.
 struct Loops {
     stop: CancellationToken,
@@ -114,7 +122,7 @@ impl Daemon {
     /// # Errors
     /// When the store cannot be opened (who has it is in the error) or the configuration cannot be used.
     pub async fn open(config: Config, outside: Outside, command: &str) -> Result<Arc<Daemon>, StartError> {
-        let (daemon, _) = Daemon::build(config, outside, command, false).await?;
+        let (daemon, _) = Daemon::build(config, outside, command, machine_disk()).await?;
         Ok(daemon)
     }
 
@@ -127,14 +135,28 @@ impl Daemon {
         for account in config.unheard() {
             tracing::warn!(%account, "no alert target hears of declines of this account");
         }
-        let (daemon, was_clean_stop) = Daemon::build(config, outside, "run", true).await?;
+        let daemon = Daemon::start_rooms(config, outside, machine_disk()).await?;
+        daemon.start_base(server::Options::at(socket)).await?;
+        Ok(daemon)
+    }
+
+    /// Starts the loops that poll, deliver and report, with the journal on `disk`: everything but the control
+    /// socket, the heartbeat and the status line. For simulations, where nobody asks and months must be cheap.
+    ///
+    /// # Errors
+    /// When the store or the configuration cannot be used.
+    pub async fn start_rooms(
+        config: Config,
+        outside: Outside,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Arc<Daemon>, StartError> {
+        let (daemon, was_clean_stop) = Daemon::build(config, outside, RUN, disk).await?;
         let rooms = daemon.rooms();
         rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
             tracing::warn!("{orphan}");
         }
         daemon.start_loops(&rooms).await;
-        daemon.start_base(server::Options::at(socket)).await?;
         Ok(daemon)
     }
 
@@ -142,7 +164,7 @@ impl Daemon {
         config: Config,
         outside: Outside,
         command: &str,
-        is_daemon: bool,
+        disk: Arc<dyn Disk>,
     ) -> Result<(Arc<Daemon>, bool), StartError> {
         let clock = outside.clock;
         let since = clock.now();
@@ -151,6 +173,7 @@ impl Daemon {
             cache_bytes: config.store.cache_mib * 1024 * 1024,
             free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
             command: command.to_owned(),
+            disk,
             ..store::Options::default()
         };
         let (store, opening) = Store::open(options, since).await?;
@@ -187,7 +210,7 @@ impl Daemon {
             fatal_heard: Mutex::new(Some(fatal_heard)),
             surroundings: outside.surroundings,
             config_path,
-            is_daemon,
+            is_daemon: command == RUN,
             since,
             last_reload: Mutex::new(None),
             foundation,
@@ -241,6 +264,7 @@ impl Daemon {
             clock: clock.clone(),
             reports: Arc::clone(&rooms.reports),
             timetable: rooms.nightly.clone(),
+            quiet: Mutex::new(None),
         };
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);

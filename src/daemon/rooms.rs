@@ -12,6 +12,7 @@ use crate::apis::transport::Transport;
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
 use crate::payments::object::{AccountName, Kind};
+use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
 use crate::reports::Reports;
 use crate::store::{Store, StoreError};
@@ -99,6 +100,11 @@ pub(super) async fn restore_levels(
             Err(error) => {
                 tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty")
             }
+        }
+    }
+    if !was_clean_stop && is_planted(Bug::BudgetFullAfterCrash) {
+        for account in accounts {
+            operations(account).for_each(|operation| foundation.pace.assume_full(&account.name, operation));
         }
     }
     greet(foundation, accounts).await

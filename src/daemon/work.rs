@@ -1,6 +1,6 @@
 //! The daemon's own loops: delivering what is owed, the nightly report, the status line.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -54,6 +54,8 @@ pub(super) struct Nightly {
     pub(super) clock: SharedClock,
     pub(super) reports: Arc<Reports>,
     pub(super) timetable: Timetable,
+    /// From when until when nothing is to be done, as far as is known.
+    pub(super) quiet: Mutex<Option<(Timestamp, Timestamp)>>,
 }
 
 impl Work for Nightly {
@@ -61,6 +63,9 @@ impl Work for Nightly {
         Box::pin(async {
             let words = |error: crate::store::StoreError| error.to_string();
             let now = self.clock.now();
+            if self.is_quiet(now) {
+                return Ok(self.rest(now, "nothing to do"));
+            }
             let today = self.timetable.zone().to_datetime(now).date();
             let first = match self.store.recall(FIRST_DAY).await.map_err(words)? {
                 Some(text) => text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"))?,
@@ -103,8 +108,16 @@ impl Work for Nightly {
 }
 
 impl Nightly {
+    fn is_quiet(&self, now: Timestamp) -> bool {
+        let quiet = *self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.is_some_and(|(since, next)| since <= now && now < next)
+    }
+
     fn rest(&self, now: Timestamp, summary: &str) -> Done {
-        let next = self.timetable.after(now);
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        let still = quiet.filter(|(since, next)| *since <= now && now < *next);
+        *quiet = still.or_else(|| Some((now, self.timetable.after(now)?)));
+        let next = quiet.map(|(_, next)| next);
         Done { summary: summary.to_owned(), again_in: next.map(|next| until(now, next)) }
     }
 }

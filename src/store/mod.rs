@@ -293,6 +293,11 @@ impl Store {
         }
     }
 
+    /// Deliveries owed, now or later; a plain number, so that who has nothing to do need not look.
+    pub fn outbox_pending(&self) -> u64 {
+        u64::try_from(self.engine.outbox_pending.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
     /// Pulsed whenever something of the account became due earlier than it was (enrolled, asked, hinted,
     /// found as a child or rescheduled), so that who sleeps until [`Store::next_due`] looks again. One
     /// waiter an account; a pulse that nobody waits for is kept.

@@ -11,6 +11,8 @@ mod binary;
 mod killing;
 mod layout;
 mod memory;
+mod months;
+mod months_run;
 mod mws_batch;
 mod power;
 mod process;
