@@ -6,7 +6,9 @@
     reason = "the modules of one test binary share helpers, which fail by panicking"
 )]
 
+mod alone;
 mod aps_batch;
+mod canary;
 mod layout;
 mod memory;
 mod sdk_node;
