@@ -6,8 +6,10 @@
     reason = "the modules of one test binary share helpers, which fail by panicking"
 )]
 
+mod alone;
 mod aps_batch;
 mod binary;
+mod canary;
 mod killing;
 mod layout;
 mod memory;
