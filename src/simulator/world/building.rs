@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::super::amazon_pay_mws::{MwsMerchant, MwsProvider};
 use super::super::amazon_pay_v2::{AmazonPayV2, Merchant};
+use super::super::aps::{ApsMerchant, ApsProvider};
 use super::super::fate::weighted;
 use super::super::plan::Plan;
 use super::super::provider::{Provider, Random};
@@ -17,6 +18,7 @@ use super::{PlantedId, World};
 
 pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
     let (mut merchants, mut sellers, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let mut signers = Vec::new();
     for account in &scenario.accounts {
         match &account.credentials {
             Credentials::PublicKey { id, der: Some(der) } => {
@@ -36,6 +38,16 @@ pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, S
                 is_sandbox: account.is_sandbox,
                 region: account.region.clone(),
             }),
+            Credentials::Phrases { access_code, signature, phrases: Some((request, response)) } => {
+                signers.push(ApsMerchant {
+                    merchant_identifier: account.merchant_id.clone(),
+                    access_code: access_code.clone(),
+                    request_phrase: request.clone(),
+                    response_phrase: response.clone(),
+                    signature: *signature,
+                    is_sandbox: account.is_sandbox,
+                });
+            }
             _ => problems.push(without_keys(account)),
         }
     }
@@ -50,6 +62,9 @@ pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, S
         }),
     }
     providers.push(Box::new(MwsProvider::new(sellers)));
+    let mut aps = ApsProvider::new(signers);
+    aps.set_habits(scenario.aps.clone());
+    providers.push(Box::new(aps));
     if problems.is_empty() { Ok(providers) } else { Err(ScenarioError { problems }) }
 }
 
@@ -57,6 +72,7 @@ fn without_keys(account: &Account) -> Problem {
     let key = match account.api {
         Api::AmazonPayV2 => "public_key_file",
         Api::AmazonPayMws => "secret_key_file",
+        Api::Aps => "request_phrase_file",
     };
     Problem {
         line: None,
