@@ -20,6 +20,8 @@ fn nothing_goes_wrong_in_any_of_the_suites_worlds() {
 fn tmp_first() {
     for seed in 0..40 {
         let verdict = crate::months::run(&crate::months::plan::Plan::of(seed));
-        if !verdict.wrong.is_empty() { println!("{seed}: {:?} {:#?}", verdict.simulated, verdict.wrong); }
+        if !verdict.wrong.is_empty() {
+            println!("{seed}: {:?} {:#?}", verdict.simulated, verdict.wrong);
+        }
     }
 }

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::super::amazon_pay_mws::{MwsMerchant, MwsProvider, PlannedStatus};
 use super::super::amazon_pay_v2::{AmazonPayV2, Merchant};
+use super::super::aps::{ApsMerchant, ApsProvider};
 use super::super::fate::weighted;
 use super::super::plan::Plan;
 use super::super::provider::{Provider, Random};
@@ -20,6 +21,7 @@ pub(super) fn providers(
     now: Timestamp,
 ) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
     let (mut merchants, mut sellers, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let mut signers = Vec::new();
     for account in &scenario.accounts {
         match &account.credentials {
             Credentials::PublicKey { id, der: Some(der) } => {
@@ -39,6 +41,16 @@ pub(super) fn providers(
                 is_sandbox: account.is_sandbox,
                 region: account.region.clone(),
             }),
+            Credentials::Phrases { access_code, signature, phrases: Some((request, response)) } => {
+                signers.push(ApsMerchant {
+                    merchant_identifier: account.merchant_id.clone(),
+                    access_code: access_code.clone(),
+                    request_phrase: request.clone(),
+                    response_phrase: response.clone(),
+                    signature: *signature,
+                    is_sandbox: account.is_sandbox,
+                });
+            }
             _ => problems.push(without_keys(account)),
         }
     }
@@ -64,6 +76,9 @@ pub(super) fn providers(
         }
     }
     providers.push(Box::new(mws));
+    let mut aps = ApsProvider::new(signers);
+    aps.set_habits(scenario.aps.clone());
+    providers.push(Box::new(aps));
     if problems.is_empty() { Ok(providers) } else { Err(ScenarioError { problems }) }
 }
 
@@ -71,6 +86,7 @@ fn without_keys(account: &Account) -> Problem {
     let key = match account.api {
         Api::AmazonPayV2 => "public_key_file",
         Api::AmazonPayMws => "secret_key_file",
+        Api::Aps => "request_phrase_file",
     };
     Problem {
         line: None,
