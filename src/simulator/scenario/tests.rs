@@ -151,6 +151,7 @@ fn generated_keys_are_written_for_the_owner_alone_and_read_back() {
         let shown = scenario.accounts.iter().map(|account| match &account.credentials {
             Credentials::PublicKey { der, .. } => format!("{der:?}"),
             Credentials::AccessKey { secret, .. } => format!("{secret:?}"),
+            Credentials::Phrases { phrases, .. } => format!("{phrases:?}"),
         });
         shown.collect()
     };
