@@ -7,6 +7,7 @@
 )]
 
 mod aps_batch;
+mod batches;
 mod layout;
 mod memory;
 mod sdk_node;
