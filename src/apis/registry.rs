@@ -76,6 +76,14 @@ impl Settings {
         }
     }
 
+    /// The client that sends batches; none for an API without them.
+    pub fn build_batches(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<aps::Aps>> {
+        match self {
+            Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) => None,
+            Settings::Aps(settings) => Some(Arc::new(aps::Aps::new(settings.clone(), transport, clock))),
+        }
+    }
+
     /// The word in `api`.
     pub fn name(&self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
 use crate::apis::transport::{HttpTransport, Transport};
+use crate::batches::Batches;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
@@ -23,6 +24,7 @@ use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm, Work, keep};
 
+mod batching;
 mod heartbeat;
 mod host;
 mod manager;
@@ -102,6 +104,7 @@ pub struct Daemon {
     reconcile: Arc<Reconcile>,
     board: Arc<Board>,
     rooms: Arc<RwLock<Arc<Rooms>>>,
+    routes: Routes,
     loops: tokio::sync::Mutex<Loops>,
     /// Ends the control server and the loops that no reload touches.
     stop: CancellationToken,
@@ -180,8 +183,12 @@ impl Daemon {
         for line in opening.remarks() {
             tracing::warn!("{line}");
         }
+        let pace = Arc::new(Pace::new(clock.clone()));
+        let folder = config.store.folder.join("batches");
+        let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let foundation = Foundation {
-            pace: Arc::new(Pace::new(clock.clone())),
+            pace,
+            batches: Arc::new(batches),
             clock: clock.clone(),
             store: store.clone(),
             transport: outside.transport,
@@ -196,12 +203,19 @@ impl Daemon {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
             rooms.routes.targets_for(alert, is_sandbox)
         });
-        let reconcile = Reconcile::new(store, clock.clone(), foundation.pace.clone(), routes, most_in_flight);
+        let reconcile = Reconcile::new(
+            store,
+            clock.clone(),
+            foundation.pace.clone(),
+            Arc::clone(&routes),
+            most_in_flight,
+        );
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
             reconcile,
             board: Board::new(clock),
             rooms,
+            routes,
             loops: tokio::sync::Mutex::new(Loops { stop: CancellationToken::new(), tasks: JoinSet::new() }),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
@@ -274,6 +288,18 @@ impl Daemon {
             Arc::new(delivering),
             &stop,
         );
+        if !rooms.senders.is_empty() {
+            let batching = work::Batching {
+                batches: Arc::clone(&self.foundation.batches),
+                accounts: rooms.senders.clone(),
+                routes: Arc::clone(&self.routes),
+                clock: clock.clone(),
+            };
+            let wake = self.foundation.batches.wake();
+            // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
+            let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
+            self.keep(&mut tasks, rhythm, Arc::new(batching), &stop);
+        }
         let heart = Arc::clone(&self.heart);
         self.keep(
             &mut tasks,
@@ -324,7 +350,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "reports"] {
+        for name in ["alerts", "batches", "reports"] {
             self.board.remove(name);
         }
     }

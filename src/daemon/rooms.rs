@@ -9,6 +9,7 @@ use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
 use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
+use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
 use crate::payments::object::{AccountName, Kind};
@@ -26,12 +27,14 @@ pub(super) struct Foundation {
     pub(super) pace: Arc<Pace>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) post: Arc<dyn Post>,
+    pub(super) batches: Arc<Batches>,
 }
 
 /// What one configuration asks for.
 pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) senders: Vec<Arc<batches::Account>>,
     pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) reports: Arc<Reports>,
@@ -45,6 +48,8 @@ impl Rooms {
         let routes = alerts.routes.clone();
         let accounts =
             config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
+        let senders =
+            config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
         let deliverer = Deliverer::new(
@@ -61,7 +66,7 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms { accounts, routes, deliverer, reports: Arc::new(reports), nightly, config })
+        Ok(Rooms { accounts, senders, routes, deliverer, reports: Arc::new(reports), nightly, config })
     }
 }
 
@@ -77,6 +82,13 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         is_sandbox: account.api.is_sandbox(),
         most_in_flight: config.polling.most_in_flight_per_kind,
     })
+}
+
+/// The part of an account that sends batches, if its API has them.
+fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<batches::Account>> {
+    let client = account.api.build_batches(foundation.transport.clone(), foundation.clock.clone())?;
+    let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
+    Some(Arc::new(batches::Account { name, client, is_sandbox }))
 }
 
 /// The operations that an account's polling uses.

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::alerts::Deliverer;
+use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::payments::age;
 use crate::reconcile::Reconcile;
@@ -37,6 +38,47 @@ impl Work for Delivering {
                 round.delivered, round.retried, round.dead
             );
             Ok(Done { summary, again_in })
+        })
+    }
+}
+
+/// Takes every batch its next step, all accounts side by side.
+pub(super) struct Batching {
+    pub(super) batches: Arc<Batches>,
+    pub(super) accounts: Vec<Arc<batches::Account>>,
+    pub(super) routes: batches::Routes,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Batching {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let rounds = self.accounts.iter().map(|account| self.batches.round(account, &self.routes));
+            let rounds = futures_util::future::join_all(rounds).await;
+            let (mut sent, mut ended, mut next_at, mut faults) = (0, 0, None::<Timestamp>, Vec::new());
+            for (account, round) in self.accounts.iter().zip(rounds) {
+                match round {
+                    Ok(round) => {
+                        (sent, ended) = (sent + round.sent, ended + round.ended);
+                        next_at = [next_at, round.next_at].into_iter().flatten().min();
+                        faults.extend(round.blocked.map(|why| format!("{}: {why}", account.name)));
+                    }
+                    Err(error) => faults.push(format!("{}: {error}", account.name)),
+                }
+            }
+            let summary = format!("{sent} requests sent, {ended} batches ended");
+            let now = self.clock.now();
+            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
+            let next_at = next_at.map_or(soon, |next| next.min(soon));
+            if faults.is_empty() {
+                return Ok(Done { summary, again_in: Some(until(now, next_at)) });
+            }
+            // A failed round waits for its period: an account that can go on is not held up by another.
+            if sent + ended == 0 {
+                return Err(faults.join("; "));
+            }
+            let summary = format!("{summary}; {}", faults.join("; "));
+            Ok(Done { summary, again_in: Some(until(now, next_at)) })
         })
     }
 }

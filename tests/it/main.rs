@@ -8,6 +8,7 @@
 
 mod alone;
 mod aps_batch;
+mod batches;
 mod binary;
 mod canary;
 mod killing;
