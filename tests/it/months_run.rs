@@ -15,11 +15,3 @@ fn nothing_goes_wrong_in_any_of_the_suites_worlds() {
     let days = sweep.simulated_days();
     assert!(days > 3.0 * 200.0, "{days} days are no months");
 }
-
-#[test]
-fn tmp_first() {
-    for seed in 0..100 {
-        let t = std::time::Instant::now(); let verdict = crate::months::run(&crate::months::plan::Plan::of(seed));
-        println!("{seed} {:?} {:?}", t.elapsed(), verdict.simulated); if !verdict.wrong.is_empty() { println!("{seed}: {:?} {:#?}", verdict.simulated, verdict.wrong); }
-    }
-}

@@ -44,15 +44,6 @@ pub struct Verdict {
 /// Runs and judges a plan.
 pub fn run(plan: &Plan) -> Verdict {
     let remains = world::run(plan);
-    if std::env::var("TMPDBG").is_ok() {
-        println!("{plan:#?}");
-        let mut by: std::collections::BTreeMap<(u64, String), u64> = Default::default();
-        for entry in remains.log.entries() {
-            let word = match &entry.event { log::Event::Answered{reading,..} => format!("{reading:?}"), other => format!("{other:?}").chars().take(6).collect() };
-            *by.entry((entry.at.as_secs() / 3600, word)).or_default() += 1;
-        }
-        for (k, v) in by { println!("{k:?} {v}"); }
-    }
     Verdict { simulated: remains.ended_at, wrong: judge::judge(plan, &remains) }
 }
 
