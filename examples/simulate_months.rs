@@ -26,13 +26,16 @@ fn wishes() -> Result<Wishes, String> {
     let mut wishes = Wishes { from: 0, seeds: 1000, threads: cores };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let number = words.next().and_then(|text| text.parse().ok()).ok_or(format!("{word} needs a number"))?;
+        let number =
+            words.next().and_then(|text| text.parse().ok()).ok_or(format!("{word} needs a number"))?;
         match word.as_str() {
             "--from" => wishes.from = number,
             "--seeds" => wishes.seeds = number,
             "--seed" => (wishes.from, wishes.seeds) = (number, 1),
             "--threads" => wishes.threads = usize::try_from(number).map_err(|error| error.to_string())?,
-            other => return Err(format!("{other} is not known; there are --from, --seeds, --seed, --threads")),
+            other => {
+                return Err(format!("{other} is not known; there are --from, --seeds, --seed, --threads"));
+            }
         }
     }
     Ok(wishes)

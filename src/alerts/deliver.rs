@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
@@ -56,12 +57,17 @@ pub struct Round {
 }
 
 impl Round {
-    fn add(&mut self, other: Round) {
+    /// Adds what another did.
+    fn count(&mut self, other: &Round) {
         self.delivered += other.delivered;
         self.digests += other.digests;
         self.retried += other.retried;
         self.dead += other.dead;
         self.is_unfinished |= other.is_unfinished;
+    }
+
+    /// When another must be looked at again.
+    fn wait_for(&mut self, other: &Round) {
         self.next_at = [self.next_at, other.next_at].into_iter().flatten().min();
     }
 }
@@ -143,17 +149,37 @@ impl Deliverer {
         self.lines.iter().map(|line| line.channel.target.name()).collect()
     }
 
-    /// Sends what is owed now, to all targets side by side, for about ten seconds at most.
+    /// Sends what is owed now, to all targets side by side, for about ten seconds at most. What becomes owed
+    /// meanwhile is sent at once to the targets that are free: a slow or silent one delays no other.
     ///
     /// # Errors
     /// When the store fails. A target's failure is no error: it is written down and tried again.
     pub async fn round(&self) -> Result<Round, StoreError> {
-        let mut whole = Round::default();
         if self.store.outbox_pending() == 0 {
-            return Ok(whole);
+            return Ok(Round::default());
         }
-        for part in join_all(self.lines.iter().map(|line| self.serve(line))).await {
-            whole.add(part?);
+        let began = self.clock.monotonic();
+        let news = self.store.outbox_signal();
+        let serve = |place: usize| async move { (place, self.serve(&self.lines[place]).await) };
+        let mut whole = Round::default();
+        let mut last: Vec<Round> = vec![Round::default(); self.lines.len()];
+        let mut serving: FuturesUnordered<_> = (0..self.lines.len()).map(serve).collect();
+        let mut free = Vec::new();
+        while !serving.is_empty() {
+            let is_late = self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT;
+            tokio::select! {
+                Some((place, part)) = serving.next() => {
+                    last[place] = part?;
+                    whole.count(&last[place]);
+                    free.push(place);
+                }
+                () = news.notified(), if !free.is_empty() && !is_late => {
+                    serving.extend(free.drain(..).map(serve));
+                }
+            }
+        }
+        for part in last {
+            whole.wait_for(&part);
         }
         Ok(whole)
     }

@@ -149,6 +149,17 @@ Examples:
   reconciled alerts test"
     )]
     Alerts(AlertsCommand),
+    /// Check, back up, restore or rebuild what is stored.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  reconciled store check
+  reconciled store backup --to /var/lib/reconciled/backup-2026-01-15
+  reconciled store restore --from /var/lib/reconciled/backup-2026-01-15
+  reconciled store rebuild"
+    )]
+    Store(StoreCommand),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
     #[command(after_help = "\
 A bad configuration changes nothing; every problem is printed.
@@ -192,4 +203,44 @@ Examples:
   reconciled alerts test
   reconciled alerts test --target chat")]
     Test(TestArguments),
+}
+
+/// `store …`
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Compare the store with itself and read its whole journal.
+    #[command(after_help = "\
+With the daemon running it checks its own store; polls and enrolments wait meanwhile. With the daemon
+stopped the store is opened, which mends what a crash may have left, and then checked. Code 74 when
+anything is wrong; every problem is named.
+
+Examples:
+  reconciled store check
+  reconciled store check --json")]
+    Check(StoreCheckArguments),
+    /// Copy everything into a folder, also while the daemon runs.
+    #[command(after_help = "\
+With the daemon running it writes the copy itself, so name a folder that it may write to. The copy is
+read to its end before the command says that it is done.
+
+Example:
+  reconciled store backup --to /var/lib/reconciled/backup-2026-01-15")]
+    Backup(StoreBackupArguments),
+    /// Put a backup in the place of the store. The daemon must be stopped.
+    #[command(after_help = "\
+The backup is read to its end first; one that is damaged is refused. The old store is kept beside the
+new one, in a folder that is named at the end.
+
+Examples:
+  reconciled store restore --from /var/lib/reconciled/backup-2026-01-15
+  reconciled store restore --from /mnt/old/store --skip-damage")]
+    Restore(StoreRestoreArguments),
+    /// Make the index anew from the journal. The daemon must be stopped.
+    #[command(after_help = "\
+Everything that the journal says is there afterwards. Journal entries that cannot be read are named, and
+what the old index still has of them is kept; the code is 65 when there were any.
+
+Example:
+  reconciled store rebuild")]
+    Rebuild(StoreRebuildArguments),
 }

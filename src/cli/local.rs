@@ -10,11 +10,12 @@ use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigError, Surroundings};
 use crate::control::{Later, Service};
 use crate::daemon::{Daemon, Outside, StartError};
+use crate::store::{self, OpenError};
 
 /// The configuration, read for one command.
 struct Configured {
     socket: PathBuf,
-    folder: PathBuf,
+    options: store::Options,
     clock: SharedClock,
     config: Mutex<Option<Config>>,
 }
@@ -28,7 +29,13 @@ pub(super) fn load(path: &Path, clock: &SharedClock) -> Result<Box<dyn Local>, F
         .map_err(|error| config_failed(&error))?;
     Ok(Box::new(Configured {
         socket: config.control.socket.clone(),
-        folder: config.store.folder.clone(),
+        options: store::Options {
+            folder: config.store.folder.clone(),
+            cache_bytes: config.store.cache_mib * 1024 * 1024,
+            free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
+            command: std::env::args().nth(1).unwrap_or_default(),
+            ..store::Options::default()
+        },
         clock: clock.clone(),
         config: Mutex::new(Some(config)),
     }))
@@ -40,7 +47,11 @@ impl Local for Configured {
     }
 
     fn store_folder(&self) -> &Path {
-        &self.folder
+        &self.options.folder
+    }
+
+    fn store_options(&self) -> store::Options {
+        self.options.clone()
     }
 
     fn open(&self) -> Later<'_, Result<Service, Failed>> {
@@ -50,9 +61,9 @@ impl Local for Configured {
                 config.ok_or_else(|| Failed::new(Exit::Software, "the store was opened already", ""))?;
             let outside = Outside::real(self.clock.clone(), Surroundings::of_process());
             let outside = outside.map_err(|error| start_failed(&error))?;
-            let command = std::env::args().nth(1).unwrap_or_default();
+            let command = &self.options.command;
             let daemon =
-                Daemon::open(config, outside, &command).await.map_err(|error| start_failed(&error))?;
+                Daemon::open(config, outside, command).await.map_err(|error| start_failed(&error))?;
             Ok(daemon.service())
         })
     }
@@ -79,19 +90,36 @@ pub(super) fn config_failed(error: &ConfigError) -> Failed {
     }
 }
 
-/// Why the rooms could not be built, with the code that says whether starting again could help.
-pub(super) fn start_failed(error: &StartError) -> Failed {
-    use crate::store::OpenError;
+/// Why the store could not be opened, with the code that says whether trying again could help.
+pub(super) fn open_failed(error: &OpenError) -> Failed {
+    Failed::new(open_exit(error), chain(error), "")
+}
+
+fn open_exit(error: &OpenError) -> Exit {
+    match error {
+        OpenError::Locked { .. } => Exit::Unavailable,
+        OpenError::TooNew { .. } | OpenError::NotAStore { .. } => Exit::Config,
+        _ => Exit::Disk,
+    }
+}
+
+/// An error with all that lies beneath it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
     let mut what = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(inner) = source {
         what = format!("{what}: {inner}");
         source = inner.source();
     }
+    what
+}
+
+/// Why the rooms could not be built, with the code that says whether starting again could help.
+pub(super) fn start_failed(error: &StartError) -> Failed {
+    let what = chain(error);
     let exit = match error {
-        StartError::Store(OpenError::Locked { .. }) => Exit::Unavailable,
-        StartError::Store(OpenError::TooNew { .. } | OpenError::NotAStore { .. }) => Exit::Config,
-        StartError::Store(_) | StartError::Broken(_) => Exit::Disk,
+        StartError::Store(error) => open_exit(error),
+        StartError::Broken(_) => Exit::Disk,
         StartError::Rooms(_) => Exit::Config,
         StartError::Socket(_) => Exit::CannotCreate,
         StartError::Network(_) | StartError::Signals(_) => Exit::Unavailable,

@@ -31,6 +31,7 @@ mod run;
 mod show;
 mod simulate;
 mod status;
+mod store;
 
 #[cfg(test)]
 mod tests;
@@ -102,6 +103,9 @@ pub async fn operate(
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
+    if let Command::Store(command) = command {
+        return store::store(command, local, clock, screen).await;
+    }
     let reached = Reached::reach(local).await?;
     let ended = match command {
         Command::Enrol(options) => enrol::enrol(options, &reached, clock, screen).await,
@@ -118,6 +122,7 @@ pub async fn operate(
         | Command::Demo(_)
         | Command::Simulate(_)
         | Command::CheckConfig(_)
+        | Command::Store(_)
         | Command::Completions(_)
         | Command::Man(_) => Err(Failed::new(Exit::Software, "this command needs no store", "")),
     };

@@ -282,6 +282,37 @@ pub struct TestArguments {
     pub target: Option<String>,
 }
 
+/// `store check`
+#[derive(Debug, Args)]
+pub struct StoreCheckArguments {
+    /// Print what was found as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `store backup`
+#[derive(Debug, Args)]
+pub struct StoreBackupArguments {
+    /// The folder to copy to: empty, or not there yet.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+}
+
+/// `store restore`
+#[derive(Debug, Args)]
+pub struct StoreRestoreArguments {
+    /// The folder of a backup, or of a store that no process has open.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// Take a damaged backup: entries that cannot be read are left out, and named.
+    #[arg(long)]
+    pub skip_damage: bool,
+}
+
+/// `store rebuild`
+#[derive(Debug, Args)]
+pub struct StoreRebuildArguments {}
+
 /// `reload`
 #[derive(Debug, Args)]
 pub struct ReloadArguments {}

@@ -1,4 +1,4 @@
-//! How far a long enrolment is: a bar on a terminal, else a plain line now and then.
+//! How far a long enrolment, or long work on the store, is: a bar on a terminal, else a plain line now and then.
 //!
 //! Owns: the bar. Must never know: what is being read.
 
@@ -8,9 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::screen::Screen;
 use crate::clock::SharedClock;
+use crate::store;
 
 /// Between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks at work that somebody else does.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const STEP_STYLE: &str = "{bar:30} {human_pos} of {human_len}  {elapsed}  {msg}";
 
 /// The display.
 pub(super) struct Progress {
@@ -61,6 +65,50 @@ impl Progress {
     }
 }
 
+/// Shows how far work is until it ends; `look` says where it stands.
+pub(super) async fn watch<T>(
+    work: impl Future<Output = T>,
+    look: impl AsyncFn() -> Option<store::Progress>,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> std::io::Result<T> {
+    let bar = screen.is_watched.then(|| ProgressBar::new(0).with_style(style(STEP_STYLE)));
+    let mut last_line = clock.monotonic();
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            ended = &mut work => {
+                if let Some(bar) = bar {
+                    bar.finish_and_clear();
+                }
+                return Ok(ended);
+            }
+            () = clock.sleep(LOOK_EVERY) => {}
+        }
+        let Some(progress) = look().await else { continue };
+        match &bar {
+            Some(bar) => {
+                bar.set_length(progress.total);
+                bar.set_position(progress.done);
+                bar.set_message(progress.step);
+            }
+            None if clock.monotonic().saturating_sub(last_line) >= LINE_EVERY => {
+                last_line = clock.monotonic();
+                screen.note(&in_words(&progress))?;
+            }
+            None => {}
+        }
+    }
+}
+
+/// `reading the journal: 45 %`, or the bare number when the end is not known.
+fn in_words(progress: &store::Progress) -> String {
+    match progress.done.saturating_mul(100).checked_div(progress.total) {
+        Some(percent) => format!("{}: {} %", progress.step, percent.min(100)),
+        None => format!("{}: {}", progress.step, progress.done),
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -83,5 +131,25 @@ mod tests {
         }
         progress.end();
         assert_eq!(told, "at 10\nat 20\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_somebody_else_does_is_told_in_words() {
+        let clock: SharedClock = VirtualClock::starting_at(jiff::Timestamp::UNIX_EPOCH);
+        let looks = std::sync::atomic::AtomicU64::new(0);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut screen = Screen { out: &mut out, err: &mut err, has_colour: false, is_watched: false };
+        let look = async || {
+            let done = looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let total = if done < 60 { 0 } else { 160 };
+            Some(store::Progress { step: "reading".to_owned(), done, total })
+        };
+        let ended = watch(clock.sleep(Duration::from_secs(25)), look, &clock, &mut screen).await;
+        assert!(ended.is_ok());
+        let told = String::from_utf8(err).unwrap();
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 2, "{told}");
+        assert!(lines[0].starts_with("reading: 3") && !lines[0].ends_with('%'), "{told}");
+        assert!(lines[1].starts_with("reading: 4") && lines[1].ends_with(" %"), "{told}");
     }
 }

@@ -17,6 +17,7 @@ use crate::control::service::Answer;
 use crate::control::wanted::Wanted;
 use crate::control::{Later, Service};
 use crate::payments::record::Record;
+use crate::store;
 
 /// What the configuration says about this host.
 pub trait Local: Send + Sync {
@@ -24,6 +25,8 @@ pub trait Local: Send + Sync {
     fn socket(&self) -> &Path;
     /// The store's folder.
     fn store_folder(&self) -> &Path;
+    /// How this command opens the store's folder when it works on that itself.
+    fn store_options(&self) -> store::Options;
     /// Opens the store; only called when no daemon answers.
     fn open(&self) -> Later<'_, Result<Service, Failed>>;
 }
@@ -53,13 +56,18 @@ pub enum Deed {
 impl Reached {
     /// Looks for the daemon; opens the store when there is none.
     pub async fn reach(local: &dyn Local) -> Result<Reached, Failed> {
+        if let Some(client) = Reached::daemon(local).await? {
+            return Ok(Reached::Daemon(client));
+        }
+        let service = local.open().await?;
+        Ok(Reached::Store { service, folder: local.store_folder().display().to_string() })
+    }
+
+    /// Looks for the daemon. When there is none, this user must be the one whose store it is.
+    pub async fn daemon(local: &dyn Local) -> Result<Option<Client>, Failed> {
         match Client::connect(local.socket()).await {
-            Ok(client) => Ok(Reached::Daemon(client)),
-            Err(ConnectError::Nobody { .. }) => {
-                refuse_foreign(local.store_folder())?;
-                let service = local.open().await?;
-                Ok(Reached::Store { service, folder: local.store_folder().display().to_string() })
-            }
+            Ok(client) => Ok(Some(client)),
+            Err(ConnectError::Nobody { .. }) => refuse_foreign(local.store_folder()).map(|()| None),
             Err(error @ ConnectError::NotAllowed { .. }) => Err(Failed::new(
                 Exit::NotAllowed,
                 error.to_string(),

@@ -1,5 +1,7 @@
 //! Whole commands, as typed: through a daemon's socket and straight on a store.
 
+mod store;
+
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
@@ -15,6 +17,7 @@ use crate::clock::{SharedClock, VirtualClock};
 use crate::control::server::{Options, Server};
 use crate::control::test_host::{ORIGIN, TestHost, service_in, settle, with_alerts};
 use crate::control::{Later, Service};
+use crate::store::Options as StoreOptions;
 
 struct TestLocal {
     socket: PathBuf,
@@ -28,6 +31,10 @@ impl Local for TestLocal {
 
     fn store_folder(&self) -> &Path {
         &self.store
+    }
+
+    fn store_options(&self) -> StoreOptions {
+        StoreOptions { folder: self.store.clone(), cache_bytes: 1 << 20, ..StoreOptions::default() }
     }
 
     fn open(&self) -> Later<'_, Result<Service, Failed>> {

@@ -169,6 +169,21 @@ impl Client {
         self.post("/v1/reload", &()).await
     }
 
+    /// As [`super::Service::self_check`].
+    pub async fn self_check(&self) -> Answer<CheckReport> {
+        self.post("/v1/store:check", &()).await
+    }
+
+    /// As [`super::Service::backup`].
+    pub async fn backup(&self, request: &BackupRequest) -> Answer<BackupReport> {
+        self.post("/v1/store:backup", request).await
+    }
+
+    /// As [`super::Service::store_stats`].
+    pub async fn store_stats(&self) -> Answer<Stats> {
+        read(self.request(Method::GET, "/v1/store")?).await
+    }
+
     fn request(&self, method: Method, path: &str) -> Answer<RequestBuilder> {
         Ok(self.http.request(method, url(path)?))
     }

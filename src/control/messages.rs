@@ -4,6 +4,7 @@
 //! Owns: the messages. Must never know: how they are answered or carried.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,7 +15,7 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Record, Transition};
 
 pub use super::status::*;
-pub use crate::store::{AlertRow, Count, DeliveryRow, DeliveryStatus, Stats};
+pub use crate::store::{AlertRow, BackupReport, CheckReport, Count, DeliveryRow, DeliveryStatus, Stats};
 
 /// The most lines of one enrolment batch, and the most rows of one page.
 pub const BATCH_LINES_MAX: usize = 1_000;
@@ -355,6 +356,14 @@ pub struct Reloaded {
     pub at: Timestamp,
     /// What is wrong with it, or what takes effect only after a restart; key and remedy each.
     pub problems: Vec<String>,
+}
+
+/// Where to copy the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// An empty or missing folder, as an absolute path, that the daemon may write to.
+    pub to: PathBuf,
 }
 
 /// The short answer of the health addresses.

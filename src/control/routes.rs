@@ -81,6 +81,9 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
         .route("/v1/alerts:test", post(test_alerts))
         .route("/v1/reports/{day}", post(report))
         .route("/v1/reload", post(reload))
+        .route("/v1/store", get(store_stats))
+        .route("/v1/store:check", post(check_store))
+        .route("/v1/store:backup", post(backup))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .fallback(nowhere)
@@ -322,6 +325,19 @@ async fn reload(State(desk): State<Desk>, Extension(peer): Extension<Peer>) -> A
     let actor = peer.actor();
     let reloading = async { Ok(desk.service.reload(&actor).await) };
     json(&within(&desk, desk.patience.slow_answer, reloading).await?)
+}
+
+async fn store_stats(State(desk): State<Desk>) -> Answered {
+    json(&desk.service.store_stats())
+}
+
+async fn check_store(State(desk): State<Desk>, Extension(peer): Extension<Peer>) -> Answered {
+    json(&within(&desk, desk.patience.slow_answer, desk.service.self_check(&peer.actor())).await?)
+}
+
+async fn backup(State(desk): State<Desk>, Extension(peer): Extension<Peer>, request: Request) -> Answered {
+    let request: BackupRequest = message(&body_of(request, &desk, BODY_BYTES_MAX).await?)?;
+    json(&within(&desk, desk.patience.slow_answer, desk.service.backup(&request, &peer.actor())).await?)
 }
 
 /// The process and the store answer (operations.md section 6.3).

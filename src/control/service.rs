@@ -205,6 +205,31 @@ impl Service {
         }
     }
 
+    /// Compares the store with itself and reads its whole journal. What wants to write waits meanwhile.
+    pub async fn self_check(&self, actor: &str) -> Answer<CheckReport> {
+        tracing::info!(actor, "asked for a self-check of the store; writing waits meanwhile");
+        let report = self.store.check().await.map_err(storage)?;
+        for problem in &report.problems {
+            tracing::error!(problem, "the store's self-check found a problem");
+        }
+        Ok(report)
+    }
+
+    /// Copies the journal into an empty or missing folder while work goes on.
+    pub async fn backup(&self, request: &BackupRequest, actor: &str) -> Answer<BackupReport> {
+        tracing::info!(actor, to = %request.to.display(), "asked for a backup");
+        if !request.to.is_absolute() {
+            let detail = format!("{} is not an absolute path", request.to.display());
+            return Err(Problem::new(Cause::Unprocessable, detail, "begin it with /"));
+        }
+        self.store.backup(request.to.clone()).await.map_err(storage)
+    }
+
+    /// How the store is doing. Does not wait for it.
+    pub fn store_stats(&self) -> Stats {
+        self.store.stats()
+    }
+
     /// Everything at a glance.
     pub async fn status(&self) -> Answer<Status> {
         let now = self.clock.now();
@@ -300,6 +325,10 @@ fn before(now: Timestamp, seconds: u64) -> Timestamp {
     now.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
+/// Where a backup can go. Under the hardened unit little else is writable.
+const BACKUP_REMEDY: &str = "name an empty or new folder that the daemon may write to, such as one beside its store; \
+    under the unit that is /var/lib/reconciled, and its /tmp is its own";
+
 pub(super) fn storage(error: StoreError) -> Problem {
     match error {
         StoreError::BadCursor(_) => {
@@ -307,6 +336,7 @@ pub(super) fn storage(error: StoreError) -> Problem {
         }
         StoreError::TooLarge { .. } => Problem::new(Cause::TooLarge, error.to_string(), "send less at once"),
         StoreError::BadTarget(_) => Problem::new(Cause::Malformed, error.to_string(), ""),
+        StoreError::Backup(_) => Problem::new(Cause::Unprocessable, error.to_string(), BACKUP_REMEDY),
         other => {
             Problem::new(Cause::Unavailable, other.to_string(), "see the daemon's log; it restarts by itself")
         }

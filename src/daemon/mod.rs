@@ -153,6 +153,9 @@ impl Daemon {
         let (daemon, was_clean_stop) = Daemon::build(config, outside, RUN, disk).await?;
         let rooms = daemon.rooms();
         rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;
+        for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
+            tracing::warn!("{orphan}");
+        }
         daemon.start_loops(&rooms).await;
         Ok(daemon)
     }
@@ -355,12 +358,20 @@ impl Daemon {
         if config.control != old.config.control {
             remarks.push("control: takes effect with the next restart".to_owned());
         }
+        if config.log != old.config.log {
+            remarks.push("log: takes effect with the next restart".to_owned());
+        }
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         self.stop_loops(within).await;
         rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         self.start_loops(&rooms).await;
+        remarks.extend(
+            rooms::orphans(&self.foundation, &rooms.accounts)
+                .await
+                .map_err(|error| vec![error.to_string()])?,
+        );
         Ok(remarks)
     }
 

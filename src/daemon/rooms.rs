@@ -1,5 +1,6 @@
 //! The rooms as one configuration wants them: built here, all or nothing, and exchanged on reload.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
-use crate::payments::object::Kind;
+use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
 use crate::reports::Reports;
@@ -133,4 +134,25 @@ pub(super) async fn save_levels(foundation: &Foundation, now: Timestamp) -> Resu
             Ok(())
         }
     }
+}
+
+/// Accounts that have open objects in the store but stand no more in the configuration: nobody asks about
+/// those objects, which must not happen in silence.
+pub(super) async fn orphans(
+    foundation: &Foundation,
+    accounts: &[Arc<Account>],
+) -> Result<Vec<String>, StoreError> {
+    let mut open: BTreeMap<AccountName, u64> = BTreeMap::new();
+    for count in foundation.store.counts().await? {
+        let is_known = accounts.iter().any(|account| account.name == count.account);
+        if !count.finished && !is_known {
+            *open.entry(count.account).or_default() += count.number;
+        }
+    }
+    let remark = |(account, number): (&AccountName, &u64)| {
+        format!(
+            "{number} open objects of account {account}, which is not in the configuration, are not asked about: add the account again or forget them"
+        )
+    };
+    Ok(open.iter().map(remark).collect())
 }

@@ -101,7 +101,11 @@ impl Reconcile {
                 alerts,
                 is_news: decision.is_news,
             };
-            let late = if is_planted(Bug::AlertAfterCommit) { std::mem::take(&mut commit.alerts) } else { Vec::new() };
+            let late = if is_planted(Bug::AlertAfterCommit) {
+                std::mem::take(&mut commit.alerts)
+            } else {
+                Vec::new()
+            };
             match self.store.commit(commit).await? {
                 Committed::Written => {
                     if !late.is_empty() {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, write_whole};
 use super::journal::{Position, segment_name, segments};
+use super::meter::Meter;
+use super::reading::{self, Stopped};
 use super::types::StoreError;
 
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -22,23 +24,28 @@ pub struct BackupReport {
     pub segments: u64,
     /// Bytes copied.
     pub bytes: u64,
+    /// Entries that cannot be read, in words: the store itself has this damage.
+    #[serde(default)]
+    pub damage: Vec<String>,
 }
 
-/// Copies everything before `end`. The format file is written last: without it the copy is not taken for a
-/// store.
+/// Copies everything before `end` and reads the copy to its end. The format file is written last: without
+/// it the copy is not taken for a store.
 pub(super) fn copy(
     disk: &dyn Disk,
     from: &Path,
     to: &Path,
     end: Position,
+    meter: &Meter,
 ) -> Result<BackupReport, StoreError> {
     let refuse = |error: io::Error| StoreError::Backup(format!("{}: {error}", to.display()));
     disk.create_folder(to).map_err(refuse)?;
     if let Some(name) = disk.list(to).map_err(refuse)?.first() {
         return Err(StoreError::Backup(format!("{} is not empty, it holds {name:?}", to.display())));
     }
-    copy_journal(disk, &from.join("journal"), &to.join("journal"), end)
-        .and_then(|report| {
+    copy_journal(disk, &from.join("journal"), &to.join("journal"), end, meter)
+        .and_then(|mut report| {
+            report.damage = read_back(disk, &to.join("journal"), end, meter)?;
             let format = disk.read(&from.join("format"), 0, 1024)?;
             write_whole(disk, &to.join("format"), &format)?;
             Ok(report)
@@ -46,9 +53,43 @@ pub(super) fn copy(
         .map_err(refuse)
 }
 
-fn copy_journal(disk: &dyn Disk, from: &Path, to: &Path, end: Position) -> io::Result<BackupReport> {
+/// Bytes of a whole journal; 0 when that cannot be told.
+pub(super) fn journal_bytes(disk: &dyn Disk, journal: &Path) -> u64 {
+    let lengths = |segment| disk.length(&journal.join(segment_name(segment))).unwrap_or_default();
+    segments(disk, journal).map_or(0, |present| present.into_iter().map(lengths).sum())
+}
+
+/// What of the copy cannot be read. An error when its end is not that of the original.
+fn read_back(disk: &dyn Disk, copy: &Path, end: Position, meter: &Meter) -> io::Result<Vec<String>> {
+    meter.begin("reading the copy", journal_bytes(disk, copy));
+    let read = reading::read(disk, copy, reading::From::Start, true, &mut |entry, _| {
+        meter.advance(entry.length() as u64);
+        Ok(())
+    });
+    let found = read.map_err(|stopped| match stopped {
+        Stopped::Io(_, error) => error,
+        Stopped::Damaged(damage) => io::Error::other(damage.to_string()),
+        Stopped::Taker(error) => io::Error::other(error.to_string()),
+    })?;
+    if found.tail.is_some() || found.end != end {
+        let text = format!("the copy ends at entry {} instead of {}", found.end.sequence, end.sequence);
+        return Err(io::Error::other(text));
+    }
+    Ok(found.skipped.iter().map(ToString::to_string).collect())
+}
+
+/// Copies the journal files before `end`, durably.
+pub(super) fn copy_journal(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    end: Position,
+    meter: &Meter,
+) -> io::Result<BackupReport> {
     disk.create_folder(to)?;
-    let mut report = BackupReport { journal_sequence: end.sequence, segments: 0, bytes: 0 };
+    meter.begin("copying the journal", journal_bytes(disk, from));
+    let mut report =
+        BackupReport { journal_sequence: end.sequence, segments: 0, bytes: 0, damage: Vec::new() };
     for segment in segments(disk, from)?.into_iter().filter(|segment| *segment <= end.segment) {
         let name = segment_name(segment);
         let (source, goal) = (from.join(&name), to.join(&name));
@@ -56,6 +97,10 @@ fn copy_journal(disk: &dyn Disk, from: &Path, to: &Path, end: Position) -> io::R
             true => end.offset,
             false => disk.length(&source)?,
         };
+        if segment == end.segment && disk.length(&source)? < length {
+            // Only the beginning of a header, left by a crash: the next opening writes it anew.
+            continue;
+        }
         let mut file = disk.append_to(&goal)?;
         let mut offset = 0;
         while offset < length {
@@ -65,6 +110,7 @@ fn copy_journal(disk: &dyn Disk, from: &Path, to: &Path, end: Position) -> io::R
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{name} became shorter")));
             }
             file.append(&piece)?;
+            meter.advance(piece.len() as u64);
             offset += piece.len() as u64;
         }
         file.sync()?;

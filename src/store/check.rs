@@ -5,11 +5,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
+use super::backup::journal_bytes;
 use super::disk::Disk;
 use super::due;
 use super::facts;
 use super::index::Index;
 use super::keys::{self, CountKey};
+use super::meter::Meter;
 use super::outbox::{self, StoredAlert};
 use super::reading::{self, Stopped};
 use super::types::{DeliveryStatus, StoreError};
@@ -18,7 +22,7 @@ use super::view::count_key;
 use crate::payments::record::{Record, Transition};
 
 /// What a self-check found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// Records, open and finished.
     pub records: u64,
@@ -51,19 +55,23 @@ impl CheckReport {
 }
 
 /// Compares every row of the index with those that it implies. Errors only when the engine gives up.
-pub(super) fn check_index(index: &Index, report: &mut CheckReport) -> Result<(), StoreError> {
+pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport) -> Result<(), StoreError> {
     let mut implied = Implied::default();
+    meter.begin("comparing records", records_counted(index)?);
     for sort in [keys::OPEN, keys::FINISHED] {
         for row in index.prefix(&[sort]) {
             let (key, bytes) = row?;
+            meter.advance(1);
             match value::decode::<Record>(&key, &bytes) {
                 Ok(stored) => check_record(index, &key, &stored.value, &mut implied, report)?,
                 Err(error) => report.problem(error.to_string()),
             }
         }
     }
+    meter.begin("comparing history", 0);
     for row in index.prefix(&[keys::TRANSITION]) {
         let (key, bytes) = row?;
+        meter.advance(1);
         report.transitions += 1;
         implied.history += 1;
         match value::decode::<Transition>(&key, &bytes) {
@@ -74,15 +82,28 @@ pub(super) fn check_index(index: &Index, report: &mut CheckReport) -> Result<(),
             Err(error) => report.problem(error.to_string()),
         }
     }
+    meter.begin("comparing alerts", 0);
     for row in index.prefix(&[keys::ALERT]) {
         let (key, bytes) = row?;
+        meter.advance(1);
         report.alerts += 1;
         match value::decode::<StoredAlert>(&key, &bytes) {
             Ok(stored) => check_alert(index, &key, &stored.value, &mut implied, report)?,
             Err(error) => report.problem(error.to_string()),
         }
     }
-    compare(index, &implied, report)
+    meter.begin("counting rows", 0);
+    compare(index, &implied, meter, report)
+}
+
+/// As many records as the counts say there are; only for the gauge.
+fn records_counted(index: &Index) -> Result<u64, StoreError> {
+    let mut records = 0;
+    for row in index.prefix(&[keys::COUNT]) {
+        let (key, bytes) = row?;
+        records += value::decode_number(&key, &bytes).unwrap_or_default();
+    }
+    Ok(records)
 }
 
 /// How many rows of each sort there must be, and what the counts must say.
@@ -154,7 +175,12 @@ fn need(
 }
 
 /// Every implied row was found, so equal numbers mean that there are no others.
-fn compare(index: &Index, implied: &Implied, report: &mut CheckReport) -> Result<(), StoreError> {
+fn compare(
+    index: &Index,
+    implied: &Implied,
+    meter: &Meter,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
     let sorts = [
         (keys::DUE, implied.lanes, "due"),
         (keys::MOVING, implied.moving, "age"),
@@ -166,6 +192,7 @@ fn compare(index: &Index, implied: &Implied, report: &mut CheckReport) -> Result
         let mut found = 0;
         for row in index.prefix(&[sort]) {
             row?;
+            meter.advance(1);
             found += 1;
         }
         if found != expected {
@@ -193,11 +220,13 @@ fn compare(index: &Index, implied: &Implied, report: &mut CheckReport) -> Result
 }
 
 /// Reads all of the journal, every link of its chain.
-pub(super) fn check_journal(disk: &dyn Disk, folder: &Path, report: &mut CheckReport) {
+pub(super) fn check_journal(disk: &dyn Disk, folder: &Path, meter: &Meter, report: &mut CheckReport) {
+    meter.begin("reading the journal", journal_bytes(disk, folder));
     let mut entries = 0;
     let mut unreadable = Vec::new();
     let read = reading::read(disk, folder, reading::From::Start, true, &mut |entry, _| {
         entries += 1;
+        meter.advance(entry.length() as u64);
         if let Err(why) = facts::decode(&entry.payload) {
             unreadable.push(format!("journal entry {} {why}", entry.sequence));
         }

@@ -11,7 +11,8 @@
 //!
 //! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
 //! from it), `view` and `keys` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
-//! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`.
+//! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
+//! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
 
 mod backup;
 mod check;
@@ -24,6 +25,8 @@ mod journal;
 mod keys;
 mod lists;
 mod lock;
+mod maintain;
+mod meter;
 mod open;
 mod operations;
 mod outbox;
@@ -52,6 +55,8 @@ use crate::payments::record::{Enrolment, Record, Transition};
 pub use backup::BackupReport;
 pub use check::CheckReport;
 pub use journal::Damage;
+pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
+pub use meter::{Meter, Progress};
 pub use types::{
     AlertFilter, AlertRow, Commit, Committed, Count, Cursor, Delivery, DeliveryRow, DeliveryStatus, Enrolled,
     Filter, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
@@ -284,6 +289,7 @@ impl Store {
             outbox_pending: positive(engine.outbox_pending.load(Ordering::Relaxed)),
             outbox_dead: positive(engine.outbox_dead.load(Ordering::Relaxed)),
             broken: engine.trouble().map(ToString::to_string),
+            work: engine.meter.progress(),
         }
     }
 
@@ -311,9 +317,11 @@ impl Store {
             let _writer_waits = locked(&engine.journal);
             let mut report = CheckReport::default();
             let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            check::check_index(shared.as_ref().ok_or(StoreError::Closed)?, &mut report)?;
-            check::check_journal(&*engine.disk, &engine.folder.join("journal"), &mut report);
-            Ok(report)
+            let index = shared.as_ref().ok_or(StoreError::Closed)?;
+            let compared = check::check_index(index, &engine.meter, &mut report);
+            check::check_journal(&*engine.disk, &engine.folder.join("journal"), &engine.meter, &mut report);
+            engine.meter.end();
+            compared.map(|()| report)
         })
         .await
     }
@@ -325,7 +333,9 @@ impl Store {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
             let end = locked(&engine.journal).end();
-            backup::copy(&*engine.disk, &engine.folder, &to, end)
+            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.meter);
+            engine.meter.end();
+            copied
         })
         .await
     }
@@ -377,8 +387,8 @@ impl Store {
         .await
     }
 
-    /// Runs on the blocking pool. A store that failed answers no questions either: what it would say may
-    /// never have become durable.
+    /// Runs on the blocking pool. A store that stopped writing still answers: the index never has what the
+    /// journal has not. Only wrong bytes stop everything.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

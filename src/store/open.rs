@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use super::backup::journal_bytes;
 use super::check::{CheckReport, check_index};
 use super::disk::{Disk, read_text, write_whole};
 use super::index::Index;
@@ -40,7 +41,7 @@ const RESCUE: &str = "rescue";
 
 /// Opens the store. Blocks.
 pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening), OpenError> {
-    let place = Place { options, disk: &*options.disk };
+    let place = Place::of(options);
     let lock = place.take_lock(now)?;
     place.check_space()?;
     let mut opening = Opening { is_new: place.check_format()?, ..Opening::default() };
@@ -62,7 +63,9 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let end = place.mend_end(&reading, &mut opening)?;
     let journal = place.resume(&index, end, &mut opening)?;
     place.start_marks()?;
-    let engine = Engine::new(options.disk.clone(), options.folder.clone(), journal, index, lock);
+    let (disk, folder, meter) = (options.disk.clone(), options.folder.clone(), options.meter.clone());
+    meter.end();
+    let engine = Engine::new(disk, folder, journal, index, lock, meter);
     count_deliveries(&engine).map_err(|error| OpenError::Index(error.to_string()))?;
     Ok((engine, opening))
 }
@@ -87,17 +90,35 @@ impl Halt {
     }
 }
 
-struct Place<'a> {
+/// A store's folder, whatever its state.
+pub(super) struct Place<'a> {
     options: &'a Options,
-    disk: &'a dyn Disk,
+    pub(super) disk: &'a dyn Disk,
 }
 
-impl Place<'_> {
-    fn path(&self, name: &str) -> PathBuf {
+impl<'a> Place<'a> {
+    /// The folder of these options.
+    pub(super) fn of(options: &'a Options) -> Place<'a> {
+        Place { options, disk: &*options.disk }
+    }
+
+    /// Where it lies.
+    pub(super) fn folder(&self) -> &Path {
+        &self.options.folder
+    }
+
+    /// Something in it.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.options.folder.join(name)
     }
 
-    fn io<T>(&self, doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, OpenError> {
+    /// The file system's errors, with what was attempted.
+    pub(super) fn io<T>(
+        &self,
+        doing: &'static str,
+        path: &Path,
+        result: io::Result<T>,
+    ) -> Result<T, OpenError> {
         result.map_err(|source| OpenError::Io { doing, path: path.to_owned(), source })
     }
 
@@ -117,7 +138,8 @@ impl Place<'_> {
         self.io("sync", &self.options.folder, self.disk.sync_folder(&self.options.folder))
     }
 
-    fn take_lock(&self, now: Timestamp) -> Result<LockFile, OpenError> {
+    /// Keeps every other process out.
+    pub(super) fn take_lock(&self, now: Timestamp) -> Result<LockFile, OpenError> {
         let folder = &self.options.folder;
         self.io("make the folder", folder, self.disk.create_folder(folder))?;
         let path = self.path("lock");
@@ -127,7 +149,8 @@ impl Place<'_> {
         })
     }
 
-    fn check_space(&self) -> Result<(), OpenError> {
+    /// Whether there is room to work.
+    pub(super) fn check_space(&self) -> Result<(), OpenError> {
         let (folder, floor_bytes) = (&self.options.folder, self.options.free_floor_bytes);
         if floor_bytes == 0 {
             return Ok(());
@@ -141,20 +164,54 @@ impl Place<'_> {
 
     /// Reads the format, or makes a new store in an empty folder; true when new.
     fn check_format(&self) -> Result<bool, OpenError> {
+        if self.has_format()? {
+            return Ok(false);
+        }
         let folder = &self.options.folder;
-        let not_a_store = |why: String| OpenError::NotAStore { folder: folder.clone(), why };
-        let Some(text) = self.read_mark(FORMAT_FILE)? else {
-            let names = self.io("list", folder, self.disk.list(folder))?;
-            let is_ours = |name: &str| name == "lock" || name == "lost+found" || name == "format.new";
-            if let Some(other) = names.iter().find(|name| !is_ours(name)) {
-                return Err(not_a_store(format!("it holds {other:?} but no file {FORMAT_FILE:?}")));
-            }
-            self.write_mark(FORMAT_FILE, &format!("{FORMAT_WORDS} {FORMAT}\n"))?;
-            return Ok(true);
-        };
+        let names = self.io("list", folder, self.disk.list(folder))?;
+        let is_ours = |name: &str| name == "lock" || name == "lost+found" || name == "format.new";
+        if let Some(other) = names.iter().find(|name| !is_ours(name)) {
+            return Err(self.not_a_store(format!("it holds {other:?} but no file {FORMAT_FILE:?}")));
+        }
+        self.write_format()?;
+        Ok(true)
+    }
+
+    /// Makes the folder a store.
+    pub(super) fn write_format(&self) -> Result<(), OpenError> {
+        self.write_mark(FORMAT_FILE, &format!("{FORMAT_WORDS} {FORMAT}\n"))
+    }
+
+    /// Refuses a folder that is no store.
+    pub(super) fn need_format(&self) -> Result<(), OpenError> {
+        match self.has_format()? {
+            true => Ok(()),
+            false => Err(self.not_a_store(format!("it holds no file {FORMAT_FILE:?}"))),
+        }
+    }
+
+    /// Entries that the journal is known to have lost and that the index may still have.
+    pub(super) fn marked_as_lost(&self) -> Result<Lost, OpenError> {
+        Ok(self.read_mark(RESCUE)?.map_or_else(Lost::default, |text| Lost::parse(&text)))
+    }
+
+    /// Lets the next opening write to the journal again what the index has of these entries.
+    pub(super) fn mark_as_lost(&self, lost: &Lost) -> Result<(), OpenError> {
+        self.write_mark(RESCUE, &lost.to_string())
+    }
+
+    fn not_a_store(&self, why: String) -> OpenError {
+        OpenError::NotAStore { folder: self.options.folder.clone(), why }
+    }
+
+    /// Whether there is a format that this program knows; false when there is none.
+    fn has_format(&self) -> Result<bool, OpenError> {
+        let folder = &self.options.folder;
+        let not_a_store = |why: String| self.not_a_store(why);
+        let Some(text) = self.read_mark(FORMAT_FILE)? else { return Ok(false) };
         let number = text.trim().strip_prefix(FORMAT_WORDS).map(str::trim).and_then(|text| text.parse().ok());
         match number {
-            Some(FORMAT) => Ok(false),
+            Some(FORMAT) => Ok(true),
             Some(found) if found > FORMAT => {
                 Err(OpenError::TooNew { folder: folder.clone(), found, known: FORMAT })
             }
@@ -220,7 +277,7 @@ impl Place<'_> {
         }
         opening.was_index_checked = true;
         let mut report = CheckReport::default();
-        let why = match check_index(&index, &mut report) {
+        let why = match check_index(&index, &self.options.meter, &mut report) {
             Ok(()) if report.is_clean() => return Ok(index),
             Ok(()) => report.problems.first().cloned().unwrap_or_default(),
             Err(error) => error.to_string(),
@@ -237,8 +294,11 @@ impl Place<'_> {
         };
         let mut replay = Replay::new(index, applied);
         let folder = self.path("journal");
+        let meter = &self.options.meter;
+        meter.begin("applying the journal", journal_bytes(self.disk, &folder));
         let read =
             reading::read(self.disk, &folder, from, self.options.skip_damage, &mut |entry, position| {
+                meter.advance(entry.length() as u64);
                 replay.take(entry, position)
             });
         let finished = read.and_then(|reading| match replay.finish() {
@@ -274,17 +334,14 @@ impl Place<'_> {
     fn resume(&self, index: &Index, end: Position, opening: &mut Opening) -> Result<Journal, OpenError> {
         let index_error = |error: StoreError| OpenError::Index(error.to_string());
         let known = applied(index).map_err(index_error)?;
-        let mut lost = match self.read_mark(RESCUE)? {
-            Some(text) => Lost::parse(&text),
-            None => Lost::default(),
-        };
+        let mut lost = self.marked_as_lost()?;
         lost.extend(opening.skipped.iter().filter(|damage| damage.first_sequence <= known.sequence));
         let is_gap = known.sequence > end.sequence;
         if is_gap {
             lost.add(end.sequence + 1, known.sequence);
         }
         if !lost.is_empty() {
-            self.write_mark(RESCUE, &lost.to_string())?;
+            self.mark_as_lost(&lost)?;
         }
         // Behind damage a new file begins, so that the damaged one need not be read at every start.
         let end = match is_gap || !opening.skipped.is_empty() {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, MachineDisk};
 use super::journal::Damage;
+use super::meter::{Meter, Progress};
 use crate::payments::alert::Alert;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
@@ -35,6 +36,8 @@ pub struct Options {
     pub skip_damage: bool,
     /// The file system under the journal; a test puts a failing one here.
     pub disk: Arc<dyn Disk>,
+    /// Shows how far opening and other long work is.
+    pub meter: Meter,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             rebuild_index: false,
             skip_damage: false,
             disk: Arc::new(MachineDisk),
+            meter: Meter::default(),
         }
     }
 }
@@ -411,4 +415,7 @@ pub struct Stats {
     pub outbox_dead: u64,
     /// Why nothing is acknowledged any more, if so.
     pub broken: Option<String>,
+    /// A self-check or a backup under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Progress>,
 }

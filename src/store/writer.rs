@@ -19,6 +19,7 @@ use super::facts::{self, Fact};
 use super::index::{Index, Writes};
 use super::journal::{Journal, Position};
 use super::lock::LockFile;
+use super::meter::Meter;
 use super::signals::Signals;
 use super::types::StoreError;
 use super::view::View;
@@ -29,7 +30,7 @@ const GROUP_OPERATIONS: usize = 512;
 /// Journal bytes after which a group takes no more operations.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of the index after which a group takes no more operations: readers wait while they are written.
-const GROUP_ROWS: usize = 6000;
+pub(super) const GROUP_ROWS: usize = 6000;
 
 /// A group in the making.
 pub(super) struct Group<'a> {
@@ -91,6 +92,7 @@ pub(super) struct Engine {
     pub(super) journal_bytes: AtomicU64,
     pub(super) journal_sequence: AtomicU64,
     pub(super) lock: Mutex<Option<LockFile>>,
+    pub(super) meter: Meter,
 }
 
 impl Engine {
@@ -101,6 +103,7 @@ impl Engine {
         journal: Journal,
         index: Index,
         lock: LockFile,
+        meter: Meter,
     ) -> Engine {
         let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
         Engine {
@@ -117,6 +120,7 @@ impl Engine {
             journal_bytes: AtomicU64::new(bytes),
             journal_sequence: AtomicU64::new(sequence),
             lock: Mutex::new(Some(lock)),
+            meter,
         }
     }
 

@@ -22,7 +22,9 @@ fn every_planted_bug_is_caught_and_nothing_else_is() {
         plant(Some(bug));
         let sweep = Sweep::run(0..SEEDS, 2, 1);
         match sweep.failed.first() {
-            Some((seed, wrong)) => println!("{bug:?}: caught in world {} (seed {seed}): {}", sweep.worlds, wrong[0]),
+            Some((seed, wrong)) => {
+                println!("{bug:?}: caught in world {} (seed {seed}): {}", sweep.worlds, wrong[0])
+            }
             None => missed.push(bug),
         }
     }

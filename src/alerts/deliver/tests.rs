@@ -314,3 +314,24 @@ async fn no_address_is_ever_written_down() {
     assert_eq!(page.items[0].deliveries[0].last_error.as_deref(), Some("the connection broke"));
     assert!(!format!("{page:?} {deliverer:?}").contains("canary"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_target_does_not_keep_news_from_the_others() {
+    let scene = Scene::new().await;
+    scene.owe(0..6, &["ops"]).await;
+    let deliverer = scene.deliverer();
+    let raising = async {
+        scene.clock.sleep(Duration::from_millis(1_500)).await;
+        scene.owe(10..11, &["office", "ops"]).await;
+    };
+    let (round, ()) = tokio::join!(deliverer.round(), raising);
+    assert_eq!(round.unwrap().delivered, 8);
+    let office = scene.network.sent_to("office");
+    assert_eq!(office.len(), 1);
+    assert!(office[0].at < Duration::from_millis(1_600), "{:?}", office[0].at);
+    assert!(
+        scene.network.sent_to("ops").last().unwrap().at > Duration::from_secs(5),
+        "the chat has its pace"
+    );
+    assert_eq!(deliverer.round().await.unwrap(), Round::default(), "nothing is owed any more");
+}

@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod fixture;
 mod lists;
+mod maintain;
 mod model;
 mod outbox;
 mod power;

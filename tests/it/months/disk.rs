@@ -72,10 +72,8 @@ impl FatefulDisk {
     }
 
     fn fails(&self, is_sync: bool) -> bool {
-        let concerns = matches!(
-            (self.0.fault, is_sync),
-            (Some(Fault::Sync), true) | (Some(Fault::Write { .. }), false)
-        );
+        let concerns =
+            matches!((self.0.fault, is_sync), (Some(Fault::Sync), true) | (Some(Fault::Write { .. }), false));
         let fails = concerns && self.0.left.fetch_sub(1, Ordering::SeqCst) == 0;
         if fails {
             self.0.has_failed.store(true, Ordering::SeqCst);

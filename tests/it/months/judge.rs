@@ -116,7 +116,8 @@ impl<'a> Bench<'a> {
                 if let Reading::Throttled { retry_after: Some(wait) } = reading
                     && !self.is_crash_near(at)
                 {
-                    let (_, until) = self.holds.get(&(account.clone(), operation.clone())).copied().unwrap_or_default();
+                    let (_, until) =
+                        self.holds.get(&(account.clone(), operation.clone())).copied().unwrap_or_default();
                     self.holds.insert((account, operation.clone()), (at, until.max(at + *wait)));
                 }
                 self.answered(place, entry, *made, reading);
@@ -160,7 +161,11 @@ impl<'a> Bench<'a> {
         let (since, until) = self.holds.get(&(account, operation.to_owned())).copied().unwrap_or_default();
         // Some had leave to go when the wish came.
         if since + Duration::from_secs(1) < at && at + Duration::from_millis(10) < until {
-            self.blame(at, place, format!("asked although the provider wants a pause until {}s", until.as_secs()));
+            self.blame(
+                at,
+                place,
+                format!("asked although the provider wants a pause until {}s", until.as_secs()),
+            );
         }
     }
 
@@ -195,9 +200,8 @@ impl<'a> Bench<'a> {
             seen.failures = seen.failures.map(|failures| failures + 1);
             return;
         }
-        let follows = before.0.iter().all(|from| {
-            from.as_deref().is_none_or(|from| may_follow(life.kind, from, state))
-        });
+        let follows =
+            before.0.iter().all(|from| from.as_deref().is_none_or(|from| may_follow(life.kind, from, state)));
         seen.is_doubtful = !follows;
         if is_certain {
             seen.failures = Some(0);
@@ -209,7 +213,9 @@ impl<'a> Bench<'a> {
 
     /// A sight of a parent makes its child known; an uncertain one does not yet promise it.
     fn find_child(&mut self, place: usize, entry: &Entry, is_certain: bool) {
-        let Some(child) = self.remains.lives.iter().position(|other| other.parent == Some(place)) else { return };
+        let Some(child) = self.remains.lives.iter().position(|other| other.parent == Some(place)) else {
+            return;
+        };
         if self.is_found.insert(child) {
             self.seen[child].acknowledged_at = Some((entry.at, entry.wall));
         }
@@ -250,7 +256,11 @@ impl<'a> Bench<'a> {
             && seen.last_answer_at + NEAR < at
             && failures > known
         {
-            self.blame(at, place, format!("{failures} failures in a row are held against it, there were {known}"));
+            self.blame(
+                at,
+                place,
+                format!("{failures} failures in a row are held against it, there were {known}"),
+            );
         }
     }
 
@@ -290,7 +300,8 @@ impl<'a> Bench<'a> {
                 continue;
             };
             if !seen.beliefs.may_be(record.state()) {
-                let why = format!("is held for {:?}, what was seen allows {:?}", record.state(), seen.beliefs.0);
+                let why =
+                    format!("is held for {:?}, what was seen allows {:?}", record.state(), seen.beliefs.0);
                 self.blame(ended_at, place, why);
             }
             self.conclude_end(place, &life, &seen, &record);

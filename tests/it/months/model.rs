@@ -66,7 +66,11 @@ pub fn is_resting(state: &str) -> bool {
 
 /// Everything that the manuals let follow, however many steps lie between.
 const FOLLOWS: &[(&str, &str, &[&str])] = &[
-    ("charge", "AuthorizationInitiated", &["Authorized", "CaptureInitiated", "Captured", "Declined", "Canceled"]),
+    (
+        "charge",
+        "AuthorizationInitiated",
+        &["Authorized", "CaptureInitiated", "Captured", "Declined", "Canceled"],
+    ),
     ("charge", "Authorized", &["CaptureInitiated", "Captured", "Declined", "Canceled"]),
     ("charge", "CaptureInitiated", &["Captured", "Declined"]),
     ("refund", "RefundInitiated", &["Refunded", "Declined"]),
@@ -78,8 +82,7 @@ const FOLLOWS: &[(&str, &str, &[&str])] = &[
 ];
 
 pub fn may_follow(kind: &str, from: &str, to: &str) -> bool {
-    from == to
-        || FOLLOWS.iter().any(|(of, known, next)| *of == kind && *known == from && next.contains(&to))
+    from == to || FOLLOWS.iter().any(|(of, known, next)| *of == kind && *known == from && next.contains(&to))
 }
 
 /// What a daemon may hold an object for, given what reached it; none: never seen.

@@ -94,7 +94,8 @@ fn rows(folder: &Path, sort: &str, date: Date) -> Result<Rows, String> {
     let path = folder.join(format!("{sort}_{date}.csv"));
     let mut reader = csv::Reader::from_path(&path).map_err(|error| error.to_string())?;
     let headers = reader.headers().map_err(|error| error.to_string())?.clone();
-    let place = |name: &str| headers.iter().position(|known| known == name).ok_or(format!("no column {name}"));
+    let place =
+        |name: &str| headers.iter().position(|known| known == name).ok_or(format!("no column {name}"));
     let (id, state) = (place("amazon_transaction_id")?, place("state")?);
     let (amount, currency) = (place("amount")?, place("currency")?);
     let mut found = Rows::new();
@@ -114,10 +115,14 @@ fn check_totals(day: &Day) -> Vec<String> {
             wrong.push(format!("the report of {} says of itself that it is wrong: {check}", day.date));
         }
     }
-    for (sort, rows) in [("declined", &day.declined), ("resolved", &day.resolved), ("pending", &day.pending)] {
+    for (sort, rows) in [("declined", &day.declined), ("resolved", &day.resolved), ("pending", &day.pending)]
+    {
         let count: usize = rows.values().map(Vec::len).sum();
         if day.summary["rows"][sort] != count {
-            wrong.push(format!("{}: {count} rows of {sort}, the summary says {}", day.date, day.summary["rows"][sort]));
+            wrong.push(format!(
+                "{}: {count} rows of {sort}, the summary says {}",
+                day.date, day.summary["rows"][sort]
+            ));
         }
         let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
         for (_, amount, currency) in rows.values().flatten().filter(|(_, amount, _)| !amount.is_empty()) {
@@ -176,7 +181,10 @@ fn check_object(
         let was_open = filed.first().is_none_or(|end| *end > day.date);
         let was_watched = acknowledged < day.end && midnight(day.date) <= day.end;
         if was_watched && was_open && !is_pending {
-            wrong.push(format!("{} was open at the end of {} and is not among the pending", life.id, day.date));
+            wrong.push(format!(
+                "{} was open at the end of {} and is not among the pending",
+                life.id, day.date
+            ));
         }
         if is_pending && !was_open {
             wrong.push(format!("{} had ended by the end of {} and is among the pending", life.id, day.date));

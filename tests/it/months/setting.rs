@@ -10,7 +10,11 @@ use super::plan::{MWS, Plan, V2};
 
 fn scenario_text(is_sandbox: bool) -> String {
     let (environment, prefix) = if is_sandbox { ("sandbox", "SANDBOX") } else { ("live", "LIVE") };
-    let quota = if is_sandbox { "capacity = 2, refill = 1, per_s = 2" } else { "capacity = 10, refill = 1, per_s = 1" };
+    let quota = if is_sandbox {
+        "capacity = 2, refill = 1, per_s = 2"
+    } else {
+        "capacity = 10, refill = 1, per_s = 1"
+    };
     format!(
         r#"
 [[account]]

@@ -298,16 +298,16 @@ impl World {
     fn sow(&mut self, batch: &Batch) {
         for sprout in &batch.objects {
             let born = self.time.elapsed();
-            let known: Vec<String> =
-                if sprout.is_child { self.ids() } else { Vec::new() };
+            let known: Vec<String> = if sprout.is_child { self.ids() } else { Vec::new() };
             let reference = format!("ORDER-{}", self.lives.len());
             let id = self.simulator.plant(sprout.account, &seedling(sprout, &reference));
             let id = id.expect("the tables hold documented words");
             let mut parent = None;
             if sprout.is_child {
                 let truths = self.simulator.truths();
-                let found =
-                    truths.into_iter().find(|truth| truth.kind == "authorization" && !known.contains(&truth.id));
+                let found = truths
+                    .into_iter()
+                    .find(|truth| truth.kind == "authorization" && !known.contains(&truth.id));
                 let truth = found.expect("a capture has an authorization");
                 parent = Some(self.lives.len());
                 self.waiting.push(self.lives.len());

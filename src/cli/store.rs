@@ -1,0 +1,251 @@
+//! `reconciled store check | backup | restore | rebuild`
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::args::StoreCommand;
+use super::exit::{Ended, Exit, Failed};
+use super::local::open_failed;
+use super::options::{StoreBackupArguments, StoreCheckArguments, StoreRestoreArguments};
+use super::progress::watch;
+use super::reach::{Deed, Local, Reached};
+use super::screen::{Screen, Tone};
+use crate::clock::SharedClock;
+use crate::control::client::Client;
+use crate::control::messages::{BackupReport, BackupRequest, CheckReport};
+use crate::control::problem::Cause;
+use crate::store::{self, OpenError, Opening, Options, Store};
+
+/// Does what the command says, through the daemon where that makes sense.
+pub(super) async fn store(
+    command: StoreCommand,
+    local: &dyn Local,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let daemon = Reached::daemon(local).await?;
+    let work = Work { options: local.store_options(), clock };
+    match (command, daemon) {
+        (StoreCommand::Check(options), Some(client)) => {
+            let look = async || client.store_stats().await.ok()?.work;
+            let report = watch(client.self_check(), look, clock, screen).await??;
+            Reached::Daemon(client.clone()).say(Deed::Read, screen)?;
+            checked(&report, &options, screen)
+        }
+        (StoreCommand::Check(options), None) => work.check(&options, screen).await,
+        (StoreCommand::Backup(options), Some(client)) => {
+            let report = backup_by_daemon(&client, &options, clock, screen).await?;
+            Reached::Daemon(client).say(Deed::Read, screen)?;
+            backed_up(&report, &options.to, screen)
+        }
+        (StoreCommand::Backup(options), None) => work.backup(&options, screen).await,
+        (StoreCommand::Restore(_) | StoreCommand::Rebuild(_), Some(client)) => Err(Failed::new(
+            Exit::Unavailable,
+            format!("the daemon (pid {}) has the store open", client.greeting().pid),
+            "stop it first: systemctl stop reconciled",
+        )),
+        (StoreCommand::Restore(options), None) => work.restore(options, screen).await,
+        (StoreCommand::Rebuild(_), None) => work.rebuild(screen).await,
+    }
+}
+
+async fn backup_by_daemon(
+    client: &Client,
+    options: &StoreBackupArguments,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Result<BackupReport, Failed> {
+    let request = BackupRequest { to: std::path::absolute(&options.to)? };
+    let look = async || client.store_stats().await.ok()?.work;
+    watch(client.backup(&request), look, clock, screen).await?.map_err(|problem| {
+        let is_about_the_folder = problem.cause == Cause::Unprocessable;
+        let failed = Failed::from(problem);
+        if is_about_the_folder { Failed { exit: Exit::CannotCreate, ..failed } } else { failed }
+    })
+}
+
+/// Work on a store that no daemon has open.
+struct Work<'a> {
+    options: Options,
+    clock: &'a SharedClock,
+}
+
+impl Work<'_> {
+    /// Waits for work on the folder and shows how far it is.
+    async fn watched<T>(&self, work: impl Future<Output = T>, screen: &mut Screen<'_>) -> Result<T, Failed> {
+        let meter = self.options.meter.clone();
+        Ok(watch(work, async || meter.progress(), self.clock, screen).await?)
+    }
+
+    fn say(&self, deed: &str, screen: &mut Screen<'_>) -> io::Result<()> {
+        screen.note(&format!("daemon not running: {deed} the store at {}", self.options.folder.display()))
+    }
+
+    /// Opens the store as it is; a command about a store makes none.
+    async fn open(&self, screen: &mut Screen<'_>) -> Result<(Store, Opening), Failed> {
+        let folder = &self.options.folder;
+        if !folder.join("format").exists() && !folder.join("journal").exists() {
+            let what = format!("there is no store at {}", folder.display());
+            return Err(Failed::new(Exit::NoInput, what, "see store.folder in config.toml"));
+        }
+        let opening = Store::open(self.options.clone(), self.clock.now());
+        match self.watched(opening, screen).await? {
+            Ok((store, opening)) => {
+                remark(&opening, screen)?;
+                Ok((store, opening))
+            }
+            Err(error) => {
+                self.name_damage(&error, screen).await?;
+                Err(open_failed(&error))
+            }
+        }
+    }
+
+    /// Opening stops at the first damage; an operator wants to know all of it.
+    async fn name_damage(&self, error: &OpenError, screen: &mut Screen<'_>) -> Result<(), Failed> {
+        if !matches!(error, OpenError::Damaged(_)) {
+            return Ok(());
+        }
+        let looking = store::inspect(self.options.clone(), self.clock.now());
+        if let Ok(report) = self.watched(looking, screen).await? {
+            for problem in &report.problems {
+                screen.toned(problem, Tone::Bad)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn check(&self, options: &StoreCheckArguments, screen: &mut Screen<'_>) -> Ended {
+        let (store, _) = self.open(screen).await?;
+        let report = self.watched(store.check(), screen).await?;
+        let closed = store.close().await;
+        self.say("read", screen)?;
+        let exit = checked(&report.map_err(disk)?, options, screen)?;
+        closed.map(|()| exit).map_err(disk)
+    }
+
+    async fn backup(&self, options: &StoreBackupArguments, screen: &mut Screen<'_>) -> Ended {
+        let to = std::path::absolute(&options.to)?;
+        let (store, _) = self.open(screen).await?;
+        let made = self.watched(store.backup(to), screen).await?;
+        let closed = store.close().await;
+        self.say("read", screen)?;
+        let made = made.map_err(|error| {
+            Failed::new(Exit::CannotCreate, error.to_string(), "name an empty or new folder")
+        })?;
+        let exit = backed_up(&made, &options.to, screen)?;
+        closed.map(|()| exit).map_err(disk)
+    }
+
+    async fn restore(&self, options: StoreRestoreArguments, screen: &mut Screen<'_>) -> Ended {
+        if !options.from.join("format").exists() {
+            let what = format!("there is no backup at {}", options.from.display());
+            return Err(Failed::new(Exit::NoInput, what, "name the folder that `store backup --to` made"));
+        }
+        let settings = Options { skip_damage: options.skip_damage, ..self.options.clone() };
+        let restoring = store::restore(settings.clone(), options.from, self.clock.now());
+        let restored = self.watched(restoring, screen).await?.map_err(|error| not_restored(&error))?;
+        if let Some(aside) = &restored.aside {
+            screen.note(&format!("the store that was there is kept in {}", aside.display()))?;
+        }
+        let opening = Store::open(settings, self.clock.now());
+        let (store, opening) = self.watched(opening, screen).await?.map_err(|error| open_failed(&error))?;
+        for damage in &opening.skipped {
+            screen.toned(&format!("lost: {damage}"), Tone::Bad)?;
+        }
+        let counts = store.counts().await;
+        store.close().await.map_err(disk)?;
+        let records: u64 = counts.map_err(disk)?.iter().map(|count| count.number).sum();
+        self.say("restored", screen)?;
+        screen.line(&format!(
+            "{records} objects, {} journal entries, {} bytes are in place",
+            restored.journal_sequence, restored.bytes
+        ))?;
+        Ok(if opening.skipped.is_empty() { Exit::Ok } else { Exit::Data })
+    }
+
+    async fn rebuild(&self, screen: &mut Screen<'_>) -> Ended {
+        let rebuilding = store::rebuild(self.options.clone(), self.clock.now());
+        let rebuilt = self.watched(rebuilding, screen).await?.map_err(|error| open_failed(&error))?;
+        self.say("rebuilt", screen)?;
+        for damage in &rebuilt.damaged {
+            screen.toned(&format!("cannot be read: {damage}"), Tone::Bad)?;
+        }
+        if let Some(why) = &rebuilt.opening.rebuilt_index {
+            screen.note(&format!("the index was made anew: {why}"))?;
+        }
+        screen.line(&format!("{} journal entries applied", rebuilt.opening.replayed_entries))?;
+        if rebuilt.damaged.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        screen.line(&format!(
+            "of the entries that cannot be read, {} rows were still in the old index and are kept",
+            rebuilt.rescued_rows
+        ))?;
+        screen
+            .note("what else followed from them is lost: enrol again what the shop created in that time")?;
+        Ok(Exit::Data)
+    }
+}
+
+fn disk(error: store::StoreError) -> Failed {
+    Failed::new(Exit::Disk, error.to_string(), "")
+}
+
+fn not_restored(error: &OpenError) -> Failed {
+    let failed = open_failed(error);
+    match error {
+        OpenError::Damaged(damage) => Failed::new(
+            Exit::Data,
+            format!("the backup is damaged: {damage}"),
+            "choose another backup, or take it all the same with --skip-damage",
+        ),
+        _ => failed,
+    }
+}
+
+fn remark(opening: &Opening, screen: &mut Screen<'_>) -> io::Result<()> {
+    opening.remarks().iter().try_for_each(|line| screen.note(line))
+}
+
+fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Screen<'_>) -> Ended {
+    if options.json {
+        screen.json(report)?;
+    } else {
+        screen.line(&format!(
+            "{} objects, {} changes of state, {} alerts, {} journal entries",
+            report.records, report.transitions, report.alerts, report.journal_entries
+        ))?;
+        for problem in &report.problems {
+            screen.toned(problem, Tone::Bad)?;
+        }
+        let unsaid = report.problem_count.saturating_sub(report.problems.len() as u64);
+        if unsaid > 0 {
+            screen.toned(&format!("and {unsaid} more"), Tone::Bad)?;
+        }
+    }
+    if report.is_clean() {
+        screen.note("nothing is wrong")?;
+        return Ok(Exit::Ok);
+    }
+    screen.note(&format!(
+        "{} problems; `reconciled store rebuild` makes anew what the journal can tell",
+        report.problem_count
+    ))?;
+    Ok(Exit::Disk)
+}
+
+fn backed_up(report: &BackupReport, to: &Path, screen: &mut Screen<'_>) -> Ended {
+    for damage in &report.damage {
+        screen.toned(&format!("the store itself is damaged, and so is the copy: {damage}"), Tone::Bad)?;
+    }
+    let shown: PathBuf = std::path::absolute(to)?;
+    screen.line(&format!(
+        "{} journal entries, {} bytes in {} files are in {}",
+        report.journal_sequence,
+        report.bytes,
+        report.segments,
+        shown.display()
+    ))?;
+    Ok(if report.damage.is_empty() { Exit::Ok } else { Exit::Data })
+}

@@ -1,0 +1,95 @@
+//! The commands on the store as a whole.
+
+use super::*;
+
+#[tokio::test]
+async fn a_store_is_checked_copied_restored_and_rebuilt_without_a_daemon() {
+    let house = House::new();
+    let nothing = house.run(&["store", "check"]).await;
+    nothing.expect(Exit::NoInput, &[], &["there is no store at", "store.folder"]);
+    house.furnish().await;
+    house.run(&["store", "check"]).await.expect(
+        Exit::Ok,
+        &["2 objects, 1 changes of state, 2 alerts"],
+        &["daemon not running: read the store at", "nothing is wrong"],
+    );
+    let copy = house.folder.path().join("copy").display().to_string();
+    house.run(&["store", "backup", "--to", &copy]).await.expect(
+        Exit::Ok,
+        &["journal entries", "in 1 files are in", &copy],
+        &[],
+    );
+    house.run(&["store", "backup", "--to", &copy]).await.expect(
+        Exit::CannotCreate,
+        &[],
+        &["is not empty", "name an empty or new folder"],
+    );
+    house.run(&["enrol", "--id", "S03"]).await.expect(Exit::Ok, &[], &[]);
+    house.run(&["store", "restore", "--from", &copy]).await.expect(
+        Exit::Ok,
+        &["2 objects"],
+        &["is kept in", "aside-1", "restored the store at"],
+    );
+    house.run(&["show", "S03"]).await.expect(Exit::NoInput, &[], &["S03 is not watched"]);
+    house.run(&["store", "rebuild"]).await.expect(
+        Exit::Ok,
+        &["journal entries applied"],
+        &["the index was made anew", "rebuilt the store at"],
+    );
+    let json = house.run(&["store", "check", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&json["records"], &json["problem_count"]), (&2.into(), &0.into()));
+    let missing = house.folder.path().display().to_string();
+    house.run(&["store", "restore", "--from", &missing]).await.expect(
+        Exit::NoInput,
+        &[],
+        &["there is no backup"],
+    );
+}
+
+#[tokio::test]
+async fn damage_is_named_and_the_rest_is_rebuilt() {
+    let house = House::new();
+    house.furnish().await;
+    let journal = house.local.store.join("journal");
+    let segment = std::fs::read_dir(&journal).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    std::fs::remove_file(house.local.store.join("clean")).unwrap();
+    house.run(&["store", "check"]).await.expect(
+        Exit::Disk,
+        &["journal: file 00000000000000000001.journal at byte", "entry 1"],
+        &["store rebuild"],
+    );
+    house.run(&["store", "rebuild"]).await.expect(
+        Exit::Data,
+        &["cannot be read: file 00000000000000000001.journal", "were still in the old index"],
+        &["enrol again"],
+    );
+    house.run(&["list"]).await.expect(Exit::Ok, &["S01-1-1-C1", "S02"], &["2 objects"]);
+}
+
+#[tokio::test]
+async fn a_running_daemon_checks_and_copies_its_own_store() {
+    let house = House::new();
+    house.furnish().await;
+    let (service, _store) = service_in(&house.local.store, TestHost::default()).await;
+    let stop = CancellationToken::new();
+    let server = Server::bind(Options::at(&house.local.socket)).await.unwrap();
+    let serving = tokio::spawn(server.serve(service, stop.clone()));
+    house.run(&["store", "check"]).await.expect(
+        Exit::Ok,
+        &["2 objects"],
+        &["via the running daemon (pid 4242)", "nothing is wrong"],
+    );
+    let copy = house.folder.path().join("copy").display().to_string();
+    let backup = ["store", "backup", "--to", &copy];
+    house.run(&backup).await.expect(Exit::Ok, &[&copy], &["via the running daemon"]);
+    house.run(&backup).await.expect(Exit::CannotCreate, &[], &["is not empty", "/var/lib/reconciled"]);
+    for words in [&["store", "rebuild"][..], &["store", "restore", "--from", &copy]] {
+        house.run(words).await.expect(Exit::Unavailable, &[], &["pid 4242", "systemctl stop reconciled"]);
+    }
+    stop.cancel();
+    serving.await.unwrap();
+}

@@ -1,0 +1,242 @@
+//! Stories through the public binary: the real process, real signatures over real sockets, real time.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use reconciled::simulator::Scenario;
+
+use crate::process::{Host, patiently};
+
+/// A CSV file with one charge and one bad line.
+fn csv_of(host: &Host, planted: &crate::process::Planted) -> String {
+    let line = format!("shop,charge,{},14.00,EUR,{}", planted.id(), planted.reference);
+    host.write(
+        "charges.csv",
+        &format!("account,kind,charge_id,amount,currency,reference\n{line}\nshop,charge,not an id,1,EUR,x\n"),
+    )
+}
+
+fn json_lines_of(host: &Host, planted: &crate::process::Planted) -> String {
+    let line = serde_json::json!({
+        "account": "old-shop", "kind": "capture", "id": planted.id(), "amount": "14.00", "currency": "USD",
+        "reference": planted.reference,
+    });
+    host.write("captures.jsonl", &format!("{line}\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decline_is_told_across_a_restart_and_every_command_speaks() {
+    let host = Host::new().await;
+    let early = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 300);
+    let captured = host.plant("old-shop", "capture", "Completed", None, 300);
+    let late = host.plant("shop", "refund", "Declined", Some("AmazonRejected"), 600_000);
+    let forgotten = host.plant("shop", "authorization", "Authorized", None, 600_000);
+
+    host.run(&["check-config"]).await.expect(0, &["shop (amazon-pay-v2, eu, live)", "old-shop"]);
+    host.run(&["enrol", "--id", late.id()]).await.expect(65, &["it could be shop/refund/", "name account"]);
+    let flags = ["enrol", "--account", "shop", "--id", late.id(), "--amount", "14.00", "--currency", "EUR"];
+    host.run(&flags).await.expect(0, &["daemon not running: wrote to the store at"]);
+    host.run(&["list"]).await.expect(0, &["daemon not running: read the store at", late.id()]);
+
+    let daemon = host.start().await;
+    let via = format!("via the running daemon (pid {})", daemon.pid());
+    assert!(host.heard("STATUS=1 open").is_some(), "{:?}", host.told());
+    host.run(&flags).await.expect(0, &[&via]);
+    let words = ["enrol", "--account", "shop", "--kind", "charge", "--id", forgotten.id()];
+    host.run(&words).await.expect(0, &[&via]);
+    let csv = csv_of(&host, &early);
+    host.run(&["enrol", &csv, "--rejects", &host.word("bad.csv")]).await.expect(65, &[&via, "3"]);
+    let rejects = std::fs::read_to_string(host.path("bad.csv")).unwrap();
+    assert!(rejects.contains("not an id"), "{rejects}");
+    host.run(&["enrol", &json_lines_of(&host, &captured)]).await.expect(0, &[&via]);
+
+    host.until("both targets hear of the decline", async || {
+        (host.declines_told(early.id()) == 1 && host.chat_speaks_of(&early.reference) == 1).then_some(())
+    })
+    .await;
+    let settled = ["list", "--finished", "--csv"];
+    host.until("the capture is seen completed", async || {
+        host.run(&settled).await.out.contains(captured.id()).then_some(())
+    })
+    .await;
+    lists_and_objects(&host, early.id(), late.id()).await;
+    polls_and_alerts(&host, &via, late.id(), forgotten.id()).await;
+
+    // A restart in the middle: what is told is not told again, what is watched is watched on.
+    host.forget_told();
+    daemon.stop(&host).await;
+    assert!(host.heard("STOPPING=1").is_some(), "{:?}", host.told());
+    host.run(&["status"]).await.expect(0, &["the daemon is not running", "1 open of 3"]);
+    let daemon = host.start().await;
+    let second = host.plant("shop", "authorization", "Declined", Some("SoftDeclined"), 300);
+    host.run(&["enrol", "--account", "shop", "--id", second.id()])
+        .await
+        .expect(0, &["via the running daemon"]);
+    host.until("the second decline is told", async || (host.declines_told(second.id()) == 1).then_some(()))
+        .await;
+    assert_eq!(host.declines_told(early.id()), 2, "once, and once more when an operator asked for it");
+    assert_eq!(host.chat_speaks_of(&early.reference), 1, "nothing is said twice");
+    store_and_report(&host, &daemon).await;
+    daemon.stop(&host).await;
+}
+
+async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
+    host.run(&["list", "--state", "Declined"]).await.expect(0, &["ACCOUNT", declined, "1 objects"]);
+    let lines = host.run(&["list", "--open", "--json"]).await.expect(0, &[]);
+    let records: Vec<serde_json::Value> =
+        lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(records.iter().any(|record| record.to_string().contains(open)), "{}", lines.out);
+    let csv = host.run(&["list", "--csv"]).await.expect(0, &[]);
+    assert!(csv.out.lines().next().unwrap().starts_with("account,kind,id,state,"), "{}", csv.out);
+    assert_eq!(csv.out.lines().count(), 5, "{}", csv.out);
+    host.run(&["show", declined])
+        .await
+        .expect(0, &["Declined (final, declined)", "HardDeclined", "14.00 EUR"]);
+    host.run(&["explain", open]).await.expect(0, &["RefundInitiated"]);
+    let json = host.run(&["explain", declined, "--json"]).await.expect(0, &[]).json();
+    assert!(json["advice"].as_str().unwrap().contains("payment method"), "{json}");
+    host.run(&["show", "S99-0000000-0000000-C000000"]).await.expect(66, &["is not watched"]);
+}
+
+async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
+    host.run(&["poll", "--all", "--dry-run"]).await.expect(0, &["shop", "2"]);
+    host.run(&["poll", open]).await.expect(0, &[via, "1 objects come next"]);
+    host.run(&["forget", forgotten]).await.expect(0, &["is not watched any more"]);
+    host.run(&["forget", forgotten]).await.expect(66, &["was not watched"]);
+    host.run(&["status"]).await.expect(0, &["running as pid", "1 open of 3", "shop", "chat", "back-office"]);
+    let status = host.run(&["status", "--json"]).await.expect(0, &[]).json();
+    assert_eq!((status["open"].as_u64(), status["health"]["is_ready"].as_bool()), (Some(1), Some(true)));
+    let listed = host.run(&["alerts", "list", "--json"]).await.expect(0, &["declined"]).out;
+    let row: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let key = row["alert"]["key"].as_str().unwrap().to_owned();
+    host.run(&["alerts", "test"]).await.expect(0, &["chat took it", "back-office took it"]);
+    let before = host.simulator.chat_messages().len();
+    let words = ["alerts", "redeliver", &key, "--target", "back-office"];
+    host.run(&words).await.expect(0, &["1 deliveries are owed again"]);
+    host.until("it is delivered again, under the same key", async || {
+        let messages = host.simulator.chat_messages();
+        let last = messages.last().filter(|_| messages.len() > before)?;
+        assert_eq!(last.body["data"]["kind"], "declined");
+        Some(())
+    })
+    .await;
+}
+
+async fn store_and_report(host: &Host, daemon: &crate::process::Running) {
+    let holder = format!("process {} (run)", daemon.pid());
+    host.run(&["run"]).await.expect(69, &[&holder, "stop it first"]);
+    host.run(&["store", "check"]).await.expect(0, &["4 objects", "nothing is wrong"]);
+    let copy = host.word("copy");
+    host.run(&["store", "backup", "--to", &copy]).await.expect(0, &["via the running daemon", &copy]);
+    host.run(&["store", "restore", "--from", &copy]).await.expect(69, &["has the store open"]);
+    let made = host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["report of 2026-01-15 made"]);
+    let folder = std::path::PathBuf::from(made.out.trim());
+    assert!(folder.join("manifest.json").is_file(), "{}", made.out);
+    host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["was there already"]);
+    host.run(&["report", "--date", "2999-01-15"]).await.expect(65, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
+    let host = Host::new().await;
+    let good = std::fs::read_to_string(host.path("config.toml")).unwrap();
+    let bad = format!("{}\n[poll.kinds.refund]\ninterval = \"soon\"\n", good.replace("\"eu\"", "\"mars\""));
+    std::fs::write(host.path("config.toml"), &bad).unwrap();
+    for words in [&["run"][..], &["check-config"]] {
+        host.run(words).await.expect(78, &["problem(s)", "mars", "soon", "poll.kinds.refund"]);
+    }
+    let json = host.run(&["check-config", "--json"]).await.expect(78, &[]).json();
+    assert!(json["problems"].as_array().unwrap().len() >= 2, "{json}");
+    std::fs::remove_file(host.path("config.toml")).unwrap();
+    host.run(&["run"]).await.expect(66, &["config.toml", "--config FILE"]);
+
+    std::fs::write(host.path("config.toml"), &good).unwrap();
+    let daemon = host.start().await;
+    std::fs::write(host.path("config.toml"), &bad).unwrap();
+    host.forget_told();
+    daemon.signal("HUP");
+    host.until("the bad reload is rejected", async || host.heard("STATUS=reload rejected: ")).await;
+    assert!(host.heard("RELOADING=1").is_some() && host.heard("READY=1").is_some(), "{:?}", host.told());
+    std::fs::write(host.path("config.toml"), &good).unwrap();
+    host.run(&["status"]).await.expect(0, &["refused, the old one stays", "mars"]);
+    let declined = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 100);
+    host.run(&["enrol", "--account", "shop", "--id", declined.id()])
+        .await
+        .expect(0, &["via the running daemon"]);
+    host.until("the old configuration still works", async || {
+        (host.declines_told(declined.id()) == 1).then_some(())
+    })
+    .await;
+
+    host.rewrite_config(|text| text.replace("name = \"back-office\"", "name = \"accounts\""));
+    host.forget_told();
+    daemon.signal("HUP");
+    host.until("the good one applies", async || host.heard("STATUS=configuration reloaded")).await;
+    host.run(&["status"]).await.expect(0, &["in force", "accounts"]);
+    host.run(&["alerts", "test", "--target", "accounts"]).await.expect(0, &["accounts took it"]);
+    host.run(&["reload"]).await.expect(0, &["the new configuration is in force"]);
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_alone_serves_a_shops_developer_over_https() {
+    let host = Host::new().await;
+    let (authority, keys) = (host.word("authority.pem"), host.word("keys"));
+    let words = ["simulate", "--listen-tls", "127.0.0.1:0", "--ca-file", &authority, "--keys", &keys];
+    let mut child = host.command(&words).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut sender = Some(sender);
+        let mut port = None;
+        for line in lines.lines().map_while(Result::ok) {
+            if let Some(address) = line.strip_prefix("https https://localhost:") {
+                port = address.split_whitespace().next().and_then(|port| port.parse::<u16>().ok());
+            }
+            if line.starts_with("stop with")
+                && let (Some(sender), Some(port)) = (sender.take(), port)
+            {
+                sender.send(port).unwrap();
+            }
+        }
+    });
+    let port = receiver.await.unwrap();
+    let pem = std::fs::read(&authority).unwrap();
+    let trusted = reqwest::Certificate::from_pem(&pem).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
+    let base = format!("https://localhost:{port}");
+    let hook = client.post(format!("{base}/hooks/json")).header("content-type", "application/json");
+    assert_eq!(hook.body("{\"a\":1}").send().await.unwrap().status(), 200);
+    let unsigned = client.get(format!("{base}/live/v2/charges/S01-1234567-1234567-C123456"));
+    let answer = unsigned.send().await.unwrap();
+    assert!(answer.status().is_client_error(), "{answer:?}");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("reasonCode"), "as Amazon refuses: {text}");
+    let stranger = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    assert!(stranger.get(&base).send().await.is_err(), "nobody else trusts it");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ended =
+        patiently(&host.clock, "the simulator ends", async || child.try_wait().unwrap(), String::new).await;
+    assert_eq!(ended.code(), Some(0));
+    reading.await.unwrap();
+    let example = host.run(&["simulate", "--example"]).await.expect(0, &["[[account]]"]).out;
+    assert!(Scenario::parse(&example, host.folder.path()).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_completions_and_man_pages_come_from_the_binary() {
+    let host = Host::new().await;
+    host.run(&["--help"]).await.expect(0, &["Usage:", "store", "enrol", "Exit codes"]);
+    host.run(&["--version"]).await.expect(0, &[env!("CARGO_PKG_VERSION")]);
+    host.run(&["enroll"]).await.expect(64, &["enrol"]);
+    for shell in ["bash", "zsh", "fish"] {
+        host.run(&["completions", shell]).await.expect(0, &["reconciled", "redeliver"]);
+    }
+    let dir = host.word("man");
+    host.run(&["man", "--dir", &dir]).await.expect(0, &[]);
+    for page in ["reconciled.1", "reconciled-run.1", "reconciled-store-restore.1"] {
+        let text = std::fs::read_to_string(host.path("man").join(page)).unwrap();
+        assert!(text.contains(".SH SYNOPSIS"), "{page}");
+    }
+}
