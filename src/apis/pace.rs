@@ -297,8 +297,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The answer said "too many": the provider's bucket is empty. Nothing leaves before `retry_after`,
-    /// or, when the provider names no time, before a wait that doubles with every such answer in a row.
+    /// The answer said "too many": the provider's bucket is empty. Nothing leaves before `retry_after` and
+    /// a wait of our own that doubles with every such answer in a row, up to a minute.
     pub fn throttled(&mut self, retry_after: Option<Duration>) {
         self.is_throttled = true;
         let retry_after = retry_after.filter(|_| !is_planted(Bug::RetryAfterIgnored));

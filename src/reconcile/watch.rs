@@ -1,9 +1,10 @@
 //! The loop of one account: hands out what is due as fast as the budget allows, in the store's order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +23,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_QUIET: Duration = Duration::from_secs(3600);
 
 /// One account's polls under way.
+#[derive(Default)]
 struct Flight {
     polls: JoinSet<(ObjectRef, Result<Polled, StoreError>)>,
     objects: HashSet<ObjectRef>,
+    /// Until when nothing of a kind is due, as far as is known: the store is not asked before.
+    quiet: HashMap<Kind, Timestamp>,
 }
 
 impl Reconcile {
@@ -39,8 +43,7 @@ impl Reconcile {
     ) -> Result<(), StoreError> {
         let signal = self.store.due_signal(&account.name);
         let mut gate = self.gate_as_left(&account).await?;
-        let mut flight = Flight { polls: JoinSet::new(), objects: HashSet::new() };
-        let mut quiet = None;
+        let mut flight = Flight::default();
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
@@ -49,47 +52,33 @@ impl Reconcile {
             }
             let turn = self.clock.monotonic();
             self.tally(&account.name, |tally| tally.last_turn = turn);
-            let now = self.clock.now();
-            let wait = match quiet.filter(|until| *until > now) {
-                _ if is_stopping => LONGEST_WAIT,
-                // Woken by nothing but the look at the wall clock: the store need not be asked again.
-                Some(until) => {
-                    self.note_idle(&account, &flight, now);
-                    self::until(now, until)
-                }
-                None => {
-                    let (wait, is_idle) = self.fill(&account, &gate, &mut flight).await?;
-                    quiet = is_idle.then(|| later(now, wait));
-                    wait.min(LONGEST_WAIT)
-                }
-            };
+            let wait =
+                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
             tokio::select! {
                 biased;
                 Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
-                    quiet = None;
                     self.land(&account, &mut gate, &mut flight, ended).await?;
                 }
                 () = stop.cancelled(), if !is_stopping => {}
-                () = signal.notified(), if !is_stopping => quiet = None,
+                () = signal.notified(), if !is_stopping => flight.quiet.clear(),
                 () = self.clock.sleep(wait), if !is_stopping => {}
             }
         }
     }
 
-    /// Starts as many polls as are due and allowed; says how long nothing more can be started, and whether
-    /// that is because nothing is due.
+    /// Starts as many polls as are due and allowed; says how long nothing more can be started.
     async fn fill(
         self: &Arc<Self>,
         account: &Arc<Account>,
         gate: &Gate,
         flight: &mut Flight,
-    ) -> Result<(Duration, bool), StoreError> {
+    ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
         let most = match gate.room(account.most_in_flight, now) {
             Ok(most) => most,
-            Err(probe_at) => return Ok((until(now, probe_at), false)),
+            Err(probe_at) => return Ok(until(now, probe_at)),
         };
-        let mut wait = LONGEST_QUIET;
+        let mut wait = LONGEST_WAIT;
         let mut is_idle = true;
         for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
             let Some(operation) = account.api.operation(&kind) else { continue };
@@ -102,6 +91,10 @@ impl Reconcile {
                 continue;
             }
             let now = self.clock.now();
+            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now) {
+                wait = wait.min(until(now, *next));
+                continue;
+            }
             let due = self.store.due(&account.name, &kind, now, under_way + room).await?;
             let waiting: Vec<_> = due
                 .into_iter()
@@ -109,10 +102,11 @@ impl Reconcile {
                 .take(room)
                 .collect();
             if waiting.is_empty() {
-                if let Some(next) = self.store.next_due(&account.name, &kind).await?
-                    && next > now
-                {
-                    wait = wait.min(time_until(now, next));
+                let next = self.store.next_due(&account.name, &kind).await?;
+                let next = next.unwrap_or_else(|| later(now, LONGEST_QUIET));
+                if next > now {
+                    wait = wait.min(until(now, next));
+                    flight.quiet.insert(kind, next);
                 }
                 continue;
             }
@@ -132,17 +126,11 @@ impl Reconcile {
                 }
             }
         }
-        if is_idle {
-            self.note_idle(account, flight, self.clock.now());
-        }
-        Ok((wait, is_idle))
-    }
-
-    /// Nothing is left to ask about, now.
-    fn note_idle(&self, account: &Account, flight: &Flight, now: jiff::Timestamp) {
-        if flight.polls.is_empty() {
+        if is_idle && flight.polls.is_empty() {
+            let now = self.clock.now();
             self.tally(&account.name, |tally| tally.last_round_at = Some(now));
         }
+        Ok(wait)
     }
 
     /// Takes note of a poll that ended.
@@ -163,6 +151,7 @@ impl Reconcile {
             }
         };
         flight.objects.remove(&object);
+        flight.quiet.remove(&object.kind);
         let now = self.clock.now();
         let (turn, detail) = match polled? {
             Polled::Unheard => return Ok(()),
@@ -198,10 +187,8 @@ fn refused_name(account: &Account) -> String {
     format!("account-refused/{}", account.name)
 }
 
-fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    time_until(now, at).min(LONGEST_WAIT)
-}
-
-fn time_until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).max(Duration::from_millis(1))
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now))
+        .unwrap_or(Duration::ZERO)
+        .clamp(Duration::from_millis(1), LONGEST_WAIT)
 }

@@ -180,7 +180,8 @@ impl Bucket {
         let doublings = self.throttles_in_a_row.saturating_sub(1).min(20);
         let own_wait_ns = limits.token_ns.saturating_mul(1 << doublings).min(ns(LONGEST_OWN_WAIT));
         let own_wait = Duration::from_nanos(own_wait_ns.max(limits.token_ns));
-        self.hold(now_ns, retry_after.unwrap_or(own_wait));
+        // A short wish that is repeated for hours is no leave to knock at full pace for hours.
+        self.hold(now_ns, retry_after.unwrap_or_default().max(own_wait));
     }
 
     pub(super) fn hold(&mut self, now_ns: u64, wait: Duration) {

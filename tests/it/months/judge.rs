@@ -13,6 +13,8 @@ use super::world::Remains;
 
 /// What follows an answer within this time of it may not have been written down before a crash.
 const NEAR: Duration = Duration::from_secs(5);
+/// More often than this within an hour nothing is asked about, whatever the troubles.
+const MOST_AN_HOUR: u32 = 150;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What the wire tells about one object.
@@ -29,6 +31,8 @@ pub struct Seen {
     /// Failures in a row that are not throttling; none once a crash makes them uncertain.
     failures: Option<u32>,
     last_answer_at: Duration,
+    /// Questions about it, by the hour.
+    asked: BTreeMap<u64, u32>,
     keys: BTreeSet<String>,
     accepted_at: Vec<Duration>,
     is_said: bool,
@@ -145,6 +149,11 @@ impl<'a> Bench<'a> {
             }
             return;
         };
+        let asked = self.seen[place].asked.entry(at.as_secs() / 3600).or_default();
+        *asked += 1;
+        if *asked == MOST_AN_HOUR {
+            self.blame(at, place, format!("a storm: asked about {MOST_AN_HOUR} times in one hour"));
+        }
         if let Some((ended_at, _)) = self.seen[place].ended {
             self.blame(at, place, format!("asked about after its end was seen at {}s", ended_at.as_secs()));
         }
@@ -313,7 +322,8 @@ impl<'a> Bench<'a> {
     ) {
         let ended_at = self.remains.ended_at;
         let last = life.last_state();
-        let held_for = seen.beliefs.certain().unwrap_or(last).to_owned();
+        // Where a crash leaves open what was written down, either is right (and it was judged that it is one).
+        let held_for = seen.beliefs.certain().or(record.state()).unwrap_or(last).to_owned();
         if !is_final(life.kind, last) {
             if record.due_at.is_none() {
                 self.blame(ended_at, place, "is not watched any more, and has not ended");

@@ -100,10 +100,19 @@ type Steps = &'static [(u64, u64, &'static str, Option<&'static str>)];
 
 /// Fates: kind in the simulator, how often (a weight), steps with the shortest and longest delay in minutes.
 const V2_FATES: &[(&str, u64, Steps)] = &[
-    ("authorization", 4, &[(1, 1300, "Authorized", None), (5, 900, "Captured", None)]),
-    ("authorization", 3, &[(1, 1400, "Declined", Some("HardDeclined"))]),
-    ("authorization", 1, &[(1, 1400, "Declined", Some("TransactionTimedOut"))]),
+    ("authorization", 4, &[(1, 900, "Authorized", None), (5, 500, "Captured", None)]),
+    ("authorization", 3, &[(1, 1000, "Declined", Some("HardDeclined"))]),
+    ("authorization", 1, &[(1, 1000, "Declined", Some("TransactionTimedOut"))]),
     ("authorization", 1, &[(10, 600, "Canceled", Some("MerchantCanceled"))]),
+<<<<<<< HEAD
+    ("authorization", 1, &[(10, 600, "Authorized", None), (10, 500, "Canceled", Some("BuyerCanceled"))]),
+    ("authorization", 2, &[(1, 300, "Authorized", None), (1, 600, "CaptureInitiated", None), (1, 900, "Declined", Some("AmazonRejected"))]),
+    ("authorization", 1, &[]),
+    // A step back, which the manual does not know.
+    ("authorization", 2, &[(1, 300, "Authorized", None), (60, 600, "AuthorizationInitiated", None), (60, 500, "Captured", None)]),
+    ("capture", 3, &[(1, 1000, "Captured", None)]),
+    ("capture", 2, &[(1, 1000, "Declined", Some("ProcessingFailure"))]),
+=======
     ("authorization", 1, &[(10, 600, "Authorized", None), (10, 900, "Canceled", Some("BuyerCanceled"))]),
     (
         "authorization",
@@ -127,22 +136,23 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
     ),
     ("capture", 3, &[(1, 1400, "Captured", None)]),
     ("capture", 2, &[(1, 1400, "Declined", Some("ProcessingFailure"))]),
+>>>>>>> main
     // An end that cannot follow.
-    ("capture", 2, &[(80, 900, "Canceled", Some("MerchantCanceled"))]),
-    ("refund", 3, &[(1, 1800, "Refunded", None)]),
-    ("refund", 3, &[(1, 1800, "Declined", Some("AmazonRejected"))]),
+    ("capture", 2, &[(80, 500, "Canceled", Some("MerchantCanceled"))]),
+    ("refund", 3, &[(1, 1100, "Refunded", None)]),
+    ("refund", 3, &[(1, 1100, "Declined", Some("AmazonRejected"))]),
 ];
 
 const MWS_FATES: &[(&str, u64, Steps)] = &[
-    ("authorization", 3, &[(1, 1400, "Open", None), (5, 900, "Closed", Some("MaxCapturesProcessed"))]),
-    ("authorization", 2, &[(1, 1400, "Declined", Some("InvalidPaymentMethod"))]),
+    ("authorization", 3, &[(1, 1000, "Open", None), (5, 500, "Closed", Some("MaxCapturesProcessed"))]),
+    ("authorization", 2, &[(1, 1000, "Declined", Some("InvalidPaymentMethod"))]),
     ("authorization", 1, &[(1, 400, "Closed", Some("OrderReferenceCanceled"))]),
     // An end that cannot follow, although it is a decline.
-    ("authorization", 2, &[(1, 200, "Open", None), (80, 900, "Declined", Some("AmazonRejected"))]),
-    ("capture", 3, &[(1, 1500, "Completed", None)]),
-    ("capture", 3, &[(1, 1500, "Declined", Some("AmazonRejected"))]),
-    ("refund", 2, &[(1, 1800, "Completed", None)]),
-    ("refund", 2, &[(1, 1800, "Declined", Some("ProcessingFailure"))]),
+    ("authorization", 2, &[(1, 200, "Open", None), (80, 500, "Declined", Some("AmazonRejected"))]),
+    ("capture", 3, &[(1, 1000, "Completed", None)]),
+    ("capture", 3, &[(1, 1000, "Declined", Some("AmazonRejected"))]),
+    ("refund", 2, &[(1, 1100, "Completed", None)]),
+    ("refund", 2, &[(1, 1100, "Declined", Some("ProcessingFailure"))]),
 ];
 
 const FAULTS: &[FaultKind] = &[
@@ -189,14 +199,14 @@ impl Plan {
     pub fn of(seed: u64) -> Plan {
         let mut random = Random::for_matter(seed, "plan", 0);
         let (zone, start) = *one_of(&mut random, STARTS);
-        let calm_at = minutes(&mut random, 8 * 60, 40 * 60);
+        let calm_at = minutes(&mut random, 4 * 60, 26 * 60);
         let mut plan = Plan {
             seed,
             start: start.parse().expect("the table holds times"),
             zone,
             is_sandbox: random.below(4) == 0,
-            resting_h: random.between(2, 6),
-            quarantine_h: random.between(2, 6),
+            resting_h: random.between(2, 4),
+            quarantine_h: random.between(2, 4),
             has_early_looks: random.below(2) == 0,
             batches: Vec::new(),
             faults: Vec::new(),
@@ -216,11 +226,16 @@ impl Plan {
     }
 
     fn draw_objects(&mut self, random: &mut Random) {
-        for ordinal in 0..random.between(1, 4) {
+        for ordinal in 0..random.between(1, 3) {
             let latest = u64::try_from(self.calm_at.as_millis()).expect("short");
+<<<<<<< HEAD
+            let at = if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
+            let count = *one_of(random, &[1, 2, 4, 8, 12]);
+=======
             let at =
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
             let count = *one_of(random, &[1, 2, 5, 9, 14]);
+>>>>>>> main
             let objects = (0..count).map(|_| sprout(random)).collect();
             self.batches.push(Batch { at, objects });
         }

@@ -32,12 +32,16 @@ pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
     let end = remains.start + jiff::SignedDuration::try_from(remains.ended_at).expect("short");
     let last = end.to_zoned(zone.clone()).date();
     let midnight = |date: Date| date.to_zoned(zone.clone()).expect("in range").timestamp();
+    let acknowledged = seen.iter().filter_map(|seen| seen.acknowledged_at);
+    let first_owed = acknowledged.map(|(_, wall)| wall.to_zoned(zone.clone()).date()).min();
     let mut days = Vec::new();
     let mut date = first;
     while date < last {
         let next = date.checked_add(1.day()).expect("in range");
         match read_day(&remains.folder.path().join("reports"), date, midnight(next)) {
             Ok(day) => days.push(day),
+            // Before the first acknowledgement the daemon may never have been up.
+            Err(_) if first_owed.is_none_or(|owed| date < owed) => {}
             Err(error) => wrong.push(format!("the report of {date}: {error}")),
         }
         date = next;

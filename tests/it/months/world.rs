@@ -219,7 +219,7 @@ impl World {
             () = body.fuse.wait() => Left::Died,
             stopped = body.daemon.stop() => match stopped {
                 Ok(()) => Left::AtItsEnd,
-                Err(_) if life.is_some_and(|life| life.disk.is_some()) => Left::Died,
+                Err(_) if fuse.is_blown() || life.is_some_and(|life| life.disk.is_some()) => Left::Died,
                 Err(error) => {
                     self.wrong.push(format!("does not stop at {}: {error:?}", self.time.now()));
                     Left::Died
