@@ -16,6 +16,7 @@
 //!   a line in `src/apis/registry.rs`.
 //! - [`store`]: facts in a synced journal, an index that can be rebuilt from it; one commit per decision.
 //! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
+//! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
 //! - [`alerts`]: outbox → words → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
@@ -36,6 +37,7 @@
 
 pub mod alerts;
 pub mod apis;
+pub mod batches;
 pub mod cli;
 pub mod clock;
 pub mod config;

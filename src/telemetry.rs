@@ -13,6 +13,10 @@ use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// Said to every filter: the store's engine tells of each page it looks at, and does so from ending
+/// threads too, where a log line can no longer be written and the attempt aborts the process.
+const QUIET: &str = "sled=info";
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,7 +47,7 @@ impl LogFormat {
 /// # Errors
 /// When the filter cannot be read, or logging was started before.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("log filter {filter:?}: {error}"))?;
+    let filter = read(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format.resolved() {
         LogFormat::Journal => builder.with_ansi(false).event_format(Journal::new()).try_init(),
@@ -54,6 +58,12 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
             .try_init(),
     };
     started.map_err(|error| error.to_string())
+}
+
+fn read(filter: &str) -> Result<EnvFilter, String> {
+    let wrong = |error: &dyn fmt::Display| format!("log filter {filter:?}: {error}");
+    let quiet = QUIET.parse().map_err(|error| wrong(&error))?;
+    Ok(EnvFilter::try_new(filter).map_err(|error| wrong(&error))?.add_directive(quiet))
 }
 
 /// A line as the journal takes it from standard error: `<priority>` first (sd-daemon(3)).
@@ -104,6 +114,13 @@ mod tests {
             [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE].map(priority),
             [3, 4, 6, 7, 7]
         );
+    }
+
+    #[test]
+    fn the_engine_stays_quiet_whatever_is_asked_for() {
+        for filter in ["trace", "sled=trace", "debug,sled=debug"] {
+            assert!(read(filter).expect("it is a filter").to_string().contains("sled=info"), "{filter}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::words::{self, Message};
 use crate::clock::SharedClock;
 use crate::payments::alert::{Alert, Severity};
 use crate::payments::object::AccountName;
+use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
 
 #[cfg(test)]
@@ -154,6 +155,9 @@ impl Deliverer {
     /// # Errors
     /// When the store fails. A target's failure is no error: it is written down and tried again.
     pub async fn round(&self) -> Result<Round, StoreError> {
+        if self.store.outbox_pending() == 0 {
+            return Ok(Round::default());
+        }
         let began = self.clock.monotonic();
         let news = self.store.outbox_signal();
         let serve = |place: usize| async move { (place, self.serve(&self.lines[place]).await) };
@@ -255,6 +259,12 @@ impl Deliverer {
         round: &mut Round,
     ) -> Result<(), StoreError> {
         let message = self.message(&parcel);
+        if is_planted(Bug::SettledBeforeSending) {
+            for owed in &parcel {
+                let (target, now) = (line.channel.target.name(), self.clock.now());
+                self.store.settle(&owed.alert.key, target, Delivery::Delivered, now).await?;
+            }
+        }
         let verdict = self.send(line, health, &message).await;
         let now = self.clock.now();
         let seed = seed(&message.key);

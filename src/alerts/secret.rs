@@ -67,7 +67,9 @@ pub fn read(reference: &str, vault: Vault<'_>) -> Result<Option<Hidden>, BadSecr
         Vault::Closed => return place(reference, Some(Path::new("/"))).map(|_| None),
     };
     let (path, is_credential) = place(reference, credentials_folder)?;
-    let shown = path.display();
+    // The name of a credential may be a secret that was written in the wrong place.
+    let shown =
+        if is_credential { "the credential of this name".to_owned() } else { path.display().to_string() };
     let cannot = |error: std::io::Error| {
         bad(format!("{shown} cannot be read: {error}"), "make the file, readable for the service's user")
     };
@@ -177,6 +179,7 @@ mod tests {
             ("credential:../canary".to_owned(), "plain name"),
             ("credential:".to_owned(), "plain name"),
             ("credential:hook".to_owned(), "no credentials directory"),
+            ("credential:canary".to_owned(), "no credentials directory"),
             (file("open", b"canary", 0o644), "read by others"),
             (file("empty", b"\n", 0o600), "is empty"),
             (file("long", &long, 0o600), "longer"),
@@ -187,5 +190,7 @@ mod tests {
             assert!(!problem.remedy.is_empty());
             assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");
         }
+        let missing = read("credential:canary", Vault::Open(Some(folder.path()))).unwrap_err();
+        assert!(!format!("{missing:?}").contains("canary"), "{missing:?}");
     }
 }

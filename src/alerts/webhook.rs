@@ -15,6 +15,7 @@ use super::secret::Hidden;
 use super::target::{Attempt, Outgoing, Target};
 use super::words::{Message, Subject};
 use crate::payments::alert::Alert;
+use crate::payments::planted::{Bug, is_planted};
 
 /// Longest free text of an alert, in characters: a body stays below the 20 kB of section 2.1.
 const TEXT_LIMIT: usize = 1_500;
@@ -103,7 +104,10 @@ impl Target for Webhook {
 
     fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing {
         let body = self.payload(message).to_string().into_bytes();
-        let id = event_id(&message.key);
+        let mut id = event_id(&message.key);
+        if is_planted(Bug::KeyOfEachAttempt) {
+            id = event_id(&format!("{}{}", message.key, attempt.at));
+        }
         let timestamp_s = attempt.at.as_second();
         let mut headers = vec![
             ("content-type", "application/json; charset=utf-8".to_owned()),

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
+use crate::payments::planted::{Bug, is_planted};
 
 use bucket::{Bucket, Limiters};
 
@@ -300,6 +301,7 @@ impl Permit {
     /// or, when the provider names no time, before a wait that doubles with every such answer in a row.
     pub fn throttled(&mut self, retry_after: Option<Duration>) {
         self.is_throttled = true;
+        let retry_after = retry_after.filter(|_| !is_planted(Bug::RetryAfterIgnored));
         let now_ns = self.shared.now_ns();
         let mut guard = self.shared.state();
         let State { limiters, buckets, .. } = &mut *guard;

@@ -9,11 +9,11 @@ use super::config::{Environment, Problem};
 use super::pace::Quota;
 use super::secret::SecretLoader;
 use super::transport::Transport;
-use super::{Api, amazon_pay_mws, amazon_pay_v2};
+use super::{Api, amazon_pay_mws, amazon_pay_v2, aps};
 use crate::clock::SharedClock;
 
 /// The words that `api` of an account may have.
-pub const NAMES: [&str; 2] = ["amazon-pay-v2", "amazon-pay-mws"];
+pub const NAMES: [&str; 3] = ["amazon-pay-v2", "amazon-pay-mws", "aps"];
 
 /// Whoever reads configuration files hands an API its section through this.
 pub trait ReadSection {
@@ -28,6 +28,8 @@ pub enum Settings {
     AmazonPayV2(amazon_pay_v2::config::Settings),
     /// `amazon-pay-mws`.
     AmazonPayMws(amazon_pay_mws::config::Settings),
+    /// `aps`.
+    Aps(aps::config::Settings),
 }
 
 /// Reads and checks the section of an account of `api`; none when there is no such API. `path` is where
@@ -51,6 +53,11 @@ pub fn settings(
                 .read::<amazon_pay_mws::config::Section>()
                 .map_or(unread, |section| section.resolve(path, secrets).map(Settings::AmazonPayMws)),
         ),
+        "aps" => Some(
+            reader
+                .read::<aps::config::Section>()
+                .map_or(unread, |section| section.resolve(path, secrets).map(Settings::Aps)),
+        ),
         _ => None,
     }
 }
@@ -65,6 +72,15 @@ impl Settings {
             Settings::AmazonPayMws(settings) => {
                 Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock))
             }
+            Settings::Aps(settings) => Arc::new(aps::Aps::new(settings.clone(), transport, clock)),
+        }
+    }
+
+    /// The client that sends batches; none for an API without them.
+    pub fn build_batches(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<aps::Aps>> {
+        match self {
+            Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) => None,
+            Settings::Aps(settings) => Some(Arc::new(aps::Aps::new(settings.clone(), transport, clock))),
         }
     }
 
@@ -73,6 +89,7 @@ impl Settings {
         match self {
             Settings::AmazonPayV2(_) => NAMES[0],
             Settings::AmazonPayMws(_) => NAMES[1],
+            Settings::Aps(_) => NAMES[2],
         }
     }
 
@@ -81,6 +98,7 @@ impl Settings {
         match self {
             Settings::AmazonPayV2(_) => amazon_pay_v2::KINDS,
             Settings::AmazonPayMws(_) => &amazon_pay_mws::kind::ObjectKind::NAMES,
+            Settings::Aps(_) => aps::KINDS,
         }
     }
 
@@ -89,14 +107,16 @@ impl Settings {
         match self {
             Settings::AmazonPayV2(settings) => settings.quotas(),
             Settings::AmazonPayMws(settings) => settings.quotas(),
+            Settings::Aps(settings) => settings.quotas(),
         }
     }
 
-    /// `na`, `eu`, `jp`.
+    /// `na`, `eu`, `jp`; `aps` where the provider has no regions.
     pub fn region(&self) -> &'static str {
         match self {
             Settings::AmazonPayV2(settings) => settings.region(),
             Settings::AmazonPayMws(settings) => settings.region.as_str(),
+            Settings::Aps(_) => "aps",
         }
     }
 
@@ -105,6 +125,7 @@ impl Settings {
         let environment = match self {
             Settings::AmazonPayV2(settings) => settings.environment(),
             Settings::AmazonPayMws(settings) => settings.environment,
+            Settings::Aps(settings) => settings.environment,
         };
         environment == Environment::Sandbox
     }

@@ -196,7 +196,7 @@ impl SecretLoader {
                 Some(directory) => read(key, &directory.join(name), Guard::Directory),
                 None => Err(Problem::new(
                     key,
-                    format!("there is no credentials directory to find {name} in"),
+                    "there is no credentials directory to find it in",
                     "start the service by systemd with LoadCredential=, or use \"file:/absolute/path\"",
                 )),
             },
@@ -219,7 +219,11 @@ enum Guard {
 }
 
 fn read(key: &str, path: &Path, guard: Guard) -> Result<Secret<Vec<u8>>, Problem> {
-    let shown = path.display();
+    let shown = match guard {
+        Guard::OwnerOnly => path.display().to_string(),
+        // The name may be a secret that was written in the wrong place.
+        Guard::Directory => "the credential of this name".to_owned(),
+    };
     let problem = |what: String, remedy: String| Problem::new(key, what, remedy);
     let unreadable = |error: std::io::Error| {
         problem(
@@ -327,6 +331,10 @@ mod tests {
         let reference = SecretReference::from("credential:amazon-key");
         assert_eq!(place.loader().load(KEY, &reference).unwrap().expose(), b"secret");
         assert!(what(SecretLoader::default().load(KEY, &reference)).contains("no credentials directory"));
+        for loader in [SecretLoader::default(), place.loader()] {
+            let said = what(loader.load(KEY, &"credential:hunter2".into()));
+            assert!(said.starts_with(KEY) && !said.contains("hunter2"), "{said}");
+        }
         for bad in ["credential:", "credential:../etc/passwd", "credential:a/b", "credential:.hidden"] {
             assert!(place.loader().load(KEY, &bad.into()).is_err(), "{bad}");
         }

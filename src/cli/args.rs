@@ -29,6 +29,7 @@ Examples:
   reconciled enrol charges.csv                    a file, however large
   reconciled list --phase moving --older-than 2d  what has been pending for long
   reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
+  reconciled batch submit shop-ae captures.csv    operations on many orders, followed to the end
   reconciled status                               everything at a glance
 
 Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not there, 69 unavailable,
@@ -160,6 +161,21 @@ Examples:
   reconciled store rebuild"
     )]
     Store(StoreCommand),
+    /// Submit files of operations (Amazon Payment Services), and see what became of each row.
+    #[command(
+        subcommand,
+        after_help = "\
+Rows are PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION, one a line, under the provider's
+parameter names. The daemon uploads each file, waits until it is validated, has it processed, and
+follows it until every row is final. Nothing is sent unless the account has allow_writes = true.
+
+Examples:
+  reconciled batch submit shop-ae captures.csv --dry-run
+  reconciled batch submit shop-ae captures.csv
+  reconciled batch list
+  reconciled batch export rcd-0123456789abcdef > results.csv"
+    )]
+    Batch(BatchCommand),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
     #[command(after_help = "\
 A bad configuration changes nothing; every problem is printed.
@@ -179,6 +195,45 @@ Examples:
 Example:
   reconciled man --dir ./man")]
     Man(ManArguments),
+}
+
+/// `batch …`
+#[derive(Debug, Subcommand)]
+pub enum BatchCommand {
+    /// Check a file of operations and record it; the daemon sends it.
+    #[command(after_help = "\
+The same rows are recorded only once, however often they are submitted; --label makes them another batch.
+Two operations on one order go into two files, which are sent one after the other.
+
+Examples:
+  reconciled batch submit shop-ae captures.csv --dry-run
+  reconciled batch submit shop-ae renewals.jsonl --label 2026-03")]
+    Submit(BatchSubmitArguments),
+    /// List the batches, in the order in which they are sent.
+    #[command(after_help = "\
+Examples:
+  reconciled batch list
+  reconciled batch list --account shop-ae --json")]
+    List(BatchListArguments),
+    /// Show one batch and every row that is not done.
+    #[command(after_help = "\
+Examples:
+  reconciled batch show rcd-0123456789abcdef
+  reconciled batch show rcd-0123456789abcdef --json")]
+    Show(BatchShowArguments),
+    /// Write the rows of a batch with what became of each, as CSV.
+    #[command(after_help = "\
+Example:
+  reconciled batch export rcd-0123456789abcdef > results.csv")]
+    Export(BatchReferenceArguments),
+    /// Say that a processing in doubt did not begin, so that it is sent again.
+    #[command(after_help = "\
+Only after you have seen in the provider's back office that the batch was NOT processed: if it was,
+releasing it processes it twice.
+
+Example:
+  reconciled batch release rcd-0123456789abcdef")]
+    Release(BatchReferenceArguments),
 }
 
 /// `alerts …`

@@ -166,7 +166,7 @@ fn write_csv(records: &[Record], with_header: bool, screen: &mut Screen<'_>) -> 
 }
 
 /// A text that no spreadsheet takes for a formula (OWASP ASVS 1.2.10, full-width variants alike).
-fn text_cell(text: &str) -> String {
+pub(super) fn text_cell(text: &str) -> String {
     let is_formula = text.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\n', '\0', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]);

@@ -14,6 +14,7 @@ pub mod intake;
 mod intake_csv;
 
 mod alerts;
+mod batch;
 mod check_config;
 mod completions;
 mod demo;
@@ -117,6 +118,7 @@ pub async fn operate(
         Command::Status(options) => status::status(&options, &reached, screen).await,
         Command::Report(options) => report::report(&options, &reached, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,
+        Command::Batch(command) => batch::batch(command, &reached, screen).await,
         Command::Reload(_) => reload::reload(&reached, screen).await,
         Command::Run(_)
         | Command::Demo(_)

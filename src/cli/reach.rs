@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use super::exit::{Exit, Failed};
 use super::screen::Screen;
+use crate::control::batching::{BatchAnswer, BatchRequest};
 use crate::control::client::{Client, ConnectError};
 use crate::control::messages::*;
 use crate::control::service::Answer;
@@ -154,6 +155,14 @@ impl Reached {
         match self {
             Reached::Daemon(client) => client.forget(selector).await,
             Reached::Store { service, .. } => service.forget(selector, &actor()).await,
+        }
+    }
+
+    /// As [`Service::batch`].
+    pub async fn batch(&self, request: BatchRequest) -> Answer<BatchAnswer> {
+        match self {
+            Reached::Daemon(client) => client.batch(&request).await,
+            Reached::Store { service, .. } => service.batch(request).await,
         }
     }
 

@@ -63,6 +63,7 @@ fn every_key_that_can_be_written_stands_in_the_shipped_file() {
         "[[alert]]\nname = \"x\"\nkind = \"slack\"\nurl = \"credential:x\"",
         "[[account]]\nname = \"a\"\napi = \"amazon-pay-v2\"",
         "[[account]]\nname = \"a\"\napi = \"amazon-pay-mws\"",
+        "[[account]]\nname = \"a\"\napi = \"aps\"",
     ];
     for section in sections {
         let keys = known_keys(section);

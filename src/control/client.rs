@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::batching::{BatchAnswer, BatchRequest};
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::routes::JSON_LINES;
@@ -136,6 +137,11 @@ impl Client {
     /// As [`super::Service::forget`]; the daemon sees who asks.
     pub async fn forget(&self, selector: &Selector) -> Answer<Forgotten> {
         read(self.request(Method::DELETE, &address("tracked", selector))?).await
+    }
+
+    /// As [`super::Service::batch`].
+    pub async fn batch(&self, request: &BatchRequest) -> Answer<BatchAnswer> {
+        self.post("/v1/batches", request).await
     }
 
     /// As [`super::Service::status`].

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+use super::batching::{BatchAnswer, BatchRequest};
 use super::messages::{Health, Reloaded, ReportMade, Tested};
+use super::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
@@ -50,6 +52,8 @@ pub trait Host: Send + Sync {
     fn last_finished_day(&self) -> Date;
     /// Sends a test message to one target or to all.
     fn test_alerts(&self, target: Option<String>) -> Later<'_, Result<Vec<Tested>, String>>;
+    /// Answers what is asked about batches.
+    fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>>;
     /// Re-reads the configuration.
     fn reload(&self) -> Later<'_, Reloaded>;
     /// How the process, its accounts, targets and schedules are.

@@ -4,6 +4,7 @@
 //! Owns: verbs, messages, problems, the API under `/v1`. Must never know: tables, wire formats of
 //! providers, who the host is.
 
+pub mod batching;
 pub mod messages;
 pub mod problem;
 pub mod wanted;

@@ -20,6 +20,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::batching::BatchRequest;
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::service::Service;
@@ -29,6 +30,8 @@ use super::wanted::{self, LINE_BYTES_MAX, Texts, Wanted};
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The largest body of a batch, in bytes.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The largest body of a question about batches, in bytes; divide what is larger.
+const SUBMISSION_BYTES_MAX: usize = 15 * 1024 * 1024;
 /// How much of a body that is too large is still read, in bytes.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The media type of JSON Lines.
@@ -75,6 +78,7 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
         .route("/v1/tracked/{account}/{kind}/{id}", get(show).put(enrol_one).delete(forget))
         .route("/v1/explain/{account}/{kind}/{id}", get(explain))
         .route("/v1/poll", post(poll))
+        .route("/v1/batches", post(batch))
         .route("/v1/status", get(status))
         .route("/v1/alerts", get(alerts))
         .route("/v1/alerts:redeliver", post(redeliver))
@@ -287,6 +291,11 @@ async fn forget(State(desk): State<Desk>, Extension(peer): Extension<Peer>, name
 async fn poll(State(desk): State<Desk>, request: Request) -> Answered {
     let request: PollRequest = message(&body_of(request, &desk, BODY_BYTES_MAX).await?)?;
     json(&within(&desk, desk.patience.slow_answer, desk.service.poll(&request)).await?)
+}
+
+async fn batch(State(desk): State<Desk>, request: Request) -> Answered {
+    let request: BatchRequest = message(&body_of(request, &desk, SUBMISSION_BYTES_MAX).await?)?;
+    json(&within(&desk, desk.patience.slow_answer, desk.service.batch(request)).await?)
 }
 
 async fn status(State(desk): State<Desk>) -> Answered {

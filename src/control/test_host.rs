@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::batching::{BatchAnswer, BatchRequest};
 use super::host::{Host, Later, Rate};
 use super::messages::*;
+use super::problem::{Cause, Problem};
 use super::service::Service;
 use crate::clock::{SharedClock, VirtualClock};
 use crate::payments::alert::{Alert, Severity};
@@ -234,6 +236,15 @@ impl Host for TestHost {
                     detail: "200".to_owned(),
                 }]),
                 Some(other) => Err(format!("there is no target {other}")),
+            }
+        })
+    }
+
+    fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>> {
+        Box::pin(async move {
+            match request {
+                BatchRequest::List { .. } => Ok(BatchAnswer::Listed(Vec::new())),
+                _ => Err(Problem::new(Cause::NotFound, "there is no batch", "")),
             }
         })
     }

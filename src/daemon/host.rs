@@ -6,10 +6,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
+use crate::control::batching::{BatchAnswer, BatchRequest};
 use crate::control::host::{Host, Later, Rate};
 use crate::control::messages::{
     AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, Tested,
 };
+use crate::control::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
@@ -132,6 +134,10 @@ impl Host for DaemonHost {
                 })
                 .collect())
         })
+    }
+
+    fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>> {
+        Box::pin(super::batching::answer(&self.daemon, request))
     }
 
     fn reload(&self) -> Later<'_, Reloaded> {

@@ -15,13 +15,16 @@ use tokio_util::sync::CancellationToken;
 use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
 use crate::apis::transport::{HttpTransport, Transport};
+use crate::batches::Batches;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
+use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm, Work, keep};
 
+mod batching;
 mod heartbeat;
 mod host;
 mod manager;
@@ -82,6 +85,13 @@ pub enum StartError {
     Signals(#[source] std::io::Error),
 }
 
+/// The command that is the daemon itself.
+const RUN: &str = "run";
+
+fn machine_disk() -> Arc<dyn Disk> {
+    Arc::new(MachineDisk)
+}
+
 /// The loops of one configuration.
 struct Loops {
     stop: CancellationToken,
@@ -94,6 +104,7 @@ pub struct Daemon {
     reconcile: Arc<Reconcile>,
     board: Arc<Board>,
     rooms: Arc<RwLock<Arc<Rooms>>>,
+    routes: Routes,
     loops: tokio::sync::Mutex<Loops>,
     /// Ends the control server and the loops that no reload touches.
     stop: CancellationToken,
@@ -114,7 +125,7 @@ impl Daemon {
     /// # Errors
     /// When the store cannot be opened (who has it is in the error) or the configuration cannot be used.
     pub async fn open(config: Config, outside: Outside, command: &str) -> Result<Arc<Daemon>, StartError> {
-        let (daemon, _) = Daemon::build(config, outside, command, false).await?;
+        let (daemon, _) = Daemon::build(config, outside, command, machine_disk()).await?;
         Ok(daemon)
     }
 
@@ -127,11 +138,28 @@ impl Daemon {
         for account in config.unheard() {
             tracing::warn!(%account, "no alert target hears of declines of this account");
         }
-        let (daemon, was_clean_stop) = Daemon::build(config, outside, "run", true).await?;
+        let daemon = Daemon::start_rooms(config, outside, machine_disk()).await?;
+        daemon.start_base(server::Options::at(socket)).await?;
+        Ok(daemon)
+    }
+
+    /// Starts the loops that poll, deliver and report, with the journal on `disk`: everything but the control
+    /// socket, the heartbeat and the status line. For simulations, where nobody asks and months must be cheap.
+    ///
+    /// # Errors
+    /// When the store or the configuration cannot be used.
+    pub async fn start_rooms(
+        config: Config,
+        outside: Outside,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Arc<Daemon>, StartError> {
+        let (daemon, was_clean_stop) = Daemon::build(config, outside, RUN, disk).await?;
         let rooms = daemon.rooms();
         rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;
+        for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
+            tracing::warn!("{orphan}");
+        }
         daemon.start_loops(&rooms).await;
-        daemon.start_base(server::Options::at(socket)).await?;
         Ok(daemon)
     }
 
@@ -139,7 +167,7 @@ impl Daemon {
         config: Config,
         outside: Outside,
         command: &str,
-        is_daemon: bool,
+        disk: Arc<dyn Disk>,
     ) -> Result<(Arc<Daemon>, bool), StartError> {
         let clock = outside.clock;
         let since = clock.now();
@@ -148,14 +176,19 @@ impl Daemon {
             cache_bytes: config.store.cache_mib * 1024 * 1024,
             free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
             command: command.to_owned(),
+            disk,
             ..store::Options::default()
         };
         let (store, opening) = Store::open(options, since).await?;
         for line in opening.remarks() {
             tracing::warn!("{line}");
         }
+        let pace = Arc::new(Pace::new(clock.clone()));
+        let folder = config.store.folder.join("batches");
+        let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let foundation = Foundation {
-            pace: Arc::new(Pace::new(clock.clone())),
+            pace,
+            batches: Arc::new(batches),
             clock: clock.clone(),
             store: store.clone(),
             transport: outside.transport,
@@ -170,12 +203,19 @@ impl Daemon {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
             rooms.routes.targets_for(alert, is_sandbox)
         });
-        let reconcile = Reconcile::new(store, clock.clone(), foundation.pace.clone(), routes, most_in_flight);
+        let reconcile = Reconcile::new(
+            store,
+            clock.clone(),
+            foundation.pace.clone(),
+            Arc::clone(&routes),
+            most_in_flight,
+        );
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
             reconcile,
             board: Board::new(clock),
             rooms,
+            routes,
             loops: tokio::sync::Mutex::new(Loops { stop: CancellationToken::new(), tasks: JoinSet::new() }),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
@@ -184,7 +224,7 @@ impl Daemon {
             fatal_heard: Mutex::new(Some(fatal_heard)),
             surroundings: outside.surroundings,
             config_path,
-            is_daemon,
+            is_daemon: command == RUN,
             since,
             last_reload: Mutex::new(None),
             foundation,
@@ -238,6 +278,7 @@ impl Daemon {
             clock: clock.clone(),
             reports: Arc::clone(&rooms.reports),
             timetable: rooms.nightly.clone(),
+            quiet: Mutex::new(None),
         };
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);
@@ -247,6 +288,18 @@ impl Daemon {
             Arc::new(delivering),
             &stop,
         );
+        if !rooms.senders.is_empty() {
+            let batching = work::Batching {
+                batches: Arc::clone(&self.foundation.batches),
+                accounts: rooms.senders.clone(),
+                routes: Arc::clone(&self.routes),
+                clock: clock.clone(),
+            };
+            let wake = self.foundation.batches.wake();
+            // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
+            let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
+            self.keep(&mut tasks, rhythm, Arc::new(batching), &stop);
+        }
         let heart = Arc::clone(&self.heart);
         self.keep(
             &mut tasks,
@@ -297,7 +350,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "reports"] {
+        for name in ["alerts", "batches", "reports"] {
             self.board.remove(name);
         }
     }
@@ -331,12 +384,20 @@ impl Daemon {
         if config.control != old.config.control {
             remarks.push("control: takes effect with the next restart".to_owned());
         }
+        if config.log != old.config.log {
+            remarks.push("log: takes effect with the next restart".to_owned());
+        }
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         self.stop_loops(within).await;
         rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         self.start_loops(&rooms).await;
+        remarks.extend(
+            rooms::orphans(&self.foundation, &rooms.accounts)
+                .await
+                .map_err(|error| vec![error.to_string()])?,
+        );
         Ok(remarks)
     }
 

@@ -1,5 +1,6 @@
 //! The rooms as one configuration wants them: built here, all or nothing, and exchanged on reload.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,9 +9,11 @@ use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
 use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
+use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
-use crate::payments::object::Kind;
+use crate::payments::object::{AccountName, Kind};
+use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
 use crate::reports::Reports;
 use crate::store::{Store, StoreError};
@@ -24,12 +27,14 @@ pub(super) struct Foundation {
     pub(super) pace: Arc<Pace>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) post: Arc<dyn Post>,
+    pub(super) batches: Arc<Batches>,
 }
 
 /// What one configuration asks for.
 pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) senders: Vec<Arc<batches::Account>>,
     pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) reports: Arc<Reports>,
@@ -43,6 +48,8 @@ impl Rooms {
         let routes = alerts.routes.clone();
         let accounts =
             config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
+        let senders =
+            config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
         let deliverer = Deliverer::new(
@@ -59,7 +66,7 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms { accounts, routes, deliverer, reports: Arc::new(reports), nightly, config })
+        Ok(Rooms { accounts, senders, routes, deliverer, reports: Arc::new(reports), nightly, config })
     }
 }
 
@@ -75,6 +82,13 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         is_sandbox: account.api.is_sandbox(),
         most_in_flight: config.polling.most_in_flight_per_kind,
     })
+}
+
+/// The part of an account that sends batches, if its API has them.
+fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<batches::Account>> {
+    let client = account.api.build_batches(foundation.transport.clone(), foundation.clock.clone())?;
+    let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
+    Some(Arc::new(batches::Account { name, client, is_sandbox }))
 }
 
 /// The operations that an account's polling uses.
@@ -98,6 +112,11 @@ pub(super) async fn restore_levels(
             Err(error) => {
                 tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty")
             }
+        }
+    }
+    if !was_clean_stop && is_planted(Bug::BudgetFullAfterCrash) {
+        for account in accounts {
+            operations(account).for_each(|operation| foundation.pace.assume_full(&account.name, operation));
         }
     }
     greet(foundation, accounts).await
@@ -127,4 +146,25 @@ pub(super) async fn save_levels(foundation: &Foundation, now: Timestamp) -> Resu
             Ok(())
         }
     }
+}
+
+/// Accounts that have open objects in the store but stand no more in the configuration: nobody asks about
+/// those objects, which must not happen in silence.
+pub(super) async fn orphans(
+    foundation: &Foundation,
+    accounts: &[Arc<Account>],
+) -> Result<Vec<String>, StoreError> {
+    let mut open: BTreeMap<AccountName, u64> = BTreeMap::new();
+    for count in foundation.store.counts().await? {
+        let is_known = accounts.iter().any(|account| account.name == count.account);
+        if !count.finished && !is_known {
+            *open.entry(count.account).or_default() += count.number;
+        }
+    }
+    let remark = |(account, number): (&AccountName, &u64)| {
+        format!(
+            "{number} open objects of account {account}, which is not in the configuration, are not asked about: add the account again or forget them"
+        )
+    };
+    Ok(open.iter().map(remark).collect())
 }

@@ -1,12 +1,13 @@
 //! The daemon's own loops: delivering what is owed, the nightly report, the status line.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::alerts::Deliverer;
+use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::payments::age;
 use crate::reconcile::Reconcile;
@@ -41,6 +42,47 @@ impl Work for Delivering {
     }
 }
 
+/// Takes every batch its next step, all accounts side by side.
+pub(super) struct Batching {
+    pub(super) batches: Arc<Batches>,
+    pub(super) accounts: Vec<Arc<batches::Account>>,
+    pub(super) routes: batches::Routes,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Batching {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let rounds = self.accounts.iter().map(|account| self.batches.round(account, &self.routes));
+            let rounds = futures_util::future::join_all(rounds).await;
+            let (mut sent, mut ended, mut next_at, mut faults) = (0, 0, None::<Timestamp>, Vec::new());
+            for (account, round) in self.accounts.iter().zip(rounds) {
+                match round {
+                    Ok(round) => {
+                        (sent, ended) = (sent + round.sent, ended + round.ended);
+                        next_at = [next_at, round.next_at].into_iter().flatten().min();
+                        faults.extend(round.blocked.map(|why| format!("{}: {why}", account.name)));
+                    }
+                    Err(error) => faults.push(format!("{}: {error}", account.name)),
+                }
+            }
+            let summary = format!("{sent} requests sent, {ended} batches ended");
+            let now = self.clock.now();
+            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
+            let next_at = next_at.map_or(soon, |next| next.min(soon));
+            if faults.is_empty() {
+                return Ok(Done { summary, again_in: Some(until(now, next_at)) });
+            }
+            // A failed round waits for its period: an account that can go on is not held up by another.
+            if sent + ended == 0 {
+                return Err(faults.join("; "));
+            }
+            let summary = format!("{summary}; {}", faults.join("; "));
+            Ok(Done { summary, again_in: Some(until(now, next_at)) })
+        })
+    }
+}
+
 /// Name under which the moment of the last nightly run is kept.
 const NIGHTLY_DONE: &str = "schedule/nightly-report";
 /// Name under which the first day worth a report is kept.
@@ -54,6 +96,8 @@ pub(super) struct Nightly {
     pub(super) clock: SharedClock,
     pub(super) reports: Arc<Reports>,
     pub(super) timetable: Timetable,
+    /// From when until when nothing is to be done, as far as is known.
+    pub(super) quiet: Mutex<Option<(Timestamp, Timestamp)>>,
 }
 
 impl Work for Nightly {
@@ -61,6 +105,9 @@ impl Work for Nightly {
         Box::pin(async {
             let words = |error: crate::store::StoreError| error.to_string();
             let now = self.clock.now();
+            if self.is_quiet(now) {
+                return Ok(self.rest(now, "nothing to do"));
+            }
             let today = self.timetable.zone().to_datetime(now).date();
             let first = match self.store.recall(FIRST_DAY).await.map_err(words)? {
                 Some(text) => text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"))?,
@@ -103,8 +150,16 @@ impl Work for Nightly {
 }
 
 impl Nightly {
+    fn is_quiet(&self, now: Timestamp) -> bool {
+        let quiet = *self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.is_some_and(|(since, next)| since <= now && now < next)
+    }
+
     fn rest(&self, now: Timestamp, summary: &str) -> Done {
-        let next = self.timetable.after(now);
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        let still = quiet.filter(|(since, next)| *since <= now && now < *next);
+        *quiet = still.or_else(|| Some((now, self.timetable.after(now)?)));
+        let next = quiet.map(|(_, next)| next);
         Done { summary: summary.to_owned(), again_in: next.map(|next| until(now, next)) }
     }
 }

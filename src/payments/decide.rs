@@ -9,6 +9,7 @@ use super::money::Money;
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
+use super::planted::{Bug, is_planted};
 use super::record::{Details, Enrolment, Quarantine, Record, Sight, Transition, Trouble};
 use super::schedule::{self, Policy, milestones, next_look};
 use super::trouble;
@@ -81,6 +82,7 @@ fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<D
     };
     if let Some(from) = record.state()
         && !setting.lifecycle.is_reachable(from, &seen.state)
+        && !is_planted(Bug::UnreachableStateAccepted)
     {
         return unsound(
             "impossible-move",

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lifecycle::{Phase, StateFacts};
 use super::object::ObjectRef;
+use super::planted::{Bug, is_planted};
 use super::record::Record;
 
 const MINUTE: u64 = 60;
@@ -126,7 +127,7 @@ pub fn next_look(
     now: Timestamp,
 ) -> (Option<Timestamp>, Option<Timestamp>) {
     let phase = facts.map_or(record.phase(), |facts| facts.phase);
-    if phase == Phase::Final && record.quarantine.is_none() {
+    if phase == Phase::Final && record.quarantine.is_none() && !is_planted(Bug::FinalStillDue) {
         return (None, None);
     }
     let wait = if record.quarantine.is_some() {

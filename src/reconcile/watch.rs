@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::schedule::later;
 use crate::store::{OwedAlert, StoreError};
 
 use super::gate::{Gate, Turn, notice};
@@ -16,6 +17,9 @@ use super::{Account, Reconcile};
 
 /// The longest the loop sleeps without looking: a jump of the wall clock is noticed within it.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The longest that the store is not asked while nothing is due.
+const LONGEST_QUIET: Duration = Duration::from_secs(3600);
 
 /// One account's polls under way.
 struct Flight {
@@ -36,6 +40,7 @@ impl Reconcile {
         let signal = self.store.due_signal(&account.name);
         let mut gate = self.gate_as_left(&account).await?;
         let mut flight = Flight { polls: JoinSet::new(), objects: HashSet::new() };
+        let mut quiet = None;
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
@@ -44,33 +49,47 @@ impl Reconcile {
             }
             let turn = self.clock.monotonic();
             self.tally(&account.name, |tally| tally.last_turn = turn);
-            let wait =
-                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
+            let now = self.clock.now();
+            let wait = match quiet.filter(|until| *until > now) {
+                _ if is_stopping => LONGEST_WAIT,
+                // Woken by nothing but the look at the wall clock: the store need not be asked again.
+                Some(until) => {
+                    self.note_idle(&account, &flight, now);
+                    self::until(now, until)
+                }
+                None => {
+                    let (wait, is_idle) = self.fill(&account, &gate, &mut flight).await?;
+                    quiet = is_idle.then(|| later(now, wait));
+                    wait.min(LONGEST_WAIT)
+                }
+            };
             tokio::select! {
                 biased;
                 Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
+                    quiet = None;
                     self.land(&account, &mut gate, &mut flight, ended).await?;
                 }
                 () = stop.cancelled(), if !is_stopping => {}
-                () = signal.notified(), if !is_stopping => {}
+                () = signal.notified(), if !is_stopping => quiet = None,
                 () = self.clock.sleep(wait), if !is_stopping => {}
             }
         }
     }
 
-    /// Starts as many polls as are due and allowed; says how long nothing more can be started.
+    /// Starts as many polls as are due and allowed; says how long nothing more can be started, and whether
+    /// that is because nothing is due.
     async fn fill(
         self: &Arc<Self>,
         account: &Arc<Account>,
         gate: &Gate,
         flight: &mut Flight,
-    ) -> Result<Duration, StoreError> {
+    ) -> Result<(Duration, bool), StoreError> {
         let now = self.clock.now();
         let most = match gate.room(account.most_in_flight, now) {
             Ok(most) => most,
-            Err(probe_at) => return Ok(until(now, probe_at)),
+            Err(probe_at) => return Ok((until(now, probe_at), false)),
         };
-        let mut wait = LONGEST_WAIT;
+        let mut wait = LONGEST_QUIET;
         let mut is_idle = true;
         for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
             let Some(operation) = account.api.operation(&kind) else { continue };
@@ -93,7 +112,7 @@ impl Reconcile {
                 if let Some(next) = self.store.next_due(&account.name, &kind).await?
                     && next > now
                 {
-                    wait = wait.min(until(now, next));
+                    wait = wait.min(time_until(now, next));
                 }
                 continue;
             }
@@ -113,11 +132,17 @@ impl Reconcile {
                 }
             }
         }
-        if is_idle && flight.polls.is_empty() {
-            let now = self.clock.now();
+        if is_idle {
+            self.note_idle(account, flight, self.clock.now());
+        }
+        Ok((wait, is_idle))
+    }
+
+    /// Nothing is left to ask about, now.
+    fn note_idle(&self, account: &Account, flight: &Flight, now: jiff::Timestamp) {
+        if flight.polls.is_empty() {
             self.tally(&account.name, |tally| tally.last_round_at = Some(now));
         }
-        Ok(wait)
     }
 
     /// Takes note of a poll that ended.
@@ -174,7 +199,9 @@ fn refused_name(account: &Account) -> String {
 }
 
 fn until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now))
-        .unwrap_or(Duration::ZERO)
-        .clamp(Duration::from_millis(1), LONGEST_WAIT)
+    time_until(now, at).min(LONGEST_WAIT)
+}
+
+fn time_until(now: jiff::Timestamp, at: jiff::Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).max(Duration::from_millis(1))
 }

@@ -35,9 +35,9 @@ impl std::fmt::Debug for ThrowAwayKey {
 pub struct GeneratedCredentials {
     /// The account's name in the scenario.
     pub account: String,
-    /// The public key id, or the access key id.
+    /// The public key id, the access key id or the access code.
     pub key_id: String,
-    /// The file with the private key (PEM), or with the secret key (one line).
+    /// The file with the private key (PEM), with the secret key or with a phrase (one line).
     pub secret_file: PathBuf,
 }
 
@@ -65,8 +65,8 @@ impl ThrowAwayKey {
 
 impl Scenario {
     /// Generates what the scenario's accounts lack and writes the secret halves to `folder`, readable by
-    /// the owner alone: `NAME.private-key.pem` for v2, `NAME.secret-key` for MWS. Accounts that have
-    /// their keys are left alone.
+    /// the owner alone: `NAME.private-key.pem` for v2, `NAME.secret-key` for MWS, `NAME.request-phrase` and
+    /// `NAME.response-phrase` for aps. Accounts that have their keys are left alone.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -82,20 +82,41 @@ impl Scenario {
                     (id.clone(), file)
                 }
                 Credentials::AccessKey { id, secret: secret @ None } => {
-                    let mut bytes = [0_u8; 30];
-                    rand::fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
-                    let key = STANDARD.encode(bytes);
+                    let key = random_text()?;
                     let file = folder.join(format!("{}.secret-key", account.name));
                     write_secret(&file, &key)?;
                     *secret = Some(key);
                     (id.clone(), file)
                 }
-                Credentials::PublicKey { .. } | Credentials::AccessKey { .. } => continue,
+                Credentials::Phrases { access_code, phrases: phrases @ None, .. } => {
+                    let (request, response) = (random_text()?, random_text()?);
+                    let file = folder.join(format!("{}.response-phrase", account.name));
+                    write_secret(&file, &response)?;
+                    generated.push(GeneratedCredentials {
+                        account: account.name.clone(),
+                        key_id: access_code.clone(),
+                        secret_file: file,
+                    });
+                    let file = folder.join(format!("{}.request-phrase", account.name));
+                    write_secret(&file, &request)?;
+                    *phrases = Some((request, response));
+                    (access_code.clone(), file)
+                }
+                Credentials::PublicKey { .. }
+                | Credentials::AccessKey { .. }
+                | Credentials::Phrases { .. } => continue,
             };
             generated.push(GeneratedCredentials { account: account.name.clone(), key_id, secret_file });
         }
         Ok(generated)
     }
+}
+
+/// 240 random bits as letters and digits that every file and phrase may hold.
+fn random_text() -> io::Result<String> {
+    let mut bytes = [0_u8; 30];
+    rand::fill(&mut bytes).map_err(|_| io::Error::other("no randomness"))?;
+    Ok(STANDARD.encode(bytes))
 }
 
 /// The public key (SubjectPublicKeyInfo, DER) in a PEM text that holds a public or an RSA private key.

@@ -293,6 +293,11 @@ impl Store {
         }
     }
 
+    /// Deliveries owed, now or later; a plain number, so that who has nothing to do need not look.
+    pub fn outbox_pending(&self) -> u64 {
+        u64::try_from(self.engine.outbox_pending.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
     /// Pulsed whenever something of the account became due earlier than it was (enrolled, asked, hinted,
     /// found as a child or rescheduled), so that who sleeps until [`Store::next_due`] looks again. One
     /// waiter an account; a pulse that nobody waits for is kept.
@@ -382,8 +387,8 @@ impl Store {
         .await
     }
 
-    /// Runs on the blocking pool. A store that failed answers no questions either: what it would say may
-    /// never have become durable.
+    /// Runs on the blocking pool. A store that stopped writing still answers: the index never has what the
+    /// journal has not. Only wrong bytes stop everything.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

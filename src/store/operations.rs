@@ -14,6 +14,7 @@ use super::writer::Group;
 use super::{keys, value};
 use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
+use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Enrolment, Record, Transition};
 
 /// See [`super::Store::enrol`].
@@ -63,7 +64,7 @@ pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed,
     cap_evidence(&mut record);
     if is_news || transition.is_some() || !enrol.is_empty() || !alerts.is_empty() {
         let at = record.polled_at.unwrap_or(record.enrolled_at);
-        let transition = transition.map(Box::new);
+        let transition = transition.filter(|_| !is_planted(Bug::HistoryRowForgotten)).map(Box::new);
         group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
     } else {
         group.view.put_record(Some(&old.value), &record, old.sequence)?;

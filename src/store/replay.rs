@@ -9,10 +9,7 @@ use super::index::Index;
 use super::journal::Position;
 use super::types::StoreError;
 use super::view::View;
-use super::writer::put_applied;
-
-const GROUP_ENTRIES: usize = 512;
-const GROUP_BYTES: usize = 4 * 1024 * 1024;
+use super::writer::{GROUP_ROWS, put_applied};
 
 /// Applies what it is given, but for what is applied already.
 pub(super) struct Replay<'a> {
@@ -20,23 +17,13 @@ pub(super) struct Replay<'a> {
     applied: Position,
     view: View<'a>,
     reached: Option<Position>,
-    waiting: usize,
-    waiting_bytes: usize,
     entries: u64,
 }
 
 impl<'a> Replay<'a> {
     /// Over an index that has everything up to `applied`.
     pub(super) fn new(index: &'a Index, applied: Position) -> Replay<'a> {
-        Replay {
-            index,
-            applied,
-            view: View::new(index),
-            reached: None,
-            waiting: 0,
-            waiting_bytes: 0,
-            entries: 0,
-        }
+        Replay { index, applied, view: View::new(index), reached: None, entries: 0 }
     }
 
     /// Takes the next entry. Errors when the index comes from another journal, or is damaged.
@@ -51,10 +38,8 @@ impl<'a> Replay<'a> {
             .map_err(|why| StoreError::Broken(format!("journal entry {} {why}", entry.sequence)))?;
         facts::apply(&fact, entry.sequence, &mut self.view)?;
         self.reached = Some(position);
-        self.waiting += 1;
-        self.waiting_bytes += entry.payload.len();
         self.entries += 1;
-        if self.waiting >= GROUP_ENTRIES || self.waiting_bytes >= GROUP_BYTES {
+        if self.view.rows() >= GROUP_ROWS {
             self.write()?;
         }
         Ok(())
@@ -69,8 +54,6 @@ impl<'a> Replay<'a> {
     fn write(&mut self) -> Result<(), StoreError> {
         if let Some(reached) = self.reached.take() {
             put_applied(&mut self.view, reached);
-            self.waiting = 0;
-            self.waiting_bytes = 0;
             self.index.apply(self.view.take_writes())?;
         }
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! Owns: which rows belong to a record, the counts. Must never know: what a state means, who asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,12 +14,15 @@ use super::keys::{self, CountKey};
 use super::types::StoreError;
 use super::value::{self, Stored};
 use crate::payments::object::{AccountName, ObjectRef};
+use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Record, Transition};
 
 /// A change in the making.
 pub(super) struct View<'a> {
     index: &'a Index,
     writes: Writes,
+    /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
+    absent: RefCell<HashSet<Vec<u8>>>,
     /// Accounts of which something is due earlier than before.
     pub(super) due_earlier: BTreeSet<AccountName>,
     /// A delivery is owed earlier than before.
@@ -35,6 +39,7 @@ impl<'a> View<'a> {
         View {
             index,
             writes: Writes::new(),
+            absent: RefCell::default(),
             due_earlier: BTreeSet::new(),
             is_owed_earlier: false,
             pending_change: 0,
@@ -44,6 +49,7 @@ impl<'a> View<'a> {
 
     /// What is to be written.
     pub(super) fn take_writes(&mut self) -> Writes {
+        self.absent.get_mut().clear();
         std::mem::take(&mut self.writes)
     }
 
@@ -82,10 +88,19 @@ impl<'a> View<'a> {
 
     /// A record, open or finished.
     pub(super) fn record(&self, object: &ObjectRef) -> Result<Option<Stored<Record>>, StoreError> {
-        match self.value(&keys::record(object, false))? {
-            Some(found) => Ok(Some(found)),
-            None => self.value(&keys::record(object, true)),
+        let open = keys::record(object, false);
+        if !self.writes.contains_key(&open) && self.absent.borrow().contains(&open) {
+            return Ok(None);
         }
+        if let Some(found) = self.value(&open)? {
+            return Ok(Some(found));
+        }
+        let finished = keys::record(object, true);
+        let found = self.value(&finished)?;
+        if found.is_none() && !self.writes.contains_key(&finished) {
+            self.absent.borrow_mut().insert(open);
+        }
+        Ok(found)
     }
 
     /// Writes a record in place of `old`, with all rows that follow from it.
@@ -95,6 +110,7 @@ impl<'a> View<'a> {
         new: &Record,
         sequence: u64,
     ) -> Result<(), StoreError> {
+        self.absent.get_mut().remove(&keys::record(&new.object, false));
         let new_rows = due::rows(new);
         if let Some(old) = old {
             for row in due::rows(old) {
@@ -107,6 +123,9 @@ impl<'a> View<'a> {
             }
         }
         for row in new_rows {
+            if old.is_some() && is_planted(Bug::DueIndexNotUpdated) {
+                continue;
+            }
             self.put(row, Vec::new());
         }
         self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);

@@ -30,7 +30,7 @@ const GROUP_OPERATIONS: usize = 512;
 /// Journal bytes after which a group takes no more operations.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of the index after which a group takes no more operations: readers wait while they are written.
-const GROUP_ROWS: usize = 6000;
+pub(super) const GROUP_ROWS: usize = 6000;
 
 /// A group in the making.
 pub(super) struct Group<'a> {

@@ -6,11 +6,17 @@
     reason = "the modules of one test binary share helpers, which fail by panicking"
 )]
 
+mod alone;
 mod aps_batch;
+mod batches;
 mod binary;
+mod canary;
 mod killing;
 mod layout;
 mod memory;
+mod months;
+mod months_run;
+mod mws_batch;
 mod power;
 mod process;
 mod sdk_node;

@@ -168,12 +168,22 @@ pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> Stri
                 account.merchant_id,
                 account.credentials.key_id()
             ),
+            Api::Aps => format!(
+                "merchant_identifier = \"{}\"\naccess_code = \"{}\"\nallow_writes = true\ncurrency = \"USD\"\n\
+                 request_phrase = \"file:{shown}/{name}.request-phrase\"\n\
+                 response_phrase = \"file:{shown}/{name}.response-phrase\"\n",
+                account.merchant_id,
+                account.credentials.key_id()
+            ),
+        };
+        let region = match account.region.as_str() {
+            "" => String::new(),
+            region => format!("region = \"{region}\"\n"),
         };
         text.push_str(&format!(
-            "[[account]]\nname = \"{name}\"\napi = \"{}\"\nregion = \"{}\"\nenvironment = \"{environment}\"\n{own}\
+            "[[account]]\nname = \"{name}\"\napi = \"{}\"\n{region}environment = \"{environment}\"\n{own}\
              endpoint = \"http://127.0.0.1:9\"\n",
             account.api.name(),
-            account.region,
         ));
     }
     for (name, kind, path) in

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::kind::ObjectKind;
+use super::operations::{Group, OPERATIONS};
 use super::sign::SigningKey;
 use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, QuotaSection, Region};
 use crate::apis::pace::Quota;
@@ -39,6 +40,8 @@ pub struct Section {
     pub mws_auth_token: Option<SecretReference>,
     /// `https://host[:port]` instead of the provider's; the path stays.
     pub endpoint: Option<String>,
+    /// The Amazon Pay marketplace of batches and reports, where it is not that of the region and environment.
+    pub marketplace_id: Option<String>,
     /// `"default"`, `"documented"` or `{ burst, per_second }`.
     pub quota: Option<QuotaSection>,
     /// Seconds for one exchange, 1 to 300; 30 when not given.
@@ -62,6 +65,8 @@ pub struct Settings {
     pub mws_auth_token: Option<Secret<String>>,
     /// Where requests go.
     pub endpoint: Endpoint,
+    /// The Amazon Pay marketplace that batches go to; none where nobody knows it (live Japan).
+    pub marketplace_id: Option<String>,
     /// The budget of each operation.
     pub quota: QuotaChoice,
     /// For one whole exchange.
@@ -100,6 +105,7 @@ impl Section {
             (None, Some(region)) if !has_own_endpoint => Some(Endpoint::of_host(host(region))),
             (None, _) => None,
         };
+        let marketplace_id = self.marketplace_of(&mut check, region, environment);
         let quota = check.quota("quota", self.quota.as_ref());
         let deadline = check.deadline("deadline_s", self.deadline_s);
         let settings = (|| {
@@ -111,11 +117,39 @@ impl Section {
                 key: key?,
                 mws_auth_token,
                 endpoint: endpoint?,
+                marketplace_id,
                 quota,
                 deadline,
             })
         })();
         check.finish(settings)
+    }
+
+    /// The marketplace that was written, else the known one of the region's word: the United Kingdom has
+    /// another than the rest of Europe (sheet amazon-pay-batch.md, section 1).
+    fn marketplace_of(
+        &self,
+        check: &mut Check,
+        region: Option<Region>,
+        environment: Option<Environment>,
+    ) -> Option<String> {
+        if let Some(written) = &self.marketplace_id {
+            let remedy = "write the Amazon Pay marketplace id, such as \"A3BXB0YN3XH17H\", or leave it out";
+            return plain(check, "marketplace_id", Some(written), remedy);
+        }
+        let word = self.region.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let is_uk = matches!(word.as_str(), "uk" | "gb");
+        let id = match (region?, is_uk, environment?) {
+            (Region::Na, _, Environment::Live) => "AGWSWK15IEJJ7",
+            (Region::Na, _, Environment::Sandbox) => "A3BXB0YN3XH17H",
+            (Region::Eu, true, Environment::Live) => "AZAJMM36N6WQL",
+            (Region::Eu, true, Environment::Sandbox) => "A3M3RRFO9XDT2G",
+            (Region::Eu, false, Environment::Live) => "A53RDEWN57UU5",
+            (Region::Eu, false, Environment::Sandbox) => "A1G8446IYHA4MR",
+            (Region::Jp, _, Environment::Sandbox) => "A31YDYE76E6TCP",
+            (Region::Jp, _, Environment::Live) => return None,
+        };
+        Some(id.to_owned())
     }
 
     fn signing_key(&self, check: &mut Check, secrets: &SecretLoader) -> Option<SigningKey> {
@@ -150,15 +184,23 @@ impl Settings {
         base.split_once("://").map_or(base, |(_, host)| host).to_ascii_lowercase()
     }
 
-    /// The budget of every operation that is used.
+    /// The budget of every operation that is used. What was chosen holds for the looks at objects; all
+    /// others have their documented quotas, which are smaller (section 3.1; sheet amazon-pay-batch.md,
+    /// section 8).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
-        let quota = match (self.quota, self.environment) {
+        let is_sandbox = self.environment == Environment::Sandbox;
+        let looks = match (self.quota, self.environment) {
             (QuotaChoice::Default, environment) => environment.default_quota(),
             (QuotaChoice::Documented, Environment::Live) => DOCUMENTED_LIVE,
             (QuotaChoice::Documented, Environment::Sandbox) => DOCUMENTED_SANDBOX,
             (QuotaChoice::Own(quota), _) => quota,
         };
-        ObjectKind::ALL.into_iter().map(|kind| (kind.operation(), quota)).collect()
+        let mut quotas: Vec<(&'static str, Quota)> =
+            ObjectKind::ALL.into_iter().map(|kind| (kind.operation(), looks)).collect();
+        let others = OPERATIONS.iter().filter(|operation| operation.group != Group::Read);
+        quotas.extend(others.map(|operation| (operation.name, operation.quota(is_sandbox))));
+        quotas.extend(super::feeds::QUOTAS.iter().chain(super::reports::QUOTAS).copied());
+        quotas
     }
 }
 
@@ -259,6 +301,17 @@ mod tests {
     }
 
     #[test]
+    fn the_marketplace_follows_region_and_environment() {
+        let of = |text: &str| resolve(text).unwrap().marketplace_id;
+        assert_eq!(of(WHOLE).as_deref(), Some("A1G8446IYHA4MR"));
+        assert_eq!(of(&WHOLE.replace("\"de\"", "\"uk\"")).as_deref(), Some("A3M3RRFO9XDT2G"));
+        let live_japan = WHOLE.replace("\"de\"", "\"jp\"").replace("sandbox", "live");
+        assert_eq!(of(&live_japan), None);
+        let own = format!("{live_japan}\nmarketplace_id = \"A1OWN\"");
+        assert_eq!(of(&own).as_deref(), Some("A1OWN"));
+    }
+
+    #[test]
     fn an_endpoint_of_ones_own_is_signed_with_its_port() {
         let at =
             |endpoint: &str| resolve(&format!("{WHOLE}\nendpoint = \"{endpoint}\"")).unwrap().signed_host();
@@ -270,8 +323,12 @@ mod tests {
     fn quotas_are_those_chosen() {
         let quota = |more: &str| {
             let quotas = resolve(&format!("{WHOLE}\n{more}")).unwrap().quotas();
-            assert_eq!(quotas.len(), 5);
-            assert!(quotas.iter().all(|(_, quota)| *quota == quotas[0].1));
+            assert!(quotas[..5].iter().all(|(_, quota)| *quota == quotas[0].1));
+            let of = |name: &str| quotas.iter().find(|(known, _)| *known == name).unwrap().1;
+            assert_eq!(of("Capture"), Quota { burst: 2, per: Duration::from_secs(2) });
+            assert_eq!(of("GetServiceStatus"), Quota { burst: 2, per: Duration::from_secs(300) });
+            assert_eq!(of("SubmitFeed"), Quota { burst: 15, per: Duration::from_secs(120) });
+            assert_eq!(of("GetReportList"), Quota { burst: 10, per: Duration::from_secs(60) });
             quotas[0].1
         };
         assert_eq!(quota(""), Quota::SANDBOX);

@@ -1,11 +1,19 @@
 //! Amazon Pay through MWS: the "OffAmazonPayments" section, version 2013-01-01 (XML, HMAC).
 //!
-//! Owns: one exchange about one object, from the permit to the sight or failure (sheet amazon-pay-mws.md).
-//! Must never know: storage, schedules, chats. Only this file talks; `sign`, `wire` and `lifecycle` are pure.
+//! Owns: one exchange, from the permit to the answer or failure (sheets amazon-pay-mws.md and
+//! amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file talks; everything else
+//! is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
 
+pub mod ask;
 pub mod config;
+mod csv_rows;
+pub mod feeds;
 pub mod kind;
 pub mod lifecycle;
+mod md5;
+pub mod operations;
+pub mod reports;
+pub mod service_status;
 pub mod sign;
 pub mod wire;
 
@@ -16,13 +24,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::ask::{Ask, Section};
 use self::config::Settings;
 use self::kind::ObjectKind;
-use self::sign::{Parameters, Target, signed_body};
+use self::operations::{Answer, Call};
 use self::wire::QuotaHeaders;
 use super::config::Environment;
 use super::pace::{Pace, Permit};
-use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
+use super::transport::{Response, Transport, TransportError, http_date, retry_after};
 use super::{Api, Fetching};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
@@ -62,58 +71,50 @@ impl AmazonPayMws {
         (offset_s != NO_OFFSET).then(|| SignedDuration::from_secs(offset_s))
     }
 
-    /// The signed request for one look at one object, with the present time in it.
-    fn request(&self, kind: ObjectKind, id: &ObjectId) -> Request {
-        let settings = &self.settings;
-        let timestamp = self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut parameters = Parameters::new();
-        for (name, value) in [
-            ("AWSAccessKeyId", settings.access_key_id.as_str()),
-            ("Action", kind.operation()),
-            ("SellerId", settings.seller_id.as_str()),
-            ("SignatureMethod", "HmacSHA256"),
-            ("SignatureVersion", "2"),
-            ("Timestamp", timestamp.as_str()),
-            ("Version", "2013-01-01"),
-            (kind.id_name(), id.as_str()),
-        ] {
-            parameters.insert(name.to_owned(), value.to_owned());
-        }
-        if let Some(token) = &settings.mws_auth_token {
-            parameters.insert("MWSAuthToken".to_owned(), token.expose().clone());
-        }
-        let method = Method::Post;
-        let target = Target {
-            method: method.as_str(),
-            host: settings.signed_host(),
-            path: settings.path().to_owned(),
-        };
-        Request {
-            method,
-            url: format!("{}{}", settings.endpoint.base(), settings.path()),
-            headers: vec![
-                ("content-type", "application/x-www-form-urlencoded".to_owned()),
-                ("user-agent", user_agent()),
-            ],
-            body: signed_body(&settings.key, &target, &parameters).into_bytes(),
-            deadline: settings.deadline,
-            longest_body: wire::LONGEST_BODY_BYTES,
-        }
+    /// Carries out one checked call. The permit is for its operation ([`operations::Operation::name`]). No
+    /// retry inside: [`operations::Call::when_lost`] says what may be done when this fails.
+    ///
+    /// # Errors
+    /// As the polls': of all but `Refused` and `Throttled` it must be supposed that the call may have been
+    /// carried out.
+    pub async fn call(&self, call: &Call, permit: Permit) -> Result<Answer, Failure> {
+        let mut ask = Ask::new(Section::Payments, call.operation().name);
+        ask.parameters.clone_from(call.parameters());
+        let response = self.exchange(&ask, permit).await?;
+        Answer::read(call, &response.body, response.header("x-mws-request-id"))
     }
 
-    async fn look_at(&self, kind: &Kind, id: &ObjectId, mut permit: Permit) -> Result<Observation, Failure> {
-        let Some(known) = ObjectKind::of(kind) else {
-            let detail = format!("this API has no kind {kind}");
-            return Err(Failure::Refused { is_whole_account: false, detail });
-        };
-        let response = self.transport.send(self.request(known, id)).await?;
+    /// Sends one request of any section and gives back its answer, whatever the status: what it means, the
+    /// readers of `feeds` and `reports` say. The permit learns of quotas and throttling.
+    ///
+    /// # Errors
+    /// When there is no whole answer.
+    pub async fn ask(&self, ask: &Ask, mut permit: Permit) -> Result<Response, TransportError> {
+        let response = self.transport.send(ask.sign(&self.settings, self.clock.now())).await?;
         let now = self.clock.now();
         self.note_clock(&response, now);
         let wait = self.obey_quota(&response, &permit, now);
-        let header_request_id = response.header("x-mws-request-id");
         if response.status == 200 {
-            return wire::read(known, id, &response.body, header_request_id);
+            return Ok(response);
         }
+        match (wire::failure(response.status, &response.body, None, wait), wait) {
+            (Failure::Throttled { retry_after, .. }, _) => permit.throttled(retry_after),
+            (_, Some(wait)) => permit.hold(wait),
+            (_, None) => {}
+        }
+        Ok(response)
+    }
+
+    /// Sends one request; only an answer with status 200 is one.
+    async fn exchange(&self, ask: &Ask, mut permit: Permit) -> Result<Response, Failure> {
+        let response = self.transport.send(ask.sign(&self.settings, self.clock.now())).await?;
+        let now = self.clock.now();
+        self.note_clock(&response, now);
+        let wait = self.obey_quota(&response, &permit, now);
+        if response.status == 200 {
+            return Ok(response);
+        }
+        let header_request_id = response.header("x-mws-request-id");
         let failure = wire::failure(response.status, &response.body, header_request_id, wait);
         match (&failure, wait) {
             (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
@@ -121,6 +122,16 @@ impl AmazonPayMws {
             (_, None) => {}
         }
         Err(self.blame_clock(failure))
+    }
+
+    async fn look_at(&self, kind: &Kind, id: &ObjectId, permit: Permit) -> Result<Observation, Failure> {
+        let Some(known) = ObjectKind::of(kind) else {
+            let detail = format!("this API has no kind {kind}");
+            return Err(Failure::Refused { is_whole_account: false, detail });
+        };
+        let ask = Ask::new(Section::Payments, known.operation()).with(known.id_name(), id.as_str());
+        let response = self.exchange(&ask, permit).await?;
+        wire::read(known, id, &response.body, response.header("x-mws-request-id"))
     }
 
     /// Passes the quota headers on, and tells how long the answer asks to wait: by `Retry-After`, else
@@ -200,16 +211,6 @@ impl fmt::Debug for AmazonPayMws {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("AmazonPayMws").field("settings", &self.settings).finish_non_exhaustive()
     }
-}
-
-/// Who asks, in the form of section 1.3. None of its parts has a letter that would need an escape.
-fn user_agent() -> String {
-    format!(
-        "reconciled/{} (Language=Rust/{}; Platform={})",
-        env!("CARGO_PKG_VERSION"),
-        env!("CARGO_PKG_RUST_VERSION"),
-        std::env::consts::OS
-    )
 }
 
 #[cfg(test)]

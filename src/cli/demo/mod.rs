@@ -74,7 +74,7 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     let outside = Outside::real(shared.clone(), surroundings).map_err(|error| start_failed(&error))?;
     let daemon = Daemon::start(config, outside).await.map_err(|error| start_failed(&error))?;
     let enrolled = enrol(&daemon, &stage.simulator).await?;
-    println!("enrolled {enrolled} objects of {} accounts; the clock shows {}", 5, clock.now());
+    println!("enrolled {enrolled} objects of {} accounts; the clock shows {}", 6, clock.now());
     watch(&daemon, &stage, &shared).await?;
     let verdict = Verdict::reach(&daemon, &stage, enrolled).await?;
     let stopped = daemon.stop().await;

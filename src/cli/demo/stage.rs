@@ -100,7 +100,10 @@ fn write_config(
     for account in accounts {
         let name = &account.name;
         let environment = if account.is_sandbox { "sandbox" } else { "live" };
-        let region = &account.region;
+        let region = match account.region.as_str() {
+            "" => String::new(),
+            region => format!("region = \"{region}\"\n"),
+        };
         let own = match account.api {
             Api::AmazonPayV2 => format!(
                 "public_key_id = \"{}\"\nprivate_key = \"file:{kept}/{name}.private-key.pem\"\n",
@@ -111,9 +114,16 @@ fn write_config(
                 account.merchant_id,
                 account.credentials.key_id()
             ),
+            Api::Aps => format!(
+                "merchant_identifier = \"{}\"\naccess_code = \"{}\"\ncurrency = \"AED\"\n\
+                 request_phrase = \"file:{kept}/{name}.request-phrase\"\n\
+                 response_phrase = \"file:{kept}/{name}.response-phrase\"\n",
+                account.merchant_id,
+                account.credentials.key_id()
+            ),
         };
         text.push_str(&format!(
-            "[[account]]\nname = \"{name}\"\napi = \"{}\"\nregion = \"{region}\"\nenvironment = \"{environment}\"\n\
+            "[[account]]\nname = \"{name}\"\napi = \"{}\"\n{region}environment = \"{environment}\"\n\
              {own}endpoint = \"http://{address}\"\nquota = {{ burst = 10, per_second = 8.0 }}\ndeadline_s = 5\n\n",
             account.api.name()
         ));

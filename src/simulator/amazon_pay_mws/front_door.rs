@@ -94,12 +94,8 @@ pub(super) fn let_in(
     check_carriage(incoming)?;
     let mut parameters =
         parameters(incoming).map_err(|error| Code::InvalidParameterValue.because(error.to_string()))?;
-    let caller = check_signature(incoming, &parameters, merchants)?;
-    check_timestamp(parameters.get("Timestamp").map_or("", String::as_str), incoming.at)?;
-    let seller_id = required(&parameters, "SellerId")?.to_owned();
+    let (seller_id, seller) = verify(incoming, &parameters, VERSION, merchants, delegations)?;
     let action = required(&parameters, "Action")?.to_owned();
-    let token = parameters.get("MWSAuthToken").filter(|token| !token.is_empty()).cloned();
-    let seller = seller_acted_for(caller, &seller_id, token, merchants, delegations)?;
     for common in [
         "AWSAccessKeyId",
         "Action",
@@ -114,6 +110,25 @@ pub(super) fn let_in(
         parameters.remove(common);
     }
     Ok(Visitor { seller_id, is_sandbox, region_digits: seller.region_digits(), action, parameters })
+}
+
+/// Verifies signature, clock and seller of a request to any section of this version. Older clients of other
+/// sections write `Merchant` for the seller.
+pub(super) fn verify<'a>(
+    incoming: &Incoming,
+    parameters: &Parameters,
+    version: &'static str,
+    merchants: &'a [MwsMerchant],
+    delegations: &[(String, String)],
+) -> Result<(String, &'a MwsMerchant), Refusal> {
+    let caller = check_signature(incoming, parameters, version, merchants)?;
+    check_timestamp(parameters.get("Timestamp").map_or("", String::as_str), incoming.at)?;
+    let seller_name =
+        if version == VERSION || parameters.contains_key("SellerId") { "SellerId" } else { "Merchant" };
+    let seller_id = required(parameters, seller_name)?.to_owned();
+    let token = parameters.get("MWSAuthToken").filter(|token| !token.is_empty()).cloned();
+    let seller = seller_acted_for(caller, &seller_id, token, merchants, delegations)?;
+    Ok((seller_id, seller))
 }
 
 fn check_carriage(incoming: &Incoming) -> Result<(), Refusal> {
@@ -143,6 +158,7 @@ fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str, Refus
 fn check_signature<'a>(
     incoming: &Incoming,
     parameters: &Parameters,
+    version: &'static str,
     merchants: &'a [MwsMerchant],
 ) -> Result<&'a MwsMerchant, Refusal> {
     for name in ["AWSAccessKeyId", "Signature"] {
@@ -153,7 +169,7 @@ fn check_signature<'a>(
     for (name, allowed) in [
         ("SignatureVersion", &["2"][..]),
         ("SignatureMethod", &["HmacSHA256", "HmacSHA1"][..]),
-        ("Version", &[VERSION][..]),
+        ("Version", &[version][..]),
     ] {
         if !allowed.contains(&required(parameters, name)?) {
             return Err(

@@ -60,6 +60,47 @@ pub struct MwsHabits {
     pub is_answer_varied: bool,
     /// What a billing agreement allows in a calendar month, in whole units (yen: a hundred times that).
     pub agreement_monthly_limit: u32,
+    /// How batches and reports go.
+    pub batch: MwsBatchHabits,
+}
+
+/// How batches and reports go where the manual names a range or nothing (amazon-pay-batch.md).
+#[derive(Debug, Clone, PartialEq)]
+pub struct MwsBatchHabits {
+    /// From the submission of a feed until its processing begins; until then it can be cancelled.
+    pub take_in: Duration,
+    /// From there until `_DONE_`.
+    pub processing: Duration,
+    /// From `_DONE_` until its requests are carried out and the result is there.
+    pub execution: Duration,
+    /// From the submission until lists show the feed.
+    pub list_lag: Duration,
+    /// The share of answers that are missing in results.
+    pub missing_row_share: f64,
+    /// The share of answers that stand twice in results.
+    pub repeated_row_share: f64,
+    /// The share of answers without their `SellerRequestId`.
+    pub row_without_id_share: f64,
+    /// From the request for a report until it is there.
+    pub report_delay: Duration,
+    /// The share of finished requests whose row does not name the report.
+    pub unnamed_report_share: f64,
+}
+
+impl Default for MwsBatchHabits {
+    fn default() -> MwsBatchHabits {
+        MwsBatchHabits {
+            take_in: Duration::from_secs(60),
+            processing: Duration::from_secs(120),
+            execution: Duration::from_secs(600),
+            list_lag: Duration::ZERO,
+            missing_row_share: 0.0,
+            repeated_row_share: 0.0,
+            row_without_id_share: 0.0,
+            report_delay: Duration::from_secs(120),
+            unnamed_report_share: 0.0,
+        }
+    }
 }
 
 impl Default for MwsHabits {
@@ -71,6 +112,7 @@ impl Default for MwsHabits {
             hourly_quota: None,
             is_answer_varied: true,
             agreement_monthly_limit: 500,
+            batch: MwsBatchHabits::default(),
         }
     }
 }
@@ -89,6 +131,17 @@ pub enum MwsServiceStatus {
 }
 
 impl MwsServiceStatus {
+    /// The status of this word of the provider.
+    pub fn of(word: &str) -> Option<MwsServiceStatus> {
+        let all = [
+            MwsServiceStatus::Green,
+            MwsServiceStatus::GreenWithInformation,
+            MwsServiceStatus::Yellow,
+            MwsServiceStatus::Red,
+        ];
+        all.into_iter().find(|status| status.word() == word)
+    }
+
     /// The provider's word.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
-//! Pretend Amazon Pay MWS: the section "OffAmazonPayments", version 2013-01-01, XML and Signature Version 2.
+//! Pretend Amazon Pay MWS: the section "OffAmazonPayments", version 2013-01-01, XML and Signature Version 2,
+//! and the sections "Feeds" and "Reports", version 2009-01-01, as far as they carry payments (`counter`).
 //!
-//! Owns: how that section behaves, every operation of its reference, from the manual alone. Must never
+//! Owns: how those sections behave, every operation of the reference, from the manuals alone. Must never
 //! know: any other room but `clock`, or the client's code.
 //!
 //! A request is let in by the `front_door` (signature, clock, seller), checked against the table of
@@ -12,6 +13,7 @@ mod arguments;
 mod authorizations;
 mod books;
 mod captures;
+mod counter;
 mod details;
 mod form;
 mod front_door;
@@ -50,12 +52,30 @@ use super::provider::{Operation, Provider, Quota, Random};
 
 use arguments::Arguments;
 use books::{Books, Caller};
+use counter::Counters;
 use hourly::HourlyCounts;
 use refusal::{Code, Refusal};
 use world::{Call, World};
 use xml::{Element, Layout};
 
-pub use merchant::{MwsHabits, MwsMerchant, MwsServiceStatus};
+pub use merchant::{MwsBatchHabits, MwsHabits, MwsMerchant, MwsServiceStatus};
+
+/// What `GetServiceStatus` says in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedStatus {
+    /// From when on.
+    pub from: Timestamp,
+    /// Until just before this; `None`: for ever.
+    pub until: Option<Timestamp>,
+    /// What it says.
+    pub status: MwsServiceStatus,
+}
+
+impl PlannedStatus {
+    fn holds_at(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
 
 /// The pretend section.
 #[derive(Debug)]
@@ -63,8 +83,13 @@ pub struct MwsProvider {
     merchants: Vec<MwsMerchant>,
     /// Seller and `MWSAuthToken`.
     delegations: Vec<(String, String)>,
+    /// Of sellers without their own.
     habits: MwsHabits,
+    own_habits: BTreeMap<String, MwsHabits>,
     service_status: MwsServiceStatus,
+    /// By seller: what is said instead, from when, until when.
+    planned_statuses: BTreeMap<String, Vec<PlannedStatus>>,
+    counters: Counters,
     fates: BTreeMap<(String, String), Fates>,
     books: Books,
     hourly: HourlyCounts,
@@ -77,6 +102,9 @@ impl MwsProvider {
             merchants,
             delegations: Vec::new(),
             habits: MwsHabits::default(),
+            own_habits: BTreeMap::new(),
+            planned_statuses: BTreeMap::new(),
+            counters: Counters::default(),
             service_status: MwsServiceStatus::Green,
             fates: BTreeMap::new(),
             books: Books::new(),
@@ -92,6 +120,27 @@ impl MwsProvider {
     /// How the section behaves from now on.
     pub fn set_habits(&mut self, habits: MwsHabits) {
         self.habits = habits;
+    }
+
+    /// How the section behaves towards this seller from now on.
+    pub fn set_habits_of(&mut self, seller_id: impl Into<String>, habits: MwsHabits) {
+        self.own_habits.insert(seller_id.into(), habits);
+    }
+
+    /// What `GetServiceStatus` says to this seller at a time; the plan made first wins.
+    pub fn plan_service_status(&mut self, seller_id: impl Into<String>, planned: PlannedStatus) {
+        self.planned_statuses.entry(seller_id.into()).or_default().push(planned);
+    }
+
+    fn habits_of(&self, seller_id: &str) -> &MwsHabits {
+        self.own_habits.get(seller_id).unwrap_or(&self.habits)
+    }
+
+    /// Carries out the batches whose time has come.
+    fn carry_out(&mut self, at: Timestamp) {
+        let (own, common) = (&self.own_habits, &self.habits);
+        let habits = |seller: &str| own.get(seller).unwrap_or(common).clone();
+        counter::carry_out(&mut self.counters.feeds, &mut self.books, habits, &self.fates, at);
     }
 
     /// From now on, other sellers' keys may call for this seller with this `MWSAuthToken`
@@ -110,7 +159,8 @@ impl MwsProvider {
         let operation = operations::find(&visitor.action).ok_or_else(|| {
             Code::InvalidParameterValue.because("Action is not an operation of this section")
         })?;
-        if !self.hourly.admits(incoming.at, &key_of(&visitor, operation.action), self.habits.hourly_quota) {
+        let habits = self.habits_of(&visitor.seller_id).clone();
+        if !self.hourly.admits(incoming.at, &key_of(&visitor, operation.action), habits.hourly_quota) {
             return Err(Code::QuotaExceeded.because("You exceeded your quota of requests per hour"));
         }
         let arguments = Arguments::check(operation, visitor.parameters)?;
@@ -121,14 +171,14 @@ impl MwsProvider {
             at: incoming.at,
         };
         if operation.action == "GetServiceStatus" {
-            let result = self.service_status(incoming.at);
+            let result = self.service_status(&caller);
             let text = xml::success(operation.action, Some(result), request_id, Layout::Recorded);
             return Ok(text.into_bytes());
         }
-        let (fates, habits, books) = (&self.fates, &self.habits, &mut self.books);
+        let (fates, habits, books) = (&self.fates, &habits, &mut self.books);
         let mut world = World { books, habits, fates, random };
         let mut result = dispatch(&mut world, operation.action, &Call { caller, arguments })?;
-        let layout = if self.habits.is_answer_varied {
+        let layout = if habits.is_answer_varied {
             xml::vary(result.as_deref_mut().unwrap_or_default(), random)
         } else {
             Layout::Plain
@@ -137,14 +187,17 @@ impl MwsProvider {
     }
 
     /// Section 7.
-    fn service_status(&self, at: Timestamp) -> Vec<Element> {
+    fn service_status(&self, caller: &Caller) -> Vec<Element> {
+        let plans = self.planned_statuses.get(&caller.seller_id);
+        let planned = plans.and_then(|plans| plans.iter().find(|planned| planned.holds_at(caller.at)));
+        let status = planned.map_or(self.service_status, |planned| planned.status);
         let mut result = vec![
-            Element::text("Status", self.service_status.word()),
-            Element::text("Timestamp", details::time(at)),
+            Element::text("Status", status.word()),
+            Element::text("Timestamp", details::time(caller.at)),
         ];
-        if self.service_status != MwsServiceStatus::Green {
+        if status != MwsServiceStatus::Green {
             result.push(Element::text("MessageId", "173964729I"));
-            let text = format!("The service status is {}", self.service_status.word());
+            let text = format!("The service status is {}", status.word());
             let message = vec![Element::text("Locale", "en_US"), Element::text("Text", text)];
             result.push(Element::of("Messages", vec![Element::of("Message", message)]));
         }
@@ -157,7 +210,9 @@ impl MwsProvider {
             .with_header("x-mws-request-id", request_id)
             .with_header("x-mws-timestamp", details::time(incoming.at))
             .with_header("x-mws-response-context", context);
-        if let (Some(quota), Some(operation)) = (self.habits.hourly_quota, self.operation(incoming)) {
+        let operation = self.operation(incoming);
+        let quota = operation.as_ref().and_then(|operation| self.habits_of(&operation.merchant).hourly_quota);
+        if let (Some(quota), Some(operation)) = (quota, operation) {
             for (name, value) in self.hourly.headers(incoming.at, &operation, quota) {
                 answer = answer.with_header(name, value);
             }
@@ -203,10 +258,13 @@ impl Provider for MwsProvider {
     }
 
     fn claims(&self, incoming: &Incoming) -> bool {
-        front_door::is_of_this_section(&incoming.path)
+        front_door::is_of_this_section(&incoming.path) || counter::section(&incoming.path).is_some()
     }
 
     fn operation(&self, incoming: &Incoming) -> Option<Operation> {
+        if counter::section(&incoming.path).is_some() {
+            return self.counters.operation(incoming, &self.merchants);
+        }
         let is_sandbox = front_door::environment(&incoming.path)?;
         let parameters = front_door::parameters(incoming).ok()?;
         let operation = operations::find(parameters.get("Action")?)?;
@@ -220,7 +278,7 @@ impl Provider for MwsProvider {
     fn documented_quota(&self, operation: &Operation) -> Quota {
         match operations::find(&operation.name) {
             Some(known) => known.quota(operation.is_sandbox),
-            None => Quota::new(2, 1, 300),
+            None => Counters::quota(&operation.name).unwrap_or(Quota::new(2, 1, 300)),
         }
     }
 
@@ -232,11 +290,23 @@ impl Provider for MwsProvider {
             seed = (seed ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
         let request_id = uuid(&mut Random::new(seed));
+        if counter::section(&incoming.path).is_some() {
+            let operation = self.operation(incoming);
+            return self.counters.throttled(incoming, operation.as_ref(), &request_id);
+        }
         self.refused(&Code::RequestThrottled.because("Request is throttled"), incoming, &request_id)
     }
 
     fn answer(&mut self, incoming: &Incoming, random: &mut Random) -> Outgoing {
+        self.carry_out(incoming.at);
         let request_id = uuid(random);
+        if counter::section(&incoming.path).is_some() {
+            let seller = self.counters.operation(incoming, &self.merchants);
+            let habits = self.habits_of(seller.as_ref().map_or("", |seller| &seller.merchant)).clone();
+            let known = (self.merchants.as_slice(), self.delegations.as_slice());
+            let world = (&self.books, &habits);
+            return self.counters.answer(incoming, known, world, &request_id, random);
+        }
         match self.perform(incoming, &request_id, random) {
             Ok(body) => self.with_headers(Outgoing::new(200, "text/xml", body), incoming, &request_id),
             Err(refusal) => self.refused(&refusal, incoming, &request_id),
@@ -258,7 +328,8 @@ impl Provider for MwsProvider {
             region_digits: known.region_digits(),
             at,
         };
-        let (fates, habits, books) = (&self.fates, &self.habits, &mut self.books);
+        let habits = self.habits_of(merchant).clone();
+        let (fates, habits, books) = (&self.fates, &habits, &mut self.books);
         planting::plant(&mut World { books, habits, fates, random }, &caller, plan)
     }
 

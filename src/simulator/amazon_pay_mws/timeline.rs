@@ -113,6 +113,20 @@ impl Timeline {
         self.changes.insert(place, Change { at, state, reason, only_from, cause });
     }
 
+    /// Every state until this time, the first included, oldest first.
+    pub(super) fn reached(&self, until: Timestamp) -> Vec<Standing<'_>> {
+        let mut reached = vec![Standing { state: &self.first, reason: None, since: self.created }];
+        for change in self.changes.iter().take_while(|change| change.at <= until) {
+            let state = reached.last().map_or("", |standing| standing.state);
+            if change.only_from.is_empty() || change.only_from.contains(&state) {
+                let reason = change.reason.as_deref();
+                reached.push(Standing { state: &change.state, reason, since: change.at });
+            }
+        }
+        reached.retain(|standing| standing.since <= until);
+        reached
+    }
+
     /// The state at this time; before its creation, as at its creation.
     pub(super) fn at(&self, at: Timestamp) -> Standing<'_> {
         let at = at.max(self.created);

@@ -30,6 +30,13 @@ impl Element {
         Element { name: name.to_owned(), text: String::new(), children }
     }
 
+    /// The element in one line.
+    pub(super) fn line(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text, None);
+        text
+    }
+
     /// Adds a child.
     pub(super) fn push(&mut self, child: Element) {
         self.children.push(child);

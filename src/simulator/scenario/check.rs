@@ -9,13 +9,14 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use toml::Spanned;
 
+use super::super::aps::{ApsHabits, ApsResults, ApsSignature};
 use super::super::credentials;
 use super::super::fate::{Fate, FateStep, Fates};
 use super::super::fault::{Fault, FaultKind};
 use super::super::provider::Quota;
 use super::problem::{Problem, ScenarioError, line_of};
 use super::written::{
-    Written, WrittenAccount, WrittenChat, WrittenCurrency, WrittenFault, WrittenPopulation,
+    Written, WrittenAccount, WrittenAps, WrittenChat, WrittenCurrency, WrittenFault, WrittenPopulation,
 };
 use super::{Account, Api, ChatSettings, Credentials, CurrencyShare, Population, Scenario};
 
@@ -34,6 +35,10 @@ pub(super) fn check(written: Written, text: &str, folder: &Path) -> Result<Scena
         scenario.accounts.extend(self::account(account, folder, &mut findings));
     }
     unique(&scenario.accounts, &mut findings);
+    for (position, conduct) in written.mws.into_iter().enumerate() {
+        let conduct = findings.enter("mws", position, conduct);
+        scenario.mws.push(super::mws::conduct(conduct, &scenario.accounts, &mut findings));
+    }
     for (position, population) in written.population.into_iter().enumerate() {
         let population = findings.enter("population", position, population);
         scenario.populations.extend(self::population(population, &scenario.accounts, &mut findings));
@@ -46,6 +51,10 @@ pub(super) fn check(written: Written, text: &str, folder: &Path) -> Result<Scena
         let chat = findings.enter("chat", 0, chat);
         scenario.chat = self::chat(chat, folder, &mut findings);
     }
+    if let Some(aps) = written.aps {
+        let aps = findings.enter("aps", 0, aps);
+        scenario.aps = habits(&aps, &mut findings);
+    }
     if findings.problems.is_empty() {
         Ok(scenario)
     } else {
@@ -53,7 +62,7 @@ pub(super) fn check(written: Written, text: &str, folder: &Path) -> Result<Scena
     }
 }
 
-struct Findings<'text> {
+pub(super) struct Findings<'text> {
     text: &'text str,
     problems: Vec<Problem>,
     place: (Option<usize>, String),
@@ -65,13 +74,13 @@ impl Findings<'_> {
         spanned.into_inner()
     }
 
-    fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         let (line, section) = self.place.clone();
         let key = format!("{section}.{key}");
         self.problems.push(Problem { line, key, problem: problem.into(), remedy: remedy.into() });
     }
 
-    fn share(&mut self, key: &str, share: f64) {
+    pub(super) fn share(&mut self, key: &str, share: f64) {
         if !(0.0..=1.0).contains(&share) {
             self.add(key, format!("`{share}` is no share"), "write a number from 0 to 1");
         }
@@ -88,24 +97,17 @@ fn account(written: WrittenAccount, folder: &Path, findings: &mut Findings<'_>) 
     let api = match written.api.as_str() {
         "amazon-pay-v2" => Some(Api::AmazonPayV2),
         "amazon-pay-mws" => Some(Api::AmazonPayMws),
+        "aps" => Some(Api::Aps),
         other => {
             findings.add(
                 "api",
                 format!("`{other}` is not pretended"),
-                "write amazon-pay-v2 or amazon-pay-mws",
+                "write amazon-pay-v2, amazon-pay-mws or aps",
             );
             None
         }
     };
-    let region = match written.region.to_lowercase().as_str() {
-        "na" | "us" => "na",
-        "eu" | "de" | "uk" => "eu",
-        "jp" => "jp",
-        other => {
-            findings.add("region", format!("`{other}` is no region"), "write na, eu or jp");
-            "na"
-        }
-    };
+    let region = region(&written, api, findings);
     if !matches!(written.environment.as_str(), "live" | "sandbox") {
         findings.add("environment", format!("`{}` is unknown", written.environment), "write live or sandbox");
     }
@@ -114,6 +116,7 @@ fn account(written: WrittenAccount, folder: &Path, findings: &mut Findings<'_>) 
     let credentials = match api? {
         Api::AmazonPayV2 => public_key(&written, is_sandbox, folder, findings)?,
         Api::AmazonPayMws => access_key(&written, folder, findings)?,
+        Api::Aps => phrases(&written, folder, findings)?,
     };
     Some(Account {
         name: written.name,
@@ -124,6 +127,24 @@ fn account(written: WrittenAccount, folder: &Path, findings: &mut Findings<'_>) 
         credentials,
         quotas,
     })
+}
+
+fn region(written: &WrittenAccount, api: Option<Api>, findings: &mut Findings<'_>) -> &'static str {
+    match written.region.as_deref().map(str::to_lowercase).as_deref() {
+        None if api == Some(Api::Aps) => "",
+        Some(_) if api == Some(Api::Aps) => {
+            findings.add("region", "is nothing that aps has", "leave it out");
+            ""
+        }
+        Some("na" | "us") => "na",
+        Some("eu" | "de" | "uk") => "eu",
+        Some("jp") => "jp",
+        other => {
+            let problem = other.map_or("is missing".to_owned(), |other| format!("`{other}` is no region"));
+            findings.add("region", problem, "write na, eu or jp");
+            "na"
+        }
+    }
 }
 
 fn quotas(written: &WrittenAccount, findings: &mut Findings<'_>) -> Vec<(String, Quota)> {
@@ -196,6 +217,59 @@ fn access_key(written: &WrittenAccount, folder: &Path, findings: &mut Findings<'
     Some(Credentials::AccessKey { id, secret })
 }
 
+fn phrases(written: &WrittenAccount, folder: &Path, findings: &mut Findings<'_>) -> Option<Credentials> {
+    let Some(access_code) = written.access_code.clone() else {
+        findings.add("access_code", "is missing", "write the access code");
+        return None;
+    };
+    let signature = match written.signature.as_deref() {
+        None | Some("SHA-256") => ApsSignature::Sha256,
+        Some("SHA-512") => ApsSignature::Sha512,
+        Some("HMAC-256") => ApsSignature::Hmac256,
+        Some("HMAC-512") => ApsSignature::Hmac512,
+        Some(other) => {
+            let remedy = "write SHA-256, SHA-512, HMAC-256 or HMAC-512";
+            findings.add("signature", format!("`{other}` is no signature"), remedy);
+            ApsSignature::Sha256
+        }
+    };
+    let mut read = |key: &str, file: &Option<String>| {
+        let text = std::fs::read_to_string(folder.join(file.as_ref()?));
+        text.map_err(|error| findings.add(key, error.to_string(), "name a file that holds the phrase"))
+            .ok()
+            .map(|phrase| phrase.trim().to_owned())
+    };
+    let request = read("request_phrase_file", &written.request_phrase_file);
+    let response = read("response_phrase_file", &written.response_phrase_file);
+    if request.is_some() != response.is_some() {
+        let remedy = "name the files of both phrases, or of none to generate them";
+        findings.add("request_phrase_file", "one phrase is given, the other is not", remedy);
+    }
+    Some(Credentials::Phrases { access_code, signature, phrases: request.zip(response) })
+}
+
+fn habits(written: &WrittenAps, findings: &mut Findings<'_>) -> ApsHabits {
+    findings.share("lost_row_share", written.lost_row_share);
+    let usual = ApsHabits::default();
+    let results = match written.results.as_deref() {
+        None | Some("text") => ApsResults::Text,
+        Some("member") => ApsResults::Member,
+        Some(other) => {
+            findings.add("results", format!("`{other}` is no form"), "write text or member");
+            ApsResults::Text
+        }
+    };
+    ApsHabits {
+        validation_time: written.validation_s.map_or(usual.validation_time, |seconds| seconds.0),
+        processing_time: written.processing_s.map_or(usual.processing_time, |seconds| seconds.0),
+        invisible_for: written.not_known_for_s.map_or(usual.invisible_for, |seconds| seconds.0),
+        lost_row_share: written.lost_row_share,
+        is_answer_signed: written.signed_answers.unwrap_or(usual.is_answer_signed),
+        validated_code: usual.validated_code,
+        results,
+    }
+}
+
 fn unique(accounts: &[Account], findings: &mut Findings<'_>) {
     let (mut names, mut merchants, mut keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (position, account) in accounts.iter().enumerate() {
@@ -206,9 +280,9 @@ fn unique(accounts: &[Account], findings: &mut Findings<'_>) {
         if !merchants.insert((account.api, account.merchant_id.as_str())) {
             findings.add("merchant_id", "is used twice for one API", "give each account its own");
         }
-        let (Credentials::PublicKey { id, .. } | Credentials::AccessKey { id, .. }) = &account.credentials;
-        if !keys.insert((account.api, id.as_str())) {
-            findings.add("public_key_id or access_key_id", "is used twice", "give each account its own");
+        if !keys.insert((account.api, account.credentials.key_id())) {
+            let key = "public_key_id, access_key_id or access_code";
+            findings.add(key, "is used twice", "give each account its own");
         }
     }
 }

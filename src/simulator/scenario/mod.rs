@@ -4,6 +4,7 @@
 //! provider behaves, the network.
 
 mod check;
+mod mws;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,12 @@ mod written;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::aps::{ApsHabits, ApsSignature};
 use super::fate::Fates;
 use super::fault::Fault;
 use super::provider::Quota;
 
+pub use mws::MwsConduct;
 pub use problem::{Problem, ScenarioError};
 
 /// The annotated example that ships with the program.
@@ -30,12 +33,16 @@ pub struct Scenario {
     pub date_tolerance: Option<Duration>,
     /// The merchants.
     pub accounts: Vec<Account>,
+    /// How the pretend MWS behaves towards single accounts.
+    pub mws: Vec<MwsConduct>,
     /// What exists when the simulator starts, and what API calls will bring to life.
     pub populations: Vec<Population>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// The pretend chat.
     pub chat: ChatSettings,
+    /// How Amazon Payment Services treats batches.
+    pub aps: ApsHabits,
 }
 
 /// A payment API that the simulator pretends.
@@ -45,6 +52,8 @@ pub enum Api {
     AmazonPayV2,
     /// `amazon-pay-mws`.
     AmazonPayMws,
+    /// `aps`.
+    Aps,
 }
 
 impl Api {
@@ -53,6 +62,7 @@ impl Api {
         match self {
             Api::AmazonPayV2 => "amazon-pay-v2",
             Api::AmazonPayMws => "amazon-pay-mws",
+            Api::Aps => "aps",
         }
     }
 
@@ -63,6 +73,7 @@ impl Api {
             Api::AmazonPayMws => {
                 &["authorization", "capture", "refund", "order-reference", "billing-agreement"]
             }
+            Api::Aps => &["aps-order"],
         }
     }
 }
@@ -74,9 +85,9 @@ pub struct Account {
     pub name: String,
     /// Its API.
     pub api: Api,
-    /// The merchant (seller) id.
+    /// The merchant (seller) id, or merchant identifier.
     pub merchant_id: String,
-    /// `na`, `eu` or `jp`.
+    /// `na`, `eu` or `jp`; empty for an API without regions.
     pub region: String,
     /// Whether its objects live in the sandbox.
     pub is_sandbox: bool,
@@ -103,13 +114,24 @@ pub enum Credentials {
         /// The secret key; `None` until generated.
         secret: Option<String>,
     },
+    /// Two shared phrases (Amazon Payment Services).
+    Phrases {
+        /// The access code, such as `zx0IPmPy5jp1vAz8Kpg7`.
+        access_code: String,
+        /// How both phrases sign.
+        signature: ApsSignature,
+        /// What requests are signed with, and what answers; `None` until generated.
+        phrases: Option<(String, String)>,
+    },
 }
 
 impl Credentials {
-    /// The public key id, or the access key id.
+    /// The public key id, the access key id or the access code.
     pub fn key_id(&self) -> &str {
         match self {
-            Credentials::PublicKey { id, .. } | Credentials::AccessKey { id, .. } => id,
+            Credentials::PublicKey { id, .. }
+            | Credentials::AccessKey { id, .. }
+            | Credentials::Phrases { access_code: id, .. } => id,
         }
     }
 }
@@ -119,6 +141,7 @@ impl std::fmt::Debug for Credentials {
         let (name, id, is_known) = match self {
             Credentials::PublicKey { id, der } => ("PublicKey", id, der.is_some()),
             Credentials::AccessKey { id, secret } => ("AccessKey", id, secret.is_some()),
+            Credentials::Phrases { access_code, phrases, .. } => ("Phrases", access_code, phrases.is_some()),
         };
         formatter.debug_struct(name).field("id", id).field("is_known", &is_known).finish_non_exhaustive()
     }

@@ -22,10 +22,12 @@ public_key_id = "SANDBOX-X"
 #[test]
 fn the_example_is_read_as_it_says() {
     let scenario = parse(EXAMPLE).expect("the example is good");
-    assert_eq!((scenario.seed, scenario.accounts.len(), scenario.faults.len()), (20_260_115, 3, 4));
+    assert_eq!((scenario.seed, scenario.accounts.len(), scenario.faults.len()), (20_260_115, 4, 4));
     assert_eq!(scenario.accounts[0].quotas, [("GetCharge".to_owned(), Quota::new(10, 1, 1))]);
     assert!(!scenario.accounts[1].is_sandbox);
     assert_eq!(scenario.accounts[2].api, Api::AmazonPayMws);
+    assert_eq!((scenario.accounts[3].api, scenario.accounts[3].region.as_str()), (Api::Aps, ""));
+    assert_eq!(scenario.aps.validation_time, Duration::from_secs(20));
     let first = &scenario.populations[0];
     assert_eq!((first.count, first.fates.iter().count(), first.currencies.len()), (60, 3, 2));
     assert_eq!(first.currencies[0].amount_max_minor, 25_000);
@@ -123,7 +125,11 @@ fn accounts_do_not_share_names_merchants_or_keys() {
     let keys: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         keys,
-        ["account[1].name", "account[1].merchant_id", "account[1].public_key_id or access_key_id"]
+        [
+            "account[1].name",
+            "account[1].merchant_id",
+            "account[1].public_key_id, access_key_id or access_code"
+        ]
     );
 }
 
@@ -149,6 +155,7 @@ fn generated_keys_are_written_for_the_owner_alone_and_read_back() {
         let shown = scenario.accounts.iter().map(|account| match &account.credentials {
             Credentials::PublicKey { der, .. } => format!("{der:?}"),
             Credentials::AccessKey { secret, .. } => format!("{secret:?}"),
+            Credentials::Phrases { phrases, .. } => format!("{phrases:?}"),
         });
         shown.collect()
     };

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::fault::FaultKind;
+use super::mws::WrittenMws;
 use super::problem::{Problem, ScenarioError, line_of};
 
 #[derive(Debug, Deserialize)]
@@ -19,10 +20,13 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) account: Vec<Spanned<WrittenAccount>>,
     #[serde(default)]
+    pub(super) mws: Vec<Spanned<WrittenMws>>,
+    #[serde(default)]
     pub(super) population: Vec<Spanned<WrittenPopulation>>,
     #[serde(default)]
     pub(super) fault: Vec<Spanned<WrittenFault>>,
     pub(super) chat: Option<Spanned<WrittenChat>>,
+    pub(super) aps: Option<Spanned<WrittenAps>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -31,12 +35,16 @@ pub(super) struct WrittenAccount {
     pub(super) name: String,
     pub(super) api: String,
     pub(super) merchant_id: String,
-    pub(super) region: String,
+    pub(super) region: Option<String>,
     pub(super) environment: String,
     pub(super) public_key_id: Option<String>,
     pub(super) public_key_file: Option<String>,
     pub(super) access_key_id: Option<String>,
     pub(super) secret_key_file: Option<String>,
+    pub(super) access_code: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) request_phrase_file: Option<String>,
+    pub(super) response_phrase_file: Option<String>,
     #[serde(default)]
     pub(super) quota: Vec<WrittenQuota>,
 }
@@ -130,6 +138,18 @@ pub(super) struct WrittenChat {
 pub(super) struct WrittenWindow {
     pub(super) from_s: Seconds,
     pub(super) to_s: Seconds,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenAps {
+    pub(super) validation_s: Option<Seconds>,
+    pub(super) processing_s: Option<Seconds>,
+    pub(super) not_known_for_s: Option<Seconds>,
+    #[serde(default)]
+    pub(super) lost_row_share: f64,
+    pub(super) results: Option<String>,
+    pub(super) signed_answers: Option<bool>,
 }
 
 /// A time in seconds, with or without decimals.

@@ -7,16 +7,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::super::amazon_pay_mws::{MwsMerchant, MwsProvider};
+use super::super::amazon_pay_mws::{MwsMerchant, MwsProvider, PlannedStatus};
 use super::super::amazon_pay_v2::{AmazonPayV2, Merchant};
+use super::super::aps::{ApsMerchant, ApsProvider};
 use super::super::fate::weighted;
 use super::super::plan::Plan;
 use super::super::provider::{Provider, Random};
 use super::super::scenario::{Account, Api, Credentials, Population, Problem, Scenario, ScenarioError};
 use super::{PlantedId, World};
 
-pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
+pub(super) fn providers(
+    scenario: &Scenario,
+    now: Timestamp,
+) -> Result<Vec<Box<dyn Provider>>, ScenarioError> {
     let (mut merchants, mut sellers, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let mut signers = Vec::new();
     for account in &scenario.accounts {
         match &account.credentials {
             Credentials::PublicKey { id, der: Some(der) } => {
@@ -36,6 +41,16 @@ pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, S
                 is_sandbox: account.is_sandbox,
                 region: account.region.clone(),
             }),
+            Credentials::Phrases { access_code, signature, phrases: Some((request, response)) } => {
+                signers.push(ApsMerchant {
+                    merchant_identifier: account.merchant_id.clone(),
+                    access_code: access_code.clone(),
+                    request_phrase: request.clone(),
+                    response_phrase: response.clone(),
+                    signature: *signature,
+                    is_sandbox: account.is_sandbox,
+                });
+            }
             _ => problems.push(without_keys(account)),
         }
     }
@@ -49,7 +64,21 @@ pub(super) fn providers(scenario: &Scenario) -> Result<Vec<Box<dyn Provider>>, S
             remedy: "give an RSA key of 2048 bits or more".to_owned(),
         }),
     }
-    providers.push(Box::new(MwsProvider::new(sellers)));
+    let mut mws = MwsProvider::new(sellers);
+    for conduct in &scenario.mws {
+        let Some(account) = scenario.account(&conduct.account) else { continue };
+        let seller = account.merchant_id.as_str();
+        mws.set_habits_of(seller, conduct.habits.clone());
+        for (from, until, status) in &conduct.service_status {
+            let at = |after: &Duration| now.checked_add(*after).unwrap_or(Timestamp::MAX);
+            let planned = PlannedStatus { from: at(from), until: until.as_ref().map(at), status: *status };
+            mws.plan_service_status(seller, planned);
+        }
+    }
+    providers.push(Box::new(mws));
+    let mut aps = ApsProvider::new(signers);
+    aps.set_habits(scenario.aps.clone());
+    providers.push(Box::new(aps));
     if problems.is_empty() { Ok(providers) } else { Err(ScenarioError { problems }) }
 }
 
@@ -57,6 +86,7 @@ fn without_keys(account: &Account) -> Problem {
     let key = match account.api {
         Api::AmazonPayV2 => "public_key_file",
         Api::AmazonPayMws => "secret_key_file",
+        Api::Aps => "request_phrase_file",
     };
     Problem {
         line: None,

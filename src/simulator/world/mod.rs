@@ -88,7 +88,7 @@ impl Simulator {
     pub fn new(scenario: Scenario, clock: SharedClock) -> Result<Simulator, ScenarioError> {
         let now = clock.now();
         let mut world = World {
-            providers: building::providers(&scenario)?,
+            providers: building::providers(&scenario, now)?,
             names: HashMap::new(),
             homes: HashMap::new(),
             quotas: HashMap::new(),

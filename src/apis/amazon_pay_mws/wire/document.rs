@@ -13,15 +13,15 @@ use quick_xml::name::ResolveResult;
 /// The longest document that is looked at. The provider's own stay below 20 KB.
 pub const LONGEST_BODY_BYTES: usize = 1024 * 1024;
 /// How deep elements may be nested. The provider's own go to 7.
-pub(super) const DEEPEST: usize = 32;
+pub(in crate::apis::amazon_pay_mws) const DEEPEST: usize = 32;
 /// How many elements a document may have. The provider's own stay below 200.
-pub(super) const MOST_ELEMENTS: usize = 20_000;
+pub(in crate::apis::amazon_pay_mws) const MOST_ELEMENTS: usize = 20_000;
 /// The longest text of one element, in bytes. The provider's longest field has 1024 characters.
-pub(super) const LONGEST_TEXT_BYTES: usize = 4096;
+pub(in crate::apis::amazon_pay_mws) const LONGEST_TEXT_BYTES: usize = 4096;
 
 /// Why a document is not believed. Names places, never quotes the document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// Longer than [`LONGEST_BODY_BYTES`].
     #[error("the document is longer than {LONGEST_BODY_BYTES} bytes")]
     TooLong,
@@ -77,7 +77,7 @@ pub(super) enum Unreadable {
 
 /// An element with what was wanted of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Element {
+pub(in crate::apis::amazon_pay_mws) struct Element {
     name: String,
     is_foreign: bool,
     text: String,
@@ -86,12 +86,15 @@ pub(super) struct Element {
 
 impl Element {
     /// Its local name.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::apis::amazon_pay_mws) fn name(&self) -> &str {
         &self.name
     }
 
     /// The only child of that name, or none. An error when there are two or it is a foreign one.
-    pub(super) fn one(&self, name: &'static str) -> Result<Option<&Element>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn one(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<&Element>, Unreadable> {
         let mut named = self.children.iter().filter(|child| child.name == name);
         let first = named.next();
         if named.next().is_some() {
@@ -103,8 +106,22 @@ impl Element {
         }
     }
 
+    /// The only child, whatever its namespace was checked against, whose name is made while running.
+    pub(in crate::apis::amazon_pay_mws) fn result(&self, name: &str) -> Result<Option<&Element>, Unreadable> {
+        let mut named = self.children.iter().filter(|child| child.name == name);
+        let first = named.next();
+        match (first, named.next()) {
+            (_, Some(_)) => Err(Unreadable::Twice("Result")),
+            (Some(child), None) if child.is_foreign => Err(Unreadable::Foreign("Result")),
+            (found, None) => Ok(found),
+        }
+    }
+
     /// The only element at the end of a path of names, or none.
-    pub(super) fn at(&self, path: &[&'static str]) -> Result<Option<&Element>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn at(
+        &self,
+        path: &[&'static str],
+    ) -> Result<Option<&Element>, Unreadable> {
         let mut place = self;
         for name in path {
             match place.one(name)? {
@@ -116,24 +133,38 @@ impl Element {
     }
 
     /// All children of that name. An error when one of them is foreign.
-    pub(super) fn all(&self, name: &'static str) -> Result<Vec<&Element>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn all(
+        &self,
+        name: &'static str,
+    ) -> Result<Vec<&Element>, Unreadable> {
         let named: Vec<&Element> = self.children.iter().filter(|child| child.name == name).collect();
         if named.iter().any(|child| child.is_foreign) { Err(Unreadable::Foreign(name)) } else { Ok(named) }
     }
 
     /// Its text without the space around it; none when nothing is left.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::apis::amazon_pay_mws) fn text(&self) -> Option<&str> {
         Some(self.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// Its text with every space that stands in it.
+    pub(in crate::apis::amazon_pay_mws) fn raw_text(&self) -> &str {
+        &self.text
     }
 
     /// The text of the only child of that name; none when there is no such child or it is empty.
     /// An error when it is no plain short line.
-    pub(super) fn text_of(&self, name: &'static str) -> Result<Option<&str>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn text_of(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<&str>, Unreadable> {
         self.text_at(&[name])
     }
 
     /// The text at the end of a path, as [`Element::text_of`].
-    pub(super) fn text_at(&self, path: &[&'static str]) -> Result<Option<&str>, Unreadable> {
+    pub(in crate::apis::amazon_pay_mws) fn text_at(
+        &self,
+        path: &[&'static str],
+    ) -> Result<Option<&str>, Unreadable> {
         let text = self.at(path)?.and_then(Element::text);
         let is_plain =
             text.is_none_or(|text| text.len() <= LONGEST_TEXT_BYTES && !text.chars().any(char::is_control));
@@ -144,15 +175,15 @@ impl Element {
 
 /// What a reader of documents wants of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
+pub(in crate::apis::amazon_pay_mws) struct Wanted {
     /// Whether an element of that local name, with its children, goes into the tree.
-    pub(super) is_read: fn(&str) -> bool,
+    pub(in crate::apis::amazon_pay_mws) is_read: fn(&str) -> bool,
     /// Whether a namespace is the right one. Elements without any namespace always are.
-    pub(super) is_home: fn(&str) -> bool,
+    pub(in crate::apis::amazon_pay_mws) is_home: fn(&str) -> bool,
 }
 
 /// Reads a whole document. Errors when it is not well-formed, not harmless or not whole.
-pub(super) fn parse(body: &[u8], wanted: Wanted) -> Result<Element, Unreadable> {
+pub(in crate::apis::amazon_pay_mws) fn parse(body: &[u8], wanted: Wanted) -> Result<Element, Unreadable> {
     if body.len() > LONGEST_BODY_BYTES {
         return Err(Unreadable::TooLong);
     }
@@ -212,7 +243,8 @@ impl Builder {
         let is_foreign = match space {
             ResolveResult::Unbound => false,
             ResolveResult::Bound(space) => !(self.wanted.is_home)(space.into_inner().trim()),
-            ResolveResult::Unknown(_) => true,
+            // A fragment has lost the declarations around it: whoever takes any namespace takes this too.
+            ResolveResult::Unknown(_) => !(self.wanted.is_home)(""),
         };
         if self.open.is_empty() {
             if self.root.is_some() {

@@ -51,6 +51,28 @@ const CODES: &[(&str, Class)] = &[
     ("InvalidOrderReferenceId", Class::Gone),
     ("InvalidTransactionId", Class::Gone),
     ("AmbiguousToken", Class::Refused),
+    // Feeds and reports (sheet amazon-pay-batch.md, section 12).
+    ("AccessToFeedProcessingResultDenied", Class::Refused),
+    ("AccessToReportDenied", Class::Refused),
+    ("ContentMD5DoesNotMatch", Class::Refused),
+    ("ContentMD5Missing", Class::Refused),
+    ("FeedCanceled", Class::Refused),
+    ("FeedProcessingResultNoLongerAvailable", Class::Gone),
+    ("FeedProcessingResultNotReady", Class::Transient),
+    ("InputDataError", Class::Refused),
+    ("InvalidFeedSubmissionId", Class::Gone),
+    ("InvalidFeedType", Class::Refused),
+    ("InvalidReportId", Class::Gone),
+    ("InvalidReportRequestId", Class::Gone),
+    ("InvalidReportType", Class::Refused),
+    ("InvalidRequest", Class::Refused),
+    ("InvalidScheduleFrequency", Class::Refused),
+    ("ReportNoLongerAvailable", Class::Gone),
+    ("ReportNotReady", Class::Transient),
+    ("UserAgentHeaderLanguageAttributeMissing", Class::WholeAccount),
+    ("UserAgentHeaderMaximumLengthExceeded", Class::WholeAccount),
+    ("UserAgentHeaderMissing", Class::WholeAccount),
+    ("ValidationError", Class::Refused),
     ("BillingAgreementConstraintsExist", Class::Refused),
     ("BillingAgreementNotModifiable", Class::Refused),
     ("CaptureNotRefundable", Class::Refused),
@@ -77,16 +99,16 @@ const CODES: &[(&str, Class)] = &[
 
 /// What an error answer names. Both are words of the provider, cut to letters that are safe anywhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Envelope {
+pub(in crate::apis::amazon_pay_mws) struct Envelope {
     /// The error code.
-    pub(super) code: Option<String>,
+    pub(in crate::apis::amazon_pay_mws) code: Option<String>,
     /// The id of the exchange, from `RequestId` or `RequestID`.
-    pub(super) request_id: Option<String>,
+    pub(in crate::apis::amazon_pay_mws) request_id: Option<String>,
 }
 
 /// Reads an error body as far as it can be: XML in any namespace (that of errors from the front door is not
 /// recorded, section 6.1), or a text that begins with a known code. Anything else names nothing.
-pub(super) fn envelope(body: &[u8]) -> Envelope {
+pub(in crate::apis::amazon_pay_mws) fn envelope(body: &[u8]) -> Envelope {
     match parse(body, Wanted { is_read, is_home: |_| true }) {
         Ok(root) if root.name() == "ErrorResponse" => {
             let errors = root.all("Error").unwrap_or_default();

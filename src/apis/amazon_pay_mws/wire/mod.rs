@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::document::LONGEST_BODY_BYTES;
-use self::document::{Element, Unreadable, Wanted};
-use self::failure::envelope;
+pub(in crate::apis::amazon_pay_mws) use self::document::{Element, Unreadable, Wanted, parse};
+pub(in crate::apis::amazon_pay_mws) use self::failure::envelope;
 pub use self::failure::{failure, safe_request_id};
 pub use self::quota::{QuotaHeaders, read_time};
 use self::shape::{Shape, shape};
@@ -36,23 +36,47 @@ pub fn read(
     body: &[u8],
     header_request_id: Option<&str>,
 ) -> Result<Observation, Failure> {
-    let garbled = |detail: String| Failure::Garbled { detail: format!("HTTP 200, {detail}") };
-    let root = document::parse(body, Wanted { is_read: shape::is_read, is_home: is_home_namespace })
-        .map_err(|problem| garbled(problem.to_string()))?;
-    if root.name() == "ErrorResponse" {
-        let code = envelope(body).code.unwrap_or_else(|| "without a code".to_owned());
-        return Err(garbled(format!("but the body is an error: {code}")));
-    }
-    let mut observation = observe(kind, asked, &root).map_err(|problem| garbled(problem.to_string()))?;
+    read_object(kind.operation(), kind, Some(asked), body, header_request_id)
+}
+
+/// Reads the object in the answer to any operation that shows one (section 3.4). `asked` is the id that it
+/// must have, where the request named it.
+///
+/// Errors: as [`read`].
+pub(in crate::apis::amazon_pay_mws) fn read_object(
+    operation: &'static str,
+    kind: ObjectKind,
+    asked: Option<&ObjectId>,
+    body: &[u8],
+    header_request_id: Option<&str>,
+) -> Result<Observation, Failure> {
+    let root = read_root(body, Wanted { is_read: shape::is_read, is_home: is_home_namespace })?;
+    let mut observation =
+        observe(operation, kind, asked, &root).map_err(|problem| garbled(&problem.to_string()))?;
     if observation.request_id.is_none() {
         observation.request_id = header_request_id.and_then(safe_request_id);
     }
     Ok(observation)
 }
 
+/// The tree of an answer with status 200 that is no error in disguise.
+pub(in crate::apis::amazon_pay_mws) fn read_root(body: &[u8], wanted: Wanted) -> Result<Element, Failure> {
+    let root = parse(body, wanted).map_err(|problem| garbled(&problem.to_string()))?;
+    if root.name() == "ErrorResponse" {
+        let code = envelope(body).code.unwrap_or_else(|| "without a code".to_owned());
+        return Err(garbled(&format!("but the body is an error: {code}")));
+    }
+    Ok(root)
+}
+
+/// An answer with status 200 that cannot be used; `detail` says why, without its text.
+pub(in crate::apis::amazon_pay_mws) fn garbled(detail: &str) -> Failure {
+    Failure::Garbled { detail: format!("HTTP 200, {detail}") }
+}
+
 /// Why a well-formed document is not the answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum NotTheAnswer {
+pub(in crate::apis::amazon_pay_mws) enum NotTheAnswer {
     #[error("the root element is not {0}Response")]
     OtherRoot(&'static str),
     #[error("the answer is about another {0} than asked for")]
@@ -61,14 +85,22 @@ enum NotTheAnswer {
     Unreadable(#[from] Unreadable),
 }
 
-fn observe(kind: ObjectKind, asked: &ObjectId, root: &Element) -> Result<Observation, NotTheAnswer> {
+/// The object in a `<…Response>` of this operation.
+pub(in crate::apis::amazon_pay_mws) fn observe(
+    operation: &'static str,
+    kind: ObjectKind,
+    asked: Option<&ObjectId>,
+    root: &Element,
+) -> Result<Observation, NotTheAnswer> {
     let shape = shape(kind);
-    if root.name().strip_suffix("Response") != Some(kind.operation()) {
-        return Err(NotTheAnswer::OtherRoot(kind.operation()));
+    if root.name().strip_suffix("Response") != Some(operation) {
+        return Err(NotTheAnswer::OtherRoot(operation));
     }
-    let details = root.at(&[shape.result, shape.details])?.ok_or(Unreadable::Missing(shape.details))?;
+    let result = root.result(&format!("{operation}Result"))?;
+    let details = result.map(|result| result.one(shape.details)).transpose()?.flatten();
+    let details = details.ok_or(Unreadable::Missing(shape.details))?;
     let id = word(details, &[kind.id_name()])?.ok_or(Unreadable::Missing(kind.id_name()))?;
-    if id != asked.as_str() {
+    if asked.is_some_and(|asked| id != asked.as_str()) {
         return Err(NotTheAnswer::OtherObject(kind.name()));
     }
     let mut evidence = evidence(details, &shape)?;
@@ -104,7 +136,10 @@ fn observe(kind: ObjectKind, asked: &ObjectId, root: &Element) -> Result<Observa
 }
 
 /// A short word of the provider, letter for letter.
-fn word<'a>(place: &'a Element, path: &[&'static str]) -> Result<Option<&'a str>, Unreadable> {
+pub(in crate::apis::amazon_pay_mws) fn word<'a>(
+    place: &'a Element,
+    path: &[&'static str],
+) -> Result<Option<&'a str>, Unreadable> {
     let last = path.last().copied().unwrap_or("(root)");
     let text = place.text_at(path)?;
     if text.is_some_and(|text| text.len() > LONGEST_WORD_BYTES) {
@@ -214,7 +249,7 @@ fn evidence(details: &Element, shape: &Shape) -> Result<BTreeMap<String, String>
     Ok(evidence)
 }
 
-fn request_id(root: &Element) -> Option<String> {
+pub(in crate::apis::amazon_pay_mws) fn request_id(root: &Element) -> Option<String> {
     let places: [&[&'static str]; 4] = [
         &["ResponseMetadata", "RequestId"],
         &["ResponseMetadata", "RequestID"],
@@ -227,7 +262,7 @@ fn request_id(root: &Element) -> Option<String> {
 /// The namespace of the payment section, as the documentation, the fixtures and the traffic write it:
 /// `http` or `https`, any of the three hosts, `schema/`, `ipn/` or neither, with or without `_Sandbox`
 /// (sections 3.4, 6.1 and 8.2).
-fn is_home_namespace(space: &str) -> bool {
+pub(in crate::apis::amazon_pay_mws) fn is_home_namespace(space: &str) -> bool {
     let rest = space.strip_prefix("http://").or_else(|| space.strip_prefix("https://"));
     let Some((host, path)) = rest.and_then(|rest| rest.split_once('/')) else { return false };
     let section = path.strip_prefix("schema/").or_else(|| path.strip_prefix("ipn/")).unwrap_or(path);

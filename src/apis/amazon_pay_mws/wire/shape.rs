@@ -9,9 +9,7 @@ pub(super) type Path = &'static [&'static str];
 
 /// Where everything stands in one kind's details.
 pub(super) struct Shape {
-    /// The element inside the root.
-    pub(super) result: &'static str,
-    /// The element inside that, with the object.
+    /// The element inside the result, with the object.
     pub(super) details: &'static str,
     /// The element with `State` and `ReasonCode`.
     pub(super) status: &'static str,
@@ -32,7 +30,6 @@ pub(super) struct Shape {
 pub(super) fn shape(kind: ObjectKind) -> Shape {
     match kind {
         ObjectKind::Authorization => Shape {
-            result: "GetAuthorizationDetailsResult",
             details: "AuthorizationDetails",
             status: "AuthorizationStatus",
             reference: &["AuthorizationReferenceId"],
@@ -42,7 +39,6 @@ pub(super) fn shape(kind: ObjectKind) -> Shape {
             evidence: &[&["CaptureNow"], &["SoftDecline"]],
         },
         ObjectKind::Capture => Shape {
-            result: "GetCaptureDetailsResult",
             details: "CaptureDetails",
             status: "CaptureStatus",
             reference: &["CaptureReferenceId"],
@@ -52,7 +48,6 @@ pub(super) fn shape(kind: ObjectKind) -> Shape {
             evidence: &[&["ConversionRate"]],
         },
         ObjectKind::Refund => Shape {
-            result: "GetRefundDetailsResult",
             details: "RefundDetails",
             status: "RefundStatus",
             reference: &["RefundReferenceId"],
@@ -63,7 +58,6 @@ pub(super) fn shape(kind: ObjectKind) -> Shape {
             evidence: &[&["RefundType"], &["ConversionRate"]],
         },
         ObjectKind::OrderReference => Shape {
-            result: "GetOrderReferenceDetailsResult",
             details: "OrderReferenceDetails",
             status: "OrderReferenceStatus",
             reference: &["SellerOrderAttributes", "SellerOrderId"],
@@ -73,7 +67,6 @@ pub(super) fn shape(kind: ObjectKind) -> Shape {
             evidence: &[&["PaymentAuthenticationStatus", "State"], &["ParentDetails", "Type"]],
         },
         ObjectKind::BillingAgreement => Shape {
-            result: "GetBillingAgreementDetailsResult",
             details: "BillingAgreementDetails",
             status: "BillingAgreementStatus",
             reference: &["SellerBillingAgreementAttributes", "SellerBillingAgreementId"],
@@ -121,13 +114,15 @@ const COMMON: &[&str] = &[
 
 /// Whether an element of that local name is read at all; every other is dropped with all that is in it.
 pub(super) fn is_read(name: &str) -> bool {
-    COMMON.contains(&name) || ObjectKind::ALL.into_iter().any(|kind| is_read_of(kind, name))
+    COMMON.contains(&name)
+        || name.ends_with("Result")
+        || ObjectKind::ALL.into_iter().any(|kind| is_read_of(kind, name))
 }
 
 fn is_read_of(kind: ObjectKind, name: &str) -> bool {
     let shape = shape(kind);
     let is_in = |paths: &[Path]| paths.iter().any(|path| path.contains(&name));
-    [shape.result, shape.details, shape.status, kind.id_name()].contains(&name)
+    [shape.details, shape.status, kind.id_name()].contains(&name)
         || shape.reference.contains(&name)
         || shape.amount.contains(&name)
         || is_in(shape.other_amounts)

@@ -13,10 +13,9 @@ fn id(text: &str) -> ObjectId {
 fn answer(kind: ObjectKind, space: &str, details: &str) -> String {
     let shape = shape(kind);
     format!(
-        "<{0}Response xmlns=\"{space}\"><{1}><{2}>{details}</{2}></{1}><ResponseMetadata>\
+        "<{0}Response xmlns=\"{space}\"><{0}Result><{1}>{details}</{1}></{0}Result><ResponseMetadata>\
          <RequestId>{REQUEST}</RequestId></ResponseMetadata></{0}Response>",
         kind.operation(),
-        shape.result,
         shape.details
     )
 }

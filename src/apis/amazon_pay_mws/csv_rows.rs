@@ -1,0 +1,84 @@
+//! Rows of comma separated text with the line where each begins: operators' files and the provider's reports.
+//!
+//! Owns: line ends, blank lines, counting lines. Must never know: columns.
+//!
+//! The reader beneath counts from where it stopped, which after a carriage return or before blank lines is
+//! not where the next row begins. So rows end at line feeds only, and lines are counted backwards from there.
+
+use std::io::{Chain, Read};
+
+/// The line where a row begins, from 1, and its cells.
+pub(in crate::apis::amazon_pay_mws) type Row<'a> = (u64, Vec<&'a [u8]>);
+
+/// Reads row by row.
+pub(in crate::apis::amazon_pay_mws) struct Rows<R: Read> {
+    reader: csv::Reader<Chain<R, &'static [u8]>>,
+    record: csv::ByteRecord,
+}
+
+impl<R: Read> Rows<R> {
+    /// From the beginning of a file.
+    pub(in crate::apis::amazon_pay_mws) fn new(input: R) -> Rows<R> {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
+        let reader = builder.from_reader(input.chain(&b"\n"[..]));
+        Rows { reader, record: csv::ByteRecord::new() }
+    }
+
+    /// The next row that is not blank, with its line from 1; none at the end.
+    ///
+    /// # Errors
+    /// The line where the input cannot be read any further.
+    pub(in crate::apis::amazon_pay_mws) fn next(&mut self) -> Result<Option<Row<'_>>, u64> {
+        loop {
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(_) => return Err(self.reader.position().line()),
+            }
+            let is_blank = self.record.len() == 1 && matches!(&self.record[0], b"" | b"\r");
+            if !is_blank {
+                break;
+            }
+        }
+        let inside: usize =
+            self.record.iter().map(|cell| cell.iter().filter(|byte| **byte == b'\n').count()).sum();
+        let inside = u64::try_from(inside).unwrap_or(u64::MAX);
+        let line = self.reader.position().line().saturating_sub(1).saturating_sub(inside);
+        let mut cells: Vec<&[u8]> = self.record.iter().collect();
+        if let Some(last) = cells.last_mut() {
+            *last = last.strip_suffix(b"\r").unwrap_or(last);
+        }
+        Ok(Some((line, cells)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<(u64, Vec<String>)> {
+        let mut rows = Rows::new(text.as_bytes());
+        let mut found = Vec::new();
+        while let Some((line, cells)) = rows.next().unwrap() {
+            let cells = cells.into_iter().map(|cell| String::from_utf8(cell.to_vec()).unwrap());
+            found.push((line, cells.collect()));
+        }
+        found
+    }
+
+    #[test]
+    fn lines_are_counted_with_both_ends_blank_lines_and_texts_of_several_lines() {
+        for (text, expected) in [
+            ("a,b\nc\n\"d\n\ne\",f\ng", [1, 2, 3, 6]),
+            ("a,b\r\nc\r\n\"d\r\n\r\ne\",\"f\"\r\ng\r\n", [1, 2, 3, 6]),
+            ("\n\na\n\nb\r\n\r\nc\nd\n\n", [3, 5, 7, 8]),
+        ] {
+            let found: Vec<u64> = lines(text).into_iter().map(|(line, _)| line).collect();
+            assert_eq!(found, expected, "{text:?}");
+        }
+        assert_eq!(lines("a,\"b\"\r\n")[0].1, ["a", "b"]);
+        assert_eq!(lines("\"\",x"), [(1, vec![String::new(), "x".to_owned()])]);
+        assert!(lines("").is_empty());
+    }
+}

@@ -1,0 +1,375 @@
+//! The operator's file: CSV or JSON lines to checked requests, or every problem with its line.
+//!
+//! Owns: the two formats, their strict checks (sheet amazon-pay-batch.md, section 2.2). Must never know:
+//! feeds, accounts, where the file lies. Values are not repeated in problems but for ids and references.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{BufRead, Read};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
+use super::request::{BatchOperation, BatchRequest, Field};
+use crate::apis::amazon_pay_mws::csv_rows::Rows;
+use crate::apis::amazon_pay_mws::kind;
+use crate::apis::amazon_pay_mws::operations::{CURRENCIES, amount_problem, is_reference, is_xml};
+use crate::payments::money::Money;
+use crate::payments::object::ObjectId;
+
+/// The most rows that one file may have.
+pub const MOST_ROWS: usize = 1_000_000;
+/// The most problems that are told; the rest is counted.
+pub const MOST_PROBLEMS: usize = 1_000;
+/// The longest line of JSON, in bytes.
+const LONGEST_LINE_BYTES: u64 = 64 * 1024;
+/// The most refunds of one capture (section 2.2).
+const MOST_REFUNDS: u32 = 10;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma separated, the first line names the columns.
+    Csv,
+    /// One JSON object a line, all values as text.
+    JsonLines,
+}
+
+/// A checked row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The line where it begins, from 1.
+    pub line: u64,
+    /// What it asks.
+    pub request: BatchRequest,
+}
+
+/// Something in the file that must be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineProblem {
+    /// The line where the row begins, from 1.
+    pub line: u64,
+    /// The column or key; empty for the line as a whole.
+    pub field: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for LineProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => write!(formatter, "line {}: {}", self.line, self.what),
+            field => write!(formatter, "line {}: {field}: {}", self.line, self.what),
+        }
+    }
+}
+
+/// All problems of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InputProblems {
+    /// In the order of the lines, at most [`MOST_PROBLEMS`].
+    pub told: Vec<LineProblem>,
+    /// How many there are in all.
+    pub count: u64,
+}
+
+/// Reads a whole file as a stream. `is_sandbox` is the account's environment, which ids must not
+/// contradict.
+///
+/// # Errors
+/// Every problem at once; a file without rows is one, too.
+pub fn read(
+    operation: BatchOperation,
+    format: Format,
+    input: impl BufRead,
+    is_sandbox: bool,
+) -> Result<Vec<Row>, InputProblems> {
+    let mut reading = Reading::new(operation, is_sandbox);
+    match format {
+        Format::Csv => reading.csv(input),
+        Format::JsonLines => reading.json_lines(input),
+    }
+    if reading.rows.is_empty() && reading.problems.count == 0 {
+        reading.problem(1, "", "the file has no rows");
+    }
+    if reading.problems.count == 0 { Ok(reading.rows) } else { Err(reading.problems) }
+}
+
+struct Reading {
+    operation: BatchOperation,
+    is_sandbox: bool,
+    rows: Vec<Row>,
+    problems: InputProblems,
+    references: BTreeMap<String, u64>,
+    ids: BTreeMap<String, (u64, u32)>,
+}
+
+impl Reading {
+    fn new(operation: BatchOperation, is_sandbox: bool) -> Reading {
+        Reading {
+            operation,
+            is_sandbox,
+            rows: Vec::new(),
+            problems: InputProblems::default(),
+            references: BTreeMap::new(),
+            ids: BTreeMap::new(),
+        }
+    }
+
+    fn problem(&mut self, line: u64, field: &str, what: impl Into<String>) {
+        self.problems.count += 1;
+        if self.problems.told.len() < MOST_PROBLEMS {
+            let field = field.chars().filter(|letter| !letter.is_control()).take(80).collect();
+            self.problems.told.push(LineProblem { line, field, what: what.into() });
+        }
+    }
+
+    fn csv(&mut self, input: impl BufRead) {
+        let mut rows = Rows::new(input);
+        let mut columns: Option<Vec<String>> = None;
+        loop {
+            let (line, cells) = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return,
+                Err(line) => return self.problem(line, "", "cannot be read any further"),
+            };
+            let cells: Result<Vec<&str>, _> = cells.into_iter().map(std::str::from_utf8).collect();
+            let Ok(cells) = cells else {
+                self.problem(line, "", "is not UTF-8: save the file in that encoding");
+                continue;
+            };
+            match &columns {
+                None => match self.columns(line, &cells) {
+                    Some(known) => columns = Some(known),
+                    None => return,
+                },
+                Some(columns) if columns.len() != cells.len() => {
+                    let what = format!("has {} cells, the header has {}", cells.len(), columns.len());
+                    self.problem(line, "", what);
+                }
+                Some(columns) => {
+                    let pairs = columns.iter().zip(&cells).filter(|(_, cell)| !cell.is_empty());
+                    let fields = pairs.map(|(name, cell)| (name.clone(), (*cell).to_owned())).collect();
+                    self.row(line, fields);
+                }
+            }
+        }
+    }
+
+    /// The header: known names, none twice.
+    fn columns(&mut self, line: u64, cells: &[&str]) -> Option<Vec<String>> {
+        let before = self.problems.count;
+        let mut columns: Vec<String> = Vec::new();
+        for cell in cells {
+            let name = cell.trim_start_matches('\u{feff}').trim().to_owned();
+            if columns.contains(&name) {
+                self.problem(line, &name, "stands twice in the header");
+            } else if !self.is_known(&name) {
+                let what = format!("is no column of {}: {}", self.operation.name(), self.names().join(", "));
+                self.problem(line, &name, what);
+            }
+            columns.push(name);
+        }
+        (self.problems.count == before).then_some(columns)
+    }
+
+    fn json_lines(&mut self, mut input: impl BufRead) {
+        let mut bytes = Vec::new();
+        for line in 1_u64.. {
+            bytes.clear();
+            match input.by_ref().take(LONGEST_LINE_BYTES + 1).read_until(b'\n', &mut bytes) {
+                Ok(0) => return,
+                Ok(read) if read as u64 > LONGEST_LINE_BYTES => {
+                    return self.problem(line, "", "is longer than 64 KiB");
+                }
+                Ok(_) => {}
+                Err(_) => return self.problem(line, "", "cannot be read any further"),
+            }
+            let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            match serde_json::from_slice::<Fields>(text) {
+                Ok(Fields(fields)) => self.row(line, fields),
+                Err(error) => {
+                    let what = match error.classify() {
+                        serde_json::error::Category::Data => {
+                            "must be one object whose keys stand once and whose values are texts in quotes"
+                        }
+                        _ => "is not JSON",
+                    };
+                    self.problem(line, "", what);
+                }
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for field in self.operation.fields() {
+            match field {
+                Field::Price(_) => names.extend(["Amount", "CurrencyCode"]),
+                Field::Id(name)
+                | Field::Reference(name)
+                | Field::Text(name, _)
+                | Field::Descriptor(name, _) => {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
+    /// The short names, and those that single calls have for amount and currency.
+    fn is_known(&self, name: &str) -> bool {
+        self.names().contains(&name)
+            || self.operation.fields().iter().any(|field| match field {
+                Field::Price(price) => {
+                    name.strip_prefix(price).is_some_and(|rest| matches!(rest, ".Amount" | ".CurrencyCode"))
+                }
+                _ => false,
+            })
+    }
+
+    fn row(&mut self, line: u64, fields: Vec<(String, String)>) {
+        let before = self.problems.count;
+        if self.rows.len() == MOST_ROWS {
+            return self.problem(line, "", format!("is beyond the {MOST_ROWS} rows that one file may have"));
+        }
+        let mut given: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in fields {
+            if !self.is_known(&name) {
+                let what = format!("is no field of {}: {}", self.operation.name(), self.names().join(", "));
+                self.problem(line, &name, what);
+                continue;
+            }
+            let short = name.rsplit('.').next().unwrap_or(&name).to_owned();
+            if given.insert(short, value).is_some() {
+                self.problem(line, &name, "is given twice");
+            }
+        }
+        let request = self.request(line, &given);
+        if let (Some(request), true) = (request, self.problems.count == before) {
+            self.rows.push(Row { line, request });
+        }
+    }
+
+    fn request(&mut self, line: u64, given: &BTreeMap<String, String>) -> Option<BatchRequest> {
+        let mut id = None;
+        let (mut reference_id, mut amount, mut text, mut soft_descriptor) = (None, None, None, None);
+        for field in self.operation.fields() {
+            match *field {
+                Field::Id(name) => id = self.id(line, name, given.get(name)),
+                Field::Reference(name) => reference_id = self.reference(line, name, given.get(name)),
+                Field::Price(_) => amount = self.price(line, given),
+                Field::Text(name, longest) => text = self.text(line, name, longest, given.get(name)),
+                Field::Descriptor(name, longest) => {
+                    soft_descriptor = self.text(line, name, longest, given.get(name));
+                }
+            }
+        }
+        Some(BatchRequest { id: id?, reference_id, amount, text, soft_descriptor })
+    }
+
+    fn id(&mut self, line: u64, name: &str, value: Option<&String>) -> Option<ObjectId> {
+        let Some(value) = value else {
+            self.problem(line, name, "is missing");
+            return None;
+        };
+        let Ok(id) = ObjectId::new(value.as_str()) else {
+            self.problem(line, name, "cannot be an id of the provider");
+            return None;
+        };
+        if let Err(what) = kind::check(self.operation.subject(), &id, self.is_sandbox) {
+            self.problem(line, name, what);
+        }
+        let (first, count) = self.ids.get(value).copied().unwrap_or((line, 0));
+        self.ids.insert(value.clone(), (first, count + 1));
+        let most = if self.operation == BatchOperation::Refund { MOST_REFUNDS } else { 1 };
+        if count >= most {
+            let what = format!("{value} is here more often than {most} times, first in line {first}");
+            self.problem(line, name, what);
+        }
+        Some(id)
+    }
+
+    fn reference(&mut self, line: u64, name: &str, value: Option<&String>) -> Option<String> {
+        let Some(value) = value else {
+            self.problem(
+                line,
+                name,
+                "is missing: it is what keeps a repeated request from moving money twice",
+            );
+            return None;
+        };
+        if !is_reference(value) {
+            self.problem(line, name, "must be 1 to 32 letters, digits, - and _");
+            return None;
+        }
+        if let Some(first) = self.references.insert(value.clone(), line) {
+            self.problem(line, name, format!("{value} stands already in line {first}"));
+        }
+        Some(value.clone())
+    }
+
+    fn price(&mut self, line: u64, given: &BTreeMap<String, String>) -> Option<Money> {
+        let (amount, currency) = (given.get("Amount"), given.get("CurrencyCode"));
+        for (name, value) in [("Amount", amount), ("CurrencyCode", currency)] {
+            if value.is_none() {
+                self.problem(line, name, "is missing");
+            }
+        }
+        let (amount, currency) = (amount?, currency?);
+        if !CURRENCIES.contains(&currency.as_str()) {
+            self.problem(line, "CurrencyCode", format!("must be one of {}", CURRENCIES.join(", ")));
+            return None;
+        }
+        if let Some(what) = amount_problem(amount, currency) {
+            self.problem(line, "Amount", what);
+            return None;
+        }
+        Money::parse(amount, currency).ok()
+    }
+
+    fn text(&mut self, line: u64, name: &str, longest: usize, value: Option<&String>) -> Option<String> {
+        let value = value?;
+        let count = value.chars().count();
+        if value.is_empty() {
+            self.problem(line, name, "is empty: leave it out");
+        } else if count > longest {
+            self.problem(line, name, format!("has {count} characters, {longest} are allowed"));
+        } else if !value.chars().all(is_xml) {
+            self.problem(line, name, "has a character that XML cannot carry");
+        } else {
+            return Some(value.clone());
+        }
+        None
+    }
+}
+
+/// An object of texts, each key once: numbers are refused, for an amount must not pass through a float.
+struct Fields(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields: Vec<(String, String)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    if fields.iter().any(|(known, _)| *known == name) {
+                        return Err(serde::de::Error::custom("a key stands twice"));
+                    }
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}

@@ -1,0 +1,273 @@
+//! What follows from what was done: outcomes to the next state.
+//!
+//! Owns: what is concluded from an answer, or from none. Must never know: the network, storage, the clock.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    CLOCKS_APART, COLLECT_AFTER_S, Ending, FOLLOW_EVERY, LATEST_ARRIVAL, LONGEST_COLLECTION, MOST_MISSING,
+    Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, plus, search_at,
+};
+use crate::apis::amazon_pay_mws::feeds::answer::{FeedRow, FeedStatus, Submission};
+
+/// The state to store after a step was taken, or something came from outside. An outcome that does not
+/// belong to the phase (an answer that comes twice, late or after a restart) changes nothing.
+#[must_use]
+pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
+    match outcome {
+        Outcome::Submitted(submission) => submitted(&mut state, submission, now),
+        Outcome::Listed(rows) => listed(&mut state, &rows, now),
+        Outcome::Seen(rows) => seen(&mut state, &rows, now),
+        Outcome::CancelAnswered(rows) => cancel_answered(&mut state, &rows, now),
+        Outcome::Failed { retry_after_s } => failed(&mut state, retry_after_s, now),
+        Outcome::CancelWanted => cancel_wanted(&mut state, now),
+        Outcome::Adopted { feed_id } => adopted(&mut state, feed_id, now),
+        Outcome::MayBeSentAgain => {
+            if matches!(state.phase, Phase::Held { .. }) {
+                send_again(&mut state, now);
+            }
+        }
+        Outcome::ReportNamed { report_id } => report_named(&mut state, report_id, now),
+        Outcome::Collected { .. } | Outcome::NotReady | Outcome::Spoilt | Outcome::Never => {
+            fetched(&mut state, &outcome, now);
+        }
+    }
+    state
+}
+
+fn submitted(state: &mut State, submission: Submission, now: Timestamp) {
+    let Phase::Sending { since } = state.phase else { return };
+    match submission {
+        Submission::Accepted { feed_id } => {
+            state.warning = None;
+            state.following(feed_id, plus(now, FOLLOW_EVERY));
+        }
+        // An earlier sending may still turn up, so only the first is so simple.
+        Submission::NotNow { retry_after, .. } => {
+            let wait = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
+            let wait = wait.unwrap_or(SLOWLY).max(SignedDuration::from_secs(1));
+            match (state.is_cancel_wanted, state.sendings) {
+                (false, _) => state.prepared(plus(now, wait)),
+                (true, 0 | 1) => state.finished(now, Ending::NeverSent),
+                (true, _) => state.phase = Phase::Searching { searches: SEARCHES_S.len() - 1, next_at: now },
+            }
+        }
+        Submission::Refused { detail } => state.finished(now, Ending::NotTaken { detail }),
+        Submission::Lost { .. } => {
+            state.warning = Some(Warning::Lost);
+            state.phase = Phase::Searching { searches: 0, next_at: search_at(since, 0) };
+        }
+    }
+}
+
+/// A row that can be this batch: of its type, and received while it can have been.
+fn can_be(state: &State, row: &FeedRow) -> bool {
+    let (Some(first), Some(last)) = (state.first_sent_at, state.last_sent_at) else { return false };
+    let from = first.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN);
+    let until = plus(plus(last, LATEST_ARRIVAL), CLOCKS_APART);
+    row.is_batch() && row.submitted_at.is_none_or(|at| from <= at && at <= until)
+}
+
+fn listed(state: &mut State, rows: &[FeedRow], now: Timestamp) {
+    let searches = match &state.phase {
+        Phase::Searching { searches, .. } => *searches,
+        Phase::Sending { .. } => 0,
+        _ => return,
+    };
+    let sent_at = state.last_sent_at.unwrap_or(now);
+    let mut candidates: Vec<String> =
+        rows.iter().filter(|row| can_be(state, row)).map(|row| row.id.clone()).collect();
+    candidates.sort_unstable();
+    candidates.dedup();
+    match candidates.len() {
+        1 => {
+            state.warning = None;
+            state.following(candidates.remove(0), now);
+        }
+        0 if searches + 1 >= SEARCHES_S.len() && now >= search_at(sent_at, SEARCHES_S.len()) => {
+            send_again(state, now);
+        }
+        0 => {
+            // After a long standstill the searches still come one after the other, not all at once.
+            let soonest = plus(now, SignedDuration::from_secs(SEARCHES_S[0]));
+            let next_at = search_at(sent_at, searches + 1).max(soonest);
+            state.warning = Some(Warning::Lost);
+            state.phase = Phase::Searching { searches: searches + 1, next_at };
+        }
+        _ => {
+            state.warning = Some(Warning::Ambiguous);
+            state.phase = Phase::Held { candidates };
+        }
+    }
+}
+
+fn send_again(state: &mut State, now: Timestamp) {
+    if state.is_cancel_wanted {
+        return state.finished(now, Ending::NeverSent);
+    }
+    state.warning = Some(Warning::SentAgain);
+    state.prepared(now);
+}
+
+fn seen(state: &mut State, rows: &[FeedRow], now: Timestamp) {
+    let Phase::Following { feed_id, next_at, status, missing, .. } = &mut state.phase else { return };
+    let Some(row) = rows.iter().find(|row| row.id == *feed_id) else {
+        *missing = missing.saturating_add(1);
+        // Just after the submission the list may lag.
+        let is_long = *missing >= MOST_MISSING;
+        *next_at = plus(now, if is_long { SLOWLY } else { FOLLOW_EVERY });
+        if is_long {
+            state.warning = Some(Warning::NotListed);
+        }
+        return;
+    };
+    *missing = 0;
+    *status = Some(row.status.clone());
+    *next_at = plus(now, FOLLOW_EVERY);
+    let feed_id = feed_id.clone();
+    match &row.status {
+        FeedStatus::Done => collect(state, feed_id, now, false),
+        FeedStatus::Cancelled if state.is_cancel_wanted => state.finished(now, Ending::Cancelled),
+        FeedStatus::Cancelled => collect(state, feed_id, now, true),
+        FeedStatus::InSafetyNet => state.warning = Some(Warning::HeldForSafety),
+        FeedStatus::Unknown(word) => state.warning = Some(Warning::UnknownStatus(word.clone())),
+        FeedStatus::Submitted
+        | FeedStatus::Unconfirmed
+        | FeedStatus::InProgress
+        | FeedStatus::AwaitingReply => {
+            if state.warning != Some(Warning::NotCancelled) {
+                state.warning = None;
+            }
+        }
+    }
+}
+
+fn collect(state: &mut State, feed_id: String, now: Timestamp, is_cancelled: bool) {
+    if !matches!(state.warning, Some(Warning::NotCancelled)) {
+        state.warning = None;
+    }
+    // A refused feed has its reasons ready; an accepted one is yet to be carried out.
+    let wait =
+        if is_cancelled { SignedDuration::ZERO } else { SignedDuration::from_secs(COLLECT_AFTER_S[0]) };
+    state.phase = Phase::Collecting {
+        feed_id,
+        report_id: None,
+        since: now,
+        next_at: plus(now, wait),
+        fetches: 0,
+        spoilt: 0,
+        is_cancelled,
+    };
+}
+
+/// Only the own row tells: the answer counts whatever was matched, most of it long done (section 7).
+fn cancel_answered(state: &mut State, rows: &[FeedRow], now: Timestamp) {
+    let Phase::Following { feed_id, next_at, is_cancel_tried, .. } = &mut state.phase else { return };
+    match rows.iter().find(|row| row.id == *feed_id).map(|row| &row.status) {
+        Some(FeedStatus::Cancelled) => state.finished(now, Ending::Cancelled),
+        Some(_) => {
+            *is_cancel_tried = true;
+            *next_at = now;
+            state.warning = Some(Warning::NotCancelled);
+        }
+        None => {
+            *is_cancel_tried = true;
+            *next_at = now;
+        }
+    }
+}
+
+fn cancel_wanted(state: &mut State, now: Timestamp) {
+    match &state.phase {
+        // It may have been sent before and turn up; then it is not so simple.
+        Phase::Prepared { .. } if state.sendings == 0 => {
+            state.is_cancel_wanted = true;
+            state.finished(now, Ending::NeverSent);
+        }
+        Phase::Collecting { .. } => state.warning = Some(Warning::NotCancelled),
+        Phase::Finished { .. } => {}
+        Phase::Prepared { .. } => {
+            state.is_cancel_wanted = true;
+            state.phase = Phase::Searching { searches: SEARCHES_S.len() - 1, next_at: now };
+        }
+        _ => state.is_cancel_wanted = true,
+    }
+}
+
+fn adopted(state: &mut State, feed_id: String, now: Timestamp) {
+    if matches!(state.phase, Phase::Held { .. }) {
+        state.warning = None;
+        state.following(feed_id, now);
+    }
+}
+
+/// The notification comes when all requests were carried out, so the batch need not be followed any more.
+fn report_named(state: &mut State, named: String, now: Timestamp) {
+    if let Phase::Following { feed_id, .. } = &state.phase {
+        collect(state, feed_id.clone(), now, false);
+    }
+    if let Phase::Collecting { report_id, next_at, .. } = &mut state.phase {
+        *report_id = Some(named);
+        *next_at = now;
+    }
+}
+
+fn failed(state: &mut State, retry_after_s: Option<u64>, now: Timestamp) {
+    let wait = retry_after_s.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
+    let wait =
+        wait.unwrap_or(FOLLOW_EVERY).clamp(SignedDuration::from_secs(1), SignedDuration::from_hours(1));
+    match &mut state.phase {
+        Phase::Sending { .. } => {
+            state.warning = Some(Warning::Lost);
+            state.phase = Phase::Searching { searches: 0, next_at: plus(now, wait) };
+        }
+        // A cancellation whose answer is lost: the look that follows tells.
+        Phase::Following { next_at, is_cancel_tried, .. } if state.is_cancel_wanted && !*is_cancel_tried => {
+            *is_cancel_tried = true;
+            *next_at = plus(now, wait);
+        }
+        Phase::Searching { next_at, .. }
+        | Phase::Following { next_at, .. }
+        | Phase::Collecting { next_at, .. } => *next_at = plus(now, wait),
+        Phase::Prepared { .. } | Phase::Held { .. } | Phase::Finished { .. } => {}
+    }
+}
+
+fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {
+    let Phase::Collecting { since, next_at, fetches, spoilt, report_id, is_cancelled, .. } = &mut state.phase
+    else {
+        return;
+    };
+    *fetches += 1;
+    let is_over = now >= plus(*since, LONGEST_COLLECTION);
+    let (wanted, is_cancelled) = (state.is_cancel_wanted, *is_cancelled);
+    let without_result = if is_cancelled && wanted {
+        Ending::Cancelled
+    } else if is_cancelled {
+        Ending::Rejected
+    } else {
+        Ending::NoResult
+    };
+    let wait_s = COLLECT_AFTER_S.get(*fetches).or(COLLECT_AFTER_S.last()).copied().unwrap_or_default();
+    *next_at = plus(now, SignedDuration::from_secs(wait_s));
+    match outcome {
+        Outcome::Collected { is_rejection: true, .. } => state.finished(now, Ending::Rejected),
+        Outcome::Collected { answers, .. } if *answers > 0 => state.finished(now, Ending::Collected),
+        Outcome::Spoilt if !is_over => {
+            *spoilt += 1;
+            if *spoilt <= SPOILT_AT_ONCE {
+                *next_at = now;
+            } else {
+                state.warning = Some(Warning::Spoilt);
+            }
+        }
+        // The report may be gone while the feed's own result is still to be had.
+        Outcome::Never if report_id.is_some() => {
+            *report_id = None;
+            *next_at = now;
+        }
+        Outcome::Never => state.finished(now, without_result),
+        _ if is_over || is_cancelled => state.finished(now, without_result),
+        _ => *spoilt = 0,
+    }
+}

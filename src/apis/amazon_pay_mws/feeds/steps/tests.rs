@@ -1,0 +1,236 @@
+use std::time::Duration;
+
+use super::*;
+
+fn start() -> Timestamp {
+    "2019-07-01T12:00:00Z".parse().unwrap()
+}
+
+fn after_s(seconds: i64) -> Timestamp {
+    plus(start(), SignedDuration::from_secs(seconds))
+}
+
+fn row(id: &str, status: FeedStatus, submitted_at: Timestamp) -> FeedRow {
+    FeedRow { id: id.to_owned(), feed_type: None, status, submitted_at: Some(submitted_at) }
+}
+
+/// Sent at the start; what became of it comes at once.
+fn sent(submission: Submission) -> State {
+    let state = State::new(start());
+    let step = next_step(&state, start());
+    assert_eq!(step, Step::Submit);
+    let state = about_to(state, &step, start());
+    took(state, Outcome::Submitted(submission), start())
+}
+
+fn lost() -> State {
+    sent(Submission::Lost { detail: "timeout".to_owned() })
+}
+
+fn following() -> State {
+    sent(Submission::Accepted { feed_id: "5".to_owned() })
+}
+
+fn seen(status: FeedStatus, at_s: i64) -> State {
+    took(following(), Outcome::Seen(vec![row("5", status, start())]), after_s(at_s))
+}
+
+fn ending(state: &State) -> Option<&Ending> {
+    match &state.phase {
+        Phase::Finished { ending, .. } => Some(ending),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_state_that_says_sending_is_never_followed_by_sending() {
+    let state = about_to(State::new(start()), &Step::Submit, start());
+    assert_eq!(next_step(&state, start()), Step::WaitUntil(after_s(60)));
+    let from = start().checked_sub(SignedDuration::from_mins(16)).unwrap();
+    assert_eq!(next_step(&state, after_s(60)), Step::Search { from });
+    assert!(state.blocks_others());
+}
+
+#[test]
+fn it_is_sent_again_only_after_fifteen_minutes_of_empty_searches() {
+    let mut state = lost();
+    let mut searches = Vec::new();
+    let mut at = start();
+    loop {
+        match next_step(&state, at) {
+            Step::WaitUntil(until) => at = until,
+            Step::Search { .. } => {
+                searches.push(at.duration_since(start()).as_secs());
+                state = took(state, Outcome::Listed(Vec::new()), at);
+            }
+            Step::Submit => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(searches, [60, 180, 360, 600, 900]);
+    assert_eq!(state.warning, Some(Warning::SentAgain));
+    // Standing still for hours does not make the searches fewer.
+    let hours_later = after_s(40_000);
+    let state = took(lost(), Outcome::Listed(Vec::new()), hours_later);
+    assert!(matches!(next_step(&state, hours_later), Step::WaitUntil(_)), "{state:?}");
+}
+
+#[test]
+fn the_search_takes_one_candidate_and_holds_when_there_are_more() {
+    let submitted = |id: &str, at_s: i64| row(id, FeedStatus::Submitted, after_s(at_s));
+    let look = |rows: Vec<FeedRow>| took(lost(), Outcome::Listed(rows), after_s(60));
+    assert_eq!(look(vec![submitted("7", 2), submitted("7", 2)]).feed_id(), Some("7"));
+    // The provider's clock may be up to 15 minutes off ours.
+    assert_eq!(look(vec![submitted("7", -900)]).feed_id(), Some("7"));
+    assert_eq!(look(vec![submitted("7", -7200), submitted("8", 9_000)]).feed_id(), None);
+    let other_type = FeedRow { feed_type: Some("_POST_PRODUCT_DATA_".to_owned()), ..submitted("7", 2) };
+    assert_eq!(look(vec![other_type]).feed_id(), None);
+    let held = look(vec![submitted("7", 2), submitted("8", 3)]);
+    assert_eq!(
+        (next_step(&held, after_s(9_999)), &held.warning),
+        (Step::AskAPerson, &Some(Warning::Ambiguous))
+    );
+    assert_eq!(
+        took(held.clone(), Outcome::Adopted { feed_id: "8".into() }, after_s(99)).feed_id(),
+        Some("8")
+    );
+    assert_eq!(next_step(&took(held, Outcome::MayBeSentAgain, after_s(99)), after_s(99)), Step::Submit);
+}
+
+#[test]
+fn plain_refusals_wait_or_end_without_doubt() {
+    let wait = Some(Duration::from_secs(120));
+    let state = sent(Submission::NotNow { retry_after: wait, detail: "HTTP 503".into() });
+    assert_eq!(next_step(&state, start()), Step::WaitUntil(after_s(120)));
+    assert_eq!(next_step(&state, after_s(120)), Step::Submit);
+    let refused = sent(Submission::Refused { detail: "HTTP 400 InvalidFeedType".into() });
+    let ending = ending(&refused).unwrap();
+    assert!(!ending.leaves_doubt(), "{ending:?}");
+}
+
+#[test]
+fn every_status_leads_where_the_sheet_says() {
+    for status in [
+        FeedStatus::Submitted,
+        FeedStatus::Unconfirmed,
+        FeedStatus::InProgress,
+        FeedStatus::AwaitingReply,
+        FeedStatus::InSafetyNet,
+        FeedStatus::Unknown("_NEW_".into()),
+    ] {
+        let state = seen(status.clone(), 120);
+        assert_eq!(next_step(&state, after_s(120)), Step::WaitUntil(after_s(240)), "{status:?}");
+        let expected = match status {
+            FeedStatus::InSafetyNet => Some(Warning::HeldForSafety),
+            FeedStatus::Unknown(word) => Some(Warning::UnknownStatus(word)),
+            _ => None,
+        };
+        assert_eq!(state.warning, expected);
+    }
+    let done = seen(FeedStatus::Done, 120);
+    assert_eq!(ending(&done), None, "done is not done");
+    assert_eq!(next_step(&done, after_s(120)), Step::WaitUntil(after_s(240)));
+    let refused = seen(FeedStatus::Cancelled, 120);
+    assert_eq!(next_step(&refused, after_s(120)), Step::FetchResult { feed_id: "5".into() });
+    let rejected = took(refused.clone(), Outcome::Collected { answers: 0, is_rejection: true }, after_s(121));
+    assert_eq!(ending(&rejected), Some(&Ending::Rejected));
+    assert_eq!(ending(&took(refused, Outcome::Never, after_s(121))), Some(&Ending::Rejected));
+}
+
+#[test]
+fn a_feed_that_is_not_listed_is_looked_for_and_then_told() {
+    let mut state = following();
+    let mut at = start();
+    for _ in 0..MOST_MISSING {
+        at = plus(at, FOLLOW_EVERY);
+        state = took(state, Outcome::Seen(vec![row("6", FeedStatus::Done, start())]), at);
+    }
+    assert_eq!(state.warning, Some(Warning::NotListed));
+    assert_eq!(next_step(&state, at), Step::WaitUntil(plus(at, SLOWLY)));
+}
+
+#[test]
+fn results_are_waited_for_a_day_and_an_empty_one_is_none() {
+    let mut state = seen(FeedStatus::Done, 0);
+    let mut at = start();
+    let mut fetches = 0;
+    while ending(&state).is_none() {
+        match next_step(&state, at) {
+            Step::WaitUntil(until) => at = until,
+            Step::FetchResult { .. } => {
+                fetches += 1;
+                let empty = Outcome::Collected { answers: 0, is_rejection: false };
+                state = took(state, if fetches % 2 == 0 { empty } else { Outcome::NotReady }, at);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(ending(&state), Some(&Ending::NoResult));
+    assert_eq!(at.duration_since(start()).as_hours(), 24);
+    assert!((90..110).contains(&fetches), "{fetches}");
+}
+
+#[test]
+fn a_spoilt_result_is_fetched_three_times_more_at_once() {
+    let mut state = seen(FeedStatus::Done, 0);
+    let at = after_s(120);
+    for _ in 0..SPOILT_AT_ONCE {
+        state = took(state, Outcome::Spoilt, at);
+        assert_eq!(next_step(&state, at), Step::FetchResult { feed_id: "5".into() });
+    }
+    state = took(state, Outcome::Spoilt, at);
+    assert!(matches!(next_step(&state, at), Step::WaitUntil(_)));
+    assert_eq!(state.warning, Some(Warning::Spoilt));
+}
+
+#[test]
+fn a_named_report_is_fetched_at_once_and_the_result_when_it_is_gone() {
+    let named = took(following(), Outcome::ReportNamed { report_id: "77".into() }, after_s(30));
+    assert_eq!(next_step(&named, after_s(30)), Step::FetchReport { report_id: "77".into() });
+    let gone = took(named, Outcome::Never, after_s(31));
+    assert_eq!(next_step(&gone, after_s(31)), Step::FetchResult { feed_id: "5".into() });
+}
+
+#[test]
+fn a_cancellation_counts_only_by_its_own_row() {
+    let wanted = took(following(), Outcome::CancelWanted, after_s(1));
+    assert_eq!(next_step(&wanted, after_s(1)), Step::Cancel { feed_id: "5".into() });
+    let answered = |rows: Vec<FeedRow>| took(wanted.clone(), Outcome::CancelAnswered(rows), after_s(2));
+    let done = answered(vec![row("4", FeedStatus::Done, start()), row("5", FeedStatus::Cancelled, start())]);
+    assert_eq!(ending(&done), Some(&Ending::Cancelled));
+    let late = answered(vec![row("5", FeedStatus::InProgress, start())]);
+    assert_eq!(
+        (next_step(&late, after_s(2)), late.warning),
+        (Step::Look { feed_id: "5".into() }, Some(Warning::NotCancelled))
+    );
+    let of_another = answered(vec![row("4", FeedStatus::Cancelled, start())]);
+    assert_eq!(next_step(&of_another, after_s(2)), Step::Look { feed_id: "5".into() });
+    let failed = took(wanted, Outcome::Failed { retry_after_s: Some(9) }, after_s(2));
+    assert_eq!(next_step(&failed, after_s(11)), Step::Look { feed_id: "5".into() });
+}
+
+#[test]
+fn cancelling_before_it_left_ends_it_and_while_it_is_lost_only_after_a_search() {
+    let never = took(State::new(start()), Outcome::CancelWanted, start());
+    assert_eq!(ending(&never), Some(&Ending::NeverSent));
+    let wanted = took(lost(), Outcome::CancelWanted, after_s(1));
+    assert!(ending(&wanted).is_none());
+    let found = took(wanted, Outcome::Listed(vec![row("7", FeedStatus::Submitted, start())]), after_s(60));
+    assert_eq!(next_step(&found, after_s(60)), Step::Cancel { feed_id: "7".into() });
+    let collecting = took(seen(FeedStatus::Done, 120), Outcome::CancelWanted, after_s(121));
+    assert_eq!(collecting.warning, Some(Warning::NotCancelled));
+}
+
+#[test]
+fn an_outcome_of_another_phase_changes_nothing() {
+    let state = following();
+    for outcome in [
+        Outcome::Submitted(Submission::Accepted { feed_id: "6".into() }),
+        Outcome::Listed(Vec::new()),
+        Outcome::NotReady,
+        Outcome::Adopted { feed_id: "6".into() },
+        Outcome::MayBeSentAgain,
+    ] {
+        assert_eq!(took(state.clone(), outcome.clone(), after_s(5)), state, "{outcome:?}");
+    }
+}

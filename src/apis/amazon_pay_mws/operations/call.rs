@@ -1,0 +1,180 @@
+//! One call, checked: what is sent, and what follows from it.
+//!
+//! Owns: the checked parameters, what a lost answer means, which objects came of it. Must never know: the
+//! network, who may write, where objects are kept.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Answer, Operation, Shows, Value, check, find};
+use crate::apis::amazon_pay_mws::kind::{self, ObjectKind};
+use crate::apis::amazon_pay_mws::sign::Parameters;
+use crate::apis::config::Problem;
+use crate::payments::object::ObjectId;
+use crate::payments::observation::Child;
+
+/// What may be done when no answer came, or none that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LostAnswer {
+    /// The call only looks: ask again.
+    AskAgain,
+    /// The same reference id with the same parameters is answered with the object that the first call made
+    /// (sections 3.3 and 6.4): send exactly this call again, never with another reference.
+    SendTheSame {
+        /// The reference id of the seller's own.
+        reference_id: String,
+    },
+    /// The state of this object tells whether the call was carried out: look before anything is sent again.
+    LookAt {
+        /// What to look at.
+        kind: ObjectKind,
+        /// Its id.
+        id: ObjectId,
+    },
+    /// Nothing tells: a second call would make a second object. A person decides.
+    AskAPerson,
+}
+
+/// A call whose parameters have been checked. Its debug print shows no values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    operation: &'static Operation,
+    parameters: Parameters,
+}
+
+impl PartialEq for Operation {
+    fn eq(&self, other: &Operation) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Operation {}
+
+impl Call {
+    /// Checks a call of `operation` with these parameters, named as on the wire; the common parameters are
+    /// not among them.
+    ///
+    /// # Errors
+    /// Every problem at once, with its parameter and remedy; no value is repeated in them.
+    pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
+        let Some(known) = find(operation) else {
+            let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
+            let shown: String = operation.chars().filter(|letter| !letter.is_control()).take(80).collect();
+            let remedy = format!("write one of {}", names.join(", "));
+            return Err(vec![Problem::new(shown, "is not an operation of this API", remedy)]);
+        };
+        let problems = check::problems(known, given);
+        if problems.is_empty() {
+            Ok(Call { operation: known, parameters: given.clone() })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Whether every id in it can belong to an account of this environment.
+    ///
+    /// # Errors
+    /// Every id whose form says otherwise.
+    pub fn accepts(&self, is_sandbox: bool) -> Result<(), Vec<Problem>> {
+        let ids = self.operation.parameters.iter().filter_map(|parameter| match parameter.value {
+            Value::Id(kind) => Some((parameter.name, kind)),
+            _ => None,
+        });
+        let problems: Vec<Problem> = ids
+            .filter_map(|(name, kind)| {
+                let id = ObjectId::new(self.parameters.get(name)?.as_str()).ok()?;
+                let what = kind::check(kind, &id, is_sandbox).err()?;
+                Some(Problem::new(name, what, "choose the account that the id belongs to"))
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// What is called.
+    pub fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    /// Whether it changes anything at the provider.
+    pub fn is_write(&self) -> bool {
+        self.operation.is_write()
+    }
+
+    /// What is sent besides the common parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The reference id of the seller's own that makes the call safe to repeat, if it has one.
+    pub fn reference_id(&self) -> Option<&str> {
+        let name = match self.operation.name {
+            "Authorize" | "AuthorizeOnBillingAgreement" => "AuthorizationReferenceId",
+            "Capture" => "CaptureReferenceId",
+            "Refund" => "RefundReferenceId",
+            _ => return None,
+        };
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// The object that it is about, when the request names one.
+    pub fn subject(&self) -> Option<(ObjectKind, ObjectId)> {
+        self.operation.parameters.iter().find_map(|parameter| match parameter.value {
+            Value::Id(kind) => {
+                Some((kind, ObjectId::new(self.parameters.get(parameter.name)?.as_str()).ok()?))
+            }
+            _ => None,
+        })
+    }
+
+    /// What may be done when its answer is lost.
+    pub fn when_lost(&self) -> LostAnswer {
+        if !self.is_write() {
+            return LostAnswer::AskAgain;
+        }
+        if let Some(reference_id) = self.reference_id() {
+            return LostAnswer::SendTheSame { reference_id: reference_id.to_owned() };
+        }
+        match self.subject() {
+            // A second order would be made, and nothing in the first one's life tells that this call made it.
+            Some(_) if self.operation.name == "CreateOrderReferenceForId" => LostAnswer::AskAPerson,
+            Some((kind, id)) => LostAnswer::LookAt { kind, id },
+            None => LostAnswer::AskAPerson,
+        }
+    }
+
+    /// The objects that its answer brought to life, to be watched from now on. Reading operations make none.
+    pub fn created_objects(&self, answer: &Answer) -> Vec<Child> {
+        if !self.is_write() {
+            return Vec::new();
+        }
+        let Answer::Object { kind, observation, order_id } = answer else { return Vec::new() };
+        let makes_one = self.reference_id().is_some() || self.operation.name == "CreateOrderReferenceForId";
+        let mut created = Vec::new();
+        if let Some(order_id) = order_id {
+            created.push(Child { kind: ObjectKind::OrderReference.kind(), id: order_id.clone() });
+        }
+        if let (true, Ok(id)) = (makes_one, ObjectId::new(observation.id.as_str())) {
+            created.push(Child { kind: kind.kind(), id });
+        }
+        if makes_one {
+            created.extend(observation.children.iter().cloned());
+        }
+        created
+    }
+
+    /// The object whose id the answer must repeat: the one that the request names, where the answer shows
+    /// that very object.
+    pub(super) fn shown_id(&self) -> Option<ObjectId> {
+        let (Shows::Object(shown), Some((kind, id))) = (self.operation.shows, self.subject()) else {
+            return None;
+        };
+        (shown == kind && self.reference_id().is_none()).then_some(id)
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.parameters.keys().collect();
+        formatter.debug_struct("Call").field("operation", &self.operation.name).field("has", &names).finish()
+    }
+}

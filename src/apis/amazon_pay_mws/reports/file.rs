@@ -1,0 +1,134 @@
+//! A report file: bytes to a table whose columns are found by their names (sheet amazon-pay-batch.md,
+//! section 11).
+//!
+//! Owns: encodings, the preamble, quoting, ragged rows. Must never know: what a column means.
+
+use std::collections::BTreeMap;
+
+use encoding_rs::{Encoding, UTF_8};
+
+use crate::apis::amazon_pay_mws::csv_rows::Rows;
+
+/// The most rows of one file.
+pub const MOST_ROWS: usize = 5_000_000;
+/// The most cells of one row.
+const MOST_CELLS: usize = 256;
+/// The header stands within the first lines.
+const LATEST_HEADER: usize = 50;
+
+/// A file that is not a report of that sort.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadFile {
+    /// The bytes are not text in their encoding.
+    #[error("the file is not text in {0}")]
+    Encoding(&'static str),
+    /// The line with the names of the columns was not found.
+    #[error("the file has no line that begins with the column {0}")]
+    NoHeader(&'static str),
+    /// A column that is needed is not there.
+    #[error("the file has no column {0}")]
+    NoColumn(&'static str),
+    /// The quoting goes wrong, or it has no end.
+    #[error("the file is broken near line {line}")]
+    Broken {
+        /// From 1.
+        line: u64,
+    },
+}
+
+/// One row of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The line where it begins, from 1.
+    pub line: u64,
+    /// Its cells; fewer or more than columns are possible.
+    pub cells: Vec<String>,
+}
+
+/// A report as a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// What stands before the header, such as `SettlementStartDate`.
+    pub preamble: BTreeMap<String, String>,
+    /// The names of the columns in their order; a trailing comma makes no column.
+    pub columns: Vec<String>,
+    /// Behind the header.
+    pub records: Vec<Record>,
+}
+
+impl Table {
+    /// The cell of a row in the column of this name; none when there is no such column, or it is empty.
+    pub fn cell<'a>(&self, record: &'a Record, column: &str) -> Option<&'a str> {
+        let place = self.columns.iter().position(|known| known == column)?;
+        record.cells.get(place).map(|cell| cell.trim()).filter(|cell| !cell.is_empty())
+    }
+
+    /// Whether there is a column of this name.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|known| known == column)
+    }
+}
+
+/// Decodes the bytes: by their byte order mark, else the `charset` of `content_type`, else UTF-8.
+///
+/// # Errors
+/// When the bytes are not text in that encoding: nothing is replaced in silence.
+pub fn decode(bytes: &[u8], content_type: Option<&str>) -> Result<String, BadFile> {
+    let named = content_type.and_then(charset).and_then(|name| Encoding::for_label(name.as_bytes()));
+    let (encoding, skipped) = Encoding::for_bom(bytes).unwrap_or((named.unwrap_or(UTF_8), 0));
+    let body = bytes.get(skipped..).unwrap_or_default();
+    let text = encoding.decode_without_bom_handling_and_without_replacement(body);
+    text.map(std::borrow::Cow::into_owned).ok_or(BadFile::Encoding(encoding.name()))
+}
+
+fn charset(content_type: &str) -> Option<&str> {
+    let parameter = content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then_some(value)
+    })?;
+    Some(parameter.trim().trim_matches('"'))
+}
+
+/// Reads the table whose header has a cell named by one of `first_columns` at its beginning: settlement files
+/// have a preamble, others do not.
+///
+/// # Errors
+/// When there is no such header, or the quoting has no end.
+pub fn table(text: &str, first_columns: &[&'static str]) -> Result<Table, BadFile> {
+    let mut rows = Rows::new(text.as_bytes());
+    let mut preamble = BTreeMap::new();
+    let mut columns: Option<Vec<String>> = None;
+    let mut records = Vec::new();
+    for number in 0_usize.. {
+        let Some((line, cells)) = rows.next().map_err(|line| BadFile::Broken { line })? else { break };
+        let cells: Result<Vec<&str>, _> = cells.into_iter().map(std::str::from_utf8).collect();
+        let record = cells.map_err(|_| BadFile::Encoding("UTF-8"))?;
+        if record.len() > MOST_CELLS || records.len() >= MOST_ROWS {
+            return Err(BadFile::Broken { line });
+        }
+        let first = record.first().copied().unwrap_or_default().trim();
+        if columns.is_some() {
+            records.push(Record { line, cells: record.into_iter().map(str::to_owned).collect() });
+        } else if is_header(first, first_columns) {
+            let names: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
+            let count = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+            columns = Some(names.into_iter().take(count).collect());
+        } else if number >= LATEST_HEADER {
+            break;
+        } else if let Some(value) = record.get(1).map(|value| value.trim()).filter(|value| !value.is_empty())
+        {
+            // The first of two equal keys counts: the documentation prints SellerId twice.
+            preamble.entry(first.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    let wanted = first_columns.first().copied().unwrap_or_default();
+    Ok(Table { preamble, columns: columns.ok_or(BadFile::NoHeader(wanted))?, records })
+}
+
+/// Without any known name, the line whose first cell ends like an id of the provider.
+fn is_header(first: &str, first_columns: &[&'static str]) -> bool {
+    match first_columns {
+        [] => first.starts_with("Amazon") && first.ends_with("Id"),
+        names => names.contains(&first),
+    }
+}

@@ -1,0 +1,256 @@
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::answer::{RequestRow, RequestStatus, reports, requests};
+use super::file::{BadFile, decode, table};
+use super::rows::{settlement, transactions};
+use super::windows::{BadRange, Outcome, Phase, Pull, Step, about_to, next_step, took};
+use super::*;
+use crate::apis::amazon_pay_mws::sign::{SigningKey, Target, signature, string_to_sign};
+use crate::apis::transport::Response;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// The skeleton of section 11.2, byte order mark and trailing commas included.
+const SETTLEMENT: &str = "\u{feff}\"Amazon Payments Advanced\",\n\"Settlement Report\",\n\"SellerId\",\"A1EXAMPLESELLER\"\n\"SettlementStartDate\",\"2019-06-30T00:00:44 -0700\"\n\"SettlementEndDate\",\"2019-07-01T00:00:03 -0700\"\n\"TransactionPostedDate\",\"SettlementId\",\"AmazonTransactionId\",\"SellerReferenceId\",\"TransactionType\",\"AmazonOrderReferenceId\",\"SellerOrderId\",\"StoreName\",\"CurrencyCode\",\"TransactionDescription\",\"TransactionAmount\",\"TransactionPercentageFee\",\"TransactionFixedFee\",\"TotalTransactionFee\",\"NetTransactionAmount\",\n\"2019-06-30T00:19:53 -0700\",\"7000000001\",\"\",\"\",\"Reserve\",\"\",\"\",\"\",\"USD\",\"Previous Reserve Balance\",\"24.00\",\"0\",\"0\",\"0\",\"24.00\"\n\"2019-06-30T07:06:47 -0700\",\"7000000001\",\"\",\"\",\"Transfer\",\"\",\"\",\"\",\"USD\",\"payout text\",\"-25.54\",\"0\",\"0\",\"0\",\"-25.54\"\n\"2019-06-30T11:10:34 -0700\",\"7000000001\",\"P01-1234567-1234567-C000001\",\"cap-1\",\"Capture\",\"P01-1234567-1234567\",\"order-1\",\"\",\"USD\",\"\",\"10.00\",\"-0.29\",\"-0.30\",\"-0.59\",\"9.41\"\n";
+
+const REFUNDS: &str = "\"AmazonRefundId\",\"RefundReferenceId\",\"AmazonCaptureId\",\"AmazonOrderReferenceId\",\"RefundAmount\",\"CurrencyCode\",\"SellerRefundNote\",\"RefundType\",\"RefundStatus\",\"LastUpdateTimestamp\",\"ReasonCode\",\"CreationTimestamp\"\r\n\"P01-1-R1\",\"ref-1\",\"P01-1-C1\",\"P01-1\",\"5.00\",\"USD\",\"a \"\"note\"\", long\",\"SellerInitiated\",\"Completed\",\"2018-09-18T00:00:03 -0700\",\"\",\"2018-09-17T23:00:03-0700\"\r\n\"P01-1-R1\",\"ref-1\",\"P01-1-C1\",\"P01-1\",\"5.00\",\"USD\",\"\",\"SellerInitiated\",\"Pending\",\"2018-09-18T06:00:03Z\",\"\",\"2018-09-17T23:00:03 -0700\"\r\n";
+
+#[test]
+fn the_settlement_of_the_sheet_is_read_to_the_cent() {
+    for text in [SETTLEMENT.to_owned(), SETTLEMENT.replace('\n', "\r\n")] {
+        let read = settlement(text.as_bytes(), None).unwrap();
+        assert_eq!(read.seller_id.as_deref(), Some("A1EXAMPLESELLER"));
+        assert_eq!(read.from, Some(at("2019-06-30T07:00:44Z")));
+        assert!(read.quarantined.is_empty() && read.rows.iter().all(rows::SettlementRow::adds_up));
+        let capture = &read.rows[2];
+        assert_eq!((capture.line, capture.posted_at), (9, at("2019-06-30T18:10:34Z")));
+        assert_eq!((capture.percentage_fee, capture.net), (Decimal::new(-29, 2), Decimal::new(941, 2)));
+        assert_eq!(
+            (read.rows[0].transaction_id.as_deref(), read.rows[0].transaction_type.as_str()),
+            (None, "Reserve")
+        );
+    }
+}
+
+#[test]
+fn a_bad_row_is_put_aside_with_its_line_and_the_others_go_on() {
+    let text = SETTLEMENT
+        .replace("\"-25.54\",\"0\"", "\"-25,54\",\"0\"")
+        .replace("\"9.41\"\n", "\"9.41\"\n\"short\"\n");
+    let read = settlement(text.as_bytes(), None).unwrap();
+    assert_eq!(read.rows.len(), 2);
+    let aside: Vec<(u64, &str)> =
+        read.quarantined.iter().map(|row| (row.line, row.column.as_str())).collect();
+    assert_eq!(aside, [(8, "TransactionAmount"), (10, "TransactionPostedDate")]);
+    assert!(read.quarantined.iter().all(|row| !row.why.contains("25,54")));
+    let unknown = SETTLEMENT.replace("\"Capture\"", "\"A to Z Guarantee Claim\"");
+    assert_eq!(
+        settlement(unknown.as_bytes(), None).unwrap().rows[2].transaction_type,
+        "A to Z Guarantee Claim"
+    );
+    let lying = SETTLEMENT.replace("\"9.41\"", "\"9.42\"");
+    assert!(!settlement(lying.as_bytes(), None).unwrap().rows[2].adds_up());
+}
+
+#[test]
+fn columns_are_found_by_name_and_a_missing_one_is_an_error() {
+    assert_eq!(
+        settlement(SETTLEMENT.replace("SettlementId", "Settlement").as_bytes(), None),
+        Err(BadFile::NoColumn("SettlementId"))
+    );
+    assert_eq!(settlement(REFUNDS.as_bytes(), None), Err(BadFile::NoHeader("TransactionPostedDate")));
+    assert!(matches!(settlement(b"", None), Err(BadFile::NoHeader(_))));
+    assert!(transactions(ReportType::Capture, REFUNDS.as_bytes(), None).is_err());
+    assert!(transactions(ReportType::Settlement, SETTLEMENT.as_bytes(), None).is_err());
+}
+
+#[test]
+fn refunds_come_with_every_state_and_every_spelling_of_a_date() {
+    let read = transactions(ReportType::Refund, REFUNDS.as_bytes(), Some("text/plain")).unwrap();
+    assert!(read.quarantined.is_empty(), "{:?}", read.quarantined);
+    let states: Vec<(&str, Timestamp)> =
+        read.rows.iter().map(|row| (row.state.as_str(), row.updated_at)).collect();
+    assert_eq!(states, [("Completed", at("2018-09-18T07:00:03Z")), ("Pending", at("2018-09-18T06:00:03Z"))]);
+    let first = &read.rows[0];
+    assert_eq!(first.created_at, Some(at("2018-09-18T06:00:03Z")));
+    assert_eq!((first.amount, first.reference_id.as_deref()), (Some(Decimal::new(500, 2)), Some("ref-1")));
+    assert_eq!(first.related["AmazonCaptureId"], "P01-1-C1");
+    assert_eq!(first.refund_type.as_deref(), Some("SellerInitiated"));
+    assert!(!format!("{read:?}").contains("note"), "the seller's free text is not taken out of the file");
+}
+
+#[test]
+fn bytes_are_decoded_by_mark_then_by_charset_and_never_mended() {
+    let japanese = encoding_rs::SHIFT_JIS.encode("日本").0.into_owned();
+    assert_eq!(decode(&japanese, Some("text/plain; charset=\"windows-31j\"")).unwrap(), "日本");
+    assert_eq!(decode(b"Gr\xf6\xdfe", Some("text/plain;charset=windows-1252")).unwrap(), "Größe");
+    assert_eq!(decode(b"\xef\xbb\xbfx", Some("text/plain;charset=windows-1252")).unwrap(), "x");
+    assert_eq!(decode(b"\xff\xfex\0", None).unwrap(), "x");
+    assert_eq!(decode(b"Gr\xf6\xdfe", None), Err(BadFile::Encoding("UTF-8")));
+    let quoted = table("AmazonX,b\n\"a\nb\",\"c\"\"d\"\nq", &["AmazonX"]).unwrap();
+    assert_eq!(quoted.records[0].cells, ["a\nb", "c\"d"]);
+    assert_eq!((quoted.records[1].line, quoted.cell(&quoted.records[1], "b")), (4, None));
+}
+
+/// Vector E of section 14.
+#[test]
+fn the_published_signature_of_a_request_comes_out() {
+    let ask = request(ReportType::Refund, at("2019-06-30T00:00:00Z"), at("2019-07-01T00:00:00Z"), None);
+    let mut parameters = ask.parameters.clone();
+    for (name, value) in [
+        ("AWSAccessKeyId", "AKIAIOSFODNN7EXAMPLE"),
+        ("Action", ask.action),
+        ("SellerId", "A1EXAMPLESELLER"),
+        ("SignatureMethod", "HmacSHA256"),
+        ("SignatureVersion", "2"),
+        ("Timestamp", "2019-07-01T12:00:00Z"),
+        ("Version", ask.section.version()),
+    ] {
+        parameters.insert(name.to_owned(), value.to_owned());
+    }
+    let path = "/Reports/2009-01-01".to_owned();
+    let target = Target { method: "POST", host: "mws.amazonservices.com".to_owned(), path };
+    let key = SigningKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    assert_eq!(
+        signature(&key, &string_to_sign(&target, &parameters)),
+        "186HMQdAa8Rh9ZSt8EJ2F6Syi1Xbt7NI3R/kgw1oCGE="
+    );
+}
+
+#[test]
+fn types_know_where_they_exist_and_whether_they_can_be_asked_for() {
+    for kind in ReportType::ALL {
+        assert_eq!((ReportType::of(kind.name()), ReportType::of(kind.word())), (Some(kind), Some(kind)));
+        assert_eq!(kind.exists_in(true), kind == ReportType::SandboxSettlement);
+    }
+    assert!(!ReportType::Settlement.can_be_requested());
+}
+
+#[test]
+fn ranges_are_cut_into_days_of_at_most_thirty() {
+    let now = at("2019-08-01T00:00:00Z");
+    let pull = |from: &str, until: &str| Pull::new(ReportType::Capture, at(from), at(until), now);
+    let days = pull("2019-07-01T00:00:00Z", "2019-07-03T12:00:00Z").unwrap().windows;
+    let bounds: Vec<(Timestamp, Timestamp)> = days.iter().map(|day| (day.from, day.until)).collect();
+    assert_eq!(
+        bounds,
+        [
+            (at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z")),
+            (at("2019-07-02T00:00:00Z"), at("2019-07-03T00:00:00Z")),
+            (at("2019-07-03T00:00:00Z"), at("2019-07-03T12:00:00Z"))
+        ]
+    );
+    assert_eq!(pull("2019-06-01T00:00:00Z", "2019-07-01T00:00:00Z").unwrap().windows.len(), 30);
+    assert_eq!(pull("2019-06-01T00:00:00Z", "2019-07-01T00:00:01Z"), Err(BadRange::TooLong));
+    assert_eq!(pull("2019-07-01T00:00:00Z", "2019-07-01T00:00:00Z"), Err(BadRange::Empty));
+    assert_eq!(pull("2019-07-31T00:00:00Z", "2019-08-02T00:00:00Z"), Err(BadRange::NotOver));
+    assert_eq!(pull("2019-05-01T00:00:00Z", "2019-05-02T00:00:00Z"), Err(BadRange::TooOld));
+    let settled = Pull::new(ReportType::Settlement, at("2019-07-01T00:00:00Z"), now, now);
+    assert_eq!(settled, Err(BadRange::NotRequestable));
+}
+
+fn row(id: &str, pull: &Pull, window: usize, status: RequestStatus) -> RequestRow {
+    RequestRow {
+        id: id.to_owned(),
+        report_type: Some(pull.kind.name().to_owned()),
+        from: Some(pull.windows[window].from),
+        until: Some(pull.windows[window].until),
+        status,
+        report_id: None,
+    }
+}
+
+#[test]
+fn a_cancelled_day_is_asked_for_once_more_and_an_empty_one_never_fetched() {
+    let now = at("2019-08-01T00:00:00Z");
+    let mut pull =
+        Pull::new(ReportType::Capture, at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z"), now).unwrap();
+    let mut at = now;
+    for (id, expected) in
+        [("1", Phase::Owed), ("2", Phase::Failed { why: "cancelled by the provider twice".into() })]
+    {
+        assert_eq!(next_step(&pull, at), Step::Request { window: 0 });
+        pull = about_to(pull, &Step::Request { window: 0 }, at);
+        let requested = row(id, &pull, 0, RequestStatus::Submitted);
+        pull = took(pull, Outcome::Requested { window: 0, row: requested }, at);
+        at = at.checked_add(SignedDuration::from_secs(61)).unwrap();
+        assert_eq!(next_step(&pull, at), Step::Look { request_ids: vec![id.to_owned()] });
+        let cancelled = row(id, &pull, 0, RequestStatus::Cancelled);
+        pull = took(pull, Outcome::Seen(vec![cancelled]), at);
+        assert_eq!(pull.windows[0].phase, expected);
+    }
+    assert_eq!(next_step(&pull, at), Step::Nothing);
+    pull.windows[0].phase = Phase::Requested { request_id: "3".to_owned(), next_at: at };
+    let empty = row("3", &pull, 0, RequestStatus::DoneWithoutData);
+    pull = took(pull, Outcome::Seen(vec![empty]), at);
+    assert_eq!((pull.windows[0].phase.clone(), next_step(&pull, at)), (Phase::Empty, Step::Nothing));
+}
+
+#[test]
+fn a_lost_request_is_searched_before_it_is_made_again() {
+    let now = at("2019-08-01T00:00:00Z");
+    let pull =
+        Pull::new(ReportType::Capture, at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z"), now).unwrap();
+    let lost = about_to(pull, &Step::Request { window: 0 }, now);
+    let later = now.checked_add(SignedDuration::from_secs(60)).unwrap();
+    assert_eq!(next_step(&lost, now), Step::WaitUntil(later));
+    assert_eq!(next_step(&lost, later), Step::Search { from: at("2019-07-31T23:44:00Z") });
+    let found = row("9", &lost, 0, RequestStatus::InProgress);
+    let adopted = took(lost.clone(), Outcome::Searched(vec![found]), later);
+    assert!(matches!(&adopted.windows[0].phase, Phase::Requested { request_id, .. } if request_id == "9"));
+    let never_arrived = took(lost, Outcome::Searched(Vec::new()), later);
+    assert_eq!(next_step(&never_arrived, later), Step::Request { window: 0 });
+}
+
+#[test]
+fn lists_of_requests_and_reports_are_read() {
+    let reply = |body: String| Ok(Response { status: 200, headers: Vec::new(), body: body.into_bytes() });
+    let action = "GetReportRequestList";
+    let body = format!(
+        "<{action}Response xmlns=\"http://mws.amazonaws.com/doc/2009-01-01/\"><{action}Result><NextToken>t=</NextToken>\
+         <HasNext>true</HasNext><ReportRequestInfo><ReportRequestId>5</ReportRequestId><ReportType>{}</ReportType>\
+         <StartDate>2019-06-30T00:00:00+00:00</StartDate><EndDate>2019-07-01T00:00:00+00:00</EndDate>\
+         <ReportProcessingStatus>_DONE_</ReportProcessingStatus><GeneratedReportId>77</GeneratedReportId>\
+         </ReportRequestInfo></{action}Result></{action}Response>",
+        ReportType::BillingAgreement.name()
+    );
+    let page = requests(action, &reply(body), at("2019-07-01T00:00:00Z")).unwrap();
+    assert_eq!((page.next_token.as_deref(), page.rows[0].report_id.as_deref()), (Some("t="), Some("77")));
+    assert_eq!(page.rows[0].report_type.as_deref(), Some(ReportType::BillingAgreement.name()));
+    assert_eq!(page.rows[0].from, Some(at("2019-06-30T00:00:00Z")));
+    let body = "<GetReportListResponse><GetReportListResult><HasNext>false</HasNext><ReportInfo><ReportId>7</ReportId>\
+                <AvailableDate>2019-07-01T00:00:00+00:00</AvailableDate></ReportInfo></GetReportListResult>\
+                </GetReportListResponse>";
+    let page = reports("GetReportList", &reply(body.to_owned()), at("2019-07-01T00:00:00Z")).unwrap();
+    assert_eq!((page.rows[0].id.as_str(), page.next_token), ("7", None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(settlement(&bytes, None).is_err());
+        for kind in ReportType::ALL {
+            let _ = transactions(kind, &bytes, Some("text/plain;charset=windows-31j"));
+        }
+        let reply = Ok(Response { status: 200, headers: Vec::new(), body: bytes });
+        let now = at("2019-07-01T00:00:00Z");
+        prop_assert!(requests("GetReportRequestList", &reply, now).is_err());
+        prop_assert!(reports("GetReportList", &reply, now).is_err());
+    }
+
+    #[test]
+    fn any_cut_of_a_file_is_read_or_refused(cut in 0..SETTLEMENT.len(), spoil in any::<u8>()) {
+        let mut bytes = SETTLEMENT.as_bytes().to_vec();
+        bytes[cut] = spoil;
+        if let Ok(read) = settlement(&bytes, None) {
+            prop_assert!(read.rows.len() + read.quarantined.len() <= 4);
+        }
+        let _ = settlement(&bytes[..cut], None);
+    }
+}

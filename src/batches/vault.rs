@@ -1,0 +1,79 @@
+//! The files of batches, kept byte for byte until they are sent, and afterwards as evidence.
+//!
+//! Owns: where each lies, that it is whole. Must never know: what stands in it.
+//!
+//! They hold what the provider must charge, card tokens included: readable by the service's user alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::BatchError;
+use crate::payments::object::AccountName;
+
+/// The folder of all files.
+pub(super) struct Vault {
+    folder: PathBuf,
+}
+
+impl Vault {
+    pub(super) fn new(folder: PathBuf) -> Vault {
+        Vault { folder }
+    }
+
+    /// Keeps a file: when this returns it is there whole and survives a power cut. Twice is the same as once.
+    pub(super) async fn keep(
+        &self,
+        account: &AccountName,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), BatchError> {
+        let path = self.path(account, name);
+        self.blocking(path, move |path| keep(path, &bytes)).await
+    }
+
+    /// The bytes of a file. Whether they are the right ones is checked before they are sent.
+    pub(super) async fn bytes(&self, account: &AccountName, name: &str) -> Result<Vec<u8>, BatchError> {
+        let path = self.path(account, name);
+        self.blocking(path, |path| fs::read(path)).await
+    }
+
+    fn path(&self, account: &AccountName, name: &str) -> PathBuf {
+        // A folder name of its own beside each account's name: `.` and `..` are names too.
+        self.folder.join(format!("account-{account}")).join(name)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        path: PathBuf,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, BatchError> {
+        let shown = path.clone();
+        let failed = |what: String| BatchError::File { path: shown, what };
+        match tokio::task::spawn_blocking(move || work(&path)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let temporary = path.with_extension("new");
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    // The names of the new folders must survive as well.
+    for folder in folder.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty()) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! `reconciled batch submit|list|show|export|release`
+
+use std::io::Read;
+use std::path::Path;
+
+use super::args::BatchCommand;
+use super::exit::{Ended, Exit, Failed};
+use super::list::text_cell;
+use super::options::{BatchListArguments, BatchReferenceArguments, BatchShowArguments, BatchSubmitArguments};
+use super::reach::{Deed, Reached};
+use super::screen::{Screen, Table, Tone};
+use crate::control::batching::{
+    BatchAnswer, BatchLine, BatchRequest, BatchShown, BatchSubmission, unexpected,
+};
+
+/// The longest input, in bytes: what travels to the daemon in one request.
+const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
+
+/// Submits, lists, shows, exports or releases batches.
+pub(super) async fn batch(command: BatchCommand, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    match command {
+        BatchCommand::Submit(options) => submit(options, reached, screen).await,
+        BatchCommand::List(options) => list(options, reached, screen).await,
+        BatchCommand::Show(options) => show(options, reached, screen).await,
+        BatchCommand::Export(options) => export(options, reached, screen).await,
+        BatchCommand::Release(options) => release(options, reached, screen).await,
+    }
+}
+
+/// Code 65 when a line is bad: then nothing was recorded.
+async fn submit(options: BatchSubmitArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let submission = BatchSubmission {
+        account: options.account,
+        content: content(&options.file)?,
+        label: options.label,
+        dry_run: options.dry_run,
+    };
+    let answer = reached.batch(BatchRequest::Submit(submission)).await?;
+    let BatchAnswer::Submitted(done) = answer else { return Err(unexpected().into()) };
+    reached.say(if done.dry_run { Deed::Read } else { Deed::Wrote }, screen)?;
+    if !done.problems.is_empty() {
+        for problem in &done.problems {
+            screen.toned(problem, Tone::Bad)?;
+        }
+        screen.note(&format!("{} problems; nothing was recorded", done.problems.len()))?;
+        return Ok(Exit::Data);
+    }
+    for file in &done.files {
+        let what = match (file.was_known, done.dry_run) {
+            (true, _) => "was recorded before",
+            (false, true) => "would be recorded",
+            (false, false) => "recorded",
+        };
+        screen.line(&format!("{}: {} rows, {what}", file.reference, file.rows))?;
+    }
+    if !done.may_send {
+        screen.note("nothing is sent before the account has allow_writes = true")?;
+    } else if !done.dry_run && !done.is_daemon {
+        screen.note("the daemon will send it when it runs")?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn content(file: &Path) -> Result<String, Failed> {
+    let failed = |error: std::io::Error| {
+        Failed::new(Exit::NoInput, format!("{}: {error}", file.display()), "name a file that can be read")
+    };
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().take(LONGEST_INPUT_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(LONGEST_INPUT_BYTES + 1).read_to_end(&mut bytes))
+    };
+    if read.map_err(failed)? as u64 > LONGEST_INPUT_BYTES {
+        let what = format!("{} is longer than 12 MiB", file.display());
+        return Err(Failed::new(Exit::Data, what, "divide it"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failed::new(Exit::Data, format!("{} is not UTF-8", file.display()), "convert it"))
+}
+
+async fn list(options: BatchListArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let answer = reached.batch(BatchRequest::List { account: options.account }).await?;
+    let BatchAnswer::Listed(lines) = answer else { return Err(unexpected().into()) };
+    if options.json {
+        lines.iter().try_for_each(|line| screen.json_line(line))?;
+    } else if !lines.is_empty() {
+        let mut table = Table::new(&[
+            "account",
+            "batch",
+            "stage",
+            "rows>",
+            "done>",
+            "declined>",
+            "open>",
+            "unknown>",
+            "next",
+        ]);
+        for line in &lines {
+            let next = line.next_at.map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+            let cells = vec![
+                line.account.to_string(),
+                line.reference.clone(),
+                line.stage.clone(),
+                line.rows.to_string(),
+                line.done.to_string(),
+                line.declined.to_string(),
+                line.open.to_string(),
+                line.unknown.to_string(),
+                next.unwrap_or_default(),
+            ];
+            table.row(cells, tone(line));
+        }
+        table.write(screen, true)?;
+    }
+    reached.say(Deed::Read, screen)?;
+    screen.note(&format!("{} batches", lines.len()))?;
+    Ok(Exit::Ok)
+}
+
+fn tone(line: &BatchLine) -> Tone {
+    if line.is_ended && line.stage != "finished" || line.contradictions > 0 {
+        Tone::Bad
+    } else if line.declined + line.open + line.unknown > 0 {
+        Tone::Warning
+    } else {
+        Tone::Plain
+    }
+}
+
+async fn shown(reference: String, reached: &Reached) -> Result<BatchShown, Failed> {
+    match reached.batch(BatchRequest::Show { reference }).await? {
+        BatchAnswer::Shown(shown) => Ok(shown),
+        _ => Err(unexpected().into()),
+    }
+}
+
+async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let shown = shown(options.reference, reached).await?;
+    reached.say(Deed::Read, screen)?;
+    if options.json {
+        screen.json(&shown)?;
+        return Ok(Exit::Ok);
+    }
+    let line = &shown.line;
+    screen.toned(&format!("{} of {}: {}", line.reference, line.account, line.stage), tone(line))?;
+    screen.pair("submitted", &line.submitted_at.to_string())?;
+    screen.pair("next look", &line.next_at.map_or("none".to_owned(), |at| at.to_string()))?;
+    screen.pair("provider's id", shown.batch_id.as_deref().unwrap_or("not known"))?;
+    screen.pair("last code", line.last_code.as_deref().unwrap_or("none"))?;
+    screen.pair("sent", &format!("uploaded {} times, processed {} times", shown.uploads, shown.processes))?;
+    screen.pair(
+        "rows",
+        &format!(
+            "{}: {} done, {} declined, {} open, {} unknown, {} waiting",
+            line.rows, line.done, line.declined, line.open, line.unknown, line.waiting
+        ),
+    )?;
+    if line.contradictions > 0 {
+        screen.pair("contradictions", &line.contradictions.to_string())?;
+    }
+    if line.stage == "process-sent" {
+        screen.note(
+            "processing is in doubt; if the back office shows that it did not begin, release the batch",
+        )?;
+    }
+    let mut table = Table::new(&["line>", "command", "reference", "amount>", "currency", "fate", "code"]);
+    for row in shown.row_list.iter().filter(|row| row.fate != "done") {
+        let cells = vec![
+            row.input_line.to_string(),
+            row.command.clone(),
+            row.merchant_reference.clone(),
+            row.amount.clone().unwrap_or_default(),
+            row.currency.clone().unwrap_or_default(),
+            row.fate.clone(),
+            row.code.clone().unwrap_or_default(),
+        ];
+        table.row(cells, if row.fate == "waiting" { Tone::Plain } else { Tone::Warning });
+    }
+    if !table.is_empty() {
+        table.write(screen, true)?;
+    }
+    Ok(Exit::Ok)
+}
+
+async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let shown = shown(options.reference, reached).await?;
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let failed = |error: csv::Error| Failed::new(Exit::Software, error.to_string(), "");
+    writer
+        .write_record([
+            "line",
+            "input_line",
+            "command",
+            "merchant_reference",
+            "amount_minor",
+            "currency",
+            "fort_id",
+            "fate",
+            "code",
+        ])
+        .map_err(failed)?;
+    for row in &shown.row_list {
+        let text = |value: &Option<String>| text_cell(value.as_deref().unwrap_or_default());
+        writer
+            .write_record([
+                row.line.to_string(),
+                row.input_line.to_string(),
+                row.command.clone(),
+                text_cell(&row.merchant_reference),
+                text(&row.amount),
+                text(&row.currency),
+                text(&row.fort_id),
+                row.fate.clone(),
+                text(&row.code),
+            ])
+            .map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Failed::new(Exit::Software, error.to_string(), ""))?;
+    screen.out.write_all(&bytes)?;
+    reached.say(Deed::Read, screen)?;
+    Ok(Exit::Ok)
+}
+
+async fn release(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let answer = reached.batch(BatchRequest::Release { reference: options.reference }).await?;
+    let BatchAnswer::Released(line) = answer else { return Err(unexpected().into()) };
+    reached.say(Deed::Wrote, screen)?;
+    screen.line(&format!("{} is {} again and will be processed", line.reference, line.stage))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,178 @@
+//! Batches, as an operator asks about them: the messages and the one verb that carries them.
+//!
+//! Owns: the messages. Must never know: how a batch is checked, sent or stored: the host does.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+use super::service::{Answer, Service};
+use crate::payments::object::AccountName;
+
+/// What is asked about batches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum BatchRequest {
+    /// Check rows and record them, to be sent by the daemon.
+    Submit(BatchSubmission),
+    /// All batches.
+    List {
+        /// Only of this account.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<AccountName>,
+    },
+    /// One batch with its rows.
+    Show {
+        /// Its reference.
+        reference: String,
+    },
+    /// A processing in doubt did not begin: it may be sent again.
+    Release {
+        /// Its reference.
+        reference: String,
+    },
+}
+
+/// Rows to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchSubmission {
+    /// Whose.
+    pub account: AccountName,
+    /// CSV with a header, or JSON Lines.
+    pub content: String,
+    /// Makes the same rows another batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Only check.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What is answered about batches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BatchAnswer {
+    /// What became of a submission.
+    Submitted(BatchSubmitted),
+    /// The batches, in the order in which they are sent.
+    Listed(Vec<BatchLine>),
+    /// One batch with its rows.
+    Shown(BatchShown),
+    /// How it stands now.
+    Released(BatchLine),
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchSubmitted {
+    /// Nothing was recorded: only checked.
+    pub dry_run: bool,
+    /// The files, in the order in which they are sent.
+    pub files: Vec<BatchFiled>,
+    /// What is wrong, line by line; then nothing was recorded.
+    pub problems: Vec<String>,
+    /// Whether the account may send at all (`allow_writes`).
+    pub may_send: bool,
+    /// Whether a daemon is there to send it.
+    pub is_daemon: bool,
+}
+
+/// One file of a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchFiled {
+    /// The reference of its batch.
+    pub reference: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// It was recorded before.
+    pub was_known: bool,
+}
+
+/// One batch in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchLine {
+    /// Whose.
+    pub account: AccountName,
+    /// Its reference.
+    pub reference: String,
+    /// Where it stands: `new`, `upload-sent`, `validating`, `validated`, `process-sent`, `processing`, or how it
+    /// ended: `finished`, `unanswered`, `invalid-rows`, ...
+    pub stage: String,
+    /// Nothing more is sent for it.
+    pub is_ended: bool,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When it is looked at next; none once it has ended or while it waits for others.
+    pub next_at: Option<Timestamp>,
+    /// Rows.
+    pub rows: u64,
+    /// Not come back.
+    pub waiting: u64,
+    /// Done as asked.
+    pub done: u64,
+    /// Refused: no money moved.
+    pub declined: u64,
+    /// Undecided; their orders are watched.
+    pub open: u64,
+    /// Never came back; their orders are watched.
+    pub unknown: u64,
+    /// Result rows that contradict the file.
+    pub contradictions: u32,
+    /// The last code that was answered.
+    pub last_code: Option<String>,
+}
+
+/// One batch with its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchShown {
+    /// How it stands.
+    #[serde(flatten)]
+    pub line: BatchLine,
+    /// The provider's own id, once it is known.
+    pub batch_id: Option<String>,
+    /// The SHA-256 of the file, hexadecimal.
+    pub file_sha256: String,
+    /// How often it was uploaded, or may have been.
+    pub uploads: u32,
+    /// How often it was processed, or may have been.
+    pub processes: u32,
+    /// The rows, in the order of the file.
+    pub row_list: Vec<BatchRowShown>,
+}
+
+/// One row of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRowShown {
+    /// Its line in the file; the header is line 1.
+    pub line: u64,
+    /// Its line in what was submitted.
+    pub input_line: u64,
+    /// What it does: `PURCHASE`, `CAPTURE`, ...
+    pub command: String,
+    /// The order.
+    pub merchant_reference: String,
+    /// In the currency's smallest unit.
+    pub amount: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// The provider's id of the order.
+    pub fort_id: Option<String>,
+    /// `waiting`, `done`, `declined`, `open` or `unknown`.
+    pub fate: String,
+    /// The code that said so.
+    pub code: Option<String>,
+}
+
+impl Service {
+    /// Answers what is asked about batches.
+    pub async fn batch(&self, request: BatchRequest) -> Answer<BatchAnswer> {
+        self.host.batch(request).await
+    }
+}
+
+/// A batch's answer that is not of the sort that was asked for.
+pub fn unexpected() -> Problem {
+    let remedy = "is the daemon of another version? restart it after an upgrade";
+    Problem::new(super::problem::Cause::Internal, "the answer is about something else", remedy)
+}

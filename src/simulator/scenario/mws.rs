@@ -1,0 +1,115 @@
+//! The `[[mws]]` sections: how the pretend MWS behaves towards one account where its manual leaves a choice.
+//!
+//! Owns: their keys and checks. Must never know: what the provider makes of them.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::super::amazon_pay_mws::{MwsBatchHabits, MwsHabits, MwsServiceStatus};
+use super::check::Findings;
+use super::written::Seconds;
+use super::{Account, Api};
+
+/// How the pretend MWS behaves towards one account.
+#[derive(Debug, Clone)]
+pub struct MwsConduct {
+    /// The account's name.
+    pub account: String,
+    /// Delays, shares and quotas.
+    pub habits: MwsHabits,
+    /// What `GetServiceStatus` says, from and until so long after the start.
+    pub service_status: Vec<(Duration, Option<Duration>, MwsServiceStatus)>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenMws {
+    account: String,
+    #[serde(default)]
+    service_status: Vec<WrittenStatus>,
+    authorization_delay_s: Option<Seconds>,
+    late_capture_delay_s: Option<Seconds>,
+    refund_delay_s: Option<Seconds>,
+    hourly_quota: Option<u32>,
+    is_answer_varied: Option<bool>,
+    agreement_monthly_limit: Option<u32>,
+    feed_take_in_s: Option<Seconds>,
+    feed_processing_s: Option<Seconds>,
+    feed_execution_s: Option<Seconds>,
+    feed_list_lag_s: Option<Seconds>,
+    missing_row_share: Option<f64>,
+    repeated_row_share: Option<f64>,
+    row_without_id_share: Option<f64>,
+    report_delay_s: Option<Seconds>,
+    unnamed_report_share: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenStatus {
+    status: String,
+    from_s: Option<Seconds>,
+    to_s: Option<Seconds>,
+}
+
+pub(super) fn conduct(written: WrittenMws, accounts: &[Account], findings: &mut Findings<'_>) -> MwsConduct {
+    let known = accounts.iter().find(|account| account.name == written.account);
+    if known.is_none_or(|account| account.api != Api::AmazonPayMws) {
+        let problem = format!("`{}` is no declared account of amazon-pay-mws", written.account);
+        findings.add("account", problem, "name one that is declared above");
+    }
+    for (key, share) in [
+        ("missing_row_share", written.missing_row_share),
+        ("repeated_row_share", written.repeated_row_share),
+        ("row_without_id_share", written.row_without_id_share),
+        ("unnamed_report_share", written.unnamed_report_share),
+    ] {
+        findings.share(key, share.unwrap_or_default());
+    }
+    let statuses: Vec<_> =
+        written.service_status.iter().filter_map(|status| service_status(status, findings)).collect();
+    MwsConduct { habits: habits(&written), account: written.account, service_status: statuses }
+}
+
+fn service_status(
+    written: &WrittenStatus,
+    findings: &mut Findings<'_>,
+) -> Option<(Duration, Option<Duration>, MwsServiceStatus)> {
+    let status = MwsServiceStatus::of(&written.status);
+    if status.is_none() {
+        let problem = format!("`{}` is no status", written.status);
+        findings.add("service_status", problem, "write GREEN, GREEN_I, YELLOW or RED");
+    }
+    let from = written.from_s.map_or(Duration::ZERO, |seconds| seconds.0);
+    let until = written.to_s.map(|seconds| seconds.0);
+    if until.is_some_and(|until| until <= from) {
+        findings.add("service_status", "the time ends before it begins", "write a to_s above from_s");
+    }
+    Some((from, until, status?))
+}
+
+fn habits(written: &WrittenMws) -> MwsHabits {
+    let usual = MwsHabits::default();
+    let time = |given: Option<Seconds>, usual: Duration| given.map_or(usual, |seconds| seconds.0);
+    let batch = usual.batch.clone();
+    MwsHabits {
+        authorization_delay: time(written.authorization_delay_s, usual.authorization_delay),
+        late_capture_delay: time(written.late_capture_delay_s, usual.late_capture_delay),
+        refund_delay: time(written.refund_delay_s, usual.refund_delay),
+        hourly_quota: written.hourly_quota.or(usual.hourly_quota),
+        is_answer_varied: written.is_answer_varied.unwrap_or(usual.is_answer_varied),
+        agreement_monthly_limit: written.agreement_monthly_limit.unwrap_or(usual.agreement_monthly_limit),
+        batch: MwsBatchHabits {
+            take_in: time(written.feed_take_in_s, batch.take_in),
+            processing: time(written.feed_processing_s, batch.processing),
+            execution: time(written.feed_execution_s, batch.execution),
+            list_lag: time(written.feed_list_lag_s, batch.list_lag),
+            missing_row_share: written.missing_row_share.unwrap_or(batch.missing_row_share),
+            repeated_row_share: written.repeated_row_share.unwrap_or(batch.repeated_row_share),
+            row_without_id_share: written.row_without_id_share.unwrap_or(batch.row_without_id_share),
+            report_delay: time(written.report_delay_s, batch.report_delay),
+            unnamed_report_share: written.unnamed_report_share.unwrap_or(batch.unnamed_report_share),
+        },
+    }
+}

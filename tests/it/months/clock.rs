@@ -1,0 +1,116 @@
+//! Time that outlives the daemon: each of its lives has a runtime of its own, the world has one time.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reconciled::clock::{Clock, Sleep};
+
+/// The world's time: what has passed in earlier lives and in this one.
+#[derive(Debug)]
+pub struct WorldTime {
+    origin: Timestamp,
+    before_ns: AtomicU64,
+    life: Mutex<Option<tokio::time::Instant>>,
+    skew_s: AtomicI64,
+}
+
+impl WorldTime {
+    pub fn starting_at(origin: Timestamp) -> Arc<WorldTime> {
+        Arc::new(WorldTime {
+            origin,
+            before_ns: AtomicU64::new(0),
+            life: Mutex::new(None),
+            skew_s: AtomicI64::new(0),
+        })
+    }
+
+    /// Since the world began.
+    pub fn elapsed(&self) -> Duration {
+        let life = *self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = Duration::from_nanos(self.before_ns.load(Ordering::SeqCst));
+        before + life.map_or(Duration::ZERO, |began| began.elapsed())
+    }
+
+    /// The true time.
+    pub fn now(&self) -> Timestamp {
+        self.at(self.elapsed())
+    }
+
+    pub fn at(&self, elapsed: Duration) -> Timestamp {
+        self.origin + SignedDuration::try_from(elapsed).expect("a simulated time is short")
+    }
+
+    /// A life begins; call it inside its runtime.
+    pub fn begin(&self) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::time::Instant::now());
+    }
+
+    /// A life ends: time stands still until the next, but for [`WorldTime::pass`].
+    pub fn end(&self) {
+        let elapsed = self.elapsed();
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.before_ns.store(u64::try_from(elapsed.as_nanos()).expect("short"), Ordering::SeqCst);
+    }
+
+    /// Time passes while nobody lives.
+    pub fn pass(&self, time: Duration) {
+        self.before_ns.fetch_add(u64::try_from(time.as_nanos()).expect("short"), Ordering::SeqCst);
+    }
+
+    /// The daemon's wall clock is wrong by so much from now on.
+    pub fn set_skew(&self, skew_s: i64) {
+        self.skew_s.store(skew_s, Ordering::SeqCst);
+    }
+
+    /// What the daemon's wall clock shows at the true time `at`.
+    pub fn wall(&self) -> Timestamp {
+        self.now() + SignedDuration::from_secs(self.skew_s.load(Ordering::SeqCst))
+    }
+}
+
+fn sleep(duration: Duration) -> Sleep {
+    Box::pin(tokio::time::sleep(duration))
+}
+
+/// The provider's clock: right, and never interrupted.
+#[derive(Debug)]
+pub struct TrueClock(pub Arc<WorldTime>);
+
+impl Clock for TrueClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+    fn sleep(&self, duration: Duration) -> Sleep {
+        sleep(duration)
+    }
+}
+
+/// The clock of one life of the daemon: its wall time may jump, its monotonic time begins anew.
+#[derive(Debug)]
+pub struct HostClock {
+    time: Arc<WorldTime>,
+    began: Duration,
+}
+
+impl HostClock {
+    pub fn new(time: &Arc<WorldTime>) -> HostClock {
+        HostClock { began: time.elapsed(), time: Arc::clone(time) }
+    }
+}
+
+impl Clock for HostClock {
+    fn now(&self) -> Timestamp {
+        self.time.wall()
+    }
+    fn monotonic(&self) -> Duration {
+        self.time.elapsed().saturating_sub(self.began)
+    }
+    fn sleep(&self, duration: Duration) -> Sleep {
+        sleep(duration)
+    }
+}

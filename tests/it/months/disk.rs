@@ -1,0 +1,167 @@
+//! The machine's disk under a fuse: it may fail a write or a sync, and knows what a power cut leaves.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reconciled::store::disk::{Disk, DiskFile, MachineDisk};
+
+use tokio::sync::Notify;
+
+use super::fuse::Fuse;
+
+/// What a disk does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The write fails after this share of its bytes, in thousandths.
+    Write { kept_permille: u64 },
+    /// The sync fails; the bytes are there until the power goes.
+    Sync,
+}
+
+#[derive(Debug)]
+struct Inner {
+    fuse: Fuse,
+    fault: Option<Fault>,
+    /// Operations of the faulty sort until one fails.
+    left: AtomicI64,
+    has_failed: AtomicBool,
+    failed: Notify,
+    /// Bytes of each file that survive a power cut.
+    synced: Mutex<HashMap<PathBuf, u64>>,
+}
+
+/// One life's view of the disk.
+#[derive(Debug, Clone)]
+pub struct FatefulDisk(Arc<Inner>);
+
+impl FatefulDisk {
+    pub fn new(fuse: Fuse, fault: Option<(Fault, u64)>) -> FatefulDisk {
+        FatefulDisk(Arc::new(Inner {
+            fuse,
+            fault: fault.map(|(fault, _)| fault),
+            left: AtomicI64::new(fault.map_or(0, |(_, after)| i64::try_from(after).unwrap_or(i64::MAX))),
+            has_failed: AtomicBool::new(false),
+            failed: Notify::new(),
+            synced: Mutex::default(),
+        }))
+    }
+
+    /// Waits until it fails.
+    pub async fn failure(&self) {
+        if !self.0.has_failed.load(Ordering::SeqCst) {
+            self.0.failed.notified().await;
+        }
+    }
+
+    /// Takes from every file of the journal what a power cut takes: all that was not synced, but for a
+    /// share of it in thousandths that happened to be written.
+    pub fn cut_power(&self, journal: &Path, kept_permille: u64) -> io::Result<()> {
+        let synced = self.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in std::fs::read_dir(journal)? {
+            let path = entry?.path();
+            // A file that this life never wrote to was synced by an earlier one.
+            let Some(safe) = synced.get(&path) else { continue };
+            let length = std::fs::metadata(&path)?.len();
+            let kept = safe + length.saturating_sub(*safe) * kept_permille / 1000;
+            std::fs::OpenOptions::new().write(true).open(&path)?.set_len(kept)?;
+        }
+        Ok(())
+    }
+
+    fn fails(&self, is_sync: bool) -> bool {
+        let concerns =
+            matches!((self.0.fault, is_sync), (Some(Fault::Sync), true) | (Some(Fault::Write { .. }), false));
+        let fails = concerns && self.0.left.fetch_sub(1, Ordering::SeqCst) == 0;
+        if fails {
+            self.0.has_failed.store(true, Ordering::SeqCst);
+            self.0.failed.notify_one();
+        }
+        fails
+    }
+
+    /// What is on the disk before this life touches it is safe.
+    fn remember(&self, path: &Path) -> io::Result<()> {
+        let length = std::fs::metadata(path).map_or(0, |data| data.len());
+        let mut synced = self.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        synced.entry(path.to_owned()).or_insert(length);
+        Ok(())
+    }
+}
+
+impl Disk for FatefulDisk {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        MachineDisk.create_folder(folder)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        MachineDisk.list(folder)
+    }
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        MachineDisk.length(path)
+    }
+    fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        MachineDisk.read(path, offset, most)
+    }
+    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.0.fuse.disk_step()?;
+        self.remember(path)?;
+        let file = MachineDisk.append_to(path)?;
+        Ok(Box::new(FatefulFile { file, path: path.to_owned(), disk: self.clone() }))
+    }
+    fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        self.0.fuse.disk_step()?;
+        MachineDisk.truncate(path, length)?;
+        self.0.synced.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), length);
+        Ok(())
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.fuse.disk_step()?;
+        MachineDisk.remove(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.fuse.disk_step()?;
+        MachineDisk.rename(from, to)
+    }
+    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+        self.0.fuse.disk_step()
+    }
+    fn free_bytes(&self, _folder: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+}
+
+#[derive(Debug)]
+struct FatefulFile {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    disk: FatefulDisk,
+}
+
+impl DiskFile for FatefulFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.disk.0.fuse.disk_step()?;
+        if self.disk.fails(false) {
+            let Some(Fault::Write { kept_permille }) = self.disk.0.fault else { unreachable!() };
+            let kept = bytes.len() * usize::try_from(kept_permille).unwrap_or(0) / 1000;
+            self.file.append(&bytes[..kept])?;
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left"));
+        }
+        self.file.append(bytes)?;
+        self.disk.0.fuse.disk_step()
+    }
+
+    /// The real sync is left out: it costs a life's time, and the power is cut by us alone.
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.0.fuse.disk_step()?;
+        if self.disk.fails(true) {
+            return Err(io::Error::other("the disk did not sync"));
+        }
+        let length = MachineDisk.length(&self.path)?;
+        let mut synced = self.disk.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        synced.insert(self.path.clone(), length);
+        drop(synced);
+        self.disk.0.fuse.disk_step()
+    }
+}

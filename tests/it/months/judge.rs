@@ -1,0 +1,365 @@
+//! The judge: from what was seen on the wire and what is left at the end, everything that is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::log::{Entry, Event, Reading};
+use super::model::{Beliefs, Life, is_decline, is_final, is_resting, may_follow};
+use super::plan::Plan;
+use super::reports;
+use super::world::Remains;
+
+/// What follows an answer within this time of it may not have been written down before a crash.
+const NEAR: Duration = Duration::from_secs(5);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What the wire tells about one object.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub acknowledged_at: Option<(Duration, Timestamp)>,
+    pub beliefs: Beliefs,
+    /// When its end was seen for certain: since the world began, and by the daemon's clock.
+    pub ended: Option<(Duration, Timestamp)>,
+    /// All good answers with its last state: the moments by the daemon's clock at which it may have ended.
+    pub ends: Vec<Timestamp>,
+    /// Something was wrong with an answer since the last good one.
+    is_doubtful: bool,
+    /// Failures in a row that are not throttling; none once a crash makes them uncertain.
+    failures: Option<u32>,
+    last_answer_at: Duration,
+    keys: BTreeSet<String>,
+    accepted_at: Vec<Duration>,
+    is_said: bool,
+}
+
+/// Judges one world.
+pub fn judge(plan: &Plan, remains: &Remains) -> Vec<String> {
+    let mut bench = Bench::new(plan, remains);
+    for (position, entry) in bench.entries.clone().iter().enumerate() {
+        bench.hear(position, entry);
+    }
+    bench.conclude();
+    let mut wrong = remains.wrong.clone();
+    wrong.extend(bench.wrong);
+    wrong.extend(reports::judge(remains, &bench.seen));
+    wrong
+}
+
+struct Bench<'a> {
+    plan: &'a Plan,
+    remains: &'a Remains,
+    entries: Vec<Entry>,
+    /// When the daemon ended badly.
+    crashes: Vec<Duration>,
+    places: BTreeMap<String, usize>,
+    seen: Vec<Seen>,
+    /// Since when and until when no request of an operation may leave, by the provider's wish.
+    holds: BTreeMap<(String, String), (Duration, Duration)>,
+    /// Children that their parents have certainly shown.
+    is_found: BTreeSet<usize>,
+    wrong: Vec<String>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(plan: &'a Plan, remains: &'a Remains) -> Bench<'a> {
+        let entries = remains.log.entries();
+        let crashes = entries.iter().filter(|entry| matches!(entry.event, Event::Ended { was_crash: true }));
+        Bench {
+            plan,
+            crashes: crashes.map(|entry| entry.at).collect(),
+            entries: entries.clone(),
+            places: remains.lives.iter().enumerate().map(|(place, life)| (life.id.clone(), place)).collect(),
+            seen: vec![Seen { failures: Some(0), ..Seen::default() }; remains.lives.len()],
+            holds: BTreeMap::new(),
+            is_found: BTreeSet::new(),
+            remains,
+            wrong: Vec::new(),
+        }
+    }
+
+    fn is_crash_near(&self, at: Duration) -> bool {
+        self.crashes.iter().any(|crash| at <= *crash && *crash <= at + NEAR)
+    }
+
+    fn blame(&mut self, at: Duration, place: usize, what: impl std::fmt::Display) {
+        let life = &self.remains.lives[place];
+        let course: Vec<String> =
+            life.course.iter().map(|(from, state, _)| format!("{state}@{}s", from.as_secs())).collect();
+        self.wrong.push(format!(
+            "{}/{}/{} ({}) at {}s: {what}",
+            life.account,
+            life.kind,
+            life.id,
+            course.join(" "),
+            at.as_secs()
+        ));
+    }
+
+    fn hear(&mut self, _position: usize, entry: &Entry) {
+        let at = entry.at;
+        match &entry.event {
+            Event::Acknowledged { lives } => {
+                for life in lives {
+                    self.seen[*life].acknowledged_at.get_or_insert((at, entry.wall));
+                }
+            }
+            Event::Asked { id, operation } => self.asked(at, id, operation),
+            Event::Answered { id, operation, made, reading } => {
+                let Some(place) = self.places.get(id).copied() else { return };
+                let account = self.remains.lives[place].account.clone();
+                if let Reading::Throttled { retry_after: Some(wait) } = reading
+                    && !self.is_crash_near(at)
+                {
+                    let (_, until) =
+                        self.holds.get(&(account.clone(), operation.clone())).copied().unwrap_or_default();
+                    self.holds.insert((account, operation.clone()), (at, until.max(at + *wait)));
+                }
+                self.answered(place, entry, *made, reading);
+            }
+            Event::Told { key, kind, id, is_accepted } => self.told(at, key, kind, id, *is_accepted),
+            Event::Said { text, is_accepted } => {
+                if *is_accepted && text.contains("declined") {
+                    for (id, place) in &self.places {
+                        self.seen[*place].is_said |= text.contains(id.as_str());
+                    }
+                }
+            }
+            Event::Counted { life, failures } => self.counted(at, *life, *failures),
+            Event::Ended { was_crash: true } => {
+                self.holds.clear();
+                for seen in &mut self.seen {
+                    seen.failures = None;
+                }
+            }
+            Event::Started | Event::Ended { .. } => {}
+        }
+    }
+
+    fn asked(&mut self, at: Duration, id: &str, operation: &str) {
+        let Some(place) = self.places.get(id).copied() else {
+            // A child that the provider made by itself, found through its parent.
+            if !self.remains.provider_ids.contains(id) {
+                self.wrong.push(format!("asks about {id}, which nobody knows"));
+            }
+            return;
+        };
+        if let Some((ended_at, _)) = self.seen[place].ended {
+            self.blame(at, place, format!("asked about after its end was seen at {}s", ended_at.as_secs()));
+        }
+        let account = self.remains.lives[place].account.clone();
+        let (since, until) = self.holds.get(&(account, operation.to_owned())).copied().unwrap_or_default();
+        // Some had leave to go when the wish came.
+        if since + Duration::from_secs(1) < at && at + Duration::from_millis(10) < until {
+            self.blame(
+                at,
+                place,
+                format!("asked although the provider wants a pause until {}s", until.as_secs()),
+            );
+        }
+    }
+
+    fn answered(&mut self, place: usize, entry: &Entry, made: Duration, reading: &Reading) {
+        let at = entry.at;
+        let is_certain = !self.is_crash_near(at);
+        let life = &self.remains.lives[place];
+        let seen = &mut self.seen[place];
+        seen.last_answer_at = at;
+        let Reading::Good { is_own_type, has_own_id, state, reason } = reading else {
+            if !matches!(reading, Reading::Throttled { .. }) {
+                seen.is_doubtful = true;
+                seen.failures = seen.failures.map(|failures| failures + 1);
+            }
+            return;
+        };
+        let (true_state, true_reason) = life.at(made);
+        let is_true = *has_own_id && state == true_state;
+        let is_whole = is_true && *is_own_type && reason.as_deref() == true_reason;
+        let before = seen.beliefs.clone();
+        if is_true {
+            // A wrong reason or type may be believed or not; a right answer must be.
+            seen.beliefs.see(life.kind, state, is_certain && is_whole);
+            if is_final(life.kind, state) {
+                seen.ends.push(entry.wall);
+            }
+            self.find_child(place, entry, is_certain);
+        }
+        let (life, seen) = (&self.remains.lives[place], &mut self.seen[place]);
+        if !is_whole {
+            seen.is_doubtful = true;
+            seen.failures = seen.failures.map(|failures| failures + 1);
+            return;
+        }
+        let follows =
+            before.0.iter().all(|from| from.as_deref().is_none_or(|from| may_follow(life.kind, from, state)));
+        seen.is_doubtful = !follows;
+        if is_certain {
+            seen.failures = Some(0);
+        }
+        if is_certain && follows && is_final(life.kind, state) {
+            seen.ended.get_or_insert((at, entry.wall));
+        }
+    }
+
+    /// A sight of a parent makes its child known; an uncertain one does not yet promise it.
+    fn find_child(&mut self, place: usize, entry: &Entry, is_certain: bool) {
+        let Some(child) = self.remains.lives.iter().position(|other| other.parent == Some(place)) else {
+            return;
+        };
+        if self.is_found.insert(child) {
+            self.seen[child].acknowledged_at = Some((entry.at, entry.wall));
+        }
+        if !is_certain {
+            self.is_found.remove(&child);
+        }
+    }
+
+    fn told(&mut self, at: Duration, key: &str, kind: &str, id: &str, is_accepted: bool) {
+        if kind != "declined" {
+            return;
+        }
+        let Some(place) = self.places.get(id).copied() else {
+            self.wrong.push(format!("tells of a decline of {id}, which nobody enrolled"));
+            return;
+        };
+        if !self.remains.lives[place].may_be("Declined") {
+            self.blame(at, place, "a decline is told that never was");
+        }
+        self.seen[place].keys.insert(key.to_owned());
+        if self.seen[place].keys.len() > 1 {
+            self.blame(at, place, "its decline is told under a second key");
+        }
+        if is_accepted {
+            if let Some(before) = self.seen[place].accepted_at.last().copied()
+                && !self.is_crash_near(before)
+            {
+                self.blame(at, place, format!("its decline, taken at {}s, is told again", before.as_secs()));
+            }
+            self.seen[place].accepted_at.push(at);
+        }
+    }
+
+    /// Failures in a row are those that the wire shows: throttling is none.
+    fn counted(&mut self, at: Duration, place: usize, failures: u32) {
+        let seen = &self.seen[place];
+        if let Some(known) = seen.failures
+            && seen.last_answer_at + NEAR < at
+            && failures > known
+        {
+            self.blame(
+                at,
+                place,
+                format!("{failures} failures in a row are held against it, there were {known}"),
+            );
+        }
+    }
+
+    /// The longest that an end may stay unseen after it came, with all well.
+    fn patience(&self, life: &Life, seen: &Seen) -> Duration {
+        let interval = |hours: u64| HOUR * u32::try_from(hours).unwrap_or(1) * 106 / 100;
+        let resting = life.course.iter().any(|(_, state, _)| is_resting(state));
+        let mut longest = HOUR * 106 / 100;
+        if resting {
+            longest = longest.max(interval(self.plan.resting_h));
+        }
+        let is_illegal = life.course.windows(2).any(|pair| !may_follow(life.kind, &pair[0].1, &pair[1].1));
+        let was_ill = life.settled_from() < self.remains.calm_at + HOUR * 12;
+        if is_illegal || seen.is_doubtful || was_ill {
+            longest = longest.max(interval(self.plan.quarantine_h));
+        }
+        // A hold, a closed gate, a clock that was an hour ahead when it decided: only after troubles.
+        let troubles = if was_ill { HOUR * 2 + HOUR / 2 } else { HOUR / 12 };
+        longest + troubles
+    }
+
+    fn conclude(&mut self) {
+        if self.remains.over_quota > 0 {
+            self.wrong.push(format!("{} requests above the quota", self.remains.over_quota));
+        }
+        let ended_at = self.remains.ended_at;
+        for place in 0..self.seen.len() {
+            let life = self.remains.lives[place].clone();
+            let seen = self.seen[place].clone();
+            if seen.acknowledged_at.is_none() {
+                self.blame(ended_at, place, "was never taken, however long the calm");
+                continue;
+            }
+            let kept = self.remains.kept.get(place).cloned().flatten();
+            let Some((record, history)) = kept else {
+                self.blame(ended_at, place, "is lost");
+                continue;
+            };
+            if !seen.beliefs.may_be(record.state()) {
+                let why =
+                    format!("is held for {:?}, what was seen allows {:?}", record.state(), seen.beliefs.0);
+                self.blame(ended_at, place, why);
+            }
+            self.conclude_end(place, &life, &seen, &record);
+            let problems = super::history::judge(&life, &record, &history);
+            for problem in problems {
+                self.blame(ended_at, place, problem);
+            }
+            self.conclude_decline(place, &seen, record.state().unwrap_or_default());
+        }
+    }
+
+    fn conclude_end(
+        &mut self,
+        place: usize,
+        life: &Life,
+        seen: &Seen,
+        record: &reconciled::payments::record::Record,
+    ) {
+        let ended_at = self.remains.ended_at;
+        let last = life.last_state();
+        let held_for = seen.beliefs.certain().unwrap_or(last).to_owned();
+        if !is_final(life.kind, last) {
+            if record.due_at.is_none() {
+                self.blame(ended_at, place, "is not watched any more, and has not ended");
+            }
+            return;
+        }
+        if held_for != last {
+            // An end that cannot follow: set apart, and watched.
+            let cause = record.quarantine.as_ref().map(|quarantine| quarantine.cause.as_str());
+            if cause != Some("impossible-move") || record.due_at.is_none() {
+                self.blame(ended_at, place, format!("an impossible move was taken as {cause:?}"));
+            }
+            return;
+        }
+        if record.due_at.is_some() || record.state() != Some(last) || record.quarantine.is_some() {
+            let why = format!(
+                "has ended and is held for {:?}, due {:?}, set apart {:?}",
+                record.state(),
+                record.due_at,
+                record.quarantine.as_ref().map(|quarantine| &quarantine.cause)
+            );
+            self.blame(ended_at, place, why);
+            return;
+        }
+        let Some((first_seen, _)) = seen.ended else { return };
+        let since = life.settled_from().max(self.remains.calm_at);
+        let bound = since + self.patience(life, seen);
+        if first_seen > bound {
+            let late = first_seen.saturating_sub(since).as_secs() / 60;
+            self.blame(first_seen, place, format!("its end was seen {late} minutes after it could be"));
+        }
+    }
+
+    fn conclude_decline(&mut self, place: usize, seen: &Seen, state: &str) {
+        let ended_at = self.remains.ended_at;
+        if !is_decline(state) {
+            if !seen.accepted_at.is_empty() {
+                self.blame(ended_at, place, "a decline is told of what is not declined");
+            }
+            return;
+        }
+        if seen.accepted_at.is_empty() {
+            self.blame(ended_at, place, "its decline never reached the back office");
+        }
+        if !seen.is_said {
+            self.blame(ended_at, place, "its decline never reached the room");
+        }
+    }
+}

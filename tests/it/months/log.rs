@@ -1,0 +1,64 @@
+//! What an observer on the wire and beside the shop saw, in order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// What an answer said, read without any code of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Status 200 and a whole body.
+    Good { is_own_type: bool, has_own_id: bool, state: String, reason: Option<String> },
+    /// "Too many", with the wait that it asks for.
+    Throttled { retry_after: Option<Duration> },
+    /// "No such object."
+    NotFound,
+    /// Anything else, or nothing.
+    Bad,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The shop was told that these are watched (indexes of lives).
+    Acknowledged { lives: Vec<usize> },
+    /// A poll left the daemon.
+    Asked { id: String, operation: String },
+    /// Its answer reached the daemon; the provider made it at `made`.
+    Answered { id: String, operation: String, made: Duration, reading: Reading },
+    /// A message left for the back office, with its key; what came of it.
+    Told { key: String, kind: String, id: String, is_accepted: bool },
+    /// A message left for the room.
+    Said { text: String, is_accepted: bool },
+    /// The store holds this number of failures in a row against an object (an index of lives).
+    Counted { life: usize, failures: u32 },
+    /// The daemon is up.
+    Started,
+    /// The daemon is gone.
+    Ended { was_crash: bool },
+}
+
+/// An event with its times.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Since the world began.
+    pub at: Duration,
+    /// On the daemon's wall clock.
+    pub wall: Timestamp,
+    pub event: Event,
+}
+
+/// All that was seen.
+#[derive(Debug, Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<Entry>>>);
+
+impl Log {
+    pub fn add(&self, at: Duration, wall: Timestamp, event: Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Entry { at, wall, event });
+    }
+
+    pub fn entries(&self) -> Vec<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

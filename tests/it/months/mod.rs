@@ -1,0 +1,120 @@
+//! Simulated months: one seed rules a whole world in manual time, and an independent judge says what is wrong.
+//!
+//! The daemon is the real one, with its store on a real folder, its polls, its outbox, its reports and its
+//! budgets. Around it everything is made up from the seed: the provider and its objects, faults, a network, a
+//! disk that fails, kills and power cuts at any effect on the outside, a wall clock that jumps, nights on
+//! which the clocks change. First things go wrong; then nothing does, until all is settled; then the judge
+//! compares what is left with what an observer on the wire saw (`judge`, which knows no code of ours for
+//! payments).
+//!
+//! In reading order: `plan` (what a seed decides), `setting`, `clock`, `fuse` (the moment of a crash), `disk`,
+//! `wire`, `log` (what is observed), `world` (the lives), `model`, `judge`, `history`, `reports`.
+//!
+//! The same seed brings the same world, but for one thing: the blocking pool's answers meet the other ready
+//! tasks in an order that the machine decides. A failure that hangs on that order may need several runs.
+
+mod clock;
+mod disk;
+mod fuse;
+mod history;
+mod judge;
+mod log;
+mod model;
+pub mod plan;
+mod reports;
+mod setting;
+mod wire;
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use plan::Plan;
+
+/// A world that was run and judged.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// Time that passed in it.
+    pub simulated: Duration,
+    /// Everything that is wrong; empty when all is well.
+    pub wrong: Vec<String>,
+}
+
+/// Runs and judges a plan.
+pub fn run(plan: &Plan) -> Verdict {
+    let remains = world::run(plan);
+    Verdict { simulated: remains.ended_at, wrong: judge::judge(plan, &remains) }
+}
+
+/// The smallest plan found, within so many attempts, in which something is still wrong; with what it is.
+pub fn shrink(plan: &Plan, wrong: &[String], attempts: usize) -> (Plan, Vec<String>) {
+    let (mut smallest, mut shown) = (plan.clone(), wrong.to_vec());
+    let mut left = attempts;
+    'smaller: loop {
+        for candidate in smallest.smaller() {
+            if left == 0 {
+                break 'smaller;
+            }
+            left -= 1;
+            let verdict = run(&candidate);
+            if !verdict.wrong.is_empty() {
+                (smallest, shown) = (candidate, verdict.wrong);
+                continue 'smaller;
+            }
+        }
+        break;
+    }
+    (smallest, shown)
+}
+
+/// What many seeds came to.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    pub worlds: u64,
+    pub simulated: Duration,
+    /// Seeds in which something is wrong, with what.
+    pub failed: Vec<(u64, Vec<String>)>,
+}
+
+impl Sweep {
+    /// Runs seeds on `threads` threads, until all are done or `most_failed` have failed.
+    pub fn run(seeds: std::ops::Range<u64>, threads: usize, most_failed: usize) -> Sweep {
+        let next = AtomicU64::new(seeds.start);
+        let sweep = Mutex::new(Sweep::default());
+        let work = || loop {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            if seed >= seeds.end || sweep.lock().expect("nobody panics").failed.len() >= most_failed {
+                return;
+            }
+            let verdict = run(&Plan::of(seed));
+            let mut sweep = sweep.lock().expect("nobody panics");
+            sweep.worlds += 1;
+            sweep.simulated += verdict.simulated;
+            if !verdict.wrong.is_empty() {
+                sweep.failed.push((seed, verdict.wrong));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(work);
+            }
+        });
+        sweep.into_inner().expect("nobody panics")
+    }
+
+    /// Days that passed in all worlds together.
+    pub fn simulated_days(&self) -> f64 {
+        self.simulated.as_secs_f64() / 86_400.0
+    }
+}
+
+/// A failing seed for people: its number, what is wrong, and the smallest world that still shows something.
+pub fn story(seed: u64, wrong: &[String], attempts: usize) -> String {
+    let (plan, shown) = shrink(&Plan::of(seed), wrong, attempts);
+    format!(
+        "seed {seed}:\n  {}\nthe smallest world found in which something is wrong:\n{plan:#?}\n  {}",
+        wrong.join("\n  "),
+        shown.join("\n  ")
+    )
+}

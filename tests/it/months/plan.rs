@@ -1,0 +1,352 @@
+//! What a seed decides: merchants, objects and their fates, faults, crashes, clocks.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reconciled::simulator::fault::{Fault, FaultKind};
+use reconciled::simulator::provider::Random;
+
+use super::disk;
+
+/// Everything that is to happen in one world.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub start: Timestamp,
+    pub zone: &'static str,
+    pub is_sandbox: bool,
+    pub resting_h: u64,
+    pub quarantine_h: u64,
+    pub has_early_looks: bool,
+    pub batches: Vec<Batch>,
+    pub faults: Vec<Fault>,
+    pub chat_failure_share: f64,
+    pub chat_throttled_share: f64,
+    pub lives: Vec<LifePlan>,
+    pub jumps: Vec<(Duration, i64)>,
+    /// From here on nothing goes wrong any more.
+    pub calm_at: Duration,
+}
+
+/// Objects that a shop enrols together.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub at: Duration,
+    pub objects: Vec<Sprout>,
+}
+
+/// One object to be.
+#[derive(Debug, Clone)]
+pub struct Sprout {
+    pub account: &'static str,
+    /// As the simulator plants it.
+    pub kind: &'static str,
+    pub steps: Vec<(Duration, &'static str, Option<&'static str>)>,
+    pub amount: String,
+    pub currency: &'static str,
+    pub invisible_for: Duration,
+    /// Enrolled by its parent only.
+    pub is_child: bool,
+}
+
+/// One life of the daemon while things go wrong.
+#[derive(Debug, Clone)]
+pub struct LifePlan {
+    pub lasts: Duration,
+    /// It ends at this effect on the outside, if that comes first.
+    pub effects: Option<u64>,
+    pub disk: Option<(disk::Fault, u64)>,
+    pub end: End,
+    pub down_for: Duration,
+}
+
+/// How a life ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It is asked to stop.
+    Stop,
+    /// It is killed; `has_old_index`: of the index only what was there at its start has reached the disk.
+    Kill { has_old_index: bool },
+    /// The power is cut: of the journal what was synced remains, and a share of the rest.
+    PowerCut { kept_permille: u64 },
+}
+
+impl End {
+    pub fn is_crash(self) -> bool {
+        self != End::Stop
+    }
+}
+
+pub const V2: &str = "shop";
+pub const MWS: &str = "old-shop";
+
+/// Days on which something is the matter with the calendar, and ordinary ones.
+const STARTS: &[(&str, &str)] = &[
+    ("Europe/Berlin", "2027-03-27T20:00:00Z"),
+    ("Europe/Berlin", "2027-10-30T19:00:00Z"),
+    ("America/New_York", "2027-03-13T23:00:00Z"),
+    ("America/New_York", "2027-11-06T23:30:00Z"),
+    ("America/Los_Angeles", "2028-02-28T20:00:00Z"),
+    ("Europe/London", "2028-02-28T18:00:00Z"),
+    ("Asia/Tokyo", "2027-12-31T10:00:00Z"),
+    ("Australia/Lord_Howe", "2027-04-03T06:00:00Z"),
+    ("America/Havana", "2027-03-13T22:00:00Z"),
+    ("Asia/Kolkata", "2027-06-15T06:00:00Z"),
+    ("Etc/UTC", "2027-01-15T06:00:00Z"),
+    ("Pacific/Chatham", "2027-09-25T06:00:00Z"),
+];
+
+type Steps = &'static [(u64, u64, &'static str, Option<&'static str>)];
+
+/// Fates: kind in the simulator, how often (a weight), steps with the shortest and longest delay in minutes.
+const V2_FATES: &[(&str, u64, Steps)] = &[
+    ("authorization", 4, &[(1, 1300, "Authorized", None), (5, 900, "Captured", None)]),
+    ("authorization", 3, &[(1, 1400, "Declined", Some("HardDeclined"))]),
+    ("authorization", 1, &[(1, 1400, "Declined", Some("TransactionTimedOut"))]),
+    ("authorization", 1, &[(10, 600, "Canceled", Some("MerchantCanceled"))]),
+    ("authorization", 1, &[(10, 600, "Authorized", None), (10, 900, "Canceled", Some("BuyerCanceled"))]),
+    (
+        "authorization",
+        2,
+        &[
+            (1, 300, "Authorized", None),
+            (1, 600, "CaptureInitiated", None),
+            (1, 900, "Declined", Some("AmazonRejected")),
+        ],
+    ),
+    ("authorization", 1, &[]),
+    // A step back, which the manual does not know.
+    (
+        "authorization",
+        2,
+        &[
+            (1, 300, "Authorized", None),
+            (60, 600, "AuthorizationInitiated", None),
+            (60, 900, "Captured", None),
+        ],
+    ),
+    ("capture", 3, &[(1, 1400, "Captured", None)]),
+    ("capture", 2, &[(1, 1400, "Declined", Some("ProcessingFailure"))]),
+    // An end that cannot follow.
+    ("capture", 2, &[(80, 900, "Canceled", Some("MerchantCanceled"))]),
+    ("refund", 3, &[(1, 1800, "Refunded", None)]),
+    ("refund", 3, &[(1, 1800, "Declined", Some("AmazonRejected"))]),
+];
+
+const MWS_FATES: &[(&str, u64, Steps)] = &[
+    ("authorization", 3, &[(1, 1400, "Open", None), (5, 900, "Closed", Some("MaxCapturesProcessed"))]),
+    ("authorization", 2, &[(1, 1400, "Declined", Some("InvalidPaymentMethod"))]),
+    ("authorization", 1, &[(1, 400, "Closed", Some("OrderReferenceCanceled"))]),
+    // An end that cannot follow, although it is a decline.
+    ("authorization", 2, &[(1, 200, "Open", None), (80, 900, "Declined", Some("AmazonRejected"))]),
+    ("capture", 3, &[(1, 1500, "Completed", None)]),
+    ("capture", 3, &[(1, 1500, "Declined", Some("AmazonRejected"))]),
+    ("refund", 2, &[(1, 1800, "Completed", None)]),
+    ("refund", 2, &[(1, 1800, "Declined", Some("ProcessingFailure"))]),
+];
+
+const FAULTS: &[FaultKind] = &[
+    FaultKind::ServerError500,
+    FaultKind::ServerError502,
+    FaultKind::ServerError503,
+    FaultKind::ServerError504,
+    FaultKind::HtmlErrorPage,
+    FaultKind::Throttle,
+    FaultKind::Hang,
+    FaultKind::HangAfterHead,
+    FaultKind::HangMidBody,
+    FaultKind::Reset,
+    FaultKind::TruncatedBody,
+    FaultKind::OversizedBody,
+    FaultKind::EndlessBody,
+    FaultKind::SlowBody,
+    FaultKind::EmptyBody,
+    FaultKind::WrongId,
+    FaultKind::UnknownState,
+    FaultKind::UnknownReason,
+    FaultKind::EntityBomb,
+    FaultKind::GzipBomb,
+    FaultKind::Redirect,
+    FaultKind::RefusedCredentials,
+    FaultKind::ClockSkew,
+    FaultKind::WrongContentType,
+    FaultKind::ManyHeaders,
+];
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn minutes(random: &mut Random, shortest: u64, longest: u64) -> Duration {
+    Duration::from_millis(random.between(shortest * 60_000, longest * 60_000))
+}
+
+fn one_of<'a, T>(random: &mut Random, among: &'a [T]) -> &'a T {
+    let position = usize::try_from(random.below(among.len() as u64)).expect("small");
+    &among[position]
+}
+
+impl Plan {
+    /// The world of a seed.
+    pub fn of(seed: u64) -> Plan {
+        let mut random = Random::for_matter(seed, "plan", 0);
+        let (zone, start) = *one_of(&mut random, STARTS);
+        let calm_at = minutes(&mut random, 8 * 60, 40 * 60);
+        let mut plan = Plan {
+            seed,
+            start: start.parse().expect("the table holds times"),
+            zone,
+            is_sandbox: random.below(4) == 0,
+            resting_h: random.between(2, 6),
+            quarantine_h: random.between(2, 6),
+            has_early_looks: random.below(2) == 0,
+            batches: Vec::new(),
+            faults: Vec::new(),
+            chat_failure_share: *one_of(&mut random, &[0.0, 0.1, 0.5]),
+            chat_throttled_share: *one_of(&mut random, &[0.0, 0.1]),
+            lives: Vec::new(),
+            jumps: Vec::new(),
+            calm_at,
+        };
+        plan.draw_objects(&mut random);
+        plan.draw_faults(&mut random);
+        plan.draw_lives(&mut random);
+        if random.below(3) == 0 {
+            plan.draw_jumps(&mut random);
+        }
+        plan
+    }
+
+    fn draw_objects(&mut self, random: &mut Random) {
+        for ordinal in 0..random.between(1, 4) {
+            let latest = u64::try_from(self.calm_at.as_millis()).expect("short");
+            let at =
+                if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
+            let count = *one_of(random, &[1, 2, 5, 9, 14]);
+            let objects = (0..count).map(|_| sprout(random)).collect();
+            self.batches.push(Batch { at, objects });
+        }
+        self.batches.sort_by_key(|batch| batch.at);
+    }
+
+    fn draw_faults(&mut self, random: &mut Random) {
+        for _ in 0..random.below(6) {
+            let mut fault = Fault::always(*one_of(random, FAULTS));
+            fault.share = *one_of(random, &[0.02, 0.1, 0.3, 1.0]);
+            fault.from = minutes(random, 0, 20 * 60);
+            let longest = if fault.share > 0.5 { 240 } else { 2000 };
+            fault.until = Some(fault.from + minutes(random, 1, longest));
+            fault.account = one_of(random, &[None, Some(V2), Some(MWS)]).map(str::to_owned);
+            fault.retry_after_s = *one_of(random, &[None, None, Some(3), Some(90), Some(600)]);
+            fault.skew_s = *one_of(random, &[3600, -3600, 1200]);
+            fault.status = *one_of(random, &[401, 403]);
+            self.faults.push(fault);
+        }
+    }
+
+    fn draw_lives(&mut self, random: &mut Random) {
+        for _ in 0..random.below(6) {
+            let is_soon = random.below(3) == 0;
+            let lasts = if is_soon { minutes(random, 1, 20) } else { minutes(random, 20, 900) };
+            let longest = *one_of(random, &[30, 200, 600]);
+            let effects = (random.below(4) > 0).then(|| random.between(1, longest));
+            let end = match random.below(6) {
+                0 => End::Stop,
+                1 => End::Kill { has_old_index: true },
+                2 | 3 => End::PowerCut { kept_permille: *one_of(random, &[0, 0, 400, 1000]) },
+                _ => End::Kill { has_old_index: false },
+            };
+            let disk = (random.below(5) == 0).then(|| {
+                let kept_permille = *one_of(random, &[0, 300, 1000]);
+                let fault = *one_of(random, &[disk::Fault::Sync, disk::Fault::Write { kept_permille }]);
+                (fault, random.below(60))
+            });
+            let down_for = match random.below(3) {
+                0 => Duration::from_millis(random.between(10, 5_000)),
+                1 => minutes(random, 0, 5),
+                _ => minutes(random, 1, 240),
+            };
+            self.lives.push(LifePlan { lasts, effects, disk, end, down_for });
+        }
+    }
+
+    fn draw_jumps(&mut self, random: &mut Random) {
+        for _ in 0..random.between(1, 3) {
+            let latest = u64::try_from(self.calm_at.as_secs() / 60).expect("short");
+            self.jumps.push((minutes(random, 1, latest), *one_of(random, &[3600, -3600, 600, -600, 0])));
+        }
+        self.jumps.sort_unstable();
+    }
+
+    /// Smaller worlds, the most different first: what a failure may be shown in with less around it.
+    pub fn smaller(&self) -> Vec<Plan> {
+        let mut found = Vec::new();
+        let mut push = |change: &dyn Fn(&mut Plan)| {
+            let mut plan = self.clone();
+            change(&mut plan);
+            found.push(plan);
+        };
+        push(&|plan| plan.faults.clear());
+        push(&|plan| plan.lives.clear());
+        push(&|plan| plan.jumps.clear());
+        for position in 0..self.batches.len() {
+            push(&|plan| drop(plan.batches.remove(position)));
+            let count = self.batches[position].objects.len();
+            if count > 1 {
+                push(&|plan| plan.batches[position].objects.truncate(count / 2));
+                push(&|plan| drop(plan.batches[position].objects.drain(..count / 2)));
+            }
+        }
+        for position in 0..self.faults.len() {
+            push(&|plan| drop(plan.faults.remove(position)));
+        }
+        for position in 0..self.lives.len() {
+            push(&|plan| drop(plan.lives.remove(position)));
+        }
+        for position in 0..self.jumps.len() {
+            push(&|plan| {
+                plan.jumps.remove(position);
+            });
+        }
+        if self.chat_failure_share + self.chat_throttled_share > 0.0 {
+            push(&|plan| (plan.chat_failure_share, plan.chat_throttled_share) = (0.0, 0.0));
+        }
+        found.retain(|plan| plan.weight() < self.weight());
+        found
+    }
+
+    /// How much there is in it.
+    fn weight(&self) -> usize {
+        let objects: usize = self.batches.iter().map(|batch| batch.objects.len()).sum();
+        let chat = usize::from(self.chat_failure_share + self.chat_throttled_share > 0.0);
+        objects + self.batches.len() + self.faults.len() + self.lives.len() + self.jumps.len() + chat
+    }
+}
+
+fn sprout(random: &mut Random) -> Sprout {
+    let (account, fates) = *one_of(random, &[(V2, V2_FATES), (MWS, MWS_FATES)]);
+    let mut left = random.below(fates.iter().map(|(_, weight, _)| weight).sum());
+    let (kind, _, steps) = fates
+        .iter()
+        .find(|(_, weight, _)| {
+            let is_this = left < *weight;
+            left = left.saturating_sub(*weight);
+            is_this
+        })
+        .expect("a weight was drawn");
+    let (currency, decimals) = *one_of(random, &[("USD", 2), ("EUR", 2), ("JPY", 0)]);
+    let minor = random.between(100, 99_999);
+    let amount =
+        if decimals == 0 { minor.to_string() } else { format!("{}.{:02}", minor / 100, minor % 100) };
+    let steps = steps.iter().map(|(shortest, longest, state, reason)| {
+        // Whole seconds, as the provider's own times.
+        let after = Duration::from_secs(minutes(random, *shortest, *longest).as_secs());
+        (after, *state, *reason)
+    });
+    let steps = steps.collect();
+    let is_child = account == MWS && *kind == "capture" && random.below(2) == 0;
+    let invisible_for = match random.below(8) {
+        0 if !is_child => minutes(random, 0, 8),
+        1 if !is_child => minutes(random, 8, 40),
+        _ => Duration::ZERO,
+    };
+    Sprout { account, kind, steps, amount, currency, invisible_for, is_child }
+}

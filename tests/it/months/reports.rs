@@ -1,0 +1,190 @@
+//! Whether the nightly reports add up to what was seen on the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use rust_decimal::Decimal;
+
+use super::judge::Seen;
+use super::model::{is_decline, is_final};
+use super::world::Remains;
+
+/// Rows of one file, by the object's id: state, amount, currency.
+type Rows = BTreeMap<String, Vec<(String, String, String)>>;
+
+/// The files of one day.
+struct Day {
+    date: Date,
+    end: Timestamp,
+    declined: Rows,
+    resolved: Rows,
+    pending: Rows,
+    summary: serde_json::Value,
+}
+
+/// All that is wrong with the reports of a world.
+pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let zone = &remains.zone;
+    let first = remains.start.to_zoned(zone.clone()).date();
+    let end = remains.start + jiff::SignedDuration::try_from(remains.ended_at).expect("short");
+    let last = end.to_zoned(zone.clone()).date();
+    let midnight = |date: Date| date.to_zoned(zone.clone()).expect("in range").timestamp();
+    let mut days = Vec::new();
+    let mut date = first;
+    while date < last {
+        let next = date.checked_add(1.day()).expect("in range");
+        match read_day(&remains.folder.path().join("reports"), date, midnight(next)) {
+            Ok(day) => days.push(day),
+            Err(error) => wrong.push(format!("the report of {date}: {error}")),
+        }
+        date = next;
+    }
+    for day in &days {
+        wrong.extend(check_totals(day));
+    }
+    for (place, seen) in seen.iter().enumerate() {
+        wrong.extend(check_object(remains, place, seen, &days, &midnight));
+    }
+    wrong
+}
+
+fn read_day(root: &Path, date: Date, end: Timestamp) -> Result<Day, String> {
+    let folder = newest(root, date).ok_or("is missing")?;
+    let words = |error: std::io::Error| error.to_string();
+    let summary = std::fs::read(folder.join("summary.json")).map_err(words)?;
+    Ok(Day {
+        date,
+        end,
+        declined: rows(&folder, "declined", date)?,
+        resolved: rows(&folder, "resolved", date)?,
+        pending: rows(&folder, "pending", date)?,
+        summary: serde_json::from_slice(&summary).map_err(|error| error.to_string())?,
+    })
+}
+
+/// The newest revision of a day's folder.
+fn newest(root: &Path, date: Date) -> Option<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if !path.is_dir() {
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match name.contains(&date.to_string()) && path.join("manifest.json").exists() {
+                true => found.push((name.len(), name, path)),
+                false => open.push(path),
+            }
+        }
+    }
+    found.sort();
+    found.pop().map(|(_, _, path)| path)
+}
+
+fn rows(folder: &Path, sort: &str, date: Date) -> Result<Rows, String> {
+    let path = folder.join(format!("{sort}_{date}.csv"));
+    let mut reader = csv::Reader::from_path(&path).map_err(|error| error.to_string())?;
+    let headers = reader.headers().map_err(|error| error.to_string())?.clone();
+    let place =
+        |name: &str| headers.iter().position(|known| known == name).ok_or(format!("no column {name}"));
+    let (id, state) = (place("amazon_transaction_id")?, place("state")?);
+    let (amount, currency) = (place("amount")?, place("currency")?);
+    let mut found = Rows::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let cell = |place: usize| record.get(place).unwrap_or_default().to_owned();
+        found.entry(cell(id)).or_default().push((cell(state), cell(amount), cell(currency)));
+    }
+    Ok(found)
+}
+
+/// The summary's totals are the sums of the files' rows, and its own checks hold.
+fn check_totals(day: &Day) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for check in day.summary["checks"].as_array().into_iter().flatten() {
+        if check["ok"] != true {
+            wrong.push(format!("the report of {} says of itself that it is wrong: {check}", day.date));
+        }
+    }
+    for (sort, rows) in [("declined", &day.declined), ("resolved", &day.resolved), ("pending", &day.pending)]
+    {
+        let count: usize = rows.values().map(Vec::len).sum();
+        if day.summary["rows"][sort] != count {
+            wrong.push(format!(
+                "{}: {count} rows of {sort}, the summary says {}",
+                day.date, day.summary["rows"][sort]
+            ));
+        }
+        let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
+        for (_, amount, currency) in rows.values().flatten().filter(|(_, amount, _)| !amount.is_empty()) {
+            *sums.entry(currency.clone()).or_default() += amount.parse::<Decimal>().unwrap_or_default();
+        }
+        let mut told: BTreeMap<String, Decimal> = BTreeMap::new();
+        let totals = day.summary["totals"].as_array().into_iter().flatten();
+        for total in totals.filter(|total| total["file"] == sort && total["currency"].is_string()) {
+            let amount = total["amount"].as_str().unwrap_or_default().parse::<Decimal>().unwrap_or_default();
+            *told.entry(total["currency"].as_str().unwrap_or_default().to_owned()).or_default() += amount;
+        }
+        if sums != told {
+            wrong.push(format!("{}: {sort} sums up to {sums:?}, the summary says {told:?}", day.date));
+        }
+    }
+    wrong
+}
+
+/// The object's end stands in the file of the day in which it was seen, once, with its amount; until then it
+/// stands among the pending ones.
+fn check_object(
+    remains: &Remains,
+    place: usize,
+    seen: &Seen,
+    days: &[Day],
+    midnight: &dyn Fn(Date) -> Timestamp,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let life = &remains.lives[place];
+    let Some((_, acknowledged)) = seen.acknowledged_at else { return wrong };
+    let mut filed = Vec::new();
+    for day in days {
+        for (rows, is_declined) in [(&day.declined, true), (&day.resolved, false)] {
+            for (state, amount, currency) in rows.get(&life.id).into_iter().flatten() {
+                filed.push(day.date);
+                let is_same = amount.parse::<Decimal>().ok() == life.amount.parse::<Decimal>().ok();
+                if !is_same || *currency != life.currency || is_decline(state) != is_declined {
+                    wrong.push(format!("{}: {} is filed as {state} {amount} {currency}", day.date, life.id));
+                }
+            }
+        }
+    }
+    let has_ended = seen.beliefs.certain().is_some_and(|state| is_final(life.kind, state));
+    // The day is that of the daemon's clock when the end was seen; near a crash it may be a later sight.
+    let candidates: BTreeSet<Date> =
+        seen.ends.iter().map(|at| at.to_zoned(remains.zone.clone()).date()).collect();
+    match filed.as_slice() {
+        [] if has_ended => wrong.push(format!("the end of {} stands in no report", life.id)),
+        [] => {}
+        [day] if candidates.contains(day) => {}
+        [day] => wrong.push(format!("the end of {} stands in {day}, it was seen on {candidates:?}", life.id)),
+        several => wrong.push(format!("the end of {} stands in several reports: {several:?}", life.id)),
+    }
+    for day in days {
+        let is_pending = day.pending.contains_key(&life.id);
+        let was_open = filed.first().is_none_or(|end| *end > day.date);
+        let was_watched = acknowledged < day.end && midnight(day.date) <= day.end;
+        if was_watched && was_open && !is_pending {
+            wrong.push(format!(
+                "{} was open at the end of {} and is not among the pending",
+                life.id, day.date
+            ));
+        }
+        if is_pending && !was_open {
+            wrong.push(format!("{} had ended by the end of {} and is among the pending", life.id, day.date));
+        }
+    }
+    wrong
+}
