@@ -282,14 +282,17 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
     assert!(!lost_on(&liar, &root_key, &folder.path().join("liar")).await.is_empty());
 }
 
-/// What a store on this disk has lost; otherwise it must be without a flaw.
+/// What a store on this disk has lost, or why it cannot be opened; otherwise it must be without a flaw.
 async fn lost_on(disk: &Disk<'_>, root_key: &str, folder: &Path) -> Vec<String> {
     disk.write(root_key, folder);
     let running = folder.join("running");
     if running.exists() {
         fs::write(running, "the boot before the power cut").unwrap();
     }
-    let (store, _) = Store::open(options(folder), NOW).await.unwrap();
+    let store = match Store::open(options(folder), NOW).await {
+        Ok((store, _)) => store,
+        Err(error) => return vec![error.to_string()],
+    };
     let lost = lost(&store, &disk.acknowledged).await;
     let report = store.check().await.unwrap();
     assert!(report.is_clean(), "{}: {:?}", folder.display(), report.problems);

@@ -109,7 +109,7 @@ pub struct Planted {
 impl Planted {
     pub fn details(&self) -> Details {
         Details {
-            amount: Some(self.amount.clone()),
+            amount: Some(self.amount),
             merchant_reference: Some(self.reference.clone()),
             ..Details::default()
         }
