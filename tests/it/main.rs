@@ -9,6 +9,7 @@
 mod alone;
 mod aps_batch;
 mod canary;
+mod hostile;
 mod layout;
 mod memory;
 mod sdk_node;
