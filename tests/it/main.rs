@@ -11,6 +11,7 @@ mod aps_batch;
 mod batches;
 mod binary;
 mod canary;
+mod hostile;
 mod killing;
 mod layout;
 mod memory;

@@ -11,6 +11,8 @@ use reconciled::telemetry::{LogFormat, start};
 
 use crate::alone;
 use day::{Day, MARKER};
+
+pub use day::FAULTS;
 use hunt::{Canary, hunt};
 
 #[test]

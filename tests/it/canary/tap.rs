@@ -119,8 +119,8 @@ impl Post for Tap {
             };
             let echo = |status, body: String| Answer { status, retry_after: None, body: body.into_bytes() };
             match number % 9 {
-                3 => Ok(echo(500, format!("cannot reach {url}, {MESSAGE}, {signature:?}"))),
-                6 => Ok(echo(403, url.to_owned())),
+                7 => Ok(echo(500, format!("cannot reach {url}, {MESSAGE}, {signature:?}"))),
+                8 => Ok(echo(403, url.to_owned())),
                 _ => self.post.post(message).await,
             }
         })
