@@ -104,7 +104,7 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
     ("authorization", 3, &[(1, 1000, "Declined", Some("HardDeclined"))]),
     ("authorization", 1, &[(1, 1000, "Declined", Some("TransactionTimedOut"))]),
     ("authorization", 1, &[(10, 600, "Canceled", Some("MerchantCanceled"))]),
-    ("authorization", 1, &[(10, 600, "Authorized", None), (10, 900, "Canceled", Some("BuyerCanceled"))]),
+    ("authorization", 1, &[(10, 600, "Authorized", None), (10, 500, "Canceled", Some("BuyerCanceled"))]),
     (
         "authorization",
         2,
@@ -122,11 +122,11 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
         &[
             (1, 300, "Authorized", None),
             (60, 600, "AuthorizationInitiated", None),
-            (60, 900, "Captured", None),
+            (60, 500, "Captured", None),
         ],
     ),
-    ("capture", 3, &[(1, 1400, "Captured", None)]),
-    ("capture", 2, &[(1, 1400, "Declined", Some("ProcessingFailure"))]),
+    ("capture", 3, &[(1, 1000, "Captured", None)]),
+    ("capture", 2, &[(1, 1000, "Declined", Some("ProcessingFailure"))]),
     // An end that cannot follow.
     ("capture", 2, &[(80, 500, "Canceled", Some("MerchantCanceled"))]),
     ("refund", 3, &[(1, 1100, "Refunded", None)]),
@@ -220,7 +220,7 @@ impl Plan {
             let latest = u64::try_from(self.calm_at.as_millis()).expect("short");
             let at =
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
-            let count = *one_of(random, &[1, 2, 5, 9, 14]);
+            let count = *one_of(random, &[1, 2, 4, 8, 12]);
             let objects = (0..count).map(|_| sprout(random)).collect();
             self.batches.push(Batch { at, objects });
         }
