@@ -320,7 +320,7 @@ async fn the_shipped_example_comes_to_life() {
     example.generate_credentials(folder.path()).expect("the folder can be written");
     let clock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(9999));
     let simulator = Simulator::new(example, clock).expect("the example can be lived");
-    assert_eq!((simulator.planted().len(), simulator.seed()), (150, 20_260_115));
+    assert_eq!((simulator.planted().len(), simulator.seed()), (162, 20_260_115));
 }
 
 #[tokio::test(start_paused = true)]
