@@ -163,6 +163,43 @@ fn generated_keys_are_written_for_the_owner_alone_and_read_back() {
     assert!(!format!("{scenario:?}").contains(&keys(&scenario)[1]));
 }
 
+const APS: &str = "[[account]]\nname = \"pay\"\napi = \"aps\"\nmerchant_id = \"CycH\"\nenvironment = \"live\"\n\
+                   access_code = \"zx0I\"\n";
+
+#[test]
+fn both_phrases_are_generated_for_the_owner_alone_and_read_back() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut scenario = parse(APS).expect("the scenario is good");
+    let generated = scenario.generate_credentials(folder.path()).expect("the folder can be written");
+    assert_eq!(generated.len(), 2);
+    assert!(generated.iter().all(|made| made.key_id == "zx0I" && made.secret_file.exists()));
+    let phrases = |scenario: &Scenario| match &scenario.accounts[0].credentials {
+        Credentials::Phrases { phrases, .. } => phrases.clone().expect("they are there"),
+        other => panic!("{other:?}"),
+    };
+    let files =
+        "request_phrase_file = \"pay.request-phrase\"\nresponse_phrase_file = \"pay.response-phrase\"\n";
+    let again = Scenario::parse(&format!("{APS}{files}"), folder.path()).expect("the files are there");
+    assert_eq!(phrases(&again), phrases(&scenario));
+    let (request, response) = phrases(&scenario);
+    let shown = format!("{scenario:?}");
+    assert!(request != response && !shown.contains(&request) && !shown.contains(&response));
+}
+
+#[test]
+fn what_an_aps_account_cannot_have_is_told() {
+    for (more, key) in [
+        ("region = \"eu\"\n", "account[0].region"),
+        ("signature = \"MD5\"\n", "account[0].signature"),
+        ("request_phrase_file = \"nowhere\"\n", "account[0].request_phrase_file"),
+        ("[aps]\nlost_row_share = 2.0\n", "aps[0].lost_row_share"),
+        ("[aps]\nresults = \"xml\"\n", "aps[0].results"),
+    ] {
+        let error = parse(&format!("{APS}{more}")).expect_err("it is bad");
+        assert!(error.problems.iter().any(|problem| problem.key == key), "{key} in {error}");
+    }
+}
+
 #[test]
 fn a_file_that_is_not_there_is_a_problem_too() {
     let error = Scenario::read(Path::new("no/such/scenario.toml")).expect_err("there is no such file");
