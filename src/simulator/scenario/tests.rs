@@ -125,7 +125,11 @@ fn accounts_do_not_share_names_merchants_or_keys() {
     let keys: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
         keys,
-        ["account[1].name", "account[1].merchant_id", "account[1].public_key_id, access_key_id or access_code"]
+        [
+            "account[1].name",
+            "account[1].merchant_id",
+            "account[1].public_key_id, access_key_id or access_code"
+        ]
     );
 }
 

@@ -104,16 +104,7 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
     ("authorization", 3, &[(1, 1000, "Declined", Some("HardDeclined"))]),
     ("authorization", 1, &[(1, 1000, "Declined", Some("TransactionTimedOut"))]),
     ("authorization", 1, &[(10, 600, "Canceled", Some("MerchantCanceled"))]),
-<<<<<<< HEAD
     ("authorization", 1, &[(10, 600, "Authorized", None), (10, 500, "Canceled", Some("BuyerCanceled"))]),
-    ("authorization", 2, &[(1, 300, "Authorized", None), (1, 600, "CaptureInitiated", None), (1, 900, "Declined", Some("AmazonRejected"))]),
-    ("authorization", 1, &[]),
-    // A step back, which the manual does not know.
-    ("authorization", 2, &[(1, 300, "Authorized", None), (60, 600, "AuthorizationInitiated", None), (60, 500, "Captured", None)]),
-    ("capture", 3, &[(1, 1000, "Captured", None)]),
-    ("capture", 2, &[(1, 1000, "Declined", Some("ProcessingFailure"))]),
-=======
-    ("authorization", 1, &[(10, 600, "Authorized", None), (10, 900, "Canceled", Some("BuyerCanceled"))]),
     (
         "authorization",
         2,
@@ -131,12 +122,11 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
         &[
             (1, 300, "Authorized", None),
             (60, 600, "AuthorizationInitiated", None),
-            (60, 900, "Captured", None),
+            (60, 500, "Captured", None),
         ],
     ),
-    ("capture", 3, &[(1, 1400, "Captured", None)]),
-    ("capture", 2, &[(1, 1400, "Declined", Some("ProcessingFailure"))]),
->>>>>>> main
+    ("capture", 3, &[(1, 1000, "Captured", None)]),
+    ("capture", 2, &[(1, 1000, "Declined", Some("ProcessingFailure"))]),
     // An end that cannot follow.
     ("capture", 2, &[(80, 500, "Canceled", Some("MerchantCanceled"))]),
     ("refund", 3, &[(1, 1100, "Refunded", None)]),
@@ -228,14 +218,9 @@ impl Plan {
     fn draw_objects(&mut self, random: &mut Random) {
         for ordinal in 0..random.between(1, 3) {
             let latest = u64::try_from(self.calm_at.as_millis()).expect("short");
-<<<<<<< HEAD
-            let at = if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
-            let count = *one_of(random, &[1, 2, 4, 8, 12]);
-=======
             let at =
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
-            let count = *one_of(random, &[1, 2, 5, 9, 14]);
->>>>>>> main
+            let count = *one_of(random, &[1, 2, 4, 8, 12]);
             let objects = (0..count).map(|_| sprout(random)).collect();
             self.batches.push(Batch { at, objects });
         }
