@@ -133,6 +133,8 @@ impl Reports {
         if self.clock.now() < day.end {
             return Err(ReportError::NotFinished { date, ends: day.end });
         }
+        // A wall clock that is set back from now on must not bring news into this day.
+        self.store.seal_history(day.end).await?;
         let shelf = self.shelf.clone();
         let draft = self.on_disk(move || shelf.begin(date)).await?;
         let outcome = self.fill(day, draft.clone()).await;

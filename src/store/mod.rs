@@ -259,6 +259,12 @@ impl Store {
         self.read(lists::oldest_moving).await
     }
 
+    /// From now on nothing is dated before `until`, whatever the wall clock says: what is told about the time
+    /// before it can be published for ever.
+    pub async fn seal_history(&self, until: Timestamp) -> Result<(), StoreError> {
+        self.engine.write(move |group| operations::seal_history(group, until)).await
+    }
+
     /// Keeps a small value under a name (a schedule done, a report made).
     pub async fn remember(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let (name, value) = (name.to_owned(), value.to_owned());

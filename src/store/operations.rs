@@ -17,12 +17,16 @@ use crate::payments::object::ObjectRef;
 use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Enrolment, Record, Transition};
 
+/// The name under which it is remembered from when on things may be dated.
+const SEALED_UNTIL: &str = "history-sealed-until";
+
 /// See [`super::Store::enrol`].
 pub(super) fn enrol(
     group: &mut Group<'_>,
     enrolments: Vec<Enrolment>,
     now: Timestamp,
 ) -> Result<Vec<Enrolled>, StoreError> {
+    let now = now.max(dated_from(group)?);
     let mut answers = Vec::with_capacity(enrolments.len());
     let mut waiting = Vec::with_capacity(enrolments.len());
     let mut named = HashSet::with_capacity(enrolments.len());
@@ -61,15 +65,54 @@ pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed,
         return Ok(Committed::Stale);
     }
     record.revision = read_revision + 1;
+    let mut transition = transition;
+    let earliest = dated_from(group)?.max(last_date(&old.value));
+    date_not_before(earliest, &old.value, &mut record, transition.as_mut());
     cap_evidence(&mut record);
     if is_news || transition.is_some() || !enrol.is_empty() || !alerts.is_empty() {
-        let at = record.polled_at.unwrap_or(record.enrolled_at);
+        let at = record.polled_at.unwrap_or(record.enrolled_at).max(earliest);
         let transition = transition.filter(|_| !is_planted(Bug::HistoryRowForgotten)).map(Box::new);
         group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
     } else {
         group.view.put_record(Some(&old.value), &record, old.sequence)?;
     }
     Ok(Committed::Written)
+}
+
+/// Before this nothing is dated any more: the days before it are reported.
+fn dated_from(group: &Group<'_>) -> Result<Timestamp, StoreError> {
+    let sealed: Option<value::Stored<String>> = group.view.value(&keys::remembered(SEALED_UNTIL))?;
+    Ok(sealed.and_then(|sealed| sealed.value.parse().ok()).unwrap_or(Timestamp::MIN))
+}
+
+/// The newest date in what is told of an object.
+fn last_date(record: &Record) -> Timestamp {
+    record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at))
+}
+
+/// A wall clock that was set back must not let news be older than what was known before, nor fall into a day
+/// whose report is published.
+fn date_not_before(earliest: Timestamp, old: &Record, record: &mut Record, row: Option<&mut Transition>) {
+    if let Some(row) = row {
+        row.seen_at = row.seen_at.max(earliest);
+    }
+    let known = old.sight.as_ref().map(|sight| (sight.since, sight.seen_at));
+    if let Some(sight) = &mut record.sight
+        && known.is_none_or(|(_, seen_at)| seen_at != sight.seen_at)
+    {
+        sight.seen_at = sight.seen_at.max(earliest);
+        if known.is_none_or(|(since, _)| since != sight.since) {
+            sight.since = sight.since.max(earliest);
+        }
+    }
+}
+
+/// See [`super::Store::seal_history`].
+pub(super) fn seal_history(group: &mut Group<'_>, until: Timestamp) -> Result<(), StoreError> {
+    match dated_from(group)? < until {
+        true => remember(group, SEALED_UNTIL.to_owned(), until.to_string()),
+        false => Ok(()),
+    }
 }
 
 /// See [`super::Store::ask`].

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use rust_decimal::Decimal;
 
 use super::judge::Seen;
@@ -29,7 +29,7 @@ pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
     let mut wrong = Vec::new();
     let zone = &remains.zone;
     let first = remains.start.to_zoned(zone.clone()).date();
-    let end = remains.start + jiff::SignedDuration::try_from(remains.ended_at).expect("short");
+    let end = remains.start + SignedDuration::try_from(remains.ended_at).expect("short");
     let last = end.to_zoned(zone.clone()).date();
     let midnight = |date: Date| date.to_zoned(zone.clone()).expect("in range").timestamp();
     let acknowledged = seen.iter().filter_map(|seen| seen.acknowledged_at);
@@ -167,8 +167,10 @@ fn check_object(
     }
     let has_ended = seen.beliefs.certain().is_some_and(|state| is_final(life.kind, state));
     // The day is that of the daemon's clock when the end was seen; near a crash it may be a later sight.
-    let candidates: BTreeSet<Date> =
-        seen.ends.iter().map(|at| at.to_zoned(remains.zone.clone()).date()).collect();
+    // After a clock was set back it may be dated as late as the clock had been before.
+    let ahead = if remains.has_jumps { SignedDuration::from_mins(130) } else { SignedDuration::ZERO };
+    let dated = seen.ends.iter().flat_map(|at| [*at, *at + ahead]);
+    let candidates: BTreeSet<Date> = dated.map(|at| at.to_zoned(remains.zone.clone()).date()).collect();
     match filed.as_slice() {
         [] if has_ended => wrong.push(format!("the end of {} stands in no report", life.id)),
         [] => {}
@@ -179,7 +181,7 @@ fn check_object(
     for day in days {
         let is_pending = day.pending.contains_key(&life.id);
         let was_open = filed.first().is_none_or(|end| *end > day.date);
-        let was_watched = acknowledged < day.end && midnight(day.date) <= day.end;
+        let was_watched = acknowledged + ahead < day.end && midnight(day.date) <= day.end;
         if was_watched && was_open && !is_pending {
             wrong.push(format!(
                 "{} was open at the end of {} and is not among the pending",

@@ -40,6 +40,7 @@ pub struct Remains {
     /// Everything that the provider knows, also what it made by itself (the capture of a closed authorization).
     pub provider_ids: BTreeSet<String>,
     pub calm_at: Duration,
+    pub has_jumps: bool,
     pub ended_at: Duration,
     /// What was seen to be wrong on the way.
     pub wrong: Vec<String>,
@@ -119,6 +120,7 @@ pub fn run(plan: &Plan) -> Remains {
         kept: world.kept,
         over_quota: world.simulator.counts().total().over_quota,
         calm_at: plan.calm_at,
+        has_jumps: !plan.jumps.is_empty(),
         ended_at: world.time.elapsed(),
         wrong: world.wrong,
     }
