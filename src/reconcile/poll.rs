@@ -25,15 +25,17 @@ pub(super) enum Polled {
 }
 
 impl Reconcile {
-    /// Asks about one object and writes down what it means.
+    /// Asks about one object and writes down what it means. An account's only poll needs no slot of the
+    /// process: however many others hang, nobody is kept from asking at all.
     pub(super) async fn poll(
         &self,
         account: &Account,
         record: Record,
         permit: Permit,
+        is_only: bool,
     ) -> Result<Polled, StoreError> {
         let object = record.object.clone();
-        let Ok(_slot) = self.at_once.acquire().await else { return Ok(Polled::Unheard) };
+        let _slot = if is_only { None } else { self.at_once.acquire().await.ok() };
         let seen = account.api.fetch(&object.kind, &object.id, permit).await;
         let polled = match &seen {
             Ok(_) => Polled::Answered,

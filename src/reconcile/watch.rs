@@ -119,9 +119,12 @@ impl Reconcile {
                     }
                     Ok(permit) => {
                         let object = record.object.clone();
+                        let is_only = flight.objects.is_empty();
                         flight.objects.insert(object.clone());
                         let (all, account) = (Arc::clone(self), Arc::clone(account));
-                        flight.polls.spawn(async move { (object, all.poll(&account, record, permit).await) });
+                        flight.polls.spawn(async move {
+                            (object, all.poll(&account, record, permit, is_only).await)
+                        });
                     }
                 }
             }
