@@ -69,16 +69,17 @@ impl Work for Batching {
             let summary = format!("{sent} requests sent, {ended} batches ended");
             let now = self.clock.now();
             let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let next_at = next_at.map_or(soon, |next| next.min(soon));
+            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
             if faults.is_empty() {
-                return Ok(Done { summary, again_in: Some(until(now, next_at)) });
+                return Ok(Done { summary, again_in });
             }
+            let faults = faults.join("; ");
             // A failed round waits for its period: an account that can go on is not held up by another.
-            if sent + ended == 0 {
-                return Err(faults.join("; "));
+            if next_at.is_none() && sent + ended == 0 {
+                return Err(faults);
             }
-            let summary = format!("{summary}; {}", faults.join("; "));
-            Ok(Done { summary, again_in: Some(until(now, next_at)) })
+            tracing::warn!(faults, "batches cannot go on; they are tried again with the next round");
+            Ok(Done { summary: format!("{summary}; {faults}"), again_in })
         })
     }
 }
