@@ -27,8 +27,11 @@ use crate::payments::object::AccountName;
 use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
 
+mod round;
 #[cfg(test)]
 mod tests;
+
+pub use round::Round;
 
 /// How many owed messages are read at once.
 const PAGE: usize = 200;
@@ -38,39 +41,6 @@ const ROUND_LIMIT: Duration = Duration::from_secs(10);
 const SINGLES_A_MINUTE: usize = 20;
 /// A target that failed for so long is told of on the others.
 const SILENT_AFTER: Duration = Duration::from_secs(3600);
-
-/// What one round did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Round {
-    /// Alerts that arrived.
-    pub delivered: u64,
-    /// Messages among them that told several alerts at once.
-    pub digests: u64,
-    /// Alerts to be tried again.
-    pub retried: u64,
-    /// Alerts given up.
-    pub dead: u64,
-    /// More is owed now: begin the next round at once.
-    pub is_unfinished: bool,
-    /// When the next delivery is due; none: nothing is owed.
-    pub next_at: Option<Timestamp>,
-}
-
-impl Round {
-    /// Adds what another did.
-    fn count(&mut self, other: &Round) {
-        self.delivered += other.delivered;
-        self.digests += other.digests;
-        self.retried += other.retried;
-        self.dead += other.dead;
-        self.is_unfinished |= other.is_unfinished;
-    }
-
-    /// When another must be looked at again.
-    fn wait_for(&mut self, other: &Round) {
-        self.next_at = [self.next_at, other.next_at].into_iter().flatten().min();
-    }
-}
 
 /// How a trial message fared.
 #[derive(Debug, Clone, PartialEq, Eq)]
