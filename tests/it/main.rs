@@ -8,6 +8,7 @@
 
 mod alone;
 mod aps_batch;
+mod batch_process;
 mod batches;
 mod binary;
 mod canary;

@@ -123,9 +123,14 @@ impl Planted {
 impl Host {
     /// A host whose daemon is not running yet.
     pub async fn new() -> Host {
+        Host::with_scenario(SCENARIO).await
+    }
+
+    /// A host whose accounts are those of another scenario.
+    pub async fn with_scenario(scenario: &str) -> Host {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock::shared();
-        let mut scenario = Scenario::parse(SCENARIO, folder.path()).unwrap();
+        let mut scenario = Scenario::parse(scenario, folder.path()).unwrap();
         scenario.generate_credentials(folder.path()).unwrap();
         let config = configuration(folder.path(), &scenario, POLL);
         let simulator = Arc::new(Simulator::new(scenario, clock.clone()).unwrap());
