@@ -129,7 +129,7 @@ impl Verdict {
     pub(super) fn summary(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
-            let _ = writeln!(text, "  {name:<22}{value}");
+            let _ = writeln!(text, "  {name:<28}{value}");
         };
         line(
             "enrolled",

@@ -1,5 +1,7 @@
 //! Time that outlives the daemon: each of its lives has a runtime of its own, the world has one time.
 
+#![expect(clippy::disallowed_methods, reason = "the made-up world keeps time itself")]
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
