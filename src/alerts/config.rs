@@ -153,11 +153,15 @@ pub fn resolve(
         check.numbers();
         let accounts = check.accounts(accounts);
         let target = check.target(&config.sandbox_accounts, vault);
-        let Some(target) = target else { continue };
-        config.channels.push(Channel {
-            target,
-            give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
-        });
+        // Behind a closed vault there is nothing to send to, but who would hear what is known all the same.
+        match target {
+            Some(target) => config.channels.push(Channel {
+                target,
+                give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
+            }),
+            None if matches!(vault, Vault::Open(_)) => continue,
+            None => {}
+        }
         config.routes.0.push(Route {
             target: section.name.clone(),
             accounts,

@@ -24,6 +24,7 @@ fn the_shipped_file_is_good_and_says_the_defaults() {
     let (shipped, problems) = blind(SHIPPED);
     assert_eq!(problems, Vec::<String>::new());
     let shipped = shipped.unwrap();
+    assert_eq!(shipped.unheard(), Vec::<&AccountName>::new(), "who hears what is known without the secrets");
     let (least, problems) = blind(LEAST);
     assert_eq!(problems, Vec::<String>::new());
     let least = least.unwrap();
