@@ -16,6 +16,7 @@
 
 mod backup;
 mod check;
+mod compact;
 pub mod disk;
 mod due;
 mod entry;
@@ -54,6 +55,7 @@ use crate::payments::record::{Enrolment, Record, Transition};
 
 pub use backup::BackupReport;
 pub use check::CheckReport;
+pub use compact::Compacted;
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};
@@ -342,6 +344,20 @@ impl Store {
             let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.meter);
             engine.meter.end();
             copied
+        })
+        .await
+    }
+
+    /// Makes the index small again if its file has grown to more than `floor_bytes` and to more than twice what
+    /// is live in it; none when there was nothing to do, which is cheap. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    pub async fn tidy(&self, floor_bytes: u64) -> Result<Option<Compacted>, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || match compact::is_bloated(&engine, floor_bytes)? {
+            true => compact::run(&engine).map(Some),
+            false => Ok(None),
         })
         .await
     }
