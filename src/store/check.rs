@@ -15,6 +15,7 @@ use super::index::Index;
 use super::keys::{self, CountKey};
 use super::meter::Meter;
 use super::outbox::{self, StoredAlert};
+use super::pulse;
 use super::reading::{self, Stopped};
 use super::types::{DeliveryStatus, StoreError};
 use super::value;
@@ -70,7 +71,11 @@ pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport
             let (key, bytes) = row?;
             meter.advance(1);
             report.weigh(&key, &bytes);
-            match value::decode::<Record>(&key, &bytes) {
+            match pulse::read(&key, &bytes, |key| {
+                let found = index.get(key)?;
+                implied.pulses += u64::from(found.is_some());
+                Ok(found)
+            }) {
                 Ok(stored) => check_record(index, &key, &stored.value, &mut implied, report)?,
                 Err(error) => report.problem(error.to_string()),
             }
@@ -120,6 +125,7 @@ fn records_counted(index: &Index) -> Result<u64, StoreError> {
 #[derive(Default)]
 struct Implied {
     lanes: u64,
+    pulses: u64,
     moving: u64,
     history: u64,
     alert_order: u64,
@@ -194,6 +200,7 @@ fn compare(
     let sorts = [
         (keys::DUE, implied.lanes, "due"),
         (keys::MOVING, implied.moving, "age"),
+        (keys::PULSE, implied.pulses, "pulse"),
         (keys::HISTORY, implied.history, "history"),
         (keys::ALERT_ORDER, implied.alert_order, "alert order"),
         (keys::OWED, implied.owed, "outbox"),

@@ -103,9 +103,9 @@ impl Twin {
     }
 }
 
-/// Whether the index's file is too long for what is live in it. `floor_bytes`: never below.
-pub(super) fn is_bloated(engine: &Engine, floor_bytes: u64) -> Result<bool, StoreError> {
-    let too_long = |live: u64| bytes_now(engine) > floor_bytes.max(times(live, BLOAT));
+/// Whether the index's file is too long for what is live in it.
+pub(super) fn is_bloated(engine: &Engine) -> Result<bool, StoreError> {
+    let too_long = |live: u64| bytes_now(engine) > engine.compact_above_bytes.max(times(live, BLOAT));
     if !too_long(known_live(engine)?) {
         return Ok(false);
     }

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::index::Index;
 use super::keys::{self, Lane};
+use super::pulse;
 use super::types::StoreError;
 use super::value;
 use crate::payments::lifecycle::Phase;
@@ -83,7 +84,7 @@ pub(super) fn due(
         let object = ObjectRef { account: account.clone(), kind: kind.clone(), id: id.clone() };
         let key = keys::record(&object, false);
         match index.get(&key)? {
-            Some(bytes) => records.push(value::decode::<Record>(&key, &bytes)?.value),
+            Some(bytes) => records.push(pulse::record(index, &key, &bytes)?),
             None => return Err(StoreError::Damaged(format!("{object} is due but has no record"))),
         }
         taken.insert(id);

@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `r` | id, account, kind | a record that is still owed something |
 //! | `f` | id, account, kind | a finished record |
+//! | `s` | id, account, kind | what polls without news changed of an open record (`pulse.rs`) |
 //! | `d` | account, kind, lane (0 asked, 1 urgent, 2 ordinary), time, id | none |
 //! | `p` | made-at, id, account, kind | none: the moving ones by age |
 //! | `h` | id, account, kind, sequence | seen-at: where in `t` |
@@ -31,6 +32,7 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 pub(super) const APPLIED: &[u8] = b"mapplied";
 pub(super) const OPEN: u8 = b'r';
 pub(super) const FINISHED: u8 = b'f';
+pub(super) const PULSE: u8 = b's';
 pub(super) const DUE: u8 = b'd';
 pub(super) const MOVING: u8 = b'p';
 pub(super) const HISTORY: u8 = b'h';

@@ -14,6 +14,7 @@
 //! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
 //! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
 
+mod aside;
 mod backup;
 mod check;
 mod compact;
@@ -31,6 +32,7 @@ mod meter;
 mod open;
 mod operations;
 mod outbox;
+mod pulse;
 mod reading;
 mod replay;
 mod rescue;
@@ -348,16 +350,21 @@ impl Store {
         .await
     }
 
-    /// Makes the index small again if its file has grown to more than `floor_bytes` and to more than twice what
-    /// is live in it; none when there was nothing to do, which is cheap. Work goes on meanwhile.
+    /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond twice what is live in it. None
+    /// when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
-    pub async fn tidy(&self, floor_bytes: u64) -> Result<Option<Compacted>, StoreError> {
+    pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
         let engine = Arc::clone(&self.engine);
-        self.blocking(move || match compact::is_bloated(&engine, floor_bytes)? {
-            true => compact::run(&engine).map(Some),
-            false => Ok(None),
+        self.blocking(move || {
+            aside::prune(&*engine.disk, &engine.folder, now)
+                .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
+            match compact::is_bloated(&engine)? {
+                true => compact::run(&engine).map(Some),
+                false => Ok(None),
+            }
         })
         .await
     }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::due;
 use super::index::{Index, Writes};
 use super::keys::{self, CountKey};
+use super::pulse::{self, Pulse};
 use super::types::StoreError;
 use super::value::{self, Stored};
 use crate::payments::object::{AccountName, ObjectRef};
@@ -92,8 +93,8 @@ impl<'a> View<'a> {
         if !self.writes.contains_key(&open) && self.absent.borrow().contains(&open) {
             return Ok(None);
         }
-        if let Some(found) = self.value(&open)? {
-            return Ok(Some(found));
+        if let Some(bytes) = self.get(&open)? {
+            return pulse::read(&open, &bytes, |key| self.get(key)).map(Some);
         }
         let finished = keys::record(object, true);
         let found = self.value(&finished)?;
@@ -111,28 +112,54 @@ impl<'a> View<'a> {
         sequence: u64,
     ) -> Result<(), StoreError> {
         self.absent.get_mut().remove(&keys::record(&new.object, false));
-        let new_rows = due::rows(new);
         if let Some(old) = old {
-            for row in due::rows(old) {
-                if !new_rows.contains(&row) {
-                    self.remove(row);
-                }
-            }
+            self.remove_pulse(old)?;
             if old.is_finished() != new.is_finished() {
                 self.remove(keys::record(&old.object, old.is_finished()));
             }
         }
-        for row in new_rows {
+        self.put_due_rows(old, new);
+        self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);
+        self.recount(old, Some(new))
+    }
+
+    /// Writes a record of which the journal is not told: only its pulse where that says all.
+    pub(super) fn put_quietly(&mut self, old: &Stored<Record>, new: &Record) -> Result<(), StoreError> {
+        match Pulse::between(&old.value, new) {
+            Some(changed) => {
+                self.put_due_rows(Some(&old.value), new);
+                self.put_value(pulse::key(&keys::record(&new.object, false)), &changed, old.sequence);
+                Ok(())
+            }
+            None => self.put_record(Some(&old.value), new, old.sequence),
+        }
+    }
+
+    fn put_due_rows(&mut self, old: Option<&Record>, new: &Record) {
+        let mut rows = due::rows(new);
+        for row in old.map(due::rows).unwrap_or_default() {
+            match rows.iter().position(|new| *new == row) {
+                // It stands already.
+                Some(place) => drop(rows.swap_remove(place)),
+                None => self.remove(row),
+            }
+        }
+        for row in rows {
             if old.is_some() && is_planted(Bug::DueIndexNotUpdated) {
                 continue;
             }
             self.put(row, Vec::new());
         }
-        self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);
-        self.recount(old, Some(new))?;
         let old_due_at = old.and_then(|old| old.due_at);
         if new.due_at.is_some_and(|at| old_due_at.is_none_or(|before| at < before)) {
             self.due_earlier.insert(new.object.account.clone());
+        }
+    }
+
+    fn remove_pulse(&mut self, old: &Record) -> Result<(), StoreError> {
+        let key = pulse::key(&keys::record(&old.object, false));
+        if !old.is_finished() && self.get(&key)?.is_some() {
+            self.remove(key);
         }
         Ok(())
     }
@@ -142,6 +169,7 @@ impl<'a> View<'a> {
         for row in due::rows(old) {
             self.remove(row);
         }
+        self.remove_pulse(old)?;
         self.remove(keys::record(&old.object, old.is_finished()));
         self.recount(Some(old), None)
     }

@@ -22,7 +22,7 @@ use super::journal::{Journal, Position};
 use super::lock::LockFile;
 use super::meter::Meter;
 use super::signals::Signals;
-use super::types::StoreError;
+use super::types::{Options, StoreError};
 use super::view::View;
 use super::{keys, value};
 
@@ -87,6 +87,7 @@ pub(super) struct Engine {
     /// A smaller copy of the index in the making; locked behind the index.
     pub(super) twin: Mutex<Option<Twin>>,
     pub(super) cache_bytes: u64,
+    pub(super) compact_above_bytes: u64,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -101,23 +102,17 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Over a journal and an index that agree.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        folder: PathBuf,
-        journal: Journal,
-        index: Index,
-        lock: LockFile,
-        meter: Meter,
-        cache_bytes: u64,
-    ) -> Engine {
+    pub(super) fn new(options: &Options, journal: Journal, index: Index, lock: LockFile) -> Engine {
         let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
         Engine {
-            disk,
-            folder,
+            disk: options.disk.clone(),
+            folder: options.folder.clone(),
+            meter: options.meter.clone(),
             journal: Mutex::new(journal),
             index: RwLock::new(Some(index)),
             twin: Mutex::new(None),
-            cache_bytes,
+            cache_bytes: options.cache_bytes,
+            compact_above_bytes: options.compact_above_bytes,
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
@@ -127,7 +122,6 @@ impl Engine {
             journal_bytes: AtomicU64::new(bytes),
             journal_sequence: AtomicU64::new(sequence),
             lock: Mutex::new(Some(lock)),
-            meter,
         }
     }
 
