@@ -188,8 +188,7 @@ fn file_theirs(settings: &Settings) -> Result<f64, Failure> {
     let watch = Stopwatch::start();
     for start in (0..settings.objects).step_by(BATCH_LINES) {
         let end = settings.objects.min(start + BATCH_LINES);
-        let batch: Vec<Enrolment> =
-            (start..end).map(|number| enrolment(number, settings.accounts)).collect();
+        let batch: Vec<Enrolment> = (start..end).map(|number| enrolment(number, settings.accounts)).collect();
         sqlite.enrol(&batch)?;
     }
     let rate = rate(settings.objects, &watch);

@@ -203,7 +203,13 @@ async fn disk(
     if !report.is_clean() {
         return Err(format!("the store is not well: {:?}", report.problems).into());
     }
-    weigh(table, folder, report.live_bytes, most, &format!("{} rounds of {}", settings.rounds, settings.objects))?;
+    weigh(
+        table,
+        folder,
+        report.live_bytes,
+        most,
+        &format!("{} rounds of {}", settings.rounds, settings.objects),
+    )?;
     table.tell("journal written by polls that saw nothing new", format!("{grown} bytes"));
     Ok(store.close().await?)
 }

@@ -40,7 +40,8 @@ pub(crate) fn scramble(number: u64) -> u64 {
 /// The object of a number, of one of so many accounts.
 pub(crate) fn enrolment(number: usize, accounts: usize) -> Enrolment {
     let lot = scramble(number as u64);
-    let id = format!("P02-{:07}-{:07}-C{:06}", lot % 10_000_000, (lot >> 24) % 10_000_000, number % 1_000_000);
+    let id =
+        format!("P02-{:07}-{:07}-C{:06}", lot % 10_000_000, (lot >> 24) % 10_000_000, number % 1_000_000);
     let amount = format!("{}.{:02}", 1 + lot % 400, lot % 100);
     let details = Details {
         amount: Some(Money::parse(&amount, "EUR").expect("an amount and a currency")),

@@ -23,7 +23,10 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     let watch = Stopwatch::start();
     let (checked, waits) = beside(&store, store.check()).await?;
     let report = checked?;
-    table.tell("store check", format!("{:.1} s, {} problems, {}", watch.seconds(), report.problem_count, waits));
+    table.tell(
+        "store check",
+        format!("{:.1} s, {} problems, {}", watch.seconds(), report.problem_count, waits),
+    );
     let watch = Stopwatch::start();
     let (made, waits) = beside(&store, store.backup(copy.clone())).await?;
     let made = made?;

@@ -17,6 +17,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -149,6 +150,13 @@ fn of_copy(error: StoreError) -> StoreError {
     StoreError::Compaction(format!("the copy: {error}"))
 }
 
+fn stay(engine: &Engine) -> Result<(), StoreError> {
+    match engine.is_leaving.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(StoreError::Compaction("the process is about to stop".to_owned())),
+    }
+}
+
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn slice(index: &Index, after: &[u8]) -> Result<Rows, StoreError> {
@@ -162,6 +170,7 @@ fn bytes_of(rows: &Rows) -> u64 {
 fn count_live(engine: &Engine) -> Result<u64, StoreError> {
     let (mut after, mut live) = (Vec::new(), 0);
     loop {
+        stay(engine)?;
         let rows = engine.with_index(|index| slice(index, &after))?;
         let Some((last, _)) = rows.last() else { return Ok(live) };
         after.clone_from(last);
@@ -177,7 +186,8 @@ fn count_live(engine: &Engine) -> Result<u64, StoreError> {
 /// store's own trouble.
 pub(super) fn run(engine: &Engine) -> Result<Compacted, StoreError> {
     let draft = engine.folder.join(DRAFT);
-    let free_bytes = engine.disk.free_bytes(&engine.folder).map_err(failed("find the free space for", DRAFT))?;
+    let free_bytes =
+        engine.disk.free_bytes(&engine.folder).map_err(failed("find the free space for", DRAFT))?;
     if free_bytes < bytes_now(engine) {
         let text = format!("{free_bytes} bytes are free, less than the index has now");
         return Err(StoreError::Compaction(text));
@@ -224,6 +234,7 @@ fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError>
 
 /// False at the end.
 fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreError> {
+    stay(engine)?;
     engine.with_index(|index| {
         let mut shared = locked(&engine.twin);
         let twin = shared.as_mut().ok_or(StoreError::Closed)?;
@@ -258,6 +269,7 @@ fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
 
 /// False at the end.
 fn compare_slice(engine: &Engine, after: &mut Vec<u8>) -> Result<bool, StoreError> {
+    stay(engine)?;
     engine.with_index(|index| {
         let shared = locked(&engine.twin);
         let copy = shared.as_ref().ok_or(StoreError::Closed)?.open_index()?;

@@ -108,7 +108,9 @@ impl Index {
         if !has_written_much {
             return Ok(());
         }
-        Index::open(folder, UNLISTED_BYTES).map(drop).map_err(|why| StoreError::Broken(format!("index: {why}")))
+        Index::open(folder, UNLISTED_BYTES)
+            .map(drop)
+            .map_err(|why| StoreError::Broken(format!("index: {why}")))
     }
 
     /// Makes the files of a closed index durable, which the engine itself does only by the way.

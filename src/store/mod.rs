@@ -320,16 +320,17 @@ impl Store {
         self.engine.signals.outbox()
     }
 
-    /// Compares the index with itself and reads the whole journal. Everybody else waits meanwhile.
+    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
+    /// milliseconds at a time.
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
-            let _writer_waits = locked(&engine.journal);
+            let _one_at_a_time = locked(&engine.checking);
             let mut report = CheckReport::default();
-            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            let index = shared.as_ref().ok_or(StoreError::Closed)?;
-            let compared = check::check_index(index, &engine.meter, &mut report);
-            check::check_journal(&*engine.disk, &engine.folder.join("journal"), &engine.meter, &mut report);
+            let compared = check::check_at_work(&engine, &mut report);
+            let end = locked(&engine.journal).end();
+            let written = journal::Written { disk: &*engine.disk, end };
+            check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
             engine.meter.end();
             compared.map(|()| report)
         })
@@ -367,6 +368,11 @@ impl Store {
             }
         })
         .await
+    }
+
+    /// Lets [`Store::tidy`] leave off, now and from now on: the process is about to stop.
+    pub fn leave_off(&self) {
+        self.engine.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free

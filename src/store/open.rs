@@ -15,8 +15,8 @@ use jiff::Timestamp;
 
 use super::aside;
 use super::backup::journal_bytes;
-use super::compact;
 use super::check::{CheckReport, check_index};
+use super::compact;
 use super::disk::{Disk, read_text, write_whole};
 use super::index::Index;
 use super::journal::{Journal, Position, SEGMENT_HEADER_BYTES};
@@ -50,7 +50,11 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let journal_folder = place.path("journal");
     place.io("make the folder", &journal_folder, place.disk.create_folder(&journal_folder))?;
     opening.was_clean_stop = place.read_mark(CLEAN)?.is_some();
-    place.io("end the exchange of the index in", place.folder(), compact::settle(place.disk, place.folder()))?;
+    place.io(
+        "end the exchange of the index in",
+        place.folder(),
+        compact::settle(place.disk, place.folder()),
+    )?;
     let (index, mut applied) = place.open_index(&mut opening)?;
     let mut index = place.check_after_host_crash(index, &mut applied, &mut opening)?;
     let reading = match place.replay(&index, applied, &mut opening) {

@@ -81,14 +81,24 @@ fn nanoseconds(at: Option<Timestamp>) -> Option<Option<i64>> {
 }
 
 fn moment(nanoseconds: i64) -> Timestamp {
-    Timestamp::from_nanosecond(nanoseconds.into()).expect("64 bits of nanoseconds are well within the calendar")
+    Timestamp::from_nanosecond(nanoseconds.into())
+        .expect("64 bits of nanoseconds are well within the calendar")
 }
 
 /// Where the pulse of an open record lies.
 pub(super) fn key(record_key: &[u8]) -> Vec<u8> {
-    let mut key = record_key.to_vec();
+    under(keys::PULSE, record_key)
+}
+
+/// The inverse of [`key`].
+pub(super) fn record_key(key: &[u8]) -> Vec<u8> {
+    under(keys::OPEN, key)
+}
+
+fn under(sort: u8, key: &[u8]) -> Vec<u8> {
+    let mut key = key.to_vec();
     if let Some(first) = key.first_mut() {
-        *first = keys::PULSE;
+        *first = sort;
     }
     key
 }

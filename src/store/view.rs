@@ -18,12 +18,25 @@ use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Record, Transition};
 
+/// A count that changed, and the row because of which it did.
+#[derive(Debug)]
+pub(super) struct Recount {
+    /// Of a record or of an alert.
+    pub(super) row: Vec<u8>,
+    /// Of the count.
+    pub(super) count: Vec<u8>,
+    /// By so much.
+    pub(super) change: i64,
+}
+
 /// A change in the making.
 pub(super) struct View<'a> {
     index: &'a Index,
     writes: Writes,
     /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
     absent: RefCell<HashSet<Vec<u8>>>,
+    /// For a self-check that is under way.
+    pub(super) recounts: Vec<Recount>,
     /// Accounts of which something is due earlier than before.
     pub(super) due_earlier: BTreeSet<AccountName>,
     /// A delivery is owed earlier than before.
@@ -41,6 +54,7 @@ impl<'a> View<'a> {
             index,
             writes: Writes::new(),
             absent: RefCell::default(),
+            recounts: Vec::new(),
             due_earlier: BTreeSet::new(),
             is_owed_earlier: false,
             pending_change: 0,
@@ -51,6 +65,7 @@ impl<'a> View<'a> {
     /// What is to be written.
     pub(super) fn take_writes(&mut self) -> Writes {
         self.absent.get_mut().clear();
+        self.recounts.clear();
         std::mem::take(&mut self.writes)
     }
 
@@ -182,8 +197,9 @@ impl<'a> View<'a> {
         self.put(keys::history_row(&transition.object, sequence), seen_at.to_vec());
     }
 
-    /// Changes a count; a count of nothing has no row.
-    pub(super) fn add(&mut self, key: Vec<u8>, change: i64) -> Result<(), StoreError> {
+    /// Changes a count because of `row`; a count of nothing has no row.
+    pub(super) fn add(&mut self, key: Vec<u8>, change: i64, row: Vec<u8>) -> Result<(), StoreError> {
+        self.recounts.push(Recount { row, count: key.clone(), change });
         let before = match self.get(&key)? {
             Some(bytes) => value::decode_number(&key, &bytes)?,
             None => 0,
@@ -206,11 +222,12 @@ impl<'a> View<'a> {
         if before == after {
             return Ok(());
         }
-        if let Some(key) = after {
-            self.add(key.bytes(), 1)?;
+        let row = |record: &Record| keys::record(&record.object, record.is_finished());
+        if let (Some(key), Some(new)) = (after, new) {
+            self.add(key.bytes(), 1, row(new))?;
         }
-        if let Some(key) = before {
-            self.add(key.bytes(), -1)?;
+        if let (Some(key), Some(old)) = (before, old) {
+            self.add(key.bytes(), -1, row(old))?;
         }
         Ok(())
     }

@@ -8,11 +8,12 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::sync::oneshot;
 
+use super::check::Tally;
 use super::compact::Twin;
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
@@ -23,7 +24,7 @@ use super::lock::LockFile;
 use super::meter::Meter;
 use super::signals::Signals;
 use super::types::{Options, StoreError};
-use super::view::View;
+use super::view::{Recount, View};
 use super::{keys, value};
 
 /// Operations of one group.
@@ -86,6 +87,12 @@ pub(super) struct Engine {
     pub(super) index: RwLock<Option<Index>>,
     /// A smaller copy of the index in the making; locked behind the index.
     pub(super) twin: Mutex<Option<Twin>>,
+    /// Of a self-check under way; locked behind the index.
+    pub(super) tally: Mutex<Option<Tally>>,
+    /// Held for the time of a self-check.
+    pub(super) checking: Mutex<()>,
+    /// Somebody wants the store to leave off long work.
+    pub(super) is_leaving: AtomicBool,
     pub(super) cache_bytes: u64,
     pub(super) compact_above_bytes: u64,
     queue: Mutex<Queue>,
@@ -111,6 +118,9 @@ impl Engine {
             journal: Mutex::new(journal),
             index: RwLock::new(Some(index)),
             twin: Mutex::new(None),
+            tally: Mutex::new(None),
+            checking: Mutex::new(()),
+            is_leaving: AtomicBool::new(false),
             cache_bytes: options.cache_bytes,
             compact_above_bytes: options.compact_above_bytes,
             queue: Mutex::new(Queue::default()),
@@ -256,10 +266,11 @@ impl Engine {
             self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
+        let recounts = std::mem::take(&mut group.view.recounts);
         let writes = group.view.take_writes();
         let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
         drop(shared);
-        self.apply(writes)?;
+        self.apply(writes, &recounts)?;
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
         self.signals.pulse(&due_earlier, is_owed_earlier);
@@ -280,7 +291,7 @@ impl Engine {
         flushed.and(marked)
     }
 
-    fn apply(&self, writes: Writes) -> Result<(), StoreError> {
+    fn apply(&self, writes: Writes, recounts: &[Recount]) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
         }
@@ -288,6 +299,9 @@ impl Engine {
         let index = alone.as_ref().ok_or(StoreError::Closed)?;
         if let Some(twin) = locked(&self.twin).as_mut() {
             twin.mirror(&writes);
+        }
+        if let Some(tally) = locked(&self.tally).as_mut() {
+            tally.take(recounts);
         }
         index.apply(writes)
     }
