@@ -337,14 +337,15 @@ impl Store {
         .await
     }
 
-    /// Copies the journal, as it is now, into an empty or missing folder, while work goes on. The copy is a
+    /// Copies the journal, as it is now, and the folders of [`Options::beside`] into an empty or missing folder,
+    /// while work goes on. The copy is a
     /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
     /// new, failed attempts) is not in it.
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
             let end = locked(&engine.journal).end();
-            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.meter);
+            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.beside, &engine.meter);
             engine.meter.end();
             copied
         })
@@ -352,7 +353,7 @@ impl Store {
     }
 
     /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond twice what is live in it. None
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond two and a half times what is live in it. None
     /// when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors

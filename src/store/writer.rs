@@ -93,6 +93,8 @@ pub(super) struct Engine {
     pub(super) checking: Mutex<()>,
     /// Somebody wants the store to leave off long work.
     pub(super) is_leaving: AtomicBool,
+    /// Folders that a backup takes along.
+    pub(super) beside: Vec<String>,
     pub(super) cache_bytes: u64,
     pub(super) compact_above_bytes: u64,
     queue: Mutex<Queue>,
@@ -121,6 +123,7 @@ impl Engine {
             tally: Mutex::new(None),
             checking: Mutex::new(()),
             is_leaving: AtomicBool::new(false),
+            beside: options.beside.clone(),
             cache_bytes: options.cache_bytes,
             compact_above_bytes: options.compact_above_bytes,
             queue: Mutex::new(Queue::default()),
