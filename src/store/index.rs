@@ -108,16 +108,10 @@ impl Index {
         guarded(|| self.tree.flush()).map(|_| ())
     }
 
-    /// Closes it. The engine writes down where all pages lie only when it is opened, and without that the next
-    /// opening reads everything written since: so after much writing it is opened and closed once more.
-    pub(super) fn close(self, folder: &Path) -> Result<(), StoreError> {
-        self.flush()?;
-        let has_written_much = self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES;
-        drop(self.tree);
-        if !has_written_much {
-            return Ok(());
-        }
-        Index::settle(folder, UNLISTED_BYTES).map_err(|why| StoreError::Broken(format!("index: {why}")))
+    /// Whether the next opening would have to read much that was written since the last one: the engine writes
+    /// down where all pages lie only when it is opened.
+    pub(super) fn has_been_written_to(&self) -> bool {
+        self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES
     }
 
     /// Opens an index that was written to a lot and closes it again: it takes no more space than its pages

@@ -46,8 +46,8 @@ mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -416,9 +416,10 @@ impl Store {
         work: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
+        let leave = Arc::clone(&engine.readers).acquire_owned().await;
         self.blocking(move || {
-            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            work(shared.as_ref().ok_or(StoreError::Closed)?)
+            let _leave = leave.map_err(|_| StoreError::Closed)?;
+            engine.with_index(work)
         })
         .await
     }
