@@ -40,8 +40,10 @@ pub(super) const NAMES: [&str; 4] = [DRAFT, OLD, SWAPPING, LIVE];
 const SLICE_ROWS: usize = 1_000;
 /// Memory for the copy's pages until it takes over.
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// The index is made anew when its file is longer than this times what is live in it.
-const BLOAT: f64 = 2.5;
+/// The index is made small when its file takes more than this times what is live in it. The engine moves pages
+/// together only where half of a segment is of no use, so that even a fresh copy takes twice what is live, and
+/// an index in use not much less than three times: a lower mark would never be kept.
+const BLOAT: f64 = 3.5;
 
 /// What making the index small again brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,7 +255,7 @@ fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreE
     })
 }
 
-/// Lets the engine write down where the copy's pages lie, and give back what it does not use.
+/// Lets the engine write down where the copy's pages lie, so that opening it in the index's place is quick.
 fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
     let index = locked(&engine.twin).as_mut().and_then(|twin| twin.index.take());
     drop(index.ok_or(StoreError::Closed)?);

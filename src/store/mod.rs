@@ -353,7 +353,7 @@ impl Store {
     }
 
     /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond two and a half times what is live in it. None
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond three and a half times what is live in it. None
     /// when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors
