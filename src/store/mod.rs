@@ -15,6 +15,7 @@
 //! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
 
 mod backup;
+pub mod bytes;
 mod check;
 pub mod disk;
 mod due;

@@ -12,6 +12,7 @@ mod batch_process;
 mod batches;
 mod binary;
 mod canary;
+mod fuzzing;
 mod hostile;
 mod killing;
 mod layout;

@@ -202,7 +202,10 @@ impl Written {
                 .and_then(|spanned| spanned.lines().next())
                 .unwrap_or("the file")
                 .trim()
-                .to_owned();
+                .chars()
+                .filter(|letter| !letter.is_control())
+                .take(80)
+                .collect();
             ScenarioError::one(Problem {
                 line,
                 key,
