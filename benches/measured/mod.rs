@@ -58,7 +58,8 @@ fn verdict(row: &Row) -> &'static str {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cells = vec![["What", "Measured", "Baseline", "Judged", "Goal", "Verdict"].map(str::to_owned)];
+        let mut cells =
+            vec![["What", "Measured", "Baseline", "Judged", "Goal", "Verdict"].map(str::to_owned)];
         for row in &self.0 {
             let (judged, goal) = match row.goal {
                 Goal::None => (String::new(), String::new()),
@@ -68,8 +69,9 @@ impl fmt::Display for Table {
             let verdict = verdict(row).to_owned();
             cells.push([row.what.clone(), row.measured.clone(), row.baseline.clone(), judged, goal, verdict]);
         }
-        let widths: Vec<usize> =
-            (0..6).map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..6)
+            .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+            .collect();
         for row in cells {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
@@ -109,7 +111,8 @@ pub fn cpu_of(process: &str) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name in brackets may hold spaces.
     let behind = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-    let ticks: u64 = behind.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        behind.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }
 

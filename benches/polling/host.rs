@@ -69,10 +69,10 @@ impl Host {
         });
         let options = Options { folder: config.store.folder.clone(), ..Options::default() };
         let (store, _) = Store::open(options, clock.now()).await?;
-        let enrolments = scene.objects.iter().map(|object| Enrolment {
-            object: object.clone(),
-            details: Details::default(),
-        });
+        let enrolments = scene
+            .objects
+            .iter()
+            .map(|object| Enrolment { object: object.clone(), details: Details::default() });
         store.enrol(enrolments.collect(), clock.now()).await?;
         store.close().await?;
         let shared: SharedClock = clock.clone();

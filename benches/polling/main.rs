@@ -120,10 +120,9 @@ async fn ceiling(table: &mut Table, api: Api, size: Size, rounds: usize) -> Resu
         steady = (steady.0 + count, steady.1.and(time));
     }
     host.stop().await?;
-    for (what, count, time) in [
-        ("a new state each (durable commit)", first, first_spent),
-        ("nothing new", steady.0, steady.1),
-    ] {
+    for (what, count, time) in
+        [("a new state each (durable commit)", first, first_spent), ("nothing new", steady.0, steady.1)]
+    {
         table.note(
             format!("polls/s end to end, {} accounts, {what}", size.accounts),
             format!(

@@ -101,8 +101,10 @@ async fn commits(
     let object = |number: usize| -> Result<_, Broken> {
         Ok(format!("shop-{:05}/charge/S03-0000000-0000000-C{number:06}", number % 100).parse()?)
     };
-    let objects = (0..8_192).map(object).collect::<Result<Vec<reconciled::payments::object::ObjectRef>, _>>()?;
-    let enrolments = objects.iter().map(|object| Enrolment { object: object.clone(), details: Details::default() });
+    let objects =
+        (0..8_192).map(object).collect::<Result<Vec<reconciled::payments::object::ObjectRef>, _>>()?;
+    let enrolments =
+        objects.iter().map(|object| Enrolment { object: object.clone(), details: Details::default() });
     store.enrol(enrolments.collect(), now).await?;
     for name in ["commit of news (durable)", "commit of nothing new"] {
         let mut waiting = Vec::new();

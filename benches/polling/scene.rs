@@ -37,7 +37,8 @@ impl Scene {
         let folder = tempfile::tempdir()?;
         let text = scenario(api, size, None);
         let one = Size { accounts: 1, objects: 0 };
-        Scenario::parse(&scenario(api, one, Some(KEY)), folder.path())?.generate_credentials(folder.path())?;
+        Scenario::parse(&scenario(api, one, Some(KEY)), folder.path())?
+            .generate_credentials(folder.path())?;
         std::fs::write(folder.path().join("scenario.toml"), text)?;
         let mut server = Command::new(std::env::current_exe()?)
             .args([server::WORD.as_ref(), folder.path().as_os_str()])

@@ -9,8 +9,8 @@ use reconciled::apis::amazon_pay_mws::feeds::request::BatchOperation;
 use reconciled::apis::amazon_pay_mws::feeds::result::{self, Said};
 use reconciled::apis::amazon_pay_mws::kind::ObjectKind;
 use reconciled::apis::amazon_pay_mws::reports::{ReportType, answer as report_answer, rows};
-use reconciled::apis::amazon_pay_mws::wire::{failure, read};
 use reconciled::apis::amazon_pay_mws::service_status;
+use reconciled::apis::amazon_pay_mws::wire::{failure, read};
 use reconciled::apis::transport::Response;
 use reconciled::payments::object::ObjectId;
 use reconciled::payments::observation::Failure;
@@ -19,16 +19,62 @@ use super::promises::{amounts_stand_in, choice, is_failure, is_shown, is_sight, 
 
 /// Words of the documents.
 pub const WORDS: &[&str] = &[
-    "<Amount>", "</Amount>", "<CurrencyCode>", "<State>", "<IdList>", "<member>", "<![CDATA[", "]]>", "<!--", "-->",
-    "&#49;", "&lt;", "&amp;", "<!DOCTYPE a [<!ENTITY b \"c\">]>", "<?xml version=\"1.0\"?>", "xmlns:p=\"", "/>", "</",
-    "ErrorResponse", "<SellerRequestId>", "99999999999999999999", "-1", "0.001", "None", "true", "<HasNext>",
-    "<NextToken>", "_DONE_", "ProcessingReport", "RequestThrottled",
+    "<Amount>",
+    "</Amount>",
+    "<CurrencyCode>",
+    "<State>",
+    "<IdList>",
+    "<member>",
+    "<![CDATA[",
+    "]]>",
+    "<!--",
+    "-->",
+    "&#49;",
+    "&lt;",
+    "&amp;",
+    "<!DOCTYPE a [<!ENTITY b \"c\">]>",
+    "<?xml version=\"1.0\"?>",
+    "xmlns:p=\"",
+    "/>",
+    "</",
+    "ErrorResponse",
+    "<SellerRequestId>",
+    "99999999999999999999",
+    "-1",
+    "0.001",
+    "None",
+    "true",
+    "<HasNext>",
+    "<NextToken>",
+    "_DONE_",
+    "ProcessingReport",
+    "RequestThrottled",
 ];
 
 /// Words of files.
 pub const INPUT_WORDS: &[&str] = &[
-    ",", "\"", "\"\"", "\r\n", "\n", "\u{feff}", "Amount", "CurrencyCode", "USD", "JPY", "1.00", "-0", "1e5", "1,000",
-    "AmazonRefundId", "TransactionPostedDate", "2019-06-30T00:19:53 -0700", "{", "}", "\":\"", "\\u0000", "\0",
+    ",",
+    "\"",
+    "\"\"",
+    "\r\n",
+    "\n",
+    "\u{feff}",
+    "Amount",
+    "CurrencyCode",
+    "USD",
+    "JPY",
+    "1.00",
+    "-0",
+    "1e5",
+    "1,000",
+    "AmazonRefundId",
+    "TransactionPostedDate",
+    "2019-06-30T00:19:53 -0700",
+    "{",
+    "}",
+    "\":\"",
+    "\\u0000",
+    "\0",
 ];
 
 fn asked(kind: ObjectKind) -> ObjectId {
@@ -88,7 +134,8 @@ pub fn list(data: &[u8]) {
     let Some((which, body)) = choice(data, 10) else { return };
     let status = if which < 5 { 200 } else { [400, 404, 500, 503][body.len() % 4] };
     let header: String = body.iter().take(40).map(|byte| char::from(*byte)).collect();
-    let headers = vec![("retry-after".to_owned(), header.clone()), ("x-mws-quota-remaining".to_owned(), header)];
+    let headers =
+        vec![("retry-after".to_owned(), header.clone()), ("x-mws-quota-remaining".to_owned(), header)];
     let reply = Ok(Response { status, headers, body: body.to_vec() });
     let now = "2026-01-15T12:00:00Z".parse().expect("a moment");
     let failed = |failure: Failure| is_failure(&failure);

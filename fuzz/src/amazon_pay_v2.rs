@@ -11,9 +11,31 @@ use super::promises::{amounts_stand_in, choice, is_failure, is_sight, numbers};
 
 /// Words of the API.
 pub const WORDS: &[&str] = &[
-    "\"chargeId\":", "\"refundId\":", "\"amount\":", "\"currencyCode\":", "\"statusDetails\":", "\"state\":",
-    "\"reasonCode\":", "\"reasons\":[", "null", "1E+2", "99999999999999999999999999999", "-0.00", "JPY", "KWD",
-    "\\u0030", "\\ud800", "{", "}", "[", "]", "\"", "00000101T000000Z", "20231026T062827Z", "\u{feff}", "TooManyRequests",
+    "\"chargeId\":",
+    "\"refundId\":",
+    "\"amount\":",
+    "\"currencyCode\":",
+    "\"statusDetails\":",
+    "\"state\":",
+    "\"reasonCode\":",
+    "\"reasons\":[",
+    "null",
+    "1E+2",
+    "99999999999999999999999999999",
+    "-0.00",
+    "JPY",
+    "KWD",
+    "\\u0030",
+    "\\ud800",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "00000101T000000Z",
+    "20231026T062827Z",
+    "\u{feff}",
+    "TooManyRequests",
 ];
 
 const ASKED: [(Thing, &str); 3] = [
@@ -29,7 +51,8 @@ pub fn answer(data: &[u8]) {
     let (thing, id) = ASKED[which % 3];
     let status = if which < 3 { 200 } else { [400, 404, 429, 500, 503][body.len() % 5] };
     let header: String = body.iter().take(40).map(|byte| char::from(*byte)).collect();
-    let headers = vec![("retry-after".to_owned(), header.clone()), ("x-amz-pay-request-id".to_owned(), header)];
+    let headers =
+        vec![("retry-after".to_owned(), header.clone()), ("x-amz-pay-request-id".to_owned(), header)];
     let response = Response { status, headers, body: body.to_vec() };
     let now = "2026-01-15T12:00:00Z".parse().expect("a moment");
     match read(thing, id, &response, now) {

@@ -14,9 +14,31 @@ use super::promises::{choice, is_shown, survives};
 
 /// Words of requests.
 pub const WORDS: &[&str] = &[
-    "\"objects\":[", "\"all\":true", "\"dry_run\":", "\"account\":", "\"kind\":", "\"id\":", "\"keys\":", "\"all_dead\":",
-    "\"target\":", "\"to\":", "\"submit\":", "\"list\":", "\"release\":", "\"content\":", "\"amount\":\"1.00\"", "~", "/",
-    "null", "{}", "[]", "\\u0000", "18446744073709551616", "-1", "\"phase\":\"moving\"", "\"limit\":",
+    "\"objects\":[",
+    "\"all\":true",
+    "\"dry_run\":",
+    "\"account\":",
+    "\"kind\":",
+    "\"id\":",
+    "\"keys\":",
+    "\"all_dead\":",
+    "\"target\":",
+    "\"to\":",
+    "\"submit\":",
+    "\"list\":",
+    "\"release\":",
+    "\"content\":",
+    "\"amount\":\"1.00\"",
+    "~",
+    "/",
+    "null",
+    "{}",
+    "[]",
+    "\\u0000",
+    "18446744073709551616",
+    "-1",
+    "\"phase\":\"moving\"",
+    "\"limit\":",
 ];
 
 /// The first byte chooses the message.

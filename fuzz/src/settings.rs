@@ -9,9 +9,33 @@ use super::promises::{is_shown, lines};
 
 /// Words of both.
 pub const WORDS: &[&str] = &[
-    "[[account]]\n", "[[alert]]\n", "[store]\n", "[poll]\n", "[reports]\n", "[[population]]\n", "[[fault]]\n", "[chat]\n",
-    "api = \"amazon-pay-mws\"\n", "quota = ", "{ burst = 1, per_s = 0 }", "-1", "1e308", "nan", "inf",
-    "9223372036854775807", "true", "[]", "{}", "\"\"", "'''", "\"\"\"", "#", "\\u0000", "2026-01-01", "= [[", "name = ",
+    "[[account]]\n",
+    "[[alert]]\n",
+    "[store]\n",
+    "[poll]\n",
+    "[reports]\n",
+    "[[population]]\n",
+    "[[fault]]\n",
+    "[chat]\n",
+    "api = \"amazon-pay-mws\"\n",
+    "quota = ",
+    "{ burst = 1, per_s = 0 }",
+    "-1",
+    "1e308",
+    "nan",
+    "inf",
+    "9223372036854775807",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "'''",
+    "\"\"\"",
+    "#",
+    "\\u0000",
+    "2026-01-01",
+    "= [[",
+    "name = ",
 ];
 
 /// A config file: a configuration, or problems with key, remedy and a line that exists.

@@ -11,9 +11,26 @@ use super::promises::{choice, is_shown};
 
 /// Words of payloads.
 pub const WORDS: &[&str] = &[
-    "{\"v\":1,\"fact\":{", "\"committed\":", "\"enrolled\":", "\"rescued\":", "\"at\":", "2026-01-15T12:00:00Z", "\"record\":",
-    "\"amount\":\"", "\"currency\":\"EUR\"", "null", "18446744073709551615", "-1", "[]", "{}", "\"", "\0", "\u{1}",
-    "\"secs\":", "\"nanos\":", "4294967295",
+    "{\"v\":1,\"fact\":{",
+    "\"committed\":",
+    "\"enrolled\":",
+    "\"rescued\":",
+    "\"at\":",
+    "2026-01-15T12:00:00Z",
+    "\"record\":",
+    "\"amount\":\"",
+    "\"currency\":\"EUR\"",
+    "null",
+    "18446744073709551615",
+    "-1",
+    "[]",
+    "{}",
+    "\"",
+    "\0",
+    "\u{1}",
+    "\"secs\":",
+    "\"nanos\":",
+    "4294967295",
 ];
 
 /// The first byte chooses the piece; from 9 on the bytes are the JSON of a row, behind a header that fits.
