@@ -13,7 +13,7 @@ use targets::{TARGETS, Target};
 
 const SEED: u64 = 20_260_115;
 /// Inputs of one target beside its seeds.
-const INPUTS: u64 = 3_000;
+const INPUTS: u64 = 8_000;
 /// Longer ones teach nothing more and only take time.
 const LONGEST: usize = 16 * 1024;
 
