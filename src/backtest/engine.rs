@@ -242,9 +242,11 @@ fn measured(
     let mut declines = Vec::new();
     for (thing, seen) in scene.things.iter().zip(&count.seen) {
         let Some(ended) = thing.ended else { continue };
-        // Nobody could see it before the machine was up again.
-        let visible = if down.contains(&ended) { down.end } else { ended };
-        let delay = seen.map(|seen| seen.saturating_sub(visible));
+        let delay = seen.map(|seen| {
+            // No policy can help that the machine was down.
+            let lost = seen.min(down.end).saturating_sub(ended.max(down.start));
+            seen.saturating_sub(ended).saturating_sub(lost)
+        });
         delays.push(delay);
         if thing.past.is_declined {
             declines.push(delay);

@@ -61,7 +61,7 @@ pub struct Measured {
     pub over_quota: u64,
     /// Answers "too many" without cause.
     pub throttled_without_cause: u64,
-    /// From the end, or from the outage's if that was later, until it was seen.
+    /// From the end until it was seen, the outage not counted.
     pub detection: Quantiles,
     /// The same, of refusals alone.
     pub decline_detection: Quantiles,

@@ -206,7 +206,7 @@ impl Line {
         if let (true, None, Some(state)) = (ends, final_at, state) {
             return Err(format!(
                 "{state} is an end, but final_at is empty; \"reconciled list --finished --json\" and the night's \
-                 resolved.csv say when"
+                 file of resolved objects say when"
             ));
         }
         let is_declined = final_at.is_some()

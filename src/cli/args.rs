@@ -185,7 +185,7 @@ a file the past is made up (--workload). A file of your own is CSV with a header
 
 or JSON Lines with these keys. Account, final_state and reference may be left out; final_at is empty for what
 has not ended; times need a zone. Several files are taken together, and of several lines about one object
-the first making and the last end count. The night's resolved.csv, declined.csv and pending.csv can be
+the first making and the last end count. The night's files (resolved, declined, pending) can be
 given as they are, and what \"reconciled list --json\" prints. Bad lines are told with number and reason;
 the exit code is 65 when there were any.
 
@@ -195,7 +195,7 @@ Examples:
   reconciled backtest                                    the policies, on a made-up day
   reconciled backtest --all                              every policy in every made-up past
   reconciled backtest history.csv --interval 30m --early 1m,5m
-  reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved.csv --account shop-de
+  reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
   reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
     Backtest(BacktestArguments),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
