@@ -23,6 +23,7 @@
 //! - [`config`]: config.toml, checked; all problems at once.
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
+//! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
 //! - [`clock`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
 //!
@@ -37,6 +38,7 @@
 
 pub mod alerts;
 pub mod apis;
+pub mod backtest;
 pub mod batches;
 pub mod cli;
 pub mod clock;

@@ -176,6 +176,28 @@ Examples:
   reconciled batch export rcd-0123456789abcdef > results.csv"
     )]
     Batch(BatchCommand),
+    /// Choose a rhythm: live through a past again under one polling policy after another.
+    #[command(after_help = "\
+Nothing is asked of anybody: time, server and answers are computed, from the seed that is printed. Without
+a file the past is made up (--workload). A file of your own is CSV with a header line
+
+  id,kind,account,created_at,final_at,final_state,reference
+
+or JSON Lines with these keys. Account, final_state and reference may be left out; final_at is empty for what
+has not ended; times need a zone. Several files are taken together, and of several lines about one object
+the first making and the last end count. The night's files (resolved, declined, pending) can be
+given as they are, and what \"reconciled list --json\" prints. Bad lines are told with number and reason;
+the exit code is 65 when there were any.
+
+An end counts as missed when it is not seen within three days of the last one.
+
+Examples:
+  reconciled backtest                                    the policies, on a made-up day
+  reconciled backtest --all                              every policy in every made-up past
+  reconciled backtest history.csv --interval 30m --early 1m,5m
+  reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
+  reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
+    Backtest(BacktestArguments),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
     #[command(after_help = "\
 A bad configuration changes nothing; every problem is printed.

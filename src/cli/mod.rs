@@ -14,6 +14,8 @@ pub mod intake;
 mod intake_csv;
 
 mod alerts;
+mod backtest;
+mod backtest_file;
 mod batch;
 mod check_config;
 mod completions;
@@ -83,6 +85,7 @@ fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) ->
     match command {
         Command::Completions(options) => completions::completions(&options, screen),
         Command::Man(options) => man::man(&options, screen),
+        Command::Backtest(options) => backtest::backtest(&options, config, screen),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -125,6 +128,7 @@ pub async fn operate(
         | Command::Simulate(_)
         | Command::CheckConfig(_)
         | Command::Store(_)
+        | Command::Backtest(_)
         | Command::Completions(_)
         | Command::Man(_) => Err(Failed::new(Exit::Software, "this command needs no store", "")),
     };

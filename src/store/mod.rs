@@ -55,6 +55,7 @@ use crate::payments::record::{Enrolment, Record, Transition};
 
 pub use backup::BackupReport;
 pub use check::CheckReport;
+pub use due::{order_of_service, urgent_at};
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reconcile", &["payments", "apis", "store", "clock", "telemetry"]),
     ("batches", &["payments", "apis", "store", "clock", "telemetry"]),
     ("alerts", &["payments", "store", "clock", "telemetry"]),
+    ("backtest", &["payments", "apis", "store", "clock"]),
     ("reports", &["payments", "store", "clock", "telemetry"]),
     ("control", &["payments", "store", "task", "clock", "telemetry"]),
     ("config", &["apis", "alerts", "reports", "control", "payments", "timetable", "store"]),
@@ -39,7 +40,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &["clock"]),
-    ("cli", &["config", "control", "daemon", "simulator", "payments", "store", "clock", "telemetry"]),
+    (
+        "cli",
+        &["backtest", "config", "control", "daemon", "simulator", "payments", "store", "clock", "telemetry"],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -8,6 +8,7 @@
 
 mod alone;
 mod aps_batch;
+mod backtest;
 mod batch_process;
 mod batches;
 mod binary;
