@@ -11,6 +11,8 @@ mod aps_batch;
 mod batch_process;
 mod batches;
 mod binary;
+mod call_process;
+mod calls;
 mod canary;
 mod hostile;
 mod killing;
