@@ -17,6 +17,7 @@
 //! - [`store`]: facts in a synced journal, an index that can be rebuilt from it; one commit per decision.
 //! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
 //! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
+//! - [`calls`]: one operation of an operator's own: journaled, sent once, found out when its answer is lost.
 //! - [`alerts`]: outbox → words → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
@@ -40,6 +41,7 @@ pub mod alerts;
 pub mod apis;
 pub mod backtest;
 pub mod batches;
+pub mod calls;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::calls::Caller;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
 use super::secret::SecretLoader;
@@ -81,6 +82,19 @@ impl Settings {
         match self {
             Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) => None,
             Settings::Aps(settings) => Some(Arc::new(aps::Aps::new(settings.clone(), transport, clock))),
+        }
+    }
+
+    /// The client that carries out single operations; none for an API whose operations go in batches.
+    pub fn build_caller(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<dyn Caller>> {
+        match self {
+            Settings::AmazonPayV2(settings) => {
+                Some(Arc::new(amazon_pay_v2::AmazonPayV2::new(settings.clone(), transport, clock)))
+            }
+            Settings::AmazonPayMws(settings) => {
+                Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
+            }
+            Settings::Aps(_) => None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::call_options::CallArguments;
 use super::options::*;
 
 /// Where the configuration stands unless said.
@@ -30,10 +31,11 @@ Examples:
   reconciled list --phase moving --older-than 2d  what has been pending for long
   reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
   reconciled batch submit shop-ae captures.csv    operations on many orders, followed to the end
+  reconciled call shop-de                         the single operations of an account
   reconciled status                               everything at a glance
 
 Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not there, 69 unavailable,
-73 cannot create a file, 74 disk, 75 try later, 77 not allowed, 78 configuration."
+73 cannot create a file, 74 disk, 75 try later, 76 in doubt, 77 not allowed, 78 configuration."
 )]
 pub struct Arguments {
     /// The configuration file.
@@ -198,6 +200,23 @@ Examples:
   reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
   reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
     Backtest(BacktestArguments),
+    /// Carry out one operation of an account (Amazon Pay v2 or MWS).
+    #[command(after_help = "\
+What changes anything needs allow_writes = true on the account, and --yes; without them, what would be sent
+is printed and the code is 77. Each is written down before it is sent. The same reference (or, at v2, the
+same idempotencyKey or the same words) is never carried out twice: after a lost answer the command looks
+before anything is sent again. Code 65: the provider said no; 75: not carried out, try later; 76: nobody
+knows, see --list. Objects that it makes are watched at once.
+
+Examples:
+  reconciled call shop-de
+  reconciled call shop-de CaptureCharge --help-parameters
+  reconciled call shop-de GetCharge chargeId=P02-1234567-1234567-C123456 --json
+  reconciled call shop-de CaptureCharge chargeId=P02-1234567-1234567-C123456 captureAmount.amount=14.00 \\
+                  captureAmount.currencyCode=EUR --yes
+  reconciled call --list
+  reconciled call old-shop-us --end Refund/my-reference-1 --was not-done")]
+    Call(CallArguments),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
     #[command(after_help = "\
 A bad configuration changes nothing; every problem is printed.

@@ -5,6 +5,7 @@
 //! signatures.
 
 pub mod args;
+pub mod call_options;
 pub mod exit;
 pub mod options;
 pub mod reach;
@@ -17,6 +18,7 @@ mod alerts;
 mod backtest;
 mod backtest_file;
 mod batch;
+mod call;
 mod check_config;
 mod completions;
 mod demo;
@@ -122,6 +124,7 @@ pub async fn operate(
         Command::Report(options) => report::report(&options, &reached, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,
         Command::Batch(command) => batch::batch(command, &reached, screen).await,
+        Command::Call(options) => call::call(options, &reached, screen).await,
         Command::Reload(_) => reload::reload(&reached, screen).await,
         Command::Run(_)
         | Command::Demo(_)

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use super::exit::{Exit, Failed};
 use super::screen::Screen;
 use crate::control::batching::{BatchAnswer, BatchRequest};
+use crate::control::calling::{CallAnswer, CallRequest};
 use crate::control::client::{Client, ConnectError};
 use crate::control::messages::*;
 use crate::control::service::Answer;
@@ -163,6 +164,14 @@ impl Reached {
         match self {
             Reached::Daemon(client) => client.batch(&request).await,
             Reached::Store { service, .. } => service.batch(request).await,
+        }
+    }
+
+    /// As [`Service::call`].
+    pub async fn call(&self, request: CallRequest) -> Answer<CallAnswer> {
+        match self {
+            Reached::Daemon(client) => client.call(&request).await,
+            Reached::Store { service, .. } => service.call(request).await,
         }
     }
 

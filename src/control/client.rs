@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::calling::{CallAnswer, CallRequest};
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::routes::JSON_LINES;
@@ -142,6 +143,11 @@ impl Client {
     /// As [`super::Service::batch`].
     pub async fn batch(&self, request: &BatchRequest) -> Answer<BatchAnswer> {
         self.post("/v1/batches", request).await
+    }
+
+    /// As [`super::Service::call`].
+    pub async fn call(&self, request: &CallRequest) -> Answer<CallAnswer> {
+        self.post("/v1/calls", request).await
     }
 
     /// As [`super::Service::status`].

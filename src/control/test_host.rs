@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::calling::{CallAnswer, CallRequest};
 use super::host::{Host, Later, Rate};
 use super::messages::*;
 use super::problem::{Cause, Problem};
@@ -245,6 +246,15 @@ impl Host for TestHost {
             match request {
                 BatchRequest::List { .. } => Ok(BatchAnswer::Listed(Vec::new())),
                 _ => Err(Problem::new(Cause::NotFound, "there is no batch", "")),
+            }
+        })
+    }
+
+    fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>> {
+        Box::pin(async move {
+            match request {
+                CallRequest::List { .. } => Ok(CallAnswer::Listed(Vec::new())),
+                _ => Err(Problem::new(Cause::NotFound, "there is no call", "")),
             }
         })
     }

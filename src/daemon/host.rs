@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
 use crate::control::batching::{BatchAnswer, BatchRequest};
+use crate::control::calling::{CallAnswer, CallRequest};
 use crate::control::host::{Host, Later, Rate};
 use crate::control::messages::{
     AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, Tested,
@@ -138,6 +139,10 @@ impl Host for DaemonHost {
 
     fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>> {
         Box::pin(super::batching::answer(&self.daemon, request))
+    }
+
+    fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>> {
+        Box::pin(super::calling::answer(&self.daemon, request))
     }
 
     fn reload(&self) -> Later<'_, Reloaded> {

@@ -16,6 +16,7 @@ use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
 use crate::apis::transport::{HttpTransport, Transport};
 use crate::batches::Batches;
+use crate::calls::Calls;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
@@ -25,6 +26,7 @@ use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm, Work, keep};
 
 mod batching;
+mod calling;
 mod heartbeat;
 mod host;
 mod manager;
@@ -186,9 +188,11 @@ impl Daemon {
         let pace = Arc::new(Pace::new(clock.clone()));
         let folder = config.store.folder.join("batches");
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
+        let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
         let foundation = Foundation {
             pace,
             batches: Arc::new(batches),
+            calls: Arc::new(calls),
             clock: clock.clone(),
             store: store.clone(),
             transport: outside.transport,
@@ -300,6 +304,15 @@ impl Daemon {
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
             self.keep(&mut tasks, rhythm, Arc::new(batching), &stop);
         }
+        if !rooms.callers.is_empty() {
+            let settling = calling::Settling {
+                calls: Arc::clone(&self.foundation.calls),
+                accounts: rooms.callers.clone(),
+                routes: Arc::clone(&self.routes),
+            };
+            let rhythm = Rhythm { name: "calls", period: minute * 5, wake: Arc::new(Notify::new()) };
+            self.keep(&mut tasks, rhythm, Arc::new(settling), &stop);
+        }
         let heart = Arc::clone(&self.heart);
         self.keep(
             &mut tasks,
@@ -350,7 +363,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "batches", "reports"] {
+        for name in ["alerts", "batches", "calls", "reports"] {
             self.board.remove(name);
         }
     }

@@ -10,6 +10,7 @@ use crate::alerts::{self, Deliverer};
 use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
 use crate::batches::{self, Batches};
+use crate::calls::{self, Calls};
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
 use crate::payments::object::{AccountName, Kind};
@@ -28,6 +29,7 @@ pub(super) struct Foundation {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) post: Arc<dyn Post>,
     pub(super) batches: Arc<Batches>,
+    pub(super) calls: Arc<Calls>,
 }
 
 /// What one configuration asks for.
@@ -35,6 +37,7 @@ pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) accounts: Vec<Arc<Account>>,
     pub(super) senders: Vec<Arc<batches::Account>>,
+    pub(super) callers: Vec<Arc<calls::Account>>,
     pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) reports: Arc<Reports>,
@@ -46,10 +49,12 @@ impl Rooms {
     pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
         let alerts = std::mem::take(&mut config.alerts);
         let routes = alerts.routes.clone();
-        let accounts =
+        let accounts: Vec<Arc<Account>> =
             config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
         let senders =
             config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
+        let both = config.accounts.iter().zip(&accounts);
+        let callers = both.filter_map(|(account, watched)| build_caller(account, watched, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
         let deliverer = Deliverer::new(
@@ -66,7 +71,7 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms { accounts, senders, routes, deliverer, reports: Arc::new(reports), nightly, config })
+        Ok(Rooms { accounts, senders, callers, routes, deliverer, reports: Arc::new(reports), nightly, config })
     }
 }
 
@@ -89,6 +94,17 @@ fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<
     let client = account.api.build_batches(foundation.transport.clone(), foundation.clock.clone())?;
     let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
     Some(Arc::new(batches::Account { name, client, is_sandbox }))
+}
+
+/// The part of an account whose operations can be called singly, if its API has them.
+fn build_caller(
+    account: &AccountConfig,
+    watched: &Account,
+    foundation: &Foundation,
+) -> Option<Arc<calls::Account>> {
+    let caller = account.api.build_caller(foundation.transport.clone(), foundation.clock.clone())?;
+    let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
+    Some(Arc::new(calls::Account { name, caller, api: Arc::clone(&watched.api), is_sandbox }))
 }
 
 /// The operations that an account's polling uses.
@@ -120,6 +136,11 @@ pub(super) async fn restore_levels(
         }
     }
     greet(foundation, accounts).await
+}
+
+/// Somebody else than the daemon is about to spend: what it saved at its stop is no longer true.
+pub(super) async fn forget_levels(foundation: &Foundation) -> Result<(), StoreError> {
+    foundation.store.remember(LEVELS, "[]").await
 }
 
 /// Gives accounts that were never used before a full budget, and notes that they are used now.

@@ -12,6 +12,8 @@ mod backtest;
 mod batch_process;
 mod batches;
 mod binary;
+mod call_process;
+mod calls;
 mod canary;
 mod fuzzing;
 mod hostile;

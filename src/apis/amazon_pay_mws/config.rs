@@ -46,6 +46,8 @@ pub struct Section {
     pub quota: Option<QuotaSection>,
     /// Seconds for one exchange, 1 to 300; 30 when not given.
     pub deadline_s: Option<u64>,
+    /// Whether operations that change anything may be called; not unless it says so.
+    pub allow_writes: bool,
 }
 
 /// An account's section as resolved: everything needed to sign and send.
@@ -71,6 +73,8 @@ pub struct Settings {
     pub quota: QuotaChoice,
     /// For one whole exchange.
     pub deadline: Duration,
+    /// Whether operations that change anything may be called.
+    pub is_writing_allowed: bool,
 }
 
 impl Section {
@@ -120,6 +124,7 @@ impl Section {
                 marketplace_id,
                 quota,
                 deadline,
+                is_writing_allowed: self.allow_writes,
             })
         })();
         check.finish(settings)

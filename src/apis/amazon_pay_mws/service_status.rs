@@ -68,6 +68,17 @@ impl ServiceStatus {
         }
     }
 
+    /// What it says, in the provider's words, with the English message.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let facts = [
+            ("Status", Some(self.word.clone())),
+            ("Timestamp", self.at.map(|at| at.to_string())),
+            ("MessageId", self.message_id.clone()),
+            ("Message", self.message("en_US").map(str::to_owned)),
+        ];
+        facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
+
     /// The message in this locale, else the English one, else the first.
     pub fn message(&self, locale: &str) -> Option<&str> {
         let of = |wanted: &str| self.messages.iter().find(|message| message.locale == wanted);

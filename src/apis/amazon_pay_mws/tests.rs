@@ -48,6 +48,7 @@ fn stage() -> Stage {
         marketplace_id: Some("A3BXB0YN3XH17H".to_owned()),
         quota: QuotaChoice::Documented,
         deadline: Duration::from_secs(7),
+        is_writing_allowed: true,
     };
     let pace = Pace::new(Arc::clone(&clock));
     let account = AccountName::new("shop").unwrap();

@@ -13,7 +13,7 @@ use crate::apis::pace::Quota;
 use crate::apis::secret::{SecretLoader, SecretReference};
 
 use super::sign::{Algorithm, SigningKey};
-use super::{GET_CHARGE, GET_CHARGE_PERMISSION, GET_REFUND, OPERATIONS};
+use super::operations::{OPERATIONS, documented_quota};
 
 /// An account's section as written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,6 +37,8 @@ pub struct AccountSection {
     pub quota: Option<QuotaSection>,
     /// Seconds for one exchange, 1 to 300.
     pub deadline_s: Option<u64>,
+    /// Whether operations that change anything may be called; not unless it says so.
+    pub allow_writes: bool,
 }
 
 /// An account's section as checked, its key loaded.
@@ -49,6 +51,7 @@ pub struct Settings {
     pub(super) algorithm: Algorithm,
     pub(super) endpoint: Endpoint,
     pub(super) deadline: Duration,
+    pub(super) is_writing_allowed: bool,
     merchant_id: Option<String>,
     quota: QuotaChoice,
 }
@@ -76,6 +79,7 @@ impl AccountSection {
                 algorithm: algorithm?,
                 endpoint: own_endpoint.unwrap_or_else(|| Endpoint::of_host(host(region))),
                 deadline,
+                is_writing_allowed: self.allow_writes,
                 merchant_id: self.merchant_id.clone(),
                 quota,
             })
@@ -180,28 +184,17 @@ impl Settings {
         }
     }
 
-    /// The request budget of every operation, for [`crate::apis::pace::Pace::set_quota`].
+    /// The request budget of every operation: what was chosen holds for the looks, and one's own numbers for
+    /// all; other operations have their documented budgets. To be given to
+    /// [`crate::apis::pace::Pace::set_quota`].
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
-        let quota_of = |operation| match self.quota {
-            QuotaChoice::Default => self.environment.default_quota(),
-            QuotaChoice::Documented => documented(self.environment, operation),
+        let quota_of = |name, is_write: bool| match self.quota {
             QuotaChoice::Own(quota) => quota,
+            QuotaChoice::Default if !is_write => self.environment.default_quota(),
+            QuotaChoice::Default | QuotaChoice::Documented => documented_quota(self.environment, name),
         };
-        OPERATIONS.iter().map(|operation| (*operation, quota_of(*operation))).collect()
-    }
-}
-
-/// What is safe under both published tables (section 8.4).
-fn documented(environment: Environment, operation: &str) -> Quota {
-    let half_second = Duration::from_millis(500);
-    match (environment, operation) {
-        (Environment::Live, GET_CHARGE | GET_REFUND | GET_CHARGE_PERMISSION) => {
-            Quota { burst: 20, per: half_second }
-        }
-        (Environment::Sandbox, GET_CHARGE | GET_REFUND | GET_CHARGE_PERMISSION) => {
-            Quota { burst: 5, per: Duration::from_secs(1) }
-        }
-        (environment, _) => environment.default_quota(),
+        let operations = OPERATIONS.iter();
+        operations.map(|known| (known.name, quota_of(known.name, known.is_write()))).collect()
     }
 }
 
