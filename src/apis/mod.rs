@@ -16,6 +16,7 @@ pub mod aps;
 pub mod config;
 pub mod pace;
 mod registry;
+pub mod reporting;
 pub mod secret;
 pub mod transport;
 
