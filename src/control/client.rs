@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::routes::JSON_LINES;
@@ -142,6 +143,11 @@ impl Client {
     /// As [`super::Service::batch`].
     pub async fn batch(&self, request: &BatchRequest) -> Answer<BatchAnswer> {
         self.post("/v1/batches", request).await
+    }
+
+    /// As [`super::Service::provider_reports`].
+    pub async fn provider_reports(&self, request: &FetchRequest) -> Answer<FetchAnswer> {
+        self.post("/v1/provider-reports", request).await
     }
 
     /// As [`super::Service::status`].

@@ -5,6 +5,7 @@
 //! providers, who the host is.
 
 pub mod batching;
+pub mod fetching;
 pub mod messages;
 pub mod problem;
 pub mod wanted;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
@@ -16,8 +17,12 @@ use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
 use crate::reports::Reports;
+use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
+
+use super::Daemon;
+use super::fetching::Reporter;
 
 /// What outlives a reload.
 #[derive(Clone)]
@@ -28,6 +33,7 @@ pub(super) struct Foundation {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) post: Arc<dyn Post>,
     pub(super) batches: Arc<Batches>,
+    pub(super) settlements: Arc<Settlements>,
 }
 
 /// What one configuration asks for.
@@ -35,6 +41,7 @@ pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) accounts: Vec<Arc<Account>>,
     pub(super) senders: Vec<Arc<batches::Account>>,
+    pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) reports: Arc<Reports>,
@@ -46,12 +53,16 @@ impl Rooms {
     pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
         let alerts = std::mem::take(&mut config.alerts);
         let routes = alerts.routes.clone();
-        let accounts =
+        let accounts: Vec<Arc<Account>> =
             config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
         let senders =
             config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
+        let reporters = config.accounts.iter().zip(&accounts);
+        let reporters = reporters
+            .filter_map(|(account, watched)| build_reporter(account, watched, &config, foundation))
+            .collect::<Result<_, _>>()?;
         let deliverer = Deliverer::new(
             foundation.store.clone(),
             foundation.clock.clone(),
@@ -66,7 +77,16 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms { accounts, senders, routes, deliverer, reports: Arc::new(reports), nightly, config })
+        Ok(Rooms {
+            accounts,
+            senders,
+            reporters,
+            routes,
+            deliverer,
+            reports: Arc::new(reports),
+            nightly,
+            config,
+        })
     }
 }
 
@@ -89,6 +109,32 @@ fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<
     let client = account.api.build_batches(foundation.transport.clone(), foundation.clock.clone())?;
     let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
     Some(Arc::new(batches::Account { name, client, is_sandbox }))
+}
+
+/// The part of an account that fetches the provider's reports, if its API has them.
+fn build_reporter(
+    account: &AccountConfig,
+    watched: &Account,
+    config: &Config,
+    foundation: &Foundation,
+) -> Option<Result<Arc<Reporter>, String>> {
+    let source = account.api.build_reports(foundation.transport.clone(), foundation.clock.clone())?;
+    let wanted = &account.provider_reports;
+    let timetable = wanted.schedule.as_ref().map(|cron| {
+        let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
+        Timetable::new(cron, zone).map_err(|error| error.to_string())
+    });
+    let fetched = settlements::Account {
+        name: account.name.clone(),
+        source,
+        api: Arc::clone(&watched.api),
+        is_sandbox: watched.is_sandbox,
+        discover: wanted.discover,
+        folder: config.reports.folder.clone(),
+    };
+    let reporter =
+        |timetable| Arc::new(Reporter { account: fetched, words: wanted.types.clone(), timetable });
+    Some(timetable.transpose().map(reporter))
 }
 
 /// The operations that an account's polling uses.
@@ -120,6 +166,33 @@ pub(super) async fn restore_levels(
         }
     }
     greet(foundation, accounts).await
+}
+
+/// The same for a command that works in the daemon's place, before its first request.
+pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), StoreError> {
+    if daemon.is_restored.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    restore_levels(&daemon.foundation, &rooms.accounts, daemon.was_clean_stop).await?;
+    greet_reporters(&daemon.foundation, &rooms.reporters).await
+}
+
+/// Gives accounts whose reports were never fetched from here a full budget for that.
+pub(super) async fn greet_reporters(
+    foundation: &Foundation,
+    reporters: &[Arc<Reporter>],
+) -> Result<(), StoreError> {
+    for reporter in reporters {
+        let account = &reporter.account;
+        let name = format!("reports-used/{}", account.name);
+        if foundation.store.recall(&name).await?.is_none() {
+            foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;
+            for (operation, _) in account.source.operations() {
+                foundation.pace.assume_full(&account.name, operation);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives accounts that were never used before a full budget, and notes that they are used now.

@@ -54,6 +54,13 @@ pub struct Account {
     pub folder: PathBuf,
 }
 
+impl Account {
+    /// Where its files lie, for people.
+    pub fn shown_folder(&self) -> String {
+        shelf::folder(self).display().to_string()
+    }
+}
+
 /// Which targets an alert goes to; the second argument says whether it is about play money.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
 

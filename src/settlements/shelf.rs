@@ -83,15 +83,18 @@ pub(super) struct Shelf {
 
 impl Shelf {
     pub(super) fn of(account: &Account, word: &str) -> Shelf {
-        // A folder name of its own beside each account's name: `.` and `..` are names too.
-        let account_folder = account.folder.join("provider").join(format!("account-{}", account.name));
-        Shelf { folder: account_folder.join(word) }
+        Shelf { folder: folder(account).join(word) }
     }
 
     /// The name of a file without its ending. A report's id has only letters, digits and dashes.
     fn stem(&self, from: Timestamp, report_id: Option<&str>) -> PathBuf {
         let (month, day) = (from.strftime("%Y-%m").to_string(), from.strftime("%Y-%m-%d"));
         self.folder.join(month).join(format!("{day}--{}", report_id.unwrap_or("empty")))
+    }
+
+    /// Where a report is kept, for people; without an ending.
+    pub(super) fn shown(&self, manifest: &Manifest) -> String {
+        self.stem(manifest.from, manifest.report_id.as_deref()).display().to_string()
     }
 
     /// Keeps a file: when this returns it is there whole, with its manifest, and survives a power cut.
@@ -207,6 +210,11 @@ impl Shelf {
         })
         .await
     }
+}
+
+/// The folder of an account. A name of its own beside each account's: `.` and `..` are names too.
+pub(super) fn folder(account: &Account) -> PathBuf {
+    account.folder.join("provider").join(format!("account-{}", account.name))
 }
 
 /// A manifest that cannot be read is as good as none: its file is fetched again.

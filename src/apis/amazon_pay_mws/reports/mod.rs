@@ -12,6 +12,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use source::kinds_in;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -232,8 +232,7 @@ pub fn transactions(
             return Err(BadFile::NoColumn(column));
         }
     }
-    let mut read =
-        Transactions { columns: table.columns.clone(), rows: Vec::new(), quarantined: Vec::new() };
+    let mut read = Transactions { columns: table.columns.clone(), rows: Vec::new(), quarantined: Vec::new() };
     for record in &table.records {
         match transaction_row(&columns, &Cells { table: &table, record }) {
             Ok(row) => read.rows.push(row),

@@ -20,16 +20,21 @@ use crate::payments::observation::Failure;
 /// The pages of one list, 100 rows each; a longer list is not concluded from.
 const MOST_PAGES: usize = 20;
 
+/// The types of an environment.
+pub fn kinds_in(environment: Environment) -> Vec<ReportKind> {
+    let is_sandbox = environment == Environment::Sandbox;
+    let here = ReportType::ALL.into_iter().filter(|kind| kind.exists_in(is_sandbox));
+    here.map(|kind| ReportKind {
+        word: kind.word(),
+        name: kind.name(),
+        comes_by_itself: !kind.can_be_requested(),
+    })
+    .collect()
+}
+
 impl Source for AmazonPayMws {
     fn kinds(&self) -> Vec<ReportKind> {
-        let is_sandbox = self.settings.environment == Environment::Sandbox;
-        let here = ReportType::ALL.into_iter().filter(|kind| kind.exists_in(is_sandbox));
-        here.map(|kind| ReportKind {
-            word: kind.word(),
-            name: kind.name(),
-            comes_by_itself: !kind.can_be_requested(),
-        })
-        .collect()
+        kinds_in(self.settings.environment)
     }
 
     fn operations(&self) -> &'static [(&'static str, Quota)] {

@@ -169,12 +169,18 @@ fn row(id: &str, pull: &Pull, window: usize, status: RequestStatus) -> RequestRo
 #[test]
 fn a_cancelled_day_is_asked_for_once_more_and_an_empty_one_never_fetched() {
     let now = at("2019-08-01T00:00:00Z");
-    let mut pull =
-        Pull::of_days(ReportType::Capture.name(), at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z"), now).unwrap();
+    let mut pull = Pull::of_days(
+        ReportType::Capture.name(),
+        at("2019-07-01T00:00:00Z"),
+        at("2019-07-02T00:00:00Z"),
+        now,
+    )
+    .unwrap();
     let mut at = now;
-    for (id, expected) in
-        [("1", Phase::Owed), ("2", Phase::Failed { why: "cancelled by the provider twice".into(), report_id: None })]
-    {
+    for (id, expected) in [
+        ("1", Phase::Owed),
+        ("2", Phase::Failed { why: "cancelled by the provider twice".into(), report_id: None }),
+    ] {
         assert_eq!(next_step(&pull, at), Step::Request { window: 0 });
         pull = about_to(pull, &Step::Request { window: 0 }, at);
         let requested = row(id, &pull, 0, RequestStatus::Submitted);
@@ -195,8 +201,13 @@ fn a_cancelled_day_is_asked_for_once_more_and_an_empty_one_never_fetched() {
 #[test]
 fn a_lost_request_is_searched_before_it_is_made_again() {
     let now = at("2019-08-01T00:00:00Z");
-    let pull =
-        Pull::of_days(ReportType::Capture.name(), at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z"), now).unwrap();
+    let pull = Pull::of_days(
+        ReportType::Capture.name(),
+        at("2019-07-01T00:00:00Z"),
+        at("2019-07-02T00:00:00Z"),
+        now,
+    )
+    .unwrap();
     let lost = about_to(pull, &Step::Request { window: 0 }, now);
     let later = now.checked_add(SignedDuration::from_secs(60)).unwrap();
     assert_eq!(next_step(&lost, now), Step::WaitUntil(later));
