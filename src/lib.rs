@@ -18,6 +18,7 @@
 //! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
 //! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
 //! - [`calls`]: one operation of an operator's own: journaled, sent once, found out when its answer is lost.
+//! - [`settlements`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
 //! - [`alerts`]: outbox → words → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
@@ -50,6 +51,7 @@ pub mod daemon;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;
+pub mod settlements;
 pub mod simulator;
 pub mod store;
 pub mod task;

@@ -17,6 +17,7 @@ pub mod calls;
 pub mod config;
 pub mod pace;
 mod registry;
+pub mod reporting;
 pub mod secret;
 pub mod transport;
 

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::calls::Caller;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
+use super::reporting::{ReportKind, Source};
 use super::secret::SecretLoader;
 use super::transport::Transport;
 use super::{Api, amazon_pay_mws, amazon_pay_v2, aps};
@@ -95,6 +96,28 @@ impl Settings {
                 Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
             }
             Settings::Aps(_) => None,
+        }
+    }
+
+    /// The client that fetches the provider's reports; none for an API without them.
+    pub fn build_reports(
+        &self,
+        transport: Arc<dyn Transport>,
+        clock: SharedClock,
+    ) -> Option<Arc<dyn Source>> {
+        match self {
+            Settings::AmazonPayMws(settings) => {
+                Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
+            }
+            Settings::AmazonPayV2(_) | Settings::Aps(_) => None,
+        }
+    }
+
+    /// The types of reports that the provider makes; none for an API without them.
+    pub fn report_kinds(&self) -> Vec<ReportKind> {
+        match self {
+            Settings::AmazonPayMws(settings) => amazon_pay_mws::reports::kinds_in(settings.environment),
+            Settings::AmazonPayV2(_) | Settings::Aps(_) => Vec::new(),
         }
     }
 

@@ -154,7 +154,11 @@ impl Tries<'_> {
 
     /// A repetition was refused. Under a kept key that is the answer to the first try too; else only a look
     /// tells whether that one had been carried out, which may be the very reason of the refusal.
-    async fn refused_after_loss(&mut self, is_whole_account: bool, detail: String) -> Result<Ended, CallError> {
+    async fn refused_after_loss(
+        &mut self,
+        is_whole_account: bool,
+        detail: String,
+    ) -> Result<Ended, CallError> {
         if is_whole_account {
             return self.in_doubt(detail).await;
         }

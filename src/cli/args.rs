@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::call_options::CallArguments;
+use super::fetch_reports::FetchReportsArguments;
 use super::options::*;
 
 /// Where the configuration stands unless said.
@@ -142,6 +143,18 @@ Examples:
   reconciled report
   reconciled report --date 2026-01-15")]
     Report(ReportArguments),
+    /// Fetch the provider's own reports of past days, keep them, and hold them against what is known.
+    #[command(after_help = "\
+At most 30 days at once, requested day by day within the provider's quota: 15 at once, then one a minute.
+What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
+daemon running the daemon does the work, and the command only watches. Settlement reports come by
+themselves: their days are those on which they appeared.
+
+Examples:
+  reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30
+  reconciled fetch-reports old-shop-us --from 2026-01-15 --to 2026-01-15 --type capture --type refund
+  reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30 --type settlement --json")]
+    FetchReports(FetchReportsArguments),
     /// List, send again or test alerts.
     #[command(
         subcommand,

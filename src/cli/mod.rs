@@ -24,6 +24,7 @@ mod completions;
 mod demo;
 mod enrol;
 mod explain;
+mod fetch_reports;
 mod forget;
 mod list;
 mod local;
@@ -125,6 +126,9 @@ pub async fn operate(
         Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,
         Command::Batch(command) => batch::batch(command, &reached, screen).await,
         Command::Call(options) => call::call(options, &reached, screen).await,
+        Command::FetchReports(options) => {
+            fetch_reports::fetch_reports(options, &reached, clock, screen).await
+        }
         Command::Reload(_) => reload::reload(&reached, screen).await,
         Command::Run(_)
         | Command::Demo(_)

@@ -20,10 +20,12 @@ mod account;
 mod lines;
 mod poll;
 mod problem;
+mod provider_reports;
 mod section;
 
 pub use account::AccountConfig;
 pub use problem::Problem;
+pub use provider_reports::ProviderReports;
 
 use lines::Lines;
 use poll::PollSection;

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
 use super::calling::{CallAnswer, CallRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::messages::{Health, Reloaded, ReportMade, Tested};
 use super::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
@@ -57,6 +58,8 @@ pub trait Host: Send + Sync {
     fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>>;
     /// Answers what is asked about single operations.
     fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>>;
+    /// Answers what is asked about provider reports.
+    fn provider_reports(&self, request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>>;
     /// Re-reads the configuration.
     fn reload(&self) -> Later<'_, Reloaded>;
     /// How the process, its accounts, targets and schedules are.

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
 use super::calling::{CallAnswer, CallRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::host::{Host, Later, Rate};
 use super::messages::*;
 use super::problem::{Cause, Problem};
@@ -239,6 +240,10 @@ impl Host for TestHost {
                 Some(other) => Err(format!("there is no target {other}")),
             }
         })
+    }
+
+    fn provider_reports(&self, _request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>> {
+        Box::pin(async { Err(Problem::new(Cause::Unprocessable, "no account has provider reports", "")) })
     }
 
     fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>> {

@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::control::batching::{BatchAnswer, BatchRequest};
 use crate::control::calling::{CallAnswer, CallRequest};
+use crate::control::fetching::{FetchAnswer, FetchRequest};
 use crate::control::host::{Host, Later, Rate};
 use crate::control::messages::{
     AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, Tested,
@@ -145,6 +146,10 @@ impl Host for DaemonHost {
         Box::pin(super::calling::answer(&self.daemon, request))
     }
 
+    fn provider_reports(&self, request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>> {
+        Box::pin(super::fetching::answer(&self.daemon, request))
+    }
+
     fn reload(&self) -> Later<'_, Reloaded> {
         Box::pin(async move {
             if self.daemon.is_daemon {
@@ -190,7 +195,7 @@ impl Host for DaemonHost {
             last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
             accounts,
             targets: rooms.deliverer.targets().into_iter().map(str::to_owned).collect(),
-            schedules: vec![nightly(daemon, &rooms, now)],
+            schedules: schedules(daemon, &rooms, now),
             last_reload: daemon.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -257,6 +262,23 @@ fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
         ));
     }
     found
+}
+
+fn schedules(daemon: &Daemon, rooms: &Rooms, now: Timestamp) -> Vec<ScheduleHealth> {
+    let statuses = daemon.board.statuses();
+    let status = statuses.get("provider-reports");
+    let fetched = rooms.reporters.iter().filter_map(|reporter| {
+        let timetable = reporter.timetable.as_ref()?;
+        Some(ScheduleHealth {
+            name: format!("provider reports of {}", reporter.account.name),
+            cron: timetable.expression().to_owned(),
+            zone: rooms.config.reports.zone_name.clone(),
+            last_at: status.and_then(|status| status.last_at),
+            last_result: status.map(|status| status.last_outcome.clone()),
+            next_at: timetable.after(now),
+        })
+    });
+    std::iter::once(nightly(daemon, rooms, now)).chain(fetched).collect()
 }
 
 fn nightly(daemon: &Daemon, rooms: &Rooms, now: Timestamp) -> ScheduleHealth {

@@ -4,6 +4,7 @@
 //! know: how any room does its work.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,12 +22,14 @@ use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
+use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm, Work, keep};
 
 mod batching;
 mod calling;
+mod fetching;
 mod heartbeat;
 mod host;
 mod manager;
@@ -117,6 +120,9 @@ pub struct Daemon {
     surroundings: Surroundings,
     config_path: PathBuf,
     is_daemon: bool,
+    was_clean_stop: bool,
+    /// The budgets stand as the last clean stop left them.
+    is_restored: AtomicBool,
     since: Timestamp,
     last_reload: Mutex<Option<Reloaded>>,
 }
@@ -127,8 +133,7 @@ impl Daemon {
     /// # Errors
     /// When the store cannot be opened (who has it is in the error) or the configuration cannot be used.
     pub async fn open(config: Config, outside: Outside, command: &str) -> Result<Arc<Daemon>, StartError> {
-        let (daemon, _) = Daemon::build(config, outside, command, machine_disk()).await?;
-        Ok(daemon)
+        Daemon::build(config, outside, command, machine_disk()).await
     }
 
     /// Starts everything; returns when all loops run.
@@ -155,9 +160,9 @@ impl Daemon {
         outside: Outside,
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Daemon>, StartError> {
-        let (daemon, was_clean_stop) = Daemon::build(config, outside, RUN, disk).await?;
+        let daemon = Daemon::build(config, outside, RUN, disk).await?;
         let rooms = daemon.rooms();
-        rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;
+        rooms::restore_once(&daemon, &rooms).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
             tracing::warn!("{orphan}");
         }
@@ -170,7 +175,7 @@ impl Daemon {
         outside: Outside,
         command: &str,
         disk: Arc<dyn Disk>,
-    ) -> Result<(Arc<Daemon>, bool), StartError> {
+    ) -> Result<Arc<Daemon>, StartError> {
         let clock = outside.clock;
         let since = clock.now();
         let options = store::Options {
@@ -189,7 +194,9 @@ impl Daemon {
         let folder = config.store.folder.join("batches");
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
+        let settlements = Settlements::new(store.clone(), clock.clone(), Arc::clone(&pace));
         let foundation = Foundation {
+            settlements: Arc::new(settlements),
             pace,
             batches: Arc::new(batches),
             calls: Arc::new(calls),
@@ -229,11 +236,13 @@ impl Daemon {
             surroundings: outside.surroundings,
             config_path,
             is_daemon: command == RUN,
+            was_clean_stop: opening.was_clean_stop,
+            is_restored: AtomicBool::new(false),
             since,
             last_reload: Mutex::new(None),
             foundation,
         };
-        Ok((Arc::new(daemon), opening.was_clean_stop))
+        Ok(Arc::new(daemon))
     }
 
     /// Answers what an operator may ask; used by the socket, and directly by a command without a daemon.
@@ -313,6 +322,10 @@ impl Daemon {
             let rhythm = Rhythm { name: "calls", period: minute * 5, wake: Arc::new(Notify::new()) };
             self.keep(&mut tasks, rhythm, Arc::new(settling), &stop);
         }
+
+        if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
+            self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
+        }
         let heart = Arc::clone(&self.heart);
         self.keep(
             &mut tasks,
@@ -363,7 +376,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "batches", "calls", "reports"] {
+        for name in ["alerts", "batches", "calls", "provider-reports", "reports"] {
             self.board.remove(name);
         }
     }
@@ -404,6 +417,9 @@ impl Daemon {
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         self.stop_loops(within).await;
         rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
+        rooms::greet_reporters(&self.foundation, &rooms.reporters)
+            .await
+            .map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         self.start_loops(&rooms).await;
         remarks.extend(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
@@ -17,8 +18,12 @@ use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
 use crate::reports::Reports;
+use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
+
+use super::Daemon;
+use super::fetching::Reporter;
 
 /// What outlives a reload.
 #[derive(Clone)]
@@ -30,6 +35,7 @@ pub(super) struct Foundation {
     pub(super) post: Arc<dyn Post>,
     pub(super) batches: Arc<Batches>,
     pub(super) calls: Arc<Calls>,
+    pub(super) settlements: Arc<Settlements>,
 }
 
 /// What one configuration asks for.
@@ -38,6 +44,7 @@ pub(super) struct Rooms {
     pub(super) accounts: Vec<Arc<Account>>,
     pub(super) senders: Vec<Arc<batches::Account>>,
     pub(super) callers: Vec<Arc<calls::Account>>,
+    pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) reports: Arc<Reports>,
@@ -54,9 +61,14 @@ impl Rooms {
         let senders =
             config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
         let both = config.accounts.iter().zip(&accounts);
-        let callers = both.filter_map(|(account, watched)| build_caller(account, watched, foundation)).collect();
+        let callers =
+            both.filter_map(|(account, watched)| build_caller(account, watched, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
+        let reporters = config.accounts.iter().zip(&accounts);
+        let reporters = reporters
+            .filter_map(|(account, watched)| build_reporter(account, watched, &config, foundation))
+            .collect::<Result<_, _>>()?;
         let deliverer = Deliverer::new(
             foundation.store.clone(),
             foundation.clock.clone(),
@@ -71,7 +83,17 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms { accounts, senders, callers, routes, deliverer, reports: Arc::new(reports), nightly, config })
+        Ok(Rooms {
+            accounts,
+            senders,
+            callers,
+            reporters,
+            routes,
+            deliverer,
+            reports: Arc::new(reports),
+            nightly,
+            config,
+        })
     }
 }
 
@@ -107,6 +129,32 @@ fn build_caller(
     Some(Arc::new(calls::Account { name, caller, api: Arc::clone(&watched.api), is_sandbox }))
 }
 
+/// The part of an account that fetches the provider's reports, if its API has them.
+fn build_reporter(
+    account: &AccountConfig,
+    watched: &Account,
+    config: &Config,
+    foundation: &Foundation,
+) -> Option<Result<Arc<Reporter>, String>> {
+    let source = account.api.build_reports(foundation.transport.clone(), foundation.clock.clone())?;
+    let wanted = &account.provider_reports;
+    let timetable = wanted.schedule.as_ref().map(|cron| {
+        let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
+        Timetable::new(cron, zone).map_err(|error| error.to_string())
+    });
+    let fetched = settlements::Account {
+        name: account.name.clone(),
+        source,
+        api: Arc::clone(&watched.api),
+        is_sandbox: watched.is_sandbox,
+        discover: wanted.discover,
+        folder: config.reports.folder.clone(),
+    };
+    let reporter =
+        |timetable| Arc::new(Reporter { account: fetched, words: wanted.types.clone(), timetable });
+    Some(timetable.transpose().map(reporter))
+}
+
 /// The operations that an account's polling uses.
 fn operations(account: &Account) -> impl Iterator<Item = &'static str> + '_ {
     account.api.kinds().iter().filter_map(|kind| account.api.operation(&Kind::new(*kind).ok()?))
@@ -139,8 +187,38 @@ pub(super) async fn restore_levels(
 }
 
 /// Somebody else than the daemon is about to spend: what it saved at its stop is no longer true.
-pub(super) async fn forget_levels(foundation: &Foundation) -> Result<(), StoreError> {
+async fn forget_levels(foundation: &Foundation) -> Result<(), StoreError> {
     foundation.store.remember(LEVELS, "[]").await
+}
+
+/// The same for a command that works in the daemon's place, before its first request.
+pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), StoreError> {
+    if daemon.is_restored.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    restore_levels(&daemon.foundation, &rooms.accounts, daemon.was_clean_stop).await?;
+    if !daemon.is_daemon {
+        forget_levels(&daemon.foundation).await?;
+    }
+    greet_reporters(&daemon.foundation, &rooms.reporters).await
+}
+
+/// Gives accounts whose reports were never fetched from here a full budget for that.
+pub(super) async fn greet_reporters(
+    foundation: &Foundation,
+    reporters: &[Arc<Reporter>],
+) -> Result<(), StoreError> {
+    for reporter in reporters {
+        let account = &reporter.account;
+        let name = format!("reports-used/{}", account.name);
+        if foundation.store.recall(&name).await?.is_none() {
+            foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;
+            for (operation, _) in account.source.operations() {
+                foundation.pace.assume_full(&account.name, operation);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives accounts that were never used before a full budget, and notes that they are used now.

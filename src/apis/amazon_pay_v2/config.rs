@@ -12,8 +12,8 @@ use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, Qu
 use crate::apis::pace::Quota;
 use crate::apis::secret::{SecretLoader, SecretReference};
 
-use super::sign::{Algorithm, SigningKey};
 use super::operations::{OPERATIONS, documented_quota};
+use super::sign::{Algorithm, SigningKey};
 
 /// An account's section as written.
 #[derive(Debug, Clone, Default, Deserialize)]
