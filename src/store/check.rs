@@ -32,6 +32,9 @@ pub struct CheckReport {
     pub alerts: u64,
     /// Journal entries whose checksum, number and link are right.
     pub journal_entries: u64,
+    /// Bytes of keys and values in the index: what is live of it, whatever its files take.
+    #[serde(default)]
+    pub live_bytes: u64,
     /// How many problems there are.
     pub problem_count: u64,
     /// The first hundred of them, in words.
@@ -44,6 +47,10 @@ impl CheckReport {
     /// Nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.problem_count == 0
+    }
+
+    fn weigh(&mut self, key: &[u8], bytes: &[u8]) {
+        self.live_bytes += (key.len() + bytes.len()) as u64;
     }
 
     fn problem(&mut self, text: impl Into<String>) {
@@ -62,6 +69,7 @@ pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport
         for row in index.prefix(&[sort]) {
             let (key, bytes) = row?;
             meter.advance(1);
+            report.weigh(&key, &bytes);
             match value::decode::<Record>(&key, &bytes) {
                 Ok(stored) => check_record(index, &key, &stored.value, &mut implied, report)?,
                 Err(error) => report.problem(error.to_string()),
@@ -72,6 +80,7 @@ pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport
     for row in index.prefix(&[keys::TRANSITION]) {
         let (key, bytes) = row?;
         meter.advance(1);
+        report.weigh(&key, &bytes);
         report.transitions += 1;
         implied.history += 1;
         match value::decode::<Transition>(&key, &bytes) {
@@ -86,6 +95,7 @@ pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport
     for row in index.prefix(&[keys::ALERT]) {
         let (key, bytes) = row?;
         meter.advance(1);
+        report.weigh(&key, &bytes);
         report.alerts += 1;
         match value::decode::<StoredAlert>(&key, &bytes) {
             Ok(stored) => check_alert(index, &key, &stored.value, &mut implied, report)?,
@@ -191,7 +201,8 @@ fn compare(
     for (sort, expected, name) in sorts {
         let mut found = 0;
         for row in index.prefix(&[sort]) {
-            row?;
+            let (key, bytes) = row?;
+            report.weigh(&key, &bytes);
             meter.advance(1);
             found += 1;
         }
@@ -204,6 +215,7 @@ fn compare(
     counts.extend(implied.deliveries.iter().map(|(key, number)| (key.clone(), *number)));
     for row in index.prefix(&[keys::COUNT]).chain(index.prefix(&[keys::DELIVERIES])) {
         let (key, bytes) = row?;
+        report.weigh(&key, &bytes);
         let expected = counts.remove(&key).unwrap_or_default();
         match value::decode_number(&key, &bytes) {
             Ok(number) if number == expected => {}

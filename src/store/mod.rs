@@ -17,6 +17,7 @@
 mod backup;
 pub mod bytes;
 mod check;
+mod compact;
 pub mod disk;
 mod due;
 mod entry;
@@ -55,6 +56,7 @@ use crate::payments::record::{Enrolment, Record, Transition};
 
 pub use backup::BackupReport;
 pub use check::CheckReport;
+pub use compact::Compacted;
 pub use due::{order_of_service, urgent_at};
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
@@ -344,6 +346,20 @@ impl Store {
             let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.meter);
             engine.meter.end();
             copied
+        })
+        .await
+    }
+
+    /// Makes the index small again if its file has grown to more than `floor_bytes` and to more than twice what
+    /// is live in it; none when there was nothing to do, which is cheap. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    pub async fn tidy(&self, floor_bytes: u64) -> Result<Option<Compacted>, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || match compact::is_bloated(&engine, floor_bytes)? {
+            true => compact::run(&engine).map(Some),
+            false => Ok(None),
         })
         .await
     }

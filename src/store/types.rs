@@ -188,6 +188,9 @@ pub enum StoreError {
     /// A backup that could not be made; the store itself is well.
     #[error("the backup could not be made: {0}")]
     Backup(String),
+    /// The index could not be made smaller; the store goes on as it was.
+    #[error("the index could not be made smaller: {0}")]
+    Compaction(String),
     /// A place in a list that this store did not give out.
     #[error("{0:?} is not a place in a list that this store gave out")]
     BadCursor(String),

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::sync::oneshot;
 
+use super::compact::Twin;
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
 use super::facts::{self, Fact};
@@ -83,6 +84,9 @@ pub(super) struct Engine {
     pub(super) journal: Mutex<Journal>,
     /// None once closed. Readers of several rows hold it shared, so that they see whole groups.
     pub(super) index: RwLock<Option<Index>>,
+    /// A smaller copy of the index in the making; locked behind the index.
+    pub(super) twin: Mutex<Option<Twin>>,
+    pub(super) cache_bytes: u64,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -104,6 +108,7 @@ impl Engine {
         index: Index,
         lock: LockFile,
         meter: Meter,
+        cache_bytes: u64,
     ) -> Engine {
         let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
         Engine {
@@ -111,6 +116,8 @@ impl Engine {
             folder,
             journal: Mutex::new(journal),
             index: RwLock::new(Some(index)),
+            twin: Mutex::new(None),
+            cache_bytes,
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
@@ -269,8 +276,7 @@ impl Engine {
     pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
         let _writer_waits = locked(&self.journal);
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
-        let flushed = index.as_ref().map_or(Ok(()), Index::flush);
-        drop(index);
+        let flushed = index.map_or(Ok(()), |index| index.close(&self.folder.join("index")));
         let marked = match was_well && flushed.is_ok() {
             true => super::open::mark_clean(&*self.disk, &self.folder)
                 .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
@@ -285,7 +291,20 @@ impl Engine {
             return Ok(());
         }
         let alone = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        alone.as_ref().ok_or(StoreError::Closed)?.apply(writes)
+        let index = alone.as_ref().ok_or(StoreError::Closed)?;
+        if let Some(twin) = locked(&self.twin).as_mut() {
+            twin.mirror(&writes);
+        }
+        index.apply(writes)
+    }
+
+    /// Reads whole groups: nobody writes meanwhile.
+    pub(super) fn with_index<T>(
+        &self,
+        work: impl FnOnce(&Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        work(shared.as_ref().ok_or(StoreError::Closed)?)
     }
 }
 
