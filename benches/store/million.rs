@@ -7,7 +7,7 @@ use reconciled::store::{Options, Store};
 
 use crate::Failure;
 use crate::child;
-use crate::machine::{Stopwatch, disk_bytes, mebibytes};
+use crate::machine::{Stopwatch, disk_bytes, mebibytes, memory};
 use crate::objects::{account, after, enrolment, kind, origin};
 use crate::rounds::{fill, round};
 use crate::settings::Settings;
@@ -186,6 +186,8 @@ async fn disk(
     for number in rounds_before..last {
         let watch = Stopwatch::start();
         let polls = round(&store, settings.accounts, moment(number)).await?;
+        most = most.max(disk_bytes(folder)?);
+        tidy(&store, moment(number)).await?;
         let bytes = disk_bytes(folder)?;
         most = most.max(bytes);
         println!(
@@ -210,6 +212,23 @@ async fn disk(
     )?;
     table.tell("journal written by polls that saw nothing new", format!("{grown} bytes"));
     Ok(store.close().await?)
+}
+
+/// What the daemon does every few minutes.
+pub(crate) async fn tidy(store: &Store, now: jiff::Timestamp) -> Result<(), Failure> {
+    let watch = Stopwatch::start();
+    if let Some(done) = store.tidy(now).await? {
+        println!(
+            "    made small: {} rows, {:.0} MiB live, {:.0} -> {:.0} MiB in {:.1} s, resident {:.0} MiB",
+            done.rows,
+            mebibytes(done.live_bytes),
+            mebibytes(done.bytes_before),
+            mebibytes(done.bytes_after),
+            watch.seconds(),
+            memory().0
+        );
+    }
+    Ok(())
 }
 
 /// The folder against the rows that it holds.

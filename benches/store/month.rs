@@ -4,7 +4,7 @@ use reconciled::store::Store;
 
 use crate::Failure;
 use crate::machine::{Stopwatch, disk_bytes, mebibytes};
-use crate::million::{moment, options, weigh};
+use crate::million::{moment, options, tidy, weigh};
 use crate::objects::origin;
 use crate::rounds::{fill, round};
 use crate::settings::Settings;
@@ -24,6 +24,8 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     let mut most = 0;
     for number in 0..ROUNDS {
         round(&store, ACCOUNTS, moment(number)).await?;
+        most = most.max(disk_bytes(&folder)?);
+        tidy(&store, moment(number)).await?;
         let bytes = disk_bytes(&folder)?;
         most = most.max(bytes);
         if number % 90 == 89 {

@@ -353,6 +353,9 @@ impl Daemon {
         let rhythm =
             Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
+        let tidying = work::Tidying { store: self.foundation.store.clone(), clock: clock.clone() };
+        let rhythm = Rhythm { name: "store", period: work::TIDY_PERIOD, wake: Arc::new(Notify::new()) };
+        self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);
         base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
         Ok(())
     }
@@ -438,6 +441,7 @@ impl Daemon {
         let within = Duration::from_secs(self.rooms().config.polling.stop_within_s);
         self.stop_loops(within).await;
         self.stop.cancel();
+        self.foundation.store.leave_off();
         let mut base = std::mem::take(&mut *self.base.lock().await);
         while base.join_next().await.is_some() {}
         if self.is_daemon {

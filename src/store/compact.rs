@@ -17,6 +17,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,9 +104,9 @@ impl Twin {
     }
 }
 
-/// Whether the index's file is too long for what is live in it. `floor_bytes`: never below.
-pub(super) fn is_bloated(engine: &Engine, floor_bytes: u64) -> Result<bool, StoreError> {
-    let too_long = |live: u64| bytes_now(engine) > floor_bytes.max(times(live, BLOAT));
+/// Whether the index's file is too long for what is live in it.
+pub(super) fn is_bloated(engine: &Engine) -> Result<bool, StoreError> {
+    let too_long = |live: u64| bytes_now(engine) > engine.compact_above_bytes.max(times(live, BLOAT));
     if !too_long(known_live(engine)?) {
         return Ok(false);
     }
@@ -149,6 +150,13 @@ fn of_copy(error: StoreError) -> StoreError {
     StoreError::Compaction(format!("the copy: {error}"))
 }
 
+fn stay(engine: &Engine) -> Result<(), StoreError> {
+    match engine.is_leaving.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(StoreError::Compaction("the process is about to stop".to_owned())),
+    }
+}
+
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn slice(index: &Index, after: &[u8]) -> Result<Rows, StoreError> {
@@ -162,6 +170,7 @@ fn bytes_of(rows: &Rows) -> u64 {
 fn count_live(engine: &Engine) -> Result<u64, StoreError> {
     let (mut after, mut live) = (Vec::new(), 0);
     loop {
+        stay(engine)?;
         let rows = engine.with_index(|index| slice(index, &after))?;
         let Some((last, _)) = rows.last() else { return Ok(live) };
         after.clone_from(last);
@@ -225,6 +234,7 @@ fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError>
 
 /// False at the end.
 fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreError> {
+    stay(engine)?;
     engine.with_index(|index| {
         let mut shared = locked(&engine.twin);
         let twin = shared.as_mut().ok_or(StoreError::Closed)?;
@@ -259,6 +269,7 @@ fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
 
 /// False at the end.
 fn compare_slice(engine: &Engine, after: &mut Vec<u8>) -> Result<bool, StoreError> {
+    stay(engine)?;
     engine.with_index(|index| {
         let shared = locked(&engine.twin);
         let copy = shared.as_ref().ok_or(StoreError::Closed)?.open_index()?;

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::index::Index;
 use super::keys::{self, Lane};
+use super::pulse;
 use super::types::StoreError;
 use super::value;
 use crate::payments::lifecycle::Phase;
@@ -118,7 +119,7 @@ pub(super) fn due(
         let object = ObjectRef { account: account.clone(), kind: kind.clone(), id };
         let key = keys::record(&object, false);
         match index.get(&key)? {
-            Some(bytes) => records.push(value::decode::<Record>(&key, &bytes)?.value),
+            Some(bytes) => records.push(pulse::record(index, &key, &bytes)?),
             None => return Err(StoreError::Damaged(format!("{object} is due but has no record"))),
         }
     }

@@ -164,7 +164,7 @@ fn refuse_itself(from: &Path, folder: &Path) -> Result<(), OpenError> {
 /// What a store's folder may hold, the format file first: without it the rest is no store.
 fn is_part(name: &str) -> bool {
     let parts = ["format", "journal", "index", "clean", "running", "suspect", "rescue"];
-    parts.contains(&name) || super::compact::NAMES.contains(&name) || name.starts_with("index.aside-")
+    parts.contains(&name) || super::compact::NAMES.contains(&name) || super::aside::is_one(name)
 }
 
 fn move_aside(place: &Place<'_>) -> io::Result<Option<PathBuf>> {

@@ -14,6 +14,7 @@
 //! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
 //! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
 
+mod aside;
 mod backup;
 pub mod bytes;
 mod check;
@@ -32,6 +33,7 @@ mod meter;
 mod open;
 mod operations;
 mod outbox;
+mod pulse;
 mod reading;
 mod replay;
 mod rescue;
@@ -320,16 +322,17 @@ impl Store {
         self.engine.signals.outbox()
     }
 
-    /// Compares the index with itself and reads the whole journal. Everybody else waits meanwhile.
+    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
+    /// milliseconds at a time.
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
-            let _writer_waits = locked(&engine.journal);
+            let _one_at_a_time = locked(&engine.checking);
             let mut report = CheckReport::default();
-            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            let index = shared.as_ref().ok_or(StoreError::Closed)?;
-            let compared = check::check_index(index, &engine.meter, &mut report);
-            check::check_journal(&*engine.disk, &engine.folder.join("journal"), &engine.meter, &mut report);
+            let compared = check::check_at_work(&engine, &mut report);
+            let end = locked(&engine.journal).end();
+            let written = journal::Written { disk: &*engine.disk, end };
+            check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
             engine.meter.end();
             compared.map(|()| report)
         })
@@ -350,18 +353,28 @@ impl Store {
         .await
     }
 
-    /// Makes the index small again if its file has grown to more than `floor_bytes` and to more than twice what
-    /// is live in it; none when there was nothing to do, which is cheap. Work goes on meanwhile.
+    /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond twice what is live in it. None
+    /// when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
-    pub async fn tidy(&self, floor_bytes: u64) -> Result<Option<Compacted>, StoreError> {
+    pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
         let engine = Arc::clone(&self.engine);
-        self.blocking(move || match compact::is_bloated(&engine, floor_bytes)? {
-            true => compact::run(&engine).map(Some),
-            false => Ok(None),
+        self.blocking(move || {
+            aside::prune(&*engine.disk, &engine.folder, now)
+                .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
+            match compact::is_bloated(&engine)? {
+                true => compact::run(&engine).map(Some),
+                false => Ok(None),
+            }
         })
         .await
+    }
+
+    /// Lets [`Store::tidy`] leave off, now and from now on: the process is about to stop.
+    pub fn leave_off(&self) {
+        self.engine.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free

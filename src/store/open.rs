@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use super::aside;
 use super::backup::journal_bytes;
 use super::check::{CheckReport, check_index};
 use super::compact;
@@ -69,9 +70,9 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let end = place.mend_end(&reading, &mut opening)?;
     let journal = place.resume(&index, end, &mut opening)?;
     place.start_marks()?;
-    let (disk, folder, meter) = (options.disk.clone(), options.folder.clone(), options.meter.clone());
-    meter.end();
-    let engine = Engine::new(disk, folder, journal, index, lock, meter, options.cache_bytes);
+    place.io("remove an old index from", place.folder(), aside::prune(place.disk, place.folder(), now))?;
+    options.meter.end();
+    let engine = Engine::new(options, journal, index, lock);
     count_deliveries(&engine).map_err(|error| OpenError::Index(error.to_string()))?;
     Ok((engine, opening))
 }
@@ -254,10 +255,7 @@ impl<'a> Place<'a> {
         let folder = self.path("index");
         let mut text = why.to_owned();
         if folder.is_dir() {
-            let aside = (1u32..)
-                .map(|number| self.path(&format!("index.aside-{number}")))
-                .find(|path| !path.exists())
-                .expect("some number is free");
+            let aside = aside::new_place(&self.options.folder);
             self.io("rename", &folder, self.disk.rename(&folder, &aside))?;
             text = format!("{why} (the old one is kept in {})", aside.display());
         }

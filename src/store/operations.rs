@@ -74,7 +74,7 @@ pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed,
         let transition = transition.filter(|_| !is_planted(Bug::HistoryRowForgotten)).map(Box::new);
         group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
     } else {
-        group.view.put_record(Some(&old.value), &record, old.sequence)?;
+        group.view.put_quietly(&old, &record)?;
     }
     Ok(Committed::Written)
 }
@@ -148,7 +148,7 @@ pub(super) fn hint(group: &mut Group<'_>, object: &ObjectRef, now: Timestamp) ->
     if due_at > now {
         let revision = old.value.revision + 1;
         let record = Record { due_at: Some(now), revision, ..old.value.clone() };
-        group.view.put_record(Some(&old.value), &record, old.sequence)?;
+        group.view.put_quietly(&old, &record)?;
     }
     Ok(true)
 }

@@ -8,11 +8,12 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::sync::oneshot;
 
+use super::check::Tally;
 use super::compact::Twin;
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
@@ -22,8 +23,8 @@ use super::journal::{Journal, Position};
 use super::lock::LockFile;
 use super::meter::Meter;
 use super::signals::Signals;
-use super::types::StoreError;
-use super::view::View;
+use super::types::{Options, StoreError};
+use super::view::{Recount, View};
 use super::{keys, value};
 
 /// Operations of one group.
@@ -86,7 +87,14 @@ pub(super) struct Engine {
     pub(super) index: RwLock<Option<Index>>,
     /// A smaller copy of the index in the making; locked behind the index.
     pub(super) twin: Mutex<Option<Twin>>,
+    /// Of a self-check under way; locked behind the index.
+    pub(super) tally: Mutex<Option<Tally>>,
+    /// Held for the time of a self-check.
+    pub(super) checking: Mutex<()>,
+    /// Somebody wants the store to leave off long work.
+    pub(super) is_leaving: AtomicBool,
     pub(super) cache_bytes: u64,
+    pub(super) compact_above_bytes: u64,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -101,23 +109,20 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Over a journal and an index that agree.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        folder: PathBuf,
-        journal: Journal,
-        index: Index,
-        lock: LockFile,
-        meter: Meter,
-        cache_bytes: u64,
-    ) -> Engine {
+    pub(super) fn new(options: &Options, journal: Journal, index: Index, lock: LockFile) -> Engine {
         let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
         Engine {
-            disk,
-            folder,
+            disk: options.disk.clone(),
+            folder: options.folder.clone(),
+            meter: options.meter.clone(),
             journal: Mutex::new(journal),
             index: RwLock::new(Some(index)),
             twin: Mutex::new(None),
-            cache_bytes,
+            tally: Mutex::new(None),
+            checking: Mutex::new(()),
+            is_leaving: AtomicBool::new(false),
+            cache_bytes: options.cache_bytes,
+            compact_above_bytes: options.compact_above_bytes,
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
@@ -127,7 +132,6 @@ impl Engine {
             journal_bytes: AtomicU64::new(bytes),
             journal_sequence: AtomicU64::new(sequence),
             lock: Mutex::new(Some(lock)),
-            meter,
         }
     }
 
@@ -262,10 +266,11 @@ impl Engine {
             self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
+        let recounts = std::mem::take(&mut group.view.recounts);
         let writes = group.view.take_writes();
         let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
         drop(shared);
-        self.apply(writes)?;
+        self.apply(writes, &recounts)?;
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
         self.signals.pulse(&due_earlier, is_owed_earlier);
@@ -286,7 +291,7 @@ impl Engine {
         flushed.and(marked)
     }
 
-    fn apply(&self, writes: Writes) -> Result<(), StoreError> {
+    fn apply(&self, writes: Writes, recounts: &[Recount]) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
         }
@@ -294,6 +299,9 @@ impl Engine {
         let index = alone.as_ref().ok_or(StoreError::Closed)?;
         if let Some(twin) = locked(&self.twin).as_mut() {
             twin.mirror(&writes);
+        }
+        if let Some(tally) = locked(&self.tally).as_mut() {
+            tally.take(recounts);
         }
         index.apply(writes)
     }

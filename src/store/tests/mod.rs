@@ -1,5 +1,6 @@
 //! The store as a whole: every verb, crashes, damage, a model.
 
+mod compact;
 mod crash;
 mod damage;
 mod faults;
@@ -9,4 +10,5 @@ mod maintain;
 mod model;
 mod outbox;
 mod power;
+mod pulse;
 mod verbs;
