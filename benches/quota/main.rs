@@ -90,6 +90,7 @@ fn run(words: &Words) -> Result<Table, Broken> {
     let mut table = Table::default();
     for trouble in troubles {
         hour(&mut table, trouble, length)?;
+        eprintln!("done: {}", trouble.name);
     }
     Ok(table)
 }
