@@ -15,12 +15,12 @@ const SEEDS: u64 = 400;
 
 #[test]
 fn every_planted_bug_is_caught_and_nothing_else_is() {
-    let healthy = Sweep::run(0..40, 2, 1);
+    let healthy = Sweep::run(0..40, None, 2, 1);
     assert!(healthy.failed.is_empty(), "without a bug: {:?}", healthy.failed);
     let mut missed = Vec::new();
     for bug in Bug::ALL {
         plant(Some(bug));
-        let sweep = Sweep::run(0..SEEDS, 2, 1);
+        let sweep = Sweep::run(0..SEEDS, None, 2, 1);
         let caught = sweep.failed.first().and_then(|(seed, wrong)| {
             let shown = wrong.iter().find(|what| words(bug).iter().any(|word| what.contains(word)))?;
             Some((seed, shown))

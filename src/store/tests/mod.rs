@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod dates;
 mod faults;
 mod fixture;
 mod lists;
