@@ -27,7 +27,7 @@
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
-//! - [`clock`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
+//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -42,6 +42,7 @@ pub mod alerts;
 pub mod apis;
 pub mod backtest;
 pub mod batches;
+pub mod blocking;
 pub mod calls;
 pub mod cli;
 pub mod clock;

@@ -22,6 +22,7 @@ use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
+use crate::reports::{NoProbe, Probe};
 use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
@@ -93,8 +94,9 @@ pub enum StartError {
 /// The command that is the daemon itself.
 const RUN: &str = "run";
 
-fn machine_disk() -> Arc<dyn Disk> {
-    Arc::new(MachineDisk)
+/// The machine's own disk, for the journal and for the reports.
+fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
+    (Arc::new(MachineDisk), Arc::new(NoProbe))
 }
 
 /// The loops of one configuration.
@@ -145,12 +147,14 @@ impl Daemon {
         for account in config.unheard() {
             tracing::warn!(%account, "no alert target hears of declines of this account");
         }
-        let daemon = Daemon::start_rooms(config, outside, machine_disk()).await?;
+        let (disk, probe) = machine_disk();
+        let daemon = Daemon::start_rooms(config, outside, disk, probe).await?;
         daemon.start_base(server::Options::at(socket)).await?;
         Ok(daemon)
     }
 
-    /// Starts the loops that poll, deliver and report, with the journal on `disk`: everything but the control
+    /// Starts the loops that poll, deliver and report, with the journal on `disk` and the report
+    /// files written as `probe` allows: everything but the control
     /// socket, the heartbeat and the status line. For simulations, where nobody asks and months must be cheap.
     ///
     /// # Errors
@@ -159,8 +163,9 @@ impl Daemon {
         config: Config,
         outside: Outside,
         disk: Arc<dyn Disk>,
+        probe: Arc<dyn Probe>,
     ) -> Result<Arc<Daemon>, StartError> {
-        let daemon = Daemon::build(config, outside, RUN, disk).await?;
+        let daemon = Daemon::build(config, outside, RUN, (disk, probe)).await?;
         let rooms = daemon.rooms();
         rooms::restore_once(&daemon, &rooms).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
@@ -174,7 +179,7 @@ impl Daemon {
         config: Config,
         outside: Outside,
         command: &str,
-        disk: Arc<dyn Disk>,
+        (disk, probe): (Arc<dyn Disk>, Arc<dyn Probe>),
     ) -> Result<Arc<Daemon>, StartError> {
         let clock = outside.clock;
         let since = clock.now();
@@ -204,6 +209,7 @@ impl Daemon {
             store: store.clone(),
             transport: outside.transport,
             post: outside.post,
+            probe,
         };
         let config_path = config.path.clone();
         let most_in_flight = config.polling.most_in_flight;
@@ -372,6 +378,7 @@ impl Daemon {
         loops.stop.cancel();
         let mut tasks = std::mem::take(&mut loops.tasks);
         tokio::select! {
+            biased;
             () = async { while tasks.join_next().await.is_some() {} } => {}
             () = self.foundation.clock.sleep(within) => {
                 tracing::warn!("polls under way took too long to finish; their objects are asked about again after the start");

@@ -17,7 +17,7 @@ use crate::config::{AccountConfig, Config};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
-use crate::reports::Reports;
+use crate::reports::{Probe, Reports};
 use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
@@ -36,6 +36,8 @@ pub(super) struct Foundation {
     pub(super) batches: Arc<Batches>,
     pub(super) calls: Arc<Calls>,
     pub(super) settlements: Arc<Settlements>,
+    /// Is asked before every step of the report writer on the disk.
+    pub(super) probe: Arc<dyn Probe>,
 }
 
 /// What one configuration asks for.
@@ -76,11 +78,12 @@ impl Rooms {
             alerts,
         );
         let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
-        let reports = Reports::new(
+        let reports = Reports::with_probe(
             foundation.store.clone(),
             foundation.clock.clone(),
             config.reports.clone(),
             play.map(|account| account.name.clone()).collect(),
+            Arc::clone(&foundation.probe),
         );
         let deliverer = Arc::new(deliverer);
         Ok(Rooms {

@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 /// "May name." A room not listed here is unknown and therefore refused.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("blocking", &[]),
     ("payments", &[]),
     ("timetable", &[]),
     ("task", &["clock"]),
     ("telemetry", &[]),
     ("apis", &["payments", "clock", "telemetry"]),
-    ("store", &["payments", "telemetry"]),
+    ("store", &["payments", "blocking", "telemetry"]),
     ("reconcile", &["payments", "apis", "store", "clock", "telemetry"]),
-    ("batches", &["payments", "apis", "store", "clock", "telemetry"]),
+    ("batches", &["payments", "apis", "store", "blocking", "clock", "telemetry"]),
     ("calls", &["payments", "apis", "store", "clock", "telemetry"]),
     ("settlements", &["payments", "apis", "store", "clock", "telemetry"]),
     ("alerts", &["payments", "store", "clock", "telemetry"]),
     ("backtest", &["payments", "apis", "store", "clock"]),
-    ("reports", &["payments", "store", "clock", "telemetry"]),
+    ("reports", &["payments", "store", "blocking", "clock", "telemetry"]),
     ("control", &["payments", "store", "task", "clock", "telemetry"]),
     ("config", &["apis", "alerts", "reports", "control", "payments", "timetable", "store"]),
     (
