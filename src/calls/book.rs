@@ -74,7 +74,12 @@ pub struct Attempt {
 
 impl Attempt {
     /// A call that is about to be sent for the first time.
-    pub(super) fn new(account: &AccountName, planned: &Planned, identity: &Identity, now: Timestamp) -> Attempt {
+    pub(super) fn new(
+        account: &AccountName,
+        planned: &Planned,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Attempt {
         Attempt {
             account: account.clone(),
             operation: planned.operation.to_owned(),

@@ -56,7 +56,12 @@ impl Calls {
                     created.extend(seen.children.iter().cloned());
                     let request_id = seen.request_id.clone();
                     let seen = Some((child.kind.clone(), seen));
-                    return Ok(Looked::Found(Box::new(Reply { seen, created, request_id, ..Reply::default() })));
+                    return Ok(Looked::Found(Box::new(Reply {
+                        seen,
+                        created,
+                        request_id,
+                        ..Reply::default()
+                    })));
                 }
                 Some(_) => {}
                 None => return Err(format!("{} does not say under which reference it was made", child.id)),

@@ -143,7 +143,12 @@ impl Calls {
     ///
     /// # Errors
     /// When there is none of this name, or it is not in doubt, or the store fails.
-    pub async fn end(&self, account: &AccountName, label: &str, was_done: bool) -> Result<Attempt, CallError> {
+    pub async fn end(
+        &self,
+        account: &AccountName,
+        label: &str,
+        was_done: bool,
+    ) -> Result<Attempt, CallError> {
         let unknown = || CallError::Unknown(label.to_owned());
         let (operation, key) = label.split_once('/').ok_or_else(unknown)?;
         let name = book::name(account, operation, key);

@@ -99,10 +99,7 @@ impl Calls {
             .caller
             .plan(&wanted.operation, &wanted.parameters)
             .map_err(|problems| CallError::Bad { operation: wanted.operation.clone(), problems })?;
-        let needs = [
-            (!account.caller.may_write(), "allow_writes"),
-            (!wanted.is_confirmed, "--yes"),
-        ];
+        let needs = [(!account.caller.may_write(), "allow_writes"), (!wanted.is_confirmed, "--yes")];
         if planned.is_write && needs.iter().any(|(is_missing, _)| *is_missing) {
             let missing = needs.iter().filter(|(is_missing, _)| *is_missing).map(|(_, name)| *name);
             return Ok(Ended {
@@ -196,9 +193,10 @@ impl Calls {
         let enrolments: Vec<Enrolment> = known
             .map(|child| {
                 // Only of the very object that the call shows it is known what it should amount to.
-                let is_shown = reply.seen.as_ref().is_some_and(|(kind, seen)| {
-                    *kind == child.kind && seen.id == child.id.as_str()
-                });
+                let is_shown = reply
+                    .seen
+                    .as_ref()
+                    .is_some_and(|(kind, seen)| *kind == child.kind && seen.id == child.id.as_str());
                 let amount = planned.amount.filter(|_| is_shown);
                 Enrolment { object: object(child), details: Details { amount, ..Details::default() } }
             })

@@ -39,7 +39,11 @@ pub(super) async fn call(options: CallArguments, reached: &Reached, screen: &mut
     let CallAnswer::Ran(ran) = answer else { return Err(unexpected().into()) };
     let is_sent = ran.attempt.is_some();
     reached.say(if is_sent { Deed::Wrote } else { Deed::Read }, screen)?;
-    if options.json { screen.json(&ran)? } else { show(&ran, screen)? }
+    if options.json {
+        screen.json(&ran)?
+    } else {
+        show(&ran, screen)?
+    }
     remark(&ran, screen)?;
     Ok(match ran.outcome {
         CallOutcome::Done => Exit::Ok,
@@ -115,23 +119,27 @@ fn remark(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
     for missing in &ran.missing {
         screen.note(&match missing.as_str() {
             "allow_writes" => {
-                format!("{} changes something: set allow_writes = true on account {}", ran.operation, ran.account)
+                format!(
+                    "{} changes something: set allow_writes = true on account {}",
+                    ran.operation, ran.account
+                )
             }
-            missing => format!("{} changes something: look at the above, then repeat it with {missing}", ran.operation),
+            missing => format!(
+                "{} changes something: look at the above, then repeat it with {missing}",
+                ran.operation
+            ),
         })?;
     }
     let label = ran.attempt.as_deref().unwrap_or_default();
     match ran.outcome {
         CallOutcome::InDoubt => {
-            screen.note("repeating exactly the same command is safe: it looks first, and does nothing twice")?;
+            screen
+                .note("repeating exactly the same command is safe: it looks first, and does nothing twice")?;
             let end = format!("reconciled call {} --end {label} --was done", ran.account);
             screen.note(&format!("or look at the provider and end it: {end} (or not-done)"))?;
         }
         CallOutcome::Done if ran.was_done_before => {
             screen.note("to do it a second time, give it a reference or idempotencyKey of its own")?;
-        }
-        CallOutcome::Refused if !label.is_empty() => {
-            screen.note("with other parameters it needs a reference or idempotencyKey of its own")?;
         }
         _ => {}
     }
@@ -184,7 +192,11 @@ fn budget(operation: &CallOperation) -> String {
     }
 }
 
-fn parameters(account: &AccountName, operation: &CallOperation, screen: &mut Screen<'_>) -> Result<(), Failed> {
+fn parameters(
+    account: &AccountName,
+    operation: &CallOperation,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failed> {
     let changes = if operation.is_write { "changes something" } else { "only looks" };
     screen.toned(&format!("{} ({changes}; budget {})", operation.name, budget(operation)), Tone::Strong)?;
     if operation.parameters.is_empty() {

@@ -86,9 +86,11 @@ fn operations(daemon: &Daemon, account: &calls::Account) -> Vec<CallOperation> {
                     takes: parameter.takes,
                 })
                 .collect(),
-            quota: daemon.foundation.pace.quota(&account.name, operation.name).map(|quota| {
-                (quota.burst, u64::try_from(quota.per.as_millis()).unwrap_or(u64::MAX))
-            }),
+            quota: daemon
+                .foundation
+                .pace
+                .quota(&account.name, operation.name)
+                .map(|quota| (quota.burst, u64::try_from(quota.per.as_millis()).unwrap_or(u64::MAX))),
         })
         .collect()
 }

@@ -54,7 +54,8 @@ impl Rooms {
         let senders =
             config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
         let both = config.accounts.iter().zip(&accounts);
-        let callers = both.filter_map(|(account, watched)| build_caller(account, watched, foundation)).collect();
+        let callers =
+            both.filter_map(|(account, watched)| build_caller(account, watched, foundation)).collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
         let deliverer = Deliverer::new(
@@ -71,7 +72,16 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms { accounts, senders, callers, routes, deliverer, reports: Arc::new(reports), nightly, config })
+        Ok(Rooms {
+            accounts,
+            senders,
+            callers,
+            routes,
+            deliverer,
+            reports: Arc::new(reports),
+            nightly,
+            config,
+        })
     }
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reconciled::clock::Clock;
-use reconciled::control::calling::{
-    CallAnswer, CallAttempt, CallOutcome, CallRan, CallRequest, CallWanted,
-};
+use reconciled::control::calling::{CallAnswer, CallAttempt, CallOutcome, CallRan, CallRequest, CallWanted};
 use reconciled::control::problem::{Cause, Problem};
 use reconciled::payments::object::ObjectRef;
 use reconciled::simulator::fault::{Fault, FaultKind};
@@ -146,11 +144,7 @@ fn refund<'a>(id: &'a str, amount: &'a str) -> [(&'a str, &'a str); 3] {
 }
 
 fn charge<'a>(permission: &'a str, amount: &'a str) -> [(&'a str, &'a str); 3] {
-    [
-        ("chargePermissionId", permission),
-        ("chargeAmount.amount", amount),
-        ("chargeAmount.currencyCode", EUR),
-    ]
+    [("chargePermissionId", permission), ("chargeAmount.amount", amount), ("chargeAmount.currencyCode", EUR)]
 }
 
 fn authorize<'a>(order: &'a str, reference: &'a str, amount: &'a str) -> [(&'a str, &'a str); 5] {
@@ -224,8 +218,7 @@ async fn an_order_lives_its_life_by_calls_and_all_that_it_leads_to_is_watched() 
     let authorization = id(&authorized);
     let asked = [("AmazonAuthorizationId", authorization.as_str())];
     assert_eq!(state(&done(&world, "old-shop", "GetAuthorizationDetails", &asked).await), "Open");
-    let captured =
-        done(&world, "old-shop", "Capture", &capture_of(&authorization, "cap-1", "60.00")).await;
+    let captured = done(&world, "old-shop", "Capture", &capture_of(&authorization, "cap-1", "60.00")).await;
     let refunded = done(&world, "old-shop", "Refund", &refund_of(&id(&captured), "ref-1", "10.00")).await;
     let ordered = [("AmazonOrderReferenceId", order.as_str()), ("ClosureReason", "shipped")];
     let closed = done(&world, "old-shop", "CloseOrderReference", &ordered).await;
@@ -287,7 +280,8 @@ async fn a_lost_answer_of_mws_is_looked_for_before_anything_is_sent_again() {
         assert_eq!((authorized.sent, count(&world, "authorization")), (sent, 1), "{kind:?}");
         fault(&world, kind, "Capture", once);
         let authorization = id(&authorized);
-        let captured = done(&world, "old-shop", "Capture", &capture_of(&authorization, "cap-1", "60.00")).await;
+        let captured =
+            done(&world, "old-shop", "Capture", &capture_of(&authorization, "cap-1", "60.00")).await;
         assert_eq!((captured.sent, count(&world, "capture")), (sent, 1), "{kind:?}");
         assert_eq!(captured.object.as_ref().unwrap().merchant_reference.as_deref(), Some("cap-1"));
         fault(&world, kind, "Refund", once);
@@ -371,7 +365,10 @@ async fn nothing_is_sent_without_leave_and_what_would_be_sent_is_told() {
     let line = ran.would_send.unwrap().line;
     assert_eq!(line, "POST http://127.0.0.1:9/OffAmazonPayments/2013-01-01");
     assert_eq!(run(&world, unconfirmed).await.unwrap().missing, ["allow_writes", "--yes"]);
-    assert_eq!((world.simulator.counts().total().requests, attempts(&world, true).await), (before, Vec::new()));
+    assert_eq!(
+        (world.simulator.counts().total().requests, attempts(&world, true).await),
+        (before, Vec::new())
+    );
     // Looking needs no leave.
     world.pass_minutes(1.0).await;
     let shown = done(&world, "shop", "GetChargePermission", &[("chargePermissionId", &permission)]).await;
@@ -409,9 +406,13 @@ async fn a_refusal_is_told_and_watches_nothing() {
     let ran = call(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "60.00")).await;
     assert_eq!((ran.outcome, ran.sent), (CallOutcome::Refused, 1));
     assert!(ran.detail.unwrap().contains("InvalidOrderReferenceStatus"));
+    // A reference under which nothing was done is free for another call; a key that is kept is not.
+    let open = plant(&world, "old-shop", "order-reference", "Open");
+    let freed = done(&world, "old-shop", "Authorize", &authorize(&open, "auth-1", "60.00")).await;
+    assert_eq!(freed.sent, 1);
     let standings: Vec<String> =
         attempts(&world, true).await.into_iter().map(|attempt| attempt.standing).collect();
-    assert_eq!(standings, ["refused", "refused"]);
+    assert_eq!(standings, ["done", "refused"]);
     fault(&world, FaultKind::RefusedCredentials, "CreateCharge", None);
     let ran = call(&world, "shop", "CreateCharge", &charge(&permission, "1.00")).await;
     assert_eq!((ran.outcome, attempts(&world, false).await.len()), (CallOutcome::Refused, 0));
@@ -432,7 +433,10 @@ async fn a_call_that_cannot_be_found_out_stays_in_doubt_until_it_can() {
     assert_eq!(world.events("call").len(), 1, "told once: {:?}", world.chat());
     world.simulator.calm();
     let again = done(&world, "shop", "CreateCharge", &charge(&permission, "50.00")).await;
-    assert_eq!((again.was_done_before, again.watched.len(), attempts(&world, false).await.len()), (false, 1, 0));
+    assert_eq!(
+        (again.was_done_before, again.watched.len(), attempts(&world, false).await.len()),
+        (false, 1, 0)
+    );
     assert_eq!(count(&world, "authorization") + count(&world, "charge"), 1);
     keeps_the_quota(&world);
 }
@@ -476,7 +480,8 @@ async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
     world.simulator.calm();
     world.pass_minutes(30.0).await;
     let all = attempts(&world, true).await;
-    let standing = |label: &str| all.iter().find(|attempt| attempt.attempt == label).unwrap().standing.as_str();
+    let standing =
+        |label: &str| all.iter().find(|attempt| attempt.attempt == label).unwrap().standing.as_str();
     assert_eq!((standing("Capture/cap-1"), standing("Refund/ref-1")), ("done", "not done"));
     let object: ObjectRef = format!("old-shop/capture/{capture_id}").parse().unwrap();
     assert_eq!(world.record(&object).await.state(), Some("Completed"));
@@ -486,6 +491,23 @@ async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
     let refunded = done(&world, "old-shop", "Refund", &refund_of(&capture_id, "ref-1", "10.00")).await;
     assert_eq!((refunded.was_done_before, count(&world, "refund")), (false, 1));
     keeps_the_quota(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_daemon_sees_by_the_charge_what_became_of_a_capture_in_doubt() {
+    for (kind, standing) in [(FaultKind::TruncatedBody, "done"), (FaultKind::Reset, "not done")] {
+        let world = world().await;
+        let permission = plant(&world, "shop", "charge-permission", "Chargeable");
+        let charge_id = id(&done(&world, "shop", "CreateCharge", &charge(&permission, "50.00")).await);
+        fault(&world, kind, "CaptureCharge", None);
+        let ran = call(&world, "shop", "CaptureCharge", &capture(&charge_id, "50.00")).await;
+        assert_eq!((ran.outcome, attempts(&world, false).await.len()), (CallOutcome::InDoubt, 1));
+        world.pass_minutes(30.0).await;
+        let all = attempts(&world, true).await;
+        let attempt = all.iter().find(|attempt| attempt.attempt.starts_with("CaptureCharge/")).unwrap();
+        assert_eq!((attempt.standing.as_str(), attempt.sent), (standing, 3), "{kind:?}");
+        keeps_the_quota(&world);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -501,7 +523,11 @@ async fn what_would_be_made_twice_is_never_sent_again_and_a_person_ends_it() {
     let label = format!("CreateOrderReferenceForId/{agreement}");
     let end = async |attempt: &str, was_done: bool| {
         let account = "old-shop".parse().unwrap();
-        world.daemon().service().call(CallRequest::End { account, attempt: attempt.to_owned(), was_done }).await
+        world
+            .daemon()
+            .service()
+            .call(CallRequest::End { account, attempt: attempt.to_owned(), was_done })
+            .await
     };
     assert_eq!(end("Capture/none", true).await.unwrap_err().cause, Cause::NotFound);
     match end(&label, false).await.unwrap() {

@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use super::AmazonPayV2;
 use super::config::Settings;
 use super::operations::{Call, OPERATIONS, Place};
-use crate::apis::calls::{
-    Caller, Calling, Identity, OperationHelp, ParameterHelp, Planned, Reply, Shown,
-};
+use crate::apis::calls::{Caller, Calling, Identity, OperationHelp, ParameterHelp, Planned, Reply, Shown};
 use crate::apis::config::Problem;
 use crate::apis::pace::Permit;
 use crate::payments::object::ObjectId;

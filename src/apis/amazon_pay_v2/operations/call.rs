@@ -97,11 +97,12 @@ impl Call {
         }
         let mut body = Map::new();
         for (name, value) in self.of_place(Place::Body) {
-            let is_flag = self.operation.parameters.iter().any(|parameter| {
-                parameter.name == name && parameter.value == Value::Flag
-            });
-            let value =
-                if is_flag { Json::Bool(value == "true") } else { Json::String(value.to_owned()) };
+            let is_flag = self
+                .operation
+                .parameters
+                .iter()
+                .any(|parameter| parameter.name == name && parameter.value == Value::Flag);
+            let value = if is_flag { Json::Bool(value == "true") } else { Json::String(value.to_owned()) };
             match name.split_once('.') {
                 None => drop(body.insert(name.to_owned(), value)),
                 Some((outer, inner)) => {
@@ -118,9 +119,8 @@ impl Call {
     /// The parameters of a place, in the table's order.
     pub fn of_place(&self, place: Place) -> impl Iterator<Item = (&'static str, &str)> {
         let parameters = self.operation.parameters.iter().filter(move |parameter| parameter.place == place);
-        parameters.filter_map(|parameter| {
-            Some((parameter.name, self.parameters.get(parameter.name)?.as_str()))
-        })
+        parameters
+            .filter_map(|parameter| Some((parameter.name, self.parameters.get(parameter.name)?.as_str())))
     }
 
     /// The object that it is about.
