@@ -29,6 +29,7 @@ impl Calls {
             .is_none_or(|known| known.fingerprint == fingerprint(planned.operation, &planned.parameters));
         let new = || Attempt::new(&account.name, planned, identity, self.clock.now());
         let attempt = match (known, identity) {
+            (Some(known), Identity::Once(_)) if !is_same && is_free(&known) => new(),
             (Some(_), Identity::Once(_)) if !is_same => return Err(CallError::OtherCall(label())),
             (Some(known), Identity::Once(_)) if known.standing == Standing::Done => {
                 return Ok(self.done_before(account, &known, until).await);
@@ -70,6 +71,16 @@ impl Calls {
     }
 }
 
+/// Whether nothing was ever done under an attempt's reference, so that another call may have it. A kept key
+/// belongs to its call even then.
+fn is_free(known: &Attempt) -> bool {
+    match known.standing {
+        Standing::NotDone => true,
+        Standing::Refused => known.when_lost.repeat != Repeat::Kept,
+        Standing::Open | Standing::Done => false,
+    }
+}
+
 /// One call under way.
 struct Tries<'a> {
     calls: &'a Calls,
@@ -105,8 +116,7 @@ impl Tries<'_> {
                 CallFailure::Refused { is_whole_account, .. } if !is_lost => {
                     // A refused account is worth another try once it is mended.
                     let standing = if is_whole_account { Standing::NotDone } else { Standing::Refused };
-                    self.note(standing, Some(detail)).await?;
-                    return Ok(self.ended(Outcome::Refused));
+                    return self.refused(standing, detail).await;
                 }
                 CallFailure::Refused { is_whole_account, .. } => {
                     return self.refused_after_loss(is_whole_account, detail).await;
@@ -174,7 +184,14 @@ impl Tries<'_> {
         if !is_answered {
             return self.in_doubt(detail).await;
         }
-        self.note(Standing::Refused, Some(detail)).await?;
+        self.refused(Standing::Refused, detail).await
+    }
+
+    async fn refused(&mut self, standing: Standing, detail: String) -> Result<Ended, CallError> {
+        let is_kept = self.planned.when_lost.repeat == Repeat::Kept && standing == Standing::Refused;
+        let more = "; under this key the answer stays so: a new try needs an idempotencyKey of its own";
+        let detail = if is_kept { format!("{detail}{more}") } else { detail };
+        self.note(standing, Some(detail)).await?;
         Ok(self.ended(Outcome::Refused))
     }
 

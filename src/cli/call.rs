@@ -141,9 +141,6 @@ fn remark(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
         CallOutcome::Done if ran.was_done_before => {
             screen.note("to do it a second time, give it a reference or idempotencyKey of its own")?;
         }
-        CallOutcome::Refused if !label.is_empty() => {
-            screen.note("with other parameters it needs a reference or idempotencyKey of its own")?;
-        }
         _ => {}
     }
     Ok(())
@@ -187,11 +184,11 @@ async fn operations(
 
 /// `10, then 1 in 1 s`.
 fn budget(operation: &CallOperation) -> String {
-    let Some((burst, per_ms)) = operation.quota else { return String::new() };
-    if per_ms >= 1_000 {
-        format!("{burst}, then 1 in {} s", per_ms / 1_000)
+    let Some((burst, per_us)) = operation.quota else { return String::new() };
+    if per_us >= 1_000_000 {
+        format!("{burst}, then 1 in {} s", per_us / 1_000_000)
     } else {
-        format!("{burst}, then {} a second", 1_000 / per_ms.max(1))
+        format!("{burst}, then {} a second", 1_000_000 / per_us.max(1))
     }
 }
 

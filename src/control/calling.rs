@@ -164,7 +164,7 @@ pub struct CallOperation {
     pub is_write: bool,
     /// What it takes.
     pub parameters: Vec<CallParameter>,
-    /// How many requests may go at once, and how long one takes to come back, milliseconds.
+    /// How many requests may go at once, and how long one takes to come back, microseconds.
     pub quota: Option<(u32, u64)>,
 }
 

@@ -97,7 +97,7 @@ fn operations(daemon: &Daemon, account: &calls::Account) -> Vec<CallOperation> {
                 .foundation
                 .pace
                 .quota(&account.name, operation.name)
-                .map(|quota| (quota.burst, u64::try_from(quota.per.as_millis()).unwrap_or(u64::MAX))),
+                .map(|quota| (quota.burst, u64::try_from(quota.per.as_micros()).unwrap_or(u64::MAX))),
         })
         .collect()
 }

@@ -406,9 +406,13 @@ async fn a_refusal_is_told_and_watches_nothing() {
     let ran = call(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "60.00")).await;
     assert_eq!((ran.outcome, ran.sent), (CallOutcome::Refused, 1));
     assert!(ran.detail.unwrap().contains("InvalidOrderReferenceStatus"));
+    // A reference under which nothing was done is free for another call; a key that is kept is not.
+    let open = plant(&world, "old-shop", "order-reference", "Open");
+    let freed = done(&world, "old-shop", "Authorize", &authorize(&open, "auth-1", "60.00")).await;
+    assert_eq!(freed.sent, 1);
     let standings: Vec<String> =
         attempts(&world, true).await.into_iter().map(|attempt| attempt.standing).collect();
-    assert_eq!(standings, ["refused", "refused"]);
+    assert_eq!(standings, ["done", "refused"]);
     fault(&world, FaultKind::RefusedCredentials, "CreateCharge", None);
     let ran = call(&world, "shop", "CreateCharge", &charge(&permission, "1.00")).await;
     assert_eq!((ran.outcome, attempts(&world, false).await.len()), (CallOutcome::Refused, 0));
@@ -487,6 +491,23 @@ async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
     let refunded = done(&world, "old-shop", "Refund", &refund_of(&capture_id, "ref-1", "10.00")).await;
     assert_eq!((refunded.was_done_before, count(&world, "refund")), (false, 1));
     keeps_the_quota(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_daemon_sees_by_the_charge_what_became_of_a_capture_in_doubt() {
+    for (kind, standing) in [(FaultKind::TruncatedBody, "done"), (FaultKind::Reset, "not done")] {
+        let world = world().await;
+        let permission = plant(&world, "shop", "charge-permission", "Chargeable");
+        let charge_id = id(&done(&world, "shop", "CreateCharge", &charge(&permission, "50.00")).await);
+        fault(&world, kind, "CaptureCharge", None);
+        let ran = call(&world, "shop", "CaptureCharge", &capture(&charge_id, "50.00")).await;
+        assert_eq!((ran.outcome, attempts(&world, false).await.len()), (CallOutcome::InDoubt, 1));
+        world.pass_minutes(30.0).await;
+        let all = attempts(&world, true).await;
+        let attempt = all.iter().find(|attempt| attempt.attempt.starts_with("CaptureCharge/")).unwrap();
+        assert_eq!((attempt.standing.as_str(), attempt.sent), (standing, 3), "{kind:?}");
+        keeps_the_quota(&world);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,6 +26,7 @@ mod mws_batch;
 mod power;
 mod process;
 mod sdk_node;
+mod sdk_php;
 mod sdk_python;
 mod stories;
 mod systemd;

@@ -184,17 +184,14 @@ impl Settings {
         }
     }
 
-    /// The request budget of every operation: what was chosen holds for the looks, and one's own numbers for
-    /// all; other operations have their documented budgets. To be given to
-    /// [`crate::apis::pace::Pace::set_quota`].
+    /// The request budget of every operation, for [`crate::apis::pace::Pace::set_quota`].
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
-        let quota_of = |name, is_write: bool| match self.quota {
+        let quota_of = |operation| match self.quota {
+            QuotaChoice::Default => self.environment.default_quota(),
+            QuotaChoice::Documented => documented_quota(self.environment, operation),
             QuotaChoice::Own(quota) => quota,
-            QuotaChoice::Default if !is_write => self.environment.default_quota(),
-            QuotaChoice::Default | QuotaChoice::Documented => documented_quota(self.environment, name),
         };
-        let operations = OPERATIONS.iter();
-        operations.map(|known| (known.name, quota_of(known.name, known.is_write()))).collect()
+        OPERATIONS.iter().map(|known| (known.name, quota_of(known.name))).collect()
     }
 }
 
@@ -297,9 +294,10 @@ pub(super) mod tests {
     fn documented_and_own_quotas_replace_the_default() {
         let quota = |line: &str| resolve(&format!("{SECTION}\n{line}")).unwrap().quotas();
         let documented = quota("quota = \"documented\"");
-        assert!(
-            documented.iter().all(|(_, quota)| *quota == Quota { burst: 5, per: Duration::from_secs(1) })
-        );
+        for (operation, quota) in documented {
+            let burst = if operation.starts_with("Get") { 5 } else { 2 };
+            assert_eq!(quota, Quota { burst, per: Duration::from_secs(1) }, "{operation}");
+        }
         let own = quota("quota = { burst = 3, per_second = 4.0 }");
         assert!(own.iter().all(|(_, quota)| *quota == Quota { burst: 3, per: Duration::from_millis(250) }));
         assert_eq!(own.len(), OPERATIONS.len());
