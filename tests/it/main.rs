@@ -21,6 +21,8 @@ mod months_run;
 mod mws_batch;
 mod power;
 mod process;
+mod provider_reports;
+mod provider_reports_crash;
 mod sdk_node;
 mod sdk_python;
 mod stories;
