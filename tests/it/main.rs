@@ -25,6 +25,7 @@ mod provider_reports;
 mod provider_reports_crash;
 mod sdk_node;
 mod sdk_python;
+mod service_status;
 mod stories;
 mod systemd;
 mod world;
