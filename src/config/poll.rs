@@ -80,6 +80,7 @@ impl Rhythm {
                 .failures_before_quarantine
                 .unwrap_or(policy.failures_before_quarantine),
             countdowns,
+            mutes_overdue: policy.mutes_overdue,
         }
     }
 

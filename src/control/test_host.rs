@@ -281,6 +281,7 @@ impl Host for TestHost {
             complaints: self.reload_problems.clone(),
             last_round_at: Some(since),
             accounts: vec![AccountHealth {
+                service: None,
                 name: "shop".parse().unwrap(),
                 api: "amazon-pay-v2".to_owned(),
                 region: "eu".to_owned(),

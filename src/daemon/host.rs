@@ -11,7 +11,8 @@ use crate::control::calling::{CallAnswer, CallRequest};
 use crate::control::fetching::{FetchAnswer, FetchRequest};
 use crate::control::host::{Host, Later, Rate};
 use crate::control::messages::{
-    AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, Tested,
+    AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, ServiceHealth,
+    Tested,
 };
 use crate::control::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
@@ -180,6 +181,7 @@ impl Host for DaemonHost {
                     api: configured.api.name().to_owned(),
                     region: configured.api.region().to_owned(),
                     environment: if account.is_sandbox { "sandbox" } else { "live" }.to_owned(),
+                    service: service(daemon, account, now),
                     state: account_state(daemon.is_daemon, tally, &quotas),
                     quotas,
                 }
@@ -226,6 +228,18 @@ fn quotas(daemon: &Daemon, account: &Account, now: Timestamp) -> Vec<QuotaHealth
             })
         })
         .collect()
+}
+
+fn service(daemon: &Daemon, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
+    let known = daemon.reconcile.service(&account.name)?;
+    let said = known.said.as_ref()?;
+    Some(ServiceHealth {
+        word: said.word.clone(),
+        since: known.since?,
+        heard_at: known.heard_at?,
+        message: said.message.clone(),
+        steers: known.health(now).mutes_staleness(),
+    })
 }
 
 fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth]) -> AccountState {

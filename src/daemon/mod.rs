@@ -290,6 +290,15 @@ impl Daemon {
                 }
             });
         }
+        for account in &rooms.accounts {
+            let following = Arc::clone(&self.reconcile).follow_service(Arc::clone(account), stop.clone());
+            let fatal = self.fatal.clone();
+            tasks.spawn(async move {
+                if let Err(error) = following.await {
+                    let _ = fatal.send(error);
+                }
+            });
+        }
         let clock = &self.foundation.clock;
         let delivering = work::Delivering { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
         let nightly = work::Nightly {

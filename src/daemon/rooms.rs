@@ -160,7 +160,8 @@ fn build_reporter(
 
 /// The operations that an account's polling uses.
 fn operations(account: &Account) -> impl Iterator<Item = &'static str> + '_ {
-    account.api.kinds().iter().filter_map(|kind| account.api.operation(&Kind::new(*kind).ok()?))
+    let looks = account.api.kinds().iter().filter_map(|kind| account.api.operation(&Kind::new(*kind).ok()?));
+    looks.chain(account.api.service_operation())
 }
 
 const LEVELS: &str = "quota-levels";

@@ -16,3 +16,4 @@ pub mod object;
 pub mod observation;
 pub mod planted;
 pub mod record;
+pub mod service;

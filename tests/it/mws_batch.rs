@@ -67,6 +67,7 @@ impl Shop {
             mws_auth_token: None,
             endpoint: Endpoint::of_host("mws-eu.amazonservices.com"),
             marketplace_id: Some("AZAJMM36N6WQL".to_owned()),
+            is_service_followed: true,
             quota: QuotaChoice::Documented,
             deadline: Duration::from_secs(30),
             is_writing_allowed: false,

@@ -47,6 +47,7 @@ fn stage() -> Stage {
         mws_auth_token: None,
         endpoint: Endpoint::of_host("mws.amazonservices.com"),
         marketplace_id: Some("A3BXB0YN3XH17H".to_owned()),
+        is_service_followed: true,
         quota: QuotaChoice::Documented,
         deadline: Duration::from_secs(7),
         is_writing_allowed: true,
