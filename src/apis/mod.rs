@@ -13,6 +13,7 @@ use crate::payments::observation::{Failure, Observation};
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
 pub mod aps;
+pub mod batch;
 pub mod config;
 pub mod pace;
 mod registry;

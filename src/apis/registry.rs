@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::batch::Client;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
 use super::secret::SecretLoader;
@@ -77,10 +78,15 @@ impl Settings {
     }
 
     /// The client that sends batches; none for an API without them.
-    pub fn build_batches(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<aps::Aps>> {
+    pub fn build_batches(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Client> {
         match self {
-            Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) => None,
-            Settings::Aps(settings) => Some(Arc::new(aps::Aps::new(settings.clone(), transport, clock))),
+            Settings::AmazonPayV2(_) => None,
+            Settings::AmazonPayMws(settings) => Some(Client::Mws(Arc::new(
+                amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock),
+            ))),
+            Settings::Aps(settings) => {
+                Some(Client::Aps(Arc::new(aps::Aps::new(settings.clone(), transport, clock))))
+            }
         }
     }
 

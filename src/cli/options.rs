@@ -316,9 +316,13 @@ pub struct StoreRebuildArguments {}
 /// `batch submit`
 #[derive(Debug, Args)]
 pub struct BatchSubmitArguments {
-    /// Whose: an account with api = "aps".
+    /// Whose: an account with api = "aps" or "amazon-pay-mws".
     #[arg(value_name = "ACCOUNT")]
     pub account: AccountName,
+    /// What all rows do (Amazon Pay MWS): Capture, Refund, CancelOrderReference, CloseOrderReference,
+    /// CloseAuthorization, GetCaptureDetails or GetRefundDetails.
+    #[arg(long, value_name = "OPERATION")]
+    pub operation: Option<String>,
     /// CSV with a header line of parameter names, or JSON Lines; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -352,12 +356,26 @@ pub struct BatchShowArguments {
     pub json: bool,
 }
 
-/// `batch export`, `batch release`
+/// `batch export`, `batch cancel`
 #[derive(Debug, Args)]
 pub struct BatchReferenceArguments {
     /// The batch's reference, as `batch list` shows it.
     #[arg(value_name = "REFERENCE")]
     pub reference: String,
+}
+
+/// `batch release`
+#[derive(Debug, Args)]
+pub struct BatchReleaseArguments {
+    /// The batch's reference, as `batch list` shows it.
+    #[arg(value_name = "REFERENCE")]
+    pub reference: String,
+    /// The submission whose answer was lost is this feed (Amazon Pay MWS).
+    #[arg(long, value_name = "FEED_ID", conflicts_with = "may_be_sent_again")]
+    pub adopt: Option<String>,
+    /// It is surely none of the feeds at the provider: send it again (Amazon Pay MWS).
+    #[arg(long)]
+    pub may_be_sent_again: bool,
 }
 
 /// `reload`

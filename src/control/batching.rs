@@ -26,8 +26,16 @@ pub enum BatchRequest {
         /// Its reference.
         reference: String,
     },
-    /// A processing in doubt did not begin: it may be sent again.
+    /// Something in doubt did not happen and may be sent again, or happened as this feed.
     Release {
+        /// Its reference.
+        reference: String,
+        /// The provider's id of the feed that it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopt: Option<String>,
+    },
+    /// Do not carry it out, if that is still possible.
+    Cancel {
         /// Its reference.
         reference: String,
     },
@@ -41,6 +49,9 @@ pub struct BatchSubmission {
     pub account: AccountName,
     /// CSV with a header, or JSON Lines.
     pub content: String,
+    /// What all rows do, where the account's API has one operation a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// Makes the same rows another batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -61,6 +72,8 @@ pub enum BatchAnswer {
     Shown(BatchShown),
     /// How it stands now.
     Released(BatchLine),
+    /// How it stands now.
+    Cancelled(BatchLine),
 }
 
 /// What became of a submission.
@@ -96,11 +109,18 @@ pub struct BatchLine {
     pub account: AccountName,
     /// Its reference.
     pub reference: String,
-    /// Where it stands: `new`, `upload-sent`, `validating`, `validated`, `process-sent`, `processing`, or how it
-    /// ended: `finished`, `unanswered`, `invalid-rows`, ...
+    /// Where it stands: `new`, `upload-sent`, `validating`, `validated`, `process-sent`, `processing` (a file), `new`,
+    /// `sending`, `searching`, `held`, `following`, `collecting`, `checking` (a feed), or how it ended: `finished`,
+    /// `unanswered`, `invalid-rows`, `rejected`, `cancelled`, ...
     pub stage: String,
     /// Nothing more is sent for it.
     pub is_ended: bool,
+    /// Made by polling, not by a person.
+    #[serde(default)]
+    pub is_poll: bool,
+    /// What a person must decide, if it waits for that.
+    #[serde(default)]
+    pub needs: Option<String>,
     /// When it was submitted.
     pub submitted_at: Timestamp,
     /// When it is looked at next; none once it has ended or while it waits for others.
@@ -131,8 +151,12 @@ pub struct BatchShown {
     pub line: BatchLine,
     /// The provider's own id, once it is known.
     pub batch_id: Option<String>,
-    /// The SHA-256 of the file, hexadecimal.
-    pub file_sha256: String,
+    /// The SHA-256 of the file, hexadecimal; none of a feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sha256: Option<String>,
+    /// The MD5 of the document, as the provider is told it; none of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_md5: Option<String>,
     /// How often it was uploaded, or may have been.
     pub uploads: u32,
     /// How often it was processed, or may have been.
@@ -144,20 +168,26 @@ pub struct BatchShown {
 /// One row of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRowShown {
-    /// Its line in the file; the header is line 1.
+    /// Its line in the file, where the header is line 1; or its `SellerRequestId` in a feed.
     pub line: u64,
     /// Its line in what was submitted.
     pub input_line: u64,
     /// What it does: `PURCHASE`, `CAPTURE`, ...
     pub command: String,
-    /// The order.
+    /// The provider's id of what it is about (a feed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The order (a file), or the reference id of the capture or refund (a feed).
     pub merchant_reference: String,
-    /// In the currency's smallest unit.
+    /// In the currency's smallest unit (a file), or decimal (a feed).
     pub amount: Option<String>,
     /// ISO 4217.
     pub currency: Option<String>,
-    /// The provider's id of the order.
+    /// The provider's id of the order (a file), or of the object that came of it (a feed).
     pub fort_id: Option<String>,
+    /// The state of that object in the answer (a feed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// `waiting`, `done`, `declined`, `open` or `unknown`.
     pub fate: String,
     /// The code that said so.
