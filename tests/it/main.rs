@@ -12,6 +12,8 @@ mod batch_process;
 mod batches;
 mod binary;
 mod canary;
+mod feeds;
+mod feeds_crash;
 mod hostile;
 mod killing;
 mod layout;

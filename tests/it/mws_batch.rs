@@ -68,6 +68,8 @@ impl Shop {
             marketplace_id: Some("AZAJMM36N6WQL".to_owned()),
             quota: QuotaChoice::Documented,
             deadline: Duration::from_secs(30),
+            is_writing_allowed: true,
+            batch_caps: Caps::ADVISED,
         };
         Shop { clock, simulator, settings }
     }

@@ -13,9 +13,9 @@
 //! The same seed brings the same world, but for one thing: the blocking pool's answers meet the other ready
 //! tasks in an order that the machine decides. A failure that hangs on that order may need several runs.
 
-mod clock;
-mod disk;
-mod fuse;
+pub mod clock;
+pub mod disk;
+pub mod fuse;
 mod history;
 mod judge;
 mod log;
