@@ -90,6 +90,17 @@ impl Settings {
         }
     }
 
+    /// How many objects one batch that only looks may name, and which kinds; none where the API has no such
+    /// batches, or the account's marketplace is not known.
+    pub fn looks_by_batch(&self) -> Option<(usize, &'static [&'static str])> {
+        match self {
+            Settings::AmazonPayMws(settings) if settings.marketplace_id.is_some() => {
+                Some((settings.batch_caps.requests, &["capture", "refund"]))
+            }
+            Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) | Settings::Aps(_) => None,
+        }
+    }
+
     /// The word in `api`.
     pub fn name(&self) -> &'static str {
         match self {

@@ -95,7 +95,7 @@ impl Batches {
     }
 
     /// Numbers and files first: a recorded batch always finds its bytes, and nobody else has its numbers.
-    async fn record(
+    pub(super) async fn record(
         &self,
         account: &Account,
         number: u64,

@@ -54,6 +54,7 @@ impl Batches {
     /// # Errors
     /// When the store fails or a file cannot be written: the next round goes on from what is stored.
     pub async fn round(&self, account: &Account, hands: &Hands) -> Result<Round, BatchError> {
+        self.visit_tails(account).await?;
         let mut round = Round::default();
         loop {
             round.blocked.clear();

@@ -6,13 +6,15 @@
 //! answers (those are the affair of `apis`).
 //!
 //! In reading order: `book` (what is stored), `vault` (the files' bytes), `papers` (which files), `desk` (what an
-//! operator asks), `follow` (the steps), `settle` (what follows from the end), `words` (what a person is told).
+//! operator asks), `follow` (the steps), `settle` (what follows from the end), `tail` (polling by
+//! batch), `words` (what a person is told).
 
 mod book;
 mod desk;
 mod follow;
 mod papers;
 mod settle;
+mod tail;
 mod vault;
 mod words;
 
@@ -35,6 +37,7 @@ pub use crate::apis::batch::Wish;
 pub use book::Entry;
 pub use desk::{Filed, Submission, Submitted};
 pub use follow::Round;
+pub use tail::TailRule;
 
 use book::Book;
 use vault::Vault;
@@ -47,6 +50,8 @@ pub struct Account {
     pub client: Client,
     /// Play money.
     pub is_sandbox: bool,
+    /// Kinds that are visited by batch where single questions do not suffice.
+    pub tails: Vec<TailRule>,
 }
 
 /// Which targets an alert goes to; the second argument says whether it is about play money.

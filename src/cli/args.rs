@@ -1,7 +1,7 @@
 //! The command line: every command, option and example. `--help`, the man pages and the completions
 //! all come from here.
 //!
-//! Owns: the commands' names, help and examples (their options stand in `options`).
+//! Owns: the commands' names, help and examples (their options stand in `options` and `options_batch`).
 //! Must never know: how any command is done.
 
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::options::*;
+use super::options_batch::*;
 
 /// Where the configuration stands unless said.
 pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";

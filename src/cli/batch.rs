@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::BatchCommand;
 use super::exit::{Ended, Exit, Failed};
 use super::list::text_cell;
-use super::options::{
+use super::options_batch::{
     BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
     BatchSubmitArguments,
 };

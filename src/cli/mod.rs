@@ -7,6 +7,7 @@
 pub mod args;
 pub mod exit;
 pub mod options;
+pub mod options_batch;
 pub mod reach;
 pub mod screen;
 

@@ -105,6 +105,13 @@ fn read_one(
         let remedy = format!("one of {}", kinds.join(", "));
         findings.add(&format!("{path}.poll.kinds.{kind}"), "is not a kind of this API", remedy);
     }
+    if own.is_by_batch() && settings.looks_by_batch().is_none() {
+        findings.add(
+            &join(path, "poll.batch"),
+            "is not for this account: only amazon-pay-mws with a known marketplace has batches that look",
+            "leave it out",
+        );
+    }
     let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
     let policies = kinds.iter().filter_map(policy).collect();
     Some(AccountConfig { name: name?, api: settings, policies })

@@ -2,12 +2,17 @@
 //!
 //! Owns: the messages. Must never know: how a batch is checked, sent or stored: the host does.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::service::{Answer, Service};
-use crate::payments::object::AccountName;
+use super::status::{BatchCounts, TailRow};
+use crate::payments::lifecycle::Phase;
+use crate::payments::object::{AccountName, Kind};
+use crate::store::Count;
 
 /// What is asked about batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +203,45 @@ impl Service {
     /// Answers what is asked about batches.
     pub async fn batch(&self, request: BatchRequest) -> Answer<BatchAnswer> {
         self.host.batch(request).await
+    }
+}
+
+impl Service {
+    /// How the batches stand, by account.
+    pub(super) async fn batch_counts(&self) -> Answer<Vec<BatchCounts>> {
+        let listed = self.host.batch(BatchRequest::List { account: None }).await?;
+        let BatchAnswer::Listed(lines) = listed else { return Err(unexpected()) };
+        let mut counts: BTreeMap<AccountName, BatchCounts> = BTreeMap::new();
+        for line in lines {
+            let count = counts.entry(line.account.clone()).or_insert_with(|| BatchCounts {
+                account: line.account.clone(),
+                under_way: 0,
+                waiting_for_a_person: 0,
+                rows_waiting: 0,
+                ended: 0,
+            });
+            if line.is_ended {
+                count.ended += 1;
+            } else {
+                count.under_way += 1;
+                count.waiting_for_a_person += u64::from(line.needs.is_some());
+                count.rows_waiting += line.waiting;
+            }
+        }
+        Ok(counts.into_values().collect())
+    }
+
+    /// How kinds are visited by batch, as many of them as move now.
+    pub(super) fn tails(&self, counts: &[Count]) -> Vec<TailRow> {
+        let mut moving: BTreeMap<(AccountName, Kind), u64> = BTreeMap::new();
+        for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
+            *moving.entry((count.account.clone(), count.kind.clone())).or_default() += count.number;
+        }
+        let row = |((account, kind), number): ((AccountName, Kind), u64)| {
+            let tail = self.host.tail(&account, &kind, number)?;
+            Some(TailRow { account, kind, tail })
+        };
+        moving.into_iter().filter_map(row).collect()
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Policy {
     pub failures_before_quarantine: u32,
     /// How long before a guarantee or an expiry ends a countdown alert is given; longest first.
     pub countdowns: Vec<Duration>,
+    /// What single questions cannot visit within `interval` is visited by batch, where the API has such batches.
+    pub is_by_batch: bool,
 }
 
 impl Default for Policy {
@@ -56,6 +58,7 @@ impl Default for Policy {
             backoff_longest: Duration::from_secs(HOUR),
             failures_before_quarantine: 5,
             countdowns: vec![Duration::from_secs(48 * HOUR), Duration::from_secs(24 * HOUR)],
+            is_by_batch: false,
         }
     }
 }

@@ -48,8 +48,20 @@ struct Host {
 
 impl Host {
     fn new(conduct: &str, keys: &Scenario, keyring: &Path) -> Host {
+        Host::with(scenario(conduct), keys, keyring)
+    }
+
+    /// Feeds as large as the input.
+    fn allow_large(&self, count: usize) {
+        let path = self.folder.path().join("config.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let large = format!("allow_writes = true\nbatch = {{ most_requests = {count}, most_mb = 100 }}\n");
+        std::fs::write(&path, text.replace("allow_writes = true\n", &large)).unwrap();
+    }
+
+    fn with(text: String, keys: &Scenario, keyring: &Path) -> Host {
         let folder = tempfile::tempdir().unwrap();
-        let mut own = Scenario::parse(&scenario(conduct), keyring).unwrap();
+        let mut own = Scenario::parse(&text, keyring).unwrap();
         own.accounts.clone_from(&keys.accounts);
         let text = configuration(keyring, &own, "");
         let (old, new) = (keyring.display().to_string(), folder.path().display().to_string());
@@ -161,8 +173,8 @@ async fn until_ended(daemon: &Arc<Daemon>, reference: &str) -> BatchShown {
 const COUNT: usize = 3;
 
 /// Dies at the given effect, is started again, and must finish. True when the first life got to the end.
-fn survives(host: &Host, effect: u64) -> bool {
-    let rows = host.rows(COUNT);
+fn survives(host: &Host, count: usize, effect: u64) -> bool {
+    let rows = host.rows(count);
     let first = host.live(&Fuse::of(Some(effect)), async |daemon| {
         let Some(reference) = submit(daemon, rows.clone()).await else { return false };
         until_ended(daemon, &reference).await;
@@ -178,8 +190,8 @@ fn survives(host: &Host, effect: u64) -> bool {
     assert_eq!(shown.line.stage, "finished", "killed at effect {effect}: {shown:?}");
     let objects: BTreeSet<_> = shown.row_list.iter().filter_map(|row| row.fort_id.as_deref()).collect();
     let is_done = shown.row_list.iter().all(|row| row.fate == "done");
-    assert_eq!((objects.len(), is_done), (COUNT, true), "killed at effect {effect}: {shown:?}");
-    assert_eq!((host.taken(), host.captures_made()), (1, COUNT), "killed at effect {effect}");
+    assert_eq!((objects.len(), is_done), (count, true), "killed at effect {effect}: {shown:?}");
+    assert_eq!((host.taken(), host.captures_made()), (1, count), "killed at effect {effect}");
     first == Some(true)
 }
 
@@ -193,11 +205,27 @@ fn a_batch_survives_a_crash_at_every_effect_without_a_doubled_or_lost_submission
     let mut effects = 0;
     loop {
         let host = Host::new(conduct, &keys, keyring.path());
-        if survives(&host, effects) {
+        if survives(&host, COUNT, effects) {
             break;
         }
         effects += 1;
         assert!(effects < 5_000, "the first life has no end");
     }
     assert!(effects > 40, "only {effects} effects: the crashes do not fall on the batch's way");
+}
+
+/// Many rows, killed now and then on the way: 300 of them here, as many as `RECONCILED_FEED_ROWS` says elsewhere.
+#[test]
+fn a_large_batch_survives_crashes_on_its_way() {
+    let count = std::env::var("RECONCILED_FEED_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let keyring = tempfile::tempdir().unwrap();
+    let own = |text: String| text.replacen("count = 6", &format!("count = {count}"), 1);
+    let mut keys = Scenario::parse(&scenario(""), keyring.path()).unwrap();
+    keys.generate_credentials(keyring.path()).unwrap();
+    let conduct = "[[mws]]\naccount = \"uk\"\nmissing_row_share = 0.01\n";
+    for effect in [2, 9, 14, 22, 40, 90] {
+        let host = Host::with(own(scenario(conduct)), &keys, keyring.path());
+        host.allow_large(count);
+        assert!(!survives(&host, count, effect), "the crash falls on the batch's way");
+    }
 }

@@ -14,6 +14,8 @@ mod binary;
 mod canary;
 mod feeds;
 mod feeds_crash;
+mod feeds_process;
+mod feeds_tail;
 mod hostile;
 mod killing;
 mod layout;

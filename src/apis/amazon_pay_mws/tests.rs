@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
+use super::feeds::document::Caps;
 use super::*;
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
 use crate::apis::pace::Quota;
@@ -48,6 +49,8 @@ fn stage() -> Stage {
         marketplace_id: Some("A3BXB0YN3XH17H".to_owned()),
         quota: QuotaChoice::Documented,
         deadline: Duration::from_secs(7),
+        is_writing_allowed: false,
+        batch_caps: Caps::ADVISED,
     };
     let pace = Pace::new(Arc::clone(&clock));
     let account = AccountName::new("shop").unwrap();

@@ -149,11 +149,11 @@ fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
 /// What is watched from now on: what was made or shown, and the subjects of requests without an answer. What
 /// was closed or cancelled is looked at, if it is watched.
 fn watch(batch: &FeedBatch, rows: &[Row], settlement: &mut Settlement) {
-    for shown in &settlement.shown {
-        settlement.watch.push((shown.kind.clone(), shown.id.clone(), Details::default()));
-    }
     if batch.is_poll {
         return;
+    }
+    for shown in &settlement.shown {
+        settlement.watch.push((shown.kind.clone(), shown.id.clone(), Details::default()));
     }
     let kind = batch.operation.subject().kind();
     for row in rows {

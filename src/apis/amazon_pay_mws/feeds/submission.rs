@@ -64,7 +64,7 @@ pub(in crate::apis) fn plan(
     Ok(divide(settings, operation, requests, lines, submission.label, false))
 }
 
-/// Feeds that only look, for polling.
+/// Feeds that only look, for polling. They are known by `label` and their number, not by their content.
 pub(in crate::apis) fn plan_looks(
     settings: &Settings,
     kind: &Kind,
@@ -81,7 +81,12 @@ pub(in crate::apis) fn plan_looks(
     }
     let lines = (1u64..).take(ids.len()).collect();
     let ask = |id| BatchRequest { id, reference_id: None, amount: None, text: None, soft_descriptor: None };
-    divide(settings, operation, ids.into_iter().map(ask).collect(), lines, label, true)
+    let requests = ids.into_iter().map(ask).collect();
+    let mut plans = divide(settings, operation, requests, lines, label, true);
+    for (number, plan) in plans.iter_mut().enumerate() {
+        plan.reference = format!("{label}-{number}");
+    }
+    plans
 }
 
 const NO_MARKETPLACE: &str =
