@@ -14,6 +14,7 @@ use crate::payments::service::Said;
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
 pub mod aps;
+pub mod batch;
 pub mod calls;
 pub mod config;
 pub mod pace;

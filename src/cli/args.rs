@@ -1,7 +1,7 @@
 //! The command line: every command, option and example. `--help`, the man pages and the completions
 //! all come from here.
 //!
-//! Owns: the commands' names, help and examples (their options stand in `options`).
+//! Owns: the commands' names, help and examples (their options stand in `options` and `options_batch`).
 //! Must never know: how any command is done.
 
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use super::call_options::CallArguments;
 use super::fetch_reports::FetchReportsArguments;
 use super::options::*;
+use super::options_batch::*;
 
 /// Where the configuration stands unless said.
 pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
@@ -176,15 +177,18 @@ Examples:
   reconciled store rebuild"
     )]
     Store(StoreCommand),
-    /// Submit files of operations (Amazon Payment Services), and see what became of each row.
+    /// Submit files of operations (Amazon Pay MWS, Amazon Payment Services), and see what became of each row.
     #[command(
         subcommand,
         after_help = "\
-Rows are PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION, one a line, under the provider's
-parameter names. The daemon uploads each file, waits until it is validated, has it processed, and
-follows it until every row is final. Nothing is sent unless the account has allow_writes = true.
+At Amazon Payment Services rows are PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION, one a line,
+under the provider's parameter names. At Amazon Pay MWS all rows of a batch do what --operation says, and the
+columns are the operation's fields (AmazonAuthorizationId, CaptureReferenceId, Amount, CurrencyCode, ...).
+The daemon sends each batch once, follows it until every row has its end, and watches what came of it.
+Nothing is sent unless the account has allow_writes = true.
 
 Examples:
+  reconciled batch submit shop-us --operation Capture captures.csv --dry-run
   reconciled batch submit shop-ae captures.csv --dry-run
   reconciled batch submit shop-ae captures.csv
   reconciled batch list
@@ -257,9 +261,11 @@ pub enum BatchCommand {
     /// Check a file of operations and record it; the daemon sends it.
     #[command(after_help = "\
 The same rows are recorded only once, however often they are submitted; --label makes them another batch.
-Two operations on one order go into two files, which are sent one after the other.
+Two operations on one order go into two files, which are sent one after the other. A feed of Amazon Pay MWS
+is divided where the provider's advice ends (30,000 requests, 10 MB), and feeds leave 20 minutes apart.
 
 Examples:
+  reconciled batch submit shop-us --operation Refund refunds.jsonl
   reconciled batch submit shop-ae captures.csv --dry-run
   reconciled batch submit shop-ae renewals.jsonl --label 2026-03")]
     Submit(BatchSubmitArguments),
@@ -280,14 +286,28 @@ Examples:
 Example:
   reconciled batch export rcd-0123456789abcdef > results.csv")]
     Export(BatchReferenceArguments),
-    /// Say that a processing in doubt did not begin, so that it is sent again.
+    /// Cancel a batch that the provider has not begun with (Amazon Pay MWS).
     #[command(after_help = "\
-Only after you have seen in the provider's back office that the batch was NOT processed: if it was,
-releasing it processes it twice.
+A batch that was not sent yet never will be. One that was sent is cancelled by its own id, if the provider
+has not taken it in; `batch show` says what came of it.
 
 Example:
-  reconciled batch release rcd-0123456789abcdef")]
-    Release(BatchReferenceArguments),
+  reconciled batch cancel rcd-0123456789abcdef")]
+    Cancel(BatchReferenceArguments),
+    /// Say what became of a batch in doubt.
+    #[command(after_help = "\
+Amazon Payment Services: a processing in doubt did not begin, so that it is sent again.
+Amazon Pay MWS: the answer to a submission was lost and several feeds could be it (stage \"held\"): --adopt
+names the right one; --may-be-sent-again says that it is none of them.
+
+Only after you have looked at the provider: a batch that was carried out and is sent again is carried out
+twice.
+
+Examples:
+  reconciled batch release rcd-0123456789abcdef
+  reconciled batch release rcd-0123456789abcdef --adopt 50012345678
+  reconciled batch release rcd-0123456789abcdef --may-be-sent-again")]
+    Release(BatchReleaseArguments),
 }
 
 /// `alerts …`

@@ -8,6 +8,7 @@ pub mod args;
 pub mod call_options;
 pub mod exit;
 pub mod options;
+pub mod options_batch;
 pub mod reach;
 pub mod screen;
 

@@ -315,53 +315,6 @@ pub struct StoreRestoreArguments {
 #[derive(Debug, Args)]
 pub struct StoreRebuildArguments {}
 
-/// `batch submit`
-#[derive(Debug, Args)]
-pub struct BatchSubmitArguments {
-    /// Whose: an account with api = "aps".
-    #[arg(value_name = "ACCOUNT")]
-    pub account: AccountName,
-    /// CSV with a header line of parameter names, or JSON Lines; `-` is standard input.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// A word of your own that makes the same rows another batch, such as a month.
-    #[arg(long, value_name = "WORD")]
-    pub label: Option<String>,
-    /// Only check: print every problem, or the files that would be sent.
-    #[arg(long, short = 'n')]
-    pub dry_run: bool,
-}
-
-/// `batch list`
-#[derive(Debug, Args)]
-pub struct BatchListArguments {
-    /// Only of this account.
-    #[arg(long)]
-    pub account: Option<AccountName>,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `batch show`
-#[derive(Debug, Args)]
-pub struct BatchShowArguments {
-    /// The batch's reference, as `batch list` shows it.
-    #[arg(value_name = "REFERENCE")]
-    pub reference: String,
-    /// Print everything as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `batch export`, `batch release`
-#[derive(Debug, Args)]
-pub struct BatchReferenceArguments {
-    /// The batch's reference, as `batch list` shows it.
-    #[arg(value_name = "REFERENCE")]
-    pub reference: String,
-}
-
 /// `backtest`
 #[derive(Debug, Args)]
 pub struct BacktestArguments {

@@ -23,6 +23,7 @@ pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen:
         write_process(&status, screen)?;
         write_accounts(&status, screen)?;
         write_states(&status, screen)?;
+        write_batches(&status, screen)?;
         write_duties(&status, screen)?;
     }
     let is_refused =
@@ -168,6 +169,28 @@ fn write_states(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         table.row(vec![kind, state, number.to_string()], Tone::Plain);
     }
     table.write(screen, true)
+}
+
+fn write_batches(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    if !status.batches.is_empty() {
+        screen.line("")?;
+        let mut table = Table::new(&["batches of", "under way>", "for a person>", "rows waiting>", "ended>"]);
+        for row in &status.batches {
+            let cells = vec![
+                row.account.to_string(),
+                row.under_way.to_string(),
+                row.waiting_for_a_person.to_string(),
+                row.rows_waiting.to_string(),
+                row.ended.to_string(),
+            ];
+            table.row(cells, if row.waiting_for_a_person > 0 { Tone::Bad } else { Tone::Plain });
+        }
+        table.write(screen, true)?;
+    }
+    for row in &status.tails {
+        screen.pair(&format!("{}/{} by batch", row.account, row.kind), &row.tail.words())?;
+    }
+    Ok(())
 }
 
 fn write_duties(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {

@@ -113,6 +113,13 @@ fn read_one(
         provider_reports::check(reports, &settings, path, findings);
     }
     let provider_reports = reports.unwrap_or_default();
+    if own.is_by_batch() && settings.looks_by_batch().is_none() {
+        findings.add(
+            &join(path, "poll.batch"),
+            "is not for this account: only amazon-pay-mws with a known marketplace has batches that look",
+            "leave it out",
+        );
+    }
     let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
     let policies = kinds.iter().filter_map(policy).collect();
     Some(AccountConfig { name: name?, api: settings, policies, provider_reports })

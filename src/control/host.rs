@@ -17,6 +17,7 @@ use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
 use crate::payments::schedule::Policy;
+use crate::payments::tail::Tail;
 
 /// Something that is ready later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -46,6 +47,10 @@ pub trait Host: Send + Sync {
     fn policy(&self, object: &ObjectRef) -> Option<Policy>;
     /// The quota that one look at this kind uses; none when account or kind is not configured.
     fn rate(&self, account: &AccountName, kind: &Kind) -> Option<Rate>;
+    /// How the moving objects of a kind are visited, where it is visited by batch.
+    fn tail(&self, _account: &AccountName, _kind: &Kind, _moving: u64) -> Option<Tail> {
+        None
+    }
     /// Where a person can look at the account's transactions; never a secret.
     fn look(&self, account: &AccountName) -> Option<String>;
     /// Makes the report of a finished business day, or finds it made.

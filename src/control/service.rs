@@ -14,6 +14,7 @@ use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::wanted::Wanted;
 use crate::clock::SharedClock;
+use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record};
 use crate::store::{AlertFilter, Enrolled, Filter, Store, StoreError};
@@ -179,7 +180,19 @@ impl Service {
             look: look.as_deref(),
             now: self.clock.now(),
         };
-        Ok(explain(&record, &ground))
+        let mut told = explain(&record, &ground);
+        if record.phase() == Phase::Moving && policy.as_ref().is_some_and(|policy| policy.is_by_batch) {
+            let counts = self.store.counts().await.map_err(storage)?;
+            let row = self
+                .tails(&counts)
+                .into_iter()
+                .find(|row| row.account == record.object.account && row.kind == record.object.kind);
+            if let Some(row) = row.filter(|row| row.tail.by_batch > 0) {
+                told.next_look =
+                    format!("{} It may also be visited by batch: {}.", told.next_look, row.tail.words());
+            }
+        }
+        Ok(told)
     }
 
     /// Stops watching an object. Its history stays. Repeatable.
@@ -243,8 +256,12 @@ impl Service {
             let pending = u64::try_from(owed.len()).unwrap_or(u64::MAX);
             outbox.push(OutboxRow { target: target.clone(), pending, next_at });
         }
+        let tails = self.tails(&counts);
+        let batches = self.batch_counts().await?;
         Ok(Status {
             now,
+            batches,
+            tails,
             open: counts.iter().filter(|count| !count.finished).map(|count| count.number).sum(),
             objects: counts.iter().map(|count| count.number).sum(),
             counts,

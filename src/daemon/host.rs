@@ -19,6 +19,7 @@ use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
 use crate::payments::schedule::{Policy, later};
+use crate::payments::tail::Tail;
 use crate::reconcile::{Account, Tally};
 
 use super::Daemon;
@@ -105,6 +106,15 @@ impl Host for DaemonHost {
         let operation = find(&self.rooms(), account)?.api.operation(kind)?;
         let quota = self.daemon.foundation.pace.quota(account, operation)?;
         Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per })
+    }
+
+    fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
+        let rooms = self.rooms();
+        let sender = rooms.senders.iter().find(|sender| sender.name == *account)?;
+        let rule = sender.tails.iter().find(|rule| rule.kind == *kind)?;
+        let quota = self.daemon.foundation.pace.quota(account, rule.operation)?;
+        let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
+        Some(Tail::plan(moving, rule.interval, quota.per, most))
     }
 
     fn look(&self, account: &AccountName) -> Option<String> {

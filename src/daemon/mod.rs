@@ -317,12 +317,13 @@ impl Daemon {
             &stop,
         );
         if !rooms.senders.is_empty() {
-            let batching = work::Batching {
-                batches: Arc::clone(&self.foundation.batches),
-                accounts: rooms.senders.clone(),
-                routes: Arc::clone(&self.routes),
-                clock: clock.clone(),
-            };
+            let batching = work::Batching::new(
+                Arc::clone(&self.foundation.batches),
+                rooms.senders.clone(),
+                batching::hands(&self.routes, &self.reconcile, rooms),
+                clock.clone(),
+                rooms.config.store.keep_batch_files_days,
+            );
             let wake = self.foundation.batches.wake();
             // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };

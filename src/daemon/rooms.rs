@@ -10,7 +10,7 @@ use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
 use crate::apis::pace::{Pace, SavedLevel};
 use crate::apis::transport::Transport;
-use crate::batches::{self, Batches};
+use crate::batches::{self, Batches, TailRule};
 use crate::calls::{self, Calls};
 use crate::clock::SharedClock;
 use crate::config::{AccountConfig, Config};
@@ -118,7 +118,22 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
 fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<batches::Account>> {
     let client = account.api.build_batches(foundation.transport.clone(), foundation.clock.clone())?;
     let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
-    Some(Arc::new(batches::Account { name, client, is_sandbox }))
+    let tails = tails(account, foundation);
+    Some(Arc::new(batches::Account { name, client, is_sandbox, tails }))
+}
+
+/// The kinds that are visited by batch where single questions do not suffice.
+pub(super) fn tails(account: &AccountConfig, foundation: &Foundation) -> Vec<TailRule> {
+    let Some((most, kinds)) = account.api.looks_by_batch() else { return Vec::new() };
+    let api = account.api.build(foundation.transport.clone(), foundation.clock.clone());
+    let by_batch =
+        account.policies.iter().filter(|(kind, policy)| policy.is_by_batch && kinds.contains(&kind.as_str()));
+    by_batch
+        .filter_map(|(kind, policy)| {
+            let operation = api.operation(kind)?;
+            Some(TailRule { kind: kind.clone(), operation, interval: policy.interval, most })
+        })
+        .collect()
 }
 
 /// The part of an account whose operations can be called singly, if its API has them.
@@ -231,9 +246,7 @@ pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) ->
         let name = format!("account-used/{}", account.name);
         if foundation.store.recall(&name).await?.is_none() {
             foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;
-            for operation in operations(account) {
-                foundation.pace.assume_full(&account.name, operation);
-            }
+            foundation.pace.assume_account_full(&account.name);
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ pub mod alert;
 pub mod decide;
 mod notice;
 pub mod schedule;
+pub mod tail;
 mod trouble;
 
 pub use notice::age;

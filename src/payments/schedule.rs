@@ -41,6 +41,8 @@ pub struct Policy {
     pub countdowns: Vec<Duration>,
     /// Nothing is called overdue: the provider says itself that it is in trouble.
     pub mutes_overdue: bool,
+    /// What single questions cannot visit within `interval` is visited by batch, where the API has such batches.
+    pub is_by_batch: bool,
 }
 
 impl Default for Policy {
@@ -59,6 +61,7 @@ impl Default for Policy {
             failures_before_quarantine: 5,
             countdowns: vec![Duration::from_secs(48 * HOUR), Duration::from_secs(24 * HOUR)],
             mutes_overdue: false,
+            is_by_batch: false,
         }
     }
 }

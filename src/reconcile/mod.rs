@@ -22,6 +22,7 @@ use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::store::Store;
 
+mod elsewhere;
 mod gate;
 mod poll;
 mod service;

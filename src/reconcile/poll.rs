@@ -64,7 +64,7 @@ impl Reconcile {
     }
 
     /// Decides on the newest record and commits; true when a new state was written.
-    async fn commit(
+    pub(super) async fn commit(
         &self,
         account: &Account,
         mut record: Record,

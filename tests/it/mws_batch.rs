@@ -70,7 +70,8 @@ impl Shop {
             is_service_followed: true,
             quota: QuotaChoice::Documented,
             deadline: Duration::from_secs(30),
-            is_writing_allowed: false,
+            is_writing_allowed: true,
+            batch_caps: Caps::ADVISED,
         };
         Shop { clock, simulator, settings }
     }

@@ -60,6 +60,16 @@ impl AmazonPayMws {
         AmazonPayMws { settings, transport, clock, clock_offset_s: AtomicI64::new(NO_OFFSET) }
     }
 
+    /// What it was configured with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The present time.
+    pub(in crate::apis) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Tells `pace` the budget of every operation of this account.
     pub fn set_quotas(&self, account: &AccountName, pace: &Pace) {
         for (operation, quota) in self.settings.quotas() {

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
+use super::feeds::document::Caps;
 use super::*;
 use crate::apis::calls::{Caller, Identity, Look, Repeat};
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
@@ -51,6 +52,7 @@ fn stage() -> Stage {
         quota: QuotaChoice::Documented,
         deadline: Duration::from_secs(7),
         is_writing_allowed: true,
+        batch_caps: Caps::ADVISED,
     };
     let pace = Pace::new(Arc::clone(&clock));
     let account = AccountName::new("shop").unwrap();

@@ -13,9 +13,9 @@
 //! The same seed brings the same world, event for event: everything runs on one thread, also what blocks
 //! (`reconciled::blocking`), in an order that the seed alone decides. A test compares two runs.
 
-mod clock;
-mod disk;
-mod fuse;
+pub mod clock;
+pub mod disk;
+pub mod fuse;
 mod history;
 mod judge;
 mod log;
