@@ -13,6 +13,7 @@ mod batches;
 mod binary;
 mod call_process;
 mod calls;
+mod calls_random;
 mod canary;
 mod hostile;
 mod killing;
