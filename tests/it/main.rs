@@ -14,6 +14,7 @@ mod batches;
 mod binary;
 mod call_process;
 mod calls;
+mod calls_random;
 mod canary;
 mod feeds;
 mod feeds_crash;
