@@ -127,7 +127,7 @@ fn provider_reports_are_checked_with_their_account() {
     let good = "{ types = [\"capture\", \"settlement\"], schedule = \"30 2 * * *\", discover = true }";
     assert_eq!(account("amazon-pay-mws", good), [""; 0]);
     let bad = account("amazon-pay-mws", "{ types = [\"captures\"], schedule = \"at night\", often = true }");
-    for expected in ["provider_reports.often", "line 10"] {
+    for expected in ["provider_reports.often", "line 11"] {
         assert!(bad.iter().any(|problem| problem.contains(expected)), "{expected} in {bad:?}");
     }
     let bad = account("amazon-pay-mws", "{ types = [\"sandbox-settlement\"], schedule = \"at night\" }");

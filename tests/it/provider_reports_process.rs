@@ -12,14 +12,9 @@ fn aged() -> String {
     scenario(faults).replace("count = 3", "count = 3\nage_s = 345600")
 }
 
-fn day(days_ago: i64) -> String {
-    let at = jiff::Timestamp::from_second(seconds() - 86_400 * days_ago).unwrap();
+fn day(host: &Host, days_ago: i64) -> String {
+    let at = host.clock.now() - jiff::SignedDuration::from_hours(24 * days_ago);
     at.strftime("%Y-%m-%d").to_string()
-}
-
-fn seconds() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_secs()).unwrap()
 }
 
 fn arrived(host: &Host, operation: &str) -> (u64, u64) {
@@ -40,7 +35,7 @@ fn kept(host: &Host) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_killed_in_the_middle_goes_on_and_needs_no_daemon() {
     let host = Host::with_scenario(&aged()).await;
-    let (from, to) = (day(5), day(1));
+    let (from, to) = (day(&host, 5), day(&host, 1));
     let fetch = ["fetch-reports", "old-shop", "--from", &from, "--to", &to, "--type", "settlement"];
     let daemon = host.start().await;
     let no_wait: Vec<&str> = fetch.iter().copied().chain(["--no-wait"]).collect();
@@ -75,7 +70,7 @@ async fn a_fetch_killed_in_the_middle_goes_on_and_needs_no_daemon() {
     host.run(&["fetch-reports", "shop", "--from", &from, "--to", &to])
         .await
         .expect(65, &["shop", "old-shop"]);
-    let today = day(0);
+    let today = day(&host, 0);
     let early = ["fetch-reports", "old-shop", "--from", &from, "--to", &today];
     host.run(&early).await.expect(65, &["the future", "UTC days that are over"]);
     let unknown = ["fetch-reports", "old-shop", "--from", &from, "--to", &to, "--type", "captures"];
