@@ -74,8 +74,11 @@ fn bare_write(requests: &[BatchRequest]) -> Vec<u8> {
         in_memory(writer.write_event(Event::Text(BytesText::new(text))));
         in_memory(writer.write_event(Event::End(BytesEnd::new(name))));
     };
-    let start = |writer: &mut Writer<Vec<u8>>, name| in_memory(writer.write_event(Event::Start(BytesStart::new(name))));
-    let end = |writer: &mut Writer<Vec<u8>>, name| in_memory(writer.write_event(Event::End(BytesEnd::new(name))));
+    let start = |writer: &mut Writer<Vec<u8>>, name| {
+        in_memory(writer.write_event(Event::Start(BytesStart::new(name))))
+    };
+    let end =
+        |writer: &mut Writer<Vec<u8>>, name| in_memory(writer.write_event(Event::End(BytesEnd::new(name))));
     let mut writer = Writer::new(Vec::new());
     for name in ["Batch", "Requests"] {
         start(&mut writer, name);

@@ -162,8 +162,7 @@ impl Batches {
         let mut entry = self.entry(reference).await?;
         let others = self.others(reference).await?;
         let granted = Client::grant(&entry.batch, wish, &others, self.clock.now());
-        entry.batch =
-            granted.map_err(|why| BatchError::NotNow { reference: reference.to_owned(), why })?;
+        entry.batch = granted.map_err(|why| BatchError::NotNow { reference: reference.to_owned(), why })?;
         self.book.write(&mut entry).await?;
         self.wake.notify_one();
         Ok(entry)
@@ -172,11 +171,7 @@ impl Batches {
     /// All other batches, of all accounts.
     async fn others(&self, reference: &str) -> Result<Vec<Batch>, BatchError> {
         let all = self.book.list(None).await?;
-        Ok(all
-            .into_iter()
-            .map(|entry| entry.batch)
-            .filter(|batch| batch.reference() != reference)
-            .collect())
+        Ok(all.into_iter().map(|entry| entry.batch).filter(|batch| batch.reference() != reference).collect())
     }
 }
 

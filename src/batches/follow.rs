@@ -168,7 +168,8 @@ impl Batches {
             false => Some(Vec::new()),
         };
         let Some(document) = document else {
-            let why = "nothing is sent: its document is not in the folder beside the store any more".to_owned();
+            let why =
+                "nothing is sent: its document is not in the folder beside the store any more".to_owned();
             return Ok(Fared::Blocked(Blocked { word: "missing-file", why }));
         };
         if let Err(why) = client.check(&entry.batch, step, &document) {

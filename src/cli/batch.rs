@@ -287,7 +287,10 @@ async fn cancel(options: BatchReferenceArguments, reached: &Reached, screen: &mu
     let answer = reached.batch(BatchRequest::Cancel { reference: options.reference }).await?;
     let BatchAnswer::Cancelled(line) = answer else { return Err(unexpected().into()) };
     reached.say(Deed::Wrote, screen)?;
-    screen.line(&format!("{} is {}; whether it could be cancelled, `batch show` says", line.reference, line.stage))?;
+    screen.line(&format!(
+        "{} is {}; whether it could be cancelled, `batch show` says",
+        line.reference, line.stage
+    ))?;
     Ok(Exit::Ok)
 }
 

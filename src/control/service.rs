@@ -183,11 +183,13 @@ impl Service {
         let mut told = explain(&record, &ground);
         if record.phase() == Phase::Moving && policy.as_ref().is_some_and(|policy| policy.is_by_batch) {
             let counts = self.store.counts().await.map_err(storage)?;
-            let row = self.tails(&counts).into_iter().find(|row| {
-                row.account == record.object.account && row.kind == record.object.kind
-            });
+            let row = self
+                .tails(&counts)
+                .into_iter()
+                .find(|row| row.account == record.object.account && row.kind == record.object.kind);
             if let Some(row) = row.filter(|row| row.tail.by_batch > 0) {
-                told.next_look = format!("{} It may also be visited by batch: {}.", told.next_look, row.tail.words());
+                told.next_look =
+                    format!("{} It may also be visited by batch: {}.", told.next_look, row.tail.words());
             }
         }
         Ok(told)

@@ -96,9 +96,8 @@ fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<
 pub(super) fn tails(account: &AccountConfig, foundation: &Foundation) -> Vec<TailRule> {
     let Some((most, kinds)) = account.api.looks_by_batch() else { return Vec::new() };
     let api = account.api.build(foundation.transport.clone(), foundation.clock.clone());
-    let by_batch = account.policies.iter().filter(|(kind, policy)| {
-        policy.is_by_batch && kinds.contains(&kind.as_str())
-    });
+    let by_batch =
+        account.policies.iter().filter(|(kind, policy)| policy.is_by_batch && kinds.contains(&kind.as_str()));
     by_batch
         .filter_map(|(kind, policy)| {
             let operation = api.operation(kind)?;

@@ -84,5 +84,7 @@ async fn bad_inputs_are_refused(host: &Host) {
     let refused = host.run(&["batch", "submit", "uk", "--operation", "Capture", &bad]).await;
     let refused = refused.expect(65, &["line 3: ", "nothing was recorded"]);
     assert!(!refused.out.contains("line 4"), "{}", refused.out);
-    host.run(&["batch", "submit", "uk", &bad]).await.expect(65, &["--operation is missing", "CloseAuthorization"]);
+    host.run(&["batch", "submit", "uk", &bad])
+        .await
+        .expect(65, &["--operation is missing", "CloseAuthorization"]);
 }

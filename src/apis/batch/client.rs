@@ -240,7 +240,12 @@ impl Client {
     ///
     /// # Errors
     /// Why it cannot be granted now.
-    pub fn grant(batch: &Batch, wish: &Wish, others: &[Batch], now: Timestamp) -> Result<Batch, &'static str> {
+    pub fn grant(
+        batch: &Batch,
+        wish: &Wish,
+        others: &[Batch],
+        now: Timestamp,
+    ) -> Result<Batch, &'static str> {
         match batch {
             Batch::File(batch) => serving::grant(batch, wish, now).map(Batch::File),
             Batch::Feed(batch) => {

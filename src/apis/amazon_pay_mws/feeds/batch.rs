@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::request::BatchOperation;
 use super::steps::{
-    self, BETWEEN_SUBMISSIONS, Ending, LONGEST_COLLECTION, Outcome, Phase, State, Step, Warning, about_to, next_step, took,
+    self, BETWEEN_SUBMISSIONS, Ending, LONGEST_COLLECTION, Outcome, Phase, State, Step, Warning, about_to,
+    next_step, took,
 };
 
 /// Between two looks at what single polls have brought about requests without a result.
@@ -136,7 +137,9 @@ impl FeedBatch {
         let is_failure = matches!(outcome, Outcome::Failed { .. });
         let outcome = match (&self.state.phase, outcome) {
             // A fetch that only ever fails is given up like one that is never ready.
-            (Phase::Collecting { since, .. }, Outcome::Failed { .. }) if now >= plus(*since, LONGEST_COLLECTION) => {
+            (Phase::Collecting { since, .. }, Outcome::Failed { .. })
+                if now >= plus(*since, LONGEST_COLLECTION) =>
+            {
                 Outcome::NotReady
             }
             (_, outcome) => outcome,

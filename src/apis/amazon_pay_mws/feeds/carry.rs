@@ -42,9 +42,10 @@ impl AmazonPayMws {
                 Outcome::Submitted(answer::submission(&reply, self.now()))
             }
             Step::Search { from } => {
-                let rows = self.rows(&search(*from), permit, more).await.map(|rows| {
-                    rows.into_iter().filter(|row| !known.contains(&row.id.as_str())).collect()
-                });
+                let rows = self
+                    .rows(&search(*from), permit, more)
+                    .await
+                    .map(|rows| rows.into_iter().filter(|row| !known.contains(&row.id.as_str())).collect());
                 listed(rows, Outcome::Listed)
             }
             Step::Look { feed_id } => match look(&[feed_id]) {
@@ -87,10 +88,9 @@ impl AmazonPayMws {
         match answer::file(reply, self.now()) {
             File::Whole { bytes, .. } => {
                 let outcome = match result::read(&bytes) {
-                    Ok(read) => Outcome::Collected {
-                        answers: read.answers.len(),
-                        is_rejection: read.is_rejection(),
-                    },
+                    Ok(read) => {
+                        Outcome::Collected { answers: read.answers.len(), is_rejection: read.is_rejection() }
+                    }
                     // Kept as evidence; a later fetch may bring what can be read.
                     Err(_) => Outcome::Spoilt,
                 };

@@ -110,8 +110,9 @@ fn divide(
         for part in [label.as_bytes(), b"\0", marketplace.as_bytes(), b"\0", &feed.bytes] {
             hash.update(part);
         }
-        let reference: String =
-            hash.finish().as_ref()[..8].iter().fold("rcd-".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        let reference: String = hash.finish().as_ref()[..8]
+            .iter()
+            .fold("rcd-".to_owned(), |text, byte| format!("{text}{byte:02x}"));
         let content = FeedContent { operation, requests, lines, is_poll };
         plans.push(Plan::of_feed(reference, content));
         (requests, lines) = rest;
@@ -156,11 +157,9 @@ pub(in crate::apis) fn step(step: Step) -> batch::Step {
         Step::Cancel { .. } => "CancelFeedSubmissions",
         Step::FetchResult { .. } => "GetFeedSubmissionResult",
         Step::FetchReport { .. } => "GetReport",
-        Step::Search { .. }
-        | Step::Look { .. }
-        | Step::WaitUntil(_)
-        | Step::AskAPerson
-        | Step::Nothing => "GetFeedSubmissionList",
+        Step::Search { .. } | Step::Look { .. } | Step::WaitUntil(_) | Step::AskAPerson | Step::Nothing => {
+            "GetFeedSubmissionList"
+        }
     };
     batch::Step { operation, needs_document: step == Step::Submit, what: What::Feed(step) }
 }
@@ -180,7 +179,10 @@ pub(in crate::apis) fn check(
         return blocked("writes-forbidden", "nothing is sent: the account has no allow_writes = true");
     }
     if settings.seller_id != batch.seller_id {
-        return blocked("other-seller", "nothing is sent: the account's seller_id is another than the batch's");
+        return blocked(
+            "other-seller",
+            "nothing is sent: the account's seller_id is another than the batch's",
+        );
     }
     if settings.marketplace_id.is_none() {
         return blocked("no-marketplace", NO_MARKETPLACE);

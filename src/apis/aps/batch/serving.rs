@@ -46,9 +46,7 @@ pub(in crate::apis) fn next(patience: &Patience, batch: &Batch, now: Timestamp) 
     match batch.next_step(patience, now) {
         Step::Wait(at) => Next::Wait(at),
         Step::Nothing => Next::Settle,
-        Step::GiveUp => {
-            Next::Become(Box::new(batch::Batch::File(batch.marked(patience, Step::GiveUp, now))))
-        }
+        Step::GiveUp => Next::Become(Box::new(batch::Batch::File(batch.marked(patience, Step::GiveUp, now)))),
         step @ (Step::Upload | Step::Ask | Step::Process) => Next::Act(batch::Step {
             operation: OPERATION,
             needs_document: step == Step::Upload,
@@ -75,6 +73,7 @@ pub(in crate::apis) fn settle(batch: &Batch) -> Settlement {
         batch: batch::Batch::File(batch.clone()),
         rows: None,
         shown: Vec::new(),
+        is_shown_watched: false,
         asked_at: None,
         watch: batch.rows_to_watch().filter_map(watched).collect(),
         ask: touched.filter_map(order).collect(),
@@ -95,9 +94,9 @@ fn watched(row: &BatchRow) -> Option<(Kind, ObjectId, Details)> {
 /// A processing in doubt may be sent again when an operator says so; nothing else can be wished for.
 pub(in crate::apis) fn grant(batch: &Batch, wish: &Wish, now: Timestamp) -> Result<Batch, &'static str> {
     match wish {
-        Wish::Cancel => {
-            Err("cannot be cancelled: the provider has no way to; leave allow_writes = false, or void its rows")
-        }
+        Wish::Cancel => Err(
+            "cannot be cancelled: the provider has no way to; leave allow_writes = false, or void its rows",
+        ),
         Wish::Adopt(_) => Err("has no feed to adopt: the provider knows it by its reference"),
         Wish::SendAgain if batch.stage == Stage::ProcessSent => Ok(batch.not_processed(now)),
         Wish::SendAgain => {

@@ -5,8 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CLOCKS_APART, COLLECT_AFTER_S, Ending, FOLLOW_EVERY, LAST_MISSING, LATEST_ARRIVAL, LONGEST_COLLECTION, MOST_MISSING,
-    Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, plus, search_at,
+    CLOCKS_APART, COLLECT_AFTER_S, Ending, FOLLOW_EVERY, LAST_MISSING, LATEST_ARRIVAL, LONGEST_COLLECTION,
+    MOST_MISSING, Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, plus, search_at,
 };
 use crate::apis::amazon_pay_mws::feeds::answer::{FeedRow, FeedStatus, Submission};
 
