@@ -107,7 +107,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let format = if self.is_after_gap { FORMAT_AFTER_GAP } else { FORMAT };
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
         bytes.extend_from_slice(MAGIC);

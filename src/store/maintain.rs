@@ -211,7 +211,7 @@ fn new_aside(place: &Place<'_>) -> io::Result<PathBuf> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenError> {
-    match tokio::task::spawn_blocking(work).await {
+    match crate::blocking::run(work).await {
         Ok(result) => result,
         Err(error) => Err(OpenError::Index(format!("it stopped in the middle: {error}"))),
     }

@@ -16,6 +16,7 @@
 
 mod aside;
 mod backup;
+pub mod bytes;
 mod check;
 mod compact;
 pub mod disk;
@@ -52,12 +53,14 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::blocking;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record, Transition};
 
 pub use backup::BackupReport;
 pub use check::CheckReport;
 pub use compact::Compacted;
+pub use due::{order_of_service, urgent_at};
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};
@@ -88,7 +91,7 @@ impl Store {
     /// Opens a store, or makes one in a folder that is empty or missing. `now` is told to whoever comes
     /// second. Errors: see [`OpenError`]; what was found and mended on the way stands in [`Opening`].
     pub async fn open(options: Options, now: Timestamp) -> Result<(Store, Opening), OpenError> {
-        let opened = tokio::task::spawn_blocking(move || open::open(&options, now)).await;
+        let opened = blocking::run(move || open::open(&options, now)).await;
         let (engine, opening) =
             opened.map_err(|error| OpenError::Index(format!("opening stopped: {error}")))??;
         Ok((Store { engine: Arc::new(engine) }, opening))
@@ -424,13 +427,13 @@ impl Store {
         .await
     }
 
-    /// Runs on the blocking pool. A store that stopped writing still answers: the index never has what the
+    /// Runs off the runtime's threads. A store that stopped writing still answers: the index never has what the
     /// journal has not. Only wrong bytes stop everything.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = match tokio::task::spawn_blocking(work).await {
+        let result = match blocking::run(work).await {
             Ok(result) => result,
             Err(error) => Err(StoreError::Broken(format!("a read stopped in the middle: {error}"))),
         };

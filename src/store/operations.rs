@@ -86,13 +86,18 @@ fn dated_from(group: &Group<'_>) -> Result<Timestamp, StoreError> {
 }
 
 /// The newest date in what is told of an object.
-fn last_date(record: &Record) -> Timestamp {
+pub(super) fn last_date(record: &Record) -> Timestamp {
     record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at))
 }
 
 /// A wall clock that was set back must not let news be older than what was known before, nor fall into a day
 /// whose report is published.
-fn date_not_before(earliest: Timestamp, old: &Record, record: &mut Record, row: Option<&mut Transition>) {
+pub(super) fn date_not_before(
+    earliest: Timestamp,
+    old: &Record,
+    record: &mut Record,
+    row: Option<&mut Transition>,
+) {
     if let Some(row) = row {
         row.seen_at = row.seen_at.max(earliest);
     }

@@ -191,7 +191,7 @@ impl Engine {
             queue.has_leader = true;
             drop(queue);
             let leadership = Leadership { engine: Arc::downgrade(self), is_over: false };
-            tokio::task::spawn_blocking(move || leadership.lead());
+            crate::blocking::run(move || leadership.lead());
         }
         Ok(receiver)
     }

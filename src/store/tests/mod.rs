@@ -3,6 +3,7 @@
 mod compact;
 mod crash;
 mod damage;
+mod dates;
 mod faults;
 mod fixture;
 mod lists;
