@@ -37,7 +37,7 @@ const INDEX: &str = "index";
 pub(super) const NAMES: [&str; 4] = [DRAFT, OLD, SWAPPING, SIZE];
 
 /// Rows that are copied while nobody can write: some milliseconds.
-const SLICE_ROWS: usize = 1_000;
+const SLICE_ROWS: usize = 500;
 /// Memory for the copy's pages until it takes over.
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// The index is made small when its file takes more than this times what is live in it. The engine moves pages

@@ -10,9 +10,10 @@
 //! acknowledged any more: exit and start again.
 //!
 //! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
-//! from it), `view` and `keys` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
+//! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
 //! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
-//! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
+//! `maintain` (work on a folder that nobody has open), `compact` and `aside` (keeping the folder small),
+//! `meter` (how far it is).
 
 mod aside;
 mod backup;
