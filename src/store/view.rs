@@ -111,11 +111,13 @@ impl<'a> View<'a> {
         sequence: u64,
     ) -> Result<(), StoreError> {
         self.absent.get_mut().remove(&keys::record(&new.object, false));
-        let new_rows = due::rows(new);
+        let mut new_rows = due::rows(new);
         if let Some(old) = old {
             for row in due::rows(old) {
-                if !new_rows.contains(&row) {
-                    self.remove(row);
+                match new_rows.iter().position(|new| *new == row) {
+                    // It stands there already: a row written again costs as much as a new one.
+                    Some(same) => drop(new_rows.swap_remove(same)),
+                    None => self.remove(row),
                 }
             }
             if old.is_finished() != new.is_finished() {
