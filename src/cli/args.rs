@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::backtest_options::BacktestArguments;
 use super::options::*;
 
 /// Where the configuration stands unless said.
