@@ -6,6 +6,7 @@
 
 pub mod batching;
 pub mod calling;
+pub mod fetching;
 pub mod messages;
 pub mod problem;
 pub mod wanted;

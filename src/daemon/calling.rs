@@ -47,12 +47,19 @@ async fn run(daemon: &Arc<Daemon>, wanted: CallWanted) -> Result<CallRan, Proble
     let patience = Duration::from_secs(wait_s.min(LONGEST_WAIT_S));
     let asked = Wanted { operation: operation.clone(), parameters, is_confirmed: confirmed, patience };
     if !daemon.is_daemon {
-        super::rooms::forget_levels(&daemon.foundation).await.map_err(|error| problem(error.into()))?;
+        let rooms = daemon.rooms();
+        super::rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
     }
     let running = tokio::spawn(async move { calls.run(&account, &asked).await });
     let ended = running.await.map_err(|_| {
         Problem::new(Cause::Internal, "the call broke off", "see the log, and `reconciled call --list`")
     })?;
+    if !daemon.is_daemon {
+        let foundation = &daemon.foundation;
+        super::rooms::save_levels(foundation, foundation.clock.now())
+            .await
+            .map_err(|error| problem(error.into()))?;
+    }
     Ok(ran(name, operation, ended.map_err(problem)?))
 }
 

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 /// "May name." A room not listed here is unknown and therefore refused.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("blocking", &[]),
     ("payments", &[]),
     ("timetable", &[]),
     ("task", &["clock"]),
     ("telemetry", &[]),
     ("apis", &["payments", "clock", "telemetry"]),
-    ("store", &["payments", "telemetry"]),
+    ("store", &["payments", "blocking", "telemetry"]),
     ("reconcile", &["payments", "apis", "store", "clock", "telemetry"]),
-    ("batches", &["payments", "apis", "store", "clock", "telemetry"]),
+    ("batches", &["payments", "apis", "store", "blocking", "clock", "telemetry"]),
     ("calls", &["payments", "apis", "store", "clock", "telemetry"]),
+    ("settlements", &["payments", "apis", "store", "clock", "telemetry"]),
     ("alerts", &["payments", "store", "clock", "telemetry"]),
-    ("reports", &["payments", "store", "clock", "telemetry"]),
+    ("backtest", &["payments", "apis", "store", "clock"]),
+    ("reports", &["payments", "store", "blocking", "clock", "telemetry"]),
     ("control", &["payments", "store", "task", "clock", "telemetry"]),
     ("config", &["apis", "alerts", "reports", "control", "payments", "timetable", "store"]),
     (
@@ -33,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reconcile",
             "batches",
             "calls",
+            "settlements",
             "alerts",
             "reports",
             "control",
@@ -41,7 +45,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &["clock"]),
-    ("cli", &["config", "control", "daemon", "simulator", "payments", "store", "clock", "telemetry"]),
+    (
+        "cli",
+        &["backtest", "config", "control", "daemon", "simulator", "payments", "store", "clock", "telemetry"],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

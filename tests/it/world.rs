@@ -164,7 +164,8 @@ pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> Stri
                 account.credentials.key_id()
             ),
             Api::AmazonPayMws => format!(
-                "seller_id = \"{}\"\naccess_key_id = \"{}\"\nsecret_key = \"file:{shown}/{name}.secret-key\"\nallow_writes = true\n",
+                "seller_id = \"{}\"\naccess_key_id = \"{}\"\nallow_writes = true\n\
+                 secret_key = \"file:{shown}/{name}.secret-key\"\n",
                 account.merchant_id,
                 account.credentials.key_id()
             ),

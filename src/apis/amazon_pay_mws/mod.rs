@@ -34,7 +34,7 @@ use super::calls::CallFailure;
 use super::config::Environment;
 use super::pace::{Pace, Permit};
 use super::transport::{Response, Transport, TransportError, http_date, retry_after};
-use super::{Api, Fetching};
+use super::{Api, Asking, Fetching};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
@@ -58,6 +58,16 @@ impl AmazonPayMws {
     /// An account that asks over `transport` and takes the time of its requests from `clock`.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> AmazonPayMws {
         AmazonPayMws { settings, transport, clock, clock_offset_s: AtomicI64::new(NO_OFFSET) }
+    }
+
+    /// What it was configured with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The present time.
+    pub(in crate::apis) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Tells `pace` the budget of every operation of this account.
@@ -208,6 +218,17 @@ impl Api for AmazonPayMws {
 
     fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: Permit) -> Fetching<'a> {
         Box::pin(self.look_at(kind, id, permit))
+    }
+
+    fn service_operation(&self) -> Option<&'static str> {
+        self.settings.is_service_followed.then_some("GetServiceStatus")
+    }
+
+    fn service_status(&self, permit: Permit) -> Asking<'_> {
+        Box::pin(async {
+            let response = self.exchange(&Ask::new(Section::Payments, "GetServiceStatus"), permit).await?;
+            service_status::read(&response.body).map(Into::into)
+        })
     }
 
     fn look(&self) -> &'static str {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Unreadable, Wanted, garbled, is_home_namespace, read_root, read_time, word};
 use crate::payments::observation::Failure;
+use crate::payments::service::{Health, Said};
 
 /// The longest message that is kept, in characters.
 const LONGEST_MESSAGE: usize = 500;
@@ -32,28 +33,6 @@ pub struct Message {
     pub locale: String,
     /// The provider's text, on one line, cut at 500 characters.
     pub text: String,
-}
-
-/// What the status means for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Health {
-    /// `GREEN`: the normal rate.
-    Normal,
-    /// `GREEN_I`: the normal rate; the messages are worth reading.
-    NormalWithInformation,
-    /// A word that the sheet does not know: as it was before, and worth a look.
-    Unknown,
-    /// `YELLOW`: ask less often, and conclude nothing from silence.
-    Degraded,
-    /// `RED`: ask nothing but this, until it says otherwise.
-    Unavailable,
-}
-
-impl Health {
-    /// Whether silence and staleness say nothing about our own work.
-    pub fn mutes_staleness(self) -> bool {
-        matches!(self, Health::Degraded | Health::Unavailable)
-    }
 }
 
 impl ServiceStatus {
@@ -83,6 +62,13 @@ impl ServiceStatus {
     pub fn message(&self, locale: &str) -> Option<&str> {
         let of = |wanted: &str| self.messages.iter().find(|message| message.locale == wanted);
         of(locale).or_else(|| of("en_US")).or(self.messages.first()).map(|message| message.text.as_str())
+    }
+}
+
+impl From<ServiceStatus> for Said {
+    fn from(status: ServiceStatus) -> Said {
+        let message = status.message("en_US").map(str::to_owned);
+        Said { health: status.health(), word: status.word, message }
     }
 }
 

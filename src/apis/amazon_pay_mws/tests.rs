@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
+use super::feeds::document::Caps;
 use super::*;
 use crate::apis::calls::{Caller, Identity, Look, Repeat};
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
@@ -47,9 +48,11 @@ fn stage() -> Stage {
         mws_auth_token: None,
         endpoint: Endpoint::of_host("mws.amazonservices.com"),
         marketplace_id: Some("A3BXB0YN3XH17H".to_owned()),
+        is_service_followed: true,
         quota: QuotaChoice::Documented,
         deadline: Duration::from_secs(7),
         is_writing_allowed: true,
+        batch_caps: Caps::ADVISED,
     };
     let pace = Pace::new(Arc::clone(&clock));
     let account = AccountName::new("shop").unwrap();
@@ -277,7 +280,7 @@ async fn a_capture_is_planned_sent_and_read() {
     tokio::time::advance(Duration::from_secs(2)).await;
     stage.transport.answers.lock().unwrap().push_back(Ok(captured("cap-1")));
     let permit = stage.pace.take(&stage.account, "Capture").unwrap();
-    let reply = stage.api.carry_out(&planned, permit).await.unwrap();
+    let reply = Caller::carry_out(&stage.api, &planned, permit).await.unwrap();
     assert_eq!(reply.created[0].id.as_str(), "S01-1234567-1234567-C000001");
     assert!(!format!("{reply:?}").contains("canary"));
     let sent = stage.body_sent(0);
@@ -307,7 +310,7 @@ async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
         let shown = format!("{answer:?}");
         stage.transport.answers.lock().unwrap().push_back(answer);
         let permit = stage.pace.take(&stage.account, "Capture").unwrap();
-        let told = match stage.api.carry_out(&planned, permit).await.unwrap_err() {
+        let told = match Caller::carry_out(&stage.api, &planned, permit).await.unwrap_err() {
             CallFailure::NotSent { .. } => "not sent",
             CallFailure::Lost { .. } => "lost",
             CallFailure::Throttled { .. } => "throttled",
