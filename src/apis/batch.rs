@@ -156,6 +156,8 @@ pub struct Settlement {
     pub rows: Option<Vec<Row>>,
     /// Objects as the result showed them.
     pub shown: Vec<Shown>,
+    /// Whether these are to be watched from now on; else only those that are watched already count.
+    pub is_shown_watched: bool,
     /// Only looks from then on are newer than what the result shows.
     pub asked_at: Option<Timestamp>,
     /// Objects to be watched from now on.

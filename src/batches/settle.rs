@@ -11,9 +11,9 @@ use super::book::Entry;
 use super::desk::blocking;
 use super::papers::{RESULT, paper};
 use super::{Account, BatchError, Batches, Hands, words};
-use crate::apis::batch::{Batch, Client, Row, Settlement, Tally};
+use crate::apis::batch::{Batch, Client, Row, Settlement, Shown, Tally};
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
-use crate::payments::record::{Enrolment, Record};
+use crate::payments::record::{Details, Enrolment, Record};
 
 /// Objects that are enrolled, asked for or handed on at once.
 const AT_ONCE: usize = 1_000;
@@ -40,7 +40,15 @@ impl Batches {
         }
         let mut shown = settlement.shown.into_iter();
         while let Some(first) = shown.next() {
-            let some = std::iter::once(first).chain(shown.by_ref().take(AT_ONCE - 1)).collect();
+            let some: Vec<Shown> = std::iter::once(first).chain(shown.by_ref().take(AT_ONCE - 1)).collect();
+            if settlement.is_shown_watched {
+                // Some at a time: what is enrolled is due at once, and its sight should come before a poll.
+                let enrolment = |shown: &Shown| Enrolment {
+                    object: object((shown.kind.clone(), shown.id.clone())),
+                    details: Details::default(),
+                };
+                store.enrol(some.iter().map(enrolment).collect(), now).await?;
+            }
             (hands.ledger)(account.name.clone(), some, settlement.asked_at).await?;
         }
         let mut ask = settlement.ask.into_iter().map(object);

@@ -94,6 +94,9 @@ pub enum StartError {
 /// The command that is the daemon itself.
 const RUN: &str = "run";
 
+/// The folder of batch files, beside the store's own.
+pub(crate) const BATCHES: &str = "batches";
+
 /// The machine's own disk, for the journal and for the reports.
 fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
     (Arc::new(MachineDisk), Arc::new(NoProbe))
@@ -188,6 +191,7 @@ impl Daemon {
             cache_bytes: config.store.cache_mib * 1024 * 1024,
             free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
             command: command.to_owned(),
+            beside: vec![BATCHES.to_owned()],
             disk,
             ..store::Options::default()
         };
@@ -196,7 +200,7 @@ impl Daemon {
             tracing::warn!("{line}");
         }
         let pace = Arc::new(Pace::new(clock.clone()));
-        let folder = config.store.folder.join("batches");
+        let folder = config.store.folder.join(BATCHES);
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
         let settlements = Settlements::new(store.clone(), clock.clone(), Arc::clone(&pace));

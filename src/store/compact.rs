@@ -41,7 +41,7 @@ const SLICE_ROWS: usize = 1_000;
 /// Memory for the copy's pages until it takes over.
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// The index is made anew when its file is longer than this times what is live in it.
-const BLOAT: f64 = 2.0;
+const BLOAT: f64 = 2.5;
 
 /// What making the index small again brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,10 +253,11 @@ fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreE
     })
 }
 
-/// Lets the engine write down where the copy's pages lie, so that opening it in the index's place is quick.
+/// Lets the engine write down where the copy's pages lie, and give back what it does not use.
 fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
     let index = locked(&engine.twin).as_mut().and_then(|twin| twin.index.take());
     drop(index.ok_or(StoreError::Closed)?);
+    Index::settle(draft, DRAFT_CACHE_BYTES).map_err(|why| of_copy(StoreError::Broken(why)))?;
     let index = open_draft(draft)?;
     let mut shared = locked(&engine.twin);
     let twin = shared.as_mut().ok_or(StoreError::Closed)?;

@@ -32,6 +32,7 @@ mod power;
 mod process;
 mod provider_reports;
 mod provider_reports_crash;
+mod provider_reports_process;
 mod sdk_node;
 mod sdk_php;
 mod sdk_python;

@@ -81,6 +81,7 @@ pub(in crate::apis) fn settle(
         batch: Batch::Feed(batch.clone()),
         rows: None,
         shown: Vec::new(),
+        is_shown_watched: !batch.is_poll,
         asked_at: batch.state.last_sent_at,
         watch: Vec::new(),
         ask: Vec::new(),
@@ -146,14 +147,11 @@ fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
     };
 }
 
-/// What is watched from now on: what was made or shown, and the subjects of requests without an answer. What
-/// was closed or cancelled is looked at, if it is watched.
+/// What is watched from now on: the subjects of requests without an answer. What was closed or cancelled is looked
+/// at, if it is watched.
 fn watch(batch: &FeedBatch, rows: &[Row], settlement: &mut Settlement) {
     if batch.is_poll {
         return;
-    }
-    for shown in &settlement.shown {
-        settlement.watch.push((shown.kind.clone(), shown.id.clone(), Details::default()));
     }
     let kind = batch.operation.subject().kind();
     for row in rows {

@@ -73,6 +73,7 @@ pub(in crate::apis) fn settle(batch: &Batch) -> Settlement {
         batch: batch::Batch::File(batch.clone()),
         rows: None,
         shown: Vec::new(),
+        is_shown_watched: false,
         asked_at: None,
         watch: batch.rows_to_watch().filter_map(watched).collect(),
         ask: touched.filter_map(order).collect(),
