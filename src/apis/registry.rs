@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::batch::Client;
+use super::calls::Caller;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
+use super::reporting::{ReportKind, Source};
 use super::secret::SecretLoader;
 use super::transport::Transport;
 use super::{Api, amazon_pay_mws, amazon_pay_v2, aps};
@@ -98,6 +100,41 @@ impl Settings {
                 Some((settings.batch_caps.requests, &["capture", "refund"]))
             }
             Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) | Settings::Aps(_) => None,
+        }
+    }
+
+    /// The client that carries out single operations; none for an API whose operations go in batches.
+    pub fn build_caller(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<dyn Caller>> {
+        match self {
+            Settings::AmazonPayV2(settings) => {
+                Some(Arc::new(amazon_pay_v2::AmazonPayV2::new(settings.clone(), transport, clock)))
+            }
+            Settings::AmazonPayMws(settings) => {
+                Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
+            }
+            Settings::Aps(_) => None,
+        }
+    }
+
+    /// The client that fetches the provider's reports; none for an API without them.
+    pub fn build_reports(
+        &self,
+        transport: Arc<dyn Transport>,
+        clock: SharedClock,
+    ) -> Option<Arc<dyn Source>> {
+        match self {
+            Settings::AmazonPayMws(settings) => {
+                Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
+            }
+            Settings::AmazonPayV2(_) | Settings::Aps(_) => None,
+        }
+    }
+
+    /// The types of reports that the provider makes; none for an API without them.
+    pub fn report_kinds(&self) -> Vec<ReportKind> {
+        match self {
+            Settings::AmazonPayMws(settings) => amazon_pay_mws::reports::kinds_in(settings.environment),
+            Settings::AmazonPayV2(_) | Settings::Aps(_) => Vec::new(),
         }
     }
 

@@ -75,7 +75,7 @@ impl Vault {
     ) -> Result<T, BatchError> {
         let shown = path.clone();
         let failed = |what: String| BatchError::File { path: shown, what };
-        match tokio::task::spawn_blocking(move || work(&path)).await {
+        match crate::blocking::run(move || work(&path)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(error) => Err(failed(error.to_string())),

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::call_options::CallArguments;
+use super::fetch_reports::FetchReportsArguments;
 use super::options::*;
 use super::options_batch::*;
 
@@ -31,10 +33,11 @@ Examples:
   reconciled list --phase moving --older-than 2d  what has been pending for long
   reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
   reconciled batch submit shop-ae captures.csv    operations on many orders, followed to the end
+  reconciled call shop-de                         the single operations of an account
   reconciled status                               everything at a glance
 
 Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not there, 69 unavailable,
-73 cannot create a file, 74 disk, 75 try later, 77 not allowed, 78 configuration."
+73 cannot create a file, 74 disk, 75 try later, 76 in doubt, 77 not allowed, 78 configuration."
 )]
 pub struct Arguments {
     /// The configuration file.
@@ -141,6 +144,18 @@ Examples:
   reconciled report
   reconciled report --date 2026-01-15")]
     Report(ReportArguments),
+    /// Fetch the provider's own reports of past days, keep them, and hold them against what is known.
+    #[command(after_help = "\
+At most 30 days at once, requested day by day within the provider's quota: 15 at once, then one a minute.
+What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
+daemon running the daemon does the work, and the command only watches. Settlement reports come by
+themselves: their days are those on which they appeared.
+
+Examples:
+  reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30
+  reconciled fetch-reports old-shop-us --from 2026-01-15 --to 2026-01-15 --type capture --type refund
+  reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30 --type settlement --json")]
+    FetchReports(FetchReportsArguments),
     /// List, send again or test alerts.
     #[command(
         subcommand,
@@ -180,6 +195,45 @@ Examples:
   reconciled batch export rcd-0123456789abcdef > results.csv"
     )]
     Batch(BatchCommand),
+    /// Choose a rhythm: live through a past again under one polling policy after another.
+    #[command(after_help = "\
+Nothing is asked of anybody: time, server and answers are computed, from the seed that is printed. Without
+a file the past is made up (--workload). A file of your own is CSV with a header line
+
+  id,kind,account,created_at,final_at,final_state,reference
+
+or JSON Lines with these keys. Account, final_state and reference may be left out; final_at is empty for what
+has not ended; times need a zone. Several files are taken together, and of several lines about one object
+the first making and the last end count. The night's files (resolved, declined, pending) can be
+given as they are, and what \"reconciled list --json\" prints. Bad lines are told with number and reason;
+the exit code is 65 when there were any.
+
+An end counts as missed when it is not seen within three days of the last one.
+
+Examples:
+  reconciled backtest                                    the policies, on a made-up day
+  reconciled backtest --all                              every policy in every made-up past
+  reconciled backtest history.csv --interval 30m --early 1m,5m
+  reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
+  reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
+    Backtest(BacktestArguments),
+    /// Carry out one operation of an account (Amazon Pay v2 or MWS).
+    #[command(after_help = "\
+What changes anything needs allow_writes = true on the account, and --yes; without them, what would be sent
+is printed and the code is 77. Each is written down before it is sent. The same reference (or, at v2, the
+same idempotencyKey or the same words) is never carried out twice: after a lost answer the command looks
+before anything is sent again. Code 65: the provider said no; 75: not carried out, try later; 76: nobody
+knows, see --list. Objects that it makes are watched at once.
+
+Examples:
+  reconciled call shop-de
+  reconciled call shop-de CaptureCharge --help-parameters
+  reconciled call shop-de GetCharge chargeId=P02-1234567-1234567-C123456 --json
+  reconciled call shop-de CaptureCharge chargeId=P02-1234567-1234567-C123456 captureAmount.amount=14.00 \\
+                  captureAmount.currencyCode=EUR --yes
+  reconciled call --list
+  reconciled call old-shop-us --end Refund/my-reference-1 --was not-done")]
+    Call(CallArguments),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
     #[command(after_help = "\
 A bad configuration changes nothing; every problem is printed.

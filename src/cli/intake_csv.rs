@@ -279,7 +279,7 @@ impl Columns {
             let header: Vec<&str> = header.iter().map(|cell| cell.trim()).collect();
             return Err(format!(
                 "no column names the objects (id, charge_id, AmazonCaptureId, ...); the header has {}",
-                header.join(", ").chars().take(200).collect::<String>()
+                header.join(", ").chars().filter(|letter| !letter.is_control()).take(200).collect::<String>()
             ));
         }
         Ok((columns, ignored))

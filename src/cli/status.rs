@@ -108,7 +108,29 @@ fn write_accounts(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         ];
         table.row(cells, tone);
     }
-    table.write(screen, true)
+    table.write(screen, true)?;
+    status.health.accounts.iter().try_for_each(|account| write_service(account, status, screen))
+}
+
+/// How a provider says that it is, where it says anything but that all is well.
+fn write_service(account: &AccountHealth, status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    let Some(service) = &account.service else { return Ok(()) };
+    let (now, says) = (status.now, service.message.as_deref().unwrap_or_default());
+    let heard = format!(
+        "the provider of {} says {} since {}, heard {}",
+        account.name,
+        service.word,
+        moment(service.since, now),
+        moment(service.heard_at, now)
+    );
+    match (service.steers, says) {
+        (true, _) => {
+            let what = "objects are asked about less often, none is called overdue";
+            screen.toned(&format!("! {heard}: {what}. {says}"), Tone::Warning)
+        }
+        (false, "") => screen.line(&heard),
+        (false, says) => screen.line(&format!("{heard}: {says}")),
+    }
 }
 
 fn quota(account: &AccountHealth) -> String {

@@ -20,10 +20,12 @@ mod account;
 mod lines;
 mod poll;
 mod problem;
+mod provider_reports;
 mod section;
 
 pub use account::AccountConfig;
 pub use problem::Problem;
+pub use provider_reports::ProviderReports;
 
 use lines::Lines;
 use poll::PollSection;
@@ -187,8 +189,15 @@ pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigEr
 /// # Errors
 /// As [`load`].
 pub fn load_without_secrets(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-    let text = text_of(path)?;
-    let (config, problems) = read(&text, path, surroundings, true);
+    check_text(&text_of(path)?, path, surroundings)
+}
+
+/// Checks the text of a file at `path` without reading any file, secrets least of all.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn check_text(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+    let (config, problems) = read(text, path, surroundings, true);
     config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 

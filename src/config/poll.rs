@@ -89,6 +89,7 @@ impl Rhythm {
                 .failures_before_quarantine
                 .unwrap_or(policy.failures_before_quarantine),
             countdowns,
+            mutes_overdue: policy.mutes_overdue,
             is_by_batch: self.batch.map_or(policy.is_by_batch, |batch| batch == ByBatch::Auto),
         }
     }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::calling::{CallAnswer, CallRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::messages::{Health, Reloaded, ReportMade, Tested};
 use super::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
@@ -59,6 +61,10 @@ pub trait Host: Send + Sync {
     fn test_alerts(&self, target: Option<String>) -> Later<'_, Result<Vec<Tested>, String>>;
     /// Answers what is asked about batches.
     fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>>;
+    /// Answers what is asked about single operations.
+    fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>>;
+    /// Answers what is asked about provider reports.
+    fn provider_reports(&self, request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>>;
     /// Re-reads the configuration.
     fn reload(&self) -> Later<'_, Reloaded>;
     /// How the process, its accounts, targets and schedules are.

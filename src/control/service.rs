@@ -218,9 +218,9 @@ impl Service {
         }
     }
 
-    /// Compares the store with itself and reads its whole journal. What wants to write waits meanwhile.
+    /// Compares the store with itself and reads its whole journal, while work goes on.
     pub async fn self_check(&self, actor: &str) -> Answer<CheckReport> {
-        tracing::info!(actor, "asked for a self-check of the store; writing waits meanwhile");
+        tracing::info!(actor, "asked for a self-check of the store");
         let report = self.store.check().await.map_err(storage)?;
         for problem in &report.problems {
             tracing::error!(problem, "the store's self-check found a problem");

@@ -106,6 +106,24 @@ pub struct AccountHealth {
     pub state: AccountState,
     /// What is left of its quota.
     pub quotas: Vec<QuotaHealth>,
+    /// How its provider says that it is; none where it is not asked, or has not answered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceHealth>,
+}
+
+/// How a provider says that it is. It says nothing about money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceHealth {
+    /// Its own word: `GREEN`, `GREEN_I`, `YELLOW`, `RED`.
+    pub word: String,
+    /// Since when it is this one.
+    pub since: Timestamp,
+    /// When it was last heard.
+    pub heard_at: Timestamp,
+    /// Its message.
+    pub message: Option<String>,
+    /// Because of it, objects are asked about less often and none is called overdue.
+    pub steers: bool,
 }
 
 /// How an account fares.

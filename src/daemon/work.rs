@@ -239,6 +239,31 @@ impl Work for Pulse {
     }
 }
 
+/// How often the store's folder is looked at; making a large index small takes minutes.
+pub(super) const TIDY_PERIOD: Duration = Duration::from_secs(600);
+
+/// Keeps the store's folder small.
+pub(super) struct Tidying {
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Tidying {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let summary = match self.store.tidy(self.clock.now()).await.map_err(|error| error.to_string())? {
+                None => "small enough".to_owned(),
+                Some(done) => {
+                    let (before, after) = (done.bytes_before, done.bytes_after);
+                    tracing::info!(rows = done.rows, before, after, "the store's index was made small");
+                    format!("index made small, from {before} to {after} bytes")
+                }
+            };
+            Ok(Done { summary, again_in: None })
+        })
+    }
+}
+
 /// `42 open, oldest 3h 5m (charge S01-…), last round 09:30:05Z, 0 messages owed`.
 pub(super) async fn line(store: &Store, reconcile: &Reconcile, now: Timestamp) -> Result<String, String> {
     let counts = store.counts().await.map_err(|error| error.to_string())?;

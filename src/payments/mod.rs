@@ -17,3 +17,4 @@ pub mod object;
 pub mod observation;
 pub mod planted;
 pub mod record;
+pub mod service;

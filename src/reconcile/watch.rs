@@ -1,6 +1,6 @@
 //! The loop of one account: hands out what is due as fast as the budget allows, in the store's order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +8,11 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::apis::pace::Permit;
 use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::record::Record;
 use crate::payments::schedule::later;
+use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{OwedAlert, StoreError};
 
 use super::gate::{Gate, Turn, notice};
@@ -22,6 +25,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The longest that the store is not asked while nothing is due.
 const LONGEST_QUIET: Duration = Duration::from_secs(3600);
 
+/// How many records more than can start at once are read from the store together.
+const READ_AHEAD: usize = 48;
+
+/// How long records that were read ahead stand for what the store would say now.
+const FRESH_FOR: Duration = Duration::from_secs(2);
+
+/// Records read from the store and not asked about yet, in the store's order. One that has changed meanwhile
+/// costs a question more: its commit is decided anew on what is stored then.
+struct Ahead {
+    records: VecDeque<Record>,
+    read_at: Duration,
+}
+
+impl Ahead {
+    fn is_fresh(&self, now: Duration) -> bool {
+        !self.records.is_empty() && now.saturating_sub(self.read_at) < FRESH_FOR
+    }
+}
+
 /// One account's polls under way.
 #[derive(Default)]
 struct Flight {
@@ -29,6 +51,7 @@ struct Flight {
     objects: HashSet<ObjectRef>,
     /// Until when nothing of a kind is due, as far as is known: the store is not asked before.
     quiet: HashMap<Kind, Timestamp>,
+    ahead: HashMap<Kind, Ahead>,
 }
 
 impl Reconcile {
@@ -60,7 +83,10 @@ impl Reconcile {
                     self.land(&account, &mut gate, &mut flight, ended).await?;
                 }
                 () = stop.cancelled(), if !is_stopping => {}
-                () = signal.notified(), if !is_stopping => flight.quiet.clear(),
+                () = signal.notified(), if !is_stopping => {
+                    flight.quiet.clear();
+                    flight.ahead.clear();
+                }
                 () = self.clock.sleep(wait), if !is_stopping => {}
             }
         }
@@ -78,13 +104,25 @@ impl Reconcile {
             Ok(most) => most,
             Err(probe_at) => return Ok(until(now, probe_at)),
         };
+        let health = self.health(&account.name, now);
+        let mut left = usize::MAX;
+        if health == Health::Unavailable {
+            // Each poll is a probe.
+            let last = self.tallies().get(&account.name).and_then(|tally| tally.last_poll_at);
+            let probe_at = last.map_or(now, |at| later(at, PROBE_EVERY));
+            if !flight.polls.is_empty() || probe_at > now {
+                return Ok(until(now, probe_at.max(now)).max(Duration::from_secs(1)));
+            }
+            left = 1;
+        }
+        let most = if health == Health::Degraded { 1 } else { most };
         let mut wait = LONGEST_WAIT;
         let mut is_idle = true;
         for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
             let Some(operation) = account.api.operation(&kind) else { continue };
             // Each kind has its own room, so that one that hangs delays no other.
             let under_way = flight.objects.iter().filter(|object| object.kind == kind).count();
-            let room = most.saturating_sub(under_way);
+            let room = most.saturating_sub(under_way).min(left);
             if room == 0 {
                 // The end of a poll wakes the loop.
                 is_idle = false;
@@ -95,13 +133,11 @@ impl Reconcile {
                 wait = wait.min(until(now, *next));
                 continue;
             }
-            let due = self.store.due(&account.name, &kind, now, under_way + room).await?;
-            let waiting: Vec<_> = due
-                .into_iter()
-                .filter(|record| !flight.objects.contains(&record.object))
-                .take(room)
-                .collect();
-            if waiting.is_empty() {
+            let mut waiting = match flight.ahead.remove(&kind) {
+                Some(ahead) if ahead.is_fresh(self.clock.monotonic()) => ahead,
+                _ => self.read_ahead(account, &kind, operation, under_way, room, &flight.objects).await?,
+            };
+            if waiting.records.is_empty() {
                 let next = self.store.next_due(&account.name, &kind).await?;
                 let next = next.unwrap_or_else(|| later(now, LONGEST_QUIET));
                 if next > now {
@@ -111,29 +147,60 @@ impl Reconcile {
                 continue;
             }
             is_idle = false;
-            for record in waiting {
+            for started in 0..room {
+                if waiting.records.is_empty() {
+                    let (under_way, room) = (under_way + started, room - started);
+                    waiting =
+                        self.read_ahead(account, &kind, operation, under_way, room, &flight.objects).await?;
+                }
+                let Some(record) = waiting.records.pop_front() else { break };
                 match self.pace.take(&account.name, operation) {
                     Err(pause) => {
+                        waiting.records.push_front(record);
                         wait = wait.min(pause.max(Duration::from_millis(1)));
                         break;
                     }
                     Ok(permit) => {
-                        let object = record.object.clone();
-                        let is_only = flight.objects.is_empty();
-                        flight.objects.insert(object.clone());
-                        let (all, account) = (Arc::clone(self), Arc::clone(account));
-                        flight.polls.spawn(async move {
-                            (object, all.poll(&account, record, permit, is_only).await)
-                        });
+                        left = left.saturating_sub(1);
+                        self.start(account, record, permit, flight);
                     }
                 }
             }
+            flight.ahead.insert(kind, waiting);
         }
         if is_idle && flight.polls.is_empty() {
             let now = self.clock.now();
             self.tally(&account.name, |tally| tally.last_round_at = Some(now));
         }
         Ok(wait)
+    }
+
+    /// Starts one poll.
+    fn start(self: &Arc<Self>, account: &Arc<Account>, record: Record, permit: Permit, flight: &mut Flight) {
+        let object = record.object.clone();
+        let is_only = flight.objects.is_empty();
+        flight.objects.insert(object.clone());
+        let (all, account) = (Arc::clone(self), Arc::clone(account));
+        flight.polls.spawn(async move { (object, all.poll(&account, record, permit, is_only).await) });
+    }
+
+    /// Reads the next records from the store: one when the budget is spent, and a few more than can start at
+    /// once while it is not, so that the store is not asked anew for each poll.
+    async fn read_ahead(
+        &self,
+        account: &Account,
+        kind: &Kind,
+        operation: &str,
+        under_way: usize,
+        room: usize,
+        in_flight: &HashSet<ObjectRef>,
+    ) -> Result<Ahead, StoreError> {
+        let level = self.pace.level(&account.name, operation);
+        let allowed = level.map_or(1, |level| usize::try_from(level.available).unwrap_or(usize::MAX));
+        let wanted = allowed.clamp(1, room + READ_AHEAD);
+        let due = self.store.due(&account.name, kind, self.clock.now(), under_way + wanted).await?;
+        let waiting = due.into_iter().filter(|record| !in_flight.contains(&record.object)).take(wanted);
+        Ok(Ahead { records: waiting.collect(), read_at: self.clock.monotonic() })
     }
 
     /// Takes note of a poll that ended.

@@ -8,6 +8,7 @@ use std::fs;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::types::StoreError;
@@ -19,7 +20,12 @@ pub(super) type Writes = HashMap<Vec<u8>, Option<Vec<u8>>>;
 #[derive(Debug)]
 pub(super) struct Index {
     tree: sled::Db,
+    /// Since it was opened.
+    written_bytes: AtomicU64,
 }
+
+/// Written bytes that the next opening may read again without anybody waiting for it.
+const UNLISTED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The engine's last tenant may need a moment to let go of its lock; ours says that nobody else has it.
 const LOCK_PATIENCE: u32 = 500;
@@ -34,7 +40,7 @@ impl Index {
                     std::thread::park_timeout(Duration::from_millis(10));
                 }
                 Err(text) => return Err(text),
-                Ok(tree) => return Ok(Index { tree }),
+                Ok(tree) => return Ok(Index { tree, written_bytes: AtomicU64::new(0) }),
             }
         }
         Err("its lock is not let go of".to_owned())
@@ -65,6 +71,7 @@ impl Index {
     pub(super) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
+            self.count(key.len() + value.as_ref().map_or(0, Vec::len));
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
@@ -73,9 +80,50 @@ impl Index {
         guarded(|| self.tree.apply_batch(batch))
     }
 
+    fn count(&self, bytes: usize) {
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Writes rows that come in the order of their keys, all or nothing.
+    pub(super) fn apply_in_order(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in rows {
+            self.count(key.len() + value.len());
+            batch.insert(key, value);
+        }
+        guarded(|| self.tree.apply_batch(batch))
+    }
+
     /// Hands everything to the operating system, before a clean stop.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
         guarded(|| self.tree.flush()).map(|_| ())
+    }
+
+    /// Closes it. The engine writes down where all pages lie only when it is opened, and without that the next
+    /// opening reads everything written since: so after much writing it is opened and closed once more.
+    pub(super) fn close(self, folder: &Path) -> Result<(), StoreError> {
+        self.flush()?;
+        let has_written_much = self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES;
+        drop(self.tree);
+        if !has_written_much {
+            return Ok(());
+        }
+        Index::open(folder, UNLISTED_BYTES)
+            .map(drop)
+            .map_err(|why| StoreError::Broken(format!("index: {why}")))
+    }
+
+    /// Makes the files of a closed index durable, which the engine itself does only by the way.
+    pub(super) fn sync_files(folder: &Path) -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                Index::sync_files(&entry.path())?;
+            } else {
+                fs::File::open(entry.path())?.sync_all()?;
+            }
+        }
+        fs::File::open(folder)?.sync_all()
     }
 
     /// Bytes of its main file; 0 when that cannot be told.

@@ -164,7 +164,7 @@ fn refuse_itself(from: &Path, folder: &Path) -> Result<(), OpenError> {
 /// What a store's folder may hold, the format file first: without it the rest is no store.
 fn is_part(name: &str) -> bool {
     let parts = ["format", "journal", "index", "clean", "running", "suspect", "rescue"];
-    parts.contains(&name) || name.starts_with("index.aside-")
+    parts.contains(&name) || super::compact::NAMES.contains(&name) || super::aside::is_one(name)
 }
 
 fn move_aside(place: &Place<'_>) -> io::Result<Option<PathBuf>> {
@@ -195,7 +195,7 @@ fn new_aside(place: &Place<'_>) -> io::Result<PathBuf> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenError> {
-    match tokio::task::spawn_blocking(work).await {
+    match crate::blocking::run(work).await {
         Ok(result) => result,
         Err(error) => Err(OpenError::Index(format!("it stopped in the middle: {error}"))),
     }

@@ -34,14 +34,18 @@ pub(super) struct Stored<T> {
 
 /// The bytes to store.
 pub(super) fn encode<T: Serialize>(value: &T, sequence: u64) -> Vec<u8> {
-    let json = serde_json::to_vec(value).expect("our own types can be written as JSON");
+    sealed(&serde_json::to_vec(value).expect("our own types can be written as JSON"), sequence)
+}
+
+/// JSON behind its header.
+pub(super) fn sealed(json: &[u8], sequence: u64) -> Vec<u8> {
     let length = u32::try_from(json.len()).expect("a value is far smaller than 4 GB");
     let mut bytes = Vec::with_capacity(HEADER_BYTES + json.len());
     bytes.push(VERSION);
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
     bytes.extend_from_slice(&sequence.to_le_bytes());
-    bytes.extend_from_slice(&json);
+    bytes.extend_from_slice(json);
     let checksum = crc32c::crc32c(&bytes[9..]);
     bytes[5..9].copy_from_slice(&checksum.to_le_bytes());
     bytes

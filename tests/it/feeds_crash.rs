@@ -111,8 +111,9 @@ impl Host {
             surroundings: Surroundings::default(),
         };
         let config = config::load(&self.folder.path().join("config.toml"), &Surroundings::default()).unwrap();
-        let disk = FatefulDisk::new(fuse.clone(), None);
-        let daemon = match Daemon::start_rooms(config, outside, Arc::new(disk)).await {
+        let disk = FatefulDisk::new(fuse.clone(), None, None);
+        let daemon = match Daemon::start_rooms(config, outside, Arc::new(disk.clone()), Arc::new(disk)).await
+        {
             Ok(daemon) => daemon,
             Err(error) if fuse.is_blown() => {
                 drop(error);

@@ -160,7 +160,7 @@ pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> Stri
         let environment = if account.is_sandbox { "sandbox" } else { "live" };
         let own = match account.api {
             Api::AmazonPayV2 => format!(
-                "public_key_id = \"{}\"\nprivate_key = \"file:{shown}/{name}.private-key.pem\"\n",
+                "public_key_id = \"{}\"\nprivate_key = \"file:{shown}/{name}.private-key.pem\"\nallow_writes = true\n",
                 account.credentials.key_id()
             ),
             Api::AmazonPayMws => format!(

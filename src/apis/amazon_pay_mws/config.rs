@@ -43,6 +43,8 @@ pub struct Section {
     pub endpoint: Option<String>,
     /// The Amazon Pay marketplace of batches and reports, where it is not that of the region and environment.
     pub marketplace_id: Option<String>,
+    /// Whether the provider's word about itself (`GetServiceStatus`) steers polling; true when not given.
+    pub service_status: Option<bool>,
     /// `"default"`, `"documented"` or `{ burst, per_second }`.
     pub quota: Option<QuotaSection>,
     /// Seconds for one exchange, 1 to 300; 30 when not given.
@@ -82,6 +84,8 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// The Amazon Pay marketplace that batches go to; none where nobody knows it (live Japan).
     pub marketplace_id: Option<String>,
+    /// Whether the provider is asked how it is, and heeded.
+    pub is_service_followed: bool,
     /// The budget of each operation.
     pub quota: QuotaChoice,
     /// For one whole exchange.
@@ -138,6 +142,7 @@ impl Section {
                 mws_auth_token,
                 endpoint: endpoint?,
                 marketplace_id,
+                is_service_followed: self.service_status.unwrap_or(true),
                 quota,
                 deadline,
                 is_writing_allowed: self.allow_writes,

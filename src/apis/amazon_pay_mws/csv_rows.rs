@@ -4,16 +4,31 @@
 //!
 //! The reader beneath counts from where it stopped, which after a carriage return or before blank lines is
 //! not where the next row begins. So rows end at line feeds only, and lines are counted backwards from there.
+//! A last line feed is added, so that only a row whose quote is never closed can end with the input.
 
-use std::io::{Chain, Read};
+use std::io::{self, Chain, Read};
 
 /// The line where a row begins, from 1, and its cells.
 pub(in crate::apis::amazon_pay_mws) type Row<'a> = (u64, Vec<&'a [u8]>);
 
 /// Reads row by row.
 pub(in crate::apis::amazon_pay_mws) struct Rows<R: Read> {
-    reader: csv::Reader<Chain<R, &'static [u8]>>,
+    reader: csv::Reader<Ending<Chain<R, &'static [u8]>>>,
     record: csv::ByteRecord,
+}
+
+/// Notes that the input has ended.
+struct Ending<R> {
+    input: R,
+    has_ended: bool,
+}
+
+impl<R: Read> Read for Ending<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.has_ended |= read == 0 && !buffer.is_empty();
+        Ok(read)
+    }
 }
 
 impl<R: Read> Rows<R> {
@@ -21,14 +36,14 @@ impl<R: Read> Rows<R> {
     pub(in crate::apis::amazon_pay_mws) fn new(input: R) -> Rows<R> {
         let mut builder = csv::ReaderBuilder::new();
         builder.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
-        let reader = builder.from_reader(input.chain(&b"\n"[..]));
+        let reader = builder.from_reader(Ending { input: input.chain(&b"\n"[..]), has_ended: false });
         Rows { reader, record: csv::ByteRecord::new() }
     }
 
     /// The next row that is not blank, with its line from 1; none at the end.
     ///
     /// # Errors
-    /// The line where the input cannot be read any further.
+    /// The line where the input cannot be read any further; that of a row whose quote is never closed.
     pub(in crate::apis::amazon_pay_mws) fn next(&mut self) -> Result<Option<Row<'_>>, u64> {
         loop {
             match self.reader.read_byte_record(&mut self.record) {
@@ -44,6 +59,9 @@ impl<R: Read> Rows<R> {
         let inside: usize =
             self.record.iter().map(|cell| cell.iter().filter(|byte| **byte == b'\n').count()).sum();
         let inside = u64::try_from(inside).unwrap_or(u64::MAX);
+        if self.reader.get_ref().has_ended {
+            return Err(self.reader.position().line().saturating_sub(inside));
+        }
         let line = self.reader.position().line().saturating_sub(1).saturating_sub(inside);
         let mut cells: Vec<&[u8]> = self.record.iter().collect();
         if let Some(last) = cells.last_mut() {
@@ -80,5 +98,18 @@ mod tests {
         assert_eq!(lines("a,\"b\"\r\n")[0].1, ["a", "b"]);
         assert_eq!(lines("\"\",x"), [(1, vec![String::new(), "x".to_owned()])]);
         assert!(lines("").is_empty());
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_told_with_its_line_and_no_row_is_made_of_it() {
+        for (text, good, bad) in
+            [("\"a", 0, 1), ("a,b\n\n1,\"2\n3,4\n", 1, 3), ("a\r\nb\r\nc,\"", 2, 3), ("a\n\"b\n\n\n", 1, 2)]
+        {
+            let mut rows = Rows::new(text.as_bytes());
+            for _ in 0..good {
+                assert!(rows.next().unwrap().is_some(), "{text:?}");
+            }
+            assert_eq!(rows.next().unwrap_err(), bad, "{text:?}");
+        }
     }
 }

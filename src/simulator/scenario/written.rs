@@ -196,13 +196,11 @@ impl Written {
     pub(super) fn parse(text: &str) -> Result<Written, ScenarioError> {
         toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            let key = error
-                .span()
-                .and_then(|span| text.get(span))
-                .and_then(|spanned| spanned.lines().next())
-                .unwrap_or("the file")
-                .trim()
-                .to_owned();
+            let spanned = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+            let shown = |letter: &char| !letter.is_control();
+            let key: String =
+                spanned.lines().next().unwrap_or_default().trim().chars().filter(shown).take(80).collect();
+            let key = if key.is_empty() { "the file".to_owned() } else { key };
             ScenarioError::one(Problem {
                 line,
                 key,

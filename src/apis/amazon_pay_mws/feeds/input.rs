@@ -130,7 +130,10 @@ impl Reading {
             let (line, cells) = match rows.next() {
                 Ok(Some(row)) => row,
                 Ok(None) => return,
-                Err(line) => return self.problem(line, "", "cannot be read any further"),
+                Err(line) => {
+                    let what = "cannot be read from here on; is a quote opened and never closed?";
+                    return self.problem(line, "", what);
+                }
             };
             let cells: Result<Vec<&str>, _> = cells.into_iter().map(std::str::from_utf8).collect();
             let Ok(cells) = cells else {

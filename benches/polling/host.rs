@@ -1,0 +1,137 @@
+//! Our side: the real daemon on a real store. Between rounds its wall clock jumps, and everything is due again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use reconciled::alerts::post::HttpPost;
+use reconciled::apis::transport::HttpTransport;
+use reconciled::clock::{Clock, SharedClock, Sleep};
+use reconciled::config::Surroundings;
+use reconciled::daemon::{Daemon, Outside};
+use reconciled::payments::record::{Details, Enrolment};
+use reconciled::store::disk::MachineDisk;
+use reconciled::store::{Options, Store};
+use tokio::sync::Notify;
+
+use super::measured::Broken;
+use super::scene::Scene;
+
+/// Real time with a wall clock that jumps; who sleeps wakes up at a jump.
+#[derive(Debug)]
+struct JumpingClock {
+    origin: Timestamp,
+    began: Instant,
+    jumped_s: AtomicI64,
+    jump: Arc<Notify>,
+}
+
+impl Clock for JumpingClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.began.elapsed()).unwrap();
+        self.origin + elapsed + SignedDuration::from_secs(self.jumped_s.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let jump = Arc::clone(&self.jump);
+        Box::pin(async move {
+            tokio::select! {
+                () = tokio::time::sleep(duration) => {}
+                () = jump.notified() => {}
+            }
+        })
+    }
+}
+
+pub struct Host {
+    daemon: Arc<Daemon>,
+    clock: Arc<JumpingClock>,
+    objects: u64,
+    rounds: u64,
+    started_with: u64,
+}
+
+impl Host {
+    /// Enrols everything, then starts the daemon: the first round begins at once.
+    pub async fn start(scene: &Scene) -> Result<Host, Broken> {
+        let config = scene.config()?;
+        let clock = Arc::new(JumpingClock {
+            // Rounds end before midnight: no nightly report is made in between.
+            origin: "2026-01-15T01:00:00Z".parse()?,
+            began: Instant::now(),
+            jumped_s: AtomicI64::new(0),
+            jump: Arc::default(),
+        });
+        let options = Options { folder: config.store.folder.clone(), ..Options::default() };
+        let (store, _) = Store::open(options, clock.now()).await?;
+        let enrolments = scene
+            .objects
+            .iter()
+            .map(|object| Enrolment { object: object.clone(), details: Details::default() });
+        store.enrol(enrolments.collect(), clock.now()).await?;
+        store.close().await?;
+        let shared: SharedClock = clock.clone();
+        let outside = Outside {
+            clock: shared,
+            transport: Arc::new(HttpTransport::new(Some(&scene.authority))?),
+            post: Arc::new(HttpPost::new()?),
+            surroundings: Surroundings::default(),
+        };
+        let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk)).await?;
+        let objects = u64::try_from(scene.objects.len())?;
+        let mut host = Host { daemon, clock, objects, rounds: 0, started_with: 0 };
+        host.started_with = host.done();
+        Ok(host)
+    }
+
+    fn done(&self) -> u64 {
+        self.daemon.reconcile().tallies().values().map(|tally| tally.polls).sum()
+    }
+
+    /// Waits for the first sight of every object; how many polls that were since the start.
+    pub async fn first_round(&mut self) -> Result<usize, Broken> {
+        self.wait().await?;
+        Ok(usize::try_from(self.objects - self.started_with)?)
+    }
+
+    /// Lets two hours pass and waits until everything was asked about again.
+    pub async fn next_round(&mut self) -> Result<usize, Broken> {
+        self.clock.jumped_s.fetch_add(7_200, Ordering::SeqCst);
+        self.clock.jump.notify_waiters();
+        self.wait().await?;
+        Ok(usize::try_from(self.objects)?)
+    }
+
+    async fn wait(&mut self) -> Result<(), Broken> {
+        self.rounds += 1;
+        let goal = self.objects * self.rounds;
+        let began = Instant::now();
+        loop {
+            let done = self.done();
+            if done >= goal {
+                break;
+            }
+            if began.elapsed() > Duration::from_secs(600) {
+                return Err(format!("only {done} of {goal} polls in 10 minutes").into());
+            }
+            // Near the end of the round it is looked at more often.
+            let wait_ms = if goal - done > self.objects / 10 { 100 } else { 10 };
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        }
+        let tallies = self.daemon.reconcile().tallies();
+        match tallies.values().find(|tally| !tally.failures.is_empty()) {
+            Some(tally) => Err(format!("polls failed: {:?}", tally.failures).into()),
+            None => Ok(()),
+        }
+    }
+
+    pub async fn stop(self) -> Result<(), Broken> {
+        self.daemon.stop().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! The disk in a month of hourly polls: fewer objects than a million, but every single round of thirty days.
+
+use reconciled::store::Store;
+
+use crate::Failure;
+use crate::machine::{Stopwatch, disk_bytes, mebibytes};
+use crate::million::{moment, options, tidy, weigh};
+use crate::objects::origin;
+use crate::rounds::{fill, round};
+use crate::settings::Settings;
+use crate::table::Table;
+
+const OBJECTS: usize = 5_000;
+const ACCOUNTS: usize = 50;
+const ROUNDS: i64 = 720;
+
+pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
+    println!("bench 4, the month: {OBJECTS} objects, {ROUNDS} rounds");
+    let place = settings.place("month")?;
+    let folder = place.path.join("store");
+    let (store, _) = Store::open(options(&folder), origin()).await?;
+    fill(&store, OBJECTS, ACCOUNTS).await?;
+    let watch = Stopwatch::start();
+    let mut most = 0;
+    for number in 0..ROUNDS {
+        round(&store, ACCOUNTS, moment(number)).await?;
+        most = most.max(disk_bytes(&folder)?);
+        tidy(&store, moment(number)).await?;
+        let bytes = disk_bytes(&folder)?;
+        most = most.max(bytes);
+        if number % 90 == 89 {
+            println!("    round {number}: all {:.1} MiB, {:.0} s", mebibytes(bytes), watch.seconds());
+        }
+    }
+    let report = store.check().await?;
+    if !report.is_clean() {
+        return Err(format!("the store is not well: {:?}", report.problems).into());
+    }
+    weigh(table, &folder, report.live_bytes, most, &format!("{ROUNDS} rounds of {OBJECTS}"))?;
+    Ok(store.close().await?)
+}
