@@ -420,12 +420,7 @@ impl Store {
         work: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
-        let leave = Arc::clone(&engine.readers).acquire_owned().await;
-        self.blocking(move || {
-            let _leave = leave.map_err(|_| StoreError::Closed)?;
-            engine.with_index(work)
-        })
-        .await
+        self.blocking(move || engine.with_index(work)).await
     }
 
     /// Runs off the runtime's threads. A store that stopped writing still answers: the index never has what the

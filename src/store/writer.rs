@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::check::Tally;
 use super::compact::Twin;
@@ -33,9 +33,6 @@ const GROUP_OPERATIONS: usize = 512;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of the index after which a group takes no more operations: readers wait while they are written.
 pub(super) const GROUP_ROWS: usize = 6000;
-
-/// Reads at a time.
-const READERS: usize = 4;
 
 /// A group in the making.
 pub(super) struct Group<'a> {
@@ -100,8 +97,6 @@ pub(super) struct Engine {
     pub(super) beside: Vec<String>,
     pub(super) cache_bytes: u64,
     pub(super) compact_above_bytes: u64,
-    /// Leave to read; few, for each thread keeps memory of its own.
-    pub(super) readers: Arc<Semaphore>,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -131,7 +126,6 @@ impl Engine {
             beside: options.beside.clone(),
             cache_bytes: options.cache_bytes,
             compact_above_bytes: options.compact_above_bytes,
-            readers: Arc::new(Semaphore::new(READERS)),
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
