@@ -1,7 +1,8 @@
 //! Runs simulated months on all cores: `cargo run --release --example simulate-months -- --seeds 10000`.
 //!
-//! `--from N` begins at another seed, `--seed N` runs one and tells its story when it fails. Exit code 1 when
-//! something is wrong in any world.
+//! `--from N` begins at another seed, `--seed N` runs one and tells its story when it fails. `--days 32` makes
+//! worlds in which things go wrong for so long, instead of a day or so. Exit code 1 when something is wrong in
+//! any world.
 
 #![allow(unreachable_pub, missing_docs, reason = "the module is shared with the test suite")]
 #![expect(clippy::disallowed_methods, reason = "a rate needs the machine's own time")]
@@ -19,11 +20,12 @@ struct Wishes {
     from: u64,
     seeds: u64,
     threads: usize,
+    days: Option<u64>,
 }
 
 fn wishes() -> Result<Wishes, String> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut wishes = Wishes { from: 0, seeds: 1000, threads: cores };
+    let mut wishes = Wishes { from: 0, seeds: 1000, threads: cores, days: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let number =
@@ -32,9 +34,12 @@ fn wishes() -> Result<Wishes, String> {
             "--from" => wishes.from = number,
             "--seeds" => wishes.seeds = number,
             "--seed" => (wishes.from, wishes.seeds) = (number, 1),
+            "--days" => wishes.days = Some(number),
             "--threads" => wishes.threads = usize::try_from(number).map_err(|error| error.to_string())?,
             other => {
-                return Err(format!("{other} is not known; there are --from, --seeds, --seed, --threads"));
+                return Err(format!(
+                    "{other} is not known; there are --from, --seeds, --seed, --days, --threads"
+                ));
             }
         }
     }
@@ -50,7 +55,7 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
-    let sweep = months::Sweep::run(wishes.from..wishes.from + wishes.seeds, wishes.threads, 5);
+    let sweep = months::Sweep::run(wishes.from..wishes.from + wishes.seeds, wishes.days, wishes.threads, 5);
     let took_s = began.elapsed().as_secs_f64();
     println!(
         "{} worlds, {:.0} simulated days in {took_s:.1} s: {:.0} days a second on {} threads, {} failed",
@@ -64,6 +69,6 @@ fn main() -> ExitCode {
     for (seed, wrong) in &sweep.failed {
         println!("seed {seed}: {}", wrong.join("\n    "));
     }
-    println!("{}", months::story(*seed, wrong, SHRINK_ATTEMPTS));
+    println!("{}", months::story(*seed, wishes.days, wrong, SHRINK_ATTEMPTS));
     ExitCode::FAILURE
 }

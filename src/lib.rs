@@ -17,14 +17,17 @@
 //! - [`store`]: facts in a synced journal, an index that can be rebuilt from it; one commit per decision.
 //! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
 //! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
+//! - [`calls`]: one operation of an operator's own: journaled, sent once, found out when its answer is lost.
+//! - [`settlements`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
 //! - [`alerts`]: outbox → words → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
+//! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
-//! - [`clock`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
+//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -37,7 +40,10 @@
 
 pub mod alerts;
 pub mod apis;
+pub mod backtest;
 pub mod batches;
+pub mod blocking;
+pub mod calls;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -46,6 +52,7 @@ pub mod daemon;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;
+pub mod settlements;
 pub mod simulator;
 pub mod store;
 pub mod task;

@@ -167,6 +167,7 @@ pub async fn keep(
         was_ok = result.is_ok();
         let wait = result.ok().and_then(|done| done.again_in).unwrap_or(rhythm.period).min(rhythm.period);
         reason = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = rhythm.wake.notified() => "woken",
             () = clock.sleep(wait) => "period",

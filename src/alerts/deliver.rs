@@ -138,6 +138,7 @@ impl Deliverer {
         while !serving.is_empty() {
             let is_late = self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT;
             tokio::select! {
+                biased;
                 Some((place, part)) = serving.next() => {
                     last[place] = part?;
                     whole.count(&last[place]);

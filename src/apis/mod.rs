@@ -9,13 +9,17 @@ use std::pin::Pin;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
+use crate::payments::service::Said;
 
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
 pub mod aps;
+pub mod batch;
+pub mod calls;
 pub mod config;
 pub mod pace;
 mod registry;
+pub mod reporting;
 pub mod secret;
 pub mod transport;
 
@@ -23,6 +27,9 @@ pub use registry::{NAMES, ReadSection, Settings, settings};
 
 /// A sight of one object, some time later.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
+
+/// A provider's word about itself, some time later.
+pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Said, Failure>> + Send + 'a>>;
 
 /// One account at one provider: everything needed to ask about its objects.
 pub trait Api: Send + Sync {
@@ -39,6 +46,18 @@ pub trait Api: Send + Sync {
     /// Asks once: sign, send, read. The permit says that the quota allows it. No retry inside: a
     /// failed poll is simply due again, later.
     fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: pace::Permit) -> Fetching<'a>;
+    /// The operation that asks how the provider is; none when it has none, or must not be asked.
+    fn service_operation(&self) -> Option<&'static str> {
+        None
+    }
+    /// Asks the provider how it is. The permit is for [`Api::service_operation`].
+    fn service_status(&self, permit: pace::Permit) -> Asking<'_> {
+        drop(permit);
+        Box::pin(async {
+            let detail = "this API does not say how it is".to_owned();
+            Err(Failure::Refused { is_whole_account: false, detail })
+        })
+    }
     /// Where a person can look at the account's transactions (a page of the provider, never a secret).
     fn look(&self) -> &'static str;
 }

@@ -222,6 +222,15 @@ impl Pace {
         state.buckets[place].fill();
     }
 
+    /// As [`Pace::assume_full`] for every operation of an account whose quota was set.
+    pub fn assume_account_full(&self, account: &AccountName) {
+        let mut guard = self.shared.state();
+        let State { buckets, places, .. } = &mut *guard;
+        for (_, place) in places.get(account).into_iter().flatten() {
+            buckets[*place].fill();
+        }
+    }
+
     /// Every bucket as if all of it had been spent just now. That is how each starts anyway; call it
     /// after a time in which somebody else may have used the account.
     pub fn assume_spent(&self) {

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::batch::Client;
+use super::calls::Caller;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
+use super::reporting::{ReportKind, Source};
 use super::secret::SecretLoader;
 use super::transport::Transport;
 use super::{Api, amazon_pay_mws, amazon_pay_v2, aps};
@@ -77,10 +80,61 @@ impl Settings {
     }
 
     /// The client that sends batches; none for an API without them.
-    pub fn build_batches(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<aps::Aps>> {
+    pub fn build_batches(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Client> {
         match self {
-            Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) => None,
-            Settings::Aps(settings) => Some(Arc::new(aps::Aps::new(settings.clone(), transport, clock))),
+            Settings::AmazonPayV2(_) => None,
+            Settings::AmazonPayMws(settings) => Some(Client::Mws(Arc::new(
+                amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock),
+            ))),
+            Settings::Aps(settings) => {
+                Some(Client::Aps(Arc::new(aps::Aps::new(settings.clone(), transport, clock))))
+            }
+        }
+    }
+
+    /// How many objects one batch that only looks may name, and which kinds; none where the API has no such
+    /// batches, or the account's marketplace is not known.
+    pub fn looks_by_batch(&self) -> Option<(usize, &'static [&'static str])> {
+        match self {
+            Settings::AmazonPayMws(settings) if settings.marketplace_id.is_some() => {
+                Some((settings.batch_caps.requests, &["capture", "refund"]))
+            }
+            Settings::AmazonPayV2(_) | Settings::AmazonPayMws(_) | Settings::Aps(_) => None,
+        }
+    }
+
+    /// The client that carries out single operations; none for an API whose operations go in batches.
+    pub fn build_caller(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Option<Arc<dyn Caller>> {
+        match self {
+            Settings::AmazonPayV2(settings) => {
+                Some(Arc::new(amazon_pay_v2::AmazonPayV2::new(settings.clone(), transport, clock)))
+            }
+            Settings::AmazonPayMws(settings) => {
+                Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
+            }
+            Settings::Aps(_) => None,
+        }
+    }
+
+    /// The client that fetches the provider's reports; none for an API without them.
+    pub fn build_reports(
+        &self,
+        transport: Arc<dyn Transport>,
+        clock: SharedClock,
+    ) -> Option<Arc<dyn Source>> {
+        match self {
+            Settings::AmazonPayMws(settings) => {
+                Some(Arc::new(amazon_pay_mws::AmazonPayMws::new(settings.clone(), transport, clock)))
+            }
+            Settings::AmazonPayV2(_) | Settings::Aps(_) => None,
+        }
+    }
+
+    /// The types of reports that the provider makes; none for an API without them.
+    pub fn report_kinds(&self) -> Vec<ReportKind> {
+        match self {
+            Settings::AmazonPayMws(settings) => amazon_pay_mws::reports::kinds_in(settings.environment),
+            Settings::AmazonPayV2(_) | Settings::Aps(_) => Vec::new(),
         }
     }
 

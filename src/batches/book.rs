@@ -2,14 +2,16 @@
 //!
 //! Owns: names and shapes of what is remembered. Must never know: files, the network, which step is next.
 //!
-//! The rows stand apart from the batch, in pieces, so that a step writes a few hundred bytes and not all rows.
-//! They are written first: rows that are newer than their batch are only asked about once more.
+//! The rows of a file stand apart from the batch, in pieces, so that a step writes a few hundred bytes and not all
+//! rows. They are written first: rows that are newer than their batch are only asked about once more. The rows of
+//! a feed lie in files.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::BatchError;
-use crate::apis::aps::batch::machine::{Batch, BatchRow, End, RowFate, Stage};
+use crate::apis::aps::batch::machine::BatchRow;
+use crate::apis::batch::{Batch, Tally};
 use crate::payments::object::AccountName;
 use crate::store::Store;
 
@@ -29,6 +31,12 @@ pub struct Entry {
     pub is_begun: bool,
     /// It ended, and all that follows from its rows is done.
     pub is_folded: bool,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What was sent and received is not kept any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pruned: bool,
     /// How many rows it has.
     pub row_count: u64,
     /// How its rows stand.
@@ -37,72 +45,36 @@ pub struct Entry {
     pub batch: Batch,
 }
 
-/// How the rows of a batch stand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Not come back.
-    pub waiting: u64,
-    /// Done as asked.
-    pub done: u64,
-    /// Refused: no money moved.
-    pub declined: u64,
-    /// Not decided; their orders are watched.
-    pub open: u64,
-    /// Never came back although processing was asked for; their orders are watched.
-    pub unknown: u64,
-}
-
-impl Tally {
-    /// Counts rows.
-    pub fn of(rows: &[BatchRow]) -> Tally {
-        let mut tally = Tally::default();
-        for row in rows {
-            let place = match row.fate {
-                RowFate::Waiting => &mut tally.waiting,
-                RowFate::Done(_) => &mut tally.done,
-                RowFate::Declined(_) => &mut tally.declined,
-                RowFate::Open(_) => &mut tally.open,
-                RowFate::Unknown => &mut tally.unknown,
-            };
-            *place += 1;
-        }
-        tally
-    }
-}
-
 impl Entry {
     /// A batch that was just submitted.
-    pub fn new(account: AccountName, number: u64, batch: Batch, now: Timestamp) -> Entry {
+    pub fn new(account: AccountName, number: u64, batch: Batch, row_count: u64, now: Timestamp) -> Entry {
         Entry {
             account,
             number,
             submitted_at: now,
             is_begun: false,
             is_folded: false,
-            row_count: u64::try_from(batch.rows.len()).unwrap_or(u64::MAX),
-            tally: Tally::of(&batch.rows),
+            ended_at: None,
+            is_pruned: false,
+            row_count,
+            tally: Tally { waiting: row_count, ..Tally::default() },
             batch,
         }
     }
 
     /// Where it stands, in a word of its own: `new`, `upload-sent`, ..., or how it ended.
     pub fn stage(&self) -> &'static str {
-        match self.batch.stage {
-            Stage::New => "new",
-            Stage::UploadSent => "upload-sent",
-            Stage::Validating => "validating",
-            Stage::Validated => "validated",
-            Stage::ProcessSent => "process-sent",
-            Stage::Processing => "processing",
-            Stage::Ended(End::Finished) => "finished",
-            Stage::Ended(End::Unanswered) => "unanswered",
-            Stage::Ended(End::InvalidRows) => "invalid-rows",
-            Stage::Ended(End::InvalidFile) => "invalid-file",
-            Stage::Ended(End::ReferenceTaken) => "reference-taken",
-            Stage::Ended(End::OtherRows) => "other-rows",
-            Stage::Ended(End::Refused) => "refused",
-            Stage::Ended(End::GivenUp) => "given-up",
-        }
+        self.batch.stage()
+    }
+
+    /// Its reference.
+    pub fn reference(&self) -> &str {
+        self.batch.reference()
+    }
+
+    /// Nothing more is done for it.
+    pub fn is_ended(&self) -> bool {
+        self.batch.ending().is_some()
     }
 }
 
@@ -120,16 +92,26 @@ impl Book {
         &self.store
     }
 
-    /// Writes a batch with its rows; returns when that is durable.
+    /// Writes a batch, with the rows that stand in it; returns when that is durable.
     pub(super) async fn write(&self, entry: &mut Entry) -> Result<(), BatchError> {
-        entry.tally = Tally::of(&entry.batch.rows);
-        for (piece, rows) in (0u64..).zip(entry.batch.rows.chunks(PIECE_ROWS)) {
-            let text = text_of(&rows, &entry.batch.reference)?;
-            self.store.remember(&rows_name(entry, Some(piece)), &text).await?;
-        }
-        let bare = Entry { batch: without_rows(&entry.batch), ..entry.clone() };
-        let text = text_of(&bare, &entry.batch.reference)?;
-        self.store.remember(&name(&entry.account, &entry.batch.reference), &text).await?;
+        let bare = match &entry.batch {
+            Batch::File(batch) => {
+                entry.tally = Tally::of(batch.rows.iter().map(|row| row.shown().fate));
+                for (piece, rows) in (0u64..).zip(batch.rows.chunks(PIECE_ROWS)) {
+                    let text = text_of(&rows, entry.reference())?;
+                    self.store.remember(&rows_name(entry, Some(piece)), &text).await?;
+                }
+                Batch::File(batch.without_rows())
+            }
+            Batch::Feed(batch) => Batch::Feed(batch.clone()),
+        };
+        self.write_bare(&Entry { batch: bare, ..entry.clone() }).await
+    }
+
+    /// Writes a batch as a list shows it; its rows stay as they are.
+    pub(super) async fn write_bare(&self, entry: &Entry) -> Result<(), BatchError> {
+        let text = text_of(entry, entry.reference())?;
+        self.store.remember(&name(&entry.account, entry.reference()), &text).await?;
         Ok(())
     }
 
@@ -145,7 +127,7 @@ impl Book {
         Ok(entries)
     }
 
-    /// A batch with its rows.
+    /// A batch with the rows that stand in it.
     pub(super) async fn find(
         &self,
         account: &AccountName,
@@ -154,20 +136,35 @@ impl Book {
         let name = name(account, reference);
         let Some(text) = self.store.recall(&name).await? else { return Ok(None) };
         let mut entry: Entry = read(&name, &text)?;
-        let mut pieces = Vec::new();
         let prefix = rows_name(&entry, None);
-        for (name, text) in self.store.recall_all(&prefix).await? {
-            let number = name.strip_prefix(&prefix).and_then(|number| number.parse::<u64>().ok());
-            pieces.push((number, read::<Vec<BatchRow>>(&name, &text)?));
-        }
-        pieces.sort_by_key(|(number, _)| *number);
-        entry.batch.rows = pieces.into_iter().flat_map(|(_, rows)| rows).collect();
-        let found = u64::try_from(entry.batch.rows.len()).unwrap_or(u64::MAX);
-        if found != entry.row_count {
-            let what = format!("{found} of its {} rows are there", entry.row_count);
-            return Err(BatchError::Unreadable { name, what });
+        if let Batch::File(batch) = &mut entry.batch {
+            let mut pieces = Vec::new();
+            for (name, text) in self.store.recall_all(&prefix).await? {
+                let number = name.strip_prefix(&prefix).and_then(|number| number.parse::<u64>().ok());
+                pieces.push((number, read::<Vec<BatchRow>>(&name, &text)?));
+            }
+            pieces.sort_by_key(|(number, _)| *number);
+            batch.rows = pieces.into_iter().flat_map(|(_, rows)| rows).collect();
+            let found = u64::try_from(batch.rows.len()).unwrap_or(u64::MAX);
+            if found != entry.row_count {
+                let what = format!("{found} of its {} rows are there", entry.row_count);
+                return Err(BatchError::Unreadable { name, what });
+            }
         }
         Ok(Some(entry))
+    }
+
+    /// So many numbers in a row that were never given out before, durably taken. They begin no lower than the
+    /// present second, so that even a lost store gives none out again.
+    pub(super) async fn numbers(&self, counter: &str, count: u64, now: Timestamp) -> Result<u64, BatchError> {
+        let name = format!("batch-numbers/{counter}");
+        let next = match self.store.recall(&name).await? {
+            Some(text) => read::<u64>(&name, &text)?,
+            None => 1,
+        };
+        let first = next.max(u64::try_from(now.as_second()).unwrap_or(1));
+        self.store.remember(&name, &first.saturating_add(count).to_string()).await?;
+        Ok(first)
     }
 }
 
@@ -177,19 +174,7 @@ fn name(account: &AccountName, reference: &str) -> String {
 
 fn rows_name(entry: &Entry, piece: Option<u64>) -> String {
     let piece = piece.map(|piece| piece.to_string()).unwrap_or_default();
-    format!("batch-rows/{}/{}/{piece}", entry.account, entry.batch.reference)
-}
-
-fn without_rows(batch: &Batch) -> Batch {
-    Batch {
-        reference: batch.reference.clone(),
-        batch_id: batch.batch_id.clone(),
-        file_name: batch.file_name.clone(),
-        file_sha256: batch.file_sha256.clone(),
-        rows: Vec::new(),
-        last_code: batch.last_code.clone(),
-        ..*batch
-    }
+    format!("batch-rows/{}/{}/{piece}", entry.account, entry.reference())
 }
 
 fn text_of<T: Serialize>(value: &T, reference: &str) -> Result<String, BatchError> {
@@ -200,4 +185,26 @@ fn text_of<T: Serialize>(value: &T, reference: &str) -> Result<String, BatchErro
 fn read<T: for<'de> Deserialize<'de>>(name: &str, text: &str) -> Result<T, BatchError> {
     serde_json::from_str(text)
         .map_err(|error| BatchError::Unreadable { name: name.to_owned(), what: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Letter for letter as the first version wrote it.
+    const OF_OLD: &str = r#"{"account":"pay","number":1,"submitted_at":"2027-01-15T06:00:00Z","is_begun":true,
+        "is_folded":false,"row_count":4,"tally":{"waiting":4,"done":0,"declined":0,"open":0,"unknown":0},
+        "batch":{"reference":"rcd-0123456789abcdef","batch_id":null,"file_name":"rcd-0123456789abcdef.csv",
+        "file_sha256":"aa","rows":[],"stage":"upload-sent","uploads":1,"processes":0,"looks":0,"absences":0,
+        "next_at":"2027-01-15T06:00:15Z","awaited_since":"2027-01-15T06:00:00Z","last_code":null,
+        "contradictions":0}}"#;
+
+    #[test]
+    fn batches_stored_of_old_stay_readable_and_keep_their_shape() {
+        let entry: Entry = serde_json::from_str(OF_OLD).unwrap();
+        assert!(matches!(entry.batch, Batch::File(_)));
+        assert_eq!((entry.stage(), entry.ended_at, entry.is_pruned), ("upload-sent", None, false));
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&serde_json::to_string(&entry).unwrap()), value(OF_OLD));
+    }
 }

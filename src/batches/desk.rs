@@ -1,4 +1,4 @@
-//! What an operator asks of batches: submit, list, show, release.
+//! What an operator asks of batches: submit, list, show, cancel, release.
 //!
 //! Owns: what a submission must be before it is recorded. Must never know: which step is next, how anything
 //! is sent.
@@ -6,21 +6,21 @@
 use jiff::Timestamp;
 
 use super::book::Entry;
+use super::papers::{LINES, paper};
 use super::{Account, BatchError, Batches};
-use crate::apis::aps::batch::file::{self, BatchFile};
-use crate::apis::aps::batch::input;
-use crate::apis::aps::batch::machine::{Batch, Stage};
-use crate::apis::aps::batch::row::Usual;
+use crate::apis::batch::{self, Batch, Client, Plan, Row, Wish};
 use crate::payments::object::AccountName;
 
 /// What an operator hands in.
-#[derive(Debug, Clone, Copy)]
-pub struct Submission<'a> {
+#[derive(Debug, Clone)]
+pub struct Submission {
     /// CSV or JSON Lines.
-    pub bytes: &'a [u8],
+    pub bytes: Vec<u8>,
+    /// What all rows do, where the account's API has one operation a batch.
+    pub operation: Option<String>,
     /// A word that makes the same rows another batch; without one, rows that were submitted before are not
     /// recorded again.
-    pub label: Option<&'a str>,
+    pub label: Option<String>,
     /// Only check.
     pub is_dry_run: bool,
 }
@@ -46,56 +46,76 @@ pub struct Filed {
 }
 
 impl Batches {
-    /// Checks an input and records its files, to be sent one after the other.
+    /// Checks an input and records its batches, to be sent one after the other.
     ///
     /// # Errors
     /// When store or folder fail: what was recorded until then stays, and submitting again adds the rest.
-    pub async fn submit(
+    pub async fn submit(&self, account: &Account, submission: Submission) -> Result<Submitted, BatchError> {
+        let is_dry_run = submission.is_dry_run;
+        let client = account.client.clone();
+        let planned = blocking(move || {
+            client.plan(&batch::Submission {
+                bytes: &submission.bytes,
+                operation: submission.operation.as_deref(),
+                label: submission.label.as_deref().unwrap_or_default(),
+            })
+        });
+        match planned.await? {
+            Ok(plans) => Ok(Submitted {
+                files: self.record_all(account, plans, is_dry_run).await?,
+                problems: Vec::new(),
+            }),
+            Err(problems) => Ok(Submitted { files: Vec::new(), problems }),
+        }
+    }
+
+    /// Records what is not known yet.
+    pub(super) async fn record_all(
         &self,
         account: &Account,
-        submission: Submission<'_>,
-    ) -> Result<Submitted, BatchError> {
-        let settings = account.client.settings();
-        let usual = Usual { language: settings.language, amounts: settings.batch.amounts };
-        let rows = match input::read(submission.bytes, usual) {
-            Ok(rows) => rows,
-            Err(problems) => {
-                let problems = problems.iter().map(ToString::to_string).collect();
-                return Ok(Submitted { files: Vec::new(), problems });
-            }
-        };
-        let now = self.clock.now();
-        let label = submission.label.unwrap_or_default();
-        let files = file::plan(rows, &settings.batch, label);
-        let turns = self.turn_of(&account.name);
+        plans: Vec<Plan>,
+        is_dry_run: bool,
+    ) -> Result<Vec<Filed>, BatchError> {
+        let turns = self.turn_of(&account.client.queue());
         let _turn = turns.lock().await;
         let known = self.book.list(Some(&account.name)).await?;
         let mut number = known.iter().map(|entry| entry.number).max().unwrap_or_default();
-        let mut submitted = Submitted::default();
-        for file in files {
-            let rows = u64::try_from(file.rows.len()).unwrap_or(u64::MAX);
-            let was_known = known.iter().any(|entry| entry.batch.reference == file.reference);
-            submitted.files.push(Filed { reference: file.reference.clone(), rows, was_known });
-            if !was_known && !submission.is_dry_run {
+        let now = self.clock.now();
+        let mut filed = Vec::with_capacity(plans.len());
+        for plan in plans {
+            let was_known = known.iter().any(|entry| entry.reference() == plan.reference);
+            filed.push(Filed { reference: plan.reference.clone(), rows: plan.count, was_known });
+            if !was_known && !is_dry_run {
                 number += 1;
-                self.record(&account.name, number, file, now).await?;
+                self.record(account, number, plan, now).await?;
             }
         }
         self.wake.notify_one();
-        Ok(submitted)
+        Ok(filed)
     }
 
-    /// The file first: a recorded batch always finds its bytes.
-    async fn record(
+    /// Numbers and files first: a recorded batch always finds its bytes, and nobody else has its numbers.
+    pub(super) async fn record(
         &self,
-        account: &AccountName,
+        account: &Account,
         number: u64,
-        file: BatchFile,
+        plan: Plan,
         now: Timestamp,
     ) -> Result<(), BatchError> {
-        let batch = Batch::new(&file, now);
-        self.vault.keep(account, &batch.file_name, file.bytes).await?;
-        let mut entry = Entry::new(account.clone(), number, batch, now);
+        let count = plan.count;
+        let first_request_id = match account.client.counter() {
+            Some(counter) => self.book.numbers(&counter, count, now).await?,
+            None => 0,
+        };
+        let client = account.client.clone();
+        let made = blocking(move || client.make(plan, first_request_id, now)).await?;
+        self.vault.keep(&account.name, &made.batch.document_name(), made.document).await?;
+        if let Some(lines) = made.lines {
+            let text: Vec<String> = lines.iter().map(u64::to_string).collect();
+            let name = paper(made.batch.reference(), LINES);
+            self.vault.keep(&account.name, &name, text.join("\n")).await?;
+        }
+        let mut entry = Entry::new(account.name.clone(), number, made.batch, count, now);
         self.book.write(&mut entry).await
     }
 
@@ -110,31 +130,54 @@ impl Batches {
     /// A batch with all its rows.
     ///
     /// # Errors
-    /// When there is none of this reference, or the store fails.
-    pub async fn show(&self, reference: &str) -> Result<Entry, BatchError> {
+    /// When there is none of this reference, its files are gone, or the store fails.
+    pub async fn show(&self, reference: &str) -> Result<(Entry, Vec<Row>), BatchError> {
+        let entry = self.entry(reference).await?;
+        let rows = self.rows(&entry).await?;
+        Ok((entry, rows))
+    }
+
+    async fn entry(&self, reference: &str) -> Result<Entry, BatchError> {
         let unknown = || BatchError::Unknown(reference.to_owned());
         let listed = self.book.list(None).await?;
-        let entry = listed.into_iter().find(|entry| entry.batch.reference == reference);
+        let entry = listed.into_iter().find(|entry| entry.reference() == reference);
         let account = entry.ok_or_else(unknown)?.account;
         self.book.find(&account, reference).await?.ok_or_else(unknown)
     }
 
-    /// An operator has seen at the provider that a doubtful processing did not begin: it may be sent again.
+    /// Grants an operator's wish: cancel, or say what became of something in doubt. `queue` names the queue of an
+    /// account whose step may be under way.
     ///
     /// # Errors
-    /// When no processing of this batch is in doubt, or the store fails.
-    pub async fn release(&self, reference: &str) -> Result<Entry, BatchError> {
-        let account = self.show(reference).await?.account;
-        let turns = self.turn_of(&account);
+    /// When it cannot be granted now, or the store fails.
+    pub async fn grant(
+        &self,
+        reference: &str,
+        wish: &Wish,
+        queue: impl Fn(&AccountName) -> Option<String>,
+    ) -> Result<Entry, BatchError> {
+        let account = self.entry(reference).await?.account;
+        let turns = self.turn_of(&queue(&account).unwrap_or_else(|| account.to_string()));
         let _turn = turns.lock().await;
-        let mut entry = self.show(reference).await?;
-        if entry.batch.stage != Stage::ProcessSent {
-            let why = "is not in doubt: only a processing that was sent and never answered can be released";
-            return Err(BatchError::NotNow { reference: reference.to_owned(), why });
-        }
-        entry.batch = entry.batch.not_processed(self.clock.now());
+        let mut entry = self.entry(reference).await?;
+        let others = self.others(reference).await?;
+        let granted = Client::grant(&entry.batch, wish, &others, self.clock.now());
+        entry.batch = granted.map_err(|why| BatchError::NotNow { reference: reference.to_owned(), why })?;
         self.book.write(&mut entry).await?;
         self.wake.notify_one();
         Ok(entry)
     }
+
+    /// All other batches, of all accounts.
+    async fn others(&self, reference: &str) -> Result<Vec<Batch>, BatchError> {
+        let all = self.book.list(None).await?;
+        Ok(all.into_iter().map(|entry| entry.batch).filter(|batch| batch.reference() != reference).collect())
+    }
+}
+
+/// Long work away from the tasks that must stay awake.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, BatchError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| BatchError::Broken(error.to_string()))
 }

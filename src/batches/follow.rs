@@ -1,18 +1,17 @@
-//! The steps of an account's batches: one file at a time, in order, each step written down before it is sent.
+//! The steps of an account's batches, each written down before it is sent.
 //!
-//! Owns: the order of writing and sending, what is done once a batch has ended. Must never know: what an
-//! answer means.
+//! Owns: the order of writing and sending, who is told that a batch cannot go on. Must never know: what an
+//! answer means, which batch may go before which.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::book::Entry;
-use super::{Account, BatchError, Batches, Routes, words};
-use crate::apis::aps::batch::machine::{BatchRow, RowFate, Step};
-use crate::apis::aps::{OPERATION, ORDER};
-use crate::payments::object::{Kind, ObjectId, ObjectRef};
-use crate::payments::record::{Details, Enrolment};
+use super::papers::{RESULT, paper};
+use super::{Account, BatchError, Batches, Hands, words};
+use crate::apis::batch::{Batch, Blocked, Next, Step};
+use crate::payments::alert::Alert;
 use crate::store::OwedAlert;
 
 /// What one round of an account did.
@@ -24,8 +23,8 @@ pub struct Round {
     pub ended: u64,
     /// When to go again; none when nothing is owed a step.
     pub next_at: Option<Timestamp>,
-    /// Why the batch whose turn it is cannot go on.
-    pub blocked: Option<String>,
+    /// Why batches whose turn it is cannot go on.
+    pub blocked: Vec<String>,
 }
 
 /// How a turn left the account.
@@ -36,61 +35,122 @@ enum Turn {
     Sent,
     /// A batch was finished with.
     Folded,
-    /// Nothing before this time.
+    /// Nothing before this time, if any.
+    Wait(Option<Timestamp>),
+}
+
+/// How one batch fared.
+enum Fared {
+    Turn(Turn),
     Wait(Timestamp),
-    /// The batch cannot go on, and why.
-    Blocked(String),
-    /// No batch is owed a step.
+    /// It can do nothing now: those after it may.
     Nothing,
+    Blocked(Blocked),
 }
 
 impl Batches {
     /// Does what is due now of an account, up to and with one request: a round stays short.
     ///
     /// # Errors
-    /// When the store fails or a file cannot be read: the next round goes on from what is stored.
-    pub async fn round(&self, account: &Account, routes: &Routes) -> Result<Round, BatchError> {
+    /// When the store fails or a file cannot be written: the next round goes on from what is stored.
+    pub async fn round(&self, account: &Account, hands: &Hands) -> Result<Round, BatchError> {
+        self.visit_tails(account).await?;
         let mut round = Round::default();
         loop {
-            match self.turn(account, routes).await? {
+            round.blocked.clear();
+            match self.turn(account, hands, &mut round.blocked).await? {
                 Turn::Again => {}
                 Turn::Sent => return Ok(Round { sent: 1, next_at: Some(self.clock.now()), ..round }),
                 Turn::Folded => round.ended += 1,
-                Turn::Wait(at) => return Ok(Round { next_at: Some(at), ..round }),
-                Turn::Blocked(why) => return Ok(Round { blocked: Some(why), ..round }),
-                Turn::Nothing => return Ok(round),
+                Turn::Wait(next_at) => return Ok(Round { next_at, ..round }),
             }
         }
     }
 
-    async fn turn(&self, account: &Account, routes: &Routes) -> Result<Turn, BatchError> {
-        let turns = self.turn_of(&account.name);
+    async fn turn(
+        &self,
+        account: &Account,
+        hands: &Hands,
+        blocked: &mut Vec<String>,
+    ) -> Result<Turn, BatchError> {
+        let turns = self.turn_of(&account.client.queue());
         let _turn = turns.lock().await;
-        let listed = self.book.list(Some(&account.name)).await?;
-        let Some(listed) = listed.into_iter().find(|entry| !entry.is_folded) else {
-            return Ok(Turn::Nothing);
-        };
-        let Some(mut entry) = self.book.find(&account.name, &listed.batch.reference).await? else {
-            return Ok(Turn::Nothing);
-        };
+        let all = self.book.list(None).await?;
+        let is_open = |entry: &&Entry| entry.account == account.name && !entry.is_folded;
+        let mut mine: Vec<&Entry> = all.iter().filter(is_open).collect();
+        // What a person asked for goes before what polling asks.
+        mine.sort_by_key(|entry| (entry.batch.is_poll(), entry.number));
+        let mut wait = None::<Timestamp>;
+        for (place, listed) in mine.iter().enumerate() {
+            let others = all.iter().map(|entry| &entry.batch);
+            let others = others.filter(|batch| batch.reference() != listed.reference());
+            let fared = self.one(account, hands, listed, others.collect(), place > 0).await?;
+            match fared {
+                Fared::Turn(turn) => return Ok(turn),
+                Fared::Wait(at) => wait = Some(wait.map_or(at, |wait| wait.min(at))),
+                Fared::Nothing => {}
+                Fared::Blocked(why) => {
+                    blocked.push(format!("{}: {}", listed.reference(), why.why));
+                    let alert = words::blocked(listed, &why, account.client.look(), self.clock.now());
+                    self.tell(account, hands, alert).await?;
+                }
+            }
+        }
+        Ok(Turn::Wait(wait))
+    }
+
+    async fn one(
+        &self,
+        account: &Account,
+        hands: &Hands,
+        listed: &Entry,
+        others: Vec<&Batch>,
+        has_earlier: bool,
+    ) -> Result<Fared, BatchError> {
         let now = self.clock.now();
+        let mut entry = listed.clone();
         if !entry.is_begun {
             // Its deadlines begin only now: it waited for those before it.
-            (entry.batch.awaited_since, entry.batch.next_at) = (now, now);
+            entry.batch.begin(now);
         }
-        let patience = &account.client.settings().batch.patience;
-        match entry.batch.next_step(patience, now) {
-            Step::Wait(at) => Ok(Turn::Wait(at)),
-            Step::Nothing => {
-                self.fold(account, routes, &mut entry, now).await?;
-                Ok(Turn::Folded)
+        if let Some(trouble) = entry.batch.trouble(now) {
+            let alert = words::trouble(&entry, &trouble, account.client.look(), now);
+            self.tell(account, hands, alert).await?;
+        }
+        let next = match account.client.next(&entry.batch, others.iter().copied(), has_earlier, now) {
+            Ok(next) => next,
+            Err(blocked) => return Ok(Fared::Blocked(blocked)),
+        };
+        match next {
+            Next::Wait(at) => return Ok(Fared::Wait(at)),
+            Next::Behind | Next::Person => return Ok(Fared::Nothing),
+            Next::Act(_) | Next::Become(_) | Next::Settle | Next::Check | Next::Ended => {}
+        }
+        let Some(whole) = self.book.find(&account.name, listed.reference()).await? else {
+            return Ok(Fared::Nothing);
+        };
+        entry = whole;
+        if !entry.is_begun {
+            entry.batch.begin(now);
+        }
+        match next {
+            Next::Act(step) => self.step(account, entry, &step, &others, now).await,
+            Next::Settle => self.settle(account, hands, entry, now).await.map(fared),
+            Next::Check => self.check(account, hands, entry, now).await.map(fared),
+            Next::Become(_) => {
+                // Again with its rows, which the list does not have.
+                let again = account.client.next(&entry.batch, others.iter().copied(), has_earlier, now);
+                if let Ok(Next::Become(batch)) = again {
+                    entry.batch = *batch;
+                    self.book.write(&mut entry).await?;
+                }
+                Ok(Fared::Turn(Turn::Again))
             }
-            Step::GiveUp => {
-                entry.batch = entry.batch.marked(patience, Step::GiveUp, now);
-                self.book.write(&mut entry).await?;
-                Ok(Turn::Again)
+            Next::Ended => {
+                self.finish(account, hands, &mut entry, now).await?;
+                Ok(Fared::Turn(Turn::Folded))
             }
-            step @ (Step::Upload | Step::Ask | Step::Process) => self.step(account, entry, step, now).await,
+            Next::Wait(_) | Next::Behind | Next::Person => Ok(Fared::Nothing),
         }
     }
 
@@ -98,78 +158,60 @@ impl Batches {
         &self,
         account: &Account,
         mut entry: Entry,
-        step: Step,
+        step: &Step,
+        others: &[&Batch],
         now: Timestamp,
-    ) -> Result<Turn, BatchError> {
+    ) -> Result<Fared, BatchError> {
         let client = &account.client;
-        let patience = &client.settings().batch.patience;
-        let bytes = match step {
-            Step::Upload => self.vault.bytes(&account.name, &entry.batch.file_name).await?,
-            _ => Vec::new(),
+        let document = match step.needs_document {
+            true => self.vault.bytes_if_there(&account.name, &entry.batch.document_name()).await?,
+            false => Some(Vec::new()),
         };
-        if let Err(why) = client.check_step(&entry.batch, step, &bytes) {
-            return Ok(Turn::Blocked(why.to_string()));
+        let Some(document) = document else {
+            let why =
+                "nothing is sent: its document is not in the folder beside the store any more".to_owned();
+            return Ok(Fared::Blocked(Blocked { word: "missing-file", why }));
+        };
+        if let Err(why) = client.check(&entry.batch, step, &document) {
+            return Ok(Fared::Blocked(why));
         }
-        let permit = match self.pace.take(&account.name, OPERATION) {
+        let permit = match self.pace.take(&account.name, step.operation) {
             Ok(permit) => permit,
-            Err(wait) => return Ok(Turn::Wait(later(now, wait))),
+            Err(wait) => return Ok(Fared::Wait(later(now, wait))),
         };
         entry.is_begun = true;
-        entry.batch = entry.batch.marked(patience, step, now);
+        entry.batch = client.about_to(&entry.batch, step, now);
         self.book.write(&mut entry).await?;
-        let reply = match client.carry_out(&entry.batch, step, &bytes, permit).await {
-            Ok(reply) => reply,
-            Err(why) => return Ok(Turn::Blocked(why.to_string())),
+        let more = |operation: &'static str| self.pace.take(&account.name, operation);
+        let others: Vec<Batch> = others.iter().map(|batch| (*batch).clone()).collect();
+        let carried = client.carry_out(&entry.batch, step, document, &others, permit, &more).await;
+        let carried = match carried {
+            Ok(carried) => carried,
+            Err(why) => return Ok(Fared::Blocked(why)),
         };
-        entry.batch = entry.batch.took(patience, step, &reply, self.clock.now());
+        if let Some(result) = carried.result {
+            self.vault.keep(&account.name, &paper(entry.reference(), RESULT), result).await?;
+        }
+        entry.batch = carried.batch;
         self.book.write(&mut entry).await?;
-        Ok(Turn::Sent)
+        Ok(Fared::Turn(Turn::Sent))
     }
 
-    /// What follows from a batch that has ended: its undecided orders are watched, orders that are watched
-    /// already are looked at again, a person is told. Any of it may be repeated.
-    async fn fold(
+    /// Owes an alert to its targets; one that was owed before is not owed again.
+    pub(super) async fn tell(
         &self,
         account: &Account,
-        routes: &Routes,
-        entry: &mut Entry,
-        now: Timestamp,
+        hands: &Hands,
+        alert: Alert,
     ) -> Result<(), BatchError> {
-        let store = self.book.store();
-        let watched: Vec<Enrolment> =
-            entry.batch.rows_to_watch().filter_map(|row| enrolment(account, row)).collect();
-        if !watched.is_empty() {
-            store.enrol(watched, now).await?;
-        }
-        let touched = entry.batch.rows.iter().filter(|row| row.fate != RowFate::Waiting);
-        let objects: Vec<ObjectRef> = touched.filter_map(|row| object(account, row)).collect();
-        if !objects.is_empty() {
-            // Orders that nobody watches are not known there, and stay so.
-            store.ask(objects, now).await?;
-        }
-        if let Some(alert) = words::alert(entry, now) {
-            let targets = routes(&alert, account.is_sandbox);
-            store.raise(vec![OwedAlert { alert, targets }], now).await?;
-        }
-        entry.is_folded = true;
-        self.book.write(entry).await?;
-        tracing::info!(
-            account = %account.name, batch = entry.batch.reference, end = entry.stage(),
-            rows = entry.row_count, "batch ended"
-        );
+        let targets = (hands.routes)(&alert, account.is_sandbox);
+        self.book.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }
 }
 
-fn object(account: &Account, row: &BatchRow) -> Option<ObjectRef> {
-    let id = ObjectId::new(row.merchant_reference.as_str()).ok()?;
-    Some(ObjectRef { account: account.name.clone(), kind: Kind::new(ORDER).ok()?, id })
-}
-
-/// The order of a row. Its amount is the row's, not always the order's, so that none is expected.
-fn enrolment(account: &Account, row: &BatchRow) -> Option<Enrolment> {
-    let details = Details { merchant_reference: Some(row.merchant_reference.clone()), ..Details::default() };
-    Some(Enrolment { object: object(account, row)?, details })
+fn fared(is_folded: bool) -> Fared {
+    Fared::Turn(if is_folded { Turn::Folded } else { Turn::Again })
 }
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {

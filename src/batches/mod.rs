@@ -1,16 +1,20 @@
-//! Batches of operations: a batch is owed its next step. It is uploaded, followed, processed, followed again,
-//! and its rows are handed to the ledger of watched objects.
+//! Batches of operations: a batch is owed its next step. It is sent, followed, and its rows are handed to the
+//! ledger of watched objects.
 //!
-//! Owns: the batches of every account, in their order, one file of an account at a time; what is written down
-//! before each step. Must never know: signatures, tables, chats, the words of a provider's answers (those are
-//! the affair of `apis`).
+//! Owns: the batches of every account, in their order; what is written down before each step, and what lies
+//! beside a batch. Must never know: signatures, tables, chats, which provider a batch goes to, the words of its
+//! answers (those are the affair of `apis`).
 //!
-//! In reading order: `book` (what is stored), `vault` (the files' bytes), `desk` (what an operator asks),
-//! `follow` (the steps), `words` (what a person is told).
+//! In reading order: `book` (what is stored), `vault` (the files' bytes), `papers` (which files), `desk` (what an
+//! operator asks), `follow` (the steps), `settle` (what follows from the end), `tail` (polling by
+//! batch), `words` (what a person is told).
 
 mod book;
 mod desk;
 mod follow;
+mod papers;
+mod settle;
+mod tail;
 mod vault;
 mod words;
 
@@ -18,18 +22,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::apis::aps::Aps;
+use crate::apis::batch::{Client, Shown};
 use crate::apis::pace::Pace;
+use crate::apis::transport::BoxFuture;
 use crate::clock::SharedClock;
 use crate::payments::alert::Alert;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
-pub use book::{Entry, Tally};
+pub use crate::apis::batch::Wish;
+pub use book::Entry;
 pub use desk::{Filed, Submission, Submitted};
 pub use follow::Round;
+pub use tail::TailRule;
 
 use book::Book;
 use vault::Vault;
@@ -39,13 +47,32 @@ pub struct Account {
     /// The operator's name for it.
     pub name: AccountName,
     /// How to speak with its provider.
-    pub client: Arc<Aps>,
+    pub client: Client,
     /// Play money.
     pub is_sandbox: bool,
+    /// Kinds that are visited by batch where single questions do not suffice.
+    pub tails: Vec<TailRule>,
 }
 
 /// Which targets an alert goes to; the second argument says whether it is about play money.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
+
+/// Takes sights of watched objects of an account as if each had been polled: decided about and written down. The
+/// time is when the provider was asked: what was seen after it is newer.
+pub type Ledger = Arc<
+    dyn Fn(AccountName, Vec<Shown>, Option<Timestamp>) -> BoxFuture<'static, Result<(), StoreError>>
+        + Send
+        + Sync,
+>;
+
+/// What batches hand things to.
+#[derive(Clone)]
+pub struct Hands {
+    /// Alerts.
+    pub routes: Routes,
+    /// What results show.
+    pub ledger: Ledger,
+}
 
 /// Why something about a batch could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +96,9 @@ pub enum BatchError {
         /// Why.
         what: String,
     },
+    /// Work on it broke down.
+    #[error("work on a batch broke down: {0}")]
+    Broken(String),
     /// There is no such batch.
     #[error("there is no batch {0}")]
     Unknown(String),
@@ -82,14 +112,21 @@ pub enum BatchError {
     },
 }
 
+impl BatchError {
+    fn unreadable(name: &str) -> impl Fn(String) -> BatchError + use<> {
+        let name = name.to_owned();
+        move |what| BatchError::Unreadable { name: name.clone(), what }
+    }
+}
+
 /// The batches of all accounts. Outlives a reload.
 pub struct Batches {
     book: Book,
     vault: Vault,
     clock: SharedClock,
     pace: Arc<Pace>,
-    /// An account's is held through every change of one of its batches, a step under way included.
-    turns: Mutex<BTreeMap<AccountName, Arc<tokio::sync::Mutex<()>>>>,
+    /// A queue's is held through every change of one of its batches, a step under way included.
+    turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     wake: Arc<Notify>,
 }
 
@@ -111,8 +148,8 @@ impl Batches {
         Arc::clone(&self.wake)
     }
 
-    fn turn_of(&self, account: &AccountName) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn_of(&self, queue: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(account.clone()).or_default())
+        Arc::clone(turns.entry(queue.to_owned()).or_default())
     }
 }

@@ -27,16 +27,40 @@ impl Vault {
         &self,
         account: &AccountName,
         name: &str,
-        bytes: Vec<u8>,
+        bytes: impl AsRef<[u8]> + Send + 'static,
     ) -> Result<(), BatchError> {
         let path = self.path(account, name);
-        self.blocking(path, move |path| keep(path, &bytes)).await
+        self.blocking(path, move |path| keep(path, bytes.as_ref())).await
     }
 
     /// The bytes of a file. Whether they are the right ones is checked before they are sent.
     pub(super) async fn bytes(&self, account: &AccountName, name: &str) -> Result<Vec<u8>, BatchError> {
         let path = self.path(account, name);
         self.blocking(path, |path| fs::read(path)).await
+    }
+
+    /// The bytes of a file, or none when it is not there.
+    pub(super) async fn bytes_if_there(
+        &self,
+        account: &AccountName,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, BatchError> {
+        let path = self.path(account, name);
+        self.blocking(path, |path| match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        })
+        .await
+    }
+
+    /// Removes a file; one that is not there is removed already.
+    pub(super) async fn remove(&self, account: &AccountName, name: &str) -> Result<(), BatchError> {
+        let path = self.path(account, name);
+        self.blocking(path, |path| match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+        .await
     }
 
     fn path(&self, account: &AccountName, name: &str) -> PathBuf {
@@ -51,7 +75,7 @@ impl Vault {
     ) -> Result<T, BatchError> {
         let shown = path.clone();
         let failed = |what: String| BatchError::File { path: shown, what };
-        match tokio::task::spawn_blocking(move || work(&path)).await {
+        match crate::blocking::run(move || work(&path)).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(error) => Err(failed(error.to_string())),

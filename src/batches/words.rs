@@ -1,45 +1,84 @@
-//! What a person is told about a batch that ended.
+//! What a person is told about a batch: that it cannot go on, or how it ended.
 //!
 //! Owns: whether and in which words. Must never know: targets.
 
 use jiff::Timestamp;
 
 use super::book::Entry;
-use crate::apis::aps::batch::machine::{End, Stage};
+use crate::apis::batch::{Blocked, Ending, Trouble};
 use crate::payments::alert::{Alert, Severity};
 
-/// What to tell about an ended batch; nothing when every row was done as asked.
-pub(super) fn alert(entry: &Entry, now: Timestamp) -> Option<Alert> {
-    let Stage::Ended(end) = entry.batch.stage else { return None };
+/// What to tell about an ended batch; nothing when every row was done as asked, and nothing about polling's own.
+pub(super) fn ended(entry: &Entry, look: &str, now: Timestamp) -> Option<Alert> {
     let (tally, rows) = (&entry.tally, entry.row_count);
-    let (severity, what, advice) = match end {
-        End::Finished if entry.batch.contradictions > 0 => (
+    if entry.batch.is_poll() {
+        return None;
+    }
+    let contradictions = entry.batch.contradictions();
+    let (severity, what, advice) = match entry.batch.ending()? {
+        Ending::Finished if contradictions > 0 => (
             Severity::Critical,
-            format!("{} of its results contradict the file", entry.batch.contradictions),
+            format!("{contradictions} of its results contradict the file"),
             "Compare the rows with the provider's back office before anything of it is sent again.",
         ),
-        End::Finished if tally.declined + tally.open == 0 => return None,
-        End::Finished => (
+        Ending::Finished if tally.unknown > 0 => (
+            Severity::Critical,
+            format!("nothing tells whether {} of {rows} rows were carried out", tally.unknown),
+            "Do not send these rows again before the back office shows what became of them.",
+        ),
+        Ending::Finished if tally.declined + tally.open == 0 => return None,
+        Ending::Finished => (
             Severity::Warning,
             format!("{} of {rows} rows were declined, {} are undecided", tally.declined, tally.open),
-            "Look at the declined rows; undecided orders are watched and told when they are decided.",
+            "Look at the declined rows; undecided ones are watched and told when they are decided.",
         ),
-        End::Unanswered => (
+        Ending::Unanswered => (
             Severity::Critical,
             format!("processing was asked for, and {} of {rows} rows never came back", tally.unknown),
-            "Do not send these rows again before the back office shows what became of them; their orders are watched.",
+            "Do not send these rows again before the back office shows what became of them; what they are about is watched.",
         ),
-        End::InvalidRows => not_processed("rows did not pass the provider's validation"),
-        End::InvalidFile => not_processed("the provider did not accept the file"),
-        End::ReferenceTaken => not_processed("its reference was used before by somebody else"),
-        End::OtherRows => not_processed("the provider counted other rows than the file has"),
-        End::Refused => not_processed("the provider refuses the account or the request"),
-        End::GivenUp => not_processed("its validation was never seen to end"),
+        Ending::Cancelled if tally.declined == rows => return None,
+        Ending::Cancelled => (
+            Severity::Critical,
+            "it was cancelled, and not all of its rows are known to be without effect".to_owned(),
+            "Look at the rows that are not declined.",
+        ),
+        Ending::NotProcessed(why) if tally.unknown + tally.done + tally.open > 0 && tally.waiting == 0 => (
+            Severity::Critical,
+            format!("not processed: {why}, yet not all of its rows are known to be without effect"),
+            "Look at the rows that are not declined before anything of it is sent again.",
+        ),
+        Ending::NotProcessed(why) => (
+            Severity::Critical,
+            format!("not processed: {why}"),
+            "No money moved. Mend the cause, then submit the rows again with another --label.",
+        ),
     };
-    let reference = &entry.batch.reference;
-    let code = entry.batch.last_code.as_ref();
-    Some(Alert {
-        key: format!("batch/{}/{reference}/{}", entry.account, entry.stage()),
+    let word = entry.stage();
+    Some(alert(entry, (severity, word, what, advice.to_owned()), look, now))
+}
+
+/// What to tell about a batch that has trouble on its way.
+pub(super) fn trouble(entry: &Entry, trouble: &Trouble, look: &str, now: Timestamp) -> Alert {
+    let severity = if trouble.is_critical { Severity::Critical } else { Severity::Warning };
+    alert(entry, (severity, trouble.word, trouble.what.clone(), trouble.advice.clone()), look, now)
+}
+
+/// What to tell about a batch that cannot take its step.
+pub(super) fn blocked(entry: &Entry, blocked: &Blocked, look: &str, now: Timestamp) -> Alert {
+    let advice = "It goes on by itself once that is mended.".to_owned();
+    alert(entry, (Severity::Warning, blocked.word, blocked.why.clone(), advice), look, now)
+}
+
+fn alert(
+    entry: &Entry,
+    (severity, word, what, advice): (Severity, &str, String, String),
+    look: &str,
+    now: Timestamp,
+) -> Alert {
+    let (reference, tally) = (entry.reference(), &entry.tally);
+    Alert {
+        key: format!("batch/{}/{reference}/{word}", entry.account),
         kind: "batch".to_owned(),
         severity,
         account: entry.account.clone(),
@@ -47,20 +86,15 @@ pub(super) fn alert(entry: &Entry, now: Timestamp) -> Option<Alert> {
         merchant_reference: None,
         amount: None,
         state: Some(entry.stage().to_owned()),
-        reason: code.map(|code| code.as_str().to_owned()),
+        reason: entry.batch.last_code().map(str::to_owned),
         headline: format!("batch {reference}: {what}"),
         explanation: format!(
-            "{rows} rows: {} done, {} declined, {} undecided, {} unknown, {} without a result.",
-            tally.done, tally.declined, tally.open, tally.unknown, tally.waiting
+            "{} rows: {} done, {} declined, {} undecided, {} unknown, {} without a result.",
+            entry.row_count, tally.done, tally.declined, tally.open, tally.unknown, tally.waiting
         ),
         advice: format!("{advice} See: reconciled batch show {reference}"),
-        look: "https://fort.payfort.com/".to_owned(),
+        look: look.to_owned(),
         occurred_at: now,
         found_at: now,
-    })
-}
-
-fn not_processed(why: &str) -> (Severity, String, &'static str) {
-    let advice = "No money moved. Mend the cause, then submit the rows again with another --label.";
-    (Severity::Critical, format!("not processed: {why}"), advice)
+    }
 }

@@ -1,14 +1,17 @@
 //! The command line: every command, option and example. `--help`, the man pages and the completions
 //! all come from here.
 //!
-//! Owns: the commands' names, help and examples (their options stand in `options`).
+//! Owns: the commands' names, help and examples (their options stand in `options` and `options_batch`).
 //! Must never know: how any command is done.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::call_options::CallArguments;
+use super::fetch_reports::FetchReportsArguments;
 use super::options::*;
+use super::options_batch::*;
 
 /// Where the configuration stands unless said.
 pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
@@ -30,10 +33,11 @@ Examples:
   reconciled list --phase moving --older-than 2d  what has been pending for long
   reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
   reconciled batch submit shop-ae captures.csv    operations on many orders, followed to the end
+  reconciled call shop-de                         the single operations of an account
   reconciled status                               everything at a glance
 
 Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not there, 69 unavailable,
-73 cannot create a file, 74 disk, 75 try later, 77 not allowed, 78 configuration."
+73 cannot create a file, 74 disk, 75 try later, 76 in doubt, 77 not allowed, 78 configuration."
 )]
 pub struct Arguments {
     /// The configuration file.
@@ -140,6 +144,18 @@ Examples:
   reconciled report
   reconciled report --date 2026-01-15")]
     Report(ReportArguments),
+    /// Fetch the provider's own reports of past days, keep them, and hold them against what is known.
+    #[command(after_help = "\
+At most 30 days at once, requested day by day within the provider's quota: 15 at once, then one a minute.
+What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
+daemon running the daemon does the work, and the command only watches. Settlement reports come by
+themselves: their days are those on which they appeared.
+
+Examples:
+  reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30
+  reconciled fetch-reports old-shop-us --from 2026-01-15 --to 2026-01-15 --type capture --type refund
+  reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30 --type settlement --json")]
+    FetchReports(FetchReportsArguments),
     /// List, send again or test alerts.
     #[command(
         subcommand,
@@ -161,21 +177,63 @@ Examples:
   reconciled store rebuild"
     )]
     Store(StoreCommand),
-    /// Submit files of operations (Amazon Payment Services), and see what became of each row.
+    /// Submit files of operations (Amazon Pay MWS, Amazon Payment Services), and see what became of each row.
     #[command(
         subcommand,
         after_help = "\
-Rows are PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION, one a line, under the provider's
-parameter names. The daemon uploads each file, waits until it is validated, has it processed, and
-follows it until every row is final. Nothing is sent unless the account has allow_writes = true.
+At Amazon Payment Services rows are PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION, one a line,
+under the provider's parameter names. At Amazon Pay MWS all rows of a batch do what --operation says, and the
+columns are the operation's fields (AmazonAuthorizationId, CaptureReferenceId, Amount, CurrencyCode, ...).
+The daemon sends each batch once, follows it until every row has its end, and watches what came of it.
+Nothing is sent unless the account has allow_writes = true.
 
 Examples:
+  reconciled batch submit shop-us --operation Capture captures.csv --dry-run
   reconciled batch submit shop-ae captures.csv --dry-run
   reconciled batch submit shop-ae captures.csv
   reconciled batch list
   reconciled batch export rcd-0123456789abcdef > results.csv"
     )]
     Batch(BatchCommand),
+    /// Choose a rhythm: live through a past again under one polling policy after another.
+    #[command(after_help = "\
+Nothing is asked of anybody: time, server and answers are computed, from the seed that is printed. Without
+a file the past is made up (--workload). A file of your own is CSV with a header line
+
+  id,kind,account,created_at,final_at,final_state,reference
+
+or JSON Lines with these keys. Account, final_state and reference may be left out; final_at is empty for what
+has not ended; times need a zone. Several files are taken together, and of several lines about one object
+the first making and the last end count. The night's files (resolved, declined, pending) can be
+given as they are, and what \"reconciled list --json\" prints. Bad lines are told with number and reason;
+the exit code is 65 when there were any.
+
+An end counts as missed when it is not seen within three days of the last one.
+
+Examples:
+  reconciled backtest                                    the policies, on a made-up day
+  reconciled backtest --all                              every policy in every made-up past
+  reconciled backtest history.csv --interval 30m --early 1m,5m
+  reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
+  reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
+    Backtest(BacktestArguments),
+    /// Carry out one operation of an account (Amazon Pay v2 or MWS).
+    #[command(after_help = "\
+What changes anything needs allow_writes = true on the account, and --yes; without them, what would be sent
+is printed and the code is 77. Each is written down before it is sent. The same reference (or, at v2, the
+same idempotencyKey or the same words) is never carried out twice: after a lost answer the command looks
+before anything is sent again. Code 65: the provider said no; 75: not carried out, try later; 76: nobody
+knows, see --list. Objects that it makes are watched at once.
+
+Examples:
+  reconciled call shop-de
+  reconciled call shop-de CaptureCharge --help-parameters
+  reconciled call shop-de GetCharge chargeId=P02-1234567-1234567-C123456 --json
+  reconciled call shop-de CaptureCharge chargeId=P02-1234567-1234567-C123456 captureAmount.amount=14.00 \\
+                  captureAmount.currencyCode=EUR --yes
+  reconciled call --list
+  reconciled call old-shop-us --end Refund/my-reference-1 --was not-done")]
+    Call(CallArguments),
     /// Make the running daemon re-read its configuration, and say what it thinks of it.
     #[command(after_help = "\
 A bad configuration changes nothing; every problem is printed.
@@ -203,9 +261,11 @@ pub enum BatchCommand {
     /// Check a file of operations and record it; the daemon sends it.
     #[command(after_help = "\
 The same rows are recorded only once, however often they are submitted; --label makes them another batch.
-Two operations on one order go into two files, which are sent one after the other.
+Two operations on one order go into two files, which are sent one after the other. A feed of Amazon Pay MWS
+is divided where the provider's advice ends (30,000 requests, 10 MB), and feeds leave 20 minutes apart.
 
 Examples:
+  reconciled batch submit shop-us --operation Refund refunds.jsonl
   reconciled batch submit shop-ae captures.csv --dry-run
   reconciled batch submit shop-ae renewals.jsonl --label 2026-03")]
     Submit(BatchSubmitArguments),
@@ -226,14 +286,28 @@ Examples:
 Example:
   reconciled batch export rcd-0123456789abcdef > results.csv")]
     Export(BatchReferenceArguments),
-    /// Say that a processing in doubt did not begin, so that it is sent again.
+    /// Cancel a batch that the provider has not begun with (Amazon Pay MWS).
     #[command(after_help = "\
-Only after you have seen in the provider's back office that the batch was NOT processed: if it was,
-releasing it processes it twice.
+A batch that was not sent yet never will be. One that was sent is cancelled by its own id, if the provider
+has not taken it in; `batch show` says what came of it.
 
 Example:
-  reconciled batch release rcd-0123456789abcdef")]
-    Release(BatchReferenceArguments),
+  reconciled batch cancel rcd-0123456789abcdef")]
+    Cancel(BatchReferenceArguments),
+    /// Say what became of a batch in doubt.
+    #[command(after_help = "\
+Amazon Payment Services: a processing in doubt did not begin, so that it is sent again.
+Amazon Pay MWS: the answer to a submission was lost and several feeds could be it (stage \"held\"): --adopt
+names the right one; --may-be-sent-again says that it is none of them.
+
+Only after you have looked at the provider: a batch that was carried out and is sent again is carried out
+twice.
+
+Examples:
+  reconciled batch release rcd-0123456789abcdef
+  reconciled batch release rcd-0123456789abcdef --adopt 50012345678
+  reconciled batch release rcd-0123456789abcdef --may-be-sent-again")]
+    Release(BatchReleaseArguments),
 }
 
 /// `alerts …`

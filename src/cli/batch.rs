@@ -1,4 +1,4 @@
-//! `reconciled batch submit|list|show|export|release`
+//! `reconciled batch submit|list|show|export|cancel|release`
 
 use std::io::Read;
 use std::path::Path;
@@ -6,23 +6,29 @@ use std::path::Path;
 use super::args::BatchCommand;
 use super::exit::{Ended, Exit, Failed};
 use super::list::text_cell;
-use super::options::{BatchListArguments, BatchReferenceArguments, BatchShowArguments, BatchSubmitArguments};
+use super::options_batch::{
+    BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
+    BatchSubmitArguments,
+};
 use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::control::batching::{
-    BatchAnswer, BatchLine, BatchRequest, BatchShown, BatchSubmission, unexpected,
+    BatchAnswer, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission, unexpected,
 };
 
 /// The longest input, in bytes: what travels to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
+/// Rows that `batch show` prints; the export has all.
+const MOST_ROWS_SHOWN: usize = 200;
 
-/// Submits, lists, shows, exports or releases batches.
+/// Submits, lists, shows, exports, cancels or releases batches.
 pub(super) async fn batch(command: BatchCommand, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
     match command {
         BatchCommand::Submit(options) => submit(options, reached, screen).await,
         BatchCommand::List(options) => list(options, reached, screen).await,
         BatchCommand::Show(options) => show(options, reached, screen).await,
         BatchCommand::Export(options) => export(options, reached, screen).await,
+        BatchCommand::Cancel(options) => cancel(options, reached, screen).await,
         BatchCommand::Release(options) => release(options, reached, screen).await,
     }
 }
@@ -32,6 +38,7 @@ async fn submit(options: BatchSubmitArguments, reached: &Reached, screen: &mut S
     let submission = BatchSubmission {
         account: options.account,
         content: content(&options.file)?,
+        operation: options.operation,
         label: options.label,
         dry_run: options.dry_run,
     };
@@ -149,7 +156,11 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
     screen.pair("next look", &line.next_at.map_or("none".to_owned(), |at| at.to_string()))?;
     screen.pair("provider's id", shown.batch_id.as_deref().unwrap_or("not known"))?;
     screen.pair("last code", line.last_code.as_deref().unwrap_or("none"))?;
-    screen.pair("sent", &format!("uploaded {} times, processed {} times", shown.uploads, shown.processes))?;
+    let sent = match &shown.file_md5 {
+        Some(_) => format!("submitted {} times", shown.uploads),
+        None => format!("uploaded {} times, processed {} times", shown.uploads, shown.processes),
+    };
+    screen.pair("sent", &sent)?;
     screen.pair(
         "rows",
         &format!(
@@ -160,17 +171,22 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
     if line.contradictions > 0 {
         screen.pair("contradictions", &line.contradictions.to_string())?;
     }
+    if let Some(needs) = &line.needs {
+        screen.toned(&format!("! {needs}; see: reconciled batch release --help"), Tone::Bad)?;
+    }
     if line.stage == "process-sent" {
         screen.note(
             "processing is in doubt; if the back office shows that it did not begin, release the batch",
         )?;
     }
     let mut table = Table::new(&["line>", "command", "reference", "amount>", "currency", "fate", "code"]);
-    for row in shown.row_list.iter().filter(|row| row.fate != "done") {
+    let is_told = |row: &&BatchRowShown| row.fate != "done" && (line.is_ended || row.fate != "waiting");
+    let told = shown.row_list.iter().filter(is_told);
+    for row in told.clone().take(MOST_ROWS_SHOWN) {
         let cells = vec![
             row.input_line.to_string(),
             row.command.clone(),
-            row.merchant_reference.clone(),
+            shown_reference(row),
             row.amount.clone().unwrap_or_default(),
             row.currency.clone().unwrap_or_default(),
             row.fate.clone(),
@@ -181,41 +197,59 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
     if !table.is_empty() {
         table.write(screen, true)?;
     }
+    let left = told.count().saturating_sub(MOST_ROWS_SHOWN);
+    if left > 0 {
+        screen.note(&format!("{left} more: reconciled batch export {}", line.reference))?;
+    }
     Ok(Exit::Ok)
+}
+
+/// The merchant's reference, else what the row is about.
+fn shown_reference(row: &BatchRowShown) -> String {
+    match (row.merchant_reference.as_str(), &row.about) {
+        ("", Some(about)) => about.clone(),
+        (reference, _) => reference.to_owned(),
+    }
 }
 
 async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
     let shown = shown(options.reference, reached).await?;
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let failed = |error: csv::Error| Failed::new(Exit::Software, error.to_string(), "");
-    writer
-        .write_record([
-            "line",
-            "input_line",
-            "command",
-            "merchant_reference",
-            "amount_minor",
-            "currency",
-            "fort_id",
-            "fate",
-            "code",
-        ])
-        .map_err(failed)?;
+    let is_feed = shown.file_md5.is_some();
+    writer.write_record(if is_feed { FEED_COLUMNS } else { FILE_COLUMNS }).map_err(failed)?;
     for row in &shown.row_list {
         let text = |value: &Option<String>| text_cell(value.as_deref().unwrap_or_default());
-        writer
-            .write_record([
-                row.line.to_string(),
-                row.input_line.to_string(),
+        let (line, input_line) = (row.line.to_string(), row.input_line.to_string());
+        let reference = text_cell(&row.merchant_reference);
+        let cells = if is_feed {
+            vec![
+                line,
+                input_line,
                 row.command.clone(),
-                text_cell(&row.merchant_reference),
+                text(&row.about),
+                reference,
+                text(&row.amount),
+                text(&row.currency),
+                text(&row.fort_id),
+                text(&row.state),
+                row.fate.clone(),
+                text(&row.code),
+            ]
+        } else {
+            vec![
+                line,
+                input_line,
+                row.command.clone(),
+                reference,
                 text(&row.amount),
                 text(&row.currency),
                 text(&row.fort_id),
                 row.fate.clone(),
                 text(&row.code),
-            ])
-            .map_err(failed)?;
+            ]
+        };
+        writer.write_record(cells).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| Failed::new(Exit::Software, error.to_string(), ""))?;
     screen.out.write_all(&bytes)?;
@@ -223,10 +257,62 @@ async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mu
     Ok(Exit::Ok)
 }
 
-async fn release(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let answer = reached.batch(BatchRequest::Release { reference: options.reference }).await?;
-    let BatchAnswer::Released(line) = answer else { return Err(unexpected().into()) };
+const FILE_COLUMNS: &[&str] = &[
+    "line",
+    "input_line",
+    "command",
+    "merchant_reference",
+    "amount_minor",
+    "currency",
+    "fort_id",
+    "fate",
+    "code",
+];
+
+const FEED_COLUMNS: &[&str] = &[
+    "seller_request_id",
+    "input_line",
+    "operation",
+    "about",
+    "reference_id",
+    "amount",
+    "currency",
+    "object",
+    "state",
+    "fate",
+    "code",
+];
+
+async fn cancel(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let answer = reached.batch(BatchRequest::Cancel { reference: options.reference }).await?;
+    let BatchAnswer::Cancelled(line) = answer else { return Err(unexpected().into()) };
     reached.say(Deed::Wrote, screen)?;
-    screen.line(&format!("{} is {} again and will be processed", line.reference, line.stage))?;
+    screen.line(&format!(
+        "{} is {}; whether it could be cancelled, `batch show` says",
+        line.reference, line.stage
+    ))?;
+    Ok(Exit::Ok)
+}
+
+async fn release(options: BatchReleaseArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let reference = options.reference;
+    let shown = shown(reference.clone(), reached).await?;
+    let is_feed = shown.file_md5.is_some();
+    if is_feed && options.adopt.is_none() && !options.may_be_sent_again {
+        return Err(Failed::new(
+            Exit::Usage,
+            format!("{reference} is a feed: say which one it is, or that it is none"),
+            "--adopt FEED_ID or --may-be-sent-again",
+        ));
+    }
+    let request = BatchRequest::Release { reference, adopt: options.adopt.clone() };
+    let BatchAnswer::Released(line) = reached.batch(request).await? else { return Err(unexpected().into()) };
+    reached.say(Deed::Wrote, screen)?;
+    let then = match (is_feed, options.adopt) {
+        (true, Some(_)) => "is followed",
+        (true, None) => "will be sent again",
+        (false, _) => "will be processed",
+    };
+    screen.line(&format!("{} is {} again and {then}", line.reference, line.stage))?;
     Ok(Exit::Ok)
 }

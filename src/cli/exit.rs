@@ -27,6 +27,8 @@ pub enum Exit {
     Disk,
     /// Try again later (EX_TEMPFAIL).
     TryLater,
+    /// Nobody knows whether the provider did it (EX_PROTOCOL).
+    InDoubt,
     /// Not allowed (EX_NOPERM).
     NotAllowed,
     /// The configuration is invalid (EX_CONFIG).
@@ -46,6 +48,7 @@ impl Exit {
             Exit::CannotCreate => 73,
             Exit::Disk => 74,
             Exit::TryLater => 75,
+            Exit::InDoubt => 76,
             Exit::NotAllowed => 77,
             Exit::Config => 78,
         }

@@ -136,7 +136,7 @@ pub(super) fn too_long() -> String {
     format!("the line is longer than {LINE_BYTES_MAX} bytes")
 }
 
-fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
+pub(super) fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
     let kept = &text[..text.len().min(4_096)];
     let text = String::from_utf8_lossy(kept).trim_end_matches(['\r', '\n']).to_owned();
     BadLine { line, reason, text }

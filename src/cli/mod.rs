@@ -5,8 +5,10 @@
 //! signatures.
 
 pub mod args;
+pub mod call_options;
 pub mod exit;
 pub mod options;
+pub mod options_batch;
 pub mod reach;
 pub mod screen;
 
@@ -14,12 +16,16 @@ pub mod intake;
 mod intake_csv;
 
 mod alerts;
+mod backtest;
+mod backtest_file;
 mod batch;
+mod call;
 mod check_config;
 mod completions;
 mod demo;
 mod enrol;
 mod explain;
+mod fetch_reports;
 mod forget;
 mod list;
 mod local;
@@ -83,6 +89,7 @@ fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) ->
     match command {
         Command::Completions(options) => completions::completions(&options, screen),
         Command::Man(options) => man::man(&options, screen),
+        Command::Backtest(options) => backtest::backtest(&options, config, screen),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -119,12 +126,17 @@ pub async fn operate(
         Command::Report(options) => report::report(&options, &reached, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,
         Command::Batch(command) => batch::batch(command, &reached, screen).await,
+        Command::Call(options) => call::call(options, &reached, screen).await,
+        Command::FetchReports(options) => {
+            fetch_reports::fetch_reports(options, &reached, clock, screen).await
+        }
         Command::Reload(_) => reload::reload(&reached, screen).await,
         Command::Run(_)
         | Command::Demo(_)
         | Command::Simulate(_)
         | Command::CheckConfig(_)
         | Command::Store(_)
+        | Command::Backtest(_)
         | Command::Completions(_)
         | Command::Man(_) => Err(Failed::new(Exit::Software, "this command needs no store", "")),
     };

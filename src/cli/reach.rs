@@ -12,7 +12,9 @@ use jiff::civil::Date;
 use super::exit::{Exit, Failed};
 use super::screen::Screen;
 use crate::control::batching::{BatchAnswer, BatchRequest};
+use crate::control::calling::{CallAnswer, CallRequest};
 use crate::control::client::{Client, ConnectError};
+use crate::control::fetching::{FetchAnswer, FetchRequest};
 use crate::control::messages::*;
 use crate::control::service::Answer;
 use crate::control::wanted::Wanted;
@@ -163,6 +165,22 @@ impl Reached {
         match self {
             Reached::Daemon(client) => client.batch(&request).await,
             Reached::Store { service, .. } => service.batch(request).await,
+        }
+    }
+
+    /// As [`Service::call`].
+    pub async fn call(&self, request: CallRequest) -> Answer<CallAnswer> {
+        match self {
+            Reached::Daemon(client) => client.call(&request).await,
+            Reached::Store { service, .. } => service.call(request).await,
+        }
+    }
+
+    /// As [`Service::provider_reports`].
+    pub async fn provider_reports(&self, request: FetchRequest) -> Answer<FetchAnswer> {
+        match self {
+            Reached::Daemon(client) => client.provider_reports(&request).await,
+            Reached::Store { service, .. } => service.provider_reports(request).await,
         }
     }
 

@@ -23,6 +23,7 @@ pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen:
         write_process(&status, screen)?;
         write_accounts(&status, screen)?;
         write_states(&status, screen)?;
+        write_batches(&status, screen)?;
         write_duties(&status, screen)?;
     }
     let is_refused =
@@ -107,7 +108,29 @@ fn write_accounts(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         ];
         table.row(cells, tone);
     }
-    table.write(screen, true)
+    table.write(screen, true)?;
+    status.health.accounts.iter().try_for_each(|account| write_service(account, status, screen))
+}
+
+/// How a provider says that it is, where it says anything but that all is well.
+fn write_service(account: &AccountHealth, status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    let Some(service) = &account.service else { return Ok(()) };
+    let (now, says) = (status.now, service.message.as_deref().unwrap_or_default());
+    let heard = format!(
+        "the provider of {} says {} since {}, heard {}",
+        account.name,
+        service.word,
+        moment(service.since, now),
+        moment(service.heard_at, now)
+    );
+    match (service.steers, says) {
+        (true, _) => {
+            let what = "objects are asked about less often, none is called overdue";
+            screen.toned(&format!("! {heard}: {what}. {says}"), Tone::Warning)
+        }
+        (false, "") => screen.line(&heard),
+        (false, says) => screen.line(&format!("{heard}: {says}")),
+    }
 }
 
 fn quota(account: &AccountHealth) -> String {
@@ -146,6 +169,28 @@ fn write_states(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         table.row(vec![kind, state, number.to_string()], Tone::Plain);
     }
     table.write(screen, true)
+}
+
+fn write_batches(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    if !status.batches.is_empty() {
+        screen.line("")?;
+        let mut table = Table::new(&["batches of", "under way>", "for a person>", "rows waiting>", "ended>"]);
+        for row in &status.batches {
+            let cells = vec![
+                row.account.to_string(),
+                row.under_way.to_string(),
+                row.waiting_for_a_person.to_string(),
+                row.rows_waiting.to_string(),
+                row.ended.to_string(),
+            ];
+            table.row(cells, if row.waiting_for_a_person > 0 { Tone::Bad } else { Tone::Plain });
+        }
+        table.write(screen, true)?;
+    }
+    for row in &status.tails {
+        screen.pair(&format!("{}/{} by batch", row.account, row.kind), &row.tail.words())?;
+    }
+    Ok(())
 }
 
 fn write_duties(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::lines::join;
 use super::poll::PollSection;
 use super::problem::Findings;
+use super::provider_reports::{self, ProviderReports};
 use super::section;
 use super::{AccountName, Kind, Policy, SecretLoader, apis};
 
@@ -20,6 +21,8 @@ pub struct AccountConfig {
     pub api: apis::Settings,
     /// How each of its kinds is watched.
     pub policies: BTreeMap<Kind, Policy>,
+    /// Which of the provider's own reports are fetched.
+    pub provider_reports: ProviderReports,
 }
 
 /// Hands an API its section, so that `apis` need not know how sections are read.
@@ -81,6 +84,7 @@ fn read_one(
             PollSection::default()
         }
     };
+    let reports = provider_reports::take(&mut table, path, findings);
     let api = text(&mut table, path, "api", &format!("one of {}", apis::NAMES.join(", ")), findings)?;
     let mut handing = Handing { table, path, findings };
     let Some(settings) = apis::settings(&api, &mut handing, path, loader) else {
@@ -105,9 +109,20 @@ fn read_one(
         let remedy = format!("one of {}", kinds.join(", "));
         findings.add(&format!("{path}.poll.kinds.{kind}"), "is not a kind of this API", remedy);
     }
+    if let Some(reports) = &reports {
+        provider_reports::check(reports, &settings, path, findings);
+    }
+    let provider_reports = reports.unwrap_or_default();
+    if own.is_by_batch() && settings.looks_by_batch().is_none() {
+        findings.add(
+            &join(path, "poll.batch"),
+            "is not for this account: only amazon-pay-mws with a known marketplace has batches that look",
+            "leave it out",
+        );
+    }
     let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
     let policies = kinds.iter().filter_map(policy).collect();
-    Some(AccountConfig { name: name?, api: settings, policies })
+    Some(AccountConfig { name: name?, api: settings, policies, provider_reports })
 }
 
 fn text(

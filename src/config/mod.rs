@@ -20,10 +20,12 @@ mod account;
 mod lines;
 mod poll;
 mod problem;
+mod provider_reports;
 mod section;
 
 pub use account::AccountConfig;
 pub use problem::Problem;
+pub use provider_reports::ProviderReports;
 
 use lines::Lines;
 use poll::PollSection;
@@ -69,11 +71,13 @@ pub struct StoreConfig {
     pub cache_mib: u64,
     /// The process refuses to start below this much free space, mebibytes.
     pub free_floor_mib: u64,
+    /// How long what was sent and received of a batch is kept after its end, days.
+    pub keep_batch_files_days: u32,
 }
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { folder: PathBuf::new(), cache_mib: 48, free_floor_mib: 64 }
+        StoreConfig { folder: PathBuf::new(), cache_mib: 48, free_floor_mib: 64, keep_batch_files_days: 90 }
     }
 }
 
@@ -317,6 +321,9 @@ fn with_folders(
     }
     if !(8..=4096).contains(&store.cache_mib) {
         findings.add("store.cache_mib", "is outside 8 to 4096", "48 is the default");
+    }
+    if !(1..=3650).contains(&store.keep_batch_files_days) {
+        findings.add("store.keep_batch_files_days", "is outside 1 to 3650", "90 is the default");
     }
     (store, control)
 }

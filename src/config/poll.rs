@@ -54,6 +54,15 @@ pub(super) struct Rhythm {
     backoff_longest: Option<Span>,
     failures_before_quarantine: Option<u32>,
     countdowns: Option<Vec<Span>>,
+    batch: Option<ByBatch>,
+}
+
+/// Whether what single questions cannot visit in time is visited by batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ByBatch {
+    Never,
+    Auto,
 }
 
 impl Rhythm {
@@ -80,6 +89,8 @@ impl Rhythm {
                 .failures_before_quarantine
                 .unwrap_or(policy.failures_before_quarantine),
             countdowns,
+            mutes_overdue: policy.mutes_overdue,
+            is_by_batch: self.batch.map_or(policy.is_by_batch, |batch| batch == ByBatch::Auto),
         }
     }
 
@@ -160,6 +171,12 @@ impl PollSection {
                 findings.add(&path, error.to_string(), "use a kind such as charge or refund");
             }
         }
+    }
+
+    /// Whether anything here asks for visits by batch.
+    pub(super) fn is_by_batch(&self) -> bool {
+        let all = std::iter::once(&self.rhythm).chain(self.kinds.values());
+        all.into_iter().any(|rhythm| rhythm.batch == Some(ByBatch::Auto))
     }
 
     /// The kinds that have a rhythm of their own here.

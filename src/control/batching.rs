@@ -2,12 +2,17 @@
 //!
 //! Owns: the messages. Must never know: how a batch is checked, sent or stored: the host does.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use super::service::{Answer, Service};
-use crate::payments::object::AccountName;
+use super::status::{BatchCounts, TailRow};
+use crate::payments::lifecycle::Phase;
+use crate::payments::object::{AccountName, Kind};
+use crate::store::Count;
 
 /// What is asked about batches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +31,16 @@ pub enum BatchRequest {
         /// Its reference.
         reference: String,
     },
-    /// A processing in doubt did not begin: it may be sent again.
+    /// Something in doubt did not happen and may be sent again, or happened as this feed.
     Release {
+        /// Its reference.
+        reference: String,
+        /// The provider's id of the feed that it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopt: Option<String>,
+    },
+    /// Do not carry it out, if that is still possible.
+    Cancel {
         /// Its reference.
         reference: String,
     },
@@ -41,6 +54,9 @@ pub struct BatchSubmission {
     pub account: AccountName,
     /// CSV with a header, or JSON Lines.
     pub content: String,
+    /// What all rows do, where the account's API has one operation a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// Makes the same rows another batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -61,6 +77,8 @@ pub enum BatchAnswer {
     Shown(BatchShown),
     /// How it stands now.
     Released(BatchLine),
+    /// How it stands now.
+    Cancelled(BatchLine),
 }
 
 /// What became of a submission.
@@ -96,11 +114,18 @@ pub struct BatchLine {
     pub account: AccountName,
     /// Its reference.
     pub reference: String,
-    /// Where it stands: `new`, `upload-sent`, `validating`, `validated`, `process-sent`, `processing`, or how it
-    /// ended: `finished`, `unanswered`, `invalid-rows`, ...
+    /// Where it stands: `new`, `upload-sent`, `validating`, `validated`, `process-sent`, `processing` (a file), `new`,
+    /// `sending`, `searching`, `held`, `following`, `collecting`, `checking` (a feed), or how it ended: `finished`,
+    /// `unanswered`, `invalid-rows`, `rejected`, `cancelled`, ...
     pub stage: String,
     /// Nothing more is sent for it.
     pub is_ended: bool,
+    /// Made by polling, not by a person.
+    #[serde(default)]
+    pub is_poll: bool,
+    /// What a person must decide, if it waits for that.
+    #[serde(default)]
+    pub needs: Option<String>,
     /// When it was submitted.
     pub submitted_at: Timestamp,
     /// When it is looked at next; none once it has ended or while it waits for others.
@@ -131,8 +156,12 @@ pub struct BatchShown {
     pub line: BatchLine,
     /// The provider's own id, once it is known.
     pub batch_id: Option<String>,
-    /// The SHA-256 of the file, hexadecimal.
-    pub file_sha256: String,
+    /// The SHA-256 of the file, hexadecimal; none of a feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sha256: Option<String>,
+    /// The MD5 of the document, as the provider is told it; none of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_md5: Option<String>,
     /// How often it was uploaded, or may have been.
     pub uploads: u32,
     /// How often it was processed, or may have been.
@@ -144,20 +173,26 @@ pub struct BatchShown {
 /// One row of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRowShown {
-    /// Its line in the file; the header is line 1.
+    /// Its line in the file, where the header is line 1; or its `SellerRequestId` in a feed.
     pub line: u64,
     /// Its line in what was submitted.
     pub input_line: u64,
     /// What it does: `PURCHASE`, `CAPTURE`, ...
     pub command: String,
-    /// The order.
+    /// The provider's id of what it is about (a feed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The order (a file), or the reference id of the capture or refund (a feed).
     pub merchant_reference: String,
-    /// In the currency's smallest unit.
+    /// In the currency's smallest unit (a file), or decimal (a feed).
     pub amount: Option<String>,
     /// ISO 4217.
     pub currency: Option<String>,
-    /// The provider's id of the order.
+    /// The provider's id of the order (a file), or of the object that came of it (a feed).
     pub fort_id: Option<String>,
+    /// The state of that object in the answer (a feed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// `waiting`, `done`, `declined`, `open` or `unknown`.
     pub fate: String,
     /// The code that said so.
@@ -168,6 +203,45 @@ impl Service {
     /// Answers what is asked about batches.
     pub async fn batch(&self, request: BatchRequest) -> Answer<BatchAnswer> {
         self.host.batch(request).await
+    }
+}
+
+impl Service {
+    /// How the batches stand, by account.
+    pub(super) async fn batch_counts(&self) -> Answer<Vec<BatchCounts>> {
+        let listed = self.host.batch(BatchRequest::List { account: None }).await?;
+        let BatchAnswer::Listed(lines) = listed else { return Err(unexpected()) };
+        let mut counts: BTreeMap<AccountName, BatchCounts> = BTreeMap::new();
+        for line in lines {
+            let count = counts.entry(line.account.clone()).or_insert_with(|| BatchCounts {
+                account: line.account.clone(),
+                under_way: 0,
+                waiting_for_a_person: 0,
+                rows_waiting: 0,
+                ended: 0,
+            });
+            if line.is_ended {
+                count.ended += 1;
+            } else {
+                count.under_way += 1;
+                count.waiting_for_a_person += u64::from(line.needs.is_some());
+                count.rows_waiting += line.waiting;
+            }
+        }
+        Ok(counts.into_values().collect())
+    }
+
+    /// How kinds are visited by batch, as many of them as move now.
+    pub(super) fn tails(&self, counts: &[Count]) -> Vec<TailRow> {
+        let mut moving: BTreeMap<(AccountName, Kind), u64> = BTreeMap::new();
+        for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
+            *moving.entry((count.account.clone(), count.kind.clone())).or_default() += count.number;
+        }
+        let row = |((account, kind), number): ((AccountName, Kind), u64)| {
+            let tail = self.host.tail(&account, &kind, number)?;
+            Some(TailRow { account, kind, tail })
+        };
+        moving.into_iter().filter_map(row).collect()
     }
 }
 

@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::calling::{CallAnswer, CallRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::routes::JSON_LINES;
@@ -142,6 +144,16 @@ impl Client {
     /// As [`super::Service::batch`].
     pub async fn batch(&self, request: &BatchRequest) -> Answer<BatchAnswer> {
         self.post("/v1/batches", request).await
+    }
+
+    /// As [`super::Service::call`].
+    pub async fn call(&self, request: &CallRequest) -> Answer<CallAnswer> {
+        self.post("/v1/calls", request).await
+    }
+
+    /// As [`super::Service::provider_reports`].
+    pub async fn provider_reports(&self, request: &FetchRequest) -> Answer<FetchAnswer> {
+        self.post("/v1/provider-reports", request).await
     }
 
     /// As [`super::Service::status`].

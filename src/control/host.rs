@@ -9,12 +9,15 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::calling::{CallAnswer, CallRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::messages::{Health, Reloaded, ReportMade, Tested};
 use super::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
 use crate::payments::schedule::Policy;
+use crate::payments::tail::Tail;
 
 /// Something that is ready later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -44,6 +47,10 @@ pub trait Host: Send + Sync {
     fn policy(&self, object: &ObjectRef) -> Option<Policy>;
     /// The quota that one look at this kind uses; none when account or kind is not configured.
     fn rate(&self, account: &AccountName, kind: &Kind) -> Option<Rate>;
+    /// How the moving objects of a kind are visited, where it is visited by batch.
+    fn tail(&self, _account: &AccountName, _kind: &Kind, _moving: u64) -> Option<Tail> {
+        None
+    }
     /// Where a person can look at the account's transactions; never a secret.
     fn look(&self, account: &AccountName) -> Option<String>;
     /// Makes the report of a finished business day, or finds it made.
@@ -54,6 +61,10 @@ pub trait Host: Send + Sync {
     fn test_alerts(&self, target: Option<String>) -> Later<'_, Result<Vec<Tested>, String>>;
     /// Answers what is asked about batches.
     fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>>;
+    /// Answers what is asked about single operations.
+    fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>>;
+    /// Answers what is asked about provider reports.
+    fn provider_reports(&self, request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>>;
     /// Re-reads the configuration.
     fn reload(&self) -> Later<'_, Reloaded>;
     /// How the process, its accounts, targets and schedules are.

@@ -5,6 +5,8 @@
 //! providers, who the host is.
 
 pub mod batching;
+pub mod calling;
+pub mod fetching;
 pub mod messages;
 pub mod problem;
 pub mod wanted;

@@ -21,6 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::batching::BatchRequest;
+use super::calling::CallRequest;
+use super::fetching::FetchRequest;
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::service::Service;
@@ -79,6 +81,8 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
         .route("/v1/explain/{account}/{kind}/{id}", get(explain))
         .route("/v1/poll", post(poll))
         .route("/v1/batches", post(batch))
+        .route("/v1/calls", post(call))
+        .route("/v1/provider-reports", post(provider_reports))
         .route("/v1/status", get(status))
         .route("/v1/alerts", get(alerts))
         .route("/v1/alerts:redeliver", post(redeliver))
@@ -296,6 +300,16 @@ async fn poll(State(desk): State<Desk>, request: Request) -> Answered {
 async fn batch(State(desk): State<Desk>, request: Request) -> Answered {
     let request: BatchRequest = message(&body_of(request, &desk, SUBMISSION_BYTES_MAX).await?)?;
     json(&within(&desk, desk.patience.slow_answer, desk.service.batch(request)).await?)
+}
+
+async fn call(State(desk): State<Desk>, request: Request) -> Answered {
+    let request: CallRequest = message(&body_of(request, &desk, BODY_BYTES_MAX).await?)?;
+    json(&within(&desk, desk.patience.slow_answer, desk.service.call(request)).await?)
+}
+
+async fn provider_reports(State(desk): State<Desk>, request: Request) -> Answered {
+    let request: FetchRequest = message(&body_of(request, &desk, BODY_BYTES_MAX).await?)?;
+    json(&within(&desk, desk.patience.slow_answer, desk.service.provider_reports(request)).await?)
 }
 
 async fn status(State(desk): State<Desk>) -> Answered {

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use super::calling::{CallAnswer, CallRequest};
 use super::explain::{Ground, explain};
 use super::host::Host;
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::wanted::Wanted;
 use crate::clock::SharedClock;
+use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record};
 use crate::store::{AlertFilter, Enrolled, Filter, Store, StoreError};
@@ -179,7 +181,19 @@ impl Service {
             look: look.as_deref(),
             now: self.clock.now(),
         };
-        Ok(explain(&record, &ground))
+        let mut told = explain(&record, &ground);
+        if record.phase() == Phase::Moving && policy.as_ref().is_some_and(|policy| policy.is_by_batch) {
+            let counts = self.store.counts().await.map_err(storage)?;
+            let row = self
+                .tails(&counts)
+                .into_iter()
+                .find(|row| row.account == record.object.account && row.kind == record.object.kind);
+            if let Some(row) = row.filter(|row| row.tail.by_batch > 0) {
+                told.next_look =
+                    format!("{} It may also be visited by batch: {}.", told.next_look, row.tail.words());
+            }
+        }
+        Ok(told)
     }
 
     /// Stops watching an object. Its history stays. Repeatable.
@@ -205,9 +219,9 @@ impl Service {
         }
     }
 
-    /// Compares the store with itself and reads its whole journal. What wants to write waits meanwhile.
+    /// Compares the store with itself and reads its whole journal, while work goes on.
     pub async fn self_check(&self, actor: &str) -> Answer<CheckReport> {
-        tracing::info!(actor, "asked for a self-check of the store; writing waits meanwhile");
+        tracing::info!(actor, "asked for a self-check of the store");
         let report = self.store.check().await.map_err(storage)?;
         for problem in &report.problems {
             tracing::error!(problem, "the store's self-check found a problem");
@@ -233,7 +247,14 @@ impl Service {
     /// Everything at a glance.
     pub async fn status(&self) -> Answer<Status> {
         let now = self.clock.now();
-        let health = self.host.health();
+        let mut health = self.host.health();
+        if let CallAnswer::Listed(in_doubt) =
+            self.host.call(CallRequest::List { account: None, all: false }).await?
+            && !in_doubt.is_empty()
+        {
+            let complaint = format!("{} calls are in doubt; see: reconciled call --list", in_doubt.len());
+            health.complaints.push(complaint);
+        }
         let counts = self.store.counts().await.map_err(storage)?;
         let oldest = self.store.oldest_moving().await.map_err(storage)?;
         let mut outbox = Vec::new();
@@ -243,8 +264,12 @@ impl Service {
             let pending = u64::try_from(owed.len()).unwrap_or(u64::MAX);
             outbox.push(OutboxRow { target: target.clone(), pending, next_at });
         }
+        let tails = self.tails(&counts);
+        let batches = self.batch_counts().await?;
         Ok(Status {
             now,
+            batches,
+            tails,
             open: counts.iter().filter(|count| !count.finished).map(|count| count.number).sum(),
             objects: counts.iter().map(|count| count.number).sum(),
             counts,

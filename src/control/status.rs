@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::messages::Reloaded;
-use crate::payments::object::{AccountName, ObjectRef};
+use crate::payments::object::{AccountName, Kind, ObjectRef};
+use crate::payments::tail::Tail;
 use crate::store::{Count, Stats};
 
 /// Everything at a glance.
@@ -28,6 +29,39 @@ pub struct Status {
     pub outbox: Vec<OutboxRow>,
     /// The store.
     pub store: Stats,
+    /// Batches, by account.
+    #[serde(default)]
+    pub batches: Vec<BatchCounts>,
+    /// Kinds that are visited by batch where single questions do not suffice.
+    #[serde(default)]
+    pub tails: Vec<TailRow>,
+}
+
+/// The batches of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchCounts {
+    /// Whose.
+    pub account: AccountName,
+    /// Under way; those of polling among them.
+    pub under_way: u64,
+    /// Of these, waiting for a person.
+    pub waiting_for_a_person: u64,
+    /// Their rows that have not come back.
+    pub rows_waiting: u64,
+    /// Ended.
+    pub ended: u64,
+}
+
+/// How a kind is visited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TailRow {
+    /// Whose.
+    pub account: AccountName,
+    /// What.
+    pub kind: Kind,
+    /// The plan and what it saves.
+    #[serde(flatten)]
+    pub tail: Tail,
 }
 
 /// What only the running daemon, or the configuration, knows.
@@ -72,6 +106,24 @@ pub struct AccountHealth {
     pub state: AccountState,
     /// What is left of its quota.
     pub quotas: Vec<QuotaHealth>,
+    /// How its provider says that it is; none where it is not asked, or has not answered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceHealth>,
+}
+
+/// How a provider says that it is. It says nothing about money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceHealth {
+    /// Its own word: `GREEN`, `GREEN_I`, `YELLOW`, `RED`.
+    pub word: String,
+    /// Since when it is this one.
+    pub since: Timestamp,
+    /// When it was last heard.
+    pub heard_at: Timestamp,
+    /// Its message.
+    pub message: Option<String>,
+    /// Because of it, objects are asked about less often and none is called overdue.
+    pub steers: bool,
 }
 
 /// How an account fares.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
+use super::calling::{CallAnswer, CallRequest};
+use super::fetching::{FetchAnswer, FetchRequest};
 use super::host::{Host, Later, Rate};
 use super::messages::*;
 use super::problem::{Cause, Problem};
@@ -240,11 +242,24 @@ impl Host for TestHost {
         })
     }
 
+    fn provider_reports(&self, _request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>> {
+        Box::pin(async { Err(Problem::new(Cause::Unprocessable, "no account has provider reports", "")) })
+    }
+
     fn batch(&self, request: BatchRequest) -> Later<'_, Result<BatchAnswer, Problem>> {
         Box::pin(async move {
             match request {
                 BatchRequest::List { .. } => Ok(BatchAnswer::Listed(Vec::new())),
                 _ => Err(Problem::new(Cause::NotFound, "there is no batch", "")),
+            }
+        })
+    }
+
+    fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>> {
+        Box::pin(async move {
+            match request {
+                CallRequest::List { .. } => Ok(CallAnswer::Listed(Vec::new())),
+                _ => Err(Problem::new(Cause::NotFound, "there is no call", "")),
             }
         })
     }
@@ -266,6 +281,7 @@ impl Host for TestHost {
             complaints: self.reload_problems.clone(),
             last_round_at: Some(since),
             accounts: vec![AccountHealth {
+                service: None,
                 name: "shop".parse().unwrap(),
                 api: "amazon-pay-v2".to_owned(),
                 region: "eu".to_owned(),

@@ -31,6 +31,7 @@ pub(super) async fn keep(beat: Arc<Notify>, clock: SharedClock, stop: Cancellati
         let patience =
             if scheduler.is_some() && !was_silent { LONGEST_SILENCE } else { Duration::from_secs(60) };
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = poke.notified() => was_silent = false,
             () = clock.sleep(patience) => {

@@ -7,15 +7,19 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
 use crate::control::batching::{BatchAnswer, BatchRequest};
+use crate::control::calling::{CallAnswer, CallRequest};
+use crate::control::fetching::{FetchAnswer, FetchRequest};
 use crate::control::host::{Host, Later, Rate};
 use crate::control::messages::{
-    AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, Tested,
+    AccountHealth, AccountState, Health, QuotaHealth, Reloaded, ReportMade, ScheduleHealth, ServiceHealth,
+    Tested,
 };
 use crate::control::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
 use crate::payments::schedule::{Policy, later};
+use crate::payments::tail::Tail;
 use crate::reconcile::{Account, Tally};
 
 use super::Daemon;
@@ -104,6 +108,15 @@ impl Host for DaemonHost {
         Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per })
     }
 
+    fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
+        let rooms = self.rooms();
+        let sender = rooms.senders.iter().find(|sender| sender.name == *account)?;
+        let rule = sender.tails.iter().find(|rule| rule.kind == *kind)?;
+        let quota = self.daemon.foundation.pace.quota(account, rule.operation)?;
+        let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
+        Some(Tail::plan(moving, rule.interval, quota.per, most))
+    }
+
     fn look(&self, account: &AccountName) -> Option<String> {
         Some(find(&self.rooms(), account)?.api.look().to_owned())
     }
@@ -140,6 +153,14 @@ impl Host for DaemonHost {
         Box::pin(super::batching::answer(&self.daemon, request))
     }
 
+    fn call(&self, request: CallRequest) -> Later<'_, Result<CallAnswer, Problem>> {
+        Box::pin(super::calling::answer(&self.daemon, request))
+    }
+
+    fn provider_reports(&self, request: FetchRequest) -> Later<'_, Result<FetchAnswer, Problem>> {
+        Box::pin(super::fetching::answer(&self.daemon, request))
+    }
+
     fn reload(&self) -> Later<'_, Reloaded> {
         Box::pin(async move {
             if self.daemon.is_daemon {
@@ -170,6 +191,7 @@ impl Host for DaemonHost {
                     api: configured.api.name().to_owned(),
                     region: configured.api.region().to_owned(),
                     environment: if account.is_sandbox { "sandbox" } else { "live" }.to_owned(),
+                    service: service(daemon, account, now),
                     state: account_state(daemon.is_daemon, tally, &quotas),
                     quotas,
                 }
@@ -185,7 +207,7 @@ impl Host for DaemonHost {
             last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
             accounts,
             targets: rooms.deliverer.targets().into_iter().map(str::to_owned).collect(),
-            schedules: vec![nightly(daemon, &rooms, now)],
+            schedules: schedules(daemon, &rooms, now),
             last_reload: daemon.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -216,6 +238,18 @@ fn quotas(daemon: &Daemon, account: &Account, now: Timestamp) -> Vec<QuotaHealth
             })
         })
         .collect()
+}
+
+fn service(daemon: &Daemon, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
+    let known = daemon.reconcile.service(&account.name)?;
+    let said = known.said.as_ref()?;
+    Some(ServiceHealth {
+        word: said.word.clone(),
+        since: known.since?,
+        heard_at: known.heard_at?,
+        message: said.message.clone(),
+        steers: known.health(now).mutes_staleness(),
+    })
 }
 
 fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth]) -> AccountState {
@@ -252,6 +286,23 @@ fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
         ));
     }
     found
+}
+
+fn schedules(daemon: &Daemon, rooms: &Rooms, now: Timestamp) -> Vec<ScheduleHealth> {
+    let statuses = daemon.board.statuses();
+    let status = statuses.get("provider-reports");
+    let fetched = rooms.reporters.iter().filter_map(|reporter| {
+        let timetable = reporter.timetable.as_ref()?;
+        Some(ScheduleHealth {
+            name: format!("provider reports of {}", reporter.account.name),
+            cron: timetable.expression().to_owned(),
+            zone: rooms.config.reports.zone_name.clone(),
+            last_at: status.and_then(|status| status.last_at),
+            last_result: status.map(|status| status.last_outcome.clone()),
+            next_at: timetable.after(now),
+        })
+    });
+    std::iter::once(nightly(daemon, rooms, now)).chain(fetched).collect()
 }
 
 fn nightly(daemon: &Daemon, rooms: &Rooms, now: Timestamp) -> ScheduleHealth {

@@ -58,6 +58,7 @@ pub(super) async fn keep_alive(board: Arc<Board>, clock: SharedClock, stop: Canc
         }
         was_stalled = !stalled.is_empty();
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = clock.sleep(limit / 3) => {}
         }

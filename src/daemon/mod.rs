@@ -4,6 +4,7 @@
 //! know: how any room does its work.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,15 +17,20 @@ use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
 use crate::apis::transport::{HttpTransport, Transport};
 use crate::batches::Batches;
+use crate::calls::Calls;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
+use crate::reports::{NoProbe, Probe};
+use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm, Work, keep};
 
 mod batching;
+mod calling;
+mod fetching;
 mod heartbeat;
 mod host;
 mod manager;
@@ -88,8 +94,12 @@ pub enum StartError {
 /// The command that is the daemon itself.
 const RUN: &str = "run";
 
-fn machine_disk() -> Arc<dyn Disk> {
-    Arc::new(MachineDisk)
+/// The folder of batch files, beside the store's own.
+pub(crate) const BATCHES: &str = "batches";
+
+/// The machine's own disk, for the journal and for the reports.
+fn machine_disk() -> (Arc<dyn Disk>, Arc<dyn Probe>) {
+    (Arc::new(MachineDisk), Arc::new(NoProbe))
 }
 
 /// The loops of one configuration.
@@ -115,6 +125,9 @@ pub struct Daemon {
     surroundings: Surroundings,
     config_path: PathBuf,
     is_daemon: bool,
+    was_clean_stop: bool,
+    /// The budgets stand as the last clean stop left them.
+    is_restored: AtomicBool,
     since: Timestamp,
     last_reload: Mutex<Option<Reloaded>>,
 }
@@ -125,8 +138,7 @@ impl Daemon {
     /// # Errors
     /// When the store cannot be opened (who has it is in the error) or the configuration cannot be used.
     pub async fn open(config: Config, outside: Outside, command: &str) -> Result<Arc<Daemon>, StartError> {
-        let (daemon, _) = Daemon::build(config, outside, command, machine_disk()).await?;
-        Ok(daemon)
+        Daemon::build(config, outside, command, machine_disk()).await
     }
 
     /// Starts everything; returns when all loops run.
@@ -138,12 +150,14 @@ impl Daemon {
         for account in config.unheard() {
             tracing::warn!(%account, "no alert target hears of declines of this account");
         }
-        let daemon = Daemon::start_rooms(config, outside, machine_disk()).await?;
+        let (disk, probe) = machine_disk();
+        let daemon = Daemon::start_rooms(config, outside, disk, probe).await?;
         daemon.start_base(server::Options::at(socket)).await?;
         Ok(daemon)
     }
 
-    /// Starts the loops that poll, deliver and report, with the journal on `disk`: everything but the control
+    /// Starts the loops that poll, deliver and report, with the journal on `disk` and the report
+    /// files written as `probe` allows: everything but the control
     /// socket, the heartbeat and the status line. For simulations, where nobody asks and months must be cheap.
     ///
     /// # Errors
@@ -152,10 +166,11 @@ impl Daemon {
         config: Config,
         outside: Outside,
         disk: Arc<dyn Disk>,
+        probe: Arc<dyn Probe>,
     ) -> Result<Arc<Daemon>, StartError> {
-        let (daemon, was_clean_stop) = Daemon::build(config, outside, RUN, disk).await?;
+        let daemon = Daemon::build(config, outside, RUN, (disk, probe)).await?;
         let rooms = daemon.rooms();
-        rooms::restore_levels(&daemon.foundation, &rooms.accounts, was_clean_stop).await?;
+        rooms::restore_once(&daemon, &rooms).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
             tracing::warn!("{orphan}");
         }
@@ -167,8 +182,8 @@ impl Daemon {
         config: Config,
         outside: Outside,
         command: &str,
-        disk: Arc<dyn Disk>,
-    ) -> Result<(Arc<Daemon>, bool), StartError> {
+        (disk, probe): (Arc<dyn Disk>, Arc<dyn Probe>),
+    ) -> Result<Arc<Daemon>, StartError> {
         let clock = outside.clock;
         let since = clock.now();
         let options = store::Options {
@@ -176,6 +191,7 @@ impl Daemon {
             cache_bytes: config.store.cache_mib * 1024 * 1024,
             free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
             command: command.to_owned(),
+            beside: vec![BATCHES.to_owned()],
             disk,
             ..store::Options::default()
         };
@@ -184,15 +200,20 @@ impl Daemon {
             tracing::warn!("{line}");
         }
         let pace = Arc::new(Pace::new(clock.clone()));
-        let folder = config.store.folder.join("batches");
+        let folder = config.store.folder.join(BATCHES);
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
+        let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
+        let settlements = Settlements::new(store.clone(), clock.clone(), Arc::clone(&pace));
         let foundation = Foundation {
+            settlements: Arc::new(settlements),
             pace,
             batches: Arc::new(batches),
+            calls: Arc::new(calls),
             clock: clock.clone(),
             store: store.clone(),
             transport: outside.transport,
             post: outside.post,
+            probe,
         };
         let config_path = config.path.clone();
         let most_in_flight = config.polling.most_in_flight;
@@ -225,11 +246,13 @@ impl Daemon {
             surroundings: outside.surroundings,
             config_path,
             is_daemon: command == RUN,
+            was_clean_stop: opening.was_clean_stop,
+            is_restored: AtomicBool::new(false),
             since,
             last_reload: Mutex::new(None),
             foundation,
         };
-        Ok((Arc::new(daemon), opening.was_clean_stop))
+        Ok(Arc::new(daemon))
     }
 
     /// Answers what an operator may ask; used by the socket, and directly by a command without a daemon.
@@ -271,6 +294,15 @@ impl Daemon {
                 }
             });
         }
+        for account in &rooms.accounts {
+            let following = Arc::clone(&self.reconcile).follow_service(Arc::clone(account), stop.clone());
+            let fatal = self.fatal.clone();
+            tasks.spawn(async move {
+                if let Err(error) = following.await {
+                    let _ = fatal.send(error);
+                }
+            });
+        }
         let clock = &self.foundation.clock;
         let delivering = work::Delivering { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
         let nightly = work::Nightly {
@@ -289,16 +321,30 @@ impl Daemon {
             &stop,
         );
         if !rooms.senders.is_empty() {
-            let batching = work::Batching {
-                batches: Arc::clone(&self.foundation.batches),
-                accounts: rooms.senders.clone(),
-                routes: Arc::clone(&self.routes),
-                clock: clock.clone(),
-            };
+            let batching = work::Batching::new(
+                Arc::clone(&self.foundation.batches),
+                rooms.senders.clone(),
+                batching::hands(&self.routes, &self.reconcile, rooms),
+                clock.clone(),
+                rooms.config.store.keep_batch_files_days,
+            );
             let wake = self.foundation.batches.wake();
             // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
             self.keep(&mut tasks, rhythm, Arc::new(batching), &stop);
+        }
+        if !rooms.callers.is_empty() {
+            let settling = calling::Settling {
+                calls: Arc::clone(&self.foundation.calls),
+                accounts: rooms.callers.clone(),
+                routes: Arc::clone(&self.routes),
+            };
+            let rhythm = Rhythm { name: "calls", period: minute * 5, wake: Arc::new(Notify::new()) };
+            self.keep(&mut tasks, rhythm, Arc::new(settling), &stop);
+        }
+
+        if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
+            self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
         }
         let heart = Arc::clone(&self.heart);
         self.keep(
@@ -327,6 +373,9 @@ impl Daemon {
         let rhythm =
             Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
+        let tidying = work::Tidying { store: self.foundation.store.clone(), clock: clock.clone() };
+        let rhythm = Rhythm { name: "store", period: work::TIDY_PERIOD, wake: Arc::new(Notify::new()) };
+        self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);
         base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
         Ok(())
     }
@@ -343,6 +392,7 @@ impl Daemon {
         loops.stop.cancel();
         let mut tasks = std::mem::take(&mut loops.tasks);
         tokio::select! {
+            biased;
             () = async { while tasks.join_next().await.is_some() {} } => {}
             () = self.foundation.clock.sleep(within) => {
                 tracing::warn!("polls under way took too long to finish; their objects are asked about again after the start");
@@ -350,7 +400,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "batches", "reports"] {
+        for name in ["alerts", "batches", "calls", "provider-reports", "reports"] {
             self.board.remove(name);
         }
     }
@@ -391,6 +441,9 @@ impl Daemon {
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         self.stop_loops(within).await;
         rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
+        rooms::greet_reporters(&self.foundation, &rooms.reporters)
+            .await
+            .map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         self.start_loops(&rooms).await;
         remarks.extend(
@@ -409,6 +462,7 @@ impl Daemon {
         let within = Duration::from_secs(self.rooms().config.polling.stop_within_s);
         self.stop_loops(within).await;
         self.stop.cancel();
+        self.foundation.store.leave_off();
         let mut base = std::mem::take(&mut *self.base.lock().await);
         while base.join_next().await.is_some() {}
         if self.is_daemon {

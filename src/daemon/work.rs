@@ -44,16 +44,57 @@ impl Work for Delivering {
 
 /// Takes every batch its next step, all accounts side by side.
 pub(super) struct Batching {
-    pub(super) batches: Arc<Batches>,
-    pub(super) accounts: Vec<Arc<batches::Account>>,
-    pub(super) routes: batches::Routes,
-    pub(super) clock: SharedClock,
+    batches: Arc<Batches>,
+    accounts: Vec<Arc<batches::Account>>,
+    hands: batches::Hands,
+    clock: SharedClock,
+    keep_files_for: SignedDuration,
+    /// When old files are looked for next.
+    prune_at: Mutex<Option<Timestamp>>,
+}
+
+/// Between two looks for files of batches that need not be kept any more.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(6);
+
+impl Batching {
+    pub(super) fn new(
+        batches: Arc<Batches>,
+        accounts: Vec<Arc<batches::Account>>,
+        hands: batches::Hands,
+        clock: SharedClock,
+        keep_files_days: u32,
+    ) -> Batching {
+        let keep_files_for = SignedDuration::from_hours(24 * i64::from(keep_files_days));
+        Batching { batches, accounts, hands, clock, keep_files_for, prune_at: Mutex::new(None) }
+    }
+
+    /// Now and then removes the files of batches that ended long ago.
+    async fn prune(&self) -> Result<(), String> {
+        let now = self.clock.now();
+        let is_due = {
+            let mut next = self.prune_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = next.is_none_or(|next| next <= now);
+            if is_due {
+                *next = now.checked_add(PRUNE_EVERY).ok();
+            }
+            is_due
+        };
+        let Ok(before) = now.checked_sub(self.keep_files_for) else { return Ok(()) };
+        if is_due {
+            let pruned = self.batches.prune(before).await.map_err(|error| error.to_string())?;
+            if pruned > 0 {
+                tracing::info!(pruned, "files of old batches removed; their rows stay");
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Work for Batching {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
-            let rounds = self.accounts.iter().map(|account| self.batches.round(account, &self.routes));
+            self.prune().await?;
+            let rounds = self.accounts.iter().map(|account| self.batches.round(account, &self.hands));
             let rounds = futures_util::future::join_all(rounds).await;
             let (mut sent, mut ended, mut next_at, mut faults) = (0, 0, None::<Timestamp>, Vec::new());
             for (account, round) in self.accounts.iter().zip(rounds) {
@@ -61,7 +102,7 @@ impl Work for Batching {
                     Ok(round) => {
                         (sent, ended) = (sent + round.sent, ended + round.ended);
                         next_at = [next_at, round.next_at].into_iter().flatten().min();
-                        faults.extend(round.blocked.map(|why| format!("{}: {why}", account.name)));
+                        faults.extend(round.blocked.iter().map(|why| format!("{}: {why}", account.name)));
                     }
                     Err(error) => faults.push(format!("{}: {error}", account.name)),
                 }
@@ -194,6 +235,31 @@ impl Work for Pulse {
             let line = line(&self.store, &self.reconcile, self.clock.now()).await?;
             manager::status(&line);
             Ok(Done { summary: line, again_in: None })
+        })
+    }
+}
+
+/// How often the store's folder is looked at; making a large index small takes minutes.
+pub(super) const TIDY_PERIOD: Duration = Duration::from_secs(600);
+
+/// Keeps the store's folder small.
+pub(super) struct Tidying {
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Tidying {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let summary = match self.store.tidy(self.clock.now()).await.map_err(|error| error.to_string())? {
+                None => "small enough".to_owned(),
+                Some(done) => {
+                    let (before, after) = (done.bytes_before, done.bytes_after);
+                    tracing::info!(rows = done.rows, before, after, "the store's index was made small");
+                    format!("index made small, from {before} to {after} bytes")
+                }
+            };
+            Ok(Done { summary, again_in: None })
         })
     }
 }

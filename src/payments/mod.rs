@@ -7,6 +7,7 @@ pub mod alert;
 pub mod decide;
 mod notice;
 pub mod schedule;
+pub mod tail;
 mod trouble;
 
 pub use notice::age;
@@ -16,3 +17,4 @@ pub mod object;
 pub mod observation;
 pub mod planted;
 pub mod record;
+pub mod service;

@@ -36,11 +36,13 @@ pub enum Bug {
     SettledBeforeSending,
     /// "Not found" is taken for an end.
     GoneTakenForEnd,
+    /// A report is published before the disk has its files.
+    ReportNotSynced,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 14] = [
+    pub const ALL: [Bug; 15] = [
         Bug::AlertAfterCommit,
         Bug::DueIndexNotUpdated,
         Bug::BudgetFullAfterCrash,
@@ -55,6 +57,7 @@ impl Bug {
         Bug::RetryAfterIgnored,
         Bug::SettledBeforeSending,
         Bug::GoneTakenForEnd,
+        Bug::ReportNotSynced,
     ];
 }
 

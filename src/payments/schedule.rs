@@ -39,6 +39,10 @@ pub struct Policy {
     pub failures_before_quarantine: u32,
     /// How long before a guarantee or an expiry ends a countdown alert is given; longest first.
     pub countdowns: Vec<Duration>,
+    /// Nothing is called overdue: the provider says itself that it is in trouble.
+    pub mutes_overdue: bool,
+    /// What single questions cannot visit within `interval` is visited by batch, where the API has such batches.
+    pub is_by_batch: bool,
 }
 
 impl Default for Policy {
@@ -56,6 +60,8 @@ impl Default for Policy {
             backoff_longest: Duration::from_secs(HOUR),
             failures_before_quarantine: 5,
             countdowns: vec![Duration::from_secs(48 * HOUR), Duration::from_secs(24 * HOUR)],
+            mutes_overdue: false,
+            is_by_batch: false,
         }
     }
 }
@@ -113,6 +119,9 @@ pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) 
                 }
             }
         }
+    }
+    if policy.mutes_overdue {
+        found.retain(|milestone| milestone.name != "overdue");
     }
     found.sort_by_key(|milestone| milestone.at);
     found

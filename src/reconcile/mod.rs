@@ -22,8 +22,10 @@ use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::store::Store;
 
+mod elsewhere;
 mod gate;
 mod poll;
+mod service;
 mod watch;
 
 /// One account as it is watched.
@@ -83,6 +85,7 @@ pub struct Reconcile {
     routes: Routes,
     at_once: Arc<Semaphore>,
     tallies: Mutex<BTreeMap<AccountName, Tally>>,
+    services: Mutex<BTreeMap<AccountName, service::Watched>>,
 }
 
 impl Reconcile {
@@ -101,6 +104,7 @@ impl Reconcile {
             routes,
             at_once: Arc::new(Semaphore::new(most_in_flight.max(1))),
             tallies: Mutex::default(),
+            services: Mutex::default(),
         })
     }
 

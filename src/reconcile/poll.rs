@@ -49,6 +49,7 @@ impl Reconcile {
         };
         let failure = seen.as_ref().err().map(Failure::class);
         let now = self.clock.now();
+        self.note_poll(&account.name, seen.as_ref().err(), now);
         let has_moved = self.commit(account, record, seen).await?;
         self.tally(&account.name, |tally| {
             tally.polls += 1;
@@ -63,7 +64,7 @@ impl Reconcile {
     }
 
     /// Decides on the newest record and commits; true when a new state was written.
-    async fn commit(
+    pub(super) async fn commit(
         &self,
         account: &Account,
         mut record: Record,
@@ -71,7 +72,7 @@ impl Reconcile {
     ) -> Result<bool, StoreError> {
         let object = record.object.clone();
         let Some(lifecycle) = account.api.lifecycle(&object.kind) else { return Ok(false) };
-        let policy = account.policy(&object.kind);
+        let policy = self.policy(account, &object.kind, self.clock.now());
         let setting = Setting { lifecycle, policy: &policy, look: account.api.look() };
         for _ in 0..COMMIT_ATTEMPTS {
             let read_revision = record.revision;

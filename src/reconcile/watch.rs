@@ -12,6 +12,7 @@ use crate::apis::pace::Permit;
 use crate::payments::object::{Kind, ObjectRef};
 use crate::payments::record::Record;
 use crate::payments::schedule::later;
+use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{OwedAlert, StoreError};
 
 use super::gate::{Gate, Turn, notice};
@@ -103,13 +104,25 @@ impl Reconcile {
             Ok(most) => most,
             Err(probe_at) => return Ok(until(now, probe_at)),
         };
+        let health = self.health(&account.name, now);
+        let mut left = usize::MAX;
+        if health == Health::Unavailable {
+            // Each poll is a probe.
+            let last = self.tallies().get(&account.name).and_then(|tally| tally.last_poll_at);
+            let probe_at = last.map_or(now, |at| later(at, PROBE_EVERY));
+            if !flight.polls.is_empty() || probe_at > now {
+                return Ok(until(now, probe_at.max(now)).max(Duration::from_secs(1)));
+            }
+            left = 1;
+        }
+        let most = if health == Health::Degraded { 1 } else { most };
         let mut wait = LONGEST_WAIT;
         let mut is_idle = true;
         for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
             let Some(operation) = account.api.operation(&kind) else { continue };
             // Each kind has its own room, so that one that hangs delays no other.
             let under_way = flight.objects.iter().filter(|object| object.kind == kind).count();
-            let room = most.saturating_sub(under_way);
+            let room = most.saturating_sub(under_way).min(left);
             if room == 0 {
                 // The end of a poll wakes the loop.
                 is_idle = false;
@@ -147,7 +160,10 @@ impl Reconcile {
                         wait = wait.min(pause.max(Duration::from_millis(1)));
                         break;
                     }
-                    Ok(permit) => self.start(account, record, permit, flight),
+                    Ok(permit) => {
+                        left = left.saturating_sub(1);
+                        self.start(account, record, permit, flight);
+                    }
                 }
             }
             flight.ahead.insert(kind, waiting);

@@ -21,6 +21,7 @@ use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
 use super::write::{Draft, NoProbe, Probe, Published, Put, Shelf, folder_name};
 use super::{gather, html, summary};
+use crate::blocking;
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
@@ -100,7 +101,8 @@ impl Reports {
         Reports::with_probe(store, clock, config, sandbox_accounts, Arc::new(NoProbe))
     }
 
-    pub(super) fn with_probe(
+    /// The same, asking `probe` before every step on the disk.
+    pub fn with_probe(
         store: Store,
         clock: SharedClock,
         config: ReportsConfig,
@@ -125,7 +127,7 @@ impl Reports {
     ///
     /// # Errors
     /// When the day is not over, the store cannot be read or the files cannot be written. Then nothing is
-    /// visible of the attempt.
+    /// visible of the attempt; or all of it, when only the last syncs failed, and the next attempt finds it.
     pub async fn make(&self, date: Date) -> Result<Made, ReportError> {
         let _one_at_a_time = self.making.lock().await;
         let day = Day::new(date, &self.config.zone_name, &self.config.zone)
@@ -178,7 +180,7 @@ impl Reports {
                 self.write(book, move |book| page.iter().try_for_each(|object| book.object(object))).await?;
         }
         let shelf = self.shelf.clone();
-        let done = tokio::task::spawn_blocking(move || complete(book, draft, &shelf, dialect)).await;
+        let done = blocking::run(move || complete(book, draft, &shelf, dialect)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -188,7 +190,7 @@ impl Reports {
         mut book: Book,
         work: impl FnOnce(&mut Book) -> Result<(), AddError> + Send + 'static,
     ) -> Result<Book, ReportError> {
-        let done = tokio::task::spawn_blocking(move || work(&mut book).map(|()| book)).await;
+        let done = blocking::run(move || work(&mut book).map(|()| book)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -196,7 +198,7 @@ impl Reports {
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> Result<T, ReportError> {
-        let done = tokio::task::spawn_blocking(work).await.map_err(|_| ReportError::Interrupted)?;
+        let done = blocking::run(work).await.map_err(|_| ReportError::Interrupted)?;
         done.map_err(|error| self.failure(AddError::Io(error)))
     }
 

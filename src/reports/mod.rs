@@ -40,6 +40,7 @@ mod write;
 
 pub use config::{ReportsConfig, ReportsSection};
 pub use make::{Made, ReportError, Reports};
+pub use write::{NoProbe, Probe, Step};
 
 /// Version of the columns and of the JSON files. Within a version columns are only ever added at the end,
 /// never renamed or moved (operations.md, section 7.4).

@@ -10,22 +10,45 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::sheet::Measured;
+use crate::payments::planted::{Bug, is_planted};
 
 /// Begins the name of a folder that is not published.
 const TEMPORARY: &str = ".making-";
 
-/// Is asked before every step on the disk; a test refuses one.
-pub(super) trait Probe: std::fmt::Debug + Send + Sync {
+/// A step on the disk, about one file or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A folder is made, unless it is there.
+    MakeFolder,
+    /// A folder that is not published is removed.
+    RemoveFolder,
+    /// A file is made.
+    Create,
+    /// A part of a file is written.
+    Write,
+    /// The disk is asked to have all of a file.
+    Sync,
+    /// The disk is asked to have the names in a folder.
+    SyncFolder,
+    /// A folder is published under this name.
+    Publish,
+}
+
+/// Is asked before every step on the disk; a test or a simulation refuses one.
+pub trait Probe: std::fmt::Debug + Send + Sync {
     /// An error here is as if the disk had failed.
-    fn before(&self, step: &'static str) -> io::Result<()>;
+    ///
+    /// # Errors
+    /// When the step shall fail.
+    fn before(&self, step: Step, path: &Path) -> io::Result<()>;
 }
 
 /// The real disk.
 #[derive(Debug)]
-pub(super) struct NoProbe;
+pub struct NoProbe;
 
 impl Probe for NoProbe {
-    fn before(&self, _step: &'static str) -> io::Result<()> {
+    fn before(&self, _step: Step, _path: &Path) -> io::Result<()> {
         Ok(())
     }
 }
@@ -34,12 +57,13 @@ impl Probe for NoProbe {
 #[derive(Debug)]
 pub(super) struct Probed {
     file: File,
+    path: PathBuf,
     probe: Arc<dyn Probe>,
 }
 
 impl Write for Probed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.probe.before("write")?;
+        self.probe.before(Step::Write, &self.path)?;
         self.file.write(bytes)
     }
 
@@ -51,7 +75,10 @@ impl Write for Probed {
 impl Probed {
     /// Waits until the disk has it.
     pub(super) fn sync(self) -> io::Result<()> {
-        self.probe.before("sync")?;
+        if is_planted(Bug::ReportNotSynced) {
+            return Ok(());
+        }
+        self.probe.before(Step::Sync, &self.path)?;
         self.file.sync_all()
     }
 }
@@ -99,18 +126,18 @@ impl Shelf {
 
     /// Begins the folder of a day; what an interrupted attempt left behind is removed.
     pub(super) fn begin(&self, date: Date) -> io::Result<Draft> {
-        self.probe.before("make the month's folder")?;
         let month = self.month(date);
+        self.probe.before(Step::MakeFolder, &month)?;
         make_folder(&month)?;
         for entry in fs::read_dir(&month)? {
             let entry = entry?;
             if entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY)) {
-                self.probe.before("remove a stale folder")?;
+                self.probe.before(Step::RemoveFolder, &entry.path())?;
                 fs::remove_dir_all(entry.path())?;
             }
         }
-        self.probe.before("make the folder")?;
         let temporary = month.join(format!("{TEMPORARY}{date}"));
+        self.probe.before(Step::MakeFolder, &temporary)?;
         make_folder(&temporary)?;
         Ok(Draft { temporary, month, root: self.root.clone(), date, probe: Arc::clone(&self.probe) })
     }
@@ -160,13 +187,14 @@ pub(super) struct Put {
 impl Draft {
     /// Begins a file.
     pub(super) fn create(&self, name: &str) -> io::Result<Probed> {
-        self.probe.before("create")?;
+        let path = self.temporary.join(name);
+        self.probe.before(Step::Create, &path)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-        let file = options.open(self.temporary.join(name))?;
-        Ok(Probed { file, probe: Arc::clone(&self.probe) })
+        let file = options.open(&path)?;
+        Ok(Probed { file, path, probe: Arc::clone(&self.probe) })
     }
 
     /// Writes a whole file.
@@ -182,15 +210,16 @@ impl Draft {
     /// synced.
     pub(super) fn publish(self, revision: u32) -> io::Result<PathBuf> {
         let folder = self.month.join(folder_name(self.date, revision));
-        self.probe.before("sync the folder")?;
+        self.probe.before(Step::SyncFolder, &self.temporary)?;
         sync_folder(&self.temporary)?;
         if folder.try_exists()? {
             let text = format!("{} is there already", folder.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
-        self.probe.before("rename")?;
+        self.probe.before(Step::Publish, &folder)?;
         fs::rename(&self.temporary, &folder)?;
         for above in folder.ancestors().skip(1) {
+            self.probe.before(Step::SyncFolder, above)?;
             sync_folder(above)?;
             if above == self.root {
                 break;
@@ -201,6 +230,7 @@ impl Draft {
 
     /// Removes it again.
     pub(super) fn discard(self) -> io::Result<()> {
+        self.probe.before(Step::RemoveFolder, &self.temporary)?;
         fs::remove_dir_all(&self.temporary)
     }
 }

@@ -3,6 +3,7 @@
 //! Owns: finding out. Must never know: how to mend; it changes nothing.
 
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,16 @@ use super::disk::Disk;
 use super::due;
 use super::facts;
 use super::index::Index;
-use super::keys::{self, CountKey};
+use super::keys;
 use super::meter::Meter;
 use super::outbox::{self, StoredAlert};
+use super::pulse;
 use super::reading::{self, Stopped};
 use super::types::{DeliveryStatus, StoreError};
 use super::value;
-use super::view::count_key;
+use super::view::{Recount, count_key};
+use super::writer::{Engine, locked};
+use crate::payments::object::ObjectRef;
 use crate::payments::record::{Record, Transition};
 
 /// What a self-check found.
@@ -32,6 +36,9 @@ pub struct CheckReport {
     pub alerts: u64,
     /// Journal entries whose checksum, number and link are right.
     pub journal_entries: u64,
+    /// Bytes of keys and values in the index: what is live of it, whatever its files take.
+    #[serde(default)]
+    pub live_bytes: u64,
     /// How many problems there are.
     pub problem_count: u64,
     /// The first hundred of them, in words.
@@ -46,6 +53,17 @@ impl CheckReport {
         self.problem_count == 0
     }
 
+    /// Wrong bytes are a problem; an engine that gives up ends the check.
+    fn wrong(&mut self, error: StoreError) -> Result<(), StoreError> {
+        match error {
+            StoreError::Damaged(_) => {
+                self.problem(error.to_string());
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
+
     fn problem(&mut self, text: impl Into<String>) {
         self.problem_count += 1;
         if self.problems.len() < SHOWN_PROBLEMS {
@@ -54,89 +72,171 @@ impl CheckReport {
     }
 }
 
-/// Compares every row of the index with those that it implies. Errors only when the engine gives up.
+/// Rows that are compared while nobody can write: some milliseconds.
+const SLICE_ROWS: usize = 500;
+
+/// What the counts must say, for the rows that were compared so far. Whoever writes meanwhile tells.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// The last row compared.
+    reached: Vec<u8>,
+    numbers: HashMap<Vec<u8>, i64>,
+}
+
+impl Tally {
+    /// A row that was written counts differently; one that is compared later is counted then.
+    pub(super) fn take(&mut self, recounts: &[Recount]) {
+        for recount in recounts.iter().filter(|recount| recount.row <= self.reached) {
+            *self.numbers.entry(recount.count.clone()).or_default() += recount.change;
+        }
+    }
+
+    fn add(&mut self, count: Vec<u8>) {
+        *self.numbers.entry(count).or_default() += 1;
+    }
+}
+
+/// Compares every row of an index that nobody writes to. Errors only when the engine gives up.
 pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport) -> Result<(), StoreError> {
-    let mut implied = Implied::default();
-    meter.begin("comparing records", records_counted(index)?);
-    for sort in [keys::OPEN, keys::FINISHED] {
-        for row in index.prefix(&[sort]) {
-            let (key, bytes) = row?;
-            meter.advance(1);
-            match value::decode::<Record>(&key, &bytes) {
-                Ok(stored) => check_record(index, &key, &stored.value, &mut implied, report)?,
-                Err(error) => report.problem(error.to_string()),
-            }
-        }
-    }
-    meter.begin("comparing history", 0);
-    for row in index.prefix(&[keys::TRANSITION]) {
-        let (key, bytes) = row?;
-        meter.advance(1);
-        report.transitions += 1;
-        implied.history += 1;
-        match value::decode::<Transition>(&key, &bytes) {
-            Ok(stored) => {
-                let history = keys::history_row(&stored.value.object, last_number(&key));
-                need(index, &history, "transition", &key, report)?;
-            }
-            Err(error) => report.problem(error.to_string()),
-        }
-    }
-    meter.begin("comparing alerts", 0);
-    for row in index.prefix(&[keys::ALERT]) {
-        let (key, bytes) = row?;
-        meter.advance(1);
-        report.alerts += 1;
-        match value::decode::<StoredAlert>(&key, &bytes) {
-            Ok(stored) => check_alert(index, &key, &stored.value, &mut implied, report)?,
-            Err(error) => report.problem(error.to_string()),
-        }
-    }
-    meter.begin("counting rows", 0);
-    compare(index, &implied, meter, report)
+    let mut tally = Tally::default();
+    meter.begin("comparing rows", 0);
+    while check_slice(index, &mut tally, meter, report)? {}
+    compare_counts(index, &tally, report)
 }
 
-/// As many records as the counts say there are; only for the gauge.
-fn records_counted(index: &Index) -> Result<u64, StoreError> {
-    let mut records = 0;
-    for row in index.prefix(&[keys::COUNT]) {
-        let (key, bytes) = row?;
-        records += value::decode_number(&key, &bytes).unwrap_or_default();
-    }
-    Ok(records)
+/// The same with the index of a store at work: others write between any two slices.
+pub(super) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
+    engine.meter.begin("comparing rows", 0);
+    *locked(&engine.tally) = Some(Tally::default());
+    let compared = compare_all(engine, report);
+    locked(&engine.tally).take();
+    compared
 }
 
-/// How many rows of each sort there must be, and what the counts must say.
-#[derive(Default)]
-struct Implied {
-    lanes: u64,
-    moving: u64,
-    history: u64,
-    alert_order: u64,
-    owed: u64,
-    counts: HashMap<CountKey, u64>,
-    deliveries: HashMap<Vec<u8>, u64>,
+fn compare_all(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
+    loop {
+        let is_done = engine.with_index(|index| {
+            let mut shared = locked(&engine.tally);
+            let tally = shared.as_mut().ok_or(StoreError::Closed)?;
+            if check_slice(index, tally, &engine.meter, report)? {
+                return Ok(false);
+            }
+            compare_counts(index, tally, report).map(|()| true)
+        })?;
+        if is_done {
+            return Ok(());
+        }
+    }
+}
+
+/// Compares the next rows with those that they imply, and with those that imply them. False at the end.
+fn check_slice(
+    index: &Index,
+    tally: &mut Tally,
+    meter: &Meter,
+    report: &mut CheckReport,
+) -> Result<bool, StoreError> {
+    let mut rows = 0;
+    let start = Bound::Excluded(tally.reached.clone());
+    for row in index.range(start, vec![u8::MAX]).take(SLICE_ROWS) {
+        let (key, bytes) = row?;
+        report.live_bytes += (key.len() + bytes.len()) as u64;
+        check_row(index, &key, &bytes, tally, report)?;
+        tally.reached = key;
+        rows += 1;
+    }
+    meter.advance(rows);
+    Ok(rows > 0)
+}
+
+fn check_row(
+    index: &Index,
+    key: &[u8],
+    bytes: &[u8],
+    tally: &mut Tally,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    let is_implied = match key.first().copied().unwrap_or_default() {
+        keys::OPEN | keys::FINISHED => {
+            report.records += 1;
+            match pulse::record(index, key, bytes) {
+                Ok(record) => check_record(index, key, &record, tally, report)?,
+                Err(error) => report.wrong(error)?,
+            }
+            true
+        }
+        keys::TRANSITION => {
+            report.transitions += 1;
+            match value::decode::<Transition>(key, bytes) {
+                Ok(stored) => {
+                    let history = keys::history_row(&stored.value.object, last_number(key));
+                    need(index, &history, "transition", key, report)?;
+                }
+                Err(error) => report.wrong(error)?,
+            }
+            true
+        }
+        keys::ALERT => {
+            report.alerts += 1;
+            match value::decode::<StoredAlert>(key, bytes) {
+                Ok(stored) => check_alert(index, key, &stored.value, tally, report)?,
+                Err(error) => report.wrong(error)?,
+            }
+            true
+        }
+        keys::DUE => implied_by_record(index, keys::read_due_object(key), key)?,
+        keys::MOVING => implied_by_record(index, keys::read_moving(key).map(|(_, object)| object), key)?,
+        keys::PULSE => index.get(&pulse::record_key(key))?.is_some(),
+        keys::HISTORY => match keys::read_history(key) {
+            Some((object, sequence)) => index.get(&keys::transition(bytes, &object, sequence))?.is_some(),
+            None => false,
+        },
+        keys::ALERT_ORDER => alert_of(index, bytes)?
+            .is_some_and(|alert| keys::alert_order(alert.sequence, alert.position) == key),
+        keys::OWED => alert_of(index, bytes)?.is_some_and(|alert| {
+            let pending = alert.deliveries.iter().filter(|row| row.status == DeliveryStatus::Pending);
+            pending
+                .map(|row| keys::owed_row(&row.target, row.at, alert.sequence, alert.position))
+                .any(|place| place == key)
+        }),
+        keys::COUNT | keys::DELIVERIES | keys::REMEMBERED => true,
+        _ => key == keys::APPLIED,
+    };
+    if !is_implied {
+        report.problem(format!("row {} follows from nothing", value::show_key(key)));
+    }
+    Ok(())
+}
+
+fn implied_by_record(index: &Index, object: Option<ObjectRef>, key: &[u8]) -> Result<bool, StoreError> {
+    let Some(object) = object else { return Ok(false) };
+    let row = keys::record(&object, false);
+    let Some(bytes) = index.get(&row)? else { return Ok(false) };
+    // A record that cannot be read is a problem of its own.
+    let record = pulse::record(index, &row, &bytes);
+    Ok(record.map_or(true, |record| due::rows(&record).iter().any(|row| row == key)))
+}
+
+fn alert_of(index: &Index, alert_key: &[u8]) -> Result<Option<StoredAlert>, StoreError> {
+    let row = keys::alert(&String::from_utf8_lossy(alert_key));
+    let Some(bytes) = index.get(&row)? else { return Ok(None) };
+    Ok(value::decode::<StoredAlert>(&row, &bytes).ok().map(|stored| stored.value))
 }
 
 fn check_record(
     index: &Index,
     key: &[u8],
     record: &Record,
-    implied: &mut Implied,
+    tally: &mut Tally,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
-    report.records += 1;
     if *key != *keys::record(&record.object, record.is_finished()) {
         report.problem(format!("{} stands under {}", record.object, value::show_key(key)));
     }
     for row in due::rows(record) {
-        match row.first() {
-            Some(&keys::MOVING) => implied.moving += 1,
-            _ => implied.lanes += 1,
-        }
         need(index, &row, "record", key, report)?;
     }
-    *implied.counts.entry(count_key(record)).or_default() += 1;
+    tally.add(count_key(record).bytes());
     Ok(())
 }
 
@@ -144,16 +244,13 @@ fn check_alert(
     index: &Index,
     key: &[u8],
     alert: &StoredAlert,
-    implied: &mut Implied,
+    tally: &mut Tally,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
-    implied.alert_order += 1;
     need(index, &keys::alert_order(alert.sequence, alert.position), "alert", key, report)?;
     for row in &alert.deliveries {
-        let count = keys::deliveries(&row.target, outbox::status_byte(row.status));
-        *implied.deliveries.entry(count).or_default() += 1;
+        tally.add(keys::deliveries(&row.target, outbox::status_byte(row.status)));
         if row.status == DeliveryStatus::Pending {
-            implied.owed += 1;
             let place = keys::owed_row(&row.target, row.at, alert.sequence, alert.position);
             need(index, &place, "alert", key, report)?;
         }
@@ -174,46 +271,22 @@ fn need(
     Ok(())
 }
 
-/// Every implied row was found, so equal numbers mean that there are no others.
-fn compare(
-    index: &Index,
-    implied: &Implied,
-    meter: &Meter,
-    report: &mut CheckReport,
-) -> Result<(), StoreError> {
-    let sorts = [
-        (keys::DUE, implied.lanes, "due"),
-        (keys::MOVING, implied.moving, "age"),
-        (keys::HISTORY, implied.history, "history"),
-        (keys::ALERT_ORDER, implied.alert_order, "alert order"),
-        (keys::OWED, implied.owed, "outbox"),
-    ];
-    for (sort, expected, name) in sorts {
-        let mut found = 0;
-        for row in index.prefix(&[sort]) {
-            row?;
-            meter.advance(1);
-            found += 1;
-        }
-        if found != expected {
-            report.problem(format!("there are {found} {name} rows where {expected} follow from the rest"));
-        }
-    }
-    let mut counts: HashMap<Vec<u8>, u64> =
-        implied.counts.iter().map(|(key, number)| (key.bytes(), *number)).collect();
-    counts.extend(implied.deliveries.iter().map(|(key, number)| (key.clone(), *number)));
+/// The counts against what was counted.
+fn compare_counts(index: &Index, tally: &Tally, report: &mut CheckReport) -> Result<(), StoreError> {
+    let mut counts: HashMap<&[u8], i64> =
+        tally.numbers.iter().map(|(key, number)| (key.as_slice(), *number)).collect();
     for row in index.prefix(&[keys::COUNT]).chain(index.prefix(&[keys::DELIVERIES])) {
         let (key, bytes) = row?;
-        let expected = counts.remove(&key).unwrap_or_default();
+        let expected = counts.remove(key.as_slice()).unwrap_or_default();
         match value::decode_number(&key, &bytes) {
-            Ok(number) if number == expected => {}
+            Ok(number) if i64::try_from(number) == Ok(expected) => {}
             Ok(number) => {
                 report.problem(format!("count {} says {number}, not {expected}", value::show_key(&key)));
             }
-            Err(error) => report.problem(error.to_string()),
+            Err(error) => report.wrong(error)?,
         }
     }
-    for key in counts.keys() {
+    for (key, _) in counts.iter().filter(|(_, number)| **number != 0) {
         report.problem(format!("count {} is missing", value::show_key(key)));
     }
     Ok(())

@@ -24,6 +24,13 @@ pub trait Disk: Debug + Send + Sync {
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
     /// Removes a file; one that is missing already is fine.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder with all that is in it; one that is missing already is fine.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
     /// Renames a file or a folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.

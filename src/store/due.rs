@@ -8,12 +8,14 @@
 //! so that urgency never starves anybody.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::index::Index;
 use super::keys::{self, Lane};
+use super::pulse;
 use super::types::StoreError;
 use super::value;
 use crate::payments::lifecycle::Phase;
@@ -45,8 +47,59 @@ pub(super) fn rows(record: &Record) -> Vec<Vec<u8>> {
 }
 
 /// When a record with a deadline stands first: never before it is due.
-pub(super) fn urgent_at(due_at: Timestamp, deadline: Timestamp) -> Timestamp {
+pub fn urgent_at(due_at: Timestamp, deadline: Timestamp) -> Timestamp {
     due_at.max(deadline.checked_sub(URGENT_WINDOW).unwrap_or(Timestamp::MIN))
+}
+
+/// Up to `limit` of what the lanes hold, in the order of service. A lane is a closure that gives its next row
+/// each time, and none at its end; an id may stand in several. Pure, so that a policy can be tried on a past
+/// by the order that it will have.
+///
+/// # Errors
+/// The first that a lane gives.
+pub fn order_of_service<Id: Clone + Eq + Hash, Error>(
+    mut asked: impl FnMut() -> Result<Option<Id>, Error>,
+    mut urgent: impl FnMut() -> Result<Option<Id>, Error>,
+    mut ordinary: impl FnMut() -> Result<Option<Id>, Error>,
+    limit: usize,
+) -> Result<Vec<Id>, Error> {
+    let mut taken = HashSet::new();
+    let mut order = Vec::new();
+    let mut turn = 1;
+    while order.len() < limit {
+        let mut next = fresh(&mut asked, &taken)?;
+        if next.is_none() {
+            let is_ordinary_turn = turn % SHARE == 0;
+            turn += 1;
+            next = match is_ordinary_turn {
+                true => fresh(&mut ordinary, &taken)?,
+                false => fresh(&mut urgent, &taken)?,
+            };
+            if next.is_none() {
+                next = match is_ordinary_turn {
+                    true => fresh(&mut urgent, &taken)?,
+                    false => fresh(&mut ordinary, &taken)?,
+                };
+            }
+        }
+        let Some(id) = next else { break };
+        taken.insert(id.clone());
+        order.push(id);
+    }
+    Ok(order)
+}
+
+/// The next of a lane that was not taken from another.
+fn fresh<Id: Eq + Hash, Error>(
+    lane: &mut impl FnMut() -> Result<Option<Id>, Error>,
+    taken: &HashSet<Id>,
+) -> Result<Option<Id>, Error> {
+    while let Some(id) = lane()? {
+        if !taken.contains(&id) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 /// Up to `limit` records that are due, in the order of service. Costs in proportion to what it returns.
@@ -60,33 +113,15 @@ pub(super) fn due(
     let mut asked = LaneRows::new(index, account, kind, Lane::Asked, now);
     let mut urgent = LaneRows::new(index, account, kind, Lane::Urgent, now);
     let mut ordinary = LaneRows::new(index, account, kind, Lane::Ordinary, now);
-    let mut taken = HashSet::new();
-    let mut records = Vec::new();
-    let mut turn = 1;
-    while records.len() < limit {
-        let mut next = asked.next_of(&taken)?;
-        if next.is_none() {
-            let is_ordinary_turn = turn % SHARE == 0;
-            turn += 1;
-            next = match is_ordinary_turn {
-                true => ordinary.next_of(&taken)?,
-                false => urgent.next_of(&taken)?,
-            };
-            if next.is_none() {
-                next = match is_ordinary_turn {
-                    true => urgent.next_of(&taken)?,
-                    false => ordinary.next_of(&taken)?,
-                };
-            }
-        }
-        let Some(id) = next else { break };
-        let object = ObjectRef { account: account.clone(), kind: kind.clone(), id: id.clone() };
+    let order = order_of_service(|| asked.next_id(), || urgent.next_id(), || ordinary.next_id(), limit)?;
+    let mut records = Vec::with_capacity(order.len());
+    for id in order {
+        let object = ObjectRef { account: account.clone(), kind: kind.clone(), id };
         let key = keys::record(&object, false);
         match index.get(&key)? {
-            Some(bytes) => records.push(value::decode::<Record>(&key, &bytes)?.value),
+            Some(bytes) => records.push(pulse::record(index, &key, &bytes)?),
             None => return Err(StoreError::Damaged(format!("{object} is due but has no record"))),
         }
-        taken.insert(id);
     }
     Ok(records)
 }
@@ -132,12 +167,7 @@ impl<'a> LaneRows<'a> {
         }
     }
 
-    fn next_of(&mut self, taken: &HashSet<ObjectId>) -> Result<Option<ObjectId>, StoreError> {
-        while let Some((_, id)) = self.next_row()? {
-            if !taken.contains(&id) {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
+    fn next_id(&mut self) -> Result<Option<ObjectId>, StoreError> {
+        Ok(self.next_row()?.map(|(_, id)| id))
     }
 }

@@ -5,10 +5,15 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read;
 use std::ops::Bound;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use rustix::fs::FallocateFlags;
 
 use super::types::StoreError;
 
@@ -19,7 +24,17 @@ pub(super) type Writes = HashMap<Vec<u8>, Option<Vec<u8>>>;
 #[derive(Debug)]
 pub(super) struct Index {
     tree: sled::Db,
+    /// Since it was opened.
+    written_bytes: AtomicU64,
 }
+
+/// The engine's main file.
+const FILE: &str = "db";
+/// The engine's unit of reuse, which it never changes for an index that is there.
+const SEGMENT_BYTES: usize = 512 * 1024;
+
+/// Written bytes that the next opening may read again without anybody waiting for it.
+const UNLISTED_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The engine's last tenant may need a moment to let go of its lock; ours says that nobody else has it.
 const LOCK_PATIENCE: u32 = 500;
@@ -34,7 +49,7 @@ impl Index {
                     std::thread::park_timeout(Duration::from_millis(10));
                 }
                 Err(text) => return Err(text),
-                Ok(tree) => return Ok(Index { tree }),
+                Ok(tree) => return Ok(Index { tree, written_bytes: AtomicU64::new(0) }),
             }
         }
         Err("its lock is not let go of".to_owned())
@@ -65,10 +80,25 @@ impl Index {
     pub(super) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
+            self.count(key.len() + value.as_ref().map_or(0, Vec::len));
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
+        }
+        guarded(|| self.tree.apply_batch(batch))
+    }
+
+    fn count(&self, bytes: usize) {
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Writes rows that come in the order of their keys, all or nothing.
+    pub(super) fn apply_in_order(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in rows {
+            self.count(key.len() + value.len());
+            batch.insert(key, value);
         }
         guarded(|| self.tree.apply_batch(batch))
     }
@@ -78,9 +108,57 @@ impl Index {
         guarded(|| self.tree.flush()).map(|_| ())
     }
 
-    /// Bytes of its main file; 0 when that cannot be told.
+    /// Whether the next opening would have to read much that was written since the last one: the engine writes
+    /// down where all pages lie only when it is opened.
+    pub(super) fn has_been_written_to(&self) -> bool {
+        self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES
+    }
+
+    /// Opens an index that was written to a lot and closes it again: it takes no more space than its pages
+    /// then, and can be opened quickly.
+    pub(super) fn settle(folder: &Path, cache_bytes: u64) -> Result<(), String> {
+        Index::open(folder, cache_bytes).map(drop)?;
+        // Whoever cannot have the space back goes on without.
+        let _ = dig_holes(&folder.join(FILE));
+        Ok(())
+    }
+
+    /// Makes the files of a closed index durable, which the engine itself does only by the way.
+    pub(super) fn sync_files(folder: &Path) -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                Index::sync_files(&entry.path())?;
+            } else {
+                fs::File::open(entry.path())?.sync_all()?;
+            }
+        }
+        fs::File::open(folder)?.sync_all()
+    }
+
+    /// Bytes that its main file takes on the disk; 0 when that cannot be told.
     pub(super) fn file_bytes(folder: &Path) -> u64 {
-        fs::metadata(folder.join("db")).map_or(0, |data| data.len())
+        fs::metadata(folder.join(FILE)).map_or(0, |data| data.blocks() * 512)
+    }
+}
+
+/// Gives whole segments of zeros back to the file system; they still read as zeros. The engine fills the
+/// segments that it does not use with zeros when it is opened, and never makes the file shorter for them.
+fn dig_holes(path: &Path) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let mut segment = Vec::with_capacity(SEGMENT_BYTES);
+    let mut offset = 0;
+    loop {
+        segment.clear();
+        let read = file.by_ref().take(SEGMENT_BYTES as u64).read_to_end(&mut segment)?;
+        if read < SEGMENT_BYTES {
+            return Ok(());
+        }
+        if segment.iter().all(|byte| *byte == 0) {
+            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            rustix::fs::fallocate(&file, hole, offset, SEGMENT_BYTES as u64)?;
+        }
+        offset += SEGMENT_BYTES as u64;
     }
 }
 
@@ -165,5 +243,19 @@ mod tests {
         assert_eq!(keys(&mut index.prefix_backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
         assert_eq!(keys(&mut index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())), [b"b1", b"b3"]);
         assert_eq!(index.get(b"b3").unwrap().as_deref(), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn zeros_are_given_back_and_still_read_as_zeros() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut bytes = vec![0; 4 * SEGMENT_BYTES + 77];
+        bytes[2 * SEGMENT_BYTES + 5] = 1;
+        fs::write(&path, &bytes).unwrap();
+        fs::File::open(&path).unwrap().sync_all().unwrap();
+        let before = Index::file_bytes(folder.path());
+        dig_holes(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert!(Index::file_bytes(folder.path()) <= before);
     }
 }

@@ -231,6 +231,61 @@ impl Journal {
     }
 }
 
+/// The journal up to a place, for reading while it grows.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    /// Where it lies.
+    pub(super) disk: &'a dyn Disk,
+    /// What is behind does not exist.
+    pub(super) end: Position,
+}
+
+impl Written<'_> {
+    fn is_last(&self, path: &Path) -> bool {
+        path.file_name().is_some_and(|name| *name == *segment_name(self.end.segment))
+    }
+}
+
+fn only_read<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this is only for reading"))
+}
+
+impl Disk for Written<'_> {
+    fn create_folder(&self, _folder: &Path) -> io::Result<()> {
+        only_read()
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let last = segment_name(self.end.segment);
+        Ok(self.disk.list(folder)?.into_iter().filter(|name| *name <= last).collect())
+    }
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        let length = self.disk.length(path)?;
+        Ok(if self.is_last(path) { length.min(self.end.offset) } else { length })
+    }
+    fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        let left = self.length(path)?.saturating_sub(offset);
+        self.disk.read(path, offset, usize::try_from(left).map_or(most, |left| left.min(most)))
+    }
+    fn append_to(&self, _path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        only_read()
+    }
+    fn truncate(&self, _path: &Path, _length: u64) -> io::Result<()> {
+        only_read()
+    }
+    fn remove(&self, _path: &Path) -> io::Result<()> {
+        only_read()
+    }
+    fn rename(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        only_read()
+    }
+    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
+        only_read()
+    }
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        self.disk.free_bytes(folder)
+    }
+}
+
 /// Makes the file that `start` lies at the beginning of.
 fn start_segment(
     disk: &dyn Disk,

@@ -10,6 +10,7 @@
 //! |---|---|---|
 //! | `r` | id, account, kind | a record that is still owed something |
 //! | `f` | id, account, kind | a finished record |
+//! | `s` | id, account, kind | what polls without news changed of an open record (`pulse.rs`) |
 //! | `d` | account, kind, lane (0 asked, 1 urgent, 2 ordinary), time, id | none |
 //! | `p` | made-at, id, account, kind | none: the moving ones by age |
 //! | `h` | id, account, kind, sequence | seen-at: where in `t` |
@@ -31,6 +32,7 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 pub(super) const APPLIED: &[u8] = b"mapplied";
 pub(super) const OPEN: u8 = b'r';
 pub(super) const FINISHED: u8 = b'f';
+pub(super) const PULSE: u8 = b's';
 pub(super) const DUE: u8 = b'd';
 pub(super) const MOVING: u8 = b'p';
 pub(super) const HISTORY: u8 = b'h';
@@ -142,6 +144,14 @@ pub(super) fn read_due(key: &[u8], prefix_bytes: usize) -> Option<(Timestamp, Ob
     Some((read_time(rest)?, ObjectId::new(id).ok()?))
 }
 
+/// The object in a row of any lane.
+pub(super) fn read_due_object(key: &[u8]) -> Option<ObjectRef> {
+    let (account, rest) = split_text(key.get(1..)?)?;
+    let (kind, rest) = split_text(rest)?;
+    let (_, id) = read_due(rest, 1)?;
+    Some(ObjectRef { account: AccountName::new(account).ok()?, kind: Kind::new(kind).ok()?, id })
+}
+
 /// A moving object by age.
 pub(super) fn moving(object: &ObjectRef, made_at: Timestamp) -> Vec<u8> {
     Key::new(MOVING).bytes(&time(made_at)).id_first(object).0
@@ -160,6 +170,11 @@ pub(super) fn history(object: &ObjectRef) -> Vec<u8> {
 /// One row of history.
 pub(super) fn history_row(object: &ObjectRef, sequence: u64) -> Vec<u8> {
     Key::new(HISTORY).id_first(object).bytes(&sequence.to_be_bytes()).0
+}
+
+/// The inverse of [`history_row`].
+pub(super) fn read_history(key: &[u8]) -> Option<(ObjectRef, u64)> {
+    Some((read_object_id_first(key.get(1..)?)?, u64::from_be_bytes(*key.last_chunk()?)))
 }
 
 /// A transition in the order of time.
@@ -331,12 +346,14 @@ mod tests {
         }
 
         #[test]
-        fn objects_are_read_back(object in any_object(), at in any_time()) {
+        fn objects_are_read_back(object in any_object(), at in any_time(), sequence: u64) {
             prop_assert_eq!(read_moving(&moving(&object, at)), Some((at, object.clone())));
+            prop_assert_eq!(read_history(&history_row(&object, sequence)), Some((object.clone(), sequence)));
             for each in [Lane::Asked, Lane::Urgent, Lane::Ordinary] {
                 let key = due(&object, each, at);
                 let prefix = lane(&object.account, &object.kind, each);
                 prop_assert_eq!(read_due(&key, prefix.len()), Some((at, object.id.clone())));
+                prop_assert_eq!(read_due_object(&key), Some(object.clone()));
                 prop_assert!(key >= prefix && key < after_prefix(&prefix));
             }
         }
@@ -350,6 +367,7 @@ mod tests {
         #[test]
         fn random_keys_are_refused_quietly(bytes: Vec<u8>) {
             let _ = (read_time(&bytes), read_moving(&bytes), CountKey::read(&bytes), read_due(&bytes, 3));
+            let _ = (read_due_object(&bytes), read_history(&bytes));
         }
     }
 }

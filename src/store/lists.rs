@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::index::{Index, Row, Rows};
 use super::keys::{self, CountKey};
 use super::outbox::LOOKED_AT_LIMIT;
+use super::pulse;
 use super::types::{Count, Cursor, Filter, Page, StoreError};
 use super::value;
 use crate::payments::object::{ObjectId, ObjectRef};
@@ -40,8 +41,9 @@ fn get<T: DeserializeOwned>(index: &Index, key: &[u8]) -> Result<Option<T>, Stor
 
 /// A record, open or finished.
 pub(super) fn record(index: &Index, object: &ObjectRef) -> Result<Option<Record>, StoreError> {
-    match get(index, &keys::record(object, false))? {
-        Some(record) => Ok(Some(record)),
+    let key = keys::record(object, false);
+    match index.get(&key)? {
+        Some(bytes) => Ok(Some(pulse::record(index, &key, &bytes)?)),
         None => get(index, &keys::record(object, true)),
     }
 }
@@ -52,7 +54,7 @@ pub(super) fn find(index: &Index, id: &ObjectId) -> Result<Vec<Record>, StoreErr
     for is_finished in [false, true] {
         for row in index.prefix(&keys::records_of_id(id, is_finished)) {
             let (key, bytes) = row?;
-            found.push(value::decode::<Record>(&key, &bytes)?.value);
+            found.push(pulse::record(index, &key, &bytes)?);
         }
     }
     found.sort_by(|one, other| one.object.cmp(&other.object));
@@ -87,7 +89,7 @@ pub(super) fn list(
         }
         looked_at += 1;
         let (key, bytes) = row?;
-        let record = value::decode::<Record>(&key, &bytes)?.value;
+        let record = pulse::record(index, &key, &bytes)?;
         if filter.matches(&record) {
             items.push(record);
         }

@@ -14,9 +14,11 @@
 //! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
 //! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
 
+mod aside;
 mod backup;
 pub mod bytes;
 mod check;
+mod compact;
 pub mod disk;
 mod due;
 mod entry;
@@ -31,6 +33,7 @@ mod meter;
 mod open;
 mod operations;
 mod outbox;
+mod pulse;
 mod reading;
 mod replay;
 mod rescue;
@@ -44,17 +47,20 @@ mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::blocking;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record, Transition};
 
 pub use backup::BackupReport;
 pub use check::CheckReport;
+pub use compact::Compacted;
+pub use due::{order_of_service, urgent_at};
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};
@@ -85,7 +91,7 @@ impl Store {
     /// Opens a store, or makes one in a folder that is empty or missing. `now` is told to whoever comes
     /// second. Errors: see [`OpenError`]; what was found and mended on the way stands in [`Opening`].
     pub async fn open(options: Options, now: Timestamp) -> Result<(Store, Opening), OpenError> {
-        let opened = tokio::task::spawn_blocking(move || open::open(&options, now)).await;
+        let opened = blocking::run(move || open::open(&options, now)).await;
         let (engine, opening) =
             opened.map_err(|error| OpenError::Index(format!("opening stopped: {error}")))??;
         Ok((Store { engine: Arc::new(engine) }, opening))
@@ -317,34 +323,60 @@ impl Store {
         self.engine.signals.outbox()
     }
 
-    /// Compares the index with itself and reads the whole journal. Everybody else waits meanwhile.
+    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
+    /// milliseconds at a time.
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
-            let _writer_waits = locked(&engine.journal);
+            let _one_at_a_time = locked(&engine.checking);
             let mut report = CheckReport::default();
-            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            let index = shared.as_ref().ok_or(StoreError::Closed)?;
-            let compared = check::check_index(index, &engine.meter, &mut report);
-            check::check_journal(&*engine.disk, &engine.folder.join("journal"), &engine.meter, &mut report);
+            let compared = check::check_at_work(&engine, &mut report);
+            let end = locked(&engine.journal).end();
+            let written = journal::Written { disk: &*engine.disk, end };
+            check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
             engine.meter.end();
             compared.map(|()| report)
         })
         .await
     }
 
-    /// Copies the journal, as it is now, into an empty or missing folder, while work goes on. The copy is a
+    /// Copies the journal, as it is now, and the folders of [`Options::beside`] into an empty or missing folder,
+    /// while work goes on. The copy is a
     /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
     /// new, failed attempts) is not in it.
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
             let end = locked(&engine.journal).end();
-            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.meter);
+            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.beside, &engine.meter);
             engine.meter.end();
             copied
         })
         .await
+    }
+
+    /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond two and a half times what is live in it. None
+    /// when there was nothing to do, which is cheap. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            aside::prune(&*engine.disk, &engine.folder, now)
+                .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
+            match compact::is_bloated(&engine)? {
+                true => compact::run(&engine).map(Some),
+                false => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Lets [`Store::tidy`] leave off, now and from now on: the process is about to stop.
+    pub fn leave_off(&self) {
+        self.engine.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free
@@ -387,20 +419,21 @@ impl Store {
         work: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
+        let leave = Arc::clone(&engine.readers).acquire_owned().await;
         self.blocking(move || {
-            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            work(shared.as_ref().ok_or(StoreError::Closed)?)
+            let _leave = leave.map_err(|_| StoreError::Closed)?;
+            engine.with_index(work)
         })
         .await
     }
 
-    /// Runs on the blocking pool. A store that stopped writing still answers: the index never has what the
+    /// Runs off the runtime's threads. A store that stopped writing still answers: the index never has what the
     /// journal has not. Only wrong bytes stop everything.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = match tokio::task::spawn_blocking(work).await {
+        let result = match blocking::run(work).await {
             Ok(result) => result,
             Err(error) => Err(StoreError::Broken(format!("a read stopped in the middle: {error}"))),
         };

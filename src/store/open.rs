@@ -4,8 +4,8 @@
 //!
 //! The folder holds `lock`, `format`, `journal/`, `index/`, and marks: `clean` (stopped properly),
 //! `running` (on which boot of the host), `suspect` (the index was found damaged), `rescue` (rows that only
-//! the index has are to be written to the journal again). Nothing is ever wiped: an index that is of no use
-//! is renamed to `index.aside-N`.
+//! the index has are to be written to the journal again), `swapping` (`compact.rs`). An index that is of no use
+//! is renamed to `index.aside-N` and kept for a day.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,10 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use super::aside;
 use super::backup::journal_bytes;
 use super::check::{CheckReport, check_index};
+use super::compact;
 use super::disk::{Disk, read_text, write_whole};
 use super::index::Index;
 use super::journal::{Journal, Position, SEGMENT_HEADER_BYTES};
@@ -48,6 +50,11 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let journal_folder = place.path("journal");
     place.io("make the folder", &journal_folder, place.disk.create_folder(&journal_folder))?;
     opening.was_clean_stop = place.read_mark(CLEAN)?.is_some();
+    place.io(
+        "end the exchange of the index in",
+        place.folder(),
+        compact::settle(place.disk, place.folder()),
+    )?;
     let (index, mut applied) = place.open_index(&mut opening)?;
     let mut index = place.check_after_host_crash(index, &mut applied, &mut opening)?;
     let reading = match place.replay(&index, applied, &mut opening) {
@@ -63,9 +70,9 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let end = place.mend_end(&reading, &mut opening)?;
     let journal = place.resume(&index, end, &mut opening)?;
     place.start_marks()?;
-    let (disk, folder, meter) = (options.disk.clone(), options.folder.clone(), options.meter.clone());
-    meter.end();
-    let engine = Engine::new(disk, folder, journal, index, lock, meter);
+    place.io("remove an old index from", place.folder(), aside::prune(place.disk, place.folder(), now))?;
+    options.meter.end();
+    let engine = Engine::new(options, journal, index, lock);
     count_deliveries(&engine).map_err(|error| OpenError::Index(error.to_string()))?;
     Ok((engine, opening))
 }
@@ -248,10 +255,7 @@ impl<'a> Place<'a> {
         let folder = self.path("index");
         let mut text = why.to_owned();
         if folder.is_dir() {
-            let aside = (1u32..)
-                .map(|number| self.path(&format!("index.aside-{number}")))
-                .find(|path| !path.exists())
-                .expect("some number is free");
+            let aside = aside::new_place(&self.options.folder);
             self.io("rename", &folder, self.disk.rename(&folder, &aside))?;
             text = format!("{why} (the old one is kept in {})", aside.display());
         }

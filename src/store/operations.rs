@@ -74,7 +74,7 @@ pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed,
         let transition = transition.filter(|_| !is_planted(Bug::HistoryRowForgotten)).map(Box::new);
         group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
     } else {
-        group.view.put_record(Some(&old.value), &record, old.sequence)?;
+        group.view.put_quietly(&old, &record)?;
     }
     Ok(Committed::Written)
 }
@@ -86,13 +86,18 @@ fn dated_from(group: &Group<'_>) -> Result<Timestamp, StoreError> {
 }
 
 /// The newest date in what is told of an object.
-fn last_date(record: &Record) -> Timestamp {
+pub(super) fn last_date(record: &Record) -> Timestamp {
     record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at))
 }
 
 /// A wall clock that was set back must not let news be older than what was known before, nor fall into a day
 /// whose report is published.
-fn date_not_before(earliest: Timestamp, old: &Record, record: &mut Record, row: Option<&mut Transition>) {
+pub(super) fn date_not_before(
+    earliest: Timestamp,
+    old: &Record,
+    record: &mut Record,
+    row: Option<&mut Transition>,
+) {
     if let Some(row) = row {
         row.seen_at = row.seen_at.max(earliest);
     }
@@ -148,7 +153,7 @@ pub(super) fn hint(group: &mut Group<'_>, object: &ObjectRef, now: Timestamp) ->
     if due_at > now {
         let revision = old.value.revision + 1;
         let record = Record { due_at: Some(now), revision, ..old.value.clone() };
-        group.view.put_record(Some(&old.value), &record, old.sequence)?;
+        group.view.put_quietly(&old, &record)?;
     }
     Ok(true)
 }

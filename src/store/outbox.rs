@@ -87,7 +87,8 @@ pub(super) fn restore(view: &mut View<'_>, stored: &StoredAlert, sequence: u64) 
 
 /// Adds or removes what follows from a delivery: its count and, while it is owed, its place in the queue.
 fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i64) -> Result<(), StoreError> {
-    view.add(keys::deliveries(&row.target, status_byte(row.status)), change)?;
+    let of = keys::alert(&alert.alert.key);
+    view.add(keys::deliveries(&row.target, status_byte(row.status)), change, of)?;
     match row.status {
         DeliveryStatus::Pending => {
             view.pending_change += change;

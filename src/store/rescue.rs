@@ -8,6 +8,7 @@ use super::facts::{self, Fact};
 use super::index::{Index, Writes};
 use super::journal::{Damage, Journal};
 use super::keys;
+use super::pulse;
 use super::types::StoreError;
 use super::value;
 use super::view::View;
@@ -94,7 +95,7 @@ impl Rescue<'_> {
             return Ok(());
         };
         match sort {
-            keys::OPEN | keys::FINISHED => records.push(value::decode(key, bytes)?.value),
+            keys::OPEN | keys::FINISHED => records.push(pulse::record(self.index, key, bytes)?),
             keys::TRANSITION => {
                 let stored = value::decode(key, bytes)?;
                 transitions.push((stored.sequence, stored.value));

@@ -26,6 +26,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// A journal file is closed and the next one begun once it is this long.
     pub journal_segment_bytes: u64,
+    /// The index is made small again only when its file is longer than this.
+    pub compact_above_bytes: u64,
     /// Refuse to open with less free space than this on the volume; 0: do not look.
     pub free_floor_bytes: u64,
     /// Who opens it, for the one who comes second: the command in a word or two.
@@ -34,6 +36,9 @@ pub struct Options {
     pub rebuild_index: bool,
     /// Go on past damaged journal entries, naming each, where opening would otherwise stop.
     pub skip_damage: bool,
+    /// Folders beside the journal that are others', whose files never change once written: a backup takes
+    /// them along, a restore brings them back.
+    pub beside: Vec<String>,
     /// The file system under the journal; a test puts a failing one here.
     pub disk: Arc<dyn Disk>,
     /// Shows how far opening and other long work is.
@@ -46,10 +51,12 @@ impl Default for Options {
             folder: PathBuf::from("store"),
             cache_bytes: 48 * 1024 * 1024,
             journal_segment_bytes: 64 * 1024 * 1024,
+            compact_above_bytes: 64 * 1024 * 1024,
             free_floor_bytes: 0,
             command: "reconciled".to_owned(),
             rebuild_index: false,
             skip_damage: false,
+            beside: Vec::new(),
             disk: Arc::new(MachineDisk),
             meter: Meter::default(),
         }
@@ -188,6 +195,9 @@ pub enum StoreError {
     /// A backup that could not be made; the store itself is well.
     #[error("the backup could not be made: {0}")]
     Backup(String),
+    /// The index could not be made smaller; the store goes on as it was.
+    #[error("the index could not be made smaller: {0}")]
+    Compaction(String),
     /// A place in a list that this store did not give out.
     #[error("{0:?} is not a place in a list that this store gave out")]
     BadCursor(String),

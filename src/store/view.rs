@@ -11,11 +11,23 @@ use serde::de::DeserializeOwned;
 use super::due;
 use super::index::{Index, Writes};
 use super::keys::{self, CountKey};
+use super::pulse::{self, Pulse};
 use super::types::StoreError;
 use super::value::{self, Stored};
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Record, Transition};
+
+/// A count that changed, and the row because of which it did.
+#[derive(Debug)]
+pub(super) struct Recount {
+    /// Of a record or of an alert.
+    pub(super) row: Vec<u8>,
+    /// Of the count.
+    pub(super) count: Vec<u8>,
+    /// By so much.
+    pub(super) change: i64,
+}
 
 /// A change in the making.
 pub(super) struct View<'a> {
@@ -23,6 +35,8 @@ pub(super) struct View<'a> {
     writes: Writes,
     /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
     absent: RefCell<HashSet<Vec<u8>>>,
+    /// For a self-check that is under way.
+    pub(super) recounts: Vec<Recount>,
     /// Accounts of which something is due earlier than before.
     pub(super) due_earlier: BTreeSet<AccountName>,
     /// A delivery is owed earlier than before.
@@ -40,6 +54,7 @@ impl<'a> View<'a> {
             index,
             writes: Writes::new(),
             absent: RefCell::default(),
+            recounts: Vec::new(),
             due_earlier: BTreeSet::new(),
             is_owed_earlier: false,
             pending_change: 0,
@@ -50,6 +65,7 @@ impl<'a> View<'a> {
     /// What is to be written.
     pub(super) fn take_writes(&mut self) -> Writes {
         self.absent.get_mut().clear();
+        self.recounts.clear();
         std::mem::take(&mut self.writes)
     }
 
@@ -92,8 +108,8 @@ impl<'a> View<'a> {
         if !self.writes.contains_key(&open) && self.absent.borrow().contains(&open) {
             return Ok(None);
         }
-        if let Some(found) = self.value(&open)? {
-            return Ok(Some(found));
+        if let Some(bytes) = self.get(&open)? {
+            return pulse::read(&open, &bytes, |key| self.get(key)).map(Some);
         }
         let finished = keys::record(object, true);
         let found = self.value(&finished)?;
@@ -111,30 +127,54 @@ impl<'a> View<'a> {
         sequence: u64,
     ) -> Result<(), StoreError> {
         self.absent.get_mut().remove(&keys::record(&new.object, false));
-        let mut new_rows = due::rows(new);
         if let Some(old) = old {
-            for row in due::rows(old) {
-                match new_rows.iter().position(|new| *new == row) {
-                    // It stands there already: a row written again costs as much as a new one.
-                    Some(same) => drop(new_rows.swap_remove(same)),
-                    None => self.remove(row),
-                }
-            }
+            self.remove_pulse(old)?;
             if old.is_finished() != new.is_finished() {
                 self.remove(keys::record(&old.object, old.is_finished()));
             }
         }
-        for row in new_rows {
+        self.put_due_rows(old, new);
+        self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);
+        self.recount(old, Some(new))
+    }
+
+    /// Writes a record of which the journal is not told: only its pulse where that says all.
+    pub(super) fn put_quietly(&mut self, old: &Stored<Record>, new: &Record) -> Result<(), StoreError> {
+        match Pulse::between(&old.value, new) {
+            Some(changed) => {
+                self.put_due_rows(Some(&old.value), new);
+                self.put_value(pulse::key(&keys::record(&new.object, false)), &changed, old.sequence);
+                Ok(())
+            }
+            None => self.put_record(Some(&old.value), new, old.sequence),
+        }
+    }
+
+    fn put_due_rows(&mut self, old: Option<&Record>, new: &Record) {
+        let mut rows = due::rows(new);
+        for row in old.map(due::rows).unwrap_or_default() {
+            match rows.iter().position(|new| *new == row) {
+                // It stands already.
+                Some(place) => drop(rows.swap_remove(place)),
+                None => self.remove(row),
+            }
+        }
+        for row in rows {
             if old.is_some() && is_planted(Bug::DueIndexNotUpdated) {
                 continue;
             }
             self.put(row, Vec::new());
         }
-        self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);
-        self.recount(old, Some(new))?;
         let old_due_at = old.and_then(|old| old.due_at);
         if new.due_at.is_some_and(|at| old_due_at.is_none_or(|before| at < before)) {
             self.due_earlier.insert(new.object.account.clone());
+        }
+    }
+
+    fn remove_pulse(&mut self, old: &Record) -> Result<(), StoreError> {
+        let key = pulse::key(&keys::record(&old.object, false));
+        if !old.is_finished() && self.get(&key)?.is_some() {
+            self.remove(key);
         }
         Ok(())
     }
@@ -144,6 +184,7 @@ impl<'a> View<'a> {
         for row in due::rows(old) {
             self.remove(row);
         }
+        self.remove_pulse(old)?;
         self.remove(keys::record(&old.object, old.is_finished()));
         self.recount(Some(old), None)
     }
@@ -156,8 +197,9 @@ impl<'a> View<'a> {
         self.put(keys::history_row(&transition.object, sequence), seen_at.to_vec());
     }
 
-    /// Changes a count; a count of nothing has no row.
-    pub(super) fn add(&mut self, key: Vec<u8>, change: i64) -> Result<(), StoreError> {
+    /// Changes a count because of `row`; a count of nothing has no row.
+    pub(super) fn add(&mut self, key: Vec<u8>, change: i64, row: Vec<u8>) -> Result<(), StoreError> {
+        self.recounts.push(Recount { row, count: key.clone(), change });
         let before = match self.get(&key)? {
             Some(bytes) => value::decode_number(&key, &bytes)?,
             None => 0,
@@ -180,11 +222,12 @@ impl<'a> View<'a> {
         if before == after {
             return Ok(());
         }
-        if let Some(key) = after {
-            self.add(key.bytes(), 1)?;
+        let row = |record: &Record| keys::record(&record.object, record.is_finished());
+        if let (Some(key), Some(new)) = (after, new) {
+            self.add(key.bytes(), 1, row(new))?;
         }
-        if let Some(key) = before {
-            self.add(key.bytes(), -1)?;
+        if let (Some(key), Some(old)) = (before, old) {
+            self.add(key.bytes(), -1, row(old))?;
         }
         Ok(())
     }

@@ -8,11 +8,13 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::check::Tally;
+use super::compact::Twin;
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
 use super::facts::{self, Fact};
@@ -21,8 +23,8 @@ use super::journal::{Journal, Position};
 use super::lock::LockFile;
 use super::meter::Meter;
 use super::signals::Signals;
-use super::types::StoreError;
-use super::view::View;
+use super::types::{Options, StoreError};
+use super::view::{Recount, View};
 use super::{keys, value};
 
 /// Operations of one group.
@@ -31,6 +33,9 @@ const GROUP_OPERATIONS: usize = 512;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of the index after which a group takes no more operations: readers wait while they are written.
 pub(super) const GROUP_ROWS: usize = 6000;
+
+/// Reads at a time.
+const READERS: usize = 4;
 
 /// A group in the making.
 pub(super) struct Group<'a> {
@@ -83,6 +88,20 @@ pub(super) struct Engine {
     pub(super) journal: Mutex<Journal>,
     /// None once closed. Readers of several rows hold it shared, so that they see whole groups.
     pub(super) index: RwLock<Option<Index>>,
+    /// A smaller copy of the index in the making; locked behind the index.
+    pub(super) twin: Mutex<Option<Twin>>,
+    /// Of a self-check under way; locked behind the index.
+    pub(super) tally: Mutex<Option<Tally>>,
+    /// Held for the time of a self-check.
+    pub(super) checking: Mutex<()>,
+    /// Somebody wants the store to leave off long work.
+    pub(super) is_leaving: AtomicBool,
+    /// Folders that a backup takes along.
+    pub(super) beside: Vec<String>,
+    pub(super) cache_bytes: u64,
+    pub(super) compact_above_bytes: u64,
+    /// Leave to read; few, for each thread keeps memory of its own.
+    pub(super) readers: Arc<Semaphore>,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -97,20 +116,22 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Over a journal and an index that agree.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        folder: PathBuf,
-        journal: Journal,
-        index: Index,
-        lock: LockFile,
-        meter: Meter,
-    ) -> Engine {
+    pub(super) fn new(options: &Options, journal: Journal, index: Index, lock: LockFile) -> Engine {
         let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
         Engine {
-            disk,
-            folder,
+            disk: options.disk.clone(),
+            folder: options.folder.clone(),
+            meter: options.meter.clone(),
             journal: Mutex::new(journal),
             index: RwLock::new(Some(index)),
+            twin: Mutex::new(None),
+            tally: Mutex::new(None),
+            checking: Mutex::new(()),
+            is_leaving: AtomicBool::new(false),
+            beside: options.beside.clone(),
+            cache_bytes: options.cache_bytes,
+            compact_above_bytes: options.compact_above_bytes,
+            readers: Arc::new(Semaphore::new(READERS)),
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
@@ -120,7 +141,6 @@ impl Engine {
             journal_bytes: AtomicU64::new(bytes),
             journal_sequence: AtomicU64::new(sequence),
             lock: Mutex::new(Some(lock)),
-            meter,
         }
     }
 
@@ -171,7 +191,7 @@ impl Engine {
             queue.has_leader = true;
             drop(queue);
             let leadership = Leadership { engine: Arc::downgrade(self), is_over: false };
-            tokio::task::spawn_blocking(move || leadership.lead());
+            crate::blocking::run(move || leadership.lead());
         }
         Ok(receiver)
     }
@@ -255,10 +275,11 @@ impl Engine {
             self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
+        let recounts = std::mem::take(&mut group.view.recounts);
         let writes = group.view.take_writes();
         let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
         drop(shared);
-        self.apply(writes)?;
+        self.apply(writes, &recounts)?;
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
         self.signals.pulse(&due_earlier, is_owed_earlier);
@@ -270,22 +291,42 @@ impl Engine {
         let _writer_waits = locked(&self.journal);
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
         let flushed = index.as_ref().map_or(Ok(()), Index::flush);
-        drop(index);
+        let was_written_to = index.is_some_and(|index| index.has_been_written_to());
         let marked = match was_well && flushed.is_ok() {
             true => super::open::mark_clean(&*self.disk, &self.folder)
                 .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
             false => Ok(()),
         };
+        if was_written_to && flushed.is_ok() && marked.is_ok() {
+            // Only the next opening gains by it: whoever kills this process here loses nothing.
+            let _ = Index::settle(&self.folder.join("index"), self.cache_bytes);
+        }
         locked(&self.lock).take();
         flushed.and(marked)
     }
 
-    fn apply(&self, writes: Writes) -> Result<(), StoreError> {
+    fn apply(&self, writes: Writes, recounts: &[Recount]) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
         }
         let alone = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        alone.as_ref().ok_or(StoreError::Closed)?.apply(writes)
+        let index = alone.as_ref().ok_or(StoreError::Closed)?;
+        if let Some(twin) = locked(&self.twin).as_mut() {
+            twin.mirror(&writes);
+        }
+        if let Some(tally) = locked(&self.tally).as_mut() {
+            tally.take(recounts);
+        }
+        index.apply(writes)
+    }
+
+    /// Reads whole groups: nobody writes meanwhile.
+    pub(super) fn with_index<T>(
+        &self,
+        work: impl FnOnce(&Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        work(shared.as_ref().ok_or(StoreError::Closed)?)
     }
 }
 

@@ -36,6 +36,7 @@ async fn submit(world: &World, content: &str, label: Option<&str>) -> BatchSubmi
     let submission = BatchSubmission {
         account: "pay".parse().unwrap(),
         content: content.to_owned(),
+        operation: None,
         label: label.map(str::to_owned),
         dry_run: false,
     };
@@ -171,11 +172,12 @@ async fn a_processing_that_never_arrived_waits_for_a_person_who_releases_it() {
     let world = World::new(START, &scenario(fault), "").await;
     let reference = one_batch(&world).await;
     let release = || world.daemon().service();
-    let request = BatchRequest::Release { reference: reference.clone() };
+    let request = BatchRequest::Release { reference: reference.clone(), adopt: None };
     assert!(release().batch(request.clone()).await.is_err(), "nothing is in doubt yet");
     world.pass_hours(3.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), batch.processes, processed(&world)), ("process-sent", 1, 0));
+    assert_eq!(world.events("batch").len(), 1, "somebody is told that it waits for a person, once");
     release().batch(request).await.unwrap();
     world.pass_hours(1.0).await;
     let batch = shown(&world, &reference).await;
@@ -211,6 +213,7 @@ async fn nothing_is_sent_without_leave_to_write() {
     assert_eq!(shown(&world, &done.files[0].reference).await.line.stage, "new");
     let requests = world.simulator.counts().total().requests;
     assert_eq!(requests, 0);
+    assert_eq!(world.events("batch").len(), 1, "somebody is told that nothing is sent, once");
     world.stop().await;
     world.rewrite_config(|text| text.replace("allow_writes = false", "allow_writes = true"));
     world.start().await;

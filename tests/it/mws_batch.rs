@@ -21,10 +21,11 @@ use reconciled::apis::amazon_pay_mws::feeds::steps::{
 use reconciled::apis::amazon_pay_mws::feeds::{self, result};
 use reconciled::apis::amazon_pay_mws::kind::ObjectKind;
 use reconciled::apis::amazon_pay_mws::operations::{Answer, Call};
-use reconciled::apis::amazon_pay_mws::reports::{self, ReportType, rows, windows};
+use reconciled::apis::amazon_pay_mws::reports::{self, ReportType, rows};
 use reconciled::apis::amazon_pay_mws::sign::SigningKey;
 use reconciled::apis::amazon_pay_mws::{service_status, wire};
 use reconciled::apis::config::{Endpoint, Environment, QuotaChoice, Region};
+use reconciled::apis::reporting::windows;
 use reconciled::apis::transport::{Response, TransportError};
 use reconciled::clock::{Clock, VirtualClock};
 use reconciled::payments::money::Money;
@@ -66,8 +67,11 @@ impl Shop {
             mws_auth_token: None,
             endpoint: Endpoint::of_host("mws-eu.amazonservices.com"),
             marketplace_id: Some("AZAJMM36N6WQL".to_owned()),
+            is_service_followed: true,
             quota: QuotaChoice::Documented,
             deadline: Duration::from_secs(30),
+            is_writing_allowed: true,
+            batch_caps: Caps::ADVISED,
         };
         Shop { clock, simulator, settings }
     }
@@ -422,7 +426,7 @@ async fn a_pull_of_reports_brings_every_state_of_every_day() {
     Driver::new(&shop, &feed, []).run().await;
     tokio::time::advance(Duration::from_secs(5 * 86_400)).await;
     let until = begin + jiff::SignedDuration::from_hours(4 * 24);
-    let mut pull = windows::Pull::new(ReportType::Capture, begin, until, shop.now()).unwrap();
+    let mut pull = windows::Pull::of_days(ReportType::Capture.name(), begin, until, shop.now()).unwrap();
     assert_eq!(pull.windows.len(), 4);
     let mut files = Vec::new();
     loop {
@@ -440,18 +444,18 @@ async fn a_pull_of_reports_brings_every_state_of_every_day() {
             // The second request's answer is lost: it is found by its days.
             windows::Step::Request { window: 1 } if files.is_empty() => {
                 let day = &pull.windows[1];
-                let _ = shop.ask(&reports::request(pull.kind, day.from, day.until, None));
+                let _ = shop.ask(&reports::request(ReportType::Capture, day.from, day.until, None));
                 files.push(Vec::new());
                 continue;
             }
             windows::Step::Request { window } => {
                 let day = &pull.windows[window];
-                let reply = shop.ask(&reports::request(pull.kind, day.from, day.until, None));
+                let reply = shop.ask(&reports::request(ReportType::Capture, day.from, day.until, None));
                 let row = reports::answer::requested(&reply, now).unwrap();
                 windows::Outcome::Requested { window, row }
             }
             windows::Step::Search { from } => {
-                let reply = shop.ask(&reports::search(pull.kind, from));
+                let reply = shop.ask(&reports::search(ReportType::Capture, from));
                 windows::Outcome::Searched(
                     reports::answer::requests("GetReportRequestList", &reply, now).unwrap().rows,
                 )
@@ -478,6 +482,7 @@ async fn a_pull_of_reports_brings_every_state_of_every_day() {
                     other => panic!("{other:?}"),
                 }
             }
+            other => panic!("no day asks for {other:?}"),
         };
         pull = windows::took(pull, outcome, now);
     }

@@ -160,11 +160,12 @@ pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> Stri
         let environment = if account.is_sandbox { "sandbox" } else { "live" };
         let own = match account.api {
             Api::AmazonPayV2 => format!(
-                "public_key_id = \"{}\"\nprivate_key = \"file:{shown}/{name}.private-key.pem\"\n",
+                "public_key_id = \"{}\"\nprivate_key = \"file:{shown}/{name}.private-key.pem\"\nallow_writes = true\n",
                 account.credentials.key_id()
             ),
             Api::AmazonPayMws => format!(
-                "seller_id = \"{}\"\naccess_key_id = \"{}\"\nsecret_key = \"file:{shown}/{name}.secret-key\"\n",
+                "seller_id = \"{}\"\naccess_key_id = \"{}\"\nallow_writes = true\n\
+                 secret_key = \"file:{shown}/{name}.secret-key\"\n",
                 account.merchant_id,
                 account.credentials.key_id()
             ),

@@ -7,20 +7,47 @@
 #[path = "../it/months/mod.rs"]
 mod months;
 
-use months::Sweep;
+use std::sync::{Mutex, PoisonError};
+
+use months::plan::Plan;
+use months::{Sweep, run, shrink, story};
 use reconciled::payments::planted::{Bug, plant};
 
 /// Worlds in which a bug must show itself.
 const SEEDS: u64 = 400;
 
+/// A bug is planted in the whole process: one test at a time.
+static GROUND: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_failing_seed_is_told_with_a_smaller_world_and_what_happens_there() {
+    let _alone = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
+    plant(Some(Bug::FinalStillDue));
+    let sweep = Sweep::run(0..SEEDS, None, 1, 1);
+    let (seed, wrong) = sweep.failed.first().expect("the bug is caught");
+    let (plan, shown) = shrink(&Plan::of(*seed), wrong, 60);
+    let told = story(*seed, None, wrong, 60);
+    plant(None);
+    let whole = Plan::of(*seed).weight();
+    println!("seed {seed}: weight {whole}, smallest found {}\n{told}", plan.weight());
+    assert!(plan.weight() * 2 < whole, "{} is not much smaller than {whole}", plan.weight());
+    assert!(shown.iter().any(|what| what.contains("asked about after its end was seen")), "{shown:?}");
+    assert!(told.starts_with(&format!("seed {seed}:")), "{told}");
+    for part in ["Asked {", "Answered {", "Started", &shown[0]] {
+        assert!(told.contains(part), "{part} is not in:\n{told}");
+    }
+    assert!(run(&plan).wrong.is_empty(), "without the bug nothing is wrong in it");
+}
+
 #[test]
 fn every_planted_bug_is_caught_and_nothing_else_is() {
-    let healthy = Sweep::run(0..40, 2, 1);
+    let _alone = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let healthy = Sweep::run(0..40, None, 2, 1);
     assert!(healthy.failed.is_empty(), "without a bug: {:?}", healthy.failed);
     let mut missed = Vec::new();
     for bug in Bug::ALL {
         plant(Some(bug));
-        let sweep = Sweep::run(0..SEEDS, 2, 1);
+        let sweep = Sweep::run(0..SEEDS, None, 2, 1);
         let caught = sweep.failed.first().and_then(|(seed, wrong)| {
             let shown = wrong.iter().find(|what| words(bug).iter().any(|word| what.contains(word)))?;
             Some((seed, shown))
@@ -51,6 +78,7 @@ fn words(bug: Bug) -> &'static [&'static str] {
         Bug::FinalStillDue => &["asked about after its end was seen"],
         Bug::ThrottleCountedAsFailure => &["failures in a row are held against it"],
         Bug::RetryAfterIgnored => &["although the provider wants a pause"],
+        Bug::ReportNotSynced => &["is not whole", "has no list of sums", "has an empty list of sums"],
         Bug::GoneTakenForEnd => {
             &["has ended and is held for", "not among the pending", "is not watched any more"]
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::feeds::document::Caps;
 use super::kind::ObjectKind;
 use super::operations::{Group, OPERATIONS};
 use super::sign::SigningKey;
@@ -42,10 +43,26 @@ pub struct Section {
     pub endpoint: Option<String>,
     /// The Amazon Pay marketplace of batches and reports, where it is not that of the region and environment.
     pub marketplace_id: Option<String>,
+    /// Whether the provider's word about itself (`GetServiceStatus`) steers polling; true when not given.
+    pub service_status: Option<bool>,
     /// `"default"`, `"documented"` or `{ burst, per_second }`.
     pub quota: Option<QuotaSection>,
     /// Seconds for one exchange, 1 to 300; 30 when not given.
     pub deadline_s: Option<u64>,
+    /// Whether anything may be changed at the provider; not unless it says so.
+    pub allow_writes: bool,
+    /// How large one feed of a batch may be.
+    pub batch: BatchSection,
+}
+
+/// How large one feed may be, as written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchSection {
+    /// Requests of one feed, 1 to 60000; 30000, as the provider advises.
+    pub most_requests: Option<usize>,
+    /// Megabytes (10^6 bytes) of one feed, 1 to 100; 10, as the provider advises.
+    pub most_mb: Option<usize>,
 }
 
 /// An account's section as resolved: everything needed to sign and send.
@@ -67,10 +84,16 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// The Amazon Pay marketplace that batches go to; none where nobody knows it (live Japan).
     pub marketplace_id: Option<String>,
+    /// Whether the provider is asked how it is, and heeded.
+    pub is_service_followed: bool,
     /// The budget of each operation.
     pub quota: QuotaChoice,
     /// For one whole exchange.
     pub deadline: Duration,
+    /// Whether anything may be changed at the provider.
+    pub is_writing_allowed: bool,
+    /// How large one feed of a batch may be.
+    pub batch_caps: Caps,
 }
 
 impl Section {
@@ -108,6 +131,7 @@ impl Section {
         let marketplace_id = self.marketplace_of(&mut check, region, environment);
         let quota = check.quota("quota", self.quota.as_ref());
         let deadline = check.deadline("deadline_s", self.deadline_s);
+        let batch_caps = self.batch.caps(&mut check);
         let settings = (|| {
             Some(Settings {
                 region: region?,
@@ -118,8 +142,11 @@ impl Section {
                 mws_auth_token,
                 endpoint: endpoint?,
                 marketplace_id,
+                is_service_followed: self.service_status.unwrap_or(true),
                 quota,
                 deadline,
+                is_writing_allowed: self.allow_writes,
+                batch_caps,
             })
         })();
         check.finish(settings)
@@ -164,6 +191,30 @@ impl Section {
         };
         let text = secret(check, secrets, "secret_key", reference)?;
         Some(SigningKey::new(text.expose()))
+    }
+}
+
+impl BatchSection {
+    /// What the provider advises, where nothing else is written (sheet amazon-pay-batch.md, section 2.3).
+    fn caps(&self, check: &mut Check) -> Caps {
+        let mut caps = Caps::ADVISED;
+        match self.most_requests {
+            None => {}
+            Some(requests) if (1..=Caps::MOST.requests).contains(&requests) => caps.requests = requests,
+            Some(_) => check.problem(
+                "batch.most_requests",
+                "is outside 1 to 60000",
+                "30000 is what the provider advises",
+            ),
+        }
+        match self.most_mb {
+            None => {}
+            Some(mb @ 1..=100) => caps.bytes = mb * 1_000_000 - 1,
+            Some(_) => {
+                check.problem("batch.most_mb", "is outside 1 to 100", "10 is what the provider advises");
+            }
+        }
+        caps
     }
 }
 

@@ -5,6 +5,7 @@
 //! is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
 
 pub mod ask;
+mod calling;
 pub mod config;
 mod csv_rows;
 pub mod feeds;
@@ -29,10 +30,11 @@ use self::config::Settings;
 use self::kind::ObjectKind;
 use self::operations::{Answer, Call};
 use self::wire::QuotaHeaders;
+use super::calls::CallFailure;
 use super::config::Environment;
 use super::pace::{Pace, Permit};
 use super::transport::{Response, Transport, TransportError, http_date, retry_after};
-use super::{Api, Fetching};
+use super::{Api, Asking, Fetching};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
@@ -58,6 +60,16 @@ impl AmazonPayMws {
         AmazonPayMws { settings, transport, clock, clock_offset_s: AtomicI64::new(NO_OFFSET) }
     }
 
+    /// What it was configured with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The present time.
+    pub(in crate::apis) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Tells `pace` the budget of every operation of this account.
     pub fn set_quotas(&self, account: &AccountName, pace: &Pace) {
         for (operation, quota) in self.settings.quotas() {
@@ -75,13 +87,19 @@ impl AmazonPayMws {
     /// retry inside: [`operations::Call::when_lost`] says what may be done when this fails.
     ///
     /// # Errors
-    /// As the polls': of all but `Refused` and `Throttled` it must be supposed that the call may have been
-    /// carried out.
-    pub async fn call(&self, call: &Call, permit: Permit) -> Result<Answer, Failure> {
+    /// Why there is no answer that says that it was carried out; [`CallFailure`] tells whether it may have
+    /// been all the same.
+    pub async fn call(&self, call: &Call, permit: Permit) -> Result<Answer, CallFailure> {
         let mut ask = Ask::new(Section::Payments, call.operation().name);
         ask.parameters.clone_from(call.parameters());
-        let response = self.exchange(&ask, permit).await?;
-        Answer::read(call, &response.body, response.header("x-mws-request-id"))
+        let response = self.ask(&ask, permit).await?;
+        let request_id = response.header("x-mws-request-id");
+        if response.status == 200 {
+            return Ok(Answer::read(call, &response.body, request_id)?);
+        }
+        let wait = retry_after(&response.headers, self.clock.now());
+        let failure = wire::failure(response.status, &response.body, request_id, wait);
+        Err(self.blame_clock(failure).into())
     }
 
     /// Sends one request of any section and gives back its answer, whatever the status: what it means, the
@@ -200,6 +218,17 @@ impl Api for AmazonPayMws {
 
     fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: Permit) -> Fetching<'a> {
         Box::pin(self.look_at(kind, id, permit))
+    }
+
+    fn service_operation(&self) -> Option<&'static str> {
+        self.settings.is_service_followed.then_some("GetServiceStatus")
+    }
+
+    fn service_status(&self, permit: Permit) -> Asking<'_> {
+        Box::pin(async {
+            let response = self.exchange(&Ask::new(Section::Payments, "GetServiceStatus"), permit).await?;
+            service_status::read(&response.body).map(Into::into)
+        })
     }
 
     fn look(&self) -> &'static str {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Unreadable, Wanted, garbled, is_home_namespace, read_root, read_time, word};
 use crate::payments::observation::Failure;
+use crate::payments::service::{Health, Said};
 
 /// The longest message that is kept, in characters.
 const LONGEST_MESSAGE: usize = 500;
@@ -34,28 +35,6 @@ pub struct Message {
     pub text: String,
 }
 
-/// What the status means for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Health {
-    /// `GREEN`: the normal rate.
-    Normal,
-    /// `GREEN_I`: the normal rate; the messages are worth reading.
-    NormalWithInformation,
-    /// A word that the sheet does not know: as it was before, and worth a look.
-    Unknown,
-    /// `YELLOW`: ask less often, and conclude nothing from silence.
-    Degraded,
-    /// `RED`: ask nothing but this, until it says otherwise.
-    Unavailable,
-}
-
-impl Health {
-    /// Whether silence and staleness say nothing about our own work.
-    pub fn mutes_staleness(self) -> bool {
-        matches!(self, Health::Degraded | Health::Unavailable)
-    }
-}
-
 impl ServiceStatus {
     /// What the word means.
     pub fn health(&self) -> Health {
@@ -68,10 +47,28 @@ impl ServiceStatus {
         }
     }
 
+    /// What it says, in the provider's words, with the English message.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let facts = [
+            ("Status", Some(self.word.clone())),
+            ("Timestamp", self.at.map(|at| at.to_string())),
+            ("MessageId", self.message_id.clone()),
+            ("Message", self.message("en_US").map(str::to_owned)),
+        ];
+        facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
+
     /// The message in this locale, else the English one, else the first.
     pub fn message(&self, locale: &str) -> Option<&str> {
         let of = |wanted: &str| self.messages.iter().find(|message| message.locale == wanted);
         of(locale).or_else(|| of("en_US")).or(self.messages.first()).map(|message| message.text.as_str())
+    }
+}
+
+impl From<ServiceStatus> for Said {
+    fn from(status: ServiceStatus) -> Said {
+        let message = status.message("en_US").map(str::to_owned);
+        Said { health: status.health(), word: status.word, message }
     }
 }
 

@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
+use super::feeds::document::Caps;
 use super::*;
+use crate::apis::calls::{Caller, Identity, Look, Repeat};
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
 use crate::apis::pace::Quota;
 use crate::apis::secret::Secret;
@@ -46,8 +48,11 @@ fn stage() -> Stage {
         mws_auth_token: None,
         endpoint: Endpoint::of_host("mws.amazonservices.com"),
         marketplace_id: Some("A3BXB0YN3XH17H".to_owned()),
+        is_service_followed: true,
         quota: QuotaChoice::Documented,
         deadline: Duration::from_secs(7),
+        is_writing_allowed: true,
+        batch_caps: Caps::ADVISED,
     };
     let pace = Pace::new(Arc::clone(&clock));
     let account = AccountName::new("shop").unwrap();
@@ -238,4 +243,149 @@ async fn kinds_and_ids_are_told_apart() {
     let permit = stage.pace.take(&stage.account, OPERATION).unwrap();
     assert_eq!(api.fetch(&charge, &id, permit).await.unwrap_err().class(), "refused");
     assert_eq!(api.look(), "https://sellercentral.amazon.com/");
+}
+
+/// A capture's checked parameters.
+fn capture_pairs() -> BTreeMap<String, String> {
+    let pairs = [
+        ("AmazonAuthorizationId", ID),
+        ("CaptureReferenceId", "cap-1"),
+        ("CaptureAmount.Amount", "9.50"),
+        ("CaptureAmount.CurrencyCode", "USD"),
+        ("SellerCaptureNote", "for the order"),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn captured(reference: &str) -> Response {
+    let body = format!(
+        "<CaptureResponse xmlns=\"http://mws.amazonservices.com/schema/OffAmazonPayments/2013-01-01\"><CaptureResult>\
+         <CaptureDetails><AmazonCaptureId>S01-1234567-1234567-C000001</AmazonCaptureId><CaptureReferenceId>\
+         {reference}</CaptureReferenceId><SellerCaptureNote>canary</SellerCaptureNote><CaptureStatus><State>Completed\
+         </State></CaptureStatus></CaptureDetails></CaptureResult></CaptureResponse>"
+    );
+    response(200, &[], &body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_is_planned_sent_and_read() {
+    let stage = stage();
+    let planned = stage.api.plan("Capture", &capture_pairs()).unwrap();
+    assert_eq!(planned.identity, Some(Identity::Once("cap-1".to_owned())));
+    assert_eq!(planned.amount.unwrap().to_string(), "9.50 USD");
+    let look = planned.when_lost.look.clone().unwrap();
+    assert!(matches!(&look, Look::Child { reference, .. } if reference == "cap-1"), "{look:?}");
+    let line = "POST https://mws.amazonservices.com/OffAmazonPayments_Sandbox/2013-01-01";
+    assert_eq!(planned.shown.line, line);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    stage.transport.answers.lock().unwrap().push_back(Ok(captured("cap-1")));
+    let permit = stage.pace.take(&stage.account, "Capture").unwrap();
+    let reply = Caller::carry_out(&stage.api, &planned, permit).await.unwrap();
+    assert_eq!(reply.created[0].id.as_str(), "S01-1234567-1234567-C000001");
+    assert!(!format!("{reply:?}").contains("canary"));
+    let sent = stage.body_sent(0);
+    assert_eq!((sent["Action"].as_str(), sent["CaptureReferenceId"].as_str()), ("Capture", "cap-1"));
+    assert_eq!(sent["SellerCaptureNote"], "for%20the%20order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
+    let outcomes = [
+        (Err(TransportError::Connect("connection refused".to_owned())), "not sent"),
+        (Err(TransportError::Timeout), "lost"),
+        (Ok(error(500, "InternalServerError", &[])), "lost"),
+        (Ok(response(502, &[], "<html>bad gateway</html>")), "lost"),
+        (Ok(response(200, &[], "")), "lost"),
+        (Ok(error(200, "InvalidParameterValue", &[])), "lost"),
+        (Ok(captured("another")), "lost"),
+        (Ok(error(503, "RequestThrottled", &[])), "throttled"),
+        (Ok(error(400, "DuplicateReferenceId", &[])), "refused"),
+        (Ok(error(404, "InvalidTransactionId", &[])), "refused"),
+        (Ok(error(403, "SignatureDoesNotMatch", &[])), "whole account"),
+    ];
+    let stage = stage();
+    let planned = stage.api.plan("Capture", &capture_pairs()).unwrap();
+    for (answer, expected) in outcomes {
+        tokio::time::advance(Duration::from_secs(120)).await;
+        let shown = format!("{answer:?}");
+        stage.transport.answers.lock().unwrap().push_back(answer);
+        let permit = stage.pace.take(&stage.account, "Capture").unwrap();
+        let told = match Caller::carry_out(&stage.api, &planned, permit).await.unwrap_err() {
+            CallFailure::NotSent { .. } => "not sent",
+            CallFailure::Lost { .. } => "lost",
+            CallFailure::Throttled { .. } => "throttled",
+            CallFailure::Refused { is_whole_account: true, .. } => "whole account",
+            CallFailure::Refused { .. } => "refused",
+        };
+        assert_eq!(told, expected, "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_buyers_token_is_not_shown() {
+    let stage = stage();
+    let pairs = [("AmazonOrderReferenceId", "S01-1234567-1234567"), ("AccessToken", "canary")];
+    let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let planned = stage.api.plan("GetOrderReferenceDetails", &pairs).unwrap();
+    assert!(planned.identity.is_none() && !planned.is_write);
+    assert!(!format!("{:?}{planned:?}", planned.shown).contains("canary"));
+}
+
+/// Which trace each operation leaves.
+#[tokio::test(start_paused = true)]
+async fn every_operation_that_changes_something_says_how_a_lost_answer_is_found_out() {
+    let stage = stage();
+    let word = |operation: &str| {
+        let known = operations::find(operation).unwrap();
+        let given = known.parameters.iter().filter(|parameter| parameter.is_required).map(|parameter| {
+            let value = match parameter.value {
+                operations::Value::Amount => "1.00",
+                operations::Value::Currency => "USD",
+                operations::Value::Id(ObjectKind::OrderReference) => "S01-1234567-1234567",
+                operations::Value::Id(ObjectKind::Authorization) => ID,
+                operations::Value::Id(ObjectKind::Capture) => "S01-1234567-1234567-C012345",
+                operations::Value::Id(_) => "C01-1234567-1234567",
+                operations::Value::OneOf(words) => words[0],
+                _ => "reference-1",
+            };
+            (parameter.name.to_owned(), value.to_owned())
+        });
+        let mut given: BTreeMap<String, String> = given.collect();
+        match operation {
+            "SetOrderAttributes" => drop(given.insert("OrderAttributes.PlatformId".into(), "x".into())),
+            "SetBillingAgreementDetails" => {
+                drop(given.insert("BillingAgreementAttributes.PlatformId".into(), "x".into()));
+            }
+            _ => {}
+        }
+        let planned = stage.api.plan(operation, &given).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!(planned.is_write, planned.identity.is_some(), "{operation}");
+        match (planned.when_lost.look, planned.when_lost.repeat) {
+            (Some(Look::Child { .. }), Repeat::Safe) => "child",
+            (Some(Look::State { .. }), Repeat::Safe) => "state",
+            (None, Repeat::Safe) => "same again",
+            (None, Repeat::Never) => "a person",
+            other => panic!("{operation}: {other:?}"),
+        }
+    };
+    for (operation, expected) in [
+        ("Authorize", "child"),
+        ("Capture", "child"),
+        ("Refund", "child"),
+        ("ConfirmOrderReference", "state"),
+        ("CancelOrderReference", "state"),
+        ("CloseOrderReference", "state"),
+        ("CloseAuthorization", "state"),
+        ("ConfirmBillingAgreement", "state"),
+        ("CloseBillingAgreement", "state"),
+        ("SetOrderReferenceDetails", "same again"),
+        ("SetOrderAttributes", "same again"),
+        ("SetBillingAgreementDetails", "same again"),
+        ("AuthorizeOnBillingAgreement", "same again"),
+        ("CreateOrderReferenceForId", "a person"),
+        ("ValidateBillingAgreement", "same again"),
+        ("GetCaptureDetails", "same again"),
+    ] {
+        assert_eq!(word(operation), expected, "{operation}");
+    }
 }

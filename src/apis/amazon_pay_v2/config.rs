@@ -12,8 +12,8 @@ use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, Qu
 use crate::apis::pace::Quota;
 use crate::apis::secret::{SecretLoader, SecretReference};
 
+use super::operations::{OPERATIONS, documented_quota};
 use super::sign::{Algorithm, SigningKey};
-use super::{GET_CHARGE, GET_CHARGE_PERMISSION, GET_REFUND, OPERATIONS};
 
 /// An account's section as written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,6 +37,8 @@ pub struct AccountSection {
     pub quota: Option<QuotaSection>,
     /// Seconds for one exchange, 1 to 300.
     pub deadline_s: Option<u64>,
+    /// Whether operations that change anything may be called; not unless it says so.
+    pub allow_writes: bool,
 }
 
 /// An account's section as checked, its key loaded.
@@ -49,6 +51,7 @@ pub struct Settings {
     pub(super) algorithm: Algorithm,
     pub(super) endpoint: Endpoint,
     pub(super) deadline: Duration,
+    pub(super) is_writing_allowed: bool,
     merchant_id: Option<String>,
     quota: QuotaChoice,
 }
@@ -76,6 +79,7 @@ impl AccountSection {
                 algorithm: algorithm?,
                 endpoint: own_endpoint.unwrap_or_else(|| Endpoint::of_host(host(region))),
                 deadline,
+                is_writing_allowed: self.allow_writes,
                 merchant_id: self.merchant_id.clone(),
                 quota,
             })
@@ -184,24 +188,10 @@ impl Settings {
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         let quota_of = |operation| match self.quota {
             QuotaChoice::Default => self.environment.default_quota(),
-            QuotaChoice::Documented => documented(self.environment, operation),
+            QuotaChoice::Documented => documented_quota(self.environment, operation),
             QuotaChoice::Own(quota) => quota,
         };
-        OPERATIONS.iter().map(|operation| (*operation, quota_of(*operation))).collect()
-    }
-}
-
-/// What is safe under both published tables (section 8.4).
-fn documented(environment: Environment, operation: &str) -> Quota {
-    let half_second = Duration::from_millis(500);
-    match (environment, operation) {
-        (Environment::Live, GET_CHARGE | GET_REFUND | GET_CHARGE_PERMISSION) => {
-            Quota { burst: 20, per: half_second }
-        }
-        (Environment::Sandbox, GET_CHARGE | GET_REFUND | GET_CHARGE_PERMISSION) => {
-            Quota { burst: 5, per: Duration::from_secs(1) }
-        }
-        (environment, _) => environment.default_quota(),
+        OPERATIONS.iter().map(|known| (known.name, quota_of(known.name))).collect()
     }
 }
 
@@ -304,9 +294,10 @@ pub(super) mod tests {
     fn documented_and_own_quotas_replace_the_default() {
         let quota = |line: &str| resolve(&format!("{SECTION}\n{line}")).unwrap().quotas();
         let documented = quota("quota = \"documented\"");
-        assert!(
-            documented.iter().all(|(_, quota)| *quota == Quota { burst: 5, per: Duration::from_secs(1) })
-        );
+        for (operation, quota) in documented {
+            let burst = if operation.starts_with("Get") { 5 } else { 2 };
+            assert_eq!(quota, Quota { burst, per: Duration::from_secs(1) }, "{operation}");
+        }
         let own = quota("quota = { burst = 3, per_second = 4.0 }");
         assert!(own.iter().all(|(_, quota)| *quota == Quota { burst: 3, per: Duration::from_millis(250) }));
         assert_eq!(own.len(), OPERATIONS.len());

@@ -1,14 +1,16 @@
 //! Amazon Pay API v2 (Checkout v2): JSON, signed with RSA-PSS.
 //!
-//! Owns: asking this API about one object. Must never know: storage, schedules, chats, what another
-//! API does. Facts come from the amazon-pay-v2 sheet. Only this file talks; [`sign`], [`wire`] and
-//! [`lifecycle`] are pure.
+//! Owns: asking this API about one object, or for one operation. Must never know: storage, schedules, chats, what another
+//! API does. Facts come from the amazon-pay-v2 sheet. Only this file talks; [`sign`], [`wire`],
+//! [`operations`] and [`lifecycle`] are pure.
 
+mod calling;
 mod ids;
 mod reasons;
 
 pub mod config;
 pub mod lifecycle;
+pub mod operations;
 pub mod sign;
 pub mod wire;
 
@@ -18,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::calls::CallFailure;
 use super::pace::Permit;
 use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
 use super::{Api, Fetching};
@@ -36,8 +39,6 @@ pub const GET_CHARGE: &str = "GetCharge";
 pub const GET_REFUND: &str = "GetRefund";
 /// The operation that shows a charge permission.
 pub const GET_CHARGE_PERMISSION: &str = "GetChargePermission";
-/// All operations used here, each with a budget of its own (section 8.4).
-pub const OPERATIONS: &[&str] = &[GET_CHARGE, GET_REFUND, GET_CHARGE_PERMISSION];
 
 /// The kinds of objects, as an operator writes them.
 pub const KINDS: &[&str] = &["charge", "refund", "charge-permission"];
@@ -54,6 +55,16 @@ impl Thing {
             "charge-permission" => Some(Thing::ChargePermission),
             _ => None,
         }
+    }
+
+    /// The kind's name as a [`Kind`].
+    fn kind(self) -> Kind {
+        let name = match self {
+            Thing::Charge => "charge",
+            Thing::Refund => "refund",
+            Thing::ChargePermission => "charge-permission",
+        };
+        Kind::new(name).expect("every name is made of small letters and dashes")
     }
 
     /// The folder below the base path (section 1.1).
@@ -175,16 +186,54 @@ impl AmazonPayV2 {
         let now = self.clock.now();
         self.note_clock(&response, now);
         let outcome = wire::read(thing, id.as_str(), &response, now);
-        match &outcome {
-            Err(Failure::Throttled { retry_after, .. }) => permit.throttled(*retry_after),
-            Err(Failure::Transient { .. }) => {
-                if let Some(wait) = retry_after(&response.headers, now) {
-                    permit.hold(wait);
-                }
-            }
-            _ => {}
-        }
+        heed(&mut permit, &outcome, &response, now);
         outcome
+    }
+
+    /// Carries out one checked call. The permit is for its operation. No retry inside:
+    /// [`operations::Call::when_lost`] says what may be done when this fails.
+    ///
+    /// # Errors
+    /// Why there is no answer that says that it was carried out; [`CallFailure`] tells whether it may have
+    /// been all the same.
+    pub async fn call(
+        &self,
+        call: &operations::Call,
+        mut permit: Permit,
+    ) -> Result<Observation, CallFailure> {
+        let wanted = Call {
+            method: call.operation().method,
+            path: &call.path(),
+            parameters: &[],
+            body: call.body(),
+            idempotency_key: call.key(),
+        };
+        let request = self.signed(wanted, self.clock.now())?;
+        let response = self.transport.send(request).await?;
+        let now = self.clock.now();
+        self.note_clock(&response, now);
+        let subject = call.subject().map(|(_, id)| id);
+        let subject = subject.as_ref().map_or("", ObjectId::as_str);
+        let outcome = if call.operation().is_making() {
+            wire::read_made(call.operation().shows, subject, &response, now)
+        } else {
+            wire::read(call.operation().shows, subject, &response, now)
+        };
+        heed(&mut permit, &outcome, &response, now);
+        Ok(outcome?)
+    }
+}
+
+/// Lets the budget learn from a failure.
+fn heed(permit: &mut Permit, outcome: &Result<Observation, Failure>, response: &Response, now: Timestamp) {
+    match outcome {
+        Err(Failure::Throttled { retry_after, .. }) => permit.throttled(*retry_after),
+        Err(Failure::Transient { .. }) => {
+            if let Some(wait) = retry_after(&response.headers, now) {
+                permit.hold(wait);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -208,12 +257,7 @@ impl Api for AmazonPayV2 {
     }
 
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
-        let word = match ids::suggested(id.as_str())? {
-            Thing::Charge => "charge",
-            Thing::Refund => "refund",
-            Thing::ChargePermission => "charge-permission",
-        };
-        Kind::new(word).ok()
+        ids::suggested(id.as_str()).map(Thing::kind)
     }
 
     fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: Permit) -> Fetching<'a> {

@@ -5,9 +5,10 @@ use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaParameters, RsaPssSaltLe
 use base64::Engine;
 
 use super::*;
+use crate::apis::calls::{Caller, Identity};
 use crate::apis::pace::{Pace, Quota};
 use crate::apis::transport::{BoxFuture, TransportError};
-use crate::clock::VirtualClock;
+use crate::clock::{Clock, VirtualClock};
 use crate::payments::object::AccountName;
 
 const CHARGE_ID: &str = "S01-1234567-1234567-C123456";
@@ -134,6 +135,82 @@ async fn a_creating_call_signs_its_idempotency_key_and_body() {
     assert_eq!(request.body, b"{}");
 }
 
+/// The refund of the sheet's example 2.
+fn example_2() -> std::collections::BTreeMap<String, String> {
+    let pairs = [
+        ("chargeId", CHARGE_ID),
+        ("refundAmount.amount", "14.00"),
+        ("refundAmount.currencyCode", "USD"),
+        ("softDescriptor", "Descriptor"),
+        ("idempotencyKey", "AVLo5tI10BHgEk2jEXAMPLEKEY"),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn refund(charge_id: &str) -> Result<Response, TransportError> {
+    let body = format!(
+        r#"{{"refundId":"S01-1234567-1234567-R000001","chargeId":"{charge_id}","statusDetails":{{"state":"RefundInitiated"}},"buyer":{{"name":"canary"}}}}"#
+    );
+    answer(201, &[("x-amz-pay-request-id", "r-2")], &body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_is_sent_and_signed_as_in_example_2() {
+    let scene = scene("SANDBOX-KEY", vec![refund(CHARGE_ID)]);
+    let planned = scene.api.plan("CreateRefund", &example_2()).unwrap();
+    assert!(planned.is_write && !scene.api.may_write());
+    assert_eq!(planned.identity, Some(Identity::Once("AVLo5tI10BHgEk2jEXAMPLEKEY".to_owned())));
+    assert_eq!(planned.shown.line, "POST https://pay-api.amazon.com/v2/refunds");
+    let permit = scene.pace.take(&shop(), planned.operation).unwrap();
+    let reply = scene.api.carry_out(&planned, permit).await.unwrap();
+    let (kind, seen) = reply.seen.unwrap();
+    assert_eq!((kind.as_str(), seen.state.as_str()), ("refund", "RefundInitiated"));
+    assert_eq!(reply.created[0].id.as_str(), "S01-1234567-1234567-R000001");
+    assert!(!format!("{seen:?}{planned:?}").contains("canary"));
+    let asked = scene.memory.asked.lock().unwrap();
+    let request = &asked[0];
+    assert_eq!((request.method, request.body.len()), (Method::Post, 127));
+    let text = "AMZN-PAY-RSASSA-PSS-V2\n6a0dd96fb8696b4444083c1937dfc5fd58e82654eff9b9c6a1ca40a106769d86";
+    let (_, signature) = header(request, "authorization").split_once("Signature=").unwrap();
+    let signature = base64::engine::general_purpose::STANDARD.decode(signature).unwrap();
+    let key = UnparsedPublicKey::new(&SALT_32, &scene.public_key);
+    assert!(key.verify(text.as_bytes(), &signature).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_surely_did_nothing_is_told_as_not_done() {
+    let error = |status, code: &str| answer(status, &[], &format!(r#"{{"reasonCode":"{code}"}}"#));
+    let outcomes = [
+        (Err(TransportError::Connect("connection refused".to_owned())), "not sent"),
+        (Err(TransportError::Timeout), "lost"),
+        (Err(TransportError::Broken("connection reset".to_owned())), "lost"),
+        (error(500, "ProcessingFailure"), "lost"),
+        (error(503, "ServiceUnavailable"), "lost"),
+        (error(408, "RequestTimeout"), "lost"),
+        (answer(200, &[], "{}"), "lost"),
+        (refund("S01-1234567-1234567-C999999"), "lost"),
+        (error(429, "TooManyRequests"), "throttled"),
+        (error(404, "ResourceNotFound"), "refused"),
+        (error(422, "TransactionAmountExceeded"), "refused"),
+        (error(403, "InvalidRequestSignature"), "whole account"),
+    ];
+    let answers = outcomes.iter().map(|(answer, _)| answer.clone()).collect();
+    let scene = scene("SANDBOX-KEY", answers);
+    let planned = scene.api.plan("CreateRefund", &example_2()).unwrap();
+    for (answer, expected) in &outcomes {
+        scene.clock.sleep(Duration::from_secs(120)).await;
+        let permit = scene.pace.take(&shop(), planned.operation).unwrap();
+        let told = match scene.api.carry_out(&planned, permit).await.unwrap_err() {
+            CallFailure::NotSent { .. } => "not sent",
+            CallFailure::Lost { .. } => "lost",
+            CallFailure::Throttled { .. } => "throttled",
+            CallFailure::Refused { is_whole_account: true, .. } => "whole account",
+            CallFailure::Refused { .. } => "refused",
+        };
+        assert_eq!(told, *expected, "{answer:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn throttling_and_retry_after_hold_the_pace() {
     let scene = scene(
@@ -185,7 +262,7 @@ async fn it_answers_for_its_kinds_and_no_others() {
     for word in api.kinds() {
         let kind = Kind::new(*word).unwrap();
         assert!(api.lifecycle(&kind).is_some());
-        assert!(OPERATIONS.contains(&api.operation(&kind).unwrap()));
+        assert!(operations::find(api.operation(&kind).unwrap()).is_some());
     }
     let (strange, id) = (Kind::new("capture").unwrap(), ObjectId::new(CHARGE_ID).unwrap());
     assert!(api.lifecycle(&strange).is_none() && api.operation(&strange).is_none());

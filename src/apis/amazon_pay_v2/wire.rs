@@ -46,6 +46,26 @@ pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Resu
     Ok(observation)
 }
 
+/// What the answer to a creating call says; the new object must belong to `parent`, where it says to what it
+/// belongs. `now` is for `Retry-After` dates alone.
+pub fn read_made(
+    thing: Thing,
+    parent: &str,
+    response: &Response,
+    now: Timestamp,
+) -> Result<Observation, Failure> {
+    let request_id = request_id(response);
+    if !(200..=299).contains(&response.status) {
+        return Err(refusal(response, request_id.as_deref(), now));
+    }
+    let mut observation = object::read(thing, &response.body).map_err(garbled)?;
+    if observation.parent.as_deref().is_some_and(|told| told != parent) {
+        return Err(garbled("the answer is about another object".to_owned()));
+    }
+    observation.request_id = request_id;
+    Ok(observation)
+}
+
 fn garbled(detail: String) -> Failure {
     Failure::Garbled { detail }
 }

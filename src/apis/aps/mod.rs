@@ -37,6 +37,8 @@ pub mod wire;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use self::batch::machine::{Batch, Reply, Step};
 use self::batch::request::{self, Body};
 use self::batch::{answer, file};
@@ -57,6 +59,9 @@ pub const KINDS: &[&str] = &[ORDER];
 
 /// The name of the one budget: all commands of a merchant share it (section 6.1).
 pub const OPERATION: &str = "FortAPI";
+
+/// The back office, where a person can look.
+pub const LOOK: &str = "https://fort.payfort.com/";
 
 /// One account at Amazon Payment Services.
 pub struct Aps {
@@ -91,6 +96,11 @@ impl Aps {
     /// What it was configured with.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The present time.
+    pub(in crate::apis) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Tells `pace` the budget of this account.
@@ -249,7 +259,7 @@ impl Api for Aps {
     }
 
     fn look(&self) -> &'static str {
-        "https://fort.payfort.com/"
+        LOOK
     }
 }
 

@@ -85,6 +85,29 @@ pub struct MwsBatchHabits {
     pub report_delay: Duration,
     /// The share of finished requests whose row does not name the report.
     pub unnamed_report_share: f64,
+    /// What is wrong with reports and their files.
+    pub report: MwsReportHabits,
+}
+
+/// What is wrong with reports and their files; nothing unless said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MwsReportHabits {
+    /// So many of the first requests are cancelled by the provider.
+    pub cancelled: u32,
+    /// So many of the first files arrive with another byte than their MD5 promises.
+    pub spoilt: u32,
+    /// Transaction files have so many rows that make no sense.
+    pub bad_rows: u32,
+    /// The first so many good rows of a transaction file tell another amount.
+    pub other_amounts: u32,
+    /// The first so many good rows of a transaction file tell that it was declined.
+    pub other_states: u32,
+    /// Transaction files have a column that no manual knows, in front of the others' end.
+    pub has_extra_column: bool,
+    /// Transaction files begin with a byte order mark.
+    pub has_mark: bool,
+    /// Transaction files come in `windows-1252`.
+    pub is_western: bool,
 }
 
 impl Default for MwsBatchHabits {
@@ -99,6 +122,7 @@ impl Default for MwsBatchHabits {
             row_without_id_share: 0.0,
             report_delay: Duration::from_secs(120),
             unnamed_report_share: 0.0,
+            report: MwsReportHabits::default(),
         }
     }
 }

@@ -58,7 +58,7 @@ use refusal::{Code, Refusal};
 use world::{Call, World};
 use xml::{Element, Layout};
 
-pub use merchant::{MwsBatchHabits, MwsHabits, MwsMerchant, MwsServiceStatus};
+pub use merchant::{MwsBatchHabits, MwsHabits, MwsMerchant, MwsReportHabits, MwsServiceStatus};
 
 /// What `GetServiceStatus` says in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

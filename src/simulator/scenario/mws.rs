@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::amazon_pay_mws::{MwsBatchHabits, MwsHabits, MwsServiceStatus};
+use super::super::amazon_pay_mws::{MwsBatchHabits, MwsHabits, MwsReportHabits, MwsServiceStatus};
 use super::check::Findings;
 use super::written::Seconds;
 use super::{Account, Api};
@@ -43,6 +43,37 @@ pub(super) struct WrittenMws {
     row_without_id_share: Option<f64>,
     report_delay_s: Option<Seconds>,
     unnamed_report_share: Option<f64>,
+    #[serde(default)]
+    report: WrittenReports,
+}
+
+/// What is wrong with reports: `report = { cancelled = 2, bad_rows = 3 }`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenReports {
+    cancelled: u32,
+    spoilt: u32,
+    bad_rows: u32,
+    other_amounts: u32,
+    other_states: u32,
+    has_extra_column: bool,
+    has_mark: bool,
+    is_western: bool,
+}
+
+impl WrittenReports {
+    fn habits(&self) -> MwsReportHabits {
+        MwsReportHabits {
+            cancelled: self.cancelled,
+            spoilt: self.spoilt,
+            bad_rows: self.bad_rows,
+            other_amounts: self.other_amounts,
+            other_states: self.other_states,
+            has_extra_column: self.has_extra_column,
+            has_mark: self.has_mark,
+            is_western: self.is_western,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +141,7 @@ fn habits(written: &WrittenMws) -> MwsHabits {
             row_without_id_share: written.row_without_id_share.unwrap_or(batch.row_without_id_share),
             report_delay: time(written.report_delay_s, batch.report_delay),
             unnamed_report_share: written.unnamed_report_share.unwrap_or(batch.unnamed_report_share),
+            report: written.report.habits(),
         },
     }
 }

@@ -11,7 +11,9 @@ use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
-use crate::store::{Commit, Committed, Enrolled, OpenError, Opening, Options, OwedAlert, Store};
+use crate::store::{
+    Commit, Committed, Compacted, Enrolled, OpenError, Opening, Options, OwedAlert, Store, StoreError,
+};
 
 /// A moment, in seconds after the first of March 2026.
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -191,4 +193,10 @@ pub(super) async fn assert_clean(store: &Store) {
 pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
     let shared = store.engine.index.read().unwrap();
     shared.as_ref().unwrap().apply([(row, bytes)].into()).unwrap();
+}
+
+/// Makes the index small whatever its size.
+pub(super) async fn make_small(store: &Store) -> Result<Compacted, StoreError> {
+    let engine = std::sync::Arc::clone(&store.engine);
+    tokio::task::spawn_blocking(move || crate::store::compact::run(&engine)).await.unwrap()
 }

@@ -1,7 +1,9 @@
 //! The store as a whole: every verb, crashes, damage, a model.
 
+mod compact;
 mod crash;
 mod damage;
+mod dates;
 mod faults;
 mod fixture;
 mod lists;
@@ -9,4 +11,5 @@ mod maintain;
 mod model;
 mod outbox;
 mod power;
+mod pulse;
 mod verbs;

@@ -22,6 +22,7 @@ enum Step {
     Settle(u8, u8),
     Redeliver(u8),
     Remember(u8, u8),
+    Tidy,
     Reopen { is_clean: bool },
 }
 
@@ -40,6 +41,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (id.clone(), 0u8..3).prop_map(|(key, how)| Step::Settle(key, how)),
         1 => id.clone().prop_map(Step::Redeliver),
         1 => (id, 0u8..3).prop_map(|(name, value)| Step::Remember(name, value)),
+        1 => Just(Step::Tidy),
         1 => any::<bool>().prop_map(|is_clean| Step::Reopen { is_clean }),
     ]
 }
@@ -149,6 +151,9 @@ impl Model {
             Step::Remember(name, value) => {
                 store.remember(&id_of(*name), &id_of(*value)).await.unwrap();
                 self.remembered.insert(id_of(*name), id_of(*value));
+            }
+            Step::Tidy => {
+                make_small(store).await.unwrap();
             }
             Step::Reopen { .. } => {}
         }

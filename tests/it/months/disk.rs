@@ -1,11 +1,12 @@
 //! The machine's disk under a fuse: it may fail a write or a sync, and knows what a power cut leaves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use reconciled::reports::{Probe, Step};
 use reconciled::store::disk::{Disk, DiskFile, MachineDisk};
 
 use tokio::sync::Notify;
@@ -31,6 +32,11 @@ struct Inner {
     failed: Notify,
     /// Bytes of each file that survive a power cut.
     synced: Mutex<HashMap<PathBuf, u64>>,
+    /// Steps of the report writer until some fail, and how many do.
+    report_fault: Option<(u64, u64)>,
+    report_steps: AtomicU64,
+    /// Report files that the disk was not asked to have.
+    unsynced: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// One life's view of the disk.
@@ -38,7 +44,7 @@ struct Inner {
 pub struct FatefulDisk(Arc<Inner>);
 
 impl FatefulDisk {
-    pub fn new(fuse: Fuse, fault: Option<(Fault, u64)>) -> FatefulDisk {
+    pub fn new(fuse: Fuse, fault: Option<(Fault, u64)>, report_fault: Option<(u64, u64)>) -> FatefulDisk {
         FatefulDisk(Arc::new(Inner {
             fuse,
             fault: fault.map(|(fault, _)| fault),
@@ -46,6 +52,9 @@ impl FatefulDisk {
             has_failed: AtomicBool::new(false),
             failed: Notify::new(),
             synced: Mutex::default(),
+            report_fault,
+            report_steps: AtomicU64::new(0),
+            unsynced: Mutex::default(),
         }))
     }
 
@@ -71,6 +80,15 @@ impl FatefulDisk {
         Ok(())
     }
 
+    /// Empties every report file that was not synced, as a power cut may.
+    pub fn cut_power_of_reports(&self) -> io::Result<()> {
+        let unsynced = self.0.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in unsynced.iter().filter(|path| path.exists()) {
+            std::fs::OpenOptions::new().write(true).open(path)?.set_len(0)?;
+        }
+        Ok(())
+    }
+
     fn fails(&self, is_sync: bool) -> bool {
         let concerns =
             matches!((self.0.fault, is_sync), (Some(Fault::Sync), true) | (Some(Fault::Write { .. }), false));
@@ -87,6 +105,38 @@ impl FatefulDisk {
         let length = std::fs::metadata(path).map_or(0, |data| data.len());
         let mut synced = self.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
         synced.entry(path.to_owned()).or_insert(length);
+        Ok(())
+    }
+}
+
+impl Probe for FatefulDisk {
+    fn before(&self, step: Step, path: &Path) -> io::Result<()> {
+        self.0.fuse.disk_step()?;
+        let number = self.0.report_steps.fetch_add(1, Ordering::SeqCst);
+        if self
+            .0
+            .report_fault
+            .is_some_and(|(after, times)| (after..after.saturating_add(times)).contains(&number))
+        {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left for the report"));
+        }
+        let mut unsynced = self.0.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        match step {
+            Step::Create => drop(unsynced.insert(path.to_owned())),
+            Step::Sync => drop(unsynced.remove(path)),
+            // The files move with their folder.
+            Step::Publish => {
+                let date = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let temporary = path.with_file_name(format!(".making-{}", date.get(..10).unwrap_or(date)));
+                let moved: Vec<PathBuf> =
+                    unsynced.iter().filter(|file| file.starts_with(&temporary)).cloned().collect();
+                for file in moved {
+                    unsynced.extend(file.file_name().map(|name| path.join(name)));
+                    unsynced.remove(&file);
+                }
+            }
+            Step::MakeFolder | Step::RemoveFolder | Step::Write | Step::SyncFolder => {}
+        }
         Ok(())
     }
 }

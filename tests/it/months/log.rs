@@ -1,5 +1,6 @@
 //! What an observer on the wire and beside the shop saw, in order.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +48,12 @@ pub struct Entry {
     /// On the daemon's wall clock.
     pub wall: Timestamp,
     pub event: Event,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:>10.3}s {} {:?}", self.at.as_secs_f64(), self.wall, self.event)
+    }
 }
 
 /// All that was seen.

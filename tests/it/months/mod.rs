@@ -10,12 +10,12 @@
 //! In reading order: `plan` (what a seed decides), `setting`, `clock`, `fuse` (the moment of a crash), `disk`,
 //! `wire`, `log` (what is observed), `world` (the lives), `model`, `judge`, `history`, `reports`.
 //!
-//! The same seed brings the same world, but for one thing: the blocking pool's answers meet the other ready
-//! tasks in an order that the machine decides. A failure that hangs on that order may need several runs.
+//! The same seed brings the same world, event for event: everything runs on one thread, also what blocks
+//! (`reconciled::blocking`), in an order that the seed alone decides. A test compares two runs.
 
-mod clock;
-mod disk;
-mod fuse;
+pub mod clock;
+pub mod disk;
+pub mod fuse;
 mod history;
 mod judge;
 mod log;
@@ -39,12 +39,18 @@ pub struct Verdict {
     pub simulated: Duration,
     /// Everything that is wrong; empty when all is well.
     pub wrong: Vec<String>,
+    /// What happened, a line an event.
+    pub trace: Vec<String>,
 }
 
 /// Runs and judges a plan.
 pub fn run(plan: &Plan) -> Verdict {
     let remains = world::run(plan);
-    Verdict { simulated: remains.ended_at, wrong: judge::judge(plan, &remains) }
+    Verdict {
+        simulated: remains.ended_at,
+        wrong: judge::judge(plan, &remains),
+        trace: remains.log.entries().iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// The smallest plan found, within so many attempts, in which something is still wrong; with what it is.
@@ -79,7 +85,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// Runs seeds on `threads` threads, until all are done or `most_failed` have failed.
-    pub fn run(seeds: std::ops::Range<u64>, threads: usize, most_failed: usize) -> Sweep {
+    pub fn run(seeds: std::ops::Range<u64>, days: Option<u64>, threads: usize, most_failed: usize) -> Sweep {
         let next = AtomicU64::new(seeds.start);
         let sweep = Mutex::new(Sweep::default());
         let work = || loop {
@@ -87,7 +93,7 @@ impl Sweep {
             if seed >= seeds.end || sweep.lock().expect("nobody panics").failed.len() >= most_failed {
                 return;
             }
-            let verdict = run(&Plan::of(seed));
+            let verdict = run(&plan_of(seed, days));
             let mut sweep = sweep.lock().expect("nobody panics");
             sweep.worlds += 1;
             sweep.simulated += verdict.simulated;
@@ -109,12 +115,25 @@ impl Sweep {
     }
 }
 
-/// A failing seed for people: its number, what is wrong, and the smallest world that still shows something.
-pub fn story(seed: u64, wrong: &[String], attempts: usize) -> String {
-    let (plan, shown) = shrink(&Plan::of(seed), wrong, attempts);
+/// The world of a seed: of a few days, or long.
+pub fn plan_of(seed: u64, days: Option<u64>) -> Plan {
+    days.map_or_else(|| Plan::of(seed), |days| Plan::lasting(seed, days))
+}
+
+/// Lines of a trace that a story shows.
+const TRACE_LINES: usize = 200;
+
+/// A failing seed for people: its number, what is wrong, the smallest world that still shows something, and what
+/// happened there.
+pub fn story(seed: u64, days: Option<u64>, wrong: &[String], attempts: usize) -> String {
+    let (plan, shown) = shrink(&plan_of(seed, days), wrong, attempts);
+    let trace = run(&plan).trace;
+    let left_out = trace.len().saturating_sub(TRACE_LINES);
     format!(
-        "seed {seed}:\n  {}\nthe smallest world found in which something is wrong:\n{plan:#?}\n  {}",
+        "seed {seed}:\n  {}\nthe smallest world found in which something is wrong:\n{plan:#?}\n\
+         what happens there ({left_out} earlier events left out):\n  {}\nand what is wrong:\n  {}",
         wrong.join("\n  "),
+        trace[left_out..].join("\n  "),
         shown.join("\n  ")
     )
 }

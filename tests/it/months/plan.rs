@@ -26,6 +26,8 @@ pub struct Plan {
     pub jumps: Vec<(Duration, i64)>,
     /// From here on nothing goes wrong any more.
     pub calm_at: Duration,
+    /// Of a long world: the days for which things go wrong.
+    pub days: Option<u64>,
 }
 
 /// Objects that a shop enrols together.
@@ -56,6 +58,8 @@ pub struct LifePlan {
     /// It ends at this effect on the outside, if that comes first.
     pub effects: Option<u64>,
     pub disk: Option<(disk::Fault, u64)>,
+    /// Of the steps of the report writer: so many go well, then so many fail.
+    pub report_disk: Option<(u64, u64)>,
     pub end: End,
     pub down_for: Duration,
 }
@@ -185,11 +189,21 @@ fn one_of<'a, T>(random: &mut Random, among: &'a [T]) -> &'a T {
 }
 
 impl Plan {
-    /// The world of a seed.
+    /// The world of a seed: a few days.
     pub fn of(seed: u64) -> Plan {
+        Plan::drawn(seed, None)
+    }
+
+    /// A long world of a seed: things go wrong for so many days, on which more happens and takes longer.
+    pub fn lasting(seed: u64, days: u64) -> Plan {
+        Plan::drawn(seed, Some(days.max(1)))
+    }
+
+    fn drawn(seed: u64, days: Option<u64>) -> Plan {
         let mut random = Random::for_matter(seed, "plan", 0);
         let (zone, start) = *one_of(&mut random, STARTS);
-        let calm_at = minutes(&mut random, 4 * 60, 26 * 60);
+        let (shortest, longest) = days.map_or((4, 26), |days| (days * 24 - 12, days * 24 + 12));
+        let calm_at = minutes(&mut random, shortest * 60, longest * 60);
         let mut plan = Plan {
             seed,
             start: start.parse().expect("the table holds times"),
@@ -205,6 +219,7 @@ impl Plan {
             lives: Vec::new(),
             jumps: Vec::new(),
             calm_at,
+            days,
         };
         plan.draw_objects(&mut random);
         plan.draw_faults(&mut random);
@@ -216,22 +231,24 @@ impl Plan {
     }
 
     fn draw_objects(&mut self, random: &mut Random) {
-        for ordinal in 0..random.between(1, 3) {
+        let batches =
+            self.days.map_or(random.between(1, 3), |days| random.between(days / 4 + 1, days / 2 + 2));
+        for ordinal in 0..batches {
             let latest = u64::try_from(self.calm_at.as_millis()).expect("short");
             let at =
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
             let count = *one_of(random, &[1, 2, 4, 8, 12]);
-            let objects = (0..count).map(|_| sprout(random)).collect();
+            let objects = (0..count).map(|_| sprout(random, self.days.is_some())).collect();
             self.batches.push(Batch { at, objects });
         }
         self.batches.sort_by_key(|batch| batch.at);
     }
 
     fn draw_faults(&mut self, random: &mut Random) {
-        for _ in 0..random.below(6) {
+        for _ in 0..random.below(6 + self.days.unwrap_or(0)) {
             let mut fault = Fault::always(*one_of(random, FAULTS));
             fault.share = *one_of(random, &[0.02, 0.1, 0.3, 1.0]);
-            fault.from = minutes(random, 0, 20 * 60);
+            fault.from = minutes(random, 0, self.days.map_or(20, |days| days * 24) * 60);
             let longest = if fault.share > 0.5 { 240 } else { 2000 };
             fault.until = Some(fault.from + minutes(random, 1, longest));
             fault.account = one_of(random, &[None, Some(V2), Some(MWS)]).map(str::to_owned);
@@ -243,9 +260,10 @@ impl Plan {
     }
 
     fn draw_lives(&mut self, random: &mut Random) {
-        for _ in 0..random.below(6) {
+        for ordinal in 0..random.below(6 + self.days.unwrap_or(0)) {
             let is_soon = random.below(3) == 0;
-            let lasts = if is_soon { minutes(random, 1, 20) } else { minutes(random, 20, 900) };
+            let longest_min = if self.days.is_some() { 4 * 1440 } else { 900 };
+            let lasts = if is_soon { minutes(random, 1, 20) } else { minutes(random, 20, longest_min) };
             let longest = *one_of(random, &[30, 200, 600]);
             let effects = (random.below(4) > 0).then(|| random.between(1, longest));
             let end = match random.below(6) {
@@ -264,7 +282,11 @@ impl Plan {
                 1 => minutes(random, 0, 5),
                 _ => minutes(random, 1, 240),
             };
-            self.lives.push(LifePlan { lasts, effects, disk, end, down_for });
+            // Drawn apart, so that what else happens in a world does not hang on it.
+            let mut apart = Random::for_matter(self.seed, "report disk", ordinal);
+            let report_disk =
+                (apart.below(3) == 0).then(|| (apart.below(90), *one_of(&mut apart, &[1, 2, 20, 10_000])));
+            self.lives.push(LifePlan { lasts, effects, disk, report_disk, end, down_for });
         }
     }
 
@@ -302,6 +324,9 @@ impl Plan {
             push(&|plan| {
                 plan.lives.remove(position);
             });
+            if self.lives[position].report_disk.is_some() {
+                push(&|plan| plan.lives[position].report_disk = None);
+            }
         }
         for position in 0..self.jumps.len() {
             push(&|plan| {
@@ -316,14 +341,21 @@ impl Plan {
     }
 
     /// How much there is in it.
-    fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let objects: usize = self.batches.iter().map(|batch| batch.objects.len()).sum();
         let chat = usize::from(self.chat_failure_share + self.chat_throttled_share > 0.0);
-        objects + self.batches.len() + self.faults.len() + self.lives.len() + self.jumps.len() + chat
+        let report_disks = self.lives.iter().filter(|life| life.report_disk.is_some()).count();
+        objects
+            + self.batches.len()
+            + self.faults.len()
+            + self.lives.len()
+            + report_disks
+            + self.jumps.len()
+            + chat
     }
 }
 
-fn sprout(random: &mut Random) -> Sprout {
+fn sprout(random: &mut Random, is_long: bool) -> Sprout {
     let (account, fates) = *one_of(random, &[(V2, V2_FATES), (MWS, MWS_FATES)]);
     let mut left = random.below(fates.iter().map(|(_, weight, _)| weight).sum());
     let (kind, _, steps) = fates
@@ -338,9 +370,11 @@ fn sprout(random: &mut Random) -> Sprout {
     let minor = random.between(100, 99_999);
     let amount =
         if decimals == 0 { minor.to_string() } else { format!("{}.{:02}", minor / 100, minor % 100) };
+    // In a long world every other course takes its time: weeks for a capture.
+    let stretch = if is_long { *one_of(random, &[1, 1, 5, 14]) } else { 1 };
     let steps = steps.iter().map(|(shortest, longest, state, reason)| {
         // Whole seconds, as the provider's own times.
-        let after = Duration::from_secs(minutes(random, *shortest, *longest).as_secs());
+        let after = Duration::from_secs(minutes(random, *shortest, *longest * stretch).as_secs());
         (after, *state, *reason)
     });
     let steps = steps.collect();

@@ -46,6 +46,7 @@ pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
         }
         date = next;
     }
+    wrong.extend(check_whole(&remains.folder.path().join("reports")));
     for day in &days {
         wrong.extend(check_totals(day));
     }
@@ -88,6 +89,54 @@ fn newest(root: &Path, date: Date) -> Option<PathBuf> {
     }
     found.sort();
     found.pop().map(|(_, _, path)| path)
+}
+
+/// Every folder that has a day's name is whole: each file has the sum that stands in the list of sums, and there
+/// is no other file.
+fn check_whole(root: &Path) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let is_day = name.get(..10).is_some_and(|date| date.parse::<Date>().is_ok());
+            match (path.is_dir(), is_day) {
+                (true, true) => wrong.extend(flaw(&path).map(|flaw| format!("the report {name} {flaw}"))),
+                // Left by a crash; nobody takes it for a report.
+                (true, false) if name.starts_with('.') => {}
+                (true, false) => open.push(path),
+                (false, _) => wrong.push(format!("{name} lies among the reports")),
+            }
+        }
+    }
+    wrong
+}
+
+/// What is missing in a day's folder.
+fn flaw(folder: &Path) -> Option<String> {
+    let Ok(sums) = std::fs::read_to_string(folder.join("SHA256SUMS")) else {
+        return Some("has no list of sums".to_owned());
+    };
+    let sums: BTreeMap<String, String> = sums
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .map(|(sum, name)| (name.to_owned(), sum.to_owned()))
+        .collect();
+    if !sums.contains_key("manifest.json") {
+        return Some("has an empty list of sums".to_owned());
+    }
+    for (name, sum) in &sums {
+        let bytes = std::fs::read(folder.join(name)).unwrap_or_default();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+        let found: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        if found != *sum {
+            return Some(format!("is not whole: {name} is another than its sum says"));
+        }
+    }
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let strange = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut strange = strange.filter(|name| name != "SHA256SUMS" && !sums.contains_key(name));
+    strange.next().map(|name| format!("has {name}, which no sum names"))
 }
 
 fn rows(folder: &Path, sort: &str, date: Date) -> Result<Rows, String> {

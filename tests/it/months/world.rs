@@ -82,6 +82,8 @@ enum Left {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Remains {
+    // Everything on this thread, in an order that the seed alone decides.
+    let _in_order = reconciled::blocking::InOrder::begin();
     let folder = tempfile::tempdir().expect("a folder can be made");
     setting::write_config(folder.path(), plan).expect("files can be written");
     let time = WorldTime::starting_at(plan.start);
@@ -143,11 +145,14 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
-            .max_blocking_threads(1)
             .build()
             .expect("a runtime can be made");
         let fuse = Fuse::of(life.and_then(|life| life.effects));
-        let disk = FatefulDisk::new(fuse.clone(), life.and_then(|life| life.disk));
+        let disk = FatefulDisk::new(
+            fuse.clone(),
+            life.and_then(|life| life.disk),
+            life.and_then(|life| life.report_disk),
+        );
         let left = runtime.block_on(async {
             self.time.begin();
             let left = self.be(life, &fuse, &disk).await;
@@ -166,6 +171,7 @@ impl World {
                 if journal.is_dir() {
                     disk.cut_power(&journal, kept_permille).expect("files can be cut");
                 }
+                disk.cut_power_of_reports().expect("files can be cut");
                 let _ = std::fs::remove_dir_all(&index);
             }
             End::Kill { has_old_index: true } => {
@@ -194,7 +200,7 @@ impl World {
         };
         let path = self.folder.path().join("config.toml");
         let config = config::load(&path, &Surroundings::default()).expect("the configuration is sound");
-        let starting = Daemon::start_rooms(config, outside, Arc::new(disk.clone()));
+        let starting = Daemon::start_rooms(config, outside, Arc::new(disk.clone()), Arc::new(disk.clone()));
         let daemon = tokio::select! {
             biased;
             () = fuse.wait() => return Left::Died,

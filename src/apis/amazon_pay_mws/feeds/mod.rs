@@ -3,9 +3,13 @@
 //!
 //! Owns: what may stand in a batch (`request`, `input`), the document (`document`), the calls and their
 //! answers (`answer`), the steps from submission to result (`steps`), result documents (`result`) and how
-//! their rows are matched with requests (`fold`). Must never know: the network, storage, when it runs.
+//! their rows are matched with requests (`fold`); and behind the shape that all batches share: one stored feed
+//! (`batch`), what may become one (`submission`), its steps carried out (`carry`), what follows from its end
+//! (`settle`). Must never know: the network, storage, when it runs.
 
 pub mod answer;
+pub mod batch;
+mod carry;
 pub mod document;
 pub mod fold;
 pub mod input;
@@ -13,7 +17,9 @@ pub mod request;
 pub mod result;
 #[cfg(test)]
 mod result_tests;
+pub(in crate::apis) mod settle;
 pub mod steps;
+pub(in crate::apis) mod submission;
 #[cfg(test)]
 mod tests;
 

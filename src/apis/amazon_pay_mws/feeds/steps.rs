@@ -27,12 +27,14 @@ const SEARCHES_S: [i64; 5] = [60, 180, 360, 600, 900];
 const FOLLOW_EVERY: SignedDuration = SignedDuration::from_secs(120);
 /// After so many looks without a row, it is looked for less often and somebody is told.
 const MOST_MISSING: u32 = 5;
+/// After so many, a day, its result is asked for all the same.
+const LAST_MISSING: u32 = 100;
 /// Between looks at something strange.
 const SLOWLY: SignedDuration = SignedDuration::from_mins(15);
 /// When the result is fetched after `_DONE_`, each after the one before (section 4.2).
 const COLLECT_AFTER_S: [i64; 4] = [120, 300, 600, 900];
 /// A result that has not come by then is given up.
-const LONGEST_COLLECTION: SignedDuration = SignedDuration::from_hours(24);
+pub const LONGEST_COLLECTION: SignedDuration = SignedDuration::from_hours(24);
 /// Fetches of a spoilt result that follow at once (section 5.1).
 const SPOILT_AT_ONCE: u32 = 3;
 /// Between two feeds of a seller (section 2.3).

@@ -4,70 +4,22 @@
 //! Owns: from an answer, or none, to what it lists. Must never know: what is done about it.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::apis::amazon_pay_mws::feeds::answer::{Reply, failure, next_token, plain_id, root_of, unreadable};
 use crate::apis::amazon_pay_mws::wire::{Element, Unreadable, read_time, word};
+use crate::apis::reporting::{ReportRow, RequestRow, RequestStatus};
 use crate::payments::observation::Failure;
 
-/// `ReportProcessingStatus`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RequestStatus {
-    /// `_SUBMITTED_`: queued.
-    Submitted,
-    /// `_IN_PROGRESS_`: being made.
-    InProgress,
-    /// `_DONE_`: there.
-    Done,
-    /// `_DONE_NO_DATA_`: nothing happened in its time; there is no file.
-    DoneWithoutData,
-    /// `_CANCELLED_`: by request or by the provider.
-    Cancelled,
-    /// A word that the sheet does not know, letter for letter.
-    Unknown(String),
-}
-
-impl RequestStatus {
-    fn of(word: &str) -> RequestStatus {
-        match word {
-            "_SUBMITTED_" => RequestStatus::Submitted,
-            "_IN_PROGRESS_" => RequestStatus::InProgress,
-            "_DONE_" => RequestStatus::Done,
-            "_DONE_NO_DATA_" => RequestStatus::DoneWithoutData,
-            "_CANCELLED_" => RequestStatus::Cancelled,
-            other => RequestStatus::Unknown(other.to_owned()),
-        }
+/// What a word of `ReportProcessingStatus` means.
+fn status_of(word: &str) -> RequestStatus {
+    match word {
+        "_SUBMITTED_" => RequestStatus::Submitted,
+        "_IN_PROGRESS_" => RequestStatus::InProgress,
+        "_DONE_" => RequestStatus::Done,
+        "_DONE_NO_DATA_" => RequestStatus::DoneWithoutData,
+        "_CANCELLED_" => RequestStatus::Cancelled,
+        other => RequestStatus::Unknown(other.to_owned()),
     }
-}
-
-/// A request for a report as the provider shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestRow {
-    /// `ReportRequestId`.
-    pub id: String,
-    /// `ReportType`.
-    pub report_type: Option<String>,
-    /// From when on.
-    pub from: Option<Timestamp>,
-    /// Until when.
-    pub until: Option<Timestamp>,
-    /// Where it stands.
-    pub status: RequestStatus,
-    /// The report that it led to; it may be missing although the report is there.
-    pub report_id: Option<String>,
-}
-
-/// A report as the provider lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportRow {
-    /// `ReportId`.
-    pub id: String,
-    /// `ReportType`.
-    pub report_type: Option<String>,
-    /// The request that led to it.
-    pub request_id: Option<String>,
-    /// Since when it is there.
-    pub available_at: Option<Timestamp>,
 }
 
 /// One page of a list.
@@ -132,7 +84,7 @@ fn request_row(info: &Element) -> Result<RequestRow, Unreadable> {
         report_type: word_of_any_length(info, "ReportType")?,
         from: info.text_of("StartDate")?.and_then(read_time),
         until: info.text_of("EndDate")?.and_then(read_time),
-        status: RequestStatus::of(status.ok_or(Unreadable::Missing("ReportProcessingStatus"))?),
+        status: status_of(status.ok_or(Unreadable::Missing("ReportProcessingStatus"))?),
         report_id: plain_id(info, "GeneratedReportId")?,
     })
 }

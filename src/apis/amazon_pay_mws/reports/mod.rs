@@ -1,14 +1,18 @@
 //! Transaction and settlement reports (sheet amazon-pay-batch.md, sections 9 to 11 and 15).
 //!
-//! Owns: the report types, the calls and their answers (`answer`), which days are still owed (`windows`),
-//! the files (`file`, `rows`). Must never know: the network, storage, what a row means for an object.
+//! Owns: the report types, the calls and their answers (`answer`), the files (`file`, `rows`), what their rows
+//! say of objects (`claims`), and how a step of a pull is asked (`source`). Which day is owed which step is the
+//! affair of `apis::reporting`. Must never know: storage, what is known about an object.
 
 pub mod answer;
+pub mod claims;
 pub mod file;
 pub mod rows;
+mod source;
 #[cfg(test)]
 mod tests;
-pub mod windows;
+
+pub use source::kinds_in;
 
 use std::time::Duration;
 

@@ -35,6 +35,8 @@ pub struct Settlement {
     pub from: Option<Timestamp>,
     /// The period's last moment, by the preamble.
     pub until: Option<Timestamp>,
+    /// The names of the columns, in their order.
+    pub columns: Vec<String>,
     /// The postings, in the file's order.
     pub rows: Vec<SettlementRow>,
     /// Rows that cannot be read.
@@ -90,6 +92,8 @@ impl SettlementRow {
 /// A transaction report: one row for each state that an object reached (section 10).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transactions {
+    /// The names of the columns, in their order.
+    pub columns: Vec<String>,
     /// In the file's order, which is not that of time.
     pub rows: Vec<TransactionRow>,
     /// Rows that cannot be read.
@@ -150,6 +154,7 @@ pub fn settlement(bytes: &[u8], content_type: Option<&str>) -> Result<Settlement
         seller_id: table.preamble.get("SellerId").cloned(),
         from: time("SettlementStartDate"),
         until: time("SettlementEndDate"),
+        columns: table.columns.clone(),
         rows: Vec::new(),
         quarantined: Vec::new(),
     };
@@ -227,7 +232,7 @@ pub fn transactions(
             return Err(BadFile::NoColumn(column));
         }
     }
-    let mut read = Transactions { rows: Vec::new(), quarantined: Vec::new() };
+    let mut read = Transactions { columns: table.columns.clone(), rows: Vec::new(), quarantined: Vec::new() };
     for record in &table.records {
         match transaction_row(&columns, &Cells { table: &table, record }) {
             Ok(row) => read.rows.push(row),

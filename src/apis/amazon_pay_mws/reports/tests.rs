@@ -2,12 +2,13 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-use super::answer::{RequestRow, RequestStatus, reports, requests};
+use super::answer::{reports, requests};
 use super::file::{BadFile, decode, table};
 use super::rows::{settlement, transactions};
-use super::windows::{BadRange, Outcome, Phase, Pull, Step, about_to, next_step, took};
 use super::*;
 use crate::apis::amazon_pay_mws::sign::{SigningKey, Target, signature, string_to_sign};
+use crate::apis::reporting::windows::{BadRange, Outcome, Phase, Pull, Step, about_to, next_step, took};
+use crate::apis::reporting::{RequestRow, RequestStatus};
 use crate::apis::transport::Response;
 
 fn at(text: &str) -> Timestamp {
@@ -133,7 +134,7 @@ fn types_know_where_they_exist_and_whether_they_can_be_asked_for() {
 #[test]
 fn ranges_are_cut_into_days_of_at_most_thirty() {
     let now = at("2019-08-01T00:00:00Z");
-    let pull = |from: &str, until: &str| Pull::new(ReportType::Capture, at(from), at(until), now);
+    let pull = |from: &str, until: &str| Pull::of_days(ReportType::Capture.name(), at(from), at(until), now);
     let days = pull("2019-07-01T00:00:00Z", "2019-07-03T12:00:00Z").unwrap().windows;
     let bounds: Vec<(Timestamp, Timestamp)> = days.iter().map(|day| (day.from, day.until)).collect();
     assert_eq!(
@@ -149,14 +150,15 @@ fn ranges_are_cut_into_days_of_at_most_thirty() {
     assert_eq!(pull("2019-07-01T00:00:00Z", "2019-07-01T00:00:00Z"), Err(BadRange::Empty));
     assert_eq!(pull("2019-07-31T00:00:00Z", "2019-08-02T00:00:00Z"), Err(BadRange::NotOver));
     assert_eq!(pull("2019-05-01T00:00:00Z", "2019-05-02T00:00:00Z"), Err(BadRange::TooOld));
-    let settled = Pull::new(ReportType::Settlement, at("2019-07-01T00:00:00Z"), now, now);
-    assert_eq!(settled, Err(BadRange::NotRequestable));
+    let found = Pull::of_list(ReportType::Settlement.name(), at("2019-07-02T00:00:00Z"), now, now).unwrap();
+    let list = Step::List { from: at("2019-07-02T00:00:00Z"), until: now };
+    assert_eq!((found.windows.len(), next_step(&found, now)), (0, list));
 }
 
 fn row(id: &str, pull: &Pull, window: usize, status: RequestStatus) -> RequestRow {
     RequestRow {
         id: id.to_owned(),
-        report_type: Some(pull.kind.name().to_owned()),
+        report_type: Some(pull.report_type.clone()),
         from: Some(pull.windows[window].from),
         until: Some(pull.windows[window].until),
         status,
@@ -167,12 +169,18 @@ fn row(id: &str, pull: &Pull, window: usize, status: RequestStatus) -> RequestRo
 #[test]
 fn a_cancelled_day_is_asked_for_once_more_and_an_empty_one_never_fetched() {
     let now = at("2019-08-01T00:00:00Z");
-    let mut pull =
-        Pull::new(ReportType::Capture, at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z"), now).unwrap();
+    let mut pull = Pull::of_days(
+        ReportType::Capture.name(),
+        at("2019-07-01T00:00:00Z"),
+        at("2019-07-02T00:00:00Z"),
+        now,
+    )
+    .unwrap();
     let mut at = now;
-    for (id, expected) in
-        [("1", Phase::Owed), ("2", Phase::Failed { why: "cancelled by the provider twice".into() })]
-    {
+    for (id, expected) in [
+        ("1", Phase::Owed),
+        ("2", Phase::Failed { why: "cancelled by the provider twice".into(), report_id: None }),
+    ] {
         assert_eq!(next_step(&pull, at), Step::Request { window: 0 });
         pull = about_to(pull, &Step::Request { window: 0 }, at);
         let requested = row(id, &pull, 0, RequestStatus::Submitted);
@@ -193,8 +201,13 @@ fn a_cancelled_day_is_asked_for_once_more_and_an_empty_one_never_fetched() {
 #[test]
 fn a_lost_request_is_searched_before_it_is_made_again() {
     let now = at("2019-08-01T00:00:00Z");
-    let pull =
-        Pull::new(ReportType::Capture, at("2019-07-01T00:00:00Z"), at("2019-07-02T00:00:00Z"), now).unwrap();
+    let pull = Pull::of_days(
+        ReportType::Capture.name(),
+        at("2019-07-01T00:00:00Z"),
+        at("2019-07-02T00:00:00Z"),
+        now,
+    )
+    .unwrap();
     let lost = about_to(pull, &Step::Request { window: 0 }, now);
     let later = now.checked_add(SignedDuration::from_secs(60)).unwrap();
     assert_eq!(next_step(&lost, now), Step::WaitUntil(later));

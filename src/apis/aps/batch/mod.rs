@@ -18,6 +18,7 @@ pub mod multipart;
 pub mod request;
 pub mod results;
 pub mod row;
+pub(in crate::apis) mod serving;
 
 /// How an account wants its batches written and followed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod door;
 mod executing;
 mod feed_document;
 mod feeds;
+mod report_faults;
 mod report_files;
 mod reports;
 mod table;
@@ -84,6 +85,8 @@ enum Answer {
     Result(Vec<Element>),
     /// A file as it is.
     File(&'static str, Vec<u8>),
+    /// A file that changed on its way: its sum is that of what was sent.
+    Spoilt(&'static str, Vec<u8>),
 }
 
 /// Who asks, and for what; let in and checked.
@@ -182,7 +185,7 @@ impl Counters {
             "GetReportRequestListByNextToken" => self.reports.next_requests(visit, books, random),
             "GetReportList" => self.reports.list(visit, books, random),
             "GetReportListByNextToken" => self.reports.next_list(visit, books, random),
-            "GetReport" => self.reports.fetch(visit, books),
+            "GetReport" => self.reports.fetch(visit, books, &habits.batch.report),
             _ => Err(Denied::new(404, "InvalidAddress", "The operation does not exist")),
         }
     }
@@ -201,6 +204,13 @@ impl Counters {
             }
             Ok(Answer::File(content_type, bytes)) => {
                 let sum = STANDARD.encode(Md5::digest(&bytes));
+                Outgoing::new(200, content_type, bytes).with_header("content-md5", sum)
+            }
+            Ok(Answer::Spoilt(content_type, mut bytes)) => {
+                let sum = STANDARD.encode(Md5::digest(&bytes));
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 1;
+                }
                 Outgoing::new(200, content_type, bytes).with_header("content-md5", sum)
             }
             Err(denied) => Outgoing::new(denied.status, "text/xml", failure(&denied, request_id)),

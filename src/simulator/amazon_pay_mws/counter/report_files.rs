@@ -159,7 +159,7 @@ fn captures(books: &Books, owner: &Owner, from: Timestamp, until: Timestamp) -> 
             row.extend(money(&object.is.amount));
             row.push(object.is.note.clone().unwrap_or_default());
             row.extend(last_cells(object, standing));
-            row.extend(["Joe \"Buyer\" Doe".to_owned(), "buyer@example.com".to_owned()]);
+            row.extend(["Jörg \"Buyer\" Doe".to_owned(), "buyer@example.com".to_owned()]);
             rows.push(row);
         }
     }

@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::simulator::provider::Random;
 
 use super::super::books::Books;
-use super::super::merchant::MwsBatchHabits;
+use super::super::merchant::{MwsBatchHabits, MwsReportHabits};
 use super::super::timeline::later;
 use super::super::xml::Element;
+use super::report_faults;
 use super::report_files::{self, Kind, Owner};
 use super::{Answer, Denied, Visit, door, listed, moment, new_id, new_token, page_size, written};
 
@@ -32,6 +33,7 @@ struct Request {
     done: Timestamp,
     /// The row of the request does not name the report.
     is_unnamed: bool,
+    is_cancelled: bool,
 }
 
 impl Request {
@@ -42,6 +44,8 @@ impl Request {
     fn status(&self, books: &Books, at: Timestamp) -> &'static str {
         if at < self.started {
             "_SUBMITTED_"
+        } else if self.is_cancelled {
+            "_CANCELLED_"
         } else if at < self.done {
             "_IN_PROGRESS_"
         } else if self.file(books).is_some() {
@@ -80,6 +84,7 @@ impl Request {
 pub(in super::super) struct Reports {
     all: Vec<Request>,
     pages: BTreeMap<String, Vec<String>>,
+    fetched: u32,
 }
 
 /// A report in the list.
@@ -129,6 +134,7 @@ impl Reports {
             started,
             done: later(visit.at, habits.report_delay),
             is_unnamed: random.share(habits.unnamed_report_share),
+            is_cancelled: serial < u64::from(habits.report.cancelled),
         };
         let info = vec![
             Element::text("ReportRequestId", &request.id),
@@ -222,6 +228,7 @@ impl Reports {
         let requested = self.all.iter().filter(|request| {
             request.owner.seller_id == visit.seller_id
                 && request.done <= visit.at
+                && !request.is_cancelled
                 && request.file(books).is_some()
         });
         let mut found: Vec<Listed> = requested
@@ -298,7 +305,24 @@ impl Reports {
         Answer::Result(result)
     }
 
-    pub(super) fn fetch(&self, visit: &Visit<'_>, books: &Books) -> Result<Answer, Denied> {
+    pub(super) fn fetch(
+        &mut self,
+        visit: &Visit<'_>,
+        books: &Books,
+        habits: &MwsReportHabits,
+    ) -> Result<Answer, Denied> {
+        let (content_type, bytes) = self.file(visit, books, habits)?;
+        self.fetched += 1;
+        let is_spoilt = self.fetched <= habits.spoilt;
+        Ok(if is_spoilt { Answer::Spoilt(content_type, bytes) } else { Answer::File(content_type, bytes) })
+    }
+
+    fn file(
+        &self,
+        visit: &Visit<'_>,
+        books: &Books,
+        habits: &MwsReportHabits,
+    ) -> Result<(&'static str, Vec<u8>), Denied> {
         let id = visit.parameters.get("ReportId").map_or("", String::as_str);
         let requested = self
             .all
@@ -310,14 +334,18 @@ impl Reports {
             }
             let file = request.file(books);
             let gone = || Denied::new(404, "ReportNoLongerAvailable", "The report has no data");
-            return file.map(|file| Answer::File("text/plain;charset=UTF-8", file)).ok_or_else(gone);
+            let spoil = |file| match request.kind {
+                Kind::SandboxSettlement => (report_faults::UTF_8, file),
+                _ => report_faults::spoil(file, habits),
+            };
+            return file.map(spoil).ok_or_else(gone);
         }
         let owner = Owner { seller_id: visit.seller_id.clone(), is_sandbox: false };
         let settled =
             report_files::settlements(books, &owner, visit.at).into_iter().find(|one| one.report_id == id);
         let file =
             settled.and_then(|one| report_files::file(Kind::Settlement, books, &owner, one.from, one.until));
-        file.map(|file| Answer::File("text/plain;charset=UTF-8", file))
+        file.map(|file| (report_faults::UTF_8, file))
             .ok_or_else(|| Denied::new(400, "InvalidReportId", "The report id does not exist"))
     }
 }

@@ -5,8 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CLOCKS_APART, COLLECT_AFTER_S, Ending, FOLLOW_EVERY, LATEST_ARRIVAL, LONGEST_COLLECTION, MOST_MISSING,
-    Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, plus, search_at,
+    CLOCKS_APART, COLLECT_AFTER_S, Ending, FOLLOW_EVERY, LAST_MISSING, LATEST_ARRIVAL, LONGEST_COLLECTION,
+    MOST_MISSING, Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, plus, search_at,
 };
 use crate::apis::amazon_pay_mws::feeds::answer::{FeedRow, FeedStatus, Submission};
 
@@ -116,7 +116,10 @@ fn seen(state: &mut State, rows: &[FeedRow], now: Timestamp) {
         // Just after the submission the list may lag.
         let is_long = *missing >= MOST_MISSING;
         *next_at = plus(now, if is_long { SLOWLY } else { FOLLOW_EVERY });
-        if is_long {
+        let (is_lost, feed_id) = (*missing >= LAST_MISSING, feed_id.clone());
+        if is_lost {
+            collect(state, feed_id, now, false);
+        } else if is_long {
             state.warning = Some(Warning::NotListed);
         }
         return;

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{LOOK_EVERY, MOST_SPOILT, Outcome, Phase, Pull, Window, plus};
-use crate::apis::amazon_pay_mws::reports::answer::{RequestRow, RequestStatus};
+use crate::apis::reporting::{ReportRow, RequestRow, RequestStatus};
 
 /// The pull to store after a step was taken.
 #[must_use]
@@ -31,7 +31,7 @@ pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
         }
         Outcome::Refused { window, detail } => {
             if let Some(window) = requesting(&mut pull, window) {
-                window.phase = Phase::Failed { why: detail };
+                window.phase = Phase::Failed { why: detail, report_id: None };
             }
         }
         Outcome::Searched(rows) => searched(&mut pull, &rows, now),
@@ -46,21 +46,35 @@ pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
         }
         Outcome::Spoilt { window } => {
             if let Some(phase) = phase(&mut pull, window)
-                && let Phase::Ready { spoilt, .. } = phase
+                && let Phase::Ready { spoilt, report_id, .. } = phase
             {
                 *spoilt += 1;
                 if *spoilt >= MOST_SPOILT {
-                    *phase = Phase::Failed { why: "its bytes do not have the promised MD5".to_owned() };
+                    let why = "its bytes do not have the promised MD5".to_owned();
+                    *phase = Phase::Failed { why, report_id: Some(std::mem::take(report_id)) };
                 }
             }
         }
         Outcome::Never { window, code } => {
             if let Some(phase) = phase(&mut pull, window) {
-                *phase = Phase::Failed { why: code };
+                *phase = Phase::Failed { why: code, report_id: report_id(phase) };
+            }
+        }
+        Outcome::Listed(rows) => listed(&mut pull, rows, now),
+        Outcome::GaveUp => {
+            for window in pull.windows.iter_mut().filter(|window| !window.phase.is_over()) {
+                let report_id = report_id(&window.phase);
+                window.phase = Phase::Failed { why: "not ready in three days".to_owned(), report_id };
+            }
+            if let Some(listing) = &mut pull.listing {
+                listing.next_at = None;
             }
         }
         Outcome::Failed { retry_after_s } => {
             let at = wait(retry_after_s);
+            if let Some(next_at) = pull.listing.as_mut().and_then(|listing| listing.next_at.as_mut()) {
+                *next_at = at.max(*next_at);
+            }
             for window in &mut pull.windows {
                 match &mut window.phase {
                     Phase::Requested { next_at, .. }
@@ -85,14 +99,14 @@ fn requesting(pull: &mut Pull, window: usize) -> Option<&mut Window> {
 }
 
 fn searched(pull: &mut Pull, rows: &[RequestRow], now: Timestamp) {
-    let kind = pull.kind.name();
+    let kind = pull.report_type.clone();
     let taken: Vec<String> = pull.windows.iter().filter_map(|window| request_id(&window.phase)).collect();
     for window in &mut pull.windows {
         if !matches!(window.phase, Phase::Requesting { .. }) {
             continue;
         }
         let found = rows.iter().find(|row| {
-            row.report_type.as_deref() == Some(kind)
+            row.report_type.as_deref() == Some(kind.as_str())
                 && (row.from, row.until) == (Some(window.from), Some(window.until))
                 && !taken.contains(&row.id)
                 && row.status != RequestStatus::Cancelled
@@ -116,6 +130,35 @@ fn seen(pull: &mut Pull, rows: &[RequestRow], now: Timestamp) {
     }
 }
 
+/// Reports that are new become windows of one moment, ready to be fetched.
+fn listed(pull: &mut Pull, rows: Vec<ReportRow>, now: Timestamp) {
+    for row in rows {
+        let is_ours = row.report_type.as_deref().is_none_or(|kind| kind == pull.report_type);
+        let is_known = pull
+            .windows
+            .iter()
+            .any(|window| report_id(&window.phase).is_some_and(|report_id| report_id == row.id));
+        if is_ours && !is_known {
+            let at = row.available_at.unwrap_or(now);
+            let phase = Phase::Ready { report_id: row.id, next_at: now, spoilt: 0 };
+            pull.windows.push(Window { from: at, until: at, phase, cancelled: 0 });
+        }
+    }
+    pull.windows.sort_by_key(|window| window.from);
+    if let Some(listing) = &mut pull.listing {
+        listing.next_at = None;
+    }
+}
+
+/// The report of a window, once it is known.
+pub(super) fn report_id(phase: &Phase) -> Option<String> {
+    match phase {
+        Phase::Ready { report_id, .. } | Phase::Fetched { report_id } => Some(report_id.clone()),
+        Phase::Failed { report_id, .. } => report_id.clone(),
+        _ => None,
+    }
+}
+
 fn request_id(phase: &Phase) -> Option<String> {
     match phase {
         Phase::Requested { request_id, .. } | Phase::Unnamed { request_id, .. } => Some(request_id.clone()),
@@ -135,7 +178,9 @@ fn advance(window: &mut Window, row: &RequestRow, now: Timestamp) {
             window.cancelled = 1;
             Phase::Owed
         }
-        (RequestStatus::Cancelled, _) => Phase::Failed { why: "cancelled by the provider twice".to_owned() },
+        (RequestStatus::Cancelled, _) => {
+            Phase::Failed { why: "cancelled by the provider twice".to_owned(), report_id: None }
+        }
         (RequestStatus::Submitted | RequestStatus::InProgress | RequestStatus::Unknown(_), _) => {
             Phase::Requested { request_id: row.id.clone(), next_at: plus(now, LOOK_EVERY) }
         }

@@ -1,0 +1,67 @@
+//! What the figures were measured on, and with how much memory and disk.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use reconciled::clock::{Clock, SystemClock};
+
+use crate::Failure;
+
+pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+/// Cores, memory, kernel, load and date in a line.
+pub(crate) fn describe() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let memory = field(&text("/proc/meminfo"), "MemTotal:") / MEBIBYTE;
+    let kernel = text("/proc/sys/kernel/osrelease");
+    let load: String = text("/proc/loadavg").split(' ').take(1).collect();
+    let date = SystemClock::shared().now();
+    format!("{cores} cores, {memory:.0} GiB, Linux {}, load {load}, {date:.0}", kernel.trim())
+}
+
+/// Kibibytes behind a name.
+fn field(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+/// Resident memory of this process now and at most, in MiB.
+pub(crate) fn memory() -> (f64, f64) {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    (field(&text, "VmRSS:") / 1024.0, field(&text, "VmHWM:") / 1024.0)
+}
+
+/// What the files in a folder take on the disk, in bytes: blocks, not lengths.
+pub(crate) fn disk_bytes(folder: &Path) -> Result<u64, Failure> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.file_type()?.is_dir() {
+            true => disk_bytes(&entry.path())?,
+            // One that was removed meanwhile takes nothing.
+            false => entry.metadata().map_or(0, |data| data.blocks() * 512),
+        };
+    }
+    Ok(bytes)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / MEBIBYTE
+}
+
+/// Seconds that something takes.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,46 @@
+//! The disk in a month of hourly polls: fewer objects than a million, but every single round of thirty days.
+//!
+//! The size above which an index is made small at all is lowered in proportion, or a store of this size would
+//! never reach it.
+
+use reconciled::store::{Options, Store};
+
+use crate::Failure;
+use crate::machine::{Stopwatch, disk_bytes, mebibytes};
+use crate::million::{moment, options, tidy, weigh};
+use crate::objects::origin;
+use crate::rounds::{fill, round};
+use crate::settings::Settings;
+use crate::table::Table;
+
+const OBJECTS: usize = 2_000;
+const ACCOUNTS: usize = 20;
+const ROUNDS: i64 = 720;
+const COMPACT_ABOVE_BYTES: u64 = 1024 * 1024;
+
+pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
+    println!("bench 4, the month: {OBJECTS} objects, {ROUNDS} rounds");
+    let place = settings.place("month")?;
+    let folder = place.path.join("store");
+    let settings = Options { compact_above_bytes: COMPACT_ABOVE_BYTES, ..options(&folder) };
+    let (store, _) = Store::open(settings, origin()).await?;
+    fill(&store, OBJECTS, ACCOUNTS).await?;
+    let watch = Stopwatch::start();
+    let mut most = 0;
+    for number in 0..ROUNDS {
+        round(&store, ACCOUNTS, moment(number)).await?;
+        most = most.max(disk_bytes(&folder)?);
+        tidy(&store, moment(number)).await?;
+        let bytes = disk_bytes(&folder)?;
+        most = most.max(bytes);
+        if number % 90 == 89 {
+            println!("    round {number}: all {:.1} MiB, {:.0} s", mebibytes(bytes), watch.seconds());
+        }
+    }
+    let report = store.check().await?;
+    if !report.is_clean() {
+        return Err(format!("the store is not well: {:?}", report.problems).into());
+    }
+    weigh(table, &folder, report.live_bytes, most, &format!("{ROUNDS} rounds of {OBJECTS}"))?;
+    Ok(store.close().await?)
+}

@@ -1,0 +1,118 @@
+//! Objects as a shop has them: charges of v2 with amount and order number, once seen pending.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use reconciled::payments::lifecycle::{Outcome, Phase};
+use reconciled::payments::money::Money;
+use reconciled::payments::object::{AccountName, Kind, ObjectRef};
+use reconciled::payments::observation::Observation;
+use reconciled::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use reconciled::store::Commit;
+
+use crate::Failure;
+
+/// When the story begins.
+pub(crate) fn origin() -> Timestamp {
+    "2026-03-01T00:00:00Z".parse().expect("a well-formed moment")
+}
+
+pub(crate) fn after(seconds: i64) -> Timestamp {
+    origin() + SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn account(number: usize) -> AccountName {
+    AccountName::new(format!("shop-{number:05}")).expect("letters, digits and a dash")
+}
+
+pub(crate) fn kind() -> Kind {
+    Kind::new("charge").expect("letters")
+}
+
+/// A number that looks drawn by lot, the same in every run: ids of a provider come in no order.
+pub(crate) fn scramble(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// The object of a number, of one of so many accounts.
+pub(crate) fn enrolment(number: usize, accounts: usize) -> Enrolment {
+    let lot = scramble(number as u64);
+    let id =
+        format!("P02-{:07}-{:07}-C{:06}", lot % 10_000_000, (lot >> 24) % 10_000_000, number % 1_000_000);
+    let amount = format!("{}.{:02}", 1 + lot % 400, lot % 100);
+    let details = Details {
+        amount: Some(Money::parse(&amount, "EUR").expect("an amount and a currency")),
+        merchant_reference: Some(format!("ORDER-{number:08}")),
+        ..Details::default()
+    };
+    let id = id.parse().expect("letters, digits and dashes");
+    Enrolment { object: ObjectRef { account: account(number % accounts), kind: kind(), id }, details }
+}
+
+/// The first sight of a record, which is news: pending, to be asked about again within the hour.
+pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
+    let state = "AuthorizationInitiated";
+    let observation = Observation {
+        id: record.object.id.as_str().to_owned(),
+        state: state.to_owned(),
+        reasons: Vec::new(),
+        updated_at: Some(record.enrolled_at),
+        created_at: Some(record.enrolled_at),
+        expires_at: Some(record.enrolled_at + SignedDuration::from_hours(30 * 24)),
+        amount: record.details.amount,
+        other_amounts: BTreeMap::new(),
+        merchant_reference: record.details.merchant_reference.clone(),
+        parent: Some(format!("P02-{}", &record.object.id.as_str()[4..])),
+        children: Vec::new(),
+        is_soft_decline: false,
+        environment: Some("Live".to_owned()),
+        evidence: BTreeMap::new(),
+        request_id: Some("3f0a6b0e-6f0f-4b8e-9a86-0d1f2c3b4a59".to_owned()),
+    };
+    let transition = Transition {
+        object: record.object.clone(),
+        from: None,
+        to: state.to_owned(),
+        reasons: Vec::new(),
+        phase: Phase::Moving,
+        outcome: Outcome::Undecided,
+        amount: record.details.amount,
+        merchant_reference: record.details.merchant_reference.clone(),
+        happened_at: record.enrolled_at,
+        seen_at: now,
+        note: "polled".to_owned(),
+    };
+    let sight = Sight { observation, phase: Phase::Moving, since: now, seen_at: now };
+    Commit { transition: Some(transition), is_news: true, ..polled(record, Some(sight), now) }
+}
+
+/// A poll that saw the same again: what nearly all polls are.
+pub(crate) fn same_again(record: &Record, now: Timestamp) -> Result<Commit, Failure> {
+    let mut sight = record.sight.clone().ok_or("the object was never seen")?;
+    sight.seen_at = now;
+    Ok(polled(record, Some(sight), now))
+}
+
+fn polled(record: &Record, sight: Option<Sight>, now: Timestamp) -> Commit {
+    // An hour and some minutes either way, as the policy spreads them.
+    let spread = i64::try_from(scramble(record.polls ^ record.object.id.as_str().len() as u64) % 600);
+    let pause = 3300 + spread.unwrap_or_default();
+    let record = Record {
+        sight,
+        polls: record.polls + 1,
+        polled_at: Some(now),
+        due_at: Some(now + SignedDuration::from_secs(pause)),
+        ..record.clone()
+    };
+    Commit {
+        read_revision: record.revision,
+        record,
+        transition: None,
+        enrol: Vec::new(),
+        alerts: Vec::new(),
+        is_news: false,
+    }
+}

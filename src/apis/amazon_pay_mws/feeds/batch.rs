@@ -1,0 +1,276 @@
+//! One feed as it is stored: the state of its submission, and what is left to do once its result is there.
+//!
+//! Owns: which step is next among the seller's feeds, how a feed ended. Must never know: the network, the store,
+//! files, the clock (time is an argument).
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::request::BatchOperation;
+use super::steps::{
+    self, BETWEEN_SUBMISSIONS, Ending, LONGEST_COLLECTION, Outcome, Phase, State, Step, Warning, about_to,
+    next_step, took,
+};
+
+/// Between two looks at what single polls have brought about requests without a result.
+pub const CHECK_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// How long single polls may take to tell about requests without a result: 60,000 of them, one a second, are
+/// 17 hours.
+pub const CHECKS_LAST: SignedDuration = SignedDuration::from_hours(72);
+/// How long a feed may be followed before somebody is told.
+const LONGEST_FOLLOWING: SignedDuration = SignedDuration::from_hours(24);
+/// Failures in a row after which somebody is told.
+const MANY_FAILURES: u32 = 12;
+
+/// One feed, as it is stored. Its document, its result and its rows lie beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedBatch {
+    /// Derived from the content: the same rows have the same reference.
+    pub reference: String,
+    /// What all its requests are.
+    pub operation: BatchOperation,
+    /// Whose: feeds of one seller are told apart by their ids alone, whatever the account is called.
+    pub seller_id: String,
+    /// Made by polling, not by a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_poll: bool,
+    /// `ContentMD5Value` of the document.
+    pub document_md5: String,
+    /// `SellerRequestId` of the first request; the others follow without a gap.
+    pub first_request_id: u64,
+    /// How many requests it has.
+    pub count: u64,
+    /// Where the submission stands.
+    pub state: State,
+    /// Its id at the provider, once it had one.
+    #[serde(default)]
+    pub feed_id: Option<String>,
+    /// MD5 of the result that lies beside it.
+    #[serde(default)]
+    pub result_md5: Option<String>,
+    /// Requests about it that failed in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// What is left to do after the submission.
+    pub settling: Settling,
+}
+
+/// What is left to do once nothing is to be done with the feed itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Settling {
+    /// The feed is still under way, or its result was not matched with its requests.
+    Open,
+    /// Requests without a result are asked about singly.
+    Checking {
+        /// Only sights from then on count.
+        since: Timestamp,
+        /// The next look at what was seen.
+        next_at: Timestamp,
+    },
+    /// Every request has its end.
+    Settled,
+}
+
+/// What to do with a feed now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedNext {
+    /// Take this step.
+    Act(Step),
+    /// Match the result with the requests.
+    Settle,
+    /// Look at what single polls have brought.
+    Check,
+    /// Nothing before this time.
+    Wait(Timestamp),
+    /// Nothing before other feeds of the seller have gone on.
+    Behind,
+    /// Nothing before a person has decided.
+    Person,
+    /// Nothing ever.
+    Ended,
+}
+
+impl FeedBatch {
+    /// What to do at this time; `others` are all other feeds, of any seller.
+    pub fn next<'a>(&self, others: impl Iterator<Item = &'a FeedBatch>, now: Timestamp) -> FeedNext {
+        match self.settling {
+            Settling::Settled => return FeedNext::Ended,
+            Settling::Checking { next_at, .. } if now < next_at => return FeedNext::Wait(next_at),
+            Settling::Checking { .. } => return FeedNext::Check,
+            Settling::Open => {}
+        }
+        match next_step(&self.state, now) {
+            Step::Nothing => FeedNext::Settle,
+            Step::AskAPerson => FeedNext::Person,
+            Step::WaitUntil(at) => FeedNext::Wait(at),
+            Step::Submit => self.may_leave(others, now),
+            step => FeedNext::Act(step),
+        }
+    }
+
+    /// One submission at a time, and 20 minutes between two (section 2.3).
+    fn may_leave<'a>(&self, others: impl Iterator<Item = &'a FeedBatch>, now: Timestamp) -> FeedNext {
+        let mut last = None;
+        for other in others.filter(|other| other.seller_id == self.seller_id) {
+            if other.state.blocks_others() {
+                return FeedNext::Behind;
+            }
+            last = last.max(other.state.last_sent_at);
+        }
+        let from = last.and_then(|last| last.checked_add(BETWEEN_SUBMISSIONS).ok());
+        match from.filter(|from| now < *from) {
+            Some(from) => FeedNext::Wait(from),
+            None => FeedNext::Act(Step::Submit),
+        }
+    }
+
+    /// What must be stored before a step is taken.
+    #[must_use]
+    pub fn about_to(&self, step: &Step, now: Timestamp) -> FeedBatch {
+        FeedBatch { state: about_to(self.state.clone(), step, now), ..self.clone() }
+    }
+
+    /// What must be stored after a step, or when something came from outside.
+    #[must_use]
+    pub fn took(&self, outcome: Outcome, now: Timestamp) -> FeedBatch {
+        let is_failure = matches!(outcome, Outcome::Failed { .. });
+        let outcome = match (&self.state.phase, outcome) {
+            // A fetch that only ever fails is given up like one that is never ready.
+            (Phase::Collecting { since, .. }, Outcome::Failed { .. })
+                if now >= plus(*since, LONGEST_COLLECTION) =>
+            {
+                Outcome::NotReady
+            }
+            (_, outcome) => outcome,
+        };
+        let state = took(self.state.clone(), outcome, now);
+        let feed_id = state.feed_id().map(str::to_owned).or_else(|| self.feed_id.clone());
+        let failures = if is_failure { self.failures.saturating_add(1) } else { 0 };
+        FeedBatch { state, feed_id, failures, ..self.clone() }
+    }
+
+    /// The ids under which the provider may list it.
+    pub fn known_ids(&self) -> impl Iterator<Item = &str> {
+        self.feed_id.as_deref().into_iter().chain(self.state.feed_id())
+    }
+
+    /// How the feed itself ended.
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.state.phase {
+            Phase::Finished { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// Where it stands, in a word.
+    pub fn stage(&self) -> &'static str {
+        match &self.state.phase {
+            Phase::Prepared { .. } => "new",
+            Phase::Sending { .. } => "sending",
+            Phase::Searching { .. } => "searching",
+            Phase::Held { .. } => "held",
+            Phase::Following { .. } => "following",
+            Phase::Collecting { .. } => "collecting",
+            Phase::Finished { ending, .. } => match (self.settling, ending) {
+                (Settling::Open, _) => "settling",
+                (Settling::Checking { .. }, _) => "checking",
+                (Settling::Settled, Ending::Collected) => "finished",
+                (Settling::Settled, Ending::Rejected) => "rejected",
+                (Settling::Settled, Ending::Cancelled) => "cancelled",
+                (Settling::Settled, Ending::NeverSent) => "never-sent",
+                (Settling::Settled, Ending::NotTaken { .. }) => "not-taken",
+                (Settling::Settled, Ending::NoResult) => "no-result",
+            },
+        }
+    }
+
+    /// When something is done next, if that is known without the other feeds.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        match (self.settling, &self.state.phase) {
+            (Settling::Settled, _) => None,
+            (Settling::Checking { next_at, .. }, _) => Some(next_at),
+            (Settling::Open, Phase::Prepared { not_before }) => Some(*not_before),
+            (
+                Settling::Open,
+                Phase::Searching { next_at, .. }
+                | Phase::Following { next_at, .. }
+                | Phase::Collecting { next_at, .. },
+            ) => Some(*next_at),
+            (Settling::Open, Phase::Sending { .. } | Phase::Held { .. } | Phase::Finished { .. }) => None,
+        }
+    }
+
+    /// What somebody should know about it now: a word that names the occasion, what is the matter, what to
+    /// do, and whether it waits for a person.
+    pub fn trouble(&self, now: Timestamp) -> Option<(&'static str, String, &'static str, bool)> {
+        if let Phase::Held { candidates } = &self.state.phase {
+            let ids = candidates.join(", ");
+            let advice = "Find out which of these feeds it is (the back office shows their times and results), then: \
+                          reconciled batch release REFERENCE --adopt FEED_ID. Only when it is surely none of them: \
+                          --may-be-sent-again. No other batch of this seller leaves before.";
+            let what = format!("the answer to its submission was lost, and several feeds could be it: {ids}");
+            return Some(("held", what, advice, true));
+        }
+        if self.failures >= MANY_FAILURES {
+            let what = format!("{} requests about it failed in a row", self.failures);
+            return Some(("failing", what, "See the log; look at the credentials and the service.", false));
+        }
+        match &self.state.phase {
+            Phase::Prepared { .. } if self.state.sendings >= MANY_FAILURES => {
+                let what = format!("the provider did not take it {} times", self.state.sendings);
+                return Some(("not-taken-yet", what, "See the log; it is sent again and again.", false));
+            }
+            Phase::Following { .. }
+                if self.state.last_sent_at.is_some_and(|sent| now >= plus(sent, LONGEST_FOLLOWING)) =>
+            {
+                let what = "the provider has had it for more than a day without taking it in".to_owned();
+                return Some(("slow", what, "Ask the provider; it is followed on.", false));
+            }
+            _ => {}
+        }
+        let (word, what, advice) = match self.state.warning.as_ref()? {
+            Warning::HeldForSafety => (
+                "held-for-safety",
+                "the provider holds it because it looks dangerous".to_owned(),
+                "Its support calls, or call it. Nothing was carried out; the batch is followed on.",
+            ),
+            Warning::NotListed => (
+                "not-listed",
+                "the provider's list does not show it any more".to_owned(),
+                "Look for the feed in the back office. Do not submit its rows again: it is looked for on.",
+            ),
+            Warning::UnknownStatus(status) => (
+                "unknown-status",
+                format!("its status is {}, which the manual does not list", plain(status)),
+                "Ask the provider what it means; the batch is followed on.",
+            ),
+            Warning::NotCancelled => (
+                "not-cancelled",
+                "it was too late to cancel it".to_owned(),
+                "Its operations are carried out; their results are collected.",
+            ),
+            Warning::Spoilt => (
+                "spoilt",
+                "its result arrives spoilt, again and again".to_owned(),
+                "Look at the network on the way; it is fetched again for a day, then checked singly.",
+            ),
+            Warning::Lost | Warning::SentAgain | Warning::Ambiguous => return None,
+        };
+        Some((word, what, advice, false))
+    }
+}
+
+fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// A word of the provider's, fit to be shown.
+fn plain(word: &str) -> String {
+    word.chars().filter(|letter| !letter.is_control()).take(60).collect()
+}
+
+/// Whether the operator may say what became of it.
+pub fn is_held(state: &State) -> bool {
+    matches!(state.phase, steps::Phase::Held { .. })
+}

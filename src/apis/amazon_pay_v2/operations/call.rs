@@ -1,0 +1,167 @@
+//! One call, checked: its path, body and key.
+//!
+//! Owns: from checked parameters to what is sent, and what a lost answer means. Must never know: the
+//! network, who may write.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value as Json};
+
+use super::{KEY, Operation, Place, Value, check, find};
+use crate::apis::amazon_pay_v2::ids;
+use crate::apis::amazon_pay_v2::wire::Thing;
+use crate::apis::calls::{Look, Repeat, WhenLost, fingerprint};
+use crate::apis::config::{Environment, Problem};
+use crate::apis::transport::Method;
+use crate::payments::money::Money;
+use crate::payments::object::ObjectId;
+use crate::payments::observation::Child;
+
+/// A call whose parameters have been checked. Its debug print shows no values.
+#[derive(Clone)]
+pub struct Call {
+    operation: &'static Operation,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Call {
+    /// Checks a call of `operation`. A creating call without a key gets one made of all that it says, so
+    /// that the same words are one call, however often they are sent.
+    ///
+    /// # Errors
+    /// Every problem at once, with its parameter and remedy; no value is repeated in them.
+    pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
+        let Some(known) = find(operation) else {
+            let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
+            let shown: String = operation.chars().filter(|letter| !letter.is_control()).take(80).collect();
+            let remedy = format!("write one of {}", names.join(", "));
+            return Err(vec![Problem::new(shown, "is not an operation of this API", remedy)]);
+        };
+        let problems = check::problems(known, given);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut parameters = given.clone();
+        if known.method == Method::Post && !parameters.contains_key(KEY) {
+            let mut key = fingerprint(known.name, &parameters);
+            key.truncate(check::LONGEST_KEY);
+            parameters.insert(KEY.to_owned(), key);
+        }
+        Ok(Call { operation: known, parameters })
+    }
+
+    /// Whether every id in it can belong to an account of this environment.
+    ///
+    /// # Errors
+    /// Every id whose form says otherwise.
+    pub fn accepts(&self, environment: Environment) -> Result<(), Vec<Problem>> {
+        let ids = self.operation.parameters.iter().filter_map(|parameter| match parameter.value {
+            Value::Id(thing) => Some((parameter.name, thing)),
+            _ => None,
+        });
+        let problems: Vec<Problem> = ids
+            .filter_map(|(name, thing)| {
+                let what = ids::accepts(thing, self.parameters.get(name)?, environment).err()?;
+                Some(Problem::new(name, what, "choose the account and the object that are meant"))
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// What is called.
+    pub fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    /// All parameters, the key among them.
+    pub fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
+    /// The idempotency key; creating calls alone have one (section 2.5).
+    pub fn key(&self) -> Option<&str> {
+        self.parameters.get(KEY).map(String::as_str)
+    }
+
+    /// The path below the base, not encoded.
+    pub fn path(&self) -> String {
+        let id = self.of_place(Place::Path).next().map_or("", |(_, value)| value);
+        self.operation.path.replace("{}", id)
+    }
+
+    /// The JSON body, always the same bytes for the same parameters; none for a call that only looks.
+    pub fn body(&self) -> Vec<u8> {
+        if !self.operation.is_write() {
+            return Vec::new();
+        }
+        let mut body = Map::new();
+        for (name, value) in self.of_place(Place::Body) {
+            let is_flag = self
+                .operation
+                .parameters
+                .iter()
+                .any(|parameter| parameter.name == name && parameter.value == Value::Flag);
+            let value = if is_flag { Json::Bool(value == "true") } else { Json::String(value.to_owned()) };
+            match name.split_once('.') {
+                None => drop(body.insert(name.to_owned(), value)),
+                Some((outer, inner)) => {
+                    let entry = body.entry(outer).or_insert_with(|| Json::Object(Map::new()));
+                    if let Json::Object(object) = entry {
+                        object.insert(inner.to_owned(), value);
+                    }
+                }
+            }
+        }
+        serde_json::to_vec(&body).expect("a body has text keys only")
+    }
+
+    /// The parameters of a place, in the table's order.
+    pub fn of_place(&self, place: Place) -> impl Iterator<Item = (&'static str, &str)> {
+        let parameters = self.operation.parameters.iter().filter(move |parameter| parameter.place == place);
+        parameters
+            .filter_map(|parameter| Some((parameter.name, self.parameters.get(parameter.name)?.as_str())))
+    }
+
+    /// The object that it is about.
+    pub fn subject(&self) -> Option<(Thing, ObjectId)> {
+        self.operation.parameters.iter().find_map(|parameter| match parameter.value {
+            Value::Id(thing) => {
+                Some((thing, ObjectId::new(self.parameters.get(parameter.name)?.as_str()).ok()?))
+            }
+            _ => None,
+        })
+    }
+
+    /// What it moves.
+    pub fn amount(&self) -> Option<Money> {
+        let prefix = self.operation.parameters.iter().find_map(|known| known.name.strip_suffix(".amount"))?;
+        let of = |name: &str| self.parameters.get(&format!("{prefix}.{name}"));
+        Money::parse(of("amount")?, of("currencyCode")?).ok()
+    }
+
+    /// A creating call is answered again under its key; what is deleted is deleted once (section 2.5). Of
+    /// what a charge or a permission came to, their state tells; no list shows a permission's charges or a
+    /// charge's refunds.
+    pub fn when_lost(&self) -> WhenLost {
+        let states: &[&str] = match self.operation.name {
+            "CaptureCharge" => &["Captured", "CaptureInitiated"],
+            "CancelCharge" => &["Canceled"],
+            "CloseChargePermission" => &["Closed"],
+            _ => &[],
+        };
+        let look = self.subject().filter(|_| !states.is_empty()).map(|(thing, id)| Look::State {
+            object: Child { kind: thing.kind(), id },
+            states: states.iter().map(|state| (*state).to_owned()).collect(),
+        });
+        let repeat = if self.key().is_some() { Repeat::Kept } else { Repeat::Safe };
+        WhenLost { look, repeat }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.parameters.keys().collect();
+        formatter.debug_struct("Call").field("operation", &self.operation.name).field("has", &names).finish()
+    }
+}

@@ -1,0 +1,112 @@
+//! The check of a call's parameters before anything is sent: all problems at once.
+//!
+//! Owns: value sets, lengths, rules between parameters (amazon-pay-v2 sheet, sections 2.5, 3, 4 and 5).
+//! Must never know: the network, an account.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::{Operation, Parameter, Value};
+use crate::apis::config::Problem;
+use crate::payments::money::Money;
+use crate::payments::object::ObjectId;
+
+/// The most that one charge or refund may be (sections 4.1 and 5): 150,000 USD, GBP, EUR; 10,000,000 JPY.
+const MOST: [(&str, u32); 4] = [("USD", 150_000), ("GBP", 150_000), ("EUR", 150_000), ("JPY", 10_000_000)];
+
+/// The longest of the texts whose length the sheet does not print.
+const LONGEST_TEXT: usize = 4096;
+/// The longest idempotency key (section 2.5).
+pub(super) const LONGEST_KEY: usize = 32;
+
+/// Every problem of these parameters for this operation.
+pub(super) fn problems(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
+        if !given.contains_key(parameter.name) {
+            let remedy = format!("give {}", parameter.value.describe());
+            problems.push(Problem::new(parameter.name, "is missing", remedy));
+        }
+    }
+    for (name, value) in given {
+        match operation.parameters.iter().find(|parameter| parameter.name == name) {
+            Some(parameter) => problems.extend(problem(parameter, value)),
+            None => problems.push(unknown(operation, name)),
+        }
+    }
+    problems.extend(amounts(operation, given));
+    let captures_now = given.get("captureNow").is_some_and(|flag| flag == "true");
+    if operation.name == "CreateCharge" && given.contains_key("softDescriptor") && !captures_now {
+        let remedy = "give captureNow=true too, or give it to CaptureCharge instead";
+        problems.push(Problem::new("softDescriptor", "goes only with captureNow=true", remedy));
+    }
+    problems
+}
+
+fn unknown(operation: &Operation, name: &str) -> Problem {
+    let nearest = operation.parameters.iter().find(|known| known.name.eq_ignore_ascii_case(name));
+    let remedy = nearest.map_or_else(
+        || {
+            let names: Vec<&str> = operation.parameters.iter().map(|known| known.name).collect();
+            format!("write one of {}", names.join(", "))
+        },
+        |known| format!("write {}: the case counts", known.name),
+    );
+    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(80).collect();
+    Problem::new(shown, format!("is not a parameter of {}", operation.name), remedy)
+}
+
+/// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.
+fn problem(parameter: &Parameter, value: &str) -> Option<Problem> {
+    let describe = || format!("give {}", parameter.value.describe());
+    let bad = |what: String| Some(Problem::new(parameter.name, what, describe()));
+    if value.is_empty() {
+        return bad("is empty".to_owned());
+    }
+    let length = value.chars().count();
+    let is_good = match parameter.value {
+        Value::Text(longest) if length > longest => {
+            return bad(format!("has {length} characters, {longest} are allowed"));
+        }
+        Value::Text(_) => true,
+        Value::UnboundedText => length <= LONGEST_TEXT,
+        Value::Id(_) => ObjectId::new(value).is_ok(),
+        // Checked together, below.
+        Value::Amount => true,
+        Value::Currency => value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_uppercase()),
+        Value::Flag => matches!(value, "true" | "false"),
+        Value::OneOf(words) => words.contains(&value),
+        Value::Url => value.starts_with("https://") && length <= LONGEST_TEXT && !value.contains(' '),
+        Value::Key => is_key(value),
+    };
+    if is_good { None } else { bad("cannot be that".to_owned()) }
+}
+
+/// Letters, digits, `-` and `_`, at most 32 (section 2.5).
+fn is_key(text: &str) -> bool {
+    (1..=LONGEST_KEY).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Every amount with the currency beside it; both are needed wherever there is one.
+fn amounts(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Problem> {
+    let prefix = operation.parameters.iter().find_map(|known| known.name.strip_suffix(".amount"))?;
+    let amount_name = format!("{prefix}.amount");
+    let amount = given.get(&amount_name)?;
+    let currency = given.get(&format!("{prefix}.currencyCode"))?;
+    let what = match Money::parse(amount, currency) {
+        // A bad currency is told at the currency.
+        Err(_) if currency.parse::<crate::payments::money::Currency>().is_err() => return None,
+        Err(problem) => problem.to_string(),
+        Ok(money) if money.amount <= Decimal::ZERO => "is not above zero".to_owned(),
+        Ok(money) => {
+            let (_, most) = MOST.iter().find(|(known, _)| known == currency)?;
+            if money.amount <= Decimal::from(*most) {
+                return None;
+            }
+            format!("is above {most} {currency}, the most that one transaction may move")
+        }
+    };
+    Some(Problem::new(amount_name, what, "give an amount such as 14.00"))
+}

@@ -1,0 +1,290 @@
+//! One operation of an operator's own: the shape that the APIs share.
+//!
+//! Owns: what a checked call is, how a lost answer of it may be found out, what came back. Must never know:
+//! one provider's parameters or words, storage, schedules.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
+use super::config::Problem;
+use super::pace::Permit;
+use super::transport::TransportError;
+use crate::payments::money::Money;
+use crate::payments::object::{Kind, ObjectId};
+use crate::payments::observation::{Child, Failure, Observation};
+
+/// The answer to one call, some time later.
+pub type Calling<'a> = Pin<Box<dyn Future<Output = Result<Reply, CallFailure>> + Send + 'a>>;
+
+/// One account at one provider, for single operations.
+pub trait Caller: Send + Sync {
+    /// Every operation, in the order of a payment's life.
+    fn operations(&self) -> Vec<OperationHelp>;
+    /// Whether the account may change anything (`allow_writes`).
+    fn may_write(&self) -> bool;
+    /// Checks a call; nothing is sent.
+    ///
+    /// # Errors
+    /// Every problem at once, each naming its parameter; no value is repeated in them.
+    fn plan(&self, operation: &str, given: &BTreeMap<String, String>) -> Result<Planned, Vec<Problem>>;
+    /// Sends a planned call once. The permit is for its operation. No retry inside.
+    fn carry_out<'a>(&'a self, planned: &'a Planned, permit: Permit) -> Calling<'a>;
+}
+
+/// An operation, for people who look for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationHelp {
+    /// The provider's name, exact in its case.
+    pub name: &'static str,
+    /// Whether it changes anything at the provider.
+    pub is_write: bool,
+    /// What it takes.
+    pub parameters: Vec<ParameterHelp>,
+}
+
+/// A parameter, for people who look for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterHelp {
+    /// Its name; a part `N` stands for a number from 1.
+    pub name: &'static str,
+    /// Whether the call is refused without it.
+    pub is_required: bool,
+    /// What it takes, in words.
+    pub takes: String,
+}
+
+/// A checked call. Its debug print shows no values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// The provider's name of the operation, which is also what its quota is kept for.
+    pub operation: &'static str,
+    /// Whether it changes anything.
+    pub is_write: bool,
+    /// All parameters, a derived idempotency key among them.
+    pub parameters: BTreeMap<String, String>,
+    /// What makes it this call and no other; none for calls that only look.
+    pub identity: Option<Identity>,
+    /// The object that it is about.
+    pub subject: Option<Child>,
+    /// What it moves or sets.
+    pub amount: Option<Money>,
+    /// How a lost answer may be found out.
+    pub when_lost: WhenLost,
+    /// What would be sent, without secrets.
+    pub shown: Shown,
+}
+
+/// What makes a call this one and no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A reference of the seller's own, or an idempotency key: belongs to one call for ever.
+    Once(String),
+    /// The object that it changes: the operation may come again.
+    About(ObjectId),
+}
+
+impl Identity {
+    /// The name of it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Identity::Once(key) => key,
+            Identity::About(id) => id.as_str(),
+        }
+    }
+}
+
+/// What would be sent, without secrets and without the buyer's tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Method and address.
+    pub line: String,
+    /// Parameters, headers or fields, in the order of the request.
+    pub fields: Vec<(String, String)>,
+}
+
+/// How a lost answer may be found out, and what may be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhenLost {
+    /// Where a look tells whether the call was carried out; none when nothing shows it.
+    pub look: Option<Look>,
+    /// What sending exactly the same again does.
+    pub repeat: Repeat,
+}
+
+/// Where a look tells whether a call was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Look {
+    /// Among what came of this object there is one with the call's reference.
+    Child {
+        /// What the call is about.
+        parent: Child,
+        /// What the call makes.
+        makes: Kind,
+        /// The reference that it was made under.
+        reference: String,
+    },
+    /// The object is in one of these states then.
+    State {
+        /// What the call is about.
+        object: Child,
+        /// The provider's words, compared without case.
+        states: Vec<String>,
+    },
+}
+
+/// What sending exactly the same again does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeat {
+    /// It would do it twice.
+    Never,
+    /// It does nothing more than once would; a refusal of it says nothing about the first.
+    Safe,
+    /// The provider gives its first answer again.
+    Kept,
+}
+
+/// What a call brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The object that the answer shows, without anything about the buyer.
+    pub seen: Option<(Kind, Observation)>,
+    /// The objects that it brought to life, to be watched from now on.
+    pub created: Vec<Child>,
+    /// What else the answer says, in the provider's words.
+    pub facts: BTreeMap<String, String>,
+    /// The provider's id of the exchange.
+    pub request_id: Option<String>,
+}
+
+/// Why a call brought no answer that says that it was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallFailure {
+    /// It certainly never reached the provider.
+    #[error("{detail}")]
+    NotSent {
+        /// What happened.
+        detail: String,
+    },
+    /// The provider did not take it for now; it did nothing.
+    #[error("throttled: {detail}")]
+    Throttled {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+        /// Status and code.
+        detail: String,
+    },
+    /// The provider said no.
+    #[error("refused: {detail}")]
+    Refused {
+        /// The credentials or the account are refused: that says nothing about an earlier, lost try.
+        is_whole_account: bool,
+        /// Status and code.
+        detail: String,
+    },
+    /// It may or may not have been carried out.
+    #[error("the answer is lost: {detail}")]
+    Lost {
+        /// What happened, without addresses or bodies.
+        detail: String,
+    },
+}
+
+impl From<TransportError> for CallFailure {
+    /// Without a connection nothing was sent; after anything else the request may have arrived.
+    fn from(error: TransportError) -> CallFailure {
+        let detail = error.to_string();
+        match error {
+            TransportError::Connect(_) | TransportError::Unsendable(_) => CallFailure::NotSent { detail },
+            TransportError::Tls(_)
+            | TransportError::Timeout
+            | TransportError::TooLarge { .. }
+            | TransportError::Broken(_) => CallFailure::Lost { detail },
+        }
+    }
+}
+
+impl From<Failure> for CallFailure {
+    /// What a whole answer without success means for a call. "Not found" is a no: what the call is about
+    /// is not there.
+    fn from(failure: Failure) -> CallFailure {
+        match failure {
+            Failure::Throttled { retry_after, detail } => CallFailure::Throttled { retry_after, detail },
+            Failure::Refused { is_whole_account, detail } => {
+                CallFailure::Refused { is_whole_account, detail }
+            }
+            Failure::Gone { detail } => CallFailure::Refused { is_whole_account: false, detail },
+            Failure::Transient { detail } | Failure::Garbled { detail } => CallFailure::Lost { detail },
+        }
+    }
+}
+
+/// A short name for exactly these parameters of this operation: 64 hexadecimal digits that tell none of them.
+pub fn fingerprint(operation: &str, parameters: &BTreeMap<String, String>) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let texts = parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    for text in std::iter::once(operation).chain(texts) {
+        // The length keeps two texts from being read as one.
+        context.update(&(text.len() as u64).to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl fmt::Debug for Planned {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.parameters.keys().collect();
+        formatter
+            .debug_struct("Planned")
+            .field("operation", &self.operation)
+            .field("has", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_calls_apart_and_no_value() {
+        let of = |operation: &str, pairs: &[(&str, &str)]| {
+            let given = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            fingerprint(operation, &given.collect())
+        };
+        let one = of("Capture", &[("a", "b"), ("c", "d")]);
+        assert_eq!(one, of("Capture", &[("c", "d"), ("a", "b")]));
+        assert_eq!(one.len(), 64);
+        for other in [
+            of("Refund", &[("a", "b"), ("c", "d")]),
+            of("Capture", &[("a", "bc"), ("", "d")]),
+            of("Capture", &[("a", "b")]),
+            of("Capture", &[("a", "d"), ("c", "b")]),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn only_a_missing_connection_and_a_whole_no_say_that_nothing_was_done() {
+        let lost = |error: TransportError| matches!(CallFailure::from(error), CallFailure::Lost { .. });
+        assert!(lost(TransportError::Timeout) && lost(TransportError::TooLarge { longest_body: 1 }));
+        assert!(lost(TransportError::Tls(String::new())) && lost(TransportError::Broken(String::new())));
+        assert!(!lost(TransportError::Connect(String::new())) && !lost(TransportError::Unsendable("")));
+        let detail = String::new;
+        assert!(matches!(
+            CallFailure::from(Failure::Gone { detail: detail() }),
+            CallFailure::Refused { is_whole_account: false, .. }
+        ));
+        for unclear in [Failure::Transient { detail: detail() }, Failure::Garbled { detail: detail() }] {
+            assert!(matches!(CallFailure::from(unclear), CallFailure::Lost { .. }));
+        }
+    }
+}

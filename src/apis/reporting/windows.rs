@@ -1,0 +1,347 @@
+//! A pull of reports: which day, or which report that was found, is owed which step. Pure and storable.
+//!
+//! Owns: the cut into days, the order of the steps, waits (sheet amazon-pay-batch.md, section 9). Must never
+//! know: the network, storage, the clock (time is an argument), quotas (whoever asks has a budget anyway), one
+//! provider's types.
+//!
+//! A request that is made twice does no harm, but costs of a small hourly quota: so the state is stored
+//! before a request leaves, and one whose answer was lost is looked for first.
+
+mod outcomes;
+mod step;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use outcomes::took;
+pub use step::{Outcome, Step};
+
+/// The longest range that one pull may have (section 9).
+pub const MOST_DAYS: i64 = 30;
+/// The provider keeps requests and reports for so long.
+const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Between two looks at a request; the quota's restore rate is 45 s and one look serves 100 requests.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// Between two requests.
+const REQUEST_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// How far the clocks may be apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(16);
+/// Fetches of spoilt bytes before the day is given up.
+const MOST_SPOILT: u32 = 4;
+/// A pull that is not at its end after so long gives up what is left: the provider makes a report in minutes.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// A pull of one type of report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// The provider's name of the type that is pulled.
+    pub report_type: String,
+    /// One for each day, in their order; or one for each report that was found in the list.
+    pub windows: Vec<Window>,
+    /// No request leaves before.
+    pub next_request_at: Timestamp,
+    /// The list of reports that is to be read first, where reports come by themselves.
+    pub listing: Option<Listing>,
+    /// What is not there by then is given up.
+    pub give_up_at: Timestamp,
+}
+
+/// A list of reports that is owed a look: those that became available in `[from, until)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// From when on.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// The next look; none once the list was read.
+    pub next_at: Option<Timestamp>,
+}
+
+/// One day of a pull: `[from, until)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// The first moment behind it.
+    pub until: Timestamp,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Requests that were cancelled by the provider.
+    pub cancelled: u32,
+}
+
+/// Where a day stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Nothing was asked yet.
+    Owed,
+    /// The request was about to leave; its answer is not known.
+    Requesting {
+        /// When.
+        since: Timestamp,
+    },
+    /// The provider makes it.
+    Requested {
+        /// `ReportRequestId`.
+        request_id: String,
+        /// The next look.
+        next_at: Timestamp,
+    },
+    /// It is there under an id that is not known yet.
+    Unnamed {
+        /// `ReportRequestId`.
+        request_id: String,
+        /// The next look at the list of reports.
+        next_at: Timestamp,
+    },
+    /// It can be fetched.
+    Ready {
+        /// `ReportId`.
+        report_id: String,
+        /// The next fetch.
+        next_at: Timestamp,
+        /// Fetches that came spoilt.
+        spoilt: u32,
+    },
+    /// The file is kept.
+    Fetched {
+        /// `ReportId`.
+        report_id: String,
+    },
+    /// Nothing happened on that day.
+    Empty,
+    /// It cannot be had; somebody should know.
+    Failed {
+        /// Why.
+        why: String,
+        /// `ReportId`, when it was known.
+        report_id: Option<String>,
+    },
+}
+
+/// A range that cannot be pulled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadRange {
+    /// Its end is not behind its beginning.
+    #[error("the range is empty")]
+    Empty,
+    /// Longer than [`MOST_DAYS`].
+    #[error("the range is longer than {MOST_DAYS} days: pull it in parts")]
+    TooLong,
+    /// Not over yet.
+    #[error("the range reaches into the future")]
+    NotOver,
+    /// Older than the provider keeps.
+    #[error("the range begins more than 90 days ago, longer than the provider keeps anything")]
+    TooOld,
+}
+
+/// How far a pull is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Days in all.
+    pub days: usize,
+    /// With their file kept, or empty.
+    pub done: usize,
+    /// That cannot be had.
+    pub failed: usize,
+}
+
+impl Pull {
+    /// Cuts a half-open range into days, the last of which may be shorter; each is requested.
+    ///
+    /// # Errors
+    /// When the range cannot be pulled.
+    pub fn of_days(
+        report_type: &str,
+        from: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Pull, BadRange> {
+        let (from, until) = checked(from, until, now)?;
+        let mut windows = Vec::new();
+        let mut begin = from;
+        while begin < until {
+            let end = plus(begin, DAY).min(until);
+            windows.push(Window { from: begin, until: end, phase: Phase::Owed, cancelled: 0 });
+            begin = end;
+        }
+        Ok(Pull { windows, ..Pull::empty(report_type, now) })
+    }
+
+    /// Looks for reports that came by themselves in a half-open time.
+    ///
+    /// # Errors
+    /// When the range cannot be pulled.
+    pub fn of_list(
+        report_type: &str,
+        from: Timestamp,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Pull, BadRange> {
+        let (from, until) = checked(from, until, now)?;
+        let listing = Some(Listing { from, until, next_at: Some(now) });
+        Ok(Pull { listing, ..Pull::empty(report_type, now) })
+    }
+
+    fn empty(report_type: &str, now: Timestamp) -> Pull {
+        Pull {
+            report_type: report_type.to_owned(),
+            windows: Vec::new(),
+            next_request_at: now,
+            listing: None,
+            give_up_at: plus(now, PATIENCE),
+        }
+    }
+
+    /// What failed is owed again, and `also_done` makes what is there be asked for anew.
+    pub fn again(&mut self, also_done: bool, now: Timestamp) {
+        for window in &mut self.windows {
+            let is_wanted = match &window.phase {
+                Phase::Failed { .. } => true,
+                Phase::Fetched { .. } | Phase::Empty => also_done,
+                _ => false,
+            };
+            if !is_wanted {
+                continue;
+            }
+            window.cancelled = 0;
+            window.phase = match outcomes::report_id(&window.phase).filter(|_| self.listing.is_some()) {
+                Some(report_id) => Phase::Ready { report_id, next_at: now, spoilt: 0 },
+                None => Phase::Owed,
+            };
+        }
+        if let Some(listing) = &mut self.listing {
+            listing.next_at = Some(now);
+        }
+        self.give_up_at = plus(now, PATIENCE);
+    }
+
+    /// Nothing is owed any more.
+    pub fn is_over(&self) -> bool {
+        let is_listed = self.listing.as_ref().is_none_or(|listing| listing.next_at.is_none());
+        is_listed && self.windows.iter().all(|window| window.phase.is_over())
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        let count =
+            |wanted: fn(&Phase) -> bool| self.windows.iter().filter(|window| wanted(&window.phase)).count();
+        Progress {
+            days: self.windows.len(),
+            done: count(|phase| matches!(phase, Phase::Fetched { .. } | Phase::Empty)),
+            failed: count(|phase| matches!(phase, Phase::Failed { .. })),
+        }
+    }
+}
+
+impl Phase {
+    /// Nothing is owed any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Phase::Fetched { .. } | Phase::Empty | Phase::Failed { .. })
+    }
+}
+
+/// The range in whole seconds: the provider takes no finer ones, and a lost request is found by them.
+fn checked(from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(Timestamp, Timestamp), BadRange> {
+    if until <= from {
+        return Err(BadRange::Empty);
+    }
+    if until > now {
+        return Err(BadRange::NotOver);
+    }
+    if until.duration_since(from) > SignedDuration::from_hours(24 * MOST_DAYS) {
+        return Err(BadRange::TooLong);
+    }
+    if now.duration_since(from) > KEPT {
+        return Err(BadRange::TooOld);
+    }
+    let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
+    Ok((whole(from), whole(until)))
+}
+
+fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// What is to be done now: the first of [`next_steps`], or how long to wait.
+pub fn next_step(pull: &Pull, now: Timestamp) -> Step {
+    next_steps(pull, now).swap_remove(0)
+}
+
+/// What can be done now, the most urgent first: what was lost, then files that are there, then looks at what is
+/// known, then new requests, then looks at what is being made. Never empty: when nothing can be done now, how
+/// long to wait. Each has a budget of its own, so that one that has to wait need not hold up the others.
+pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
+    if pull.is_over() {
+        return vec![Step::Nothing];
+    }
+    if now >= pull.give_up_at {
+        return vec![Step::GiveUp];
+    }
+    let mut soonest = pull.give_up_at;
+    let mut later = |at: Timestamp| soonest = soonest.min(at);
+    let mut steps = Vec::new();
+    let lost = pull.windows.iter().filter_map(|window| match window.phase {
+        Phase::Requesting { since } => Some(since),
+        _ => None,
+    });
+    if let Some(since) = lost.min() {
+        let at = plus(since, LOOK_EVERY);
+        if now >= at {
+            steps.push(Step::Search { from: since.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN) });
+        }
+        later(at);
+    }
+    if let Some(Listing { from, until, next_at: Some(next_at) }) = pull.listing {
+        if next_at <= now {
+            steps.push(Step::List { from, until });
+        }
+        later(next_at);
+    }
+    let mut request_ids = Vec::new();
+    let (mut fetch, mut name, mut request) = (None, None, None);
+    for (window, state) in pull.windows.iter().enumerate() {
+        match &state.phase {
+            Phase::Ready { report_id, next_at, .. } if *next_at <= now => {
+                fetch.get_or_insert_with(|| Step::Fetch { window, report_id: report_id.clone() });
+            }
+            Phase::Unnamed { request_id, next_at } if *next_at <= now => {
+                name.get_or_insert_with(|| Step::Name { window, request_id: request_id.clone() });
+            }
+            Phase::Requested { request_id, next_at } if *next_at <= now => {
+                request_ids.push(request_id.clone());
+            }
+            Phase::Ready { next_at, .. }
+            | Phase::Unnamed { next_at, .. }
+            | Phase::Requested { next_at, .. } => later(*next_at),
+            Phase::Owed if pull.next_request_at <= now => {
+                request.get_or_insert(Step::Request { window });
+            }
+            Phase::Owed => later(pull.next_request_at),
+            _ => {}
+        }
+    }
+    steps.extend([fetch, name, request].into_iter().flatten());
+    if !request_ids.is_empty() {
+        request_ids.truncate(100);
+        steps.push(Step::Look { request_ids });
+    }
+    if steps.is_empty() {
+        steps.push(Step::WaitUntil(soonest));
+    }
+    steps
+}
+
+/// The pull to store before a step is taken. Only a request changes it.
+#[must_use]
+pub fn about_to(mut pull: Pull, step: &Step, now: Timestamp) -> Pull {
+    if let Step::Request { window } = step
+        && let Some(window) = pull.windows.get_mut(*window)
+    {
+        window.phase = Phase::Requesting { since: now };
+        pull.next_request_at = plus(now, REQUEST_EVERY);
+    }
+    pull
+}

@@ -1,0 +1,263 @@
+//! Time and events: who asks when, when it arrives, when the answer is back.
+//!
+//! Owns: the order of events, and the counting. Must never know: how any policy decides.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::course::{Course, course_of};
+use super::measure::Measured;
+use super::past::Past;
+use super::rhythm::{How, Rhythm};
+use super::server::{Server, Verdict};
+use super::workload::{Draws, Workload};
+use super::{ours, peers};
+use crate::apis::pace::Quota;
+
+/// The operation that shows what a charge belongs to.
+const PERMISSION: &str = "GetChargePermission";
+
+/// One object, with times since the beginning.
+pub(super) struct Thing<'a> {
+    pub(super) past: &'a Past,
+    pub(super) course: Course,
+    /// The place of its operation.
+    pub(super) operation: usize,
+    pub(super) created: Duration,
+    pub(super) known: Duration,
+    ended: Option<Duration>,
+}
+
+impl Thing<'_> {
+    /// Whether it is money going back.
+    pub(super) fn is_refund(&self) -> bool {
+        self.past.object.kind.as_str() == "refund"
+    }
+}
+
+/// What all policies are told about a workload.
+pub(super) struct Scene<'a> {
+    pub(super) things: Vec<Thing<'a>>,
+    /// Operations by place: name and quota.
+    pub(super) operations: Vec<(&'static str, Quota)>,
+    /// The place of [`PERMISSION`].
+    pub(super) permission: usize,
+    pub(super) beginning: Timestamp,
+}
+
+/// A request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ask {
+    /// About which object.
+    pub(super) who: usize,
+    /// By which operation.
+    pub(super) operation: usize,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Heard {
+    /// Too many requests.
+    Throttled,
+    /// It has not come to its end.
+    Open,
+    /// It has.
+    Ended,
+}
+
+/// A policy at work.
+pub(super) trait Client {
+    /// An object is known from now on.
+    fn learn(&mut self, who: usize, now: Duration);
+    /// Adds what is to be sent now; says when to be called next if nothing happens before.
+    fn turn(&mut self, now: Duration, send: &mut Vec<Ask>) -> Option<Duration>;
+    /// An answer is back.
+    fn hear(&mut self, ask: Ask, heard: Heard, now: Duration);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Known(usize),
+    Arrives(Ask),
+    Heard(Ask, Heard),
+}
+
+/// Lives through a workload under one policy.
+pub fn run(workload: &Workload, rhythm: &Rhythm) -> Measured {
+    let scene = scene(workload);
+    match &rhythm.how {
+        How::Ours(policies) => live(workload, rhythm, &scene, &mut ours::Ours::new(&scene, policies)),
+        How::Timers(timers) => {
+            live(workload, rhythm, &scene, &mut peers::OnTimers::new(&scene, timers.clone()))
+        }
+        How::Rounds(rounds) => live(workload, rhythm, &scene, &mut peers::InRounds::new(&scene, *rounds)),
+    }
+}
+
+fn since(beginning: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(beginning)).unwrap_or(Duration::ZERO)
+}
+
+fn scene(workload: &Workload) -> Scene<'_> {
+    let beginning = workload.beginning();
+    let mut operations = vec![PERMISSION];
+    let mut things: Vec<Thing<'_>> = workload
+        .pasts
+        .iter()
+        .map(|past| {
+            let course = course_of(past.object.kind.as_str(), past.final_state.as_deref(), past.is_declined);
+            let operation =
+                operations.iter().position(|name| *name == course.operation).unwrap_or_else(|| {
+                    operations.push(course.operation);
+                    operations.len() - 1
+                });
+            let known_at = match &workload.outage {
+                Some(outage) if outage.contains(&past.created_at) => outage.end,
+                _ => past.created_at,
+            };
+            Thing {
+                past,
+                course,
+                operation,
+                created: since(beginning, past.created_at),
+                known: since(beginning, known_at),
+                ended: past.final_at.map(|at| since(beginning, at)),
+            }
+        })
+        .collect();
+    // By name, as the store keeps them: of two due at one moment the first by name is asked about first.
+    things.sort_by(|one, other| one.past.object.cmp(&other.past.object));
+    let operations = operations.into_iter().map(|name| (name, workload.quota_of(name))).collect();
+    Scene { things, operations, permission: 0, beginning }
+}
+
+/// The counts of a run.
+struct Count {
+    polls: Vec<u64>,
+    seen: Vec<Option<Duration>>,
+    over_quota: u64,
+    moody: u64,
+    after_final: u64,
+}
+
+fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut impl Client) -> Measured {
+    let down = workload.outage.as_ref().map_or(Duration::ZERO..Duration::ZERO, |outage| {
+        since(scene.beginning, outage.start)..since(scene.beginning, outage.end)
+    });
+    let quotas: Vec<Quota> = scene.operations.iter().map(|(_, quota)| *quota).collect();
+    let mut server = Server::new(&quotas, workload.throttled_permille, workload.seed);
+    let mut transits = Draws::of(workload.seed ^ 0x0074_7261_6e73_6974);
+    let mut transit = || {
+        let spread_ms = workload.transit_ms.end.saturating_sub(workload.transit_ms.start);
+        Duration::from_millis(workload.transit_ms.start + transits.number(spread_ms))
+    };
+    let mut count = Count {
+        polls: vec![0; scene.things.len()],
+        seen: vec![None; scene.things.len()],
+        over_quota: 0,
+        moody: 0,
+        after_final: 0,
+    };
+    // Of events at one moment the first thought of comes first.
+    let mut events = BinaryHeap::new();
+    let mut thought = 0_u64;
+    let mut think = |events: &mut BinaryHeap<_>, at: Duration, event: Event| {
+        thought += 1;
+        events.push(Reverse((at, thought, event)));
+    };
+    for (who, thing) in scene.things.iter().enumerate() {
+        think(&mut events, thing.known, Event::Known(who));
+    }
+    let end = since(scene.beginning, workload.end());
+    let mut wake: Option<Duration> = None;
+    let mut send = Vec::new();
+    loop {
+        let next = events.peek().map(|Reverse((at, _, _))| *at);
+        let Some(now) = [next, wake].into_iter().flatten().min().filter(|now| *now <= end) else { break };
+        let mut has_turn = wake.is_some_and(|wake| wake <= now);
+        while let Some(Reverse((_, _, event))) =
+            events.peek().filter(|Reverse((at, _, _))| *at <= now).copied()
+        {
+            events.pop();
+            match event {
+                Event::Known(who) => client.learn(who, now),
+                Event::Arrives(ask) => {
+                    let heard = count.arrives(&mut server, &scene.things[ask.who], ask, now);
+                    think(&mut events, now + transit(), Event::Heard(ask, heard));
+                    continue;
+                }
+                Event::Heard(ask, heard) => {
+                    if heard == Heard::Ended {
+                        count.seen[ask.who].get_or_insert(now);
+                    }
+                    client.hear(ask, heard, now);
+                }
+            }
+            has_turn = true;
+        }
+        if !has_turn {
+            continue;
+        }
+        if down.contains(&now) {
+            wake = Some(down.end);
+            continue;
+        }
+        let wanted = client.turn(now, &mut send);
+        wake = wanted.map(|wake| wake.max(now + Duration::from_millis(1)));
+        wake = wake.map(|wake| if down.contains(&wake) { down.end } else { wake });
+        for ask in send.drain(..) {
+            count.polls[ask.who] += 1;
+            count.after_final += u64::from(count.seen[ask.who].is_some());
+            think(&mut events, now + transit(), Event::Arrives(ask));
+        }
+    }
+    measured(workload, rhythm, scene, &count, &down)
+}
+
+impl Count {
+    fn arrives(&mut self, server: &mut Server, thing: &Thing<'_>, ask: Ask, now: Duration) -> Heard {
+        match server.ask(ask.operation, now) {
+            Verdict::OverQuota => self.over_quota += 1,
+            Verdict::Moody => self.moody += 1,
+            Verdict::Let if ask.operation != thing.operation => return Heard::Open,
+            Verdict::Let if thing.ended.is_some_and(|ended| ended <= now) => return Heard::Ended,
+            Verdict::Let => return Heard::Open,
+        }
+        Heard::Throttled
+    }
+}
+
+fn measured(
+    workload: &Workload,
+    rhythm: &Rhythm,
+    scene: &Scene<'_>,
+    count: &Count,
+    down: &Range<Duration>,
+) -> Measured {
+    let mut delays = Vec::new();
+    let mut declines = Vec::new();
+    for (thing, seen) in scene.things.iter().zip(&count.seen) {
+        let Some(ended) = thing.ended else { continue };
+        let delay = seen.map(|seen| {
+            // No policy can help that the machine was down.
+            let lost = seen.min(down.end).saturating_sub(ended.max(down.start));
+            seen.saturating_sub(ended).saturating_sub(lost)
+        });
+        delays.push(delay);
+        if thing.past.is_declined {
+            declines.push(delay);
+        }
+    }
+    Measured::of(
+        workload,
+        rhythm,
+        &count.polls,
+        delays,
+        declines,
+        [count.over_quota, count.moody, count.after_final],
+    )
+}

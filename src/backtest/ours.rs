@@ -1,0 +1,207 @@
+//! The daemon's own way, on a clock set by hand.
+//!
+//! Owns: nothing that it could decide otherwise than the daemon: what runs is [`decide`], the store's order of
+//! service and [`Pace`], put together as the reconcile room's loop does. Must never know: the network, disks.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::engine::{Ask, Client, Heard, Scene};
+use super::rhythm::Watch;
+use crate::apis::pace::{Pace, Permit};
+use crate::clock::HandClock;
+use crate::payments::decide::{Setting, decide};
+use crate::payments::object::AccountName;
+use crate::payments::observation::{Failure, Observation};
+use crate::payments::record::{Details, Enrolment, Record};
+use crate::payments::schedule::{Policy, later};
+use crate::store::{order_of_service, urgent_at};
+
+/// All objects of an operation that are owed a look.
+#[derive(Default)]
+struct Lanes {
+    ordinary: BTreeSet<(Timestamp, usize)>,
+    urgent: BTreeSet<(Timestamp, usize)>,
+    under_way: usize,
+}
+
+pub(super) struct Ours<'a> {
+    scene: &'a Scene<'a>,
+    watch: &'a Watch,
+    account: AccountName,
+    clock: Arc<HandClock>,
+    pace: Pace,
+    records: Vec<Option<Record>>,
+    permits: Vec<Option<Permit>>,
+    /// By the operation's place.
+    lanes: Vec<Lanes>,
+}
+
+impl<'a> Ours<'a> {
+    pub(super) fn new(scene: &'a Scene<'a>, watch: &'a Watch) -> Ours<'a> {
+        let clock = HandClock::starting_at(scene.beginning);
+        let pace = Pace::new(clock.clone());
+        let account = AccountName::new("backtest").expect("a name of small letters");
+        for (operation, quota) in &scene.operations {
+            pace.set_quota(&account, operation, *quota);
+        }
+        Ours {
+            scene,
+            watch,
+            account,
+            clock,
+            pace,
+            records: scene.things.iter().map(|_| None).collect(),
+            permits: scene.things.iter().map(|_| None).collect(),
+            lanes: scene.operations.iter().map(|_| Lanes::default()).collect(),
+        }
+    }
+
+    fn at(&self, now: Duration) -> Timestamp {
+        later(self.scene.beginning, now)
+    }
+
+    fn policy(&self, who: usize) -> &'a Policy {
+        self.watch.kinds.get(&self.scene.things[who].past.object.kind).unwrap_or(&self.watch.general)
+    }
+
+    /// Takes a record out of its lanes, or puts it into them.
+    fn place(&mut self, who: usize, is_in: bool) {
+        let Some(record) = &self.records[who] else { return };
+        let Some(due_at) = record.due_at else { return };
+        let lanes = &mut self.lanes[self.scene.things[who].operation];
+        let urgent = record.deadline.map(|deadline| (urgent_at(due_at, deadline), who));
+        if is_in {
+            lanes.ordinary.insert((due_at, who));
+            lanes.urgent.extend(urgent);
+        } else {
+            lanes.ordinary.remove(&(due_at, who));
+            urgent.map(|row| lanes.urgent.remove(&row));
+        }
+    }
+
+    /// What the provider would show.
+    fn sight(&self, who: usize, has_ended: bool) -> Observation {
+        let thing = &self.scene.things[who];
+        let began = if has_ended { thing.past.final_at } else { None };
+        Observation {
+            id: thing.past.object.id.to_string(),
+            state: if has_ended { thing.course.last } else { thing.course.first }.to_owned(),
+            reasons: Vec::new(),
+            updated_at: Some(began.unwrap_or(thing.past.created_at)),
+            created_at: Some(thing.past.created_at),
+            expires_at: None,
+            amount: None,
+            other_amounts: std::collections::BTreeMap::new(),
+            merchant_reference: None,
+            parent: None,
+            children: Vec::new(),
+            is_soft_decline: false,
+            environment: None,
+            evidence: std::collections::BTreeMap::new(),
+            request_id: None,
+        }
+    }
+}
+
+impl Client for Ours<'_> {
+    fn learn(&mut self, who: usize, now: Duration) {
+        let past = self.scene.things[who].past;
+        let details = Details { created_at: Some(past.created_at), ..Details::default() };
+        let enrolment = Enrolment { object: past.object.clone(), details };
+        self.records[who] = Some(Record::enrolled(enrolment, self.at(now)));
+        self.place(who, true);
+    }
+
+    fn turn(&mut self, now: Duration, send: &mut Vec<Ask>) -> Option<Duration> {
+        self.clock.set(now);
+        let at = self.at(now);
+        let mut wake: Option<Duration> = None;
+        for (operation, (name, _)) in self.scene.operations.iter().enumerate() {
+            let lanes = &mut self.lanes[operation];
+            let room = self.watch.most_in_flight.saturating_sub(lanes.under_way);
+            if room == 0 {
+                continue;
+            }
+            let due = |lane: &BTreeSet<(Timestamp, usize)>| {
+                let rows: Vec<usize> = lane
+                    .range(..=(at, usize::MAX))
+                    .take(lanes.under_way + room + self.watch.most_in_flight)
+                    .map(|(_, who)| *who)
+                    .collect();
+                rows.into_iter()
+            };
+            let (mut urgent, mut ordinary) = (due(&lanes.urgent), due(&lanes.ordinary));
+            let order: Result<_, Infallible> = order_of_service(
+                || Ok(None),
+                || Ok(urgent.next()),
+                || Ok(ordinary.next()),
+                lanes.under_way + room,
+            );
+            let Ok(order) = order;
+            let mut waiting =
+                order.into_iter().filter(|who| self.permits[*who].is_none()).take(room).peekable();
+            if waiting.peek().is_none() {
+                let next = lanes.ordinary.first().map(|(due_at, _)| *due_at).filter(|due_at| *due_at > at);
+                let next = next
+                    .and_then(|due_at| Duration::try_from(due_at.duration_since(self.scene.beginning)).ok());
+                wake = [wake, next].into_iter().flatten().min();
+                continue;
+            }
+            let waiting: Vec<usize> = waiting.collect();
+            for who in waiting {
+                match self.pace.take(&self.account, name) {
+                    Err(pause) => {
+                        let later = now + pause.max(Duration::from_millis(1));
+                        wake = Some(wake.map_or(later, |wake| wake.min(later)));
+                        break;
+                    }
+                    Ok(permit) => {
+                        self.permits[who] = Some(permit);
+                        self.lanes[operation].under_way += 1;
+                        send.push(Ask { who, operation });
+                    }
+                }
+            }
+            // What comes due while others wait for the budget finds its place when one of them is sent.
+            let next =
+                self.lanes[operation].ordinary.range((at, usize::MAX)..).next().map(|(due_at, _)| *due_at);
+            let next =
+                next.and_then(|due_at| Duration::try_from(due_at.duration_since(self.scene.beginning)).ok());
+            wake = [wake, next].into_iter().flatten().min();
+        }
+        wake
+    }
+
+    fn hear(&mut self, ask: Ask, heard: Heard, now: Duration) {
+        self.clock.set(now);
+        let Some(mut permit) = self.permits[ask.who].take() else { return };
+        self.lanes[ask.operation].under_way -= 1;
+        if heard == Heard::Throttled {
+            permit.throttled(None);
+        }
+        drop(permit);
+        let seen = match heard {
+            Heard::Throttled => Err(Failure::Throttled { retry_after: None, detail: "429".to_owned() }),
+            Heard::Open => Ok(self.sight(ask.who, false)),
+            Heard::Ended => Ok(self.sight(ask.who, true)),
+        };
+        self.place(ask.who, false);
+        let lifecycle = self.scene.things[ask.who].course.lifecycle;
+        let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "" };
+        if let Some(record) = &self.records[ask.who] {
+            let mut record = decide(&setting, record, seen, self.at(now)).record;
+            if heard == Heard::Ended {
+                // A past may call an end what only rests (an authorization that was never captured): no
+                // policy is charged for what comes after.
+                record.due_at = None;
+            }
+            self.records[ask.who] = Some(record);
+        }
+        self.place(ask.who, true);
+    }
+}

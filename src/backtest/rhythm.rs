@@ -1,0 +1,199 @@
+//! The policies by name, and what each assumes.
+//!
+//! Owns: the numbers and words of every policy. Must never know: how one is carried out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::payments::object::Kind;
+use crate::payments::schedule::Policy;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A policy that can be tried.
+#[derive(Debug, Clone)]
+pub struct Rhythm {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub about: String,
+    pub(super) how: How,
+}
+
+/// How a policy asks.
+#[derive(Debug, Clone)]
+pub(super) enum How {
+    /// As the daemon does.
+    Ours(Watch),
+    /// Each object has a timer.
+    Timers(Timers),
+    /// Rounds over all objects.
+    Rounds(Rounds),
+}
+
+/// How the daemon watches.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    pub(super) general: Policy,
+    pub(super) kinds: BTreeMap<Kind, Policy>,
+    /// Requests of a kind under way at once.
+    pub(super) most_in_flight: usize,
+}
+
+/// A timer for each object.
+#[derive(Debug, Clone)]
+pub(super) struct Timers {
+    /// Waits before the looks.
+    pub(super) waits: Vec<Duration>,
+    /// Whether the last wait comes again and again; else it stops after the last look.
+    pub(super) is_endless: bool,
+    /// It asks about what the charge belongs to first, and about the charge only when that went well.
+    pub(super) asks_twice: bool,
+    /// One failure ends it for ever.
+    pub(super) stops_on_failure: bool,
+    /// It never asks about refunds.
+    pub(super) skips_refunds: bool,
+}
+
+/// Rounds over what is open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounds {
+    pub(super) period: Duration,
+    /// When the first begins, after midnight.
+    pub(super) offset: Duration,
+    /// At most so many objects.
+    pub(super) most: Option<usize>,
+    /// After each answer.
+    pub(super) pause: Duration,
+    /// The longest not asked about first; else the oldest.
+    pub(super) by_last_look: bool,
+    /// A refund is closed at its first answer, whatever it says.
+    pub(super) closes_refunds: bool,
+}
+
+const ROUNDS: Rounds = Rounds {
+    period: HOUR,
+    offset: Duration::ZERO,
+    most: None,
+    pause: Duration::ZERO,
+    by_last_look: false,
+    closes_refunds: false,
+};
+
+impl Rhythm {
+    /// The daemon with a policy for each kind, and one for all others.
+    pub fn ours(
+        name: &str,
+        about: &str,
+        general: Policy,
+        kinds: BTreeMap<Kind, Policy>,
+        most_in_flight: usize,
+    ) -> Rhythm {
+        let how = How::Ours(Watch { general, kinds, most_in_flight: most_in_flight.max(1) });
+        Rhythm { name: name.to_owned(), about: about.to_owned(), how }
+    }
+
+    /// The daemon with an interval and an early ladder of one's own.
+    pub fn with_interval(name: &str, about: &str, interval: Duration, early: Vec<Duration>) -> Rhythm {
+        let policy = Policy { interval, early, ..Policy::default() };
+        Rhythm::ours(name, about, policy, BTreeMap::new(), 16)
+    }
+
+    /// The daemon as it comes, and with the early ladder of config.toml's example.
+    pub fn own() -> Vec<Rhythm> {
+        vec![
+            Rhythm::with_interval(
+                "hourly",
+                "reconciled as it comes: every hour, spread by 10 %",
+                HOUR,
+                Vec::new(),
+            ),
+            Rhythm::with_interval(
+                "early-ladder",
+                "reconciled with early = [\"1m\", \"5m\", \"15m\"], then every hour",
+                HOUR,
+                vec![MINUTE, MINUTE * 5, MINUTE * 15],
+            ),
+        ]
+    }
+
+    /// What is found in shops today.
+    pub fn peers() -> Vec<Rhythm> {
+        let timers = |waits: Vec<Duration>, is_endless| Timers {
+            waits,
+            is_endless,
+            asks_twice: false,
+            stops_on_failure: false,
+            skips_refunds: false,
+        };
+        let peer =
+            |name: &str, about: &str, how| Rhythm { name: name.to_owned(), about: about.to_owned(), how };
+        vec![
+            peer(
+                "two-gets",
+                "a 10-minute timer with two GETs a charge; one failure ends it; refunds are never asked about",
+                How::Timers(Timers {
+                    asks_twice: true,
+                    stops_on_failure: true,
+                    skips_refunds: true,
+                    ..timers(vec![MINUTE * 10], true)
+                }),
+            ),
+            peer(
+                "oldest-100",
+                "the oldest 100 rows every 30 minutes, one after the other; a refund is closed at its first answer",
+                How::Rounds(Rounds { period: MINUTE * 30, most: Some(100), closes_refunds: true, ..ROUNDS }),
+            ),
+            peer(
+                "all-at-once",
+                "everything pending in each run, one after the other without pause (a run an hour is assumed)",
+                How::Rounds(ROUNDS),
+            ),
+            peer(
+                "36-a-run",
+                "36 a run with 300 ms between them (a run every 5 minutes, the longest not asked about first, are assumed)",
+                How::Rounds(Rounds {
+                    period: MINUTE * 5,
+                    most: Some(36),
+                    pause: Duration::from_millis(300),
+                    by_last_look: true,
+                    ..ROUNDS
+                }),
+            ),
+            peer(
+                "daily",
+                "everything pending once a day, one after the other (03:00 is assumed)",
+                How::Rounds(Rounds { period: DAY, offset: HOUR * 3, ..ROUNDS }),
+            ),
+            peer(
+                "six-looks",
+                "after 60 s, then five times after 300 s, then never again",
+                How::Timers(timers([vec![MINUTE], vec![MINUTE * 5; 5]].concat(), false)),
+            ),
+            peer(
+                "two-looks",
+                "after an hour, a day after that, then never again",
+                How::Timers(timers(vec![HOUR, DAY], false)),
+            ),
+            peer(
+                "half-hourly",
+                "each object every 30 minutes until final",
+                How::Timers(timers(vec![MINUTE * 30], true)),
+            ),
+            peer(
+                "naive-hourly",
+                "each object every hour by its own timer, with no budget",
+                How::Timers(timers(vec![HOUR], true)),
+            ),
+        ]
+    }
+
+    /// All of them, ours first.
+    pub fn all() -> Vec<Rhythm> {
+        let mut all = Rhythm::own();
+        all.extend(Rhythm::peers());
+        all
+    }
+}

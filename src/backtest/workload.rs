@@ -1,0 +1,233 @@
+//! What is lived through: objects, the server's quota and moods, an outage.
+//!
+//! Owns: the five made-up pasts; the draws of a seed. Must never know: policies.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::past::Past;
+use crate::apis::pace::Quota;
+use crate::payments::object::ObjectRef;
+use crate::payments::schedule::later;
+
+/// The made-up pasts by name, each with what happens in it.
+pub const WORKLOADS: [(&str, &str); 5] = [
+    ("steady", "1,000 objects made over a day"),
+    ("outage", "10,000 objects made over a day; the machine that asks is down for 6 hours at noon"),
+    ("throttles", "as steady, and the server answers \"too many\" to 5 % of all requests for no reason"),
+    ("stuck", "as steady, behind 100 older objects that never come to an end"),
+    ("late-refunds", "1,000 refunds made over a day, each declined 20 hours later"),
+];
+
+/// When made-up objects begin to be made: a Monday.
+const BEGINNING: &str = "2026-03-02T00:00:00Z";
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long after the last end a policy may still see it.
+const GRACE: Duration = Duration::from_secs(3 * 86_400);
+/// One way to the server, or back.
+const TRANSIT_MS: Range<u64> = 30..150;
+
+/// A time in which the machine that asks does nothing.
+pub type Outage = Range<Timestamp>;
+
+/// A past and the circumstances in which it is lived through again.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// Its name.
+    pub name: String,
+    /// What happens in it.
+    pub about: String,
+    /// The objects.
+    pub pasts: Vec<Past>,
+    /// The server's quota for each operation that is not listed.
+    pub quota: Quota,
+    /// The server's quota by operation.
+    pub quotas: BTreeMap<String, Quota>,
+    /// So many of a thousand requests are answered "too many" without cause.
+    pub throttled_permille: u64,
+    /// When nobody asks; what is made meanwhile is known at its end.
+    pub outage: Option<Outage>,
+    /// How long a request travels, one way, in milliseconds.
+    pub transit_ms: Range<u64>,
+    /// Decides everything that looks like chance.
+    pub seed: u64,
+}
+
+impl Workload {
+    /// A past with nothing but its objects: a server with the given quota, no mood, no outage.
+    pub fn of(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        pasts: Vec<Past>,
+        quota: Quota,
+        seed: u64,
+    ) -> Workload {
+        Workload {
+            name: name.into(),
+            about: about.into(),
+            pasts,
+            quota,
+            quotas: BTreeMap::new(),
+            throttled_permille: 0,
+            outage: None,
+            transit_ms: TRANSIT_MS,
+            seed,
+        }
+    }
+
+    /// A made-up past of [`WORKLOADS`]; none when there is no such name.
+    pub fn named(name: &str, quota: Quota, seed: u64) -> Option<Workload> {
+        let (name, about) = WORKLOADS.iter().find(|(known, _)| *known == name)?;
+        let beginning: Timestamp = BEGINNING.parse().expect("a moment written out");
+        let mut draws = Draws::of(seed);
+        let objects = if *name == "outage" { 10_000 } else { 1_000 };
+        let mut pasts: Vec<Past> = (0..objects)
+            .map(|number| {
+                let created_at = later(beginning, draws.below(DAY));
+                match *name {
+                    "late-refunds" => late_refund(number, created_at, &mut draws),
+                    _ => usual(number, created_at, &mut draws),
+                }
+            })
+            .collect();
+        if *name == "stuck" {
+            // Both sorts, so that each queue has some at its head.
+            let stuck = (0..100).map(|number| {
+                let kind = if number % 2 == 0 { "charge" } else { "refund" };
+                let ago = DAY * 10 + draws.below(DAY);
+                let created_at = crate::payments::schedule::earlier(beginning, ago);
+                Past { final_at: None, final_state: None, ..past(kind, "STUCK", number, created_at) }
+            });
+            pasts.extend(stuck.collect::<Vec<_>>());
+        }
+        let mut workload = Workload::of(*name, *about, pasts, quota, seed);
+        match *name {
+            "throttles" => workload.throttled_permille = 50,
+            "outage" => workload.outage = Some(later(beginning, HOUR * 12)..later(beginning, HOUR * 18)),
+            _ => {}
+        }
+        Some(workload)
+    }
+
+    /// When the first object is made.
+    pub(super) fn beginning(&self) -> Timestamp {
+        self.pasts.iter().map(|past| past.created_at).min().unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// When nobody looks any more: some days after the last end.
+    pub(super) fn end(&self) -> Timestamp {
+        let lasts = self.pasts.iter().map(|past| past.final_at.unwrap_or(past.created_at));
+        let outage_end = self.outage.as_ref().map(|outage| outage.end);
+        later(lasts.chain(outage_end).max().unwrap_or(Timestamp::UNIX_EPOCH), GRACE)
+    }
+
+    /// The server's quota of an operation.
+    pub(super) fn quota_of(&self, operation: &str) -> Quota {
+        self.quotas.get(operation).copied().unwrap_or(self.quota)
+    }
+}
+
+/// Seven charges to three refunds. Of the charges half are decided within half an hour, most of the others
+/// within six, the last within the 24 hours that the provider names; refunds take 1 to 48 hours.
+fn usual(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past {
+    let is_charge = draws.number(10) < 7;
+    let kind = if is_charge { "charge" } else { "refund" };
+    let took = match (is_charge, draws.number(100)) {
+        (true, 0..50) => MINUTE + draws.below(MINUTE * 29),
+        (true, 50..85) => MINUTE * 30 + draws.below(MINUTE * 330),
+        (true, _) => HOUR * 6 + draws.below(HOUR * 18),
+        (false, _) => HOUR + draws.below(HOUR * 47),
+    };
+    let state = match (is_charge, draws.number(100)) {
+        (_, 0..8) => "Declined",
+        (true, 8..12) => "Canceled",
+        (true, _) => "Captured",
+        (false, _) => "Refunded",
+    };
+    ended(past(kind, "MADE", number, created_at), later(created_at, took), state)
+}
+
+fn late_refund(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past {
+    // Spread by ten minutes: nothing at a provider happens to the second.
+    let took = HOUR * 20 + draws.below(MINUTE * 10);
+    ended(past("refund", "MADE", number, created_at), later(created_at, took), "Declined")
+}
+
+fn past(kind: &str, mark: &str, number: usize, created_at: Timestamp) -> Past {
+    let object: ObjectRef =
+        format!("made-up/{kind}/{mark}-{number:05}").parse().expect("a name made of letters and digits");
+    Past { object, created_at, final_at: None, final_state: None, is_declined: false, reference: None }
+}
+
+fn ended(past: Past, final_at: Timestamp, state: &str) -> Past {
+    Past {
+        final_at: Some(final_at),
+        final_state: Some(state.to_owned()),
+        is_declined: state == "Declined",
+        ..past
+    }
+}
+
+/// A sequence of numbers (splitmix64).
+#[derive(Debug, Clone)]
+pub(super) struct Draws(u64);
+
+impl Draws {
+    pub(super) fn of(seed: u64) -> Draws {
+        Draws(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Less than `limit`, which is at least one.
+    pub(super) fn number(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+
+    /// Less than `limit`, to the millisecond.
+    fn below(&mut self, limit: Duration) -> Duration {
+        Duration::from_millis(self.number(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_made_up_past_is_what_its_words_say() {
+        for (name, _) in WORKLOADS {
+            let workload = Workload::named(name, Quota::LIVE, 7).unwrap();
+            let again = Workload::named(name, Quota::LIVE, 7).unwrap();
+            assert_eq!(workload.pasts, again.pasts, "{name}");
+            assert_ne!(workload.pasts, Workload::named(name, Quota::LIVE, 8).unwrap().pasts, "{name}");
+            for past in &workload.pasts {
+                assert!(past.final_at.is_none_or(|at| at > past.created_at), "{past:?}");
+                let took = past.final_at.map(|at| at.duration_since(past.created_at).as_hours());
+                match name {
+                    "late-refunds" => assert_eq!((took, past.is_declined), (Some(20), true)),
+                    _ => assert!(took.is_none_or(|hours| hours < 48)),
+                }
+            }
+            let open = workload.pasts.iter().filter(|past| past.final_at.is_none()).count();
+            let expected = match name {
+                "outage" => (10_000, 0),
+                "stuck" => (1_100, 100),
+                _ => (1_000, 0),
+            };
+            assert_eq!((workload.pasts.len(), open), expected, "{name}");
+        }
+        assert!(Workload::named("quiet", Quota::LIVE, 7).is_none());
+    }
+}

@@ -1,0 +1,171 @@
+//! What follows from a batch of which nothing more is sent: its objects are watched, what it showed of them is
+//! handed on, what it did not tell is asked about singly, a person is told. Any of it may be repeated.
+//!
+//! Owns: the order. Must never know: what an answer means, how an object's sight is decided about.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::book::Entry;
+use super::desk::blocking;
+use super::papers::{RESULT, paper};
+use super::{Account, BatchError, Batches, Hands, words};
+use crate::apis::batch::{Batch, Client, Row, Settlement, Shown, Tally};
+use crate::payments::object::{Kind, ObjectId, ObjectRef};
+use crate::payments::record::{Details, Enrolment, Record};
+
+/// Objects that are enrolled, asked for or handed on at once.
+const AT_ONCE: usize = 1_000;
+
+impl Batches {
+    /// True when the batch is done with; else its open rows are being checked.
+    pub(super) async fn settle(
+        &self,
+        account: &Account,
+        hands: &Hands,
+        mut entry: Entry,
+        now: Timestamp,
+    ) -> Result<bool, BatchError> {
+        let settlement = self.settlement(account, &entry, now).await?;
+        let store = self.book.store();
+        let object = |(kind, id): (Kind, ObjectId)| ObjectRef { account: account.name.clone(), kind, id };
+        let mut watch = settlement
+            .watch
+            .into_iter()
+            .map(|(kind, id, details)| Enrolment { object: object((kind, id)), details });
+        while let Some(first) = watch.next() {
+            let some = std::iter::once(first).chain(watch.by_ref().take(AT_ONCE - 1)).collect();
+            store.enrol(some, now).await?;
+        }
+        let mut shown = settlement.shown.into_iter();
+        while let Some(first) = shown.next() {
+            let some: Vec<Shown> = std::iter::once(first).chain(shown.by_ref().take(AT_ONCE - 1)).collect();
+            if settlement.is_shown_watched {
+                // Some at a time: what is enrolled is due at once, and its sight should come before a poll.
+                let enrolment = |shown: &Shown| Enrolment {
+                    object: object((shown.kind.clone(), shown.id.clone())),
+                    details: Details::default(),
+                };
+                store.enrol(some.iter().map(enrolment).collect(), now).await?;
+            }
+            (hands.ledger)(account.name.clone(), some, settlement.asked_at).await?;
+        }
+        let mut ask = settlement.ask.into_iter().map(object);
+        while let Some(first) = ask.next() {
+            // Objects that nobody watches are not known there, and stay so.
+            let some = std::iter::once(first).chain(ask.by_ref().take(AT_ONCE - 1)).collect();
+            store.ask(some, now).await?;
+        }
+        entry.batch = settlement.batch;
+        if let Some(rows) = settlement.rows {
+            entry.tally = Tally::of(rows.iter().map(|row| row.fate));
+            self.keep_rows(&entry, rows).await?;
+        }
+        if entry.is_ended() {
+            self.finish(account, hands, &mut entry, now).await?;
+            return Ok(true);
+        }
+        self.book.write(&mut entry).await?;
+        Ok(false)
+    }
+
+    async fn settlement(
+        &self,
+        account: &Account,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<Settlement, BatchError> {
+        let (document, lines, result) = match &entry.batch {
+            Batch::File(_) => (Vec::new(), Vec::new(), None),
+            Batch::Feed(_) => {
+                let name = paper(entry.reference(), RESULT);
+                let result = self.vault.bytes_if_there(&entry.account, &name).await?;
+                let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
+                (document, self.lines(entry).await?, result)
+            }
+        };
+        let (client, batch) = (account.client.clone(), entry.batch.clone());
+        let settled = blocking(move || client.settle(&batch, &document, &lines, result.as_deref(), now));
+        let unreadable = BatchError::unreadable(entry.reference());
+        settled.await?.map_err(|blocked| unreadable(blocked.why))
+    }
+
+    /// Looks at what single polls have brought about rows without a result; true when the batch is done with.
+    pub(super) async fn check(
+        &self,
+        account: &Account,
+        hands: &Hands,
+        mut entry: Entry,
+        now: Timestamp,
+    ) -> Result<bool, BatchError> {
+        let mut rows = self.rows(&entry).await?;
+        let known = self.records_about(account, &entry.batch, &rows).await?;
+        let before = Tally::of(rows.iter().map(|row| row.fate));
+        let find = |kind: &Kind, id: &ObjectId| known.get(&(kind.clone(), id.clone())).cloned();
+        let (batch, is_settled) = Client::conclude(&entry.batch, &mut rows, &find, now);
+        entry.batch = batch;
+        entry.tally = Tally::of(rows.iter().map(|row| row.fate));
+        if is_settled || entry.tally != before {
+            self.keep_rows(&entry, rows).await?;
+        }
+        if is_settled {
+            self.finish(account, hands, &mut entry, now).await?;
+            return Ok(true);
+        }
+        self.book.write(&mut entry).await?;
+        Ok(false)
+    }
+
+    /// The records of what open rows are about, and of what was made of it.
+    async fn records_about(
+        &self,
+        account: &Account,
+        batch: &Batch,
+        rows: &[Row],
+    ) -> Result<HashMap<(Kind, ObjectId), Record>, BatchError> {
+        let mut known = HashMap::new();
+        for (kind, id) in rows.iter().filter_map(|row| Client::asked_about(batch, row)) {
+            let Some(record) = self.known(account, &kind, &id).await? else { continue };
+            let children = record.sight.as_ref().map(|sight| sight.observation.children.clone());
+            for child in children.unwrap_or_default() {
+                if let Some(record) = self.known(account, &child.kind, &child.id).await? {
+                    known.insert((child.kind, child.id), record);
+                }
+            }
+            known.insert((kind, id), record);
+        }
+        Ok(known)
+    }
+
+    async fn known(
+        &self,
+        account: &Account,
+        kind: &Kind,
+        id: &ObjectId,
+    ) -> Result<Option<Record>, BatchError> {
+        let object = ObjectRef { account: account.name.clone(), kind: kind.clone(), id: id.clone() };
+        Ok(self.book.store().record(&object).await?)
+    }
+
+    /// Tells a person and is done with it.
+    pub(super) async fn finish(
+        &self,
+        account: &Account,
+        hands: &Hands,
+        entry: &mut Entry,
+        now: Timestamp,
+    ) -> Result<(), BatchError> {
+        if let Some(alert) = words::ended(entry, account.client.look(), now) {
+            self.tell(account, hands, alert).await?;
+        }
+        entry.is_folded = true;
+        entry.ended_at = Some(now);
+        self.book.write(entry).await?;
+        tracing::info!(
+            account = %account.name, batch = entry.reference(), end = entry.stage(),
+            rows = entry.row_count, "batch ended"
+        );
+        Ok(())
+    }
+}

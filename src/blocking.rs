@@ -1,0 +1,89 @@
+//! Work that blocks: off the runtime's own threads, or in its place in the order of tasks.
+//!
+//! Owns: where such work runs. Must never know: what the work is.
+//!
+//! Usually that is the runtime's blocking pool, whose answers meet the other ready tasks in an order that the
+//! machine decides. A simulation wants an order that its seed decides: there the work is a task like any other,
+//! on the one thread that everything runs on.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use tokio::task::JoinHandle;
+
+thread_local! {
+    static IS_IN_ORDER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it is held, blocking work that its thread starts runs there, as a task among the others. For simulations
+/// on a runtime of one thread: on any other it would keep the tasks of a thread waiting.
+#[derive(Debug)]
+#[must_use = "the order ends when it is dropped"]
+pub struct InOrder {
+    /// What held before; not to be sent to another thread.
+    was: (bool, PhantomData<*const ()>),
+}
+
+impl InOrder {
+    /// From now on.
+    pub fn begin() -> InOrder {
+        InOrder { was: (IS_IN_ORDER.replace(true), PhantomData) }
+    }
+}
+
+impl Drop for InOrder {
+    fn drop(&mut self) {
+        IS_IN_ORDER.set(self.was.0);
+    }
+}
+
+/// Starts the work; await what is given back for its outcome. Call it inside a runtime.
+pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    match IS_IN_ORDER.get() {
+        true => tokio::spawn(async move { work() }),
+        false => tokio::task::spawn_blocking(work),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Two pieces of work and a task, in the order in which they ran; and whether all was on one thread.
+    fn order() -> (Vec<&'static str>, bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = |name: &'static str| {
+            let seen = Arc::clone(&seen);
+            move || seen.lock().unwrap().push((name, std::thread::current().id()))
+        };
+        runtime.block_on(async {
+            let first = run(note("first"));
+            let task = note("task");
+            let task = tokio::spawn(async move { task() });
+            let second = run(note("second"));
+            first.await.unwrap();
+            task.await.unwrap();
+            second.await.unwrap();
+        });
+        let seen = seen.lock().unwrap();
+        let own = std::thread::current().id();
+        (seen.iter().map(|(name, _)| *name).collect(), seen.iter().all(|(_, thread)| *thread == own))
+    }
+
+    #[test]
+    fn in_order_it_runs_where_it_was_started_and_elsewhere_only_there() {
+        let held = InOrder::begin();
+        assert_eq!(order(), (vec!["first", "task", "second"], true));
+        drop(held);
+        let (mut usual, is_on_one_thread) = order();
+        usual.sort_unstable();
+        assert_eq!((usual, is_on_one_thread), (vec!["first", "second", "task"], false));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_to_whoever_waits() {
+        assert!(run(|| panic!("broken")).await.unwrap_err().is_panic());
+    }
+}

@@ -1,0 +1,263 @@
+//! The tries of one call that changes something.
+//!
+//! Owns: what is written before and after each try, and when the same may be sent again. Must never know: how
+//! it is sent, what a look is.
+
+use std::time::Duration;
+
+use super::book::{Attempt, Standing};
+use super::look::Looked;
+use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
+use super::{Account, CallError, Calls, book};
+use crate::apis::calls::{CallFailure, Identity, Planned, Repeat, Reply, fingerprint};
+
+/// How often it is looked whether somebody else has the attempt.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+impl Calls {
+    /// Sends it once, or finds out what became of it before.
+    pub(super) async fn change(
+        &self,
+        account: &Account,
+        planned: &Planned,
+        identity: &Identity,
+        until: Duration,
+    ) -> Result<Ended, CallError> {
+        let name = book::name(&account.name, planned.operation, identity.as_str());
+        let label = || format!("{}/{}", planned.operation, identity.as_str());
+        let _entered = loop {
+            // The same command elsewhere, or a look for it, ends soon.
+            match self.enter(&name) {
+                Some(entered) => break entered,
+                None if self.clock.monotonic() >= until => return Err(CallError::UnderWay(label())),
+                None => self.clock.sleep(LOOK_AGAIN).await,
+            }
+        };
+        let known = self.book.find(&name).await?;
+        let is_same = known
+            .as_ref()
+            .is_none_or(|known| known.fingerprint == fingerprint(planned.operation, &planned.parameters));
+        let new = || Attempt::new(&account.name, planned, identity, self.clock.now());
+        let attempt = match (known, identity) {
+            (Some(known), Identity::Once(_)) if !is_same && is_free(&known) => new(),
+            (Some(_), Identity::Once(_)) if !is_same => return Err(CallError::OtherCall(label())),
+            (Some(known), Identity::Once(_)) if known.standing == Standing::Done => {
+                return Ok(self.done_before(account, &known, until).await);
+            }
+            (Some(known), _) if known.standing == Standing::Open => {
+                if !is_same {
+                    return Err(CallError::EarlierInDoubt(label()));
+                }
+                known
+            }
+            (Some(known), Identity::Once(_)) => known,
+            (Some(known), Identity::About(_)) if is_same && known.standing == Standing::Done => {
+                // What it brought about may stand still: then the provider would only refuse it.
+                if let Some(look) = &planned.when_lost.look
+                    && let Looked::Found(reply) = self.look(account, look, until).await
+                {
+                    let reply = *reply;
+                    let attempt = Some(known.label());
+                    let (was_done_before, sent) = (true, known.sent);
+                    return Ok(Ended {
+                        attempt,
+                        was_done_before,
+                        sent,
+                        reply,
+                        ..Ended::plain(Outcome::Done)
+                    });
+                }
+                new()
+            }
+            (Some(_), Identity::About(_)) | (None, _) => new(),
+        };
+        let mut tries = Tries { calls: self, account, planned, attempt, until };
+        tries.go().await
+    }
+
+    /// It was carried out before: how what it made stands now.
+    async fn done_before(&self, account: &Account, known: &Attempt, until: Duration) -> Ended {
+        let mut reply = Reply::default();
+        let seen = known.objects.first().map(|object| (object.kind.clone(), object.id.clone()));
+        let seen = seen.or_else(|| known.subject.clone().map(|subject| (subject.kind, subject.id)));
+        let mut detail = None;
+        if let Some((kind, id)) = seen {
+            match self.see(account, &kind, &id, until).await {
+                Ok(observation) => reply.seen = Some((kind, observation)),
+                Err(why) => detail = Some(why),
+            }
+        }
+        Ended {
+            detail,
+            attempt: Some(known.label()),
+            was_done_before: true,
+            sent: known.sent,
+            reply,
+            watched: known.objects.clone(),
+            ..Ended::plain(Outcome::Done)
+        }
+    }
+}
+
+/// Whether nothing was ever done under an attempt's reference, so that another call may have it. A kept key
+/// belongs to its call even then.
+fn is_free(known: &Attempt) -> bool {
+    match known.standing {
+        Standing::NotDone => true,
+        Standing::Refused => known.when_lost.repeat != Repeat::Kept,
+        Standing::Open | Standing::Done => false,
+    }
+}
+
+/// One call under way.
+struct Tries<'a> {
+    calls: &'a Calls,
+    account: &'a Account,
+    planned: &'a Planned,
+    attempt: Attempt,
+    until: Duration,
+}
+
+impl Tries<'_> {
+    async fn go(&mut self) -> Result<Ended, CallError> {
+        let mut is_lost = self.attempt.standing == Standing::Open;
+        for number in 1..=MOST_TRIES {
+            if is_lost && let Some(ended) = self.found_out().await? {
+                return Ok(ended);
+            }
+            let permit = match self.calls.turn(self.account, self.planned.operation, self.until).await {
+                Ok(permit) => permit,
+                Err(wait) if is_lost => {
+                    let detail = no_turn(self.planned.operation, wait).detail.unwrap_or_default();
+                    return self.in_doubt(detail).await;
+                }
+                Err(wait) => return Ok(no_turn(self.planned.operation, wait)),
+            };
+            self.attempt.sent += 1;
+            self.note(Standing::Open, None).await?;
+            let failure = match self.account.caller.carry_out(self.planned, permit).await {
+                Ok(reply) => return self.done(reply).await,
+                Err(failure) => failure,
+            };
+            let detail = failure.to_string();
+            match failure {
+                CallFailure::Refused { is_whole_account, .. } if !is_lost => {
+                    // A refused account is worth another try once it is mended.
+                    let standing = if is_whole_account { Standing::NotDone } else { Standing::Refused };
+                    return self.refused(standing, detail).await;
+                }
+                CallFailure::Refused { is_whole_account, .. } => {
+                    return self.refused_after_loss(is_whole_account, detail).await;
+                }
+                CallFailure::NotSent { .. } | CallFailure::Throttled { .. } if !is_lost => {
+                    self.note(Standing::NotDone, Some(detail)).await?;
+                    return Ok(self.ended(Outcome::TryLater));
+                }
+                CallFailure::NotSent { .. } | CallFailure::Throttled { .. } | CallFailure::Lost { .. } => {
+                    is_lost = true;
+                    self.note(Standing::Open, Some(detail)).await?;
+                }
+            }
+            if number < MOST_TRIES {
+                self.calls.clock.sleep(pause(number)).await;
+            }
+        }
+        if let Some(ended) = self.found_out().await? {
+            return Ok(ended);
+        }
+        let detail = self.attempt.detail.clone().unwrap_or_default();
+        self.in_doubt(detail).await
+    }
+
+    /// Whether a lost try is known to have been carried out, or must not be repeated; none when the same may be
+    /// sent again.
+    async fn found_out(&mut self) -> Result<Option<Ended>, CallError> {
+        // The provider's own first answer tells more than any look.
+        if self.planned.when_lost.repeat == Repeat::Kept {
+            return Ok(None);
+        }
+        if let Some(look) = &self.planned.when_lost.look {
+            match self.calls.look(self.account, look, self.until).await {
+                Looked::Found(reply) => return self.done(*reply).await.map(Some),
+                Looked::NotThere => {}
+                Looked::Unclear(why) => return self.in_doubt(why).await.map(Some),
+            }
+        }
+        if self.planned.when_lost.repeat == Repeat::Never {
+            let detail = self.attempt.detail.clone().unwrap_or_else(|| "the answer is lost".to_owned());
+            return self.in_doubt(detail).await.map(Some);
+        }
+        Ok(None)
+    }
+
+    /// A repetition was refused. Under a kept key that is the answer to the first try too; else only a look
+    /// tells whether that one had been carried out, which may be the very reason of the refusal.
+    async fn refused_after_loss(
+        &mut self,
+        is_whole_account: bool,
+        detail: String,
+    ) -> Result<Ended, CallError> {
+        if is_whole_account {
+            return self.in_doubt(detail).await;
+        }
+        let is_answered = match (&self.planned.when_lost.look, self.planned.when_lost.repeat) {
+            (_, Repeat::Kept) => true,
+            (None, _) => false,
+            (Some(look), _) => match self.calls.look(self.account, look, self.until).await {
+                Looked::Found(reply) => return self.done(*reply).await,
+                Looked::NotThere => true,
+                Looked::Unclear(_) => false,
+            },
+        };
+        if !is_answered {
+            return self.in_doubt(detail).await;
+        }
+        self.refused(Standing::Refused, detail).await
+    }
+
+    async fn refused(&mut self, standing: Standing, detail: String) -> Result<Ended, CallError> {
+        let is_kept = self.planned.when_lost.repeat == Repeat::Kept && standing == Standing::Refused;
+        let more = "; under this key the answer stays so: a new try needs an idempotencyKey of its own";
+        let detail = if is_kept { format!("{detail}{more}") } else { detail };
+        self.note(standing, Some(detail)).await?;
+        Ok(self.ended(Outcome::Refused))
+    }
+
+    /// Watched first: the attempt stays open until what it made is.
+    async fn done(&mut self, reply: Reply) -> Result<Ended, CallError> {
+        let planned = Watched { subject: self.attempt.subject.as_ref(), amount: self.attempt.amount };
+        let watched = self.calls.watch(self.account, planned, &reply).await?;
+        self.attempt.objects.clone_from(&watched);
+        self.note(Standing::Done, None).await?;
+        Ok(Ended { reply, watched, ..self.ended(Outcome::Done) })
+    }
+
+    async fn in_doubt(&mut self, detail: String) -> Result<Ended, CallError> {
+        self.note(Standing::Open, Some(detail)).await?;
+        Ok(self.ended(Outcome::InDoubt))
+    }
+
+    async fn note(&mut self, standing: Standing, detail: Option<String>) -> Result<(), CallError> {
+        self.attempt.standing = standing;
+        self.attempt.detail = detail;
+        self.attempt.changed_at = self.calls.clock.now();
+        self.calls.book.write(&self.attempt).await?;
+        if standing == Standing::Open {
+            self.calls.set_settled(&self.account.name, false);
+        }
+        tracing::info!(
+            account = %self.account.name, operation = self.planned.operation, key = self.attempt.key,
+            sent = self.attempt.sent, standing = standing.as_str(), "call"
+        );
+        Ok(())
+    }
+
+    fn ended(&self, outcome: Outcome) -> Ended {
+        Ended {
+            detail: self.attempt.detail.clone(),
+            attempt: Some(self.attempt.label()),
+            sent: self.attempt.sent,
+            ..Ended::plain(outcome)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a crash, or a provider that was silent for long, left open: found out by looking, or told.
+//!
+//! Owns: when an attempt in doubt is looked for, and when a person is told. Must never know: how to send.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::book::{Attempt, Standing};
+use super::look::Looked;
+use super::run::Watched;
+use super::{Account, CallError, Calls, Routes, words};
+use crate::store::OwedAlert;
+
+/// An attempt is left alone so long: its own command may still find it out.
+const QUIET: Duration = Duration::from_secs(120);
+/// After this time what cannot be seen was not carried out: the provider's lists are up to date then, and
+/// nothing is on its way any more.
+const SURE_AFTER: Duration = Duration::from_secs(900);
+/// How long the looks of one round may wait for their turns.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What one round found out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Attempts that had been carried out.
+    pub done: u64,
+    /// Attempts that had not.
+    pub not_done: u64,
+    /// Attempts that are still in doubt.
+    pub open: u64,
+}
+
+impl Calls {
+    /// Looks for every attempt of an account that is in doubt; nothing is ever sent again from here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn settle(&self, account: &Account, routes: &Routes) -> Result<Settled, CallError> {
+        let mut settled = Settled::default();
+        if self.is_settled(&account.name) {
+            return Ok(settled);
+        }
+        self.set_settled(&account.name, true);
+        let ended = self.look_for_all(account, routes, &mut settled).await;
+        if ended.is_err() || settled.open > 0 {
+            self.set_settled(&account.name, false);
+        }
+        ended.map(|()| settled)
+    }
+
+    async fn look_for_all(
+        &self,
+        account: &Account,
+        routes: &Routes,
+        settled: &mut Settled,
+    ) -> Result<(), CallError> {
+        let until = self.clock.monotonic().saturating_add(PATIENCE);
+        for attempt in self.list(Some(&account.name), false).await? {
+            let Some(_entered) = self.enter(&attempt.name()) else {
+                settled.open += 1;
+                continue;
+            };
+            // Read again: its command may have ended it just now.
+            let Some(mut attempt) = self.book.find(&attempt.name()).await? else { continue };
+            let age = self.age(&attempt);
+            let is_late = self.clock.monotonic() > until;
+            if attempt.standing != Standing::Open || age < QUIET || is_late {
+                settled.open += u64::from(attempt.standing == Standing::Open);
+                continue;
+            }
+            match self.find(account, &mut attempt, (age, until)).await? {
+                Standing::Done => settled.done += 1,
+                Standing::NotDone | Standing::Refused => settled.not_done += 1,
+                Standing::Open => {
+                    settled.open += 1;
+                    if age >= SURE_AFTER {
+                        let alert = words::alert(&attempt, account.api.look(), self.clock.now());
+                        let targets = routes(&alert, account.is_sandbox);
+                        let owed = vec![OwedAlert { alert, targets }];
+                        self.book.store().raise(owed, self.clock.now()).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn find(
+        &self,
+        account: &Account,
+        attempt: &mut Attempt,
+        (age, until): (Duration, Duration),
+    ) -> Result<Standing, CallError> {
+        let Some(look) = attempt.when_lost.look.clone() else { return Ok(Standing::Open) };
+        match self.look(account, &look, until).await {
+            Looked::Found(reply) => {
+                let planned = Watched { subject: attempt.subject.as_ref(), amount: attempt.amount };
+                attempt.objects = self.watch(account, planned, &reply).await?;
+                attempt.standing = Standing::Done;
+                attempt.detail = Some("found out by looking".to_owned());
+            }
+            Looked::NotThere if age >= SURE_AFTER => {
+                attempt.standing = Standing::NotDone;
+                attempt.detail = Some("the provider does not show it".to_owned());
+            }
+            Looked::NotThere | Looked::Unclear(_) => return Ok(Standing::Open),
+        }
+        attempt.changed_at = self.clock.now();
+        self.book.write(attempt).await?;
+        tracing::info!(
+            account = %account.name, call = attempt.label(), standing = attempt.standing.as_str(),
+            "a call in doubt was found out"
+        );
+        Ok(attempt.standing)
+    }
+
+    /// Since it last changed. A clock that went back makes it young: it is looked for later.
+    fn age(&self, attempt: &Attempt) -> Duration {
+        let now: Timestamp = self.clock.now();
+        Duration::try_from(now.duration_since(attempt.changed_at)).unwrap_or(Duration::ZERO)
+    }
+}

@@ -1,0 +1,81 @@
+//! The options of `reconciled call`, with their help.
+//!
+//! Owns: names, help and reading of options. Must never know: how a call is done.
+
+use clap::{Args, ValueEnum};
+
+use crate::payments::object::AccountName;
+
+/// `call`
+#[derive(Debug, Args)]
+pub struct CallArguments {
+    /// Whose operation.
+    #[arg(value_name = "ACCOUNT", required_unless_present = "list")]
+    pub account: Option<AccountName>,
+    /// The provider's name of it, such as Capture or CreateRefund. Left out: all are listed.
+    #[arg(value_name = "OPERATION")]
+    pub operation: Option<String>,
+    /// Its parameters, such as CaptureAmount.Amount=14.00; see --help-parameters.
+    #[arg(value_name = "KEY=VALUE", value_parser = read_pair)]
+    pub parameters: Vec<(String, String)>,
+    /// Send it although it changes something. Without this, what would be sent is printed.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+    /// How long it may wait for its turn in the account's budget, seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=420))]
+    pub wait: u64,
+    /// List what the account's API knows.
+    #[arg(long, conflicts_with_all = ["operation", "list", "end"])]
+    pub list_operations: bool,
+    /// Print what the operation takes, with lengths.
+    #[arg(long, requires = "operation")]
+    pub help_parameters: bool,
+    /// List the calls that are in doubt.
+    #[arg(long, conflicts_with_all = ["operation", "end"])]
+    pub list: bool,
+    /// List those that have ended too.
+    #[arg(long, requires = "list")]
+    pub all: bool,
+    /// End a call in doubt, after you have looked at the provider: Capture/my-reference-1.
+    #[arg(long, value_name = "CALL", requires = "was", conflicts_with = "operation")]
+    pub end: Option<String>,
+    /// What you saw there.
+    #[arg(long, value_enum, requires = "end")]
+    pub was: Option<Was>,
+}
+
+/// What became of a call in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Was {
+    /// It was carried out: it is never sent again.
+    Done,
+    /// It was not: the same command sends it again.
+    NotDone,
+}
+
+/// `key=value`; the value may hold further `=`, and may be empty (which the check refuses by name).
+fn read_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE, such as AmazonCaptureId=S01-1234567-1234567-C123456".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_pairs() {
+        let pair = |key: &str, value: &str| Ok((key.to_owned(), value.to_owned()));
+        assert_eq!(read_pair("a=b"), pair("a", "b"));
+        assert_eq!(read_pair("a=b=c"), pair("a", "b=c"));
+        assert_eq!(read_pair("a="), pair("a", ""));
+        for bad in ["", "a", "=b"] {
+            assert!(read_pair(bad).is_err(), "{bad:?}");
+        }
+    }
+}

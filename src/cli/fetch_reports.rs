@@ -1,0 +1,167 @@
+//! `reconciled fetch-reports ACCOUNT --from D --to D`
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::exit::{Ended, Exit, Failed};
+use super::progress;
+use super::reach::{Deed, Reached};
+use super::screen::{Screen, Table, Tone};
+use crate::clock::SharedClock;
+use crate::control::fetching::{ErrandLine, FetchAnswer, FetchRequest};
+use crate::payments::object::AccountName;
+use crate::store;
+
+/// `fetch-reports`
+#[derive(Debug, Args)]
+pub struct FetchReportsArguments {
+    /// Whose: the account's name in the configuration.
+    pub account: AccountName,
+    /// The first day, UTC.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub from: Date,
+    /// The last day, UTC; it must be over.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub to: Date,
+    /// Only this type, such as capture, refund or settlement; may be given several times. All when not given.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// Fetch days that are kept again, and read files again.
+    #[arg(long)]
+    pub again: bool,
+    /// Only ask: the daemon fetches them.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Write JSON, one type of report a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Between two looks at what the daemon does; without one, the longest wait between two of our own steps.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Asks for reports and waits until they are there. Code 75 when some cannot be had now.
+pub(super) async fn fetch_reports(
+    options: FetchReportsArguments,
+    reached: &Reached,
+    clock: &SharedClock,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let account = options.account.clone();
+    let begun = reached
+        .provider_reports(FetchRequest::Begin {
+            account: account.clone(),
+            types: options.types,
+            from: options.from,
+            to: options.to,
+            again: options.again,
+        })
+        .await?;
+    reached.say(Deed::Wrote, screen)?;
+    if options.no_wait {
+        let who =
+            if begun.is_daemon { "the daemon fetches them" } else { "the daemon fetches them when it runs" };
+        screen.note(&format!("asked for; {who}, and the same command again shows how far they are"))?;
+        return Ok(Exit::Ok);
+    }
+    let progress = Cell::new((0, 0));
+    let work = follow(&begun, reached, clock, &progress);
+    let look = async || {
+        let (done, total) = progress.get();
+        Some(store::Progress { step: "fetching provider reports".to_owned(), done, total })
+    };
+    let ended = progress::watch(work, look, clock, screen).await??;
+    show(&ended, options.json, screen)
+}
+
+/// Until all that was asked for is over.
+async fn follow(
+    begun: &FetchAnswer,
+    reached: &Reached,
+    clock: &SharedClock,
+    progress: &Cell<(u64, u64)>,
+) -> Result<FetchAnswer, Failed> {
+    let Some(account) = begun.errands.first().map(|errand| errand.account.clone()) else {
+        return Ok(begun.clone());
+    };
+    loop {
+        let mut answer = reached.provider_reports(FetchRequest::Go { account: account.clone() }).await?;
+        answer.errands.retain(|line| begun.errands.iter().any(|wanted| wanted.is_same(line)));
+        let settled = |line: &ErrandLine| line.done + u64::try_from(line.failed.len()).unwrap_or(u64::MAX);
+        progress.set((
+            answer.errands.iter().map(settled).sum(),
+            answer.errands.iter().map(|line| line.days).sum(),
+        ));
+        if answer.errands.iter().all(|line| line.is_over) {
+            return Ok(answer);
+        }
+        clock.sleep(answer.next_at.map_or(LOOK_EVERY, |next| until(clock.now(), next))).await;
+    }
+}
+
+/// Short enough for the display, and never busy.
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    let wait = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+    wait.clamp(Duration::from_millis(1), Duration::from_secs(5))
+}
+
+fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
+    let is_failed = answer.errands.iter().any(|line| !line.failed.is_empty());
+    let exit = if is_failed { Exit::TryLater } else { Exit::Ok };
+    if is_json {
+        answer.errands.iter().try_for_each(|line| screen.json_line(line))?;
+        return Ok(exit);
+    }
+    let mut table = Table::new(&[
+        "report",
+        "days>",
+        "done>",
+        "empty>",
+        "failed>",
+        "rows>",
+        "bad rows>",
+        "compared>",
+        "differing>",
+        "unknown>",
+        "enrolled>",
+    ]);
+    for line in &answer.errands {
+        let numbers = [
+            line.days,
+            line.done,
+            line.empty,
+            u64::try_from(line.failed.len()).unwrap_or(u64::MAX),
+            line.rows,
+            line.rejected,
+            line.compared,
+            line.differing,
+            line.unknown,
+            line.enrolled,
+        ];
+        let cells = std::iter::once(line.report.clone()).chain(numbers.iter().map(u64::to_string));
+        let is_bad = !line.failed.is_empty() || line.differing + line.unreadable > 0;
+        let tone = match (is_bad, line.rejected > 0) {
+            (true, _) => Tone::Bad,
+            (false, true) => Tone::Warning,
+            (false, false) => Tone::Plain,
+        };
+        table.row(cells.collect(), tone);
+    }
+    table.write(screen, true)?;
+    for line in &answer.errands {
+        for day in &line.failed {
+            let date = day.from.strftime("%Y-%m-%d");
+            screen.toned(&format!("! {} of {date}: {}", line.report, day.why), Tone::Bad)?;
+        }
+    }
+    screen.note("rows are counted as they are fetched: what was kept before is not read again")?;
+    screen.line(&answer.folder)?;
+    if is_failed {
+        screen.note("the same command again asks for what failed")?;
+    }
+    Ok(exit)
+}

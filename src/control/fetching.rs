@@ -1,0 +1,115 @@
+//! Provider reports, as an operator asks for them: the messages and the one verb that carries them.
+//!
+//! Owns: the messages. Must never know: how a report is asked for, kept or read: the host does.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::service::{Answer, Service};
+use crate::payments::object::AccountName;
+
+/// What is asked about provider reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FetchRequest {
+    /// Fetch them; the same request again goes on with what is under way.
+    Begin {
+        /// Whose.
+        account: AccountName,
+        /// The short words of the types; empty: all that the account has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        types: Vec<String>,
+        /// The first day, UTC.
+        from: Date,
+        /// The last day, UTC.
+        to: Date,
+        /// Days that are kept are fetched again, and files are read again.
+        #[serde(default)]
+        again: bool,
+    },
+    /// How far all errands of an account are. Without a daemon, whoever asks takes their next step first.
+    Go {
+        /// Whose.
+        account: AccountName,
+    },
+}
+
+/// How far errands are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchAnswer {
+    /// Of [`FetchRequest::Begin`]: those that were asked for; else all of the account.
+    pub errands: Vec<ErrandLine>,
+    /// The folder of the account's files.
+    pub folder: String,
+    /// A daemon takes their steps.
+    pub is_daemon: bool,
+    /// When the next step is due, where none takes them but who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+}
+
+/// One type of report over a range of days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrandLine {
+    /// Whose.
+    pub account: AccountName,
+    /// The short word of the type.
+    pub report: String,
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment behind it.
+    pub until: Timestamp,
+    /// Asked for by the schedule.
+    pub is_nightly: bool,
+    /// Nothing more is done for it.
+    pub is_over: bool,
+    /// Days in all; of a type that comes by itself, reports that were found.
+    pub days: u64,
+    /// With their file kept, or empty.
+    pub done: u64,
+    /// Of these, on which nothing happened.
+    pub empty: u64,
+    /// That cannot be had.
+    pub failed: Vec<FailedDay>,
+    /// Files that were read.
+    pub files: u64,
+    /// Of these, that could not be read as a whole.
+    pub unreadable: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Rows that cannot be used.
+    pub rejected: u64,
+    /// Watched objects that were compared.
+    pub compared: u64,
+    /// Of these, about which a report says something else.
+    pub differing: u64,
+    /// Objects that nobody watches.
+    pub unknown: u64,
+    /// Of these, that are watched from then on.
+    pub enrolled: u64,
+}
+
+/// A day that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedDay {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
+impl ErrandLine {
+    /// Whether both are the same errand.
+    pub fn is_same(&self, other: &ErrandLine) -> bool {
+        let name = |line: &ErrandLine| (line.is_nightly, line.from, line.until);
+        self.report == other.report && name(self) == name(other)
+    }
+}
+
+impl Service {
+    /// Answers what is asked about provider reports.
+    pub async fn provider_reports(&self, request: FetchRequest) -> Answer<FetchAnswer> {
+        self.host.provider_reports(request).await
+    }
+}

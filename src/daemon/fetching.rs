@@ -1,0 +1,209 @@
+//! Provider reports as the daemon does them: the nightly beginning, the steps, and what an operator asks.
+//!
+//! Owns: when an account's night begins, the translation between `settlements` and `control`. Must never know:
+//! steps, files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::apis::reporting::windows::Phase;
+use crate::clock::SharedClock;
+use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest};
+use crate::control::problem::{Cause, Problem};
+use crate::payments::object::AccountName;
+use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
+use crate::store::Store;
+use crate::task::{Done, Rhythm, Round, Work};
+use crate::timetable::Timetable;
+
+use super::rooms::Rooms;
+use super::{Daemon, rooms};
+
+/// An account whose provider makes reports, and when they are fetched by themselves.
+pub(super) struct Reporter {
+    pub(super) account: settlements::Account,
+    pub(super) words: Vec<String>,
+    pub(super) timetable: Option<Timetable>,
+}
+
+/// Takes every errand its next step, all accounts side by side, and begins the nightly ones.
+pub(super) struct Fetching {
+    pub(super) settlements: Arc<Settlements>,
+    pub(super) reporters: Vec<Arc<Reporter>>,
+    pub(super) routes: settlements::Routes,
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Fetching {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let rounds = self.reporters.iter().map(|reporter| self.round(reporter));
+            let rounds = futures_util::future::join_all(rounds).await;
+            let (mut taken, mut ended, mut next_at, mut faults) = (0, 0, None::<Timestamp>, Vec::new());
+            for (reporter, round) in self.reporters.iter().zip(rounds) {
+                match round {
+                    Ok(round) => {
+                        (taken, ended) = (taken + round.taken, ended + round.ended);
+                        next_at = [next_at, round.next_at].into_iter().flatten().min();
+                    }
+                    Err(error) => faults.push(format!("{}: {error}", reporter.account.name)),
+                }
+            }
+            let summary = format!("{taken} steps taken, {ended} errands ended");
+            let now = self.clock.now();
+            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
+            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
+            if faults.is_empty() {
+                return Ok(Done { summary, again_in });
+            }
+            let faults = faults.join("; ");
+            // A failed round waits for its period: an account that can go on is not held up by another.
+            if next_at.is_none() && taken + ended == 0 {
+                return Err(faults);
+            }
+            tracing::warn!(faults, "provider reports cannot go on; they are tried again with the next round");
+            Ok(Done { summary: format!("{summary}; {faults}"), again_in })
+        })
+    }
+}
+
+impl Fetching {
+    /// The loop of a configuration; none when no account has reports.
+    pub(super) fn of(daemon: &Daemon, rooms: &Rooms) -> Option<(Rhythm, Fetching)> {
+        if rooms.reporters.is_empty() {
+            return None;
+        }
+        let foundation = &daemon.foundation;
+        let wake = foundation.settlements.wake();
+        // Longer than the longest step: the watchdog must not take a provider that hangs for a stall.
+        let rhythm = Rhythm { name: "provider-reports", period: Duration::from_secs(300), wake };
+        let fetching = Fetching {
+            settlements: Arc::clone(&foundation.settlements),
+            reporters: rooms.reporters.clone(),
+            routes: Arc::clone(&daemon.routes),
+            store: foundation.store.clone(),
+            clock: foundation.clock.clone(),
+        };
+        Some((rhythm, fetching))
+    }
+
+    async fn round(&self, reporter: &Reporter) -> Result<settlements::Round, SettlementError> {
+        if let Some(timetable) = &reporter.timetable {
+            let name = format!("schedule/provider-reports/{}", reporter.account.name);
+            let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());
+            if let Some(due) = timetable.due(done, self.clock.now()) {
+                self.settlements.begin_night(&reporter.account, &reporter.words).await?;
+                self.store.remember(&name, &due.to_string()).await?;
+            }
+        }
+        self.settlements.round(&reporter.account, &self.routes).await
+    }
+}
+
+/// Answers one question.
+pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<FetchAnswer, Problem> {
+    let rooms = daemon.rooms();
+    let settlements = &daemon.foundation.settlements;
+    match request {
+        FetchRequest::Begin { account, types, from, to, again } => {
+            let reporter = find(&rooms.reporters, &account)?;
+            let wanted = Wanted { words: types, from, to, is_anew: again };
+            let begun = settlements.begin(&reporter.account, &wanted).await.map_err(problem)?;
+            Ok(shown(daemon, reporter, &begun, None))
+        }
+        FetchRequest::Go { account } => {
+            let reporter = find(&rooms.reporters, &account)?;
+            let mut next_at = None;
+            if !daemon.is_daemon {
+                rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
+                let round = settlements.round(&reporter.account, &daemon.routes).await.map_err(problem)?;
+                next_at = round.next_at;
+                if next_at.is_none() {
+                    let saved = rooms::save_levels(&daemon.foundation, daemon.foundation.clock.now()).await;
+                    saved.map_err(|error| problem(error.into()))?;
+                }
+            }
+            let errands = settlements.list(&reporter.account).await.map_err(problem)?;
+            Ok(shown(daemon, reporter, &errands, next_at))
+        }
+    }
+}
+
+fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a Arc<Reporter>, Problem> {
+    reporters.iter().find(|reporter| reporter.account.name == *account).ok_or_else(|| {
+        let known: Vec<&str> = reporters.iter().map(|reporter| reporter.account.name.as_str()).collect();
+        let remedy = match known.as_slice() {
+            [] => "reports need an account with api = \"amazon-pay-mws\"".to_owned(),
+            known => format!("there are: {}", known.join(", ")),
+        };
+        let detail = format!("{account} is no account whose provider's reports can be fetched");
+        Problem::new(Cause::Unprocessable, detail, remedy)
+    })
+}
+
+fn shown(
+    daemon: &Daemon,
+    reporter: &Reporter,
+    errands: &[Errand],
+    next_at: Option<Timestamp>,
+) -> FetchAnswer {
+    FetchAnswer {
+        errands: errands.iter().map(line).collect(),
+        folder: reporter.account.shown_folder(),
+        is_daemon: daemon.is_daemon,
+        next_at,
+    }
+}
+
+fn line(errand: &Errand) -> ErrandLine {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let (progress, tally) = (errand.pull.progress(), errand.tally);
+    let windows = errand.pull.windows.iter();
+    let failed = windows.clone().filter_map(|window| match &window.phase {
+        Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
+        _ => None,
+    });
+    ErrandLine {
+        account: errand.account.clone(),
+        report: errand.word.clone(),
+        from: errand.from,
+        until: errand.until,
+        is_nightly: errand.is_nightly,
+        is_over: errand.is_closed,
+        days: count(progress.days),
+        done: count(progress.done),
+        empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
+        failed: failed.collect(),
+        files: tally.files,
+        unreadable: tally.unreadable,
+        rows: tally.rows,
+        rejected: tally.rejected,
+        compared: tally.compared,
+        differing: tally.differing,
+        unknown: tally.unknown,
+        enrolled: tally.enrolled,
+    }
+}
+
+fn problem(error: SettlementError) -> Problem {
+    let (cause, remedy) = match &error {
+        SettlementError::Store(_) | SettlementError::File { .. } => {
+            (Cause::Unavailable, "see the log; the request may be repeated")
+        }
+        SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
+        SettlementError::UnknownType { .. } => {
+            (Cause::Unprocessable, "name one with --type, or none for all")
+        }
+        SettlementError::Range(_) => {
+            (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
+        }
+    };
+    Problem::new(cause, error.to_string(), remedy)
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+}

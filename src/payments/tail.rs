@@ -1,0 +1,77 @@
+//! What single questions cannot visit in time, and what visiting it by batch saves. Pure arithmetic.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Fewer than these are not worth a batch, which takes several requests of its own.
+pub const LEAST: u64 = 20;
+/// Requests that one batch takes: submitting, some looks while it is taken in, fetching its result.
+pub const REQUESTS_OF_A_BATCH: u64 = 10;
+
+/// How the moving objects of a kind are visited within one interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// Moving objects.
+    pub moving: u64,
+    /// The interval within which each is to be looked at, seconds.
+    pub interval_s: u64,
+    /// How many single questions the quota allows in it.
+    pub singly: u64,
+    /// How many are visited by batch instead.
+    pub by_batch: u64,
+    /// In how many batches.
+    pub batches: u64,
+    /// Requests that this saves in one interval.
+    pub saved: u64,
+}
+
+impl Tail {
+    /// `refill` is how long one question's worth of quota takes to come back, `most` how many objects one batch
+    /// may name.
+    pub fn plan(moving: u64, interval: Duration, refill: Duration, most: u64) -> Tail {
+        let refill_ms = refill.as_millis().max(1);
+        let singly = u64::try_from(interval.as_millis() / refill_ms).unwrap_or(u64::MAX);
+        let over = moving.saturating_sub(singly);
+        let by_batch = if over < LEAST { 0 } else { over };
+        let batches = by_batch.div_ceil(most.max(1));
+        Tail {
+            moving,
+            interval_s: interval.as_secs(),
+            singly,
+            by_batch,
+            batches,
+            saved: by_batch.saturating_sub(batches.saturating_mul(REQUESTS_OF_A_BATCH)),
+        }
+    }
+
+    /// In words.
+    pub fn words(&self) -> String {
+        format!(
+            "{} are moving, single calls can visit {} in {} min, {} go in {} batches: {} requests saved",
+            self.moving,
+            self.singly,
+            self.interval_s / 60,
+            self.by_batch,
+            self.batches,
+            self.saved
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_quota_cannot_visit_goes_by_batch() {
+        let plan = |moving| Tail::plan(moving, Duration::from_secs(3600), Duration::from_secs(1), 30_000);
+        assert_eq!((plan(3_600).by_batch, plan(3_600).batches, plan(3_600).saved), (0, 0, 0));
+        assert_eq!(plan(3_600 + LEAST - 1).by_batch, 0);
+        let many = plan(50_000);
+        assert_eq!((many.singly, many.by_batch, many.batches, many.saved), (3_600, 46_400, 2, 46_380));
+        assert!(many.words().contains("46400 go in 2 batches"), "{}", many.words());
+        let few = Tail::plan(30, Duration::from_secs(4), Duration::from_secs(1), 1);
+        assert_eq!((few.batches, few.saved), (26, 0), "where it saves nothing, that is said");
+    }
+}

@@ -1,0 +1,53 @@
+//! Sights that came by another way than a poll: decided about and committed like any poll's.
+//!
+//! Owns: which of them are news. Must never know: where they came from.
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use crate::payments::object::ObjectRef;
+use crate::payments::observation::Observation;
+use crate::store::StoreError;
+
+use super::{Account, Reconcile};
+
+/// Sights that are decided about side by side, so that they share the store's writes.
+const AT_ONCE: usize = 64;
+
+impl Reconcile {
+    /// Takes sights of watched objects. One that is older than the last good look, because the provider was
+    /// asked at `asked_at`, is left out; so is one of an object that nobody watches.
+    ///
+    /// # Errors
+    /// When the store fails; taking all of them again is harmless.
+    pub async fn take(
+        &self,
+        account: &Account,
+        sights: Vec<(ObjectRef, Observation)>,
+        asked_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let mut taking = futures_util::stream::iter(sights)
+            .map(|(object, seen)| self.take_one(account, object, seen, asked_at))
+            .buffer_unordered(AT_ONCE);
+        while let Some(taken) = taking.next().await {
+            taken?;
+        }
+        Ok(())
+    }
+
+    async fn take_one(
+        &self,
+        account: &Account,
+        object: ObjectRef,
+        seen: Observation,
+        asked_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let Some(record) = self.store.record(&object).await? else { return Ok(()) };
+        let seen_at = record.sight.as_ref().map(|sight| sight.seen_at);
+        let is_older = asked_at.is_some_and(|asked| seen_at.is_some_and(|seen_at| seen_at >= asked));
+        if !is_older {
+            self.commit(account, record, Ok(seen)).await?;
+        }
+        Ok(())
+    }
+}

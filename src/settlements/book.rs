@@ -1,0 +1,124 @@
+//! What is stored of each errand: durable, written before and after every step.
+//!
+//! Owns: names and shapes of what is remembered. Must never know: files, the network, which step is next.
+//!
+//! The nightly errand of a type has one name for ever, and each night's takes the place of the last. Those of
+//! operators are named by their days, so that the same request twice is one errand.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::SettlementError;
+use crate::apis::reporting::windows::Pull;
+use crate::payments::object::AccountName;
+use crate::store::Store;
+
+/// One type of report over a range of days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// Whose.
+    pub account: AccountName,
+    /// The short word of the type.
+    pub word: String,
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment behind it.
+    pub until: Timestamp,
+    /// When it was asked for, the last time.
+    pub asked_at: Timestamp,
+    /// Asked for by the schedule, not by an operator.
+    pub is_nightly: bool,
+    /// Everything is to be fetched and read anew.
+    pub is_anew: bool,
+    /// It ended, and all that follows from it is done.
+    pub is_closed: bool,
+    /// What came of it.
+    pub tally: Tally,
+    /// Where each day stands.
+    pub pull: Pull,
+}
+
+/// What came of an errand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tally {
+    /// Files that were read.
+    pub files: u64,
+    /// Files that could not be read as a whole.
+    pub unreadable: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Rows that cannot be used.
+    pub rejected: u64,
+    /// Watched objects that a file spoke of.
+    pub compared: u64,
+    /// Of these, objects about which the file says something else than what is known.
+    pub differing: u64,
+    /// Objects that nobody watches.
+    pub unknown: u64,
+    /// Of these, objects that are watched from then on.
+    pub enrolled: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, other: Tally) {
+        self.files += other.files;
+        self.unreadable += other.unreadable;
+        self.rows += other.rows;
+        self.rejected += other.rejected;
+        self.compared += other.compared;
+        self.differing += other.differing;
+        self.unknown += other.unknown;
+        self.enrolled += other.enrolled;
+    }
+}
+
+impl Errand {
+    fn name(&self) -> String {
+        let which = if self.is_nightly { "nightly".to_owned() } else { range(self.from, self.until) };
+        format!("{}{}/{which}", prefix(&self.account), self.word)
+    }
+}
+
+fn range(from: Timestamp, until: Timestamp) -> String {
+    format!("{}_{}", from.strftime("%Y-%m-%dT%H%M%S"), until.strftime("%Y-%m-%dT%H%M%S"))
+}
+
+fn prefix(account: &AccountName) -> String {
+    format!("provider-report/{account}/")
+}
+
+/// The stored errands.
+pub(super) struct Book {
+    store: Store,
+}
+
+impl Book {
+    pub(super) fn new(store: Store) -> Book {
+        Book { store }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Writes an errand; returns when that is durable.
+    pub(super) async fn write(&self, errand: &Errand) -> Result<(), SettlementError> {
+        let name = errand.name();
+        let text = serde_json::to_string(errand)
+            .map_err(|error| SettlementError::Unreadable { name: name.clone(), what: error.to_string() })?;
+        Ok(self.store.remember(&name, &text).await?)
+    }
+
+    /// The errands of an account, the oldest first.
+    pub(super) async fn list(&self, account: &AccountName) -> Result<Vec<Errand>, SettlementError> {
+        let mut errands = Vec::new();
+        for (name, text) in self.store.recall_all(&prefix(account)).await? {
+            errands.push(serde_json::from_str::<Errand>(&text).map_err(|error| {
+                SettlementError::Unreadable { name: name.clone(), what: error.to_string() }
+            })?);
+        }
+        errands.sort_by(|one, other| (one.asked_at, &one.word).cmp(&(other.asked_at, &other.word)));
+        Ok(errands)
+    }
+}

@@ -1,0 +1,125 @@
+//! What polls change that saw nothing new: beside a record, in a small row of its own.
+//!
+//! Owns: which fields these are, and putting them over the record. Must never know: why they changed.
+//!
+//! Nearly all polls see the same again. Writing the whole record for each would write ten times as much to the
+//! index, whose file grows with what is written. The row lies under the record's key with [`keys::PULSE`] in
+//! front, and goes with the next whole record.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::index::Index;
+use super::keys;
+use super::types::StoreError;
+use super::value::{self, Stored};
+use crate::payments::record::Record;
+
+/// In this order for ever; times in nanoseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pulse(
+    /// Revision.
+    pub(super) u64,
+    /// Polls.
+    pub(super) u64,
+    /// Polled at.
+    pub(super) Option<i64>,
+    /// Due at.
+    pub(super) Option<i64>,
+    /// Whether an operator asked.
+    pub(super) bool,
+    /// Deadline.
+    pub(super) Option<i64>,
+    /// Last seen at.
+    pub(super) Option<i64>,
+    /// The provider's id of the last exchange.
+    pub(super) Option<String>,
+);
+
+impl Pulse {
+    /// What leads from `old` to `new`; none when they differ in more than a pulse can say, or when one of them
+    /// is finished.
+    pub(super) fn between(old: &Record, new: &Record) -> Option<Pulse> {
+        if old.is_finished() || new.is_finished() {
+            return None;
+        }
+        let sight = new.sight.as_ref();
+        let pulse = Pulse(
+            new.revision,
+            new.polls,
+            nanoseconds(new.polled_at)?,
+            nanoseconds(new.due_at)?,
+            new.is_asked,
+            nanoseconds(new.deadline)?,
+            nanoseconds(sight.map(|sight| sight.seen_at))?,
+            sight.and_then(|sight| sight.observation.request_id.clone()),
+        );
+        let mut reached = old.clone();
+        pulse.clone().put_over(&mut reached);
+        (reached == *new).then_some(pulse)
+    }
+
+    /// Lets it stand in a record.
+    pub(super) fn put_over(self, record: &mut Record) {
+        let Pulse(revision, polls, polled_at, due_at, is_asked, deadline, seen_at, request_id) = self;
+        record.revision = revision;
+        record.polls = polls;
+        record.polled_at = polled_at.map(moment);
+        record.due_at = due_at.map(moment);
+        record.is_asked = is_asked;
+        record.deadline = deadline.map(moment);
+        if let (Some(sight), Some(seen_at)) = (&mut record.sight, seen_at) {
+            sight.seen_at = moment(seen_at);
+            sight.observation.request_id = request_id;
+        }
+    }
+}
+
+/// None for a time that does not fit, some 290 years from 1970.
+fn nanoseconds(at: Option<Timestamp>) -> Option<Option<i64>> {
+    at.map(|at| i64::try_from(at.as_nanosecond())).transpose().ok()
+}
+
+fn moment(nanoseconds: i64) -> Timestamp {
+    Timestamp::from_nanosecond(nanoseconds.into())
+        .expect("64 bits of nanoseconds are well within the calendar")
+}
+
+/// Where the pulse of an open record lies.
+pub(super) fn key(record_key: &[u8]) -> Vec<u8> {
+    under(keys::PULSE, record_key)
+}
+
+/// The inverse of [`key`].
+pub(super) fn record_key(key: &[u8]) -> Vec<u8> {
+    under(keys::OPEN, key)
+}
+
+fn under(sort: u8, key: &[u8]) -> Vec<u8> {
+    let mut key = key.to_vec();
+    if let Some(first) = key.first_mut() {
+        *first = sort;
+    }
+    key
+}
+
+/// A record out of its row and, if it has one, its pulse, which `get` finds.
+pub(super) fn read(
+    row: &[u8],
+    bytes: &[u8],
+    get: impl FnOnce(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+) -> Result<Stored<Record>, StoreError> {
+    let mut stored = value::decode::<Record>(row, bytes)?;
+    if row.first() == Some(&keys::OPEN) {
+        let key = key(row);
+        if let Some(bytes) = get(&key)? {
+            value::decode::<Pulse>(&key, &bytes)?.value.put_over(&mut stored.value);
+        }
+    }
+    Ok(stored)
+}
+
+/// The same out of the index.
+pub(super) fn record(index: &Index, row: &[u8], bytes: &[u8]) -> Result<Record, StoreError> {
+    read(row, bytes, |key| index.get(key)).map(|stored| stored.value)
+}

@@ -1,0 +1,126 @@
+//! The seal on days that are reported: nothing is dated into them any more, whatever the wall clock says.
+
+use jiff::Timestamp;
+
+use super::fixture::*;
+use crate::payments::lifecycle::Phase;
+use crate::payments::record::Record;
+use crate::store::Store;
+use crate::store::operations::{date_not_before, last_date};
+
+/// The dates, in seconds, of what is told of an object: its rows, and its last sight.
+async fn dates(store: &Store, id: &str) -> (Vec<i64>, i64) {
+    let seconds = |moment: Timestamp| moment.duration_since(at(0)).as_secs();
+    let rows = store.history(&object(id)).await.unwrap();
+    let sight = record(store, id).await.sight.unwrap();
+    (rows.iter().map(|row| seconds(row.seen_at)).collect(), seconds(sight.seen_at))
+}
+
+#[tokio::test]
+async fn nothing_is_dated_into_a_sealed_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    move_to(&store, "A1", "Pending", Phase::Moving, at(100), Some(at(200))).await;
+    store.seal_history(at(1000)).await.unwrap();
+    move_to(&store, "A1", "Open", Phase::Moving, at(900), Some(at(950))).await;
+    assert_eq!(dates(&store, "A1").await, (vec![100, 1000], 1000));
+    move_to(&store, "A1", "Captured", Phase::Final, at(1500), None).await;
+    assert_eq!(dates(&store, "A1").await, (vec![100, 1000, 1500], 1500));
+    let day = store.transitions(at(0), at(1000), None, 10).await.unwrap();
+    assert_eq!(day.items.len(), 1, "the sealed day has what it had");
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_seal_only_ever_moves_forward_and_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    store.seal_history(at(1000)).await.unwrap();
+    let sequence = store.stats().journal_sequence;
+    store.seal_history(at(500)).await.unwrap();
+    store.seal_history(at(1000)).await.unwrap();
+    assert_eq!(store.stats().journal_sequence, sequence, "an earlier seal, or the same, writes nothing");
+    store.seal_history(at(2000)).await.unwrap();
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(100)).await;
+    move_to(&store, "A1", "Captured", Phase::Final, at(150), None).await;
+    assert_eq!(dates(&store, "A1").await, (vec![2000], 2000));
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_news_older_than_what_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(3600)).await;
+    move_to(&store, "A1", "Pending", Phase::Moving, at(10), Some(at(20))).await;
+    move_to(&store, "A1", "Open", Phase::Moving, at(7200), Some(at(7300))).await;
+    move_to(&store, "A1", "Captured", Phase::Final, at(20), None).await;
+    assert_eq!(dates(&store, "A1").await, (vec![3600, 7200, 7200], 7200));
+    assert_clean(&store).await;
+}
+
+/// A record enrolled at second 0, with a sight of each of these moments, one after the other.
+fn record_seen_at(moments: &[i64]) -> Record {
+    let mut record = Record::enrolled(enrolment("A1"), at(0));
+    for second in moments {
+        let since = record.sight.as_ref().map_or(at(*second), |sight| sight.since);
+        record = seen(&record, "Pending", Phase::Moving, at(*second), Some(at(*second)));
+        record.sight.as_mut().unwrap().since = since;
+    }
+    record
+}
+
+/// A sight at `now`, of a new state or of the same; gives since, seen_at and the row's date, in seconds.
+fn dated(old: &Record, earliest: i64, now: i64, is_move: bool) -> (i64, i64, i64) {
+    let mut record = seen(old, "Captured", Phase::Final, at(now), None);
+    if !is_move {
+        record.sight.as_mut().unwrap().since = old.sight.as_ref().unwrap().since;
+    }
+    let mut row = transition(old, "Captured", at(now));
+    date_not_before(at(earliest), old, &mut record, Some(&mut row));
+    let sight = record.sight.unwrap();
+    let seconds = |moment: Timestamp| moment.duration_since(at(0)).as_secs();
+    (seconds(sight.since), seconds(sight.seen_at), seconds(row.seen_at))
+}
+
+#[test]
+fn news_is_dated_by_the_clock_unless_the_clock_was_set_back() {
+    let fresh = record_seen_at(&[]);
+    let known = record_seen_at(&[100, 200]);
+    let table = [
+        // Old record, earliest, now, a move: since, seen, row.
+        (&fresh, 0, 50, true, (50, 50, 50)),
+        (&fresh, 80, 50, true, (80, 80, 80)),
+        (&known, 200, 300, true, (300, 300, 300)),
+        (&known, 200, 150, true, (200, 200, 200)),
+        (&known, 250, 150, true, (250, 250, 250)),
+        // The same state again: since when it is known stays, however early.
+        (&known, 250, 300, false, (100, 300, 300)),
+        (&known, 250, 150, false, (100, 250, 250)),
+        (&known, 250, 250, true, (250, 250, 250)),
+    ];
+    for (old, earliest, now, is_move, expected) in table {
+        assert_eq!(dated(old, earliest, now, is_move), expected, "{earliest} {now} {is_move}");
+    }
+}
+
+#[test]
+fn what_was_not_seen_anew_keeps_its_dates_and_no_row_is_made() {
+    let known = record_seen_at(&[100]);
+    let mut record = Record { polls: 9, ..known.clone() };
+    date_not_before(at(500), &known, &mut record, None);
+    assert_eq!(record.sight, known.sight);
+    let mut unseen = record_seen_at(&[]);
+    date_not_before(at(500), &unseen.clone(), &mut unseen, None);
+    assert_eq!(unseen.sight, None);
+}
+
+#[test]
+fn the_newest_date_of_an_object_is_its_last_sight_or_its_enrolment() {
+    assert_eq!(last_date(&record_seen_at(&[])), at(0));
+    assert_eq!(last_date(&record_seen_at(&[100, 200])), at(200));
+    assert_eq!(last_date(&record_seen_at(&[-50])), at(0), "seen by a clock that had been set back");
+}

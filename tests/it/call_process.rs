@@ -1,0 +1,177 @@
+//! Single operations through the public binary: with the daemon there or not, killed at the worst moments, done
+//! once.
+
+use std::process::Stdio;
+
+use reconciled::simulator::fault::{Fault, FaultKind};
+
+use crate::calls::plan;
+use crate::process::Host;
+
+/// A fault of one operation for ever.
+fn always(host: &Host, kind: FaultKind, operation: &str) {
+    host.simulator.set_faults(vec![Fault {
+        kind,
+        account: None,
+        operation: Some(operation.to_owned()),
+        share: 1.0,
+        from: std::time::Duration::ZERO,
+        until: None,
+        retry_after_s: None,
+        status: 401,
+        skew_s: 0,
+    }]);
+}
+
+fn count(host: &Host, kind: &str) -> usize {
+    host.simulator.truths().iter().filter(|truth| truth.kind == kind).count()
+}
+
+async fn acted(host: &Host, account: &str, operation: &str) {
+    host.until(&format!("the provider has carried out {operation}"), async || {
+        let counts = host.simulator.counts();
+        let known = counts.operations.get(&(account.to_owned(), operation.to_owned()))?;
+        (known.answered >= 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_found_tried_and_done_once_with_the_daemon_and_without() {
+    let host = Host::new().await;
+    let permission = host.simulator.plant("shop", &plan("charge-permission", "Chargeable", "EUR")).unwrap();
+    let daemon = host.start().await;
+    host.run(&["call", "shop"]).await.expect(
+        0,
+        &["CreateRefund", "chargeId refundAmount.amount", "via the running daemon", "400, then 400 a second"],
+    );
+    let help = ["call", "old-shop", "Capture", "--help-parameters"];
+    host.run(&help).await.expect(0, &["SellerCaptureNote", "text, at most 255 characters", "--yes"]);
+    let help = ["call", "old-shop", "CreateRefund", "--help-parameters"];
+    host.run(&help).await.expect(65, &["CreateRefund is not an operation of old-shop", "GetServiceStatus"]);
+    host.run(&["call", "shop", "CreateCharge", "oops"]).await.expect(64, &["write it as KEY=VALUE"]);
+    let bad = ["call", "shop", "CreateCharge", "chargeAmount.amount=ten", "--yes"];
+    host.run(&bad).await.expect(65, &["chargePermissionId: is missing", "nothing was sent"]);
+
+    let id = format!("chargePermissionId={permission}");
+    let pairs = [id.as_str(), "chargeAmount.amount=14.00", "chargeAmount.currencyCode=EUR"];
+    let create = [&["call", "shop", "CreateCharge"], &pairs[..]].concat();
+    host.run(&create)
+        .await
+        .expect(77, &["would send", "/v2/charges", "chargeAmount.amount = 14.00", "--yes"]);
+    let confirmed = [&create[..], &["--yes"]].concat();
+    let made = host.run(&confirmed).await;
+    let made =
+        made.expect(0, &["CreateCharge of shop: done", "state:", "Authorized", "now watched: shop/charge/"]);
+    assert!(made.out.contains("14.00 EUR"), "{}", made.out);
+    host.run(&confirmed).await.expect(0, &["was done before; not sent again", "of its own"]);
+    let json = host.run(&[&confirmed[..], &["--json"]].concat()).await.expect(0, &[]).json();
+    assert_eq!((json["outcome"].as_str(), json["was_done_before"].as_bool()), (Some("done"), Some(true)));
+    let charge_id = json["object"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(json["watched"][0], format!("shop/charge/{charge_id}"));
+    host.run(&["explain", &charge_id]).await.expect(0, &["Authorized"]);
+    assert_eq!(count(&host, "authorization") + count(&host, "charge"), 1);
+    daemon.stop(&host).await;
+
+    let charge = format!("chargeId={charge_id}");
+    let capture = [
+        "call",
+        "shop",
+        "CaptureCharge",
+        &charge,
+        "captureAmount.amount=14.00",
+        "captureAmount.currencyCode=EUR",
+    ];
+    host.run(&[&capture[..], &["--yes"]].concat())
+        .await
+        .expect(0, &["Captured", "daemon not running: wrote to the store at"]);
+    host.run(&["call", "--list", "--all"]).await.expect(0, &["CaptureCharge/", "done", "0 calls in doubt"]);
+    host.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
+    host.run(&[&capture[..], &["idempotencyKey=b", "--yes"]].concat())
+        .await
+        .expect(77, &["set allow_writes = true on account shop"]);
+    let daemon = host.start().await;
+    host.until("the daemon has seen the capture", async || {
+        host.run(&["explain", &charge_id]).await.out.contains("Captured").then_some(())
+    })
+    .await;
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_killed_between_the_act_and_its_answer_is_found_out_and_never_done_twice() {
+    let host = Host::new().await;
+    // The command itself has the store, and is killed.
+    let captured = host.plant("shop", "capture", "Captured", None, 0);
+    always(&host, FaultKind::HangMidBody, "CreateRefund");
+    let charge = format!("chargeId={}", captured.id());
+    let refund = [
+        "call",
+        "shop",
+        "CreateRefund",
+        charge.as_str(),
+        "refundAmount.amount=5.00",
+        "refundAmount.currencyCode=EUR",
+        "--yes",
+    ];
+    let mut child = host.command(&refund).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    acted(&host, "shop", "CreateRefund").await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    host.run(&["call", "--list"])
+        .await
+        .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 calls in doubt"]);
+    host.simulator.calm();
+    host.run(&refund).await.expect(0, &["RefundInitiated", "now watched: shop/refund/"]);
+    assert_eq!(count(&host, "refund"), 1);
+
+    // The daemon has the store, and is killed; the capture has no key, so it is looked for.
+    let host = Host::new().await;
+    let order = host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
+    let daemon = host.start().await;
+    let order = format!("AmazonOrderReferenceId={order}");
+    let authorize = [
+        "call",
+        "old-shop",
+        "Authorize",
+        &order,
+        "AuthorizationReferenceId=auth-1",
+        "AuthorizationAmount.Amount=60.00",
+        "AuthorizationAmount.CurrencyCode=USD",
+        "TransactionTimeout=0",
+        "--yes",
+    ];
+    always(&host, FaultKind::HangMidBody, "Authorize");
+    let mut asking = host.command(&authorize).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    acted(&host, "old-shop", "Authorize").await;
+    daemon.kill();
+    asking.wait().unwrap();
+    let daemon = host.start().await;
+    host.run(&["call", "old-shop", "--list"]).await.expect(0, &["Authorize/auth-1", "in doubt"]);
+    host.run(&["status"]).await.expect(0, &["1 calls are in doubt; see: reconciled call --list"]);
+    host.run(&authorize).await.expect(0, &["Open", "now watched: old-shop/authorization/"]);
+    let counts = host.simulator.counts();
+    let sent = counts.operations[&("old-shop".to_owned(), "Authorize".to_owned())].requests;
+    assert_eq!((sent, count(&host, "authorization")), (1, 1), "it was looked for, not sent again");
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_knows_has_a_code_of_its_own_and_is_ended_by_a_person() {
+    let host = Host::new().await;
+    let agreement = host.simulator.plant("old-shop", &plan("billing-agreement", "Open", "USD")).unwrap();
+    always(&host, FaultKind::Reset, "CreateOrderReferenceForId");
+    let id = format!("Id={agreement}");
+    let create = ["call", "old-shop", "CreateOrderReferenceForId", &id, "IdType=BillingAgreement", "--yes"];
+    host.run(&create).await.expect(76, &["IN DOUBT", "--was done", "nobody knows"]);
+    host.run(&create).await.expect(76, &["IN DOUBT"]);
+    let counts = host.simulator.counts();
+    let sent = counts.operations[&("old-shop".to_owned(), "CreateOrderReferenceForId".to_owned())].requests;
+    assert_eq!(sent, 1);
+    let label = format!("CreateOrderReferenceForId/{agreement}");
+    let end = ["call", "old-shop", "--end", &label, "--was", "not-done"];
+    host.run(&end).await.expect(0, &["is not done"]);
+    host.run(&end).await.expect(65, &["is not in doubt"]);
+    host.simulator.calm();
+    host.run(&create).await.expect(0, &["now watched: old-shop/order-reference/"]);
+}
