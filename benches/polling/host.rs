@@ -11,6 +11,7 @@ use reconciled::clock::{Clock, SharedClock, Sleep};
 use reconciled::config::Surroundings;
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::record::{Details, Enrolment};
+use reconciled::reports::NoProbe;
 use reconciled::store::disk::MachineDisk;
 use reconciled::store::{Options, Store};
 use tokio::sync::Notify;
@@ -82,7 +83,7 @@ impl Host {
             post: Arc::new(HttpPost::new()?),
             surroundings: Surroundings::default(),
         };
-        let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk)).await?;
+        let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;
         let objects = u64::try_from(scene.objects.len())?;
         let mut host = Host { daemon, clock, objects, rounds: 0, started_with: 0 };
         host.started_with = host.done()?;

@@ -37,6 +37,7 @@ use reconciled::clock::SharedClock;
 use reconciled::config::{self, Surroundings};
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::record::{Details, Enrolment};
+use reconciled::reports::NoProbe;
 use reconciled::simulator::Simulator;
 use reconciled::simulator::scenario::Scenario;
 use reconciled::store::disk::MachineDisk;
@@ -194,7 +195,7 @@ async fn poll(
     };
     let config = config::load(&folder.join("config.toml"), &Surroundings::default())
         .map_err(|error| reconciled::daemon::problem_lines(error).join("\n"))?;
-    let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk)).await?;
+    let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;
     clock.sleep(length).await;
     if !is_kill {
         daemon.stop().await?;
