@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use reconciled::simulator::credentials::write_secret;
+
 use measured::{Broken, Goal, Row, Table, Words, cpu_of};
 
 fn main() -> ExitCode {
@@ -45,7 +47,7 @@ fn run(words: &Words) -> Result<Table, Broken> {
     let folder = tempfile::tempdir()?;
     let (_simulator, base) = simulate(&binary, folder.path(), objects)?;
     std::fs::write(folder.path().join("config.toml"), configuration(folder.path(), &base))?;
-    std::fs::write(folder.path().join("chat-url"), format!("{base}/services/T0/B0/x\n"))?;
+    write_secret(&folder.path().join("chat-url"), &format!("{base}/services/T0/B0/x"))?;
     let daemon = Command::new(&binary)
         .args(["run", "--config"])
         .arg(folder.path().join("config.toml"))

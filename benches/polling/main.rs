@@ -1,7 +1,7 @@
 //! What one poll costs, and how many go through.
 //!
-//! `cargo bench --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--strict]`; both when
-//! neither is named. The built-in simulator answers over TLS from another process, so that its time is not
+//! `cargo bench --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--api NAME]
+//! [--strict]`; both when neither is named. The built-in simulator answers over TLS from another process, so that its time is not
 //! counted. `cpu`: processor time of the whole path (due, sign, ask, read, decide, commit) against a bare loop
 //! that only signs and asks with the same client. `ceiling`: polls a second without a quota, and each part alone.
 
@@ -41,15 +41,18 @@ fn main() -> ExitCode {
 async fn run(words: &Words) -> Result<Table, Broken> {
     let mut table = Table::default();
     if words.wants("cpu", &PARTS) {
-        let rounds = words.number("--rounds", 4)?;
-        for (api, usual) in [(Api::AmazonPayV2, 1_500), (Api::AmazonPayMws, 3_000)] {
+        let rounds = words.number("--rounds", 4)?.min(5);
+        for (api, usual) in [(Api::AmazonPayV2, 1_500), (Api::AmazonPayMws, 4_000)] {
+            if words.after("--api").is_some_and(|only| only != api.name()) {
+                continue;
+            }
             let size = Size { accounts: 1, objects: words.number("--objects", usual)? };
             cpu(&mut table, api, size, rounds).await?;
         }
     }
     if words.wants("ceiling", &PARTS) {
         let size = Size { accounts: words.number("--accounts", 10_000)?, objects: 1 };
-        let rounds = words.number("--rounds", 3)?;
+        let rounds = words.number("--rounds", 3)?.min(5);
         ceiling(&mut table, Api::AmazonPayV2, size, rounds).await?;
     }
     Ok(table)
@@ -85,6 +88,7 @@ async fn cpu(table: &mut Table, api: Api, size: Size, rounds: usize) -> Result<(
     for _ in 0..rounds {
         let (count, time) = spent(bare.round(&scene, 16)).await?;
         (theirs, asked) = (theirs.and(time), asked + count);
+        host.settle().await;
         let (count, time) = spent(host.next_round()).await?;
         (ours, polls) = (ours.and(time), polls + count);
     }
@@ -116,6 +120,7 @@ async fn ceiling(table: &mut Table, api: Api, size: Size, rounds: usize) -> Resu
     let (first, first_spent) = spent(host.first_round()).await?;
     let mut steady = (0, Spent::default());
     for _ in 0..rounds {
+        host.settle().await;
         let (count, time) = spent(host.next_round()).await?;
         steady = (steady.0 + count, steady.1.and(time));
     }

@@ -11,6 +11,9 @@ use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
 use super::{Account, CallError, Calls, book};
 use crate::apis::calls::{CallFailure, Identity, Planned, Repeat, Reply, fingerprint};
 
+/// How often it is looked whether somebody else has the attempt.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 impl Calls {
     /// Sends it once, or finds out what became of it before.
     pub(super) async fn change(
@@ -22,7 +25,14 @@ impl Calls {
     ) -> Result<Ended, CallError> {
         let name = book::name(&account.name, planned.operation, identity.as_str());
         let label = || format!("{}/{}", planned.operation, identity.as_str());
-        let _entered = self.enter(&name).ok_or_else(|| CallError::UnderWay(label()))?;
+        let _entered = loop {
+            // The same command elsewhere, or a look for it, ends soon.
+            match self.enter(&name) {
+                Some(entered) => break entered,
+                None if self.clock.monotonic() >= until => return Err(CallError::UnderWay(label())),
+                None => self.clock.sleep(LOOK_AGAIN).await,
+            }
+        };
         let known = self.book.find(&name).await?;
         let is_same = known
             .as_ref()
@@ -41,6 +51,24 @@ impl Calls {
                 known
             }
             (Some(known), Identity::Once(_)) => known,
+            (Some(known), Identity::About(_)) if is_same && known.standing == Standing::Done => {
+                // What it brought about may stand still: then the provider would only refuse it.
+                if let Some(look) = &planned.when_lost.look
+                    && let Looked::Found(reply) = self.look(account, look, until).await
+                {
+                    let reply = *reply;
+                    let attempt = Some(known.label());
+                    let (was_done_before, sent) = (true, known.sent);
+                    return Ok(Ended {
+                        attempt,
+                        was_done_before,
+                        sent,
+                        reply,
+                        ..Ended::plain(Outcome::Done)
+                    });
+                }
+                new()
+            }
             (Some(_), Identity::About(_)) | (None, _) => new(),
         };
         let mut tries = Tries { calls: self, account, planned, attempt, until };
@@ -214,6 +242,9 @@ impl Tries<'_> {
         self.attempt.detail = detail;
         self.attempt.changed_at = self.calls.clock.now();
         self.calls.book.write(&self.attempt).await?;
+        if standing == Standing::Open {
+            self.calls.set_settled(&self.account.name, false);
+        }
         tracing::info!(
             account = %self.account.name, operation = self.planned.operation, key = self.attempt.key,
             sent = self.attempt.sent, standing = standing.as_str(), "call"

@@ -103,6 +103,8 @@ pub struct Calls {
     pace: Arc<Pace>,
     /// The names of the attempts that are on their way.
     under_way: Mutex<BTreeSet<String>>,
+    /// Accounts of which nothing is in doubt, so that nobody need look.
+    settled: Mutex<BTreeSet<AccountName>>,
 }
 
 /// Keeps others from the same attempt while it lives.
@@ -120,7 +122,22 @@ impl Drop for Entered<'_> {
 impl Calls {
     /// The attempts are kept in `store`; every request is charged to `pace`.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Calls {
-        Calls { book: Book::new(store), clock, pace, under_way: Mutex::default() }
+        Calls { book: Book::new(store), clock, pace, under_way: Mutex::default(), settled: Mutex::default() }
+    }
+
+    /// Notes whether all of an account is known. Told before the attempts are listed, and taken back after one
+    /// was written as open, so that none is overlooked.
+    fn set_settled(&self, account: &AccountName, is_settled: bool) {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_settled {
+            settled.insert(account.clone());
+        } else {
+            settled.remove(account);
+        }
+    }
+
+    fn is_settled(&self, account: &AccountName) -> bool {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
     }
 
     /// None when somebody else has it.

@@ -38,9 +38,29 @@ impl Calls {
     /// When the store fails.
     pub async fn settle(&self, account: &Account, routes: &Routes) -> Result<Settled, CallError> {
         let mut settled = Settled::default();
+        if self.is_settled(&account.name) {
+            return Ok(settled);
+        }
+        self.set_settled(&account.name, true);
+        let ended = self.look_for_all(account, routes, &mut settled).await;
+        if ended.is_err() || settled.open > 0 {
+            self.set_settled(&account.name, false);
+        }
+        ended.map(|()| settled)
+    }
+
+    async fn look_for_all(
+        &self,
+        account: &Account,
+        routes: &Routes,
+        settled: &mut Settled,
+    ) -> Result<(), CallError> {
         let until = self.clock.monotonic().saturating_add(PATIENCE);
         for attempt in self.list(Some(&account.name), false).await? {
-            let Some(_entered) = self.enter(&attempt.name()) else { continue };
+            let Some(_entered) = self.enter(&attempt.name()) else {
+                settled.open += 1;
+                continue;
+            };
             // Read again: its command may have ended it just now.
             let Some(mut attempt) = self.book.find(&attempt.name()).await? else { continue };
             let age = self.age(&attempt);
@@ -63,7 +83,7 @@ impl Calls {
                 }
             }
         }
-        Ok(settled)
+        Ok(())
     }
 
     async fn find(

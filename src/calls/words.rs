@@ -28,8 +28,8 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
         reason: None,
         headline: format!("nobody knows whether {label} was carried out"),
         explanation: format!(
-            "It was sent {} times and no answer came: {}.",
-            attempt.sent,
+            "It was sent {}, and no answer came: {}.",
+            if attempt.sent == 1 { "once".to_owned() } else { format!("{} times", attempt.sent) },
             attempt.detail.as_deref().unwrap_or("the process ended before it")
         ),
         advice: format!(

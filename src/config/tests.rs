@@ -115,6 +115,30 @@ fn all_problems_are_told_at_once_with_line_key_and_remedy() {
 }
 
 #[test]
+fn provider_reports_are_checked_with_their_account() {
+    let account = |api: &str, reports: &str| {
+        let (_, problems) = blind(&format!(
+            "[[account]]\nname = \"a\"\napi = \"{api}\"\nregion = \"eu\"\nenvironment = \"live\"\n\
+             seller_id = \"A1\"\naccess_key_id = \"AKIA\"\nsecret_key = \"credential:x\"\n\
+             public_key_id = \"LIVE-X\"\nprivate_key = \"credential:x\"\nprovider_reports = {reports}\n"
+        ));
+        problems.into_iter().filter(|problem| problem.contains("provider_reports")).collect::<Vec<String>>()
+    };
+    let good = "{ types = [\"capture\", \"settlement\"], schedule = \"30 2 * * *\", discover = true }";
+    assert_eq!(account("amazon-pay-mws", good), [""; 0]);
+    let bad = account("amazon-pay-mws", "{ types = [\"captures\"], schedule = \"at night\", often = true }");
+    for expected in ["provider_reports.often", "line 11"] {
+        assert!(bad.iter().any(|problem| problem.contains(expected)), "{expected} in {bad:?}");
+    }
+    let bad = account("amazon-pay-mws", "{ types = [\"sandbox-settlement\"], schedule = \"at night\" }");
+    for expected in ["provider_reports.types", "billing-agreement", "provider_reports.schedule"] {
+        assert!(bad.iter().any(|problem| problem.contains(expected)), "{expected} in {bad:?}");
+    }
+    assert!(account("amazon-pay-v2", good)[0].contains("this API has no reports"));
+    assert!(account("amazon-pay-mws", "\"all\"")[0].contains("is not a table"));
+}
+
+#[test]
 fn what_is_no_toml_is_told_with_its_line() {
     let (_, problems) = blind("[store]\nfolder = \n");
     assert_eq!(problems.len(), 1);

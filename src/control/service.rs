@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use super::calling::{CallAnswer, CallRequest};
 use super::explain::{Ground, explain};
 use super::host::Host;
 use super::messages::*;
@@ -246,7 +247,14 @@ impl Service {
     /// Everything at a glance.
     pub async fn status(&self) -> Answer<Status> {
         let now = self.clock.now();
-        let health = self.host.health();
+        let mut health = self.host.health();
+        if let CallAnswer::Listed(in_doubt) =
+            self.host.call(CallRequest::List { account: None, all: false }).await?
+            && !in_doubt.is_empty()
+        {
+            let complaint = format!("{} calls are in doubt; see: reconciled call --list", in_doubt.len());
+            health.complaints.push(complaint);
+        }
         let counts = self.store.counts().await.map_err(storage)?;
         let oldest = self.store.oldest_moving().await.map_err(storage)?;
         let mut outbox = Vec::new();

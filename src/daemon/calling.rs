@@ -148,7 +148,7 @@ fn problem(error: CallError) -> Problem {
         CallError::Store(_) => (Cause::Unavailable, "see the log and `reconciled call --list`"),
         CallError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
         CallError::Bad { .. } => (Cause::Unprocessable, "nothing was sent"),
-        CallError::UnderWay(_) => (Cause::Conflict, "wait for it"),
+        CallError::UnderWay(_) => (Cause::TooSlow, "wait for it"),
         CallError::OtherCall(_) => {
             (Cause::Conflict, "give the new call a reference or idempotencyKey of its own")
         }

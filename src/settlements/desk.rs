@@ -227,8 +227,8 @@ mod tests {
         let other_day = kept("2026-03-02", "2026-03-10T05:00:00Z", None);
         let unread = Kept { is_read: false, ..whole.clone() };
         assert_eq!(of(&[]), Phase::Owed);
-        assert_eq!(of(&[whole.clone()]), Phase::Fetched { report_id: "1".to_owned() });
-        assert_eq!(of(&[early.clone()]), Phase::Owed);
+        assert_eq!(of(std::slice::from_ref(&whole)), Phase::Fetched { report_id: "1".to_owned() });
+        assert_eq!(of(std::slice::from_ref(&early)), Phase::Owed);
         assert_eq!(of(&[early, whole]), Phase::Fetched { report_id: "1".to_owned() });
         assert_eq!(of(&[just_now]), Phase::Empty);
         assert_eq!(of(&[other_day, unread]), Phase::Owed);

@@ -13,6 +13,8 @@ use super::meter::Meter;
 use super::reading::{self, Stopped};
 use super::types::StoreError;
 
+/// The end of the name of a file that is being written.
+const UNFINISHED: &str = ".new";
 const PIECE_BYTES: usize = 1024 * 1024;
 
 /// What a backup holds.
@@ -22,8 +24,11 @@ pub struct BackupReport {
     pub journal_sequence: u64,
     /// Journal files copied.
     pub segments: u64,
-    /// Bytes copied.
+    /// Bytes copied of the journal.
     pub bytes: u64,
+    /// Files copied from the folders beside it ([`super::Options::beside`]).
+    #[serde(default)]
+    pub files: u64,
     /// Entries that cannot be read, in words: the store itself has this damage.
     #[serde(default)]
     pub damage: Vec<String>,
@@ -36,6 +41,7 @@ pub(super) fn copy(
     from: &Path,
     to: &Path,
     end: Position,
+    beside: &[String],
     meter: &Meter,
 ) -> Result<BackupReport, StoreError> {
     let refuse = |error: io::Error| StoreError::Backup(format!("{}: {error}", to.display()));
@@ -46,11 +52,55 @@ pub(super) fn copy(
     copy_journal(disk, &from.join("journal"), &to.join("journal"), end, meter)
         .and_then(|mut report| {
             report.damage = read_back(disk, &to.join("journal"), end, meter)?;
+            // After the journal: whatever it speaks of was written before it.
+            for name in beside {
+                report.files += copy_folder(disk, &from.join(name), &to.join(name), meter)?;
+            }
             let format = disk.read(&from.join("format"), 0, 1024)?;
             write_whole(disk, &to.join("format"), &format)?;
             Ok(report)
         })
         .map_err(refuse)
+}
+
+/// Copies a folder that is somebody else's, durably; how many files. One that is missing has none.
+pub(super) fn copy_folder(disk: &dyn Disk, from: &Path, to: &Path, meter: &Meter) -> io::Result<u64> {
+    if !from.is_dir() {
+        return Ok(0);
+    }
+    meter.begin("copying files", 0);
+    disk.create_folder(to)?;
+    let mut files = 0;
+    for name in disk.list(from)? {
+        let (source, goal) = (from.join(&name), to.join(&name));
+        if source.is_dir() {
+            files += copy_folder(disk, &source, &goal, meter)?;
+        } else if !name.ends_with(UNFINISHED) {
+            let length = disk.length(&source)?;
+            copy_file(disk, &source, &goal, length, meter)?;
+            files += 1;
+        }
+    }
+    disk.sync_folder(to)?;
+    Ok(files)
+}
+
+/// Copies the first bytes of a file, durably.
+fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &Meter) -> io::Result<()> {
+    let mut file = disk.append_to(goal)?;
+    let mut offset = 0;
+    while offset < length {
+        let most = usize::try_from(length - offset).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        let piece = disk.read(source, offset, most)?;
+        if piece.is_empty() {
+            let text = format!("{} became shorter", source.display());
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        file.append(&piece)?;
+        meter.advance(piece.len() as u64);
+        offset += piece.len() as u64;
+    }
+    file.sync()
 }
 
 /// Bytes of a whole journal; 0 when that cannot be told.
@@ -89,7 +139,7 @@ pub(super) fn copy_journal(
     disk.create_folder(to)?;
     meter.begin("copying the journal", journal_bytes(disk, from));
     let mut report =
-        BackupReport { journal_sequence: end.sequence, segments: 0, bytes: 0, damage: Vec::new() };
+        BackupReport { journal_sequence: end.sequence, segments: 0, bytes: 0, files: 0, damage: Vec::new() };
     for segment in segments(disk, from)?.into_iter().filter(|segment| *segment <= end.segment) {
         let name = segment_name(segment);
         let (source, goal) = (from.join(&name), to.join(&name));
@@ -101,19 +151,7 @@ pub(super) fn copy_journal(
             // Only the beginning of a header, left by a crash: the next opening writes it anew.
             continue;
         }
-        let mut file = disk.append_to(&goal)?;
-        let mut offset = 0;
-        while offset < length {
-            let most = usize::try_from(length - offset).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-            let piece = disk.read(&source, offset, most)?;
-            if piece.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{name} became shorter")));
-            }
-            file.append(&piece)?;
-            meter.advance(piece.len() as u64);
-            offset += piece.len() as u64;
-        }
-        file.sync()?;
+        copy_file(disk, &source, &goal, length, meter)?;
         report.segments += 1;
         report.bytes += length;
     }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Bound;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,9 @@ pub(super) struct Index {
     /// Since it was opened.
     written_bytes: AtomicU64,
 }
+
+/// The engine's main file.
+const FILE: &str = "db";
 
 /// Written bytes that the next opening may read again without anybody waiting for it.
 const UNLISTED_BYTES: u64 = 8 * 1024 * 1024;
@@ -99,18 +103,15 @@ impl Index {
         guarded(|| self.tree.flush()).map(|_| ())
     }
 
-    /// Closes it. The engine writes down where all pages lie only when it is opened, and without that the next
-    /// opening reads everything written since: so after much writing it is opened and closed once more.
-    pub(super) fn close(self, folder: &Path) -> Result<(), StoreError> {
-        self.flush()?;
-        let has_written_much = self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES;
-        drop(self.tree);
-        if !has_written_much {
-            return Ok(());
-        }
-        Index::open(folder, UNLISTED_BYTES)
-            .map(drop)
-            .map_err(|why| StoreError::Broken(format!("index: {why}")))
+    /// Whether the next opening would have to read much that was written since the last one: the engine writes
+    /// down where all pages lie only when it is opened.
+    pub(super) fn has_been_written_to(&self) -> bool {
+        self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES
+    }
+
+    /// Opens an index that was written to a lot and closes it again, so that the next opening is quick.
+    pub(super) fn settle(folder: &Path, cache_bytes: u64) -> Result<(), String> {
+        Index::open(folder, cache_bytes).map(drop)
     }
 
     /// Makes the files of a closed index durable, which the engine itself does only by the way.
@@ -126,9 +127,9 @@ impl Index {
         fs::File::open(folder)?.sync_all()
     }
 
-    /// Bytes of its main file; 0 when that cannot be told.
+    /// Bytes that its main file takes on the disk; 0 when that cannot be told.
     pub(super) fn file_bytes(folder: &Path) -> u64 {
-        fs::metadata(folder.join("db")).map_or(0, |data| data.len())
+        fs::metadata(folder.join(FILE)).map_or(0, |data| data.blocks() * 512)
     }
 }
 

@@ -139,8 +139,21 @@ pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<
         }
         let copied = backup::copy_journal(disk, &from.join("journal"), &draft, end, &options.meter);
         let copied = place.io("copy the backup to", &draft, copied)?;
+        let files = place.path(FILES);
+        place.io("remove", &files, disk.remove_folder(&files))?;
+        for name in &options.beside {
+            let copied = backup::copy_folder(disk, &from.join(name), &files.join(name), &options.meter);
+            place.io("copy the backup's files to", &files, copied)?;
+        }
         options.meter.end();
-        let aside = place.io("move the old store out of", &options.folder, move_aside(&place))?;
+        // An older backup brings no such folder: then the one that is there stays.
+        let brought: Vec<&String> = options.beside.iter().filter(|name| files.join(name).is_dir()).collect();
+        let aside = place.io("move the old store out of", &options.folder, move_aside(&place, &brought))?;
+        for name in brought {
+            let goal = place.path(name);
+            place.io("rename", &goal, disk.rename(&files.join(name), &goal))?;
+        }
+        place.io("remove", &files, disk.remove_folder(&files))?;
         let journal = place.path("journal");
         place.io("rename", &draft, disk.rename(&draft, &journal))?;
         place.io("sync", &options.folder, disk.sync_folder(&options.folder))?;
@@ -161,15 +174,18 @@ fn refuse_itself(from: &Path, folder: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Files of a backup on their way to their places.
+const FILES: &str = "restoring-files";
+
 /// What a store's folder may hold, the format file first: without it the rest is no store.
 fn is_part(name: &str) -> bool {
     let parts = ["format", "journal", "index", "clean", "running", "suspect", "rescue"];
     parts.contains(&name) || super::compact::NAMES.contains(&name) || super::aside::is_one(name)
 }
 
-fn move_aside(place: &Place<'_>) -> io::Result<Option<PathBuf>> {
-    let mut names: Vec<String> =
-        place.disk.list(place.folder())?.into_iter().filter(|name| is_part(name)).collect();
+fn move_aside(place: &Place<'_>, brought: &[&String]) -> io::Result<Option<PathBuf>> {
+    let is_replaced = |name: &String| is_part(name) || brought.contains(&name);
+    let mut names: Vec<String> = place.disk.list(place.folder())?.into_iter().filter(is_replaced).collect();
     if names.is_empty() {
         return Ok(None);
     }

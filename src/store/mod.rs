@@ -10,9 +10,10 @@
 //! acknowledged any more: exit and start again.
 //!
 //! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
-//! from it), `view` and `keys` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
+//! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
 //! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
-//! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
+//! `maintain` (work on a folder that nobody has open), `compact` and `aside` (keeping the folder small),
+//! `meter` (how far it is).
 
 mod aside;
 mod backup;
@@ -47,8 +48,8 @@ mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -340,14 +341,15 @@ impl Store {
         .await
     }
 
-    /// Copies the journal, as it is now, into an empty or missing folder, while work goes on. The copy is a
+    /// Copies the journal, as it is now, and the folders of [`Options::beside`] into an empty or missing folder,
+    /// while work goes on. The copy is a
     /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
     /// new, failed attempts) is not in it.
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
             let end = locked(&engine.journal).end();
-            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.meter);
+            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.beside, &engine.meter);
             engine.meter.end();
             copied
         })
@@ -355,7 +357,7 @@ impl Store {
     }
 
     /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond twice what is live in it. None
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond three and a half times what is live in it. None
     /// when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors
@@ -418,9 +420,10 @@ impl Store {
         work: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
+        let leave = Arc::clone(&engine.readers).acquire_owned().await;
         self.blocking(move || {
-            let shared = engine.index.read().unwrap_or_else(PoisonError::into_inner);
-            work(shared.as_ref().ok_or(StoreError::Closed)?)
+            let _leave = leave.map_err(|_| StoreError::Closed)?;
+            engine.with_index(work)
         })
         .await
     }

@@ -36,6 +36,9 @@ pub struct Options {
     pub rebuild_index: bool,
     /// Go on past damaged journal entries, naming each, where opening would otherwise stop.
     pub skip_damage: bool,
+    /// Folders beside the journal that are others', whose files never change once written: a backup takes
+    /// them along, a restore brings them back.
+    pub beside: Vec<String>,
     /// The file system under the journal; a test puts a failing one here.
     pub disk: Arc<dyn Disk>,
     /// Shows how far opening and other long work is.
@@ -53,6 +56,7 @@ impl Default for Options {
             command: "reconciled".to_owned(),
             rebuild_index: false,
             skip_damage: false,
+            beside: Vec::new(),
             disk: Arc::new(MachineDisk),
             meter: Meter::default(),
         }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::check::Tally;
 use super::compact::Twin;
@@ -33,6 +33,9 @@ const GROUP_OPERATIONS: usize = 512;
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// Rows of the index after which a group takes no more operations: readers wait while they are written.
 pub(super) const GROUP_ROWS: usize = 6000;
+
+/// Reads at a time.
+const READERS: usize = 4;
 
 /// A group in the making.
 pub(super) struct Group<'a> {
@@ -93,8 +96,12 @@ pub(super) struct Engine {
     pub(super) checking: Mutex<()>,
     /// Somebody wants the store to leave off long work.
     pub(super) is_leaving: AtomicBool,
+    /// Folders that a backup takes along.
+    pub(super) beside: Vec<String>,
     pub(super) cache_bytes: u64,
     pub(super) compact_above_bytes: u64,
+    /// Leave to read; few, for each thread keeps memory of its own.
+    pub(super) readers: Arc<Semaphore>,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -121,8 +128,10 @@ impl Engine {
             tally: Mutex::new(None),
             checking: Mutex::new(()),
             is_leaving: AtomicBool::new(false),
+            beside: options.beside.clone(),
             cache_bytes: options.cache_bytes,
             compact_above_bytes: options.compact_above_bytes,
+            readers: Arc::new(Semaphore::new(READERS)),
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
@@ -281,12 +290,17 @@ impl Engine {
     pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
         let _writer_waits = locked(&self.journal);
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
-        let flushed = index.map_or(Ok(()), |index| index.close(&self.folder.join("index")));
+        let flushed = index.as_ref().map_or(Ok(()), Index::flush);
+        let was_written_to = index.is_some_and(|index| index.has_been_written_to());
         let marked = match was_well && flushed.is_ok() {
             true => super::open::mark_clean(&*self.disk, &self.folder)
                 .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
             false => Ok(()),
         };
+        if was_written_to && flushed.is_ok() && marked.is_ok() {
+            // Only the next opening gains by it: whoever kills this process here loses nothing.
+            let _ = Index::settle(&self.folder.join("index"), self.cache_bytes);
+        }
         locked(&self.lock).take();
         flushed.and(marked)
     }

@@ -322,6 +322,12 @@ async fn the_same_words_are_never_done_twice_and_others_need_a_reference_of_thei
     let other = run(&world, wanted("old-shop", "Authorize", &authorize(&order, "auth-1", "61.00"))).await;
     assert_eq!(other.unwrap_err().cause, Cause::Conflict);
     assert_eq!(requests(&world, "old-shop", "Authorize"), 1);
+    // What is closed already is not closed again.
+    let closing = [("chargePermissionId", permission.as_str()), ("closureReason", "all done")];
+    assert!(!done(&world, "shop", "CloseChargePermission", &closing).await.was_done_before);
+    let again = done(&world, "shop", "CloseChargePermission", &closing).await;
+    assert_eq!((again.was_done_before, state(&again)), (true, "Closed"));
+    assert_eq!(requests(&world, "shop", "CloseChargePermission"), 1);
     // What only sets something may come again.
     let total = |amount: &'static str| {
         [
@@ -339,6 +345,21 @@ async fn the_same_words_are_never_done_twice_and_others_need_a_reference_of_thei
     }
     assert_eq!(requests(&world, "old-shop", "SetOrderReferenceDetails"), 3);
     keeps_the_quota(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_command_twice_at_once_is_one_call() {
+    let world = world().await;
+    let permission = plant(&world, "shop", "charge-permission", "Chargeable");
+    let pairs = charge(&permission, "50.00");
+    let both = futures_util::future::join(
+        call(&world, "shop", "CreateCharge", &pairs),
+        call(&world, "shop", "CreateCharge", &pairs),
+    );
+    let (one, other) = both.await;
+    assert_eq!((one.outcome, other.outcome), (CallOutcome::Done, CallOutcome::Done));
+    assert_ne!(one.was_done_before, other.was_done_before);
+    assert_eq!((id(&one), requests(&world, "shop", "CreateCharge")), (id(&other), 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -378,6 +399,7 @@ async fn nothing_is_sent_without_leave_and_what_would_be_sent_is_told() {
 #[tokio::test(start_paused = true)]
 async fn bad_calls_are_told_whole_before_anything_is_sent() {
     let world = world().await;
+    let before = world.simulator.counts().total().requests;
     let bad = [("chargePermissionId", "S01-1234567-1234567"), ("chargeAmount.amount", "0"), ("amount", "1")];
     let problem = run(&world, wanted("shop", "CreateCharge", &bad)).await.unwrap_err();
     assert_eq!(problem.cause, Cause::Unprocessable);
@@ -392,7 +414,7 @@ async fn bad_calls_are_told_whole_before_anything_is_sent() {
     assert!(problem.remedy.contains("reconciled batch submit"), "{problem:?}");
     let problem = run(&world, wanted("nobody", "GetCharge", &[])).await.unwrap_err();
     assert!(problem.remedy.contains("old-shop"), "{problem:?}");
-    assert_eq!(world.simulator.counts().total().requests, 0);
+    assert_eq!(world.simulator.counts().total().requests, before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -408,3 +408,17 @@ async fn throttles_outages_and_nights_away_are_made_up_for() {
     assert_eq!(schedule.cron, "30 2 * * *");
     world.stop().await;
 }
+
+/// Good and bad rows with buyers in them, fetched, compared and told; nothing of them is left outside.
+pub async fn fetched_in_a_world_of_buyers() {
+    let report = "bad_rows = 3, other_amounts = 1, has_extra_column = true";
+    let mut world = World::new(START, &scenario(&conduct(report)), "").await;
+    world.enrol_all("old-shop").await;
+    world.pass_hours(48.0).await;
+    let line = only(&world, "capture", "2027-01-15", "2027-01-15").await;
+    assert_eq!((line.rejected, line.differing), (3, 1));
+    world.pass_minutes(5.0).await;
+    assert_no_buyer_outside(&world);
+    world.stop().await;
+    assert_no_buyer_outside(&world);
+}

@@ -120,7 +120,7 @@ impl Place {
         };
         let ended = tokio::select! {
             () = life => true,
-            () = died(&deadly) => false,
+            () = died(&deadly, &clock) => false,
         };
         (ended, deadly.exchanges.load(Ordering::SeqCst))
     }
@@ -140,15 +140,15 @@ impl Place {
 }
 
 /// Long after the exchange that nobody survives.
-async fn died(deadly: &Deadly) {
+async fn died(deadly: &Deadly, clock: &SharedClock) {
     let last = match deadly.death {
         Death::Never => return std::future::pending().await,
         Death::BeforeSending(number) | Death::AfterTheAnswer(number) => number,
     };
     while deadly.exchanges.load(Ordering::SeqCst) <= last {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        clock.sleep(Duration::from_millis(50)).await;
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    clock.sleep(Duration::from_secs(1)).await;
 }
 
 fn csv_files(folder: &Path) -> usize {

@@ -155,3 +155,38 @@ async fn a_torn_end_of_a_copied_store_is_left_out() {
         store.close().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn the_files_of_others_go_with_a_backup_and_come_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, copy, other) =
+        (parent.path().join("store"), parent.path().join("copy"), parent.path().join("other"));
+    let with_files = |folder: &Path| Options { beside: vec!["batches".to_owned()], ..options(folder) };
+    let file = |folder: &Path| folder.join("batches").join("account-shop").join("rcd-1.csv");
+    let put = |folder: &Path, bytes: &[u8]| {
+        fs::create_dir_all(file(folder).parent().unwrap()).unwrap();
+        fs::write(file(folder), bytes).unwrap();
+    };
+    let (store, _) = Store::open(with_files(&folder), at(0)).await.unwrap();
+    enrol(&store, "A1", at(0)).await;
+    put(&folder, &[7; 3_000_000]);
+    fs::write(file(&folder).with_extension("new"), b"half").unwrap();
+    let report = store.backup(copy.clone()).await.unwrap();
+    assert_eq!(report.files, 1, "what is being written is not taken along");
+    assert_eq!(fs::read(file(&copy)).unwrap(), [7; 3_000_000]);
+    store.close().await.unwrap();
+
+    furnished(&other, &["B1"]).await;
+    put(&other, b"of another time");
+    let restored = restore(with_files(&other), copy.clone(), at(1)).await.unwrap();
+    assert_eq!(fs::read(file(&other)).unwrap(), [7; 3_000_000]);
+    assert_eq!(fs::read(file(&restored.aside.unwrap())).unwrap(), b"of another time");
+    let (store, _) = open(&other).await;
+    assert_eq!(ids(&store).await, ["A1"]);
+    store.close().await.unwrap();
+
+    fs::remove_dir_all(copy.join("batches")).unwrap();
+    restore(with_files(&other), copy, at(2)).await.unwrap();
+    assert!(file(&other).is_file(), "a backup without files leaves those that are there");
+    assert!(!other.join("restoring-files").exists());
+}
