@@ -66,8 +66,10 @@ pub fn build<'a>(
 ) -> Vec<Feed> {
     let mut feeds = Vec::new();
     let mut begun = Begun::new(first_request_id);
+    let mut payload = String::with_capacity(512);
     for request in requests {
-        let payload = payload(operation, seller_id, request);
+        payload.clear();
+        write_payload(&mut payload, operation, seller_id, request);
         let is_full = begun.count >= caps.requests.max(1);
         let is_too_long = begun.text.len() + begun.length_of(&payload) + TAIL.len() > caps.bytes;
         if begun.count > 0 && (is_full || is_too_long) {
@@ -124,22 +126,20 @@ impl Begun {
 }
 
 /// One operation element, without declaration and namespace. Its text is escaped, so that `]]>` cannot occur.
-fn payload(operation: BatchOperation, seller_id: &str, request: &BatchRequest) -> String {
-    let mut text = String::with_capacity(320);
+fn write_payload(into: &mut String, operation: BatchOperation, seller_id: &str, request: &BatchRequest) {
     let name = operation.name();
-    text.push_str(&format!("<{name}Request>"));
-    element(&mut text, "SellerId", seller_id);
+    into.extend(["<", name, "Request>"]);
+    element(into, "SellerId", seller_id);
     for field in operation.fields() {
         match *field {
-            Field::Id(name) => element(&mut text, name, request.id.as_str()),
-            Field::Reference(name) => optional(&mut text, name, request.reference_id.as_deref()),
-            Field::Price(name) => price(&mut text, name, request.amount.as_ref()),
-            Field::Text(name, _) => optional(&mut text, name, request.text.as_deref()),
-            Field::Descriptor(name, _) => optional(&mut text, name, request.soft_descriptor.as_deref()),
+            Field::Id(name) => element(into, name, request.id.as_str()),
+            Field::Reference(name) => optional(into, name, request.reference_id.as_deref()),
+            Field::Price(name) => price(into, name, request.amount.as_ref()),
+            Field::Text(name, _) => optional(into, name, request.text.as_deref()),
+            Field::Descriptor(name, _) => optional(into, name, request.soft_descriptor.as_deref()),
         }
     }
-    text.push_str(&format!("</{name}Request>"));
-    text
+    into.extend(["</", name, "Request>"]);
 }
 
 fn optional(into: &mut String, name: &str, value: Option<&str>) {
@@ -150,26 +150,29 @@ fn optional(into: &mut String, name: &str, value: Option<&str>) {
 
 fn price(into: &mut String, name: &str, amount: Option<&Money>) {
     let Some(amount) = amount else { return };
-    into.push_str(&format!("<{name}>"));
+    into.extend(["<", name, ">"]);
     element(into, "Amount", &amount.amount_text());
     element(into, "CurrencyCode", amount.currency.as_str());
-    into.push_str(&format!("</{name}>"));
+    into.extend(["</", name, ">"]);
 }
 
 fn element(into: &mut String, name: &str, value: &str) {
     into.push('<');
     into.push_str(name);
     into.push('>');
-    for letter in value.chars() {
-        match letter {
-            '&' => into.push_str("&amp;"),
-            '<' => into.push_str("&lt;"),
-            '>' => into.push_str("&gt;"),
+    let mut rest = value;
+    while let Some(place) = rest.find(['&', '<', '>', '\r']) {
+        into.push_str(&rest[..place]);
+        into.push_str(match rest.as_bytes()[place] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
             // Both parsers on the way would make a plain one a line feed.
-            '\r' => into.push_str("&#13;"),
-            plain => into.push(plain),
-        }
+            _ => "&#13;",
+        });
+        rest = &rest[place + 1..];
     }
+    into.push_str(rest);
     into.push_str("</");
     into.push_str(name);
     into.push('>');

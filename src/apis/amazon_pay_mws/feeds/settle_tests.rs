@@ -67,7 +67,7 @@ fn seen(kind: &str, id: &str, state: &str, at: Timestamp, change: impl FnOnce(&m
     let mut observation: Observation = serde_json::from_value(serde_json::json!({
         "id": id, "state": state, "reasons": [], "updated_at": null, "created_at": null, "expires_at": null,
         "amount": null, "other_amounts": {}, "merchant_reference": null, "parent": null, "children": [],
-        "evidence": {}, "request_id": null,
+        "evidence": {}, "request_id": null, "is_soft_decline": false,
     }))
     .unwrap();
     change(&mut observation);
