@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use reconciled::clock::{Clock, SystemClock};
+use reconciled::clock::SystemClock;
 
 use crate::Failure;
 

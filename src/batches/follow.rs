@@ -84,7 +84,13 @@ impl Batches {
         for (place, listed) in mine.iter().enumerate() {
             let others = all.iter().map(|entry| &entry.batch);
             let others = others.filter(|batch| batch.reference() != listed.reference());
-            let fared = self.one(account, hands, listed, others.collect(), place > 0).await?;
+            let fared = match self.one(account, hands, listed, others.collect(), place > 0).await {
+                // What lies beside one batch cannot be used: it waits, and is told; others go on.
+                Err(error @ (BatchError::File { .. } | BatchError::Unreadable { .. })) => {
+                    Fared::Blocked(Blocked { word: "files", why: error.to_string() })
+                }
+                fared => fared?,
+            };
             match fared {
                 Fared::Turn(turn) => return Ok(turn),
                 Fared::Wait(at) => wait = Some(wait.map_or(at, |wait| wait.min(at))),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::book::Entry;
+use super::papers::{RESULT, ROWS, paper};
 use super::{Account, BatchError, Batches};
 use crate::apis::batch::Plan;
 use crate::payments::lifecycle::Phase;
@@ -95,6 +96,9 @@ impl Batches {
             let earlier = known.iter().find(|entry| entry.reference() == plan.reference);
             if earlier.is_none_or(|earlier| earlier.is_folded) {
                 number += 1;
+                for kind in [ROWS, RESULT] {
+                    self.vault.remove(&account.name, &paper(&plan.reference, kind)).await?;
+                }
                 self.record(account, number, plan, now).await?;
             }
         }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::backtest_options::BacktestArguments;
 use super::call_options::CallArguments;
 use super::fetch_reports::FetchReportsArguments;
 use super::options::*;

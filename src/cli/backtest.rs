@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::backtest_file::read;
+use super::backtest_options::BacktestArguments;
 use super::exit::{Ended, Exit, Failed};
 use super::intake::BadFile;
 use super::local::config_failed;
-use super::options::BacktestArguments;
 use super::screen::{Screen, Table, Tone};
 use crate::backtest::{Measured, Quota, Rhythm, WORKLOADS, Workload, merge, run, span};
 use crate::config::{self, Surroundings};

@@ -18,6 +18,8 @@ use crate::control::batching::{
 
 /// The longest input, in bytes: what travels to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
+/// Inputs longer than this take a moment, in bytes.
+const LARGE_INPUT_BYTES: usize = 1024 * 1024;
 /// Rows that `batch show` prints; the export has all.
 const MOST_ROWS_SHOWN: usize = 200;
 
@@ -35,9 +37,15 @@ pub(super) async fn batch(command: BatchCommand, reached: &Reached, screen: &mut
 
 /// Code 65 when a line is bad: then nothing was recorded.
 async fn submit(options: BatchSubmitArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+    let content = content(&options.file)?;
+    if content.len() > LARGE_INPUT_BYTES {
+        let lines = content.lines().count();
+        screen
+            .note(&format!("{lines} lines are being checked; what becomes of them: reconciled batch list"))?;
+    }
     let submission = BatchSubmission {
         account: options.account,
-        content: content(&options.file)?,
+        content,
         operation: options.operation,
         label: options.label,
         dry_run: options.dry_run,

@@ -5,6 +5,7 @@
 //! signatures.
 
 pub mod args;
+pub mod backtest_options;
 pub mod call_options;
 pub mod exit;
 pub mod options;

@@ -170,6 +170,22 @@ fn folders_come_from_the_service_manager_when_left_out() {
     assert_eq!(config.reports.folder, Path::new("/var/log/x/reports"));
 }
 
+#[test]
+fn visits_by_batch_are_only_for_an_api_that_has_them() {
+    let with = |section: &str| {
+        let (config, problems) = blind(&format!("{LEAST}\n{section}"));
+        (config.map(|config| config.accounts[0].policies.values().all(|policy| policy.is_by_batch)), problems)
+    };
+    let (_, problems) = with("poll = { batch = \"auto\" }");
+    assert!(
+        problems.iter().any(|problem| problem.contains("poll.batch") && problem.contains("amazon-pay-mws"))
+    );
+    let (_, problems) = with("poll = { batch = \"sometimes\" }");
+    assert!(problems.iter().any(|problem| problem.contains("auto")), "{problems:?}");
+    assert_eq!(with("poll = { batch = \"never\" }").0, Some(false));
+    assert_eq!(with("[poll]\nbatch = \"auto\"").0, Some(true), "said for all, it holds where it can");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

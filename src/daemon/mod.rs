@@ -26,13 +26,14 @@ use crate::reports::{NoProbe, Probe};
 use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
-use crate::task::{Board, Rhythm, Work, keep};
+use crate::task::{Board, Rhythm};
 
 mod batching;
 mod calling;
 mod fetching;
 mod heartbeat;
 mod host;
+mod loops;
 mod manager;
 mod rooms;
 mod run;
@@ -280,82 +281,6 @@ impl Daemon {
         Arc::clone(&self.rooms.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The loops that a reload exchanges.
-    async fn start_loops(&self, rooms: &Arc<Rooms>) {
-        let mut loops = self.loops.lock().await;
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        for account in &rooms.accounts {
-            let watching = Arc::clone(&self.reconcile).watch(Arc::clone(account), stop.clone());
-            let fatal = self.fatal.clone();
-            tasks.spawn(async move {
-                if let Err(error) = watching.await {
-                    let _ = fatal.send(error);
-                }
-            });
-        }
-        for account in &rooms.accounts {
-            let following = Arc::clone(&self.reconcile).follow_service(Arc::clone(account), stop.clone());
-            let fatal = self.fatal.clone();
-            tasks.spawn(async move {
-                if let Err(error) = following.await {
-                    let _ = fatal.send(error);
-                }
-            });
-        }
-        let clock = &self.foundation.clock;
-        let delivering = work::Delivering { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
-        let nightly = work::Nightly {
-            store: self.foundation.store.clone(),
-            clock: clock.clone(),
-            reports: Arc::clone(&rooms.reports),
-            timetable: rooms.nightly.clone(),
-            quiet: Mutex::new(None),
-        };
-        let outbox = self.foundation.store.outbox_signal();
-        let minute = Duration::from_secs(60);
-        self.keep(
-            &mut tasks,
-            Rhythm { name: "alerts", period: minute, wake: outbox },
-            Arc::new(delivering),
-            &stop,
-        );
-        if !rooms.senders.is_empty() {
-            let batching = work::Batching::new(
-                Arc::clone(&self.foundation.batches),
-                rooms.senders.clone(),
-                batching::hands(&self.routes, &self.reconcile, rooms),
-                clock.clone(),
-                rooms.config.store.keep_batch_files_days,
-            );
-            let wake = self.foundation.batches.wake();
-            // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
-            let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
-            self.keep(&mut tasks, rhythm, Arc::new(batching), &stop);
-        }
-        if !rooms.callers.is_empty() {
-            let settling = calling::Settling {
-                calls: Arc::clone(&self.foundation.calls),
-                accounts: rooms.callers.clone(),
-                routes: Arc::clone(&self.routes),
-            };
-            let rhythm = Rhythm { name: "calls", period: minute * 5, wake: Arc::new(Notify::new()) };
-            self.keep(&mut tasks, rhythm, Arc::new(settling), &stop);
-        }
-
-        if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
-            self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
-        }
-        let heart = Arc::clone(&self.heart);
-        self.keep(
-            &mut tasks,
-            Rhythm { name: "reports", period: minute, wake: heart },
-            Arc::new(nightly),
-            &stop,
-        );
-        *loops = Loops { stop, tasks };
-    }
-
     /// The loops that live as long as the process.
     async fn start_base(self: &Arc<Self>, socket: server::Options) -> Result<(), StartError> {
         let mut base = self.base.lock().await;
@@ -378,31 +303,6 @@ impl Daemon {
         self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);
         base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
         Ok(())
-    }
-
-    fn keep(&self, tasks: &mut JoinSet<()>, rhythm: Rhythm, work: Arc<dyn Work>, stop: &CancellationToken) {
-        let clock = self.foundation.clock.clone();
-        tasks.spawn(keep(rhythm, work, clock, Arc::clone(&self.board), stop.clone()));
-    }
-
-    /// Stops the loops of the present configuration; polls under way are finished and committed, unless
-    /// they take longer than `within`: then they are dropped, which costs a repeated question.
-    async fn stop_loops(&self, within: Duration) {
-        let mut loops = self.loops.lock().await;
-        loops.stop.cancel();
-        let mut tasks = std::mem::take(&mut loops.tasks);
-        tokio::select! {
-            biased;
-            () = async { while tasks.join_next().await.is_some() {} } => {}
-            () = self.foundation.clock.sleep(within) => {
-                tracing::warn!("polls under way took too long to finish; their objects are asked about again after the start");
-                tasks.abort_all();
-                while tasks.join_next().await.is_some() {}
-            }
-        }
-        for name in ["alerts", "batches", "calls", "provider-reports", "reports"] {
-            self.board.remove(name);
-        }
     }
 
     /// Reads the configuration anew; keeps the old one if the new one is bad, and says why.

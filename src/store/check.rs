@@ -73,7 +73,7 @@ impl CheckReport {
 }
 
 /// Rows that are compared while nobody can write: some milliseconds.
-const SLICE_ROWS: usize = 500;
+const SLICE_ROWS: usize = 200;
 
 /// What the counts must say, for the rows that were compared so far. Whoever writes meanwhile tells.
 #[derive(Debug, Default)]

@@ -29,19 +29,23 @@ use super::writer::{Engine, locked};
 const DRAFT: &str = "index.new";
 const OLD: &str = "index.old";
 const SWAPPING: &str = "swapping";
-/// How many bytes were live when that was last counted.
-const LIVE: &str = "live-bytes";
+/// How many bytes were live, and how long the file was, when that was last counted.
+const SIZE: &str = "index.size";
 const INDEX: &str = "index";
 
 /// Names that may lie in a store's folder because of this.
-pub(super) const NAMES: [&str; 4] = [DRAFT, OLD, SWAPPING, LIVE];
+pub(super) const NAMES: [&str; 4] = [DRAFT, OLD, SWAPPING, SIZE];
 
 /// Rows that are copied while nobody can write: some milliseconds.
-const SLICE_ROWS: usize = 1_000;
+const SLICE_ROWS: usize = 500;
 /// Memory for the copy's pages until it takes over.
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// The index is made anew when its file is longer than this times what is live in it.
-const BLOAT: f64 = 2.5;
+/// The index is made small when its file takes more than this times what is live in it. The engine moves pages
+/// together only where half of a segment is of no use, so that even a fresh copy takes twice what is live, and
+/// an index in use not much less than three times: a lower mark would never be kept.
+const BLOAT: f64 = 3.5;
+/// A small index may take more than that even when fresh: it must have grown by this before it is tried again.
+const GROWTH: f64 = 1.5;
 
 /// What making the index small again brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,16 +108,18 @@ impl Twin {
     }
 }
 
-/// Whether the index's file is too long for what is live in it.
+/// Whether the index's file is too long for what is live in it, and longer than a fresh copy would be.
 pub(super) fn is_bloated(engine: &Engine) -> Result<bool, StoreError> {
-    let too_long = |live: u64| bytes_now(engine) > engine.compact_above_bytes.max(times(live, BLOAT));
-    if !too_long(known_live(engine)?) {
+    let known = known_size(engine)?;
+    let least = engine.compact_above_bytes.max(times(known.fresh_bytes, GROWTH));
+    let too_long = |live: u64| bytes_now(engine) > least.max(times(live, BLOAT));
+    if !too_long(known.live_bytes) {
         return Ok(false);
     }
     // What was known is old: more may be live by now.
-    let live = count_live(engine)?;
-    remember_live(engine, live)?;
-    Ok(too_long(live))
+    let live_bytes = count_live(engine)?;
+    remember_size(engine, Size { live_bytes, ..known })?;
+    Ok(too_long(live_bytes))
 }
 
 #[expect(
@@ -130,14 +136,25 @@ fn bytes_now(engine: &Engine) -> u64 {
     Index::file_bytes(&engine.folder.join(INDEX))
 }
 
-fn known_live(engine: &Engine) -> Result<u64, StoreError> {
-    let text = read_text(&*engine.disk, &engine.folder.join(LIVE)).map_err(failed("read", LIVE))?;
-    Ok(text.and_then(|text| text.trim().parse().ok()).unwrap_or_default())
+/// What was counted when that was last done.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    live_bytes: u64,
+    /// Of the file when the index had just been made small; 0: it never was.
+    fresh_bytes: u64,
 }
 
-fn remember_live(engine: &Engine, live: u64) -> Result<(), StoreError> {
-    let written = write_whole(&*engine.disk, &engine.folder.join(LIVE), live.to_string().as_bytes());
-    written.map_err(failed("write", LIVE))
+fn known_size(engine: &Engine) -> Result<Size, StoreError> {
+    let text = read_text(&*engine.disk, &engine.folder.join(SIZE)).map_err(failed("read", SIZE))?;
+    let text = text.unwrap_or_default();
+    let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap_or_default());
+    let mut next = || numbers.next().unwrap_or_default();
+    Ok(Size { live_bytes: next(), fresh_bytes: next() })
+}
+
+fn remember_size(engine: &Engine, size: Size) -> Result<(), StoreError> {
+    let text = format!("{} {}\n", size.live_bytes, size.fresh_bytes);
+    write_whole(&*engine.disk, &engine.folder.join(SIZE), text.as_bytes()).map_err(failed("write", SIZE))
 }
 
 /// Nothing is wrong with the store: the index only stays as large as it is.
@@ -219,16 +236,17 @@ fn open_draft(draft: &Path) -> Result<Index, StoreError> {
 
 fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError> {
     let bytes_before = bytes_now(engine);
-    engine.meter.begin("making the index small", known_live(engine)?);
+    engine.meter.begin("making the index small", known_size(engine)?.live_bytes);
     let mut compacted = Compacted { bytes_before, ..Compacted::default() };
     while copy_slice(engine, &mut compacted)? {}
     reopen_draft(engine, draft)?;
     engine.meter.begin("comparing both", compacted.live_bytes);
     let mut after = Vec::new();
     while compare_slice(engine, &mut after)? {}
-    remember_live(engine, compacted.live_bytes)?;
     swap(engine, draft)?;
     compacted.bytes_after = bytes_now(engine);
+    let (live_bytes, fresh_bytes) = (compacted.live_bytes, compacted.bytes_after);
+    remember_size(engine, Size { live_bytes, fresh_bytes })?;
     Ok(compacted)
 }
 
@@ -253,7 +271,7 @@ fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreE
     })
 }
 
-/// Lets the engine write down where the copy's pages lie, and give back what it does not use.
+/// Lets the engine write down where the copy's pages lie, so that opening it in the index's place is quick.
 fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
     let index = locked(&engine.twin).as_mut().and_then(|twin| twin.index.take());
     drop(index.ok_or(StoreError::Closed)?);

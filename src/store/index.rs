@@ -5,15 +5,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
 use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use rustix::fs::FallocateFlags;
 
 use super::types::StoreError;
 
@@ -30,8 +27,6 @@ pub(super) struct Index {
 
 /// The engine's main file.
 const FILE: &str = "db";
-/// The engine's unit of reuse, which it never changes for an index that is there.
-const SEGMENT_BYTES: usize = 512 * 1024;
 
 /// Written bytes that the next opening may read again without anybody waiting for it.
 const UNLISTED_BYTES: u64 = 8 * 1024 * 1024;
@@ -114,13 +109,9 @@ impl Index {
         self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES
     }
 
-    /// Opens an index that was written to a lot and closes it again: it takes no more space than its pages
-    /// then, and can be opened quickly.
+    /// Opens an index that was written to a lot and closes it again, so that the next opening is quick.
     pub(super) fn settle(folder: &Path, cache_bytes: u64) -> Result<(), String> {
-        Index::open(folder, cache_bytes).map(drop)?;
-        // Whoever cannot have the space back goes on without.
-        let _ = dig_holes(&folder.join(FILE));
-        Ok(())
+        Index::open(folder, cache_bytes).map(drop)
     }
 
     /// Makes the files of a closed index durable, which the engine itself does only by the way.
@@ -139,26 +130,6 @@ impl Index {
     /// Bytes that its main file takes on the disk; 0 when that cannot be told.
     pub(super) fn file_bytes(folder: &Path) -> u64 {
         fs::metadata(folder.join(FILE)).map_or(0, |data| data.blocks() * 512)
-    }
-}
-
-/// Gives whole segments of zeros back to the file system; they still read as zeros. The engine fills the
-/// segments that it does not use with zeros when it is opened, and never makes the file shorter for them.
-fn dig_holes(path: &Path) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().read(true).write(true).open(path)?;
-    let mut segment = Vec::with_capacity(SEGMENT_BYTES);
-    let mut offset = 0;
-    loop {
-        segment.clear();
-        let read = file.by_ref().take(SEGMENT_BYTES as u64).read_to_end(&mut segment)?;
-        if read < SEGMENT_BYTES {
-            return Ok(());
-        }
-        if segment.iter().all(|byte| *byte == 0) {
-            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            rustix::fs::fallocate(&file, hole, offset, SEGMENT_BYTES as u64)?;
-        }
-        offset += SEGMENT_BYTES as u64;
     }
 }
 
@@ -243,19 +214,5 @@ mod tests {
         assert_eq!(keys(&mut index.prefix_backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
         assert_eq!(keys(&mut index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())), [b"b1", b"b3"]);
         assert_eq!(index.get(b"b3").unwrap().as_deref(), Some(&b"y"[..]));
-    }
-
-    #[test]
-    fn zeros_are_given_back_and_still_read_as_zeros() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE);
-        let mut bytes = vec![0; 4 * SEGMENT_BYTES + 77];
-        bytes[2 * SEGMENT_BYTES + 5] = 1;
-        fs::write(&path, &bytes).unwrap();
-        fs::File::open(&path).unwrap().sync_all().unwrap();
-        let before = Index::file_bytes(folder.path());
-        dig_holes(&path).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), bytes);
-        assert!(Index::file_bytes(folder.path()) <= before);
     }
 }

@@ -10,9 +10,10 @@
 //! acknowledged any more: exit and start again.
 //!
 //! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
-//! from it), `view` and `keys` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
+//! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
 //! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
-//! `maintain` (work on a folder that nobody has open), `meter` (how far it is).
+//! `maintain` (work on a folder that nobody has open), `compact` and `aside` (keeping the folder small),
+//! `meter` (how far it is).
 
 mod aside;
 mod backup;
@@ -356,7 +357,7 @@ impl Store {
     }
 
     /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond two and a half times what is live in it. None
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond three and a half times what is live in it. None
     /// when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors

@@ -166,7 +166,7 @@ async fn until_ended(daemon: &Arc<Daemon>, reference: &str) -> BatchShown {
         {
             return shown;
         }
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        daemon.service().clock().sleep(Duration::from_secs(120)).await;
     }
     panic!("the batch has no end");
 }

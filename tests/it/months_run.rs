@@ -6,7 +6,7 @@ use crate::months::{Sweep, run, story};
 /// Worlds of the suite.
 const SEEDS: u64 = 200;
 /// Long ones, and their length.
-const LONG_SEEDS: u64 = 5;
+const LONG_SEEDS: u64 = 2;
 const LONG_DAYS: u64 = 32;
 
 #[test]
@@ -27,12 +27,12 @@ fn a_month_with_its_nights_and_its_end_goes_well() {
         panic!("{}", story(*seed, Some(LONG_DAYS), wrong, 10));
     }
     let days = sweep.simulated_days();
-    assert!(days > 30.0 * 4.0, "{days} days are no months");
+    assert!(days > 60.0, "{days} days are no months");
 }
 
 #[test]
 fn a_seed_brings_the_same_world_event_for_event() {
-    for plan in [0, 1, 2, 3, 4, 5, 6, 7].map(Plan::of).into_iter().chain([Plan::lasting(1, 10)]) {
+    for plan in [0, 1, 2, 3, 4].map(Plan::of).into_iter().chain([Plan::lasting(1, 5)]) {
         let (one, other) = (run(&plan), run(&plan));
         let parts = one.trace.iter().zip(&other.trace).position(|(one, other)| one != other);
         if let Some(place) = parts {

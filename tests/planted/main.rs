@@ -44,6 +44,7 @@ fn every_planted_bug_is_caught_and_nothing_else_is() {
     let _alone = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
     let healthy = Sweep::run(0..40, None, 2, 1);
     assert!(healthy.failed.is_empty(), "without a bug: {:?}", healthy.failed);
+    println!("{} worlds, {:.0} days without a bug", healthy.worlds, healthy.simulated_days());
     let mut missed = Vec::new();
     for bug in Bug::ALL {
         plant(Some(bug));

@@ -120,20 +120,31 @@ pub fn plan_of(seed: u64, days: Option<u64>) -> Plan {
     days.map_or_else(|| Plan::of(seed), |days| Plan::lasting(seed, days))
 }
 
-/// Lines of a trace that a story shows.
-const TRACE_LINES: usize = 200;
+/// Lines that a story shows of the beginning and of the end of a trace, and of what is wrong.
+const TRACE_LINES: usize = 100;
+const WRONG_LINES: usize = 10;
+
+/// The first and the last lines, with what is left out between them.
+fn ends(lines: &[String], first: usize, last: usize) -> String {
+    let left_out = lines.len().saturating_sub(first + last);
+    let mut shown: Vec<String> = lines.iter().take(first).cloned().collect();
+    if left_out > 0 {
+        shown.push(format!("... {left_out} more ..."));
+    }
+    shown.extend(lines.iter().skip((first + left_out).min(lines.len())).cloned());
+    shown.join("\n  ")
+}
 
 /// A failing seed for people: its number, what is wrong, the smallest world that still shows something, and what
 /// happened there.
 pub fn story(seed: u64, days: Option<u64>, wrong: &[String], attempts: usize) -> String {
     let (plan, shown) = shrink(&plan_of(seed, days), wrong, attempts);
     let trace = run(&plan).trace;
-    let left_out = trace.len().saturating_sub(TRACE_LINES);
     format!(
         "seed {seed}:\n  {}\nthe smallest world found in which something is wrong:\n{plan:#?}\n\
-         what happens there ({left_out} earlier events left out):\n  {}\nand what is wrong:\n  {}",
-        wrong.join("\n  "),
-        trace[left_out..].join("\n  "),
-        shown.join("\n  ")
+         what happens there:\n  {}\nand what is wrong:\n  {}",
+        ends(wrong, WRONG_LINES, 0),
+        ends(&trace, TRACE_LINES, TRACE_LINES),
+        ends(&shown, WRONG_LINES, 0)
     )
 }

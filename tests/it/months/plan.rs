@@ -231,6 +231,8 @@ impl Plan {
     }
 
     fn draw_objects(&mut self, random: &mut Random) {
+        // A sandbox closes what rests for two days.
+        let is_stretched = self.days.is_some() && !self.is_sandbox;
         let batches =
             self.days.map_or(random.between(1, 3), |days| random.between(days / 4 + 1, days / 2 + 2));
         for ordinal in 0..batches {
@@ -238,7 +240,7 @@ impl Plan {
             let at =
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
             let count = *one_of(random, &[1, 2, 4, 8, 12]);
-            let objects = (0..count).map(|_| sprout(random, self.days.is_some())).collect();
+            let objects = (0..count).map(|_| sprout(random, is_stretched)).collect();
             self.batches.push(Batch { at, objects });
         }
         self.batches.sort_by_key(|batch| batch.at);
@@ -355,7 +357,7 @@ impl Plan {
     }
 }
 
-fn sprout(random: &mut Random, is_long: bool) -> Sprout {
+fn sprout(random: &mut Random, is_stretched: bool) -> Sprout {
     let (account, fates) = *one_of(random, &[(V2, V2_FATES), (MWS, MWS_FATES)]);
     let mut left = random.below(fates.iter().map(|(_, weight, _)| weight).sum());
     let (kind, _, steps) = fates
@@ -370,8 +372,8 @@ fn sprout(random: &mut Random, is_long: bool) -> Sprout {
     let minor = random.between(100, 99_999);
     let amount =
         if decimals == 0 { minor.to_string() } else { format!("{}.{:02}", minor / 100, minor % 100) };
-    // In a long world every other course takes its time: weeks for a capture.
-    let stretch = if is_long { *one_of(random, &[1, 1, 5, 14]) } else { 1 };
+    // In a long world every other course takes its time: a week or two.
+    let stretch = if is_stretched { *one_of(random, &[1, 1, 5, 14]) } else { 1 };
     let steps = steps.iter().map(|(shortest, longest, state, reason)| {
         // Whole seconds, as the provider's own times.
         let after = Duration::from_secs(minutes(random, *shortest, *longest * stretch).as_secs());

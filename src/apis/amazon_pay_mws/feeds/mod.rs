@@ -18,6 +18,8 @@ pub mod result;
 #[cfg(test)]
 mod result_tests;
 pub(in crate::apis) mod settle;
+#[cfg(test)]
+mod settle_tests;
 pub mod steps;
 pub(in crate::apis) mod submission;
 #[cfg(test)]

@@ -1,0 +1,59 @@
+//! The options of `backtest`.
+//!
+//! Owns: names, help and reading of its options. Must never know: how it is done.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::intake::Format;
+use super::options::read_span;
+use crate::backtest::Quota;
+use crate::payments::object::AccountName;
+
+/// `backtest`
+#[derive(Debug, Args)]
+pub struct BacktestArguments {
+    /// Files that tell of past objects; `-` is standard input. Without any the past is made up.
+    #[arg(value_name = "HISTORY", conflicts_with_all = ["workload", "all"])]
+    pub files: Vec<PathBuf>,
+    /// How the files are written; told from the first line when not given.
+    #[arg(long, value_enum, requires = "files")]
+    pub format: Option<Format>,
+    /// A made-up past: steady, outage, throttles, stuck, late-refunds.
+    #[arg(long, value_name = "NAME", value_parser = super::backtest::WORKLOAD_NAMES)]
+    pub workload: Vec<String>,
+    /// Every made-up past.
+    #[arg(long, conflicts_with = "workload")]
+    pub all: bool,
+    /// Only this policy; may be given several times. Without any all are tried.
+    #[arg(long, value_name = "NAME", value_parser = super::backtest::POLICY_NAMES)]
+    pub policy: Vec<String>,
+    /// A policy of your own ("yours"): between looks, such as 30m.
+    #[arg(long, value_name = "SPAN", value_parser = read_length)]
+    pub interval: Option<Duration>,
+    /// Of your own policy: waits before the first looks, such as 1m,5m,15m.
+    #[arg(long, value_name = "SPANS", value_delimiter = ',', value_parser = read_length)]
+    pub early: Vec<Duration>,
+    /// The policy and the quota of this account of the configuration ("as configured").
+    #[arg(long)]
+    pub account: Option<AccountName>,
+    /// The server's quota for each operation: requests at once, and requests a second, such as 10,1 or 2,0.5.
+    #[arg(long, value_name = "BURST,PER_SECOND", value_parser = super::backtest::read_quota)]
+    pub quota: Option<Quota>,
+    /// Decides everything that looks like chance.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// Print one JSON object for each policy and past.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A length of time that a policy can wait: a second to thirty days, as in the configuration.
+fn read_length(text: &str) -> Result<Duration, String> {
+    match read_span(text)? {
+        seconds @ 1..=2_592_000 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("{text:?} is outside 1s to 30d")),
+    }
+}
