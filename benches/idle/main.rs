@@ -52,6 +52,8 @@ fn run(words: &Words) -> Result<Table, Broken> {
         .args(["run", "--config"])
         .arg(folder.path().join("config.toml"))
         .env("SSL_CERT_FILE", folder.path().join("authority.pem"))
+        // As the service file says.
+        .env("MALLOC_ARENA_MAX", "2")
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(folder.path().join("log"))?)
         .spawn()?;
