@@ -71,7 +71,7 @@ async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_b
     host.run(&["batch", "release", &reference]).await.expect(64, &["--adopt FEED_ID"]);
     host.run(&["batch", "release", &reference, "--may-be-sent-again"]).await.expect(65, &["is not held"]);
     host.run(&["batch", "cancel", &reference]).await.expect(0, &[&reference, "sending"]);
-    host.run(&["status"]).await.expect(0, &["batches of", "rows waiting"]);
+    host.run(&["status"]).await.expect(0, &["BATCHES OF", "ROWS WAITING"]);
     daemon.stop(&host).await;
     assert_eq!(arrived(&host), 1, "nothing was sent a second time");
     host.run(&["store", "check"]).await.expect(0, &["nothing is wrong"]);
