@@ -372,6 +372,7 @@ async fn a_lost_submission_that_could_be_several_feeds_waits_for_a_person() {
         let world = World::new(START, &scenario(&lost), "").await;
         foreign_feed(&world);
         foreign_feed(&world);
+        world.pass_minutes(2.0).await;
         let reference = one(&world, "Capture", &captures(&world, 2)).await;
         let early = BatchRequest::Release { reference: reference.clone(), adopt: None };
         assert!(granted(&world, early.clone()).await.is_err(), "nothing is in doubt yet");
