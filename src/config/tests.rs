@@ -117,17 +117,22 @@ fn all_problems_are_told_at_once_with_line_key_and_remedy() {
 #[test]
 fn provider_reports_are_checked_with_their_account() {
     let account = |api: &str, reports: &str| {
+        let keys = match api {
+            "amazon-pay-mws" => {
+                "seller_id = \"A2EXAMPLESELLER\"\naccess_key_id = \"AKIAEXAMPLEKEY000001\"\nsecret_key = \"credential:x\""
+            }
+            _ => "public_key_id = \"LIVE-AEXAMPLEKEYID00000000000\"\n\nprivate_key = \"credential:x\"",
+        };
         let (_, problems) = blind(&format!(
             "[[account]]\nname = \"a\"\napi = \"{api}\"\nregion = \"eu\"\nenvironment = \"live\"\n\
-             seller_id = \"A1\"\naccess_key_id = \"AKIA\"\nsecret_key = \"credential:x\"\n\
-             public_key_id = \"LIVE-X\"\nprivate_key = \"credential:x\"\nprovider_reports = {reports}\n"
+             {keys}\nprovider_reports = {reports}\n"
         ));
         problems.into_iter().filter(|problem| problem.contains("provider_reports")).collect::<Vec<String>>()
     };
     let good = "{ types = [\"capture\", \"settlement\"], schedule = \"30 2 * * *\", discover = true }";
     assert_eq!(account("amazon-pay-mws", good), [""; 0]);
     let bad = account("amazon-pay-mws", "{ types = [\"captures\"], schedule = \"at night\", often = true }");
-    for expected in ["provider_reports.often", "line 11"] {
+    for expected in ["provider_reports.often", "line 9"] {
         assert!(bad.iter().any(|problem| problem.contains(expected)), "{expected} in {bad:?}");
     }
     let bad = account("amazon-pay-mws", "{ types = [\"sandbox-settlement\"], schedule = \"at night\" }");

@@ -40,6 +40,8 @@ pub(super) const NAMES: [&str; 4] = [DRAFT, OLD, SWAPPING, SIZE];
 const SLICE_ROWS: usize = 500;
 /// Memory for the copy's pages until it takes over.
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// Room that even the copy of a nearly empty index takes.
+const SMALLEST_BYTES: u64 = 1024 * 1024;
 /// The index is made small when its file takes more than this times what is live in it. The engine moves pages
 /// together only where half of a segment is of no use, so that even a fresh copy takes twice what is live, and
 /// an index in use not much less than three times: a lower mark would never be kept.
@@ -205,8 +207,8 @@ pub(super) fn run(engine: &Engine) -> Result<Compacted, StoreError> {
     let draft = engine.folder.join(DRAFT);
     let free_bytes =
         engine.disk.free_bytes(&engine.folder).map_err(failed("find the free space for", DRAFT))?;
-    if free_bytes < bytes_now(engine) {
-        let text = format!("{free_bytes} bytes are free, less than the index has now");
+    if free_bytes < bytes_now(engine).max(SMALLEST_BYTES) {
+        let text = format!("{free_bytes} bytes are free, less than a copy of the index may need");
         return Err(StoreError::Compaction(text));
     }
     {
