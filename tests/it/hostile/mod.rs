@@ -290,7 +290,12 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
     let quota = "quota = { burst = 100, per_second = 100.0 }\ndeadline_s = 300";
     let text = configuration(folder, &stand.scenario, sections)
         .replacen("http://127.0.0.1:9\"", &format!("http://{}\"\n{quota}", bad_place.address), 1)
-        .replacen("http://127.0.0.1:9\"", &format!("http://{}\"\n{quota}", good_place.address), 1);
+        .replacen(
+            "http://127.0.0.1:9\"",
+            // Only the questions about objects are to be counted.
+            &format!("http://{}\"\n{quota}\nservice_status = false", good_place.address),
+            1,
+        );
     let file = folder.join("config.toml");
     std::fs::write(&file, text).unwrap();
     let outside = Outside {
