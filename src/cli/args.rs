@@ -68,7 +68,7 @@ Examples:
   reconciled demo
   reconciled demo --dir ./demo --seed 7")]
     Demo(DemoArguments),
-    /// Run a pretend Amazon Pay to develop against: Amazon Pay v2 and MWS over HTTP and HTTPS.
+    /// Run a pretend Amazon Pay (v2, MWS, Payment Services) to develop against, over HTTP and HTTPS.
     #[command(after_help = "\
 Examples:
   reconciled simulate --listen 127.0.0.1:8080
