@@ -213,7 +213,14 @@ fn movement(
     let is_new_by_history = enrolled_at.is_none() && first_row.is_some_and(&is_in_day);
     let mut entry_is_owed = is_new_record || is_new_by_history;
     let enters_by = |at: jiff::Timestamp| enrolled_at.is_none_or(|enrolled_at| enrolled_at <= at);
-    for row in watched.history.iter().filter(|row| is_in_day(row.seen_at)) {
+    let mut begins_a_watch = true;
+    for row in &watched.history {
+        let begins = std::mem::replace(&mut begins_a_watch, is_forgetting(row));
+        if !is_in_day(row.seen_at) {
+            continue;
+        }
+        // A sight that was not believed tells nothing of the state, but that something is watched again.
+        let begins_watch_unbelieved = begins && !is_believed(row);
         // One that was never seen is known only by its forgetting: it came and went with that.
         if entry_is_owed && enters_by(row.seen_at) {
             entry_is_owed = false;
@@ -226,7 +233,7 @@ fn movement(
         } else if is_believed(row) && is_open_now && row.phase == Phase::Final {
             counted.closed += 1;
             is_open_now = false;
-        } else if is_believed(row) && !is_open_now && row.phase != Phase::Final {
+        } else if !is_open_now && (begins_watch_unbelieved || is_believed(row) && row.phase != Phase::Final) {
             counted.reopened += 1;
             is_open_now = true;
         }
@@ -297,6 +304,16 @@ mod tests {
             }
         }
         Watched { object: "shop-de/charge/C1".parse().unwrap(), record, history }
+    }
+
+    #[test]
+    fn a_second_watch_that_was_only_ever_doubted_opens_the_object_again() {
+        let watched = lived(&[Event::Enrolled, Event::Forgotten, Event::Enrolled, Event::Doubted]);
+        let watched = Watched { record: None, ..watched };
+        let is_open = |moment| standing(&watched.history, None, moment).is_some_and(|stood| stood.is_open());
+        let counted = movement(&watched, is_open(at(5)), is_open(at(50)), |moment| at(5) <= moment);
+        assert_eq!((counted.entered, counted.forgotten, counted.reopened, counted.closing), (1, 1, 1, 1));
+        assert!(counted.is_balanced(), "{counted:?}");
     }
 
     proptest! {
