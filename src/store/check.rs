@@ -200,7 +200,7 @@ fn check_row(
                 .any(|place| place == key)
         }),
         keys::COUNT | keys::DELIVERIES | keys::REMEMBERED => true,
-        _ => key == keys::APPLIED,
+        _ => key == keys::APPLIED || key == keys::LAYOUT,
     };
     if !is_implied {
         report.problem(format!("row {} follows from nothing", value::show_key(key)));

@@ -94,7 +94,7 @@ impl Twin {
         match &self.index {
             None => self.waiting.push(part),
             Some(index) => {
-                if let Err(error) = index.apply(part) {
+                if let Err(error) = index.apply(&part) {
                     self.failure.get_or_insert(of_copy(error));
                 }
             }
@@ -267,7 +267,8 @@ fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreE
         compacted.rows += rows.len() as u64;
         compacted.live_bytes += bytes_of(&rows);
         engine.meter.advance(bytes_of(&rows));
-        twin.open_index()?.apply_in_order(rows).map_err(of_copy)?;
+        let writes: Writes = rows.into_iter().map(|(key, bytes)| (key, Some(bytes))).collect();
+        twin.open_index()?.apply(&writes).map_err(of_copy)?;
         twin.reached = Reach::To(last);
         Ok(true)
     })
@@ -282,7 +283,7 @@ fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
     let mut shared = locked(&engine.twin);
     let twin = shared.as_mut().ok_or(StoreError::Closed)?;
     for writes in std::mem::take(&mut twin.waiting) {
-        index.apply(writes).map_err(of_copy)?;
+        index.apply(&writes).map_err(of_copy)?;
     }
     twin.index = Some(index);
     Ok(())

@@ -1,7 +1,8 @@
 //! The index: everything that can be derived from the journal, in sled.
 //!
-//! Owns: the engine and its traps (packages.md section 2.1). Must never know: what a row means.
-//! No other file of this room names the engine.
+//! Owns: the engine and its traps (packages.md section 2.1), and that the keys of [`keys::SETS`] lie in blocks
+//! (`packed.rs`), of which nobody else sees anything: to all others they are rows without a value. Must never
+//! know: what a row means. No other file of this room names the engine.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +13,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::keys;
+use super::packed::{self, Change};
 use super::types::StoreError;
+use super::value;
 
 /// Rows to write: a value, or nothing to remove the row.
 pub(super) type Writes = HashMap<Vec<u8>, Option<Vec<u8>>>;
@@ -24,6 +28,9 @@ pub(super) struct Index {
     /// Since it was opened.
     written_bytes: AtomicU64,
 }
+
+/// How rows lie in the engine: the second layout, with blocks.
+const LAYOUT: &[u8] = b"2";
 
 /// The engine's main file.
 const FILE: &str = "db";
@@ -44,58 +51,110 @@ impl Index {
                     std::thread::park_timeout(Duration::from_millis(10));
                 }
                 Err(text) => return Err(text),
-                Ok(tree) => return Ok(Index { tree, written_bytes: AtomicU64::new(0) }),
+                Ok(tree) => return Index { tree, written_bytes: AtomicU64::new(0) }.of_our_layout(),
             }
         }
         Err("its lock is not let go of".to_owned())
     }
 
+    /// A new index is marked with the layout of its rows; one of another layout is of no use.
+    fn of_our_layout(self) -> Result<Index, String> {
+        let (layout, is_empty) = guarded(|| Ok((self.tree.get(keys::LAYOUT)?, self.tree.is_empty())))
+            .map_err(|error| error.to_string())?;
+        if is_empty {
+            guarded(|| self.tree.insert(keys::LAYOUT, LAYOUT)).map_err(|error| error.to_string())?;
+        } else if layout.is_none_or(|layout| layout != LAYOUT) {
+            return Err("its rows are laid out as another version of this program does".to_owned());
+        }
+        Ok(self)
+    }
+
     /// A row.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded(|| self.tree.get(key)).map(|value| value.map(|bytes| bytes.to_vec()))
+        if !is_packed(key) {
+            return guarded(|| self.tree.get(key)).map(|value| value.map(|bytes| bytes.to_vec()));
+        }
+        let Some((bound, bytes)) = self.block_of(key)? else { return Ok(None) };
+        let keys = unpacked(&bound, &bytes)?;
+        Ok(keys.binary_search_by(|each| each.as_slice().cmp(key)).ok().map(|_| Vec::new()))
     }
 
     /// Rows from `start` on and before `end`, in order of their keys.
     pub(super) fn range(&self, start: Bound<Vec<u8>>, end: Vec<u8>) -> Rows {
-        Rows(self.tree.range::<Vec<u8>, _>((start, Bound::Excluded(end))))
+        let from = match &start {
+            Bound::Included(key) | Bound::Excluded(key) if is_packed(key) => match self.block_of(key) {
+                Ok(block) => block.map_or(start.clone(), |(bound, _)| Bound::Included(bound)),
+                Err(error) => return Rows::broken(error),
+            },
+            _ => start.clone(),
+        };
+        let rows = self.tree.range::<Vec<u8>, _>((from, Bound::Excluded(end.clone())));
+        Rows { rows: Some(rows), block: Vec::new().into_iter(), start, end: Some(end), broken: None }
     }
 
     /// All rows whose key starts with `prefix`, in order.
     pub(super) fn prefix(&self, prefix: &[u8]) -> Rows {
-        Rows(self.tree.scan_prefix(prefix))
+        if is_packed(prefix) {
+            return self.range(Bound::Included(prefix.to_vec()), keys::after_prefix(prefix));
+        }
+        let rows = Some(self.tree.scan_prefix(prefix));
+        Rows { rows, block: Vec::new().into_iter(), start: Bound::Unbounded, end: None, broken: None }
     }
 
-    /// All rows whose key starts with `prefix`, the last first.
-    pub(super) fn prefix_backwards(&self, start: &[u8], end: Vec<u8>) -> impl Iterator<Item = Row> + use<> {
+    /// All rows from `start` on and before `end`, the last first. Not for [`keys::SETS`].
+    pub(super) fn backwards(&self, start: &[u8], end: Vec<u8>) -> impl Iterator<Item = Row> + use<> {
         let mut rows = self.tree.range::<Vec<u8>, _>(start.to_vec()..end);
         std::iter::from_fn(move || guarded(|| rows.next_back().transpose()).map(own).transpose())
     }
 
     /// Writes all or nothing, for readers and for crashes alike (not for power cuts: the journal is).
-    pub(super) fn apply(&self, writes: Writes) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
+    pub(super) fn apply<'a>(
+        &self,
+        writes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        let mut changes = Vec::new();
         for (key, value) in writes {
-            self.count(key.len() + value.as_ref().map_or(0, Vec::len));
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+            match is_packed(key) {
+                true => changes.push(Change { key, is_in: value.is_some() }),
+                false => batch.put(key.as_slice(), value.as_deref()),
             }
         }
-        guarded(|| self.tree.apply_batch(batch))
+        changes.sort_unstable_by_key(|change| change.key);
+        self.pack(&changes, &mut batch)?;
+        self.written_bytes.fetch_add(batch.bytes, Ordering::Relaxed);
+        guarded(|| self.tree.apply_batch(batch.rows))
     }
 
-    fn count(&self, bytes: usize) {
-        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Writes rows that come in the order of their keys, all or nothing.
-    pub(super) fn apply_in_order(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in rows {
-            self.count(key.len() + value.len());
-            batch.insert(key, value);
+    /// Adds to `batch` the blocks as they are once `changes`, which are in order, are made.
+    fn pack(&self, mut changes: &[Change<'_>], batch: &mut Batch) -> Result<(), StoreError> {
+        while let Some(first) = changes.first() {
+            let (bound, keys) = match self.block_of(first.key)? {
+                Some((bound, bytes)) => {
+                    let keys = unpacked(&bound, &bytes)?;
+                    (bound, keys)
+                }
+                None => (vec![first.key[0]], Vec::new()),
+            };
+            let next = guarded(|| self.tree.get_gt(&bound))?.map(|(next, _)| next);
+            let is_here = |change: &Change<'_>| {
+                change.key.first() == bound.first()
+                    && next.as_ref().is_none_or(|next| change.key < next.as_ref())
+            };
+            let (here, behind) = changes.split_at(changes.partition_point(is_here));
+            for block in packed::changed(&bound, keys, here) {
+                batch.put(&block.bound, block.bytes.as_deref());
+            }
+            changes = behind;
         }
-        guarded(|| self.tree.apply_batch(batch))
+        Ok(())
+    }
+
+    /// The block in which a key is or would be.
+    fn block_of(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let first = key.get(..1).unwrap_or_default().to_vec();
+        let mut rows = self.tree.range::<Vec<u8>, _>(first..=key.to_vec());
+        guarded(|| rows.next_back().transpose()).map(own)
     }
 
     /// Hands everything to the operating system, before a clean stop.
@@ -133,17 +192,88 @@ impl Index {
     }
 }
 
+fn is_packed(key: &[u8]) -> bool {
+    key.first().is_some_and(|sort| keys::SETS.contains(sort))
+}
+
+fn unpacked(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    packed::keys(bound, bytes)
+        .map_err(|why| StoreError::Damaged(format!("block {} {why}", value::show_key(bound))))
+}
+
+#[derive(Default)]
+struct Batch {
+    rows: sled::Batch,
+    bytes: u64,
+}
+
+impl Batch {
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
+        match value {
+            Some(value) => self.rows.insert(key, value),
+            None => self.rows.remove(key),
+        }
+    }
+}
+
 /// A row, or the end of the engine.
 pub(super) type Row = Result<(Vec<u8>, Vec<u8>), StoreError>;
 
 /// Rows in order.
-pub(super) struct Rows(sled::Iter);
+pub(super) struct Rows {
+    rows: Option<sled::Iter>,
+    /// What is left of the block that was met last.
+    block: std::vec::IntoIter<Vec<u8>>,
+    start: Bound<Vec<u8>>,
+    end: Option<Vec<u8>>,
+    broken: Option<StoreError>,
+}
+
+impl Rows {
+    fn broken(error: StoreError) -> Rows {
+        let block = Vec::new().into_iter();
+        Rows { rows: None, block, start: Bound::Unbounded, end: None, broken: Some(error) }
+    }
+
+    /// The next row as the engine has it.
+    fn advance(&mut self) -> Option<Row> {
+        let rows = self.rows.as_mut()?;
+        guarded(|| rows.next().transpose()).map(own).transpose()
+    }
+
+    /// A block may begin before the start, and end behind the end.
+    fn has(&self, key: &[u8]) -> bool {
+        let is_begun = match &self.start {
+            Bound::Included(start) => key >= start.as_slice(),
+            Bound::Excluded(start) => key > start.as_slice(),
+            Bound::Unbounded => true,
+        };
+        is_begun && self.end.as_ref().is_none_or(|end| key < end.as_slice())
+    }
+}
 
 impl Iterator for Rows {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {
-        guarded(|| self.0.next().transpose()).map(own).transpose()
+        if let Some(error) = self.broken.take() {
+            return Some(Err(error));
+        }
+        loop {
+            while let Some(key) = self.block.next() {
+                if self.has(&key) {
+                    return Some(Ok((key, Vec::new())));
+                }
+            }
+            match self.advance()? {
+                Ok((bound, bytes)) if is_packed(&bound) => match unpacked(&bound, &bytes) {
+                    Ok(keys) => self.block = keys.into_iter(),
+                    Err(error) => return Some(Err(error)),
+                },
+                row => return Some(row),
+            }
+        }
     }
 }
 
@@ -192,13 +322,16 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn rows_come_in_order_and_survive() {
         let folder = tempfile::tempdir().unwrap();
         let write = |index: &Index, key: &[u8], value: Option<&[u8]>| {
-            index.apply(Writes::from([(key.to_vec(), value.map(<[u8]>::to_vec))])).unwrap();
+            index.apply(&Writes::from([(key.to_vec(), value.map(<[u8]>::to_vec))])).unwrap();
         };
         let index = Index::open(folder.path(), 1 << 20).unwrap();
         for key in [b"b2", b"a1", b"b1", b"c1"] {
@@ -211,8 +344,61 @@ mod tests {
         let index = Index::open(folder.path(), 1 << 20).unwrap();
         let keys = |rows: &mut dyn Iterator<Item = Row>| rows.map(|row| row.unwrap().0).collect::<Vec<_>>();
         assert_eq!(keys(&mut index.prefix(b"b")), [b"b1", b"b3"]);
-        assert_eq!(keys(&mut index.prefix_backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
+        assert_eq!(keys(&mut index.backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
         assert_eq!(keys(&mut index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())), [b"b1", b"b3"]);
         assert_eq!(index.get(b"b3").unwrap().as_deref(), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn an_index_of_another_layout_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let older = open_once(folder.path(), 1 << 20).unwrap();
+        older.insert(keys::APPLIED, b"x").unwrap();
+        drop(older);
+        assert!(Index::open(folder.path(), 1 << 20).unwrap_err().contains("another version"));
+    }
+
+    /// Keys of both sets and of rows around them, of few letters, so that they meet.
+    fn any_key() -> impl Strategy<Value = Vec<u8>> {
+        "[cdepq][ab]{1,4}".prop_map(String::into_bytes)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn blocks_are_seen_by_nobody(
+            batches in proptest::collection::vec(proptest::collection::hash_map(any_key(), any::<bool>(), 0..90), 1..9),
+            ranges in proptest::collection::vec((any_key(), any_key(), any::<bool>()), 9),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let index = Index::open(folder.path(), 1 << 20).unwrap();
+            let mut model = BTreeMap::from([(keys::LAYOUT.to_vec(), LAYOUT.to_vec())]);
+            for batch in &batches {
+                let value = |key: &[u8]| if is_packed(key) { Vec::new() } else { b"x".to_vec() };
+                let writes: Writes =
+                    batch.iter().map(|(key, is_in)| (key.clone(), is_in.then(|| value(key)))).collect();
+                index.apply(&writes).unwrap();
+                for (key, value) in writes {
+                    match value {
+                        Some(value) => model.insert(key, value),
+                        None => model.remove(&key),
+                    };
+                }
+                for (start, end, is_included) in &ranges {
+                    let bound = if *is_included { Bound::Included(start) } else { Bound::Excluded(start) };
+                    let seen: Vec<_> = index.range(bound.cloned(), end.clone()).map(Result::unwrap).collect();
+                    let expected = model.range::<Vec<u8>, _>((bound, Bound::Unbounded));
+                    let expected = expected.take_while(|(key, _)| *key < end);
+                    prop_assert_eq!(seen, expected.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
+                    let seen: Vec<_> = index.prefix(&start[..2]).map(|row| row.unwrap().0).collect();
+                    let expected = model.keys().filter(|key| key.starts_with(&start[..2]));
+                    prop_assert_eq!(seen, expected.cloned().collect::<Vec<_>>());
+                    prop_assert_eq!(index.get(end).unwrap(), model.get(end).cloned());
+                }
+            }
+            let all = index.prefix(b"").map(|row| row.unwrap().0);
+            prop_assert_eq!(all.collect::<Vec<_>>(), model.into_keys().collect::<Vec<_>>());
+        }
     }
 }

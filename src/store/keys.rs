@@ -22,6 +22,7 @@
 //! | `c` | account, kind, phase, flags, state (no zero) | how many records |
 //! | `k` | name (no zero) | a remembered value |
 //! | `m` | `applied` | how far the journal is applied |
+//! | `m` | `layout` | of the rows (`index.rs`) |
 
 use jiff::Timestamp;
 
@@ -30,6 +31,8 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 
 /// How far the journal is applied.
 pub(super) const APPLIED: &[u8] = b"mapplied";
+/// How the index keeps its rows.
+pub(super) const LAYOUT: &[u8] = b"mlayout";
 pub(super) const OPEN: u8 = b'r';
 pub(super) const FINISHED: u8 = b'f';
 pub(super) const PULSE: u8 = b's';
@@ -43,6 +46,9 @@ pub(super) const OWED: u8 = b'o';
 pub(super) const DELIVERIES: u8 = b'n';
 pub(super) const COUNT: u8 = b'c';
 pub(super) const REMEMBERED: u8 = b'k';
+
+/// Sorts of rows without a value, of which the index keeps many together (`packed.rs`).
+pub(super) const SETS: [u8; 2] = [DUE, MOVING];
 
 /// Bytes of a time in a key.
 pub(super) const TIME_BYTES: usize = 12;

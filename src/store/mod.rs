@@ -11,7 +11,7 @@
 //!
 //! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
 //! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
-//! `disk` (files), `index` (sled), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
+//! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
 //! `maintain` (work on a folder that nobody has open), `compact` and `aside` (keeping the folder small),
 //! `meter` (how far it is).
 
@@ -34,6 +34,7 @@ mod meter;
 mod open;
 mod operations;
 mod outbox;
+mod packed;
 mod pulse;
 mod reading;
 mod replay;

@@ -386,7 +386,7 @@ fn applied(index: &Index) -> Result<Position, StoreError> {
 fn put_position(index: &Index, position: Position) -> Result<(), StoreError> {
     let mut view = View::new(index);
     put_applied(&mut view, position);
-    index.apply(view.take_writes())
+    index.apply(&view.take_writes())
 }
 
 fn count_deliveries(engine: &Engine) -> Result<(), StoreError> {

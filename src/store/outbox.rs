@@ -227,7 +227,7 @@ pub(super) fn list(
     let mut items = Vec::new();
     let mut last = None;
     let mut is_cut = false;
-    for (looked_at, row) in index.prefix_backwards(&[keys::ALERT_ORDER], end).enumerate() {
+    for (looked_at, row) in index.backwards(&[keys::ALERT_ORDER], end).enumerate() {
         let (place, key) = row?;
         if items.len() == limit || looked_at == LOOKED_AT_LIMIT {
             is_cut = true;

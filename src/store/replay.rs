@@ -54,7 +54,7 @@ impl<'a> Replay<'a> {
     fn write(&mut self) -> Result<(), StoreError> {
         if let Some(reached) = self.reached.take() {
             put_applied(&mut self.view, reached);
-            self.index.apply(self.view.take_writes())?;
+            self.index.apply(&self.view.take_writes())?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::facts::{self, Fact};
-use super::index::{Index, Writes};
+use super::index::Index;
 use super::journal::{Damage, Journal};
 use super::keys;
 use super::pulse;
@@ -124,7 +124,6 @@ impl Rescue<'_> {
         // The rows stand already; only the position moves on.
         let mut view = View::new(self.index);
         put_applied(&mut view, end);
-        let writes: Writes = view.take_writes();
-        self.index.apply(writes)
+        self.index.apply(&view.take_writes())
     }
 }

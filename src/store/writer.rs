@@ -311,7 +311,7 @@ impl Engine {
         if let Some(tally) = locked(&self.tally).as_mut() {
             tally.take(recounts);
         }
-        index.apply(writes)
+        index.apply(&writes)
     }
 
     /// Reads whole groups: nobody writes meanwhile.

@@ -269,3 +269,15 @@ async fn a_damaged_row_stops_the_store_and_is_mended_by_opening_again() {
     assert!(opening.rebuilt_index.unwrap().contains("found damaged"));
     record(&store, "A1").await;
 }
+
+#[tokio::test]
+async fn an_index_of_another_version_is_made_anew() {
+    let (folder, _) = killed(3).await;
+    let (store, _) = open(folder.path()).await;
+    tamper(&store, crate::store::keys::LAYOUT.to_vec(), None);
+    store.close().await.unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.unwrap().contains("another version of this program"));
+    assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 3);
+    assert_clean(&store).await;
+}

@@ -192,7 +192,7 @@ pub(super) async fn assert_clean(store: &Store) {
 /// Writes a row behind the store's back, or removes it, as a failing disk would.
 pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
     let shared = store.engine.index.read().unwrap();
-    shared.as_ref().unwrap().apply([(row, bytes)].into()).unwrap();
+    shared.as_ref().unwrap().apply(&crate::store::index::Writes::from([(row, bytes)])).unwrap();
 }
 
 /// Makes the index small whatever its size.
