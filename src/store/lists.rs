@@ -8,7 +8,6 @@ use std::ops::Bound;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 
 use super::index::{Index, Row, Rows};
 use super::keys::{self, CountKey};
@@ -32,20 +31,18 @@ pub(super) fn read_cursor(sort: u8, cursor: &str) -> Result<Vec<u8>, StoreError>
     }
 }
 
-fn get<T: DeserializeOwned>(index: &Index, key: &[u8]) -> Result<Option<T>, StoreError> {
-    match index.get(key)? {
-        Some(bytes) => Ok(Some(value::decode::<T>(key, &bytes)?.value)),
-        None => Ok(None),
+/// A record, open or finished, out of the rows that `get` finds.
+pub(super) fn record(
+    get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+    object: &ObjectRef,
+) -> Result<Option<Record>, StoreError> {
+    for is_finished in [false, true] {
+        let key = keys::record(object, is_finished);
+        if let Some(bytes) = get(&key)? {
+            return pulse::read(&key, &bytes, &get).map(|stored| Some(stored.value));
+        }
     }
-}
-
-/// A record, open or finished.
-pub(super) fn record(index: &Index, object: &ObjectRef) -> Result<Option<Record>, StoreError> {
-    let key = keys::record(object, false);
-    match index.get(&key)? {
-        Some(bytes) => Ok(Some(pulse::record(index, &key, &bytes)?)),
-        None => get(index, &keys::record(object, true)),
-    }
+    Ok(None)
 }
 
 /// All records with this id.
@@ -114,8 +111,8 @@ pub(super) fn history(index: &Index, object: &ObjectRef) -> Result<Vec<Transitio
         let (key, seen_at) = row?;
         let sequence = key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default();
         let place = keys::transition(&seen_at, object, sequence);
-        match get(index, &place)? {
-            Some(transition) => found.push(transition),
+        match index.get(&place)? {
+            Some(bytes) => found.push(value::decode::<Transition>(&place, &bytes)?.value),
             None => {
                 let text = format!("history row {} has no transition", value::show_key(&key));
                 return Err(StoreError::Damaged(text));
@@ -183,9 +180,13 @@ pub(super) fn oldest_moving(index: &Index) -> Result<Option<(ObjectRef, Timestam
     }
 }
 
-/// A remembered value.
-pub(super) fn recall(index: &Index, name: &str) -> Result<Option<String>, StoreError> {
-    get(index, &keys::remembered(name))
+/// A remembered value, out of the rows that `get` finds.
+pub(super) fn recall(
+    get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    let key = keys::remembered(name);
+    get(&key)?.map(|bytes| value::decode(&key, &bytes).map(|stored| stored.value)).transpose()
 }
 
 /// All remembered values whose name starts so, by name.

@@ -9,14 +9,15 @@
 //! failed delivery ([`Delivery::Retry`]). After a fatal error ([`StoreError::is_fatal`]) nothing is
 //! acknowledged any more: exit and start again.
 //!
-//! In reading order: `types` (the words), `writer` (groups), `facts` (what the journal says and what follows
+//! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `facts` (what the journal says and what follows
 //! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
 //! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
-//! `maintain` (work on a folder that nobody has open), `compact` and `aside` (keeping the folder small),
+//! `maintain` (work on a folder that nobody has open), `upkeep` (work on one that somebody has), `compact` and `aside` (keeping the folder small),
 //! `meter` (how far it is).
 
 mod aside;
 mod backup;
+mod behind;
 pub mod bytes;
 mod check;
 mod compact;
@@ -43,12 +44,12 @@ mod signals;
 #[cfg(test)]
 mod tests;
 mod types;
+mod upkeep;
 mod value;
 mod view;
 mod writer;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -71,8 +72,9 @@ pub use types::{
     Filter, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
 };
 
+use behind::Known;
 use index::Index;
-use writer::{Engine, locked};
+use writer::Engine;
 
 /// Enrolments or questions that share a journal entry.
 const CHUNK: usize = 500;
@@ -112,7 +114,7 @@ impl Store {
     /// A record by its full name.
     pub async fn record(&self, object: &ObjectRef) -> Result<Option<Record>, StoreError> {
         let object = object.clone();
-        self.read(move |index| lists::record(index, &object)).await
+        self.read_rows(move |known| lists::record(|key| known.get(key), &object)).await
     }
 
     /// All records with this id, of whatever account and kind.
@@ -283,7 +285,7 @@ impl Store {
     /// A remembered value.
     pub async fn recall(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
-        self.read(move |index| lists::recall(index, &name)).await
+        self.read_rows(move |known| lists::recall(|key| known.get(key), &name)).await
     }
 
     /// All remembered values whose name starts with `prefix`, by name.
@@ -325,74 +327,6 @@ impl Store {
         self.engine.signals.outbox()
     }
 
-    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
-    /// milliseconds at a time.
-    pub async fn check(&self) -> Result<CheckReport, StoreError> {
-        let engine = Arc::clone(&self.engine);
-        self.blocking(move || {
-            let _one_at_a_time = locked(&engine.checking);
-            let mut report = CheckReport::default();
-            let compared = check::check_at_work(&engine, &mut report);
-            let end = locked(&engine.journal).end();
-            let written = journal::Written { disk: &*engine.disk, end };
-            check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
-            engine.meter.end();
-            compared.map(|()| report)
-        })
-        .await
-    }
-
-    /// Copies the journal, as it is now, and the folders of [`Options::beside`] into an empty or missing folder,
-    /// while work goes on. The copy is a
-    /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
-    /// new, failed attempts) is not in it.
-    pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
-        let engine = Arc::clone(&self.engine);
-        self.blocking(move || {
-            let end = locked(&engine.journal).end();
-            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.beside, &engine.meter);
-            engine.meter.end();
-            copied
-        })
-        .await
-    }
-
-    /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond three and a half times what is live in it. None
-    /// when there was nothing to do, which is cheap. Work goes on meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
-    pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
-        let engine = Arc::clone(&self.engine);
-        self.blocking(move || {
-            aside::prune(&*engine.disk, &engine.folder, now)
-                .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
-            match compact::is_bloated(&engine)? {
-                true => compact::run(&engine).map(Some),
-                false => Ok(None),
-            }
-        })
-        .await
-    }
-
-    /// Lets [`Store::tidy`] leave off, now and from now on: the process is about to stop.
-    pub fn leave_off(&self) {
-        self.engine.is_leaving.store(true, Ordering::Relaxed);
-    }
-
-    /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free
-    /// for the next process. Errors when the store had failed before; it is released all the same.
-    pub async fn close(self) -> Result<(), StoreError> {
-        let last = self.engine.write(|_| Ok(())).await;
-        let engine = Arc::clone(&self.engine);
-        let released = self.blocking(move || engine.release(last.is_ok())).await;
-        match self.engine.trouble() {
-            Some(error) => Err(error.clone()),
-            None => released,
-        }
-    }
-
     /// Hands parts of a long list to the writer one behind the other, so that they share groups.
     async fn in_chunks<I: Send + 'static, O: Send + 'static>(
         &self,
@@ -422,6 +356,14 @@ impl Store {
     ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || engine.with_index(work)).await
+    }
+
+    async fn read_rows<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Known<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || engine.with_known(work)).await
     }
 
     /// Runs off the runtime's threads. A store that stopped writing still answers: the index never has what the

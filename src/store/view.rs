@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::behind::Following;
 use super::due;
 use super::index::{Index, Writes};
 use super::keys::{self, CountKey};
@@ -32,6 +33,8 @@ pub(super) struct Recount {
 /// A change in the making.
 pub(super) struct View<'a> {
     index: &'a Index,
+    /// What comes before the index.
+    following: Option<&'a Following>,
     writes: Writes,
     /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
     absent: RefCell<HashSet<Vec<u8>>>,
@@ -48,10 +51,11 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// No change yet.
+    /// No change yet, of an index that has everything.
     pub(super) fn new(index: &'a Index) -> View<'a> {
         View {
             index,
+            following: None,
             writes: Writes::new(),
             absent: RefCell::default(),
             recounts: Vec::new(),
@@ -62,10 +66,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// No change yet, of an index that follows behind.
+    pub(super) fn over(index: &'a Index, following: &'a Following) -> View<'a> {
+        View { following: Some(following), ..View::new(index) }
+    }
+
     /// What is to be written.
     pub(super) fn take_writes(&mut self) -> Writes {
         self.absent.get_mut().clear();
-        self.recounts.clear();
         std::mem::take(&mut self.writes)
     }
 
@@ -76,8 +84,12 @@ impl<'a> View<'a> {
 
     /// A row as it will be.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.writes.get(key) {
-            Some(change) => Ok(change.clone()),
+        if let Some(change) = self.writes.get(key) {
+            return Ok(change.clone());
+        }
+        let known = self.following.and_then(|following| following.rows().get(key).cloned());
+        match known {
+            Some(row) => Ok(row),
             None => self.index.get(key),
         }
     }

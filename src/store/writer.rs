@@ -1,6 +1,6 @@
 //! The one writer: whoever finds it idle leads, and serves all who come meanwhile in groups.
 //!
-//! Owns: the group (facts, one write and sync of the journal, one batch of the index, acknowledgements),
+//! Owns: the group (facts, one write and sync of the journal, acknowledgements; the index follows, `behind.rs`),
 //! and the state "broken". Must never know: what an operation means.
 //!
 //! There is no thread of its own: the leader runs on the runtime's blocking pool, which also keeps a test's
@@ -13,18 +13,19 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use tokio::sync::oneshot;
 
+use super::behind::{Following, Part};
 use super::check::Tally;
 use super::compact::Twin;
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
 use super::facts::{self, Fact};
-use super::index::{Index, Writes};
+use super::index::Index;
 use super::journal::{Journal, Position};
 use super::lock::LockFile;
 use super::meter::Meter;
 use super::signals::Signals;
 use super::types::{Options, StoreError};
-use super::view::{Recount, View};
+use super::view::View;
 use super::{keys, value};
 
 /// Operations of one group.
@@ -85,6 +86,8 @@ pub(super) struct Engine {
     pub(super) journal: Mutex<Journal>,
     /// None once closed. Readers of several rows hold it shared, so that they see whole groups.
     pub(super) index: RwLock<Option<Index>>,
+    /// What the index has not yet.
+    pub(super) following: Following,
     /// A smaller copy of the index in the making; locked behind the index.
     pub(super) twin: Mutex<Option<Twin>>,
     /// Of a self-check under way; locked behind the index.
@@ -119,6 +122,7 @@ impl Engine {
             meter: options.meter.clone(),
             journal: Mutex::new(journal),
             index: RwLock::new(Some(index)),
+            following: Following::default(),
             twin: Mutex::new(None),
             tally: Mutex::new(None),
             checking: Mutex::new(()),
@@ -208,7 +212,7 @@ impl Engine {
 
     /// One group. Whether the leader goes on is decided before anybody is told of the outcome: whoever drops
     /// the store after its last answer finds it free.
-    fn run_group(&self) -> Finished {
+    fn run_group(self: &Arc<Self>) -> Finished {
         let mut acknowledgements = Vec::new();
         let outcome = self.build_and_write(&mut locked(&self.journal), &mut acknowledgements);
         let outcome = outcome.map_err(|error| match error {
@@ -240,40 +244,44 @@ impl Engine {
     }
 
     fn build_and_write(
-        &self,
+        self: &Arc<Self>,
         journal: &mut Journal,
         acknowledgements: &mut Vec<Acknowledge>,
     ) -> Result<(), StoreError> {
         let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let index = shared.as_ref().ok_or(StoreError::Closed)?;
         let mut group = Group {
-            view: View::new(index),
+            view: View::over(index, &self.following),
             payloads: Vec::new(),
             bytes: 0,
             next_sequence: journal.end().sequence + 1,
         };
+        let mut quiet_steps = 0;
         while acknowledgements.len() < GROUP_OPERATIONS && group.has_room() {
             let Some(operation) = self.next_operation() else { break };
+            let told = group.payloads.len();
             let (acknowledge, fatal) = operation(&mut group);
+            quiet_steps += usize::from(group.payloads.len() == told);
             acknowledgements.push(acknowledge);
             if let Some(error) = fatal {
                 return Err(error);
             }
         }
-        if !group.payloads.is_empty() {
+        let Group { mut view, payloads, .. } = group;
+        let (mut writes, recounts) = (view.take_writes(), std::mem::take(&mut view.recounts));
+        let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = view;
+        // The index may be brought up to date while the journal is written.
+        drop(shared);
+        if !payloads.is_empty() {
             let end = journal
-                .append(&group.payloads)
+                .append(&payloads)
                 .map_err(|error| StoreError::Broken(format!("the journal cannot be written: {error}")))?;
-            put_applied(&mut group.view, end);
+            writes.insert(keys::APPLIED.to_vec(), Some(applied_row(end)));
             self.synced_groups.fetch_add(1, Ordering::Relaxed);
             self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
-        let recounts = std::mem::take(&mut group.view.recounts);
-        let writes = group.view.take_writes();
-        let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = group.view;
-        drop(shared);
-        self.apply(writes, &recounts)?;
+        self.follow(Part { writes, recounts, quiet_steps })?;
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
         self.signals.pulse(&due_earlier, is_owed_earlier);
@@ -283,8 +291,9 @@ impl Engine {
     /// Lets go of everything; with a mark when all went well.
     pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
         let _writer_waits = locked(&self.journal);
+        let caught_up = self.catch_up();
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
-        let flushed = index.as_ref().map_or(Ok(()), Index::flush);
+        let flushed = caught_up.and_then(|()| index.as_ref().map_or(Ok(()), Index::flush));
         let was_written_to = index.is_some_and(|index| index.has_been_written_to());
         let marked = match was_well && flushed.is_ok() {
             true => super::open::mark_clean(&*self.disk, &self.folder)
@@ -298,35 +307,15 @@ impl Engine {
         locked(&self.lock).take();
         flushed.and(marked)
     }
-
-    fn apply(&self, writes: Writes, recounts: &[Recount]) -> Result<(), StoreError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
-        let alone = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let index = alone.as_ref().ok_or(StoreError::Closed)?;
-        if let Some(twin) = locked(&self.twin).as_mut() {
-            twin.mirror(&writes);
-        }
-        if let Some(tally) = locked(&self.tally).as_mut() {
-            tally.take(recounts);
-        }
-        index.apply(&writes)
-    }
-
-    /// Reads whole groups: nobody writes meanwhile.
-    pub(super) fn with_index<T>(
-        &self,
-        work: impl FnOnce(&Index) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        work(shared.as_ref().ok_or(StoreError::Closed)?)
-    }
 }
 
 /// Puts down how far the journal is applied.
 pub(super) fn put_applied(view: &mut View<'_>, end: Position) {
-    view.put(keys::APPLIED.to_vec(), value::encode(&end, end.sequence));
+    view.put(keys::APPLIED.to_vec(), applied_row(end));
+}
+
+fn applied_row(end: Position) -> Vec<u8> {
+    value::encode(&end, end.sequence)
 }
 
 /// The right and duty to serve the queue. It does not keep the store open: who waits does.

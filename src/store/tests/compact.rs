@@ -13,6 +13,7 @@ use crate::store::{Committed, Options, Store, StoreError};
 
 /// Every row of the index.
 fn rows(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
+    store.engine.catch_up().unwrap();
     let shared = store.engine.index.read().unwrap();
     shared.as_ref().unwrap().prefix(b"").map(Result::unwrap).collect()
 }

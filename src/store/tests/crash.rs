@@ -131,7 +131,7 @@ async fn an_index_of_another_journal_is_set_aside() {
         let (store, _) = open(folder.path()).await;
         enrol(&store, id, at(0)).await;
         enrol(&store, "C1", at(0)).await;
-        drop(store);
+        crash_in_step(store);
     }
     fs::remove_dir_all(one.path().join("index")).unwrap();
     copy_folder(&other.path().join("index"), &one.path().join("index"));

@@ -17,7 +17,7 @@ async fn killed(number: usize) -> (tempfile::TempDir, Vec<usize>) {
     for place in 0..number {
         enrol(&store, &format!("A{place}"), at(0)).await;
     }
-    drop(store);
+    crash_in_step(store);
     let starts = entry_starts(&fs::read(first_segment(folder.path())).unwrap());
     assert_eq!(starts.len(), number + 1);
     (folder, starts)

@@ -1,5 +1,6 @@
 //! The store as a whole: every verb, crashes, damage, a model.
 
+mod behind;
 mod compact;
 mod crash;
 mod damage;

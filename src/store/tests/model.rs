@@ -267,7 +267,7 @@ async fn play(steps: Vec<Step>, is_rebuilt: bool) {
         if let Step::Reopen { is_clean } = step {
             match is_clean {
                 true => store.close().await.unwrap(),
-                false => drop(store),
+                false => crash_in_step(store),
             }
             store = Store::open(options(), now).await.unwrap().0;
         }

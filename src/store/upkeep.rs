@@ -1,0 +1,86 @@
+//! Work on a store that goes on meanwhile: checking, copying, keeping it small; and its end.
+//!
+//! Owns: how others go on. Must never know: what a row means.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use super::backup::{self, BackupReport};
+use super::check::{self, CheckReport};
+use super::compact::{self, Compacted};
+use super::types::StoreError;
+use super::writer::locked;
+use super::{Store, aside, journal};
+
+impl Store {
+    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
+    /// milliseconds at a time.
+    pub async fn check(&self) -> Result<CheckReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let _one_at_a_time = locked(&engine.checking);
+            let mut report = CheckReport::default();
+            let compared = check::check_at_work(&engine, &mut report);
+            let end = locked(&engine.journal).end();
+            let written = journal::Written { disk: &*engine.disk, end };
+            check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
+            engine.meter.end();
+            compared.map(|()| report)
+        })
+        .await
+    }
+
+    /// Copies the journal, as it is now, and the folders of [`Options::beside`] into an empty or missing folder,
+    /// while work goes on. The copy is a
+    /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
+    /// new, failed attempts) is not in it.
+    pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let end = locked(&engine.journal).end();
+            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.beside, &engine.meter);
+            engine.meter.end();
+            copied
+        })
+        .await
+    }
+
+    /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
+    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond three and a half times what is live in it. None
+    /// when there was nothing to do, which is cheap. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            aside::prune(&*engine.disk, &engine.folder, now)
+                .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
+            match compact::is_bloated(&engine)? {
+                true => compact::run(&engine).map(Some),
+                false => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Lets [`Store::tidy`] leave off, now and from now on: the process is about to stop.
+    pub fn leave_off(&self) {
+        self.engine.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free
+    /// for the next process. Errors when the store had failed before; it is released all the same.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let last = self.engine.write(|_| Ok(())).await;
+        let engine = Arc::clone(&self.engine);
+        let released = self.blocking(move || engine.release(last.is_ok())).await;
+        match self.engine.trouble() {
+            Some(error) => Err(error.clone()),
+            None => released,
+        }
+    }
+}
