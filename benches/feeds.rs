@@ -20,6 +20,10 @@ use reconciled::apis::amazon_pay_mws::feeds::result;
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectId;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const ROWS: usize = 60_000;
 const SELLER: &str = "A3EXAMPLESELLER";
 const FIRST: u64 = 1_800_000_000;

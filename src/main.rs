@@ -1,5 +1,9 @@
 //! Arguments in, one call, exit code out.
 
+/// The settings are in .cargo/config.toml.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> std::process::ExitCode {
     reconciled::cli::main()
 }

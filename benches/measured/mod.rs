@@ -5,6 +5,10 @@ use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Why a bench could not be carried out.
 pub type Broken = Box<dyn std::error::Error + Send + Sync>;
 

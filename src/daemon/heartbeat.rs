@@ -16,6 +16,9 @@ use crate::clock::SharedClock;
 /// Silence after which the scheduler is no longer relied on.
 const LONGEST_SILENCE: Duration = Duration::from_secs(180);
 
+/// Room for messages in each of the scheduler's channels; one job needs next to none, and each place costs memory.
+const CHANNEL_PLACES: usize = 16;
+
 /// Pokes `beat` once a minute until `stop`.
 pub(super) async fn keep(beat: Arc<Notify>, clock: SharedClock, stop: CancellationToken) {
     let poke = Arc::new(Notify::new());
@@ -52,7 +55,7 @@ pub(super) async fn keep(beat: Arc<Notify>, clock: SharedClock, stop: Cancellati
 
 async fn start(poke: Arc<Notify>) -> Result<JobScheduler, String> {
     let words = |error: tokio_cron_scheduler::JobSchedulerError| error.to_string();
-    let scheduler = JobScheduler::new().await.map_err(words)?;
+    let scheduler = JobScheduler::new_with_channel_size(CHANNEL_PLACES).await.map_err(words)?;
     let job = Job::new("0 * * * * *", move |_, _| poke.notify_one()).map_err(words)?;
     scheduler.add(job).await.map_err(words)?;
     scheduler.start().await.map_err(words)?;
