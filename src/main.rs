@@ -1,6 +1,6 @@
 //! Arguments in, one call, exit code out.
 
-/// The settings are in .cargo/config.toml.
+/// Its settings are in .cargo/config.toml.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
