@@ -15,14 +15,12 @@ use super::types::StoreError;
 use super::view::Recount;
 use super::writer::{Engine, locked};
 
-/// Rows from which on the index is brought up to date without anybody asking.
-const ROWS_WORTH_A_BATCH: usize = 1_500;
-/// So few rows take no longer than a sync, in whose shadow they are written.
-const ROWS_WORTH_A_SYNC: std::ops::RangeInclusive<usize> = 12..=48;
+/// Rows from which on the index is brought up to date without anybody asking: readers wait some 50 ms meanwhile.
+const ROWS_WORTH_A_BATCH: usize = 6_000;
 /// Steps that only the index is told of, from which on the same: so many a crash may repeat.
 const QUIET_STEPS_WORTH_A_BATCH: usize = 64;
 /// Rows from which on the writer waits for the index.
-const ROWS_MOST: usize = 12_000;
+const ROWS_MOST: usize = 18_000;
 
 /// Rows on their way to the index.
 #[derive(Debug, Default)]
@@ -115,14 +113,6 @@ impl Engine {
             self.start_catching_up();
         }
         Ok(())
-    }
-
-    /// The journal is about to be synced: what the index can take in that time, it takes.
-    pub(super) fn use_the_sync(self: &Arc<Self>) {
-        let rows = self.following.rows().fresh.writes.len();
-        if ROWS_WORTH_A_SYNC.contains(&rows) {
-            self.start_catching_up();
-        }
     }
 
     fn start_catching_up(self: &Arc<Self>) {

@@ -273,7 +273,6 @@ impl Engine {
         // The index may be brought up to date while the journal is written.
         drop(shared);
         if !payloads.is_empty() {
-            self.use_the_sync();
             let end = journal
                 .append(&payloads)
                 .map_err(|error| StoreError::Broken(format!("the journal cannot be written: {error}")))?;
