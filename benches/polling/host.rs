@@ -53,6 +53,7 @@ pub struct Host {
     daemon: Arc<Daemon>,
     clock: Arc<JumpingClock>,
     objects: u64,
+    accounts: u64,
     rounds: u64,
     started_with: u64,
 }
@@ -85,7 +86,8 @@ impl Host {
         };
         let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;
         let objects = u64::try_from(scene.objects.len())?;
-        let mut host = Host { daemon, clock, objects, rounds: 0, started_with: 0 };
+        let accounts = u64::try_from(scene.accounts.max(1))?;
+        let mut host = Host { daemon, clock, objects, accounts, rounds: 0, started_with: 0 };
         host.started_with = host.done()?;
         Ok(host)
     }
@@ -135,9 +137,11 @@ impl Host {
         Ok(())
     }
 
-    /// Lets the loops fall asleep, so that the next jump wakes them.
+    /// Lets the loops fall asleep, so that the next jump wakes them, and the quota fill up again: who waits for it
+    /// is woken for each poll.
     pub async fn settle(&self) {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let filled = Duration::from_millis(self.objects / self.accounts);
+        tokio::time::sleep(Duration::from_millis(500) + filled).await;
     }
 
     pub async fn stop(self) -> Result<(), Broken> {

@@ -80,7 +80,7 @@ pub async fn measure(scene: &Scene) -> Result<Vec<Part>, Broken> {
     let record = Record::enrolled(enrolment(object.clone()), now);
     parts.push(part("deciding", 50_000, || {
         for _ in 0..50_000 {
-            std::hint::black_box(decide(&setting, &record, Ok(seen.clone()), now));
+            std::hint::black_box(decide(&setting, &record, Ok(&seen), now));
         }
         Ok(())
     })?);
@@ -111,7 +111,7 @@ async fn commits(
         for object in &objects {
             let record = store.record(object).await?.ok_or("it was enrolled")?;
             let sight = Observation { id: object.id.to_string(), ..seen.clone() };
-            let decision = decide(setting, &record, Ok(sight), now);
+            let decision = decide(setting, &record, Ok(&sight), now);
             waiting.push(Commit {
                 read_revision: record.revision,
                 record: decision.record,

@@ -25,6 +25,7 @@ pub struct Scene {
     pub authority: Vec<u8>,
     pub base: String,
     pub objects: Vec<ObjectRef>,
+    pub accounts: usize,
     server: Child,
     _alive: ChildStdin,
 }
@@ -65,7 +66,8 @@ impl Scene {
         }
         let config = configuration(api, size, folder.path(), &base);
         std::fs::write(folder.path().join("config.toml"), config)?;
-        Ok(Scene { api, folder, authority, base, objects, server, _alive: alive })
+        let accounts = size.accounts;
+        Ok(Scene { api, folder, authority, base, objects, accounts, server, _alive: alive })
     }
 
     pub fn config(&self) -> Result<Config, Broken> {

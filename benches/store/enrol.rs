@@ -3,7 +3,8 @@
 //! SQLite writes the same rows on the same volume right before, in transactions of the same sizes: one row for
 //! one client; for 64 clients as many rows as clients wait when the transaction before has ended (one writing
 //! thread that takes the whole queue, which is how our writer makes its groups); a thousand for the file, which
-//! is what `reconciled enrol FILE` sends at a time.
+//! is what `reconciled enrol FILE` sends at a time. Ours ends when the index has all rows, too, which is after the
+//! last is acknowledged.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -98,6 +99,7 @@ async fn one_by_one_ours(settings: &Settings) -> Result<f64, Failure> {
     for number in 0..ROWS_OF_ONE_CLIENT {
         expect_new(&store.enrol(vec![enrolment(number, settings.accounts)], origin()).await?)?;
     }
+    store.counts().await?;
     let rate = rate(ROWS_OF_ONE_CLIENT, &watch);
     store.close().await?;
     Ok(rate)
@@ -121,6 +123,7 @@ async fn together_ours(settings: &Settings) -> Result<f64, Failure> {
     while let Some(ended) = clients.join_next().await {
         ended??;
     }
+    store.counts().await?;
     let rate = rate(ROWS_OF_ALL_CLIENTS, &watch);
     let groups = store.stats().synced_groups;
     println!("    ours: {ROWS_OF_ALL_CLIENTS} rows in {groups} groups");
@@ -177,6 +180,7 @@ async fn file_ours(settings: &Settings) -> Result<f64, Failure> {
         let batch = (start..end).map(|number| enrolment(number, settings.accounts)).collect();
         expect_new(&store.enrol(batch, origin()).await?)?;
     }
+    store.counts().await?;
     let rate = rate(settings.objects, &watch);
     store.close().await?;
     Ok(rate)

@@ -67,9 +67,14 @@ pub fn read(reference: &str, vault: Vault<'_>) -> Result<Option<Hidden>, BadSecr
         Vault::Closed => return place(reference, Some(Path::new("/"))).map(|_| None),
     };
     let (path, is_credential) = place(reference, credentials_folder)?;
-    // The name of a credential may be a secret that was written in the wrong place.
-    let shown =
-        if is_credential { "the credential of this name".to_owned() } else { path.display().to_string() };
+    // The name of a credential, and a path that leads nowhere, may be a secret in the wrong place.
+    let is_place =
+        path.exists() || path.parent().is_some_and(|folder| folder.parent().is_some() && folder.is_dir());
+    let shown = match (is_credential, is_place) {
+        (true, _) => "the credential of this name".to_owned(),
+        (false, true) => path.display().to_string(),
+        (false, false) => "the file named there, of which not even the folder is to be found,".to_owned(),
+    };
     let cannot = |error: std::io::Error| {
         bad(format!("{shown} cannot be read: {error}"), "make the file, readable for the service's user")
     };

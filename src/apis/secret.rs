@@ -220,7 +220,8 @@ enum Guard {
 
 fn read(key: &str, path: &Path, guard: Guard) -> Result<Secret<Vec<u8>>, Problem> {
     let shown = match guard {
-        Guard::OwnerOnly => path.display().to_string(),
+        Guard::OwnerOnly if lies_somewhere(path) => path.display().to_string(),
+        Guard::OwnerOnly => "the file named there, of which not even the folder is to be found,".to_owned(),
         // The name may be a secret that was written in the wrong place.
         Guard::Directory => "the credential of this name".to_owned(),
     };
@@ -251,6 +252,12 @@ fn read(key: &str, path: &Path, guard: Guard) -> Result<Secret<Vec<u8>>, Problem
         return Err(problem(format!("{shown} is empty"), "put the secret there".to_owned()));
     }
     Ok(Secret(bytes))
+}
+
+/// Whether a path leads somewhere. Otherwise it may be a secret that was written behind `file:` and happens to
+/// begin with a slash, as every 64th in Base64 does, and must not be repeated.
+fn lies_somewhere(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| folder.parent().is_some() && folder.is_dir()) || path.exists()
 }
 
 #[cfg(unix)]
@@ -318,6 +325,11 @@ mod tests {
         assert!(what(place.loader().load(KEY, &place.write("long", &long, 0o600))).contains("longer than"));
         let missing = SecretReference(Some(format!("file:{}/none", place.directory.path().display())));
         assert!(what(place.loader().load(KEY, &missing)).contains("cannot be read: entity not found"));
+        for secret in ["/hunter2", "/91pJpReXP3x02/hunter2", "/hunter2/", "//hunter2"] {
+            let said = what(place.loader().load(KEY, &SecretReference(Some(format!("file:{secret}")))));
+            assert!(said.starts_with(KEY) && said.contains("entity not found"), "{said}");
+            assert!(!said.contains("hunter2"), "it may be the secret itself: {said}");
+        }
         let directory = SecretReference(Some(format!("file:{}", place.directory.path().display())));
         assert!(what(place.loader().load(KEY, &directory)).contains("is not a file"));
         let binary = place.write("binary", b"\xff\xfe", 0o600);

@@ -194,7 +194,7 @@ impl Client for Ours<'_> {
         let lifecycle = self.scene.things[ask.who].course.lifecycle;
         let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "" };
         if let Some(record) = &self.records[ask.who] {
-            let mut record = decide(&setting, record, seen, self.at(now)).record;
+            let mut record = decide(&setting, record, seen.as_ref(), self.at(now)).record;
             if heard == Heard::Ended {
                 // A past may call an end what only rests (an authorization that was never captured): no
                 // policy is charged for what comes after.

@@ -44,7 +44,7 @@ pub struct Decision {
 pub fn decide(
     setting: &Setting<'_>,
     record: &Record,
-    seen: Result<Observation, Failure>,
+    seen: Result<&Observation, &Failure>,
     now: Timestamp,
 ) -> Decision {
     let mut polled = record.clone();
@@ -54,7 +54,7 @@ pub fn decide(
     polled.is_asked = false;
     let mut decision = match seen {
         Ok(observation) => observed(setting, record, polled, observation, now),
-        Err(failure) => trouble::failed(setting, record, polled, &failure, now),
+        Err(failure) => trouble::failed(setting, record, polled, failure, now),
     };
     warn(setting, &mut decision, now);
     decision
@@ -131,16 +131,16 @@ fn observed(
     setting: &Setting<'_>,
     before: &Record,
     mut record: Record,
-    seen: Observation,
+    seen: &Observation,
     now: Timestamp,
 ) -> Decision {
     record.trouble = Trouble::default();
-    if is_overtaken(before, &seen) {
+    if is_overtaken(before, seen) {
         let facts = before.state().and_then(|state| setting.lifecycle.state(state));
         (record.due_at, record.deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
         return quiet(record);
     }
-    let doubt = doubt(setting, before, &seen);
+    let doubt = doubt(setting, before, seen);
     match doubt {
         Some(doubt) if !doubt.is_state_sound => set_apart(setting, before, record, seen, doubt, now),
         doubt => accept(setting, before, record, seen, doubt, now),
@@ -152,7 +152,7 @@ fn set_apart(
     setting: &Setting<'_>,
     before: &Record,
     mut record: Record,
-    seen: Observation,
+    seen: &Observation,
     doubt: Doubt,
     now: Timestamp,
 ) -> Decision {
@@ -175,7 +175,7 @@ fn set_apart(
         record.quarantine = Some(quarantine.clone());
         alerts.push(Notice { record: &record, look: setting.look, now }.quarantined(&quarantine));
         transition =
-            Some(row(&record, before.state(), &seen, None, now, format!("quarantined: {}", doubt.cause)));
+            Some(row(&record, before.state(), seen, None, now, format!("quarantined: {}", doubt.cause)));
     }
     let facts = before.state().and_then(|state| setting.lifecycle.state(state));
     (record.due_at, record.deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
@@ -187,7 +187,7 @@ fn accept(
     setting: &Setting<'_>,
     before: &Record,
     mut record: Record,
-    seen: Observation,
+    seen: &Observation,
     mark: Option<Doubt>,
     now: Timestamp,
 ) -> Decision {
@@ -195,12 +195,12 @@ fn accept(
     // The same state can be a good or a bad end, depending on its reason.
     facts.outcome = setting.lifecycle.outcome(facts.name, &seen.reasons).unwrap_or(facts.outcome);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
-    let is_changed = is_move || before.sight.as_ref().is_none_or(|sight| differs(&sight.observation, &seen));
+    let is_changed = is_move || before.sight.as_ref().is_none_or(|sight| differs(&sight.observation, seen));
     let since = match &before.sight {
         Some(sight) if !is_move => sight.since,
         _ => now,
     };
-    let enrol = children(before, &record, &seen);
+    let enrol = children(before, &record, seen);
     record.sight = Some(Sight { observation: seen.clone(), phase: facts.phase, since, seen_at: now });
     if is_move {
         record.warned.clear();
@@ -219,8 +219,8 @@ fn accept(
     };
     let notice = Notice { record: &record, look: setting.look, now };
     let mut alerts = Vec::new();
-    if is_new_reason(before, &seen, is_move) {
-        alerts.extend(notice.ending(setting.lifecycle, &facts, &seen, before.state()));
+    if is_new_reason(before, seen, is_move) {
+        alerts.extend(notice.ending(setting.lifecycle, &facts, seen, before.state()));
     }
     if let Some(quarantine) = record.quarantine.as_ref().filter(|_| is_new_mark) {
         alerts.push(notice.quarantined(quarantine));
@@ -232,7 +232,7 @@ fn accept(
         _ if is_changed => Some("amounts or reason changed".to_owned()),
         _ => None,
     };
-    let transition = note.map(|note| row(&record, before.state(), &seen, Some(&facts), now, note));
+    let transition = note.map(|note| row(&record, before.state(), seen, Some(&facts), now, note));
     (record.due_at, record.deadline) = next_look(&record, Some(&facts), setting.policy, now);
     let is_news = is_changed || transition.is_some() || !enrol.is_empty() || !alerts.is_empty();
     Decision { record, transition, enrol, alerts, is_news }
@@ -245,9 +245,8 @@ fn is_new_reason(before: &Record, seen: &Observation, is_move: bool) -> bool {
 
 /// Whether two sights differ in anything but when and under which number they were asked for.
 fn differs(known: &Observation, seen: &Observation) -> bool {
-    let without_exchange =
-        |observation: &Observation| Observation { request_id: None, ..observation.clone() };
-    without_exchange(known) != without_exchange(seen)
+    let as_asked_before = Observation { request_id: known.request_id.clone(), ..seen.clone() };
+    *known != as_asked_before
 }
 
 fn children(before: &Record, record: &Record, seen: &Observation) -> Vec<Enrolment> {

@@ -49,7 +49,7 @@ impl Currency {
 
     /// How many decimals its amounts have (ISO 4217): 2 unless listed otherwise.
     pub fn exponent(&self) -> u32 {
-        EXPONENTS.iter().find(|(code, _)| *code == self.as_str()).map_or(2, |(_, exponent)| *exponent)
+        EXPONENTS.iter().find(|(code, _)| code.as_bytes() == self.0).map_or(2, |(_, exponent)| *exponent)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::apis::pace::Permit;
 use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
-use crate::payments::observation::Failure;
+use crate::payments::observation::{Failure, Observation};
 use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::Record;
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
@@ -34,9 +34,8 @@ impl Reconcile {
         permit: Permit,
         is_only: bool,
     ) -> Result<Polled, StoreError> {
-        let object = record.object.clone();
         let _slot = if is_only { None } else { self.at_once.acquire().await.ok() };
-        let seen = account.api.fetch(&object.kind, &object.id, permit).await;
+        let seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
         let polled = match &seen {
             Ok(_) => Polled::Answered,
             Err(Failure::Refused { is_whole_account: true, detail }) => {
@@ -68,17 +67,17 @@ impl Reconcile {
         &self,
         account: &Account,
         mut record: Record,
-        seen: Result<crate::payments::observation::Observation, Failure>,
+        seen: Result<Observation, Failure>,
     ) -> Result<bool, StoreError> {
-        let object = record.object.clone();
-        let Some(lifecycle) = account.api.lifecycle(&object.kind) else { return Ok(false) };
-        let policy = self.policy(account, &object.kind, self.clock.now());
+        let Some(lifecycle) = account.api.lifecycle(&record.object.kind) else { return Ok(false) };
+        let policy = self.policy(account, &record.object.kind, self.clock.now());
         let setting = Setting { lifecycle, policy: &policy, look: account.api.look() };
         for _ in 0..COMMIT_ATTEMPTS {
             let read_revision = record.revision;
-            let decision = decide(&setting, &record, seen.clone(), self.clock.now());
+            let decision = decide(&setting, &record, seen.as_ref(), self.clock.now());
             let moved = decision.transition.clone();
             if let Some(transition) = &moved {
+                let object = &transition.object;
                 tracing::info!(
                     account = %object.account, kind = %object.kind, id = %object.id,
                     from = transition.from.as_deref().unwrap_or("unseen"), to = %transition.to,
@@ -115,17 +114,17 @@ impl Reconcile {
                         self.store.raise(late, self.clock.now()).await?;
                     }
                     let is_final = moved.as_ref().is_some_and(|row| row.phase == Phase::Final);
-                    tracing::debug!(object = %object, is_final, "committed");
+                    tracing::debug!(object = %record.object, is_final, "committed");
                     return Ok(moved.is_some_and(|row| row.from.as_deref() != Some(row.to.as_str())));
                 }
                 Committed::Forgotten => return Ok(false),
-                Committed::Stale => match self.store.record(&object).await? {
+                Committed::Stale => match self.store.record(&record.object).await? {
                     Some(newest) => record = newest,
                     None => return Ok(false),
                 },
             }
         }
-        tracing::warn!(object = %object, "the object kept changing under the poll; it is asked about again");
+        tracing::warn!(object = %record.object, "the object kept changing under the poll; it is asked about again");
         Ok(false)
     }
 }

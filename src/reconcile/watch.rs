@@ -81,6 +81,10 @@ impl Reconcile {
                 biased;
                 Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
                     self.land(&account, &mut gate, &mut flight, ended).await?;
+                    // Polls that shared a write end together: looked around is once for all of them.
+                    while let Some(ended) = flight.polls.try_join_next() {
+                        self.land(&account, &mut gate, &mut flight, ended).await?;
+                    }
                 }
                 () = stop.cancelled(), if !is_stopping => {}
                 () = signal.notified(), if !is_stopping => {

@@ -15,12 +15,12 @@ use super::types::StoreError;
 use super::view::Recount;
 use super::writer::{Engine, locked};
 
-/// Rows from which on the index is brought up to date without anybody asking.
-const ROWS_WORTH_A_BATCH: usize = 1_500;
+/// Rows from which on the index is brought up to date without anybody asking: readers wait some 50 ms meanwhile.
+const ROWS_WORTH_A_BATCH: usize = 6_000;
 /// Steps that only the index is told of, from which on the same: so many a crash may repeat.
 const QUIET_STEPS_WORTH_A_BATCH: usize = 64;
 /// Rows from which on the writer waits for the index.
-const ROWS_MOST: usize = 12_000;
+const ROWS_MOST: usize = 18_000;
 
 /// Rows on their way to the index.
 #[derive(Debug, Default)]
@@ -68,7 +68,8 @@ pub(super) struct Following {
     rows: Mutex<Behind>,
     /// Held while the index is brought up to date; locked before the index.
     catching_up: Mutex<()>,
-    is_scheduled: AtomicBool,
+    /// Somebody is about to bring the index up to date.
+    pub(super) is_scheduled: AtomicBool,
 }
 
 impl Following {
@@ -108,8 +109,14 @@ impl Engine {
         if rows >= ROWS_MOST {
             return self.catch_up();
         }
-        let is_worth_it = rows >= ROWS_WORTH_A_BATCH || quiet_steps >= QUIET_STEPS_WORTH_A_BATCH;
-        if is_worth_it && !self.following.is_scheduled.swap(true, Ordering::AcqRel) {
+        if rows >= ROWS_WORTH_A_BATCH || quiet_steps >= QUIET_STEPS_WORTH_A_BATCH {
+            self.start_catching_up();
+        }
+        Ok(())
+    }
+
+    fn start_catching_up(self: &Arc<Self>) {
+        if !self.following.is_scheduled.swap(true, Ordering::AcqRel) {
             let engine = Arc::downgrade(self);
             crate::blocking::run(move || {
                 let Some(engine) = engine.upgrade() else { return };
@@ -118,7 +125,14 @@ impl Engine {
                 let _ = engine.catch_up();
             });
         }
-        Ok(())
+    }
+
+    /// Lets go of the folder as a crash would, but in an orderly way: whoever writes or reads ends first.
+    pub(super) fn let_go(&self) {
+        let _writer_waits = locked(&self.journal);
+        let _follower_waits = locked(&self.following.catching_up);
+        drop(self.index.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(locked(&self.lock).take());
     }
 
     /// Brings the index up to all that was acknowledged before this call.

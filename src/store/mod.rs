@@ -83,6 +83,16 @@ const CHUNK: usize = 500;
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    _held: Arc<Held>,
+}
+
+/// Ends with the last handle: from then on the folder is free, whoever was still at work in the background.
+struct Held(Arc<Engine>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
 }
 
 impl fmt::Debug for Store {
@@ -98,7 +108,9 @@ impl Store {
         let opened = blocking::run(move || open::open(&options, now)).await;
         let (engine, opening) =
             opened.map_err(|error| OpenError::Index(format!("opening stopped: {error}")))??;
-        Ok((Store { engine: Arc::new(engine) }, opening))
+        let engine = Arc::new(engine);
+        let held = Arc::new(Held(Arc::clone(&engine)));
+        Ok((Store { engine, _held: held }, opening))
     }
 
     /// Begins to watch objects: one answer for each, in order. Enrolling again changes nothing but details

@@ -3,8 +3,9 @@
 //! Owns: which path, version and body each section wants (sheet amazon-pay-mws.md, section 1; sheet
 //! amazon-pay-batch.md, sections 1 and 3.1). Must never know: the network, what an answer means.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -88,20 +89,20 @@ impl Ask {
 
     /// Signs it for this moment: every repetition is signed anew (sheet amazon-pay-batch.md, section 13).
     pub fn sign(&self, settings: &Settings, now: Timestamp) -> Request {
-        let mut parameters = self.parameters.clone();
-        for (name, value) in [
+        let timestamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let own = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut parameters: BTreeMap<&str, &str> = own.collect();
+        parameters.extend([
             ("AWSAccessKeyId", settings.access_key_id.as_str()),
             ("Action", self.action),
             ("SellerId", settings.seller_id.as_str()),
             ("SignatureMethod", "HmacSHA256"),
             ("SignatureVersion", "2"),
-            ("Timestamp", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().as_str()),
+            ("Timestamp", timestamp.as_str()),
             ("Version", self.section.version()),
-        ] {
-            parameters.insert(name.to_owned(), value.to_owned());
-        }
+        ]);
         if let Some(token) = &settings.mws_auth_token {
-            parameters.insert("MWSAuthToken".to_owned(), token.expose().clone());
+            parameters.insert("MWSAuthToken", token.expose());
         }
         let path = self.section.path(settings);
         let method = Method::Post;
@@ -116,7 +117,7 @@ impl Ask {
         Request {
             method,
             url,
-            headers: vec![("content-type", content_type.to_owned()), ("user-agent", user_agent())],
+            headers: vec![("content-type", content_type.to_owned()), ("user-agent", USER_AGENT.clone())],
             body,
             deadline: if has_file { settings.deadline.max(FILE_DEADLINE) } else { settings.deadline },
             longest_body: if self.is_for_file { LONGEST_FILE_BYTES } else { wire::LONGEST_BODY_BYTES },
@@ -143,11 +144,11 @@ impl fmt::Debug for Ask {
 }
 
 /// Who asks, in the form of section 1.3. None of its parts has a letter that would need an escape.
-fn user_agent() -> String {
+static USER_AGENT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "reconciled/{} (Language=Rust/{}; Platform={})",
         env!("CARGO_PKG_VERSION"),
         env!("CARGO_PKG_RUST_VERSION"),
         std::env::consts::OS
     )
-}
+});

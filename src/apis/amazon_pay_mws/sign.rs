@@ -44,30 +44,38 @@ pub struct Target {
 
 /// Escapes after RFC 3986: everything but `A-Z a-z 0-9 - _ . ~` becomes `%XX` (section 2.1, step 2).
 pub fn escape(text: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut escaped = String::with_capacity(text.len() + 8);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push('%');
-            escaped.push(char::from(HEX[usize::from(byte >> 4)]));
-            escaped.push(char::from(HEX[usize::from(byte & 0x0f)]));
-        }
-    }
+    push_escaped(&mut escaped, text);
     escaped
 }
 
+fn push_escaped(line: &mut String, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            line.push(char::from(byte));
+        } else {
+            line.push('%');
+            line.push(char::from(HEX[usize::from(byte >> 4)]));
+            line.push(char::from(HEX[usize::from(byte & 0x0f)]));
+        }
+    }
+}
+
 /// The parameters as one escaped line, without a signature (section 2.1, steps 1 to 4).
-pub fn canonical_query(parameters: &Parameters) -> String {
-    let mut line = String::new();
-    for (name, value) in parameters.iter().filter(|(name, _)| *name != "Signature") {
+pub fn canonical_query<Text: AsRef<str>>(parameters: &BTreeMap<Text, Text>) -> String {
+    let mut line = String::with_capacity(512);
+    for (name, value) in parameters {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if name == "Signature" {
+            continue;
+        }
         if !line.is_empty() {
             line.push('&');
         }
-        line.push_str(&escape(name));
+        push_escaped(&mut line, name);
         line.push('=');
-        line.push_str(&escape(value));
+        push_escaped(&mut line, value);
     }
     line
 }
@@ -88,14 +96,18 @@ pub fn signature(key: &SigningKey, string_to_sign: &str) -> String {
 }
 
 /// The form body of a call: its parameters, then `Signature` (section 2.1, step 7).
-pub fn signed_body(key: &SigningKey, target: &Target, parameters: &Parameters) -> String {
+pub fn signed_body<Text: AsRef<str>>(
+    key: &SigningKey,
+    target: &Target,
+    parameters: &BTreeMap<Text, Text>,
+) -> String {
     let mut body = canonical_query(parameters);
     let signature = signature(key, &lines_to_sign(target, &body));
     if !body.is_empty() {
         body.push('&');
     }
     body.push_str("Signature=");
-    body.push_str(&escape(&signature));
+    push_escaped(&mut body, &signature);
     body
 }
 

@@ -110,7 +110,12 @@ fn sight(state: &str, hours: i64) -> Observation {
 
 fn step(record: &Record, seen: Result<Observation, Failure>, hours: i64) -> Decision {
     let policy = policy();
-    decide(&Setting { lifecycle: &Parcel, policy: &policy, look: "the parcel page" }, record, seen, at(hours))
+    decide(
+        &Setting { lifecycle: &Parcel, policy: &policy, look: "the parcel page" },
+        record,
+        seen.as_ref(),
+        at(hours),
+    )
 }
 
 fn after(states: &[(&str, i64)]) -> Record {

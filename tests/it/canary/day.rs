@@ -305,6 +305,8 @@ impl Stage {
             ("secret_key = ", format!("\"{key}\"")),
             ("secret_key = ", key.clone()),
             ("secret_key = ", format!("\"file:{key}\"")),
+            // A secret may begin with a slash, and then looks like a path.
+            ("secret_key = ", format!("\"file:/{key}\"")),
             ("secret_key = ", format!("\"credential:{key}\"")),
             ("mws_auth_token = ", format!("\"{TOKEN}\"")),
             ("mws_auth_token = ", TOKEN.to_owned()),
@@ -312,6 +314,8 @@ impl Stage {
             ("url = ", url.clone()),
             ("url = ", format!("[\"{url}\"]")),
             ("secret = ", format!("\"{webhook_key}\"")),
+            ("secret = ", format!("\"file:/{webhook_key}\"")),
+            ("url = ", format!("\"file:/{CHAT_PATH}\"")),
             ("secret = ", format!("[\"{webhook_key}\"]")),
             ("secret = ", format!("{{ key = \"{webhook_key}\" }}")),
         ] {

@@ -153,7 +153,10 @@ pub(in crate::apis::amazon_pay_mws) fn failure(response: &Response, now: Timesta
 const ANY: Wanted = Wanted { is_read: |_| true, is_home: |_| true };
 
 /// The root of an answer of these sections with status 200.
-pub(in crate::apis::amazon_pay_mws) fn root_of(body: &[u8], action: &str) -> Result<Element, Failure> {
+pub(in crate::apis::amazon_pay_mws) fn root_of<'a>(
+    body: &'a [u8],
+    action: &str,
+) -> Result<Element<'a>, Failure> {
     let root = read_root(body, ANY)?;
     if root.name().strip_suffix("Response") == Some(action) {
         Ok(root)
@@ -176,7 +179,7 @@ fn accepted_id(body: &[u8]) -> Result<String, Failure> {
 
 /// A provider's id: decimal digits today, taken as short plain text.
 pub(in crate::apis::amazon_pay_mws) fn plain_id(
-    place: &Element,
+    place: &Element<'_>,
     name: &'static str,
 ) -> Result<Option<String>, Unreadable> {
     let Some(text) = word(place, &[name])? else { return Ok(None) };
@@ -187,7 +190,7 @@ pub(in crate::apis::amazon_pay_mws) fn plain_id(
     }
 }
 
-fn row(info: &Element) -> Result<FeedRow, Unreadable> {
+fn row(info: &Element<'_>) -> Result<FeedRow, Unreadable> {
     Ok(FeedRow {
         id: plain_id(info, "FeedSubmissionId")?.ok_or(Unreadable::Missing("FeedSubmissionId"))?,
         feed_type: word(info, &["FeedType"])?.map(str::to_owned),
@@ -217,7 +220,9 @@ pub fn list(action: &str, reply: &Reply, now: Timestamp) -> Result<FeedList, Fai
 }
 
 /// The token of the next page, wherever it stands among the rows; none when `HasNext` says that this was all.
-pub(in crate::apis::amazon_pay_mws) fn next_token(result: &Element) -> Result<Option<String>, Unreadable> {
+pub(in crate::apis::amazon_pay_mws) fn next_token(
+    result: &Element<'_>,
+) -> Result<Option<String>, Unreadable> {
     let has_next = result.text_of("HasNext")?.is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let token = result.text_of("NextToken")?.map(str::to_owned);
     if has_next && token.is_none() {

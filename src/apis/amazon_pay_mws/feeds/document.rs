@@ -236,7 +236,7 @@ fn read_payload(bytes: &[u8]) -> Option<(BatchOperation, BatchRequest)> {
     Some((operation, BatchRequest { id: id?, reference_id, amount, text: note, soft_descriptor }))
 }
 
-fn read_price(root: &Element, name: &'static str) -> Option<Money> {
+fn read_price(root: &Element<'_>, name: &'static str) -> Option<Money> {
     let price = root.one(name).ok().flatten()?;
     Money::parse(price.text_of("Amount").ok().flatten()?, price.text_of("CurrencyCode").ok().flatten()?).ok()
 }

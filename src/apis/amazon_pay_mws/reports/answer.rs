@@ -62,7 +62,7 @@ fn page<Row>(
     name: &'static str,
     reply: &Reply,
     now: Timestamp,
-    read: fn(&Element) -> Result<Row, Unreadable>,
+    read: fn(&Element<'_>) -> Result<Row, Unreadable>,
 ) -> Result<Page<Row>, Failure> {
     let response = reply.as_ref().map_err(|error| Failure::from(error.clone()))?;
     if response.status != 200 {
@@ -77,7 +77,7 @@ fn page<Row>(
     .map_err(|problem| unreadable(&problem))
 }
 
-fn request_row(info: &Element) -> Result<RequestRow, Unreadable> {
+fn request_row(info: &Element<'_>) -> Result<RequestRow, Unreadable> {
     let status = word(info, &["ReportProcessingStatus"])?;
     Ok(RequestRow {
         id: plain_id(info, "ReportRequestId")?.ok_or(Unreadable::Missing("ReportRequestId"))?,
@@ -89,7 +89,7 @@ fn request_row(info: &Element) -> Result<RequestRow, Unreadable> {
     })
 }
 
-fn report_row(info: &Element) -> Result<ReportRow, Unreadable> {
+fn report_row(info: &Element<'_>) -> Result<ReportRow, Unreadable> {
     Ok(ReportRow {
         id: plain_id(info, "ReportId")?.ok_or(Unreadable::Missing("ReportId"))?,
         report_type: word_of_any_length(info, "ReportType")?,
@@ -99,6 +99,6 @@ fn report_row(info: &Element) -> Result<ReportRow, Unreadable> {
 }
 
 /// The names of report types are longer than other words of the provider.
-fn word_of_any_length(info: &Element, name: &'static str) -> Result<Option<String>, Unreadable> {
+fn word_of_any_length(info: &Element<'_>, name: &'static str) -> Result<Option<String>, Unreadable> {
     Ok(info.text_of(name)?.map(str::to_owned))
 }

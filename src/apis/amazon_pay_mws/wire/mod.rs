@@ -60,7 +60,10 @@ pub(in crate::apis::amazon_pay_mws) fn read_object(
 }
 
 /// The tree of an answer with status 200 that is no error in disguise.
-pub(in crate::apis::amazon_pay_mws) fn read_root(body: &[u8], wanted: Wanted) -> Result<Element, Failure> {
+pub(in crate::apis::amazon_pay_mws) fn read_root(
+    body: &[u8],
+    wanted: Wanted,
+) -> Result<Element<'_>, Failure> {
     let root = parse(body, wanted).map_err(|problem| garbled(&problem.to_string()))?;
     if root.name() == "ErrorResponse" {
         let code = envelope(body).code.unwrap_or_else(|| "without a code".to_owned());
@@ -90,7 +93,7 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
     operation: &'static str,
     kind: ObjectKind,
     asked: Option<&ObjectId>,
-    root: &Element,
+    root: &Element<'_>,
 ) -> Result<Observation, NotTheAnswer> {
     let shape = shape(kind);
     if root.name().strip_suffix("Response") != Some(operation) {
@@ -137,7 +140,7 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
 
 /// A short word of the provider, letter for letter.
 pub(in crate::apis::amazon_pay_mws) fn word<'a>(
-    place: &'a Element,
+    place: &'a Element<'_>,
     path: &[&'static str],
 ) -> Result<Option<&'a str>, Unreadable> {
     let last = path.last().copied().unwrap_or("(root)");
@@ -149,14 +152,14 @@ pub(in crate::apis::amazon_pay_mws) fn word<'a>(
 }
 
 /// The reason code, without the literal `None` that test messages carry (section 8.3).
-fn reasons(details: &Element, shape: &Shape) -> Result<Vec<String>, Unreadable> {
+fn reasons(details: &Element<'_>, shape: &Shape) -> Result<Vec<String>, Unreadable> {
     let code = word(details, &[shape.status, "ReasonCode"])?;
     Ok(code.filter(|code| !code.eq_ignore_ascii_case("none")).map(str::to_owned).into_iter().collect())
 }
 
 /// The amount that the object is about. Half an amount, or one that is not exact, is no answer: nothing
 /// may be concluded from it.
-fn main_amount(details: &Element, shape: &Shape) -> Result<Option<Money>, Unreadable> {
+fn main_amount(details: &Element<'_>, shape: &Shape) -> Result<Option<Money>, Unreadable> {
     for name in shape.amount {
         let Some(element) = details.one(name)? else { continue };
         match (element.text_of("Amount")?, element.text_of("CurrencyCode")?) {
@@ -173,7 +176,7 @@ fn main_amount(details: &Element, shape: &Shape) -> Result<Option<Money>, Unread
 /// Fees and sums. One that cannot be read exactly is kept as it stands among the evidence: no decision
 /// hangs on it alone.
 fn other_amounts(
-    details: &Element,
+    details: &Element<'_>,
     shape: &Shape,
     evidence: &mut BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, Money>, Unreadable> {
@@ -200,7 +203,7 @@ fn rfc_3339(text: &str) -> Option<Timestamp> {
 
 /// A field as `read` understands it; one that it does not is kept as it stands among the evidence.
 fn read_or_keep<T>(
-    details: &Element,
+    details: &Element<'_>,
     path: &[&'static str],
     evidence: &mut BTreeMap<String, String>,
     read: fn(&str) -> Option<T>,
@@ -215,7 +218,7 @@ fn read_or_keep<T>(
 
 /// The ids in `IdList`: `member` in answers, `Id` in notifications (sections 3.4 and 8.3). One that cannot
 /// be an id spoils the answer, for the object behind it would be lost.
-fn children(details: &Element, shape: &Shape) -> Result<Vec<Child>, Unreadable> {
+fn children(details: &Element<'_>, shape: &Shape) -> Result<Vec<Child>, Unreadable> {
     let (Some(kind), Some(list)) = (shape.child, details.one("IdList")?) else { return Ok(Vec::new()) };
     let mut children: Vec<Child> = Vec::new();
     for element in list.all("member")?.into_iter().chain(list.all("Id")?) {
@@ -230,7 +233,7 @@ fn children(details: &Element, shape: &Shape) -> Result<Vec<Child>, Unreadable> 
 }
 
 /// The fields on the allow-list, by their path.
-fn evidence(details: &Element, shape: &Shape) -> Result<BTreeMap<String, String>, Unreadable> {
+fn evidence(details: &Element<'_>, shape: &Shape) -> Result<BTreeMap<String, String>, Unreadable> {
     let mut evidence = BTreeMap::new();
     for path in shape.evidence {
         if let Some(text) = details.text_at(path)? {
@@ -249,7 +252,7 @@ fn evidence(details: &Element, shape: &Shape) -> Result<BTreeMap<String, String>
     Ok(evidence)
 }
 
-pub(in crate::apis::amazon_pay_mws) fn request_id(root: &Element) -> Option<String> {
+pub(in crate::apis::amazon_pay_mws) fn request_id(root: &Element<'_>) -> Option<String> {
     let places: [&[&'static str]; 4] = [
         &["ResponseMetadata", "RequestId"],
         &["ResponseMetadata", "RequestID"],

@@ -2,6 +2,9 @@
 //!
 //! Owns: the names of elements. Must never know: XML, what the elements mean for the money.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::apis::amazon_pay_mws::kind::ObjectKind;
 
 /// A way down from the details, name by name.
@@ -112,19 +115,18 @@ const COMMON: &[&str] = &[
     "member",
 ];
 
+/// Every element that some kind has, and the common ones.
+static READ: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| ObjectKind::ALL.into_iter().flat_map(names_of).chain(COMMON.iter().copied()).collect());
+
 /// Whether an element of that local name is read at all; every other is dropped with all that is in it.
 pub(super) fn is_read(name: &str) -> bool {
-    COMMON.contains(&name)
-        || name.ends_with("Result")
-        || ObjectKind::ALL.into_iter().any(|kind| is_read_of(kind, name))
+    READ.contains(name) || name.ends_with("Result")
 }
 
-fn is_read_of(kind: ObjectKind, name: &str) -> bool {
+fn names_of(kind: ObjectKind) -> impl Iterator<Item = &'static str> {
     let shape = shape(kind);
-    let is_in = |paths: &[Path]| paths.iter().any(|path| path.contains(&name));
-    [shape.details, shape.status, kind.id_name()].contains(&name)
-        || shape.reference.contains(&name)
-        || shape.amount.contains(&name)
-        || is_in(shape.other_amounts)
-        || is_in(shape.evidence)
+    let paths = [shape.reference, shape.amount].into_iter();
+    let paths = paths.chain(shape.other_amounts.iter().copied()).chain(shape.evidence.iter().copied());
+    [shape.details, shape.status, kind.id_name()].into_iter().chain(paths.flatten().copied())
 }
