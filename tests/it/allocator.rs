@@ -7,7 +7,7 @@ use std::process::Command;
 fn the_program_is_built_with_the_allocators_settings() {
     let output = Command::new(env!("CARGO_BIN_EXE_reconciled"))
         .arg("--version")
-        .env("MALLOC_CONF", "stats_print:true")
+        .env("_RJEM_MALLOC_CONF", "stats_print:true")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
