@@ -151,7 +151,7 @@ impl Index {
     }
 
     /// The block in which a key is or would be.
-    fn block_of(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn block_of(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let first = key.get(..1).unwrap_or_default().to_vec();
         let mut rows = self.tree.range::<Vec<u8>, _>(first..=key.to_vec());
         guarded(|| rows.next_back().transpose()).map(own)
@@ -217,8 +217,11 @@ impl Batch {
     }
 }
 
+/// A key and its value.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// A row, or the end of the engine.
-pub(super) type Row = Result<(Vec<u8>, Vec<u8>), StoreError>;
+pub(super) type Row = Result<Pair, StoreError>;
 
 /// Rows in order.
 pub(super) struct Rows {
@@ -277,7 +280,7 @@ impl Iterator for Rows {
     }
 }
 
-fn own(row: Option<(sled::IVec, sled::IVec)>) -> Option<(Vec<u8>, Vec<u8>)> {
+fn own(row: Option<(sled::IVec, sled::IVec)>) -> Option<Pair> {
     row.map(|(key, value)| (key.to_vec(), value.to_vec()))
 }
 

@@ -33,10 +33,9 @@ impl Store {
         .await
     }
 
-    /// Copies the journal, as it is now, and the folders of [`Options::beside`] into an empty or missing folder,
-    /// while work goes on. The copy is a
-    /// store: opening it makes its index anew. What only the index knows (counts of polls that saw nothing
-    /// new, failed attempts) is not in it.
+    /// Copies the journal, as it is now, and the folders of [`super::Options::beside`] into an empty or missing
+    /// folder, while work goes on. The copy is a store: opening it makes its index anew. What only the index knows
+    /// (counts of polls that saw nothing new, failed attempts) is not in it.
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
@@ -49,8 +48,8 @@ impl Store {
     }
 
     /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`Options::compact_above_bytes`] and beyond three and a half times what is live in it. None
-    /// when there was nothing to do, which is cheap. Work goes on meanwhile.
+    /// if its file has grown beyond [`super::Options::compact_above_bytes`] and beyond three and a half times what is
+    /// live in it. None when there was nothing to do, which is cheap. Work goes on meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
