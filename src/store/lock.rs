@@ -11,7 +11,15 @@ use jiff::Timestamp;
 /// Held until dropped, or until the process ends however it may.
 #[derive(Debug)]
 pub(super) struct LockFile {
-    _file: File,
+    file: File,
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // A program that another thread is starting at this moment has a copy of the file until it runs, and closing
+        // ours alone would leave the lock with it.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Why there is no lock.
@@ -48,7 +56,7 @@ pub(super) fn take(path: &Path, command: &str, now: Timestamp) -> Result<LockFil
         .and_then(|()| file.rewind())
         .and_then(|()| file.write_all(holder.as_bytes()))
         .map_err(NoLock::Io)?;
-    Ok(LockFile { _file: file })
+    Ok(LockFile { file })
 }
 
 /// Different after each start of the host; empty where the host does not say.
@@ -73,7 +81,9 @@ mod tests {
             panic!("taken twice")
         };
         assert!(holder.contains(&format!("process {} (reconciled run) on ", std::process::id())), "{holder}");
+        let copy = first.file.try_clone().unwrap();
         drop(first);
-        assert!(take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH).is_ok());
+        assert!(take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH).is_ok(), "whoever has a copy");
+        drop(copy);
     }
 }
