@@ -17,7 +17,7 @@ use super::writer::{Engine, locked};
 
 /// Rows from which on the index is brought up to date without anybody asking: readers wait some 50 ms meanwhile.
 const ROWS_WORTH_A_BATCH: usize = 6_000;
-/// Steps that only the index is told of, from which on the same: so many a crash may repeat.
+/// Steps that only the index is told of, from which on the same: about so many a crash may repeat.
 const QUIET_STEPS_WORTH_A_BATCH: usize = 64;
 /// Rows from which on the writer waits for the index.
 const ROWS_MOST: usize = 18_000;
@@ -61,7 +61,7 @@ impl Behind {
     }
 }
 
-/// Whose the rows are that are not in the index yet.
+/// The rows that are not in the index yet, and who brings them there.
 #[derive(Debug, Default)]
 pub(super) struct Following {
     /// Locked behind the index.
