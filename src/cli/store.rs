@@ -153,6 +153,10 @@ impl Work<'_> {
         for damage in &opening.skipped {
             screen.toned(&format!("lost: {damage}"), Tone::Bad)?;
         }
+        if let Some(torn) = &restored.torn {
+            let text = format!("the backup is cut off: {torn}: what came behind it is lost");
+            screen.toned(&text, Tone::Bad)?;
+        }
         let counts = store.counts().await;
         store.close().await.map_err(disk)?;
         let records: u64 = counts.map_err(disk)?.iter().map(|count| count.number).sum();
@@ -161,7 +165,8 @@ impl Work<'_> {
             "{records} objects, {} journal entries, {} bytes are in place",
             restored.journal_sequence, restored.bytes
         ))?;
-        Ok(if opening.skipped.is_empty() { Exit::Ok } else { Exit::Data })
+        let is_whole = opening.skipped.is_empty() && restored.torn.is_none();
+        Ok(if is_whole { Exit::Ok } else { Exit::Data })
     }
 
     async fn rebuild(&self, screen: &mut Screen<'_>) -> Ended {
@@ -171,9 +176,8 @@ impl Work<'_> {
         for damage in &rebuilt.damaged {
             screen.toned(&format!("cannot be read: {damage}"), Tone::Bad)?;
         }
-        if let Some(why) = &rebuilt.opening.rebuilt_index {
-            screen.note(&format!("the index was made anew: {why}"))?;
-        }
+        // What was skipped has been said.
+        remark(&Opening { skipped: Vec::new(), ..rebuilt.opening.clone() }, screen)?;
         screen.line(&format!("{} journal entries applied", rebuilt.opening.replayed_entries))?;
         if rebuilt.damaged.is_empty() {
             return Ok(Exit::Ok);

@@ -8,9 +8,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, write_whole};
-use super::journal::{Position, segment_name, segments};
+use super::journal::{self, Position, segment_name, segments};
 use super::meter::Meter;
 use super::reading::{self, Stopped};
+use super::room;
 use super::types::StoreError;
 
 /// The end of the name of a file that is being written.
@@ -87,7 +88,7 @@ pub(super) fn copy_folder(disk: &dyn Disk, from: &Path, to: &Path, meter: &Meter
 
 /// Copies the first bytes of a file, durably.
 fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &Meter) -> io::Result<()> {
-    let mut file = disk.append_to(goal)?;
+    let mut file = disk.open_to_write(goal)?;
     let mut offset = 0;
     while offset < length {
         let most = usize::try_from(length - offset).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
@@ -96,7 +97,7 @@ fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &M
             let text = format!("{} became shorter", source.display());
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
-        file.append(&piece)?;
+        file.write_at(offset, &piece)?;
         meter.advance(piece.len() as u64);
         offset += piece.len() as u64;
     }
@@ -152,6 +153,11 @@ pub(super) fn copy_journal(
             continue;
         }
         copy_file(disk, &source, &goal, length, meter)?;
+        if segment == end.segment && journal::has_room(disk, &source)? {
+            let mut file = disk.open_to_write(&goal)?;
+            file.write_at(length, &[room::FILLER; room::MARGIN_BYTES])?;
+            file.sync()?;
+        }
         report.segments += 1;
         report.bytes += length;
     }

@@ -5,7 +5,8 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A file system, as far as the journal needs one. All calls block.
@@ -18,8 +19,8 @@ pub trait Disk: Debug + Send + Sync {
     fn length(&self, path: &Path) -> io::Result<u64>;
     /// At most `most` bytes from `offset`; fewer only at the end of the file.
     fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>>;
-    /// Opens a file for appending, making it when it is missing.
-    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Opens a file for writing, making it when it is missing; what it has stays.
+    fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Cuts a file to `length` bytes, durably.
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
     /// Removes a file; one that is missing already is fine.
@@ -39,11 +40,12 @@ pub trait Disk: Debug + Send + Sync {
     fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
 }
 
-/// A file that only grows.
+/// A file that is written to.
 pub trait DiskFile: Debug + Send {
-    /// Adds bytes at the end, all or an error (after which any part may be there).
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Returns when all that was appended survives a power cut. After an error nothing is known.
+    /// Puts bytes at `offset`, over what is there and behind it, all or an error (after which any part may be
+    /// there).
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when all that was written survives a power cut. After an error nothing is known.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -51,8 +53,8 @@ pub trait DiskFile: Debug + Send {
 pub(super) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = beside(path);
     disk.remove(&temporary)?;
-    let mut file = disk.append_to(&temporary)?;
-    file.append(bytes)?;
+    let mut file = disk.open_to_write(&temporary)?;
+    file.write_at(0, bytes)?;
     file.sync()?;
     drop(file);
     disk.rename(&temporary, path)?;
@@ -108,9 +110,9 @@ impl Disk for MachineDisk {
         Ok(bytes)
     }
 
-    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        options.append(true).create(true);
+        options.write(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         Ok(Box::new(MachineFile(options.open(path)?)))
@@ -147,8 +149,8 @@ impl Disk for MachineDisk {
 struct MachineFile(File);
 
 impl DiskFile for MachineFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
     }
 
     fn sync(&mut self) -> io::Result<()> {

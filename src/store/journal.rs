@@ -1,11 +1,11 @@
-//! The journal: facts in the order in which they were acknowledged, in files that only grow.
+//! The journal: facts in the order in which they were acknowledged, each group behind the one before.
 //!
 //! Owns: segments, the chain over them, when a group is durable. Must never know: what a fact says.
 //!
 //! A segment is named after its first sequence and begins with a header of 64 bytes: magic (16), format
 //! (4), first sequence (8), hash of the chain before it (32), CRC32C of all that (4). Entries follow
-//! (`entry.rs`). A group of entries is one write and one sync; a new segment is made durable, its
-//! name included, before anything is written into it.
+//! (`entry.rs`), and room behind them (`room.rs`). A group of entries is one write and one sync; a new
+//! segment is made durable, its name included, before anything is written into it.
 
 use std::fmt;
 use std::io;
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, DiskFile};
 use super::entry::{self, ChainHash, number_32, number_64};
+use super::room;
+use super::written::Written;
 use crate::payments::planted::{Bug, is_planted};
 
 /// Bytes before the first entry of a segment.
@@ -25,6 +27,10 @@ const FORMAT: u32 = 1;
 /// The same, and the entries between the file before and this one are known to be lost: what followed from
 /// them comes at its beginning (`rescue.rs`).
 const FORMAT_AFTER_GAP: u32 = 2;
+/// Like [`FORMAT`] and [`FORMAT_AFTER_GAP`], with room behind the entries. Files without are read and ended, not
+/// begun.
+const FORMAT_WITH_ROOM: u32 = 3;
+const FORMAT_AFTER_GAP_WITH_ROOM: u32 = 4;
 
 /// A place just after an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +101,11 @@ pub(super) fn segments(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
+/// Whether there is always room behind the last entry of a file.
+pub(super) fn has_room(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    Ok(Header::decode(&disk.read(path, 0, SEGMENT_HEADER_BYTES)?).is_ok_and(|header| header.has_room))
+}
+
 /// What a segment begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
@@ -104,11 +115,18 @@ pub(super) struct Header {
     pub(super) hash: ChainHash,
     /// Entries before it are known to be lost.
     pub(super) is_after_gap: bool,
+    /// There is always room behind its last entry.
+    pub(super) has_room: bool,
 }
 
 impl Header {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let format = if self.is_after_gap { FORMAT_AFTER_GAP } else { FORMAT };
+        let format = match (self.is_after_gap, self.has_room) {
+            (false, false) => FORMAT,
+            (true, false) => FORMAT_AFTER_GAP,
+            (false, true) => FORMAT_WITH_ROOM,
+            (true, true) => FORMAT_AFTER_GAP_WITH_ROOM,
+        };
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&format.to_le_bytes());
@@ -125,9 +143,11 @@ impl Header {
         if crc32c::crc32c(&header[..60]) != number_32(&header[60..64]) {
             return Err("its header has a wrong checksum");
         }
-        let is_after_gap = match number_32(&header[16..20]) {
-            FORMAT => false,
-            FORMAT_AFTER_GAP => true,
+        let (is_after_gap, has_room) = match number_32(&header[16..20]) {
+            FORMAT => (false, false),
+            FORMAT_AFTER_GAP => (true, false),
+            FORMAT_WITH_ROOM => (false, true),
+            FORMAT_AFTER_GAP_WITH_ROOM => (true, true),
             _ => return Err("its header is of a newer or another kind of file"),
         };
         if &header[..16] != MAGIC {
@@ -135,7 +155,7 @@ impl Header {
         }
         let mut hash = ChainHash::default();
         hash.copy_from_slice(&header[28..60]);
-        Ok(Header { first: number_64(&header[20..28]), hash, is_after_gap })
+        Ok(Header { first: number_64(&header[20..28]), hash, is_after_gap, has_room })
     }
 }
 
@@ -147,12 +167,16 @@ pub(super) struct Journal {
     segment_bytes: u64,
     file: Box<dyn DiskFile>,
     end: Position,
-    total_bytes: u64,
+    /// Where the room behind the end ends; none in a file that is without.
+    room_end: Option<u64>,
+    /// Bytes of the segments before this one.
+    bytes_before: u64,
     has_failed: bool,
 }
 
 impl Journal {
-    /// Goes on writing at `end`, which reading has found to be the journal's end.
+    /// Goes on writing at `end`, which reading has found to be the journal's end. What lies behind it is
+    /// nothing that was acknowledged.
     pub(super) fn resume(
         disk: Arc<dyn Disk>,
         folder: &Path,
@@ -160,24 +184,18 @@ impl Journal {
         end: Position,
         is_after_gap: bool,
     ) -> io::Result<Journal> {
+        let room_bytes = room::in_segment(segment_bytes);
         let present = segments(&*disk, folder)?;
-        let file = match present.contains(&end.segment) {
-            true => disk.append_to(&folder.join(segment_name(end.segment)))?,
-            false => start_segment(&*disk, folder, end, is_after_gap)?,
+        let (file, room_end) = match present.contains(&end.segment) {
+            true => go_on_in(&*disk, folder, end, room_bytes)?,
+            false => start_segment(&*disk, folder, end, is_after_gap, room_bytes)?,
         };
-        let mut total_bytes = 0;
-        for first in segments(&*disk, folder)? {
-            total_bytes += disk.length(&folder.join(segment_name(first)))?;
+        let mut bytes_before = 0;
+        for first in segments(&*disk, folder)?.into_iter().filter(|first| *first != end.segment) {
+            bytes_before += disk.length(&folder.join(segment_name(first)))?;
         }
-        Ok(Journal {
-            disk,
-            folder: folder.to_owned(),
-            segment_bytes,
-            file,
-            end,
-            total_bytes,
-            has_failed: false,
-        })
+        let folder = folder.to_owned();
+        Ok(Journal { disk, folder, segment_bytes, file, end, room_end, bytes_before, has_failed: false })
     }
 
     /// Where the next entry goes.
@@ -185,9 +203,14 @@ impl Journal {
         self.end
     }
 
-    /// Bytes in all segments.
+    /// What is written so far, for reading it while more comes.
+    pub(super) fn written<'a>(&self, disk: &'a dyn Disk) -> Written<'a> {
+        Written { disk, end: self.end, has_room: self.room_end.is_some() }
+    }
+
+    /// Bytes in all segments, but for the room behind the last entry.
     pub(super) fn total_bytes(&self) -> u64 {
-        self.total_bytes
+        self.bytes_before + self.end.offset
     }
 
     /// Adds payloads as one group; when it returns they survive a power cut. After an error nothing more
@@ -212,79 +235,34 @@ impl Journal {
             end.hash = entry::encode(&end.hash, end.sequence, group, payload, &mut bytes);
         }
         end.offset += bytes.len() as u64;
-        self.file.append(&bytes)?;
+        let mut room_end = self.room_end;
+        if room_end.is_some_and(|room_end| end.offset >= room_end) {
+            let more = room::behind_group(bytes.len(), self.segment_bytes);
+            room_end = Some(end.offset + more as u64);
+            bytes.resize(bytes.len() + more, room::FILLER);
+        }
+        self.file.write_at(self.end.offset, &bytes)?;
         if !is_planted(Bug::SyncSkipped) {
             self.file.sync()?;
         }
-        self.total_bytes += bytes.len() as u64;
-        self.end = end;
+        (self.end, self.room_end) = (end, room_end);
         self.has_failed = false;
         Ok(end)
     }
 
     fn next_segment(&mut self) -> io::Result<()> {
         let next = Position::new_segment(self.end);
-        self.file = start_segment(&*self.disk, &self.folder, next, false)?;
+        let room_bytes = room::in_segment(self.segment_bytes);
+        let left = self.disk.length(&self.folder.join(segment_name(self.end.segment)))?;
+        (self.file, self.room_end) = start_segment(&*self.disk, &self.folder, next, false, room_bytes)?;
+        self.bytes_before += left;
         self.end = next;
-        self.total_bytes += next.offset;
         Ok(())
     }
 }
 
-/// The journal up to a place, for reading while it grows.
-#[derive(Debug)]
-pub(super) struct Written<'a> {
-    /// Where it lies.
-    pub(super) disk: &'a dyn Disk,
-    /// What is behind does not exist.
-    pub(super) end: Position,
-}
-
-impl Written<'_> {
-    fn is_last(&self, path: &Path) -> bool {
-        path.file_name().is_some_and(|name| *name == *segment_name(self.end.segment))
-    }
-}
-
-fn only_read<T>() -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this is only for reading"))
-}
-
-impl Disk for Written<'_> {
-    fn create_folder(&self, _folder: &Path) -> io::Result<()> {
-        only_read()
-    }
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let last = segment_name(self.end.segment);
-        Ok(self.disk.list(folder)?.into_iter().filter(|name| *name <= last).collect())
-    }
-    fn length(&self, path: &Path) -> io::Result<u64> {
-        let length = self.disk.length(path)?;
-        Ok(if self.is_last(path) { length.min(self.end.offset) } else { length })
-    }
-    fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
-        let left = self.length(path)?.saturating_sub(offset);
-        self.disk.read(path, offset, usize::try_from(left).map_or(most, |left| left.min(most)))
-    }
-    fn append_to(&self, _path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        only_read()
-    }
-    fn truncate(&self, _path: &Path, _length: u64) -> io::Result<()> {
-        only_read()
-    }
-    fn remove(&self, _path: &Path) -> io::Result<()> {
-        only_read()
-    }
-    fn rename(&self, _from: &Path, _to: &Path) -> io::Result<()> {
-        only_read()
-    }
-    fn sync_folder(&self, _folder: &Path) -> io::Result<()> {
-        only_read()
-    }
-    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
-        self.disk.free_bytes(folder)
-    }
-}
+/// A file to write to, and where its room ends.
+type Opened = (Box<dyn DiskFile>, Option<u64>);
 
 /// Makes the file that `start` lies at the beginning of.
 fn start_segment(
@@ -292,13 +270,36 @@ fn start_segment(
     folder: &Path,
     start: Position,
     is_after_gap: bool,
-) -> io::Result<Box<dyn DiskFile>> {
-    let header = Header { first: start.segment, hash: start.hash, is_after_gap };
-    let mut file = disk.append_to(&folder.join(segment_name(start.segment)))?;
-    file.append(&header.encode())?;
+    room_bytes: usize,
+) -> io::Result<Opened> {
+    let header = Header { first: start.segment, hash: start.hash, is_after_gap, has_room: true };
+    let mut file = disk.open_to_write(&folder.join(segment_name(start.segment)))?;
+    let mut bytes = header.encode();
+    bytes.resize(bytes.len() + room_bytes, room::FILLER);
+    file.write_at(0, &bytes)?;
     file.sync()?;
     disk.sync_folder(folder)?;
-    Ok(file)
+    Ok((file, Some(bytes.len() as u64)))
+}
+
+/// Opens a file that has entries. Behind its end it has room and nothing else afterwards, if it is one with room.
+fn go_on_in(disk: &dyn Disk, folder: &Path, end: Position, room_bytes: usize) -> io::Result<Opened> {
+    let path = folder.join(segment_name(end.segment));
+    let has_room = has_room(disk, &path)?;
+    let behind = disk.read(&path, end.offset, usize::MAX)?;
+    if !room::is_nothing_else(&behind) {
+        disk.truncate(&path, end.offset)?;
+    }
+    let mut file = disk.open_to_write(&path)?;
+    if !has_room {
+        return Ok((file, None));
+    }
+    if !behind.is_empty() && room::is_nothing_else(&behind) {
+        return Ok((file, Some(end.offset + behind.len() as u64)));
+    }
+    file.write_at(end.offset, &vec![room::FILLER; room_bytes])?;
+    file.sync()?;
+    Ok((file, Some(end.offset + room_bytes as u64)))
 }
 
 #[cfg(test)]
@@ -310,8 +311,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn headers_are_read_back(first: u64, hash: [u8; 32], is_after_gap: bool, bit in 0usize..SEGMENT_HEADER_BYTES * 8, rubbish: Vec<u8>) {
-            let header = Header { first, hash, is_after_gap };
+        fn headers_are_read_back(first: u64, hash: [u8; 32], is_after_gap: bool, has_room: bool, bit in 0usize..SEGMENT_HEADER_BYTES * 8, rubbish: Vec<u8>) {
+            let header = Header { first, hash, is_after_gap, has_room };
             let mut bytes = header.encode();
             prop_assert_eq!(bytes.len(), SEGMENT_HEADER_BYTES);
             prop_assert_eq!(Header::decode(&bytes), Ok(header));

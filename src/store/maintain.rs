@@ -41,6 +41,8 @@ pub struct Restored {
     pub bytes: u64,
     /// Where the store lies that was there before; none when there was none.
     pub aside: Option<PathBuf>,
+    /// Where the backup was cut off, if it was: what came behind it is not in place.
+    pub torn: Option<Damage>,
 }
 
 /// Reads the whole journal of a store and changes nothing: what is wrong with it, entry by entry.
@@ -129,7 +131,7 @@ pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<
         let source = Place::of(&source_options);
         refuse_itself(&from, &options.folder)?;
         source.need_format()?;
-        let end = read_all(&options, &from, options.skip_damage)?.end;
+        let Reading { end, tail: torn, .. } = read_all(&options, &from, options.skip_damage)?;
         let _lock = place.take_lock(now)?;
         place.check_space()?;
         let draft = place.path("restoring");
@@ -158,7 +160,7 @@ pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<
         place.io("rename", &draft, disk.rename(&draft, &journal))?;
         place.io("sync", &options.folder, disk.sync_folder(&options.folder))?;
         place.write_format()?;
-        Ok(Restored { journal_sequence: end.sequence, bytes: copied.bytes, aside })
+        Ok(Restored { journal_sequence: end.sequence, bytes: copied.bytes, aside, torn })
     })
     .await
 }

@@ -40,6 +40,7 @@ mod pulse;
 mod reading;
 mod replay;
 mod rescue;
+mod room;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ mod upkeep;
 mod value;
 mod view;
 mod writer;
+mod written;
 
 use std::fmt;
 use std::sync::Arc;

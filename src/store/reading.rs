@@ -3,8 +3,9 @@
 //! Owns: what is an unfinished end and what is damage. Must never know: what a fact says.
 //!
 //! An end is *unfinished* when nothing readable follows it but, at most, entries of the very group that it
-//! cuts: a group is acknowledged whole after its sync, so such a group may never have been. Everything else
-//! that cannot be read is *damage*.
+//! cuts: a group is acknowledged whole after its sync, so such a group may never have been. Room behind the last
+//! entry (`room.rs`) is the *end*; where a file should have it and has none, something was cut off. Everything
+//! else that cannot be read is *damage*.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::disk::Disk;
 use super::entry::{self, Entry, HEADER_BYTES, NoEntry};
 use super::journal::{Damage, Header, Position, SEGMENT_HEADER_BYTES, segment_name, segments};
+use super::room;
 use super::types::StoreError;
 
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
@@ -67,6 +69,7 @@ pub(super) fn read(
         skip_damage,
         place: Position::start(),
         is_chain_known: true,
+        has_room: false,
         skipped: Vec::new(),
         tail: None,
     };
@@ -88,6 +91,8 @@ struct Reader<'a> {
     place: Position,
     /// False behind damage: the next entry is believed without its link.
     is_chain_known: bool,
+    /// The segment has room behind its last entry.
+    has_room: bool,
     skipped: Vec<Damage>,
     tail: Option<Damage>,
 }
@@ -107,6 +112,8 @@ impl Reader<'_> {
             && self.length(position.segment)? >= position.offset
         {
             self.place = position;
+            let header = Header::decode(&self.bytes(position.segment, 0, SEGMENT_HEADER_BYTES)?);
+            self.has_room = header.is_ok_and(|header| header.has_room);
             return Ok((index, true));
         }
         while index > 0 {
@@ -126,6 +133,7 @@ impl Reader<'_> {
         let before = self.place;
         self.place.segment = segment;
         self.place.offset = 0;
+        self.has_room = header.is_ok_and(|header| header.has_room);
         match header {
             Ok(header) if header.first == segment => {
                 self.meet(header)?;
@@ -149,7 +157,7 @@ impl Reader<'_> {
 
     /// Compares what a segment says to come before it with what was read.
     fn meet(&mut self, header: Header) -> Result<(), Stopped> {
-        let Header { first, hash, is_after_gap } = header;
+        let Header { first, hash, is_after_gap, .. } = header;
         let expected = self.place.sequence + 1;
         let is_known_gap = is_after_gap && first > expected;
         if let Some(known) = self.skipped.last_mut().filter(|damage| damage.last_sequence.is_none()) {
@@ -196,7 +204,7 @@ impl Reader<'_> {
                     take(&entry, self.place).map_err(Stopped::Taker)?;
                 }
                 Err(detail) => {
-                    if !self.cannot_read(detail, is_last)? {
+                    if self.is_room()? || !self.cannot_read(detail, is_last)? {
                         return Ok(());
                     }
                     window = Vec::new();
@@ -204,7 +212,21 @@ impl Reader<'_> {
                 }
             }
         }
+        if self.has_room && is_last {
+            self.tail = Some(self.describe("the file is cut off here, or behind it", None));
+        }
         Ok(())
+    }
+
+    /// Whether the entries of the segment end here. What of a group was never acknowledged may lie behind the
+    /// beginning of the room, but nothing that can be read.
+    fn is_room(&self) -> Result<bool, Stopped> {
+        if !self.has_room || !room::begins(&self.bytes(self.place.segment, self.place.offset, 1)?) {
+            return Ok(false);
+        }
+        let rest = self.bytes(self.place.segment, self.place.offset, usize::MAX)?;
+        Ok(room::begins(&rest)
+            && (room::is_nothing_else(&rest) || entry::find(&rest, self.place.sequence).is_none()))
     }
 
     fn check(&self, entry: Entry) -> Result<Entry, &'static str> {

@@ -13,7 +13,7 @@ use super::check::{self, CheckReport};
 use super::compact::{self, Compacted};
 use super::types::StoreError;
 use super::writer::locked;
-use super::{Store, aside, journal};
+use super::{Store, aside};
 
 impl Store {
     /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
@@ -24,8 +24,7 @@ impl Store {
             let _one_at_a_time = locked(&engine.checking);
             let mut report = CheckReport::default();
             let compared = check::check_at_work(&engine, &mut report);
-            let end = locked(&engine.journal).end();
-            let written = journal::Written { disk: &*engine.disk, end };
+            let written = locked(&engine.journal).written(&*engine.disk);
             check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
             engine.meter.end();
             compared.map(|()| report)

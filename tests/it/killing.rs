@@ -256,8 +256,11 @@ fn harm(store: &Path, random: &mut Random) -> Harm {
     let pick = usize::try_from(random.below(files.len() as u64)).unwrap();
     let (file, is_journal) = files[pick].clone();
     let mut bytes = fs::read(&file).unwrap();
-    let reach = random.between(1, 6_000).min(bytes.len() as u64);
-    let from = bytes.len() - usize::try_from(reach).unwrap();
+    // Near the end of what is written: a journal has room behind its entries.
+    let room = if is_journal { bytes.iter().rev().take_while(|byte| **byte == b'~').count() } else { 0 };
+    let end = bytes.len() - room.saturating_sub(600);
+    let reach = random.between(1, 6_000).min(end as u64);
+    let from = end - usize::try_from(reach).unwrap();
     if random.share(0.5) {
         bytes.truncate(from);
     } else {

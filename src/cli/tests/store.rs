@@ -71,6 +71,22 @@ async fn damage_is_named_and_the_rest_is_rebuilt() {
 }
 
 #[tokio::test]
+async fn a_backup_that_was_cut_off_is_restored_and_the_loss_is_told() {
+    let house = House::new();
+    house.furnish().await;
+    let copy = house.folder.path().join("copy").display().to_string();
+    house.run(&["store", "backup", "--to", &copy]).await.expect(Exit::Ok, &[], &[]);
+    let segment = std::fs::read_dir(format!("{copy}/journal")).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, &bytes[..bytes.len() - 200]).unwrap();
+    house.run(&["store", "restore", "--from", &copy]).await.expect(
+        Exit::Data,
+        &["journal entries", "the backup is cut off: file 00000000000000000001.journal at byte"],
+        &["is kept in"],
+    );
+}
+
+#[tokio::test]
 async fn a_running_daemon_checks_and_copies_its_own_store() {
     let house = House::new();
     house.furnish().await;

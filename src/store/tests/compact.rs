@@ -127,8 +127,8 @@ impl Disk for Fuse {
     fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         MachineDisk.read(path, offset, most)
     }
-    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        self.burn().and_then(|()| MachineDisk.append_to(path))
+    fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.burn().and_then(|()| MachineDisk.open_to_write(path))
     }
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
         self.burn().and_then(|()| MachineDisk.truncate(path, length))
@@ -227,8 +227,8 @@ async fn without_room_for_a_copy_the_store_goes_on_as_it_is() {
         fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
             MachineDisk.read(path, offset, most)
         }
-        fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-            MachineDisk.append_to(path)
+        fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+            MachineDisk.open_to_write(path)
         }
         fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
             MachineDisk.truncate(path, length)

@@ -5,15 +5,17 @@ use std::path::Path;
 
 use super::fixture::*;
 use crate::store::disk::MachineDisk;
-use crate::store::entry::decode;
-use crate::store::journal::SEGMENT_HEADER_BYTES;
+use crate::store::entry::{decode, encode};
+use crate::store::journal::{Header, SEGMENT_HEADER_BYTES};
 use crate::store::reading::{self, Reading, Stopped};
+use crate::store::room::FILLER;
 use crate::store::{OpenError, Options, Store};
 
 /// A folder as a killed process with `number` single enrolments leaves it, and where its entries begin.
 async fn killed(number: usize) -> (tempfile::TempDir, Vec<usize>) {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path()).await;
+    let small = Options { journal_segment_bytes: 20_000, ..options(folder.path()) };
+    let (store, _) = Store::open(small, at(0)).await.unwrap();
     for place in 0..number {
         enrol(&store, &format!("A{place}"), at(0)).await;
     }
@@ -52,7 +54,9 @@ async fn every_cut_leaves_the_entries_before_it() {
     let (folder, starts) = killed(4).await;
     let segment = first_segment(folder.path());
     let whole = fs::read(&segment).unwrap();
-    for cut in (0..whole.len()).rev() {
+    let end = *starts.last().unwrap();
+    assert!(whole.len() > end + 1_000 && whole[end..].iter().all(|byte| *byte == FILLER));
+    for cut in (0..end + 100).rev() {
         fs::write(&segment, &whole[..cut]).unwrap();
         let (sequences, result) = read(folder.path(), false);
         let reading = result.unwrap();
@@ -62,7 +66,8 @@ async fn every_cut_leaves_the_entries_before_it() {
         if cut >= SEGMENT_HEADER_BYTES {
             assert_eq!(reading.end.offset, starts[left] as u64);
         }
-        assert_eq!(reading.tail.is_some(), !starts.contains(&cut), "cut at {cut}");
+        // Between two entries, too: the room behind them is missing.
+        assert_eq!(reading.tail.is_some(), cut <= end, "cut at {cut}");
     }
 }
 
@@ -71,7 +76,7 @@ async fn every_wrong_byte_is_noticed_and_named() {
     let (folder, starts) = killed(4).await;
     let segment = first_segment(folder.path());
     let whole = fs::read(&segment).unwrap();
-    for place in 0..whole.len() {
+    for place in 0..*starts.last().unwrap() {
         let mut bytes = whole.clone();
         bytes[place] ^= 0x10;
         fs::write(&segment, &bytes).unwrap();
@@ -103,6 +108,72 @@ async fn every_wrong_byte_is_noticed_and_named() {
     }
 }
 
+#[tokio::test]
+async fn what_never_was_acknowledged_is_no_damage_wherever_it_lies_in_the_room() {
+    let (folder, starts) = killed(4).await;
+    let segment = first_segment(folder.path());
+    let whole = fs::read(&segment).unwrap();
+    let end = *starts.last().unwrap();
+    let Ok(last) = decode(&whole[starts[3]..]) else { panic!("it was read before") };
+    // Two entries of one group that was never synced: sectors of it are there, others are not.
+    let mut group = Vec::new();
+    let hash = encode(&last.hash, 5, 5, &[b'x'; 700], &mut group);
+    encode(&hash, 6, 5, &[b'y'; 700], &mut group);
+    for missing in 1_u32..8 {
+        let mut bytes = whole.clone();
+        bytes[end..end + group.len()].copy_from_slice(&group);
+        for sector in (0..3).filter(|sector| missing >> sector & 1 == 1) {
+            let start = end + sector * 512;
+            bytes[start..(start + 512).min(end + group.len())].fill(FILLER);
+        }
+        fs::write(&segment, &bytes).unwrap();
+        let (sequences, result) = read(folder.path(), false);
+        assert!(
+            sequences.len() == 4 || (sequences.len() == 5 && missing & 3 == 0),
+            "{missing}: {sequences:?}"
+        );
+        assert_eq!(result.unwrap().end.sequence, sequences.len() as u64, "{missing}");
+        let after = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), after.path());
+        fs::remove_dir_all(after.path().join("index")).unwrap();
+        if sequences.len() == 4 {
+            let (store, _) = open(after.path()).await;
+            enrol(&store, "B1", at(1)).await;
+            crash_in_step(store);
+            let bytes = fs::read(first_segment(after.path())).unwrap();
+            let starts = entry_starts(&bytes);
+            assert_eq!(starts.len(), 6);
+            assert!(bytes[starts[5]..].iter().all(|byte| *byte == FILLER), "only room is behind it");
+            let (store, opening) = open(after.path()).await;
+            assert_eq!(opening.cut_tail, None);
+            record(&store, "B1").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_of_the_time_before_there_was_room_is_gone_on_with() {
+    let (folder, starts) = killed(3).await;
+    let segment = first_segment(folder.path());
+    let mut bytes = fs::read(&segment).unwrap()[..*starts.last().unwrap()].to_vec();
+    let header = Header { has_room: false, ..Header::decode(&bytes).unwrap() };
+    bytes[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
+    fs::write(&segment, &bytes).unwrap();
+    let small = || Options { journal_segment_bytes: 3_000, ..options(folder.path()) };
+    let (store, opening) = Store::open(small(), at(0)).await.unwrap();
+    assert_eq!((opening.cut_tail, opening.rescued_rows), (None, 0));
+    for place in 0..9 {
+        enrol(&store, &format!("B{place}"), at(1)).await;
+    }
+    assert_clean(&store).await;
+    assert!(fs::read(&segment).unwrap().last().is_some_and(|byte| *byte != FILLER), "it got no room");
+    store.close().await.unwrap();
+    let (store, opening) = open(folder.path()).await;
+    assert_eq!(opening.cut_tail, None);
+    assert_eq!(store.open_objects(None, 99).await.unwrap().items.len(), 12);
+    assert_clean(&store).await;
+}
+
 /// Cuts the only segment and opens.
 async fn open_cut(folder: &Path, cut: usize, keep_index: bool) -> (tempfile::TempDir, Store) {
     let after = tempfile::tempdir().unwrap();
@@ -121,7 +192,7 @@ async fn open_cut(folder: &Path, cut: usize, keep_index: bool) -> (tempfile::Tem
 #[tokio::test]
 async fn without_an_index_a_torn_end_loses_the_torn_entries_only() {
     let (folder, starts) = killed(4).await;
-    for cut in [10, starts[0] + 1, starts[2] + 30, starts[3] + 60, starts[4] - 1] {
+    for cut in [10, starts[0] + 1, starts[2] + 30, starts[3], starts[3] + 60, starts[4] - 1] {
         let left = starts[1..].iter().filter(|end| **end <= cut).count();
         let (after, store) = open_cut(folder.path(), cut, false).await;
         assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), left, "cut at {cut}");
@@ -137,7 +208,7 @@ async fn without_an_index_a_torn_end_loses_the_torn_entries_only() {
 #[tokio::test]
 async fn with_its_index_a_torn_end_loses_nothing_even_later() {
     let (folder, starts) = killed(4).await;
-    for cut in [10, starts[2] + 30, starts[4] - 1] {
+    for cut in [10, starts[2] + 30, starts[3], starts[4] - 1] {
         let (after, store) = open_cut(folder.path(), cut, true).await;
         assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 4, "cut at {cut}");
         enrol(&store, "B1", at(1)).await;

@@ -1,11 +1,11 @@
 //! A disk that fails, and one that forgets what was not synced.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::unsynced::Unsynced;
 use crate::store::disk::{Disk, DiskFile, MachineDisk};
 
 /// What fails next.
@@ -17,8 +17,8 @@ pub(super) struct Plan {
     pub(super) partial_bytes: AtomicUsize,
     /// Syncs until one fails; negative: none.
     pub(super) syncs_left: AtomicI64,
-    /// Bytes of each file that survive a power cut.
-    synced: Mutex<HashMap<PathBuf, u64>>,
+    /// What a power cut may take.
+    unsynced: Mutex<Unsynced>,
 }
 
 /// The machine's disk with a plan.
@@ -33,9 +33,9 @@ impl FaultyDisk {
         disk
     }
 
-    /// How much of a file a power cut leaves; none for a file that was never synced.
-    pub(super) fn synced_bytes(&self, path: &Path) -> Option<u64> {
-        self.0.synced.lock().unwrap().get(path).copied()
+    /// Takes from the copy of a file what a power cut takes from the file.
+    pub(super) fn cut(&self, path: &Path, copy: &Path, is_kept: impl Fn(u64) -> bool) -> io::Result<()> {
+        self.0.unsynced.lock().unwrap().cut(path, copy, is_kept)
     }
 }
 
@@ -56,12 +56,12 @@ impl Disk for FaultyDisk {
     fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         MachineDisk.read(path, offset, most)
     }
-    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = MachineDisk.append_to(path)?;
+    fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = MachineDisk.open_to_write(path)?;
         Ok(Box::new(FaultyFile { file, path: path.to_owned(), plan: Arc::clone(&self.0) }))
     }
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        self.0.synced.lock().unwrap().insert(path.to_owned(), length);
+        self.0.unsynced.lock().unwrap().forget(path);
         MachineDisk.truncate(path, length)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -86,13 +86,14 @@ struct FaultyFile {
 }
 
 impl DiskFile for FaultyFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.plan.unsynced.lock().unwrap().note(&self.path, offset, bytes.len())?;
         if is_now(&self.plan.writes_left) {
             let written = self.plan.partial_bytes.load(Ordering::SeqCst).min(bytes.len());
-            self.file.append(&bytes[..written])?;
+            self.file.write_at(offset, &bytes[..written])?;
             return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left"));
         }
-        self.file.append(bytes)
+        self.file.write_at(offset, bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -100,8 +101,7 @@ impl DiskFile for FaultyFile {
             return Err(io::Error::other("the disk did not sync"));
         }
         self.file.sync()?;
-        let length = MachineDisk.length(&self.path)?;
-        self.plan.synced.lock().unwrap().insert(self.path.clone(), length);
+        self.plan.unsynced.lock().unwrap().forget(&self.path);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::fixture::*;
 use crate::store::journal::SEGMENT_HEADER_BYTES;
+use crate::store::room::FILLER;
 use crate::store::{OpenError, Options, Store, inspect, rebuild, restore};
 
 async fn ids(store: &Store) -> Vec<String> {
@@ -146,9 +147,18 @@ async fn a_torn_end_of_a_copied_store_is_left_out() {
     furnished(&copy, &["C1", "C2"]).await;
     let segment = first_segment(&copy);
     let bytes = fs::read(&segment).unwrap();
-    for (cut, expected) in [(bytes.len() - 1, vec!["C1"]), (SEGMENT_HEADER_BYTES - 1, vec![])] {
+    let end = bytes.iter().rposition(|byte| *byte != FILLER).unwrap() + 1;
+    // In the room, at the very end, within an entry, within the header.
+    let cuts = [
+        (end + 1, vec!["C1", "C2"], false),
+        (end, vec!["C1", "C2"], true),
+        (end - 1, vec!["C1"], true),
+        (SEGMENT_HEADER_BYTES - 1, vec![], true),
+    ];
+    for (cut, expected, is_torn) in cuts {
         fs::write(&segment, &bytes[..cut]).unwrap();
-        restore(options(&folder), copy.clone(), at(3)).await.unwrap();
+        let restored = restore(options(&folder), copy.clone(), at(3)).await.unwrap();
+        assert_eq!(restored.torn.is_some(), is_torn, "{restored:?}");
         let (store, opening) = open(&folder).await;
         assert_eq!(opening.cut_tail, None);
         assert_eq!(ids(&store).await, expected);

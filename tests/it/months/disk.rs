@@ -1,6 +1,6 @@
 //! The machine's disk under a fuse: it may fail a write or a sync, and knows what a power cut leaves.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use reconciled::store::disk::{Disk, DiskFile, MachineDisk};
 use tokio::sync::Notify;
 
 use super::fuse::Fuse;
+use super::unsynced::Unsynced;
 
 /// What a disk does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,8 @@ struct Inner {
     left: AtomicI64,
     has_failed: AtomicBool,
     failed: Notify,
-    /// Bytes of each file that survive a power cut.
-    synced: Mutex<HashMap<PathBuf, u64>>,
+    /// What a power cut may take.
+    unsynced_writes: Mutex<Unsynced>,
     /// Steps of the report writer until some fail, and how many do.
     report_fault: Option<(u64, u64)>,
     report_steps: AtomicU64,
@@ -51,7 +52,7 @@ impl FatefulDisk {
             left: AtomicI64::new(fault.map_or(0, |(_, after)| i64::try_from(after).unwrap_or(i64::MAX))),
             has_failed: AtomicBool::new(false),
             failed: Notify::new(),
-            synced: Mutex::default(),
+            unsynced_writes: Mutex::default(),
             report_fault,
             report_steps: AtomicU64::new(0),
             unsynced: Mutex::default(),
@@ -66,16 +67,13 @@ impl FatefulDisk {
     }
 
     /// Takes from every file of the journal what a power cut takes: all that was not synced, but for a
-    /// share of it in thousandths that happened to be written.
+    /// share of its sectors in thousandths that happened to be written, whatever came before them.
     pub fn cut_power(&self, journal: &Path, kept_permille: u64) -> io::Result<()> {
-        let synced = self.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsynced = self.0.unsynced_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = |sector: u64| (sector + 1).wrapping_mul(2_654_435_761) / 65_536 % 1000 < kept_permille;
         for entry in std::fs::read_dir(journal)? {
             let path = entry?.path();
-            // A file that this life never wrote to was synced by an earlier one.
-            let Some(safe) = synced.get(&path) else { continue };
-            let length = std::fs::metadata(&path)?.len();
-            let kept = safe + length.saturating_sub(*safe) * kept_permille / 1000;
-            std::fs::OpenOptions::new().write(true).open(&path)?.set_len(kept)?;
+            unsynced.cut(&path, &path, is_kept)?;
         }
         Ok(())
     }
@@ -98,14 +96,6 @@ impl FatefulDisk {
             self.0.failed.notify_one();
         }
         fails
-    }
-
-    /// What is on the disk before this life touches it is safe.
-    fn remember(&self, path: &Path) -> io::Result<()> {
-        let length = std::fs::metadata(path).map_or(0, |data| data.len());
-        let mut synced = self.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        synced.entry(path.to_owned()).or_insert(length);
-        Ok(())
     }
 }
 
@@ -154,16 +144,15 @@ impl Disk for FatefulDisk {
     fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         MachineDisk.read(path, offset, most)
     }
-    fn append_to(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.0.fuse.disk_step()?;
-        self.remember(path)?;
-        let file = MachineDisk.append_to(path)?;
+        let file = MachineDisk.open_to_write(path)?;
         Ok(Box::new(FatefulFile { file, path: path.to_owned(), disk: self.clone() }))
     }
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
         self.0.fuse.disk_step()?;
         MachineDisk.truncate(path, length)?;
-        self.0.synced.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), length);
+        self.0.unsynced_writes.lock().unwrap_or_else(PoisonError::into_inner).forget(path);
         Ok(())
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -190,15 +179,17 @@ struct FatefulFile {
 }
 
 impl DiskFile for FatefulFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.disk.0.fuse.disk_step()?;
+        let note = |unsynced: &mut Unsynced| unsynced.note(&self.path, offset, bytes.len());
+        note(&mut self.disk.0.unsynced_writes.lock().unwrap_or_else(PoisonError::into_inner))?;
         if self.disk.fails(false) {
             let Some(Fault::Write { kept_permille }) = self.disk.0.fault else { unreachable!() };
             let kept = bytes.len() * usize::try_from(kept_permille).unwrap_or(0) / 1000;
-            self.file.append(&bytes[..kept])?;
+            self.file.write_at(offset, &bytes[..kept])?;
             return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left"));
         }
-        self.file.append(bytes)?;
+        self.file.write_at(offset, bytes)?;
         self.disk.0.fuse.disk_step()
     }
 
@@ -208,10 +199,8 @@ impl DiskFile for FatefulFile {
         if self.disk.fails(true) {
             return Err(io::Error::other("the disk did not sync"));
         }
-        let length = MachineDisk.length(&self.path)?;
-        let mut synced = self.disk.0.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        synced.insert(self.path.clone(), length);
-        drop(synced);
+        let unsynced = &self.disk.0.unsynced_writes;
+        unsynced.lock().unwrap_or_else(PoisonError::into_inner).forget(&self.path);
         self.disk.0.fuse.disk_step()
     }
 }

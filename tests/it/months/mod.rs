@@ -23,6 +23,8 @@ mod model;
 pub mod plan;
 mod reports;
 mod setting;
+#[path = "../../../src/store/tests/unsynced.rs"]
+mod unsynced;
 mod wire;
 mod world;
 

@@ -1,0 +1,65 @@
+//! Room behind the last entry of a journal file: bytes that are written and synced before they are needed.
+//!
+//! Owns: what room looks like, and how much there is. Must never know: what an entry is.
+//!
+//! A sync after writing over bytes that the file has already costs the disk one write; when the file grows, the
+//! file system's own journal comes on top (145 against 195 us where it was measured). And an end of the file that
+//! is not room was torn: without it, a file cut off exactly between two entries would look whole.
+
+/// What room is filled with. Not zero, which is what a torn file has; as the length of an entry it is impossible.
+pub(super) const FILLER: u8 = b'~';
+
+/// Room behind a copy, which nobody writes to before it is opened; behind a large group; at the least.
+pub(super) const MARGIN_BYTES: usize = 64;
+
+/// Room of a file whose groups are small.
+const ROOM_BYTES: usize = 256 * 1024;
+
+/// Groups larger than this share of the room are not worth writing ahead for.
+const SMALL_SHARE: usize = 64;
+
+/// Room at the beginning of a segment that is to become so long.
+pub(super) fn in_segment(segment_bytes: u64) -> usize {
+    usize::try_from(segment_bytes / 4).unwrap_or(ROOM_BYTES).clamp(MARGIN_BYTES, ROOM_BYTES)
+}
+
+/// Room to write together with a group that found too little.
+pub(super) fn behind_group(group_bytes: usize, segment_bytes: u64) -> usize {
+    let room_bytes = in_segment(segment_bytes);
+    if group_bytes <= room_bytes / SMALL_SHARE { room_bytes } else { MARGIN_BYTES }
+}
+
+/// Whether bytes behind an entry are room, whatever a crash left behind it.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && is_nothing_else(&bytes[..bytes.len().min(MARGIN_BYTES)])
+}
+
+/// Whether they are room to their end.
+pub(super) fn is_nothing_else(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == FILLER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::entry::{self, NoEntry};
+
+    #[test]
+    fn room_is_no_entry_and_none_lies_in_it() {
+        let room = vec![FILLER; ROOM_BYTES];
+        assert!(matches!(entry::decode(&room), Err(NoEntry::Wrong(_))));
+        assert_eq!(entry::find(&room, 0), None);
+        assert!(begins(&room) && begins(&room[..1]) && !begins(&[]) && !begins(&[0; 9]));
+        assert!(begins(&[&room[..MARGIN_BYTES], b"torn"].concat()));
+        assert!(!is_nothing_else(&[&room[..MARGIN_BYTES], b"torn"].concat()));
+    }
+
+    #[test]
+    fn small_groups_are_written_ahead_for_and_large_ones_are_not() {
+        assert_eq!(in_segment(64 << 20), ROOM_BYTES);
+        assert_eq!(in_segment(6_000), 1_500);
+        assert_eq!(in_segment(0), MARGIN_BYTES);
+        assert_eq!(behind_group(700, 64 << 20), ROOM_BYTES);
+        assert_eq!(behind_group(ROOM_BYTES, 64 << 20), MARGIN_BYTES);
+    }
+}
