@@ -8,14 +8,16 @@
 //! what several of them wrote is written once. A crash leaves an index that is further behind; opening catches up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::index::{Index, Writes};
+use super::kept::Kept;
 use super::types::StoreError;
 use super::view::Recount;
 use super::writer::{Engine, locked};
 
-/// Rows from which on the index is brought up to date without anybody asking: readers wait some 50 ms meanwhile.
+/// Rows from which on the index is brought up to date without anybody asking: readers wait some 50 ms meanwhile,
+/// whoever writes does not.
 const ROWS_WORTH_A_BATCH: usize = 6_000;
 /// Steps that only the index is told of, from which on the same: about so many a crash may repeat.
 const QUIET_STEPS_WORTH_A_BATCH: usize = 64;
@@ -66,8 +68,12 @@ impl Behind {
 pub(super) struct Following {
     /// Locked behind the index.
     rows: Mutex<Behind>,
+    /// What whoever writes need not ask the index.
+    pub(super) kept: Kept,
     /// Held while the index is brought up to date; locked before the index.
     catching_up: Mutex<()>,
+    /// Whoever reads several rows holds it shared, so as to see whole groups; locked before the index.
+    whole: RwLock<()>,
     /// Somebody is about to bring the index up to date.
     pub(super) is_scheduled: AtomicBool,
 }
@@ -101,6 +107,7 @@ impl Engine {
         if part.writes.is_empty() {
             return Ok(());
         }
+        self.following.kept.take(&part.writes);
         let (rows, quiet_steps) = {
             let mut behind = self.following.rows();
             behind.push(part);
@@ -163,10 +170,11 @@ impl Engine {
         })
     }
 
-    /// Writes a part, alone with the index.
+    /// Writes a part while nobody reads several rows. Groups are made meanwhile.
     fn apply(&self, part: &Part) -> Result<(), StoreError> {
-        let alone = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let index = alone.as_ref().ok_or(StoreError::Closed)?;
+        let _alone = self.following.whole.write().unwrap_or_else(PoisonError::into_inner);
+        let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = shared.as_ref().ok_or(StoreError::Closed)?;
         if let Some(twin) = locked(&self.twin).as_mut() {
             twin.mirror(&part.writes);
         }
@@ -184,6 +192,7 @@ impl Engine {
         work: impl FnOnce(&Index) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.catch_up()?;
+        let _whole = self.following.whole.read().unwrap_or_else(PoisonError::into_inner);
         let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
         work(shared.as_ref().ok_or(StoreError::Closed)?)
     }

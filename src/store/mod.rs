@@ -27,6 +27,7 @@ mod entry;
 mod facts;
 mod index;
 mod journal;
+mod kept;
 mod keys;
 mod lists;
 mod lock;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::facts::Fact;
+use super::kept::MANY;
 use super::outbox;
 use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
 use super::view::cap_evidence;
@@ -27,6 +28,9 @@ pub(super) fn enrol(
     now: Timestamp,
 ) -> Result<Vec<Enrolled>, StoreError> {
     let now = now.max(dated_from(group)?);
+    if enrolments.len() >= MANY {
+        group.view.expect_many();
+    }
     let mut answers = Vec::with_capacity(enrolments.len());
     let mut waiting = Vec::with_capacity(enrolments.len());
     let mut named = HashSet::with_capacity(enrolments.len());

@@ -55,6 +55,7 @@ impl Store {
     pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
+            engine.following.kept.rest();
             aside::prune(&*engine.disk, &engine.folder, now)
                 .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
             match compact::is_bloated(&engine)? {

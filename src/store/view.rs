@@ -87,10 +87,23 @@ impl<'a> View<'a> {
         if let Some(change) = self.writes.get(key) {
             return Ok(change.clone());
         }
-        let known = self.following.and_then(|following| following.rows().get(key).cloned());
-        match known {
-            Some(row) => Ok(row),
-            None => self.index.get(key),
+        let Some(following) = self.following else { return self.index.get(key) };
+        if let Some(row) = following.kept.row(key) {
+            return Ok(row);
+        }
+        let known = following.rows().get(key).cloned();
+        let row = match known {
+            Some(row) => row,
+            None => self.index.get(key)?,
+        };
+        following.kept.keep(key, &row);
+        Ok(row)
+    }
+
+    /// Enrolments of many objects are coming.
+    pub(super) fn expect_many(&self) {
+        if let Some(following) = self.following {
+            following.kept.expect_many();
         }
     }
 
@@ -120,10 +133,14 @@ impl<'a> View<'a> {
         if !self.writes.contains_key(&open) && self.absent.borrow().contains(&open) {
             return Ok(None);
         }
+        let finished = keys::record(object, true);
+        let is_in_group = self.writes.contains_key(&open) || self.writes.contains_key(&finished);
+        if !is_in_group && self.following.is_some_and(|following| following.kept.is_absent(&open)) {
+            return Ok(None);
+        }
         if let Some(bytes) = self.get(&open)? {
             return pulse::read(&open, &bytes, |key| self.get(key)).map(Some);
         }
-        let finished = keys::record(object, true);
         let found = self.value(&finished)?;
         if found.is_none() && !self.writes.contains_key(&finished) {
             self.absent.borrow_mut().insert(open);

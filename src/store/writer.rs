@@ -84,7 +84,7 @@ pub(super) struct Engine {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) journal: Mutex<Journal>,
-    /// None once closed. Readers of several rows hold it shared, so that they see whole groups.
+    /// None once closed. Alone with it is who closes or exchanges it.
     pub(super) index: RwLock<Option<Index>>,
     /// What the index has not yet.
     pub(super) following: Following,
@@ -282,6 +282,7 @@ impl Engine {
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
         self.follow(Part { writes, recounts, quiet_steps })?;
+        self.fill_if_wanted();
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);
         self.signals.pulse(&due_earlier, is_owed_earlier);
