@@ -167,13 +167,14 @@ Examples:
   reconciled alerts test"
     )]
     Alerts(AlertsCommand),
-    /// Check, back up, restore or rebuild what is stored.
+    /// Check, back up, compact, restore or rebuild what is stored.
     #[command(
         subcommand,
         after_help = "\
 Examples:
   reconciled store check
   reconciled store backup --to /var/lib/reconciled/backup-2026-01-15
+  reconciled store compact
   reconciled store restore --from /var/lib/reconciled/backup-2026-01-15
   reconciled store rebuild"
     )]
@@ -356,6 +357,14 @@ read to its end before the command says that it is done.
 Example:
   reconciled store backup --to /var/lib/reconciled/backup-2026-01-15")]
     Backup(StoreBackupArguments),
+    /// Give back the room that the index does not need, also while the daemon runs.
+    #[command(after_help = "\
+The daemon does so by itself when the index has grown (store.compact_above_mib, store.compact_every). The
+index is copied without what is old in it, compared, and exchanged: there must be room for the copy.
+
+Example:
+  reconciled store compact")]
+    Compact(StoreCompactArguments),
     /// Put a backup in the place of the store. The daemon must be stopped.
     #[command(after_help = "\
 The backup is read to its end first; one that is damaged is refused. The old store is kept beside the

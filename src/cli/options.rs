@@ -290,6 +290,14 @@ pub struct StoreCheckArguments {
     pub json: bool,
 }
 
+/// `store compact`
+#[derive(Debug, Args)]
+pub struct StoreCompactArguments {
+    /// Print what it brought as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `store backup`
 #[derive(Debug, Args)]
 pub struct StoreBackupArguments {

@@ -1,4 +1,4 @@
-//! `reconciled store check | backup | restore | rebuild`
+//! `reconciled store check | backup | compact | restore | rebuild`
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use super::args::StoreCommand;
 use super::exit::{Ended, Exit, Failed};
 use super::local::open_failed;
-use super::options::{StoreBackupArguments, StoreCheckArguments, StoreRestoreArguments};
+use super::options::{
+    StoreBackupArguments, StoreCheckArguments, StoreCompactArguments, StoreRestoreArguments,
+};
 use super::progress::watch;
 use super::reach::{Deed, Local, Reached};
 use super::screen::{Screen, Tone};
 use crate::clock::SharedClock;
 use crate::control::client::Client;
-use crate::control::messages::{BackupReport, BackupRequest, CheckReport};
+use crate::control::messages::{BackupReport, BackupRequest, CheckReport, Compacted};
 use crate::control::problem::Cause;
 use crate::store::{self, OpenError, Opening, Options, Store};
 
@@ -39,6 +41,13 @@ pub(super) async fn store(
             backed_up(&report, &options.to, screen)
         }
         (StoreCommand::Backup(options), None) => work.backup(&options, screen).await,
+        (StoreCommand::Compact(options), Some(client)) => {
+            let look = async || client.store_stats().await.ok()?.work;
+            let done = watch(client.compact(), look, clock, screen).await??;
+            Reached::Daemon(client.clone()).say(Deed::Read, screen)?;
+            compacted(&done, &options, screen)
+        }
+        (StoreCommand::Compact(options), None) => work.compact(&options, screen).await,
         (StoreCommand::Restore(_) | StoreCommand::Rebuild(_), Some(client)) => Err(Failed::new(
             Exit::Unavailable,
             format!("the daemon (pid {}) has the store open", client.greeting().pid),
@@ -134,6 +143,15 @@ impl Work<'_> {
             Failed::new(Exit::CannotCreate, error.to_string(), "name an empty or new folder")
         })?;
         let exit = backed_up(&made, &options.to, screen)?;
+        closed.map(|()| exit).map_err(disk)
+    }
+
+    async fn compact(&self, options: &StoreCompactArguments, screen: &mut Screen<'_>) -> Ended {
+        let (store, _) = self.open(screen).await?;
+        let done = self.watched(store.compact(), screen).await?;
+        let closed = store.close().await;
+        self.say("compacted", screen)?;
+        let exit = compacted(&done.map_err(disk)?, options, screen)?;
         closed.map(|()| exit).map_err(disk)
     }
 
@@ -237,6 +255,18 @@ fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Scr
         report.problem_count
     ))?;
     Ok(Exit::Disk)
+}
+
+fn compacted(done: &Compacted, options: &StoreCompactArguments, screen: &mut Screen<'_>) -> Ended {
+    if options.json {
+        screen.json(done)?;
+    } else {
+        screen.line(&format!(
+            "{} rows of {} bytes; the index's file had {} bytes and has {} now",
+            done.rows, done.live_bytes, done.bytes_before, done.bytes_after
+        ))?;
+    }
+    Ok(Exit::Ok)
 }
 
 fn backed_up(report: &BackupReport, to: &Path, screen: &mut Screen<'_>) -> Ended {

@@ -22,10 +22,12 @@ mod poll;
 mod problem;
 mod provider_reports;
 mod section;
+mod store;
 
 pub use account::AccountConfig;
 pub use problem::Problem;
 pub use provider_reports::ProviderReports;
+pub use store::StoreConfig;
 
 use lines::Lines;
 use poll::PollSection;
@@ -58,26 +60,6 @@ impl Config {
         let is_unheard =
             |account: &&AccountConfig| !self.alerts.routes.is_heard(&account.name, account.api.is_sandbox());
         self.accounts.iter().filter(is_unheard).map(|account| &account.name).collect()
-    }
-}
-
-/// `[store]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreConfig {
-    /// The store's folder.
-    pub folder: PathBuf,
-    /// Memory for the index, mebibytes.
-    pub cache_mib: u64,
-    /// The process refuses to start below this much free space, mebibytes.
-    pub free_floor_mib: u64,
-    /// How long what was sent and received of a batch is kept after its end, days.
-    pub keep_batch_files_days: u32,
-}
-
-impl Default for StoreConfig {
-    fn default() -> StoreConfig {
-        StoreConfig { folder: PathBuf::new(), cache_mib: 48, free_floor_mib: 64, keep_batch_files_days: 90 }
     }
 }
 
@@ -319,12 +301,7 @@ fn with_folders(
             findings.add(key, "is not an absolute path", "begin it with /");
         }
     }
-    if !(8..=4096).contains(&store.cache_mib) {
-        findings.add("store.cache_mib", "is outside 8 to 4096", "48 is the default");
-    }
-    if !(1..=3650).contains(&store.keep_batch_files_days) {
-        findings.add("store.keep_batch_files_days", "is outside 1 to 3650", "90 is the default");
-    }
+    store.check(findings);
     (store, control)
 }
 

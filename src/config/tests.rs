@@ -84,7 +84,7 @@ fn every_key_that_can_be_written_stands_in_the_shipped_file() {
 #[test]
 fn all_problems_are_told_at_once_with_line_key_and_remedy() {
     let (config, problems) = blind(
-        "[store]\nfolder = \"relative\"\ncache_mib = 1\n\
+        "[store]\nfolder = \"relative\"\ncache_mib = 1\ncompact_above_mib = 2000000\ncompact_every = \"0s\"\n\
          [log]\nformat = \"loud\"\n\
          [poll]\ninterval = \"soon\"\n\
          [reports]\ntime_zone = \"Europe/Atlantis\"\n\
@@ -98,9 +98,11 @@ fn all_problems_are_told_at_once_with_line_key_and_remedy() {
     for expected in [
         "line 2: store.folder",
         "line 3: store.cache_mib",
-        "line 5: log.format",
-        "line 7: poll.interval",
-        "line 9: reports.time_zone",
+        "line 4: store.compact_above_mib: is above 1048576",
+        "line 5: store.compact_every: is outside 1s to 24h",
+        "line 7: log.format",
+        "line 9: poll.interval",
+        "line 11: reports.time_zone",
         "surprise",
         "account.0.name",
         "account.0.region",
@@ -141,6 +143,29 @@ fn provider_reports_are_checked_with_their_account() {
     }
     assert!(account("amazon-pay-v2", good)[0].contains("this API has no reports"));
     assert!(account("amazon-pay-mws", "\"all\"")[0].contains("is not a table"));
+}
+
+#[test]
+fn when_the_index_is_made_small_is_read_and_checked() {
+    let of = |keys: &str| {
+        let (config, problems) = blind(&format!("[store]\n{keys}\n{LEAST}"));
+        (config.map(|config| (config.store.compact_above_mib, config.store.compact_every)), problems)
+    };
+    assert_eq!(of("").0, Some((64, std::time::Duration::from_mins(10))));
+    assert_eq!(
+        of("compact_above_mib = 0\ncompact_every = \"1s\"").0,
+        Some((0, std::time::Duration::from_secs(1)))
+    );
+    for (keys, expected) in [
+        ("compact_above_mib = -1", "line 2: store.compact_above_mib: invalid value"),
+        ("compact_every = \"25h\"", "line 2: store.compact_every: is outside 1s to 24h"),
+        ("compact_every = \"often\"", "line 2: store.compact_every: \"often\" is not a length of time"),
+        ("compact_every = 600", "line 2: store.compact_every: invalid type"),
+    ] {
+        let (config, problems) = of(keys);
+        assert_eq!(config, None, "{keys}");
+        assert!(problems[0].contains(expected), "{keys}: {problems:?}");
+    }
 }
 
 #[test]

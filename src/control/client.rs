@@ -197,6 +197,11 @@ impl Client {
         self.post("/v1/store:backup", request).await
     }
 
+    /// As [`super::Service::compact`].
+    pub async fn compact(&self) -> Answer<Compacted> {
+        self.post("/v1/store:compact", &()).await
+    }
+
     /// As [`super::Service::store_stats`].
     pub async fn store_stats(&self) -> Answer<Stats> {
         read(self.request(Method::GET, "/v1/store")?).await

@@ -15,7 +15,9 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Record, Transition};
 
 pub use super::status::*;
-pub use crate::store::{AlertRow, BackupReport, CheckReport, Count, DeliveryRow, DeliveryStatus, Stats};
+pub use crate::store::{
+    AlertRow, BackupReport, CheckReport, Compacted, Count, DeliveryRow, DeliveryStatus, Stats,
+};
 
 /// The most lines of one enrolment batch, and the most rows of one page.
 pub const BATCH_LINES_MAX: usize = 1_000;

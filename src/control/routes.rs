@@ -92,6 +92,7 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
         .route("/v1/store", get(store_stats))
         .route("/v1/store:check", post(check_store))
         .route("/v1/store:backup", post(backup))
+        .route("/v1/store:compact", post(compact))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .fallback(nowhere)
@@ -361,6 +362,10 @@ async fn check_store(State(desk): State<Desk>, Extension(peer): Extension<Peer>)
 async fn backup(State(desk): State<Desk>, Extension(peer): Extension<Peer>, request: Request) -> Answered {
     let request: BackupRequest = message(&body_of(request, &desk, BODY_BYTES_MAX).await?)?;
     json(&within(&desk, desk.patience.slow_answer, desk.service.backup(&request, &peer.actor())).await?)
+}
+
+async fn compact(State(desk): State<Desk>, Extension(peer): Extension<Peer>) -> Answered {
+    json(&within(&desk, desk.patience.slow_answer, desk.service.compact(&peer.actor())).await?)
 }
 
 /// The process and the store answer (operations.md section 6.3).

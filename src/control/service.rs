@@ -239,6 +239,12 @@ impl Service {
         self.store.backup(request.to.clone()).await.map_err(storage)
     }
 
+    /// Makes the store's index small now, while work goes on.
+    pub async fn compact(&self, actor: &str) -> Answer<Compacted> {
+        tracing::info!(actor, "asked to make the store's index small");
+        self.store.compact().await.map_err(storage)
+    }
+
     /// How the store is doing. Does not wait for it.
     pub fn store_stats(&self) -> Stats {
         self.store.stats()
@@ -362,6 +368,11 @@ pub(super) fn storage(error: StoreError) -> Problem {
         StoreError::TooLarge { .. } => Problem::new(Cause::TooLarge, error.to_string(), "send less at once"),
         StoreError::BadTarget(_) => Problem::new(Cause::Malformed, error.to_string(), ""),
         StoreError::Backup(_) => Problem::new(Cause::Unprocessable, error.to_string(), BACKUP_REMEDY),
+        StoreError::Compaction(_) => Problem::new(
+            Cause::Unavailable,
+            error.to_string(),
+            "the store goes on as it was; make room beside it, or try again when the other is done",
+        ),
         other => {
             Problem::new(Cause::Unavailable, other.to_string(), "see the daemon's log; it restarts by itself")
         }

@@ -191,6 +191,7 @@ impl Daemon {
             folder: config.store.folder.clone(),
             cache_bytes: config.store.cache_mib * 1024 * 1024,
             free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
+            compact_above_bytes: config.store.compact_above_mib * 1024 * 1024,
             command: command.to_owned(),
             beside: vec![BATCHES.to_owned()],
             disk,
@@ -299,7 +300,8 @@ impl Daemon {
             Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
         let tidying = work::Tidying { store: self.foundation.store.clone(), clock: clock.clone() };
-        let rhythm = Rhythm { name: "store", period: work::TIDY_PERIOD, wake: Arc::new(Notify::new()) };
+        let period = self.rooms().config.store.compact_every;
+        let rhythm = Rhythm { name: "store", period, wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);
         base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
         Ok(())

@@ -239,9 +239,6 @@ impl Work for Pulse {
     }
 }
 
-/// How often the store's folder is looked at; making a large index small takes minutes.
-pub(super) const TIDY_PERIOD: Duration = Duration::from_secs(600);
-
 /// Keeps the store's folder small.
 pub(super) struct Tidying {
     pub(super) store: Store,

@@ -66,7 +66,17 @@ impl Store {
         .await
     }
 
-    /// Lets [`Store::tidy`] leave off, now and from now on: the process is about to stop.
+    /// Makes the index small now, however small it is. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy, or another is being made: the store goes on as
+    /// it was.
+    pub async fn compact(&self) -> Result<Compacted, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || compact::run(&engine)).await
+    }
+
+    /// Lets [`Store::tidy`] and [`Store::compact`] leave off, now and from now on: the process is about to stop.
     pub fn leave_off(&self) {
         self.engine.is_leaving.store(true, Ordering::Relaxed);
     }

@@ -23,13 +23,13 @@ const CLIENTS: u64 = 4;
 const OBJECTS_A_CLIENT: u64 = 4;
 
 /// How often the process is killed: `RECONCILED_KILLS`, or what the suite has time for.
-fn kills(otherwise: u64) -> u64 {
+pub fn kills(otherwise: u64) -> u64 {
     std::env::var("RECONCILED_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 /// A host that alerts the back office only: it takes every decline by itself and at once, where the chat
 /// takes one message a second.
-async fn host_with_back_office() -> Arc<Host> {
+pub async fn host_with_back_office() -> Arc<Host> {
     let host = Host::new().await;
     host.rewrite_config(|text| {
         let (before, alerts) = text.split_once("[[alert]]").unwrap();
@@ -41,7 +41,7 @@ async fn host_with_back_office() -> Arc<Host> {
 }
 
 /// What decides how each life ends: `RECONCILED_SEED`, or the same as always. Printed, to find a failure again.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let seed = std::env::var("RECONCILED_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(11);
     println!("seed {seed}");
     seed
@@ -49,7 +49,7 @@ fn seed() -> u64 {
 
 /// What the daemon has acknowledged so far.
 #[derive(Default)]
-struct Acknowledged {
+pub struct Acknowledged {
     enrolled: Mutex<BTreeMap<String, bool>>,
     reports: Mutex<BTreeSet<Date>>,
     count: AtomicU64,
@@ -57,18 +57,23 @@ struct Acknowledged {
 }
 
 impl Acknowledged {
-    fn enrolled(&self) -> BTreeSet<String> {
+    pub fn acknowledge(&self, id: &str, is_declined: bool) {
+        self.enrolled.lock().unwrap().insert(id.to_owned(), is_declined);
+        self.count.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn enrolled(&self) -> BTreeSet<String> {
         self.enrolled.lock().unwrap().keys().cloned().collect()
     }
 
-    fn declined(&self) -> BTreeSet<String> {
+    pub fn declined(&self) -> BTreeSet<String> {
         let enrolled = self.enrolled.lock().unwrap();
         enrolled.iter().filter(|(_, is_declined)| **is_declined).map(|(id, _)| id.clone()).collect()
     }
 }
 
 /// A shop's program: creates objects at the provider and enrols each, until the daemon is gone.
-async fn enrol_on(host: Arc<Host>, client: Client, known: Arc<Acknowledged>, mut random: Random) {
+pub async fn enrol_on(host: Arc<Host>, client: Client, known: Arc<Acknowledged>, mut random: Random) {
     for _ in 0..OBJECTS_A_CLIENT {
         let is_declined = random.share(0.7);
         let after_ms = random.below(900);
@@ -81,8 +86,7 @@ async fn enrol_on(host: Arc<Host>, client: Client, known: Arc<Acknowledged>, mut
         let wanted = Wanted { details: planted.details(), ..Wanted::plain(planted.object.clone()) };
         let Ok(results) = client.enrol(&[wanted]).await else { return };
         assert_eq!(results[0].outcome, EnrolOutcome::New, "{:?}", results[0].reason);
-        known.enrolled.lock().unwrap().insert(planted.id().to_owned(), is_declined);
-        known.count.fetch_add(1, Ordering::SeqCst);
+        known.acknowledge(planted.id(), is_declined);
     }
 }
 
@@ -100,7 +104,7 @@ async fn report_on(client: Client, known: Arc<Acknowledged>) {
 }
 
 /// An operator who wants everything polled now.
-async fn poll_on(client: Client) {
+pub async fn poll_on(client: Client) {
     let everything = PollRequest { all: true, ..PollRequest::default() };
     while client.poll(&everything).await.is_ok() {}
 }
@@ -129,7 +133,7 @@ async fn live_and_die(host: &Arc<Host>, daemon: Running, known: &Arc<Acknowledge
 }
 
 /// All objects that the daemon watches, by id.
-async fn watched(host: &Host, client: &Client) -> BTreeSet<String> {
+pub async fn watched(host: &Host, client: &Client) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let mut request = ListRequest { limit: Some(1_000), ..ListRequest::default() };
     loop {
@@ -180,7 +184,7 @@ fn assert_whole(folder: &Path) {
 }
 
 /// Waits until the back office has every decline, each under one key only.
-async fn all_declines_told(host: &Host, wanted: &BTreeSet<String>) {
+pub async fn all_declines_told(host: &Host, wanted: &BTreeSet<String>) {
     host.until("every decline is told", async || {
         let told = keys_told(host);
         wanted.iter().all(|id| told.contains_key(id)).then_some(())

@@ -24,6 +24,7 @@ mod feeds_tail;
 mod fuzzing;
 mod hostile;
 mod killing;
+mod killing_compaction;
 mod layout;
 mod memory;
 mod months;

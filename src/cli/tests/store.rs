@@ -36,6 +36,11 @@ async fn a_store_is_checked_copied_restored_and_rebuilt_without_a_daemon() {
         &["journal entries applied"],
         &["the index was made anew", "rebuilt the store at"],
     );
+    house.run(&["store", "compact"]).await.expect(
+        Exit::Ok,
+        &["rows of ", "the index's file had "],
+        &["compacted the store at"],
+    );
     let json = house.run(&["store", "check", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((&json["records"], &json["problem_count"]), (&2.into(), &0.into()));
@@ -98,6 +103,11 @@ async fn a_running_daemon_checks_and_copies_its_own_store() {
         Exit::Ok,
         &["2 objects"],
         &["via the running daemon (pid 4242)", "nothing is wrong"],
+    );
+    house.run(&["store", "compact"]).await.expect(
+        Exit::Ok,
+        &["rows of ", "the index's file had "],
+        &["via the running daemon"],
     );
     let copy = house.folder.path().join("copy").display().to_string();
     let backup = ["store", "backup", "--to", &copy];

@@ -1,0 +1,67 @@
+//! `[store]`: where facts and index lie, and how much of the machine they may take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::poll::Span;
+use super::problem::Findings;
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// The store's folder.
+    pub folder: PathBuf,
+    /// Memory for the index, mebibytes.
+    pub cache_mib: u64,
+    /// The process refuses to start below this much free space, mebibytes.
+    pub free_floor_mib: u64,
+    /// The index is made small again only when its file is longer than this, mebibytes.
+    pub compact_above_mib: u64,
+    /// How often the daemon looks whether it is.
+    #[serde(deserialize_with = "length_of_time")]
+    pub compact_every: Duration,
+    /// How long what was sent and received of a batch is kept after its end, days.
+    pub keep_batch_files_days: u32,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig {
+            folder: PathBuf::new(),
+            cache_mib: 48,
+            free_floor_mib: 64,
+            compact_above_mib: 64,
+            compact_every: Duration::from_mins(10),
+            keep_batch_files_days: 90,
+        }
+    }
+}
+
+/// A tebibyte: beyond it a number is a slip.
+const COMPACT_ABOVE_MOST_MIB: u64 = 1024 * 1024;
+const COMPACT_EVERY_MOST: Duration = Duration::from_hours(24);
+
+impl StoreConfig {
+    /// What can be said without looking at the folder.
+    pub(super) fn check(&self, findings: &mut Findings<'_>) {
+        if !(8..=4096).contains(&self.cache_mib) {
+            findings.add("store.cache_mib", "is outside 8 to 4096", "48 is the default");
+        }
+        if self.compact_above_mib > COMPACT_ABOVE_MOST_MIB {
+            findings.add("store.compact_above_mib", "is above 1048576, a tebibyte", "64 is the default");
+        }
+        if !(Duration::from_secs(1)..=COMPACT_EVERY_MOST).contains(&self.compact_every) {
+            findings.add("store.compact_every", "is outside 1s to 24h", "\"10m\" is the default");
+        }
+        if !(1..=3650).contains(&self.keep_batch_files_days) {
+            findings.add("store.keep_batch_files_days", "is outside 1 to 3650", "90 is the default");
+        }
+    }
+}
+
+fn length_of_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Span::deserialize(deserializer).map(|span| span.0)
+}
