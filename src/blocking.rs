@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
 thread_local! {
@@ -42,6 +43,17 @@ pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Join
     match IS_IN_ORDER.get() {
         true => tokio::spawn(async move { work() }),
         false => tokio::task::spawn_blocking(work),
+    }
+}
+
+/// Does short work right here where that keeps no other task waiting, because the runtime moves them to another
+/// thread; gives it back undone elsewhere. It saves waking a thread, and being woken by it.
+pub fn here<W: FnOnce() -> T, T>(work: W) -> Result<T, W> {
+    let can_others_move =
+        || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    match !IS_IN_ORDER.get() && can_others_move() {
+        true => Ok(tokio::task::block_in_place(work)),
+        false => Err(work),
     }
 }
 
@@ -80,6 +92,22 @@ mod tests {
         let (mut usual, is_on_one_thread) = order();
         usual.sort_unstable();
         assert_eq!((usual, is_on_one_thread), (vec!["first", "second", "task"], false));
+    }
+
+    #[test]
+    fn right_here_is_only_where_others_can_move() {
+        let own = || std::thread::current().id();
+        let several = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        several.block_on(async {
+            let done = tokio::spawn(async move { (own(), here(own).ok()) }).await.unwrap();
+            assert_eq!(done.1, Some(done.0));
+            let held = InOrder::begin();
+            assert!(here(own).is_err());
+            drop(held);
+        });
+        let one = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(one.block_on(async { here(|| 7).err().map(|work| work()) }), Some(7));
+        assert!(here(own).is_err(), "no runtime");
     }
 
     #[tokio::test]

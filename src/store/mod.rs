@@ -348,6 +348,9 @@ impl Store {
         items: Vec<I>,
         work: impl Fn(&mut writer::Group<'_>, Vec<I>) -> Result<Vec<O>, StoreError> + Clone + Send + 'static,
     ) -> Result<Vec<O>, StoreError> {
+        if items.len() <= CHUNK {
+            return self.engine.write_here(move |group| work(group, items)).await;
+        }
         let mut results = Vec::with_capacity(items.len());
         let mut waiting = Vec::with_capacity(items.len() / CHUNK + 1);
         let mut items = items.into_iter();

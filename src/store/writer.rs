@@ -71,6 +71,8 @@ struct Finished {
 }
 
 type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Comes once the group is durable.
+type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
 type Operation = Box<dyn FnOnce(&mut Group<'_>) -> (Acknowledge, Option<StoreError>) + Send>;
 
 #[derive(Default)]
@@ -165,11 +167,45 @@ impl Engine {
         self.wait(answer).await
     }
 
+    /// The same for one who waits alone: if nobody else is writing, the group is made and synced on this thread.
+    pub(super) async fn write_here<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, leadership) = self.enqueue(work)?;
+        if let Some(leadership) = leadership {
+            let lead_one = move || {
+                let mut leadership = leadership;
+                leadership.lead_one();
+                leadership
+            };
+            match crate::blocking::here(lead_one) {
+                Ok(leadership) if leadership.is_over => {}
+                // Whoever came meanwhile is served elsewhere.
+                Ok(leadership) => drop(crate::blocking::run(move || leadership.lead())),
+                Err(undone) => drop(crate::blocking::run(move || undone().lead())),
+            }
+        }
+        self.wait(answer).await
+    }
+
     /// Queues an operation; what it returns comes through the channel once the group is durable.
     pub(super) fn submit<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+    ) -> Result<Answer<T>, StoreError> {
+        let (answer, leadership) = self.enqueue(work)?;
+        if let Some(leadership) = leadership {
+            crate::blocking::run(move || leadership.lead());
+        }
+        Ok(answer)
+    }
+
+    /// Queues an operation, and says who has to serve the queue if nobody does.
+    fn enqueue<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<(Answer<T>, Option<Leadership>), StoreError> {
         if let Some(error) = self.trouble() {
             return Err(error.clone());
         }
@@ -185,20 +221,14 @@ impl Engine {
         });
         let mut queue = locked(&self.queue);
         queue.waiting.push_back(operation);
-        if !queue.has_leader {
-            queue.has_leader = true;
-            drop(queue);
-            let leadership = Leadership { engine: Arc::downgrade(self), is_over: false };
-            crate::blocking::run(move || leadership.lead());
-        }
-        Ok(receiver)
+        let is_led = std::mem::replace(&mut queue.has_leader, true);
+        drop(queue);
+        let leadership = (!is_led).then(|| Leadership { engine: Arc::downgrade(self), is_over: false });
+        Ok((receiver, leadership))
     }
 
     /// The end of [`Engine::submit`].
-    pub(super) async fn wait<T>(
-        &self,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    pub(super) async fn wait<T>(&self, answer: Answer<T>) -> Result<T, StoreError> {
         match answer.await {
             Ok(result) => result,
             Err(_) => Err(self.trouble().cloned().unwrap_or(StoreError::Closed)),
@@ -328,13 +358,20 @@ struct Leadership {
 impl Leadership {
     fn lead(mut self) {
         while !self.is_over {
-            let Some(engine) = self.engine.upgrade() else { break };
-            let finished = engine.run_group();
-            drop(engine);
-            self.is_over = !finished.goes_on;
-            for acknowledge in finished.acknowledgements {
-                acknowledge(finished.outcome.clone());
-            }
+            self.lead_one();
+        }
+    }
+
+    fn lead_one(&mut self) {
+        let Some(engine) = self.engine.upgrade() else {
+            self.is_over = true;
+            return;
+        };
+        let finished = engine.run_group();
+        drop(engine);
+        self.is_over = !finished.goes_on;
+        for acknowledge in finished.acknowledgements {
+            acknowledge(finished.outcome.clone());
         }
     }
 }
