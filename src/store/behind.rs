@@ -50,6 +50,11 @@ impl Behind {
         self.fresh.writes.get(key).or_else(leaving)
     }
 
+    /// Whether one more step can be taken without bringing the index up to date first.
+    pub(super) fn has_room(&self) -> bool {
+        self.fresh.writes.len() < ROWS_WORTH_A_BATCH
+    }
+
     fn push(&mut self, part: Part) {
         if self.fresh.writes.is_empty() {
             self.fresh = part;

@@ -13,4 +13,5 @@ mod model;
 mod outbox;
 mod power;
 mod pulse;
+mod quiet;
 mod verbs;
