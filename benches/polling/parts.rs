@@ -113,7 +113,7 @@ async fn commits(
             let sight = Observation { id: object.id.to_string(), ..seen.clone() };
             let decision = decide(setting, &record, Ok(&sight), now);
             waiting.push(Commit {
-                read_revision: record.revision,
+                read: record,
                 record: decision.record,
                 transition: decision.transition,
                 enrol: Vec::new(),

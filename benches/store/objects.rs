@@ -100,6 +100,7 @@ fn polled(record: &Record, sight: Option<Sight>, now: Timestamp) -> Commit {
     // An hour and some minutes either way, as the policy spreads them.
     let spread = i64::try_from(scramble(record.polls ^ record.object.id.as_str().len() as u64) % 600);
     let pause = 3300 + spread.unwrap_or_default();
+    let read = record.clone();
     let record = Record {
         sight,
         polls: record.polls + 1,
@@ -107,12 +108,5 @@ fn polled(record: &Record, sight: Option<Sight>, now: Timestamp) -> Commit {
         due_at: Some(now + SignedDuration::from_secs(pause)),
         ..record.clone()
     };
-    Commit {
-        read_revision: record.revision,
-        record,
-        transition: None,
-        enrol: Vec::new(),
-        alerts: Vec::new(),
-        is_news: false,
-    }
+    Commit { read, record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false }
 }

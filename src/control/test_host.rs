@@ -339,8 +339,8 @@ pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec
         note: "polled".to_owned(),
     };
     let commit = Commit {
-        read_revision: before.revision,
         record: Record { revision: before.revision + 1, ..record },
+        read: before,
         transition: Some(transition),
         enrol: Vec::new(),
         alerts,

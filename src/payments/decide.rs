@@ -195,7 +195,8 @@ fn accept(
     // The same state can be a good or a bad end, depending on its reason.
     facts.outcome = setting.lifecycle.outcome(facts.name, &seen.reasons).unwrap_or(facts.outcome);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
-    let is_changed = is_move || before.sight.as_ref().is_none_or(|sight| differs(&sight.observation, seen));
+    let is_changed =
+        is_move || before.sight.as_ref().is_none_or(|sight| !sight.observation.says_the_same(seen));
     let since = match &before.sight {
         Some(sight) if !is_move => sight.since,
         _ => now,
@@ -241,12 +242,6 @@ fn accept(
 /// A reason worth telling is new when the state is, or when it was not there before.
 fn is_new_reason(before: &Record, seen: &Observation, is_move: bool) -> bool {
     is_move || before.sight.as_ref().is_some_and(|sight| sight.observation.reasons != seen.reasons)
-}
-
-/// Whether two sights differ in anything but when and under which number they were asked for.
-fn differs(known: &Observation, seen: &Observation) -> bool {
-    let as_asked_before = Observation { request_id: known.request_id.clone(), ..seen.clone() };
-    *known != as_asked_before
 }
 
 fn children(before: &Record, record: &Record, seen: &Observation) -> Vec<Enrolment> {

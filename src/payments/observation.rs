@@ -44,6 +44,44 @@ pub struct Observation {
     pub request_id: Option<String>,
 }
 
+impl Observation {
+    /// Whether another says the same in everything but the number of the exchange.
+    pub fn says_the_same(&self, other: &Observation) -> bool {
+        // Taken apart by name, so that a new field is not forgotten here.
+        let Observation {
+            id,
+            state,
+            reasons,
+            updated_at,
+            created_at,
+            expires_at,
+            amount,
+            other_amounts,
+            merchant_reference,
+            parent,
+            children,
+            is_soft_decline,
+            environment,
+            evidence,
+            request_id: _,
+        } = self;
+        *id == other.id
+            && *state == other.state
+            && *reasons == other.reasons
+            && *updated_at == other.updated_at
+            && *created_at == other.created_at
+            && *expires_at == other.expires_at
+            && *amount == other.amount
+            && *other_amounts == other.other_amounts
+            && *merchant_reference == other.merchant_reference
+            && *parent == other.parent
+            && *children == other.children
+            && *is_soft_decline == other.is_soft_decline
+            && *environment == other.environment
+            && *evidence == other.evidence
+    }
+}
+
 /// An object found through another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Child {

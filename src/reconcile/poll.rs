@@ -72,8 +72,8 @@ impl Reconcile {
         let Some(lifecycle) = account.api.lifecycle(&record.object.kind) else { return Ok(false) };
         let policy = self.policy(account, &record.object.kind, self.clock.now());
         let setting = Setting { lifecycle, policy: &policy, look: account.api.look() };
+        let object = record.object.clone();
         for _ in 0..COMMIT_ATTEMPTS {
-            let read_revision = record.revision;
             let decision = decide(&setting, &record, seen.as_ref(), self.clock.now());
             let moved = decision.transition.clone();
             if let Some(transition) = &moved {
@@ -96,7 +96,7 @@ impl Reconcile {
                 .filter(|_| !is_planted(Bug::ChildNotEnrolled))
                 .collect();
             let mut commit = Commit {
-                read_revision,
+                read: record,
                 record: decision.record,
                 transition: decision.transition,
                 enrol,
@@ -114,17 +114,17 @@ impl Reconcile {
                         self.store.raise(late, self.clock.now()).await?;
                     }
                     let is_final = moved.as_ref().is_some_and(|row| row.phase == Phase::Final);
-                    tracing::debug!(object = %record.object, is_final, "committed");
+                    tracing::debug!(%object, is_final, "committed");
                     return Ok(moved.is_some_and(|row| row.from.as_deref() != Some(row.to.as_str())));
                 }
                 Committed::Forgotten => return Ok(false),
-                Committed::Stale => match self.store.record(&record.object).await? {
+                Committed::Stale => match self.store.record(&object).await? {
                     Some(newest) => record = newest,
                     None => return Ok(false),
                 },
             }
         }
-        tracing::warn!(object = %record.object, "the object kept changing under the poll; it is asked about again");
+        tracing::warn!(%object, "the object kept changing under the poll; it is asked about again");
         Ok(false)
     }
 }

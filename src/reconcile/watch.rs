@@ -25,8 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The longest that the store is not asked while nothing is due.
 const LONGEST_QUIET: Duration = Duration::from_secs(3600);
 
-/// How many records more than can start at once are read from the store together.
-const READ_AHEAD: usize = 48;
+/// How many records more than can start at once are read from the store together, where the budget lets as many
+/// leave at once: a fraction of a second's.
+const READ_AHEAD: usize = 240;
 
 /// How long records that were read ahead stand for what the store would say now.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -185,7 +186,9 @@ impl Reconcile {
         let is_only = flight.objects.is_empty();
         flight.objects.insert(object.clone());
         let (all, account) = (Arc::clone(self), Arc::clone(account));
-        flight.polls.spawn(async move { (object, all.poll(&account, record, permit, is_only).await) });
+        // In a box of its own: it is several KB, and becoming a task moves it more than once.
+        let poll = Box::pin(async move { (object, all.poll(&account, record, permit, is_only).await) });
+        flight.polls.spawn(poll);
     }
 
     /// Reads the next records from the store: one when the budget is spent, and a few more than can start at

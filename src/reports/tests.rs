@@ -91,7 +91,7 @@ impl Ledger {
         });
         record.due_at = (row.phase != Phase::Final).then(|| at(30 * DAY_S));
         let commit = Commit {
-            read_revision: before.revision,
+            read: before,
             record,
             transition: Some(row),
             enrol: Vec::new(),

@@ -52,6 +52,11 @@ impl Behind {
         self.fresh.writes.get(key).or_else(leaving)
     }
 
+    /// Whether one more step can be taken without waiting for the index to be brought up to date.
+    pub(super) fn has_room(&self) -> bool {
+        self.leaving.is_none() && self.fresh.writes.len() < ROWS_WORTH_A_BATCH
+    }
+
     fn push(&mut self, part: Part) {
         if self.fresh.writes.is_empty() {
             self.fresh = part;

@@ -9,7 +9,7 @@
 //! failed delivery ([`Delivery::Retry`]). After a fatal error ([`StoreError::is_fatal`]) nothing is
 //! acknowledged any more: exit and start again.
 //!
-//! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `facts` (what the journal says and what follows
+//! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `quiet` (polls without news), `facts` (what the journal says and what follows
 //! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
 //! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
 //! `maintain` (work on a folder that nobody has open), `upkeep` (work on one that somebody has), `compact` and `aside` (keeping the folder small),
@@ -38,6 +38,7 @@ mod operations;
 mod outbox;
 mod packed;
 mod pulse;
+mod quiet;
 mod reading;
 mod replay;
 mod rescue;
@@ -164,7 +165,10 @@ impl Store {
 
     /// Writes all that follows from a poll, or nothing when the record changed since it was read.
     pub async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        self.engine.write(move |group| operations::commit(group, commit)).await
+        match self.engine.commit_pulse(commit) {
+            Ok(committed) => committed,
+            Err(commit) => self.engine.write(move |group| operations::commit(group, *commit)).await,
+        }
     }
 
     /// An operator wants these polled now, before all others; finished ones too, for one look. False for

@@ -10,7 +10,7 @@ use super::facts::Fact;
 use super::kept::MANY;
 use super::outbox;
 use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
-use super::view::cap_evidence;
+use super::view::{View, cap_evidence};
 use super::writer::Group;
 use super::{keys, value};
 use crate::payments::lifecycle::Outcome;
@@ -27,7 +27,7 @@ pub(super) fn enrol(
     enrolments: Vec<Enrolment>,
     now: Timestamp,
 ) -> Result<Vec<Enrolled>, StoreError> {
-    let now = now.max(dated_from(group)?);
+    let now = now.max(dated_from(&group.view)?);
     if enrolments.len() >= MANY {
         group.view.expect_many();
     }
@@ -61,19 +61,23 @@ pub(super) fn enrol(
 }
 
 /// See [`super::Store::commit`].
-pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed, StoreError> {
-    let Commit { read_revision, mut record, transition, enrol, alerts, is_news } = commit;
-    check_targets(&alerts)?;
+pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Committed, StoreError> {
+    check_targets(&commit.alerts)?;
+    let dated_from = dated_from(&group.view)?;
+    if let Some(committed) = pulse_only(&mut group.view, &mut commit, dated_from)? {
+        return Ok(committed);
+    }
+    let tells_the_journal = commit.tells_the_journal();
+    let Commit { read, mut record, mut transition, enrol, alerts, is_news: _ } = commit;
     let Some(old) = group.view.record(&record.object)? else { return Ok(Committed::Forgotten) };
-    if old.value.revision != read_revision {
+    if old.value.revision != read.revision {
         return Ok(Committed::Stale);
     }
-    record.revision = read_revision + 1;
-    let mut transition = transition;
-    let earliest = dated_from(group)?.max(last_date(&old.value));
+    record.revision = read.revision + 1;
+    let earliest = dated_from.max(last_date(&old.value));
     date_not_before(earliest, &old.value, &mut record, transition.as_mut());
     cap_evidence(&mut record);
-    if is_news || transition.is_some() || !enrol.is_empty() || !alerts.is_empty() {
+    if tells_the_journal {
         let at = record.polled_at.unwrap_or(record.enrolled_at).max(earliest);
         let transition = transition.filter(|_| !is_planted(Bug::HistoryRowForgotten)).map(Box::new);
         group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
@@ -83,9 +87,34 @@ pub(super) fn commit(group: &mut Group<'_>, commit: Commit) -> Result<Committed,
     Ok(Committed::Written)
 }
 
+/// The part of [`commit`] for a poll that saw nothing new: of the record only its revision is read, and only its
+/// pulse is written. None when that would not say all; nothing is written then.
+pub(super) fn pulse_only(
+    view: &mut View<'_>,
+    commit: &mut Commit,
+    dated_from: Timestamp,
+) -> Result<Option<Committed>, StoreError> {
+    if commit.tells_the_journal() {
+        return Ok(None);
+    }
+    let Commit { read, record, .. } = commit;
+    let Some(revision) = view.open_revision(&read.object)? else { return Ok(None) };
+    if revision.value != read.revision {
+        return Ok(Some(Committed::Stale));
+    }
+    debug_assert!(
+        view.record(&read.object)?.is_some_and(|stored| stored.value == *read),
+        "a record of the same revision is the same"
+    );
+    record.revision = read.revision + 1;
+    date_not_before(dated_from.max(last_date(read)), read, record, None);
+    let is_all = view.put_pulse(read, record, revision.sequence);
+    Ok(is_all.then_some(Committed::Written))
+}
+
 /// Before this nothing is dated any more: the days before it are reported.
-fn dated_from(group: &Group<'_>) -> Result<Timestamp, StoreError> {
-    let sealed: Option<value::Stored<String>> = group.view.value(&keys::remembered(SEALED_UNTIL))?;
+pub(super) fn dated_from(view: &View<'_>) -> Result<Timestamp, StoreError> {
+    let sealed: Option<value::Stored<String>> = view.value(&keys::remembered(SEALED_UNTIL))?;
     Ok(sealed.and_then(|sealed| sealed.value.parse().ok()).unwrap_or(Timestamp::MIN))
 }
 
@@ -118,7 +147,7 @@ pub(super) fn date_not_before(
 
 /// See [`super::Store::seal_history`].
 pub(super) fn seal_history(group: &mut Group<'_>, until: Timestamp) -> Result<(), StoreError> {
-    match dated_from(group)? < until {
+    match dated_from(&group.view)? < until {
         true => remember(group, SEALED_UNTIL.to_owned(), until.to_string()),
         false => Ok(()),
     }

@@ -226,8 +226,8 @@ pub enum Enrolled {
 /// Everything that follows from one poll, written whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// The revision that the decision was made on.
-    pub read_revision: u64,
+    /// The record that the decision was made on, as the store gave it out.
+    pub read: Record,
     /// The record as it shall be. Its revision is set by the store.
     pub record: Record,
     /// The history row, when the state changed.
@@ -239,6 +239,13 @@ pub struct Commit {
     /// False when the poll saw nothing new: only the index is changed, and losing that costs one early poll.
     /// A commit with a transition, an enrolment or an alert is news whatever this says.
     pub is_news: bool,
+}
+
+impl Commit {
+    /// Whether it is news, whatever was said of it.
+    pub(super) fn tells_the_journal(&self) -> bool {
+        self.is_news || self.transition.is_some() || !self.enrol.is_empty() || !self.alerts.is_empty()
+    }
 }
 
 /// What became of a commit.

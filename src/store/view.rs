@@ -5,8 +5,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::behind::Following;
 use super::due;
@@ -148,6 +148,16 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
+    /// The revision of an open record, with the last entry that changed the record; the rest is not read.
+    pub(super) fn open_revision(&self, object: &ObjectRef) -> Result<Option<Stored<u64>>, StoreError> {
+        let open = keys::record(object, false);
+        if let Some(Stored { value: Pulse(revision, ..), sequence }) = self.value(&pulse::key(&open))? {
+            return Ok(Some(Stored { value: revision, sequence }));
+        }
+        let stored: Option<Stored<Revision>> = self.value(&open)?;
+        Ok(stored.map(|Stored { value, sequence }| Stored { value: value.revision, sequence }))
+    }
+
     /// Writes a record in place of `old`, with all rows that follow from it.
     pub(super) fn put_record(
         &mut self,
@@ -169,14 +179,18 @@ impl<'a> View<'a> {
 
     /// Writes a record of which the journal is not told: only its pulse where that says all.
     pub(super) fn put_quietly(&mut self, old: &Stored<Record>, new: &Record) -> Result<(), StoreError> {
-        match Pulse::between(&old.value, new) {
-            Some(changed) => {
-                self.put_due_rows(Some(&old.value), new);
-                self.put_value(pulse::key(&keys::record(&new.object, false)), &changed, old.sequence);
-                Ok(())
-            }
-            None => self.put_record(Some(&old.value), new, old.sequence),
+        match self.put_pulse(&old.value, new, old.sequence) {
+            true => Ok(()),
+            false => self.put_record(Some(&old.value), new, old.sequence),
         }
+    }
+
+    /// Writes the pulse of a record; false, and nothing is written, when that does not say all.
+    pub(super) fn put_pulse(&mut self, old: &Record, new: &Record, sequence: u64) -> bool {
+        let Some(changed) = Pulse::between(old, new) else { return false };
+        self.put_due_rows(Some(old), new);
+        self.put_value(pulse::key(&keys::record(&new.object, false)), &changed, sequence);
+        true
     }
 
     fn put_due_rows(&mut self, old: Option<&Record>, new: &Record) {
@@ -260,6 +274,12 @@ impl<'a> View<'a> {
         }
         Ok(())
     }
+}
+
+/// A record of which nothing else is read.
+#[derive(Deserialize)]
+struct Revision {
+    revision: u64,
 }
 
 /// Under what a record is counted.

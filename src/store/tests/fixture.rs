@@ -138,7 +138,7 @@ pub(super) fn owed(key: &str, targets: &[&str], found_at: Timestamp) -> OwedAler
 /// A commit that changes nothing but the record.
 pub(super) fn quiet(read: &Record, record: Record) -> Commit {
     Commit {
-        read_revision: read.revision,
+        read: read.clone(),
         record,
         transition: None,
         enrol: Vec::new(),

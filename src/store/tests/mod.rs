@@ -13,5 +13,6 @@ mod model;
 mod outbox;
 mod power;
 mod pulse;
+mod quiet;
 mod unsynced;
 mod verbs;

@@ -91,7 +91,7 @@ impl Model {
                     commit.transition = Some(transition(&read, word, now));
                 }
                 if *is_stale {
-                    commit.read_revision += 1;
+                    commit.read.revision += 1;
                     assert_eq!(store.commit(commit).await, Ok(Committed::Stale));
                     return;
                 }

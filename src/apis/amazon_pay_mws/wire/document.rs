@@ -210,7 +210,8 @@ pub(in crate::apis::amazon_pay_mws) fn parse(body: &[u8], wanted: Wanted) -> Res
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = NsReader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
-    let mut builder = Builder { wanted, text, open: Vec::with_capacity(8), skipped: 0, count: 0, root: None };
+    let mut builder =
+        Builder { wanted, text, open: Vec::with_capacity(8), skipped: 0, count: 0, home: None, root: None };
     loop {
         let position = reader.buffer_position();
         let event = reader.read_event().map_err(|_| Unreadable::Syntax { position })?;
@@ -228,6 +229,8 @@ struct Builder<'a> {
     /// How many unwanted elements are open inside the last wanted one.
     skipped: usize,
     count: usize,
+    /// The namespace that was last found to be the right one.
+    home: Option<String>,
     root: Option<Element<'a>>,
 }
 
@@ -277,7 +280,7 @@ impl<'a> Builder<'a> {
         }
         let is_foreign = match space {
             ResolveResult::Unbound => false,
-            ResolveResult::Bound(space) => !(self.wanted.is_home)(space.into_inner().trim()),
+            ResolveResult::Bound(space) => !self.is_home(space.into_inner()),
             // A fragment has lost the declarations around it: whoever takes any namespace takes this too.
             ResolveResult::Unknown(_) => !(self.wanted.is_home)(""),
         };
@@ -288,6 +291,16 @@ impl<'a> Builder<'a> {
         let name = self.in_document(name, position, name_begins);
         self.open.push(Element { name, is_foreign, text: Cow::default(), children: Vec::new() });
         Ok(())
+    }
+
+    /// Whether a namespace is the right one. Nearly all elements of a document have the same.
+    fn is_home(&mut self, space: &str) -> bool {
+        let is_known = self.home.as_deref() == Some(space);
+        let is_home = is_known || (self.wanted.is_home)(space.trim());
+        if is_home && !is_known {
+            self.home = Some(space.to_owned());
+        }
+        is_home
     }
 
     /// The name of an element whose `<` stands at `position`, so many bytes behind it, as a piece of the

@@ -1,0 +1,121 @@
+//! Polls without news: taken at once where nobody is in the way, and by the writer where somebody is.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use jiff::Timestamp;
+
+use super::fixture::*;
+use crate::payments::lifecycle::Phase;
+use crate::payments::record::Record;
+use crate::store::writer::locked;
+use crate::store::{Commit, Committed, Store, StoreError};
+
+/// A poll at `now` that saw what was known.
+fn same_again(read: &Record, now: Timestamp, due_at: Timestamp) -> Commit {
+    let mut record = seen(read, "Open", Phase::Moving, now, Some(due_at));
+    record.sight.as_mut().unwrap().since = read.sight.as_ref().unwrap().since;
+    quiet(read, record)
+}
+
+async fn moving(store: &Store, id: &str) -> Record {
+    enrol(store, id, at(0)).await;
+    move_to(store, id, "Open", Phase::Moving, at(10), Some(at(100))).await;
+    record(store, id).await
+}
+
+/// The outcome if it is there without anybody having been waited for.
+fn at_once(commit: impl Future<Output = Result<Committed, StoreError>>) -> Option<Committed> {
+    match pin!(commit).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Some(outcome.unwrap()),
+        Poll::Pending => None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_at_once_is_seen_by_all_and_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let mut read = moving(&store, "A1").await;
+    let sequence = store.stats().journal_sequence;
+    for second in 0..5 {
+        let commit = same_again(&read, at(100 + second), at(200 + second));
+        let told = Record { revision: read.revision + 1, ..commit.record.clone() };
+        assert_eq!(at_once(store.commit(commit)), Some(Committed::Written));
+        read = record(&store, "A1").await;
+        assert_eq!(read, told);
+        assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(200 + second))));
+        assert_eq!(store.due(&account(), &kind(), at(999), 9).await.unwrap(), [told]);
+    }
+    assert_eq!(store.stats().journal_sequence, sequence, "the journal is not told");
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(record(&store, "A1").await, read);
+}
+
+#[tokio::test]
+async fn one_that_was_decided_on_an_older_record_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let read = moving(&store, "A1").await;
+    assert_eq!(at_once(store.commit(same_again(&read, at(20), at(30)))), Some(Committed::Written));
+    let before = record(&store, "A1").await;
+    assert_eq!(at_once(store.commit(same_again(&read, at(21), at(31)))), Some(Committed::Stale));
+    assert_eq!(record(&store, "A1").await, before);
+    store.ask(vec![object("A1")], at(25)).await.unwrap();
+    assert_eq!(at_once(store.commit(same_again(&before, at(26), at(36)))), Some(Committed::Stale));
+    assert!(record(&store, "A1").await.is_asked, "what an operator asked for is not lost");
+    store.forget(&object("A1"), at(27), "a test").await.unwrap();
+    assert_eq!(store.commit(same_again(&before, at(28), at(38))).await, Ok(Committed::Forgotten));
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn while_somebody_is_in_the_way_the_writer_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let read = moving(&store, "A1").await;
+    let mut commit = pin!(store.commit(same_again(&read, at(20), at(30))));
+    {
+        let _writing = locked(&store.engine.journal);
+        let outcome = commit.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(outcome.is_pending());
+    }
+    assert_eq!(commit.await, Ok(Committed::Written));
+    let read = record(&store, "A1").await;
+    assert_eq!((read.polls, read.due_at), (2, Some(at(30))));
+    let mut commit = pin!(store.commit(same_again(&read, at(40), at(50))));
+    {
+        let _catching_up = store.engine.index.write().unwrap();
+        let outcome = commit.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(outcome.is_pending());
+    }
+    assert_eq!(commit.await, Ok(Committed::Written));
+    assert_eq!(record(&store, "A1").await.due_at, Some(at(50)));
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn none_is_dated_into_a_day_that_was_sealed_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let read = moving(&store, "A1").await;
+    assert_eq!(at_once(store.commit(same_again(&read, at(20), at(30)))), Some(Committed::Written));
+    store.seal_history(at(1000)).await.unwrap();
+    let read = record(&store, "A1").await;
+    assert_eq!(at_once(store.commit(same_again(&read, at(900), at(950)))), Some(Committed::Written));
+    assert_eq!(record(&store, "A1").await.sight.unwrap().seen_at, at(1000));
+}
+
+#[tokio::test]
+async fn a_store_that_stopped_takes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let read = moving(&store, "A1").await;
+    let why = StoreError::Broken("the disk is gone".to_owned());
+    store.engine.fail(why.clone());
+    assert_eq!(store.commit(same_again(&read, at(20), at(30))).await, Err(why));
+    assert_eq!(record(&store, "A1").await, read);
+}
