@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use reconciled::clock::SystemClock;
 
@@ -46,6 +49,44 @@ pub(crate) fn disk_bytes(folder: &Path) -> Result<u64, Failure> {
         };
     }
     Ok(bytes)
+}
+
+/// Weighs a folder all the time, so that a peak between two looks of ours is seen too.
+pub(crate) struct Scales {
+    most: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Scales {
+    pub(crate) fn under(folder: &Path) -> Scales {
+        let (most, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (folder, seen, stop) = (folder.to_owned(), Arc::clone(&most), Arc::clone(&is_over));
+        let thread = std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                // A folder that is being removed is weighed the next time.
+                if let Ok(bytes) = disk_bytes(&folder) {
+                    seen.fetch_max(bytes, Ordering::Relaxed);
+                }
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        });
+        Scales { most, is_over, thread: Some(thread) }
+    }
+
+    /// The most so far, in bytes.
+    pub(crate) fn most(&self) -> u64 {
+        self.most.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Scales {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

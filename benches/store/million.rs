@@ -7,7 +7,7 @@ use reconciled::store::{Options, Store};
 
 use crate::Failure;
 use crate::child;
-use crate::machine::{Stopwatch, disk_bytes, mebibytes, memory};
+use crate::machine::{Scales, Stopwatch, disk_bytes, mebibytes, memory};
 use crate::objects::{account, after, enrolment, kind, origin};
 use crate::rounds::{fill, round};
 use crate::settings::Settings;
@@ -43,6 +43,8 @@ pub(crate) async fn prepare(settings: &Settings, folder: &Path) -> Result<i64, F
     let watch = Stopwatch::start();
     let polls = round(&store, settings.accounts, after(ROUND_SECONDS)).await?;
     println!("    {polls} first sights in {:.1} s", watch.seconds());
+    println!("    index {:.0} MiB", mebibytes(disk_bytes(&folder.join("index"))?));
+    tidy(&store, after(ROUND_SECONDS)).await?;
     let watch = Stopwatch::start();
     store.close().await?;
     println!("    closed in {:.1} s", watch.seconds());
@@ -181,15 +183,14 @@ async fn disk(
 ) -> Result<(), Failure> {
     let (store, _) = Store::open(options(folder), moment(rounds_before)).await?;
     let journal_before = store.stats().journal_bytes;
-    let mut most = 0;
+    let scales = Scales::under(folder);
+    let mut compactions = 0;
     let last = rounds_before + i64::try_from(settings.rounds)?;
     for number in rounds_before..last {
         let watch = Stopwatch::start();
         let polls = round(&store, settings.accounts, moment(number)).await?;
-        most = most.max(disk_bytes(folder)?);
-        tidy(&store, moment(number)).await?;
+        compactions += tidy(&store, moment(number)).await?;
         let bytes = disk_bytes(folder)?;
-        most = most.max(bytes);
         println!(
             "    round {number}: {polls} polls in {:.1} s, index {:.0} MiB, all {:.0} MiB",
             watch.seconds(),
@@ -207,15 +208,16 @@ async fn disk(
         table,
         folder,
         report.live_bytes,
-        most,
+        scales.most(),
         &format!("{} rounds of {}", settings.rounds, settings.objects),
     )?;
+    table.tell("index made small", format!("{compactions} times in {} rounds", settings.rounds));
     table.tell("journal written by polls that saw nothing new", format!("{grown} bytes"));
     Ok(store.close().await?)
 }
 
-/// What the daemon does every few minutes.
-pub(crate) async fn tidy(store: &Store, now: jiff::Timestamp) -> Result<(), Failure> {
+/// What the daemon does every few minutes; how often the index was made small.
+pub(crate) async fn tidy(store: &Store, now: jiff::Timestamp) -> Result<u64, Failure> {
     let watch = Stopwatch::start();
     if let Some(done) = store.tidy(now).await? {
         println!(
@@ -227,8 +229,9 @@ pub(crate) async fn tidy(store: &Store, now: jiff::Timestamp) -> Result<(), Fail
             watch.seconds(),
             memory().0
         );
+        return Ok(1);
     }
-    Ok(())
+    Ok(0)
 }
 
 /// The folder against the rows that it holds.

@@ -6,7 +6,7 @@
 use reconciled::store::{Options, Store};
 
 use crate::Failure;
-use crate::machine::{Stopwatch, disk_bytes, mebibytes};
+use crate::machine::{Scales, Stopwatch, disk_bytes, mebibytes};
 use crate::million::{moment, options, tidy, weigh};
 use crate::objects::origin;
 use crate::rounds::{fill, round};
@@ -26,13 +26,12 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     let (store, _) = Store::open(settings, origin()).await?;
     fill(&store, OBJECTS, ACCOUNTS).await?;
     let watch = Stopwatch::start();
-    let mut most = 0;
+    let scales = Scales::under(&folder);
+    let mut compactions = 0;
     for number in 0..ROUNDS {
         round(&store, ACCOUNTS, moment(number)).await?;
-        most = most.max(disk_bytes(&folder)?);
-        tidy(&store, moment(number)).await?;
+        compactions += tidy(&store, moment(number)).await?;
         let bytes = disk_bytes(&folder)?;
-        most = most.max(bytes);
         if number % 90 == 89 {
             println!("    round {number}: all {:.1} MiB, {:.0} s", mebibytes(bytes), watch.seconds());
         }
@@ -41,6 +40,7 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     if !report.is_clean() {
         return Err(format!("the store is not well: {:?}", report.problems).into());
     }
-    weigh(table, &folder, report.live_bytes, most, &format!("{ROUNDS} rounds of {OBJECTS}"))?;
+    weigh(table, &folder, report.live_bytes, scales.most(), &format!("{ROUNDS} rounds of {OBJECTS}"))?;
+    table.tell("index made small in the month", format!("{compactions} times in {ROUNDS} rounds"));
     Ok(store.close().await?)
 }

@@ -10,6 +10,7 @@ use super::facts;
 use super::journal::Header;
 use super::keys::{self, CountKey};
 use super::outbox::StoredAlert;
+use super::packed::{self, Change};
 use super::{entry, value};
 use crate::payments::record::{Record, Transition};
 
@@ -84,6 +85,30 @@ fn row<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<Vec<u8>, String>
 /// A row's JSON behind the header that a row has: checksum and length are right, whatever the JSON says.
 pub fn sealed(json: &[u8]) -> Vec<u8> {
     value::sealed(json, 0)
+}
+
+/// The keys of a block of the index whose row has this key, in order.
+///
+/// # Errors
+/// Why these bytes are no such block.
+pub fn keys_of_block(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
+    packed::keys(bound, bytes)
+}
+
+/// A block's bytes behind a checksum that is right, whatever they say.
+pub fn sealed_block(bound: &[u8], bytes: &[u8]) -> Vec<u8> {
+    packed::sealed(bound, bytes)
+}
+
+/// What the block behind `bound` with these keys becomes when some come and some go: each row's key, and its
+/// bytes where it stays. `changes` are in order; true is a key that comes.
+pub fn changed_blocks(
+    bound: &[u8],
+    keys: Vec<Vec<u8>>,
+    changes: &[(Vec<u8>, bool)],
+) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let changes: Vec<Change<'_>> = changes.iter().map(|(key, is_in)| Change { key, is_in: *is_in }).collect();
+    packed::changed(bound, keys, &changes).into_iter().map(|block| (block.bound, block.bytes)).collect()
 }
 
 /// Where in these bytes the first entry of a journal begins whose sequence lies above `least`.

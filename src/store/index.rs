@@ -38,15 +38,30 @@ const FILE: &str = "db";
 /// Written bytes that the next opening may read again without anybody waiting for it.
 const UNLISTED_BYTES: u64 = 8 * 1024 * 1024;
 
+/// How often the engine writes down what it has, and spends up to half of that time on moving pages out of segments
+/// that are of little use.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// The same while an index is filled row by row: what is moved late lies in segments that have grown the file.
+const FLUSH_EVERY_WHILE_FILLED: Duration = Duration::from_millis(20);
+
 /// The engine's last tenant may need a moment to let go of its lock; ours says that nobody else has it.
 const LOCK_PATIENCE: u32 = 500;
 
 impl Index {
     /// Opens or makes it. Errors are texts: whatever is wrong, the answer is to set it aside.
     pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Index, String> {
+        Index::open_with(folder, cache_bytes, FLUSH_EVERY)
+    }
+
+    /// Opens or makes one that is about to be filled: it costs more processor time, and stays smaller.
+    pub(super) fn open_to_fill(folder: &Path, cache_bytes: u64) -> Result<Index, String> {
+        Index::open_with(folder, cache_bytes, FLUSH_EVERY_WHILE_FILLED)
+    }
+
+    fn open_with(folder: &Path, cache_bytes: u64, flush_every: Duration) -> Result<Index, String> {
         remove_half_snapshots(folder).map_err(|error| error.to_string())?;
         for _ in 0..LOCK_PATIENCE {
-            match open_once(folder, cache_bytes) {
+            match open_once(folder, cache_bytes, flush_every) {
                 Err(text) if text.contains("could not acquire lock") => {
                     std::thread::park_timeout(Duration::from_millis(10));
                 }
@@ -296,8 +311,9 @@ fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     }
 }
 
-fn open_once(folder: &Path, cache_bytes: u64) -> Result<sled::Db, String> {
-    let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).flush_every_ms(Some(500));
+fn open_once(folder: &Path, cache_bytes: u64, flush_every: Duration) -> Result<sled::Db, String> {
+    let flush_every_ms = u64::try_from(flush_every.as_millis()).ok();
+    let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).flush_every_ms(flush_every_ms);
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(tree)) => Ok(tree),
         Ok(Err(error)) => Err(error.to_string()),
@@ -355,7 +371,7 @@ mod tests {
     #[test]
     fn an_index_of_another_layout_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let older = open_once(folder.path(), 1 << 20).unwrap();
+        let older = open_once(folder.path(), 1 << 20, FLUSH_EVERY).unwrap();
         older.insert(keys::APPLIED, b"x").unwrap();
         drop(older);
         assert!(Index::open(folder.path(), 1 << 20).unwrap_err().contains("another version"));

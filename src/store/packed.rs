@@ -22,6 +22,8 @@ const KEYS_MOST: usize = 32;
 /// Bytes of a block, at the most, unless a single key is longer: values larger than 4 KB leave the engine's pages
 /// (packages.md section 2.4, rule 4).
 const BYTES_MOST: usize = 3 * 1024;
+/// Bytes of a key, at the most: its length must be told whatever it shares with the one before.
+const KEY_BYTES_MOST: usize = u16::MAX as usize;
 /// Keys of the blocks that a full one is divided into.
 const KEYS_OF_DIVIDED: usize = 24;
 const CHECKSUM_BYTES: usize = 4;
@@ -45,6 +47,11 @@ pub(super) struct Block {
     pub(super) bytes: Option<Vec<u8>>,
 }
 
+/// `rest` behind the checksum that a block of this bound with it has: well sealed, whatever it says.
+pub(super) fn sealed(bound: &[u8], rest: &[u8]) -> Vec<u8> {
+    [&checksum_of(bound, rest).to_le_bytes(), rest].concat()
+}
+
 /// The keys of a block, in order. Errors: why these bytes are no block.
 pub(super) fn keys(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let Some((checksum, mut rest)) = bytes.split_at_checked(CHECKSUM_BYTES) else {
@@ -65,6 +72,9 @@ pub(super) fn keys(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static 
             return Err("is cut off in a key");
         };
         let key = [start, end].concat();
+        if key.len() > KEY_BYTES_MOST {
+            return Err("has a key that is too long");
+        }
         match keys.last() {
             Some(last) if *last >= key => return Err("has keys that are out of order"),
             None if *key < *bound => return Err("has a key before its bound"),
@@ -204,11 +214,23 @@ mod tests {
 
         #[test]
         fn rubbish_under_a_right_checksum_is_refused_or_in_order(rubbish: Vec<u8>) {
-            let bytes = [&checksum_of(b"d", &rubbish).to_le_bytes()[..], &rubbish].concat();
-            if let Ok(keys) = keys(b"d", &bytes) {
+            if let Ok(keys) = keys(b"d", &sealed(b"d", &rubbish)) {
                 prop_assert!(keys.windows(2).all(|two| two[0] < two[1]));
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_could_not_be_written_again_is_refused() {
+        let key = |shared: u16, own: usize| {
+            let own = vec![b'x'; own];
+            [&shared.to_le_bytes()[..], &u16::try_from(own.len()).unwrap().to_le_bytes(), &own].concat()
+        };
+        let longest = sealed(b"", &key(0, KEY_BYTES_MOST));
+        let read = keys(b"", &longest).unwrap();
+        assert_eq!(block(b"", &read).bytes, Some(longest));
+        let longer = sealed(b"", &[key(0, KEY_BYTES_MOST), key(u16::MAX, 1)].concat());
+        assert_eq!(keys(b"", &longer), Err("has a key that is too long"));
     }
 
     #[test]

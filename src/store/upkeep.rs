@@ -47,8 +47,9 @@ impl Store {
     }
 
     /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`super::Options::compact_above_bytes`] and beyond three and a half times what is
-    /// live in it. None when there was nothing to do, which is cheap. Work goes on meanwhile.
+    /// if its file has grown beyond [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon
+    /// make the folder more than three times as large as what is live in it (`compact.rs` reckons). None when there
+    /// was nothing to do, which is cheap, or when somebody is at it. Work goes on meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
@@ -58,7 +59,7 @@ impl Store {
             engine.following.kept.rest();
             aside::prune(&*engine.disk, &engine.folder, now)
                 .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
-            match compact::is_bloated(&engine)? {
+            match !compact::is_under_way(&engine) && compact::is_bloated(&engine)? {
                 true => compact::run(&engine).map(Some),
                 false => Ok(None),
             }

@@ -147,6 +147,7 @@ each!(
     config,
     scenario,
     store,
+    block,
     saved_quotas,
     control,
 );
