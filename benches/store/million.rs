@@ -184,6 +184,12 @@ async fn disk(
     let (store, _) = Store::open(options(folder), moment(rounds_before)).await?;
     let journal_before = store.stats().journal_bytes;
     let scales = Scales::under(folder);
+    // Until here nobody looked, where the daemon does every few minutes.
+    if tidy(&store, moment(rounds_before)).await? > 0 {
+        let most = mebibytes(scales.most());
+        table.tell("most disk when first looked at behind bulk and three rounds", format!("{most:.0} MiB"));
+    }
+    let scales = Scales::under(folder);
     let mut compactions = 0;
     let last = rounds_before + i64::try_from(settings.rounds)?;
     for number in rounds_before..last {

@@ -22,12 +22,18 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(formatter, "line {line}: ")?;
         }
-        write!(formatter, "{}: {}", self.key, self.what)?;
+        write!(formatter, "{}: {}", plain(&self.key), plain(&self.what))?;
         if !self.remedy.is_empty() {
-            write!(formatter, " → {}", self.remedy)?;
+            write!(formatter, " → {}", plain(&self.remedy))?;
         }
         Ok(())
     }
+}
+
+/// Words of the file may hold letters that steer a terminal: they are written as escapes.
+fn plain(words: &str) -> String {
+    let escaped = |letter: char| letter.is_control().then(|| letter.escape_default().to_string());
+    words.chars().map(|letter| escaped(letter).unwrap_or_else(|| letter.to_string())).collect()
 }
 
 /// Problems found so far, and the file in which to find their lines.

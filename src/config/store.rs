@@ -34,7 +34,7 @@ impl Default for StoreConfig {
             cache_mib: 48,
             free_floor_mib: 64,
             compact_above_mib: 64,
-            compact_every: Duration::from_mins(10),
+            compact_every: Duration::from_secs(600),
             keep_batch_files_days: 90,
         }
     }
@@ -42,7 +42,7 @@ impl Default for StoreConfig {
 
 /// A tebibyte: beyond it a number is a slip.
 const COMPACT_ABOVE_MOST_MIB: u64 = 1024 * 1024;
-const COMPACT_EVERY_MOST: Duration = Duration::from_hours(24);
+const COMPACT_EVERY_MOST: Duration = Duration::from_secs(24 * 3600);
 
 impl StoreConfig {
     /// What can be said without looking at the folder.

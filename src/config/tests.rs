@@ -151,7 +151,7 @@ fn when_the_index_is_made_small_is_read_and_checked() {
         let (config, problems) = blind(&format!("[store]\n{keys}\n{LEAST}"));
         (config.map(|config| (config.store.compact_above_mib, config.store.compact_every)), problems)
     };
-    assert_eq!(of("").0, Some((64, std::time::Duration::from_mins(10))));
+    assert_eq!(of("").0, Some((64, std::time::Duration::from_secs(600))));
     assert_eq!(
         of("compact_above_mib = 0\ncompact_every = \"1s\"").0,
         Some((0, std::time::Duration::from_secs(1)))

@@ -12,17 +12,18 @@
 //! the folder takes is while the copy lies beside an index of *x*: `x + copy + F`, and that is to stay below
 //! `3 (R + F)`. Measured with the rows of polled objects (`cargo bench --bench store -- million`):
 //!
-//! - A copy takes 1.5 R when the engine is given time to move pages together while it is filled ([`REST`], and a
-//!   quicker engine: `open_to_fill`), and 1.75 to 2.1 R when it is not.
+//! - A copy takes 1.5 R in the end, and up to 1.9 R on the way, when the engine is given time to move pages together
+//!   while it is filled ([`REST`], and a quicker engine: `open_to_fill`); 1.75 to 2.1 R in the end when it is not.
 //! - An index in use levels off at 3 R where everything is polled at once, as fast as it goes, and at 1.7 to 2.5 R
 //!   where polls leave the engine time. It grows beyond that while objects are enrolled and first seen in bulk.
 //! - Every row follows from a fact: F is 0.9 R after the first sight of each object, and more after each change.
 //!
-//! So the index is made small when `x` reaches `2.9 (R + F) - F - 1.6 R`, which is 3.05 R at F = 0.92 R: above what an
-//! index in use levels off at, so that it comes to that now and then and not each hour. A tenth of `R + F` is for what is
-//! written between two looks, and meanwhile. Where facts are many it is done at 3.5 R all the same: nobody needs the
-//! room, but nobody should wonder at it either. Where they are few (below 0.45 R, which only a journal of
-//! another make can be) half as much again as the fresh copy must be there to win, and the bound does not hold.
+//! So the index is made small when `x` reaches `2.9 (R + F) - F - 1.9 R`, which is 2.75 R at F = 0.92 R: above what an
+//! index levels off at that is polled by a quota, and reached every other round where all is polled at once. A tenth of
+//! `R + F` is for what is written between two looks, and meanwhile. What was written in bulk between two looks can be
+//! beyond the mark already: then the bound does not hold that once. Where facts are many the index is made small at
+//! 3.5 R all the same. Where they are few (below 0.6 R: hardly anything was seen yet) half as much again as the
+//! fresh copy must be there to win, and the bound does not hold either.
 //!
 //! # A crash
 //!
@@ -64,14 +65,14 @@ const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Room that even the copy of a nearly empty index takes.
 const SMALLEST_BYTES: u64 = 1024 * 1024;
 /// After each slice the engine gets this long to move pages together, and others to read and write.
-const REST: Duration = Duration::from_millis(30);
+const REST: Duration = Duration::from_millis(50);
 /// The index is made small at the latest when its file takes this times what is live in it. The engine moves pages
 /// together only where half of a segment is of no use: an index in use takes not much less than three times.
 const BLOAT: f64 = 3.5;
 /// It must have grown by this since it was fresh, or there is too little to win.
 const GROWTH: f64 = 1.5;
-/// What a copy takes, as a multiple of its rows.
-const COPY: f64 = 1.6;
+/// What a copy takes on the way, as a multiple of its rows.
+const COPY: f64 = 1.9;
 /// What index, copy and journal together may take when the copy is begun, as a multiple of all that is live.
 const WHILE_COPIED: f64 = 2.9;
 
@@ -409,8 +410,8 @@ mod tests {
     fn the_mark_for_few_and_many_facts() {
         // Rows, fresh copy, facts, mark: in mebibytes.
         for (rows, fresh, facts, expected) in [
-            (1000, 0, 920, 3048),
-            (1000, 1500, 920, 3048),
+            (1000, 0, 920, 2748),
+            (1000, 1500, 920, 2748),
             (1000, 1500, 500, 2250),
             (1000, 1500, 5000, 3500),
             (1000, 1500, 300, 2250),
@@ -425,7 +426,7 @@ mod tests {
     proptest! {
         #[test]
         fn index_copy_and_journal_stay_below_three_times_what_is_live(
-            rows in MIB..1000 * MIB, facts_permille in 450u64..5000, fresh_permille in 1000u64..1500,
+            rows in MIB..1000 * MIB, facts_permille in 600u64..5000, fresh_permille in 1000u64..1500,
         ) {
             let facts = rows / 1000 * facts_permille;
             let size = Size { live_bytes: rows, fresh_bytes: rows / 1000 * fresh_permille };

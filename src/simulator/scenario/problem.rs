@@ -36,8 +36,14 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(formatter, "line {line}: ")?;
         }
-        write!(formatter, "{}: {}; {}", self.key, self.problem, self.remedy)
+        write!(formatter, "{}: {}; {}", plain(&self.key), plain(&self.problem), plain(&self.remedy))
     }
+}
+
+/// Words of the file may hold letters that steer a terminal: they are written as escapes.
+fn plain(words: &str) -> String {
+    let escaped = |letter: char| letter.is_control().then(|| letter.escape_default().to_string());
+    words.chars().map(|letter| escaped(letter).unwrap_or_else(|| letter.to_string())).collect()
 }
 
 impl fmt::Display for ScenarioError {
