@@ -12,7 +12,7 @@ const SECTOR_BYTES: u64 = 512;
 
 /// Writes that were not synced, by file, the oldest first.
 #[derive(Debug, Default)]
-pub struct Unsynced(HashMap<PathBuf, Vec<Write>>);
+pub(super) struct Unsynced(HashMap<PathBuf, Vec<Write>>);
 
 #[derive(Debug)]
 struct Write {
@@ -25,7 +25,7 @@ struct Write {
 
 impl Unsynced {
     /// Takes down what a write will be over, right before it is made.
-    pub fn note(&mut self, path: &Path, offset: u64, length: usize) -> io::Result<()> {
+    pub(super) fn note(&mut self, path: &Path, offset: u64, length: usize) -> io::Result<()> {
         let mut before = Vec::new();
         let mut length_before = 0;
         match File::open(path) {
@@ -43,13 +43,13 @@ impl Unsynced {
     }
 
     /// All of a file is safe.
-    pub fn forget(&mut self, path: &Path) {
+    pub(super) fn forget(&mut self, path: &Path) {
         self.0.remove(path);
     }
 
     /// Takes from a file, or its copy, what a power cut takes: of each write the sectors that `is_kept` does not
     /// want, by their number in the file.
-    pub fn cut(&self, path: &Path, copy: &Path, is_kept: impl Fn(u64) -> bool) -> io::Result<()> {
+    pub(super) fn cut(&self, path: &Path, copy: &Path, is_kept: impl Fn(u64) -> bool) -> io::Result<()> {
         let Some(writes) = self.0.get(path) else { return Ok(()) };
         let file = OpenOptions::new().write(true).open(copy)?;
         let mut length = writes.first().map_or(0, |write| write.length_before);
