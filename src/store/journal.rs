@@ -237,7 +237,7 @@ impl Journal {
         end.offset += bytes.len() as u64;
         let mut room_end = self.room_end;
         if room_end.is_some_and(|room_end| end.offset >= room_end) {
-            let more = room::behind_group(bytes.len(), self.segment_bytes);
+            let more = room::behind_group(bytes.len(), end.offset, self.segment_bytes);
             room_end = Some(end.offset + more as u64);
             bytes.resize(bytes.len() + more, room::FILLER);
         }
