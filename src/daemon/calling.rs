@@ -56,7 +56,7 @@ async fn run(daemon: &Arc<Daemon>, wanted: CallWanted) -> Result<CallRan, Proble
     })?;
     if !daemon.is_daemon {
         let foundation = &daemon.foundation;
-        super::rooms::save_levels(foundation, foundation.clock.now())
+        super::levels::save(&foundation.store, &foundation.pace, foundation.clock.now())
             .await
             .map_err(|error| problem(error.into()))?;
     }

@@ -18,8 +18,8 @@ use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
 use crate::timetable::Timetable;
 
-use super::rooms::Rooms;
-use super::{Daemon, rooms};
+use super::rooms::{Foundation, Rooms};
+use super::{Daemon, levels, rooms};
 
 /// An account whose provider makes reports, and when they are fetched by themselves.
 pub(super) struct Reporter {
@@ -122,7 +122,8 @@ pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<Fet
                 let round = settlements.round(&reporter.account, &daemon.routes).await.map_err(problem)?;
                 next_at = round.next_at;
                 if next_at.is_none() {
-                    let saved = rooms::save_levels(&daemon.foundation, daemon.foundation.clock.now()).await;
+                    let Foundation { store, pace, clock, .. } = &daemon.foundation;
+                    let saved = levels::save(store, pace, clock.now()).await;
                     saved.map_err(|error| problem(error.into()))?;
                 }
             }

@@ -33,6 +33,7 @@ mod calling;
 mod fetching;
 mod heartbeat;
 mod host;
+mod levels;
 mod loops;
 mod manager;
 mod rooms;
@@ -368,7 +369,8 @@ impl Daemon {
         let mut base = std::mem::take(&mut *self.base.lock().await);
         while base.join_next().await.is_some() {}
         if self.is_daemon {
-            rooms::save_levels(&self.foundation, self.foundation.clock.now()).await?;
+            let rooms::Foundation { store, pace, clock, .. } = &self.foundation;
+            levels::save(store, pace, clock.now()).await?;
         }
         self.foundation.store.clone().close().await
     }

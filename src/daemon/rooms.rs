@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
-
 use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
-use crate::apis::pace::{Pace, SavedLevel};
+use crate::apis::pace::Pace;
 use crate::apis::transport::Transport;
 use crate::batches::{self, Batches, TailRule};
 use crate::calls::{self, Calls};
@@ -22,8 +20,8 @@ use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::Daemon;
 use super::fetching::Reporter;
+use super::{Daemon, levels};
 
 /// What outlives a reload.
 #[derive(Clone)]
@@ -179,8 +177,6 @@ fn operations(account: &Account) -> impl Iterator<Item = &'static str> + '_ {
     looks.chain(account.api.service_operation())
 }
 
-const LEVELS: &str = "quota-levels";
-
 /// Brings the budgets back to where a clean stop left them. After any other end they start empty: what
 /// ran before may have spent them a moment ago. Only an account never used before starts full.
 pub(super) async fn restore_levels(
@@ -188,14 +184,8 @@ pub(super) async fn restore_levels(
     accounts: &[Arc<Account>],
     was_clean_stop: bool,
 ) -> Result<(), StoreError> {
-    let store = &foundation.store;
-    if was_clean_stop && let Some(text) = store.recall(LEVELS).await? {
-        match serde_json::from_str::<Vec<SavedLevel>>(&text) {
-            Ok(levels) => foundation.pace.restore(&levels, foundation.clock.now()),
-            Err(error) => {
-                tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty")
-            }
-        }
+    if was_clean_stop {
+        levels::restore(&foundation.store, &foundation.pace, foundation.clock.now()).await?;
     }
     if !was_clean_stop && is_planted(Bug::BudgetFullAfterCrash) {
         for account in accounts {
@@ -205,11 +195,6 @@ pub(super) async fn restore_levels(
     greet(foundation, accounts).await
 }
 
-/// Somebody else than the daemon is about to spend: what it saved at its stop is no longer true.
-async fn forget_levels(foundation: &Foundation) -> Result<(), StoreError> {
-    foundation.store.remember(LEVELS, "[]").await
-}
-
 /// The same for a command that works in the daemon's place, before its first request.
 pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), StoreError> {
     if daemon.is_restored.swap(true, Ordering::SeqCst) {
@@ -217,7 +202,7 @@ pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), S
     }
     restore_levels(&daemon.foundation, &rooms.accounts, daemon.was_clean_stop).await?;
     if !daemon.is_daemon {
-        forget_levels(&daemon.foundation).await?;
+        levels::forget(&daemon.foundation.store).await?;
     }
     greet_reporters(&daemon.foundation, &rooms.reporters).await
 }
@@ -250,18 +235,6 @@ pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) ->
         }
     }
     Ok(())
-}
-
-/// Writes the budgets down at a clean stop.
-pub(super) async fn save_levels(foundation: &Foundation, now: Timestamp) -> Result<(), StoreError> {
-    let levels = foundation.pace.saved(now);
-    match serde_json::to_string(&levels) {
-        Ok(text) => foundation.store.remember(LEVELS, &text).await,
-        Err(error) => {
-            tracing::warn!(%error, "the quota levels cannot be written down; the budgets will start empty");
-            Ok(())
-        }
-    }
 }
 
 /// Accounts that have open objects in the store but stand no more in the configuration: nobody asks about
