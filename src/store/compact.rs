@@ -14,8 +14,8 @@
 //!
 //! - A copy takes 1.5 R in the end, and up to 1.9 R on the way, when the engine is given time to move pages together
 //!   while it is filled ([`REST`], and a quicker engine: `open_to_fill`); 1.75 to 2.1 R in the end when it is not.
-//! - An index in use levels off at 3 R where everything is polled at once, as fast as it goes, and at 1.7 to 2.5 R
-//!   where polls leave the engine time. It grows beyond that while objects are enrolled and first seen in bulk.
+//! - An index in use levels off at 3 R where everything is polled at once, as fast as it goes, and at 2.5 R where
+//!   polls leave the engine time (the engine alone, 10 ms between groups, two rounds). It grows beyond that while objects are enrolled and first seen in bulk.
 //! - Every row follows from a fact: F is 0.9 R after the first sight of each object, and more after each change.
 //!
 //! So the index is made small when `x` reaches `2.9 (R + F) - F - 1.9 R`, which is 2.75 R at F = 0.92 R: above what an

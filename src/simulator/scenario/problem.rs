@@ -36,14 +36,34 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(formatter, "line {line}: ")?;
         }
-        write!(formatter, "{}: {}; {}", plain(&self.key), plain(&self.problem), plain(&self.remedy))
+        write!(
+            formatter,
+            "{}: {}; {}",
+            plain(&self.key, KEY_BYTES_SHOWN),
+            plain(&self.problem, WHAT_BYTES_SHOWN),
+            self.remedy
+        )
     }
 }
 
-/// Words of the file may hold letters that steer a terminal: they are written as escapes.
-fn plain(words: &str) -> String {
-    let escaped = |letter: char| letter.is_control().then(|| letter.escape_default().to_string());
-    words.chars().map(|letter| escaped(letter).unwrap_or_else(|| letter.to_string())).collect()
+/// Bytes of a key that are shown, and of what is wrong with it: both may repeat words of the file.
+const KEY_BYTES_SHOWN: usize = 120;
+const WHAT_BYTES_SHOWN: usize = 300;
+
+/// Words of the file may be endless, and hold letters that steer a terminal: they are cut, and written as escapes.
+fn plain(words: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for letter in words.chars() {
+        if shown.len() >= most {
+            shown.push('…');
+            break;
+        }
+        match letter.is_control() {
+            true => shown.extend(letter.escape_default()),
+            false => shown.push(letter),
+        }
+    }
+    shown
 }
 
 impl fmt::Display for ScenarioError {
