@@ -104,7 +104,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::constant(1_770_000_000, 0);
 
     fn account(number: usize) -> AccountName {
-        AccountName::new(&format!("shop-{number:05}")).unwrap()
+        AccountName::new(format!("shop-{number:05}")).unwrap()
     }
 
     /// Budgets of so many accounts, of three operations each, which start empty.
