@@ -22,6 +22,8 @@ use super::writer::{Engine, locked};
 const SORTS: [u8; 2] = [keys::COUNT, keys::REMEMBERED];
 /// Rows that are kept: some 3 MB. Then it begins anew.
 const ROWS_MOST: usize = 16_384;
+/// Longer values are not kept: what is remembered may be whole pages.
+const VALUE_BYTES_MOST: usize = 128;
 /// Enrolments at a time from which on it is worth knowing who is not there.
 pub(super) const MANY: usize = 100;
 /// Rows that are read at a time while the set is filled.
@@ -67,6 +69,10 @@ impl Kept {
             return;
         }
         let mut rows = locked(&self.rows);
+        if row.as_ref().is_some_and(|bytes| bytes.len() > VALUE_BYTES_MOST) {
+            rows.remove(key);
+            return;
+        }
         if rows.len() >= ROWS_MOST {
             rows.clear();
         }
@@ -197,6 +203,8 @@ mod tests {
         assert_eq!(kept.row(b"cone"), Some(Some(b"1".to_vec())));
         assert_eq!(kept.row(b"kname"), Some(Some(b"y".to_vec())));
         assert_eq!(kept.row(b"rA"), None, "records are too many");
+        kept.take(&writes(&[(b"kname", Some(&[b'z'; VALUE_BYTES_MOST + 1]))]));
+        assert_eq!(kept.row(b"kname"), None, "and so are long values, whatever was there before");
         for number in 0..ROWS_MOST * 2 {
             kept.keep(&[b"c".as_slice(), &number.to_le_bytes()].concat(), &None);
         }
