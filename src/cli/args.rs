@@ -360,7 +360,9 @@ Example:
     /// Give back the room that the index does not need, also while the daemon runs.
     #[command(after_help = "\
 The daemon does so by itself when the index has grown (store.compact_above_mib, store.compact_every). The
-index is copied without what is old in it, compared, and exchanged: there must be room for the copy.
+index is copied without what is old in it, compared, and exchanged: there must be room for the copy. It
+pauses on the way, so that work goes on beside it: 150,000 objects took 88 s. A command waits ten minutes for the
+daemon, which goes on to the end all the same.
 
 Example:
   reconciled store compact")]

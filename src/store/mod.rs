@@ -9,11 +9,12 @@
 //! failed delivery ([`Delivery::Retry`]). After a fatal error ([`StoreError::is_fatal`]) nothing is
 //! acknowledged any more: exit and start again.
 //!
-//! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `quiet` (polls without news), `facts` (what the journal says and what follows
-//! from it), `view`, `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `entry`, `reading`,
-//! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash), `check`, `backup`,
-//! `maintain` (work on a folder that nobody has open), `upkeep` (work on one that somebody has), `compact` and `aside` (keeping the folder small),
-//! `meter` (how far it is).
+//! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `kept` (what need
+//! not be looked for), `quiet` (polls without news), `facts` (what the journal says and what follows from it), `view`,
+//! `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `room`, `entry`, `reading`, `written`,
+//! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash),
+//! `check`, `backup`, `maintain` (work on a folder that nobody has open), `upkeep` (work on one that somebody has),
+//! `compact` and `aside` (keeping the folder small), `meter` (how far it is).
 
 mod aside;
 mod backup;
