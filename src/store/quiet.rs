@@ -7,34 +7,13 @@
 //! which cost more than the step itself: the pulse goes straight to the rows that the index has not yet. What is
 //! read for it was read moments before, by whoever looked for what is due; the disk is hardly ever waited for.
 
-use std::sync::{Arc, Mutex};
-
-use jiff::Timestamp;
+use std::sync::Arc;
 
 use super::behind::Part;
 use super::operations;
 use super::types::{Commit, Committed, StoreError};
 use super::view::View;
-use super::writer::{Engine, locked};
-
-/// Before when nothing is dated any more, as it stood after an entry of the journal.
-#[derive(Debug, Default)]
-pub(super) struct Sealed(Mutex<Option<(u64, Timestamp)>>);
-
-impl Sealed {
-    /// As the index says, which is asked only when the journal went on since.
-    fn until(&self, sequence: u64, view: &View<'_>) -> Result<Timestamp, StoreError> {
-        let mut known = locked(&self.0);
-        match *known {
-            Some((of, until)) if of == sequence => Ok(until),
-            _ => {
-                let until = operations::dated_from(view)?;
-                *known = Some((sequence, until));
-                Ok(until)
-            }
-        }
-    }
-}
+use super::writer::Engine;
 
 impl Engine {
     /// Takes a commit that changes nothing but a pulse. The commit comes back when it changes more, or when
@@ -61,14 +40,14 @@ impl Engine {
     /// None when it is not taken.
     fn take_pulse(self: &Arc<Self>, commit: &mut Commit) -> Result<Option<Committed>, StoreError> {
         // In the writer's order of locks. A lock that a panic left behind is the writer's to judge.
-        let Ok(journal) = self.journal.try_lock() else { return Ok(None) };
+        let Ok(_writer_waits) = self.journal.try_lock() else { return Ok(None) };
         let Ok(shared) = self.index.try_read() else { return Ok(None) };
         let Some(index) = shared.as_ref() else { return Ok(None) };
         if !self.following.rows().has_room() {
             return Ok(None);
         }
         let mut view = View::over(index, &self.following);
-        let dated_from = self.sealed.until(journal.end().sequence, &view)?;
+        let dated_from = operations::dated_from(&view)?;
         let Some(committed) = operations::pulse_only(&mut view, commit, dated_from)? else { return Ok(None) };
         let writes = view.take_writes();
         let View { due_earlier, recounts, .. } = view;

@@ -23,7 +23,6 @@ use super::index::Index;
 use super::journal::{Journal, Position};
 use super::lock::LockFile;
 use super::meter::Meter;
-use super::quiet::Sealed;
 use super::signals::Signals;
 use super::types::{Options, StoreError};
 use super::view::View;
@@ -103,7 +102,6 @@ pub(super) struct Engine {
     pub(super) beside: Vec<String>,
     pub(super) cache_bytes: u64,
     pub(super) compact_above_bytes: u64,
-    pub(super) sealed: Sealed,
     queue: Mutex<Queue>,
     broken: OnceLock<StoreError>,
     pub(super) signals: Signals,
@@ -134,7 +132,6 @@ impl Engine {
             beside: options.beside.clone(),
             cache_bytes: options.cache_bytes,
             compact_above_bytes: options.compact_above_bytes,
-            sealed: Sealed::default(),
             queue: Mutex::new(Queue::default()),
             broken: OnceLock::new(),
             signals: Signals::default(),
