@@ -9,6 +9,7 @@
 use std::path::Path;
 use std::sync::mpsc;
 
+use jiff::Timestamp;
 use reconciled::payments::record::Enrolment;
 use reconciled::store::{Enrolled, Options, Store};
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::machine::Stopwatch;
-use crate::objects::{enrolment, origin};
+use crate::objects::{after, enrolment, origin};
 use crate::settings::Settings;
 use crate::sqlite::Sqlite;
 use crate::table::{Goal, Table};
@@ -78,7 +79,7 @@ fn one_by_one_theirs(settings: &Settings) -> Result<f64, Failure> {
     let mut sqlite = Sqlite::open(&place.path)?;
     let watch = Stopwatch::start();
     for number in 0..ROWS_OF_ONE_CLIENT {
-        sqlite.enrol(&[enrolment(number, settings.accounts)])?;
+        sqlite.enrol(&[enrolment(number, settings.accounts)], origin())?;
     }
     let rate = rate(ROWS_OF_ONE_CLIENT, &watch);
     expect_rows(&sqlite, ROWS_OF_ONE_CLIENT)?;
@@ -140,7 +141,7 @@ async fn together_theirs(settings: &Settings) -> Result<f64, Failure> {
         let mut groups = 0;
         while let Ok(first) = waiting.recv() {
             let (rows, answers): (Vec<_>, Vec<_>) = std::iter::once(first).chain(waiting.try_iter()).unzip();
-            sqlite.enrol(&rows)?;
+            sqlite.enrol(&rows, origin())?;
             groups += 1;
             for answer in answers {
                 let _ = answer.send(());
@@ -171,6 +172,11 @@ async fn together_theirs(settings: &Settings) -> Result<f64, Failure> {
     Ok(rate)
 }
 
+/// When the lines from this one on are sent: later than those before, as by any clock.
+fn moment_of(start: usize) -> Timestamp {
+    after(i64::try_from(start / BATCH_LINES).unwrap_or_default())
+}
+
 async fn file_ours(settings: &Settings) -> Result<f64, Failure> {
     let place = settings.place("enrol-store")?;
     let store = open(&place.path).await?;
@@ -178,7 +184,7 @@ async fn file_ours(settings: &Settings) -> Result<f64, Failure> {
     for start in (0..settings.objects).step_by(BATCH_LINES) {
         let end = settings.objects.min(start + BATCH_LINES);
         let batch = (start..end).map(|number| enrolment(number, settings.accounts)).collect();
-        expect_new(&store.enrol(batch, origin()).await?)?;
+        expect_new(&store.enrol(batch, moment_of(start)).await?)?;
     }
     store.counts().await?;
     let rate = rate(settings.objects, &watch);
@@ -193,7 +199,7 @@ fn file_theirs(settings: &Settings) -> Result<f64, Failure> {
     for start in (0..settings.objects).step_by(BATCH_LINES) {
         let end = settings.objects.min(start + BATCH_LINES);
         let batch: Vec<Enrolment> = (start..end).map(|number| enrolment(number, settings.accounts)).collect();
-        sqlite.enrol(&batch)?;
+        sqlite.enrol(&batch, moment_of(start))?;
     }
     let rate = rate(settings.objects, &watch);
     expect_rows(&sqlite, settings.objects)?;

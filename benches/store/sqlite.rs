@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use reconciled::payments::record::{Enrolment, Record};
 use rusqlite::{Connection, params};
 
 use crate::Failure;
-use crate::objects::origin;
 
 pub(crate) struct Sqlite(Connection);
 
@@ -27,16 +27,16 @@ impl Sqlite {
     }
 
     /// One transaction: durable when it returns.
-    pub(crate) fn enrol(&mut self, group: &[Enrolment]) -> Result<(), Failure> {
+    pub(crate) fn enrol(&mut self, group: &[Enrolment], now: Timestamp) -> Result<(), Failure> {
         let transaction = self.0.transaction()?;
         {
             let mut insert =
                 transaction.prepare_cached("INSERT OR IGNORE INTO record VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for enrolment in group {
-                let record = Record::enrolled(enrolment.clone(), origin());
+                let record = Record::enrolled(enrolment.clone(), now);
                 let text = serde_json::to_string(&record)?;
                 let object = &record.object;
-                let due_at = origin().as_millisecond();
+                let due_at = now.as_millisecond();
                 let (id, account, kind) = (object.id.as_str(), object.account.as_str(), object.kind.as_str());
                 insert.execute(params![id, account, kind, due_at, text])?;
             }

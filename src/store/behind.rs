@@ -7,6 +7,7 @@
 //! somebody reads more than single rows, or when enough has come together. Many groups then cost one batch, and
 //! what several of them wrote is written once. A crash leaves an index that is further behind; opening catches up.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -16,8 +17,9 @@ use super::types::StoreError;
 use super::view::Recount;
 use super::writer::{Engine, locked};
 
-/// Rows from which on the index is brought up to date without anybody asking: readers wait some 50 ms meanwhile,
-/// whoever writes does not.
+/// Rows from which on the index is brought up to date without anybody asking, and of which one batch consists about:
+/// readers wait some 50 ms meanwhile, whoever writes does not, and the pages of larger ones would not stay in the
+/// engine's memory.
 const ROWS_WORTH_A_BATCH: usize = 6_000;
 /// Steps that only the index is told of, from which on the same: about so many a crash may repeat.
 const QUIET_STEPS_WORTH_A_BATCH: usize = 64;
@@ -33,37 +35,52 @@ pub(super) struct Part {
     pub(super) quiet_steps: usize,
 }
 
+impl Part {
+    /// Takes what was written behind it.
+    fn take(&mut self, later: Part) {
+        self.writes.extend(later.writes);
+        self.recounts.extend(later.recounts);
+        self.quiet_steps += later.quiet_steps;
+    }
+}
+
 /// All that the index has not yet.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
-    fresh: Part,
-    /// Being written at this moment; older than what is fresh.
+    /// The oldest first; what is written goes to the last.
+    waiting: VecDeque<Part>,
+    /// Being written at this moment; older than what is waiting.
     leaving: Option<Arc<Part>>,
 }
 
 impl Behind {
     fn is_empty(&self) -> bool {
-        self.fresh.writes.is_empty() && self.leaving.is_none()
+        self.waiting.is_empty() && self.leaving.is_none()
     }
 
     /// What a row will be once the index has it: itself, or gone. None when the index knows best.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
-        let leaving = || self.leaving.as_ref().and_then(|part| part.writes.get(key));
-        self.fresh.writes.get(key).or_else(leaving)
+        let waiting = self.waiting.iter().rev();
+        waiting.chain(self.leaving.as_deref()).find_map(|part| part.writes.get(key))
     }
 
     /// Whether one more step can be taken without waiting for the index to be brought up to date.
     pub(super) fn has_room(&self) -> bool {
-        self.leaving.is_none() && self.fresh.writes.len() < ROWS_WORTH_A_BATCH
+        self.leaving.is_none() && self.rows() < ROWS_WORTH_A_BATCH
+    }
+
+    fn rows(&self) -> usize {
+        self.waiting.iter().map(|part| part.writes.len()).sum()
+    }
+
+    fn quiet_steps(&self) -> usize {
+        self.waiting.iter().map(|part| part.quiet_steps).sum()
     }
 
     fn push(&mut self, part: Part) {
-        if self.fresh.writes.is_empty() {
-            self.fresh = part;
-        } else {
-            self.fresh.writes.extend(part.writes);
-            self.fresh.recounts.extend(part.recounts);
-            self.fresh.quiet_steps += part.quiet_steps;
+        match self.waiting.back_mut().filter(|last| last.writes.len() < ROWS_WORTH_A_BATCH) {
+            Some(last) => last.take(part),
+            None => self.waiting.push_back(part),
         }
     }
 }
@@ -116,7 +133,7 @@ impl Engine {
         let (rows, quiet_steps) = {
             let mut behind = self.following.rows();
             behind.push(part);
-            (behind.fresh.writes.len(), behind.fresh.quiet_steps)
+            (behind.rows(), behind.quiet_steps())
         };
         if rows >= ROWS_MOST {
             return self.catch_up();
@@ -156,23 +173,30 @@ impl Engine {
             return Ok(());
         }
         let _one_at_a_time = locked(&self.following.catching_up);
-        let part = {
-            let mut behind = self.following.rows();
-            if behind.leaving.is_some() {
-                // It could not be written before.
-                return Err(self.trouble().cloned().unwrap_or(StoreError::Closed));
-            }
-            if behind.fresh.writes.is_empty() {
-                return Ok(());
-            }
-            let part = Arc::new(std::mem::take(&mut behind.fresh));
-            behind.leaving = Some(Arc::clone(&part));
-            part
-        };
-        self.apply(&part).map_err(|error| match error {
-            StoreError::Closed => error,
-            other => self.fail(other),
-        })
+        // What comes meanwhile is for the next call.
+        let parts = self.following.rows().waiting.len();
+        for _ in 0..parts {
+            let part = {
+                let mut behind = self.following.rows();
+                if behind.leaving.is_some() {
+                    // It could not be written before.
+                    break;
+                }
+                let Some(part) = behind.waiting.pop_front() else { break };
+                let part = Arc::new(part);
+                behind.leaving = Some(Arc::clone(&part));
+                part
+            };
+            self.apply(&part).map_err(|error| match error {
+                StoreError::Closed => error,
+                other => self.fail(other),
+            })?;
+        }
+        let is_stuck = self.following.rows().leaving.is_some();
+        match is_stuck {
+            false => Ok(()),
+            true => Err(self.trouble().cloned().unwrap_or(StoreError::Closed)),
+        }
     }
 
     /// Writes a part while nobody reads several rows. Groups are made meanwhile.
@@ -210,5 +234,50 @@ impl Engine {
         let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let index = shared.as_ref().ok_or(StoreError::Closed)?;
         work(&Known { behind: self.following.rows(), index })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+
+    fn part(rows: Range<usize>, value: &[u8]) -> Part {
+        let writes = rows.map(|number| (number.to_be_bytes().to_vec(), Some(value.to_vec())));
+        Part { writes: writes.collect(), quiet_steps: 1, ..Part::default() }
+    }
+
+    #[test]
+    fn of_several_parts_the_latest_says_what_a_row_is() {
+        let mut behind = Behind::default();
+        assert!(behind.is_empty() && behind.has_room());
+        let known = |behind: &Behind, number: usize| {
+            behind
+                .get(&number.to_be_bytes())
+                .cloned()
+                .flatten()
+                .map(|value| String::from_utf8(value).unwrap())
+        };
+        behind.push(part(9..ROWS_WORTH_A_BATCH, b"first"));
+        behind.push(part(0..9, b"second"));
+        assert_eq!(behind.waiting.len(), 1, "a batch is made full");
+        behind.push(part(0..5, b"third"));
+        assert_eq!((behind.waiting.len(), behind.quiet_steps()), (2, 3));
+        for (number, expected) in [(0, "third"), (7, "second"), (9, "first")] {
+            assert_eq!(known(&behind, number).as_deref(), Some(expected));
+        }
+        assert_eq!(known(&behind, ROWS_WORTH_A_BATCH), None);
+        assert!(!behind.has_room());
+        behind.leaving = behind.waiting.pop_front().map(Arc::new);
+        behind.push(part(0..1, b"fourth"));
+        for (number, expected) in [(0, "fourth"), (1, "third"), (7, "second"), (9, "first")] {
+            assert_eq!(
+                known(&behind, number).as_deref(),
+                Some(expected),
+                "whether it is being written or not"
+            );
+        }
+        assert!(!behind.has_room() && !behind.is_empty(), "the index is being written");
     }
 }

@@ -64,8 +64,11 @@ const SLICE_ROWS: usize = 500;
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// Room that even the copy of a nearly empty index takes.
 const SMALLEST_BYTES: u64 = 1024 * 1024;
-/// After each slice the engine gets this long to move pages together, and others to read and write.
+/// After a slice of [`FULL_SLICE_BYTES`] the engine gets this long to move pages together, and others to read and
+/// write; after one of fewer so much less, for it has less to move.
 const REST: Duration = Duration::from_millis(50);
+const LEAST_REST: Duration = Duration::from_millis(5);
+const FULL_SLICE_BYTES: u64 = 300 * 1024;
 /// The index is made small at the latest when its file takes this times what is live in it. The engine moves pages
 /// together only where half of a segment is of no use: an index in use takes not much less than three times.
 const BLOAT: f64 = 3.5;
@@ -280,8 +283,10 @@ fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError>
     let bytes_before = bytes_now(engine);
     engine.meter.begin("making the index small", known_size(engine)?.live_bytes);
     let mut compacted = Compacted { bytes_before, ..Compacted::default() };
+    let mut copied = 0;
     while copy_slice(engine, &mut compacted)? {
-        std::thread::park_timeout(REST);
+        std::thread::park_timeout(rest_behind(compacted.live_bytes - copied));
+        copied = compacted.live_bytes;
     }
     reopen_draft(engine, draft)?;
     engine.meter.begin("comparing both", compacted.live_bytes);
@@ -292,6 +297,11 @@ fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError>
     let (live_bytes, fresh_bytes) = (compacted.live_bytes, compacted.bytes_after);
     remember_size(engine, Size { live_bytes, fresh_bytes })?;
     Ok(compacted)
+}
+
+fn rest_behind(bytes: u64) -> Duration {
+    let thousandths = u32::try_from(bytes.min(FULL_SLICE_BYTES) * 1000 / FULL_SLICE_BYTES).unwrap_or(1000);
+    (REST * thousandths / 1000).max(LEAST_REST)
 }
 
 /// False at the end.

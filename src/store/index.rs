@@ -4,6 +4,9 @@
 //! (`packed.rs`), of which nobody else sees anything: to all others they are rows without a value. Must never
 //! know: what a row means. No other file of this room names the engine.
 
+mod batch;
+mod rows;
+
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Bound;
@@ -14,9 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::keys;
-use super::packed::{self, Change};
+use super::packed;
 use super::types::StoreError;
 use super::value;
+
+use rows::{Pair, own};
+pub(super) use rows::{Row, Rows};
 
 /// Rows to write: a value, or nothing to remove the row.
 pub(super) type Writes = HashMap<Vec<u8>, Option<Vec<u8>>>;
@@ -104,7 +110,7 @@ impl Index {
             _ => start.clone(),
         };
         let rows = self.tree.range::<Vec<u8>, _>((from, Bound::Excluded(end.clone())));
-        Rows { rows: Some(rows), block: Vec::new().into_iter(), start, end: Some(end), broken: None }
+        Rows::new(Some(rows), start, Some(end))
     }
 
     /// All rows whose key starts with `prefix`, in order.
@@ -112,57 +118,13 @@ impl Index {
         if is_packed(prefix) {
             return self.range(Bound::Included(prefix.to_vec()), keys::after_prefix(prefix));
         }
-        let rows = Some(self.tree.scan_prefix(prefix));
-        Rows { rows, block: Vec::new().into_iter(), start: Bound::Unbounded, end: None, broken: None }
+        Rows::new(Some(self.tree.scan_prefix(prefix)), Bound::Unbounded, None)
     }
 
     /// All rows from `start` on and before `end`, the last first. Not for [`keys::SETS`].
     pub(super) fn backwards(&self, start: &[u8], end: Vec<u8>) -> impl Iterator<Item = Row> + use<> {
         let mut rows = self.tree.range::<Vec<u8>, _>(start.to_vec()..end);
         std::iter::from_fn(move || guarded(|| rows.next_back().transpose()).map(own).transpose())
-    }
-
-    /// Writes all or nothing, for readers and for crashes alike (not for power cuts: the journal is).
-    pub(super) fn apply<'a>(
-        &self,
-        writes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
-    ) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
-        let mut changes = Vec::new();
-        for (key, value) in writes {
-            match is_packed(key) {
-                true => changes.push(Change { key, is_in: value.is_some() }),
-                false => batch.put(key.as_slice(), value.as_deref()),
-            }
-        }
-        changes.sort_unstable_by_key(|change| change.key);
-        self.pack(&changes, &mut batch)?;
-        self.written_bytes.fetch_add(batch.bytes, Ordering::Relaxed);
-        guarded(|| self.tree.apply_batch(batch.rows))
-    }
-
-    /// Adds to `batch` the blocks as they are once `changes`, which are in order, are made.
-    fn pack(&self, mut changes: &[Change<'_>], batch: &mut Batch) -> Result<(), StoreError> {
-        while let Some(first) = changes.first() {
-            let (bound, keys) = match self.block_of(first.key)? {
-                Some((bound, bytes)) => {
-                    let keys = unpacked(&bound, &bytes)?;
-                    (bound, keys)
-                }
-                None => (vec![first.key[0]], Vec::new()),
-            };
-            let next = guarded(|| self.tree.get_gt(&bound))?.map(|(next, _)| next);
-            let is_here = |change: &Change<'_>| {
-                change.key.first() == bound.first()
-                    && next.as_ref().is_none_or(|next| change.key < next.as_ref())
-            };
-            let (here, behind) = changes.split_at(changes.partition_point(is_here));
-            for block in packed::changed(&bound, keys, here) {
-                batch.put(&block.bound, block.bytes.as_deref());
-            }
-            changes = behind;
-        }
-        Ok(())
     }
 
     /// The block in which a key is or would be.
@@ -214,89 +176,6 @@ fn is_packed(key: &[u8]) -> bool {
 fn unpacked(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
     packed::keys(bound, bytes)
         .map_err(|why| StoreError::Damaged(format!("block {} {why}", value::show_key(bound))))
-}
-
-#[derive(Default)]
-struct Batch {
-    rows: sled::Batch,
-    bytes: u64,
-}
-
-impl Batch {
-    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
-        self.bytes += (key.len() + value.map_or(0, <[u8]>::len)) as u64;
-        match value {
-            Some(value) => self.rows.insert(key, value),
-            None => self.rows.remove(key),
-        }
-    }
-}
-
-/// A key and its value.
-type Pair = (Vec<u8>, Vec<u8>);
-
-/// A row, or the end of the engine.
-pub(super) type Row = Result<Pair, StoreError>;
-
-/// Rows in order.
-pub(super) struct Rows {
-    rows: Option<sled::Iter>,
-    /// What is left of the block that was met last.
-    block: std::vec::IntoIter<Vec<u8>>,
-    start: Bound<Vec<u8>>,
-    end: Option<Vec<u8>>,
-    broken: Option<StoreError>,
-}
-
-impl Rows {
-    fn broken(error: StoreError) -> Rows {
-        let block = Vec::new().into_iter();
-        Rows { rows: None, block, start: Bound::Unbounded, end: None, broken: Some(error) }
-    }
-
-    /// The next row as the engine has it.
-    fn advance(&mut self) -> Option<Row> {
-        let rows = self.rows.as_mut()?;
-        guarded(|| rows.next().transpose()).map(own).transpose()
-    }
-
-    /// A block may begin before the start, and end behind the end.
-    fn has(&self, key: &[u8]) -> bool {
-        let is_begun = match &self.start {
-            Bound::Included(start) => key >= start.as_slice(),
-            Bound::Excluded(start) => key > start.as_slice(),
-            Bound::Unbounded => true,
-        };
-        is_begun && self.end.as_ref().is_none_or(|end| key < end.as_slice())
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Row;
-
-    fn next(&mut self) -> Option<Row> {
-        if let Some(error) = self.broken.take() {
-            return Some(Err(error));
-        }
-        loop {
-            while let Some(key) = self.block.next() {
-                if self.has(&key) {
-                    return Some(Ok((key, Vec::new())));
-                }
-            }
-            match self.advance()? {
-                Ok((bound, bytes)) if is_packed(&bound) => match unpacked(&bound, &bytes) {
-                    Ok(keys) => self.block = keys.into_iter(),
-                    Err(error) => return Some(Err(error)),
-                },
-                row => return Some(row),
-            }
-        }
-    }
-}
-
-fn own(row: Option<(sled::IVec, sled::IVec)>) -> Option<Pair> {
-    row.map(|(key, value)| (key.to_vec(), value.to_vec()))
 }
 
 /// The engine panics where others return errors.

@@ -50,6 +50,25 @@ async fn a_crash_before_the_index_has_followed_loses_only_quiet_polls() {
 }
 
 #[tokio::test]
+async fn what_comes_in_bulk_reaches_the_index_in_several_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    store.engine.following.is_scheduled.store(true, Ordering::Release);
+    let file = |from: usize| (from..from + 3_100).map(|number| enrolment(&format!("A{number}"))).collect();
+    for (second, from) in [(0, 0), (1, 3_100)] {
+        store.enrol(file(from), at(second)).await.unwrap();
+    }
+    move_to(&store, "A1", "Open", Phase::Moving, at(2), Some(at(900))).await;
+    assert_eq!(record(&store, "A1").await.state(), Some("Open"), "the later part counts");
+    let counts = store.counts().await.unwrap();
+    assert_eq!(counts.iter().map(|count| count.number).sum::<u64>(), 6_200);
+    assert_eq!(record(&store, "A1").await.state(), Some("Open"));
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+    assert_eq!(open(folder.path()).await.1.replayed_entries, 0);
+}
+
+#[tokio::test]
 async fn quiet_polls_are_not_kept_waiting_for_long() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
