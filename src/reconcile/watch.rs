@@ -13,7 +13,7 @@ use crate::payments::object::{Kind, ObjectRef};
 use crate::payments::record::Record;
 use crate::payments::schedule::later;
 use crate::payments::service::{Health, PROBE_EVERY};
-use crate::store::{OwedAlert, StoreError};
+use crate::store::{Due, OwedAlert, StoreError};
 
 use super::gate::{Gate, Turn, notice};
 use super::poll::Polled;
@@ -37,6 +37,8 @@ const FRESH_FOR: Duration = Duration::from_secs(2);
 struct Ahead {
     records: VecDeque<Record>,
     read_at: Duration,
+    /// Until when nothing is due, if nothing was.
+    quiet_until: Option<Timestamp>,
 }
 
 impl Ahead {
@@ -143,9 +145,8 @@ impl Reconcile {
                 _ => self.read_ahead(account, &kind, operation, under_way, room, &flight.objects).await?,
             };
             if waiting.records.is_empty() {
-                let next = self.store.next_due(&account.name, &kind).await?;
-                let next = next.unwrap_or_else(|| later(now, LONGEST_QUIET));
-                if next > now {
+                // Else what is due is under way, and its end wakes the loop.
+                if let Some(next) = waiting.quiet_until.filter(|next| *next > now) {
                     wait = wait.min(until(now, next));
                     flight.quiet.insert(kind, next);
                 }
@@ -205,9 +206,14 @@ impl Reconcile {
         let level = self.pace.level(&account.name, operation);
         let allowed = level.map_or(1, |level| usize::try_from(level.available).unwrap_or(usize::MAX));
         let wanted = allowed.clamp(1, room + READ_AHEAD);
-        let due = self.store.due(&account.name, kind, self.clock.now(), under_way + wanted).await?;
+        let now = self.clock.now();
+        let due = self.store.due_or_later(&account.name, kind, now, under_way + wanted).await?;
+        let (due, quiet_until) = match due {
+            Due::Now(due) => (due, None),
+            Due::Later(next) => (Vec::new(), Some(next.unwrap_or_else(|| later(now, LONGEST_QUIET)))),
+        };
         let waiting = due.into_iter().filter(|record| !in_flight.contains(&record.object)).take(wanted);
-        Ok(Ahead { records: waiting.collect(), read_at: self.clock.monotonic() })
+        Ok(Ahead { records: waiting.collect(), read_at: self.clock.monotonic(), quiet_until })
     }
 
     /// Takes note of a poll that ended.

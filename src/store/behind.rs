@@ -7,9 +7,11 @@
 //! somebody reads more than single rows, or when enough has come together. Many groups then cost one batch, and
 //! what several of them wrote is written once. A crash leaves an index that is further behind; opening catches up.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::index::{Index, Writes};
 use super::kept::Kept;
@@ -23,6 +25,8 @@ use super::writer::{Engine, locked};
 const ROWS_WORTH_A_BATCH: usize = 6_000;
 /// Steps that only the index is told of, from which on the same: about so many a crash may repeat.
 const QUIET_STEPS_WORTH_A_BATCH: usize = 64;
+/// How long such a step waits at most while somebody asks who is due.
+const QUIET_STEP_WAITS: SignedDuration = SignedDuration::from_secs(60);
 /// Rows from which on the writer waits for the index.
 const ROWS_MOST: usize = 18_000;
 
@@ -33,6 +37,8 @@ pub(super) struct Part {
     pub(super) recounts: Vec<Recount>,
     /// Operations of which the journal was not told.
     pub(super) quiet_steps: usize,
+    /// When the first of their polls was.
+    pub(super) quiet_since: Option<Timestamp>,
 }
 
 impl Part {
@@ -41,6 +47,7 @@ impl Part {
         self.writes.extend(later.writes);
         self.recounts.extend(later.recounts);
         self.quiet_steps += later.quiet_steps;
+        self.quiet_since = self.quiet_since.or(later.quiet_since);
     }
 }
 
@@ -69,7 +76,16 @@ impl Behind {
         self.leaving.is_none() && self.rows() < ROWS_WORTH_A_BATCH
     }
 
-    fn rows(&self) -> usize {
+    /// The keys from `start` on and before `end` that the index has not yet as they are: whether they are there.
+    pub(super) fn changes(&self, start: &[u8], end: &[u8]) -> BTreeMap<Vec<u8>, bool> {
+        let parts = self.leaving.as_deref().into_iter().chain(&self.waiting);
+        let rows = parts.flat_map(|part| &part.writes);
+        let is_within = |key: &[u8]| start <= key && key < end;
+        rows.filter(|(key, _)| is_within(key)).map(|(key, row)| (key.clone(), row.is_some())).collect()
+    }
+
+    /// How many rows there are.
+    pub(super) fn rows(&self) -> usize {
         self.waiting.iter().map(|part| part.writes.len()).sum()
     }
 
@@ -104,6 +120,11 @@ impl Following {
     /// What the index has not yet.
     pub(super) fn rows(&self) -> MutexGuard<'_, Behind> {
         locked(&self.rows)
+    }
+
+    /// While it is held, the index is not written.
+    pub(super) fn whole(&self) -> RwLockReadGuard<'_, ()> {
+        self.whole.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,6 +163,15 @@ impl Engine {
             self.start_catching_up();
         }
         Ok(())
+    }
+
+    /// Brings the index up to date in the background if it has waited for long: it would not know of these polls after a
+    /// crash.
+    pub(super) fn follow_old_polls(self: &Arc<Self>, now: Timestamp) {
+        let since = self.following.rows().waiting.front().and_then(|part| part.quiet_since);
+        if since.is_some_and(|since| now.duration_since(since) >= QUIET_STEP_WAITS) {
+            self.start_catching_up();
+        }
     }
 
     fn start_catching_up(self: &Arc<Self>) {
@@ -221,7 +251,7 @@ impl Engine {
         work: impl FnOnce(&Index) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.catch_up()?;
-        let _whole = self.following.whole.read().unwrap_or_else(PoisonError::into_inner);
+        let _whole = self.following.whole();
         let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
         work(shared.as_ref().ok_or(StoreError::Closed)?)
     }

@@ -9,17 +9,13 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::index::Index;
 use super::keys::{self, Lane};
-use super::pulse;
+use super::lanes::Lanes;
 use super::types::StoreError;
-use super::value;
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Record;
 
 /// How long before its deadline a record becomes urgent.
@@ -102,72 +98,34 @@ fn fresh<Id: Eq + Hash, Error>(
     Ok(None)
 }
 
-/// Up to `limit` records that are due, in the order of service. Costs in proportion to what it returns.
-pub(super) fn due(
-    index: &Index,
-    account: &AccountName,
-    kind: &Kind,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<Record>, StoreError> {
-    let mut asked = LaneRows::new(index, account, kind, Lane::Asked, now);
-    let mut urgent = LaneRows::new(index, account, kind, Lane::Urgent, now);
-    let mut ordinary = LaneRows::new(index, account, kind, Lane::Ordinary, now);
+/// What is due, or when something will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Records in the order of service.
+    Now(Vec<Record>),
+    /// Nothing is due; when the next is, if any is owed a poll.
+    Later(Option<Timestamp>),
+}
+
+/// Up to `limit` records that are due, in the order of service; when nothing is, what comes next. Costs in proportion
+/// to what it returns.
+pub(super) fn due(lanes: &Lanes<'_>, now: Timestamp, limit: usize) -> Result<Due, StoreError> {
+    let mut asked = lanes.lane(Lane::Asked, now);
+    let mut urgent = lanes.lane(Lane::Urgent, now);
+    let mut ordinary = lanes.lane(Lane::Ordinary, now);
     let order = order_of_service(|| asked.next_id(), || urgent.next_id(), || ordinary.next_id(), limit)?;
+    if order.is_empty() {
+        return Ok(Due::Later(next_due(lanes)?));
+    }
     let mut records = Vec::with_capacity(order.len());
     for id in order {
-        let object = ObjectRef { account: account.clone(), kind: kind.clone(), id };
-        let key = keys::record(&object, false);
-        match index.get(&key)? {
-            Some(bytes) => records.push(pulse::record(index, &key, &bytes)?),
-            None => return Err(StoreError::Damaged(format!("{object} is due but has no record"))),
-        }
+        records.extend(lanes.record(id, now)?);
     }
-    Ok(records)
+    Ok(Due::Now(records))
 }
 
 /// When the next record of an account and kind is or was due.
-pub(super) fn next_due(
-    index: &Index,
-    account: &AccountName,
-    kind: &Kind,
-) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn next_due(lanes: &Lanes<'_>) -> Result<Option<Timestamp>, StoreError> {
     // The ordinary lane has them all, and no other lane has an earlier time.
-    let mut lane = LaneRows::new(index, account, kind, Lane::Ordinary, Timestamp::MAX);
-    Ok(lane.next_row()?.map(|(at, _)| at))
-}
-
-struct LaneRows<'a> {
-    rows: Box<dyn Iterator<Item = super::index::Row> + 'a>,
-    prefix_bytes: usize,
-}
-
-impl<'a> LaneRows<'a> {
-    fn new(
-        index: &'a Index,
-        account: &AccountName,
-        kind: &Kind,
-        lane: Lane,
-        until: Timestamp,
-    ) -> LaneRows<'a> {
-        let prefix = keys::lane(account, kind, lane);
-        let mut last = prefix.clone();
-        last.extend_from_slice(&keys::time(until));
-        let prefix_bytes = prefix.len();
-        let rows = Box::new(index.range(Bound::Included(prefix), keys::after_prefix(&last)));
-        LaneRows { rows, prefix_bytes }
-    }
-
-    fn next_row(&mut self) -> Result<Option<(Timestamp, ObjectId)>, StoreError> {
-        let Some(row) = self.rows.next() else { return Ok(None) };
-        let (key, _) = row?;
-        match keys::read_due(&key, self.prefix_bytes) {
-            Some(read) => Ok(Some(read)),
-            None => Err(StoreError::Damaged(format!("due row {} cannot be read", value::show_key(&key)))),
-        }
-    }
-
-    fn next_id(&mut self) -> Result<Option<ObjectId>, StoreError> {
-        Ok(self.next_row()?.map(|(_, id)| id))
-    }
+    Ok(lanes.lane(Lane::Ordinary, Timestamp::MAX).next_row()?.map(|(at, _)| at))
 }

@@ -130,9 +130,16 @@ pub(super) fn records_of_id(id: &ObjectId, is_finished: bool) -> Vec<u8> {
     Key::new(if is_finished { FINISHED } else { OPEN }).text(id.as_str()).0
 }
 
+/// All rows of all lanes of an account and kind.
+pub(super) fn lanes(account: &AccountName, kind: &Kind) -> Vec<u8> {
+    Key::new(DUE).text(account.as_str()).text(kind.as_str()).0
+}
+
 /// All rows of a lane.
 pub(super) fn lane(account: &AccountName, kind: &Kind, lane: Lane) -> Vec<u8> {
-    Key::new(DUE).text(account.as_str()).text(kind.as_str()).bytes(&[lane.byte()]).0
+    let mut key = lanes(account, kind);
+    key.push(lane.byte());
+    key
 }
 
 /// One row of a lane.

@@ -11,7 +11,7 @@
 //!
 //! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `kept` (what need
 //! not be looked for), `quiet` (polls without news), `facts` (what the journal says and what follows from it), `view`,
-//! `keys` and `pulse` (the rows), `due`, `outbox`, `lists` (reading), `journal`, `room`, `entry`, `reading`, `written`,
+//! `keys` and `pulse` (the rows), `due`, `lanes`, `outbox`, `lists` (reading), `journal`, `room`, `entry`, `reading`, `written`,
 //! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash),
 //! `check`, `backup`, `maintain` (work on a folder that nobody has open), `upkeep` (work on one that somebody has),
 //! `compact` and `aside` (keeping the folder small), `meter` (how far it is).
@@ -30,6 +30,7 @@ mod index;
 mod journal;
 mod kept;
 mod keys;
+mod lanes;
 mod lists;
 mod lock;
 mod maintain;
@@ -68,7 +69,7 @@ use crate::payments::record::{Enrolment, Record, Transition};
 pub use backup::BackupReport;
 pub use check::CheckReport;
 pub use compact::Compacted;
-pub use due::{order_of_service, urgent_at};
+pub use due::{Due, order_of_service, urgent_at};
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};
@@ -150,8 +151,32 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let (account, kind) = (account.clone(), kind.clone());
-        self.read(move |index| due::due(index, &account, &kind, now, limit)).await
+        match self.due_or_later(account, kind, now, limit).await? {
+            Due::Now(records) => Ok(records),
+            Due::Later(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// As [`Store::due`]; when nothing is, what [`Store::next_due`] would say.
+    pub async fn due_or_later(
+        &self,
+        account: &AccountName,
+        kind: &Kind,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Due, StoreError> {
+        let (engine, account, kind) = (Arc::clone(&self.engine), account.clone(), kind.clone());
+        self.blocking(move || {
+            engine.follow_old_polls(now);
+            loop {
+                match engine.with_lanes(&account, &kind, |lanes| due::due(lanes, now, limit))? {
+                    // All of them changed while they were looked for.
+                    Due::Now(records) if records.is_empty() => {}
+                    found => return Ok(found),
+                }
+            }
+        })
+        .await
     }
 
     /// When the next record of an account and kind is due; in the past while some are.
@@ -160,8 +185,8 @@ impl Store {
         account: &AccountName,
         kind: &Kind,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let (account, kind) = (account.clone(), kind.clone());
-        self.read(move |index| due::next_due(index, &account, &kind)).await
+        let (engine, account, kind) = (Arc::clone(&self.engine), account.clone(), kind.clone());
+        self.blocking(move || engine.with_lanes(&account, &kind, due::next_due)).await
     }
 
     /// Writes all that follows from a poll, or nothing when the record changed since it was read.

@@ -50,9 +50,9 @@ impl Engine {
         let dated_from = operations::dated_from(&view)?;
         let Some(committed) = operations::pulse_only(&mut view, commit, dated_from)? else { return Ok(None) };
         let writes = view.take_writes();
-        let View { due_earlier, recounts, .. } = view;
+        let View { due_earlier, recounts, quiet_since, .. } = view;
         drop(shared);
-        self.follow(Part { writes, recounts, quiet_steps: 1 })?;
+        self.follow(Part { writes, recounts, quiet_steps: 1, quiet_since })?;
         self.signals.pulse(&due_earlier, false);
         Ok(Some(committed))
     }

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub(super) struct View<'a> {
     pub(super) recounts: Vec<Recount>,
     /// Accounts of which something is due earlier than before.
     pub(super) due_earlier: BTreeSet<AccountName>,
+    /// When the first poll was of which only a pulse is written.
+    pub(super) quiet_since: Option<Timestamp>,
     /// A delivery is owed earlier than before.
     pub(super) is_owed_earlier: bool,
     /// Changes of the numbers of deliveries, by status: pending, dead.
@@ -60,6 +63,7 @@ impl<'a> View<'a> {
             absent: RefCell::default(),
             recounts: Vec::new(),
             due_earlier: BTreeSet::new(),
+            quiet_since: None,
             is_owed_earlier: false,
             pending_change: 0,
             dead_change: 0,
@@ -188,6 +192,7 @@ impl<'a> View<'a> {
     /// Writes the pulse of a record; false, and nothing is written, when that does not say all.
     pub(super) fn put_pulse(&mut self, old: &Record, new: &Record, sequence: u64) -> bool {
         let Some(changed) = Pulse::between(old, new) else { return false };
+        self.quiet_since = self.quiet_since.or(new.polled_at);
         self.put_due_rows(Some(old), new);
         self.put_value(pulse::key(&keys::record(&new.object, false)), &changed, sequence);
         true

@@ -299,7 +299,7 @@ impl Engine {
         }
         let Group { mut view, payloads, .. } = group;
         let (mut writes, recounts) = (view.take_writes(), std::mem::take(&mut view.recounts));
-        let View { due_earlier, is_owed_earlier, pending_change, dead_change, .. } = view;
+        let View { due_earlier, is_owed_earlier, pending_change, dead_change, quiet_since, .. } = view;
         // The index may be brought up to date while the journal is written.
         drop(shared);
         if !payloads.is_empty() {
@@ -311,7 +311,7 @@ impl Engine {
             self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
             self.journal_sequence.store(end.sequence, Ordering::Relaxed);
         }
-        self.follow(Part { writes, recounts, quiet_steps })?;
+        self.follow(Part { writes, recounts, quiet_steps, quiet_since })?;
         self.fill_if_wanted();
         self.outbox_pending.fetch_add(pending_change, Ordering::Relaxed);
         self.outbox_dead.fetch_add(dead_change, Ordering::Relaxed);

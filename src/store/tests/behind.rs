@@ -2,11 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
+
 use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::store::index::Index;
-use crate::store::{Committed, Filter};
+use crate::store::{Committed, Due, Filter, Store};
 
 /// How many rows the index itself has.
 fn rows_in_index(engine: &crate::store::writer::Engine) -> usize {
@@ -28,9 +30,7 @@ async fn a_crash_before_the_index_has_followed_loses_only_quiet_polls() {
     store.raise(vec![owed("declined/A1", &["chat"], at(10))], at(10)).await.unwrap();
     store.remember("report", "made").await.unwrap();
     let told = record(&store, "A1").await;
-    let mut again = quiet(&told, seen(&told, "Open", Phase::Moving, at(20), Some(at(1900))));
-    again.record.sight.as_mut().unwrap().since = told.sight.as_ref().unwrap().since;
-    assert_eq!(store.commit(again).await, Ok(Committed::Written));
+    poll_again(&store, "A1", at(20), at(1900)).await;
     assert_eq!(
         record(&store, "A1").await.polls,
         told.polls + 1,
@@ -66,6 +66,73 @@ async fn what_comes_in_bulk_reaches_the_index_in_several_batches() {
     assert_clean(&store).await;
     store.close().await.unwrap();
     assert_eq!(open(folder.path()).await.1.replayed_entries, 0);
+}
+
+/// A poll that saw the same as the one before.
+async fn poll_again(store: &Store, id: &str, now: Timestamp, due_at: Timestamp) {
+    let read = record(store, id).await;
+    let mut again = quiet(&read, seen(&read, "Open", Phase::Moving, now, Some(due_at)));
+    again.record.sight.as_mut().unwrap().since = read.sight.as_ref().unwrap().since;
+    assert_eq!(store.commit(again).await, Ok(Committed::Written));
+}
+
+async fn due_ids(store: &Store, now: Timestamp) -> Vec<String> {
+    let due = store.due(&account(), &kind(), now, 9).await.unwrap();
+    due.iter().map(|record| record.object.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn who_is_due_is_known_without_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for number in 0..4 {
+        enrol(&store, &format!("A{number}"), at(number)).await;
+        move_to(&store, &format!("A{number}"), "Open", Phase::Moving, at(10), Some(at(100 + number))).await;
+    }
+    // All that reach the index; what follows does not.
+    store.counts().await.unwrap();
+    store.engine.following.is_scheduled.store(true, Ordering::Release);
+    let rows = rows_in_index(&store.engine);
+    assert_eq!(due_ids(&store, at(110)).await, ["A0", "A1", "A2", "A3"]);
+    poll_again(&store, "A0", at(110), at(200)).await;
+    move_to(&store, "A1", "Closed", Phase::Final, at(110), None).await;
+    assert!(store.forget(&object("A2"), at(111), "an operator").await.unwrap());
+    enrol(&store, "A9", at(105)).await;
+    assert_eq!(due_ids(&store, at(111)).await, ["A3", "A9"]);
+    assert!(store.hint(&object("A0"), at(112)).await.unwrap());
+    assert_eq!(due_ids(&store, at(112)).await, ["A3", "A9", "A0"], "by the time that counts now");
+    assert_eq!(store.ask(vec![object("A0")], at(113)).await.unwrap(), [true]);
+    assert_eq!(due_ids(&store, at(113)).await, ["A0", "A3", "A9"], "asked for by somebody");
+    for id in ["A0", "A3", "A9"] {
+        move_to(&store, id, "Open", Phase::Moving, at(114), Some(at(300))).await;
+    }
+    let later = store.due_or_later(&account(), &kind(), at(299), 9).await;
+    assert_eq!(later, Ok(Due::Later(Some(at(300)))));
+    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(300))));
+    assert_eq!(rows_in_index(&store.engine), rows, "nobody brought it up to date");
+    for id in ["A0", "A3", "A9"] {
+        assert!(store.forget(&object(id), at(301), "an operator").await.unwrap());
+    }
+    assert_eq!(store.due_or_later(&account(), &kind(), at(400), 9).await, Ok(Due::Later(None)));
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_quiet_poll_of_long_ago_reaches_the_index_when_somebody_asks_who_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    move_to(&store, "A1", "Open", Phase::Moving, at(10), Some(at(20))).await;
+    store.counts().await.unwrap();
+    let _in_order = crate::blocking::InOrder::begin();
+    poll_again(&store, "A1", at(20), at(30)).await;
+    let is_waiting = |store: &Store| store.engine.following.rows().rows() > 0;
+    for (now, expected) in [(30, true), (79, true), (80, false)] {
+        due_ids(&store, at(now)).await;
+        // The index follows in a turn of its own.
+        due_ids(&store, at(0)).await;
+        assert_eq!(is_waiting(&store), expected, "at {now}");
+    }
 }
 
 #[tokio::test]

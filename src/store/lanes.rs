@@ -1,0 +1,136 @@
+//! The lanes of one account and kind as they were acknowledged, whether the index has that yet or not.
+//!
+//! Owns: laying what the index has not yet over what it has. Must never know: in which order lanes are served.
+//!
+//! Who is due is asked behind nearly every poll. Were the index brought up to date for each, there would be nothing
+//! to bring together: a poll would cost a batch of its own, and each batch writes whole blocks of keys.
+
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
+use std::ops::Bound;
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+
+use super::behind::Following;
+use super::index::{Index, Rows};
+use super::keys::{self, Lane};
+use super::pulse;
+use super::types::StoreError;
+use super::value;
+use super::writer::Engine;
+use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
+use crate::payments::record::Record;
+
+/// Rows that the index has not yet, of which lanes are picked one by one. Of more it is brought up to date first.
+const PICKED_ROWS_MOST: usize = 2_000;
+
+/// See the module.
+pub(super) struct Lanes<'a> {
+    index: &'a Index,
+    following: &'a Following,
+    account: &'a AccountName,
+    kind: &'a Kind,
+    /// Keys that came, or went, since the index was written.
+    changes: BTreeMap<Vec<u8>, bool>,
+}
+
+impl Engine {
+    /// Reads lanes and records. The index is not written meanwhile; what is acknowledged meanwhile may be seen in a
+    /// record whose key is not where it was.
+    pub(super) fn with_lanes<T>(
+        &self,
+        account: &AccountName,
+        kind: &Kind,
+        work: impl FnOnce(&Lanes<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.following.rows().rows() > PICKED_ROWS_MOST {
+            self.catch_up()?;
+        }
+        let _whole = self.following.whole();
+        let shared = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = shared.as_ref().ok_or(StoreError::Closed)?;
+        let all_lanes = keys::lanes(account, kind);
+        let changes = self.following.rows().changes(&all_lanes, &keys::after_prefix(&all_lanes));
+        work(&Lanes { index, following: &self.following, account, kind, changes })
+    }
+}
+
+impl Lanes<'_> {
+    /// The rows of a lane until a time, in order.
+    pub(super) fn lane(&self, lane: Lane, until: Timestamp) -> LaneRows<'_> {
+        let prefix = keys::lane(self.account, self.kind, lane);
+        let prefix_bytes = prefix.len();
+        let mut last = prefix.clone();
+        last.extend_from_slice(&keys::time(until));
+        let end = keys::after_prefix(&last);
+        let changes = self.changes.range::<Vec<u8>, _>(prefix.clone()..end.clone()).peekable();
+        let rows = self.index.range(Bound::Included(prefix), end).peekable();
+        LaneRows { rows, changes, prefix_bytes }
+    }
+
+    /// The record of a row of a lane. None when it changed since so that it is not due any more.
+    pub(super) fn record(&self, id: ObjectId, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        let object = ObjectRef { account: self.account.clone(), kind: self.kind.clone(), id };
+        let key = keys::record(&object, false);
+        let pulse_key = pulse::key(&key);
+        // Both of the same moment: a record of news comes without its pulse.
+        let (row, pulse_row) = {
+            let behind = self.following.rows();
+            (behind.get(&key).cloned(), behind.get(&pulse_key).cloned())
+        };
+        let is_gone = row.as_ref().is_some_and(Option::is_none);
+        let known = |row: Option<Option<Vec<u8>>>, key: &[u8]| row.map_or_else(|| self.index.get(key), Ok);
+        match known(row, &key)? {
+            Some(bytes) => {
+                let record = pulse::read(&key, &bytes, |key| known(pulse_row, key))?.value;
+                Ok(Some(record).filter(|record| record.due_at.is_some_and(|due_at| due_at <= now)))
+            }
+            None if is_gone => Ok(None),
+            None => Err(StoreError::Damaged(format!("{object} is due but has no record"))),
+        }
+    }
+}
+
+/// The rows of one lane.
+pub(super) struct LaneRows<'a> {
+    rows: Peekable<Rows>,
+    changes: Peekable<btree_map::Range<'a, Vec<u8>, bool>>,
+    prefix_bytes: usize,
+}
+
+impl LaneRows<'_> {
+    /// The next time and id.
+    pub(super) fn next_row(&mut self) -> Result<Option<(Timestamp, ObjectId)>, StoreError> {
+        let Some(key) = self.next_key()? else { return Ok(None) };
+        match keys::read_due(&key, self.prefix_bytes) {
+            Some(read) => Ok(Some(read)),
+            None => Err(StoreError::Damaged(format!("due row {} cannot be read", value::show_key(&key)))),
+        }
+    }
+
+    /// The next id.
+    pub(super) fn next_id(&mut self) -> Result<Option<ObjectId>, StoreError> {
+        Ok(self.next_row()?.map(|(_, id)| id))
+    }
+
+    fn next_key(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        loop {
+            let row = match self.rows.peek() {
+                Some(Ok((key, _))) => Some(key),
+                Some(Err(error)) => return Err(error.clone()),
+                None => None,
+            };
+            let is_before = |change: &(&Vec<u8>, &bool)| row.is_none_or(|row| change.0 <= row);
+            let Some((key, is_in)) = self.changes.next_if(is_before) else {
+                return self.rows.next().transpose().map(|row| row.map(|(key, _)| key));
+            };
+            if row == Some(key) {
+                self.rows.next();
+            }
+            if *is_in {
+                return Ok(Some(key.clone()));
+            }
+        }
+    }
+}
