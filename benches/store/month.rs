@@ -8,13 +8,15 @@ use crate::Failure;
 use crate::machine::{Scales, Stopwatch, disk_bytes, mebibytes};
 use crate::million::{moment, options, tidy, weigh};
 use crate::objects::origin;
-use crate::rounds::{fill, round};
+use crate::rounds::{fill, round_of};
 use crate::settings::Settings;
 use crate::table::Table;
 
 const OBJECTS: usize = 20_000;
 const ACCOUNTS: usize = 200;
 const ROUNDS: i64 = 720;
+/// How often in an hour the daemon looks whether the index is to be made small.
+const LOOKS: usize = 6;
 
 pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
     println!("bench 4, the month: {OBJECTS} objects, {ROUNDS} rounds");
@@ -26,8 +28,11 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     let scales = Scales::under(&folder);
     let mut compactions = 0;
     for number in 0..ROUNDS {
-        round(&store, ACCOUNTS, moment(number)).await?;
-        compactions += tidy(&store, moment(number)).await?;
+        for part in 0..LOOKS {
+            let accounts = ACCOUNTS * part / LOOKS..ACCOUNTS * (part + 1) / LOOKS;
+            round_of(&store, accounts, moment(number)).await?;
+            compactions += tidy(&store, moment(number)).await?;
+        }
         let bytes = disk_bytes(&folder)?;
         if number % 90 == 89 {
             println!("    round {number}: all {:.1} MiB, {:.0} s", mebibytes(bytes), watch.seconds());

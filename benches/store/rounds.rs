@@ -1,5 +1,6 @@
 //! Filling a store, and polling all of it as the daemon does: by account, in the order of service.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,16 +26,25 @@ pub(crate) async fn fill(store: &Store, objects: usize, accounts: usize) -> Resu
 
 /// Polls everything that is due at `now`, account by account, all of an account at once; how many polls.
 pub(crate) async fn round(store: &Store, accounts: usize, now: Timestamp) -> Result<usize, Failure> {
-    let next = Arc::new(AtomicUsize::new(0));
+    round_of(store, 0..accounts, now).await
+}
+
+/// The same for some of the accounts.
+pub(crate) async fn round_of(
+    store: &Store,
+    accounts: Range<usize>,
+    now: Timestamp,
+) -> Result<usize, Failure> {
+    let next = Arc::new(AtomicUsize::new(accounts.start));
     let mut workers = JoinSet::new();
-    let workers_wanted = IN_FLIGHT.min(accounts);
+    let workers_wanted = IN_FLIGHT.min(accounts.len());
     for _ in 0..workers_wanted {
         let (store, next) = (store.clone(), Arc::clone(&next));
         workers.spawn(async move {
             let mut polls = 0;
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= accounts {
+                if number >= accounts.end {
                     return Ok::<usize, Failure>(polls);
                 }
                 polls += poll_account(&store, number, now, IN_FLIGHT / workers_wanted).await?;

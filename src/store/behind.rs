@@ -4,8 +4,8 @@
 //! was written.
 //!
 //! What is acknowledged is in the journal, so the index may follow behind: it is brought up to date as soon as
-//! somebody reads more than single rows, or when enough has come together. Many groups then cost one batch, and
-//! what several of them wrote is written once. A crash leaves an index that is further behind; opening catches up.
+//! somebody reads more than single rows or who is due (`lanes.rs`), or when enough has come together. Many groups then
+//! cost one batch, and what several of them wrote is written once. A crash leaves an index that is further behind; opening catches up.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,10 +11,10 @@
 //!
 //! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `kept` (what need
 //! not be looked for), `quiet` (polls without news), `facts` (what the journal says and what follows from it), `view`,
-//! `keys` and `pulse` (the rows), `due`, `lanes`, `outbox`, `lists` (reading), `journal`, `room`, `entry`, `reading`, `written`,
-//! `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`, `replay`, `rescue` (after a crash),
-//! `check`, `backup`, `maintain` (work on a folder that nobody has open), `upkeep` (work on one that somebody has),
-//! `compact` and `aside` (keeping the folder small), `meter` (how far it is).
+//! `keys` and `pulse` (the rows), `due` and `lanes` (who is next), `outbox`, `lists` (reading), `journal`, `room`,
+//! `entry`, `reading`, `written`, `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`,
+//! `replay`, `rescue` (after a crash), `check`, `backup`, `maintain` (work on a folder that nobody has open), `upkeep`
+//! (work on one that somebody has), `compact` and `aside` (keeping the folder small), `meter` (how far it is).
 
 mod aside;
 mod backup;
