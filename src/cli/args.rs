@@ -361,8 +361,8 @@ Example:
     #[command(after_help = "\
 The daemon does so by itself when the index has grown (store.compact_above_mib, store.compact_every). The
 index is copied without what is old in it, compared, and exchanged: there must be room for the copy. It
-pauses on the way, so that work goes on beside it: 150,000 objects took 88 s. A command waits ten minutes for the
-daemon, which goes on to the end all the same.
+pauses on the way, so that work goes on beside it: a million objects took 308 s. A command waits ten minutes
+for the daemon, which goes on to the end all the same.
 
 Example:
   reconciled store compact")]
