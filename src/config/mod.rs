@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -97,11 +98,19 @@ pub struct PollingConfig {
     pub most_in_flight_per_kind: usize,
     /// How long polls under way may take to finish when the process is asked to stop, seconds.
     pub stop_within_s: u64,
+    /// The first wait between probes of refused credentials; it grows to half an hour.
+    #[serde(deserialize_with = "poll::duration")]
+    pub probe_interval: Duration,
 }
 
 impl Default for PollingConfig {
     fn default() -> PollingConfig {
-        PollingConfig { most_in_flight: 256, most_in_flight_per_kind: 16, stop_within_s: 20 }
+        PollingConfig {
+            most_in_flight: 256,
+            most_in_flight_per_kind: 16,
+            stop_within_s: 20,
+            probe_interval: Duration::from_secs(300),
+        }
     }
 }
 
@@ -316,6 +325,9 @@ fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<
         if !(1..=10_000).contains(&number) {
             findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
         }
+    }
+    if !(Duration::from_secs(10)..=Duration::from_secs(24 * 3600)).contains(&polling.probe_interval) {
+        findings.add("polling.probe_interval", "is outside 10s to 24h", "5m is the default");
     }
     if polling.stop_within_s == 0 {
         findings.add(

@@ -256,10 +256,19 @@ fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth])
     if !is_daemon {
         return AccountState::Unknown;
     }
-    if let Some(since) = tally.and_then(|tally| tally.refused_since) {
-        let next_try_at = tally.and_then(|tally| tally.next_probe_at);
-        let detail = tally.and_then(|tally| tally.refusal.clone()).unwrap_or_default();
-        return AccountState::Refused { since, next_try_at, detail };
+    if let Some(tally) = tally {
+        let next_try_at = tally.next_probe_at;
+        let detail = tally.refusal.clone().unwrap_or_default();
+        if let Some(since) = tally.refused_since {
+            return AccountState::Refused { since, next_try_at, detail };
+        }
+        if let Some(since) = tally.no_success_since {
+            return AccountState::NoSuccess { since, detail: tally.last_failure.clone().unwrap_or_default() };
+        }
+        if let Some((kind, since)) = tally.refused_kinds.iter().min_by_key(|(_, since)| **since) {
+            let detail = format!("every {kind}, {detail}");
+            return AccountState::Refused { since: *since, next_try_at, detail };
+        }
     }
     match quotas.iter().filter_map(|quota| quota.held_until).max() {
         Some(until) => AccountState::Held { until },
@@ -268,11 +277,17 @@ fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth])
 }
 
 fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
-    let mut found: Vec<String> = accounts
-        .iter()
-        .filter(|account| matches!(account.state, AccountState::Refused { .. }))
-        .map(|account| format!("the provider refuses the credentials of account {}", account.name))
-        .collect();
+    let complaint = |account: &AccountHealth| match &account.state {
+        AccountState::Refused { detail, .. } => {
+            Some(format!("the provider refuses requests of account {}: {detail}", account.name))
+        }
+        AccountState::NoSuccess { since, detail } => {
+            let name = &account.name;
+            Some(format!("no request of account {name} has succeeded since {since}: {detail}"))
+        }
+        AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => None,
+    };
+    let mut found: Vec<String> = accounts.iter().filter_map(complaint).collect();
     for (name, status) in daemon.board.statuses() {
         if !status.is_ok {
             found.push(format!("{name}: {}", status.last_outcome));

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("calls", &["payments", "apis", "store", "clock", "telemetry"]),
     ("settlements", &["payments", "apis", "store", "clock", "telemetry"]),
     ("alerts", &["payments", "store", "clock", "telemetry"]),
-    ("backtest", &["payments", "apis", "store", "clock"]),
+    ("backtest", &["payments", "apis", "store", "reconcile", "clock"]),
     ("reports", &["payments", "store", "blocking", "clock", "telemetry"]),
     ("control", &["payments", "store", "task", "clock", "telemetry"]),
     ("config", &["apis", "alerts", "reports", "control", "payments", "timetable", "store"]),
