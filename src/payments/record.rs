@@ -134,9 +134,6 @@ pub struct Quarantine {
     /// The amount that was expected before the doubt: repeating another one does not make it right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Money>,
-    /// Polls since it began. They grow rarer, and end where nothing more can be expected.
-    #[serde(default)]
-    pub polls: u32,
 }
 
 /// Failures in a row. Stored with the object, so that no restart forgets them; reset only by a sight.

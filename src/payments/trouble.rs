@@ -94,14 +94,8 @@ fn set_apart(
     if before.quarantine.is_some() {
         return Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false };
     }
-    let quarantine = Quarantine {
-        cause: cause.to_owned(),
-        explanation,
-        since: now,
-        evidence: None,
-        expected: None,
-        polls: 0,
-    };
+    let quarantine =
+        Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None, expected: None };
     record.quarantine = Some(quarantine.clone());
     let alert = Notice { record: &record, look: setting.look, now }.quarantined(&quarantine);
     let transition = Transition {

@@ -158,7 +158,6 @@ mod tests {
             since: at(50),
             evidence: None,
             expected: None,
-            polls: 0,
         };
         record.quarantine = Some(quarantine);
         assert_eq!(standing(&[], Some(&record), at(50)).unwrap().quarantine, None);
