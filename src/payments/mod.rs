@@ -5,6 +5,8 @@
 
 pub mod alert;
 pub mod decide;
+mod doubt;
+pub mod history;
 mod notice;
 pub mod schedule;
 pub mod tail;

@@ -30,22 +30,13 @@ const NOTHING: &str = "Nothing to do: what is overdue is asked about now.";
 
 impl Notice<'_> {
     fn alert(&self, kind: &str, severity: Severity, occasion: &str, words: Words) -> Alert {
+        let key = format!("{kind}/{}/{occasion}", self.account);
         Alert {
-            key: format!("{kind}/{}/{occasion}", self.account),
-            kind: kind.to_owned(),
-            severity,
-            account: self.account.clone(),
-            object: None,
-            merchant_reference: None,
-            amount: None,
-            state: None,
-            reason: None,
             headline: words.headline,
             explanation: words.explanation,
             advice: words.advice.to_owned(),
             look: self.look.to_owned(),
-            occurred_at: self.now,
-            found_at: self.now,
+            ..Alert::new(kind, key, severity, self.account.clone(), self.now)
         }
     }
 

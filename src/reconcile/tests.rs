@@ -31,6 +31,7 @@ impl Lifecycle for Parcel {
             next: &[],
             patience: Some(Duration::from_secs(30 * 86_400)),
             guarantee: None,
+            moves: Default::default(),
         })
     }
 
@@ -146,6 +147,7 @@ fn sight(id: &ObjectId) -> Observation {
         created_at: None,
         expires_at: None,
         amount: None,
+        amounts: Default::default(),
         other_amounts: BTreeMap::new(),
         merchant_reference: None,
         parent: None,
@@ -154,6 +156,7 @@ fn sight(id: &ObjectId) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        marks: Vec::new(),
     }
 }
 

@@ -157,6 +157,7 @@ mod tests {
             explanation: String::new(),
             since: at(50),
             evidence: None,
+            expected: None,
         };
         record.quarantine = Some(quarantine);
         assert_eq!(standing(&[], Some(&record), at(50)).unwrap().quarantine, None);
