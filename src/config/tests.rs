@@ -236,3 +236,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_interval_of_probes_is_a_length_of_time_within_reason() {
+    let polling = |written: &str| blind(&format!("{LEAST}\n[polling]\nprobe_interval = {written}\n"));
+    let read = |written| polling(written).0.map(|config| config.polling.probe_interval.as_secs());
+    assert_eq!(
+        (read("'2m'"), read("'24h'"), blind(LEAST).0.unwrap().polling.probe_interval.as_secs()),
+        (Some(120), Some(86_400), 300)
+    );
+    for bad in ["'9s'", "'25h'", "300", "'soon'"] {
+        let problems = polling(bad).1;
+        assert!(problems.iter().any(|problem| problem.contains("probe_interval")), "{bad}: {problems:?}");
+    }
+}

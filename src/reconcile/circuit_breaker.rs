@@ -212,6 +212,11 @@ impl CircuitBreaker {
         RefusedSince { account: self.account_refused_since, kinds: alone.collect() }
     }
 
+    /// Whether the account as a whole is refused.
+    pub fn is_account_refused(&self) -> bool {
+        self.account_refused_since.is_some()
+    }
+
     /// When something refused is tried again, if that is not now.
     pub fn next_probe_at(&self, now: Timestamp) -> Option<Timestamp> {
         let tripped = self.circuits.values().filter_map(|circuit| circuit.tripped.as_ref());

@@ -1,7 +1,8 @@
 //! due → poll → decide → commit: the path that every object takes, again and again, until it is final.
 //!
 //! Owns: the order of the steps; how many at once per account, so that a slow one delays nobody else;
-//! what to do when a whole account is refused. Must never know: any state or provider by name.
+//! what to do when a whole account is refused or a provider does not answer ([`circuit_breaker`]); that an account
+//! whose requests all fail is reported. Must never know: any state or provider by name.
 //!
 //! Nothing here is on disk: the store knows what is owed, and a crash between any two steps costs one
 //! repeated question, never a lost answer.

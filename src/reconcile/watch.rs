@@ -345,13 +345,13 @@ impl Reconcile {
         standing: &SharedStanding,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let (since, detail) = {
+        let overdue = {
             let mut standing = locked(standing);
-            let is_reported = standing.breaker.refused_since().account.is_some();
+            let is_reported = standing.breaker.is_account_refused();
             let since = if is_reported { None } else { standing.success.overdue(now) };
-            (since, standing.success.detail().to_owned())
+            since.map(|since| (since, standing.success.detail().to_owned()))
         };
-        let Some(since) = since else { return Ok(()) };
+        let Some((since, detail)) = overdue else { return Ok(()) };
         tracing::warn!(account = %account.name, %since, detail, "no request has succeeded for a quarter of an hour");
         let notice = Notice { account: &account.name, look: account.api.look(), now };
         self.raise(account, notice.no_success(since, &detail), now).await?;
@@ -391,7 +391,7 @@ fn log(account: &Account, transition: &Transition, detail: &str) {
             tracing::warn!(account = %name, %kind, %since, "the provider answers about a kind again");
         }
         Transition::Unanswered { kind, .. } => {
-            tracing::warn!(account = %name, %kind, detail, "the provider does not answer; only probes are sent");
+            tracing::info!(account = %name, %kind, detail, "the provider does not answer; only probes are sent");
         }
         Transition::Answered { kind, since } => {
             tracing::info!(account = %name, %kind, %since, "the provider answers again; what failed is asked about now");
