@@ -252,7 +252,7 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
         if milestone.name == "overdue" {
             if milestone.at <= now && !record.warned.iter().any(|tag| tag == "overdue") {
                 told.push("overdue".to_owned());
-                alerts.push(notice.overdue(&milestone));
+                alerts.push(notice.overdue(&milestone, setting.lifecycle));
             }
             continue;
         }
@@ -266,7 +266,7 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
             .collect();
         if let Some(nearest) = come.last().filter(|tag| !record.warned.contains(tag)) {
             let left = nearest.trim_start_matches(milestone.name).trim_start_matches('-').to_owned();
-            alerts.push(notice.countdown(&milestone, &left));
+            alerts.push(notice.countdown(&milestone, &left, setting.lifecycle));
         }
         told.extend(come.into_iter().filter(|tag| !record.warned.contains(tag)));
     }

@@ -50,7 +50,7 @@ impl Row<'_> {
     /// What was taken or given back since the sight before; where no money moved, what the object is about.
     fn moved(&self, facts: Option<&StateFacts>) -> Option<Money> {
         let about = self.seen.amount.or(self.before.details.amount);
-        let has_moved = |facts: &&StateFacts| matches!(facts.outcome, Outcome::Succeeded | Outcome::Open);
+        let has_moved = |facts: &&StateFacts| !matches!(facts.outcome, Outcome::Declined | Outcome::Canceled);
         let Some(facts) = facts.filter(has_moved) else { return about };
         let known = self.before.sight.as_ref().map_or_else(Amounts::default, |sight| {
             let state = self.setting.lifecycle.state(&sight.observation.state);

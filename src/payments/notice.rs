@@ -147,7 +147,7 @@ impl Notice<'_> {
     }
 
     /// A moving object has taken longer than anybody should wait without knowing.
-    pub(super) fn overdue(&self, milestone: &Milestone) -> Alert {
+    pub(super) fn overdue(&self, milestone: &Milestone, lifecycle: &dyn Lifecycle) -> Alert {
         let mut alert = self.alert("overdue", Severity::Warning, &self.episode());
         let state =
             self.record.state().map_or("has never been seen".to_owned(), |state| format!("is still {state}"));
@@ -159,34 +159,36 @@ impl Notice<'_> {
             }
             None => format!("It should have been decided by {}. It is asked about as before.", milestone.at),
         };
-        alert.advice =
-            "Do not ship on it. If it stays so, ask the provider's support with the id.".to_owned();
+        alert.advice = lifecycle.advice_when_overdue().to_owned();
         alert.occurred_at = milestone.at;
         alert
     }
 
     /// What a resting object holds ends soon.
-    pub(super) fn countdown(&self, milestone: &Milestone, left: &str) -> Alert {
-        let what = match milestone.name {
-            "guarantee" => "the guarantee that a capture is processed at once",
-            _ => "the authorization",
+    pub(super) fn countdown(&self, milestone: &Milestone, left: &str, lifecycle: &dyn Lifecycle) -> Alert {
+        let occasion = format!("{}-{left}/{}", milestone.name, self.episode());
+        let mut alert = self.alert("expiring", Severity::Warning, &occasion);
+        let (subject, ends_in) = (capitalised(&self.subject()), age(self.now, milestone.at));
+        let is_authorization = lifecycle.expires() == "the authorization";
+        (alert.headline, alert.advice) = match milestone.name {
+            "guarantee" => (
+                format!("{subject} is not captured yet: the guarantee that a capture is processed at once ends in {ends_in}"),
+                "Capture it if the order has shipped; a later capture may be slow and may be declined.".to_owned(),
+            ),
+            _ if is_authorization => (
+                format!("{subject} is not captured yet: the authorization ends in {ends_in}"),
+                "Capture it if the order has shipped, or cancel it; after that the money is no longer reserved."
+                    .to_owned(),
+            ),
+            _ => (
+                format!("{subject} ends in {ends_in}"),
+                format!(
+                    "Charge what is still to be paid before {} ends; after that the buyer must check out again.",
+                    lifecycle.expires()
+                ),
+            ),
         };
-        let mut alert = self.alert(
-            "expiring",
-            Severity::Warning,
-            &format!("{}-{left}/{}", milestone.name, self.episode()),
-        );
-        alert.headline = format!(
-            "{} is not captured yet: {what} ends in {}",
-            capitalised(&self.subject()),
-            age(self.now, milestone.at)
-        );
         alert.explanation = format!("It ends at {}.", milestone.at);
-        alert.advice = match milestone.name {
-            "guarantee" => "Capture it if the order has shipped; a later capture may be slow and may be declined.",
-            _ => "Capture it if the order has shipped, or cancel it; after that the money is no longer reserved.",
-        }
-        .to_owned();
         alert.occurred_at = milestone.at;
         alert
     }

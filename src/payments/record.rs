@@ -204,9 +204,9 @@ impl Record {
         self.sight.as_ref().map_or(Phase::Moving, |sight| sight.phase)
     }
 
-    /// Nothing is owed any more.
+    /// Nothing is pending any more: it is not polled again, and no person has to look at it.
     pub fn is_finished(&self) -> bool {
-        self.due_at.is_none()
+        self.due_at.is_none() && self.quarantine.is_none()
     }
 
     /// When the object was made, as well as is known.
