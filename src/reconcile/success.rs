@@ -37,7 +37,8 @@ impl Success {
 
     /// A request failed.
     pub(super) fn failed(&mut self, detail: &str, now: Timestamp) {
-        self.failing_since.get_or_insert(now);
+        // A clock that was set back must not put the alert off.
+        self.failing_since = Some(self.failing_since.map_or(now, |since| since.min(now)));
         self.failures = self.failures.saturating_add(1);
         detail.clone_into(&mut self.detail);
     }

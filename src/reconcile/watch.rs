@@ -159,7 +159,7 @@ impl Reconcile {
         if health == Health::Unavailable {
             // Each poll is a probe.
             let last = locked(standing).tally.last_poll_at;
-            let probe_at = last.map_or(now, |at| later(at, PROBE_EVERY));
+            let probe_at = last.filter(|at| *at <= now).map_or(now, |at| later(at, PROBE_EVERY));
             if !flight.polls.is_empty() || probe_at > now {
                 return Ok(until(now, probe_at.max(now)).max(Duration::from_secs(1)));
             }

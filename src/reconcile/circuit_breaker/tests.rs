@@ -271,3 +271,20 @@ fn a_restart_probes_at_once_and_reports_nothing_again() {
         [Transition::AccountAccepted { since: at(20) }]
     );
 }
+
+#[test]
+fn a_clock_that_was_set_back_holds_up_no_probe() {
+    let mut story = Story::new();
+    let day = 86_400;
+    for (id, seconds) in [("A", day), ("B", day + 10), ("C", day + 20)] {
+        story.refused("charge", id, seconds);
+    }
+    assert_eq!(story.allowance("charge", day + 21), Err(day + 320));
+    assert_eq!(story.allowance("charge", 0), Ok(1));
+    story.answered("charge", "A", 1);
+    assert_eq!(story.refused("charge", "B", day + 30), None);
+    for (id, seconds) in [("C", 10), ("D", 20)] {
+        story.refused("charge", id, seconds);
+    }
+    assert_eq!(story.allowance("charge", 21), Err(320), "what was counted in the future counts no burst");
+}
