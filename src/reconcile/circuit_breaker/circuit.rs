@@ -121,7 +121,7 @@ impl Tripped {
 
     /// A request failed. True when it was a probe: the next one waits longer.
     pub(super) fn probed(&mut self, sent_at: Timestamp, now: Timestamp) -> bool {
-        if sent_at < self.since {
+        if sent_at < self.since && self.since <= now {
             return false;
         }
         let longest = match self.cause {

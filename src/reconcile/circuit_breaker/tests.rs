@@ -281,10 +281,12 @@ fn a_clock_that_was_set_back_holds_up_no_probe() {
     }
     assert_eq!(story.allowance("charge", day + 21), Err(day + 320));
     assert_eq!(story.allowance("charge", 0), Ok(1));
-    story.answered("charge", "A", 1);
+    assert_eq!(story.refused("charge", "D", 5), None);
+    assert_eq!(story.allowance("charge", 6), Err(605));
+    story.answered("charge", "A", 10);
     assert_eq!(story.refused("charge", "B", day + 30), None);
-    for (id, seconds) in [("C", 10), ("D", 20)] {
+    for (id, seconds) in [("C", 40), ("D", 50)] {
         story.refused("charge", id, seconds);
     }
-    assert_eq!(story.allowance("charge", 21), Err(320), "what was counted in the future counts no burst");
+    assert_eq!(story.allowance("charge", 51), Err(350), "what was counted in the future counts no burst");
 }
