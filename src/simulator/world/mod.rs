@@ -153,6 +153,21 @@ impl Simulator {
         self.world().plant_one(account, plan, now, self.seed)
     }
 
+    /// Lets the capture of this charge bring another amount than the one asked for: a part, more, or nothing.
+    ///
+    /// # Errors
+    /// When no provider has such a charge.
+    pub fn capture_only(&self, id: &str, amount: &str) -> Result<(), String> {
+        let mut refusal = format!("nobody knows `{id}`");
+        for provider in &mut self.world().providers {
+            match provider.capture_only(id, amount) {
+                Ok(()) => return Ok(()),
+                Err(reason) => refusal = reason,
+            }
+        }
+        Err(refusal)
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         let world = self.world();
