@@ -24,6 +24,7 @@ use crate::store::Store;
 
 mod elsewhere;
 mod gate;
+mod hold;
 mod poll;
 mod service;
 mod watch;

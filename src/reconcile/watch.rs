@@ -16,6 +16,7 @@ use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{Due, OwedAlert, StoreError};
 
 use super::gate::{Gate, Turn, notice};
+use super::hold::{self, Holds};
 use super::poll::Polled;
 use super::{Account, Reconcile};
 
@@ -55,6 +56,8 @@ struct Flight {
     /// Until when nothing of a kind is due, as far as is known: the store is not asked before.
     quiet: HashMap<Kind, Timestamp>,
     ahead: HashMap<Kind, Ahead>,
+    /// Operations that the provider holds back, as far as somebody was told.
+    holds: Holds,
 }
 
 impl Reconcile {
@@ -69,7 +72,9 @@ impl Reconcile {
     ) -> Result<(), StoreError> {
         let signal = self.store.due_signal(&account.name);
         let mut gate = self.gate_as_left(&account).await?;
-        let mut flight = Flight::default();
+        let holds = self.store.recall(&holds_name(&account)).await?;
+        let holds = holds.as_deref().map(Holds::read).unwrap_or_default();
+        let mut flight = Flight { holds, ..Flight::default() };
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
@@ -162,6 +167,7 @@ impl Reconcile {
                 let Some(record) = waiting.records.pop_front() else { break };
                 match self.pace.take(&account.name, operation) {
                     Err(pause) => {
+                        self.note_hold(account, flight, &record.object, true).await?;
                         waiting.records.push_front(record);
                         wait = wait.min(pause.max(Duration::from_millis(1)));
                         break;
@@ -235,6 +241,7 @@ impl Reconcile {
         };
         flight.objects.remove(&object);
         flight.quiet.remove(&object.kind);
+        self.note_hold(account, flight, &object, false).await?;
         let now = self.clock.now();
         let (turn, detail) = match polled? {
             Polled::Unheard => return Ok(()),
@@ -258,12 +265,35 @@ impl Reconcile {
         Ok(())
     }
 
+    /// Tells of an operation that is held back while `object` is due (`is_due`), and when that is over.
+    async fn note_hold(
+        &self,
+        account: &Account,
+        flight: &mut Flight,
+        object: &ObjectRef,
+        is_due: bool,
+    ) -> Result<(), StoreError> {
+        let Some(operation) = account.api.operation(&object.kind) else { return Ok(()) };
+        let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
+        let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
+        let alert = hold::notice(&account.name, operation, &turn, object, account.api.look(), now);
+        tracing::warn!(account = %account.name, operation, "{}", alert.headline);
+        self.store.remember(&holds_name(account), &flight.holds.text()).await?;
+        let targets = (self.routes)(&alert, account.is_sandbox);
+        self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+        Ok(())
+    }
+
     async fn gate_as_left(&self, account: &Account) -> Result<Gate, StoreError> {
         let left = self.store.recall(&refused_name(account)).await?;
         let since = left.and_then(|since| since.parse().ok());
         self.tally(&account.name, |tally| tally.refused_since = since);
         Ok(since.map_or_else(Gate::default, Gate::closed_before))
     }
+}
+
+fn holds_name(account: &Account) -> String {
+    format!("provider-holds/{}", account.name)
 }
 
 fn refused_name(account: &Account) -> String {
