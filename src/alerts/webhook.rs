@@ -132,6 +132,7 @@ impl Target for Webhook {
         match by_status(answer, now) {
             Verdict::Delivered => Verdict::Delivered,
             Verdict::Retry { after, why } => Verdict::Retry { after, why: quoted(why) },
+            Verdict::Denied { after, why } => Verdict::Denied { after, why: quoted(why) },
             Verdict::Refused { why } => Verdict::Refused { why: quoted(why) },
         }
     }

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
@@ -60,4 +61,14 @@ pub trait Api: Send + Sync {
     }
     /// Where a person can look at the account's transactions (a page of the provider, never a secret).
     fn look(&self) -> &'static str;
+}
+
+/// Lets the budget learn from a failure. `wait` is what the answer asks for; a refusal of one object that asks
+/// for a wait says nothing about the others, so that only throttling and outages hold an operation back.
+fn obey(permit: &mut pace::Permit, failure: &Failure, wait: Option<Duration>) {
+    match (failure, wait) {
+        (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
+        (Failure::Transient { .. }, Some(wait)) => permit.hold(wait),
+        _ => {}
+    }
 }

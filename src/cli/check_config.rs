@@ -18,11 +18,19 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
     };
     match checked {
         Ok(config) if arguments.json => {
-            println!("{}", serde_json::json!({ "problems": [], "accounts": config.accounts.len() }));
+            let connections = config.http.words();
+            let accounts = config.accounts.len();
+            println!(
+                "{}",
+                serde_json::json!({ "problems": [], "accounts": accounts, "connections": connections })
+            );
             Exit::Ok.into()
         }
         Ok(config) => {
             println!("{}", summary(path, &config));
+            for words in config.http.words() {
+                println!("{words}");
+            }
             for account in config.unheard() {
                 println!("note: no alert target hears of declines of account {account}");
             }

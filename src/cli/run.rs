@@ -35,7 +35,7 @@ fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
         .build()
         .map_err(|error| Failed::new(Exit::TryLater, format!("cannot start: {error}"), ""))?;
     let ended = runtime.block_on(async {
-        let outside = Outside::real(SystemClock::shared(), surroundings)?;
+        let outside = Outside::real(SystemClock::shared(), surroundings, &config.http)?;
         daemon::run(config, outside).await
     });
     // Whatever still hangs is not waited for: everything that counts is on disk.

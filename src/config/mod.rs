@@ -12,12 +12,13 @@ use toml::{Table, Value};
 
 use crate::alerts::{self, secret::Vault};
 use crate::apis;
-use crate::apis::secret::SecretLoader;
+use crate::apis::secret::{Secret, SecretLoader};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::reports;
 
 mod account;
+mod http;
 mod lines;
 mod poll;
 mod problem;
@@ -26,10 +27,12 @@ mod section;
 mod store;
 
 pub use account::AccountConfig;
+pub use http::HttpConfig;
 pub use problem::Problem;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
+use http::HttpSection;
 use lines::Lines;
 use poll::PollSection;
 use problem::Findings;
@@ -45,6 +48,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How connections are made.
+    pub http: HttpConfig,
     /// Polling as a whole.
     pub polling: PollingConfig,
     /// The accounts, in the file's order.
@@ -125,16 +130,27 @@ pub struct Surroundings {
     pub logs: Option<PathBuf>,
     /// `$RUNTIME_DIRECTORY`.
     pub runtime: Option<PathBuf>,
+    /// `$HTTPS_PROXY`, which may hold a password.
+    pub https_proxy: Option<Secret<String>>,
+    /// `$NO_PROXY`.
+    pub no_proxy: Option<Secret<String>>,
 }
 
 impl Surroundings {
-    /// From the environment that systemd sets; of several folders the first (operations.md 4.2).
+    /// From the environment: what systemd sets, of several folders the first (operations.md 4.2), and the
+    /// proxy's variables in large or small letters.
     pub fn of_process() -> Surroundings {
         let folder = |name: &str| {
             let value = std::env::var_os(name)?;
             std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
         };
+        let variable = |large: &str, small: &str| {
+            let text = std::env::var(large).or_else(|_| std::env::var(small)).ok()?;
+            Some(Secret::new(text)).filter(|text| !text.expose().trim().is_empty())
+        };
         Surroundings {
+            https_proxy: variable("HTTPS_PROXY", "https_proxy"),
+            no_proxy: variable("NO_PROXY", "no_proxy"),
             credentials: folder("CREDENTIALS_DIRECTORY"),
             state: folder("STATE_DIRECTORY"),
             logs: folder("LOGS_DIRECTORY"),
@@ -216,6 +232,8 @@ fn read(
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
     let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
+    let http = section_of::<HttpSection>(&mut table, "http", &mut findings);
+    let http = http.resolve(surroundings, &loader, &mut findings);
     let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
     let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
     let reports = read_reports(take_table(&mut table, "reports", &mut findings), surroundings, &mut findings);
@@ -228,7 +246,7 @@ fn read(
     let written = take_tables(&mut table, "alert", &mut findings);
     let alerts = read_alerts(written, &environments, vault, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, polling, poll, reports, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, polling, poll, reports, [[account]] or [[alert]]";
         findings.add(key, "is not a section that is known here", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -236,7 +254,8 @@ fn read(
     let problems = findings.into_problems();
     let config = match (reports, alerts) {
         (Some(reports), Some(alerts)) if problems.is_empty() => {
-            Some(Config { path: path.to_owned(), store, control, log, polling, accounts, alerts, reports })
+            let path = path.to_owned();
+            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports })
         }
         _ => None,
     };

@@ -191,6 +191,12 @@ impl Service {
             now: self.clock.now(),
         };
         let mut told = explain(&record, &ground);
+        let rate = self.host.rate(&record.object.account, &record.object.kind);
+        if let Some(words) =
+            rate.and_then(|rate| rate.held_words(ground.now)).filter(|_| told.due_at.is_some())
+        {
+            told.next_look = format!("{} But {words}.", told.next_look);
+        }
         if record.phase() == Phase::Moving && policy.as_ref().is_some_and(|policy| policy.is_by_batch) {
             let counts = self.store.counts().await.map_err(storage)?;
             let row = self

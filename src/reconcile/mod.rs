@@ -23,6 +23,7 @@ use serde::Serialize;
 
 pub mod circuit_breaker;
 mod elsewhere;
+mod hold;
 mod notice;
 mod poll;
 mod remembered;

@@ -17,6 +17,7 @@ use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{Due, Filter, StoreError};
 
 use super::circuit_breaker::{Candidate, CircuitBreaker, Transition};
+use super::hold::{self, Holds};
 use super::notice::Notice;
 use super::poll::Polled;
 use super::remembered::Remembered;
@@ -75,6 +76,8 @@ struct Flight {
     /// Until when nothing of a kind is due, as far as is known: the store is not asked before.
     quiet: HashMap<Kind, Timestamp>,
     ahead: HashMap<Kind, Ahead>,
+    /// Operations that the provider holds back, as far as somebody was told.
+    holds: Holds,
 }
 
 /// How a task ended.
@@ -93,7 +96,9 @@ impl Reconcile {
         let signal = self.store.due_signal(&account.name);
         let standing = self.standing(&account.name);
         self.restore(&account, &standing).await?;
-        let mut flight = Flight::default();
+        let holds = self.store.recall(&holds_name(&account)).await?;
+        let holds = holds.as_deref().map(Holds::read).unwrap_or_default();
+        let mut flight = Flight { holds, ..Flight::default() };
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
@@ -222,6 +227,7 @@ impl Reconcile {
                 let Some(record) = waiting.records.pop_front() else { break };
                 match self.pace.take(&account.name, operation) {
                     Err(pause) => {
+                        self.note_hold(account, flight, &record.object, true).await?;
                         waiting.records.push_front(record);
                         wait = wait.min(pause.max(Duration::from_millis(1)));
                         break;
@@ -309,6 +315,7 @@ impl Reconcile {
         };
         flight.objects.remove(&record.object);
         flight.quiet.remove(&record.object.kind);
+        self.note_hold(account, flight, &record.object, false).await?;
         self.report(account, polled).await
     }
 
@@ -369,6 +376,27 @@ impl Reconcile {
         };
         left.write(&self.store, &account.name).await
     }
+
+    /// Tells of an operation that is held back while `object` is due (`is_due`), and when that is over.
+    async fn note_hold(
+        &self,
+        account: &Account,
+        flight: &mut Flight,
+        object: &ObjectRef,
+        is_due: bool,
+    ) -> Result<(), StoreError> {
+        let Some(operation) = account.api.operation(&object.kind) else { return Ok(()) };
+        let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
+        let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
+        let alert = hold::notice(&account.name, operation, &turn, object, account.api.look(), now);
+        tracing::warn!(account = %account.name, operation, "{}", alert.headline);
+        self.store.remember(&holds_name(account), &flight.holds.text()).await?;
+        self.raise(account, alert, now).await
+    }
+}
+
+fn holds_name(account: &Account) -> String {
+    format!("provider-holds/{}", account.name)
 }
 
 fn candidate(record: &Record) -> Candidate<'_> {

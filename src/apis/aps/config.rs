@@ -125,6 +125,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whose requests the provider takes these for.
+    pub fn credentials(&self) -> Vec<&str> {
+        vec![&self.addresses.payment, self.environment.as_str(), &self.merchant_identifier, &self.access_code]
+    }
+
     /// The budget of every operation: there is one, which all commands share (section 6.1).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         vec![(super::OPERATION, self.quota)]

@@ -45,7 +45,7 @@ use self::batch::{answer, file};
 use self::config::Settings;
 use super::pace::{Pace, Permit};
 use super::transport::{Method, Request, Response, Transport, TransportError, retry_after};
-use super::{Api, Fetching};
+use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
@@ -196,11 +196,7 @@ impl Aps {
             return None;
         }
         let failure = wire::refusal_of_status(response.status, wait);
-        match (&failure, wait) {
-            (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
-            (_, Some(wait)) => permit.hold(wait),
-            (_, None) => {}
-        }
+        obey(permit, &failure, wait);
         Some(failure)
     }
 

@@ -72,7 +72,8 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     println!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address);
     let surroundings = Surroundings::default();
     let config = config::load(&stage.config, &surroundings).map_err(|error| config_failed(&error))?;
-    let outside = Outside::real(shared.clone(), surroundings).map_err(|error| start_failed(&error))?;
+    let outside = Outside::real(shared.clone(), surroundings, &config.http);
+    let outside = outside.map_err(|error| start_failed(&error))?;
     let daemon = Daemon::start(config, outside).await.map_err(|error| start_failed(&error))?;
     let enrolled = enrol(&daemon, &stage.simulator).await?;
     println!("enrolled {enrolled} objects of {} accounts; the clock shows {}", 6, clock.now());

@@ -223,7 +223,7 @@ impl Post for Wire {
             clock.sleep(self.leg()).await;
             self.fuse.step().await;
             let retry_after = answer.header("retry-after").map(str::to_owned);
-            Ok(Answer { status: answer.status, retry_after, body: answer.body })
+            Ok(Answer { status: answer.status, retry_after, body: answer.body, ..Answer::default() })
         })
     }
 }
