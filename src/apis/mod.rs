@@ -17,6 +17,7 @@ pub mod aps;
 pub mod batch;
 pub mod calls;
 pub mod config;
+pub mod decoding;
 pub mod pace;
 mod registry;
 pub mod reporting;

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::document::LONGEST_BODY_BYTES;
-pub(in crate::apis::amazon_pay_mws) use self::document::{Element, Unreadable, Wanted, parse};
+pub(in crate::apis::amazon_pay_mws) use self::document::{
+    Element, Unreadable, Wanted, declared_encoding, parse, resolved,
+};
 pub(in crate::apis::amazon_pay_mws) use self::failure::envelope;
 pub use self::failure::{failure, safe_request_id};
 pub use self::quota::{QuotaHeaders, read_time};
