@@ -18,6 +18,7 @@ pub mod batch;
 pub mod calls;
 pub mod config;
 pub mod decoding;
+pub mod marks;
 pub mod pace;
 mod registry;
 pub mod reporting;

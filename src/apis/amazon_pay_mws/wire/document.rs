@@ -16,6 +16,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{NamespaceResolver, ResolveResult};
 
 use crate::apis::decoding::{Decoded, NO_LETTER, decode};
+use crate::apis::marks::{DUPLICATE_FIELD, Odd, UNREADABLE_FIELD};
 
 /// The longest document that is looked at. The provider's own stay below 20 KB.
 pub const LONGEST_BODY_BYTES: usize = 1024 * 1024;
@@ -74,6 +75,12 @@ pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// A field whose text cannot be what it should be.
     #[error("element {0} cannot be read")]
     Unfit(&'static str),
+}
+
+impl Odd for Unreadable {
+    fn cause(&self) -> &'static str {
+        if matches!(self, Unreadable::Twice(_)) { DUPLICATE_FIELD } else { UNREADABLE_FIELD }
+    }
 }
 
 /// An element with what was wanted of its content. Names and texts stay in the document wherever they stand
