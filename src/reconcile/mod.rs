@@ -24,6 +24,7 @@ use crate::store::Store;
 
 mod elsewhere;
 mod gate;
+mod learnt;
 mod poll;
 mod service;
 mod watch;
@@ -86,6 +87,8 @@ pub struct Reconcile {
     at_once: Arc<Semaphore>,
     tallies: Mutex<BTreeMap<AccountName, Tally>>,
     services: Mutex<BTreeMap<AccountName, service::Watched>>,
+    /// What each account's client has learnt, as it is stored; empty when nothing is.
+    learnt: Mutex<BTreeMap<AccountName, String>>,
 }
 
 impl Reconcile {
@@ -105,6 +108,7 @@ impl Reconcile {
             at_once: Arc::new(Semaphore::new(most_in_flight.max(1))),
             tallies: Mutex::default(),
             services: Mutex::default(),
+            learnt: Mutex::default(),
         })
     }
 

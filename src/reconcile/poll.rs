@@ -35,7 +35,9 @@ impl Reconcile {
         is_only: bool,
     ) -> Result<Polled, StoreError> {
         let _slot = if is_only { None } else { self.at_once.acquire().await.ok() };
+        self.remind(account).await?;
         let seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
+        self.keep_learnt(account).await?;
         let polled = match &seen {
             Ok(_) => Polled::Answered,
             Err(Failure::Refused { is_whole_account: true, detail }) => {
