@@ -18,6 +18,8 @@ pub mod aps;
 pub mod batch;
 pub mod calls;
 pub mod config;
+pub mod decoding;
+pub mod marks;
 pub mod pace;
 mod registry;
 pub mod reporting;
@@ -58,6 +60,14 @@ pub trait Api: Send + Sync {
             let detail = "this API does not say how it is".to_owned();
             Err(Failure::Refused { is_whole_account: false, detail })
         })
+    }
+    /// What this client has learnt of its provider and should know again after a restart; none so far.
+    fn learnt(&self) -> Option<&'static str> {
+        None
+    }
+    /// Reminds the client of what one before it has learnt.
+    fn remind(&self, learnt: &str) {
+        let _ = learnt;
     }
     /// Where a person can look at the account's transactions (a page of the provider, never a secret).
     fn look(&self) -> &'static str;

@@ -24,6 +24,7 @@ use serde::Serialize;
 pub mod circuit_breaker;
 mod elsewhere;
 mod hold;
+mod learnt;
 mod notice;
 mod poll;
 mod remembered;
@@ -136,6 +137,8 @@ pub struct Reconcile {
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
     services: Mutex<BTreeMap<AccountName, service::Watched>>,
+    /// What each account's client has learnt, as it is stored; empty when nothing is.
+    learnt: Mutex<BTreeMap<AccountName, String>>,
 }
 
 impl Reconcile {
@@ -155,6 +158,7 @@ impl Reconcile {
             slots: Slots::new(most_in_flight),
             standings: Mutex::default(),
             services: Mutex::default(),
+            learnt: Mutex::default(),
         })
     }
 

@@ -44,8 +44,10 @@ impl Reconcile {
         is_only: bool,
     ) -> Result<Polled, StoreError> {
         let _slot = self.slots.acquire(is_only).await;
+        self.remind(account).await?;
         let sent_at = self.clock.now();
         let mut seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
+        self.keep_learnt(account).await?;
         let failure = seen.as_ref().err().map(Failure::class);
         let now = self.clock.now();
         self.note_poll(&account.name, seen.as_ref().err(), now);
