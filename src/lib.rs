@@ -27,7 +27,7 @@
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
-//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
+//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -57,4 +57,5 @@ pub mod simulator;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod text;
 pub mod timetable;
