@@ -11,6 +11,7 @@ use super::{Operation, Parameter, Value};
 use crate::apis::config::Problem;
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// The currencies of section 1.5.
 pub(in crate::apis::amazon_pay_mws) const CURRENCIES: [&str; 12] =
@@ -54,8 +55,7 @@ fn unknown(operation: &Operation, name: &str) -> Problem {
             format!("write one of {}", names.join(", "))
         }
     };
-    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(80).collect();
-    Problem::new(shown, format!("is not a parameter of {}", operation.name), remedy)
+    Problem::new(text::short(name, 80), format!("is not a parameter of {}", operation.name), remedy)
 }
 
 /// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.

@@ -17,6 +17,7 @@ use crate::apis::transport::Method;
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
 use crate::payments::observation::Child;
+use crate::text;
 
 /// A call whose parameters have been checked. Its debug print shows no values.
 #[derive(Clone)]
@@ -34,9 +35,12 @@ impl Call {
     pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
         let Some(known) = find(operation) else {
             let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
-            let shown: String = operation.chars().filter(|letter| !letter.is_control()).take(80).collect();
             let remedy = format!("write one of {}", names.join(", "));
-            return Err(vec![Problem::new(shown, "is not an operation of this API", remedy)]);
+            return Err(vec![Problem::new(
+                text::short(operation, 80),
+                "is not an operation of this API",
+                remedy,
+            )]);
         };
         let problems = check::problems(known, given);
         if !problems.is_empty() {

@@ -11,6 +11,7 @@ use super::{Operation, Parameter, Value};
 use crate::apis::config::Problem;
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// The most that one charge or refund may be (sections 4.1 and 5): 150,000 USD, GBP, EUR; 10,000,000 JPY.
 const MOST: [(&str, u32); 4] = [("USD", 150_000), ("GBP", 150_000), ("EUR", 150_000), ("JPY", 10_000_000)];
@@ -53,8 +54,7 @@ fn unknown(operation: &Operation, name: &str) -> Problem {
         },
         |known| format!("write {}: the case counts", known.name),
     );
-    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(80).collect();
-    Problem::new(shown, format!("is not a parameter of {}", operation.name), remedy)
+    Problem::new(text::short(name, 80), format!("is not a parameter of {}", operation.name), remedy)
 }
 
 /// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.
