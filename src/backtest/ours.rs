@@ -96,6 +96,7 @@ impl<'a> Ours<'a> {
             created_at: Some(thing.past.created_at),
             expires_at: None,
             amount: None,
+            amounts: Default::default(),
             other_amounts: std::collections::BTreeMap::new(),
             merchant_reference: None,
             parent: None,
@@ -104,6 +105,7 @@ impl<'a> Ours<'a> {
             environment: None,
             evidence: std::collections::BTreeMap::new(),
             request_id: None,
+            marks: Vec::new(),
         }
     }
 }

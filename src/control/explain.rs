@@ -320,6 +320,8 @@ mod tests {
             explanation: "The state \"X\" is not in the manual.".to_owned(),
             since: NOW.parse().unwrap(),
             evidence: None,
+            expected: None,
+            polls: 0,
         });
         let failure = Failure::Transient { detail: "503".to_owned() };
         record.trouble.failures = 2;

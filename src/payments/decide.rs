@@ -171,6 +171,8 @@ fn set_apart(
             explanation: doubt.explanation,
             since: now,
             evidence: Some(seen.clone()),
+            expected: None,
+            polls: 0,
         };
         record.quarantine = Some(quarantine.clone());
         alerts.push(Notice { record: &record, look: setting.look, now }.quarantined(&quarantine));
@@ -193,7 +195,8 @@ fn accept(
 ) -> Decision {
     let Some(mut facts) = setting.lifecycle.state(&seen.state) else { return quiet(record) };
     // The same state can be a good or a bad end, depending on its reason.
-    facts.outcome = setting.lifecycle.outcome(facts.name, &seen.reasons).unwrap_or(facts.outcome);
+    facts.outcome =
+        setting.lifecycle.outcome(facts.name, &seen.reasons, &seen.amounts).unwrap_or(facts.outcome);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
     let is_changed =
         is_move || before.sight.as_ref().is_none_or(|sight| !sight.observation.says_the_same(seen));
@@ -216,6 +219,8 @@ fn accept(
             explanation: doubt.explanation.clone(),
             since: now,
             evidence: Some(seen.clone()),
+            expected: None,
+            polls: 0,
         }),
     };
     let notice = Notice { record: &record, look: setting.look, now };
@@ -280,10 +285,13 @@ fn row(
         phase: facts.map_or(Phase::Resting, |facts| facts.phase),
         outcome: facts.map_or(Outcome::Undecided, |facts| facts.outcome),
         amount: seen.amount.or(record.details.amount),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: record.merchant_reference().map(str::to_owned),
         happened_at: seen.updated_at.unwrap_or(now),
         seen_at: now,
         note,
+        stored_cause: None,
     }
 }
 

@@ -94,7 +94,14 @@ fn set_apart(
     if before.quarantine.is_some() {
         return Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false };
     }
-    let quarantine = Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None };
+    let quarantine = Quarantine {
+        cause: cause.to_owned(),
+        explanation,
+        since: now,
+        evidence: None,
+        expected: None,
+        polls: 0,
+    };
     record.quarantine = Some(quarantine.clone());
     let alert = Notice { record: &record, look: setting.look, now }.quarantined(&quarantine);
     let transition = Transition {
@@ -106,10 +113,13 @@ fn set_apart(
         phase: Phase::Resting,
         outcome: Outcome::Undecided,
         amount: record.amount(),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: record.merchant_reference().map(str::to_owned),
         happened_at: now,
         seen_at: now,
         note: format!("quarantined: {cause}"),
+        stored_cause: None,
     };
     Decision { record, transition: Some(transition), enrol: Vec::new(), alerts: vec![alert], is_news: true }
 }

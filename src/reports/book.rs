@@ -49,6 +49,8 @@ pub(super) struct Watched {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Hour {
     pub(super) succeeded: u64,
+    /// Over, without word of money.
+    pub(super) closed: u64,
     pub(super) canceled: u64,
     pub(super) declined: u64,
 }
@@ -133,7 +135,8 @@ impl Book {
             match seen.outcome {
                 Outcome::Declined => hour.declined += 1,
                 Outcome::Canceled => hour.canceled += 1,
-                Outcome::Succeeded | Outcome::Open | Outcome::Undecided => hour.succeeded += 1,
+                Outcome::Succeeded => hour.succeeded += 1,
+                Outcome::Closed | Outcome::Open | Outcome::Undecided => hour.closed += 1,
             }
         }
         if is_declined && self.figures.declines.len() < DECLINES_SHOWN {

@@ -254,6 +254,7 @@ pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Undecided => "undecided",
         Outcome::Open => "open",
         Outcome::Succeeded => "succeeded",
+        Outcome::Closed => "closed",
         Outcome::Declined => "declined",
         Outcome::Canceled => "canceled",
     }

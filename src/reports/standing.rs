@@ -157,6 +157,8 @@ mod tests {
             explanation: String::new(),
             since: at(50),
             evidence: None,
+            expected: None,
+            polls: 0,
         };
         record.quarantine = Some(quarantine);
         assert_eq!(standing(&[], Some(&record), at(50)).unwrap().quarantine, None);

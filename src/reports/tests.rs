@@ -54,10 +54,13 @@ pub(super) fn row(id: &str, from: Option<&str>, to: &str, seconds: i64) -> Trans
         phase,
         outcome,
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: Some(format!("ORDER-{id}")),
         happened_at: at(seconds - 60),
         seen_at: at(seconds),
         note: "polled".to_owned(),
+        stored_cause: None,
     }
 }
 
@@ -158,6 +161,7 @@ fn observation(row: &Transition) -> Observation {
         created_at: None,
         expires_at: None,
         amount: row.amount,
+        amounts: Default::default(),
         other_amounts: BTreeMap::new(),
         merchant_reference: row.merchant_reference.clone(),
         parent: None,
@@ -166,6 +170,7 @@ fn observation(row: &Transition) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        marks: Vec::new(),
     }
 }
 

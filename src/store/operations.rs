@@ -208,10 +208,13 @@ pub(super) fn forget(
         phase: record.phase(),
         outcome: Outcome::Undecided,
         amount: record.amount(),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: record.merchant_reference().map(str::to_owned),
         happened_at: now,
         seen_at: now,
         note: format!("forgotten by {by}"),
+        stored_cause: None,
     };
     group.write(&Fact::Forgotten { object: object.clone(), transition: Box::new(transition) })?;
     Ok(true)

@@ -27,6 +27,7 @@ impl Lifecycle for Parcel {
             name,
             phase,
             outcome,
+            moves: Default::default(),
             meaning: "As it says.",
             next,
             patience,
@@ -97,6 +98,7 @@ fn sight(state: &str, hours: i64) -> Observation {
         created_at: Some(at(0)),
         expires_at: Some(at(720)),
         amount: Money::parse("14.00", "EUR").ok(),
+        amounts: Default::default(),
         other_amounts: BTreeMap::new(),
         merchant_reference: None,
         parent: None,
@@ -105,6 +107,7 @@ fn sight(state: &str, hours: i64) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: Some("r-1".to_owned()),
+        marks: Vec::new(),
     }
 }
 
