@@ -115,6 +115,7 @@ impl Call {
             "Authorize" | "AuthorizeOnBillingAgreement" => "AuthorizationReferenceId",
             "Capture" => "CaptureReferenceId",
             "Refund" => "RefundReferenceId",
+            "ReverseProviderCredit" => "CreditReversalReferenceId",
             _ => return None,
         };
         self.parameters.get(name).map(String::as_str)
@@ -134,6 +135,10 @@ impl Call {
     pub fn when_lost(&self) -> LostAnswer {
         if !self.is_write() {
             return LostAnswer::AskAgain;
+        }
+        if self.operation.name == "ReverseProviderCredit" {
+            // No source says what a second call with the same reference does.
+            return LostAnswer::AskAPerson;
         }
         if let Some(reference_id) = self.reference_id() {
             return LostAnswer::SendTheSame { reference_id: reference_id.to_owned() };

@@ -107,15 +107,7 @@ impl Call {
                 .iter()
                 .any(|parameter| parameter.name == name && parameter.value == Value::Flag);
             let value = if is_flag { Json::Bool(value == "true") } else { Json::String(value.to_owned()) };
-            match name.split_once('.') {
-                None => drop(body.insert(name.to_owned(), value)),
-                Some((outer, inner)) => {
-                    let entry = body.entry(outer).or_insert_with(|| Json::Object(Map::new()));
-                    if let Json::Object(object) = entry {
-                        object.insert(inner.to_owned(), value);
-                    }
-                }
-            }
+            put(&mut body, name, value);
         }
         serde_json::to_vec(&body).expect("a body has text keys only")
     }
@@ -144,7 +136,7 @@ impl Call {
         Money::parse(of("amount")?, of("currencyCode")?).ok()
     }
 
-    /// A creating call is answered again under its key; what is deleted is deleted once (section 2.5). Of
+    /// A creating call is answered again under its key; what is deleted or updated is so once (section 2.5). Of
     /// what a charge or a permission came to, their state tells; no list shows a permission's charges or a
     /// charge's refunds.
     pub fn when_lost(&self) -> WhenLost {
@@ -160,6 +152,18 @@ impl Call {
         });
         let repeat = if self.key().is_some() { Repeat::Kept } else { Repeat::Safe };
         WhenLost { look, repeat }
+    }
+}
+
+/// Puts a value where the dots of its name lead.
+fn put(body: &mut Map<String, Json>, name: &str, value: Json) {
+    match name.split_once('.') {
+        None => drop(body.insert(name.to_owned(), value)),
+        Some((outer, inner)) => {
+            if let Json::Object(object) = body.entry(outer).or_insert_with(|| Json::Object(Map::new())) {
+                put(object, inner, value);
+            }
+        }
     }
 }
 
