@@ -68,6 +68,7 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
             println!("https https://localhost:{}   trust {}", secure.address.port(), file.display());
             servings.push(secure);
         }
+        println!("ids   GET / on the same addresses lists every object");
         println!("chat  POST /services/T0/B0/x (Slack) and /hooks/json (any JSON) on the same addresses");
         for credentials in &generated {
             println!(
