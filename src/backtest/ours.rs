@@ -194,7 +194,7 @@ impl Client for Ours<'_> {
         };
         self.place(ask.who, false);
         let lifecycle = self.scene.things[ask.who].course.lifecycle;
-        let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "" };
+        let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "", is_sandbox: false };
         if let Some(record) = &self.records[ask.who] {
             let mut record = decide(&setting, record, seen.as_ref(), self.at(now)).record;
             if heard == Heard::Ended {

@@ -321,7 +321,6 @@ mod tests {
             since: NOW.parse().unwrap(),
             evidence: None,
             expected: None,
-            polls: 0,
         });
         let failure = Failure::Transient { detail: "503".to_owned() };
         record.trouble.failures = 2;

@@ -123,6 +123,7 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
         object: Some(object),
         merchant_reference: Some("A-1".to_owned()),
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        amounts: Default::default(),
         state: Some("Declined".to_owned()),
         reason: Some("HardDeclined".to_owned()),
         headline: "Charge declined".to_owned(),

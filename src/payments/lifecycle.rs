@@ -108,6 +108,16 @@ pub trait Lifecycle: Send + Sync {
     /// not empty, a missing reason is as loud as the loudest listed one: silence is never good news.
     fn advice_without_reason(&self, state: &str) -> &'static str;
 
+    /// What to do while an object stays undecided for too long.
+    fn advice_when_overdue(&self) -> &'static str {
+        "Do not ship on it. If it stays so, ask the provider's support with the id."
+    }
+
+    /// What ends when an object of this kind expires: "the authorization".
+    fn expires(&self) -> &'static str {
+        "the authorization"
+    }
+
     /// Facts about a reason beside a state, compared without case.
     fn reason(&self, state: &str, code: &str) -> Option<ReasonFacts> {
         self.reasons(state).iter().copied().find(|reason| reason.name.eq_ignore_ascii_case(code))

@@ -134,9 +134,6 @@ pub struct Quarantine {
     /// The amount that was expected before the doubt: repeating another one does not make it right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Money>,
-    /// Polls since it began. They grow rarer, and end where nothing more can be expected.
-    #[serde(default)]
-    pub polls: u32,
 }
 
 /// Failures in a row. Stored with the object, so that no restart forgets them; reset only by a sight.
@@ -207,9 +204,9 @@ impl Record {
         self.sight.as_ref().map_or(Phase::Moving, |sight| sight.phase)
     }
 
-    /// Nothing is owed any more.
+    /// Nothing is pending any more: it is not polled again, and no person has to look at it.
     pub fn is_finished(&self) -> bool {
-        self.due_at.is_none()
+        self.due_at.is_none() && self.quarantine.is_none()
     }
 
     /// When the object was made, as well as is known.

@@ -281,7 +281,7 @@ fn facts(
 }
 
 macro_rules! lifecycle {
-    ($(#[$doc:meta])* $name:ident, $state:ident, [$($word:literal),+]) => {
+    ($(#[$doc:meta])* $name:ident, $state:ident, [$($word:literal),+], $overdue:expr, $expires:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
@@ -309,6 +309,14 @@ macro_rules! lifecycle {
                 $name::find(state).map_or("", $state::advice)
             }
 
+            fn advice_when_overdue(&self) -> &'static str {
+                $overdue
+            }
+
+            fn expires(&self) -> &'static str {
+                $expires
+            }
+
             fn outcome(&self, state: &str, reasons: &[String], _amounts: &Amounts) -> Option<Outcome> {
                 $name::find(state).map(|state| state.outcome(reasons))
             }
@@ -319,15 +327,19 @@ macro_rules! lifecycle {
 lifecycle!(
     /// The lifecycle of a charge.
     Charge, ChargeState,
-    ["AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured", "Canceled", "Declined"]
+    ["AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured", "Canceled", "Declined"],
+    "Do not ship on it. If it stays so, ask the provider's support with the id.", "the authorization"
 );
 lifecycle!(
     /// The lifecycle of a refund.
-    Refund, RefundState, ["RefundInitiated", "Refunded", "Declined"]
+    Refund, RefundState, ["RefundInitiated", "Refunded", "Declined"],
+    "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays so, ask the \
+     provider's support with the id.", "the refund"
 );
 lifecycle!(
     /// The lifecycle of a charge permission.
-    ChargePermission, ChargePermissionState, ["Chargeable", "NonChargeable", "Closed"]
+    ChargePermission, ChargePermissionState, ["Chargeable", "NonChargeable", "Closed"],
+    "If it stays so, ask the provider's support with the id.", "the charge permission"
 );
 
 #[cfg(test)]

@@ -124,6 +124,7 @@ pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
         object: None,
         merchant_reference: None,
         amount: None,
+        amounts: Default::default(),
         state: None,
         reason: None,
         headline: "Declined".to_owned(),

@@ -158,4 +158,8 @@ impl Lifecycle for BillingAgreement {
         };
         by_reason.or(Some(facts.outcome))
     }
+
+    fn expires(&self) -> &'static str {
+        "the billing agreement"
+    }
 }

@@ -192,4 +192,8 @@ impl Lifecycle for OrderReference {
         };
         by_reason.or(Some(facts.outcome))
     }
+
+    fn expires(&self) -> &'static str {
+        "the order reference"
+    }
 }

@@ -93,4 +93,9 @@ impl Lifecycle for Refund {
             Some(State::Pending | State::Completed) | None => "",
         }
     }
+
+    fn advice_when_overdue(&self) -> &'static str {
+        "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays so, ask the \
+         provider's support with the id."
+    }
 }
