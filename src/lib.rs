@@ -28,7 +28,7 @@
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
 //! - [`http`]: what all HTTP clients have in common: proxy, roots, how far a wish to wait is believed.
-//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
+//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -59,4 +59,5 @@ pub mod simulator;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod text;
 pub mod timetable;

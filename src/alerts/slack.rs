@@ -116,8 +116,7 @@ fn is_ok(body: &[u8]) -> bool {
 }
 
 fn payload(message: &Message) -> Value {
-    let mut blocks =
-        vec![json!({"type": "header", "text": plain(&message.title.replace('\n', " "), HEADER_LIMIT)})];
+    let mut blocks = vec![json!({"type": "header", "text": plain(&message.title, HEADER_LIMIT)})];
     for rows in message.facts.chunks(FIELDS_LIMIT / 2) {
         let fields: Vec<Value> = rows
             .iter()

@@ -345,7 +345,7 @@ fn evidence(fields: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut evidence = BTreeMap::new();
     for name in EVIDENCE {
         if let Some(text) = text_of(fields, name) {
-            let kept = text.chars().filter(|letter| !letter.is_control()).take(LONGEST_TEXT).collect();
+            let kept = text.chars().take(LONGEST_TEXT).collect();
             evidence.insert(name.to_owned(), kept);
         }
     }

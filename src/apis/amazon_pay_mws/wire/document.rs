@@ -153,6 +153,11 @@ impl<'a> Element<'a> {
         if named.iter().any(|child| child.is_foreign) { Err(Unreadable::Foreign(name)) } else { Ok(named) }
     }
 
+    /// All children of the right namespace.
+    pub(in crate::apis::amazon_pay_mws) fn children(&self) -> impl Iterator<Item = &Element<'a>> {
+        self.children.iter().filter(|child| !child.is_foreign)
+    }
+
     /// Its text without the space around it; none when nothing is left.
     pub(in crate::apis::amazon_pay_mws) fn text(&self) -> Option<&str> {
         Some(self.text.trim()).filter(|text| !text.is_empty())
