@@ -220,7 +220,8 @@ impl AmazonPayV2 {
             wire::read(call.operation().shows, subject, &response, now)
         };
         heed(&mut permit, &outcome, &response, now);
-        Ok(outcome?)
+        let code = || wire::reason_code(&response.body);
+        outcome.map_err(|failure| CallFailure::from(failure).with_code(code().as_deref()))
     }
 }
 

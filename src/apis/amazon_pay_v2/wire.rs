@@ -98,7 +98,7 @@ struct ErrorBody<'a> {
 }
 
 /// The code of an error body, if there is a body, it is JSON, and the code looks like one.
-fn reason_code(body: &[u8]) -> Option<String> {
+pub(super) fn reason_code(body: &[u8]) -> Option<String> {
     let body: ErrorBody<'_> = serde_json::from_slice(body).ok()?;
     let code = body.reason_code?.text()?;
     is_word(&code).then_some(code)
