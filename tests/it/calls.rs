@@ -555,9 +555,12 @@ async fn by_another_program(world: &World, account: &str, operation: &str, pairs
 async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
     let world = world().await;
     let order = plant(&world, "old-shop", "order-reference", "Open");
-    let first = done(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "50.00")).await;
-    let second = done(&world, "old-shop", "Authorize", &authorize(&order, "auth-2", "50.00")).await;
-    let (first, second) = (id(&first), id(&second));
+    let mut authorizations = Vec::new();
+    for reference in ["auth-1", "auth-2", "auth-3"] {
+        let made = done(&world, "old-shop", "Authorize", &authorize(&order, reference, "30.00")).await;
+        authorizations.push(id(&made));
+    }
+    let [first, second, third] = authorizations.try_into().unwrap();
     // The very call was made before, in words that differ: it is done.
     let mut noted = capture_of(&first, "cap-1", "20.00").to_vec();
     noted.push(("SellerCaptureNote", "from the other program"));
@@ -571,8 +574,11 @@ async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
     assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
     assert!(ran.detail.unwrap().contains("amounts to 5.00 USD"));
     // Used elsewhere, and never sent from here before: refused.
-    let ran = call(&world, "old-shop", "Capture", &capture_of(&second, "cap-1", "15.00")).await;
+    let other = plant(&world, "old-shop", "authorization", "Open");
+    by_another_program(&world, "old-shop", "Capture", &capture_of(&other, "cap-3", "5.00")).await;
+    let ran = call(&world, "old-shop", "Capture", &capture_of(&third, "cap-3", "5.00")).await;
     assert_eq!(ran.outcome, CallOutcome::Refused, "{ran:?}");
+    assert!(ran.detail.unwrap().contains("DuplicateReferenceId"));
 }
 
 #[tokio::test(start_paused = true)]
