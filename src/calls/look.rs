@@ -38,7 +38,7 @@ impl Calls {
             Look::Child { parent, makes, reference } => {
                 self.child(account, parent, (makes, reference, amount), until).await
             }
-            Look::State { object, states } => self.state(account, object, states, until).await,
+            Look::State { object, states } => self.state(account, object, (states, amount), until).await,
         };
         looked.unwrap_or_else(Looked::Unclear)
     }
@@ -87,12 +87,17 @@ impl Calls {
         &self,
         account: &Account,
         object: &Child,
-        states: &[String],
+        (states, amount): (&[String], Option<Money>),
         until: Duration,
     ) -> Result<Looked, String> {
         let seen = self.see(account, &object.kind, &object.id, until).await?;
         if !states.iter().any(|state| state.eq_ignore_ascii_case(&seen.state)) {
             return Ok(Looked::NotThere);
+        }
+        if let (Some(asked), Some(captured)) = (amount, seen.amounts.captured)
+            && asked != captured
+        {
+            return Err(format!("{} was captured with {captured}", object.id));
         }
         let request_id = seen.request_id.clone();
         let seen = Some((object.kind.clone(), seen));

@@ -268,7 +268,10 @@ async fn a_second_sendings_duplicate_references_are_looked_up_and_not_called_dec
     assert_eq!((taken(&world), made(&world)), (2, (3, 0)), "it arrived twice, and each was done once");
     assert_eq!(fates(&batch), BTreeSet::from(["done"]), "{batch:?}");
     check_objects(&world, &batch, "capture").await;
-    assert_eq!(world.events("batch"), Vec::<serde_json::Value>::new(), "in the end every row is done");
+    // The list lags, which is told; in the end every row is done.
+    let told = world.events("batch");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0]["key"].as_str().unwrap().ends_with("/not-listed"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
