@@ -93,14 +93,14 @@ impl Calls {
         (age, until): (Duration, Duration),
     ) -> Result<Standing, CallError> {
         let Some(look) = attempt.when_lost.look.clone() else { return Ok(Standing::Open) };
-        match self.look(account, &look, until).await {
+        match self.look(account, &look, attempt.amount, until).await {
             Looked::Found(reply) => {
                 let planned = Watched { subject: attempt.subject.as_ref(), amount: attempt.amount };
                 attempt.objects = self.watch(account, planned, &reply).await?;
                 attempt.standing = Standing::Done;
                 attempt.detail = Some("found out by looking".to_owned());
             }
-            Looked::NotThere if age >= SURE_AFTER => {
+            Looked::NotThere if age >= SURE_AFTER && !attempt.is_reference_taken => {
                 attempt.standing = Standing::NotDone;
                 attempt.detail = Some("the provider does not show it".to_owned());
             }

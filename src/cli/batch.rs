@@ -187,11 +187,16 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
             "processing is in doubt; if the back office shows that it did not begin, release the batch",
         )?;
     }
-    let mut table = Table::new(&["line>", "command", "reference", "amount>", "currency", "fate", "code"]);
-    let is_told = |row: &&BatchRowShown| row.fate != "done" && (line.is_ended || row.fate != "waiting");
+    let heads = &["line>", "command", "reference", "amount>", "currency", "fate", "code", "mark"];
+    let has_marks = shown.row_list.iter().any(|row| row.mark.is_some());
+    let columns = if has_marks { heads.len() } else { heads.len() - 1 };
+    let mut table = Table::new(&heads[..columns]);
+    let is_told = |row: &&BatchRowShown| {
+        row.mark.is_some() || (row.fate != "done" && (line.is_ended || row.fate != "waiting"))
+    };
     let told = shown.row_list.iter().filter(is_told);
     for row in told.clone().take(MOST_ROWS_SHOWN) {
-        let cells = vec![
+        let mut cells = vec![
             row.input_line.to_string(),
             row.command.clone(),
             shown_reference(row),
@@ -199,7 +204,9 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
             row.currency.clone().unwrap_or_default(),
             row.fate.clone(),
             row.code.clone().unwrap_or_default(),
+            row.mark.clone().unwrap_or_default(),
         ];
+        cells.truncate(columns);
         table.row(cells, if row.fate == "waiting" { Tone::Plain } else { Tone::Warning });
     }
     if !table.is_empty() {
@@ -255,6 +262,7 @@ async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mu
                 text(&row.fort_id),
                 row.fate.clone(),
                 text(&row.code),
+                text(&row.mark),
             ]
         };
         writer.write_record(cells).map_err(failed)?;
@@ -275,6 +283,7 @@ const FILE_COLUMNS: &[&str] = &[
     "fort_id",
     "fate",
     "code",
+    "mark",
 ];
 
 const FEED_COLUMNS: &[&str] = &[

@@ -10,6 +10,7 @@ use crate::alerts::Deliverer;
 use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::payments::age;
+use crate::payments::object::AccountName;
 use crate::reconcile::Reconcile;
 use crate::reports::Reports;
 use crate::store::Store;
@@ -42,15 +43,26 @@ impl Work for Delivering {
     }
 }
 
-/// Takes every batch its next step, all accounts side by side.
+/// Takes the batches of one account their next steps.
 pub(super) struct Batching {
     batches: Arc<Batches>,
-    accounts: Vec<Arc<batches::Account>>,
+    account: Arc<batches::Account>,
     hands: batches::Hands,
     clock: SharedClock,
+    /// Of which accounts old files are removed here.
+    prunes: Prunes,
     keep_files_for: SignedDuration,
     /// When old files are looked for next.
     prune_at: Mutex<Option<Timestamp>>,
+}
+
+/// Of which accounts old files of batches are removed: by each loop those of its own account, for a batch must not
+/// change meanwhile.
+pub(super) enum Prunes {
+    /// Its own.
+    Own,
+    /// Its own, and those of accounts that no loop has any more.
+    AllBut(Vec<AccountName>),
 }
 
 /// Between two looks for files of batches that need not be kept any more.
@@ -59,13 +71,13 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(6);
 impl Batching {
     pub(super) fn new(
         batches: Arc<Batches>,
-        accounts: Vec<Arc<batches::Account>>,
+        account: Arc<batches::Account>,
         hands: batches::Hands,
         clock: SharedClock,
-        keep_files_days: u32,
+        (prunes, keep_files_days): (Prunes, u32),
     ) -> Batching {
         let keep_files_for = SignedDuration::from_hours(24 * i64::from(keep_files_days));
-        Batching { batches, accounts, hands, clock, keep_files_for, prune_at: Mutex::new(None) }
+        Batching { batches, account, hands, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
     }
 
     /// Now and then removes the files of batches that ended long ago.
@@ -81,7 +93,11 @@ impl Batching {
         };
         let Ok(before) = now.checked_sub(self.keep_files_for) else { return Ok(()) };
         if is_due {
-            let pruned = self.batches.prune(before).await.map_err(|error| error.to_string())?;
+            let is_chosen = |name: &AccountName| match &self.prunes {
+                Prunes::Own => *name == self.account.name,
+                Prunes::AllBut(others) => !others.contains(name),
+            };
+            let pruned = self.batches.prune(before, is_chosen).await.map_err(|error| error.to_string())?;
             if pruned > 0 {
                 tracing::info!(pruned, "files of old batches removed; their rows stay");
             }
@@ -94,29 +110,18 @@ impl Work for Batching {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             self.prune().await?;
-            let rounds = self.accounts.iter().map(|account| self.batches.round(account, &self.hands));
-            let rounds = futures_util::future::join_all(rounds).await;
-            let (mut sent, mut ended, mut next_at, mut faults) = (0, 0, None::<Timestamp>, Vec::new());
-            for (account, round) in self.accounts.iter().zip(rounds) {
-                match round {
-                    Ok(round) => {
-                        (sent, ended) = (sent + round.sent, ended + round.ended);
-                        next_at = [next_at, round.next_at].into_iter().flatten().min();
-                        faults.extend(round.blocked.iter().map(|why| format!("{}: {why}", account.name)));
-                    }
-                    Err(error) => faults.push(format!("{}: {error}", account.name)),
-                }
-            }
-            let summary = format!("{sent} requests sent, {ended} batches ended");
+            let round = self.batches.round(&self.account, &self.hands).await;
+            let round = round.map_err(|error| error.to_string())?;
+            let summary = format!("{} requests sent, {} batches ended", round.sent, round.ended);
             let now = self.clock.now();
             let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
-            if faults.is_empty() {
+            let again_in = Some(until(now, round.next_at.map_or(soon, |next| next.min(soon))));
+            if round.blocked.is_empty() {
                 return Ok(Done { summary, again_in });
             }
-            let faults = faults.join("; ");
-            // A failed round waits for its period: an account that can go on is not held up by another.
-            if next_at.is_none() && sent + ended == 0 {
+            let faults = round.blocked.join("; ");
+            // A failed round waits for its period: a batch that can go on is not held up by another.
+            if round.next_at.is_none() && round.sent + round.ended == 0 {
                 return Err(faults);
             }
             tracing::warn!(faults, "batches cannot go on; they are tried again with the next round");

@@ -104,6 +104,7 @@ mod tests {
             policies: BTreeMap::new(),
             is_sandbox: false,
             most_in_flight: 1,
+            probe_interval: std::time::Duration::from_secs(300),
         };
         (account, pupil)
     }

@@ -99,7 +99,8 @@ impl AmazonPayMws {
         }
         let wait = asked_wait(&response, self.clock.now());
         let failure = wire::failure(response.status, &response.body, request_id, wait);
-        Err(self.blame_clock(failure).into())
+        let code = wire::envelope(&response.body).code;
+        Err(CallFailure::from(self.blame_clock(failure)).with_code(code.as_deref()))
     }
 
     /// Sends one request of any section and gives back its answer, whatever the status: what it means, the

@@ -316,7 +316,8 @@ async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
         (Ok(error(200, "InvalidParameterValue", &[])), "lost"),
         (Ok(captured("another")), "lost"),
         (Ok(error(503, "RequestThrottled", &[])), "throttled"),
-        (Ok(error(400, "DuplicateReferenceId", &[])), "refused"),
+        (Ok(error(400, "DuplicateReferenceId", &[])), "duplicate"),
+        (Ok(error(400, "DuplicateRequest", &[])), "duplicate"),
         (Ok(error(404, "InvalidTransactionId", &[])), "refused"),
         (Ok(error(403, "SignatureDoesNotMatch", &[])), "whole account"),
     ];
@@ -332,6 +333,7 @@ async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
             CallFailure::Lost { .. } => "lost",
             CallFailure::Throttled { .. } => "throttled",
             CallFailure::Refused { is_whole_account: true, .. } => "whole account",
+            CallFailure::Refused { is_duplicate: true, .. } => "duplicate",
             CallFailure::Refused { .. } => "refused",
         };
         assert_eq!(told, expected, "{shown}");

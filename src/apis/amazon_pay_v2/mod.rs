@@ -224,7 +224,8 @@ impl AmazonPayV2 {
         if let Err(failure) = &outcome {
             obey(&mut permit, failure, retry_after(&response.headers, now));
         }
-        Ok(outcome?)
+        let code = || wire::reason_code(&response.body);
+        outcome.map_err(|failure| CallFailure::from(failure).with_code(code().as_deref()))
     }
 }
 

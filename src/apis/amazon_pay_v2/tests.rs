@@ -192,6 +192,7 @@ async fn only_what_surely_did_nothing_is_told_as_not_done() {
         (error(429, "TooManyRequests"), "throttled"),
         (error(404, "ResourceNotFound"), "refused"),
         (error(422, "TransactionAmountExceeded"), "refused"),
+        (error(400, "DuplicateIdempotencyKey"), "duplicate"),
         (error(403, "InvalidRequestSignature"), "whole account"),
     ];
     let answers = outcomes.iter().map(|(answer, _)| answer.clone()).collect();
@@ -205,6 +206,7 @@ async fn only_what_surely_did_nothing_is_told_as_not_done() {
             CallFailure::Lost { .. } => "lost",
             CallFailure::Throttled { .. } => "throttled",
             CallFailure::Refused { is_whole_account: true, .. } => "whole account",
+            CallFailure::Refused { is_duplicate: true, .. } => "duplicate",
             CallFailure::Refused { .. } => "refused",
         };
         assert_eq!(told, *expected, "{answer:?}");

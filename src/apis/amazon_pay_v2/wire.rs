@@ -92,7 +92,7 @@ fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Fai
 }
 
 /// The code of an error body, if there is a body, it is JSON, and the code looks like one.
-fn reason_code(body: &[u8]) -> Option<String> {
+pub(super) fn reason_code(body: &[u8]) -> Option<String> {
     let text = decode(body, None).text;
     let body: Object<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     let code = body.get("reasonCode", &mut Marks::default())?.text("reasonCode").ok()??;

@@ -153,7 +153,8 @@ impl Aps {
             Err(_) => return Ok(Reply::Doubtful),
         };
         if self.failed(&response, &mut permit).is_some() {
-            return Ok(Reply::Doubtful);
+            let is_forbidden = matches!(response.status, 401 | 403);
+            return Ok(if is_forbidden { Reply::Forbidden } else { Reply::Doubtful });
         }
         let read = answer::read(&self.settings, &batch.reference, &response.body);
         Ok(read.map_or(Reply::Doubtful, Reply::Answered))

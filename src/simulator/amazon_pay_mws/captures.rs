@@ -32,7 +32,7 @@ pub(super) fn capture(world: &mut World<'_>, call: &Call) -> Result<Vec<Element>
     let reference = call.arguments.required("CaptureReferenceId");
     let parameters = call.arguments.all();
     let repeated =
-        world.books.repeated(&call.caller, Referred::Capture, reference, authorization_id, parameters)?;
+        world.repeated(&call.caller, Referred::Capture, reference, authorization_id, parameters)?;
     let id = match repeated {
         Some(id) => id,
         None if state == "Open" => capture_anew(world, call, authorization_id)?,
@@ -121,7 +121,7 @@ pub(super) fn refund(world: &mut World<'_>, call: &Call) -> Result<Vec<Element>,
     let state = capture.at(call.caller.at).state.to_owned();
     let reference = call.arguments.required("RefundReferenceId");
     let parameters = call.arguments.all();
-    let repeated = world.books.repeated(&call.caller, Referred::Refund, reference, capture_id, parameters)?;
+    let repeated = world.repeated(&call.caller, Referred::Refund, reference, capture_id, parameters)?;
     let id = match repeated {
         Some(id) => id,
         None if state == "Completed" => refund_anew(world, call, capture_id)?,

@@ -99,6 +99,12 @@ pub enum Submission {
         /// Status and code.
         detail: String,
     },
+    /// It was surely not taken: the provider refuses the account or its credentials. Once that is mended it would
+    /// be taken.
+    AccountRefused {
+        /// Status and code.
+        detail: String,
+    },
     /// It was surely not taken and would not be if it were sent again.
     Refused {
         /// Status and code.
@@ -111,7 +117,8 @@ pub enum Submission {
     },
 }
 
-/// Reads the answer to `SubmitFeed`. Only a plain refusal counts as not taken; everything doubtful is lost.
+/// Reads the answer to `SubmitFeed`. Only a refusal with a code of the provider's counts as not taken; everything
+/// doubtful is lost.
 pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
     let response = match reply {
         Err(error @ (TransportError::Connect(_) | TransportError::Tls(_))) => {
@@ -131,12 +138,18 @@ pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
         };
     }
     // A sum that does not match means that the bytes were spoilt on the way: they were not taken.
-    let was_spoilt = envelope(&response.body).code.as_deref() == Some("ContentMD5DoesNotMatch");
+    let code = envelope(&response.body).code;
+    let was_spoilt = code.as_deref() == Some("ContentMD5DoesNotMatch");
     match failure(response, now) {
         Failure::Throttled { retry_after, detail } => Submission::NotNow { retry_after, detail },
+        // A page of something between us and the provider says nothing about what reached the provider.
+        Failure::Refused { detail, .. } | Failure::Gone { detail } if code.is_none() => {
+            Submission::Lost { detail }
+        }
         Failure::Refused { detail, .. } | Failure::Gone { detail } if was_spoilt => {
             Submission::NotNow { retry_after: None, detail }
         }
+        Failure::Refused { is_whole_account: true, detail } => Submission::AccountRefused { detail },
         Failure::Refused { detail, .. } | Failure::Gone { detail } => Submission::Refused { detail },
         Failure::Transient { detail } | Failure::Garbled { detail } => Submission::Lost { detail },
     }

@@ -135,7 +135,7 @@ impl FeedBatch {
     /// What must be stored after a step, or when something came from outside.
     #[must_use]
     pub fn took(&self, outcome: Outcome, now: Timestamp) -> FeedBatch {
-        let is_failure = matches!(outcome, Outcome::Failed { .. });
+        let is_failure = matches!(outcome, Outcome::Failed { .. } | Outcome::AccountRefused { .. });
         let outcome = match (&self.state.phase, outcome) {
             // A fetch that only ever fails is given up like one that is never ready.
             (Phase::Collecting { since, .. }, Outcome::Failed { .. })
@@ -181,6 +181,7 @@ impl FeedBatch {
                 (Settling::Settled, Ending::Cancelled) => "cancelled",
                 (Settling::Settled, Ending::NeverSent) => "never-sent",
                 (Settling::Settled, Ending::NotTaken { .. }) => "not-taken",
+                (Settling::Settled, Ending::InDoubt { .. }) => "in-doubt",
                 (Settling::Settled, Ending::NoResult) => "no-result",
             },
         }
@@ -212,6 +213,12 @@ impl FeedBatch {
                           --may-be-sent-again. No other batch of this seller leaves before.";
             let what = format!("the answer to its submission was lost, and several feeds could be it: {ids}");
             return Some(("held", what, advice, true));
+        }
+        if let Some(Warning::AccountRefused(detail)) = &self.state.warning {
+            let what = format!("the provider refuses the account: {}", detail);
+            let advice = "Mend the key, the secret or the account's rights. It is tried again every 15 minutes; \
+                          nothing of it is lost.";
+            return Some(("account-refused", what, advice, false));
         }
         if self.failures >= MANY_FAILURES {
             let what = format!("{} requests about it failed in a row", self.failures);
@@ -256,7 +263,9 @@ impl FeedBatch {
                 "its result arrives spoilt, again and again".to_owned(),
                 "Look at the network on the way; it is fetched again for a day, then checked singly.",
             ),
-            Warning::Lost | Warning::SentAgain | Warning::Ambiguous => return None,
+            Warning::Lost | Warning::SentAgain | Warning::Ambiguous | Warning::AccountRefused(_) => {
+                return None;
+            }
         };
         Some((word, what, advice, false))
     }

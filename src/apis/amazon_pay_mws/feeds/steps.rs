@@ -47,6 +47,9 @@ pub struct State {
     pub phase: Phase,
     /// How often it left for the provider, for all we know.
     pub sendings: u32,
+    /// How many of these the provider surely did not take.
+    #[serde(default)]
+    pub not_taken: u32,
     /// When it first left.
     pub first_sent_at: Option<Timestamp>,
     /// When it last left.
@@ -132,9 +135,15 @@ pub enum Ending {
     Cancelled,
     /// It was cancelled before it ever left.
     NeverSent,
-    /// The provider did not take it: nothing was carried out.
+    /// The provider did not take it, and no earlier sending can have arrived: nothing was carried out.
     NotTaken {
         /// Status and code.
+        detail: String,
+    },
+    /// It is not sent any more, and an earlier sending whose answer was lost may have arrived. Everything must be
+    /// checked singly.
+    InDoubt {
+        /// Why it is not sent any more.
         detail: String,
     },
     /// No result came. Everything must be checked singly.
@@ -167,6 +176,8 @@ pub enum Warning {
     NotCancelled,
     /// The result arrives spoilt.
     Spoilt,
+    /// The provider refuses the account: status and code. It is tried again until that is mended.
+    AccountRefused(String),
 }
 
 /// What is to be done next.
@@ -237,6 +248,12 @@ pub enum Outcome {
         /// How long the provider asks to wait, seconds.
         retry_after_s: Option<u64>,
     },
+    /// Of any step but [`Step::Submit`]: the provider refuses the account or its credentials. Nothing is known, and
+    /// the time until that is mended does not count.
+    AccountRefused {
+        /// Status and code.
+        detail: String,
+    },
     /// From a notification: the batch is complete, and this report tells about it.
     ReportNamed {
         /// Its id.
@@ -259,6 +276,7 @@ impl State {
         State {
             phase: Phase::Prepared { not_before },
             sendings: 0,
+            not_taken: 0,
             first_sent_at: None,
             last_sent_at: None,
             is_cancel_wanted: false,
@@ -272,6 +290,17 @@ impl State {
             Phase::Following { feed_id, .. } | Phase::Collecting { feed_id, .. } => Some(feed_id),
             _ => None,
         }
+    }
+
+    /// Sendings that may have arrived, for all we know. Of a feed that is followed, one of them is the feed.
+    pub fn possible_arrivals(&self) -> u32 {
+        self.sendings.saturating_sub(self.not_taken)
+    }
+
+    /// Whether the provider may have it more than once: a refusal in its result may then only say that the same
+    /// was carried out before.
+    pub fn may_be_double(&self) -> bool {
+        self.possible_arrivals() > 1
     }
 
     /// Whether another batch of the seller must not leave now: two submissions whose answers are lost
@@ -310,7 +339,7 @@ pub fn next_step(state: &State, now: Timestamp) -> Step {
             let can_be_cancelled =
                 matches!(status, None | Some(FeedStatus::Submitted | FeedStatus::Unconfirmed));
             if state.is_cancel_wanted && !is_cancel_tried && can_be_cancelled {
-                return Step::Cancel { feed_id: feed_id.clone() };
+                return at(*next_at, Step::Cancel { feed_id: feed_id.clone() });
             }
             at(*next_at, Step::Look { feed_id: feed_id.clone() })
         }

@@ -172,6 +172,7 @@ fn only_a_plain_refusal_counts_as_not_taken() {
         let word = match submission(&reply, now()) {
             Submission::Accepted { feed_id } => format!("accepted {feed_id}"),
             Submission::NotNow { .. } => "not now".to_owned(),
+            Submission::AccountRefused { .. } => "account refused".to_owned(),
             Submission::Refused { .. } => "refused".to_owned(),
             Submission::Lost { .. } => "lost".to_owned(),
         };
@@ -184,7 +185,14 @@ fn only_a_plain_refusal_counts_as_not_taken() {
     check(response(503, &error("QuotaExceeded")), "not now");
     check(response(400, &error("ContentMD5DoesNotMatch")), "not now");
     check(response(400, &error("InvalidFeedType")), "refused");
-    check(response(403, &error("SignatureDoesNotMatch")), "refused");
+    // The next sending is taken once the credentials are mended.
+    check(response(403, &error("SignatureDoesNotMatch")), "account refused");
+    check(response(401, &error("AccessDenied")), "account refused");
+    check(response(403, &error("InvalidAccessKeyId")), "account refused");
+    // A page of something on the way says nothing about what reached the provider.
+    for status in [400, 401, 403, 404, 407, 413] {
+        check(response(status, "<html>blocked</html>"), "lost");
+    }
     check(response(500, &error("InternalError")), "lost");
     check(response(503, "busy"), "lost");
     check(response(504, ""), "lost");
@@ -299,8 +307,9 @@ proptest! {
     }
 
     #[test]
-    fn no_sequence_of_outcomes_breaks_the_steps(choices in proptest::collection::vec((0..14_u8, 0..4_000_i64), 0..60)) {
+    fn no_sequence_of_outcomes_breaks_the_steps(choices in proptest::collection::vec((0..18_u8, 0..4_000_i64), 0..60)) {
         use super::steps::{Ending, Outcome, Phase, State, Step, about_to, next_step, took};
+        let mut may_have_arrived = false;
         let mut at = now();
         let mut state = State::new(at);
         let row = |status| answer::FeedRow { id: "1".into(), feed_type: None, status, submitted_at: None };
@@ -324,13 +333,27 @@ proptest! {
                 10 => Outcome::Failed { retry_after_s: Some(5) },
                 11 => Outcome::CancelWanted,
                 12 => Outcome::Collected { answers: 0, is_rejection: false },
+                13 => Outcome::Submitted(Submission::Refused { detail: "x".into() }),
+                14 => Outcome::Submitted(Submission::AccountRefused { detail: "x".into() }),
+                15 => Outcome::AccountRefused { detail: "x".into() },
+                16 => Outcome::MayBeSentAgain,
                 _ => Outcome::Collected { answers: 1, is_rejection: false },
             };
+            let is_surely_not_taken = matches!(
+                outcome,
+                Outcome::Submitted(
+                    Submission::NotNow { .. } | Submission::Refused { .. } | Submission::AccountRefused { .. }
+                )
+            );
+            let was_sending = matches!(state.phase, Phase::Sending { .. });
             state = took(state, outcome, at);
+            // Whatever left and was not plainly refused may have arrived.
+            let is_sending = matches!(state.phase, Phase::Sending { .. });
+            may_have_arrived |= was_sending && !is_sending && !is_surely_not_taken;
             let stored: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
             prop_assert_eq!(&stored, &state);
-            if let Phase::Finished { ending: Ending::NeverSent, .. } = &state.phase {
-                prop_assert!(state.sendings == 0 || state.is_cancel_wanted);
+            if let Phase::Finished { ending: Ending::NeverSent | Ending::NotTaken { .. }, .. } = &state.phase {
+                prop_assert!(!may_have_arrived, "nothing was carried out, it says");
             }
             if let Step::WaitUntil(until) = next_step(&state, at) {
                 prop_assert!(until > at);
