@@ -17,6 +17,8 @@ pub struct Answer {
     pub status: u16,
     /// The `Retry-After` header as sent.
     pub retry_after: Option<String>,
+    /// The `Date` header as sent.
+    pub date: Option<String>,
     /// The first part of the body.
     pub body: Vec<u8>,
 }

@@ -83,10 +83,11 @@ impl HttpPost {
             request = request.header(*name, value);
         }
         let mut response = request.send().await.map_err(|error| class(&error))?;
-        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let header = |name| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let mut answer = Answer {
             status: response.status().as_u16(),
-            retry_after: header.map(str::to_owned),
+            retry_after: header("retry-after"),
+            date: header("date"),
             body: Vec::new(),
         };
         while answer.body.len() < LONGEST_ANSWER {
@@ -200,10 +201,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_travels_with_its_headers_and_bytes() {
-        let reply = b"HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nslow".to_vec();
+        let date = "Thu, 15 Jan 2026 09:30:00 GMT".to_owned();
+        let reply =
+            format!("HTTP/1.1 429 Slow\r\nretry-after: 7\r\ndate: {date}\r\ncontent-length: 4\r\n\r\nslow");
+        let reply = reply.into_bytes();
         let (url, served) = one_answer(reply).await;
         let answer = HttpPost::new().unwrap().post(&outgoing(&url, 10_000)).await.unwrap();
-        assert_eq!(answer, Answer { status: 429, retry_after: Some("7".to_owned()), body: b"slow".to_vec() });
+        assert_eq!(
+            answer,
+            Answer {
+                status: 429,
+                retry_after: Some("7".to_owned()),
+                date: Some(date),
+                body: b"slow".to_vec()
+            }
+        );
         let asked = served.await.unwrap();
         assert!(asked.starts_with("POST /canary HTTP/1.1\r\n"), "{asked}");
         assert!(

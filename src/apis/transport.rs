@@ -6,6 +6,7 @@
 //! No text that leaves this module carries a URL, a query or a body: a request may hold signatures and
 //! an answer may hold the buyer's data.
 
+mod dated;
 mod http;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use jiff::tz::TimeZone;
 use super::pace::LONGEST_HOLD;
 use crate::payments::observation::Failure;
 
+pub use dated::DatedTransport;
 pub use http::{HttpTransport, SetupError};
 
 /// Something that will be there later.

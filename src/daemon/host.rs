@@ -22,8 +22,8 @@ use crate::payments::schedule::{Policy, later};
 use crate::payments::tail::Tail;
 use crate::reconcile::{Account, Tally};
 
-use super::Daemon;
 use super::rooms::Rooms;
+use super::{Daemon, timekeeping};
 
 /// The daemon, as the control room sees it.
 pub(super) struct DaemonHost {
@@ -205,6 +205,7 @@ impl Host for DaemonHost {
             is_ready: true,
             complaints: complaints(daemon, &accounts),
             last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
+            clock: daemon.is_daemon.then(|| timekeeping::health(&daemon.foundation.time)),
             accounts,
             targets: rooms.deliverer.targets().into_iter().map(str::to_owned).collect(),
             schedules: schedules(daemon, &rooms, now),
@@ -273,6 +274,7 @@ fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
         .filter(|account| matches!(account.state, AccountState::Refused { .. }))
         .map(|account| format!("the provider refuses the credentials of account {}", account.name))
         .collect();
+    found.extend(timekeeping::complaint(&daemon.foundation.time).filter(|_| daemon.is_daemon));
     for (name, status) in daemon.board.statuses() {
         if !status.is_ok {
             found.push(format!("{name}: {}", status.last_outcome));

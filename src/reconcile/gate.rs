@@ -55,7 +55,8 @@ impl Gate {
     /// How many polls may be under way at once (`most` when open), or when the next probe is due.
     pub(super) fn room(&self, most: usize, now: Timestamp) -> Result<usize, Timestamp> {
         match self.next_probe_at {
-            Some(probe_at) if probe_at > now => Err(probe_at),
+            // A later probe was set by a clock that was ahead.
+            Some(probe_at) if probe_at > now && probe_at <= later(now, PROBE_EVERY) => Err(probe_at),
             Some(_) => Ok(1),
             None if self.refusals > 0 => Ok(1),
             None => Ok(most),
@@ -156,6 +157,14 @@ mod tests {
         assert_eq!(gate.room(8, at(33)), Err(at(62)));
         assert_eq!(gate.accepted(), Turn::Opened { since: at(2) });
         assert_eq!(gate.room(8, at(63)), Ok(8));
+    }
+
+    #[test]
+    fn a_probe_that_a_clock_which_was_ahead_put_off_is_due() {
+        let mut gate = Gate::closed_before(at(400 * 24 * 60));
+        assert_eq!(gate.room(8, at(0)), Ok(1));
+        gate.refused(at(3 * 24 * 60));
+        assert_eq!(gate.room(8, at(1)), Ok(1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One poll: ask, decide, commit.
 
+use std::time::Duration;
+
 use crate::apis::pace::Permit;
 use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
@@ -10,6 +12,8 @@ use crate::store::{Commit, Committed, OwedAlert, StoreError};
 
 use super::{Account, Reconcile};
 
+/// Between two polls that are refused while the time is in doubt.
+const DOUBT_LASTS: Duration = Duration::from_secs(5);
 /// How often a decision is made anew because somebody else changed the object meanwhile.
 const COMMIT_ATTEMPTS: u32 = 5;
 
@@ -24,6 +28,10 @@ pub(super) enum Polled {
     Unheard,
 }
 
+fn is_account_refused(seen: &Result<Observation, Failure>) -> bool {
+    matches!(seen, Err(Failure::Refused { is_whole_account: true, .. }))
+}
+
 impl Reconcile {
     /// Asks about one object and writes down what it means. An account's only poll needs no slot of the
     /// process: however many others hang, nobody is kept from asking at all.
@@ -36,6 +44,11 @@ impl Reconcile {
     ) -> Result<Polled, StoreError> {
         let _slot = if is_only { None } else { self.at_once.acquire().await.ok() };
         let seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
+        if self.clock.is_doubted() && is_account_refused(&seen) {
+            // Requests are signed with the time. The next answer says more of it.
+            self.clock.sleep(DOUBT_LASTS).await;
+            return Ok(Polled::Unheard);
+        }
         let polled = match &seen {
             Ok(_) => Polled::Answered,
             Err(Failure::Refused { is_whole_account: true, detail }) => {

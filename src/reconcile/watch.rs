@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -116,6 +116,8 @@ impl Reconcile {
         if health == Health::Unavailable {
             // Each poll is a probe.
             let last = self.tallies().get(&account.name).and_then(|tally| tally.last_poll_at);
+            // A poll in the future was dated by a clock that was ahead.
+            let last = last.filter(|at| *at <= now);
             let probe_at = last.map_or(now, |at| later(at, PROBE_EVERY));
             if !flight.polls.is_empty() || probe_at > now {
                 return Ok(until(now, probe_at.max(now)).max(Duration::from_secs(1)));
@@ -136,7 +138,9 @@ impl Reconcile {
                 continue;
             }
             let now = self.clock.now();
-            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now) {
+            // Later than that was counted by a clock that was ahead.
+            let longest = later(now, LONGEST_QUIET);
+            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now && **next <= longest) {
                 wait = wait.min(until(now, *next));
                 continue;
             }
@@ -148,7 +152,7 @@ impl Reconcile {
                 // Else what is due is under way, and its end wakes the loop.
                 if let Some(next) = waiting.quiet_until.filter(|next| *next > now) {
                     wait = wait.min(until(now, next));
-                    flight.quiet.insert(kind, next);
+                    flight.quiet.insert(kind, next.min(longest));
                 }
                 continue;
             }
@@ -207,7 +211,10 @@ impl Reconcile {
         let allowed = level.map_or(1, |level| usize::try_from(level.available).unwrap_or(usize::MAX));
         let wanted = allowed.clamp(1, room + READ_AHEAD);
         let now = self.clock.now();
-        let due = self.store.due_or_later(&account.name, kind, now, under_way + wanted).await?;
+        let policy = self.policy(account, kind, now);
+        let longest = policy.longest_wait().max(account.policy(kind).longest_wait());
+        let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
+        let due = self.store.due_or_later(&account.name, kind, now, longest, under_way + wanted).await?;
         let (due, quiet_until) = match due {
             Due::Now(due) => (due, None),
             Due::Later(next) => (Vec::new(), Some(next.unwrap_or_else(|| later(now, LONGEST_QUIET)))),

@@ -126,6 +126,7 @@ impl Post for Memory {
                     Ok(Answer {
                         status: outgoing.status,
                         retry_after: header("retry-after"),
+                        date: header("date"),
                         body: outgoing.body,
                     })
                 }

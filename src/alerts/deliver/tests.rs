@@ -54,7 +54,7 @@ impl Network {
         match answers.get_mut(target) {
             Some(script) if script.len() > 1 => script.pop_front().unwrap(),
             Some(script) => script[0].clone(),
-            None => Ok(Answer { status: 200, retry_after: None, body: b"ok".to_vec() }),
+            None => Ok(Answer { status: 200, body: b"ok".to_vec(), ..Answer::default() }),
         }
     }
 }
@@ -80,7 +80,7 @@ impl Post for Network {
 }
 
 fn status(status: u16, retry_after: Option<&str>) -> Result<Answer, PostError> {
-    Ok(Answer { status, retry_after: retry_after.map(str::to_owned), body: Vec::new() })
+    Ok(Answer { status, retry_after: retry_after.map(str::to_owned), ..Answer::default() })
 }
 
 struct Scene {

@@ -117,7 +117,7 @@ impl Post for Tap {
                 seen.posts += 1;
                 seen.posts
             };
-            let echo = |status, body: String| Answer { status, retry_after: None, body: body.into_bytes() };
+            let echo = |status, body: String| Answer { status, body: body.into_bytes(), ..Answer::default() };
             match number % 9 {
                 7 => Ok(echo(500, format!("cannot reach {url}, {MESSAGE}, {signature:?}"))),
                 8 => Ok(echo(403, url.to_owned())),
