@@ -308,21 +308,12 @@ fn alert(
         ),
     };
     Alert {
-        key: format!("{kind}/{since}"),
-        kind: kind.to_owned(),
-        severity,
-        account: account.clone(),
-        object: None,
-        merchant_reference: None,
-        amount: None,
-        state: None,
-        reason: None,
         headline,
         explanation: explanation.trim_start().to_owned(),
         advice: advice.to_owned(),
         look: "reconciled status".to_owned(),
         occurred_at: since,
-        found_at: standing.now,
+        ..Alert::new(kind, format!("{kind}/{since}"), severity, account.clone(), standing.now)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::apis::pace::Permit;
+use crate::clock::judge::NEAR;
 use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
 use crate::payments::observation::{Failure, Observation};
@@ -13,7 +16,7 @@ use crate::store::{Commit, Committed, OwedAlert, StoreError};
 use super::{Account, Reconcile};
 
 /// Between two polls that are refused while the time is in doubt.
-const DOUBT_LASTS: Duration = Duration::from_secs(5);
+const DOUBT_PAUSE: Duration = Duration::from_secs(5);
 /// How often a decision is made anew because somebody else changed the object meanwhile.
 const COMMIT_ATTEMPTS: u32 = 5;
 
@@ -43,11 +46,19 @@ impl Reconcile {
         is_only: bool,
     ) -> Result<Polled, StoreError> {
         let _slot = if is_only { None } else { self.at_once.acquire().await.ok() };
+        let (signed_at, began) = (self.clock.now(), self.clock.monotonic());
         let seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
-        if self.clock.is_doubted() && is_account_refused(&seen) {
-            // Requests are signed with the time. The next answer says more of it.
-            self.clock.sleep(DOUBT_LASTS).await;
-            return Ok(Polled::Unheard);
+        // Requests are signed with the time: a refusal while that is in doubt, or is being set right, says nothing.
+        if is_account_refused(&seen) {
+            if self.clock.is_doubted() {
+                self.clock.sleep(DOUBT_PAUSE).await;
+                return Ok(Polled::Unheard);
+            }
+            let passed = SignedDuration::try_from(self.clock.monotonic().saturating_sub(began));
+            let shown = self.clock.now().duration_since(signed_at);
+            if (shown - passed.unwrap_or(shown)).abs() > NEAR {
+                return Ok(Polled::Unheard);
+            }
         }
         let polled = match &seen {
             Ok(_) => Polled::Answered,

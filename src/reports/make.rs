@@ -142,14 +142,15 @@ impl Reports {
     /// When the store cannot be read or written.
     pub async fn reopen_premature(&self) -> Result<Vec<Date>, StoreError> {
         // A day that ended a moment ago is not opened again by a clock that is slewed.
-        let now = self.clock.now().checked_add(SLEW).unwrap_or(Timestamp::MAX);
+        let now = self.clock.now();
+        let slewed = now.checked_add(SLEW).unwrap_or(Timestamp::MAX);
         let mut found = Vec::new();
         for (name, mark) in self.store.recall_all(REMEMBERED).await? {
             let Some(date) = name.strip_prefix(REMEMBERED).and_then(|date| date.parse::<Date>().ok()) else {
                 continue;
             };
             let Ok(day) = Day::new(date, &self.config.zone_name, &self.config.zone) else { continue };
-            if day.end <= now || is_premature(&mark) {
+            if day.end <= slewed || is_premature(&mark) {
                 continue;
             }
             let Ok(Value::Object(mut mark)) = serde_json::from_str(&mark) else { continue };

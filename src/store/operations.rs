@@ -122,6 +122,9 @@ pub(super) fn dated_from(view: &View<'_>) -> Result<Timestamp, StoreError> {
 /// after it.
 const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 
+/// A clock that goes back by less was not ahead.
+const SLEW: SignedDuration = SignedDuration::from_mins(2);
+
 /// The newest date in what is told of an object, as far as it can be true at the poll that `next` comes from.
 pub(super) fn last_date(record: &Record, next: &Record) -> Timestamp {
     let last =
@@ -162,7 +165,7 @@ pub(super) fn seal_history(group: &mut Group<'_>, until: Timestamp) -> Result<()
 
 /// See [`super::Store::unseal_history`].
 pub(super) fn unseal_history(group: &mut Group<'_>, now: Timestamp) -> Result<bool, StoreError> {
-    let is_ahead = dated_from(&group.view)? > now;
+    let is_ahead = dated_from(&group.view)?.duration_since(now) > SLEW;
     if is_ahead {
         remember(group, SEALED_UNTIL.to_owned(), now.to_string())?;
     }

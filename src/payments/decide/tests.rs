@@ -537,7 +537,7 @@ fn warned(tags: &[&str], countdowns_min: &[u64], left_min: i64) -> Decision {
     let record = Record { warned: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..record };
     let countdowns = countdowns_min.iter().map(|minutes| Duration::from_secs(minutes * 60)).collect();
     let policy = Policy { countdowns, ..policy() };
-    let setting = Setting { lifecycle: &Parcel, policy: &policy, look: "look" };
+    let setting = Setting { lifecycle: &Parcel, policy: &policy, look: "look", is_sandbox: false };
     let guarantee = milestones(&record, Parcel.state("Reserved").as_ref(), &policy)[0].at;
     assert!(guarantee > made_at);
     let now = guarantee - SignedDuration::from_mins(left_min);
