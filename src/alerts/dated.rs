@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::post::{Post, Posting, checked_address};
 use super::target::Outgoing;
 use crate::clock::{Clock, JudgedClock};
+use crate::http::waits;
 
 /// A way to targets whose answers are heard by a clock.
 #[derive(Debug)]
@@ -28,11 +29,10 @@ impl Post for DatedPost {
             let began = self.clock.monotonic();
             let answer = self.inner.post(outgoing).await;
             if let Ok(answer) = &answer
-                && let Some(date) = answer.date.as_deref()
-                && let Ok(date) = jiff::fmt::rfc2822::parse(date)
+                && let Some(date) = answer.date.as_deref().and_then(waits::http_date)
                 && let Ok(url) = checked_address(outgoing.url.reveal())
             {
-                self.clock.hear(url.host_str().unwrap_or_default(), date.timestamp(), began);
+                self.clock.hear(url.host_str().unwrap_or_default(), date, began);
             }
             answer
         })

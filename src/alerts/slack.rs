@@ -100,6 +100,7 @@ impl Target for Slack {
                 Verdict::Retry { after: None, why: quoted(", but the answer is not the chat's `ok`") }
             }
             Verdict::Retry { after, .. } => Verdict::Retry { after, why: quoted("") },
+            Verdict::Denied { after, .. } => Verdict::Denied { after, why: quoted("") },
             Verdict::Refused { .. } => Verdict::Refused { why: quoted("") },
         }
     }
@@ -115,8 +116,7 @@ fn is_ok(body: &[u8]) -> bool {
 }
 
 fn payload(message: &Message) -> Value {
-    let mut blocks =
-        vec![json!({"type": "header", "text": plain(&message.title.replace('\n', " "), HEADER_LIMIT)})];
+    let mut blocks = vec![json!({"type": "header", "text": plain(&message.title, HEADER_LIMIT)})];
     for rows in message.facts.chunks(FIELDS_LIMIT / 2) {
         let fields: Vec<Value> = rows
             .iter()
@@ -304,6 +304,7 @@ mod tests {
             match slack().judge(&answer, Timestamp::UNIX_EPOCH) {
                 Verdict::Delivered => "delivered".to_owned(),
                 Verdict::Retry { why, .. } => format!("retry {why}"),
+                Verdict::Denied { why, .. } => format!("denied {why}"),
                 Verdict::Refused { why } => format!("refused {why}"),
             }
         };
@@ -315,8 +316,8 @@ mod tests {
             (200, "<html>log in</html>", "retry HTTP 200, but the answer is not the chat's `ok`"),
             (200, r#"{"ok":false}"#, "retry HTTP 200, but the answer is not the chat's `ok`"),
             (400, "invalid_payload", "refused HTTP 400 invalid_payload"),
-            (403, "action_prohibited", "refused HTTP 403 action_prohibited"),
-            (404, "channel_not_found", "refused HTTP 404 channel_not_found"),
+            (403, "action_prohibited", "denied HTTP 403 action_prohibited"),
+            (404, "channel_not_found", "denied HTTP 404 channel_not_found"),
             (410, "channel_is_archived", "refused HTTP 410 channel_is_archived"),
             (429, "", "retry HTTP 429"),
             (500, "rollup_error", "retry HTTP 500 rollup_error"),

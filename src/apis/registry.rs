@@ -147,6 +147,17 @@ impl Settings {
         }
     }
 
+    /// The key of the section that names the credentials, and what they are at the provider: two accounts
+    /// with the same are one there. Not secret.
+    pub fn credentials(&self) -> (&'static str, String) {
+        let (key, parts) = match self {
+            Settings::AmazonPayV2(settings) => ("public_key_id", settings.credentials()),
+            Settings::AmazonPayMws(settings) => ("access_key_id", settings.credentials()),
+            Settings::Aps(settings) => ("access_code", settings.credentials()),
+        };
+        (key, format!("{} {}", self.name(), parts.join(" ").to_ascii_uppercase()))
+    }
+
     /// The kinds of objects that the API shows.
     pub fn kinds(&self) -> &'static [&'static str] {
         match self {

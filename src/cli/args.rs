@@ -161,6 +161,8 @@ At most 30 days at once, requested day by day within the provider's quota: 15 at
 What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
 daemon running the daemon does the work, and the command only watches. Settlement reports come by
 themselves: their days are those on which they appeared.
+Ends with 65 when a file was fetched and cannot be read (the column \"unread\"): nothing of it was compared. The
+same command tries it again; --again fetches it again. Ends with 75 when a day could not be had.
 
 Examples:
   reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::args::BatchCommand;
 use super::exit::{Ended, Exit, Failed};
-use super::list::text_cell;
 use super::options_batch::{
     BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
     BatchSubmitArguments,
@@ -15,6 +14,7 @@ use super::screen::{Screen, Table, Tone};
 use crate::control::batching::{
     BatchAnswer, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission, unexpected,
 };
+use crate::text;
 
 /// The longest input, in bytes: what travels to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
@@ -227,9 +227,9 @@ async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mu
     let is_feed = shown.file_md5.is_some();
     writer.write_record(if is_feed { FEED_COLUMNS } else { FILE_COLUMNS }).map_err(failed)?;
     for row in &shown.row_list {
-        let text = |value: &Option<String>| text_cell(value.as_deref().unwrap_or_default());
+        let text = |value: &Option<String>| text::cell(value.as_deref().unwrap_or_default()).into_owned();
         let (line, input_line) = (row.line.to_string(), row.input_line.to_string());
-        let reference = text_cell(&row.merchant_reference);
+        let reference = text::cell(&row.merchant_reference).into_owned();
         let cells = if is_feed {
             vec![
                 line,

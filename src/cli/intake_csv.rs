@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 
 use super::intake::too_long;
 use crate::control::wanted::{self, Field, LINE_BYTES_MAX, Texts};
+use crate::text;
 
 /// One physical line.
 #[derive(Debug)]
@@ -279,7 +280,7 @@ impl Columns {
             let header: Vec<&str> = header.iter().map(|cell| cell.trim()).collect();
             return Err(format!(
                 "no column names the objects (id, charge_id, AmazonCaptureId, ...); the header has {}",
-                header.join(", ").chars().filter(|letter| !letter.is_control()).take(200).collect::<String>()
+                text::short(&header.join(", "), 200)
             ));
         }
         Ok((columns, ignored))

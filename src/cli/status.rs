@@ -13,7 +13,7 @@ use crate::control::explain::{moment, span};
 use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status};
 use crate::payments::lifecycle::Phase;
 
-/// Everything at a glance. Code 69 when something needs a person: not ready, refused, or broken.
+/// Everything at a glance. Code 69 when something needs a person: not ready, refused, without success, or broken.
 pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
     let status = reached.status().await?;
     reached.say(Deed::Read, screen)?;
@@ -26,10 +26,11 @@ pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen:
         write_batches(&status, screen)?;
         write_duties(&status, screen)?;
     }
-    let is_refused =
-        status.health.accounts.iter().any(|account| matches!(account.state, AccountState::Refused { .. }));
-    let is_well =
-        !is_refused && status.store.broken.is_none() && (status.health.is_ready || !status.health.is_daemon);
+    let is_ill =
+        |state: &AccountState| matches!(state, AccountState::Refused { .. } | AccountState::NoSuccess { .. });
+    let is_well = !status.health.accounts.iter().any(|account| is_ill(&account.state))
+        && status.store.broken.is_none()
+        && (status.health.is_ready || !status.health.is_daemon);
     Ok(if is_well { Exit::Ok } else { Exit::Unavailable })
 }
 
@@ -165,6 +166,9 @@ fn account_state(account: &AccountHealth, status: &Status) -> (String, Tone) {
         AccountState::Refused { since, next_try_at, detail } => {
             let again = next_try_at.map(|at| format!(", again {}", moment(at, now))).unwrap_or_default();
             (format!("refused since {}: {detail}{again}", moment(*since, now)), Tone::Bad)
+        }
+        AccountState::NoSuccess { since, detail } => {
+            (format!("no success since {}: {detail}", moment(*since, now)), Tone::Bad)
         }
     }
 }

@@ -92,8 +92,7 @@ impl House {
         let exit = match ended {
             Ok(exit) => exit,
             Err(failed) => {
-                screen.note(&failed.what).unwrap();
-                screen.note(&failed.remedy).unwrap();
+                super::complain(&failed, screen.err).unwrap();
                 failed.exit
             }
         };

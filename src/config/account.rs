@@ -55,9 +55,29 @@ pub(super) fn read_all(
                 "give each account its own name",
             );
         }
+        refuse_shared(&account, &accounts, &path, findings);
         accounts.push(account);
     }
     accounts
+}
+
+/// The provider counts the requests of both against one quota and puts their batches into one list, so that
+/// two accounts would spend it twice and take each other's batches for their own.
+fn refuse_shared(account: &AccountConfig, others: &[AccountConfig], path: &str, findings: &mut Findings<'_>) {
+    let (key, credentials) = account.api.credentials();
+    if let Some(other) = others.iter().find(|other| other.api.credentials().1 == credentials) {
+        findings.add(
+            &join(path, key),
+            format!(
+                "account \"{}\" has the same credentials, so both would spend one quota twice",
+                other.name
+            ),
+            format!(
+                "watch the objects of both in account \"{}\", or give this one credentials of its own",
+                other.name
+            ),
+        );
+    }
 }
 
 fn read_one(

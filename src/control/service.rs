@@ -17,6 +17,7 @@ use super::wanted::Wanted;
 use crate::clock::SharedClock;
 use crate::payments::accept;
 use crate::payments::decide::Setting;
+use crate::payments::history::outcome;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record};
@@ -171,8 +172,11 @@ impl Service {
             }
         }
         let lifecycle = self.host.lifecycle(&record.object);
-        let facts = record.state().zip(lifecycle).and_then(|(state, lifecycle)| lifecycle.state(state));
-        Ok(Shown { outcome: facts.map(|facts| facts.outcome), record, history, alerts })
+        let outcome = record.sight.as_ref().zip(lifecycle).and_then(|(sight, lifecycle)| {
+            let facts = lifecycle.state(&sight.observation.state)?;
+            Some(outcome(lifecycle, &facts, &sight.observation))
+        });
+        Ok(Shown { outcome, record, history, alerts })
     }
 
     /// Why an object stands where it stands.
@@ -187,6 +191,12 @@ impl Service {
             now: self.clock.now(),
         };
         let mut told = explain(&record, &ground);
+        let rate = self.host.rate(&record.object.account, &record.object.kind);
+        if let Some(words) =
+            rate.and_then(|rate| rate.held_words(ground.now)).filter(|_| told.due_at.is_some())
+        {
+            told.next_look = format!("{} But {words}.", told.next_look);
+        }
         if record.phase() == Phase::Moving && policy.as_ref().is_some_and(|policy| policy.is_by_batch) {
             let counts = self.store.counts().await.map_err(storage)?;
             let row = self

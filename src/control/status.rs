@@ -173,6 +173,13 @@ pub enum AccountState {
         /// Status and code.
         detail: String,
     },
+    /// No request has succeeded for a quarter of an hour, although there was something to ask.
+    NoSuccess {
+        /// Since when.
+        since: Timestamp,
+        /// How the last one failed.
+        detail: String,
+    },
     /// Not known, because the daemon is not running.
     Unknown,
 }

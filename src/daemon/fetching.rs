@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::apis::reporting::windows::Phase;
 use crate::clock::SharedClock;
-use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest};
+use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
 use crate::control::problem::{Cause, Problem};
 use crate::payments::object::AccountName;
 use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
@@ -183,12 +183,22 @@ fn line(errand: &Errand) -> ErrandLine {
         failed: failed.collect(),
         files: tally.files,
         unreadable: tally.unreadable,
+        unread: errand.unread.iter().map(unread_file).collect(),
         rows: tally.rows,
         rejected: tally.rejected,
         compared: tally.compared,
         differing: tally.differing,
         unknown: tally.unknown,
         enrolled: tally.enrolled,
+    }
+}
+
+fn unread_file(unread: &settlements::Unread) -> UnreadFile {
+    UnreadFile {
+        from: unread.from,
+        report_id: unread.report_id.clone(),
+        why: unread.why.clone(),
+        file: format!("{}.csv", unread.kept_at),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::apis::transport::{DatedTransport, HttpTransport, Transport};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
-use crate::config::{self, Config, Surroundings};
+use crate::config::{self, Config, HttpConfig, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
 use crate::reports::{NoProbe, Probe};
@@ -61,13 +61,19 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The real network.
+    /// The real network, reached as the configuration says.
     ///
     /// # Errors
     /// When no HTTP client can be made, for example for want of root certificates.
-    pub fn real(clock: SharedClock, surroundings: Surroundings) -> Result<Outside, StartError> {
-        let transport = HttpTransport::new(None).map_err(|error| StartError::Network(error.to_string()))?;
-        let post = HttpPost::new().map_err(|error| StartError::Network(error.to_string()))?;
+    pub fn real(
+        clock: SharedClock,
+        surroundings: Surroundings,
+        http: &HttpConfig,
+    ) -> Result<Outside, StartError> {
+        let connections = &http.connections;
+        let transport =
+            HttpTransport::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
+        let post = HttpPost::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
         Ok(Outside { clock, transport: Arc::new(transport), post: Arc::new(post), surroundings })
     }
 }
@@ -354,6 +360,9 @@ impl Daemon {
         }
         if config.log != old.config.log {
             remarks.push("log: takes effect with the next restart".to_owned());
+        }
+        if config.http != old.config.http {
+            remarks.push("http: takes effect with the next restart".to_owned());
         }
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);

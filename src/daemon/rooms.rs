@@ -112,6 +112,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         policies: account.policies.clone(),
         is_sandbox: account.api.is_sandbox(),
         most_in_flight: config.polling.most_in_flight_per_kind,
+        probe_interval: config.polling.probe_interval,
     })
 }
 

@@ -99,7 +99,10 @@ impl Reconcile {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let (after, turn) = match said {
-            Ok(said) => before.heard(said, now),
+            Ok(said) => {
+                self.answered_elsewhere(&account.name);
+                before.heard(said, now)
+            }
             Err(failure) => {
                 tracing::debug!(account = %account.name, %failure, "the provider does not say how it is");
                 (before.missed(now), None)

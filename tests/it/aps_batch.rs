@@ -123,6 +123,7 @@ impl World {
             merchant_identifier: MERCHANT.to_owned(),
             request_signer: signer("PASS"),
             response_signer: signer("RESP"),
+            unsigned: Default::default(),
             language: "en",
             currency: "AED".parse().ok(),
             addresses: Addresses::below("https://sbpaymentservices.payfort.com"),

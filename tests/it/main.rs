@@ -23,6 +23,7 @@ mod feeds_crash;
 mod feeds_process;
 mod feeds_tail;
 mod fuzzing;
+mod holds;
 mod hostile;
 mod killing;
 mod killing_compaction;

@@ -25,6 +25,8 @@ pub struct World {
     pub simulator: Arc<Simulator>,
     pub daemon: Option<Arc<Daemon>>,
     outside: Outside,
+    /// The way to the simulator.
+    pub memory: Memory,
 }
 
 impl World {
@@ -43,10 +45,10 @@ impl World {
         let outside = Outside {
             clock: shared,
             transport: Arc::new(memory.clone()),
-            post: Arc::new(memory),
+            post: Arc::new(memory.clone()),
             surroundings: Surroundings::default(),
         };
-        let mut world = World { folder, clock, simulator, daemon: None, outside };
+        let mut world = World { folder, clock, simulator, daemon: None, outside, memory };
         world.start().await;
         world
     }

@@ -206,19 +206,55 @@ async fn a_target_that_is_down_is_not_knocked_at_by_every_message() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_final_and_told_elsewhere_once_a_day() {
     let scene = Scene::new().await;
-    scene.network.script("office", vec![status(404, None)]);
+    scene.network.script("office", vec![status(410, None)]);
     scene.owe(0..3, &["office"]).await;
     let deliverer = scene.deliverer();
     scene.settle_down(&deliverer, Duration::from_secs(60)).await;
     assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead; 3]);
     let told = scene.network.sent_to("ops");
     assert_eq!(told.len(), 1);
-    assert!(told[0].body.contains("[UNDELIVERED]") && told[0].body.contains("HTTP 404"), "{}", told[0].body);
+    assert!(told[0].body.contains("[UNDELIVERED]") && told[0].body.contains("HTTP 410"), "{}", told[0].body);
 
     scene.network.script("office", vec![status(200, None)]);
     assert_eq!(scene.store.redeliver("a/1", None, scene.clock.now()).await.unwrap(), 1);
     scene.settle_down(&deliverer, Duration::from_secs(60)).await;
     assert_eq!(scene.network.sent_to("office").len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_does_not_let_us_in_is_tried_for_an_hour_before_that_is_final() {
+    for code in [401, 403, 404] {
+        let scene = Scene::new().await;
+        scene.network.script("office", vec![status(code, None)]);
+        scene.owe(0..3, &["office"]).await;
+        let deliverer = scene.deliverer();
+        scene.settle_down(&deliverer, Duration::from_secs(3_300)).await;
+        assert_eq!(scene.statuses("office").await, [DeliveryStatus::Pending; 3], "{code}");
+        let tries = scene.network.sent_to("office").len();
+        assert!((8..=14).contains(&tries), "{tries} tries");
+        scene.settle_down(&deliverer, Duration::from_secs(1_800)).await;
+        assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead; 3], "{code}");
+        let told = scene.network.sent_to("ops");
+        assert!(told.iter().any(|sent| sent.body.contains("[UNDELIVERED]")), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_that_opens_within_the_hour_lets_everything_in() {
+    let scene = Scene::new().await;
+    let mut answers = vec![status(404, None); 6];
+    answers.push(status(204, None));
+    scene.network.script("office", answers);
+    scene.owe(0..3, &["office"]).await;
+    let deliverer = scene.deliverer();
+    scene.settle_down(&deliverer, Duration::from_secs(3_600)).await;
+    assert_eq!(scene.statuses("office").await, [DeliveryStatus::Delivered; 3]);
+    scene.network.script("office", vec![status(404, None)]);
+    scene.owe(3..4, &["office"]).await;
+    scene.clock.jump(jiff::SignedDuration::from_hours(72));
+    scene.settle_down(&deliverer, Duration::from_secs(60)).await;
+    let waiting = scene.statuses("office").await.into_iter().filter(|row| *row == DeliveryStatus::Pending);
+    assert_eq!(waiting.count(), 1, "the hour begins again, and no jump of the clock ends it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -219,6 +219,11 @@ impl BatchSection {
 }
 
 impl Settings {
+    /// Whose requests the provider takes these for: it counts by seller and key (section 5.1).
+    pub fn credentials(&self) -> Vec<&str> {
+        vec![self.endpoint.base(), self.environment.as_str(), &self.seller_id, &self.access_key_id]
+    }
+
     /// The path of every request, as it is signed and sent: without a slash at its end, as the official
     /// SDKs have it (section 1.1).
     pub fn path(&self) -> &'static str {

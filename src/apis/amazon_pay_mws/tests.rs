@@ -183,6 +183,23 @@ async fn throttles_and_quota_headers_hold_the_operation_back() {
     assert_eq!(stage().held_after(error(503, "QuotaExceeded", &[])).await, wait(300));
     let spent = Response { headers: error(200, "", &reset).headers, ..authorization("Open") };
     assert_eq!(stage().held_after(spent).await, wait(300));
+    let reset_in_an_hour = ("x-mws-quota-resetson", "2016-01-01T00:58:58.000Z");
+    for contradictory in [
+        [("x-mws-quota-max", "0"), ("x-mws-quota-remaining", "0"), reset_in_an_hour],
+        [("x-mws-quota-max", "60.0"), ("x-mws-quota-remaining", "0"), reset_in_an_hour],
+        [
+            ("x-mws-quota-max", "3600"),
+            ("x-mws-quota-remaining", "0"),
+            ("x-mws-quota-resetson", "2099-01-01T00:00:00.000Z"),
+        ],
+    ] {
+        let spent = Response { headers: error(200, "", &contradictory).headers, ..authorization("Open") };
+        assert_eq!(stage().held_after(spent).await, wait(60), "{contradictory:?}");
+    }
+    let absurd = error(503, "RequestThrottled", &[("retry-after", "Thu, 01 Jan 2099 00:00:00 GMT")]);
+    assert_eq!(stage().held_after(absurd).await, wait(60));
+    let of_one_object = error(404, "InvalidTransactionId", &[("retry-after", "3600")]);
+    assert_eq!(stage().held_after(of_one_object).await, wait(0), "it says nothing about the others");
     let left = [("x-mws-quota-remaining", "78.0"), ("x-mws-quota-resetson", "2016-01-01T00:04:58.000Z")];
     let left = Response { headers: error(200, "", &left).headers, ..authorization("Open") };
     assert_eq!(stage().held_after(left).await, wait(0));

@@ -170,6 +170,11 @@ impl Settings {
         self.environment
     }
 
+    /// Whose requests the provider takes these for.
+    pub fn credentials(&self) -> Vec<&str> {
+        vec![self.endpoint.base(), self.environment.as_str(), &self.public_key_id]
+    }
+
     /// The merchant's id, if the section names it.
     pub fn merchant_id(&self) -> Option<&str> {
         self.merchant_id.as_deref()

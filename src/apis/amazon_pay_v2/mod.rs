@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::calls::CallFailure;
 use super::pace::Permit;
 use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
-use super::{Api, Fetching};
+use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
@@ -186,7 +186,9 @@ impl AmazonPayV2 {
         let now = self.clock.now();
         self.note_clock(&response, now);
         let outcome = wire::read(thing, id.as_str(), &response, now);
-        heed(&mut permit, &outcome, &response, now);
+        if let Err(failure) = &outcome {
+            obey(&mut permit, failure, retry_after(&response.headers, now));
+        }
         outcome
     }
 
@@ -219,21 +221,10 @@ impl AmazonPayV2 {
         } else {
             wire::read(call.operation().shows, subject, &response, now)
         };
-        heed(&mut permit, &outcome, &response, now);
-        Ok(outcome?)
-    }
-}
-
-/// Lets the budget learn from a failure.
-fn heed(permit: &mut Permit, outcome: &Result<Observation, Failure>, response: &Response, now: Timestamp) {
-    match outcome {
-        Err(Failure::Throttled { retry_after, .. }) => permit.throttled(*retry_after),
-        Err(Failure::Transient { .. }) => {
-            if let Some(wait) = retry_after(&response.headers, now) {
-                permit.hold(wait);
-            }
+        if let Err(failure) = &outcome {
+            obey(&mut permit, failure, retry_after(&response.headers, now));
         }
-        _ => {}
+        Ok(outcome?)
     }
 }
 

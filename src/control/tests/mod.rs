@@ -191,6 +191,25 @@ async fn one_object_is_shown_explained_asked_for_and_forgotten() {
 }
 
 #[tokio::test]
+async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
+    let until: jiff::Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    let host = TestHost { held_until: std::sync::Mutex::new(Some(until)), ..TestHost::default() };
+    let desk = Desk::open(host, |_| {}).await;
+    let client = desk.client().await;
+    client.enrol(&[wanted(r#"{"id":"S01-1-1-C1"}"#)]).await.unwrap();
+    let words = "the provider wants no Get-charge before 2030-01-01T00:00:00Z";
+    let told = client.explain(&named("S01-1-1-C1")).await.unwrap();
+    assert!(told.next_look.contains(words), "{}", told.next_look);
+    let request = PollRequest { all: true, dry_run: true, ..PollRequest::default() };
+    let answer = client.poll(&request).await.unwrap();
+    assert!(answer.plan[0].remark.as_deref().unwrap().contains(words), "{answer:?}");
+    assert_eq!(answer.first_at, Some(until));
+    settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
+    let told = client.explain(&named("S01-1-1-C1")).await.unwrap();
+    assert!(!told.next_look.contains("wants no"), "it is final: {}", told.next_look);
+}
+
+#[tokio::test]
 async fn polling_everything_costs_what_the_dry_run_said() {
     let desk = Desk::open(TestHost::default(), |_| {}).await;
     let client = desk.client().await;

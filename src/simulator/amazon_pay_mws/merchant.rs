@@ -108,6 +108,8 @@ pub struct MwsReportHabits {
     pub has_mark: bool,
     /// Transaction files come in `windows-1252`.
     pub is_western: bool,
+    /// Every file is a page for a person instead.
+    pub is_web_page: bool,
 }
 
 impl Default for MwsBatchHabits {

@@ -201,6 +201,7 @@ impl World<'_> {
             note: new.note.clone(),
             soft_descriptor: new.soft_descriptor.clone(),
             refunds: Vec::new(),
+            credits: Vec::new(),
         };
         let mut made = object(caller, &id, new.reference.clone(), new.created, timeline, is);
         made.visible_from = new.visible_from;
@@ -309,7 +310,7 @@ impl World<'_> {
     }
 }
 
-fn object<T>(
+pub(super) fn object<T>(
     caller: &Caller,
     id: &str,
     reference: String,

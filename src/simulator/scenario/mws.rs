@@ -59,6 +59,7 @@ struct WrittenReports {
     has_extra_column: bool,
     has_mark: bool,
     is_western: bool,
+    is_web_page: bool,
 }
 
 impl WrittenReports {
@@ -72,6 +73,7 @@ impl WrittenReports {
             has_extra_column: self.has_extra_column,
             has_mark: self.has_mark,
             is_western: self.is_western,
+            is_web_page: self.is_web_page,
         }
     }
 }

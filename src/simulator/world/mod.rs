@@ -158,6 +158,21 @@ impl Simulator {
         self.world().plant_one(account, plan, now, self.seed)
     }
 
+    /// Lets the capture of this charge bring another amount than the one asked for: a part, more, or nothing.
+    ///
+    /// # Errors
+    /// When no provider has such a charge.
+    pub fn capture_only(&self, id: &str, amount: &str) -> Result<(), String> {
+        let mut refusal = format!("nobody knows `{id}`");
+        for provider in &mut self.world().providers {
+            match provider.capture_only(id, amount) {
+                Ok(()) => return Ok(()),
+                Err(reason) => refusal = reason,
+            }
+        }
+        Err(refusal)
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         let world = self.world();
@@ -205,6 +220,9 @@ impl World {
             let mut random = Random::for_matter(seed, "chat", self.chat.answered());
             return self.chat.answer(&incoming, since_start, self.is_calm, &mut random);
         }
+        if incoming.method == "GET" && matches!(incoming.path.as_str(), "" | "/") {
+            return self.everything(incoming.at);
+        }
         let Some(position) = self.providers.iter().position(|provider| provider.claims(&incoming)) else {
             self.counts.unrecognised += 1;
             return Outgoing::new(404, "text/plain", "The simulator pretends nothing at this path.\n");
@@ -215,6 +233,27 @@ impl World {
             return self.providers[position].answer(&incoming, &mut random);
         };
         self.answer_operation(position, operation, incoming, now, since_start, seed)
+    }
+
+    /// For people: every object with its id, a line each.
+    fn everything(&self, at: Timestamp) -> Outgoing {
+        let mut text = String::from("api kind id state reason amount currency reference\n");
+        for provider in &self.providers {
+            for truth in provider.truths(at) {
+                let reason = truth.reason.as_deref().unwrap_or("-");
+                text.push_str(&format!(
+                    "{} {} {} {} {reason} {} {} {}\n",
+                    provider.api(),
+                    truth.kind,
+                    truth.id,
+                    truth.state,
+                    truth.amount,
+                    truth.currency,
+                    truth.merchant_reference.escape_debug()
+                ));
+            }
+        }
+        Outgoing::new(200, "text/plain; charset=utf-8", text)
     }
 
     fn answer_operation(

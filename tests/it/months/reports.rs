@@ -213,7 +213,7 @@ fn check_object(
         for (rows, is_declined) in [(&day.declined, true), (&day.resolved, false)] {
             for (state, amount, currency) in rows.get(&life.id).into_iter().flatten() {
                 filed.push(day.date);
-                let is_same = amount.parse::<Decimal>().ok() == life.amount.parse::<Decimal>().ok();
+                let is_same = amount.parse::<Decimal>().ok() == life.booked(state).parse::<Decimal>().ok();
                 if !is_same || *currency != life.currency || is_decline(state) != is_declined {
                     wrong.push(format!("{}: {} is filed as {state} {amount} {currency}", day.date, life.id));
                 }

@@ -325,6 +325,9 @@ impl World {
             let reference = format!("ORDER-{}", self.lives.len());
             let id = self.simulator.plant(sprout.account, &seedling(sprout, &reference));
             let id = id.expect("the tables hold documented words");
+            if let Some(captured) = &sprout.captured {
+                self.simulator.capture_only(&id, captured).expect("it is a charge");
+            }
             let mut parent = None;
             if sprout.is_child {
                 let truths = self.simulator.truths();
@@ -341,6 +344,7 @@ impl World {
                     amount: truth.amount,
                     currency: truth.currency,
                     reference: truth.merchant_reference,
+                    captured: None,
                     course: vec![(born, truth.state, truth.reason)],
                     parent: None,
                     visible_from: born,
@@ -475,6 +479,7 @@ fn life_of(sprout: &Sprout, id: String, reference: String, born: Duration, paren
         amount: sprout.amount.clone(),
         currency: sprout.currency.to_owned(),
         reference,
+        captured: sprout.captured.clone(),
         course,
         parent,
         visible_from: born + sprout.invisible_for,

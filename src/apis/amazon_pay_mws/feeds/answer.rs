@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FEED_TYPE;
+use crate::apis::amazon_pay_mws::asked_wait;
 use crate::apis::amazon_pay_mws::md5::is_whole;
 use crate::apis::amazon_pay_mws::wire::{
-    self, Element, QuotaHeaders, Unreadable, Wanted, envelope, garbled, read_root, read_time, word,
+    self, Element, Unreadable, Wanted, envelope, garbled, read_root, read_time, word,
 };
-use crate::apis::transport::{Response, TransportError, retry_after};
+use crate::apis::transport::{Response, TransportError};
 use crate::payments::observation::Failure;
 
 /// An answer, or none.
@@ -143,9 +144,7 @@ pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
 
 /// What an answer with another status than 200 means, with the wait that its headers ask for.
 pub(in crate::apis::amazon_pay_mws) fn failure(response: &Response, now: Timestamp) -> Failure {
-    let quota = QuotaHeaders::read(|name| response.header(name));
-    let until_reset = quota.resets_in(now).filter(|_| quota.whole_remaining() == Some(0));
-    let wait = retry_after(&response.headers, now).or(until_reset);
+    let wait = asked_wait(response, now);
     wire::failure(response.status, &response.body, response.header("x-mws-request-id"), wait)
 }
 

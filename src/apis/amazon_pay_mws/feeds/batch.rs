@@ -11,6 +11,7 @@ use super::steps::{
     self, BETWEEN_SUBMISSIONS, Ending, LONGEST_COLLECTION, Outcome, Phase, State, Step, Warning, about_to,
     next_step, took,
 };
+use crate::text;
 
 /// Between two looks at what single polls have brought about requests without a result.
 pub const CHECK_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -245,7 +246,7 @@ impl FeedBatch {
             ),
             Warning::UnknownStatus(status) => (
                 "unknown-status",
-                format!("its status is {}, which the manual does not list", plain(status)),
+                format!("its status is {}, which the manual does not list", text::short(status, 60)),
                 "Ask the provider what it means; the batch is followed on.",
             ),
             Warning::NotCancelled => (
@@ -266,11 +267,6 @@ impl FeedBatch {
 
 fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// A word of the provider's, fit to be shown.
-fn plain(word: &str) -> String {
-    word.chars().filter(|letter| !letter.is_control()).take(60).collect()
 }
 
 /// Whether the operator may say what became of it.

@@ -15,6 +15,7 @@ use crate::apis::amazon_pay_mws::kind;
 use crate::apis::amazon_pay_mws::operations::{CURRENCIES, amount_problem, is_reference, is_xml};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// The most rows that one file may have.
 pub const MOST_ROWS: usize = 1_000_000;
@@ -118,7 +119,7 @@ impl Reading {
     fn problem(&mut self, line: u64, field: &str, what: impl Into<String>) {
         self.problems.count += 1;
         if self.problems.told.len() < MOST_PROBLEMS {
-            let field = field.chars().filter(|letter| !letter.is_control()).take(80).collect();
+            let field = text::short(field, 80);
             self.problems.told.push(LineProblem { line, field, what: what.into() });
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::results::{self, Results};
 use crate::apis::aps::code::{Blame, Code};
-use crate::apis::aps::config::Settings;
+use crate::apis::aps::config::{Settings, Unsigned};
 use crate::apis::aps::wire::{code, open, text_of};
 
 /// The most bytes of an answer: the results of the longest file.
@@ -100,7 +100,11 @@ pub fn read(settings: &Settings, reference: &str, body: &[u8]) -> Result<Answer,
     if results::is_result_text(text) {
         return Ok(of_rows(results::read(text)?, None, None, None));
     }
-    let fields = open(body, &settings.response_signer, settings)?;
+    let opened = open(body, &settings.response_signer, settings)?;
+    if settings.unsigned == Unsigned::Refuse && !opened.is_signed {
+        return Err("it has no signature, which this account's answers have".to_owned());
+    }
+    let fields = opened.fields;
     if text_of(&fields, "batch_reference").is_some_and(|theirs| theirs != reference) {
         return Err("it is about another batch than asked for".to_owned());
     }
