@@ -39,6 +39,9 @@ const PAGE: usize = 200;
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
 /// Under pressure, so many critical alerts a minute stay messages of their own.
 const SINGLES_A_MINUTE: usize = 20;
+/// No wait for a target is longer: six hours that it may ask for, or an hour of our own. What waits until later was
+/// written by a clock that was ahead.
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 3600);
 /// A target that failed for so long is told of on the others.
 const SILENT_AFTER: Duration = Duration::from_secs(3600);
 
@@ -196,7 +199,11 @@ impl Deliverer {
         let is_paused =
             |health: &Health| health.paused_until.is_some_and(|until| self.clock.monotonic() < until);
         'pages: while !is_paused(&health) {
-            let owed = self.store.owed(line.channel.target.name(), self.clock.now(), PAGE).await?;
+            let (target, now) = (line.channel.target.name(), self.clock.now());
+            let mut owed = self.store.owed(target, now, PAGE).await?;
+            if owed.is_empty() {
+                owed = self.store.owed_after(target, later(now, LONGEST_WAIT), PAGE).await?;
+            }
             if owed.is_empty() {
                 break;
             }
@@ -219,7 +226,9 @@ impl Deliverer {
     async fn next_at(&self, line: &Line, health: &Health) -> Result<Option<Timestamp>, StoreError> {
         let owed_at = self.store.next_owed(line.channel.target.name()).await?;
         let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
-        let free_at = pause.map(|pause| later(self.clock.now(), pause));
+        let now = self.clock.now();
+        let owed_at = owed_at.map(|at| if at > later(now, LONGEST_WAIT) { now } else { at });
+        let free_at = pause.map(|pause| later(now, pause));
         Ok(owed_at.map(|at| free_at.map_or(at, |free_at| at.max(free_at))))
     }
 

@@ -214,11 +214,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_travels_with_its_headers_and_bytes() {
-        let reply = b"HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nslow".to_vec();
+        let date = "Thu, 15 Jan 2026 09:30:00 GMT".to_owned();
+        let reply =
+            format!("HTTP/1.1 429 Slow\r\nretry-after: 7\r\ndate: {date}\r\ncontent-length: 4\r\n\r\nslow");
+        let reply = reply.into_bytes();
         let (url, served) = one_answer(reply).await;
         let answer = HttpPost::new().unwrap().post(&outgoing(&url, 10_000)).await.unwrap();
         let expected = Answer { status: 429, retry_after: Some("7".to_owned()), ..Answer::default() };
-        assert_eq!(answer, Answer { body: b"slow".to_vec(), ..expected });
+        assert_eq!(answer, Answer { date: Some(date), body: b"slow".to_vec(), ..expected });
         let asked = served.await.unwrap();
         assert!(asked.starts_with("POST /canary HTTP/1.1\r\n"), "{asked}");
         assert!(

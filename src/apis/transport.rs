@@ -6,6 +6,7 @@
 //! No text that leaves this module carries a URL, a query or a body: a request may hold signatures and
 //! an answer may hold the buyer's data.
 
+mod dated;
 mod http;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::http::waits;
 use crate::payments::observation::Failure;
 
 pub use crate::http::waits::http_date;
+pub use dated::DatedTransport;
 pub use http::{HttpTransport, SetupError};
 
 /// Something that will be there later.

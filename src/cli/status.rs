@@ -10,7 +10,7 @@ use super::options::StatusArguments;
 use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::control::explain::{moment, span};
-use crate::control::messages::{AccountHealth, AccountState, Status};
+use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status};
 use crate::payments::lifecycle::Phase;
 
 /// Everything at a glance. Code 69 when something needs a person: not ready, refused, without success, or broken.
@@ -48,6 +48,9 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     for complaint in &health.complaints {
         screen.toned(&format!("! {complaint}"), Tone::Bad)?;
     }
+    if let Some(clock) = &health.clock {
+        screen.pair("clock", &clock_words(clock, now))?;
+    }
     screen.pair("objects", &format!("{} open of {}", status.open, status.objects))?;
     if let Some(oldest) = &status.oldest_moving {
         let age = span(SignedDuration::from_secs(oldest.age_s));
@@ -70,6 +73,18 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     match &store.broken {
         Some(reason) => screen.toned(&format!("! the store has stopped: {reason}"), Tone::Bad),
         None => Ok(()),
+    }
+}
+
+fn clock_words(clock: &ClockHealth, now: jiff::Timestamp) -> String {
+    match (clock.trust, clock.confirmed_at) {
+        (ClockTrust::Confirmed, Some(at)) => format!("confirmed by others {}", moment(at, now)),
+        (ClockTrust::Confirmed, None) => "confirmed by others".to_owned(),
+        (ClockTrust::Settled, _) => "confirmed by nobody, but steady for hours".to_owned(),
+        (ClockTrust::Unconfirmed, _) => {
+            "not confirmed yet: no day is closed before a provider answers, or before three hours without a jump"
+                .to_owned()
+        }
     }
 }
 

@@ -280,6 +280,7 @@ impl Host for TestHost {
     fn health(&self) -> Health {
         let since = "2026-01-15T08:00:00Z".parse().unwrap();
         Health {
+            clock: None,
             version: "1.2.3".to_owned(),
             pid: 4_242,
             is_daemon: true,

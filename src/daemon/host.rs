@@ -23,8 +23,8 @@ use crate::payments::schedule::{Policy, later};
 use crate::payments::tail::Tail;
 use crate::reconcile::{Account, Tally};
 
-use super::Daemon;
 use super::rooms::Rooms;
+use super::{Daemon, timekeeping};
 
 /// The daemon, as the control room sees it.
 pub(super) struct DaemonHost {
@@ -208,6 +208,7 @@ impl Host for DaemonHost {
             is_ready: true,
             complaints: complaints(daemon, &accounts),
             last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
+            clock: daemon.is_daemon.then(|| timekeeping::health(&daemon.foundation.time)),
             accounts,
             targets: rooms.deliverer.targets().into_iter().map(str::to_owned).collect(),
             schedules: schedules(daemon, &rooms, now),
@@ -309,6 +310,7 @@ fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
         AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => None,
     };
     let mut found: Vec<String> = accounts.iter().filter_map(complaint).collect();
+    found.extend(timekeeping::complaint(&daemon.foundation.time).filter(|_| daemon.is_daemon));
     found.extend(long_holds(daemon, daemon.foundation.clock.now()));
     for (name, status) in daemon.board.statuses() {
         if !status.is_ok {

@@ -2,6 +2,7 @@
 //!
 //! Owns: which loops there are. Must never know: how any room does its work.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::rooms::Rooms;
-use super::{Daemon, Loops, batching, calling, fetching, work};
+use super::{Daemon, Loops, batching, calling, fetching, timekeeping, work};
 
 /// What the names of the loops of batches begin with; the account's name follows.
 const BATCHES_OF: &str = "batches/";
@@ -49,6 +50,9 @@ impl Daemon {
             reports: Arc::clone(&rooms.reports),
             timetable: rooms.nightly.clone(),
             quiet: Mutex::new(None),
+            since: clock.monotonic(),
+            checked_at: Mutex::new(None),
+            is_waiting_told: AtomicBool::new(false),
         };
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);
@@ -89,6 +93,15 @@ impl Daemon {
         if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
             self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
         }
+        let accounts = rooms.accounts.iter().map(|account| (account.name.clone(), account.is_sandbox));
+        let timekeeping = timekeeping::Timekeeping::new(
+            self.foundation.store.clone(),
+            Arc::clone(&self.foundation.time),
+            Arc::clone(&self.routes),
+            accounts.collect(),
+        );
+        let rhythm = Rhythm { name: "clock", period: minute, wake: Arc::new(Notify::new()) };
+        self.keep(&mut tasks, rhythm, Arc::new(timekeeping), &stop);
         let heart = Arc::clone(&self.heart);
         self.keep(
             &mut tasks,
@@ -125,7 +138,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "calls", "provider-reports", "reports"] {
+        for name in ["alerts", "calls", "clock", "provider-reports", "reports"] {
             self.board.remove(name);
         }
         for name in self.board.statuses().into_keys().filter(|name| name.starts_with(BATCHES_OF)) {

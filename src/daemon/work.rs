@@ -1,5 +1,6 @@
 //! The daemon's own loops: delivering what is owed, the nightly report, the status line.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -82,10 +83,15 @@ impl Batching {
 
     /// Now and then removes the files of batches that ended long ago.
     async fn prune(&self) -> Result<(), String> {
+        if !self.clock.is_sure() {
+            // A clock that is ahead would make all files old.
+            return Ok(());
+        }
         let now = self.clock.now();
         let is_due = {
             let mut next = self.prune_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due = next.is_none_or(|next| next <= now);
+            let latest = now.checked_add(PRUNE_EVERY).unwrap_or(Timestamp::MAX);
+            let is_due = next.is_none_or(|next| next <= now || next > latest);
             if is_due {
                 *next = now.checked_add(PRUNE_EVERY).ok();
             }
@@ -130,10 +136,17 @@ impl Work for Batching {
     }
 }
 
+/// How long a report waits for a confirmed clock before that is worth a line in the log.
+const LONG_UNCONFIRMED: Duration = Duration::from_secs(15 * 60);
+
 /// Name under which the moment of the last nightly run is kept.
 const NIGHTLY_DONE: &str = "schedule/nightly-report";
 /// Name under which the first day worth a report is kept.
 const FIRST_DAY: &str = "report-first-day";
+/// Stands behind a first day that was noted by a clock which nobody had confirmed.
+const UNSURE: &str = "?";
+/// An unconfirmed first day that is longer ago was noted by a clock that was behind.
+const LONGEST_UNSURE_DAYS: i32 = 31;
 /// Days made up in one round, so that a long absence does not block a stop.
 const MOST_DAYS_A_ROUND: usize = 31;
 
@@ -145,6 +158,11 @@ pub(super) struct Nightly {
     pub(super) timetable: Timetable,
     /// From when until when nothing is to be done, as far as is known.
     pub(super) quiet: Mutex<Option<(Timestamp, Timestamp)>>,
+    /// The monotonic time at which the loop was made.
+    pub(super) since: Duration,
+    /// When days that were closed too early were last looked for.
+    pub(super) checked_at: Mutex<Option<Timestamp>>,
+    pub(super) is_waiting_told: AtomicBool,
 }
 
 impl Work for Nightly {
@@ -155,14 +173,11 @@ impl Work for Nightly {
             if self.is_quiet(now) {
                 return Ok(self.rest(now, "nothing to do"));
             }
-            let today = self.timetable.zone().to_datetime(now).date();
-            let first = match self.store.recall(FIRST_DAY).await.map_err(words)? {
-                Some(text) => text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"))?,
-                None => {
-                    self.store.remember(FIRST_DAY, &today.to_string()).await.map_err(words)?;
-                    today
-                }
-            };
+            if !self.clock.is_sure() {
+                return self.wait_for_the_clock(now).await;
+            }
+            self.reopen(now).await?;
+            let first = self.first_day(now).await?;
             let done = self.store.recall(NIGHTLY_DONE).await.map_err(words)?;
             let last_done = done.and_then(|text| text.parse::<Timestamp>().ok());
             let Some(due) = self.timetable.due(last_done, now) else {
@@ -197,6 +212,76 @@ impl Work for Nightly {
 }
 
 impl Nightly {
+    /// The time may be wrong: no day is closed by it.
+    async fn wait_for_the_clock(&self, now: Timestamp) -> Result<Done, String> {
+        self.note_first_day(now).await?;
+        let waited = self.clock.monotonic().saturating_sub(self.since);
+        if waited >= LONG_UNCONFIRMED && !self.is_waiting_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "nobody has confirmed the clock since the start: no day is closed before a provider's answer does, \
+                 or before it has run for three hours without a jump"
+            );
+        }
+        Ok(Done { summary: "waiting for the clock to be confirmed".to_owned(), again_in: None })
+    }
+
+    /// Opens again what a clock that was ahead closed too early: once at the start, and whenever time went back.
+    async fn reopen(&self, now: Timestamp) -> Result<(), String> {
+        let latest = {
+            let mut checked = self.checked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *checked, Some(now))
+        };
+        if latest.is_some_and(|latest| latest <= now) {
+            return Ok(());
+        }
+        let days = self.reports.reopen_premature().await.map_err(|error| error.to_string())?;
+        for day in days {
+            tracing::warn!(
+                %day, "a report was published before its day was over, by a clock that was ahead; it is made again"
+            );
+        }
+        Ok(())
+    }
+
+    /// The first day that is owed a report: that of the first start. Without a confirmed clock it is only noted.
+    async fn first_day(&self, now: Timestamp) -> Result<Date, String> {
+        let date = |text: &str| text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"));
+        let noted = self.store.recall(FIRST_DAY).await.map_err(|error| error.to_string())?;
+        let today = self.timetable.zone().to_datetime(now).date();
+        if let Some(sure) = noted.as_deref().filter(|text| !text.ends_with(UNSURE)) {
+            let first = date(sure)?;
+            if first <= today {
+                return Ok(first);
+            }
+            tracing::warn!(%first, "the first day that is owed a report has not come: the clock was ahead then");
+        }
+        // The process may have started on an earlier day, and so may one before it.
+        let lived =
+            SignedDuration::try_from(self.clock.monotonic().saturating_sub(self.since)).unwrap_or_default();
+        let started = now.checked_sub(lived).unwrap_or(now);
+        let started = self.timetable.zone().to_datetime(started).date();
+        let earlier = noted.as_deref().and_then(|text| text.strip_suffix(UNSURE)).map(date).transpose()?;
+        let earliest = started.checked_sub(LONGEST_UNSURE_DAYS.days()).unwrap_or(started);
+        let first = earlier.filter(|earlier| (earliest..=started).contains(earlier)).unwrap_or(started);
+        self.store.remember(FIRST_DAY, &first.to_string()).await.map_err(|error| error.to_string())?;
+        Ok(first)
+    }
+
+    /// Notes the present day as the first one that is owed a report, unless one is noted that may be it.
+    async fn note_first_day(&self, now: Timestamp) -> Result<(), String> {
+        let today = self.timetable.zone().to_datetime(now).date();
+        let earliest = today.checked_sub(LONGEST_UNSURE_DAYS.days()).unwrap_or(today);
+        let noted = self.store.recall(FIRST_DAY).await.map_err(|error| error.to_string())?;
+        let may_be = |text: &str| {
+            let unsure = text.strip_suffix(UNSURE).map(str::parse::<Date>);
+            unsure.is_none_or(|date| date.is_ok_and(|date| (earliest..=today).contains(&date)))
+        };
+        if noted.as_deref().is_some_and(may_be) {
+            return Ok(());
+        }
+        self.store.remember(FIRST_DAY, &format!("{today}{UNSURE}")).await.map_err(|error| error.to_string())
+    }
+
     fn is_quiet(&self, now: Timestamp) -> bool {
         let quiet = *self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
         quiet.is_some_and(|(since, next)| since <= now && now < next)

@@ -1,8 +1,11 @@
 //! One poll: ask, decide, commit.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::apis::pace::Permit;
+use crate::clock::judge::NEAR;
 use crate::payments::alert::Alert;
 use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
@@ -16,6 +19,8 @@ use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
 use super::notice::Notice;
 use super::{Account, Reconcile, Standing, locked};
 
+/// Between two polls that are refused while the time is in doubt.
+const DOUBT_PAUSE: Duration = Duration::from_secs(5);
 /// How often a decision is made anew because somebody else changed the object meanwhile.
 const COMMIT_ATTEMPTS: u32 = 5;
 /// How a poll that made this program fail is told.
@@ -34,6 +39,10 @@ pub(super) struct Polled {
     pub(super) detail: String,
 }
 
+fn is_account_refused(seen: &Result<Observation, Failure>) -> bool {
+    matches!(seen, Err(Failure::Refused { is_whole_account: true, .. }))
+}
+
 impl Reconcile {
     /// Asks about one object and writes down what it means.
     pub(super) async fn poll(
@@ -45,9 +54,21 @@ impl Reconcile {
     ) -> Result<Polled, StoreError> {
         let _slot = self.slots.acquire(is_only).await;
         self.remind(account).await?;
-        let sent_at = self.clock.now();
+        let (sent_at, began) = (self.clock.now(), self.clock.monotonic());
         let mut seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
         self.keep_learnt(account).await?;
+        // Requests are signed with the time: a refusal while that is in doubt, or is being set right, says nothing.
+        if is_account_refused(&seen) {
+            if self.clock.is_doubted() {
+                self.clock.sleep(DOUBT_PAUSE).await;
+                return Ok(Polled::default());
+            }
+            let passed = SignedDuration::try_from(self.clock.monotonic().saturating_sub(began));
+            let shown = self.clock.now().duration_since(sent_at);
+            if (shown - passed.unwrap_or(shown)).abs() > NEAR {
+                return Ok(Polled::default());
+            }
+        }
         let failure = seen.as_ref().err().map(Failure::class);
         let now = self.clock.now();
         self.note_poll(&account.name, seen.as_ref().err(), now);

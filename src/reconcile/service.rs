@@ -54,10 +54,9 @@ impl Reconcile {
         loop {
             let now = self.clock.now();
             let service = self.service(&account.name).unwrap_or_else(|| Service::unknown(now));
-            let ready = if service.next_at > now {
-                Err(Duration::try_from(service.next_at.duration_since(now)).unwrap_or_default())
-            } else {
-                self.pace.take(&account.name, operation)
+            let ready = match service.wait(now) {
+                Duration::ZERO => self.pace.take(&account.name, operation),
+                wait => Err(wait),
             };
             let permit = match ready {
                 Ok(permit) => permit,

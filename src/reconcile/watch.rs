@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -197,7 +197,9 @@ impl Reconcile {
                 is_idle = false;
                 continue;
             }
-            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now) {
+            // Later than that was counted by a clock that was ahead.
+            let longest = later(now, LONGEST_QUIET);
+            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now && **next <= longest) {
                 wait = wait.min(until(now, *next));
                 continue;
             }
@@ -209,7 +211,7 @@ impl Reconcile {
                 // Else what is due is under way, and its end wakes the loop.
                 if let Some(next) = waiting.quiet_until.filter(|next| *next > now) {
                     wait = wait.min(until(now, next));
-                    flight.quiet.insert(kind, next);
+                    flight.quiet.insert(kind, next.min(longest));
                 }
                 continue;
             }
@@ -278,7 +280,10 @@ impl Reconcile {
             |object: &ObjectRef| flight.objects.contains(object) || flight.resting.contains_key(object);
         let left_out = flight.objects.iter().chain(flight.resting.keys());
         let left_out = left_out.filter(|object| object.kind == *kind).count();
-        let due = self.store.due_or_later(&account.name, kind, now, left_out + wanted).await?;
+        let policy = self.policy(account, kind, now);
+        let longest = policy.longest_wait().max(account.policy(kind).longest_wait());
+        let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
+        let due = self.store.due_or_later(&account.name, kind, now, longest, left_out + wanted).await?;
         let (due, quiet_until) = match due {
             Due::Now(due) => (due, None),
             Due::Later(next) => (Vec::new(), Some(next.unwrap_or_else(|| later(now, LONGEST_QUIET)))),

@@ -36,6 +36,16 @@ pub(super) async fn changes(
     Ok((changes, page.next))
 }
 
+/// A row that is dated after a later one was written while the clock was ahead: it happened no later than that.
+fn in_order(mut history: Vec<Transition>) -> Vec<Transition> {
+    let mut latest = Timestamp::MAX;
+    for row in history.iter_mut().rev() {
+        row.seen_at = row.seen_at.min(latest);
+        latest = row.seen_at;
+    }
+    history
+}
+
 fn was_final_before(history: &[Transition], row: &Transition) -> bool {
     let position = history.iter().position(|known| known == row).unwrap_or(history.len());
     let earlier = history[..position].iter().rev().find(|known| is_believed(known) || is_forgetting(known));
@@ -78,7 +88,7 @@ pub(super) async fn watched(
         && let Some(object) = objects.pop_first()
     {
         let record = store.record(&object).await?;
-        let history = store.history(&object).await?;
+        let history = in_order(store.history(&object).await?);
         page.push(Watched { object, record, history });
     }
     Ok(page)

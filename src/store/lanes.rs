@@ -59,18 +59,38 @@ impl Engine {
 impl Lanes<'_> {
     /// The rows of a lane until a time, in order.
     pub(super) fn lane(&self, lane: Lane, until: Timestamp) -> LaneRows<'_> {
-        let prefix = keys::lane(self.account, self.kind, lane);
-        let prefix_bytes = prefix.len();
-        let mut last = prefix.clone();
-        last.extend_from_slice(&keys::time(until));
-        let end = keys::after_prefix(&last);
-        let changes = self.changes.range::<Vec<u8>, _>(prefix.clone()..end.clone()).peekable();
-        let rows = self.index.range(Bound::Included(prefix), end).peekable();
+        let start = keys::lane(self.account, self.kind, lane);
+        let end = self.behind(lane, until);
+        self.rows(lane, start, end)
+    }
+
+    /// The rows of a lane behind a time, in order.
+    pub(super) fn lane_behind(&self, lane: Lane, time: Timestamp) -> LaneRows<'_> {
+        let start = self.behind(lane, time);
+        let end = keys::after_prefix(&keys::lane(self.account, self.kind, lane));
+        self.rows(lane, start, end)
+    }
+
+    /// The first key of a lane that is later than a time.
+    fn behind(&self, lane: Lane, time: Timestamp) -> Vec<u8> {
+        let mut last = keys::lane(self.account, self.kind, lane);
+        last.extend_from_slice(&keys::time(time));
+        keys::after_prefix(&last)
+    }
+
+    fn rows(&self, lane: Lane, start: Vec<u8>, end: Vec<u8>) -> LaneRows<'_> {
+        let prefix_bytes = keys::lane(self.account, self.kind, lane).len();
+        let changes = self.changes.range::<Vec<u8>, _>(start.clone()..end.clone()).peekable();
+        let rows = self.index.range(Bound::Included(start), end).peekable();
         LaneRows { rows, changes, prefix_bytes }
     }
 
     /// The record of a row of a lane. None when it changed since so that it is not due any more.
-    pub(super) fn record(&self, id: ObjectId, now: Timestamp) -> Result<Option<Record>, StoreError> {
+    pub(super) fn record(
+        &self,
+        id: ObjectId,
+        is_due: impl Fn(Timestamp) -> bool,
+    ) -> Result<Option<Record>, StoreError> {
         let object = ObjectRef { account: self.account.clone(), kind: self.kind.clone(), id };
         let key = keys::record(&object, false);
         let pulse_key = pulse::key(&key);
@@ -84,7 +104,7 @@ impl Lanes<'_> {
         match known(row, &key)? {
             Some(bytes) => {
                 let record = pulse::read(&key, &bytes, |key| known(pulse_row, key))?.value;
-                Ok(Some(record).filter(|record| record.due_at.is_some_and(|due_at| due_at <= now)))
+                Ok(Some(record).filter(|record| record.due_at.is_some_and(&is_due)))
             }
             None if is_gone => Ok(None),
             None => Err(StoreError::Damaged(format!("{object} is due but has no record"))),

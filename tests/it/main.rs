@@ -17,6 +17,7 @@ mod call_process;
 mod calls;
 mod calls_random;
 mod canary;
+mod clocks;
 mod feeds;
 mod feeds_crash;
 mod feeds_process;

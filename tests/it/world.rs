@@ -70,6 +70,11 @@ impl World {
         self.daemon = Some(Daemon::start(self.config(), self.outside.clone()).await.unwrap());
     }
 
+    /// From the next start on, this is the machine's clock; the providers keep theirs.
+    pub fn set_machine_clock(&mut self, clock: SharedClock) {
+        self.outside.clock = clock;
+    }
+
     /// Stops it properly.
     pub async fn stop(&mut self) {
         self.daemon.take().unwrap().stop().await.unwrap();

@@ -111,11 +111,16 @@ impl Simulator {
         Ok(Simulator { seed: scenario.seed, started: clock.monotonic(), clock, world: Mutex::new(world) })
     }
 
-    /// Answers one request: fault, then quota, then provider.
+    /// Answers one request: fault, then quota, then provider. Every answer has the `Date` of its sender.
     pub fn answer(&self, incoming: Incoming) -> Outgoing {
         let now = self.clock.monotonic();
         let since_start = now.saturating_sub(self.started);
-        self.world().answer(incoming, now, since_start, self.seed)
+        let at = incoming.at;
+        let answer = self.world().answer(incoming, now, since_start, self.seed);
+        match answer.header("date") {
+            Some(_) => answer,
+            None => dated(answer, at),
+        }
     }
 
     /// The truth about every object now, parents made on the way included.
@@ -204,6 +209,11 @@ impl Simulator {
     }
 }
 
+/// The answer with the date that its sender's clock shows.
+fn dated(answer: Outgoing, at: Timestamp) -> Outgoing {
+    answer.with_header("date", at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
 impl World {
     fn answer(&mut self, incoming: Incoming, now: Duration, since_start: Duration, seed: u64) -> Outgoing {
         if Chat::claims(&incoming) {
@@ -281,7 +291,7 @@ impl World {
             self.count_fault(&key, fault);
             incoming.at = fault.shifted(incoming.at);
         }
-        let answer = self.providers[position].answer(&incoming, &mut random);
+        let answer = dated(self.providers[position].answer(&incoming, &mut random), incoming.at);
         let counts = self.counts.operations.entry(key.clone()).or_default();
         counts.answered += 1;
         counts.succeeded += u64::from((200..300).contains(&answer.status));

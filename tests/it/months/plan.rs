@@ -182,6 +182,18 @@ const FAULTS: &[FaultKind] = &[
     FaultKind::ManyHeaders,
 ];
 
+/// How far off a wall clock may be, seconds: hours, days, years.
+const FAR_S: &[i64] = &[
+    9 * 3_600,
+    -9 * 3_600,
+    3 * 86_400,
+    -3 * 86_400,
+    400 * 86_400,
+    -400 * 86_400,
+    730 * 86_400,
+    -730 * 86_400,
+];
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn minutes(random: &mut Random, shortest: u64, longest: u64) -> Duration {
@@ -231,6 +243,11 @@ impl Plan {
         plan.draw_lives(&mut random);
         if random.below(3) == 0 {
             plan.draw_jumps(&mut random);
+        }
+        // Drawn apart, so that what else happens in a world does not hang on it.
+        let mut apart = Random::for_matter(seed, "far jumps", 0);
+        if apart.below(3) == 0 {
+            plan.draw_far_jumps(&mut apart);
         }
         plan
     }
@@ -306,6 +323,23 @@ impl Plan {
         for _ in 0..random.between(1, 3) {
             let latest = self.calm_at.as_secs() / 60;
             self.jumps.push((minutes(random, 1, latest), *one_of(random, &[3600, -3600, 600, -600, 0])));
+        }
+        self.jumps.sort_unstable();
+    }
+
+    /// A wall clock that is far off, from the start or from some time on, until it is set right or for good.
+    fn draw_far_jumps(&mut self, random: &mut Random) {
+        let latest = self.calm_at.as_secs() / 60;
+        for _ in 0..random.between(1, 2) {
+            let at = match random.below(2) {
+                0 => Duration::ZERO,
+                _ => minutes(random, 1, latest),
+            };
+            self.jumps.push((at, *one_of(random, FAR_S)));
+            if random.below(4) > 0 {
+                let shortly = *one_of(random, &[1, 5, 60, 900]);
+                self.jumps.push((at + minutes(random, 1, shortly), 0));
+            }
         }
         self.jumps.sort_unstable();
     }

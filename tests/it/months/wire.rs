@@ -108,7 +108,7 @@ impl Wire {
     }
 
     fn note(&self, event: Event) {
-        self.log.add(self.time.elapsed(), self.time.wall(), event);
+        self.log.add(self.time.elapsed(), self.time.used(), event);
     }
 }
 
@@ -222,8 +222,9 @@ impl Post for Wire {
             self.fuse.step().await;
             clock.sleep(self.leg()).await;
             self.fuse.step().await;
-            let retry_after = answer.header("retry-after").map(str::to_owned);
-            Ok(Answer { status: answer.status, retry_after, body: answer.body, ..Answer::default() })
+            let header = |name| answer.header(name).map(str::to_owned);
+            let (retry_after, date) = (header("retry-after"), header("date"));
+            Ok(Answer { status: answer.status, retry_after, date, body: answer.body })
         })
     }
 }

@@ -97,7 +97,10 @@ impl FeedBatch {
     pub fn next<'a>(&self, others: impl Iterator<Item = &'a FeedBatch>, now: Timestamp) -> FeedNext {
         match self.settling {
             Settling::Settled => return FeedNext::Ended,
-            Settling::Checking { next_at, .. } if now < next_at => return FeedNext::Wait(next_at),
+            // A later look was planned by a clock that was ahead.
+            Settling::Checking { next_at, .. } if now < next_at && next_at <= plus(now, CHECK_EVERY) => {
+                return FeedNext::Wait(next_at);
+            }
             Settling::Checking { .. } => return FeedNext::Check,
             Settling::Open => {}
         }

@@ -40,6 +40,11 @@ const SPOILT_AT_ONCE: u32 = 3;
 /// Between two feeds of a seller (section 2.3).
 pub const BETWEEN_SUBMISSIONS: SignedDuration = SignedDuration::from_mins(20);
 
+/// No wait is longer, whatever the provider asks for.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
+/// How far back a feed is looked for whose sending was dated by a clock that was ahead.
+const SENT_AT_SOME_TIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Where a batch stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -329,11 +334,15 @@ fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
 
 /// What is to be done now.
 pub fn next_step(state: &State, now: Timestamp) -> Step {
-    let at = |time: Timestamp, step: Step| if now < time { Step::WaitUntil(time) } else { step };
+    // What waits for longer than any wait is long was planned by a clock that was ahead.
+    let at = |time: Timestamp, step: Step| match now < time && time <= plus(now, LONGEST_WAIT) {
+        true => Step::WaitUntil(time),
+        false => step,
+    };
     match &state.phase {
         Phase::Prepared { not_before } => at(*not_before, Step::Submit),
-        Phase::Sending { since } => at(search_at(*since, 0), search(state)),
-        Phase::Searching { next_at, .. } => at(*next_at, search(state)),
+        Phase::Sending { since } => at(search_at(*since, 0), search(state, now)),
+        Phase::Searching { next_at, .. } => at(*next_at, search(state, now)),
         Phase::Held { .. } => Step::AskAPerson,
         Phase::Following { feed_id, next_at, status, is_cancel_tried, .. } => {
             let can_be_cancelled =
@@ -359,8 +368,11 @@ fn search_at(sent_at: Timestamp, searches: usize) -> Timestamp {
     plus(sent_at, SignedDuration::from_secs(after_s))
 }
 
-fn search(state: &State) -> Step {
-    let first = state.first_sent_at.unwrap_or(Timestamp::MIN);
+fn search(state: &State, now: Timestamp) -> Step {
+    let first = match state.first_sent_at {
+        Some(sent_at) if sent_at > now => plus(now, -SENT_AT_SOME_TIME),
+        sent_at => sent_at.unwrap_or(Timestamp::MIN),
+    };
     Step::Search { from: first.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN) }
 }
 

@@ -195,7 +195,9 @@ impl Batch {
         if now >= later(self.awaited_since, patience.deadline) {
             return Step::GiveUp;
         }
-        if now < self.next_at {
+        // No look waits for longer, however its wait is spread: a later one was planned by a clock that was ahead.
+        let longest = patience.longest_look.max(patience.first_look).saturating_mul(2);
+        if now < self.next_at && self.next_at <= later(now, longest) {
             return Step::Wait(self.next_at);
         }
         match self.stage {

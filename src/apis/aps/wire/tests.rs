@@ -239,7 +239,7 @@ fn the_customers_data_is_never_kept() {
     .unwrap();
     let kept = format!("{seen:?}");
     assert!(!kept.to_lowercase().contains("canary") && !kept.contains("0001"), "{kept}");
-    assert_eq!(seen.evidence["transaction_message"], "Success");
+    assert_eq!(seen.evidence["transaction_message"], "Suc\u{7}cess", "word for word; the exits make it safe");
 }
 
 #[test]

@@ -43,6 +43,23 @@ fn ending(state: &State) -> Option<&Ending> {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_planned_is_due_now() {
+    let ahead = plus(start(), SignedDuration::from_hours(400 * 24));
+    assert_eq!(next_step(&State::new(ahead), start()), Step::Submit);
+    let mut state = following();
+    state.following("5".to_owned(), ahead);
+    assert_eq!(next_step(&state, start()), Step::Look { feed_id: "5".to_owned() });
+    // Dated ahead, it may have left at any time: nothing is concluded from a search that begins in the future.
+    let mut lost = lost();
+    (lost.first_sent_at, lost.last_sent_at) = (Some(ahead), Some(ahead));
+    lost.phase = Phase::Searching { searches: 0, next_at: ahead };
+    match next_step(&lost, start()) {
+        Step::Search { from } => assert!(from < start(), "{from}"),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
 fn a_state_that_says_sending_is_never_followed_by_sending() {
     let state = about_to(State::new(start()), &Step::Submit, start());
     assert_eq!(next_step(&state, start()), Step::WaitUntil(after_s(60)));

@@ -89,6 +89,15 @@ impl Story {
 }
 
 #[test]
+fn a_look_that_a_clock_which_was_ahead_planned_is_due_now() {
+    let (patience, now, mut batch) = (Patience::default(), start(), batch());
+    batch.next_at = later(now, Duration::from_secs(240));
+    assert_eq!(batch.next_step(&patience, now), Step::Wait(batch.next_at));
+    batch.next_at = later(now, Duration::from_secs(400 * 86_400));
+    assert_eq!(batch.next_step(&patience, now), Step::Upload);
+}
+
+#[test]
 fn the_usual_life() {
     let mut story = Story::new();
     story.code("50000").code("71138").code("70000").code("72147").code("71140");
