@@ -27,6 +27,7 @@
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
+//! - [`secret`]: what never prints, and where it lies.
 //! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
 //!
 //! # The rules
@@ -52,6 +53,7 @@ pub mod daemon;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;
+pub mod secret;
 pub mod settlements;
 pub mod simulator;
 pub mod store;

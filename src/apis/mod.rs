@@ -20,7 +20,6 @@ pub mod config;
 pub mod pace;
 mod registry;
 pub mod reporting;
-pub mod secret;
 pub mod transport;
 
 pub use registry::{NAMES, ReadSection, Settings, settings};

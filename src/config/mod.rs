@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::alerts::{self, secret::Vault};
+use crate::alerts;
 use crate::apis;
-use crate::apis::secret::SecretLoader;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::reports;
+use crate::secret::SecretLoader;
 
 mod account;
 mod lines;
@@ -202,7 +202,6 @@ fn read(
     let mut findings = Findings::new(&lines);
     let loader =
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
-    let vault = if is_blind { Vault::Closed } else { Vault::Open(surroundings.credentials.as_deref()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
     let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
@@ -217,7 +216,7 @@ fn read(
     let environments = account::environments(&written);
     let accounts = account::read_all(written, &general, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
-    let alerts = read_alerts(written, &environments, vault, &mut findings);
+    let alerts = read_alerts(written, &environments, &loader, &mut findings);
     for key in table.keys() {
         let remedy = "expected store, control, log, polling, poll, reports, [[account]] or [[alert]]";
         findings.add(key, "is not a section that is known here", remedy);
@@ -356,7 +355,7 @@ fn read_reports(
 fn read_alerts(
     tables: Vec<Table>,
     accounts: &BTreeMap<AccountName, bool>,
-    vault: Vault<'_>,
+    loader: &SecretLoader,
     findings: &mut Findings<'_>,
 ) -> Option<alerts::AlertConfig> {
     let mut sections = Vec::new();
@@ -367,7 +366,7 @@ fn read_alerts(
             None => is_whole = false,
         }
     }
-    match alerts::config::resolve(&sections, accounts, vault) {
+    match alerts::config::resolve(&sections, accounts, loader) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
             for problem in problems {

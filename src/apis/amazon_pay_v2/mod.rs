@@ -9,6 +9,7 @@ mod ids;
 mod reasons;
 
 pub mod config;
+pub mod key;
 pub mod lifecycle;
 pub mod operations;
 pub mod sign;
