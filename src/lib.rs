@@ -27,6 +27,7 @@
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
+//! - [`delimited`]: CSV and JSON Lines as people's programs write them.
 //! - [`secret`]: what never prints, and where it lies.
 //! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
 //!
@@ -50,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod delimited;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;

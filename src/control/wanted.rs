@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::delimited::{nearest, plain, trimmed};
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
-use crate::payments::record::Details;
+use crate::payments::record::{Details, Record};
 
-/// The longest line, in bytes, that is read; anything longer is refused unread.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
+pub use crate::delimited::LINE_BYTES_MAX;
 
 /// The longest merchant reference or parent id, in characters.
 const TEXT_CHARACTERS_MAX: usize = 256;
@@ -91,32 +91,53 @@ pub struct Meaning {
     pub kind: Option<&'static str>,
 }
 
-/// Spelling variants, compared without case and punctuation (amazon-pay-v2.md section 3 field names,
-/// amazon-pay-mws.md request parameters, common shop exports).
+/// Spelling variants, compared without case and punctuation: the field names of both APIs, our own lists and
+/// nightly files, the tables of common shop systems. An order's total is none of the amounts: it is not what one
+/// charge, capture or refund moves.
 const VARIANTS: &[(&str, Field, Option<&str>)] = &[
     ("account", Field::Account, None),
     ("accountname", Field::Account, None),
     ("kind", Field::Kind, None),
+    ("transactiontype", Field::Kind, None),
     ("type", Field::Kind, None),
     ("objecttype", Field::Kind, None),
     ("id", Field::Id, None),
     ("objectid", Field::Id, None),
+    ("amazontransactionid", Field::Id, None),
+    ("pendingid", Field::Id, None),
     ("chargeid", Field::Id, Some("charge")),
+    ("amazonchargeid", Field::Id, Some("charge")),
+    ("swagamazonpaychargeid", Field::Id, Some("charge")),
+    ("oscamazonchargeid", Field::Id, Some("charge")),
     ("refundid", Field::Id, Some("refund")),
     ("chargepermissionid", Field::Id, Some("charge-permission")),
+    ("amazonchargepermissionid", Field::Id, Some("charge-permission")),
+    ("swagamazonpaychargepermissionid", Field::Id, Some("charge-permission")),
+    ("oscamazonchargepermissionid", Field::Id, Some("charge-permission")),
     ("amazonauthorizationid", Field::Id, Some("authorization")),
     ("authorizationid", Field::Id, Some("authorization")),
     ("amazoncaptureid", Field::Id, Some("capture")),
     ("captureid", Field::Id, Some("capture")),
     ("amazonrefundid", Field::Id, Some("refund")),
     ("amazonorderreferenceid", Field::Id, Some("order-reference")),
+    ("orderreferenceid", Field::Id, Some("order-reference")),
+    ("amazonreferenceid", Field::Id, Some("order-reference")),
+    ("billingagreementid", Field::Id, Some("billing-agreement")),
     ("amazonbillingagreementid", Field::Id, Some("billing-agreement")),
     ("amount", Field::Amount, None),
     ("chargeamount", Field::Amount, None),
     ("captureamount", Field::Amount, None),
     ("refundamount", Field::Amount, None),
     ("authorizationamount", Field::Amount, None),
+    ("chargeamountamount", Field::Amount, None),
+    ("captureamountamount", Field::Amount, None),
+    ("refundamountamount", Field::Amount, None),
+    ("authorizationamountamount", Field::Amount, None),
     ("currency", Field::Currency, None),
+    ("chargeamountcurrencycode", Field::Currency, None),
+    ("captureamountcurrencycode", Field::Currency, None),
+    ("refundamountcurrencycode", Field::Currency, None),
+    ("authorizationamountcurrencycode", Field::Currency, None),
     ("currencycode", Field::Currency, None),
     ("reference", Field::Reference, None),
     ("merchantreference", Field::Reference, None),
@@ -124,12 +145,14 @@ const VARIANTS: &[(&str, Field, Option<&str>)] = &[
     ("order", Field::Reference, None),
     ("orderid", Field::Reference, None),
     ("ordernumber", Field::Reference, None),
+    ("incrementid", Field::Reference, None),
     ("sellerorderid", Field::Reference, None),
     ("authorizationreferenceid", Field::Reference, None),
     ("capturereferenceid", Field::Reference, None),
     ("refundreferenceid", Field::Reference, None),
     ("createdat", Field::CreatedAt, None),
     ("created", Field::CreatedAt, None),
+    ("madeat", Field::CreatedAt, None),
     ("creationtimestamp", Field::CreatedAt, None),
     ("parent", Field::Parent, None),
     ("parentid", Field::Parent, None),
@@ -137,16 +160,18 @@ const VARIANTS: &[(&str, Field, Option<&str>)] = &[
 
 /// What a header cell or JSON key means; none when it is not one of ours.
 pub fn meaning(name: &str) -> Option<Meaning> {
-    let plain: String = name
-        .trim()
-        .chars()
-        .filter(|letter| !matches!(letter, '_' | '-' | ' ' | '.'))
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
+    let name = plain(name);
     VARIANTS
         .iter()
-        .find(|(variant, _, _)| *variant == plain)
+        .find(|(variant, _, _)| *variant == name)
         .map(|(_, field, kind)| Meaning { field: *field, kind: *kind })
+}
+
+/// The name that an unknown one is probably meant to be: a misspelt `amount` would otherwise silently switch
+/// the check of the amount off.
+pub fn meant(name: &str) -> Option<&'static str> {
+    let ours = Field::ALL.iter().map(|field| field.name());
+    nearest(name, ours).or_else(|| nearest(name, VARIANTS.iter().map(|(variant, _, _)| *variant)))
 }
 
 /// The raw texts of one line by field; absent and blank are the same.
@@ -156,7 +181,7 @@ pub struct Texts(BTreeMap<Field, String>);
 impl Texts {
     /// Sets a field; blank text leaves it unset. Errors when it is set already.
     pub fn set(&mut self, field: Field, text: &str) -> Result<(), String> {
-        let text = text.trim();
+        let text = trimmed(text);
         if text.is_empty() {
             return Ok(());
         }
@@ -178,6 +203,9 @@ impl Texts {
     /// Reads the fields. Errors with the reason in words, naming the field.
     pub fn read(&self, line: u64) -> Result<Wanted, String> {
         let id = self.get(Field::Id).ok_or("no id: every line names one object")?;
+        if ["null", "none", "nil", "nan", "undefined"].contains(&id.to_ascii_lowercase().as_str()) {
+            return Err(format!("no id: {id:?} stands for none"));
+        }
         Ok(Wanted {
             line,
             account: self
@@ -203,7 +231,9 @@ impl Texts {
     fn amount(&self) -> Result<Option<Money>, String> {
         match (self.get(Field::Amount), self.get(Field::Currency)) {
             (Some(amount), Some(currency)) => {
-                Money::parse(amount, &currency.to_ascii_uppercase()).map(Some).map_err(|bad| bad.to_string())
+                let money =
+                    Money::parse(amount, &currency.to_ascii_uppercase()).map_err(|bad| bad.to_string())?;
+                above_zero(money).map(Some)
             }
             (Some(_), None) => Err("amount without currency".to_owned()),
             (None, _) => Ok(None),
@@ -215,17 +245,41 @@ impl Texts {
         if text.chars().count() > TEXT_CHARACTERS_MAX {
             return Err(format!("{} is longer than {TEXT_CHARACTERS_MAX} characters", field.name()));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|letter| letter.is_control() || turns_text(letter)) {
             return Err(format!("{} has a control character", field.name()));
         }
         Ok(Some(text.to_owned()))
     }
 }
 
-/// A kind in any of the usual spellings: `charge-permission`, `CHARGE_PERMISSION`, `Charge Permission`.
+/// Whether a letter only turns the direction of the text after it: it makes an alert or a table say what it
+/// does not.
+fn turns_text(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// An amount that something can move.
+fn above_zero(money: Money) -> Result<Money, String> {
+    if money.amount > rust_decimal::Decimal::ZERO {
+        Ok(money)
+    } else {
+        Err(format!("amount {money} is not above zero; leave it out if it is not known"))
+    }
+}
+
+/// A kind in any of the usual spellings: `charge-permission`, `CHARGE_PERMISSION`, `Charge Permission`,
+/// `ChargePermission`.
 pub fn read_kind(text: &str) -> Result<Kind, String> {
-    let plain = text.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-    Kind::new(plain).map_err(|bad| bad.to_string())
+    let mut words = String::new();
+    let mut was_small = false;
+    for letter in trimmed(text).chars() {
+        if was_small && letter.is_ascii_uppercase() {
+            words.push('-');
+        }
+        was_small = letter.is_ascii_lowercase();
+        words.push(if matches!(letter, '_' | ' ') { '-' } else { letter.to_ascii_lowercase() });
+    }
+    Kind::new(words).map_err(|bad| bad.to_string())
 }
 
 fn read_time(text: &str) -> Result<Timestamp, String> {
@@ -243,8 +297,21 @@ fn shortened(text: &str) -> String {
 pub fn from_json(text: &[u8], line: u64) -> Result<Wanted, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
+    if map.get("object").is_some_and(Value::is_object) {
+        return from_record(Value::Object(map), line);
+    }
     let (texts, own_line) = texts_of(&map)?;
     texts.read(own_line.unwrap_or(line))
+}
+
+/// A record as `list --json` prints it: what it was enrolled with.
+fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
+    let record: Record = serde_json::from_value(value)
+        .map_err(|bad| format!("not a record as \"reconciled list --json\" prints it: {bad}"))?;
+    if let Some(money) = record.details.amount {
+        above_zero(money)?;
+    }
+    Ok(Wanted { line, details: record.details, ..Wanted::plain(record.object) })
 }
 
 /// The texts of a JSON object, and its `line` when it has one.
@@ -259,7 +326,8 @@ pub fn texts_of(map: &serde_json::Map<String, Value>) -> Result<(Texts, Option<u
         }
         let Some(meaning) = meaning(key) else {
             let known: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-            return Err(format!("unknown key {:?}; known are {}", shortened(key), known.join(", ")));
+            let hint = meant(key).map(|meant| format!("; is it {meant}?")).unwrap_or_default();
+            return Err(format!("unknown key {:?}{hint}; known are {}", shortened(key), known.join(", ")));
         };
         let text = scalar(key, value)?;
         if meaning.kind.is_some() && !text.trim().is_empty() {
@@ -362,13 +430,55 @@ mod tests {
         check(r#"{"id":"a","amount":"1"}"#, Err("without currency"));
         check(r#"{"id":"a","amount":14.5,"currency":"EUR"}"#, Err("JSON fraction"));
         check(r#"{"id":"a","amount":"1,50","currency":"EUR"}"#, Err("plain decimal"));
-        check(r#"{"id":"a","amout":"1"}"#, Err("unknown key \"amout\""));
+        check(r#"{"id":"a","amout":"1"}"#, Err("unknown key \"amout\"; is it amount?; known are"));
+        check(r#"{"id":"a","colour":"1"}"#, Err("unknown key \"colour\"; known are"));
+        check(r#"{"id":"a","amount":"0.00","currency":"EUR"}"#, Err("amount 0.00 EUR is not above zero"));
+        check(r#"{"id":"a","amount":"-14","currency":"EUR"}"#, Err("amount -14.00 EUR is not above zero"));
+        check(r#"{"id":"NULL","amount":"1","currency":"EUR"}"#, Err("no id: \"NULL\" stands for none"));
+        check(
+            r#"{"id":"\u00a0a\u200b","kind":"ChargePermission"}"#,
+            Ok(r#"{"line":7,"kind":"charge-permission","id":"a"}"#),
+        );
+        check(r#"{"id":"a","reference":"A\u202e1"}"#, Err("control character"));
         check(r#"{"id":"a","objectId":"b"}"#, Err("given twice"));
         check(r#"{"id":"a","reference":"x\u0007"}"#, Err("control character"));
         check(r#"{"id":"a","created_at":"yesterday"}"#, Err("not a moment"));
         check(r#"{"id":"a","created_at":"2026-01-31 14:30"}"#, Err("not a moment"));
         check(r#"{"id":"a","parent":["b"]}"#, Err("not text"));
         check(r#"{"id":"a","line":"x"}"#, Err("whole number"));
+    }
+
+    #[test]
+    fn a_record_of_the_list_says_what_it_was_enrolled_with() {
+        let enrolled = r#"{"account":"shop","kind":"charge","id":"S01","amount":"14.00","currency":"EUR","reference":"A-1"}"#;
+        let wanted = from_json(enrolled.as_bytes(), 7).unwrap();
+        let object = "shop/charge/S01".parse().unwrap();
+        let enrolment = crate::payments::record::Enrolment { object, details: wanted.details.clone() };
+        let record = Record::enrolled(enrolment, "2026-01-15T09:30:00Z".parse().unwrap());
+        let line = serde_json::to_string(&record).unwrap();
+        assert_eq!(from_json(line.as_bytes(), 7), Ok(wanted));
+        check(
+            r#"{"object":{"account":"shop","kind":"charge","id":"S01"},"amuont":"1"}"#,
+            Err("not a record"),
+        );
+    }
+
+    #[test]
+    fn columns_of_other_things_are_not_taken_for_slips() {
+        for name in
+            ["note", "updated_at", "created_by", "discount", "count", "state", "payment", "phase", "ip"]
+        {
+            assert_eq!(meant(name), None, "{name}");
+        }
+        for (name, expected) in [
+            ("amuont", "amount"),
+            ("Ammount", "amount"),
+            ("curency", "currency"),
+            ("chrage_id", "chargeid"),
+            ("refrence", "reference"),
+        ] {
+            assert_eq!(meant(name), Some(expected), "{name}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("calls", &["payments", "apis", "store", "clock", "telemetry"]),
     ("settlements", &["payments", "apis", "store", "clock", "telemetry"]),
     ("alerts", &["payments", "store", "clock", "telemetry", "secret"]),
-    ("backtest", &["payments", "apis", "store", "clock"]),
+    ("backtest", &["payments", "apis", "store", "clock", "delimited"]),
     ("reports", &["payments", "store", "blocking", "clock", "telemetry"]),
     ("control", &["payments", "store", "task", "clock", "telemetry", "delimited"]),
     ("config", &["apis", "alerts", "reports", "control", "payments", "timetable", "store", "secret"]),
