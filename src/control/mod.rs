@@ -8,6 +8,7 @@ pub mod batching;
 pub mod calling;
 pub mod fetching;
 pub mod messages;
+mod places;
 pub mod problem;
 pub mod wanted;
 

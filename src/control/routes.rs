@@ -197,6 +197,8 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
 type Named = Path<(String, String, String)>;
 
 fn selector(Path((account, kind, id)): Named) -> Result<Selector, Problem> {
+    // `%2E` is a dot that was escaped twice; no id has a percent sign.
+    let id = id.replace("%2E", ".");
     format!("{account}/{kind}/{id}").parse().map_err(|bad: String| {
         Problem::new(Cause::Malformed, bad, "name it as account/kind/id; ~ leaves account or kind open")
     })

@@ -75,7 +75,7 @@ fn problem(parameter: &Parameter, name: &str, value: &str) -> Option<Problem> {
         Value::Text(_) => true,
         Value::UnboundedText | Value::BuyerToken => !is_too_long(LONGEST_TEXT),
         Value::Reference => is_reference(value),
-        Value::Id(_) => ObjectId::new(value).is_ok(),
+        Value::Id(_) => ObjectId::new(value).is_ok_and(|id| !id.is_folded_in_paths()),
         // The number is checked with its currency.
         Value::Amount => true,
         Value::Currency => CURRENCIES.contains(&value),
