@@ -13,8 +13,9 @@ use super::progress::Progress;
 use super::reach::{Deed, Reached};
 use super::screen::Screen;
 use crate::clock::SharedClock;
+use crate::control::fields::Field;
 use crate::control::messages::{BATCH_LINES_MAX, EnrolOutcome, EnrolResult};
-use crate::control::wanted::{Field, Texts, Wanted};
+use crate::control::wanted::{Texts, Wanted};
 use crate::payments::object::{AccountName, Kind};
 
 /// What became of all lines so far.

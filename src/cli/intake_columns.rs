@@ -3,7 +3,8 @@
 //! Owns: which column names the objects, misspelt columns, amounts with a decimal comma, what spreadsheets and
 //! databases write into cells. Must never know: files, lines, what becomes of a row.
 
-use crate::control::wanted::{self, Field, Meaning, Texts};
+use crate::control::fields::{self, Field, Meaning};
+use crate::control::wanted::Texts;
 
 /// Kinds of objects above others: beside the id of a charge or an authorization theirs is the parent's.
 const ABOVE: &[(&str, &[&str])] =
@@ -19,9 +20,9 @@ pub(super) struct Columns {
 impl Columns {
     /// Reads a header. Gives the columns that mean nothing here as well. Errors with the reason in words.
     pub(super) fn of(header: &[String]) -> Result<(Columns, Vec<String>), String> {
-        let mut meanings: Vec<_> = header.iter().map(|cell| wanted::meaning(cell)).collect();
+        let mut meanings: Vec<_> = header.iter().map(|cell| fields::meaning(cell)).collect();
         for (cell, meaning) in header.iter().zip(&meanings) {
-            if let (None, Some(meant)) = (meaning, wanted::meant(cell)) {
+            if let (None, Some(meant)) = (meaning, fields::meant(cell)) {
                 return Err(format!("column {cell} is not known; is it {meant}? rename or remove it"));
             }
         }

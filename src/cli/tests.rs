@@ -1,5 +1,6 @@
 //! Whole commands, as typed: through a daemon's socket and straight on a store.
 
+mod enrol;
 mod store;
 
 use std::path::{Path, PathBuf};

@@ -175,7 +175,8 @@ impl Server {
             if let Some(stream) = newcomer {
                 let uid = peer_uid(&stream);
                 let is_privileged = uid.is_some() && (uid == Some(0) || uid == owner);
-                let place = if waiting.is_empty() || is_privileged { places.take(is_privileged) } else { None };
+                let place =
+                    if waiting.is_empty() || is_privileged { places.take(is_privileged) } else { None };
                 match place {
                     Some(place) => serve(stream, place),
                     None => waiting.push_back(stream),

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::delimited::{nearest, plain, trimmed};
+use super::fields::{Field, meaning, meant};
+use crate::delimited::trimmed;
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Details, Record};
@@ -31,147 +32,6 @@ pub struct Wanted {
     pub id: ObjectId,
     /// What the shop knows about it.
     pub details: Details,
-}
-
-/// The fields of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Field {
-    /// Whose.
-    Account,
-    /// What it is.
-    Kind,
-    /// The provider's id.
-    Id,
-    /// How much, in the main unit.
-    Amount,
-    /// ISO 4217.
-    Currency,
-    /// The shop's own order number.
-    Reference,
-    /// When the shop made it.
-    CreatedAt,
-    /// The object it belongs to.
-    Parent,
-}
-
-impl Field {
-    /// All fields, in the order in which they are written.
-    pub const ALL: [Field; 8] = [
-        Field::Account,
-        Field::Kind,
-        Field::Id,
-        Field::Amount,
-        Field::Currency,
-        Field::Reference,
-        Field::CreatedAt,
-        Field::Parent,
-    ];
-
-    /// The name to use in a header or as a JSON key.
-    pub fn name(self) -> &'static str {
-        match self {
-            Field::Account => "account",
-            Field::Kind => "kind",
-            Field::Id => "id",
-            Field::Amount => "amount",
-            Field::Currency => "currency",
-            Field::Reference => "reference",
-            Field::CreatedAt => "created_at",
-            Field::Parent => "parent",
-        }
-    }
-}
-
-/// What a header or key stands for: a field, and the kind of object when the name tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meaning {
-    /// The field.
-    pub field: Field,
-    /// The kind that a name such as `AmazonCaptureId` implies.
-    pub kind: Option<&'static str>,
-}
-
-/// Spelling variants, compared without case and punctuation: the field names of both APIs, our own lists and
-/// nightly files, the tables of common shop systems. An order's total is none of the amounts: it is not what one
-/// charge, capture or refund moves.
-const VARIANTS: &[(&str, Field, Option<&str>)] = &[
-    ("account", Field::Account, None),
-    ("accountname", Field::Account, None),
-    ("kind", Field::Kind, None),
-    ("transactiontype", Field::Kind, None),
-    ("type", Field::Kind, None),
-    ("objecttype", Field::Kind, None),
-    ("id", Field::Id, None),
-    ("objectid", Field::Id, None),
-    ("amazontransactionid", Field::Id, None),
-    ("pendingid", Field::Id, None),
-    ("chargeid", Field::Id, Some("charge")),
-    ("amazonchargeid", Field::Id, Some("charge")),
-    ("swagamazonpaychargeid", Field::Id, Some("charge")),
-    ("oscamazonchargeid", Field::Id, Some("charge")),
-    ("refundid", Field::Id, Some("refund")),
-    ("chargepermissionid", Field::Id, Some("charge-permission")),
-    ("amazonchargepermissionid", Field::Id, Some("charge-permission")),
-    ("swagamazonpaychargepermissionid", Field::Id, Some("charge-permission")),
-    ("oscamazonchargepermissionid", Field::Id, Some("charge-permission")),
-    ("amazonauthorizationid", Field::Id, Some("authorization")),
-    ("authorizationid", Field::Id, Some("authorization")),
-    ("amazoncaptureid", Field::Id, Some("capture")),
-    ("captureid", Field::Id, Some("capture")),
-    ("amazonrefundid", Field::Id, Some("refund")),
-    ("amazonorderreferenceid", Field::Id, Some("order-reference")),
-    ("orderreferenceid", Field::Id, Some("order-reference")),
-    ("amazonreferenceid", Field::Id, Some("order-reference")),
-    ("billingagreementid", Field::Id, Some("billing-agreement")),
-    ("amazonbillingagreementid", Field::Id, Some("billing-agreement")),
-    ("amount", Field::Amount, None),
-    ("chargeamount", Field::Amount, None),
-    ("captureamount", Field::Amount, None),
-    ("refundamount", Field::Amount, None),
-    ("authorizationamount", Field::Amount, None),
-    ("chargeamountamount", Field::Amount, None),
-    ("captureamountamount", Field::Amount, None),
-    ("refundamountamount", Field::Amount, None),
-    ("authorizationamountamount", Field::Amount, None),
-    ("currency", Field::Currency, None),
-    ("chargeamountcurrencycode", Field::Currency, None),
-    ("captureamountcurrencycode", Field::Currency, None),
-    ("refundamountcurrencycode", Field::Currency, None),
-    ("authorizationamountcurrencycode", Field::Currency, None),
-    ("currencycode", Field::Currency, None),
-    ("reference", Field::Reference, None),
-    ("merchantreference", Field::Reference, None),
-    ("merchantreferenceid", Field::Reference, None),
-    ("order", Field::Reference, None),
-    ("orderid", Field::Reference, None),
-    ("ordernumber", Field::Reference, None),
-    ("incrementid", Field::Reference, None),
-    ("sellerorderid", Field::Reference, None),
-    ("authorizationreferenceid", Field::Reference, None),
-    ("capturereferenceid", Field::Reference, None),
-    ("refundreferenceid", Field::Reference, None),
-    ("createdat", Field::CreatedAt, None),
-    ("created", Field::CreatedAt, None),
-    ("madeat", Field::CreatedAt, None),
-    ("creationtimestamp", Field::CreatedAt, None),
-    ("parent", Field::Parent, None),
-    ("parentid", Field::Parent, None),
-];
-
-/// What a header cell or JSON key means; none when it is not one of ours.
-pub fn meaning(name: &str) -> Option<Meaning> {
-    let name = plain(name);
-    VARIANTS
-        .iter()
-        .find(|(variant, _, _)| *variant == name)
-        .map(|(_, field, kind)| Meaning { field: *field, kind: *kind })
-}
-
-/// The name that an unknown one is probably meant to be: a misspelt `amount` would otherwise silently switch
-/// the check of the amount off.
-pub fn meant(name: &str) -> Option<&'static str> {
-    let ours = Field::ALL.iter().map(|field| field.name());
-    nearest(name, ours).or_else(|| nearest(name, VARIANTS.iter().map(|(variant, _, _)| *variant)))
 }
 
 /// The raw texts of one line by field; absent and blank are the same.
@@ -306,8 +166,10 @@ pub fn from_json(text: &[u8], line: u64) -> Result<Wanted, String> {
 
 /// A record as `list --json` prints it: what it was enrolled with.
 fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
-    let record: Record = serde_json::from_value(value)
-        .map_err(|bad| format!("not a record as \"reconciled list --json\" prints it: {bad}"))?;
+    let record: Record = serde_json::from_value(value).map_err(|bad| {
+        let bad: String = bad.to_string().chars().filter(|letter| !letter.is_control()).take(200).collect();
+        format!("not a record as \"reconciled list --json\" prints it: {bad}")
+    })?;
     if let Some(money) = record.details.amount {
         above_zero(money)?;
     }
@@ -392,130 +254,5 @@ impl Wanted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn check(json: &str, expected: Result<&str, &str>) {
-        match (from_json(json.as_bytes(), 7), expected) {
-            (Ok(wanted), Ok(shown)) => assert_eq!(wanted.to_json(), shown, "{json}"),
-            (Err(reason), Err(part)) => assert!(reason.contains(part), "{json}: {reason}"),
-            (other, _) => panic!("{json}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn lines_are_read_in_every_spelling_or_refused_with_the_reason() {
-        check(r#"{"id":"S01-1-1-C1"}"#, Ok(r#"{"line":7,"id":"S01-1-1-C1"}"#));
-        check(
-            r#"{"chargeId":"S01-1-1-C1","charge_amount":"14","currencyCode":"eur","MerchantReferenceId":" A 1 "}"#,
-            Ok(
-                r#"{"line":7,"kind":"charge","id":"S01-1-1-C1","amount":"14.00","currency":"EUR","reference":"A 1"}"#,
-            ),
-        );
-        check(
-            r#"{"line":3,"AmazonCaptureId":"P01-1-1-C1","account":"shop","amount":500,"currency":"JPY"}"#,
-            Ok(
-                r#"{"line":3,"account":"shop","kind":"capture","id":"P01-1-1-C1","amount":"500","currency":"JPY"}"#,
-            ),
-        );
-        check(
-            r#"{"kind":"CHARGE_PERMISSION","id":"a","created_at":"20190714T155300Z","parent":null,"amount":""}"#,
-            Ok(r#"{"line":7,"kind":"charge-permission","id":"a","created_at":"2019-07-14T15:53:00Z"}"#),
-        );
-        check("[]", Err("not a JSON object"));
-        check("{", Err("not JSON"));
-        check("{}", Err("no id"));
-        check(r#"{"id":"a b"}"#, Err("not allowed"));
-        check(r#"{"id":"a","amount":"1"}"#, Err("without currency"));
-        check(r#"{"id":"a","amount":14.5,"currency":"EUR"}"#, Err("JSON fraction"));
-        check(r#"{"id":"a","amount":"1,50","currency":"EUR"}"#, Err("plain decimal"));
-        check(r#"{"id":"a","amout":"1"}"#, Err("unknown key \"amout\"; is it amount?; known are"));
-        check(r#"{"id":"a","colour":"1"}"#, Err("unknown key \"colour\"; known are"));
-        check(r#"{"id":"a","amount":"0.00","currency":"EUR"}"#, Err("amount 0.00 EUR is not above zero"));
-        check(r#"{"id":"a","amount":"-14","currency":"EUR"}"#, Err("amount -14.00 EUR is not above zero"));
-        check(r#"{"id":"NULL","amount":"1","currency":"EUR"}"#, Err("no id: \"NULL\" stands for none"));
-        check(
-            r#"{"id":"\u00a0a\u200b","kind":"ChargePermission"}"#,
-            Ok(r#"{"line":7,"kind":"charge-permission","id":"a"}"#),
-        );
-        check(r#"{"id":"a","reference":"A\u202e1"}"#, Err("control character"));
-        check(r#"{"id":"a","objectId":"b"}"#, Err("given twice"));
-        check(r#"{"id":"a","reference":"x\u0007"}"#, Err("control character"));
-        check(r#"{"id":"a","created_at":"yesterday"}"#, Err("not a moment"));
-        check(r#"{"id":"a","created_at":"2026-01-31 14:30"}"#, Err("not a moment"));
-        check(r#"{"id":"a","parent":["b"]}"#, Err("not text"));
-        check(r#"{"id":"a","line":"x"}"#, Err("whole number"));
-    }
-
-    #[test]
-    fn a_record_of_the_list_says_what_it_was_enrolled_with() {
-        let enrolled = r#"{"account":"shop","kind":"charge","id":"S01","amount":"14.00","currency":"EUR","reference":"A-1"}"#;
-        let wanted = from_json(enrolled.as_bytes(), 7).unwrap();
-        let object = "shop/charge/S01".parse().unwrap();
-        let enrolment = crate::payments::record::Enrolment { object, details: wanted.details.clone() };
-        let record = Record::enrolled(enrolment, "2026-01-15T09:30:00Z".parse().unwrap());
-        let line = serde_json::to_string(&record).unwrap();
-        assert_eq!(from_json(line.as_bytes(), 7), Ok(wanted));
-        check(
-            r#"{"object":{"account":"shop","kind":"charge","id":"S01"},"amuont":"1"}"#,
-            Err("not a record"),
-        );
-    }
-
-    #[test]
-    fn columns_of_other_things_are_not_taken_for_slips() {
-        for name in
-            ["note", "updated_at", "created_by", "discount", "count", "state", "payment", "phase", "ip"]
-        {
-            assert_eq!(meant(name), None, "{name}");
-        }
-        for (name, expected) in [
-            ("amuont", "amount"),
-            ("Ammount", "amount"),
-            ("curency", "currency"),
-            ("chrage_id", "chargeid"),
-            ("refrence", "reference"),
-        ] {
-            assert_eq!(meant(name), Some(expected), "{name}");
-        }
-    }
-
-    #[test]
-    fn no_variant_is_listed_twice_or_spelt_so_that_it_cannot_be_found() {
-        for (variant, field, kind) in VARIANTS {
-            assert_eq!(meaning(variant), Some(Meaning { field: *field, kind: *kind }), "{variant}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn a_line_survives_its_own_text(
-            id in "[A-Za-z0-9._~-]{1,64}", minor in 0i64..1_000_000, reference in "[ -~]{0,40}",
-            line in 1u64..9_000_000_000, second in 0i64..4_000_000_000
-        ) {
-            let money = Money::parse(&format!("{}.{:02}", minor / 100, minor % 100), "EUR").unwrap();
-            let reference = reference.trim();
-            let wanted = Wanted {
-                line,
-                account: None,
-                kind: Some(Kind::new("charge").unwrap()),
-                id: ObjectId::new(id).unwrap(),
-                details: Details {
-                    amount: Some(money),
-                    merchant_reference: (!reference.is_empty()).then(|| reference.to_owned()),
-                    created_at: Some(Timestamp::from_second(second).unwrap()),
-                    parent: None,
-                },
-            };
-            prop_assert_eq!(from_json(wanted.to_json().as_bytes(), 1).unwrap(), wanted);
-        }
-
-        #[test]
-        fn random_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = from_json(&bytes, 1);
-        }
-    }
-}
+#[path = "wanted/tests.rs"]
+mod tests;

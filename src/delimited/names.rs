@@ -19,8 +19,8 @@ pub fn plain(name: &str) -> String {
         .collect()
 }
 
-/// The known name of which `name` is a slip of the pen: one letter more, less or another, or two swapped. Short
-/// names have too many neighbours, and a name that is known is none.
+/// The known name that `name` nearly is: one letter more, less or another, or two swapped. Short names have too
+/// many neighbours, and a name that is known is no slip.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = plain(name);
     if name.len() < 4 {

@@ -209,9 +209,11 @@ mod tests {
 
     #[test]
     fn an_id_of_a_known_form_has_capitals() {
-        for (id, expected) in
-            [("p02-1234567-1234567-c012345", "P02-1234567-1234567-C012345"), ("abc", "abc"), ("C01-1234567-1234567", "C01-1234567-1234567")]
-        {
+        for (id, expected) in [
+            ("p02-1234567-1234567-c012345", "P02-1234567-1234567-C012345"),
+            ("abc", "abc"),
+            ("C01-1234567-1234567", "C01-1234567-1234567"),
+        ] {
             assert_eq!(canonical(&ObjectId::new(id).unwrap()).as_str(), expected);
         }
     }

@@ -113,7 +113,10 @@ fn what_spreadsheets_write_is_the_same_batch() {
         assert_eq!(rows(&other).len(), 1);
     }
     let json = "{\"AmazonRefundId\":\"S01-1234567-1234567-R000001\"}\r{\"AmazonRefundId\":\"S01-1234567-1234567-R000002\"}\r";
-    assert_eq!(read(BatchOperation::GetRefundDetails, Format::JsonLines, json.as_bytes(), true).unwrap().len(), 2);
+    assert_eq!(
+        read(BatchOperation::GetRefundDetails, Format::JsonLines, json.as_bytes(), true).unwrap().len(),
+        2
+    );
 }
 
 #[test]

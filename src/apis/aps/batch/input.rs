@@ -68,7 +68,9 @@ fn csv_lines(mut csv: Csv<&[u8]>) -> (Lines, Vec<Problem>) {
                 let cells = columns.iter().zip(cells);
                 lines.push((line, cells.filter_map(|(column, cell)| Some(((*column)?, cell))).collect()));
             }
-            Ok(Some(Record { line, cells: Err(reason), .. })) => problems.push(Problem::new(line, None, reason)),
+            Ok(Some(Record { line, cells: Err(reason), .. })) => {
+                problems.push(Problem::new(line, None, reason))
+            }
             Err(_) => {
                 problems.push(Problem::new(csv.header_line(), None, UNREADABLE));
                 return (lines, problems);
@@ -86,7 +88,8 @@ fn columns_of(line: u64, header: &[String]) -> (Vec<Option<Column>>, Vec<Problem
                 let known = Column::ALL.map(Column::name);
                 let hint = nearest(&header[place], known).map(|meant| format!("; is it {meant}?"));
                 let hint = hint.unwrap_or_default();
-                let what = format!("column {} is no parameter{hint}; there are {}", place + 1, Column::names());
+                let what =
+                    format!("column {} is no parameter{hint}; there are {}", place + 1, Column::names());
                 problems.push(Problem::new(line, None, what));
             }
             Some(column) if columns[..place].contains(&Some(*column)) => {

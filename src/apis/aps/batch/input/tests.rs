@@ -34,7 +34,9 @@ fn csv_and_json_lines_say_the_same() {
 #[test]
 fn what_spreadsheets_write_is_the_same_batch() {
     let rows = |text: &str| read(text.as_bytes(), MINOR).unwrap();
-    let plain = rows("command,merchant_reference,amount,currency,order_description\nCAPTURE,a,500,AED,\nREFUND,b,7,AED,\n");
+    let plain = rows(
+        "command,merchant_reference,amount,currency,order_description\nCAPTURE,a,500,AED,\nREFUND,b,7,AED,\n",
+    );
     for other in [
         "command,merchant_reference,amount,currency,order_description\rCAPTURE,a,500,AED,\rREFUND,b,7,AED,\r",
         "sep=;\r\ncommand;merchant_reference;amount;currency;order_description\r\nCAPTURE;a;500;AED\r\nREFUND;b;7;AED;;;\r\n;;;;\r\n",
@@ -112,7 +114,10 @@ fn hostile_input_is_refused() {
     let utf16: Vec<u8> = "command,amount\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(read(&utf16, MINOR).unwrap_err()[0].what.contains("iconv -f UTF-16LE"));
     let said = problems("command,merchant_reference,amuont,currency\nCAPTURE,a,1,AED\n");
-    assert!(said.iter().any(|line| line.starts_with("line 1: column 3 is no parameter; is it amount?")), "{said:?}");
+    assert!(
+        said.iter().any(|line| line.starts_with("line 1: column 3 is no parameter; is it amount?")),
+        "{said:?}"
+    );
     let said = problems("{\"command\":\"CAPTURE\",\"amount\":1.5}\n{\n");
     for part in ["line 1: amount must be a text", "line 2: is no JSON object"] {
         assert!(said.iter().any(|line| line.starts_with(part)), "{said:?}");
