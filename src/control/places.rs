@@ -174,6 +174,11 @@ mod tests {
         place
     }
 
+    fn taken_and_idle(places: &Places) -> (usize, usize) {
+        let state = places.state();
+        (state.taken, state.idle.len())
+    }
+
     #[test]
     fn the_longest_idle_gives_way_and_who_works_does_not() {
         let places = Places::new(2, 0);
@@ -189,7 +194,7 @@ mod tests {
         let fourth = settled(&places);
         assert!(first.leave.is_cancelled() && !third.leave.is_cancelled());
         drop((first, more, third, fourth));
-        assert_eq!((places.state().taken, places.state().idle.len()), (0, 0));
+        assert_eq!(taken_and_idle(&places), (0, 0));
     }
 
     #[test]
@@ -224,6 +229,6 @@ mod tests {
         drop(first);
         assert_eq!(places.state().taken, 1);
         drop(second);
-        assert_eq!((places.state().taken, places.state().idle.len()), (0, 0));
+        assert_eq!(taken_and_idle(&places), (0, 0));
     }
 }

@@ -170,10 +170,10 @@ fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
         let bad: String = bad.to_string().chars().filter(|letter| !letter.is_control()).take(200).collect();
         format!("not a record as \"reconciled list --json\" prints it: {bad}")
     })?;
-    if let Some(money) = record.details.amount {
-        above_zero(money)?;
-    }
-    Ok(Wanted { line, details: record.details, ..Wanted::plain(record.object) })
+    // What another line could not say, this one cannot either.
+    let plain = Wanted { details: record.details, ..Wanted::plain(record.object) }.to_json();
+    let map = serde_json::from_str(&plain).map_err(|bad| format!("not JSON: {bad}"))?;
+    texts_of(&map)?.0.read(line)
 }
 
 /// The texts of a JSON object, and its `line` when it has one.

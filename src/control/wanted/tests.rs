@@ -62,6 +62,11 @@ fn a_record_of_the_list_says_what_it_was_enrolled_with() {
     let record = Record::enrolled(enrolment, "2026-01-15T09:30:00Z".parse().unwrap());
     let line = serde_json::to_string(&record).unwrap();
     assert_eq!(from_json(line.as_bytes(), 7), Ok(wanted));
+    let odd = line.replace("A-1", "A\\u001b1");
+    assert!(from_json(odd.as_bytes(), 7).unwrap_err().contains("reference has a control character"));
+    assert!(
+        from_json(line.replace("14.00", "-14.00").as_bytes(), 7).unwrap_err().contains("is not above zero")
+    );
     check(r#"{"object":{"account":"shop","kind":"charge","id":"S01"},"amuont":"1"}"#, Err("not a record"));
 }
 
