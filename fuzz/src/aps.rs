@@ -10,8 +10,8 @@ use reconciled::apis::aps::config::{Addresses, DEFAULT_QUOTA, Settings};
 use reconciled::apis::aps::sign::{Algorithm, Signer};
 use reconciled::apis::aps::wire::read;
 use reconciled::apis::config::Environment;
-use reconciled::apis::secret::Secret;
 use reconciled::payments::object::ObjectId;
+use reconciled::secret::Secret;
 
 use super::promises::{amounts_stand_in, choice, is_failure, is_shown, is_sight, lines, numbers};
 

@@ -15,7 +15,6 @@ pub mod deliver;
 pub mod outbox;
 pub mod post;
 pub mod routes;
-pub mod secret;
 pub mod slack;
 pub mod target;
 pub mod webhook;

@@ -87,7 +87,7 @@ impl HttpPost {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Answer, PostError> {
-        let url = checked_address(outgoing.url.reveal())?;
+        let url = checked_address(outgoing.url.expose())?;
         let mut request = self.client.post(url).timeout(outgoing.timeout).body(outgoing.body.clone());
         for (name, value) in &outgoing.headers {
             request = request.header(*name, value);
@@ -180,8 +180,8 @@ impl Resolve for Careful {
 
 #[cfg(test)]
 mod tests {
-    use super::super::secret::Hidden;
     use super::*;
+    use crate::secret::Secret;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Answers one connection with `answer`, returns what was asked.
@@ -205,7 +205,7 @@ mod tests {
 
     fn outgoing(url: &str, timeout_ms: u64) -> Outgoing {
         Outgoing {
-            url: Hidden::new(url),
+            url: Secret::new(url.to_owned()),
             headers: vec![("webhook-id", "evt_1".to_owned())],
             body: b"the body".to_vec(),
             timeout: Duration::from_millis(timeout_ms),

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::secret::Hidden;
 use super::target::{Attempt, Outgoing, Target};
 use super::words::Message;
+use crate::secret::Secret;
 
 /// Longest `plain_text` of a header block.
 const HEADER_LIMIT: usize = 150;
@@ -51,13 +51,13 @@ const NEVER: &[&str] = &[
 #[derive(Debug)]
 pub struct Slack {
     name: String,
-    url: Hidden,
+    url: Secret<String>,
     timeout: Duration,
 }
 
 impl Slack {
     /// A channel whose webhook is `url`.
-    pub fn new(name: String, url: Hidden, timeout: Duration) -> Slack {
+    pub fn new(name: String, url: Secret<String>, timeout: Duration) -> Slack {
         Slack { name, url, timeout }
     }
 }
@@ -191,7 +191,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn slack() -> Slack {
-        Slack::new("ops".to_owned(), Hidden::new("https://hooks.example/T/B/x"), Duration::from_secs(10))
+        Slack::new(
+            "ops".to_owned(),
+            Secret::new("https://hooks.example/T/B/x".to_owned()),
+            Duration::from_secs(10),
+        )
     }
 
     fn sent(message: &Message) -> Value {

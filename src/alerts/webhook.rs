@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::secret::Hidden;
 use super::target::{Attempt, Outgoing, Target};
 use super::words::{Message, Subject};
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
 use crate::payments::planted::{Bug, is_planted};
+use crate::secret::Secret;
 use crate::text;
 
 /// Longest free text of an alert, in characters: a body stays below the 20 kB of section 2.1.
@@ -26,7 +26,7 @@ const TEXT_LIMIT: usize = 1_500;
 #[derive(Debug)]
 pub struct Webhook {
     name: String,
-    url: Hidden,
+    url: Secret<String>,
     keys: Vec<SigningKey>,
     timeout: Duration,
     sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
@@ -69,7 +69,7 @@ impl Webhook {
     /// without a gap. `sandbox_accounts` says which accounts play with test money.
     pub fn new(
         name: String,
-        url: Hidden,
+        url: Secret<String>,
         keys: Vec<SigningKey>,
         timeout: Duration,
         sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
@@ -227,7 +227,7 @@ mod tests {
 
     fn webhook(keys: &[&str]) -> Webhook {
         let keys = keys.iter().map(|key| SigningKey::parse(key).unwrap()).collect();
-        let url = Hidden::new("https://office.example/hook");
+        let url = Secret::new("https://office.example/hook".to_owned());
         let sandbox = ["shop-test".parse().unwrap()].into();
         Webhook::new("office".to_owned(), url, keys, Duration::from_secs(15), sandbox)
     }

@@ -23,7 +23,6 @@ pub mod marks;
 pub mod pace;
 mod registry;
 pub mod reporting;
-pub mod secret;
 pub mod transport;
 
 pub use registry::{NAMES, ReadSection, Settings, settings};
@@ -44,6 +43,10 @@ pub trait Api: Send + Sync {
     fn operation(&self, kind: &Kind) -> Option<&'static str>;
     /// Whether this id can belong to this account (environment and region letters, length), or why not.
     fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String>;
+    /// An id as the provider itself writes it, whatever case it was handed on in.
+    fn canonical(&self, id: &ObjectId) -> ObjectId {
+        id.clone()
+    }
     /// The kind that an id's form suggests, if it does.
     fn kind_of(&self, id: &ObjectId) -> Option<Kind>;
     /// Asks once: sign, send, read. The permit says that the quota allows it. No retry inside: a

@@ -10,10 +10,10 @@ use super::calls::Caller;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
 use super::reporting::{ReportKind, Source};
-use super::secret::SecretLoader;
 use super::transport::Transport;
 use super::{Api, amazon_pay_mws, amazon_pay_v2, aps};
 use crate::clock::SharedClock;
+use crate::secret::SecretLoader;
 
 /// The words that `api` of an account may have.
 pub const NAMES: [&str; 3] = ["amazon-pay-v2", "amazon-pay-mws", "aps"];

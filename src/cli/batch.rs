@@ -91,8 +91,9 @@ fn content(file: &Path) -> Result<String, Failed> {
         let what = format!("{} is longer than 12 MiB", file.display());
         return Err(Failed::new(Exit::Data, what, "divide it"));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| Failed::new(Exit::Data, format!("{} is not UTF-8", file.display()), "convert it"))
+    crate::delimited::utf8(bytes).map_err(|reason| {
+        Failed::new(Exit::Data, format!("{}: {reason}", file.display()), "nothing was recorded")
+    })
 }
 
 async fn list(options: BatchListArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {

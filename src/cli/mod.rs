@@ -14,7 +14,7 @@ pub mod reach;
 pub mod screen;
 
 pub mod intake;
-mod intake_csv;
+mod intake_columns;
 
 mod accept;
 mod alerts;

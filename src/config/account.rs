@@ -89,11 +89,12 @@ fn read_one(
 ) -> Option<AccountConfig> {
     let name = text(&mut table, path, "name", "a name of your own, such as \"shop-de\"", findings).and_then(
         |name| {
-            AccountName::new(name)
-                .map_err(|error| {
-                    findings.add(&join(path, "name"), error.to_string(), "letters, digits, - _ .")
-                })
-                .ok()
+            let named = AccountName::new(name).map_err(|error| error.to_string()).and_then(|name| {
+                // Folders are named after accounts.
+                let is_step = matches!(name.as_str(), "." | "..");
+                if is_step { Err(format!("\"{name}\" names a folder, no account")) } else { Ok(name) }
+            });
+            named.map_err(|what| findings.add(&join(path, "name"), what, "letters, digits, - _ .")).ok()
         },
     );
     let own = match table.remove("poll") {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::alerts::{self, secret::Vault};
+use crate::alerts;
 use crate::apis;
-use crate::apis::secret::{Secret, SecretLoader};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::reports;
+use crate::secret::SecretLoader;
 
 mod account;
 mod http;
@@ -227,7 +227,6 @@ fn read(
     let mut findings = Findings::new(&lines);
     let loader =
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
-    let vault = if is_blind { Vault::Closed } else { Vault::Open(surroundings.credentials.as_deref()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
     let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
@@ -244,7 +243,7 @@ fn read(
     let environments = account::environments(&written);
     let accounts = account::read_all(written, &general, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
-    let alerts = read_alerts(written, &environments, vault, &mut findings);
+    let alerts = read_alerts(written, &environments, &loader, &mut findings);
     for key in table.keys() {
         let remedy = "expected store, control, log, http, polling, poll, reports, [[account]] or [[alert]]";
         findings.add(key, "is not a section that is known here", remedy);
@@ -387,7 +386,7 @@ fn read_reports(
 fn read_alerts(
     tables: Vec<Table>,
     accounts: &BTreeMap<AccountName, bool>,
-    vault: Vault<'_>,
+    loader: &SecretLoader,
     findings: &mut Findings<'_>,
 ) -> Option<alerts::AlertConfig> {
     let mut sections = Vec::new();
@@ -398,7 +397,7 @@ fn read_alerts(
             None => is_whole = false,
         }
     }
-    match alerts::config::resolve(&sections, accounts, vault) {
+    match alerts::config::resolve(&sections, accounts, loader) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
             for problem in problems {

@@ -19,7 +19,7 @@ use crate::payments::accept;
 use crate::payments::decide::Setting;
 use crate::payments::history::outcome;
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::ObjectRef;
+use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 use crate::store::{AlertFilter, Commit, Committed, Enrolled, Filter, Store, StoreError};
 
@@ -108,6 +108,9 @@ impl Service {
 
     /// Settles account and kind, and asks the host whether they suit.
     fn settled(&self, wanted: Wanted) -> Result<Enrolment, String> {
+        if wanted.id.is_folded_in_paths() {
+            return Err(format!("object id {} is a step between folders in an address, no id", wanted.id));
+        }
         let object = match (&wanted.account, &wanted.kind) {
             (Some(account), Some(kind)) => {
                 ObjectRef { account: account.clone(), kind: kind.clone(), id: wanted.id.clone() }
@@ -377,6 +380,12 @@ impl Service {
                 found
             }
         };
+        let capitals = ObjectId::new(selector.id.as_str().to_ascii_uppercase());
+        if let Some(id) = capitals.ok().filter(|id| found.is_empty() && *id != selector.id) {
+            let selector = Selector { id, ..selector.clone() };
+            found = self.store.find(&selector.id).await.map_err(storage)?;
+            found.retain(|record| selector.matches(&record.object));
+        }
         if found.len() > 1 {
             let mut problem = Problem::new(
                 Cause::Ambiguous,

@@ -65,8 +65,9 @@ impl Host for DaemonHost {
                 account.api.kinds().join(", ")
             ));
         }
-        account.api.accepts(&object.kind, &object.id)?;
-        Ok(enrolment.clone())
+        let id = account.api.canonical(&object.id);
+        account.api.accepts(&object.kind, &id)?;
+        Ok(Enrolment { object: ObjectRef { id, ..object.clone() }, details: enrolment.details.clone() })
     }
 
     fn candidates(
@@ -78,13 +79,14 @@ impl Host for DaemonHost {
         let rooms = self.rooms();
         let mut found = Vec::new();
         for known in rooms.accounts.iter().filter(|known| account.is_none_or(|name| known.name == *name)) {
-            let kinds: Vec<Kind> = match (kind, known.api.kind_of(id)) {
+            let id = known.api.canonical(id);
+            let kinds: Vec<Kind> = match (kind, known.api.kind_of(&id)) {
                 (Some(kind), _) => vec![kind.clone()],
                 (None, Some(guess)) => vec![guess],
                 (None, None) => Vec::new(),
             };
             for kind in kinds {
-                if known.api.lifecycle(&kind).is_some() && known.api.accepts(&kind, id).is_ok() {
+                if known.api.lifecycle(&kind).is_some() && known.api.accepts(&kind, &id).is_ok() {
                     found.push(ObjectRef { account: known.name.clone(), kind, id: id.clone() });
                 }
             }

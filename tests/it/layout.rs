@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 /// "May name." A room not listed here is unknown and therefore refused.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
+    ("secret", &[]),
+    ("delimited", &[]),
     ("blocking", &[]),
     ("text", &[]),
     ("payments", &["text"]),
@@ -14,17 +16,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("task", &["clock"]),
     ("telemetry", &["text"]),
     ("http", &[]),
-    ("apis", &["text", "payments", "clock", "telemetry", "http"]),
+    ("apis", &["text", "payments", "clock", "telemetry", "http", "secret", "delimited"]),
     ("store", &["payments", "blocking", "telemetry"]),
     ("reconcile", &["payments", "apis", "store", "clock", "telemetry"]),
     ("batches", &["payments", "apis", "store", "blocking", "clock", "telemetry"]),
     ("calls", &["payments", "apis", "store", "clock", "telemetry"]),
     ("settlements", &["payments", "apis", "store", "clock", "telemetry"]),
-    ("alerts", &["text", "payments", "store", "clock", "telemetry", "http"]),
-    ("backtest", &["payments", "apis", "store", "reconcile", "clock"]),
+    ("alerts", &["text", "payments", "store", "clock", "telemetry", "http", "secret"]),
+    ("backtest", &["payments", "apis", "store", "reconcile", "clock", "delimited"]),
     ("reports", &["text", "payments", "store", "blocking", "clock", "telemetry"]),
-    ("control", &["payments", "store", "task", "clock", "telemetry"]),
-    ("config", &["text", "apis", "alerts", "reports", "control", "payments", "timetable", "store", "http"]),
+    ("control", &["payments", "store", "task", "clock", "telemetry", "delimited"]),
+    (
+        "config",
+        &["text", "apis", "alerts", "reports", "control", "payments", "timetable", "store", "http", "secret"],
+    ),
     (
         "daemon",
         &[
@@ -61,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "telemetry",
             "text",
+            "delimited",
         ],
     ),
     ("main", &["cli"]),

@@ -132,7 +132,7 @@ impl Post for Memory {
     fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
         Box::pin(async move {
             let answered =
-                self.exchange("POST", message.url.reveal(), &message.headers, &message.body, 1 << 20).await;
+                self.exchange("POST", message.url.expose(), &message.headers, &message.body, 1 << 20).await;
             match answered {
                 Ok(outgoing) => {
                     let header = |name: &str| {

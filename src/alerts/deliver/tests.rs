@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::classify::Answer;
 use super::super::post::{PostError, Posting};
 use super::super::routes::{Route, Routes};
-use super::super::secret::Hidden;
 use super::super::slack::Slack;
 use super::super::target::{Outgoing, Target};
 use super::super::tests::alert;
 use super::super::webhook::Webhook;
 use super::*;
 use crate::clock::{Clock, VirtualClock};
+use crate::secret::Secret;
 use crate::store::{AlertFilter, DeliveryStatus, Options};
 
 /// One request that was made.
@@ -62,7 +62,7 @@ impl Network {
 impl Post for Network {
     fn post<'a>(&'a self, outgoing: &'a Outgoing) -> Posting<'a> {
         Box::pin(async move {
-            let target = outgoing.url.reveal().rsplit('/').next().unwrap().to_owned();
+            let target = outgoing.url.expose().rsplit('/').next().unwrap().to_owned();
             let id = outgoing.headers.iter().find(|(name, _)| *name == "webhook-id");
             self.sent.lock().unwrap().push(Sent {
                 target: target.clone(),
@@ -108,7 +108,7 @@ impl Scene {
 
     /// Delivers to a chat `ops` and a receiver `office`.
     fn deliverer(&self) -> Deliverer {
-        let url = |name: &str| Hidden::new(format!("https://canary.example/{name}"));
+        let url = |name: &str| Secret::new(format!("https://canary.example/{name}"));
         let timeout = Duration::from_secs(10);
         let targets: Vec<Box<dyn Target>> = vec![
             Box::new(Slack::new("ops".to_owned(), url("ops"), timeout)),

@@ -209,6 +209,10 @@ impl Api for AmazonPayMws {
         kind::check(known, id, self.settings.environment == Environment::Sandbox)
     }
 
+    fn canonical(&self, id: &ObjectId) -> ObjectId {
+        kind::canonical(id)
+    }
+
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
         kind::form(id)?.kind.map(ObjectKind::kind)
     }

@@ -6,9 +6,9 @@ use super::*;
 use crate::apis::calls::{Caller, Identity, Look, Repeat};
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
 use crate::apis::pace::Quota;
-use crate::apis::secret::Secret;
 use crate::apis::transport::{BoxFuture, Method, Request};
 use crate::clock::VirtualClock;
+use crate::secret::Secret;
 
 const ID: &str = "S01-1234567-1234567-A012345";
 const OPERATION: &str = "GetAuthorizationDetails";

@@ -9,6 +9,7 @@ mod ids;
 mod reasons;
 
 pub mod config;
+pub mod key;
 pub mod lifecycle;
 pub mod operations;
 pub mod sign;
@@ -139,6 +140,11 @@ impl AmazonPayV2 {
     /// The call, signed for this moment (section 2).
     fn signed(&self, call: Call<'_>, now: Timestamp) -> Result<Request, Failure> {
         let settings = &self.settings;
+        if call.path.split('/').any(|piece| matches!(piece, "." | "..")) {
+            // An HTTP client takes such a step out of the address, and the signature fits no more.
+            let detail = "an id of dots cannot be asked about; forget the object".to_owned();
+            return Err(Failure::Refused { is_whole_account: false, detail });
+        }
         let path = canonical_path(&format!("{}/{}", settings.base_path(), call.path));
         let query = canonical_query(call.parameters);
         let mut headers = vec![
@@ -246,6 +252,10 @@ impl Api for AmazonPayV2 {
         let thing = Thing::of(kind)
             .ok_or_else(|| format!("Amazon Pay API v2 has no kind {kind}; it has {}", KINDS.join(", ")))?;
         ids::accepts(thing, id.as_str(), self.settings.environment)
+    }
+
+    fn canonical(&self, id: &ObjectId) -> ObjectId {
+        ids::canonical(id)
     }
 
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {

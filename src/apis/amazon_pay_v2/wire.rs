@@ -39,9 +39,11 @@ pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Resu
         return Err(refusal(response, request_id.as_deref(), now));
     }
     let mut observation = object::read(thing, &response.body).map_err(garbled)?;
-    if observation.id != id {
+    if !observation.id.eq_ignore_ascii_case(id) {
         return Err(garbled("the answer is about another object".to_owned()));
     }
+    // An object that was enrolled in another case keeps its name here.
+    id.clone_into(&mut observation.id);
     observation.request_id = request_id;
     Ok(observation)
 }

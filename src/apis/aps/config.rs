@@ -15,8 +15,8 @@ use super::batch::machine::Patience;
 use super::sign::{Algorithm, Signer};
 use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, QuotaSection};
 use crate::apis::pace::Quota;
-use crate::apis::secret::{SecretLoader, SecretReference};
 use crate::payments::money::Currency;
+use crate::secret::{SecretLoader, SecretReference};
 
 /// The budget when the section names none: 2 requests a second (section 6.1; the provider documents none).
 pub const DEFAULT_QUOTA: Quota = Quota { burst: 2, per: Duration::from_millis(500) };
@@ -384,8 +384,7 @@ fn signer(
         check.problem(field, "is missing", remedy);
         return None;
     };
-    let key = check.key(field);
-    let phrase = check.good(secrets.load_text(&key, reference))?;
+    let phrase = check.secret(field, secrets.load_line(reference))?;
     Some(Signer::new(algorithm, phrase))
 }
 

@@ -8,9 +8,9 @@ use super::sign::{Algorithm, Signer};
 use super::*;
 use crate::apis::config::Environment;
 use crate::apis::pace::Quota;
-use crate::apis::secret::Secret;
 use crate::apis::transport::BoxFuture;
 use crate::clock::VirtualClock;
+use crate::secret::Secret;
 
 /// The account of the sheet's CHECK_STATUS sample.
 pub(super) fn settings() -> Settings {

@@ -292,7 +292,7 @@ fn amounts(
         let text = text_of(fields, name);
         let is_odd = text.is_none() && fields.get(name).is_some_and(|value| !is_nothing(value));
         let text = text.unwrap_or_default();
-        if is_odd || !(text.is_empty() || is_whole(text.trim_start_matches('-'))) {
+        if is_odd || !(text.is_empty() || is_whole(text.strip_prefix('-').unwrap_or(&text))) {
             marks.add(UNREADABLE_FIELD, format!("In the answer, {name} cannot be read."));
         } else if text.starts_with('-') {
             marks.add(NEGATIVE_AMOUNT, format!("In the answer, {name} is less than nothing."));

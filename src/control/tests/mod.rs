@@ -109,6 +109,36 @@ async fn enrolments_are_taken_line_by_line_and_twice_is_once() {
 }
 
 #[tokio::test]
+async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reach() {
+    let desk = Desk::open(TestHost::default(), |_| {}).await;
+    let client = desk.client().await;
+    for id in [".", ".."] {
+        let line = format!("{{\"id\":\"{id}\",\"account\":\"shop\",\"kind\":\"charge\"}}");
+        let results = client.enrol(&[wanted(&line)]).await.unwrap();
+        assert_eq!(results[0].outcome, EnrolOutcome::Bad);
+        assert!(results[0].reason.as_deref().unwrap().contains("no id"), "{results:?}");
+        let (status, _) = desk.ask(&format!("PUT /v1/tracked/shop/charge/{id}"), "{}").await;
+        assert_eq!(status, 422);
+        // One that an earlier release took.
+        let object = format!("shop/charge/{id}").parse().unwrap();
+        let enrolment = crate::payments::record::Enrolment { object, details: Default::default() };
+        desk.store.enrol(vec![enrolment], "2026-01-15T09:00:00Z".parse().unwrap()).await.unwrap();
+        assert_eq!(client.show(&named(id)).await.unwrap().record.object.id.as_str(), id);
+        assert!(client.forget(&named(&format!("shop/charge/{id}"))).await.unwrap().was_watched);
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_found_in_whatever_case_its_id_is_handed_on() {
+    let desk = Desk::open(TestHost::default(), |_| {}).await;
+    let client = desk.client().await;
+    client.enrol(&[wanted(r#"{"id":"S01-1-1-C1"}"#)]).await.unwrap();
+    for name in ["s01-1-1-c1", "charge/s01-1-1-c1", "shop/charge/s01-1-1-c1"] {
+        assert_eq!(client.show(&named(name)).await.unwrap().record.object.id.as_str(), "S01-1-1-C1");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_reads_json_lines_and_tells_unreadable_ones_in_their_place() {
     let desk = Desk::open(TestHost::default(), |_| {}).await;
     let body = "{\"id\":\"S01\"}\r\n\nnonsense\n{\"line\":40,\"id\":\"S02\"}";

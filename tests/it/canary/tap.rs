@@ -108,7 +108,7 @@ impl Post for Tap {
     /// Now and then an answer of a proxy that repeats all it was told.
     fn post<'a>(&'a self, message: &'a Outgoing) -> Posting<'a> {
         Box::pin(async move {
-            let url = message.url.reveal();
+            let url = message.url.expose();
             let signature = message.headers.iter().find(|(name, _)| *name == "webhook-signature");
             let number = {
                 let mut seen = self.seen.lock().unwrap();

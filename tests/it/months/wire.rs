@@ -196,7 +196,7 @@ impl Transport for Wire {
 impl Post for Wire {
     fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
         Box::pin(async move {
-            let incoming = self.incoming("POST", message.url.reveal(), &message.headers, &message.body);
+            let incoming = self.incoming("POST", message.url.expose(), &message.headers, &message.body);
             let is_room = incoming.path.starts_with("/services/");
             let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
             let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();

@@ -97,6 +97,29 @@ fn csv_and_json_lines_say_the_same() {
 }
 
 #[test]
+fn what_spreadsheets_write_is_the_same_batch() {
+    let rows = |text: &str| read(BatchOperation::Capture, Format::Csv, text.as_bytes(), true).unwrap();
+    let header = "AmazonAuthorizationId,CaptureReferenceId,Amount,CurrencyCode,SellerCaptureNote";
+    let row = "S01-1234567-1234567-A000001,cap-1,10.00,USD";
+    let plain = rows(&format!("{header}\n{row},\n"));
+    for other in [
+        format!("{header}\r{row},\r"),
+        format!("{header}\r\n{row}\r\n,,,,\r\n"),
+        format!("{header}\n{row},,,\n"),
+        format!("sep=;\r\n{header}\r\n{row};\r\n").replace(',', ";"),
+        format!("{header}\n{}\n", row.to_ascii_lowercase().replace("usd", "USD")),
+    ] {
+        assert_eq!(rows(&other)[0].request, plain[0].request, "{other:?}");
+        assert_eq!(rows(&other).len(), 1);
+    }
+    let json = "{\"AmazonRefundId\":\"S01-1234567-1234567-R000001\"}\r{\"AmazonRefundId\":\"S01-1234567-1234567-R000002\"}\r";
+    assert_eq!(
+        read(BatchOperation::GetRefundDetails, Format::JsonLines, json.as_bytes(), true).unwrap().len(),
+        2
+    );
+}
+
+#[test]
 fn every_problem_is_told_with_its_line() {
     let csv = "AmazonAuthorizationId,CaptureReferenceId,Amount,CurrencyCode\n\
                S01-1234567-1234567-A000001,cap-1,10.00,USD\n\
@@ -130,6 +153,16 @@ fn every_problem_is_told_with_its_line() {
     assert_eq!(lines, [2, 3, 4, 4, 5], "{told:?}");
     assert_eq!(problems(BatchOperation::Capture, Format::Csv, ""), [(1, String::new())]);
     assert_eq!(problems(BatchOperation::Capture, Format::Csv, "Amount,Amount,Sum\n1,1,1\n").len(), 2);
+    let slip = "AmazonRefundID,\n".to_owned() + "S01-1234567-1234567-R000001\n";
+    let told = read(BatchOperation::GetRefundDetails, Format::Csv, slip.as_bytes(), true).unwrap_err();
+    assert!(told.told[0].what.starts_with("is no column"), "{told:?}");
+    let slip = "AmazonRefundIs\nS01-1234567-1234567-R000001\n";
+    let told = read(BatchOperation::GetRefundDetails, Format::Csv, slip.as_bytes(), true).unwrap_err();
+    assert!(told.told[0].what.contains("; is it AmazonRefundId?"), "{told:?}");
+    assert_eq!(problems(BatchOperation::GetRefundDetails, Format::Csv, "AmazonRefundId\n..\n").len(), 1);
+    let utf16: Vec<u8> = "AmazonRefundId\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let told = read(BatchOperation::GetRefundDetails, Format::Csv, &utf16[..], true).unwrap_err();
+    assert!(told.told[0].what.contains("iconv -f UTF-16LE"), "{told:?}");
     let latin = b"AmazonRefundId\n\xe4\n";
     let told = read(BatchOperation::GetRefundDetails, Format::Csv, &latin[..], true).unwrap_err();
     assert!(told.told[0].what.contains("UTF-8") && told.told[0].line == 2, "{told:?}");

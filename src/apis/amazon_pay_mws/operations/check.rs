@@ -76,7 +76,7 @@ fn problem(parameter: &Parameter, name: &str, value: &str) -> Option<Problem> {
         Value::Text(_) => true,
         Value::UnboundedText | Value::BuyerToken => !is_too_long(LONGEST_TEXT),
         Value::Reference => is_reference(value),
-        Value::Id(_) | Value::OtherId(_) => ObjectId::new(value).is_ok(),
+        Value::Id(_) | Value::OtherId(_) => ObjectId::new(value).is_ok_and(|id| !id.is_folded_in_paths()),
         Value::Time => value.ends_with('Z') && value.parse::<Timestamp>().is_ok(),
         Value::Count => value.parse::<u16>().is_ok_and(|count| count > 0),
         // The number is checked with its currency.

@@ -107,9 +107,11 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
     let details = result.map(|result| result.one(shape.details)).transpose()?.flatten();
     let details = details.ok_or(Unreadable::Missing(shape.details))?;
     let id = word(details, &[kind.id_name()])?.ok_or(Unreadable::Missing(kind.id_name()))?;
-    if asked.is_some_and(|asked| id != asked.as_str()) {
+    if asked.is_some_and(|asked| !id.eq_ignore_ascii_case(asked.as_str())) {
         return Err(NotTheAnswer::OtherObject(kind.name()));
     }
+    // An object that was enrolled in another case keeps its name here.
+    let id = asked.map_or(id, |asked| asked.as_str());
     let state = word(details, &[shape.status, "State"])?.ok_or(Unreadable::Missing("State"))?.to_owned();
     let mut marks = Marks::default();
     let mut evidence = evidence(details, &shape, &mut marks);

@@ -74,7 +74,7 @@ fn problem(parameter: &Parameter, value: &str) -> Option<Problem> {
         }
         Value::Text(_) => true,
         Value::UnboundedText => length <= LONGEST_TEXT,
-        Value::Id(_) => ObjectId::new(value).is_ok(),
+        Value::Id(_) => ObjectId::new(value).is_ok_and(|id| !id.is_folded_in_paths()),
         // Checked together, below.
         Value::Amount => true,
         Value::Currency => value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_uppercase()),
