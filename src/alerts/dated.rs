@@ -30,7 +30,7 @@ impl Post for DatedPost {
             let answer = self.inner.post(outgoing).await;
             if let Ok(answer) = &answer
                 && let Some(date) = answer.date.as_deref().and_then(waits::http_date)
-                && let Ok(url) = checked_address(outgoing.url.reveal())
+                && let Ok(url) = checked_address(outgoing.url.expose())
             {
                 self.clock.hear(url.host_str().unwrap_or_default(), date, began);
             }

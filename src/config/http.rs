@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::Surroundings;
 use super::problem::Findings;
-use crate::apis::secret::{SecretLoader, SecretReference};
 use crate::http::connections::{BadRoots, Connections};
+use crate::secret::{SecretLoader, SecretReference};
 
 /// The longest file of certificates that is read, in bytes.
 const LONGEST_CA_FILE: u64 = 1024 * 1024;
@@ -76,7 +76,7 @@ impl HttpSection {
         findings: &mut Findings<'_>,
     ) -> (Connections, Option<&'static str>) {
         let direct = Connections::default();
-        let exposed = |text: &Option<crate::apis::secret::Secret<String>>| {
+        let exposed = |text: &Option<crate::secret::Secret<String>>| {
             text.as_ref().map(|text| text.expose().trim().to_owned()).filter(|text| !text.is_empty())
         };
         let (of_environment, except) = (exposed(&surroundings.https_proxy), exposed(&surroundings.no_proxy));
@@ -96,7 +96,7 @@ impl HttpSection {
                 }
             },
             reference if reference.starts_with("file:") || reference.starts_with("credential:") => {
-                match loader.load_text("http.proxy", &SecretReference::from(reference)) {
+                match loader.load_line(&SecretReference::from(reference)) {
                     Ok(_) if loader.is_blind() => {
                         return (direct, Some("the proxy's address was not looked for"));
                     }
@@ -106,7 +106,7 @@ impl HttpSection {
                         "write http://user:password@host:port into it",
                     ),
                     Err(problem) => {
-                        findings.add(&problem.key, problem.what, problem.remedy);
+                        findings.add("http.proxy", problem.what, problem.remedy);
                         return (direct, None);
                     }
                 }
@@ -182,7 +182,7 @@ fn read(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
 mod tests {
     use super::super::lines::Lines;
     use super::*;
-    use crate::apis::secret::Secret;
+    use crate::secret::Secret;
 
     fn resolve(text: &str, surroundings: &Surroundings) -> (HttpConfig, Vec<String>) {
         let lines = Lines::read(text);

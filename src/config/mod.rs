@@ -15,7 +15,7 @@ use crate::apis;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::reports;
-use crate::secret::SecretLoader;
+use crate::secret::{Secret, SecretLoader};
 
 mod account;
 mod http;

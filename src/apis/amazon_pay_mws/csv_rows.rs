@@ -32,11 +32,6 @@ impl<R: Read> Read for Ending<R> {
 }
 
 impl<R: Read> Rows<R> {
-    /// From the beginning of a file whose cells are separated by commas.
-    pub(in crate::apis::amazon_pay_mws) fn new(input: R) -> Rows<R> {
-        Rows::separated(input, b',')
-    }
-
     /// From the beginning of a file whose cells are separated by this letter.
     pub(in crate::apis::amazon_pay_mws) fn separated(input: R, by: u8) -> Rows<R> {
         let mut builder = csv::ReaderBuilder::new();
