@@ -113,13 +113,13 @@ pub(super) fn due(lanes: &Lanes<'_>, now: Timestamp, limit: usize) -> Result<Due
     let mut asked = lanes.lane(Lane::Asked, now);
     let mut urgent = lanes.lane(Lane::Urgent, now);
     let mut ordinary = lanes.lane(Lane::Ordinary, now);
-    let order = order_of_service(|| asked.next_id(), || urgent.next_id(), || ordinary.next_id(), limit)?;
+    let order = order_of_service(|| asked.next_row(), || urgent.next_row(), || ordinary.next_row(), limit)?;
     if order.is_empty() {
         return Ok(Due::Later(next_due(lanes)?));
     }
     let mut records = Vec::with_capacity(order.len());
-    for id in order {
-        records.extend(lanes.record(id, now)?);
+    for row in order {
+        records.extend(lanes.record(row, now)?);
     }
     Ok(Due::Now(records))
 }
@@ -127,5 +127,5 @@ pub(super) fn due(lanes: &Lanes<'_>, now: Timestamp, limit: usize) -> Result<Due
 /// When the next record of an account and kind is or was due.
 pub(super) fn next_due(lanes: &Lanes<'_>) -> Result<Option<Timestamp>, StoreError> {
     // The ordinary lane has them all, and no other lane has an earlier time.
-    Ok(lanes.lane(Lane::Ordinary, Timestamp::MAX).next_row()?.map(|(at, _)| at))
+    Ok(lanes.lane(Lane::Ordinary, Timestamp::MAX).next_row()?.map(|row| row.at))
 }

@@ -72,6 +72,8 @@ pub struct Damage {
     pub last_sequence: Option<u64>,
     /// What is wrong.
     pub detail: String,
+    /// Whole files are missing here; no byte is wrong.
+    pub is_gap: bool,
 }
 
 impl fmt::Display for Damage {

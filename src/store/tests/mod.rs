@@ -2,6 +2,7 @@
 
 mod behind;
 mod compact;
+mod continuity;
 mod crash;
 mod damage;
 mod dates;
