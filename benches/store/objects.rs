@@ -63,6 +63,7 @@ pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
         created_at: Some(record.enrolled_at),
         expires_at: Some(record.enrolled_at + SignedDuration::from_hours(30 * 24)),
         amount: record.details.amount,
+        amounts: Default::default(),
         other_amounts: BTreeMap::new(),
         merchant_reference: record.details.merchant_reference.clone(),
         parent: Some(format!("P02-{}", &record.object.id.as_str()[4..])),
@@ -71,6 +72,7 @@ pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
         environment: Some("Live".to_owned()),
         evidence: BTreeMap::new(),
         request_id: Some("3f0a6b0e-6f0f-4b8e-9a86-0d1f2c3b4a59".to_owned()),
+        marks: Vec::new(),
     };
     let transition = Transition {
         object: record.object.clone(),
@@ -80,10 +82,13 @@ pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
         phase: Phase::Moving,
         outcome: Outcome::Undecided,
         amount: record.details.amount,
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: record.details.merchant_reference.clone(),
         happened_at: record.enrolled_at,
         seen_at: now,
         note: "polled".to_owned(),
+        stored_cause: None,
     };
     let sight = Sight { observation, phase: Phase::Moving, since: now, seen_at: now };
     Commit { transition: Some(transition), is_news: true, ..polled(record, Some(sight), now) }

@@ -389,6 +389,7 @@ impl Deliverer {
             object: None,
             merchant_reference: None,
             amount: None,
+            amounts: Default::default(),
             state: None,
             reason: None,
             headline: String::new(),

@@ -40,6 +40,7 @@ pub(crate) mod tests {
             object: Some(format!("shop-de/charge/S01-0000000-0000000-C{number:06}").parse().unwrap()),
             merchant_reference: Some("ORDER-1001".to_owned()),
             amount: Some(Money::parse("14.00", "EUR").unwrap()),
+            amounts: Default::default(),
             state: Some("Declined".to_owned()),
             reason: Some("HardDeclined".to_owned()),
             headline: "A charge was declined".to_owned(),

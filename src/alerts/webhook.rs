@@ -15,6 +15,7 @@ use super::secret::Hidden;
 use super::target::{Attempt, Outgoing, Target};
 use super::words::{Message, Subject};
 use crate::payments::alert::Alert;
+use crate::payments::money::Money;
 use crate::payments::planted::{Bug, is_planted};
 
 /// Longest free text of an alert, in characters: a body stays below the 20 kB of section 2.1.
@@ -157,6 +158,11 @@ fn describe(alert: &Alert, is_sandbox: bool) -> Value {
         "merchantReferenceId": alert.merchant_reference.as_deref().map(cut),
         "amount": alert.amount.map(|amount| amount.amount_text()),
         "currencyCode": alert.amount.map(|amount| amount.currency.as_str().to_owned()),
+        "amounts": {
+            "authorized": alert.amounts.authorized.map(priced),
+            "captured": alert.amounts.captured.map(priced),
+            "refunded": alert.amounts.refunded.map(priced),
+        },
         "state": alert.state.as_deref().map(cut),
         "reasonCode": alert.reason.as_deref().map(cut),
         "headline": cut(&alert.headline),
@@ -166,6 +172,11 @@ fn describe(alert: &Alert, is_sandbox: bool) -> Value {
         "occurredAt": alert.occurred_at.to_string(),
         "foundAt": alert.found_at.to_string(),
     })
+}
+
+/// In the form of the provider's own prices.
+fn priced(money: Money) -> Value {
+    json!({"amount": money.amount_text(), "currencyCode": money.currency.as_str()})
 }
 
 fn cut(text: &str) -> String {

@@ -65,6 +65,7 @@ pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
         fact("Order", alert.merchant_reference.as_deref().unwrap_or("reference not known")),
         fact("Amount", &alert.amount.map_or("not known".to_owned(), |amount| amount.to_string())),
     ];
+    facts.extend(moved(alert).map(|text| fact("Moved", &text)));
     if let Some(state) = state_text(alert) {
         facts.push(fact("State", &state));
     }
@@ -195,12 +196,25 @@ fn stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// What was captured and refunded, where it is not simply the amount that the object is about.
+fn moved(alert: &Alert) -> Option<String> {
+    let amounts = alert.amounts;
+    let parts: Vec<String> = [("captured", amounts.captured), ("refunded", amounts.refunded)]
+        .into_iter()
+        .filter_map(|(word, money)| Some((word, money.filter(|money| Some(*money) != alert.amount)?)))
+        .filter(|(word, money)| *word == "captured" || money.is_positive())
+        .map(|(word, money)| format!("{money} {word}"))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 fn digest_line(alert: &Alert, is_sandbox: bool) -> String {
     let mut parts = vec![format!("{} {}", prefix(&alert.kind, is_sandbox), line(&alert.headline))];
     if let Some(reference) = &alert.merchant_reference {
         parts.push(format!("order {}", line(reference)));
     }
     parts.extend(alert.amount.map(|amount| amount.to_string()));
+    parts.extend(moved(alert));
     parts.extend(state_text(alert).map(|state| line(&state)));
     parts.extend(alert.object.as_ref().map(|object| format!("{} {}", object.kind, object.id)));
     parts.push(format!("account {}", alert.account));

@@ -98,6 +98,7 @@ impl Lifecycle for Plain {
             name,
             phase,
             outcome,
+            moves: Default::default(),
             meaning: "",
             next,
             patience: (phase == Phase::Moving).then_some(Duration::from_secs(48 * 3600)),

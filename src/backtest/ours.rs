@@ -96,6 +96,7 @@ impl<'a> Ours<'a> {
             created_at: Some(thing.past.created_at),
             expires_at: None,
             amount: None,
+            amounts: Default::default(),
             other_amounts: std::collections::BTreeMap::new(),
             merchant_reference: None,
             parent: None,
@@ -104,6 +105,7 @@ impl<'a> Ours<'a> {
             environment: None,
             evidence: std::collections::BTreeMap::new(),
             request_id: None,
+            marks: Vec::new(),
         }
     }
 }
@@ -192,7 +194,7 @@ impl Client for Ours<'_> {
         };
         self.place(ask.who, false);
         let lifecycle = self.scene.things[ask.who].course.lifecycle;
-        let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "" };
+        let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "", is_sandbox: false };
         if let Some(record) = &self.records[ask.who] {
             let mut record = decide(&setting, record, seen.as_ref(), self.at(now)).record;
             if heard == Heard::Ended {

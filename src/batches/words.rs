@@ -85,6 +85,7 @@ fn alert(
         object: None,
         merchant_reference: None,
         amount: None,
+        amounts: Default::default(),
         state: Some(entry.stage().to_owned()),
         reason: entry.batch.last_code().map(str::to_owned),
         headline: format!("batch {reference}: {what}"),

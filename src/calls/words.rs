@@ -24,6 +24,7 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
         object,
         merchant_reference: None,
         amount: attempt.amount,
+        amounts: Default::default(),
         state: None,
         reason: None,
         headline: format!("nobody knows whether {label} was carried out"),

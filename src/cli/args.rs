@@ -132,7 +132,17 @@ Examples:
 Examples:
   reconciled forget S01-1234567-1234567-C123456
   reconciled forget shop-de/charge/S01-1234567-1234567-C123456")]
-    Forget(ForgetArguments),
+    Forget(ObjectsArguments),
+    /// Take an object that is set apart as the provider shows it. Its history says who did.
+    #[command(after_help = "\
+Look at the provider's own page first. What is accepted counts as true from then on: the state, and the amounts
+in it. Only the doubt as it stands is settled; another amount or state is a new doubt. An answer that nobody
+understands (an unknown state, nothing seen at all) cannot be accepted; `reconciled forget` ends the watching.
+
+Examples:
+  reconciled accept S01-1234567-1234567-C123456
+  reconciled accept shop-de/charge/S01-1234567-1234567-C123456")]
+    Accept(ObjectsArguments),
     /// Everything at a glance: accounts, quota, what is open, what is owed, schedules, store.
     #[command(after_help = "\
 Examples:

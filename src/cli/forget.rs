@@ -1,12 +1,12 @@
 //! `reconciled forget OBJECT…`
 
 use super::exit::{Ended, Exit};
-use super::options::ForgetArguments;
+use super::options::ObjectsArguments;
 use super::reach::{Deed, Reached};
 use super::screen::Screen;
 
 /// Stops watching objects. Code 66 when one of them was not watched.
-pub(super) async fn forget(options: &ForgetArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+pub(super) async fn forget(options: &ObjectsArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
     let mut exit = Exit::Ok;
     for selector in &options.objects {
         let forgotten = reached.forget(selector).await?;

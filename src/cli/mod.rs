@@ -16,6 +16,7 @@ pub mod screen;
 pub mod intake;
 mod intake_csv;
 
+mod accept;
 mod alerts;
 mod backtest;
 mod backtest_file;
@@ -123,6 +124,7 @@ pub async fn operate(
         Command::Explain(options) => explain::explain(&options, &reached, screen).await,
         Command::Poll(options) => poll::poll(options, &reached, clock, screen).await,
         Command::Forget(options) => forget::forget(&options, &reached, screen).await,
+        Command::Accept(options) => accept::accept(&options, &reached, screen).await,
         Command::Status(options) => status::status(&options, &reached, screen).await,
         Command::Report(options) => report::report(&options, &reached, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,

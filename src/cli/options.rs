@@ -213,9 +213,9 @@ pub struct PollArguments {
     pub json: bool,
 }
 
-/// `forget`
+/// `forget`, `accept`
 #[derive(Debug, Args)]
-pub struct ForgetArguments {
+pub struct ObjectsArguments {
     /// Objects: id, kind/id or account/kind/id.
     #[arg(value_name = "OBJECT", required = true)]
     pub objects: Vec<Selector>,

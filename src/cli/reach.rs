@@ -160,6 +160,14 @@ impl Reached {
         }
     }
 
+    /// As [`Service::accept`].
+    pub async fn accept(&self, selector: &Selector) -> Answer<AcceptedObject> {
+        match self {
+            Reached::Daemon(client) => client.accept(selector).await,
+            Reached::Store { service, .. } => service.accept(selector, &actor()).await,
+        }
+    }
+
     /// As [`Service::batch`].
     pub async fn batch(&self, request: BatchRequest) -> Answer<BatchAnswer> {
         match self {

@@ -126,6 +126,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Undecided => "not decided",
         Outcome::Open => "open",
         Outcome::Succeeded => "succeeded",
+        Outcome::Closed => "closed",
         Outcome::Declined => "declined",
         Outcome::Canceled => "canceled",
     }

@@ -141,6 +141,11 @@ impl Client {
         read(self.request(Method::DELETE, &address("tracked", selector))?).await
     }
 
+    /// As [`super::Service::accept`]; the daemon sees who asks.
+    pub async fn accept(&self, selector: &Selector) -> Answer<AcceptedObject> {
+        read(self.request(Method::POST, &address("accept", selector))?).await
+    }
+
     /// As [`super::Service::batch`].
     pub async fn batch(&self, request: &BatchRequest) -> Answer<BatchAnswer> {
         self.post("/v1/batches", request).await

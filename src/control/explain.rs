@@ -320,6 +320,7 @@ mod tests {
             explanation: "The state \"X\" is not in the manual.".to_owned(),
             since: NOW.parse().unwrap(),
             evidence: None,
+            expected: None,
         });
         let failure = Failure::Transient { detail: "503".to_owned() };
         record.trouble.failures = 2;

@@ -272,6 +272,17 @@ pub struct Forgotten {
     pub was_watched: bool,
 }
 
+/// What became of a request to take a doubted object as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedObject {
+    /// Which object.
+    pub object: String,
+    /// The state that is taken as true.
+    pub state: String,
+    /// The doubt that is settled.
+    pub doubt: String,
+}
+
 /// Which alerts to list. All given conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -78,6 +78,7 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
         .route("/v1/tracked", get(list))
         .route("/v1/tracked:batch", post(enrol_batch))
         .route("/v1/tracked/{account}/{kind}/{id}", get(show).put(enrol_one).delete(forget))
+        .route("/v1/accept/{account}/{kind}/{id}", post(accept))
         .route("/v1/explain/{account}/{kind}/{id}", get(explain))
         .route("/v1/poll", post(poll))
         .route("/v1/batches", post(batch))
@@ -291,6 +292,11 @@ async fn enrol_batch(State(desk): State<Desk>, request: Request) -> Answered {
 async fn forget(State(desk): State<Desk>, Extension(peer): Extension<Peer>, named: Named) -> Answered {
     let selector = selector(named)?;
     json(&within(&desk, desk.patience.answer, desk.service.forget(&selector, &peer.actor())).await?)
+}
+
+async fn accept(State(desk): State<Desk>, Extension(peer): Extension<Peer>, named: Named) -> Answered {
+    let selector = selector(named)?;
+    json(&within(&desk, desk.patience.answer, desk.service.accept(&selector, &peer.actor())).await?)
 }
 
 async fn poll(State(desk): State<Desk>, request: Request) -> Answered {

@@ -15,16 +15,21 @@ use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::wanted::Wanted;
 use crate::clock::SharedClock;
+use crate::payments::accept;
+use crate::payments::decide::Setting;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record};
-use crate::store::{AlertFilter, Enrolled, Filter, Store, StoreError};
+use crate::store::{AlertFilter, Commit, Committed, Enrolled, Filter, Store, StoreError};
 
 /// The most rows of one page, and the number unless said.
 pub(super) const PAGE_ROWS: (usize, usize) = (BATCH_LINES_MAX, 100);
 
 /// Empty stretches of a filtered list that are passed over in one request.
 pub(super) const EMPTY_PAGES_MAX: usize = 50;
+
+/// How often an acceptance is tried while polls change the object.
+const COMMIT_ATTEMPTS: u32 = 5;
 
 /// What came of a verb.
 pub type Answer<T> = Result<T, Problem>;
@@ -208,6 +213,51 @@ impl Service {
         let was_watched = self.store.forget(&object, self.clock.now(), actor).await.map_err(storage)?;
         tracing::info!(%object, actor, was_watched, "asked to stop watching an object");
         Ok(Forgotten { object: object.to_string(), was_watched })
+    }
+
+    /// Takes an object that is set apart as the provider shows it. The history says who did.
+    pub async fn accept(&self, selector: &Selector, actor: &str) -> Answer<AcceptedObject> {
+        for _ in 0..COMMIT_ATTEMPTS {
+            let before = self.resolve(selector).await?;
+            let object = before.object.clone();
+            let (Some(lifecycle), Some(policy)) = (self.host.lifecycle(&object), self.host.policy(&object))
+            else {
+                return Err(Problem::new(
+                    Cause::Unprocessable,
+                    format!("the account or kind of {object} is not configured"),
+                    "add the account to the configuration, then accept the object",
+                ));
+            };
+            let look = self.host.look(&object.account).unwrap_or_default();
+            // Accepting settles what was seen; the environment is compared when the next answer comes.
+            let setting = Setting { lifecycle, policy: &policy, look: &look, is_sandbox: false };
+            let (record, transition) =
+                accept(&setting, &before, actor, self.clock.now()).map_err(|refusal| {
+                    Problem::new(
+                        Cause::Unprocessable,
+                        format!("{object}: {refusal}"),
+                        "`reconciled explain` says what is in doubt",
+                    )
+                })?;
+            let accepted = AcceptedObject {
+                object: object.to_string(),
+                state: transition.to.clone(),
+                doubt: before.quarantine.as_ref().map(|doubt| doubt.explanation.clone()).unwrap_or_default(),
+            };
+            let commit = Commit {
+                read: before,
+                record,
+                transition: Some(transition),
+                enrol: Vec::new(),
+                alerts: Vec::new(),
+                is_news: true,
+            };
+            if self.store.commit(commit).await.map_err(storage)? == Committed::Written {
+                tracing::info!(%object, actor, "an object in doubt was accepted as it is");
+                return Ok(accepted);
+            }
+        }
+        Err(Problem::new(Cause::Conflict, format!("{selector} kept changing"), "try again"))
     }
 
     /// Whether the store still takes what it is given.

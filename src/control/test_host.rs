@@ -46,6 +46,7 @@ impl Lifecycle for Plain {
             name,
             phase,
             outcome,
+            moves: Default::default(),
             meaning,
             next,
             patience,
@@ -90,6 +91,7 @@ pub(crate) fn sighted(object: &str, state: &str, reasons: &[&str], since: &str) 
         created_at: Some(since),
         expires_at: None,
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        amounts: Default::default(),
         other_amounts: Default::default(),
         merchant_reference: Some("A-1".to_owned()),
         parent: None,
@@ -98,6 +100,7 @@ pub(crate) fn sighted(object: &str, state: &str, reasons: &[&str], since: &str) 
         environment: None,
         evidence: [("chargeId".to_owned(), object.id.to_string())].into(),
         request_id: Some("req-1".to_owned()),
+        marks: Vec::new(),
     };
     let phase = facts.map_or(Phase::Resting, |facts| facts.phase);
     let mut record = Record::enrolled(Enrolment { object, details: Details::default() }, since);
@@ -120,6 +123,7 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
         object: Some(object),
         merchant_reference: Some("A-1".to_owned()),
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        amounts: Default::default(),
         state: Some("Declined".to_owned()),
         reason: Some("HardDeclined".to_owned()),
         headline: "Charge declined".to_owned(),
@@ -333,10 +337,13 @@ pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec
         phase: facts.phase,
         outcome: facts.outcome,
         amount: record.amount(),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: None,
         happened_at: "2026-01-15T09:00:00Z".parse().unwrap(),
         seen_at: "2026-01-15T09:10:00Z".parse().unwrap(),
         note: "polled".to_owned(),
+        stored_cause: None,
     };
     let commit = Commit {
         record: Record { revision: before.revision + 1, ..record },

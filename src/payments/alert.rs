@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::money::Money;
+use super::money::{Amounts, Money};
 use super::object::{AccountName, ObjectRef};
 
 /// How urgent.
@@ -35,6 +35,9 @@ pub struct Alert {
     pub merchant_reference: Option<String>,
     /// How much.
     pub amount: Option<Money>,
+    /// What is authorized, captured and refunded in all, as far as the provider says.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub amounts: Amounts,
     /// The provider's state word.
     pub state: Option<String>,
     /// The provider's reason code.
@@ -51,4 +54,29 @@ pub struct Alert {
     pub occurred_at: Timestamp,
     /// When we found out.
     pub found_at: Timestamp,
+}
+
+impl Alert {
+    /// An alert about an account as a whole, found now, that still lacks its words: fill them in with
+    /// `Alert { headline, .., ..Alert::new(..) }`.
+    pub fn new(kind: &str, key: String, severity: Severity, account: AccountName, now: Timestamp) -> Alert {
+        Alert {
+            key,
+            kind: kind.to_owned(),
+            severity,
+            account,
+            object: None,
+            merchant_reference: None,
+            amount: None,
+            amounts: Amounts::default(),
+            state: None,
+            reason: None,
+            headline: String::new(),
+            explanation: String::new(),
+            advice: String::new(),
+            look: String::new(),
+            occurred_at: now,
+            found_at: now,
+        }
+    }
 }

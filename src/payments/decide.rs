@@ -4,14 +4,14 @@
 use jiff::Timestamp;
 
 use super::alert::Alert;
-use super::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
-use super::money::Money;
+use super::doubt::{Doubt, doubt};
+use super::history::{Row, outcome};
+use super::lifecycle::Lifecycle;
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
-use super::planted::{Bug, is_planted};
-use super::record::{Details, Enrolment, Quarantine, Record, Sight, Transition, Trouble};
-use super::schedule::{self, Policy, milestones, next_look};
+use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Transition, Trouble};
+use super::schedule::{self, Policy, after_failures, milestones, next_look};
 use super::trouble;
 
 /// What a decision rests on besides record, sight and time.
@@ -23,6 +23,8 @@ pub struct Setting<'a> {
     pub policy: &'a Policy,
     /// Where a person can look.
     pub look: &'a str,
+    /// Whether the account plays with test money.
+    pub is_sandbox: bool,
 }
 
 /// What is to be written, all of it or nothing.
@@ -60,71 +62,18 @@ pub fn decide(
     decision
 }
 
-/// Why an observation cannot be taken as it is; none when all is well.
-struct Doubt {
-    cause: &'static str,
-    explanation: String,
-    /// Whether the state itself can be believed, so that only a mark is set.
-    is_state_sound: bool,
-}
-
-fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<Doubt> {
-    let unsound = |cause, explanation| Some(Doubt { cause, explanation, is_state_sound: false });
-    let marked = |cause, explanation| Some(Doubt { cause, explanation, is_state_sound: true });
-    if seen.id != record.object.id.as_str() {
-        return unsound(
-            "different-id",
-            format!("Asked for {}, the answer is about {}.", record.object.id, seen.id),
-        );
-    }
-    let Some(facts) = setting.lifecycle.state(&seen.state) else {
-        return unsound("unknown-state", format!("The state {:?} is not in the manual.", seen.state));
-    };
-    if let Some(from) = record.state()
-        && !setting.lifecycle.is_reachable(from, &seen.state)
-        && !is_planted(Bug::UnreachableStateAccepted)
-    {
-        return unsound(
-            "impossible-move",
-            format!("It was {from} and is now {}, which cannot follow.", facts.name),
-        );
-    }
-    let expected = record.details.amount.or_else(|| settled_amount(setting, record));
-    if let (Some(expected), Some(amount)) = (expected, seen.amount)
-        && expected != amount
-    {
-        let cause =
-            if expected.currency == amount.currency { "different-amount" } else { "different-currency" };
-        return marked(cause, format!("It should be about {expected}, the provider says {amount}."));
-    }
-    let unknown: Vec<&str> = seen
-        .reasons
-        .iter()
-        .map(String::as_str)
-        .filter(|code| setting.lifecycle.reason(facts.name, code).is_none())
-        .collect();
-    if !unknown.is_empty() {
-        return marked(
-            "unknown-reason",
-            format!("The reason {:?} of state {} is not in the manual.", unknown.join(", "), facts.name),
-        );
-    }
-    None
-}
-
-/// The amount last seen, unless the object is still a draft whose amount may change.
-fn settled_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
-    let seen = &record.sight.as_ref()?.observation;
-    let facts = setting.lifecycle.state(&seen.state)?;
-    let is_draft = facts.phase == Phase::Resting && facts.outcome == Outcome::Undecided;
-    seen.amount.filter(|_| !is_draft)
-}
-
-/// An answer older than what is known already: news that was overtaken.
-fn is_overtaken(record: &Record, seen: &Observation) -> bool {
-    let known = record.sight.as_ref().and_then(|sight| sight.observation.updated_at);
-    matches!((known, seen.updated_at), (Some(known), Some(told)) if told < known)
-        && record.state().is_some_and(|state| !state.eq_ignore_ascii_case(&seen.state))
+/// An answer whose provider's time is before that of what is known, in another state. A poll's answer is no late
+/// mail, so it is believed when it comes again; and at once when it only leads on, which a replica that lags
+/// behind cannot show.
+fn overtaken(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<Overtaken> {
+    let known = record.sight.as_ref().and_then(|sight| sight.observation.updated_at)?;
+    let updated_at = seen.updated_at.filter(|updated_at| *updated_at < known)?;
+    let from = record.state().filter(|from| !from.eq_ignore_ascii_case(&seen.state))?;
+    setting.lifecycle.state(&seen.state).filter(|_| seen.id == record.object.id.as_str())?;
+    let leads_on = setting.lifecycle.is_reachable(from, &seen.state)
+        && !setting.lifecycle.is_reachable(&seen.state, from);
+    let older = Overtaken { state: seen.state.clone(), updated_at };
+    (!leads_on && record.overtaken.as_ref() != Some(&older)).then_some(older)
 }
 
 fn observed(
@@ -135,10 +84,15 @@ fn observed(
     now: Timestamp,
 ) -> Decision {
     record.trouble = Trouble::default();
-    if is_overtaken(before, seen) {
+    record.overtaken = overtaken(setting, before, seen);
+    if record.overtaken.is_some() {
         let facts = before.state().and_then(|state| setting.lifecycle.state(state));
-        (record.due_at, record.deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
-        return quiet(record);
+        let (due_at, deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
+        let soon = after_failures(&record, 1, setting.policy, now);
+        (record.due_at, record.deadline) = (Some(due_at.map_or(soon, |due_at| due_at.min(soon))), deadline);
+        let note = "older than what is known: polled again soon".to_owned();
+        let transition = Some(Row { setting, before, seen, now }.written(None, note, Cause::Overtaken));
+        return Decision { record, transition, enrol: Vec::new(), alerts: Vec::new(), is_news: true };
     }
     let doubt = doubt(setting, before, seen);
     match doubt {
@@ -158,24 +112,29 @@ fn set_apart(
 ) -> Decision {
     let is_same = before.quarantine.as_ref().is_some_and(|known| {
         known.cause == doubt.cause
-            && known
-                .evidence
-                .as_ref()
-                .is_some_and(|evidence| evidence.state == seen.state && evidence.id == seen.id)
+            && known.evidence.as_ref().is_some_and(|evidence| {
+                evidence.state == seen.state
+                    && evidence.id == seen.id
+                    && evidence.reasons == seen.reasons
+                    && evidence.amount == seen.amount
+                    && evidence.amounts == seen.amounts
+            })
     });
     let mut alerts = Vec::new();
     let mut transition = None;
     if !is_same {
         let quarantine = Quarantine {
-            cause: doubt.cause.to_owned(),
+            cause: doubt.cause,
             explanation: doubt.explanation,
             since: now,
             evidence: Some(seen.clone()),
+            // An amount that was in doubt before stays so.
+            expected: before.quarantine.as_ref().and_then(|quarantine| quarantine.expected),
         };
         record.quarantine = Some(quarantine.clone());
         alerts.push(Notice { record: &record, look: setting.look, now }.quarantined(&quarantine));
-        transition =
-            Some(row(&record, before.state(), seen, None, now, format!("quarantined: {}", doubt.cause)));
+        let (note, cause) = (format!("quarantined: {}", quarantine.cause), Cause::SetApart(quarantine.cause));
+        transition = Some(Row { setting, before, seen, now }.written(None, note, cause));
     }
     let facts = before.state().and_then(|state| setting.lifecycle.state(state));
     (record.due_at, record.deadline) = next_look(&record, facts.as_ref(), setting.policy, now);
@@ -192,8 +151,8 @@ fn accept(
     now: Timestamp,
 ) -> Decision {
     let Some(mut facts) = setting.lifecycle.state(&seen.state) else { return quiet(record) };
-    // The same state can be a good or a bad end, depending on its reason.
-    facts.outcome = setting.lifecycle.outcome(facts.name, &seen.reasons).unwrap_or(facts.outcome);
+    // The same state can be a good or a bad end, depending on its reason and its amounts.
+    facts.outcome = outcome(setting.lifecycle, &facts, seen);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
     let is_changed =
         is_move || before.sight.as_ref().is_none_or(|sight| !sight.observation.says_the_same(seen));
@@ -206,42 +165,56 @@ fn accept(
     if is_move {
         record.warned.clear();
     }
-    let was_quarantined = before.quarantine.as_ref().map(|quarantine| quarantine.cause.clone());
-    let is_new_mark = mark.as_ref().is_some_and(|doubt| was_quarantined.as_deref() != Some(doubt.cause));
+    let is_known = |doubt: &Doubt| {
+        let known = before.quarantine.as_ref();
+        known.is_some_and(|known| known.cause == doubt.cause && known.explanation == doubt.explanation)
+    };
+    let is_new_mark = mark.as_ref().is_some_and(|doubt| !is_known(doubt));
     record.quarantine = match &mark {
         None => None,
         Some(_) if !is_new_mark => before.quarantine.clone(),
         Some(doubt) => Some(Quarantine {
-            cause: doubt.cause.to_owned(),
+            cause: doubt.cause.clone(),
             explanation: doubt.explanation.clone(),
             since: now,
             evidence: Some(seen.clone()),
+            expected: doubt.expected,
         }),
     };
     let notice = Notice { record: &record, look: setting.look, now };
     let mut alerts = Vec::new();
-    if is_new_reason(before, seen, is_move) {
-        alerts.extend(notice.ending(setting.lifecycle, &facts, seen, before.state()));
+    if let Some(news) = news(before, seen, is_move, now) {
+        alerts.extend(notice.ending(setting.lifecycle, &facts, seen, before.state(), &news));
     }
     if let Some(quarantine) = record.quarantine.as_ref().filter(|_| is_new_mark) {
         alerts.push(notice.quarantined(quarantine));
     }
-    let note = match (&was_quarantined, &mark) {
-        (Some(_), None) => Some("released from quarantine".to_owned()),
-        (_, Some(doubt)) if is_new_mark => Some(format!("quarantined: {}", doubt.cause)),
-        _ if is_move => Some("polled".to_owned()),
-        _ if is_changed => Some("amounts or reason changed".to_owned()),
+    let why = match &mark {
+        None if before.quarantine.is_some() => Some(("released from quarantine".to_owned(), Cause::Released)),
+        Some(doubt) if is_new_mark => {
+            Some((format!("quarantined: {}", doubt.cause), Cause::Marked(doubt.cause.clone())))
+        }
+        _ if is_move => Some(("polled".to_owned(), Cause::Polled)),
+        _ if is_changed => Some(("amounts or reason changed".to_owned(), Cause::Changed)),
         _ => None,
     };
-    let transition = note.map(|note| row(&record, before.state(), seen, Some(&facts), now, note));
+    let row = Row { setting, before, seen, now };
+    let transition = why.map(|(note, cause)| row.written(Some(&facts), note, cause));
     (record.due_at, record.deadline) = next_look(&record, Some(&facts), setting.policy, now);
     let is_news = is_changed || transition.is_some() || !enrol.is_empty() || !alerts.is_empty();
     Decision { record, transition, enrol, alerts, is_news }
 }
 
-/// A reason worth telling is new when the state is, or when it was not there before.
-fn is_new_reason(before: &Record, seen: &Observation, is_move: bool) -> bool {
-    is_move || before.sight.as_ref().is_some_and(|sight| sight.observation.reasons != seen.reasons)
+/// What tells this news from earlier news about the same state: empty for its first sight, the moment for a change
+/// of its reasons or amounts; none when there is no news.
+fn news(before: &Record, seen: &Observation, is_move: bool, now: Timestamp) -> Option<String> {
+    if is_move {
+        return Some(String::new());
+    }
+    let known = &before.sight.as_ref()?.observation;
+    let is_same =
+        known.reasons == seen.reasons && known.amount == seen.amount && known.amounts == seen.amounts;
+    (!is_same).then(|| format!("+{now}"))
 }
 
 fn children(before: &Record, record: &Record, seen: &Observation) -> Vec<Enrolment> {
@@ -264,29 +237,6 @@ fn children(before: &Record, record: &Record, seen: &Observation) -> Vec<Enrolme
         .collect()
 }
 
-fn row(
-    record: &Record,
-    from: Option<&str>,
-    seen: &Observation,
-    facts: Option<&StateFacts>,
-    now: Timestamp,
-    note: String,
-) -> Transition {
-    Transition {
-        object: record.object.clone(),
-        from: from.map(str::to_owned),
-        to: seen.state.clone(),
-        reasons: seen.reasons.clone(),
-        phase: facts.map_or(Phase::Resting, |facts| facts.phase),
-        outcome: facts.map_or(Outcome::Undecided, |facts| facts.outcome),
-        amount: seen.amount.or(record.details.amount),
-        merchant_reference: record.merchant_reference().map(str::to_owned),
-        happened_at: seen.updated_at.unwrap_or(now),
-        seen_at: now,
-        note,
-    }
-}
-
 fn quiet(record: Record) -> Decision {
     Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false }
 }
@@ -302,7 +252,7 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
         if milestone.name == "overdue" {
             if milestone.at <= now && !record.warned.iter().any(|tag| tag == "overdue") {
                 told.push("overdue".to_owned());
-                alerts.push(notice.overdue(&milestone));
+                alerts.push(notice.overdue(&milestone, setting.lifecycle));
             }
             continue;
         }
@@ -316,7 +266,7 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
             .collect();
         if let Some(nearest) = come.last().filter(|tag| !record.warned.contains(tag)) {
             let left = nearest.trim_start_matches(milestone.name).trim_start_matches('-').to_owned();
-            alerts.push(notice.countdown(&milestone, &left));
+            alerts.push(notice.countdown(&milestone, &left, setting.lifecycle));
         }
         told.extend(come.into_iter().filter(|tag| !record.warned.contains(tag)));
     }

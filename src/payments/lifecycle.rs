@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::money::Amounts;
+
 /// How an object in a state behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,12 +25,29 @@ pub enum Outcome {
     Undecided,
     /// Reserved, or open for use: as hoped so far.
     Open,
-    /// The money moved as asked, or the object ended well.
+    /// Money is known to have moved.
     Succeeded,
+    /// Over, and this object does not tell whether money moved: the charges or captures made with it do.
+    Closed,
     /// Refused: a person must act.
     Declined,
     /// Ended without money moving.
     Canceled,
+}
+
+/// What has happened to money once an object is in a state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moves {
+    /// Nothing that this object's amounts would tell.
+    #[default]
+    Nothing,
+    /// The authorized amount is reserved.
+    Authorizes,
+    /// The captured amount was taken.
+    Captures,
+    /// The refunded amount was given back.
+    Refunds,
 }
 
 /// Facts about one state.
@@ -40,6 +59,8 @@ pub struct StateFacts {
     pub phase: Phase,
     /// What it means for the money.
     pub outcome: Outcome,
+    /// Which of the object's amounts are facts in it.
+    pub moves: Moves,
     /// In plain words, for a person.
     pub meaning: &'static str,
     /// States that can follow directly, in documented spelling.
@@ -83,18 +104,29 @@ pub trait Lifecycle: Send + Sync {
     fn state(&self, word: &str) -> Option<StateFacts>;
     /// All documented reasons of a state.
     fn reasons(&self, state: &str) -> &'static [ReasonFacts];
-    /// What to do about a state that came with no (known) reason, when it is a decline.
+    /// What to do about a state that came with no (known) reason. Empty where the state needs none; where it is
+    /// not empty, a missing reason is as loud as the loudest listed one: silence is never good news.
     fn advice_without_reason(&self, state: &str) -> &'static str;
+
+    /// What to do while an object stays undecided for too long.
+    fn advice_when_overdue(&self) -> &'static str {
+        "Do not ship on it. If it stays so, ask the provider's support with the id."
+    }
+
+    /// What ends when an object of this kind expires: "the authorization".
+    fn expires(&self) -> &'static str {
+        "the authorization"
+    }
 
     /// Facts about a reason beside a state, compared without case.
     fn reason(&self, state: &str, code: &str) -> Option<ReasonFacts> {
         self.reasons(state).iter().copied().find(|reason| reason.name.eq_ignore_ascii_case(code))
     }
 
-    /// What a state means for the money, its reasons considered; none when the state is unknown.
-    /// Overridden where one state word has good and bad ends that only the reason tells apart.
-    fn outcome(&self, state: &str, reasons: &[String]) -> Option<Outcome> {
-        let _ = reasons;
+    /// What a state means for the money, its reasons and amounts considered; none when the state is unknown.
+    /// Overridden where one state word has good and bad ends that only these tell apart.
+    fn outcome(&self, state: &str, reasons: &[String], amounts: &Amounts) -> Option<Outcome> {
+        let _ = (reasons, amounts);
         self.state(state).map(|facts| facts.outcome)
     }
 
@@ -152,8 +184,10 @@ pub fn problems(lifecycle: &dyn Lifecycle) -> Vec<String> {
         {
             found.push(format!("{word} is final but leads on"));
         }
-        if facts.outcome == Outcome::Declined && lifecycle.advice_without_reason(word).is_empty() {
-            found.push(format!("{word} is a decline without advice"));
+        let is_bad = matches!(facts.outcome, Outcome::Declined | Outcome::Canceled)
+            && !lifecycle.reasons(word).is_empty();
+        if is_bad && lifecycle.advice_without_reason(word).is_empty() {
+            found.push(format!("{word} is a bad end without advice"));
         }
         for reason in lifecycle.reasons(word) {
             if reason.meaning.is_empty() || reason.advice.is_empty() {

@@ -155,6 +155,11 @@ impl Money {
         i64::try_from(scaled.mantissa()).ok()
     }
 
+    /// Whether it is above zero.
+    pub fn is_positive(&self) -> bool {
+        self.amount > Decimal::ZERO
+    }
+
     /// The number alone, with exactly the currency's decimals.
     pub fn amount_text(&self) -> String {
         let mut scaled = self.amount;
@@ -166,6 +171,28 @@ impl Money {
 impl fmt::Display for Money {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.amount_text(), self.currency)
+    }
+}
+
+/// Three different things that are never added to each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Amounts {
+    /// Reserved for the merchant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorized: Option<Money>,
+    /// Taken from the buyer, in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Money>,
+    /// Given back to the buyer, in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Money>,
+}
+
+impl Amounts {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Amounts::default()
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::{Timestamp, Unit};
 
 use super::alert::{Alert, Severity};
-use super::lifecycle::{Lifecycle, Outcome, ReasonFacts, StateFacts, Tone};
+use super::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use super::observation::Observation;
 use super::record::{Quarantine, Record};
 use super::schedule::{Milestone, state_began};
@@ -32,6 +32,7 @@ impl Notice<'_> {
             object: Some(record.object.clone()),
             merchant_reference: record.merchant_reference().map(str::to_owned),
             amount: record.amount(),
+            amounts: observation.map(|seen| seen.amounts).unwrap_or_default(),
             state: observation.map(|seen| seen.state.clone()),
             reason: observation.and_then(|seen| seen.reasons.first().cloned()),
             headline: String::new(),
@@ -65,13 +66,22 @@ impl Notice<'_> {
         facts: &StateFacts,
         observation: &Observation,
         previous: Option<&str>,
+        news: &str,
     ) -> Option<Alert> {
         let known: Vec<ReasonFacts> =
             observation.reasons.iter().filter_map(|code| lifecycle.reason(facts.name, code)).collect();
         let loudest = known.iter().copied().max_by_key(|reason| loudness(reason.tone));
         let is_decline = facts.outcome == Outcome::Declined;
-        let tone =
-            loudest.map_or(if is_decline { Tone::Alarming } else { Tone::Expected }, |reason| reason.tone);
+        let general = lifecycle.advice_without_reason(facts.name);
+        // Where a reason should stand and none does, it is taken for the worst one.
+        let lacks_reason = observation.reasons.is_empty() && !general.is_empty();
+        let listed = lifecycle.reasons(facts.name).iter().map(|reason| reason.tone);
+        let unnamed = match listed.max_by_key(|tone| loudness(*tone)).filter(|_| lacks_reason) {
+            _ if is_decline => Tone::Alarming,
+            Some(worst) => worst,
+            None => Tone::Expected,
+        };
+        let tone = loudest.map_or(unnamed, |reason| reason.tone);
         if !is_decline && tone == Tone::Expected {
             return None;
         }
@@ -79,10 +89,12 @@ impl Notice<'_> {
             ("declined", Severity::Critical, "was declined")
         } else if facts.outcome == Outcome::Canceled {
             ("canceled", Severity::Warning, "was canceled")
+        } else if lacks_reason && facts.phase == Phase::Final {
+            ("notable", Severity::Warning, "has ended without a reason")
         } else {
             ("notable", Severity::Warning, "needs a look")
         };
-        let mut alert = self.alert(kind, severity, &self.episode());
+        let mut alert = self.alert(kind, severity, &format!("{}{news}", self.episode()));
         let after = previous.filter(|_| is_decline).map(|from| format!(" after {from}")).unwrap_or_default();
         alert.headline = format!("{} {verb}{after}", capitalised(&self.subject()));
         let codes = observation.reasons.join(", ");
@@ -91,7 +103,6 @@ impl Notice<'_> {
             (None, true) => format!("{} No reason was given.", facts.meaning),
             (None, false) => format!("{} The reason {codes} is not in the manual.", facts.meaning),
         };
-        let general = lifecycle.advice_without_reason(facts.name);
         let advice = loudest.map_or(general, |reason| reason.advice);
         alert.advice = match (soft_decline_hint(observation), advice.is_empty()) {
             (Some(hint), _) => format!("{advice} {hint}").trim().to_owned(),
@@ -118,15 +129,25 @@ impl Notice<'_> {
         }
         alert.headline = format!("{} needs a person", capitalised(&self.subject()));
         alert.explanation = quarantine.explanation.clone();
-        alert.advice =
-            "Nothing was concluded from it. Compare the shop's order with the provider's own page; \
-                        the object is still looked at, slowly, and is released when it makes sense again."
-                .to_owned();
+        let is_believed = self.record.sight.as_ref().is_some_and(|sight| {
+            quarantine.evidence.as_ref().is_some_and(|seen| seen.state == sight.observation.state)
+        });
+        let concluded = if is_believed {
+            "The state is believed; what is odd about it is not."
+        } else {
+            "Nothing was concluded from it."
+        };
+        alert.advice = format!(
+            "{concluded} Compare the shop's order with the provider's own page. The object is polled again, more \
+             and more rarely, and is released when the provider's answer makes sense. If it is right as it is: \
+             `reconciled accept {}`.",
+            self.record.object.id
+        );
         alert
     }
 
     /// A moving object has taken longer than anybody should wait without knowing.
-    pub(super) fn overdue(&self, milestone: &Milestone) -> Alert {
+    pub(super) fn overdue(&self, milestone: &Milestone, lifecycle: &dyn Lifecycle) -> Alert {
         let mut alert = self.alert("overdue", Severity::Warning, &self.episode());
         let state =
             self.record.state().map_or("has never been seen".to_owned(), |state| format!("is still {state}"));
@@ -138,34 +159,36 @@ impl Notice<'_> {
             }
             None => format!("It should have been decided by {}. It is asked about as before.", milestone.at),
         };
-        alert.advice =
-            "Do not ship on it. If it stays so, ask the provider's support with the id.".to_owned();
+        alert.advice = lifecycle.advice_when_overdue().to_owned();
         alert.occurred_at = milestone.at;
         alert
     }
 
     /// What a resting object holds ends soon.
-    pub(super) fn countdown(&self, milestone: &Milestone, left: &str) -> Alert {
-        let what = match milestone.name {
-            "guarantee" => "the guarantee that a capture is processed at once",
-            _ => "the authorization",
+    pub(super) fn countdown(&self, milestone: &Milestone, left: &str, lifecycle: &dyn Lifecycle) -> Alert {
+        let occasion = format!("{}-{left}/{}", milestone.name, self.episode());
+        let mut alert = self.alert("expiring", Severity::Warning, &occasion);
+        let (subject, ends_in) = (capitalised(&self.subject()), age(self.now, milestone.at));
+        let is_authorization = lifecycle.expires() == "the authorization";
+        (alert.headline, alert.advice) = match milestone.name {
+            "guarantee" => (
+                format!("{subject} is not captured yet: the guarantee that a capture is processed at once ends in {ends_in}"),
+                "Capture it if the order has shipped; a later capture may be slow and may be declined.".to_owned(),
+            ),
+            _ if is_authorization => (
+                format!("{subject} is not captured yet: the authorization ends in {ends_in}"),
+                "Capture it if the order has shipped, or cancel it; after that the money is no longer reserved."
+                    .to_owned(),
+            ),
+            _ => (
+                format!("{subject} ends in {ends_in}"),
+                format!(
+                    "Charge what is still to be paid before {} ends; after that the buyer must check out again.",
+                    lifecycle.expires()
+                ),
+            ),
         };
-        let mut alert = self.alert(
-            "expiring",
-            Severity::Warning,
-            &format!("{}-{left}/{}", milestone.name, self.episode()),
-        );
-        alert.headline = format!(
-            "{} is not captured yet: {what} ends in {}",
-            capitalised(&self.subject()),
-            age(self.now, milestone.at)
-        );
         alert.explanation = format!("It ends at {}.", milestone.at);
-        alert.advice = match milestone.name {
-            "guarantee" => "Capture it if the order has shipped; a later capture may be slow and may be declined.",
-            _ => "Capture it if the order has shipped, or cancel it; after that the money is no longer reserved.",
-        }
-        .to_owned();
         alert.occurred_at = milestone.at;
         alert
     }
@@ -176,9 +199,7 @@ fn is_past_opening(lifecycle: &dyn Lifecycle, word: &str) -> bool {
     let Some(facts) = lifecycle.state(word) else { return false };
     facts.outcome == Outcome::Open
         || lifecycle.states().iter().filter_map(|state| lifecycle.state(state)).any(|state| {
-            state.outcome == Outcome::Open
-                && facts.phase == super::lifecycle::Phase::Moving
-                && state.next.contains(&facts.name)
+            state.outcome == Outcome::Open && facts.phase == Phase::Moving && state.next.contains(&facts.name)
         })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::money::Money;
+use super::money::{Amounts, Money};
 use super::object::{Kind, ObjectId};
 
 /// An object as its provider showed it, without anything about the buyer.
@@ -26,6 +26,9 @@ pub struct Observation {
     pub expires_at: Option<Timestamp>,
     /// The amount that the object is about: charged, authorized, captured or refunded.
     pub amount: Option<Money>,
+    /// What the provider names as authorized, captured and refunded, whatever the state says of them.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub amounts: Amounts,
     /// Other amounts under the provider's names (`captureAmount`, `RefundedAmount`, ...).
     pub other_amounts: BTreeMap<String, Money>,
     /// The merchant's own reference, as the provider kept it.
@@ -42,6 +45,26 @@ pub struct Observation {
     pub evidence: BTreeMap<String, String>,
     /// The provider's id of this exchange, for its support desk.
     pub request_id: Option<String>,
+    /// What is odd about the answer, although its state can be believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+}
+
+/// Something odd about an answer whose state can be believed all the same: the object is set apart visibly until
+/// an answer comes without it, or a person accepts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The sort in a word: `unreadable-field`, `unsigned`, `duplicate-field`, ...
+    pub cause: String,
+    /// What is odd, in one plain sentence, without text of the buyer.
+    pub explanation: String,
+}
+
+impl Mark {
+    /// A mark.
+    pub fn new(cause: &str, explanation: impl Into<String>) -> Mark {
+        Mark { cause: cause.to_owned(), explanation: explanation.into() }
+    }
 }
 
 impl Observation {
@@ -56,6 +79,7 @@ impl Observation {
             created_at,
             expires_at,
             amount,
+            amounts,
             other_amounts,
             merchant_reference,
             parent,
@@ -64,6 +88,7 @@ impl Observation {
             environment,
             evidence,
             request_id: _,
+            marks,
         } = self;
         *id == other.id
             && *state == other.state
@@ -72,6 +97,7 @@ impl Observation {
             && *created_at == other.created_at
             && *expires_at == other.expires_at
             && *amount == other.amount
+            && *amounts == other.amounts
             && *other_amounts == other.other_amounts
             && *merchant_reference == other.merchant_reference
             && *parent == other.parent
@@ -79,6 +105,7 @@ impl Observation {
             && *is_soft_decline == other.is_soft_decline
             && *environment == other.environment
             && *evidence == other.evidence
+            && *marks == other.marks
     }
 }
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::lifecycle::Phase;
-use super::money::Money;
+use super::lifecycle::{Moves, Phase};
+use super::money::{Amounts, Money};
 use super::object::ObjectRef;
 use super::observation::Observation;
 
@@ -77,6 +77,34 @@ pub struct Record {
     pub deadline: Option<Timestamp>,
     /// Warnings already given (`overdue`, `guarantee-24h`, ...), so that each is given once.
     pub warned: Vec<String>,
+    /// An answer older than what was known, which is believed if it comes again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<Overtaken>,
+    /// A doubt that a person has settled: the same doubt is not raised again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+}
+
+/// An answer whose provider's time is before that of what was known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overtaken {
+    /// The state it showed.
+    pub state: String,
+    /// The provider's time in it.
+    pub updated_at: Timestamp,
+}
+
+/// A doubt that a person has settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The sort of doubt.
+    pub cause: String,
+    /// Its explanation at that time, which names what was odd.
+    pub explanation: String,
+    /// Who accepted it.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The last good sight of an object.
@@ -103,6 +131,9 @@ pub struct Quarantine {
     pub since: Timestamp,
     /// What was seen, word for word, when it is not the last good sight.
     pub evidence: Option<Observation>,
+    /// The amount that was expected before the doubt: repeating another one does not make it right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Money>,
 }
 
 /// Failures in a row. Stored with the object, so that no restart forgets them; reset only by a sight.
@@ -138,6 +169,8 @@ impl Record {
             is_asked: false,
             deadline: None,
             warned: Vec::new(),
+            overtaken: None,
+            accepted: None,
         }
     }
 
@@ -171,9 +204,9 @@ impl Record {
         self.sight.as_ref().map_or(Phase::Moving, |sight| sight.phase)
     }
 
-    /// Nothing is owed any more.
+    /// Nothing is pending any more: it is not polled again, and no person has to look at it.
     pub fn is_finished(&self) -> bool {
-        self.due_at.is_none()
+        self.due_at.is_none() && self.quarantine.is_none()
     }
 
     /// When the object was made, as well as is known.
@@ -235,14 +268,70 @@ pub struct Transition {
     pub phase: Phase,
     /// What the new state means for the money.
     pub outcome: super::lifecycle::Outcome,
-    /// The amount at that time.
+    /// How much this row is about: what moved with it, where money moved; none where the provider does not say.
     pub amount: Option<Money>,
+    /// What kind of movement `amount` is. Rows of older versions say `nothing`.
+    #[serde(default)]
+    pub moves: Moves,
+    /// What is authorized, captured and refunded in all since then, as far as the provider says.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub amounts: Amounts,
     /// The shop's reference.
     pub merchant_reference: Option<String>,
     /// When the provider says that it happened; else when it was seen.
     pub happened_at: Timestamp,
     /// When it was seen.
     pub seen_at: Timestamp,
-    /// Why the row was written, in a word or two (`polled`, `quarantined: unknown-state`).
+    /// Why the row was written, for people (`polled`, `quarantined: unknown-state`).
     pub note: String,
+    /// The same for programs. Rows of older versions lack it: ask [`Transition::cause`].
+    #[serde(default, rename = "cause", skip_serializing_if = "Option::is_none")]
+    pub stored_cause: Option<Cause>,
+}
+
+/// Why a row of the history was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// A poll saw a new state.
+    Polled,
+    /// A poll saw the same state with other amounts or reasons.
+    Changed,
+    /// What was seen is not believed, or nothing was seen: the state before goes on.
+    SetApart(String),
+    /// The state is believed; something beside it cannot be right.
+    Marked(String),
+    /// Older news than what is known; it is believed only when it comes again.
+    Overtaken,
+    /// All makes sense again.
+    Released,
+    /// A person took a doubted object as it is.
+    Accepted,
+    /// A person ended the watching.
+    Forgotten,
+}
+
+impl Transition {
+    /// Why the row was written. For rows of versions that wrote no typed cause it is read from the note, where a
+    /// row that was set apart is known by the phase and outcome that were then written with it.
+    pub fn cause(&self) -> Cause {
+        if let Some(cause) = &self.stored_cause {
+            return cause.clone();
+        }
+        if let Some(rest) = self.note.strip_prefix("quarantined") {
+            let sort = rest.trim_start_matches([':', ' ']).to_owned();
+            let is_set_apart =
+                self.phase == Phase::Resting && self.outcome == super::lifecycle::Outcome::Undecided;
+            return if is_set_apart { Cause::SetApart(sort) } else { Cause::Marked(sort) };
+        }
+        if self.note.starts_with("forgotten") {
+            Cause::Forgotten
+        } else if self.note.starts_with("released") {
+            Cause::Released
+        } else if self.note == "polled" {
+            Cause::Polled
+        } else {
+            Cause::Changed
+        }
+    }
 }

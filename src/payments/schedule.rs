@@ -128,7 +128,7 @@ pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) 
 }
 
 /// The next look at an object whose last look brought a good sight, and its next deadline.
-/// None, none: it is final and nothing is wrong with it.
+/// None, none: it is final, and nothing is wrong with it or nothing more is to be expected of polling.
 pub fn next_look(
     record: &Record,
     facts: Option<&StateFacts>,
@@ -139,8 +139,11 @@ pub fn next_look(
     if phase == Phase::Final && record.quarantine.is_none() && !is_planted(Bug::FinalStillDue) {
         return (None, None);
     }
-    let wait = if record.quarantine.is_some() {
-        policy.quarantine_interval
+    let wait = if let Some(quarantine) = &record.quarantine {
+        match set_apart_wait(quarantine.since, phase, policy, now) {
+            Some(wait) => wait,
+            None => return (None, None),
+        }
     } else if phase == Phase::Resting {
         policy.resting_interval
     } else {
@@ -167,6 +170,23 @@ pub fn next_look(
         }
     }
     (Some(due), ahead.first().copied())
+}
+
+/// Ages of a doubt at which an object is polled before the quarantine's interval takes over: a slip of the provider
+/// is soon put right, and a person soon knows more.
+const SET_APART_LADDER: [Duration; 3] =
+    [Duration::from_secs(5 * MINUTE), Duration::from_secs(20 * MINUTE), Duration::from_secs(80 * MINUTE)];
+/// How long a final state that is in doubt is polled: it does not change, so that only a person can settle it.
+const FINAL_IN_DOUBT: Duration = Duration::from_secs(48 * HOUR);
+
+/// How long an object that is set apart waits for its next poll; none when polling can settle nothing more.
+fn set_apart_wait(since: Timestamp, phase: Phase, policy: &Policy, now: Timestamp) -> Option<Duration> {
+    if phase == Phase::Final && now >= later(since, FINAL_IN_DOUBT) {
+        return None;
+    }
+    let rung = SET_APART_LADDER.into_iter().map(|age| later(since, age)).find(|rung| *rung > now);
+    let wait = rung.and_then(|rung| Duration::try_from(rung.duration_since(now)).ok());
+    Some(wait.unwrap_or(policy.quarantine_interval).min(policy.quarantine_interval))
 }
 
 /// The next look after the `failures`-th failure in a row.

@@ -193,6 +193,7 @@ pub fn notice(
         object: None,
         merchant_reference: None,
         amount: None,
+        amounts: Default::default(),
         state: Some(said.word.clone()),
         reason: None,
         headline,

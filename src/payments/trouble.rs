@@ -8,7 +8,7 @@ use super::lifecycle::{Outcome, Phase};
 use super::notice::Notice;
 use super::observation::Failure;
 use super::planted::{Bug, is_planted};
-use super::record::{Quarantine, Record, Transition};
+use super::record::{Cause, Quarantine, Record, Transition};
 use super::schedule::{after_failures, jittered, later};
 
 /// Waits between looks while "not found" may still mean "not yet visible".
@@ -37,11 +37,22 @@ pub(super) fn failed(
         Failure::Gone { .. } => {
             note(&mut record, failure, now);
             record.trouble.not_found = before.trouble.not_found.saturating_add(1);
-            let is_new = before.sight.is_none() && now < later(before.enrolled_at, policy.not_found_grace);
+            // One that its parent lists exists, and becomes visible at some time.
+            let grace = match before.details.parent {
+                Some(_) => policy.unseen_patience.max(policy.not_found_grace),
+                None => policy.not_found_grace,
+            };
+            let is_new = before.sight.is_none() && now < later(before.enrolled_at, grace);
             if is_new {
                 let step = before.trouble.not_found as usize;
-                let wait_s = NOT_YET_VISIBLE_S[step.min(NOT_YET_VISIBLE_S.len() - 1)];
-                let wait = std::time::Duration::from_secs(wait_s).min(policy.interval);
+                let wait = match NOT_YET_VISIBLE_S.get(step) {
+                    Some(wait_s) => std::time::Duration::from_secs(*wait_s),
+                    None if now < later(before.enrolled_at, policy.not_found_grace) => {
+                        std::time::Duration::from_secs(NOT_YET_VISIBLE_S[NOT_YET_VISIBLE_S.len() - 1])
+                    }
+                    None => policy.interval,
+                };
+                let wait = wait.min(policy.interval);
                 record.due_at = Some(later(now, jittered(wait, policy, &record)));
             } else if before.sight.is_some() && record.trouble.not_found < 2 {
                 record.due_at = Some(after_failures(&record, 1, policy, now));
@@ -94,7 +105,8 @@ fn set_apart(
     if before.quarantine.is_some() {
         return Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false };
     }
-    let quarantine = Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None };
+    let quarantine =
+        Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None, expected: None };
     record.quarantine = Some(quarantine.clone());
     let alert = Notice { record: &record, look: setting.look, now }.quarantined(&quarantine);
     let transition = Transition {
@@ -106,10 +118,13 @@ fn set_apart(
         phase: Phase::Resting,
         outcome: Outcome::Undecided,
         amount: record.amount(),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: record.merchant_reference().map(str::to_owned),
         happened_at: now,
         seen_at: now,
         note: format!("quarantined: {cause}"),
+        stored_cause: Some(Cause::SetApart(cause.to_owned())),
     };
     Decision { record, transition: Some(transition), enrol: Vec::new(), alerts: vec![alert], is_news: true }
 }

@@ -123,6 +123,7 @@ pub(super) fn notice(
         object: None,
         merchant_reference: None,
         amount: None,
+        amounts: Default::default(),
         state: None,
         reason: None,
         headline,

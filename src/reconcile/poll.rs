@@ -71,7 +71,8 @@ impl Reconcile {
     ) -> Result<bool, StoreError> {
         let Some(lifecycle) = account.api.lifecycle(&record.object.kind) else { return Ok(false) };
         let policy = self.policy(account, &record.object.kind, self.clock.now());
-        let setting = Setting { lifecycle, policy: &policy, look: account.api.look() };
+        let setting =
+            Setting { lifecycle, policy: &policy, look: account.api.look(), is_sandbox: account.is_sandbox };
         let object = record.object.clone();
         for _ in 0..COMMIT_ATTEMPTS {
             let decision = decide(&setting, &record, seen.as_ref(), self.clock.now());

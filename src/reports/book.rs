@@ -9,8 +9,10 @@ use super::columns::{CHANGE_COLUMNS, Cell, Frame, PENDING_COLUMNS, QUARANTINED_C
 use super::sheet::{AddError, Dialect, Sheet};
 use super::standing::{is_believed, is_entry, is_forgetting, standing};
 use super::totals::{Movement, Totals};
+use super::value::{Value, value};
 use super::write::{Draft, Probed};
-use crate::payments::lifecycle::{Outcome, Phase};
+use crate::payments::lifecycle::{Moves, Outcome, Phase};
+use crate::payments::money::Currency;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::record::{Record, Transition};
 
@@ -49,6 +51,8 @@ pub(super) struct Watched {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Hour {
     pub(super) succeeded: u64,
+    /// Over, without word of money.
+    pub(super) closed: u64,
     pub(super) canceled: u64,
     pub(super) declined: u64,
 }
@@ -57,6 +61,8 @@ pub(super) struct Hour {
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
     pub(super) movement: BTreeMap<(AccountName, Kind), Movement>,
+    /// The same in money.
+    pub(super) value: BTreeMap<(AccountName, Kind, Currency), Value>,
     /// Objects that became final by the rows of `declined` and `resolved`.
     pub(super) closed_in_files: BTreeMap<(AccountName, Kind), u64>,
     pub(super) hours: Vec<Hour>,
@@ -103,6 +109,7 @@ impl Book {
             quarantined: sheet("quarantined", QUARANTINED_COLUMNS)?,
             figures: Figures {
                 movement: BTreeMap::new(),
+                value: BTreeMap::new(),
                 closed_in_files: BTreeMap::new(),
                 hours: vec![Hour::default(); frame.day.hours()],
                 ages: [0; AGES.len()],
@@ -116,7 +123,7 @@ impl Book {
     pub(super) fn change(&mut self, change: &Change) -> Result<(), AddError> {
         let seen = &change.row;
         let is_declined = seen.outcome == Outcome::Declined;
-        if !is_entry(seen) || !(is_declined || seen.phase == Phase::Final) {
+        if !(is_entry(seen) || moves_more(seen)) || !(is_declined || seen.phase == Phase::Final) {
             return Ok(());
         }
         let row = self.frame.change(seen, change.first_seen);
@@ -133,7 +140,8 @@ impl Book {
             match seen.outcome {
                 Outcome::Declined => hour.declined += 1,
                 Outcome::Canceled => hour.canceled += 1,
-                Outcome::Succeeded | Outcome::Open | Outcome::Undecided => hour.succeeded += 1,
+                Outcome::Succeeded => hour.succeeded += 1,
+                Outcome::Closed | Outcome::Open | Outcome::Undecided => hour.closed += 1,
             }
         }
         if is_declined && self.figures.declines.len() < DECLINES_SHOWN {
@@ -146,6 +154,11 @@ impl Book {
     /// when it was set apart.
     pub(super) fn object(&mut self, watched: &Watched) -> Result<(), AddError> {
         self.count_movement(watched);
+        let account = watched.object.account.clone();
+        for (currency, value) in value(watched, self.frame.day.start, self.frame.day.end) {
+            let key = (account.clone(), watched.object.kind.clone(), currency);
+            self.figures.value.entry(key).or_default().add(value)?;
+        }
         let record = watched.record.as_ref();
         let Some(standing) = standing(&watched.history, record, self.frame.day.end) else { return Ok(()) };
         if standing.is_open() {
@@ -194,6 +207,13 @@ impl Book {
         }
         Ok((filed, self.figures, self.frame))
     }
+}
+
+/// Whether more money moved in a state that was entered before: the rest of a partial capture.
+fn moves_more(row: &Transition) -> bool {
+    let is_moving =
+        matches!(row.moves, Moves::Captures | Moves::Refunds) && row.outcome == Outcome::Succeeded;
+    is_believed(row) && is_moving && row.amount.is_some_and(|amount| !amount.amount.is_zero())
 }
 
 /// What happened to one object in the day, told by its events; how it stood at both ends is found apart from
@@ -253,6 +273,7 @@ pub(super) fn cell_text(cell: &Cell) -> &str {
 mod tests {
     use super::super::tests::{at, enrolled, row};
     use super::*;
+    use crate::payments::money::Money;
     use proptest::prelude::*;
 
     /// What can happen to an object from one moment to the next.
@@ -260,6 +281,7 @@ mod tests {
     enum Event {
         Enrolled,
         Seen(&'static str),
+        Changed,
         Doubted,
         Forgotten,
     }
@@ -270,9 +292,16 @@ mod tests {
         prop_oneof![
             2 => Just(Event::Enrolled),
             5 => states.prop_map(Event::Seen),
+            2 => Just(Event::Changed),
             1 => Just(Event::Doubted),
             1 => Just(Event::Forgotten),
         ]
+    }
+
+    /// Amounts that differ, two currencies, and now and then none.
+    fn amount(number: usize) -> Option<Money> {
+        let currency = if number.is_multiple_of(5) { "USD" } else { "EUR" };
+        (!number.is_multiple_of(7)).then(|| Money::parse(&number.to_string(), currency).unwrap())
     }
 
     /// The object as the store would hold it after these events, one every ten seconds.
@@ -283,10 +312,23 @@ mod tests {
         for (number, event) in events.iter().enumerate() {
             let seconds = i64::try_from(number).unwrap() * 10;
             match (event, &record) {
-                (Event::Enrolled, None) => record = Some(enrolled("C1", seconds)),
+                (Event::Enrolled, None) => {
+                    let mut new = enrolled("C1", seconds);
+                    new.details.amount = amount(number);
+                    record = Some(new);
+                }
                 (Event::Seen(next), Some(_)) if state != Some(next) => {
-                    history.push(row("C1", state, next, seconds));
+                    let mut seen = row("C1", state, next, seconds);
+                    seen.amount = amount(number);
+                    history.push(seen);
                     state = Some(next);
+                }
+                (Event::Changed, Some(_)) => {
+                    if let Some(now) = state {
+                        let mut seen = row("C1", state, now, seconds);
+                        (seen.amount, seen.note) = (amount(number), "amounts or reason changed".to_owned());
+                        history.push(seen);
+                    }
                 }
                 (Event::Doubted, Some(_)) => {
                     let mut odd = row("C1", state, "Surprise", seconds);
@@ -329,6 +371,9 @@ mod tests {
             let counted =
                 movement(&watched, is_open(start), is_open(end), |moment| start <= moment && moment < end);
             prop_assert!(counted.is_balanced(), "{:?} {:?}", counted, watched.history);
+            for (currency, sums) in value(&watched, start, end) {
+                prop_assert!(sums.is_balanced(), "{currency} {sums:?} {:?}", watched.history);
+            }
         }
     }
 }

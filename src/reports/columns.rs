@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::day::{Day, utc};
 use super::standing::Standing;
 use crate::payments::lifecycle::{Outcome, Phase};
-use crate::payments::money::Money;
+use crate::payments::money::{Amounts, Money};
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::record::{Record, Transition};
 
@@ -34,6 +34,8 @@ pub(super) struct Row {
     pub(super) object: ObjectRef,
     /// The state counted under.
     pub(super) state: String,
+    /// What that state means for the money: a word alone does not tell.
+    pub(super) outcome: Outcome,
     /// The amount counted.
     pub(super) amount: Option<Money>,
 }
@@ -70,6 +72,9 @@ pub(super) const CHANGE_COLUMNS: &[&str] = &[
     "currency_exponent",
     "first_seen_utc",
     "detection_delay_s",
+    "authorized_amount",
+    "captured_amount",
+    "refunded_amount",
 ];
 
 /// Columns of `pending`.
@@ -96,6 +101,9 @@ pub(super) const PENDING_COLUMNS: &[&str] = &[
     "state_since_utc",
     "state_age_s",
     "is_quarantined",
+    "authorized_amount",
+    "captured_amount",
+    "refunded_amount",
 ];
 
 /// Columns of `quarantined`.
@@ -144,7 +152,14 @@ impl Frame {
         cells.extend(money(row.amount));
         cells.push(plain(utc(first_seen)));
         cells.push(plain(row.seen_at.duration_since(row.happened_at).as_secs().max(0)));
-        Row { cells, object: row.object.clone(), state: row.to.clone(), amount: row.amount }
+        cells.extend(three(row.amounts));
+        Row {
+            cells,
+            object: row.object.clone(),
+            state: row.to.clone(),
+            outcome: row.outcome,
+            amount: row.amount,
+        }
     }
 
     /// A row of `pending`.
@@ -171,7 +186,8 @@ impl Frame {
             plain(standing.state_since.map(|since| age_s(since).to_string()).unwrap_or_default()),
             plain(standing.quarantine.is_some()),
         ]);
-        Row { cells, object: object.clone(), state: state.to_owned(), amount }
+        cells.extend(three(standing.state.map(|row| row.amounts).unwrap_or_default()));
+        Row { cells, object: object.clone(), state: state.to_owned(), outcome: outcome(standing), amount }
     }
 
     /// A row of `quarantined`; none when the object is not set apart.
@@ -181,19 +197,20 @@ impl Frame {
         standing: &Standing<'_>,
         record: Option<&Record>,
     ) -> Option<Row> {
-        let quarantine = standing.quarantine?;
+        let quarantine = standing.quarantine.as_ref()?;
         let (state, amount, reference) = shown(standing, record);
         let mut cells = self.as_of();
         cells.extend(self.whose(object, reference));
         cells.extend([
-            text(quarantine.cause),
+            text(&quarantine.cause),
             plain(utc(quarantine.since)),
             plain(self.day.local(quarantine.since)),
             text(state),
             text(quarantine.seen.unwrap_or(NOT_SEEN)),
         ]);
         cells.extend(money(amount));
-        Some(Row { cells, object: object.clone(), state: state.to_owned(), amount })
+        let outcome = outcome(standing);
+        Some(Row { cells, object: object.clone(), state: state.to_owned(), outcome, amount })
     }
 
     /// `sandbox` or `live`.
@@ -222,7 +239,7 @@ impl Frame {
 }
 
 /// What was known at the end of the day; before the first sight, what it is enrolled with.
-fn shown<'a>(
+pub(super) fn shown<'a>(
     standing: &Standing<'a>,
     record: Option<&'a Record>,
 ) -> (&'a str, Option<Money>, Option<&'a str>) {
@@ -235,6 +252,17 @@ fn shown<'a>(
             details.and_then(|details| details.merchant_reference.as_deref()),
         ),
     }
+}
+
+fn outcome(standing: &Standing<'_>) -> Outcome {
+    standing.state.map_or(Outcome::Undecided, |row| row.outcome)
+}
+
+/// Authorized, captured and refunded in all, each empty where the provider does not say. They have the currency of
+/// the row; another currency is a doubt of its own and stands with the amount.
+fn three(amounts: Amounts) -> [Cell; 3] {
+    [amounts.authorized, amounts.captured, amounts.refunded]
+        .map(|money| plain(money.map(|money| money.amount_text()).unwrap_or_default()))
 }
 
 /// Amount, currency, amount in the smallest unit, decimals of the currency.
@@ -254,6 +282,7 @@ pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Undecided => "undecided",
         Outcome::Open => "open",
         Outcome::Succeeded => "succeeded",
+        Outcome::Closed => "closed",
         Outcome::Declined => "declined",
         Outcome::Canceled => "canceled",
     }

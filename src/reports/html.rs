@@ -31,6 +31,7 @@ struct Rectangle {
 struct HourRow {
     label: String,
     succeeded: u64,
+    closed: u64,
     canceled: u64,
     declined: u64,
     /// Where its label stands in the chart; only every third hour has one.
@@ -148,13 +149,15 @@ fn decline_row(row: &Row) -> DeclineRow {
 }
 
 fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
-    let most = figures.hours.iter().map(|hour| hour.succeeded + hour.canceled + hour.declined).max();
+    let most =
+        figures.hours.iter().map(|hour| hour.succeeded + hour.closed + hour.canceled + hour.declined).max();
     let most = most.unwrap_or(0).max(1);
     let mut rectangles = Vec::new();
     for (number, hour) in figures.hours.iter().enumerate() {
         let mut top = CHART_HEIGHT;
         for (class, word, count) in [
             ("good", "succeeded", hour.succeeded),
+            ("plain", "closed", hour.closed),
             ("calm", "canceled", hour.canceled),
             ("bad", "declined", hour.declined),
         ] {
@@ -184,6 +187,7 @@ fn hour_rows(frame: &Frame, figures: &Figures) -> Vec<HourRow> {
         HourRow {
             label: begins.to_zoned(frame.day.zone.clone()).strftime("%H:%M").to_string(),
             succeeded: hour.succeeded,
+            closed: hour.closed,
             canceled: hour.canceled,
             declined: hour.declined,
             label_x: number.is_multiple_of(3).then_some(number as u64 * COLUMN_WIDTH + 2),

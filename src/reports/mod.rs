@@ -19,7 +19,8 @@
 //! the published one becomes a new revision beside it and says what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `book` (all sheets of a day), `names` and `gather` (from the store), `summary`, `html`,
+//! CSV file), `totals`, `value` (the equation in money), `book` (all sheets of a day), `names` and `gather` (from the
+//! store), `summary`, `html`,
 //! `manifest`, `write` (the folder), `make` (the steps).
 
 mod book;
@@ -37,6 +38,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod value;
 mod write;
 
 pub use config::{ReportsConfig, ReportsSection};

@@ -137,12 +137,19 @@ pub(super) fn guarded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payments::lifecycle::Outcome;
     use proptest::prelude::*;
 
     const PLAIN: Dialect = Dialect { has_bom: false, delimiter: b',' };
 
     fn row(cells: Vec<Cell>) -> Row {
-        Row { cells, object: "a/charge/C1".parse().unwrap(), state: "Captured".to_owned(), amount: None }
+        Row {
+            cells,
+            object: "a/charge/C1".parse().unwrap(),
+            state: "Captured".to_owned(),
+            outcome: Outcome::Succeeded,
+            amount: None,
+        }
     }
 
     fn written(rows: &[Row], columns: &[&str], dialect: Dialect) -> Vec<u8> {

@@ -4,11 +4,11 @@
 
 use jiff::Timestamp;
 
-use crate::payments::lifecycle::{Outcome, Phase};
-use crate::payments::record::{Record, Transition};
+use crate::payments::lifecycle::Phase;
+use crate::payments::record::{Cause, Record, Transition};
 
 /// How an object stood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing<'a> {
     /// Since when it was watched.
     pub(super) watched_since: Timestamp,
@@ -21,10 +21,10 @@ pub(super) struct Standing<'a> {
 }
 
 /// A quarantine as history tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SetApart<'a> {
     /// The cause in a word or two.
-    pub(super) cause: &'a str,
+    pub(super) cause: String,
     /// Since when.
     pub(super) since: Timestamp,
     /// The state word that was not believed, if one was seen.
@@ -38,17 +38,17 @@ impl Standing<'_> {
     }
 }
 
-/// A row that only keeps a sight which was not believed: the good state before it goes on. The deciding room
-/// writes it as resting and undecided, which no believed state is.
+/// Whether the row's state is the object's state from then on.
 pub(super) fn is_believed(row: &Transition) -> bool {
-    let is_set_apart =
-        quarantine_cause(row).is_some() && row.phase == Phase::Resting && row.outcome == Outcome::Undecided;
-    !is_set_apart && !is_forgetting(row)
+    match row.cause() {
+        Cause::SetApart(_) | Cause::Overtaken | Cause::Forgotten => false,
+        Cause::Polled | Cause::Changed | Cause::Marked(_) | Cause::Released | Cause::Accepted => true,
+    }
 }
 
 /// A row in which an operator stopped the watching.
 pub(super) fn is_forgetting(row: &Transition) -> bool {
-    row.note.starts_with("forgotten")
+    row.cause() == Cause::Forgotten
 }
 
 /// A row in which a state is entered, rather than seen again with other amounts or marks.
@@ -56,8 +56,16 @@ pub(super) fn is_entry(row: &Transition) -> bool {
     is_believed(row) && row.from.as_deref().is_none_or(|from| !from.eq_ignore_ascii_case(&row.to))
 }
 
-fn quarantine_cause(row: &Transition) -> Option<&str> {
-    row.note.strip_prefix("quarantined").map(|rest| rest.trim_start_matches([':', ' ']))
+/// Why the row sets the object apart, if it does.
+fn quarantine_cause(row: &Transition) -> Option<String> {
+    match row.cause() {
+        Cause::SetApart(cause) | Cause::Marked(cause) => Some(cause),
+        _ => None,
+    }
+}
+
+fn ends_quarantine(row: &Transition) -> bool {
+    matches!(row.cause(), Cause::Released | Cause::Accepted)
 }
 
 /// How an object stood just before `at`; none when it was not watched then. `history` is all of it, the
@@ -91,8 +99,7 @@ pub(super) fn standing<'a>(
 }
 
 fn set_apart<'a>(rows: &[&'a Transition], record: Option<&'a Record>, at: Timestamp) -> Option<SetApart<'a>> {
-    let last_word =
-        rows.iter().rev().find(|row| quarantine_cause(row).is_some() || row.note.starts_with("released"));
+    let last_word = rows.iter().rev().find(|row| quarantine_cause(row).is_some() || ends_quarantine(row));
     if let Some(row) = last_word
         && let Some(cause) = quarantine_cause(row)
     {
@@ -102,7 +109,7 @@ fn set_apart<'a>(rows: &[&'a Transition], record: Option<&'a Record>, at: Timest
     let quarantine = record.and_then(|record| record.quarantine.as_ref())?;
     let is_later_than_release = last_word.is_none_or(|row| quarantine.since > row.seen_at);
     (quarantine.since < at && is_later_than_release).then_some(SetApart {
-        cause: &quarantine.cause,
+        cause: quarantine.cause.clone(),
         since: quarantine.since,
         seen: quarantine.evidence.as_ref().map(|evidence| evidence.state.as_str()),
     })
@@ -112,6 +119,7 @@ fn set_apart<'a>(rows: &[&'a Transition], record: Option<&'a Record>, at: Timest
 mod tests {
     use super::super::tests::{at, enrolled, row};
     use super::*;
+    use crate::payments::lifecycle::Outcome;
     use crate::payments::record::Quarantine;
 
     #[test]
@@ -141,7 +149,7 @@ mod tests {
         let during = seen(25);
         assert_eq!(
             during.quarantine,
-            Some(SetApart { cause: "unknown-state", since: at(20), seen: Some("Surprise") })
+            Some(SetApart { cause: "unknown-state".to_owned(), since: at(20), seen: Some("Surprise") })
         );
         assert_eq!(during.state.unwrap().to, "Captured");
         assert!(!during.is_open());
@@ -157,6 +165,7 @@ mod tests {
             explanation: String::new(),
             since: at(50),
             evidence: None,
+            expected: None,
         };
         record.quarantine = Some(quarantine);
         assert_eq!(standing(&[], Some(&record), at(50)).unwrap().quarantine, None);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
 use super::book::{Figures, Filed};
-use super::columns::Frame;
+use super::columns::{Frame, outcome_word};
 use super::day::utc;
 use super::totals::{Movement, sum_text};
 
@@ -33,6 +33,25 @@ pub(super) fn checks(filed: &[Filed], figures: &Figures) -> Vec<Check> {
             is_ok: movement.is_balanced(),
             detail: format!(
                 "{opening} open + {entered} enrolled + {reopened} reopened = {closed} final + {forgotten} forgotten + {closing} open"
+            ),
+        });
+    }
+    for ((account, kind, currency), value) in &figures.value {
+        let text = |sum| sum_text(sum, *currency);
+        found.push(Check {
+            name: format!(
+                "{account} {kind} {currency}: the money that was open and came is what went and stayed"
+            ),
+            is_ok: value.is_balanced(),
+            detail: format!(
+                "{} open + {} enrolled + {} reopened + {} changed = {} final + {} forgotten + {} open",
+                text(value.opening),
+                text(value.entered),
+                text(value.reopened),
+                text(value.changed),
+                text(value.closed),
+                text(value.forgotten),
+                text(value.closing)
             ),
         });
     }
@@ -73,6 +92,7 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
                     "environment": frame.environment(&group.account),
                     "transaction_type": group.kind,
                     "state": group.state,
+                    "outcome": outcome_word(group.outcome),
                     "currency": group.currency,
                     "count": total.count,
                     "amount": group.currency.map(|currency| sum_text(total.sum, currency)),
@@ -96,6 +116,25 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
             })
         })
         .collect();
+    let money: Vec<Value> = figures
+        .value
+        .iter()
+        .map(|((account, kind, currency), value)| {
+            json!({
+                "account": account,
+                "environment": frame.environment(account),
+                "transaction_type": kind,
+                "currency": currency,
+                "open_at_start": sum_text(value.opening, *currency),
+                "enrolled": sum_text(value.entered, *currency),
+                "reopened": sum_text(value.reopened, *currency),
+                "changed": sum_text(value.changed, *currency),
+                "became_final": sum_text(value.closed, *currency),
+                "forgotten": sum_text(value.forgotten, *currency),
+                "open_at_end": sum_text(value.closing, *currency),
+            })
+        })
+        .collect();
     let checks: Vec<Value> = checks
         .iter()
         .map(|check| json!({"check": check.name, "ok": check.is_ok, "detail": check.detail}))
@@ -110,6 +149,7 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
             .collect::<serde_json::Map<String, Value>>(),
         "totals": totals,
         "movement": movement,
+        "movement_in_money": money,
         "checks": checks,
     });
     pretty(&whole)

@@ -16,10 +16,10 @@ use super::sheet::hex;
 use super::write::{NoProbe, Probe, Step};
 use super::*;
 use crate::clock::VirtualClock;
-use crate::payments::lifecycle::{Outcome, Phase};
-use crate::payments::money::Money;
+use crate::payments::lifecycle::{Moves, Outcome, Phase};
+use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
-use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use crate::payments::record::{Cause, Details, Enrolment, Record, Sight, Transition};
 use crate::store::{Commit, Committed, Options, Store};
 
 /// Seconds after 2026-01-14T23:00:00Z, which is midnight in Berlin: the beginning of 2026-01-15.
@@ -54,10 +54,13 @@ pub(super) fn row(id: &str, from: Option<&str>, to: &str, seconds: i64) -> Trans
         phase,
         outcome,
         amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: Some(format!("ORDER-{id}")),
         happened_at: at(seconds - 60),
         seen_at: at(seconds),
         note: "polled".to_owned(),
+        stored_cause: None,
     }
 }
 
@@ -158,6 +161,7 @@ fn observation(row: &Transition) -> Observation {
         created_at: None,
         expires_at: None,
         amount: row.amount,
+        amounts: Default::default(),
         other_amounts: BTreeMap::new(),
         merchant_reference: row.merchant_reference.clone(),
         parent: None,
@@ -166,6 +170,7 @@ fn observation(row: &Transition) -> Observation {
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        marks: Vec::new(),
     }
 }
 
@@ -257,6 +262,56 @@ async fn a_day_goes_into_its_files() {
         [("open_at_start", 1), ("enrolled", 4), ("became_final", 3), ("forgotten", 0), ("open_at_end", 2)]
     {
         assert_eq!(movement[name], expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_captured_is_booked_and_what_is_only_marked_is_believed() {
+    let ledger = Ledger::new().await;
+    let euros = |amount: &str| Money::parse(amount, "EUR").ok();
+    for id in ["C1", "C2"] {
+        ledger.enrol(id, 10).await;
+        let mut open = row(id, None, "Authorized", 20);
+        (open.amount, open.moves) = (euros("95.00"), Moves::Authorizes);
+        ledger.see(open).await;
+    }
+    // 45.00 of 95.00, then the rest.
+    let mut part = row("C1", Some("Authorized"), "Captured", 30);
+    (part.amount, part.moves, part.stored_cause) =
+        (euros("45.00"), Moves::Captures, Some(Cause::Marked("different-amount".to_owned())));
+    part.amounts = Amounts { authorized: euros("95.00"), captured: euros("45.00"), refunded: euros("0.00") };
+    ledger.see(part.clone()).await;
+    let mut rest = Transition { from: Some("Captured".to_owned()), ..part };
+    (rest.amount, rest.seen_at, rest.stored_cause) = (euros("50.00"), at(40), Some(Cause::Released));
+    rest.amounts.captured = euros("95.00");
+    ledger.see(rest).await;
+    // Undecided and resting, and believed all the same: the typed cause tells, not the note.
+    let mut stopped = row("C2", Some("Authorized"), "Suspended", 50);
+    (stopped.phase, stopped.outcome) = (Phase::Resting, Outcome::Undecided);
+    (stopped.note, stopped.stored_cause) =
+        ("quarantined: unknown-reason".to_owned(), Some(Cause::Marked("unknown-reason".to_owned())));
+    ledger.see(stopped).await;
+
+    let made = ledger.reports(at(DAY_S)).make(day()).await.unwrap();
+    assert_eq!(made.failed_checks, Vec::<String>::new());
+    let resolved = table(&made.folder, "resolved");
+    assert_eq!(column(&resolved, "amount"), ["45.00", "50.00"], "together what was captured");
+    assert_eq!(column(&resolved, "captured_amount"), ["45.00", "95.00"]);
+    assert_eq!(column(&resolved, "authorized_amount"), ["95.00", "95.00"]);
+    assert_eq!(column(&resolved, "refunded_amount"), ["0.00", "0.00"]);
+    let pending = table(&made.folder, "pending");
+    assert_eq!(column(&pending, "state"), ["Suspended"]);
+    let money = &json(&made.folder, "summary.json")["movement_in_money"][0];
+    for (name, expected) in [
+        ("open_at_start", "0.00"),
+        ("enrolled", "0.00"),
+        ("changed", "109.00"),
+        ("became_final", "95.00"),
+        ("open_at_end", "14.00"),
+        ("currency", "EUR"),
+        ("environment", "live"),
+    ] {
+        assert_eq!(money[name], expected, "{name}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::columns::Row;
+use crate::payments::lifecycle::Outcome;
 use crate::payments::money::Currency;
 use crate::payments::object::{AccountName, Kind};
 
@@ -19,6 +20,8 @@ pub(super) struct Group {
     pub(super) kind: Kind,
     /// In which state; empty before the first sight.
     pub(super) state: String,
+    /// What that means for the money.
+    pub(super) outcome: Outcome,
     /// In which currency; none without an amount.
     pub(super) currency: Option<Currency>,
 }
@@ -47,6 +50,7 @@ impl Totals {
             account: row.object.account.clone(),
             kind: row.object.kind.clone(),
             state: row.state.clone(),
+            outcome: row.outcome,
             currency: row.amount.map(|amount| amount.currency),
         };
         let total = self.0.entry(group).or_default();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::apis::reporting::{Claim, Says};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase};
-use crate::payments::money::Money;
+use crate::payments::money::{Amounts, Money};
 use crate::payments::record::{Record, Sight};
 
 /// What a claim means for what is known.
@@ -74,7 +74,7 @@ fn settled_amount(lifecycle: Option<&dyn Lifecycle>, record: &Record) -> Option<
 
 fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Claim) -> Verdict {
     let ours = sight.observation.state.as_str();
-    let our_outcome = lifecycle.outcome(ours, &sight.observation.reasons);
+    let our_outcome = lifecycle.outcome(ours, &sight.observation.reasons, &sight.observation.amounts);
     let differs = |theirs: &str| {
         let theirs = format!("{theirs} since {}", claim.at);
         Verdict::Differs(vec![Difference { field: "state", ours: ours.to_owned(), theirs }])
@@ -84,7 +84,7 @@ fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Cla
             return match our_outcome {
                 Some(Outcome::Succeeded) => Verdict::Agrees,
                 Some(Outcome::Declined | Outcome::Canceled) => differs("settled"),
-                Some(Outcome::Undecided | Outcome::Open) | None => Verdict::News,
+                Some(Outcome::Undecided | Outcome::Open | Outcome::Closed) | None => Verdict::News,
             };
         }
         Says::State(word) => word.as_str(),
@@ -101,7 +101,8 @@ fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Cla
         return Verdict::Agrees;
     }
     // An end that is none for the money, such as a capture that closes: polling does not wait for it.
-    let is_same_end = our_outcome.is_some() && lifecycle.outcome(theirs, &[]) == our_outcome;
+    let is_same_end =
+        our_outcome.is_some() && lifecycle.outcome(theirs, &[], &Amounts::default()) == our_outcome;
     match (can_follow_ours, record.is_finished()) {
         (true, true) if is_same_end => Verdict::Agrees,
         (true, false) if claim.at >= sight.seen_at => Verdict::News,
@@ -144,7 +145,16 @@ mod tests {
                 _ => return None,
             };
             let patience = Some(Duration::from_secs(3600));
-            Some(StateFacts { name, phase, outcome, meaning: "", next, patience, guarantee: None })
+            Some(StateFacts {
+                name,
+                phase,
+                outcome,
+                moves: Default::default(),
+                meaning: "",
+                next,
+                patience,
+                guarantee: None,
+            })
         }
         fn reasons(&self, _state: &str) -> &'static [ReasonFacts] {
             &[]
@@ -171,6 +181,7 @@ mod tests {
             created_at: None,
             expires_at: None,
             amount: None,
+            amounts: Default::default(),
             other_amounts: BTreeMap::new(),
             merchant_reference: None,
             parent: None,
@@ -179,6 +190,7 @@ mod tests {
             environment: None,
             evidence: BTreeMap::new(),
             request_id: None,
+            marks: Vec::new(),
         };
         let phase = Refunds.state(state).unwrap().phase;
         record.sight = Some(Sight { observation, phase, since: at(20), seen_at: at(60) });

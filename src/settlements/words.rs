@@ -46,6 +46,7 @@ impl Place<'_> {
             object: None,
             merchant_reference: None,
             amount: None,
+            amounts: Default::default(),
             state: None,
             reason: None,
             headline: String::new(),

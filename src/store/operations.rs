@@ -16,7 +16,7 @@ use super::{keys, value};
 use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
 use crate::payments::planted::{Bug, is_planted};
-use crate::payments::record::{Enrolment, Record, Transition};
+use crate::payments::record::{Cause, Enrolment, Record, Transition};
 
 /// The name under which it is remembered from when on things may be dated.
 const SEALED_UNTIL: &str = "history-sealed-until";
@@ -226,10 +226,13 @@ pub(super) fn forget(
         phase: record.phase(),
         outcome: Outcome::Undecided,
         amount: record.amount(),
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: record.merchant_reference().map(str::to_owned),
         happened_at: now,
         seen_at: now,
         note: format!("forgotten by {by}"),
+        stored_cause: Some(Cause::Forgotten),
     };
     group.write(&Fact::Forgotten { object: object.clone(), transition: Box::new(transition) })?;
     Ok(true)
@@ -241,7 +244,7 @@ pub(super) fn raise(group: &mut Group<'_>, alerts: Vec<OwedAlert>) -> Result<usi
     let mut named = HashSet::new();
     let mut new = Vec::new();
     for owed in alerts {
-        let is_known = group.view.get(&keys::alert(&owed.alert.key))?.is_some();
+        let is_known = outbox::is_known(&mut group.view, &owed.alert)?;
         if !is_known && named.insert(owed.alert.key.clone()) {
             new.push(owed);
         }

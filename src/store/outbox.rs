@@ -41,16 +41,42 @@ pub(super) fn status_byte(status: DeliveryStatus) -> u8 {
     }
 }
 
-/// Owes an alert to its targets; false when its key is known already.
+/// Whether two alerts under one key say the same of the money. Words may differ: ages and last errors do.
+fn is_same_news(one: &Alert, other: &Alert) -> bool {
+    one.kind == other.kind
+        && one.account == other.account
+        && one.object == other.object
+        && one.state == other.state
+        && one.reason == other.reason
+        && one.amount == other.amount
+        && one.amounts == other.amounts
+}
+
+/// Whether an alert is known already: its key is, with the same news. A key that stands for other news is a defect
+/// of this program; the alert is then owed under a key of its own, so that nothing is lost.
+pub(super) fn is_known(view: &mut View<'_>, alert: &Alert) -> Result<bool, StoreError> {
+    let Some(stored) = view.value::<StoredAlert>(&keys::alert(&alert.key))? else { return Ok(false) };
+    Ok(is_same_news(&stored.value.alert, alert))
+}
+
+/// Owes an alert to its targets; false when it is known already.
 pub(super) fn raise(
     view: &mut View<'_>,
     owed: &OwedAlert,
     sequence: u64,
     position: u32,
 ) -> Result<bool, StoreError> {
-    let key = keys::alert(&owed.alert.key);
-    if view.get(&key)?.is_some() {
+    if is_known(view, &owed.alert)? {
         return Ok(false);
+    }
+    let mut alert = owed.alert.clone();
+    if view.get(&keys::alert(&alert.key))?.is_some() {
+        alert.key = format!("{}~{sequence}.{position}", alert.key);
+        if view.get(&keys::alert(&alert.key))?.is_some() {
+            // The journal is applied once more.
+            return Ok(false);
+        }
+        tracing::error!(key = %owed.alert.key, "an alert's key stood for other news already; it is sent under a key of its own");
     }
     let mut deliveries: Vec<DeliveryRow> = Vec::with_capacity(owed.targets.len());
     for target in &owed.targets {
@@ -64,7 +90,7 @@ pub(super) fn raise(
             });
         }
     }
-    restore(view, &StoredAlert { alert: owed.alert.clone(), sequence, position, deliveries }, sequence)?;
+    restore(view, &StoredAlert { alert, sequence, position, deliveries }, sequence)?;
     Ok(true)
 }
 

@@ -84,6 +84,8 @@ fn is_same_beside(old: &Record, new: &Record) -> bool {
         quarantine,
         trouble,
         warned,
+        overtaken,
+        accepted,
         revision: _,
         polls: _,
         polled_at: _,
@@ -105,6 +107,8 @@ fn is_same_beside(old: &Record, new: &Record) -> bool {
         && *quarantine == new.quarantine
         && *trouble == new.trouble
         && *warned == new.warned
+        && *overtaken == new.overtaken
+        && *accepted == new.accepted
 }
 
 /// None for a time that does not fit, some 290 years from 1970.

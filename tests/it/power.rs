@@ -46,6 +46,7 @@ fn alert(key: &str) -> Alert {
         object: None,
         merchant_reference: None,
         amount: None,
+        amounts: Default::default(),
         state: None,
         reason: None,
         headline: "Declined".to_owned(),

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts};
+use crate::payments::money::Amounts;
 
 use super::reasons;
 
@@ -35,6 +36,10 @@ pub enum ChargeState {
 }
 
 impl ChargeState {
+    fn outcome(self, _reasons: &[String]) -> Outcome {
+        self.facts().outcome
+    }
+
     const ALL: [ChargeState; 6] = [
         ChargeState::AuthorizationInitiated,
         ChargeState::Authorized,
@@ -59,6 +64,7 @@ impl ChargeState {
             },
             ChargeState::Authorized => StateFacts {
                 guarantee: Some(CAPTURE_GUARANTEE),
+                moves: Moves::Authorizes,
                 ..facts(
                     "Authorized",
                     Phase::Resting,
@@ -69,6 +75,7 @@ impl ChargeState {
             },
             ChargeState::CaptureInitiated => StateFacts {
                 patience: Some(SETTLING_PATIENCE),
+                moves: Moves::Authorizes,
                 ..facts(
                     "CaptureInitiated",
                     Phase::Moving,
@@ -77,9 +84,10 @@ impl ChargeState {
                     &["Captured", "Declined"],
                 )
             },
-            ChargeState::Captured => {
-                facts("Captured", Phase::Final, Outcome::Succeeded, "The money was captured.", &[])
-            }
+            ChargeState::Captured => StateFacts {
+                moves: Moves::Captures,
+                ..facts("Captured", Phase::Final, Outcome::Succeeded, "The money was captured.", &[])
+            },
             ChargeState::Canceled => facts(
                 "Canceled",
                 Phase::Final,
@@ -115,8 +123,7 @@ impl ChargeState {
             | ChargeState::CaptureInitiated
             | ChargeState::Captured => "",
             ChargeState::Canceled => {
-                "Do not ship. If the order is still wanted, create a new charge while the charge permission \
-                 is Chargeable."
+                "Do not ship. Cancel the order and ask the buyer to check out again with another payment method."
             }
             ChargeState::Declined => reasons::CHARGE_DECLINED_ADVICE,
         }
@@ -135,6 +142,10 @@ pub enum RefundState {
 }
 
 impl RefundState {
+    fn outcome(self, _reasons: &[String]) -> Outcome {
+        self.facts().outcome
+    }
+
     const ALL: [RefundState; 3] =
         [RefundState::RefundInitiated, RefundState::Refunded, RefundState::Declined];
 
@@ -150,13 +161,16 @@ impl RefundState {
                     &["Refunded", "Declined"],
                 )
             },
-            RefundState::Refunded => facts(
-                "Refunded",
-                Phase::Final,
-                Outcome::Succeeded,
-                "The money is on its way back to the buyer.",
-                &[],
-            ),
+            RefundState::Refunded => StateFacts {
+                moves: Moves::Refunds,
+                ..facts(
+                    "Refunded",
+                    Phase::Final,
+                    Outcome::Succeeded,
+                    "The money is on its way back to the buyer.",
+                    &[],
+                )
+            },
             RefundState::Declined => facts(
                 "Declined",
                 Phase::Final,
@@ -194,6 +208,16 @@ pub enum ChargePermissionState {
 }
 
 impl ChargePermissionState {
+    /// Only one reason of a closed permission says that money was captured.
+    fn outcome(self, reasons: &[String]) -> Outcome {
+        let is_used_up = reasons.iter().any(|reason| reason.eq_ignore_ascii_case("AmazonClosed"));
+        if self == ChargePermissionState::Closed && is_used_up {
+            Outcome::Succeeded
+        } else {
+            self.facts().outcome
+        }
+    }
+
     const ALL: [ChargePermissionState; 3] = [
         ChargePermissionState::Chargeable,
         ChargePermissionState::NonChargeable,
@@ -219,8 +243,8 @@ impl ChargePermissionState {
             ChargePermissionState::Closed => facts(
                 "Closed",
                 Phase::Final,
-                Outcome::Succeeded,
-                "It is over; no further charge can be made with it.",
+                Outcome::Closed,
+                "It is over; no further charge can be made with it. Its charges tell what was captured.",
                 &[],
             ),
         }
@@ -253,11 +277,11 @@ fn facts(
     meaning: &'static str,
     next: &'static [&'static str],
 ) -> StateFacts {
-    StateFacts { name, phase, outcome, meaning, next, patience: None, guarantee: None }
+    StateFacts { name, phase, outcome, moves: Moves::Nothing, meaning, next, patience: None, guarantee: None }
 }
 
 macro_rules! lifecycle {
-    ($(#[$doc:meta])* $name:ident, $state:ident, [$($word:literal),+]) => {
+    ($(#[$doc:meta])* $name:ident, $state:ident, [$($word:literal),+], $overdue:expr, $expires:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
@@ -284,6 +308,18 @@ macro_rules! lifecycle {
             fn advice_without_reason(&self, state: &str) -> &'static str {
                 $name::find(state).map_or("", $state::advice)
             }
+
+            fn advice_when_overdue(&self) -> &'static str {
+                $overdue
+            }
+
+            fn expires(&self) -> &'static str {
+                $expires
+            }
+
+            fn outcome(&self, state: &str, reasons: &[String], _amounts: &Amounts) -> Option<Outcome> {
+                $name::find(state).map(|state| state.outcome(reasons))
+            }
         }
     };
 }
@@ -291,15 +327,19 @@ macro_rules! lifecycle {
 lifecycle!(
     /// The lifecycle of a charge.
     Charge, ChargeState,
-    ["AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured", "Canceled", "Declined"]
+    ["AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured", "Canceled", "Declined"],
+    "Do not ship on it. If it stays so, ask the provider's support with the id.", "the authorization"
 );
 lifecycle!(
     /// The lifecycle of a refund.
-    Refund, RefundState, ["RefundInitiated", "Refunded", "Declined"]
+    Refund, RefundState, ["RefundInitiated", "Refunded", "Declined"],
+    "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays so, ask the \
+     provider's support with the id.", "the refund"
 );
 lifecycle!(
     /// The lifecycle of a charge permission.
-    ChargePermission, ChargePermissionState, ["Chargeable", "NonChargeable", "Closed"]
+    ChargePermission, ChargePermissionState, ["Chargeable", "NonChargeable", "Closed"],
+    "If it stays so, ask the provider's support with the id.", "the charge permission"
 );
 
 #[cfg(test)]

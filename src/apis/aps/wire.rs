@@ -13,7 +13,7 @@ use super::code::{Blame, Code};
 use super::config::Settings;
 use super::sign::{Parameters, SIGNATURE, Signer, parameters_of};
 use crate::apis::transport::failure_of_status;
-use crate::payments::money::{Currency, Money};
+use crate::payments::money::{Amounts, Currency, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Failure, Observation};
 
@@ -166,6 +166,11 @@ fn observe(
         created_at: None,
         expires_at: None,
         amount,
+        amounts: Amounts {
+            authorized: other_amounts.get("authorized_amount").copied(),
+            captured: other_amounts.get("captured_amount").copied(),
+            refunded: other_amounts.get("refunded_amount").copied(),
+        },
         other_amounts,
         merchant_reference: Some(reference),
         parent: None,
@@ -174,6 +179,7 @@ fn observe(
         environment: None,
         evidence: evidence(fields),
         request_id: None,
+        marks: Vec::new(),
     })
 }
 

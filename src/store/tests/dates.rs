@@ -145,7 +145,7 @@ async fn a_forgetting_is_not_dated_into_a_day_whose_report_is_published() {
 fn nothing_is_set_apart_in_a_day_that_is_reported() {
     let set_apart = |since| {
         let (cause, explanation) = ("not-found".to_owned(), String::new());
-        Some(Quarantine { cause, explanation, since: at(since), evidence: None })
+        Some(Quarantine { cause, explanation, since: at(since), evidence: None, expected: None })
     };
     let known = record_seen_at(&[100]);
     let mut record = Record { quarantine: set_apart(150), ..known.clone() };

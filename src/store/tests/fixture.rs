@@ -75,6 +75,7 @@ pub(super) fn seen(
         created_at: None,
         expires_at: None,
         amount: None,
+        amounts: Default::default(),
         other_amounts: BTreeMap::new(),
         merchant_reference: None,
         parent: None,
@@ -83,6 +84,7 @@ pub(super) fn seen(
         environment: None,
         evidence: BTreeMap::new(),
         request_id: None,
+        marks: Vec::new(),
     };
     Record {
         sight: Some(Sight { observation, phase, since: now, seen_at: now }),
@@ -103,10 +105,13 @@ pub(super) fn transition(record: &Record, to: &str, now: Timestamp) -> Transitio
         phase: Phase::Moving,
         outcome: Outcome::Undecided,
         amount: None,
+        moves: Default::default(),
+        amounts: Default::default(),
         merchant_reference: None,
         happened_at: now,
         seen_at: now,
         note: "polled".to_owned(),
+        stored_cause: None,
     }
 }
 
@@ -119,6 +124,7 @@ pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
         object: None,
         merchant_reference: None,
         amount: None,
+        amounts: Default::default(),
         state: None,
         reason: None,
         headline: "Declined".to_owned(),

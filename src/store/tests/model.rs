@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
-use crate::payments::record::{Record, Transition};
+use crate::payments::record::{Cause, Record, Transition};
 use crate::store::{Commit, Committed, Delivery, Enrolled, Filter, Options, Store};
 
 #[derive(Debug, Clone)]
@@ -130,7 +130,8 @@ impl Model {
                 if let Some(record) = gone {
                     let row = transition(&record, record.state().unwrap_or_default(), now);
                     let (phase, note) = (record.phase(), "forgotten by test".to_owned());
-                    self.transitions.push(Transition { phase, note, ..row });
+                    let stored_cause = Some(Cause::Forgotten);
+                    self.transitions.push(Transition { phase, note, stored_cause, ..row });
                 }
             }
             Step::Raise(key) => {

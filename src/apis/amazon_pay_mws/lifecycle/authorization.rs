@@ -1,7 +1,8 @@
 //! An authorization: money reserved on an order (sheet amazon-pay-mws.md, section 4.1).
 
 use super::{DAY, STOP_SHIPMENT, find, outcome_by_reason};
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::money::Amounts;
 
 /// The lifecycle of an authorization.
 pub struct Authorization;
@@ -48,7 +49,7 @@ fn facts(state: State) -> StateFacts {
         ),
         State::Closed => (
             Phase::Final,
-            Outcome::Succeeded,
+            Outcome::Undecided,
             "The authorization is closed: nothing more can be captured of it. The reason tells whether it \
              was captured.",
             &[],
@@ -63,7 +64,12 @@ fn facts(state: State) -> StateFacts {
         State::Open => Some(7 * DAY),
         State::Pending | State::Declined | State::Closed => None,
     };
-    StateFacts { name: name(state), phase, outcome, meaning, next, patience, guarantee }
+    let moves = match state {
+        State::Pending | State::Declined => Moves::Nothing,
+        State::Open => Moves::Authorizes,
+        State::Closed => Moves::Captures,
+    };
+    StateFacts { name: name(state), phase, outcome, moves, meaning, next, patience, guarantee }
 }
 
 const HINTS: &[ReasonFacts] = &[STOP_SHIPMENT];
@@ -171,15 +177,24 @@ impl Lifecycle for Authorization {
             Some(State::Declined) => {
                 "Do not ship. Cancel the order and ask the buyer to check out again with another payment method."
             }
-            Some(State::Pending | State::Open | State::Closed) | None => "",
+            Some(State::Closed) => {
+                "Do not ship unless it was captured. If it was not, cancel the order and ask the buyer to check \
+                 out again with another payment method."
+            }
+            Some(State::Pending | State::Open) | None => "",
         }
     }
 
-    fn outcome(&self, state: &str, reasons: &[String]) -> Option<Outcome> {
+    fn outcome(&self, state: &str, reasons: &[String], amounts: &Amounts) -> Option<Outcome> {
         let facts = self.state(state)?;
         let by_reason = match find(&STATES, name, state)? {
-            // Without a known reason nobody can say whether the money was captured or let go.
-            State::Closed => outcome_by_reason(reasons, outcome_of_closing).or(Some(Outcome::Undecided)),
+            // The amount tells most surely; without it and without a known reason nobody can say whether the
+            // money was captured or let go.
+            State::Closed => match amounts.captured {
+                Some(captured) if captured.is_positive() => Some(Outcome::Succeeded),
+                Some(_) => Some(Outcome::Canceled),
+                None => outcome_by_reason(reasons, outcome_of_closing),
+            },
             State::Pending | State::Open | State::Declined => None,
         };
         by_reason.or(Some(facts.outcome))

@@ -2,7 +2,8 @@
 //! It moves no money itself; the orders made on it do.
 
 use super::{find, outcome_by_reason};
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::money::Amounts;
 
 /// The lifecycle of a billing agreement.
 pub struct BillingAgreement;
@@ -55,13 +56,14 @@ fn facts(state: State) -> StateFacts {
         }
         State::Closed => (
             Phase::Final,
-            Outcome::Succeeded,
+            Outcome::Closed,
             "The agreement has ended: no new orders can be made on it. Open authorizations can still be \
              captured.",
             &[],
         ),
     };
-    StateFacts { name: name(state), phase, outcome, meaning, next, patience: None, guarantee: None }
+    let moves = Moves::Nothing;
+    StateFacts { name: name(state), phase, outcome, moves, meaning, next, patience: None, guarantee: None }
 }
 
 const SUSPENSIONS: &[ReasonFacts] = &[ReasonFacts {
@@ -113,10 +115,10 @@ const CLOSINGS: &[ReasonFacts] = &[
     },
 ];
 
-/// What a closing reason says: closed by the shop is a good end, otherwise not.
+/// What a closing reason says. The agreement itself never tells whether money moved.
 fn outcome_of_closing(reason: &str) -> Option<Outcome> {
     let facts = CLOSINGS.iter().find(|facts| facts.name.eq_ignore_ascii_case(reason))?;
-    Some(if facts.tone == Tone::Expected { Outcome::Succeeded } else { Outcome::Canceled })
+    Some(if facts.tone == Tone::Expected { Outcome::Closed } else { Outcome::Canceled })
 }
 
 impl Lifecycle for BillingAgreement {
@@ -140,16 +142,24 @@ impl Lifecycle for BillingAgreement {
     fn advice_without_reason(&self, state: &str) -> &'static str {
         match find(&STATES, name, state) {
             Some(State::Suspended) => "Ask the buyer to choose another payment method for the agreement.",
-            Some(State::Draft | State::Open | State::Canceled | State::Closed) | None => "",
+            Some(State::Canceled | State::Closed) => {
+                "Stop the subscription in the shop, and ask the buyer to sign up again with another payment \
+                 method if it should go on."
+            }
+            Some(State::Draft | State::Open) | None => "",
         }
     }
 
-    fn outcome(&self, state: &str, reasons: &[String]) -> Option<Outcome> {
+    fn outcome(&self, state: &str, reasons: &[String], _amounts: &Amounts) -> Option<Outcome> {
         let facts = self.state(state)?;
         let by_reason = match find(&STATES, name, state)? {
             State::Closed => outcome_by_reason(reasons, outcome_of_closing),
             State::Draft | State::Open | State::Suspended | State::Canceled => None,
         };
         by_reason.or(Some(facts.outcome))
+    }
+
+    fn expires(&self) -> &'static str {
+        "the billing agreement"
     }
 }

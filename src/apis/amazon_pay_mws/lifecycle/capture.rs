@@ -1,7 +1,7 @@
 //! A capture: money taken of an authorization (sheet amazon-pay-mws.md, section 4.2).
 
 use super::{HOUR, STOP_SHIPMENT, find};
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 
 /// The lifecycle of a capture.
 pub struct Capture;
@@ -58,7 +58,11 @@ fn facts(state: State) -> StateFacts {
         State::Pending => Some(48 * HOUR),
         State::Completed | State::Declined | State::Closed => None,
     };
-    StateFacts { name: name(state), phase, outcome, meaning, next, patience, guarantee: None }
+    let moves = match state {
+        State::Pending | State::Declined => Moves::Nothing,
+        State::Completed | State::Closed => Moves::Captures,
+    };
+    StateFacts { name: name(state), phase, outcome, moves, meaning, next, patience, guarantee: None }
 }
 
 const HINTS: &[ReasonFacts] = &[STOP_SHIPMENT];
@@ -129,7 +133,11 @@ impl Lifecycle for Capture {
                 "If the goods have not left, do not ship. If the authorization is still Open, capture again; \
                  otherwise cancel the order and ask the buyer to check out again with another payment method."
             }
-            Some(State::Pending | State::Completed | State::Closed) | None => "",
+            Some(State::Closed) => {
+                "Look in Seller Central why the capture was closed and whether the money arrives with the next \
+                 settlement. A further refund must go to the buyer by another way."
+            }
+            Some(State::Pending | State::Completed) | None => "",
         }
     }
 }

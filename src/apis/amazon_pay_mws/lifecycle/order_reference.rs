@@ -2,7 +2,8 @@
 //! It moves no money itself; its authorizations and captures do.
 
 use super::{find, outcome_by_reason};
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::money::Amounts;
 
 /// The lifecycle of an order reference.
 pub struct OrderReference;
@@ -57,13 +58,14 @@ fn facts(state: State) -> StateFacts {
         ),
         State::Closed => (
             Phase::Final,
-            Outcome::Succeeded,
+            Outcome::Closed,
             "The order takes no more authorizations. Those that are open can still be captured, and \
              captures refunded.",
             &[],
         ),
     };
-    StateFacts { name: name(state), phase, outcome, meaning, next, patience: None, guarantee: None }
+    let moves = Moves::Nothing;
+    StateFacts { name: name(state), phase, outcome, moves, meaning, next, patience: None, guarantee: None }
 }
 
 const SUSPENSIONS: &[ReasonFacts] = &[ReasonFacts {
@@ -139,10 +141,14 @@ const CLOSINGS: &[ReasonFacts] = &[
     },
 ];
 
-/// What a closing reason says: used up or closed by the shop is a good end, otherwise not.
+/// What a closing reason says: used up means that money was captured; closed by the shop says nothing of it.
 fn outcome_of_closing(reason: &str) -> Option<Outcome> {
     let facts = CLOSINGS.iter().find(|facts| facts.name.eq_ignore_ascii_case(reason))?;
-    Some(if facts.tone == Tone::Expected { Outcome::Succeeded } else { Outcome::Canceled })
+    Some(match (facts.name, facts.tone) {
+        ("SellerClosed", _) => Outcome::Closed,
+        (_, Tone::Expected) => Outcome::Succeeded,
+        (_, Tone::Notable | Tone::Alarming) => Outcome::Canceled,
+    })
 }
 
 impl Lifecycle for OrderReference {
@@ -166,16 +172,28 @@ impl Lifecycle for OrderReference {
     fn advice_without_reason(&self, state: &str) -> &'static str {
         match find(&STATES, name, state) {
             Some(State::Suspended) => "Ask the buyer to choose another payment method for this order.",
-            Some(State::Draft | State::Open | State::Canceled | State::Closed) | None => "",
+            Some(State::Canceled) => {
+                "Do not ship. Cancel the order in the shop and ask the buyer to check out again with another \
+                 payment method."
+            }
+            Some(State::Closed) => {
+                "Do not ship what has not been captured. Ask the buyer to check out again with another payment \
+                 method if something is still to be paid."
+            }
+            Some(State::Draft | State::Open) | None => "",
         }
     }
 
-    fn outcome(&self, state: &str, reasons: &[String]) -> Option<Outcome> {
+    fn outcome(&self, state: &str, reasons: &[String], _amounts: &Amounts) -> Option<Outcome> {
         let facts = self.state(state)?;
         let by_reason = match find(&STATES, name, state)? {
             State::Closed => outcome_by_reason(reasons, outcome_of_closing),
             State::Draft | State::Open | State::Suspended | State::Canceled => None,
         };
         by_reason.or(Some(facts.outcome))
+    }
+
+    fn expires(&self) -> &'static str {
+        "the order reference"
     }
 }

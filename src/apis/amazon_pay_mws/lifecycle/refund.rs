@@ -1,7 +1,7 @@
 //! A refund: money given back of a capture (sheet amazon-pay-mws.md, section 4.3).
 
 use super::{HOUR, find};
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 
 /// The lifecycle of a refund.
 pub struct Refund;
@@ -45,7 +45,11 @@ fn facts(state: State) -> StateFacts {
         State::Pending => Some(48 * HOUR),
         State::Completed | State::Declined => None,
     };
-    StateFacts { name: name(state), phase, outcome, meaning, next, patience, guarantee: None }
+    let moves = match state {
+        State::Pending | State::Declined => Moves::Nothing,
+        State::Completed => Moves::Refunds,
+    };
+    StateFacts { name: name(state), phase, outcome, moves, meaning, next, patience, guarantee: None }
 }
 
 const DECLINES: &[ReasonFacts] = &[
@@ -88,5 +92,10 @@ impl Lifecycle for Refund {
             Some(State::Declined) => "Refund the buyer by another way, such as a gift card or store credit.",
             Some(State::Pending | State::Completed) | None => "",
         }
+    }
+
+    fn advice_when_overdue(&self) -> &'static str {
+        "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays so, ask the \
+         provider's support with the id."
     }
 }

@@ -1,12 +1,18 @@
 use super::*;
 use crate::payments::lifecycle::{Phase, problems};
+use crate::payments::money::{Amounts, Money};
 
 fn reasons(codes: &[&str]) -> Vec<String> {
     codes.iter().map(|code| (*code).to_owned()).collect()
 }
 
 fn check_outcome(kind: ObjectKind, state: &str, codes: &[&str], expected: Option<Outcome>) {
-    assert_eq!(of(kind).outcome(state, &reasons(codes)), expected, "{} {state} {codes:?}", kind.name());
+    assert_eq!(
+        of(kind).outcome(state, &reasons(codes), &Amounts::default()),
+        expected,
+        "{} {state} {codes:?}",
+        kind.name()
+    );
 }
 
 fn check_tone(kind: ObjectKind, state: &str, code: &str, expected: Tone) {
@@ -33,7 +39,7 @@ fn words_are_compared_without_case_and_unknown_ones_are_not_guessed() {
         }
         for unknown in ["", "Completing", "Open ", "None"] {
             assert_eq!(of(kind).state(unknown), None);
-            assert_eq!(of(kind).outcome(unknown, &[]), None);
+            assert_eq!(of(kind).outcome(unknown, &[], &Amounts::default()), None);
             assert_eq!(of(kind).reasons(unknown), &[]);
         }
     }
@@ -107,6 +113,16 @@ fn a_closed_authorization_was_good_only_when_it_was_captured() {
     closed(&["SellerClosed"], Outcome::Canceled);
     closed(&[], Outcome::Undecided);
     closed(&["SomethingNew"], Outcome::Undecided);
+    // Where the provider says how much was captured, that decides, whatever the reason.
+    let captured =
+        |amount: &str| Amounts { captured: Money::parse(amount, "EUR").ok(), ..Amounts::default() };
+    let of_authorization = |codes: &[&str], amount| {
+        of(ObjectKind::Authorization).outcome("Closed", &reasons(codes), &captured(amount))
+    };
+    assert_eq!(of_authorization(&[], "0.00"), Some(Outcome::Canceled));
+    assert_eq!(of_authorization(&[], "5.00"), Some(Outcome::Succeeded));
+    assert_eq!(of_authorization(&["SellerClosed"], "5.00"), Some(Outcome::Succeeded));
+    assert_eq!(of_authorization(&["MaxCapturesProcessed"], "0"), Some(Outcome::Canceled));
 }
 
 #[test]
@@ -116,10 +132,10 @@ fn other_outcomes_follow_state_and_reason() {
     check_outcome(ObjectKind::Capture, "Declined", &[], Some(Outcome::Declined));
     check_outcome(ObjectKind::Refund, "Completed", &[], Some(Outcome::Succeeded));
     check_outcome(ObjectKind::OrderReference, "Closed", &["Expired"], Some(Outcome::Canceled));
-    check_outcome(ObjectKind::OrderReference, "Closed", &["SellerClosed"], Some(Outcome::Succeeded));
-    check_outcome(ObjectKind::OrderReference, "Closed", &[], Some(Outcome::Succeeded));
+    check_outcome(ObjectKind::OrderReference, "Closed", &["SellerClosed"], Some(Outcome::Closed));
+    check_outcome(ObjectKind::OrderReference, "Closed", &[], Some(Outcome::Closed));
     check_outcome(ObjectKind::BillingAgreement, "Canceled", &["Stale"], Some(Outcome::Canceled));
-    check_outcome(ObjectKind::BillingAgreement, "Closed", &["SellerClosed"], Some(Outcome::Succeeded));
+    check_outcome(ObjectKind::BillingAgreement, "Closed", &["SellerClosed"], Some(Outcome::Closed));
 }
 
 #[test]
@@ -131,9 +147,10 @@ fn a_risk_hint_is_notable_without_being_a_decline() {
         (ObjectKind::Capture, "Completed"),
     ] {
         check_tone(kind, state, "StopShipmentAtypicalAuth", Tone::Notable);
-        let outcome = of(kind).outcome(state, &reasons(&["StopShipmentAtypicalAuth"])).unwrap();
+        let outcome =
+            of(kind).outcome(state, &reasons(&["StopShipmentAtypicalAuth"]), &Amounts::default()).unwrap();
         assert_ne!(outcome, Outcome::Declined);
-        assert_eq!(Some(outcome), of(kind).outcome(state, &[]));
+        assert_eq!(Some(outcome), of(kind).outcome(state, &[], &Amounts::default()));
     }
 }
 

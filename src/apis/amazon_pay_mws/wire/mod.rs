@@ -19,7 +19,7 @@ pub use self::failure::{failure, safe_request_id};
 pub use self::quota::{QuotaHeaders, read_time};
 use self::shape::{Shape, shape};
 use super::kind::ObjectKind;
-use crate::payments::money::Money;
+use crate::payments::money::{Amounts, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Child, Failure, Observation};
 
@@ -117,6 +117,7 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
     let created_at = time(&["CreationTimestamp"])?;
     let expires_at = time(&["ExpirationTimestamp"])?;
     let other_amounts = other_amounts(details, &shape, &mut evidence)?;
+    let amount = main_amount(details, &shape)?;
     Ok(Observation {
         id: id.to_owned(),
         state: word(details, &[shape.status, "State"])?.ok_or(Unreadable::Missing("State"))?.to_owned(),
@@ -124,7 +125,8 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
         updated_at,
         created_at,
         expires_at,
-        amount: main_amount(details, &shape)?,
+        amount,
+        amounts: amounts(kind, amount, &other_amounts),
         other_amounts,
         merchant_reference: details.text_at(shape.reference)?.map(str::to_owned),
         parent: word(details, &["ParentDetails", "Id"])?.map(str::to_owned),
@@ -135,6 +137,7 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
         environment: word(details, &["ReleaseEnvironment"])?.map(str::to_owned),
         evidence,
         request_id: request_id(root),
+        marks: Vec::new(),
     })
 }
 
@@ -195,6 +198,21 @@ fn other_amounts(
         }
     }
     Ok(amounts)
+}
+
+/// Which of the amounts is authorized, captured and refunded. An order or an agreement moves no money itself.
+fn amounts(kind: ObjectKind, amount: Option<Money>, others: &BTreeMap<String, Money>) -> Amounts {
+    let named = |name: &str| others.get(name).copied();
+    match kind {
+        ObjectKind::Authorization => {
+            Amounts { authorized: amount, captured: named("CapturedAmount"), refunded: None }
+        }
+        ObjectKind::Capture => {
+            Amounts { authorized: None, captured: amount, refunded: named("RefundedAmount") }
+        }
+        ObjectKind::Refund => Amounts { refunded: amount, ..Amounts::default() },
+        ObjectKind::OrderReference | ObjectKind::BillingAgreement => Amounts::default(),
+    }
 }
 
 fn rfc_3339(text: &str) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::payments::money::Money;
+use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
 
 use super::Thing;
@@ -107,6 +107,17 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
     let metadata: MerchantMetadata<'_> =
         part("merchantMetadata", &fields.merchant_metadata).unwrap_or_default();
     let other_amounts = other_amounts(thing, &fields)?;
+    let amount = money(amount.0, amount.1)?;
+    let named = |name: &str| other_amounts.get(name).copied();
+    let amounts = match thing {
+        Thing::Charge => Amounts {
+            authorized: amount,
+            captured: named("captureAmount"),
+            refunded: named("refundedAmount"),
+        },
+        Thing::Refund => Amounts { refunded: amount, ..Amounts::default() },
+        Thing::ChargePermission => Amounts::default(),
+    };
     keep_facts(&fields, &metadata, &mut notes);
     Ok(Observation {
         id,
@@ -116,7 +127,8 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
         updated_at: notes.time("lastUpdatedTimestamp", status.last_updated_timestamp),
         created_at: notes.time("creationTimestamp", fields.creation_timestamp),
         expires_at: notes.time("expirationTimestamp", fields.expiration_timestamp),
-        amount: money(amount.0, amount.1)?,
+        amount,
+        amounts,
         other_amounts,
         merchant_reference: metadata.merchant_reference_id.and_then(Scalar::text).map(shortened),
         parent: word("the parent's id", parent)?,
@@ -124,6 +136,7 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
         environment: word("releaseEnvironment", fields.release_environment)?,
         evidence: notes.0,
         request_id: None,
+        marks: Vec::new(),
     })
 }
 

@@ -15,7 +15,7 @@ mod tests;
 use std::time::Duration;
 
 use super::code::{Code, UNDECIDED};
-use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
+use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts};
 
 /// How long something may stay undecided before somebody should know. The provider names no time
 /// (section 2.5, "polling interval": unknown); a day is this project's choice.
@@ -171,6 +171,26 @@ fn outcome(state: State) -> Outcome {
     }
 }
 
+fn moves(state: State) -> Moves {
+    match state {
+        State::Stored
+        | State::Incomplete
+        | State::Uncertain
+        | State::Pending
+        | State::OnHold
+        | State::InReview
+        | State::Held(_)
+        | State::InvalidRequest
+        | State::GivenUp
+        | State::AuthorizationFailed
+        | State::PurchaseFailed
+        | State::Voided => Moves::Nothing,
+        State::Authorized | State::CaptureFailed | State::VoidFailed => Moves::Authorizes,
+        State::Captured | State::Purchased | State::RefundFailed => Moves::Captures,
+        State::Refunded => Moves::Refunds,
+    }
+}
+
 fn meaning(state: State) -> &'static str {
     match state {
         State::Stored => "The order is stored; no money has moved yet.",
@@ -245,6 +265,7 @@ fn facts(state: State) -> StateFacts {
         name: name(state),
         phase: phase(state),
         outcome: outcome(state),
+        moves: moves(state),
         meaning: meaning(state),
         next: next(state),
         patience: patience(state),
@@ -300,7 +321,9 @@ impl Lifecycle for Order {
         match outcome(state) {
             Outcome::Declined => &reasons::OF_DECLINES,
             Outcome::Undecided if state == State::InvalidRequest => &reasons::OF_REQUESTS,
-            Outcome::Undecided | Outcome::Open | Outcome::Succeeded | Outcome::Canceled => &[],
+            Outcome::Undecided | Outcome::Open | Outcome::Succeeded | Outcome::Closed | Outcome::Canceled => {
+                &[]
+            }
         }
     }
 
