@@ -34,7 +34,10 @@ impl Opening {
     /// Begins to tell, if there is a service manager.
     pub(super) fn begin(meter: Meter, clock: SharedClock) -> Opening {
         let has_manager = std::env::var_os("NOTIFY_SOCKET").is_some();
-        Opening(has_manager.then(|| tokio::spawn(extend(meter, clock))))
+        Opening(has_manager.then(|| {
+            ask_for_time(&meter);
+            tokio::spawn(extend(meter, clock))
+        }))
     }
 }
 
@@ -49,11 +52,16 @@ impl Drop for Opening {
 async fn extend(meter: Meter, clock: SharedClock) {
     let mut patience = Patience::default();
     while patience.lasts(meter.ticks(), clock.monotonic()) {
-        let words = meter.progress().map_or_else(|| "starting".to_owned(), |progress| in_words(&progress));
-        let micros = u32::try_from(EXTENSION.as_micros()).unwrap_or(u32::MAX);
-        tell(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status(&words)]);
         clock.sleep(EXTEND_EVERY).await;
+        ask_for_time(&meter);
     }
+}
+
+fn ask_for_time(meter: &Meter) {
+    let words =
+        meter.progress().map_or_else(|| "opening the store".to_owned(), |progress| in_words(&progress));
+    let micros = u32::try_from(EXTENSION.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status(&words)]);
 }
 
 fn in_words(progress: &Progress) -> String {

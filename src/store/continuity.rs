@@ -70,9 +70,9 @@ impl Known {
         Known { last: last.unwrap_or_default(), was_used, ..Known::default() }
     }
 
-    /// What the journal itself shows, whose last entry is `last`.
-    pub(super) fn of_files(disk: &dyn Disk, folder: &Path, last: u64) -> io::Result<Known> {
-        let mut known = Known { last, ..Known::default() };
+    /// Which files the journal has. How far it goes an index says by what it has applied.
+    pub(super) fn of_files(disk: &dyn Disk, folder: &Path) -> io::Result<Known> {
+        let mut known = Known::default();
         for first in segments(disk, folder)? {
             let hash = first_entry(disk, &folder.join(segment_name(first)))?;
             known.segments.extend(hash.map(|hash| Segment { first, hash }));

@@ -205,6 +205,11 @@ impl Journal {
         self.end
     }
 
+    /// Whether the next entry is the first of its file.
+    pub(super) fn begins_segment(&self) -> bool {
+        self.end.offset == SEGMENT_HEADER_BYTES as u64 || self.end.offset >= self.segment_bytes
+    }
+
     /// What is written so far, for reading it while more comes.
     pub(super) fn written<'a>(&self, disk: &'a dyn Disk) -> Written<'a> {
         Written { disk, end: self.end, has_room: self.room_end.is_some() }

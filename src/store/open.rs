@@ -112,12 +112,19 @@ impl Place<'_> {
             opening.replayed_entries = 0;
             read = self.replay(&index, Position::start(), true, opening);
         }
-        let reading = read.map_err(Halt::into_open_error)?;
+        let mut reading = read.map_err(Halt::into_open_error)?;
         self.accept(known.missing_end(reading.end.sequence).into_iter().collect(), opening)?;
+        // Not before: where entries are missing the old index is all that has them.
+        if self.options.rebuild_index && opening.rebuilt_index.is_none() {
+            index = self.set_aside(Some(index), &known, "as asked", opening)?;
+            opening.replayed_entries = 0;
+            let read = self.replay(&index, Position::start(), true, opening);
+            reading = read.map_err(Halt::into_open_error)?;
+        }
         opening.skipped.clone_from(&reading.skipped);
         let end = self.mend_end(&reading, opening)?;
         let journal = self.resume(&index, end, opening)?;
-        self.teach(&index, journal.end().sequence)?;
+        self.teach(&index)?;
         self.mark_unchecked(&known, opening)?;
         let deliveries = count_deliveries(&index).map_err(|error| OpenError::Index(error.to_string()))?;
         Ok((index, journal, deliveries))
@@ -140,9 +147,6 @@ impl Place<'_> {
         if let Some(suspicion) = suspicion {
             why = Some(format!("it was found damaged: {}", suspicion.trim()));
         }
-        if self.options.rebuild_index {
-            why = Some("as asked".to_owned());
-        }
         match (index, why) {
             (Some(index), None) => {
                 let applied = applied(&index).map_err(|error| OpenError::Index(error.to_string()))?;
@@ -162,9 +166,9 @@ impl Place<'_> {
     }
 
     /// Lets the index know of the journal as it is now.
-    fn teach(&self, index: &Index, last: u64) -> Result<(), OpenError> {
+    fn teach(&self, index: &Index) -> Result<(), OpenError> {
         let folder = self.path("journal");
-        let known = self.io("read", &folder, Known::of_files(self.disk, &folder, last))?;
+        let known = self.io("read", &folder, Known::of_files(self.disk, &folder))?;
         known.teach(index).map_err(|error| OpenError::Index(error.to_string()))
     }
 

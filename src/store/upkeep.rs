@@ -91,10 +91,11 @@ impl Store {
         .await
     }
 
-    /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon
-    /// make the folder more than three times as large as what is live in it (`compact.rs` reckons). None when there
-    /// was nothing to do, which is cheap, or when somebody is at it. Work goes on meanwhile.
+    /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were
+    /// set aside a day ago, and makes the index small again if its file has grown beyond
+    /// [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
+    /// three times as large as what is live in it (`compact.rs` reckons). None when there was nothing to do, which is
+    /// cheap, or when somebody is at it. Work goes on meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.

@@ -308,11 +308,11 @@ impl Engine {
         drop(shared);
         if !payloads.is_empty() {
             let failed = |error| StoreError::Broken(format!("the journal cannot be written: {error}"));
-            let segment = journal.end().segment;
+            let is_first_of_file = journal.begins_segment();
             let end = journal.append(&payloads).map_err(failed)?;
-            if end.segment != segment {
+            if is_first_of_file {
                 let folder = self.folder.join("journal");
-                let known = Known::of_files(&*self.disk, &folder, end.sequence).map_err(failed)?;
+                let known = Known::of_files(&*self.disk, &folder).map_err(failed)?;
                 writes.insert(keys::JOURNAL.to_vec(), Some(known.row()));
             }
             writes.insert(keys::APPLIED.to_vec(), Some(applied_row(end)));

@@ -287,7 +287,7 @@ async fn a_missing_journal_file_is_named() {
     for place in 0..4 {
         enrol(&store, &format!("A{place}"), at(0)).await;
     }
-    drop(store);
+    crash_in_step(store);
     fs::remove_file(folder.path().join("journal").join(crate::store::journal::segment_name(2))).unwrap();
     let rebuild =
         |skip_damage, accept_loss| Options { rebuild_index: true, skip_damage, accept_loss, ..small() };
