@@ -1,6 +1,6 @@
 //! Time: the only code that reads it or sleeps.
 //!
-//! Owns: the present time (wall and monotonic), waiting. Must never know: any room.
+//! Owns: the present time (wall and monotonic), how far it is believed (`judge`), waiting. Must never know: any room.
 //! Everything else takes a [`Clock`], so that a test can run a month in a second.
 
 #![expect(clippy::disallowed_methods, reason = "this module is where the banned methods live")]
@@ -14,6 +14,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub mod judge;
+mod judged;
+
+pub use judged::{JudgedClock, Standing};
+
 /// A future that does nothing but wait.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
@@ -21,6 +26,14 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The wall clock, UTC. It may jump; never measure a duration with it.
     fn now(&self) -> Timestamp;
+    /// Whether [`Clock::now`] is believed so far that a day may be closed by it.
+    fn is_sure(&self) -> bool {
+        true
+    }
+    /// Somebody has just contradicted a time that nobody confirmed: who is right is known in a moment.
+    fn is_doubted(&self) -> bool {
+        false
+    }
     /// Time since this clock was made. It never jumps.
     fn monotonic(&self) -> Duration;
     /// A future that ends after `duration`.

@@ -27,7 +27,10 @@
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
-//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`]: the plumbing.
+//! - [`delimited`]: CSV and JSON Lines as people's programs write them.
+//! - [`secret`]: what never prints, and where it lies.
+//! - [`http`]: what all HTTP clients have in common: proxy, roots, how far a wish to wait is believed.
+//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -49,12 +52,16 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod delimited;
+pub mod http;
 pub mod payments;
 pub mod reconcile;
 pub mod reports;
+pub mod secret;
 pub mod settlements;
 pub mod simulator;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod text;
 pub mod timetable;

@@ -158,18 +158,30 @@ pub async fn keep(
     board: Arc<Board>,
     stop: CancellationToken,
 ) {
+    keep_as(rhythm.name.to_owned(), rhythm, work, clock, board, stop).await;
+}
+
+/// As [`keep`], under a name on the status page that tells several loops of one rhythm apart.
+pub async fn keep_as(
+    name: String,
+    rhythm: Rhythm,
+    work: Arc<dyn Work>,
+    clock: SharedClock,
+    board: Arc<Board>,
+    stop: CancellationToken,
+) {
     let mut reason = "start";
     let mut was_ok = true;
     while !stop.is_cancelled() {
-        board.beat(rhythm.name, rhythm.period);
+        board.beat(&name, rhythm.period);
         let started = clock.monotonic();
-        let result = watched(&rhythm, &*work, &clock, &board).await;
-        board.done(rhythm.name, reason, clock.monotonic().saturating_sub(started), &result);
+        let result = watched(&name, &rhythm, &*work, &clock, &board).await;
+        board.done(&name, reason, clock.monotonic().saturating_sub(started), &result);
         match &result {
             Err(error) if was_ok => {
-                tracing::error!(task = rhythm.name, %error, "a round failed; it is tried again with the next")
+                tracing::error!(task = name, %error, "a round failed; it is tried again with the next")
             }
-            Ok(_) if !was_ok => tracing::info!(task = rhythm.name, "rounds succeed again"),
+            Ok(_) if !was_ok => tracing::info!(task = name, "rounds succeed again"),
             _ => {}
         }
         was_ok = result.is_ok();
@@ -185,6 +197,7 @@ pub async fn keep(
 
 /// One round, on the board as alive as long as it progresses.
 async fn watched(
+    name: &str,
     rhythm: &Rhythm,
     work: &dyn Work,
     clock: &SharedClock,
@@ -199,7 +212,7 @@ async fn watched(
             () = clock.sleep(LOOK_EVERY) => {
                 let progress = work.progress();
                 if progress != seen {
-                    board.beat(rhythm.name, rhythm.period);
+                    board.beat(name, rhythm.period);
                 }
                 seen = progress;
             }

@@ -1,17 +1,21 @@
 //! Logs: readable on a terminal, with journal priorities under systemd, one JSON object a line otherwise.
 //!
-//! Owns: the form of a log line. Must never know: any room. Secrets and buyer data are kept out of the
-//! types that could be logged, not filtered here.
+//! Owns: the form of a log line; that an event is one safe line, whatever stands in it. Must never know: any
+//! room. Secrets and buyer data are kept out of the types that could be logged, not filtered here.
 
 use std::fmt;
 use std::io::IsTerminal;
 
 use serde::Deserialize;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::text;
 
 /// Said to every filter: the store's engine tells of each page it looks at, and does so from ending
 /// threads too, where a log line can no longer be written and the attempt aborts the process.
@@ -50,9 +54,12 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
     let filter = read(filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format.resolved() {
-        LogFormat::Journal => builder.with_ansi(false).event_format(Journal::new()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Journal => {
+            builder.with_ansi(false).fmt_fields(Fields).event_format(Journal::new()).try_init()
+        }
+        LogFormat::Json => builder.json().flatten_event(true).map_event_format(SafeJson).try_init(),
         LogFormat::Text | LogFormat::Auto => builder
+            .fmt_fields(Fields)
             .with_target(false)
             .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .try_init(),
@@ -104,9 +111,137 @@ where
     }
 }
 
+/// Message and fields (`message name=value …`), each made safe: an event is one line, and commands no terminal.
+struct Fields;
+
+impl<'writer> FormatFields<'writer> for Fields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut line = Line { writer, is_first: true, written: Ok(()) };
+        fields.record(&mut line);
+        line.written
+    }
+}
+
+struct Line<'writer> {
+    writer: Writer<'writer>,
+    is_first: bool,
+    written: fmt::Result,
+}
+
+impl Line<'_> {
+    fn add(&mut self, field: &Field, value: &str) -> fmt::Result {
+        if !std::mem::take(&mut self.is_first) {
+            self.writer.write_char(' ')?;
+        }
+        let value = text::line(value);
+        match field.name() {
+            "message" => self.writer.write_str(&value),
+            name => write!(self.writer, "{}={value}", name.trim_start_matches("r#")),
+        }
+    }
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // A library's record repeats its place in fields of their own.
+        if self.written.is_ok() && !field.name().starts_with("log.") {
+            self.written = self.add(field, &format!("{value:?}"));
+        }
+    }
+}
+
+/// A JSON object a line, in which nothing is harmful outside of JSON either.
+struct SafeJson<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for SafeJson<F>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        writer.write_str(&text::json(&line))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Kept {
+        type Writer = Kept;
+
+        fn make_writer(&self) -> Kept {
+            self.clone()
+        }
+    }
+
+    /// A provider's state that would be a line of its own, and command a terminal.
+    const HOSTILE: &str = "Captured\n<2>the store failed\u{1b}[2J\u{9b}\u{202e}\u{2028}";
+
+    fn logged(subscriber: impl Subscriber + Send + Sync, kept: &Kept) -> String {
+        tracing::subscriber::with_default(subscriber, || {
+            let error = io::Error::other(HOSTILE);
+            tracing::warn!(to = %HOSTILE, plain = HOSTILE, debug = ?HOSTILE, %error, number = 7, "seen {HOSTILE}");
+        });
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(line: &str) {
+        let line = line.strip_suffix('\n').expect("a line ends");
+        assert!(!line.chars().any(text::is_harmful), "{line:?}");
+        assert!(line.contains("the store failed") && line.contains("202e"), "{line}");
+    }
+
+    #[test]
+    fn an_event_is_one_safe_line_in_every_format() {
+        let kept = Kept::default();
+        let builder = tracing_subscriber::fmt().with_writer(kept.clone()).with_ansi(false);
+        let line = logged(builder.fmt_fields(Fields).event_format(Journal::new()).finish(), &kept);
+        check(&line);
+        let safe = text::line(HOSTILE);
+        assert!(line.starts_with(&format!("<4>seen {safe} to={safe} plain=\"Captured\\n<2>")), "{line}");
+        assert!(line.ends_with(&format!("error={safe} number=7\n")), "{line}");
+
+        let kept = Kept::default();
+        let builder = tracing_subscriber::fmt().with_writer(kept.clone()).with_ansi(false);
+        check(&logged(builder.fmt_fields(Fields).with_target(false).finish(), &kept));
+
+        let kept = Kept::default();
+        let builder = tracing_subscriber::fmt().with_writer(kept.clone());
+        let json = builder.json().flatten_event(true).map_event_format(SafeJson).finish();
+        let line = logged(json, &kept);
+        check(&line);
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["to"], HOSTILE, "a program reads it word for word");
+    }
 
     #[test]
     fn levels_have_the_journals_priorities() {

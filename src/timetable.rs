@@ -97,12 +97,12 @@ impl Timetable {
         }
     }
 
-    /// The moment to be done now, if any: the newest one, unless it (or a later one) was done.
-    /// However many were missed, one is returned.
+    /// The moment to be done now, if any: the newest one, unless it was done. However many were missed, one is
+    /// returned. That a moment was done which has not come is not believed: the clock was ahead then.
     pub fn due(&self, last_done: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let newest = self.newest(now)?;
         match last_done {
-            Some(done) if done >= newest => None,
+            Some(done) if done >= newest && done <= now => None,
             _ => Some(newest),
         }
     }
@@ -185,8 +185,14 @@ mod tests {
             Some("2027-01-10T00:10:00Z")
         );
         assert_eq!(due(Some("2027-01-10T00:10:00Z"), "2027-01-10T12:00:00Z"), None);
-        // The clock was set back: what was done stays done.
-        assert_eq!(due(Some("2027-01-10T00:10:00Z"), "2027-01-09T12:00:00Z"), None);
+        // What was done by a clock that was ahead was not: it would never be done until that time comes.
+        for ahead in ["2027-01-09T21:10:00Z", "2027-01-10T00:10:00Z", "2028-02-14T00:10:00Z"] {
+            assert_eq!(
+                due(Some(ahead), "2027-01-09T12:00:00Z").as_deref(),
+                Some("2027-01-09T00:10:00Z"),
+                "{ahead}"
+            );
+        }
     }
 
     #[test]

@@ -11,9 +11,10 @@ use reconciled::apis::amazon_pay_mws::kind::ObjectKind;
 use reconciled::apis::amazon_pay_mws::reports::{ReportType, answer as report_answer, rows};
 use reconciled::apis::amazon_pay_mws::service_status;
 use reconciled::apis::amazon_pay_mws::wire::{failure, read};
+use reconciled::apis::decoding::decode;
 use reconciled::apis::transport::Response;
 use reconciled::payments::object::ObjectId;
-use reconciled::payments::observation::Failure;
+use reconciled::payments::observation::{Failure, Observation};
 
 use super::promises::{amounts_stand_in, choice, is_failure, is_shown, is_sight, lines, numbers, survives};
 
@@ -94,6 +95,14 @@ fn is_plain(body: &[u8]) -> bool {
     !body.contains(&b'&') && !body[begins_at..].windows(2).any(|pair| pair == b"<!" || pair == b"<?")
 }
 
+/// No amount is concluded that does not stand in the document, whatever its encoding.
+fn stands_in(seen: &Observation, body: &[u8]) {
+    let text = decode(body, None).text;
+    if is_plain(text.as_bytes()) {
+        amounts_stand_in(seen, &numbers(text.as_bytes()), false);
+    }
+}
+
 /// The answer about one object; the same bytes as an error of five statuses, and as the service's status.
 pub fn answer(data: &[u8]) {
     let Some((which, body)) = choice(data, 7) else { return };
@@ -119,9 +128,7 @@ pub fn answer(data: &[u8]) {
                 Ok(seen) => {
                     assert_eq!(seen.id, asked(kind).as_str(), "the answer is about another object");
                     is_sight(&seen);
-                    if is_plain(body) {
-                        amounts_stand_in(&seen, &numbers(body), false);
-                    }
+                    stands_in(&seen, body);
                 }
                 Err(failure) => is_failure(&failure),
             }
@@ -176,9 +183,7 @@ pub fn feed_result(data: &[u8]) {
                 match &answered.said {
                     Said::Object(seen) => {
                         is_sight(seen);
-                        if is_plain(data) {
-                            amounts_stand_in(seen, &numbers(data), false);
-                        }
+                        stands_in(seen, data);
                     }
                     Said::Error { code: Some(code), .. } => is_shown(code),
                     Said::Error { code: None, .. } | Said::Done | Said::Unreadable => {}

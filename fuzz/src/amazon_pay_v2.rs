@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
+use reconciled::apis::decoding::decode;
 use reconciled::apis::transport::Response;
 use reconciled::payments::observation::Failure;
 use rust_decimal::Decimal;
@@ -72,8 +73,9 @@ pub fn answer(data: &[u8]) {
 
 /// The numbers as they stand, and those of texts with escapes in them.
 fn known_numbers(body: &[u8]) -> BTreeSet<Decimal> {
-    let mut known = numbers(body);
-    if let Ok(value) = serde_json::from_slice(body) {
+    let text = decode(body, None).text;
+    let mut known = numbers(text.as_bytes());
+    if let Ok(value) = serde_json::from_str(text.trim_start_matches('\u{feff}')) {
         collect(&value, &mut known);
     }
     known

@@ -10,8 +10,8 @@ use reconciled::apis::aps::config::{Addresses, DEFAULT_QUOTA, Settings};
 use reconciled::apis::aps::sign::{Algorithm, Signer};
 use reconciled::apis::aps::wire::read;
 use reconciled::apis::config::Environment;
-use reconciled::apis::secret::Secret;
 use reconciled::payments::object::ObjectId;
+use reconciled::secret::Secret;
 
 use super::promises::{amounts_stand_in, choice, is_failure, is_shown, is_sight, lines, numbers};
 
@@ -58,6 +58,7 @@ fn settings() -> Settings {
         merchant_identifier: "CycHZxVj".to_owned(),
         request_signer: signer("PASS"),
         response_signer: signer("RESP"),
+        unsigned: Default::default(),
         language: "en",
         currency: "AED".parse().ok(),
         addresses: Addresses::below("https://sbpaymentservices.payfort.com"),
@@ -71,7 +72,7 @@ fn settings() -> Settings {
 /// The answer about one order.
 pub fn answer(data: &[u8]) {
     let asked = ObjectId::new("XYZ9239-yu898").expect("an id");
-    match read(&settings(), &asked, data) {
+    match read(&settings(), &asked, data, false) {
         Ok(seen) => {
             assert_eq!(seen.id, asked.as_str(), "the answer is about another order");
             is_sight(&seen);

@@ -35,6 +35,9 @@ pub fn is_sight(seen: &Observation) {
     assert!(!seen.state.is_empty() && seen.state.len() <= 256, "state {:?}", seen.state);
     assert!(!seen.id.is_empty() && seen.id.len() <= 256, "id {:?}", seen.id);
     survives(seen);
+    for mark in &seen.marks {
+        is_shown(&mark.explanation);
+    }
     for money in amounts(seen) {
         let again = Money::parse(&money.amount_text(), money.currency.as_str());
         assert_eq!(again.as_ref(), Ok(money), "an amount that cannot be written and read again");

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The longest wait that a receiver can ask for. A hostile or broken one must not silence us for days.
-const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
+use crate::http::waits;
 
 /// What came back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +16,8 @@ pub struct Answer {
     pub status: u16,
     /// The `Retry-After` header as sent.
     pub retry_after: Option<String>,
+    /// The `Date` header as sent.
+    pub date: Option<String>,
     /// The first part of the body.
     pub body: Vec<u8>,
 }
@@ -28,7 +29,15 @@ pub enum Verdict {
     Delivered,
     /// It may arrive later.
     Retry {
-        /// The receiver's own wish, at most six hours.
+        /// The receiver's own wish, as far as it is believed.
+        after: Option<Duration>,
+        /// Why, in words without addresses.
+        why: String,
+    },
+    /// The receiver does not let us in or does not know the address. That may be a mistake of a minute (a
+    /// deployment, a key being changed), so it is final only when it lasts.
+    Denied {
+        /// The receiver's own wish, as far as it is believed.
         after: Option<Duration>,
         /// Why, in words without addresses.
         why: String,
@@ -40,33 +49,21 @@ pub enum Verdict {
     },
 }
 
-/// The rule of section 1.2: 2xx delivered; 408, 425, 429, 5xx again; other 4xx never. A redirect is never
-/// followed (section 2.1) but may be a maintenance page, so it is tried again.
+/// The rule of section 1.2: 2xx delivered; 408, 425, 429, 5xx again; 401, 403, 404, 407 for a while; other
+/// 4xx never. A redirect is never followed (section 2.1) but may be a maintenance page, so it is tried again.
 pub fn by_status(answer: &Answer, now: Timestamp) -> Verdict {
     let why = format!("HTTP {}", answer.status);
     match answer.status {
         200..=299 => Verdict::Delivered,
         408 | 425 | 429 | 500..=599 | 300..=399 => Verdict::Retry { after: wait(answer, now), why },
+        401 | 403 | 404 | 407 => Verdict::Denied { after: wait(answer, now), why },
         400..=499 => Verdict::Refused { why },
         _ => Verdict::Retry { after: None, why },
     }
 }
 
 fn wait(answer: &Answer, now: Timestamp) -> Option<Duration> {
-    answer.retry_after.as_deref().and_then(|header| retry_after(header, now))
-}
-
-/// Reads `Retry-After`: whole seconds, or an HTTP date (RFC 9110, section 10.2.3). Nothing when it is
-/// neither; at most six hours; a date in the past is no wait.
-pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
-    let header = header.trim();
-    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        let seconds = header.parse::<u64>().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
-    }
-    let date = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
-    let wait = Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO);
-    Some(wait.min(LONGEST_WAIT))
+    waits::retry_after(answer.retry_after.as_deref()?, answer.date.as_deref(), now)
 }
 
 /// A body that is one short machine word (`invalid_payload`) may be quoted; anything else may not.
@@ -91,6 +88,7 @@ mod tests {
         match by_status(&Answer { status, ..Answer::default() }, now()) {
             Verdict::Delivered => "delivered",
             Verdict::Retry { .. } => "retry",
+            Verdict::Denied { .. } => "denied",
             Verdict::Refused { .. } => "refused",
         }
     }
@@ -100,7 +98,8 @@ mod tests {
         for (statuses, expected) in [
             (&[200, 201, 202, 204, 299][..], "delivered"),
             (&[408, 425, 429, 500, 502, 503, 504, 599, 301, 302, 307, 100], "retry"),
-            (&[400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 451], "refused"),
+            (&[401, 403, 404, 407], "denied"),
+            (&[400, 405, 409, 410, 413, 415, 422, 451], "refused"),
         ] {
             for status in statuses {
                 assert_eq!(word(*status), expected, "{status}");
@@ -109,21 +108,20 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        for (header, expected_s) in [
-            ("0", Some(0)),
-            ("30", Some(30)),
-            (" 30 ", Some(30)),
-            ("99999999999999999999999", Some(6 * 3600)),
-            ("Thu, 15 Jan 2026 09:31:30 GMT", Some(90)),
-            ("Thu, 15 Jan 2026 09:00:00 GMT", Some(0)),
-            ("Fri, 15 Jan 2027 09:00:00 GMT", Some(6 * 3600)),
-            ("-5", None),
-            ("1.5", None),
-            ("soon", None),
-            ("", None),
+    fn the_receiver_s_wish_is_believed_as_far_as_it_is_plausible() {
+        for (header, date, expected_s) in [
+            ("30", None, Some(30)),
+            ("21600", None, Some(3_600)),
+            ("99999999999999999999999", None, Some(60)),
+            ("Thu, 15 Jan 2026 09:31:30 GMT", None, Some(90)),
+            ("Thu, 15 Jan 2026 12:01:30 GMT", Some("Thu, 15 Jan 2026 12:00:00 GMT"), Some(90)),
+            ("Thu, 01 Jan 2099 00:00:00 GMT", None, Some(60)),
+            ("soon", None, None),
         ] {
-            assert_eq!(retry_after(header, now()), expected_s.map(Duration::from_secs), "{header:?}");
+            let (retry_after, date) = (Some(header.to_owned()), date.map(str::to_owned));
+            let answer = Answer { status: 429, retry_after, date, body: Vec::new() };
+            let Verdict::Retry { after, .. } = by_status(&answer, now()) else { panic!("{header}") };
+            assert_eq!(after, expected_s.map(Duration::from_secs), "{header:?}");
         }
     }
 
@@ -137,10 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_header_is_read_or_ignored(header in ".{0,60}", body in proptest::collection::vec(any::<u8>(), 0..80)) {
-            if let Some(wait) = retry_after(&header, now()) {
-                prop_assert!(wait <= LONGEST_WAIT);
-            }
+        fn any_body_is_read_or_ignored(body in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = machine_word(&body);
         }
     }

@@ -3,19 +3,18 @@
 //! Owns: their keys, defaults and checks. Must never know: the rest of the config.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::post::checked_address;
 use super::routes::{Route, Routes};
-use super::secret::{self, Hidden, Vault};
 use super::slack::Slack;
 use super::target::Target;
 use super::webhook::{SigningKey, Webhook};
 use crate::payments::alert::Severity;
 use crate::payments::object::AccountName;
+use crate::secret::{BadSecret, Secret, SecretLoader, SecretReference};
 
 /// Something in the config that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,19 +47,6 @@ pub enum Environment {
     Sandbox,
 }
 
-/// The name of a secret's place. Prints only when it has the form of one: a secret written here by mistake
-/// must not reach a log.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Reference(pub String);
-
-impl fmt::Debug for Reference {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_place = self.0.starts_with("file:") || self.0.starts_with("credential:");
-        formatter.write_str(if is_place { &self.0 } else { "[hidden]" })
-    }
-}
-
 /// One `[[alert]]` section as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,10 +56,10 @@ pub struct AlertSection {
     /// What the target is.
     pub kind: TargetKind,
     /// Where the address stands: `file:/absolute/path` or `credential:name`. The whole address is a secret.
-    pub url: Reference,
+    pub url: SecretReference,
     /// Where signing secrets (`whsec_...`, one a line) stand; only for a webhook.
     #[serde(default)]
-    pub secret: Option<Reference>,
+    pub secret: Option<SecretReference>,
     /// Only these accounts; empty: all.
     #[serde(default)]
     pub accounts: Vec<String>,
@@ -133,14 +119,14 @@ pub struct AlertConfig {
 }
 
 /// Checks all sections and reads their secrets. `accounts` says for every account of the config whether it
-/// is a sandbox; `vault` says where secrets lie.
+/// is a sandbox; `secrets` says where secrets lie.
 ///
 /// # Errors
 /// All problems at once.
 pub fn resolve(
     sections: &[AlertSection],
     accounts: &BTreeMap<AccountName, bool>,
-    vault: Vault<'_>,
+    secrets: &SecretLoader,
 ) -> Result<AlertConfig, Vec<Problem>> {
     let sandbox_accounts: BTreeSet<AccountName> =
         accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
@@ -152,14 +138,14 @@ pub fn resolve(
         check.name(&mut names);
         check.numbers();
         let accounts = check.accounts(accounts);
-        let target = check.target(&config.sandbox_accounts, vault);
-        // Behind a closed vault there is nothing to send to, but who would hear what is known all the same.
+        let target = check.target(&config.sandbox_accounts, secrets);
+        // Without secrets there is nothing to send to, but who would hear what is known all the same.
         match target {
             Some(target) => config.channels.push(Channel {
                 target,
                 give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
             }),
-            None if matches!(vault, Vault::Open(_)) => continue,
+            None if !secrets.is_blind() => continue,
             None => {}
         }
         config.routes.0.push(Route {
@@ -234,33 +220,30 @@ impl Check<'_> {
     fn target(
         &mut self,
         sandbox_accounts: &BTreeSet<AccountName>,
-        vault: Vault<'_>,
+        secrets: &SecretLoader,
     ) -> Option<Box<dyn Target>> {
         let name = self.section.name.clone();
         let timeout = Duration::from_secs(self.section.timeout_s);
-        let url = self.address(vault);
-        let keys = self.keys(vault);
+        let url = self.address(secrets);
+        let keys = self.keys(secrets);
         let (url, keys) = (url?, keys?);
+        if secrets.is_blind() {
+            return None;
+        }
         Some(match self.section.kind {
             TargetKind::Slack => Box::new(Slack::new(name, url, timeout)),
             TargetKind::Webhook => Box::new(Webhook::new(name, url, keys, timeout, sandbox_accounts.clone())),
         })
     }
 
-    fn secret(&mut self, key: &str, reference: &Reference, vault: Vault<'_>) -> Option<Hidden> {
-        match secret::read(&reference.0, vault) {
-            Ok(secret) => secret,
-            Err(bad) => {
-                self.problem(key, bad.what, bad.remedy);
-                None
-            }
-        }
+    fn secret<T>(&mut self, key: &str, outcome: Result<T, BadSecret>) -> Option<T> {
+        outcome.map_err(|bad| self.problem(key, bad.what, bad.remedy)).ok()
     }
 
-    fn address(&mut self, vault: Vault<'_>) -> Option<Hidden> {
-        let section = self.section;
-        let url = self.secret("url", &section.url, vault)?;
-        match checked_address(url.reveal()) {
+    fn address(&mut self, secrets: &SecretLoader) -> Option<Secret<String>> {
+        let url = self.secret("url", secrets.load_line(&self.section.url))?;
+        match checked_address(url.expose()) {
+            _ if secrets.is_blind() => Some(url),
             Ok(_) => Some(url),
             Err(error) => {
                 self.problem("url", error.to_string(), "put the https address of the webhook into the file");
@@ -269,15 +252,18 @@ impl Check<'_> {
         }
     }
 
-    fn keys(&mut self, vault: Vault<'_>) -> Option<Vec<SigningKey>> {
+    fn keys(&mut self, secrets: &SecretLoader) -> Option<Vec<SigningKey>> {
         let section = self.section;
         let Some(reference) = &section.secret else { return Some(Vec::new()) };
         if section.kind != TargetKind::Webhook {
             self.problem("secret", "only a webhook is signed", "remove it");
             return None;
         }
-        let text = self.secret("secret", reference, vault)?;
-        match text.reveal().lines().map(SigningKey::parse).collect() {
+        let text = self.secret("secret", secrets.load_lines(reference))?;
+        if secrets.is_blind() {
+            return Some(Vec::new());
+        }
+        match text.expose().lines().map(SigningKey::parse).collect() {
             Ok(keys) => Some(keys),
             Err(what) => {
                 self.problem(
@@ -321,7 +307,8 @@ mod tests {
     fn defaults_are_for_live_money_and_all_alerts() {
         let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
         let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
-        let config = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap();
+        let config =
+            resolve(&written, &accounts(), &SecretLoader::new(Some(folder.path().to_owned()))).unwrap();
         assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
         assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
         assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
@@ -356,7 +343,8 @@ mod tests {
             secret = "credential:keys"
             "#,
         );
-        let problems = resolve(&written, &accounts(), Vault::Open(Some(folder.path()))).unwrap_err();
+        let problems =
+            resolve(&written, &accounts(), &SecretLoader::new(Some(folder.path().to_owned()))).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use super::classify::Verdict;
 use super::config::{AlertConfig, Channel};
-use super::outbox::{decide, later, plan, wait_after};
+use super::outbox::{Past, decide, later, plan, wait_after};
 use super::post::Post;
 use super::target::Attempt;
 use super::webhook::event_id;
@@ -39,6 +39,9 @@ const PAGE: usize = 200;
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
 /// Under pressure, so many critical alerts a minute stay messages of their own.
 const SINGLES_A_MINUTE: usize = 20;
+/// No wait for a target is longer: six hours that it may ask for, or an hour of our own. What waits until later was
+/// written by a clock that was ahead.
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 3600);
 /// A target that failed for so long is told of on the others.
 const SILENT_AFTER: Duration = Duration::from_secs(3600);
 
@@ -83,6 +86,8 @@ struct Line {
 struct Health {
     sent_at: Option<Duration>,
     paused_until: Option<Duration>,
+    /// Since when the target does not let us in.
+    denied_since: Option<Duration>,
     failures: u32,
     failing_since: Option<Timestamp>,
     is_silence_told: bool,
@@ -178,7 +183,7 @@ impl Deliverer {
         let message = words::trial(&target, self.clock.now());
         let outcome = match self.send(line, &mut health, &message).await {
             Verdict::Delivered => Ok(()),
-            Verdict::Retry { why, .. } | Verdict::Refused { why } => Err(why),
+            Verdict::Retry { why, .. } | Verdict::Denied { why, .. } | Verdict::Refused { why } => Err(why),
         };
         if outcome.is_ok() {
             // It works again, perhaps just mended: what waits need not wait longer.
@@ -194,7 +199,11 @@ impl Deliverer {
         let is_paused =
             |health: &Health| health.paused_until.is_some_and(|until| self.clock.monotonic() < until);
         'pages: while !is_paused(&health) {
-            let owed = self.store.owed(line.channel.target.name(), self.clock.now(), PAGE).await?;
+            let (target, now) = (line.channel.target.name(), self.clock.now());
+            let mut owed = self.store.owed(target, now, PAGE).await?;
+            if owed.is_empty() {
+                owed = self.store.owed_after(target, later(now, LONGEST_WAIT), PAGE).await?;
+            }
             if owed.is_empty() {
                 break;
             }
@@ -217,7 +226,9 @@ impl Deliverer {
     async fn next_at(&self, line: &Line, health: &Health) -> Result<Option<Timestamp>, StoreError> {
         let owed_at = self.store.next_owed(line.channel.target.name()).await?;
         let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
-        let free_at = pause.map(|pause| later(self.clock.now(), pause));
+        let now = self.clock.now();
+        let owed_at = owed_at.map(|at| if at > later(now, LONGEST_WAIT) { now } else { at });
+        let free_at = pause.map(|pause| later(now, pause));
         Ok(owed_at.map(|at| free_at.map_or(at, |free_at| at.max(free_at))))
     }
 
@@ -240,12 +251,14 @@ impl Deliverer {
         let now = self.clock.now();
         let seed = seed(&message.key);
         self.note_health(line, health, &verdict, seed, now);
-        let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
+        let monotonic = self.clock.monotonic();
+        let pause = health.paused_until.map(|until| until.saturating_sub(monotonic));
+        let denied_for = health.denied_since.map(|since| monotonic.saturating_sub(since)).unwrap_or_default();
         let mut given_up = None;
         for owed in &parcel {
             let alert = &owed.alert;
-            let give_up_after = line.channel.give_up_after;
-            let mut delivery = decide(&verdict, owed.attempts, alert.found_at, now, give_up_after, seed);
+            let past = Past { attempts: owed.attempts, first_owed_at: alert.found_at, denied_for, seed };
+            let mut delivery = decide(&verdict, past, now, line.channel.give_up_after);
             match &mut delivery {
                 Delivery::Delivered => round.delivered += 1,
                 Delivery::Dead { error } => {
@@ -307,11 +320,17 @@ impl Deliverer {
     fn note_health(&self, line: &Line, health: &mut Health, verdict: &Verdict, seed: u64, now: Timestamp) {
         let target = line.channel.target.name();
         let why = match verdict {
-            Verdict::Retry { after, why } => {
+            Verdict::Retry { why, .. } | Verdict::Denied { why, .. } => {
                 health.failures = health.failures.saturating_add(1);
                 health.failing_since.get_or_insert(now);
-                let wait = wait_after(health.failures, seed).max(after.unwrap_or_default());
+                let wait = wait_after(verdict, health.failures, seed).unwrap_or_default();
                 health.paused_until = Some(self.clock.monotonic() + wait);
+                match verdict {
+                    Verdict::Denied { .. } => {
+                        health.denied_since.get_or_insert(self.clock.monotonic());
+                    }
+                    _ => health.denied_since = None,
+                }
                 why
             }
             Verdict::Delivered => {

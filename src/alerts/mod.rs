@@ -5,22 +5,23 @@
 //!
 //! A new target is one file here that implements [`target::Target`], and its line in [`config`].
 //! In reading order: `config` says what there is, `routes` who hears what, `words` what is said, `target`
-//! what every target can do, `slack` and `webhook` the targets, `post` how it travels, `classify` what the
-//! answer means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
+//! what every target can do, `slack` and `webhook` the targets, `post` how it travels, `dated` lets the clock
+//! hear it, `classify` what the answer means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
 
 pub mod classify;
 pub mod config;
+mod dated;
 pub mod deliver;
 pub mod outbox;
 pub mod post;
 pub mod routes;
-pub mod secret;
 pub mod slack;
 pub mod target;
 pub mod webhook;
 pub mod words;
 
 pub use config::{AlertConfig, AlertSection, Problem};
+pub use dated::DatedPost;
 pub use deliver::{Deliverer, Round};
 pub use routes::Routes;
 

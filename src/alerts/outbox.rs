@@ -16,40 +16,60 @@ const WAITS_S: &[u64] = &[5, 30, 120, 600, 1_800, 3_600];
 /// Nothing is given up before so many failures, however old it is: after a long stop of this host, or when
 /// an operator sends an old message again.
 const LEAST_ATTEMPTS: u32 = 6;
+/// How long a target that does not let us in is tried before that is final.
+const DENIED_FOR: Duration = Duration::from_secs(3600);
+/// The longest wait of our own between two tries at such a target: it may be mended any minute.
+const LONGEST_DENIED_WAIT: Duration = Duration::from_secs(600);
 /// With more than this owed to one target at once, people get digests.
 pub const PRESSURE: usize = 20;
 
+/// What a decision about one message rests on besides the verdict.
+#[derive(Debug, Clone, Copy)]
+pub struct Past {
+    /// Failed tries before this one.
+    pub attempts: u32,
+    /// When the alert was found.
+    pub first_owed_at: Timestamp,
+    /// How long the target has not let us in, by monotonic time.
+    pub denied_for: Duration,
+    /// Spreads the waits (up to a tenth longer), so that many messages do not come back at once.
+    pub seed: u64,
+}
+
 /// What follows from a verdict.
-///
-/// `attempts` failed before this one; `first_owed_at` is when the alert was found; `seed` spreads the waits
-/// (up to a tenth longer), so that many messages do not come back at once. The receiver's own wish is obeyed
-/// when it is longer than our wait.
-pub fn decide(
-    verdict: &Verdict,
-    attempts: u32,
-    first_owed_at: Timestamp,
-    now: Timestamp,
-    give_up_after: Duration,
-    seed: u64,
-) -> Delivery {
-    match verdict {
-        Verdict::Delivered => Delivery::Delivered,
-        Verdict::Refused { why } => Delivery::Dead { error: why.clone() },
-        Verdict::Retry { after, why } => {
-            let failures = attempts.saturating_add(1);
-            let owed_for = Duration::try_from(now.duration_since(first_owed_at)).unwrap_or_default();
-            if failures >= LEAST_ATTEMPTS && owed_for >= give_up_after {
-                let error = format!("{why}; given up after {failures} tries");
-                return Delivery::Dead { error };
-            }
-            let wait = wait_after(failures, seed).max(after.unwrap_or_default());
-            Delivery::Retry { at: later(now, wait), error: why.clone() }
+pub fn decide(verdict: &Verdict, past: Past, now: Timestamp, give_up_after: Duration) -> Delivery {
+    let why = match verdict {
+        Verdict::Delivered => return Delivery::Delivered,
+        Verdict::Refused { why } => return Delivery::Dead { error: why.clone() },
+        Verdict::Denied { why, .. } if past.denied_for >= DENIED_FOR => {
+            return Delivery::Dead { error: format!("{why} for an hour") };
         }
+        Verdict::Denied { why, .. } | Verdict::Retry { why, .. } => why,
+    };
+    let failures = past.attempts.saturating_add(1);
+    let owed_for = Duration::try_from(now.duration_since(past.first_owed_at)).unwrap_or_default();
+    if failures >= LEAST_ATTEMPTS && owed_for >= give_up_after {
+        return Delivery::Dead { error: format!("{why}; given up after {failures} tries") };
+    }
+    let wait = wait_after(verdict, failures, past.seed).unwrap_or_default();
+    Delivery::Retry { at: later(now, wait), error: why.clone() }
+}
+
+/// How long to wait after a verdict that may change, the `failures`th in a row; none after any other. The
+/// receiver's own wish is obeyed when it is longer than our wait.
+pub fn wait_after(verdict: &Verdict, failures: u32, seed: u64) -> Option<Duration> {
+    match verdict {
+        Verdict::Retry { after, .. } => Some(own_wait(failures, seed).max(after.unwrap_or_default())),
+        Verdict::Denied { after, .. } => {
+            let own = own_wait(failures, seed).min(LONGEST_DENIED_WAIT);
+            Some(own.max(after.unwrap_or_default()))
+        }
+        Verdict::Delivered | Verdict::Refused { .. } => None,
     }
 }
 
 /// The wait after so many failures, with its jitter.
-pub fn wait_after(failures: u32, seed: u64) -> Duration {
+fn own_wait(failures: u32, seed: u64) -> Duration {
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX).min(WAITS_S.len() - 1);
     let wait = Duration::from_secs(WAITS_S[rung]);
     let mixed = (seed ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
@@ -101,7 +121,8 @@ mod tests {
 
     fn word(verdict: &Verdict, attempts: u32, owed_for_h: i64) -> String {
         let now = at(owed_for_h * 3600);
-        match decide(verdict, attempts, at(0), now, Duration::from_secs(76 * 3600), 0) {
+        let past = Past { attempts, first_owed_at: at(0), denied_for: Duration::ZERO, seed: 0 };
+        match decide(verdict, past, now, Duration::from_secs(76 * 3600)) {
             Delivery::Delivered => "delivered".to_owned(),
             Delivery::Retry { at, error } => format!("{error} again in {}", at.duration_since(now).as_secs()),
             Delivery::Dead { error } => format!("dead {error}"),
@@ -110,11 +131,11 @@ mod tests {
 
     #[test]
     fn deliveries_are_decided_by_the_table() {
-        let refused = Verdict::Refused { why: "HTTP 404".to_owned() };
+        let refused = Verdict::Refused { why: "HTTP 410".to_owned() };
         for (verdict, attempts, owed_for_h, expected) in [
             (Verdict::Delivered, 0, 0, "delivered"),
             (Verdict::Delivered, 99, 999, "delivered"),
-            (refused.clone(), 0, 0, "dead HTTP 404"),
+            (refused.clone(), 0, 0, "dead HTTP 410"),
             (retry(None), 0, 0, "HTTP 503 again in 5"),
             (retry(None), 1, 0, "HTTP 503 again in 30"),
             (retry(None), 2, 0, "HTTP 503 again in 120"),
@@ -135,6 +156,23 @@ mod tests {
                 _ => assert_eq!(decided, expected),
             }
         }
+    }
+
+    #[test]
+    fn a_target_that_does_not_let_us_in_has_an_hour() {
+        let denied = Verdict::Denied { after: None, why: "HTTP 404".to_owned() };
+        let after = |attempts, denied_for_s| {
+            let denied_for = Duration::from_secs(denied_for_s);
+            let past = Past { attempts, first_owed_at: at(0), denied_for, seed: 0 };
+            decide(&denied, past, at(86_400), Duration::from_secs(76 * 3600))
+        };
+        assert!(matches!(after(0, 0), Delivery::Retry { at: again, .. } if again < at(86_400 + 6)));
+        let Delivery::Retry { at: again, error } = after(9, 3_599) else { panic!("an hour is not over") };
+        assert_eq!((again.duration_since(at(86_400)).as_secs(), error.as_str()), (600, "HTTP 404"));
+        assert_eq!(after(9, 3_600), Delivery::Dead { error: "HTTP 404 for an hour".to_owned() });
+        let past = Past { attempts: 5, first_owed_at: at(0), denied_for: Duration::ZERO, seed: 0 };
+        let given_up = decide(&denied, past, at(77 * 3600), Duration::from_secs(76 * 3600));
+        assert!(matches!(given_up, Delivery::Dead { .. }), "{given_up:?}");
     }
 
     fn owed(count: u32, critical: u32) -> Vec<Owed> {
@@ -179,7 +217,7 @@ mod tests {
         fn waits_grow_and_stay_within_their_tenth(failures in 1u32..200, seed in any::<u64>()) {
             let rung = usize::try_from(failures - 1).unwrap().min(WAITS_S.len() - 1);
             let least = Duration::from_secs(WAITS_S[rung]);
-            let wait = wait_after(failures, seed);
+            let wait = own_wait(failures, seed);
             prop_assert!(wait >= least && wait <= least + least / 10);
         }
     }

@@ -15,6 +15,7 @@ use reqwest::redirect::Policy;
 
 use super::classify::Answer;
 use super::target::Outgoing;
+use crate::http::connections::Connections;
 
 /// How much of an answer is read, in bytes: enough for any chat's error word.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -57,15 +58,24 @@ pub struct HttpPost {
 }
 
 impl HttpPost {
-    /// A client that follows no redirect, uses no proxy, reads no environment, and refuses link-local
-    /// addresses (where clouds keep credentials) even when a name leads there.
+    /// A client that connects directly, by the system's roots.
     ///
     /// # Errors
     /// When there are no root certificates.
     pub fn new() -> Result<HttpPost, NoClient> {
-        let client = reqwest::Client::builder()
+        HttpPost::over(&Connections::default())
+    }
+
+    /// A client that connects so, follows no redirect, reads no environment, and refuses link-local
+    /// addresses (where clouds keep credentials) even when a name leads there. What a name behind a proxy
+    /// leads to is the proxy's to judge.
+    ///
+    /// # Errors
+    /// When there are no root certificates.
+    pub fn over(connections: &Connections) -> Result<HttpPost, NoClient> {
+        let client = connections
+            .builder()
             .redirect(Policy::none())
-            .no_proxy()
             .dns_resolver(Arc::new(Careful))
             .connect_timeout(Duration::from_secs(10))
             .pool_idle_timeout(Duration::from_secs(15))
@@ -77,16 +87,20 @@ impl HttpPost {
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Answer, PostError> {
-        let url = checked_address(outgoing.url.reveal())?;
+        let url = checked_address(outgoing.url.expose())?;
         let mut request = self.client.post(url).timeout(outgoing.timeout).body(outgoing.body.clone());
         for (name, value) in &outgoing.headers {
             request = request.header(*name, value);
         }
         let mut response = request.send().await.map_err(|error| class(&error))?;
-        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
         let mut answer = Answer {
             status: response.status().as_u16(),
-            retry_after: header.map(str::to_owned),
+            retry_after: header("retry-after"),
+            date: header("date"),
             body: Vec::new(),
         };
         while answer.body.len() < LONGEST_ANSWER {
@@ -166,8 +180,8 @@ impl Resolve for Careful {
 
 #[cfg(test)]
 mod tests {
-    use super::super::secret::Hidden;
     use super::*;
+    use crate::secret::Secret;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Answers one connection with `answer`, returns what was asked.
@@ -191,7 +205,7 @@ mod tests {
 
     fn outgoing(url: &str, timeout_ms: u64) -> Outgoing {
         Outgoing {
-            url: Hidden::new(url),
+            url: Secret::new(url.to_owned()),
             headers: vec![("webhook-id", "evt_1".to_owned())],
             body: b"the body".to_vec(),
             timeout: Duration::from_millis(timeout_ms),
@@ -200,10 +214,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_travels_with_its_headers_and_bytes() {
-        let reply = b"HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nslow".to_vec();
+        let date = "Thu, 15 Jan 2026 09:30:00 GMT".to_owned();
+        let reply =
+            format!("HTTP/1.1 429 Slow\r\nretry-after: 7\r\ndate: {date}\r\ncontent-length: 4\r\n\r\nslow");
+        let reply = reply.into_bytes();
         let (url, served) = one_answer(reply).await;
         let answer = HttpPost::new().unwrap().post(&outgoing(&url, 10_000)).await.unwrap();
-        assert_eq!(answer, Answer { status: 429, retry_after: Some("7".to_owned()), body: b"slow".to_vec() });
+        let expected = Answer { status: 429, retry_after: Some("7".to_owned()), ..Answer::default() };
+        assert_eq!(answer, Answer { date: Some(date), body: b"slow".to_vec(), ..expected });
         let asked = served.await.unwrap();
         assert!(asked.starts_with("POST /canary HTTP/1.1\r\n"), "{asked}");
         assert!(
@@ -211,6 +229,24 @@ mod tests {
             "{asked}"
         );
         assert!(asked.ends_with("\r\n\r\nthe body"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn messages_take_the_configured_proxy_and_local_ones_do_not() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let read = stream.read(&mut asked).await.unwrap();
+            String::from_utf8_lossy(&asked[..read]).into_owned()
+        });
+        let post = HttpPost::over(&Connections::default().through(&proxy, "").unwrap()).unwrap();
+        let (url, _served) = one_answer(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        assert_eq!(post.post(&outgoing(&url, 10_000)).await.unwrap().status, 200, "directly");
+        let far = post.post(&outgoing("https://chat.invalid/canary", 10_000)).await.unwrap_err();
+        assert_eq!(far, PostError::Connect);
+        assert!(asked.await.unwrap().starts_with("CONNECT chat.invalid:443 HTTP/1.1\r\n"));
     }
 
     #[tokio::test]

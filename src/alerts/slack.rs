@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::secret::Hidden;
 use super::target::{Attempt, Outgoing, Target};
 use super::words::Message;
+use crate::secret::Secret;
 
 /// Longest `plain_text` of a header block.
 const HEADER_LIMIT: usize = 150;
@@ -51,13 +51,13 @@ const NEVER: &[&str] = &[
 #[derive(Debug)]
 pub struct Slack {
     name: String,
-    url: Hidden,
+    url: Secret<String>,
     timeout: Duration,
 }
 
 impl Slack {
     /// A channel whose webhook is `url`.
-    pub fn new(name: String, url: Hidden, timeout: Duration) -> Slack {
+    pub fn new(name: String, url: Secret<String>, timeout: Duration) -> Slack {
         Slack { name, url, timeout }
     }
 }
@@ -100,6 +100,7 @@ impl Target for Slack {
                 Verdict::Retry { after: None, why: quoted(", but the answer is not the chat's `ok`") }
             }
             Verdict::Retry { after, .. } => Verdict::Retry { after, why: quoted("") },
+            Verdict::Denied { after, .. } => Verdict::Denied { after, why: quoted("") },
             Verdict::Refused { .. } => Verdict::Refused { why: quoted("") },
         }
     }
@@ -115,8 +116,7 @@ fn is_ok(body: &[u8]) -> bool {
 }
 
 fn payload(message: &Message) -> Value {
-    let mut blocks =
-        vec![json!({"type": "header", "text": plain(&message.title.replace('\n', " "), HEADER_LIMIT)})];
+    let mut blocks = vec![json!({"type": "header", "text": plain(&message.title, HEADER_LIMIT)})];
     for rows in message.facts.chunks(FIELDS_LIMIT / 2) {
         let fields: Vec<Value> = rows
             .iter()
@@ -191,7 +191,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn slack() -> Slack {
-        Slack::new("ops".to_owned(), Hidden::new("https://hooks.example/T/B/x"), Duration::from_secs(10))
+        Slack::new(
+            "ops".to_owned(),
+            Secret::new("https://hooks.example/T/B/x".to_owned()),
+            Duration::from_secs(10),
+        )
     }
 
     fn sent(message: &Message) -> Value {
@@ -304,6 +308,7 @@ mod tests {
             match slack().judge(&answer, Timestamp::UNIX_EPOCH) {
                 Verdict::Delivered => "delivered".to_owned(),
                 Verdict::Retry { why, .. } => format!("retry {why}"),
+                Verdict::Denied { why, .. } => format!("denied {why}"),
                 Verdict::Refused { why } => format!("refused {why}"),
             }
         };
@@ -315,8 +320,8 @@ mod tests {
             (200, "<html>log in</html>", "retry HTTP 200, but the answer is not the chat's `ok`"),
             (200, r#"{"ok":false}"#, "retry HTTP 200, but the answer is not the chat's `ok`"),
             (400, "invalid_payload", "refused HTTP 400 invalid_payload"),
-            (403, "action_prohibited", "refused HTTP 403 action_prohibited"),
-            (404, "channel_not_found", "refused HTTP 404 channel_not_found"),
+            (403, "action_prohibited", "denied HTTP 403 action_prohibited"),
+            (404, "channel_not_found", "denied HTTP 404 channel_not_found"),
             (410, "channel_is_archived", "refused HTTP 410 channel_is_archived"),
             (429, "", "retry HTTP 429"),
             (500, "rollup_error", "retry HTTP 500 rollup_error"),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::classify::{Answer, Verdict};
-use super::secret::Hidden;
 use super::words::Message;
+use crate::secret::Secret;
 
 /// One try at sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// Where to; the address is itself a secret.
-    pub url: Hidden,
+    pub url: Secret<String>,
     /// Headers beside those that HTTP needs.
     pub headers: Vec<(&'static str, String)>,
     /// The exact bytes.

@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::secret::Hidden;
 use super::target::{Attempt, Outgoing, Target};
 use super::words::{Message, Subject};
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
 use crate::payments::planted::{Bug, is_planted};
+use crate::secret::Secret;
+use crate::text;
 
 /// Longest free text of an alert, in characters: a body stays below the 20 kB of section 2.1.
 const TEXT_LIMIT: usize = 1_500;
@@ -25,7 +26,7 @@ const TEXT_LIMIT: usize = 1_500;
 #[derive(Debug)]
 pub struct Webhook {
     name: String,
-    url: Hidden,
+    url: Secret<String>,
     keys: Vec<SigningKey>,
     timeout: Duration,
     sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
@@ -68,7 +69,7 @@ impl Webhook {
     /// without a gap. `sandbox_accounts` says which accounts play with test money.
     pub fn new(
         name: String,
-        url: Hidden,
+        url: Secret<String>,
         keys: Vec<SigningKey>,
         timeout: Duration,
         sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
@@ -104,7 +105,7 @@ impl Target for Webhook {
     }
 
     fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing {
-        let body = self.payload(message).to_string().into_bytes();
+        let body = text::json(&self.payload(message).to_string()).into_owned().into_bytes();
         let mut id = event_id(&message.key);
         if is_planted(Bug::KeyOfEachAttempt) {
             id = event_id(&format!("{}{}", message.key, attempt.at));
@@ -132,6 +133,7 @@ impl Target for Webhook {
         match by_status(answer, now) {
             Verdict::Delivered => Verdict::Delivered,
             Verdict::Retry { after, why } => Verdict::Retry { after, why: quoted(why) },
+            Verdict::Denied { after, why } => Verdict::Denied { after, why: quoted(why) },
             Verdict::Refused { why } => Verdict::Refused { why: quoted(why) },
         }
     }
@@ -165,13 +167,18 @@ fn describe(alert: &Alert, is_sandbox: bool) -> Value {
         },
         "state": alert.state.as_deref().map(cut),
         "reasonCode": alert.reason.as_deref().map(cut),
-        "headline": cut(&alert.headline),
-        "explanation": cut(&alert.explanation),
-        "advice": cut(&alert.advice),
-        "look": cut(&alert.look),
+        "headline": shown(&alert.headline),
+        "explanation": shown(&alert.explanation),
+        "advice": shown(&alert.advice),
+        "look": shown(&alert.look),
         "occurredAt": alert.occurred_at.to_string(),
         "foundAt": alert.found_at.to_string(),
     })
+}
+
+/// Words for people, made safe; what a program compares stays word for word.
+fn shown(text: &str) -> String {
+    cut(&text::line(text))
 }
 
 /// In the form of the provider's own prices.
@@ -220,7 +227,7 @@ mod tests {
 
     fn webhook(keys: &[&str]) -> Webhook {
         let keys = keys.iter().map(|key| SigningKey::parse(key).unwrap()).collect();
-        let url = Hidden::new("https://office.example/hook");
+        let url = Secret::new("https://office.example/hook".to_owned());
         let sandbox = ["shop-test".parse().unwrap()].into();
         Webhook::new("office".to_owned(), url, keys, Duration::from_secs(15), sandbox)
     }
@@ -320,6 +327,19 @@ mod tests {
         of_account.object = None;
         of_account.kind = "credentials-refused".to_owned();
         assert_eq!(event_type(&of_account), "account.credentials_refused");
+    }
+
+    #[test]
+    fn words_for_programs_stay_word_for_word_and_no_byte_of_the_body_is_harmful() {
+        let mut hostile = alert("a/1");
+        hostile.merchant_reference = Some("A\u{1b}\u{202e}B\n".to_owned());
+        hostile.headline = "A charge for order A\u{1b}\u{202e}B\n".to_owned();
+        let body = webhook(&[]).compose(&single(&hostile, false), &Attempt { at: hostile.occurred_at }).body;
+        let body = String::from_utf8(body).unwrap();
+        assert!(!body.chars().any(text::is_harmful), "{body:?}");
+        let payload: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(payload["data"]["merchantReferenceId"], "A\u{1b}\u{202e}B\n");
+        assert_eq!(payload["data"]["headline"], "A charge for order A\\u{1b}\\u{202e}B\\n");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::payments::alert::{Alert, Severity};
+use crate::text;
 
 /// How many alerts one digest names.
 pub const LONGEST_DIGEST: usize = 20;
@@ -82,9 +83,9 @@ pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
         is_sandbox,
         title: format!("{} {}", prefix(&alert.kind, is_sandbox), line(&alert.headline)),
         facts,
-        why: clean(&alert.explanation),
-        next: clean(&alert.advice),
-        look: clean(&alert.look),
+        why: line(&alert.explanation),
+        next: line(&alert.advice),
+        look: line(&alert.look),
         lines: Vec::new(),
         occurred_at: alert.occurred_at,
         subject: Subject::Single(Box::new(alert.clone())),
@@ -245,19 +246,9 @@ fn totals(alerts: &[(Alert, bool)]) -> Vec<Fact> {
     vec![fact("Together", &shown.join(", "))]
 }
 
-/// Drops what could disturb a reader or a terminal: control characters, and marks that turn the direction
-/// of writing so that text shows as something else. Line ends stay.
-fn clean(text: &str) -> String {
-    let is_dangerous = |letter: char| {
-        (letter.is_control() && letter != '\n')
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().filter(|letter| !is_dangerous(*letter)).collect()
-}
-
-/// The same on one line.
+/// One safe line.
 fn line(text: &str) -> String {
-    clean(&text.replace(['\n', '\r', '\t'], " "))
+    text::line(text).into_owned()
 }
 
 #[cfg(test)]
@@ -308,10 +299,14 @@ mod tests {
     }
 
     #[test]
-    fn what_could_disturb_a_reader_is_dropped() {
+    fn what_could_disturb_a_reader_or_forge_a_line_is_written_as_an_escape() {
         let mut hostile = alert("a/3");
-        hostile.merchant_reference = Some("A\u{202e}B\u{7}\r\nC".to_owned());
+        hostile.merchant_reference = Some("A\u{202e}B\u{7}\r\nC\u{200b}".to_owned());
+        hostile.explanation = "The reason X\nWhat to do: nothing\u{2028} is not in the manual.".to_owned();
         let text = single(&hostile, false).plain_text();
-        assert!(text.contains("Order: AB  C\n"), "{text}");
+        assert!(text.contains("Order: A\\u{202e}B\\u{7}\\r\\nC\\u{200b}\n"), "{text}");
+        assert!(text.contains("Why: The reason X\\nWhat to do: nothing\\u{2028} is not"), "{text}");
+        let digest = digest(&[(hostile, false)], "d".to_owned()).plain_text();
+        assert!(digest.contains("order A\\u{202e}B\\u{7}\\r\\nC\\u{200b} "), "{digest}");
     }
 }

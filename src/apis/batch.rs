@@ -186,6 +186,8 @@ pub enum Ending {
     Finished,
     /// It was sent, and results are missing.
     Unanswered,
+    /// It may have been carried out although it came to nothing at last, and why.
+    InDoubt(String),
     /// Nothing of it was carried out, and why.
     NotProcessed(String),
     /// It was cancelled as wanted.
@@ -268,6 +270,14 @@ impl Batch {
     pub fn contradictions(&self) -> u32 {
         match self {
             Batch::File(batch) => batch.contradictions,
+            Batch::Feed(_) => 0,
+        }
+    }
+
+    /// Rows whose result is odd though it can be believed.
+    pub fn marks(&self) -> usize {
+        match self {
+            Batch::File(batch) => batch.marks(),
             Batch::Feed(_) => 0,
         }
     }

@@ -186,6 +186,8 @@ pub enum CallFailure {
     Refused {
         /// The credentials or the account are refused: that says nothing about an earlier, lost try.
         is_whole_account: bool,
+        /// The call's reference or key was used before: perhaps by an earlier try of this very call.
+        is_duplicate: bool,
         /// Status and code.
         detail: String,
     },
@@ -211,6 +213,20 @@ impl From<TransportError> for CallFailure {
     }
 }
 
+impl CallFailure {
+    /// The same, where a code of the provider's says that the reference or key was used before.
+    #[must_use]
+    pub fn with_code(self, code: Option<&str>) -> CallFailure {
+        match self {
+            CallFailure::Refused { is_whole_account, detail, .. } => {
+                let is_duplicate = code.is_some_and(|code| code.starts_with("Duplicate"));
+                CallFailure::Refused { is_whole_account, is_duplicate, detail }
+            }
+            other => other,
+        }
+    }
+}
+
 impl From<Failure> for CallFailure {
     /// What a whole answer without success means for a call. "Not found" is a no: what the call is about
     /// is not there.
@@ -218,9 +234,11 @@ impl From<Failure> for CallFailure {
         match failure {
             Failure::Throttled { retry_after, detail } => CallFailure::Throttled { retry_after, detail },
             Failure::Refused { is_whole_account, detail } => {
-                CallFailure::Refused { is_whole_account, detail }
+                CallFailure::Refused { is_whole_account, is_duplicate: false, detail }
             }
-            Failure::Gone { detail } => CallFailure::Refused { is_whole_account: false, detail },
+            Failure::Gone { detail } => {
+                CallFailure::Refused { is_whole_account: false, is_duplicate: false, detail }
+            }
             Failure::Transient { detail } | Failure::Garbled { detail } => CallFailure::Lost { detail },
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::pace::Quota;
+use crate::secret::BadSecret;
 
 /// The deadline of one exchange unless the section says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
@@ -64,6 +65,11 @@ impl Check {
     /// The value, or notes the problem.
     pub fn good<T>(&mut self, outcome: Result<T, Problem>) -> Option<T> {
         outcome.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// The secret of a field, or notes why it cannot be had.
+    pub fn secret<T>(&mut self, field: &str, outcome: Result<T, BadSecret>) -> Option<T> {
+        outcome.map_err(|bad| self.problem(field, bad.what, bad.remedy)).ok()
     }
 
     /// The text of a field that must be there, trimmed.

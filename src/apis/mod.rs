@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
@@ -17,10 +18,11 @@ pub mod aps;
 pub mod batch;
 pub mod calls;
 pub mod config;
+pub mod decoding;
+pub mod marks;
 pub mod pace;
 mod registry;
 pub mod reporting;
-pub mod secret;
 pub mod transport;
 
 pub use registry::{NAMES, ReadSection, Settings, settings};
@@ -41,6 +43,10 @@ pub trait Api: Send + Sync {
     fn operation(&self, kind: &Kind) -> Option<&'static str>;
     /// Whether this id can belong to this account (environment and region letters, length), or why not.
     fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String>;
+    /// An id as the provider itself writes it, whatever case it was handed on in.
+    fn canonical(&self, id: &ObjectId) -> ObjectId {
+        id.clone()
+    }
     /// The kind that an id's form suggests, if it does.
     fn kind_of(&self, id: &ObjectId) -> Option<Kind>;
     /// Asks once: sign, send, read. The permit says that the quota allows it. No retry inside: a
@@ -58,6 +64,24 @@ pub trait Api: Send + Sync {
             Err(Failure::Refused { is_whole_account: false, detail })
         })
     }
+    /// What this client has learnt of its provider and should know again after a restart; none so far.
+    fn learnt(&self) -> Option<&'static str> {
+        None
+    }
+    /// Reminds the client of what one before it has learnt.
+    fn remind(&self, learnt: &str) {
+        let _ = learnt;
+    }
     /// Where a person can look at the account's transactions (a page of the provider, never a secret).
     fn look(&self) -> &'static str;
+}
+
+/// Lets the budget learn from a failure. `wait` is what the answer asks for; a refusal of one object that asks
+/// for a wait says nothing about the others, so that only throttling and outages hold an operation back.
+fn obey(permit: &mut pace::Permit, failure: &Failure, wait: Option<Duration>) {
+    match (failure, wait) {
+        (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
+        (Failure::Transient { .. }, Some(wait)) => permit.hold(wait),
+        _ => {}
+    }
 }

@@ -9,9 +9,13 @@
 //! before a check the bucket is brought to what it would be had all requests in flight arrived just
 //! now, and the same once more when an answer comes. While the quota is used fully this costs nothing.
 //!
+//! A provider's wish to wait holds an operation back as far as it is believed. When it is over, one request
+//! leaves; its answer lets the others follow or renews the hold.
+//!
 //! Nothing here waits. [`Pace::take`] gives a [`Permit`] or says how long to leave it.
 
 mod bucket;
+mod hint;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +28,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SharedClock;
+use crate::http::waits;
 use crate::payments::object::AccountName;
 use crate::payments::planted::{Bug, is_planted};
 
 use bucket::{Bucket, Limiters};
 
-/// The longest that a provider may make us wait; a longer wish is cut to this.
-pub const LONGEST_HOLD: Duration = Duration::from_secs(3600);
+pub use hint::QuotaHint;
+
+/// The longest that a provider may make us wait at one time; a longer wish is cut to this.
+pub const LONGEST_HOLD: Duration = waits::LONGEST;
+/// A hold of at least this length is worth a person's notice.
+pub const LONG_HOLD: Duration = Duration::from_secs(300);
 
 /// A token bucket: how many requests at once, and how long until one token grows back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +76,16 @@ pub struct Level {
     pub in_flight: u32,
     /// How long nothing may leave because the provider asked for it.
     pub held_for: Duration,
+    /// How long ago that began; none when nothing is held. Renewed holds are one hold, until a request after
+    /// it is answered without another.
+    pub held_already: Option<Duration>,
+}
+
+impl Level {
+    /// It is, or will have been, held for [`LONG_HOLD`].
+    pub fn is_held_long(&self) -> bool {
+        self.held_already.is_some_and(|already| already + self.held_for >= LONG_HOLD)
+    }
 }
 
 /// What a bucket has seen since the start.
@@ -91,6 +110,9 @@ pub struct SavedLevel {
     pub full_in: Duration,
     /// How long after saving the provider wants no request.
     pub held_for: Duration,
+    /// How long before saving that began; none when nothing is held.
+    #[serde(default)]
+    pub held_already: Option<Duration>,
     /// When it was saved, by the wall clock.
     pub saved_at: Timestamp,
 }
@@ -173,24 +195,16 @@ impl Pace {
         let mut guard = self.shared.state();
         let state = &mut *guard;
         let place = state.place_or_new(account, operation, Quota::SANDBOX, now_ns);
-        state.buckets[place].take(&state.limiters, now_ns)?;
-        Ok(Permit { shared: Arc::clone(&self.shared), place, is_throttled: false })
+        let is_probe = state.buckets[place].take(&state.limiters, now_ns)?;
+        Ok(Permit { shared: Arc::clone(&self.shared), place, is_throttled: false, is_probe })
     }
 
-    /// Nothing leaves for this operation before `wait` has passed (at most [`LONGEST_HOLD`]).
+    /// Nothing leaves for this operation before `wait` has passed, as far as it is believed ([`waits`]).
     pub fn hold(&self, account: &AccountName, operation: &str, wait: Duration) {
         let now_ns = self.shared.now_ns();
         let mut state = self.shared.state();
         let place = state.place_or_new(account, operation, Quota::SANDBOX, now_ns);
         state.buckets[place].hold(now_ns, wait);
-    }
-
-    /// What the provider says is left of a longer quota (`x-mws-quota-remaining`, `-resetsOn`):
-    /// with nothing left, nothing leaves before it resets.
-    pub fn quota_hint(&self, account: &AccountName, operation: &str, remaining: u64, resets_in: Duration) {
-        if remaining == 0 {
-            self.hold(account, operation, resets_in);
-        }
     }
 
     /// How a bucket stands; none when there is no such bucket.
@@ -199,6 +213,24 @@ impl Pace {
         let state = self.shared.state();
         let bucket = &state.buckets[state.place(account, operation)?];
         Some(bucket.level(state.limiters.limits(bucket.class), now_ns))
+    }
+
+    /// The operations that are held, with how they stand, by account and operation.
+    pub fn held(&self) -> Vec<(AccountName, Arc<str>, Level)> {
+        let now_ns = self.shared.now_ns();
+        let state = self.shared.state();
+        let mut held: Vec<(AccountName, Arc<str>, Level)> = Vec::new();
+        for (account, operations) in &state.places {
+            for (operation, place) in operations {
+                let bucket = &state.buckets[*place];
+                let level = bucket.level(state.limiters.limits(bucket.class), now_ns);
+                if level.held_already.is_some() {
+                    held.push((account.clone(), Arc::clone(operation), level));
+                }
+            }
+        }
+        held.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        held
     }
 
     /// The quota of an operation, if one was set.
@@ -260,6 +292,7 @@ impl Pace {
                     quota: limits.quota,
                     full_in: Duration::from_nanos(bucket.full_in_ns(limits, now_ns)),
                     held_for: Duration::from_nanos(bucket.held_for_ns(now_ns)),
+                    held_already: bucket.held_since_ns(now_ns).map(Duration::from_nanos),
                     saved_at: now_wall,
                 }
             })
@@ -268,9 +301,13 @@ impl Pace {
         saved
     }
 
-    /// Brings buckets back after a clean stop; set all quotas first. What cannot be believed stays
-    /// empty: another quota, a clock that went back, more spent than the bucket holds, a hold longer
-    /// than [`LONGEST_HOLD`]. Buckets that nobody set a quota for are left out.
+    /// Brings buckets back after a clean stop; set all quotas first. What cannot be believed stays empty:
+    /// another quota, more spent than the bucket holds, a hold longer than [`LONGEST_HOLD`]. Buckets that
+    /// nobody set a quota for are left out.
+    ///
+    /// A bucket is as full as it was at the stop, however long that is ago: only the wall clock tells how
+    /// long, and it may have jumped. Too little is made up for in seconds, too much is over the quota. A hold
+    /// does end by the wall clock, because after it only one request leaves.
     pub fn restore(&self, saved: &[SavedLevel], now_wall: Timestamp) {
         let now_ns = self.shared.now_ns();
         let mut guard = self.shared.state();
@@ -279,13 +316,17 @@ impl Pace {
             let Some(place) = state.place(&level.account, &level.operation) else { continue };
             let bucket = &mut state.buckets[place];
             let limits = state.limiters.limits(bucket.class);
-            let Ok(elapsed) = Duration::try_from(now_wall.duration_since(level.saved_at)) else { continue };
             let is_believable = level.quota == limits.quota
                 && ns(level.full_in) <= limits.whole_ns()
                 && level.held_for <= LONGEST_HOLD;
-            if is_believable {
-                bucket.restore(now_ns, level.full_in.saturating_sub(elapsed));
-                bucket.hold(now_ns, level.held_for.saturating_sub(elapsed));
+            if !is_believable {
+                continue;
+            }
+            bucket.restore(now_ns, level.full_in);
+            if level.held_already.is_some() || !level.held_for.is_zero() {
+                let elapsed = Duration::try_from(now_wall.duration_since(level.saved_at)).unwrap_or_default();
+                let already = level.held_already.unwrap_or_default().saturating_add(elapsed);
+                bucket.restore_hold(now_ns, already, level.held_for.saturating_sub(elapsed));
             }
         }
     }
@@ -303,6 +344,7 @@ pub struct Permit {
     shared: Arc<Shared>,
     place: usize,
     is_throttled: bool,
+    is_probe: bool,
 }
 
 impl Permit {
@@ -324,11 +366,13 @@ impl Permit {
         self.shared.state().buckets[self.place].hold(now_ns, wait);
     }
 
-    /// As [`Pace::quota_hint`], for the operation of this permit.
-    pub fn quota_hint(&self, remaining: u64, resets_in: Duration) {
-        if remaining == 0 {
-            self.hold(resets_in);
-        }
+    /// What the provider says about a longer quota than the bucket's.
+    pub fn quota_hint(&self, hint: QuotaHint) {
+        let now_ns = self.shared.now_ns();
+        let mut guard = self.shared.state();
+        let State { limiters, buckets, .. } = &mut *guard;
+        let bucket = &mut buckets[self.place];
+        bucket.hold(now_ns, hint.pause(limiters.limits(bucket.class).quota, self.is_probe));
     }
 }
 
@@ -338,7 +382,7 @@ impl Drop for Permit {
         let mut guard = self.shared.state();
         let State { limiters, buckets, .. } = &mut *guard;
         let bucket = &mut buckets[self.place];
-        bucket.answered(limiters.limits(bucket.class), now_ns, self.is_throttled);
+        bucket.answered(limiters.limits(bucket.class), now_ns, self.is_throttled, self.is_probe);
     }
 }
 

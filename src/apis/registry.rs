@@ -10,10 +10,10 @@ use super::calls::Caller;
 use super::config::{Environment, Problem};
 use super::pace::Quota;
 use super::reporting::{ReportKind, Source};
-use super::secret::SecretLoader;
 use super::transport::Transport;
 use super::{Api, amazon_pay_mws, amazon_pay_v2, aps};
 use crate::clock::SharedClock;
+use crate::secret::SecretLoader;
 
 /// The words that `api` of an account may have.
 pub const NAMES: [&str; 3] = ["amazon-pay-v2", "amazon-pay-mws", "aps"];
@@ -145,6 +145,17 @@ impl Settings {
             Settings::AmazonPayMws(_) => NAMES[1],
             Settings::Aps(_) => NAMES[2],
         }
+    }
+
+    /// The key of the section that names the credentials, and what they are at the provider: two accounts
+    /// with the same are one there. Not secret.
+    pub fn credentials(&self) -> (&'static str, String) {
+        let (key, parts) = match self {
+            Settings::AmazonPayV2(settings) => ("public_key_id", settings.credentials()),
+            Settings::AmazonPayMws(settings) => ("access_key_id", settings.credentials()),
+            Settings::Aps(settings) => ("access_code", settings.credentials()),
+        };
+        (key, format!("{} {}", self.name(), parts.join(" ").to_ascii_uppercase()))
     }
 
     /// The kinds of objects that the API shows.

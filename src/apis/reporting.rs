@@ -132,8 +132,18 @@ pub struct Reading {
     pub claims: Vec<Claim>,
     /// Rows that cannot be used.
     pub rejected: Vec<Rejected>,
+    /// Further rows that can be read and are of no sort that is known.
+    pub unmatched: u64,
     /// What else a person should know about the file as a whole.
     pub remarks: Vec<String>,
+}
+
+impl Reading {
+    /// Rows of which use was made: they say something of an object, or are known to say nothing of any.
+    pub fn used(&self) -> u64 {
+        let rejected = u64::try_from(self.rejected.len()).unwrap_or(u64::MAX);
+        self.rows.saturating_sub(rejected).saturating_sub(self.unmatched)
+    }
 }
 
 /// A file as it came.

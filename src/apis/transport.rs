@@ -1,11 +1,12 @@
 //! How requests travel.
 //!
-//! Owns: the shape of one exchange, what can go wrong on the way, `Retry-After`, dates in headers, and
-//! which generic status means which [`Failure`]. Must never know: what a payment is, any provider.
+//! Owns: the shape of one exchange, what can go wrong on the way, and which generic status means which
+//! [`Failure`]. Must never know: what a payment is, any provider.
 //!
 //! No text that leaves this module carries a URL, a query or a body: a request may hold signatures and
 //! an answer may hold the buyer's data.
 
+mod dated;
 mod http;
 
 use std::fmt;
@@ -14,13 +15,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-use jiff::fmt::strtime;
-use jiff::tz::TimeZone;
 
-use super::pace::LONGEST_HOLD;
+use crate::http::waits;
 use crate::payments::observation::Failure;
 
+pub use crate::http::waits::http_date;
+pub use dated::DatedTransport;
 pub use http::{HttpTransport, SetupError};
 
 /// Something that will be there later.
@@ -167,58 +167,26 @@ pub fn failure_of_status(status: u16, retry_after: Option<Duration>, detail: Str
     }
 }
 
-/// How long the answer asks to wait: `Retry-After` in seconds or as a date, at most [`LONGEST_HOLD`].
-/// None when there is none or it cannot be read.
+/// How long the answer asks to wait by `Retry-After`, as far as that is believed ([`waits`]). None when it
+/// asks for nothing that can be read.
 pub fn retry_after(headers: &[(String, String)], now: Timestamp) -> Option<Duration> {
-    let (_, value) = headers.iter().find(|(name, _)| name == "retry-after")?;
-    let value = value.trim();
-    let is_number = !value.is_empty() && value.bytes().all(|letter| letter.is_ascii_digit());
-    let wait = if is_number {
-        value.parse().map_or(LONGEST_HOLD, Duration::from_secs)
-    } else {
-        Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or(Duration::ZERO)
-    };
-    Some(wait.min(LONGEST_HOLD))
-}
-
-/// A date as HTTP writes it, in any of the three forms of RFC 9110, 5.6.7.
-pub fn http_date(text: &str) -> Option<Timestamp> {
-    static PARSER: DateTimeParser = DateTimeParser::new();
-    if let Ok(timestamp) = PARSER.parse_timestamp(text) {
-        return Some(timestamp);
-    }
-    ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
-        .into_iter()
-        .find_map(|form| strtime::parse(form, text).ok()?.to_datetime().ok())
-        .and_then(|datetime| datetime.to_zoned(TimeZone::UTC).ok())
-        .map(|zoned| zoned.timestamp())
+    let header =
+        |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    waits::retry_after(header("retry-after")?, header("date"), now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    fn wait(value: &str) -> Option<u64> {
-        let now = "2026-01-15T12:00:00Z".parse().unwrap();
-        retry_after(&[("retry-after".to_owned(), value.to_owned())], now).map(|wait| wait.as_secs())
-    }
 
     #[test]
-    fn retry_after_is_read_in_every_form_and_cut_at_an_hour() {
-        assert_eq!(wait("120"), Some(120));
-        assert_eq!(wait(" 0 "), Some(0));
-        assert_eq!(wait("99999"), Some(3600));
-        assert_eq!(wait("99999999999999999999999999"), Some(3600));
-        assert_eq!(wait("Thu, 15 Jan 2026 12:01:30 GMT"), Some(90));
-        assert_eq!(wait("Thursday, 15-Jan-26 12:01:30 GMT"), Some(90));
-        assert_eq!(wait("Thu Jan 15 12:01:30 2026"), Some(90));
-        assert_eq!(wait("Thu, 15 Jan 2026 11:00:00 GMT"), Some(0), "a date in the past");
-        assert_eq!(wait("Fri, 15 Jan 2027 12:00:00 GMT"), Some(3600));
-        for unreadable in ["", "soon", "-5", "1.5", "1e3"] {
-            assert_eq!(wait(unreadable), None, "{unreadable:?}");
-        }
-        assert_eq!(retry_after(&[], Timestamp::UNIX_EPOCH), None);
+    fn the_wish_is_read_beside_the_clock_that_named_it() {
+        let now = "2026-01-15T12:00:00Z".parse().unwrap();
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let date = header("date", "Thu, 15 Jan 2026 21:00:00 GMT");
+        let wish = header("retry-after", "Thu, 15 Jan 2026 21:01:30 GMT");
+        assert_eq!(retry_after(&[date.clone(), wish], now), Some(Duration::from_secs(90)));
+        assert_eq!(retry_after(&[date], now), None);
     }
 
     #[test]
@@ -256,12 +224,5 @@ mod tests {
         };
         let shown = format!("{request:?} {response:?}");
         assert!(!shown.contains("secret") && !shown.contains("host"), "{shown}");
-    }
-
-    proptest! {
-        #[test]
-        fn any_header_is_read_or_left(value in "\\PC{0,40}") {
-            let _ = wait(&value);
-        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::course::{Course, course_of};
-use super::measure::Measured;
+use super::measure::{CaughtUp, Measured};
 use super::past::Past;
 use super::rhythm::{How, Rhythm};
 use super::server::{Server, Verdict};
@@ -63,6 +63,8 @@ pub(super) struct Ask {
 pub(super) enum Heard {
     /// Too many requests.
     Throttled,
+    /// Nothing that could be read.
+    Unanswered,
     /// It has not come to its end.
     Open,
     /// It has.
@@ -138,6 +140,11 @@ fn scene(workload: &Workload) -> Scene<'_> {
 /// The counts of a run.
 struct Count {
     polls: Vec<u64>,
+    /// When the provider, or the machine that asks, was back.
+    back_at: Option<Duration>,
+    /// The first answer after that.
+    answered: Vec<Option<Duration>>,
+    unanswered: u64,
     seen: Vec<Option<Duration>>,
     over_quota: u64,
     moody: u64,
@@ -148,6 +155,9 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
     let down = workload.outage.as_ref().map_or(Duration::ZERO..Duration::ZERO, |outage| {
         since(scene.beginning, outage.start)..since(scene.beginning, outage.end)
     });
+    let silent = workload.silence.as_ref().map_or(Duration::ZERO..Duration::ZERO, |silence| {
+        since(scene.beginning, silence.start)..since(scene.beginning, silence.end)
+    });
     let quotas: Vec<Quota> = scene.operations.iter().map(|(_, quota)| *quota).collect();
     let mut server = Server::new(&quotas, workload.throttled_permille, workload.seed);
     let mut transits = Draws::of(workload.seed ^ 0x0074_7261_6e73_6974);
@@ -157,6 +167,9 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
     };
     let mut count = Count {
         polls: vec![0; scene.things.len()],
+        back_at: Some(down.end.max(silent.end)).filter(|at| !at.is_zero()),
+        answered: vec![None; scene.things.len()],
+        unanswered: 0,
         seen: vec![None; scene.things.len()],
         over_quota: 0,
         moody: 0,
@@ -186,11 +199,21 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
             match event {
                 Event::Known(who) => client.learn(who, now),
                 Event::Arrives(ask) => {
-                    let heard = count.arrives(&mut server, &scene.things[ask.who], ask, now);
+                    let heard = if silent.contains(&now) {
+                        count.unanswered += 1;
+                        Heard::Unanswered
+                    } else {
+                        count.arrives(&mut server, &scene.things[ask.who], ask, now)
+                    };
                     think(&mut events, now + transit(), Event::Heard(ask, heard));
                     continue;
                 }
                 Event::Heard(ask, heard) => {
+                    if matches!(heard, Heard::Open | Heard::Ended)
+                        && count.back_at.is_some_and(|back_at| back_at <= now)
+                    {
+                        count.answered[ask.who].get_or_insert(now);
+                    }
                     if heard == Heard::Ended {
                         count.seen[ask.who].get_or_insert(now);
                     }
@@ -215,7 +238,8 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
             think(&mut events, now + transit(), Event::Arrives(ask));
         }
     }
-    measured(workload, rhythm, scene, &count, &down)
+    let lost = if down.is_empty() { &silent } else { &down };
+    measured(workload, rhythm, scene, &count, lost)
 }
 
 impl Count {
@@ -243,7 +267,7 @@ fn measured(
     for (thing, seen) in scene.things.iter().zip(&count.seen) {
         let Some(ended) = thing.ended else { continue };
         let delay = seen.map(|seen| {
-            // No policy can help that the machine was down.
+            // No policy can help that the machine was down, or that nobody answered.
             let lost = seen.min(down.end).saturating_sub(ended.max(down.start));
             seen.saturating_sub(ended).saturating_sub(lost)
         });
@@ -252,12 +276,35 @@ fn measured(
             declines.push(delay);
         }
     }
-    Measured::of(
+    let measured = Measured::of(
         workload,
         rhythm,
         &count.polls,
         delays,
         declines,
         [count.over_quota, count.moody, count.after_final],
-    )
+    );
+    Measured { unanswered: count.unanswered, caught_up: caught_up(scene, count), ..measured }
+}
+
+/// How long it took to look at everything that was waiting when an outage was over.
+fn caught_up(scene: &Scene<'_>, count: &Count) -> Option<CaughtUp> {
+    let back_at = count.back_at?;
+    let mut waiting = vec![0_u32; scene.operations.len()];
+    let mut took = Some(Duration::ZERO);
+    for (who, thing) in scene.things.iter().enumerate() {
+        if thing.known > back_at || count.seen[who].is_some_and(|seen| seen < back_at) {
+            continue;
+        }
+        waiting[thing.operation] += 1;
+        let answered = count.answered[who].map(|at| at.saturating_sub(back_at));
+        took = took.zip(answered).map(|(took, answered)| took.max(answered));
+    }
+    let needed = scene.operations.iter().zip(&waiting);
+    let needed = needed.map(|((_, quota), waiting)| quota.per * waiting.saturating_sub(quota.burst));
+    Some(CaughtUp {
+        objects: waiting.iter().copied().map(u64::from).sum(),
+        took_s: took.map(|took| took.as_secs()),
+        quota_needs_s: needed.max().unwrap_or_default().as_secs(),
+    })
 }

@@ -34,6 +34,17 @@ impl Quantiles {
     }
 }
 
+/// How long it took to look at everything that was waiting when an outage was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CaughtUp {
+    /// Objects known by then whose end had not been seen.
+    pub objects: u64,
+    /// Until the last of them was looked at, seconds; none: one never was.
+    pub took_s: Option<u64>,
+    /// What the quota needs for that, seconds.
+    pub quota_needs_s: u64,
+}
+
 /// What one policy came to in one workload.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
@@ -61,6 +72,11 @@ pub struct Measured {
     pub over_quota: u64,
     /// Answers "too many" without cause.
     pub throttled_without_cause: u64,
+    /// Requests that nobody answered.
+    pub unanswered: u64,
+    /// How everything that waited was looked at after an outage; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caught_up: Option<CaughtUp>,
     /// From the end until it was seen, the outage not counted.
     pub detection: Quantiles,
     /// The same, of refusals alone.
@@ -95,6 +111,8 @@ impl Measured {
             polls_after_final,
             over_quota,
             throttled_without_cause,
+            unanswered: 0,
+            caught_up: None,
             detection: Quantiles::of(delays),
             decline_detection: Quantiles::of(declines),
             polls_by_object: polls_by_object.to_vec(),

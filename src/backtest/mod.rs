@@ -25,7 +25,7 @@ mod tests;
 mod workload;
 
 pub use engine::run;
-pub use measure::{Measured, Quantiles, span};
+pub use measure::{CaughtUp, Measured, Quantiles, span};
 pub use past::{Columns, Past, merge, past_of_json};
 pub use rhythm::Rhythm;
 pub use workload::{Outage, WORKLOADS, Workload};

@@ -15,11 +15,15 @@ use super::rhythm::Watch;
 use crate::apis::pace::{Pace, Permit};
 use crate::clock::HandClock;
 use crate::payments::decide::{Setting, decide};
-use crate::payments::object::AccountName;
+use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::record::{Details, Enrolment, Record};
 use crate::payments::schedule::{Policy, later};
+use crate::reconcile::circuit_breaker::{Candidate, Cause, CircuitBreaker, FailedRequest};
 use crate::store::{order_of_service, urgent_at};
+
+/// The first wait between probes of refused credentials; no past has any.
+const PROBE_INTERVAL: Duration = Duration::from_secs(300);
 
 /// All objects of an operation that are owed a look.
 #[derive(Default)]
@@ -39,6 +43,10 @@ pub(super) struct Ours<'a> {
     permits: Vec<Option<Permit>>,
     /// By the operation's place.
     lanes: Vec<Lanes>,
+    /// The kind that each operation shows.
+    kinds: Vec<Option<Kind>>,
+    breaker: CircuitBreaker,
+    sent_at: Vec<Timestamp>,
 }
 
 impl<'a> Ours<'a> {
@@ -58,6 +66,9 @@ impl<'a> Ours<'a> {
             records: scene.things.iter().map(|_| None).collect(),
             permits: scene.things.iter().map(|_| None).collect(),
             lanes: scene.operations.iter().map(|_| Lanes::default()).collect(),
+            kinds: (0..scene.operations.len()).map(|operation| kind_of(scene, operation)).collect(),
+            breaker: CircuitBreaker::new(PROBE_INTERVAL),
+            sent_at: vec![scene.beginning; scene.things.len()],
         }
     }
 
@@ -82,6 +93,48 @@ impl<'a> Ours<'a> {
             lanes.ordinary.remove(&(due_at, who));
             urgent.map(|row| lanes.urgent.remove(&row));
         }
+    }
+
+    /// Tells the breaker what came of a request; gives back which objects are due again, and since when.
+    fn pulled_in(
+        &mut self,
+        who: usize,
+        heard: Heard,
+        before: Option<Record>,
+        at: Timestamp,
+    ) -> Vec<(usize, Timestamp)> {
+        let object = &self.scene.things[who].past.object;
+        match (heard, before) {
+            (Heard::Open | Heard::Ended, _) => {
+                let pulled_in = self.breaker.answered(object, at).pulled_in.into_iter();
+                let place = |object: &ObjectRef| {
+                    self.scene.things.binary_search_by(|thing| thing.past.object.cmp(object))
+                };
+                pulled_in.filter_map(|(object, due_at)| Some((place(&object).ok()?, due_at))).collect()
+            }
+            (Heard::Unanswered, Some(before)) => {
+                let request = FailedRequest {
+                    object,
+                    cause: Cause::Unanswered,
+                    was_in_trouble: before.trouble.failures > 0,
+                    was_seen: before.sight.is_some(),
+                    due_at: before.due_at.unwrap_or(at).min(at),
+                    sent_at: self.sent_at[who],
+                };
+                self.breaker.failed(request, at);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// As the store does with a hint.
+    fn pull_in(&mut self, who: usize, due_at: Timestamp) {
+        self.place(who, false);
+        if let Some(record) = &mut self.records[who] {
+            record.due_at = record.due_at.map(|known| known.min(due_at));
+        }
+        self.place(who, true);
     }
 
     /// What the provider would show.
@@ -110,6 +163,12 @@ impl<'a> Ours<'a> {
     }
 }
 
+/// The kind of the objects that an operation shows; none for an operation that our way does not use.
+fn kind_of(scene: &Scene<'_>, operation: usize) -> Option<Kind> {
+    let thing = scene.things.iter().find(|thing| thing.operation == operation)?;
+    Some(thing.past.object.kind.clone())
+}
+
 impl Client for Ours<'_> {
     fn learn(&mut self, who: usize, now: Duration) {
         let past = self.scene.things[who].past;
@@ -124,8 +183,17 @@ impl Client for Ours<'_> {
         let at = self.at(now);
         let mut wake: Option<Duration> = None;
         for (operation, (name, _)) in self.scene.operations.iter().enumerate() {
+            let Some(kind) = &self.kinds[operation] else { continue };
             let lanes = &mut self.lanes[operation];
-            let room = self.watch.most_in_flight.saturating_sub(lanes.under_way);
+            let most = match self.breaker.allowance(kind, self.watch.most_in_flight, at) {
+                Ok(most) => most,
+                Err(probe_at) => {
+                    let probe_in = probe_at.duration_since(self.scene.beginning);
+                    wake = [wake, Duration::try_from(probe_in).ok()].into_iter().flatten().min();
+                    continue;
+                }
+            };
+            let room = most.saturating_sub(lanes.under_way);
             if room == 0 {
                 continue;
             }
@@ -155,6 +223,14 @@ impl Client for Ours<'_> {
                 continue;
             }
             let waiting: Vec<usize> = waiting.collect();
+            let waiting = if self.breaker.is_cautious(kind) {
+                let due = waiting.iter().filter_map(|who| self.records[*who].as_ref()).map(|record| {
+                    Candidate { object: &record.object, is_in_trouble: record.trouble.failures > 0 }
+                });
+                self.breaker.choose(kind, due).into_iter().map(|place| waiting[place]).collect()
+            } else {
+                waiting
+            };
             for who in waiting {
                 match self.pace.take(&self.account, name) {
                     Err(pause) => {
@@ -164,6 +240,7 @@ impl Client for Ours<'_> {
                     }
                     Ok(permit) => {
                         self.permits[who] = Some(permit);
+                        self.sent_at[who] = at;
                         self.lanes[operation].under_way += 1;
                         send.push(Ask { who, operation });
                     }
@@ -189,10 +266,12 @@ impl Client for Ours<'_> {
         drop(permit);
         let seen = match heard {
             Heard::Throttled => Err(Failure::Throttled { retry_after: None, detail: "429".to_owned() }),
+            Heard::Unanswered => Err(Failure::Transient { detail: "no answer".to_owned() }),
             Heard::Open => Ok(self.sight(ask.who, false)),
             Heard::Ended => Ok(self.sight(ask.who, true)),
         };
         self.place(ask.who, false);
+        let before = self.records[ask.who].clone();
         let lifecycle = self.scene.things[ask.who].course.lifecycle;
         let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "", is_sandbox: false };
         if let Some(record) = &self.records[ask.who] {
@@ -205,5 +284,8 @@ impl Client for Ours<'_> {
             self.records[ask.who] = Some(record);
         }
         self.place(ask.who, true);
+        for (who, due_at) in self.pulled_in(ask.who, heard, before, self.at(now)) {
+            self.pull_in(who, due_at);
+        }
     }
 }

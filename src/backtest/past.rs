@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::course::{is_decline, is_end};
+use crate::delimited::{nearest, plain};
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Record;
 
@@ -75,13 +76,18 @@ const VARIANTS: &[(&str, Field, Option<&str>)] = &[
 
 /// The variant that a name is, by its place in the list.
 fn variant(name: &str) -> Option<usize> {
-    let plain: String = name
-        .trim()
-        .chars()
-        .filter(|letter| !matches!(letter, '_' | '-' | ' ' | '.'))
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
-    VARIANTS.iter().position(|(variant, _, _)| *variant == plain)
+    let name = plain(name);
+    VARIANTS.iter().position(|(variant, _, _)| *variant == name)
+}
+
+/// Refuses a name that is nearly a known one: a misspelt `final_state` would make another past.
+fn refuse_slip(name: &str) -> Result<(), String> {
+    match nearest(name, HEADER.split(',').chain(VARIANTS.iter().map(|(variant, _, _)| *variant))) {
+        Some(meant) if variant(name).is_none() => {
+            Err(format!("{name} is not known; is it {meant}? rename or remove it"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the columns of a CSV file mean.
@@ -94,6 +100,7 @@ impl Columns {
     /// # Errors
     /// The reason in words, when no column names the objects or their making, or one stands twice.
     pub fn of(header: &[String]) -> Result<Columns, String> {
+        header.iter().try_for_each(|cell| refuse_slip(cell))?;
         let columns: Vec<Option<usize>> = header.iter().map(|cell| variant(cell)).collect();
         let mut seen = std::collections::BTreeSet::new();
         for (column, cell) in columns.iter().zip(header) {
@@ -144,7 +151,10 @@ pub fn past_of_json(text: &[u8]) -> Result<Past, String> {
     }
     let mut named = Vec::new();
     for (key, value) in map {
-        let Some(place) = variant(&key) else { continue };
+        let Some(place) = variant(&key) else {
+            refuse_slip(&key)?;
+            continue;
+        };
         match value {
             Value::Null => {}
             Value::String(text) => named.push((place, text)),
@@ -346,6 +356,7 @@ mod tests {
         refused("kind,created_at", "no column id");
         refused("id,kind", "no column created_at");
         refused("id,ID,created_at", "stands twice");
+        refused("id,created_at,final_sate", "final_sate is not known; is it final_state?");
     }
 
     #[test]
@@ -363,6 +374,8 @@ mod tests {
         {
             assert!(past_of_json(bad.as_bytes()).unwrap_err().contains(part), "{bad}");
         }
+        let slip = br#"{"id":"S1","kind":"charge","created_at":"2026-01-31T10:00:00Z","finalat":null,"fianl_at":null}"#;
+        assert!(past_of_json(slip).unwrap_err().contains("fianl_at is not known; is it final_at?"));
         assert!(past_of_json(b"{\"object\":{}}").unwrap_err().contains("not a record"));
     }
 

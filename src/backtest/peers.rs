@@ -64,11 +64,11 @@ impl Client for OnTimers<'_> {
     fn hear(&mut self, ask: Ask, heard: Heard, now: Duration) {
         match heard {
             Heard::Ended => {}
-            Heard::Throttled if self.timers.stops_on_failure => {}
+            Heard::Throttled | Heard::Unanswered if self.timers.stops_on_failure => {}
             Heard::Open if self.timers.asks_twice && ask.operation == self.scene.permission => {
                 self.halfway.push(ask.who);
             }
-            Heard::Throttled | Heard::Open => self.set(ask.who, now),
+            Heard::Throttled | Heard::Unanswered | Heard::Open => self.set(ask.who, now),
         }
     }
 }

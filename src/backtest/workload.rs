@@ -1,6 +1,6 @@
 //! What is lived through: objects, the server's quota and moods, an outage.
 //!
-//! Owns: the five made-up pasts; the draws of a seed. Must never know: policies.
+//! Owns: the made-up pasts; the draws of a seed. Must never know: policies.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,11 +14,12 @@ use crate::payments::object::ObjectRef;
 use crate::payments::schedule::later;
 
 /// The made-up pasts by name, each with what happens in it.
-pub const WORKLOADS: [(&str, &str); 5] = [
+pub const WORKLOADS: [(&str, &str); 6] = [
     ("steady", "1,000 objects made over a day"),
     ("outage", "10,000 objects made over a day; the machine that asks is down for 6 hours at noon"),
     ("throttles", "as steady, and the server answers \"too many\" to 5 % of all requests for no reason"),
     ("stuck", "as steady, behind 100 older objects that never come to an end"),
+    ("no-answers", "as outage, but it is the provider that answers nothing for 6 hours at noon"),
     ("late-refunds", "1,000 refunds made over a day, each declined 20 hours later"),
 ];
 
@@ -32,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(3 * 86_400);
 /// One way to the server, or back.
 const TRANSIT_MS: Range<u64> = 30..150;
 
-/// A time in which the machine that asks does nothing.
+/// A time in which the machine that asks does nothing, or the provider.
 pub type Outage = Range<Timestamp>;
 
 /// A past and the circumstances in which it is lived through again.
@@ -52,6 +53,8 @@ pub struct Workload {
     pub throttled_permille: u64,
     /// When nobody asks; what is made meanwhile is known at its end.
     pub outage: Option<Outage>,
+    /// When the provider answers nothing.
+    pub silence: Option<Outage>,
     /// How long a request travels, one way, in milliseconds.
     pub transit_ms: Range<u64>,
     /// Decides everything that looks like chance.
@@ -75,6 +78,7 @@ impl Workload {
             quotas: BTreeMap::new(),
             throttled_permille: 0,
             outage: None,
+            silence: None,
             transit_ms: TRANSIT_MS,
             seed,
         }
@@ -85,7 +89,7 @@ impl Workload {
         let (name, about) = WORKLOADS.iter().find(|(known, _)| *known == name)?;
         let beginning: Timestamp = BEGINNING.parse().expect("a moment written out");
         let mut draws = Draws::of(seed);
-        let objects = if *name == "outage" { 10_000 } else { 1_000 };
+        let objects = if matches!(*name, "outage" | "no-answers") { 10_000 } else { 1_000 };
         let mut pasts: Vec<Past> = (0..objects)
             .map(|number| {
                 let created_at = later(beginning, draws.below(DAY));
@@ -109,6 +113,7 @@ impl Workload {
         match *name {
             "throttles" => workload.throttled_permille = 50,
             "outage" => workload.outage = Some(later(beginning, HOUR * 12)..later(beginning, HOUR * 18)),
+            "no-answers" => workload.silence = Some(later(beginning, HOUR * 12)..later(beginning, HOUR * 18)),
             _ => {}
         }
         Some(workload)
@@ -122,8 +127,8 @@ impl Workload {
     /// When nobody looks any more: some days after the last end.
     pub(super) fn end(&self) -> Timestamp {
         let lasts = self.pasts.iter().map(|past| past.final_at.unwrap_or(past.created_at));
-        let outage_end = self.outage.as_ref().map(|outage| outage.end);
-        later(lasts.chain(outage_end).max().unwrap_or(Timestamp::UNIX_EPOCH), GRACE)
+        let outages = self.outage.iter().chain(&self.silence).map(|outage| outage.end);
+        later(lasts.chain(outages).max().unwrap_or(Timestamp::UNIX_EPOCH), GRACE)
     }
 
     /// The server's quota of an operation.
@@ -222,7 +227,7 @@ mod tests {
             }
             let open = workload.pasts.iter().filter(|past| past.final_at.is_none()).count();
             let expected = match name {
-                "outage" => (10_000, 0),
+                "outage" | "no-answers" => (10_000, 0),
                 "stuck" => (1_100, 100),
                 _ => (1_000, 0),
             };

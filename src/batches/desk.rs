@@ -90,7 +90,7 @@ impl Batches {
                 self.record(account, number, plan, now).await?;
             }
         }
-        self.wake.notify_one();
+        self.wake(&account.name).notify_one();
         Ok(filed)
     }
 
@@ -164,7 +164,7 @@ impl Batches {
         let granted = Client::grant(&entry.batch, wish, &others, self.clock.now());
         entry.batch = granted.map_err(|why| BatchError::NotNow { reference: reference.to_owned(), why })?;
         self.book.write(&mut entry).await?;
-        self.wake.notify_one();
+        self.wake(&account).notify_one();
         Ok(entry)
     }
 

@@ -127,7 +127,8 @@ pub struct Batches {
     pace: Arc<Pace>,
     /// A queue's is held through every change of one of its batches, a step under way included.
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    wake: Arc<Notify>,
+    /// One an account, pulsed when something of it was submitted, released or cancelled.
+    wakes: Mutex<BTreeMap<AccountName, Arc<Notify>>>,
 }
 
 impl Batches {
@@ -139,13 +140,14 @@ impl Batches {
             clock,
             pace,
             turns: Mutex::default(),
-            wake: Arc::default(),
+            wakes: Mutex::default(),
         }
     }
 
-    /// Pulsed when something was submitted or released.
-    pub fn wake(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+    /// Pulsed when something of the account was submitted, released or cancelled.
+    pub fn wake(&self, account: &AccountName) -> Arc<Notify> {
+        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(wakes.entry(account.clone()).or_default())
     }
 
     fn turn_of(&self, queue: &str) -> Arc<tokio::sync::Mutex<()>> {

@@ -6,6 +6,7 @@ use super::book::Entry;
 use super::desk::blocking;
 use super::{BatchError, Batches};
 use crate::apis::batch::{Batch, Client, Row};
+use crate::payments::object::AccountName;
 
 /// The line of the input of each request.
 pub(super) const LINES: &str = "lines";
@@ -64,17 +65,22 @@ impl Batches {
         lines.map_err(|error| BatchError::Unreadable { name, what: error.to_string() })
     }
 
-    /// Removes what was sent and received of batches that ended before a time. Their rows stay: they are what an
+    /// Removes what was sent and received of batches that ended before a time, of the accounts that are chosen. A
+    /// batch of an account must not change meanwhile. Their rows stay: they are what an
     /// export is made of, and name neither tokens nor notes. The record stays too, so that the same rows
     /// submitted again are still known.
     ///
     /// # Errors
     /// When store or folder fail; the next time goes on.
-    pub async fn prune(&self, ended_before: jiff::Timestamp) -> Result<u64, BatchError> {
+    pub async fn prune(
+        &self,
+        ended_before: jiff::Timestamp,
+        is_chosen: impl Fn(&AccountName) -> bool,
+    ) -> Result<u64, BatchError> {
         let mut pruned = 0;
         for mut entry in self.book.list(None).await? {
             let ended_at = entry.ended_at.unwrap_or(entry.submitted_at);
-            if !entry.is_folded || entry.is_pruned || ended_at >= ended_before {
+            if !is_chosen(&entry.account) || !entry.is_folded || entry.is_pruned || ended_at >= ended_before {
                 continue;
             }
             let reference = entry.reference().to_owned();

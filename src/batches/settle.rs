@@ -13,7 +13,7 @@ use super::papers::{RESULT, paper};
 use super::{Account, BatchError, Batches, Hands, words};
 use crate::apis::batch::{Batch, Client, Row, Settlement, Shown, Tally};
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
-use crate::payments::record::{Details, Enrolment, Record};
+use crate::payments::record::{Enrolment, Record};
 
 /// Objects that are enrolled, asked for or handed on at once.
 const AT_ONCE: usize = 1_000;
@@ -45,7 +45,7 @@ impl Batches {
                 // Some at a time: what is enrolled is due at once, and its sight should come before a poll.
                 let enrolment = |shown: &Shown| Enrolment {
                     object: object((shown.kind.clone(), shown.id.clone())),
-                    details: Details::default(),
+                    details: shown.details.clone(),
                 };
                 store.enrol(some.iter().map(enrolment).collect(), now).await?;
             }

@@ -49,7 +49,9 @@ impl Batches {
         let label = format!("poll-{}-{}", account.name, rule.kind);
         let entries = self.book.list(Some(&account.name)).await?;
         let mut earlier = entries.iter().filter(|entry| entry.reference().starts_with(&label));
-        if earlier.any(|entry| !entry.is_folded || now < again_at(entry, rule)) {
+        // One that was submitted in the future was dated by a clock that was ahead.
+        let waits = |entry: &Entry| entry.submitted_at <= now && now < again_at(entry, rule);
+        if earlier.any(|entry| !entry.is_folded || waits(entry)) {
             return Ok(());
         }
         let store = self.book.store();

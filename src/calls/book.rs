@@ -70,6 +70,10 @@ pub struct Attempt {
     pub detail: Option<String>,
     /// The objects that it brought to life, as far as is known.
     pub objects: Vec<ObjectRef>,
+    /// The provider says that its reference or key was used before, and it may have been sent before. That nothing
+    /// shows it does then not mean that it was not carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_reference_taken: bool,
 }
 
 impl Attempt {
@@ -95,6 +99,7 @@ impl Attempt {
             standing: Standing::NotDone,
             detail: None,
             objects: Vec::new(),
+            is_reference_taken: false,
         }
     }
 

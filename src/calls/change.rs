@@ -9,7 +9,7 @@ use super::book::{Attempt, Standing};
 use super::look::Looked;
 use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
 use super::{Account, CallError, Calls, book};
-use crate::apis::calls::{CallFailure, Identity, Planned, Repeat, Reply, fingerprint};
+use crate::apis::calls::{CallFailure, Identity, Look, Planned, Repeat, Reply, fingerprint};
 
 /// How often it is looked whether somebody else has the attempt.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -54,7 +54,7 @@ impl Calls {
             (Some(known), Identity::About(_)) if is_same && known.standing == Standing::Done => {
                 // What it brought about may stand still: then the provider would only refuse it.
                 if let Some(look) = &planned.when_lost.look
-                    && let Looked::Found(reply) = self.look(account, look, until).await
+                    && let Looked::Found(reply) = self.look(account, look, planned.amount, until).await
                 {
                     let reply = *reply;
                     let attempt = Some(known.label());
@@ -141,6 +141,10 @@ impl Tries<'_> {
             };
             let detail = failure.to_string();
             match failure {
+                // Its reference is in use, perhaps by an earlier try of this very call.
+                CallFailure::Refused { is_duplicate: true, .. } => {
+                    return self.reference_taken(is_lost || self.attempt.sent > 1, detail).await;
+                }
                 CallFailure::Refused { is_whole_account, .. } if !is_lost => {
                     // A refused account is worth another try once it is mended.
                     let standing = if is_whole_account { Standing::NotDone } else { Standing::Refused };
@@ -177,7 +181,7 @@ impl Tries<'_> {
             return Ok(None);
         }
         if let Some(look) = &self.planned.when_lost.look {
-            match self.calls.look(self.account, look, self.until).await {
+            match self.calls.look(self.account, look, self.attempt.amount, self.until).await {
                 Looked::Found(reply) => return self.done(*reply).await.map(Some),
                 Looked::NotThere => {}
                 Looked::Unclear(why) => return self.in_doubt(why).await.map(Some),
@@ -190,8 +194,28 @@ impl Tries<'_> {
         Ok(None)
     }
 
+    /// The provider says that the call's reference or key was used before. Only a look tells whether this very call
+    /// was carried out under it. What was sent before and cannot be seen stays in doubt.
+    async fn reference_taken(&mut self, was_sent_before: bool, detail: String) -> Result<Ended, CallError> {
+        self.attempt.is_reference_taken = was_sent_before;
+        match &self.planned.when_lost.look {
+            Some(look) => match self.calls.look(self.account, look, self.attempt.amount, self.until).await {
+                Looked::Found(reply) => {
+                    let ended = self.done(*reply).await?;
+                    Ok(Ended { was_done_before: true, ..ended })
+                }
+                Looked::NotThere if !was_sent_before => self.refused(Standing::Refused, detail).await,
+                Looked::NotThere => self.in_doubt(detail).await,
+                Looked::Unclear(why) => self.in_doubt(format!("{detail}; {why}")).await,
+            },
+            None if was_sent_before => self.in_doubt(detail).await,
+            None => self.refused(Standing::Refused, detail).await,
+        }
+    }
+
     /// A repetition was refused. Under a kept key that is the answer to the first try too; else only a look
-    /// tells whether that one had been carried out, which may be the very reason of the refusal.
+    /// tells whether that one had been carried out, which may be the very reason of the refusal. Lists of what an
+    /// object led to may lag: what they do not show yet stays in doubt until the daemon has looked again.
     async fn refused_after_loss(
         &mut self,
         is_whole_account: bool,
@@ -203,11 +227,13 @@ impl Tries<'_> {
         let is_answered = match (&self.planned.when_lost.look, self.planned.when_lost.repeat) {
             (_, Repeat::Kept) => true,
             (None, _) => false,
-            (Some(look), _) => match self.calls.look(self.account, look, self.until).await {
-                Looked::Found(reply) => return self.done(*reply).await,
-                Looked::NotThere => true,
-                Looked::Unclear(_) => false,
-            },
+            (Some(look), _) => {
+                match self.calls.look(self.account, look, self.attempt.amount, self.until).await {
+                    Looked::Found(reply) => return self.done(*reply).await,
+                    Looked::NotThere => matches!(look, Look::State { .. }),
+                    Looked::Unclear(_) => false,
+                }
+            }
         };
         if !is_answered {
             return self.in_doubt(detail).await;

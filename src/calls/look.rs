@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Account, Calls};
 use crate::apis::calls::{Look, Reply};
+use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Child, Observation};
 
@@ -25,12 +26,19 @@ pub(super) enum Looked {
 
 impl Calls {
     /// Looks where the call would have left its trace. Every look waits for its turn, until `until`.
-    pub(super) async fn look(&self, account: &Account, look: &Look, until: Duration) -> Looked {
+    /// What has the call's reference and another `amount` is not what the call would have made.
+    pub(super) async fn look(
+        &self,
+        account: &Account,
+        look: &Look,
+        amount: Option<Money>,
+        until: Duration,
+    ) -> Looked {
         let looked = match look {
             Look::Child { parent, makes, reference } => {
-                self.child(account, parent, (makes, reference), until).await
+                self.child(account, parent, (makes, reference, amount), until).await
             }
-            Look::State { object, states } => self.state(account, object, states, until).await,
+            Look::State { object, states } => self.state(account, object, (states, amount), until).await,
         };
         looked.unwrap_or_else(Looked::Unclear)
     }
@@ -39,7 +47,7 @@ impl Calls {
         &self,
         account: &Account,
         parent: &Child,
-        (makes, reference): (&Kind, &str),
+        (makes, reference, amount): (&Kind, &str, Option<Money>),
         until: Duration,
     ) -> Result<Looked, String> {
         let seen = self.see(account, &parent.kind, &parent.id, until).await?;
@@ -52,6 +60,11 @@ impl Calls {
             let seen = self.see(account, &child.kind, &child.id, until).await?;
             match seen.merchant_reference.as_deref() {
                 Some(found) if found == reference => {
+                    if let (Some(asked), Some(shown)) = (amount, seen.amount)
+                        && asked != shown
+                    {
+                        return Err(format!("{} has its reference, and amounts to {shown}", child.id));
+                    }
                     let mut created = vec![child.clone()];
                     created.extend(seen.children.iter().cloned());
                     let request_id = seen.request_id.clone();
@@ -74,12 +87,17 @@ impl Calls {
         &self,
         account: &Account,
         object: &Child,
-        states: &[String],
+        (states, amount): (&[String], Option<Money>),
         until: Duration,
     ) -> Result<Looked, String> {
         let seen = self.see(account, &object.kind, &object.id, until).await?;
         if !states.iter().any(|state| state.eq_ignore_ascii_case(&seen.state)) {
             return Ok(Looked::NotThere);
+        }
+        if let (Some(asked), Some(captured)) = (amount, seen.amounts.captured)
+            && asked != captured
+        {
+            return Err(format!("{} was captured with {captured}", object.id));
         }
         let request_id = seen.request_id.clone();
         let seen = Some((object.kind.clone(), seen));

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::book::{Attempt, Standing};
 use super::look::Looked;
@@ -17,6 +17,8 @@ const QUIET: Duration = Duration::from_secs(120);
 /// After this time what cannot be seen was not carried out: the provider's lists are up to date then, and
 /// nothing is on its way any more.
 const SURE_AFTER: Duration = Duration::from_secs(900);
+/// A date that lies further ahead of the present was written by a clock that was ahead.
+const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 /// How long the looks of one round may wait for their turns.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -63,6 +65,11 @@ impl Calls {
             };
             // Read again: its command may have ended it just now.
             let Some(mut attempt) = self.book.find(&attempt.name()).await? else { continue };
+            if attempt.changed_at.duration_since(self.clock.now()) > AHEAD {
+                // Dated by a clock that was ahead: it would be young until that time comes.
+                attempt.changed_at = self.clock.now();
+                self.book.write(&attempt).await?;
+            }
             let age = self.age(&attempt);
             let is_late = self.clock.monotonic() > until;
             if attempt.standing != Standing::Open || age < QUIET || is_late {
@@ -93,14 +100,14 @@ impl Calls {
         (age, until): (Duration, Duration),
     ) -> Result<Standing, CallError> {
         let Some(look) = attempt.when_lost.look.clone() else { return Ok(Standing::Open) };
-        match self.look(account, &look, until).await {
+        match self.look(account, &look, attempt.amount, until).await {
             Looked::Found(reply) => {
                 let planned = Watched { subject: attempt.subject.as_ref(), amount: attempt.amount };
                 attempt.objects = self.watch(account, planned, &reply).await?;
                 attempt.standing = Standing::Done;
                 attempt.detail = Some("found out by looking".to_owned());
             }
-            Looked::NotThere if age >= SURE_AFTER => {
+            Looked::NotThere if age >= SURE_AFTER && !attempt.is_reference_taken => {
                 attempt.standing = Standing::NotDone;
                 attempt.detail = Some("the provider does not show it".to_owned());
             }

@@ -87,8 +87,13 @@ running the objects go over its socket, else straight into the store.
 
 Files are CSV with a header line (comma, semicolon or tabulator; id or charge_id, refund_id,
 AmazonCaptureId, ...; account, kind, amount, currency, reference, created_at, parent are optional) or
-JSON Lines with the same keys. Good lines are taken, bad ones told with number and reason; the exit
-code is 65 when there were any.
+JSON Lines with the same keys; our own `list --csv`, `list --json` and nightly files can be enrolled
+again. Any line ends, `sep=;`, padding rows and cells missing at the end are understood, and in CSV a
+decimal comma (14,00 or 1.234,56, not 1,234). Text is UTF-8: a file in another encoding is refused with
+the command that converts it, a misspelt column with the name that is meant.
+
+Good lines are taken, bad ones told with number and reason; the exit code is 65 when there were any, or
+when a file with a header has no object.
 
 Examples:
   reconciled enrol --id S01-1234567-1234567-C123456
@@ -161,6 +166,8 @@ At most 30 days at once, requested day by day within the provider's quota: 15 at
 What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
 daemon running the daemon does the work, and the command only watches. Settlement reports come by
 themselves: their days are those on which they appeared.
+Ends with 65 when a file was fetched and cannot be read (the column \"unread\"): nothing of it was compared. The
+same command tries it again; --again fetches it again. Ends with 75 when a day could not be had.
 
 Examples:
   reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30

@@ -243,7 +243,7 @@ mod tests {
     fn the_words_of_the_options_are_the_policies_that_there_are() {
         let names: Vec<String> = Rhythm::all().into_iter().map(|rhythm| rhythm.name).collect();
         assert_eq!(names, POLICY_NAMES);
-        assert_eq!(WORKLOAD_NAMES[4], "late-refunds");
+        assert_eq!(WORKLOAD_NAMES[5], "late-refunds");
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Reads files of past objects: the lines and cells of `intake_csv`, the meaning of the backtest room.
+//! Reads files of past objects: the rows of `delimited`, the meaning of the backtest room.
 //!
 //! Owns: which line was bad and why. Must never know: policies.
 
 use std::io::BufRead;
 
-use super::intake::{BadFile, BadLine, Format, bad, too_long};
-use super::intake_csv::{Lines, delimiter_of, next_record, split};
+use super::intake::{BadFile, BadLine, Format, bad};
 use crate::backtest::{Columns, Past, past_of_json};
+use crate::delimited::{self, Form, Text, too_long};
 
 /// What a file says: the objects of its good lines, and the bad ones.
 #[derive(Debug, Default)]
@@ -20,44 +20,26 @@ pub(super) struct Told {
 /// # Errors
 /// When it cannot be read, or its header makes no sense.
 pub(super) fn read(source: impl BufRead, format: Option<Format>) -> Result<Told, BadFile> {
-    let mut lines = Lines::new(source);
     let mut told = Told::default();
-    let first = loop {
-        match lines.next()? {
-            None => return Ok(told),
-            Some(line) if line.is_blank() => {}
-            Some(line) => break line,
-        }
-    };
-    let is_json = first.bytes.trim_ascii_start().starts_with(b"{");
-    if format.map_or(is_json, |format| format == Format::Jsonl) {
-        lines.put_back(vec![first]);
-        while let Some(line) = lines.next()? {
-            if line.is_blank() {
-                continue;
+    match delimited::open(source, format.map(Form::from))? {
+        Text::Empty => {}
+        Text::JsonLines(mut lines) => {
+            while let Some(line) = lines.next()? {
+                if line.is_blank() {
+                    continue;
+                }
+                let past = if line.is_cut { Err(too_long()) } else { past_of_json(line.bytes.trim_ascii()) };
+                told.take(line.number, &line.bytes, past);
             }
-            let past = if line.is_cut { Err(too_long()) } else { past_of_json(line.bytes.trim_ascii()) };
-            told.take(line.number, &line.bytes, past);
         }
-        return Ok(told);
-    }
-    let senseless = |reason: String| BadFile::Senseless { line: first.number, reason };
-    if first.bytes.starts_with(&[0xFF, 0xFE]) || first.bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(senseless("the file is UTF-16; save it as UTF-8".to_owned()));
-    }
-    if first.is_cut {
-        return Err(senseless(too_long()));
-    }
-    let delimiter = delimiter_of(&first.bytes);
-    let header = split(&first.bytes, delimiter)
-        .map_err(|unsplit| senseless(format!("the header: {}", unsplit.reason())))?;
-    let columns = Columns::of(&header).map_err(senseless)?;
-    while let Some(record) = next_record(&mut lines, delimiter)? {
-        if record.is_blank() {
-            continue;
+        Text::Csv(mut csv) => {
+            let columns = Columns::of(csv.header())
+                .map_err(|reason| BadFile::Senseless { line: csv.header_line(), reason })?;
+            while let Some(record) = csv.next()? {
+                let past = record.cells.and_then(|cells| columns.past(&cells));
+                told.take(record.line, &record.text, past);
+            }
         }
-        let past = record.cells.and_then(|cells| columns.past(&cells));
-        told.take(record.line, &record.text, past);
     }
     Ok(told)
 }
@@ -90,7 +72,7 @@ mod tests {
         let (pasts, bad) = told(&format!("{HEADER}\nS1,charge,de,{at},,,\n\nS2,charge,de,soon,,,\nS3\n"));
         assert_eq!(pasts, ["de/charge/S1"]);
         assert_eq!(bad.len(), 2);
-        assert!(bad[0].starts_with("4: created_at \"soon\"") && bad[1].starts_with("5: 1 cells"), "{bad:?}");
+        assert!(bad[0].starts_with("4: created_at \"soon\"") && bad[1].starts_with("5: no kind"), "{bad:?}");
         let json = format!("{{\"id\":\"S1\",\"kind\":\"refund\",\"created_at\":\"{at}\"}}\n[]\n");
         let (pasts, bad) = told(&json);
         assert_eq!((pasts.len(), bad.len()), (1, 1));

@@ -21,7 +21,7 @@ pub struct BacktestArguments {
     /// How the files are written; told from the first line when not given.
     #[arg(long, value_enum, requires = "files")]
     pub format: Option<Format>,
-    /// A made-up past: steady, outage, throttles, stuck, late-refunds.
+    /// A made-up past: steady, outage, throttles, stuck, no-answers, late-refunds.
     #[arg(long, value_name = "NAME", value_parser = super::backtest::WORKLOAD_NAMES)]
     pub workload: Vec<String>,
     /// Every made-up past.

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::args::BatchCommand;
 use super::exit::{Ended, Exit, Failed};
-use super::list::text_cell;
 use super::options_batch::{
     BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
     BatchSubmitArguments,
@@ -15,6 +14,7 @@ use super::screen::{Screen, Table, Tone};
 use crate::control::batching::{
     BatchAnswer, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission, unexpected,
 };
+use crate::text;
 
 /// The longest input, in bytes: what travels to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
@@ -91,8 +91,9 @@ fn content(file: &Path) -> Result<String, Failed> {
         let what = format!("{} is longer than 12 MiB", file.display());
         return Err(Failed::new(Exit::Data, what, "divide it"));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| Failed::new(Exit::Data, format!("{} is not UTF-8", file.display()), "convert it"))
+    crate::delimited::utf8(bytes).map_err(|reason| {
+        Failed::new(Exit::Data, format!("{}: {reason}", file.display()), "nothing was recorded")
+    })
 }
 
 async fn list(options: BatchListArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
@@ -187,11 +188,16 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
             "processing is in doubt; if the back office shows that it did not begin, release the batch",
         )?;
     }
-    let mut table = Table::new(&["line>", "command", "reference", "amount>", "currency", "fate", "code"]);
-    let is_told = |row: &&BatchRowShown| row.fate != "done" && (line.is_ended || row.fate != "waiting");
+    let heads = &["line>", "command", "reference", "amount>", "currency", "fate", "code", "mark"];
+    let has_marks = shown.row_list.iter().any(|row| row.mark.is_some());
+    let columns = if has_marks { heads.len() } else { heads.len() - 1 };
+    let mut table = Table::new(&heads[..columns]);
+    let is_told = |row: &&BatchRowShown| {
+        row.mark.is_some() || (row.fate != "done" && (line.is_ended || row.fate != "waiting"))
+    };
     let told = shown.row_list.iter().filter(is_told);
     for row in told.clone().take(MOST_ROWS_SHOWN) {
-        let cells = vec![
+        let mut cells = vec![
             row.input_line.to_string(),
             row.command.clone(),
             shown_reference(row),
@@ -199,7 +205,9 @@ async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Scree
             row.currency.clone().unwrap_or_default(),
             row.fate.clone(),
             row.code.clone().unwrap_or_default(),
+            row.mark.clone().unwrap_or_default(),
         ];
+        cells.truncate(columns);
         table.row(cells, if row.fate == "waiting" { Tone::Plain } else { Tone::Warning });
     }
     if !table.is_empty() {
@@ -227,9 +235,9 @@ async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mu
     let is_feed = shown.file_md5.is_some();
     writer.write_record(if is_feed { FEED_COLUMNS } else { FILE_COLUMNS }).map_err(failed)?;
     for row in &shown.row_list {
-        let text = |value: &Option<String>| text_cell(value.as_deref().unwrap_or_default());
+        let text = |value: &Option<String>| text::cell(value.as_deref().unwrap_or_default()).into_owned();
         let (line, input_line) = (row.line.to_string(), row.input_line.to_string());
-        let reference = text_cell(&row.merchant_reference);
+        let reference = text::cell(&row.merchant_reference).into_owned();
         let cells = if is_feed {
             vec![
                 line,
@@ -255,6 +263,7 @@ async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mu
                 text(&row.fort_id),
                 row.fate.clone(),
                 text(&row.code),
+                text(&row.mark),
             ]
         };
         writer.write_record(cells).map_err(failed)?;
@@ -275,6 +284,7 @@ const FILE_COLUMNS: &[&str] = &[
     "fort_id",
     "fate",
     "code",
+    "mark",
 ];
 
 const FEED_COLUMNS: &[&str] = &[

@@ -1,12 +1,15 @@
 //! The configuration's check.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::exit::Exit;
+use super::finish;
 use super::local::config_failed;
 use super::options::CheckConfigArguments;
 use crate::config::{self, Config, ConfigError, Surroundings};
+use crate::text;
 
 /// `reconciled check-config`
 pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> ExitCode {
@@ -18,11 +21,19 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
     };
     match checked {
         Ok(config) if arguments.json => {
-            println!("{}", serde_json::json!({ "problems": [], "accounts": config.accounts.len() }));
+            let connections = config.http.words();
+            let accounts = config.accounts.len();
+            println!(
+                "{}",
+                serde_json::json!({ "problems": [], "accounts": accounts, "connections": connections })
+            );
             Exit::Ok.into()
         }
         Ok(config) => {
-            println!("{}", summary(path, &config));
+            println!("{}", text::line(&summary(path, &config)));
+            for words in config.http.words() {
+                println!("{}", text::line(&words));
+            }
             for account in config.unheard() {
                 println!("note: no alert target hears of declines of account {account}");
             }
@@ -40,17 +51,10 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
                     })
                 })
                 .collect();
-            println!("{}", serde_json::json!({ "problems": rows }));
+            println!("{}", text::json(&serde_json::json!({ "problems": rows }).to_string()));
             Exit::Config.into()
         }
-        Err(error) => {
-            let failed = config_failed(&error);
-            eprintln!("reconciled: {}", failed.what);
-            if !failed.remedy.is_empty() {
-                eprintln!("  {}", failed.remedy);
-            }
-            failed.exit.into()
-        }
+        Err(error) => finish(Err(config_failed(&error)), &mut io::stderr()),
     }
 }
 

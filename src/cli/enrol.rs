@@ -13,8 +13,9 @@ use super::progress::Progress;
 use super::reach::{Deed, Reached};
 use super::screen::Screen;
 use crate::clock::SharedClock;
+use crate::control::fields::Field;
 use crate::control::messages::{BATCH_LINES_MAX, EnrolOutcome, EnrolResult};
-use crate::control::wanted::{Field, Texts, Wanted};
+use crate::control::wanted::{Texts, Wanted};
 use crate::payments::object::{AccountName, Kind};
 
 /// What became of all lines so far.
@@ -60,7 +61,13 @@ pub(super) async fn enrol(
     if options.files.is_empty() {
         return enrol_one(&options, reached, screen).await;
     }
-    let mut job = Job { reached, clock, totals: Totals::default(), rejects: Rejects::open(&options)? };
+    let mut job = Job {
+        reached,
+        clock,
+        totals: Totals::default(),
+        rejects: Rejects::open(&options)?,
+        is_any_without_rows: false,
+    };
     for file in &options.files {
         let ended = job.file(file, &options, screen).await;
         if let Err(failed) = ended {
@@ -71,7 +78,7 @@ pub(super) async fn enrol(
     job.rejects.close()?;
     reached.say(Deed::Wrote, screen)?;
     screen.line(&job.totals.to_string())?;
-    Ok(job.totals.exit())
+    Ok(if job.is_any_without_rows { Exit::Data } else { job.totals.exit() })
 }
 
 async fn enrol_one(options: &EnrolArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
@@ -125,6 +132,8 @@ struct Chunk {
 /// What comes from the reading thread.
 enum News {
     Ignoring(Vec<String>),
+    /// The file has a header and nothing behind it.
+    NoRows,
     Chunk(Chunk),
     Stopped(BadFile),
 }
@@ -134,6 +143,7 @@ struct Job<'a> {
     clock: &'a SharedClock,
     totals: Totals,
     rejects: Rejects,
+    is_any_without_rows: bool,
 }
 
 impl Job<'_> {
@@ -155,6 +165,13 @@ impl Job<'_> {
             ended = match news {
                 News::Ignoring(columns) => {
                     let text = format!("{name}: columns not used: {}", columns.join(", "));
+                    progress.note(&text, screen).map_err(Failed::from)
+                }
+                News::NoRows => {
+                    self.is_any_without_rows = true;
+                    let text = format!(
+                        "{name}: there is a header and no object behind it; nothing was enrolled from it"
+                    );
                     progress.note(&text, screen).map_err(Failed::from)
                 }
                 News::Chunk(chunk) => self.chunk(chunk, &name, options, &mut progress, screen).await,
@@ -273,6 +290,7 @@ fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mp
     if !ignored.is_empty() && sender.blocking_send(News::Ignoring(ignored)).is_err() {
         return;
     }
+    let mut is_any = intake.is_empty();
     loop {
         let mut items = Vec::with_capacity(BATCH_LINES_MAX);
         let mut stopped = None;
@@ -287,6 +305,7 @@ fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mp
                 }
             }
         }
+        is_any |= !items.is_empty() || stopped.is_some();
         let chunk = News::Chunk(Chunk { items, bytes: intake.bytes_read() });
         if sender.blocking_send(chunk).is_err() {
             return;
@@ -295,6 +314,9 @@ fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mp
             let _ = sender.blocking_send(News::Stopped(bad));
         }
         if is_at_end {
+            if !is_any {
+                let _ = sender.blocking_send(News::NoRows);
+            }
             return;
         }
     }

@@ -44,7 +44,8 @@ pub struct FetchReportsArguments {
 /// Between two looks at what the daemon does; without one, the longest wait between two of our own steps.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Asks for reports and waits until they are there. Code 75 when some cannot be had now.
+/// Asks for reports and waits until they are there. Code 75 when some cannot be had now, 65 when one was had and
+/// cannot be read.
 pub(super) async fn fetch_reports(
     options: FetchReportsArguments,
     reached: &Reached,
@@ -111,7 +112,11 @@ fn until(now: Timestamp, at: Timestamp) -> Duration {
 
 fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
     let is_failed = answer.errands.iter().any(|line| !line.failed.is_empty());
-    let exit = if is_failed { Exit::TryLater } else { Exit::Ok };
+    let exit = match (is_failed, answer.errands.iter().any(|line| line.unreadable > 0)) {
+        (_, true) => Exit::Data,
+        (true, false) => Exit::TryLater,
+        (false, false) => Exit::Ok,
+    };
     if is_json {
         answer.errands.iter().try_for_each(|line| screen.json_line(line))?;
         return Ok(exit);
@@ -122,6 +127,7 @@ fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
         "done>",
         "empty>",
         "failed>",
+        "unread>",
         "rows>",
         "bad rows>",
         "compared>",
@@ -135,6 +141,7 @@ fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
             line.done,
             line.empty,
             u64::try_from(line.failed.len()).unwrap_or(u64::MAX),
+            line.unreadable,
             line.rows,
             line.rejected,
             line.compared,
@@ -143,7 +150,7 @@ fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
             line.enrolled,
         ];
         let cells = std::iter::once(line.report.clone()).chain(numbers.iter().map(u64::to_string));
-        let is_bad = !line.failed.is_empty() || line.differing + line.unreadable > 0;
+        let is_bad = line.is_failed() || line.differing > 0;
         let tone = match (is_bad, line.rejected > 0) {
             (true, _) => Tone::Bad,
             (false, true) => Tone::Warning,
@@ -156,6 +163,12 @@ fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
         for day in &line.failed {
             let date = day.from.strftime("%Y-%m-%d");
             screen.toned(&format!("! {} of {date}: {}", line.report, day.why), Tone::Bad)?;
+        }
+        for file in &line.unread {
+            let date = file.from.strftime("%Y-%m-%d");
+            let text = format!("! {} of {date} was fetched and cannot be read: {}", line.report, file.why);
+            screen.toned(&text, Tone::Bad)?;
+            screen.toned(&format!("  nothing of it was compared; it is kept at {}", file.file), Tone::Bad)?;
         }
     }
     screen.note("rows are counted as they are fetched: what was kept before is not read again")?;

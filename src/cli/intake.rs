@@ -1,12 +1,14 @@
 //! Reads files of objects to enrol, line by line, however large they are: CSV and JSON Lines.
 //!
-//! Owns: encodings, delimiters, headers, records over several lines, which line was bad and why.
-//! Must never know: accounts, sockets, terminals. Memory stays within a few [`LINE_BYTES_MAX`].
+//! Owns: which line was bad and why. Must never know: accounts, sockets, terminals, how text is split.
 
 use std::io::{self, BufRead};
 
-use super::intake_csv::{Columns, Lines, Record, delimiter_of, next_record, split};
-use crate::control::wanted::{self, LINE_BYTES_MAX, Wanted};
+use super::intake_columns::Columns;
+use crate::control::wanted::{self, Wanted};
+use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
+
+pub use crate::delimited::BadFile;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -17,20 +19,13 @@ pub enum Format {
     Jsonl,
 }
 
-/// A file that cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum BadFile {
-    /// The disk or pipe failed.
-    #[error("cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    /// The header or the encoding makes no sense.
-    #[error("line {line}: {reason}")]
-    Senseless {
-        /// Where.
-        line: u64,
-        /// Why.
-        reason: String,
-    },
+impl From<Format> for Form {
+    fn from(format: Format) -> Form {
+        match format {
+            Format::Csv => Form::Csv,
+            Format::Jsonl => Form::JsonLines,
+        }
+    }
 }
 
 /// One line that could not be taken, with its number and the reason in words.
@@ -49,46 +44,29 @@ pub type Item = Result<Wanted, BadLine>;
 
 /// A file being read.
 pub struct Intake<Source> {
-    lines: Lines<Source>,
-    shape: Shape,
+    shape: Shape<Source>,
     ignored: Vec<String>,
 }
 
-enum Shape {
-    Jsonl,
-    Csv { delimiter: u8, columns: Columns },
+enum Shape<Source> {
+    Jsonl(Lines<Source>),
+    Csv(Csv<Source>, Columns),
     Empty,
 }
 
 impl<Source: BufRead> Intake<Source> {
     /// Starts reading. Without a format, a first line that begins with `{` tells JSON Lines. Errors when
-    /// the header names no id, names a field twice, or the text is UTF-16.
+    /// the header names no id, names a field twice or misspelt, or the file is no text in UTF-8.
     pub fn start(source: Source, format: Option<Format>) -> Result<Intake<Source>, BadFile> {
-        let mut lines = Lines::new(source);
-        let first = loop {
-            match lines.next()? {
-                None => return Ok(Intake { lines, shape: Shape::Empty, ignored: Vec::new() }),
-                Some(line) if line.is_blank() => {}
-                Some(line) => break line,
+        Ok(match delimited::open(source, format.map(Form::from))? {
+            Text::Empty => Intake { shape: Shape::Empty, ignored: Vec::new() },
+            Text::JsonLines(lines) => Intake { shape: Shape::Jsonl(lines), ignored: Vec::new() },
+            Text::Csv(csv) => {
+                let (columns, ignored) = Columns::of(csv.header())
+                    .map_err(|reason| BadFile::Senseless { line: csv.header_line(), reason })?;
+                Intake { shape: Shape::Csv(csv, columns), ignored }
             }
-        };
-        let senseless = |reason: String| BadFile::Senseless { line: first.number, reason };
-        if first.bytes.starts_with(&[0xFF, 0xFE]) || first.bytes.starts_with(&[0xFE, 0xFF]) {
-            return Err(senseless("the file is UTF-16; save it as UTF-8".to_owned()));
-        }
-        let is_json = first.bytes.trim_ascii_start().starts_with(b"{");
-        if format.map_or(is_json, |format| format == Format::Jsonl) {
-            lines.put_back(vec![first]);
-            return Ok(Intake { lines, shape: Shape::Jsonl, ignored: Vec::new() });
-        }
-        if first.is_cut {
-            return Err(senseless(format!("the header is longer than {LINE_BYTES_MAX} bytes")));
-        }
-        let delimiter = delimiter_of(&first.bytes);
-        let cells = split(&first.bytes, delimiter)
-            .map_err(|unsplit| senseless(format!("the header: {}", unsplit.reason())))?;
-        let (columns, ignored) = Columns::of(&cells).map_err(senseless)?;
-        Ok(Intake { lines, shape: Shape::Csv { delimiter, columns }, ignored })
+        })
     }
 
     /// Columns of the header that mean nothing here.
@@ -96,31 +74,39 @@ impl<Source: BufRead> Intake<Source> {
         &self.ignored
     }
 
-    /// Bytes read so far, for a progress display.
-    pub fn bytes_read(&self) -> u64 {
-        self.lines.bytes_read()
+    /// Whether there is nothing but white space in the file.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.shape, Shape::Empty)
     }
 
-    /// The next object or bad line; none at the end. Blank lines are passed over.
+    /// Bytes read so far, for a progress display.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.shape {
+            Shape::Empty => 0,
+            Shape::Jsonl(lines) => lines.bytes_read(),
+            Shape::Csv(csv, _) => csv.bytes_read(),
+        }
+    }
+
+    /// The next object or bad line; none at the end. Lines and rows without any text are passed over.
     pub fn next_item(&mut self) -> io::Result<Option<Item>> {
-        loop {
-            let item = match &self.shape {
-                Shape::Empty => return Ok(None),
-                Shape::Jsonl => match self.lines.next()? {
+        match &mut self.shape {
+            Shape::Empty => Ok(None),
+            Shape::Csv(csv, columns) => Ok(csv.next()?.map(|record| read_record(columns, record))),
+            Shape::Jsonl(lines) => loop {
+                match lines.next()? {
                     None => return Ok(None),
-                    Some(line) if line.is_blank() => continue,
-                    Some(line) if line.is_cut => Err(bad(line.number, too_long(), &line.bytes)),
-                    Some(line) => wanted::from_json(line.bytes.trim_ascii(), line.number)
-                        .map(|wanted| Wanted { line: line.number, ..wanted })
-                        .map_err(|reason| bad(line.number, reason, &line.bytes)),
-                },
-                Shape::Csv { delimiter, columns } => match next_record(&mut self.lines, *delimiter)? {
-                    None => return Ok(None),
-                    Some(record) if record.is_blank() => continue,
-                    Some(record) => read_record(columns, record),
-                },
-            };
-            return Ok(Some(item));
+                    Some(line) if line.is_blank() => {}
+                    Some(line) if line.is_cut => {
+                        return Ok(Some(Err(bad(line.number, too_long(), &line.bytes))));
+                    }
+                    Some(line) => {
+                        let read = wanted::from_json(line.bytes.trim_ascii(), line.number)
+                            .map(|wanted| Wanted { line: line.number, ..wanted });
+                        return Ok(Some(read.map_err(|reason| bad(line.number, reason, &line.bytes))));
+                    }
+                }
+            },
         }
     }
 }
@@ -129,11 +115,6 @@ fn read_record(columns: &Columns, record: Record) -> Item {
     let Record { line, text, cells } = record;
     let read = cells.and_then(|cells| columns.texts(&cells)).and_then(|texts| texts.read(line));
     read.map_err(|reason| bad(line, reason, &text))
-}
-
-/// The reason for a line that is not even kept whole.
-pub(super) fn too_long() -> String {
-    format!("the line is longer than {LINE_BYTES_MAX} bytes")
 }
 
 pub(super) fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
@@ -145,6 +126,7 @@ pub(super) fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::wanted::LINE_BYTES_MAX;
     use proptest::prelude::*;
 
     /// Reads all of it: good lines as their JSON, bad ones as `number: reason`.
@@ -212,11 +194,108 @@ mod tests {
                 "\"line\":4,\"id\":\"S03\"}",
                 "5: amount without currency",
                 "6: created_at \"gestern\" is not a moment",
-                "7: 1 cells where the header has 5",
-                "8: 7 cells where the header has 5",
+                "\"line\":7,\"id\":\"S06\"}",
+                "\"line\":8,\"id\":\"S07\"}",
                 "9: no id",
             ],
         );
+    }
+
+    /// A file under the usual header.
+    fn check_rows(delimiter: &str, rows: &str, expected: &[&str]) {
+        let header = "account,kind,id,amount,currency,reference".replace(',', delimiter);
+        check(&format!("{header}\r\n{rows}"), expected);
+    }
+
+    #[test]
+    fn files_as_spreadsheets_write_them_are_read() {
+        let one = r#""account":"shop","kind":"charge","id":"P02-1","amount":"14.00","currency":"EUR","reference":"A-1"}"#;
+        let two = one.replace("P02-1", "P02-2").replace("A-1", "A-2");
+        let cr_only = "account,kind,id,amount,currency,reference\rshop,charge,P02-1,14.00,EUR,A-1\rshop,charge,P02-2,14.00,EUR,A-2\r";
+        check(cr_only, &[one, &two]);
+        check(
+            "sep=;\r\naccount;kind;id;amount;currency;reference\r\nshop;charge;P02-1;14.00;EUR;A-1\r\n",
+            &[one],
+        );
+        check_rows(";", "shop;charge;P02-1;14.00;EUR;A-1\r\n;;;;;\r\n;;;;;\r\n", &[one]);
+        check_rows(",", "shop,charge,P02-1,14.00,EUR\r\n", &["\"currency\":\"EUR\"}"]);
+        check_rows(",", "shop,charge,P02-1,14.00,EUR,A-1,,\r\n", &[one]);
+        check_rows(
+            ",",
+            "shop,charge,P02-1,14,00,EUR,A-1\r\n",
+            &["2: 7 cells where the header has 6; a comma in a cell"],
+        );
+        check_rows(",", "shop,charge,\u{a0}P02-1\u{200b},14.00,EUR,A-1\u{a0}\r\n", &[one]);
+        check_rows(",", "shop,charge,P02-1,14.00,EUR,'=A-1\r\n", &["\"reference\":\"=A-1\""]);
+        check_rows(
+            ",",
+            "shop,charge,P02-1,14.00,EUR,NULL\r\nshop,charge,null,1,EUR,\r\n",
+            &["\"EUR\"}", "3: no id"],
+        );
+        check_rows(
+            ";",
+            "shop;charge;P02-1;14,00;EUR;A-1\r\nshop;charge;P02-1;1.234,56;EUR;A\r\nshop;charge;P02-1;1,234;EUR;A\r\n\
+             shop;charge;P02-1;1.234;EUR;A\r\nshop;charge;P02-1;0,00;EUR;A\r\nshop;charge;P02-1;-14,00;EUR;A\r\n",
+            &[
+                one,
+                "\"amount\":\"1234.56\"",
+                "4: amount \"1,234\" may be 1234 or 1.234; write it with a decimal point",
+                "5: amount 1.234 has more decimals than EUR",
+                "6: amount 0.00 EUR is not above zero",
+                "7: amount \"-14,00\" is not a plain decimal",
+            ],
+        );
+    }
+
+    #[test]
+    fn tables_of_shops_and_our_own_lists_are_read() {
+        check(
+            "order_id,amazon_charge_permission_id,amazon_charge_id,order_total,order_currency\n1001,P02-1,P02-1-C1,15.00,EUR\n",
+            &[r#""kind":"charge","id":"P02-1-C1","reference":"1001","parent":"P02-1"}"#],
+        );
+        check(
+            "chargeId,chargePermissionId,chargeAmount.amount,chargeAmount.currencyCode,merchantReferenceId\nP02-1-C1,P02-1,14.00,EUR,A-1\n",
+            &[
+                r#""kind":"charge","id":"P02-1-C1","amount":"14.00","currency":"EUR","reference":"A-1","parent":"P02-1"}"#,
+            ],
+        );
+        check(
+            "AmazonAuthorizationId,AmazonOrderReferenceId\nP02-1-A1,P02-1\n",
+            &[r#""kind":"authorization","id":"P02-1-A1","parent":"P02-1"}"#],
+        );
+        check(
+            "amazon_capture_id,amazon_reference_id\nP02-1-C1,P02-1\n",
+            &[r#""kind":"capture","id":"P02-1-C1"}"#],
+        );
+        check("amazon_charge_permission_id\nP02-1\n", &[r#""kind":"charge-permission","id":"P02-1"}"#]);
+        check("pending_id,increment_id\nP02-1-C1,1001\n", &[r#""id":"P02-1-C1","reference":"1001"}"#]);
+        check(
+            "business_date,time_zone,as_of_utc,as_of_local,environment,account,transaction_type,amazon_transaction_id,\
+             merchant_reference_id,state,phase,reason_code,amount,currency,amount_minor,currency_exponent,\
+             watched_since_utc,watched_since_local,age_s,state_since_utc,state_age_s,is_quarantined\r\n\
+             2026-11-29,Europe/Berlin,2026-11-29T23:00:00Z,2026-11-30T00:00:00+01:00,live,shop,charge,P02-1,CLK-4,\
+             AuthorizationInitiated,moving,,20.00,EUR,2000,2,2026-11-29T20:32:02Z,2026-11-29T21:32:02+01:00,8877,\
+             2026-11-29T10:00:00Z,46800,false\r\n",
+            &[
+                r#""account":"shop","kind":"charge","id":"P02-1","amount":"20.00","currency":"EUR","reference":"CLK-4"}"#,
+            ],
+        );
+        check(
+            "account,kind,id,state,phase,finished,quarantine,amount,currency,reference,made_at,enrolled_at,polled_at,\
+             due_at,deadline,failures\r\nshop,charge,P02-1,,moving,false,,14.00,EUR,A-1,2026-01-15T09:00:00Z,\
+             2026-01-15T09:30:00Z,,,,0\r\n",
+            &[r#""currency":"EUR","reference":"A-1","created_at":"2026-01-15T09:00:00Z"}"#],
+        );
+    }
+
+    #[test]
+    fn a_misspelt_column_that_matters_is_refused_with_the_nearest_name() {
+        refused(
+            b"account,kind,id,amuont,currency,reference\nshop,charge,P02-1,14.00,EUR,A-1\n",
+            "line 1: column amuont is not known; is it amount? rename or remove it",
+        );
+        refused(b"chrage_id,amount,currency\n", "is it chargeid?");
+        check("id,note,updated_at,created_by\nS01,x,y,z\n", &["\"id\":\"S01\"}"]);
     }
 
     #[test]
@@ -237,6 +316,8 @@ mod tests {
         refused(b"\xFF\xFEi\0d\0", "UTF-16");
         refused(b"\"id\n", "a quote is opened");
         refused(b"id,\xFF\n", "not UTF-8");
+        refused(b"i\0d\0,\0", "UTF-16");
+        refused(b"id,a\x1bb\n", "control character");
         check("id,charge_permission_id\nS01,P01\n", &["\"id\":\"S01\"}"]);
     }
 

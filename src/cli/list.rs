@@ -12,6 +12,7 @@ use crate::control::explain::{moment, span};
 use crate::control::messages::{BATCH_LINES_MAX, ListRequest};
 use crate::payments::lifecycle::Phase;
 use crate::payments::record::Record;
+use crate::text;
 
 /// Columns of the CSV form. New ones are only ever added at the end.
 const COLUMNS: [&str; 16] = [
@@ -140,7 +141,7 @@ fn write_csv(records: &[Record], with_header: bool, screen: &mut Screen<'_>) -> 
     }
     for record in records {
         let time = |at: Option<jiff::Timestamp>| at.map(short_time).unwrap_or_default();
-        let text = |text: &str| text_cell(text);
+        let text = |text: &str| text::cell(text).into_owned();
         let amount = record.amount();
         writer.write_record([
             text(record.object.account.as_str()),
@@ -163,30 +164,4 @@ fn write_csv(records: &[Record], with_header: bool, screen: &mut Screen<'_>) -> 
     }
     let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
     screen.out.write_all(&bytes)
-}
-
-/// A text that no spreadsheet takes for a formula (OWASP ASVS 1.2.10, full-width variants alike).
-pub(super) fn text_cell(text: &str) -> String {
-    let is_formula = text.starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\n', '\0', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
-    ]);
-    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if is_formula { format!("'{text}") } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_becomes_a_formula_or_commands_a_terminal() {
-        let check = |text: &str, cell: &str| assert_eq!(text_cell(text), cell);
-        check("A-1", "A-1");
-        check("=1+1", "'=1+1");
-        check("-5", "'-5");
-        check("@x", "'@x");
-        check("\u{ff1d}x", "'\u{ff1d}x");
-        check("\tx", "' x");
-        check("a\u{1b}[31m", "a [31m");
-    }
 }

@@ -60,7 +60,7 @@ impl Local for Configured {
             let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).take();
             let config =
                 config.ok_or_else(|| Failed::new(Exit::Software, "the store was opened already", ""))?;
-            let outside = Outside::real(self.clock.clone(), Surroundings::of_process());
+            let outside = Outside::real(self.clock.clone(), Surroundings::of_process(), &config.http);
             let outside = outside.map_err(|error| start_failed(&error))?;
             let command = &self.options.command;
             let daemon =

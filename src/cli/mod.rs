@@ -14,7 +14,7 @@ pub mod reach;
 pub mod screen;
 
 pub mod intake;
-mod intake_csv;
+mod intake_columns;
 
 mod accept;
 mod alerts;
@@ -45,7 +45,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -53,7 +53,7 @@ use clap::Parser;
 use self::args::{Arguments, Command};
 use self::exit::{Ended, Exit, Failed};
 use self::reach::{Local, Reached};
-use self::screen::{Screen, wants_colour};
+use self::screen::{Screen, complain, wants_colour};
 use crate::clock::{SharedClock, SystemClock};
 
 /// The whole program: reads the command line, does what it says, gives the exit code.
@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
             };
             let ended = quick(command, &config, &mut screen);
             let flushed = screen.out.flush().map_err(Failed::from);
-            finish(ended.and_then(|exit| flushed.map(|()| exit)), &mut screen)
+            finish(ended.and_then(|exit| flushed.map(|()| exit)), screen.err)
         }
     }
 }
@@ -148,16 +148,14 @@ pub async fn operate(
 }
 
 /// Says why a command failed, if it did, and gives its code.
-fn finish(ended: Ended, screen: &mut Screen<'_>) -> ExitCode {
-    let failed = match ended {
-        Ok(exit) => return exit.into(),
-        Err(failed) => failed,
-    };
-    if failed.exit != Exit::Ok {
-        let _ = screen.note(&format!("reconciled: {}", failed.what));
-        if !failed.remedy.is_empty() {
-            let _ = screen.note(&format!("  {}", failed.remedy));
+fn finish(ended: Ended, err: &mut dyn Write) -> ExitCode {
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            if failed.exit != Exit::Ok {
+                let _ = complain(&failed, err);
+            }
+            failed.exit.into()
         }
     }
-    failed.exit.into()
 }

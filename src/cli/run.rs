@@ -1,9 +1,11 @@
 //! The daemon's command.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::exit::{Exit, Failed};
+use super::finish;
 use super::local::{config_failed, start_failed};
 use super::options::{LogForm, RunArguments};
 use crate::clock::SystemClock;
@@ -13,16 +15,7 @@ use crate::telemetry::{self, LogFormat};
 
 /// `reconciled run`
 pub(super) fn run(path: &Path, arguments: RunArguments) -> ExitCode {
-    match try_run(path, arguments) {
-        Ok(exit) => exit.into(),
-        Err(failed) => {
-            eprintln!("reconciled: {}", failed.what);
-            if !failed.remedy.is_empty() {
-                eprintln!("  {}", failed.remedy);
-            }
-            failed.exit.into()
-        }
-    }
+    finish(try_run(path, arguments), &mut io::stderr())
 }
 
 fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
@@ -35,7 +28,7 @@ fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
         .build()
         .map_err(|error| Failed::new(Exit::TryLater, format!("cannot start: {error}"), ""))?;
     let ended = runtime.block_on(async {
-        let outside = Outside::real(SystemClock::shared(), surroundings)?;
+        let outside = Outside::real(SystemClock::shared(), surroundings, &config.http)?;
         daemon::run(config, outside).await
     });
     // Whatever still hangs is not waited for: everything that counts is on disk.

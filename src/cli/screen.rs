@@ -2,11 +2,13 @@
 //!
 //! Owns: escaping of what could command a terminal, tables, colour. Must never know: any command.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
+
+use super::exit::Failed;
+use crate::text;
 
 /// Where a command writes.
 pub struct Screen<'a> {
@@ -43,19 +45,19 @@ pub enum Tone {
 impl Screen<'_> {
     /// A line of results. Control characters are escaped.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", safe(text))
+        writeln!(self.out, "{}", text::line(text))
     }
 
     /// A line of results in a tone.
     pub fn toned(&mut self, text: &str, tone: Tone) -> io::Result<()> {
-        let painted = paint(&safe(text), tone, self.has_colour);
+        let painted = paint(&text::line(text), tone, self.has_colour);
         writeln!(self.out, "{painted}")
     }
 
     /// A line about how it went.
     pub fn note(&mut self, text: &str) -> io::Result<()> {
         for line in text.lines() {
-            writeln!(self.err, "{}", safe(line))?;
+            writeln!(self.err, "{}", text::line(line))?;
         }
         Ok(())
     }
@@ -64,59 +66,30 @@ impl Screen<'_> {
     /// escaped here, in JSON's own way.
     pub fn json(&mut self, message: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(message)?;
-        writeln!(self.out, "{}", json_safe(&text))
+        writeln!(self.out, "{}", text::json(&text))
     }
 
     /// A message as one line of JSON.
     pub fn json_line(&mut self, message: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(message)?;
-        writeln!(self.out, "{}", json_safe(&text))
+        writeln!(self.out, "{}", text::json(&text))
     }
 
     /// A line `name: value` whose values stand in one column.
     pub fn pair(&mut self, name: &str, value: &str) -> io::Result<()> {
-        let name = if name.is_empty() { String::new() } else { format!("{}:", safe(name)) };
-        writeln!(self.out, "{name:<16} {}", safe(value))
+        let name = if name.is_empty() { String::new() } else { format!("{}:", text::line(name)) };
+        writeln!(self.out, "{name:<16} {}", text::line(value))
     }
 }
 
-/// Text with everything escaped that could command a terminal: control characters (also C1) and the
-/// marks that turn the direction of writing.
-pub fn safe(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut kept = String::with_capacity(text.len() + 16);
-    for letter in text.chars() {
-        if is_unsafe(letter) {
-            kept.extend(letter.escape_default());
-        } else {
-            kept.push(letter);
-        }
-    }
-    Cow::Owned(kept)
-}
-
-/// JSON text whose strings hold nothing unsafe; what may stand between them (line ends) stays.
-fn json_safe(text: &str) -> Cow<'_, str> {
-    let is_meant = |letter: char| letter != '\n' && is_unsafe(letter);
-    if !text.chars().any(is_meant) {
-        return Cow::Borrowed(text);
-    }
-    let mut kept = String::with_capacity(text.len() + 16);
-    for letter in text.chars() {
-        if is_meant(letter) {
-            kept.push_str(&format!("\\u{:04x}", u32::from(letter)));
-        } else {
-            kept.push(letter);
-        }
-    }
-    Cow::Owned(kept)
-}
-
-fn is_unsafe(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+/// Says why a command failed. Only the first line begins at the margin, so that nothing in it passes for another
+/// message.
+pub(super) fn complain(failed: &Failed, err: &mut dyn Write) -> io::Result<()> {
+    let mut lines = failed.what.lines();
+    writeln!(err, "reconciled: {}", text::line(lines.next().unwrap_or_default()))?;
+    lines
+        .chain(failed.remedy.lines())
+        .try_for_each(|line| writeln!(err, "  {}", text::line(line.trim_start())))
 }
 
 fn paint(text: &str, tone: Tone, has_colour: bool) -> String {
@@ -150,7 +123,7 @@ impl Table {
 
     /// Adds a row; missing cells are empty.
     pub fn row(&mut self, cells: Vec<String>, tone: Tone) {
-        let mut cells: Vec<String> = cells.iter().map(|cell| safe(cell).into_owned()).collect();
+        let mut cells: Vec<String> = cells.iter().map(|cell| text::line(cell).into_owned()).collect();
         cells.resize(self.headings.len(), String::new());
         self.rows.push((cells, tone));
     }
@@ -205,6 +178,7 @@ impl Table {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::exit::Exit;
     use super::*;
 
     /// What a piece of code writes: output and notes.
@@ -216,13 +190,29 @@ pub(super) mod tests {
 
     #[test]
     fn nothing_from_data_can_command_a_terminal() {
-        assert_eq!(safe("plain äöü 注文"), "plain äöü 注文");
-        assert_eq!(safe("\u{1b}[31mred\u{7}"), "\\u{1b}[31mred\\u{7}");
-        assert_eq!(safe("a\u{9b}2Jb\nc"), "a\\u{9b}2Jb\\nc");
-        assert_eq!(safe("evil\u{202e}txt"), "evil\\u{202e}txt");
-        let (out, _) = written(|screen| screen.json_line(&["\u{1b}a\u{9b}b\u{202e}"]).unwrap());
-        assert_eq!(out, "[\"\\u001ba\\u009bb\\u202e\"]\n");
-        assert_eq!(serde_json::from_str::<[String; 1]>(&out).unwrap(), ["\u{1b}a\u{9b}b\u{202e}"]);
+        let hostile = "a\u{1b}[2J\u{9b}\u{202e}\u{200b}\r\nb";
+        let safe = "a\\u{1b}[2J\\u{9b}\\u{202e}\\u{200b}\\r\\nb";
+        let (out, err) = written(|screen| {
+            screen.line(hostile).unwrap();
+            screen.toned(hostile, Tone::Bad).unwrap();
+            screen.pair("name", hostile).unwrap();
+            let mut table = Table::new(&["cell"]);
+            table.row(vec![hostile.to_owned()], Tone::Plain);
+            table.write(screen, false).unwrap();
+            screen.note("one\u{1b}\ntwo").unwrap();
+        });
+        assert_eq!(out, format!("{safe}\n{safe}\nname:            {safe}\n{safe}\n"));
+        assert_eq!(err, "one\\u{1b}\ntwo\n");
+        let (out, _) = written(|screen| screen.json_line(&[hostile]).unwrap());
+        assert_eq!(out, "[\"a\\u001b[2J\\u009b\\u202e\\u200b\\r\\nb\"]\n");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&out).unwrap(), [hostile]);
+    }
+
+    #[test]
+    fn a_message_cannot_forge_another() {
+        let failed = Failed::new(Exit::Data, "bad:\n  one\nreconciled: all is well\u{7}", "mend it");
+        let (_, err) = written(|screen| complain(&failed, screen.err).unwrap());
+        assert_eq!(err, "reconciled: bad:\n  one\n  reconciled: all is well\\u{7}\n  mend it\n");
     }
 
     #[test]

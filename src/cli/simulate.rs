@@ -1,5 +1,6 @@
 //! The pretend provider alone, for a shop's developer.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, Failed};
+use super::finish;
 use super::options::SimulateArguments;
 use crate::clock::SystemClock;
 use crate::simulator::scenario::{EXAMPLE, Scenario};
@@ -18,16 +20,7 @@ pub(super) fn simulate(arguments: SimulateArguments) -> ExitCode {
         print!("{EXAMPLE}");
         return Exit::Ok.into();
     }
-    match try_simulate(&arguments) {
-        Ok(()) => Exit::Ok.into(),
-        Err(failed) => {
-            eprintln!("reconciled: {}", failed.what);
-            if !failed.remedy.is_empty() {
-                eprintln!("  {}", failed.remedy);
-            }
-            failed.exit.into()
-        }
-    }
+    finish(try_simulate(&arguments).map(|()| Exit::Ok), &mut io::stderr())
 }
 
 fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
@@ -75,6 +68,7 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
             println!("https https://localhost:{}   trust {}", secure.address.port(), file.display());
             servings.push(secure);
         }
+        println!("ids   GET / on the same addresses lists every object");
         println!("chat  POST /services/T0/B0/x (Slack) and /hooks/json (any JSON) on the same addresses");
         for credentials in &generated {
             println!(

@@ -10,10 +10,10 @@ use super::options::StatusArguments;
 use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::control::explain::{moment, span};
-use crate::control::messages::{AccountHealth, AccountState, Status};
+use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status};
 use crate::payments::lifecycle::Phase;
 
-/// Everything at a glance. Code 69 when something needs a person: not ready, refused, or broken.
+/// Everything at a glance. Code 69 when something needs a person: not ready, refused, without success, or broken.
 pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
     let status = reached.status().await?;
     reached.say(Deed::Read, screen)?;
@@ -26,10 +26,11 @@ pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen:
         write_batches(&status, screen)?;
         write_duties(&status, screen)?;
     }
-    let is_refused =
-        status.health.accounts.iter().any(|account| matches!(account.state, AccountState::Refused { .. }));
-    let is_well =
-        !is_refused && status.store.broken.is_none() && (status.health.is_ready || !status.health.is_daemon);
+    let is_ill =
+        |state: &AccountState| matches!(state, AccountState::Refused { .. } | AccountState::NoSuccess { .. });
+    let is_well = !status.health.accounts.iter().any(|account| is_ill(&account.state))
+        && status.store.broken.is_none()
+        && (status.health.is_ready || !status.health.is_daemon);
     Ok(if is_well { Exit::Ok } else { Exit::Unavailable })
 }
 
@@ -46,6 +47,9 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     }
     for complaint in &health.complaints {
         screen.toned(&format!("! {complaint}"), Tone::Bad)?;
+    }
+    if let Some(clock) = &health.clock {
+        screen.pair("clock", &clock_words(clock, now))?;
     }
     screen.pair("objects", &format!("{} open of {}", status.open, status.objects))?;
     if let Some(oldest) = &status.oldest_moving {
@@ -69,6 +73,18 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     match &store.broken {
         Some(reason) => screen.toned(&format!("! the store has stopped: {reason}"), Tone::Bad),
         None => Ok(()),
+    }
+}
+
+fn clock_words(clock: &ClockHealth, now: jiff::Timestamp) -> String {
+    match (clock.trust, clock.confirmed_at) {
+        (ClockTrust::Confirmed, Some(at)) => format!("confirmed by others {}", moment(at, now)),
+        (ClockTrust::Confirmed, None) => "confirmed by others".to_owned(),
+        (ClockTrust::Settled, _) => "confirmed by nobody, but steady for hours".to_owned(),
+        (ClockTrust::Unconfirmed, _) => {
+            "not confirmed yet: no day is closed before a provider answers, or before three hours without a jump"
+                .to_owned()
+        }
     }
 }
 
@@ -150,6 +166,9 @@ fn account_state(account: &AccountHealth, status: &Status) -> (String, Tone) {
         AccountState::Refused { since, next_try_at, detail } => {
             let again = next_try_at.map(|at| format!(", again {}", moment(at, now))).unwrap_or_default();
             (format!("refused since {}: {detail}{again}", moment(*since, now)), Tone::Bad)
+        }
+        AccountState::NoSuccess { since, detail } => {
+            (format!("no success since {}: {detail}", moment(*since, now)), Tone::Bad)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whole commands, as typed: through a daemon's socket and straight on a store.
 
+mod enrol;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -92,8 +93,7 @@ impl House {
         let exit = match ended {
             Ok(exit) => exit,
             Err(failed) => {
-                screen.note(&failed.what).unwrap();
-                screen.note(&failed.remedy).unwrap();
+                super::complain(&failed, screen.err).unwrap();
                 failed.exit
             }
         };
@@ -182,17 +182,17 @@ async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
     let house = House::new();
     let file = house.write(
         "charges.csv",
-        "\u{feff}Charge ID;Amount;Currency;Colour\r\nS01;14,00;EUR;x\r\nS02;14.00;EUR;x\r\n\r\nX9;;;\r\nS02;15.00;EUR;\r\nS03\r\n\"S04;1;EUR;\r\nS05;;;\r\n",
+        "\u{feff}Charge ID;Amount;Currency;Colour\r\nS01;1,400;EUR;x\r\nS02;14.00;EUR;x\r\n\r\nX9;;;\r\nS02;15.00;EUR;\r\nS03;1;EUR;x;y\r\n\"S04;1;EUR;\r\nS05;;;\r\n",
     );
     let rejects = house.folder.path().join("bad.csv").display().to_string();
     house.run(&["enrol", &file, "--rejects", &rejects]).await.expect(
         Exit::Data,
         &["2 new, 0 enriched, 0 same, 1 conflict, 4 bad"],
         &[
-            "charges.csv:2: amount \"14,00\"",
+            "charges.csv:2: amount \"1,400\" may be 1400 or 1.400",
             "charges.csv:5: no configured account",
             "charges.csv:6: shop/charge/S02 is already enrolled with amount 14.00 EUR",
-            "charges.csv:7: 1 cells where the header has 4",
+            "charges.csv:7: 5 cells where the header has 4",
             "charges.csv:8: a quote is opened",
             "columns not used: Colour",
             STORE_WRITTEN,
@@ -203,7 +203,7 @@ async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
     let mut numbers: Vec<u64> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [2, 5, 6, 7, 8]);
-    assert!(rows.iter().any(|row| &row[1] == "2" && &row[3] == "S01;14,00;EUR;x"), "{rows:?}");
+    assert!(rows.iter().any(|row| &row[1] == "2" && &row[3] == "S01;1,400;EUR;x"), "{rows:?}");
 }
 
 #[tokio::test]

@@ -55,9 +55,29 @@ pub(super) fn read_all(
                 "give each account its own name",
             );
         }
+        refuse_shared(&account, &accounts, &path, findings);
         accounts.push(account);
     }
     accounts
+}
+
+/// The provider counts the requests of both against one quota and puts their batches into one list, so that
+/// two accounts would spend it twice and take each other's batches for their own.
+fn refuse_shared(account: &AccountConfig, others: &[AccountConfig], path: &str, findings: &mut Findings<'_>) {
+    let (key, credentials) = account.api.credentials();
+    if let Some(other) = others.iter().find(|other| other.api.credentials().1 == credentials) {
+        findings.add(
+            &join(path, key),
+            format!(
+                "account \"{}\" has the same credentials, so both would spend one quota twice",
+                other.name
+            ),
+            format!(
+                "watch the objects of both in account \"{}\", or give this one credentials of its own",
+                other.name
+            ),
+        );
+    }
 }
 
 fn read_one(
@@ -69,11 +89,12 @@ fn read_one(
 ) -> Option<AccountConfig> {
     let name = text(&mut table, path, "name", "a name of your own, such as \"shop-de\"", findings).and_then(
         |name| {
-            AccountName::new(name)
-                .map_err(|error| {
-                    findings.add(&join(path, "name"), error.to_string(), "letters, digits, - _ .")
-                })
-                .ok()
+            let named = AccountName::new(name).map_err(|error| error.to_string()).and_then(|name| {
+                // Folders are named after accounts.
+                let is_step = matches!(name.as_str(), "." | "..");
+                if is_step { Err(format!("\"{name}\" names a folder, no account")) } else { Ok(name) }
+            });
+            named.map_err(|what| findings.add(&join(path, "name"), what, "letters, digits, - _ .")).ok()
         },
     );
     let own = match table.remove("poll") {

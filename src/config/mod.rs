@@ -5,18 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::alerts::{self, secret::Vault};
+use crate::alerts;
 use crate::apis;
-use crate::apis::secret::SecretLoader;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::reports;
+use crate::secret::SecretLoader;
 
 mod account;
+mod http;
 mod lines;
 mod poll;
 mod problem;
@@ -25,10 +27,12 @@ mod section;
 mod store;
 
 pub use account::AccountConfig;
+pub use http::HttpConfig;
 pub use problem::Problem;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
+use http::HttpSection;
 use lines::Lines;
 use poll::PollSection;
 use problem::Findings;
@@ -44,6 +48,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How connections are made.
+    pub http: HttpConfig,
     /// Polling as a whole.
     pub polling: PollingConfig,
     /// The accounts, in the file's order.
@@ -97,11 +103,19 @@ pub struct PollingConfig {
     pub most_in_flight_per_kind: usize,
     /// How long polls under way may take to finish when the process is asked to stop, seconds.
     pub stop_within_s: u64,
+    /// The first wait between probes of refused credentials; it grows to half an hour.
+    #[serde(deserialize_with = "poll::duration")]
+    pub probe_interval: Duration,
 }
 
 impl Default for PollingConfig {
     fn default() -> PollingConfig {
-        PollingConfig { most_in_flight: 256, most_in_flight_per_kind: 16, stop_within_s: 20 }
+        PollingConfig {
+            most_in_flight: 256,
+            most_in_flight_per_kind: 16,
+            stop_within_s: 20,
+            probe_interval: Duration::from_secs(300),
+        }
     }
 }
 
@@ -116,16 +130,27 @@ pub struct Surroundings {
     pub logs: Option<PathBuf>,
     /// `$RUNTIME_DIRECTORY`.
     pub runtime: Option<PathBuf>,
+    /// `$HTTPS_PROXY`, which may hold a password.
+    pub https_proxy: Option<Secret<String>>,
+    /// `$NO_PROXY`.
+    pub no_proxy: Option<Secret<String>>,
 }
 
 impl Surroundings {
-    /// From the environment that systemd sets; of several folders the first (operations.md 4.2).
+    /// From the environment: what systemd sets, of several folders the first (operations.md 4.2), and the
+    /// proxy's variables in large or small letters.
     pub fn of_process() -> Surroundings {
         let folder = |name: &str| {
             let value = std::env::var_os(name)?;
             std::env::split_paths(&value).next().filter(|path| !path.as_os_str().is_empty())
         };
+        let variable = |large: &str, small: &str| {
+            let text = std::env::var(large).or_else(|_| std::env::var(small)).ok()?;
+            Some(Secret::new(text)).filter(|text| !text.expose().trim().is_empty())
+        };
         Surroundings {
+            https_proxy: variable("HTTPS_PROXY", "https_proxy"),
+            no_proxy: variable("NO_PROXY", "no_proxy"),
             credentials: folder("CREDENTIALS_DIRECTORY"),
             state: folder("STATE_DIRECTORY"),
             logs: folder("LOGS_DIRECTORY"),
@@ -202,11 +227,12 @@ fn read(
     let mut findings = Findings::new(&lines);
     let loader =
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
-    let vault = if is_blind { Vault::Closed } else { Vault::Open(surroundings.credentials.as_deref()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
     let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
+    let http = section_of::<HttpSection>(&mut table, "http", &mut findings);
+    let http = http.resolve(surroundings, &loader, &mut findings);
     let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
     let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
     let reports = read_reports(take_table(&mut table, "reports", &mut findings), surroundings, &mut findings);
@@ -217,9 +243,9 @@ fn read(
     let environments = account::environments(&written);
     let accounts = account::read_all(written, &general, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
-    let alerts = read_alerts(written, &environments, vault, &mut findings);
+    let alerts = read_alerts(written, &environments, &loader, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, polling, poll, reports, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, polling, poll, reports, [[account]] or [[alert]]";
         findings.add(key, "is not a section that is known here", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -227,7 +253,8 @@ fn read(
     let problems = findings.into_problems();
     let config = match (reports, alerts) {
         (Some(reports), Some(alerts)) if problems.is_empty() => {
-            Some(Config { path: path.to_owned(), store, control, log, polling, accounts, alerts, reports })
+            let path = path.to_owned();
+            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports })
         }
         _ => None,
     };
@@ -317,6 +344,9 @@ fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<
             findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
         }
     }
+    if !(Duration::from_secs(10)..=Duration::from_secs(24 * 3600)).contains(&polling.probe_interval) {
+        findings.add("polling.probe_interval", "is outside 10s to 24h", "5m is the default");
+    }
     if polling.stop_within_s == 0 {
         findings.add(
             "polling.stop_within_s",
@@ -356,7 +386,7 @@ fn read_reports(
 fn read_alerts(
     tables: Vec<Table>,
     accounts: &BTreeMap<AccountName, bool>,
-    vault: Vault<'_>,
+    loader: &SecretLoader,
     findings: &mut Findings<'_>,
 ) -> Option<alerts::AlertConfig> {
     let mut sections = Vec::new();
@@ -367,7 +397,7 @@ fn read_alerts(
             None => is_whole = false,
         }
     }
-    match alerts::config::resolve(&sections, accounts, vault) {
+    match alerts::config::resolve(&sections, accounts, loader) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
             for problem in problems {

@@ -31,6 +31,14 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// Reads a length of time into a plain one.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Span::deserialize(deserializer).map(|span| span.0)
+}
+
 /// `[poll]`, and `poll` of an account: what is not written is taken from around it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PollSection {

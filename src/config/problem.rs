@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::lines::Lines;
+use crate::text;
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,12 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(formatter, "line {line}: ")?;
         }
-        write!(formatter, "{}: {}", plain(&self.key, KEY_BYTES_SHOWN), plain(&self.what, WHAT_BYTES_SHOWN))?;
+        write!(
+            formatter,
+            "{}: {}",
+            text::short(&self.key, KEY_BYTES_SHOWN),
+            text::short(&self.what, WHAT_BYTES_SHOWN)
+        )?;
         if !self.remedy.is_empty() {
             write!(formatter, " → {}", self.remedy)?;
         }
@@ -33,22 +39,6 @@ impl fmt::Display for Problem {
 /// Bytes of a key that are shown, and of what is wrong with it: both may repeat words of the file.
 const KEY_BYTES_SHOWN: usize = 120;
 const WHAT_BYTES_SHOWN: usize = 300;
-
-/// Words of the file may be endless, and hold letters that steer a terminal: they are cut, and written as escapes.
-fn plain(words: &str, most: usize) -> String {
-    let mut shown = String::new();
-    for letter in words.chars() {
-        if shown.len() >= most {
-            shown.push('…');
-            break;
-        }
-        match letter.is_control() {
-            true => shown.extend(letter.escape_default()),
-            false => shown.push(letter),
-        }
-    }
-    shown
-}
 
 /// Problems found so far, and the file in which to find their lines.
 pub(super) struct Findings<'a> {

@@ -58,6 +58,7 @@ fn every_key_that_can_be_written_stands_in_the_shipped_file() {
     let sections = [
         "[store]",
         "[log]",
+        "[http]",
         "[polling]",
         "[poll]",
         "[reports]",
@@ -185,6 +186,50 @@ fn names_are_used_once() {
 }
 
 #[test]
+fn two_accounts_with_the_same_credentials_are_refused() {
+    let v2 = LEAST.replace("\"shop\"", "\"other\"");
+    let mws = r#"
+[[account]]
+name = "old"
+api = "amazon-pay-mws"
+region = "eu"
+environment = "live"
+seller_id = "A1"
+access_key_id = "AKIA1"
+secret_key = "credential:key"
+"#;
+    let aps = r#"
+[[account]]
+name = "ae"
+api = "aps"
+environment = "live"
+merchant_identifier = "M1"
+access_code = "C1"
+request_phrase = "credential:one"
+response_phrase = "credential:two"
+"#;
+    let twice = |one: &str, change: &[(&str, &str)]| {
+        let other = change.iter().fold(one.to_owned(), |text, (from, to)| text.replace(from, to));
+        blind(&format!("{one}{other}")).1
+    };
+    for (one, name, key) in
+        [(v2.as_str(), "other", "public_key_id"), (mws, "old", "access_key_id"), (aps, "ae", "access_code")]
+    {
+        let problems = twice(one, &[(name, "second")]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let told = format!("account.1.{key}: account \"{name}\" has the same credentials");
+        assert!(
+            problems[0].contains(&told) && problems[0].contains("→ watch the objects of both"),
+            "{problems:?}"
+        );
+        let problems = twice(one, &[(name, "second"), ("\"live\"", "\"sandbox\""), ("LIVE-KEY", "KEY")]);
+        assert_eq!(problems, Vec::<String>::new(), "each environment has its own quota");
+    }
+    assert_eq!(twice(mws, &[("old", "second"), ("A1", "A2")]), Vec::<String>::new(), "another merchant");
+    assert_eq!(twice(&v2, &[("other", "second"), ("LIVE-KEY", "live-key")]).len(), 1);
+}
+
+#[test]
 fn folders_come_from_the_service_manager_when_left_out() {
     let surroundings = Surroundings {
         state: Some("/var/lib/x".into()),
@@ -234,5 +279,19 @@ proptest! {
             let (config, problems) = blind(&text);
             prop_assert!(config.is_some() || !problems.is_empty());
         }
+    }
+}
+
+#[test]
+fn the_interval_of_probes_is_a_length_of_time_within_reason() {
+    let polling = |written: &str| blind(&format!("{LEAST}\n[polling]\nprobe_interval = {written}\n"));
+    let read = |written| polling(written).0.map(|config| config.polling.probe_interval.as_secs());
+    assert_eq!(
+        (read("'2m'"), read("'24h'"), blind(LEAST).0.unwrap().polling.probe_interval.as_secs()),
+        (Some(120), Some(86_400), 300)
+    );
+    for bad in ["'9s'", "'25h'", "300", "'soon'"] {
+        let problems = polling(bad).1;
+        assert!(problems.iter().any(|problem| problem.contains("probe_interval")), "{bad}: {problems:?}");
     }
 }

@@ -116,7 +116,7 @@ pub struct BatchLine {
     pub reference: String,
     /// Where it stands: `new`, `upload-sent`, `validating`, `validated`, `process-sent`, `processing` (a file), `new`,
     /// `sending`, `searching`, `held`, `following`, `collecting`, `checking` (a feed), or how it ended: `finished`,
-    /// `unanswered`, `invalid-rows`, `rejected`, `cancelled`, ...
+    /// `unanswered`, `in-doubt`, `invalid-rows`, `rejected`, `cancelled`, ...
     pub stage: String,
     /// Nothing more is sent for it.
     pub is_ended: bool,
@@ -197,6 +197,9 @@ pub struct BatchRowShown {
     pub fate: String,
     /// The code that said so.
     pub code: Option<String>,
+    /// What is odd about its result though it is believed, such as another `fort_id` than the file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 impl Service {

@@ -228,11 +228,14 @@ fn url(path: &str) -> Answer<Url> {
     Url::parse(&format!("{BASE}{path}")).map_err(bad)
 }
 
-/// Names have no letter that needs escaping in an address; `~` leaves a part open.
+/// Names have no letter that needs escaping in an address; `~` leaves a part open. Only `.` and `..` would be
+/// taken out, as they are and escaped: they are escaped twice.
 fn address(verb: &str, selector: &Selector) -> String {
     let account = selector.account.as_ref().map_or("~", |account| account.as_str());
     let kind = selector.kind.as_ref().map_or("~", |kind| kind.as_str());
-    format!("/v1/{verb}/{account}/{kind}/{}", selector.id)
+    let id = selector.id.as_str();
+    let id = if selector.id.is_folded_in_paths() { id.replace('.', "%252E") } else { id.to_owned() };
+    format!("/v1/{verb}/{account}/{kind}/{id}")
 }
 
 fn with_query(path: &str, request: &impl Serialize) -> Answer<Url> {

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::messages::Explanation;
+use crate::payments::history;
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
 use crate::payments::record::Record;
 use crate::payments::schedule::{Policy, milestones, state_began};
@@ -79,8 +80,12 @@ fn about(record: &Record, now: Timestamp) -> String {
 
 fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> String {
     if let Some(quarantine) = &record.quarantine {
+        let polled = match record.due_at {
+            Some(_) => "It is still polled, more and more rarely.",
+            None => "It is not polled any more.",
+        };
         return format!(
-            "Set apart since {} ({}): {} It is still looked at, slowly; a person must look at it.",
+            "Set apart since {} ({}): {} {polled} A person must look at it.",
             moment(quarantine.since, ground.now),
             quarantine.cause,
             quarantine.explanation
@@ -93,7 +98,11 @@ fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) ->
         return format!("Last seen as {state}. Its account or kind is not configured any more, so it waits.");
     };
     let since = moment(state_began(record), ground.now);
-    let why = match (facts.phase, facts.outcome) {
+    let outcome = match (ground.lifecycle, &record.sight) {
+        (Some(lifecycle), Some(sight)) => history::outcome(lifecycle, facts, &sight.observation),
+        _ => facts.outcome,
+    };
+    let why = match (facts.phase, outcome) {
         (Phase::Moving, _) => {
             "It is pending because the provider has not decided yet; only the provider moves it."
         }
@@ -101,7 +110,8 @@ fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) ->
             "Nothing moves by itself now: it waits for somebody to act, or for its time to run out."
         }
         (Phase::Final, Outcome::Declined) => "This is final: the money was refused.",
-        (Phase::Final, Outcome::Succeeded) => "This is final: it ended as asked.",
+        (Phase::Final, Outcome::Succeeded) => "This is final: the money moved.",
+        (Phase::Final, Outcome::Undecided) => "This is final, and nothing tells whether money moved.",
         (Phase::Final, _) => "This is final: no money moves any more.",
     };
     format!("{} since {since}: {} {why}{}", facts.name, facts.meaning, reasons(record, facts, ground))
@@ -147,7 +157,14 @@ fn evidence(record: &Record, now: Timestamp) -> String {
 
 fn next_look(record: &Record, ground: &Ground<'_>) -> String {
     let Some(due_at) = record.due_at else {
-        return "Never again: it is final. `reconciled poll` looks once more.".to_owned();
+        return match record.quarantine {
+            Some(_) => {
+                "Never again: polling cannot settle the doubt. `reconciled accept` takes it as it is, \
+                        `reconciled poll` polls once more."
+                    .to_owned()
+            }
+            None => "Never again: it is final. `reconciled poll` polls once more.".to_owned(),
+        };
     };
     let when = if due_at <= ground.now {
         format!("As soon as its account's turn comes (due since {})", moment(due_at, ground.now))
@@ -173,7 +190,10 @@ fn why_then(record: &Record, ground: &Ground<'_>) -> String {
     } else if trouble.failures + trouble.not_found > 0 && record.quarantine.is_none() {
         "after failures in a row the waits double, up to a limit".to_owned()
     } else if record.quarantine.is_some() {
-        format!("what is set apart is looked at {}", every(policy.map(|policy| policy.quarantine_interval)))
+        format!(
+            "what is set apart is polled after 5 min, 20 min and 80 min, then {}",
+            every(policy.map(|policy| policy.quarantine_interval))
+        )
     } else if record.phase() == Phase::Resting {
         format!(
             "a resting object is looked at {}, and around its deadlines",
@@ -204,7 +224,7 @@ fn would_change(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>
     let mut found = Vec::new();
     if record.quarantine.is_some() {
         found.push(
-            "A sight that fits the manual and the enrolment releases it; so does forgetting and enrolling it anew."
+            "An answer that fits the manual and the enrolment releases it. `reconciled accept` takes it as it is."
                 .to_owned(),
         );
     }
@@ -230,10 +250,9 @@ fn advice(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> O
     let known = codes.iter().find_map(|code| lifecycle.reason(facts.name, code));
     match known {
         Some(reason) => Some(reason.advice.to_owned()),
-        None if facts.outcome == Outcome::Declined => {
-            Some(lifecycle.advice_without_reason(facts.name).to_owned())
-        }
-        None => None,
+        None => Some(lifecycle.advice_without_reason(facts.name))
+            .filter(|advice| !advice.is_empty())
+            .map(str::to_owned),
     }
 }
 

@@ -72,10 +72,13 @@ pub struct ErrandLine {
     pub empty: u64,
     /// That cannot be had.
     pub failed: Vec<FailedDay>,
-    /// Files that were read.
+    /// Files that were taken up.
     pub files: u64,
     /// Of these, that could not be read as a whole.
     pub unreadable: u64,
+    /// Which, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
     /// Rows in them.
     pub rows: u64,
     /// Rows that cannot be used.
@@ -99,7 +102,25 @@ pub struct FailedDay {
     pub why: String,
 }
 
+/// A file that was fetched and cannot be read: nothing of it was compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadFile {
+    /// The first moment of its day.
+    pub from: Timestamp,
+    /// The provider's id of the report.
+    pub report_id: String,
+    /// Why.
+    pub why: String,
+    /// Where it is kept.
+    pub file: String,
+}
+
 impl ErrandLine {
+    /// Whether something that was asked for is missing: a day was not had, or a file was had and not read.
+    pub fn is_failed(&self) -> bool {
+        !self.failed.is_empty() || self.unreadable > 0
+    }
+
     /// Whether both are the same errand.
     pub fn is_same(&self, other: &ErrandLine) -> bool {
         let name = |line: &ErrandLine| (line.is_nightly, line.from, line.until);

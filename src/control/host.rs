@@ -6,10 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::batching::{BatchAnswer, BatchRequest};
 use super::calling::{CallAnswer, CallRequest};
+use super::explain::moment;
 use super::fetching::{FetchAnswer, FetchRequest};
 use super::messages::{Health, Reloaded, ReportMade, Tested};
 use super::problem::Problem;
@@ -31,6 +33,19 @@ pub struct Rate {
     pub burst: u32,
     /// How long one request's worth takes to come back.
     pub refill: Duration,
+    /// Until when the provider wants no such request; none when it does not say so, or it is not known.
+    pub held_until: Option<Timestamp>,
+}
+
+impl Rate {
+    /// What a person should know about a hold.
+    pub fn held_words(&self, now: Timestamp) -> Option<String> {
+        let until = moment(self.held_until?, now);
+        Some(format!(
+            "the provider wants no {} before {until}; then one request asks again and the others follow its answer",
+            self.operation
+        ))
+    }
 }
 
 /// The daemon, or a command that read the configuration. Every error is a sentence for the operator.

@@ -7,7 +7,9 @@
 pub mod batching;
 pub mod calling;
 pub mod fetching;
+pub mod fields;
 pub mod messages;
+mod places;
 pub mod problem;
 pub mod wanted;
 

@@ -33,8 +33,8 @@ impl Tally {
         self.numbers.values().sum()
     }
 
-    /// The cost: one request an object, starting from a full bucket at `now`; the accounts and
-    /// operations work side by side.
+    /// The cost: one request an object, starting from a full bucket at `now`, or when a hold ends; the
+    /// accounts and operations work side by side.
     pub fn answer(
         &self,
         rate: impl Fn(&AccountName, &Kind) -> Option<Rate>,
@@ -47,11 +47,11 @@ impl Tally {
             let operation = rate.as_ref().map(|rate| rate.operation.clone());
             let row = rows
                 .entry((account.clone(), operation.clone()))
-                .or_insert_with(|| empty_row(account, operation, rate.as_ref()));
+                .or_insert_with(|| empty_row(account, operation, rate.as_ref(), now));
             *row.kinds.entry(kind.to_string()).or_default() += number;
             row.requests += number;
         }
-        let plan: Vec<PlanRow> = rows.into_values().map(|row| timed(row, now)).collect();
+        let plan: Vec<PlanRow> = rows.into_values().map(timed).collect();
         PollAnswer {
             dry_run,
             objects: self.total(),
@@ -63,30 +63,35 @@ impl Tally {
     }
 }
 
-fn empty_row(account: &AccountName, operation: Option<String>, rate: Option<&Rate>) -> PlanRow {
+fn empty_row(
+    account: &AccountName,
+    operation: Option<String>,
+    rate: Option<&Rate>,
+    now: Timestamp,
+) -> PlanRow {
     PlanRow {
         account: account.clone(),
-        remark: rate.is_none().then(|| "account or kind is not configured: nothing is sent".to_owned()),
+        remark: match rate {
+            None => Some("account or kind is not configured: nothing is sent".to_owned()),
+            Some(rate) => rate.held_words(now),
+        },
         operation,
         kinds: BTreeMap::new(),
         requests: 0,
         burst: rate.map_or(0, |rate| rate.burst),
         refill_ms: rate.map_or(0, |rate| u64::try_from(rate.refill.as_millis()).unwrap_or(u64::MAX)),
         lasts_ms: 0,
-        first_at: None,
+        first_at: rate.map(|rate| rate.held_until.map_or(now, |until| until.max(now))),
         last_at: None,
     }
 }
 
 /// A full bucket lets `burst` requests go at once; each further one waits for one refill more.
-fn timed(mut row: PlanRow, now: Timestamp) -> PlanRow {
-    if row.operation.is_none() || row.requests == 0 {
-        return row;
-    }
+fn timed(mut row: PlanRow) -> PlanRow {
+    let Some(first_at) = row.first_at.filter(|_| row.requests > 0) else { return row };
     row.lasts_ms = row.requests.saturating_sub(u64::from(row.burst)).saturating_mul(row.refill_ms);
     let lasts = SignedDuration::from_millis(i64::try_from(row.lasts_ms).unwrap_or(i64::MAX));
-    row.first_at = Some(now);
-    row.last_at = Some(now.checked_add(lasts).unwrap_or(Timestamp::MAX));
+    row.last_at = Some(first_at.checked_add(lasts).unwrap_or(Timestamp::MAX));
     row
 }
 
@@ -107,7 +112,22 @@ mod tests {
             _ => return None,
         };
         let refill = Duration::from_secs(if account.as_str() == "slow" { 2 } else { 1 });
-        Some(Rate { operation: operation.to_owned(), burst: 10, refill })
+        Some(Rate { operation: operation.to_owned(), burst: 10, refill, held_until: None })
+    }
+
+    #[test]
+    fn a_hold_is_waited_for_and_said() {
+        let now: Timestamp = "2026-01-15T09:30:00Z".parse().unwrap();
+        let until: Timestamp = "2026-01-15T09:50:00Z".parse().unwrap();
+        let mut tally = Tally::default();
+        tally.add_many(&"fast".parse().unwrap(), &"charge".parse().unwrap(), 70);
+        let held = |account: &AccountName, kind: &Kind| {
+            Some(Rate { held_until: Some(until), ..rate(account, kind)? })
+        };
+        let answer = tally.answer(held, now, true);
+        assert_eq!((answer.first_at, answer.last_at), (Some(until), "2026-01-15T09:51:00Z".parse().ok()));
+        let remark = answer.plan[0].remark.as_deref().unwrap();
+        assert!(remark.contains("no GetCharge before 2026-01-15T09:50:00Z (in 20 min)"), "{remark}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use super::batching::BatchRequest;
 use super::calling::CallRequest;
 use super::fetching::FetchRequest;
+use super::fields::Field;
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::service::Service;
@@ -198,6 +199,8 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
 type Named = Path<(String, String, String)>;
 
 fn selector(Path((account, kind, id)): Named) -> Result<Selector, Problem> {
+    // `%2E` is a dot that was escaped twice; no id has a percent sign.
+    let id = id.replace("%2E", ".");
     format!("{account}/{kind}/{id}").parse().map_err(|bad: String| {
         Problem::new(Cause::Malformed, bad, "name it as account/kind/id; ~ leaves account or kind open")
     })
@@ -245,9 +248,9 @@ fn details(selector: Selector, body: &[u8]) -> Result<Wanted, Problem> {
     let mut name = |field, text: Option<String>| -> Result<(), String> {
         text.map_or(Ok(()), |text| Texts::set(&mut texts, field, &text))
     };
-    let named = name(wanted::Field::Id, Some(selector.id.to_string()))
-        .and_then(|()| name(wanted::Field::Account, selector.account.map(String::from)))
-        .and_then(|()| name(wanted::Field::Kind, selector.kind.map(String::from)));
+    let named = name(Field::Id, Some(selector.id.to_string()))
+        .and_then(|()| name(Field::Account, selector.account.map(String::from)))
+        .and_then(|()| name(Field::Kind, selector.kind.map(String::from)));
     named.and_then(|()| texts.read(0)).map_err(unprocessable)
 }
 

@@ -3,10 +3,12 @@
 //! Access is by file mode: owner and group of the socket may do everything, nobody else anything
 //! (operations.md section 8.1). Owns: the socket file and its connections. Must never know: any verb.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,14 +18,20 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
+use super::places::{Place, Places};
 use super::routes::{Patience, Peer, router};
 use super::service::Service;
 use crate::clock::SharedClock;
+
+/// Connections that wait for a place; more wait in the socket's own queue.
+const WAITING_MAX: usize = 256;
+
+/// How long a connection that must give way may take to end.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where to listen and how patiently.
 #[derive(Debug, Clone)]
@@ -32,8 +40,11 @@ pub struct Options {
     pub path: PathBuf,
     /// The socket's mode: who may connect.
     pub mode: u32,
-    /// Connections served at once; further ones wait.
+    /// Connections served at once. Beyond them one without a request in progress gives way; while all work,
+    /// further ones wait.
     pub connections_max: usize,
+    /// Places kept besides for root and the daemon's own user.
+    pub connections_reserved: usize,
     /// How long a connection may take to send the head of its next request.
     pub head_timeout: Duration,
     /// How long the rest of a request may take to arrive.
@@ -53,6 +64,7 @@ impl Options {
             path: path.into(),
             mode: 0o660,
             connections_max: 64,
+            connections_reserved: 8,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),
@@ -125,15 +137,51 @@ impl Server {
             slow_answer: self.options.slow_answer_timeout,
         };
         let router = router(service, patience);
-        let places = Arc::new(Semaphore::new(self.options.connections_max));
+        let places = Places::new(self.options.connections_max, self.options.connections_reserved);
+        let owner = std::fs::symlink_metadata(&self.options.path).map(|facts| facts.uid()).ok();
         let connections = TaskTracker::new();
+        let mut waiting: VecDeque<UnixStream> = VecDeque::new();
         loop {
-            let Some((stream, place)) = self.next_connection(&places, &clock, &stop).await else { break };
-            let serving = serve_one(stream, router.clone(), self.options.head_timeout, stop.clone());
-            connections.spawn(async move {
-                serving.await;
-                drop(place);
-            });
+            let accepted = tokio::select! {
+                accepted = self.listener.accept(), if waiting.len() < WAITING_MAX => Some(accepted),
+                () = places.changed(), if !waiting.is_empty() => None,
+                () = stop.cancelled() => break,
+            };
+            let newcomer = match accepted {
+                None => None,
+                Some(Ok((stream, _))) => Some(stream),
+                Some(Err(error)) => {
+                    // Out of file descriptors, most likely: it passes, and spinning would not help.
+                    tracing::warn!(%error, "a connection to the operators' socket could not be taken");
+                    tokio::select! {
+                        () = clock.sleep(Duration::from_secs(1)) => {}
+                        () = stop.cancelled() => break,
+                    }
+                    None
+                }
+            };
+            let serve = |stream, place| {
+                let serving = Serving {
+                    router: router.clone(),
+                    head_timeout: self.options.head_timeout,
+                    clock: clock.clone(),
+                    stop: stop.clone(),
+                };
+                connections.spawn(serving.serve(stream, place));
+            };
+            while let Some(place) = (!waiting.is_empty()).then(|| places.take(false)).flatten() {
+                waiting.pop_front().into_iter().for_each(|stream| serve(stream, Arc::clone(&place)));
+            }
+            if let Some(stream) = newcomer {
+                let uid = peer_uid(&stream);
+                let is_privileged = uid.is_some() && (uid == Some(0) || uid == owner);
+                let place =
+                    if waiting.is_empty() || is_privileged { places.take(is_privileged) } else { None };
+                match place {
+                    Some(place) => serve(stream, place),
+                    None => waiting.push_back(stream),
+                }
+            }
         }
         connections.close();
         tokio::select! {
@@ -146,56 +194,65 @@ impl Server {
             let _ = std::fs::remove_file(&self.options.path);
         }
     }
-
-    /// The next connection and its place; none when it is time to stop.
-    async fn next_connection(
-        &self,
-        places: &Arc<Semaphore>,
-        clock: &SharedClock,
-        stop: &CancellationToken,
-    ) -> Option<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
-        loop {
-            let place = tokio::select! {
-                place = places.clone().acquire_owned() => place.ok()?,
-                () = stop.cancelled() => return None,
-            };
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
-                () = stop.cancelled() => return None,
-            };
-            match accepted {
-                Ok((stream, _)) => return Some((stream, place)),
-                Err(error) => {
-                    // Out of file descriptors, most likely: it passes, and spinning would not help.
-                    tracing::warn!(%error, "a connection to the operators' socket could not be taken");
-                    tokio::select! {
-                        () = clock.sleep(Duration::from_secs(1)) => {}
-                        () = stop.cancelled() => return None,
-                    }
-                }
-            }
-        }
-    }
 }
 
-async fn serve_one(stream: UnixStream, router: Router, head_timeout: Duration, stop: CancellationToken) {
-    let peer = Peer { uid: stream.peer_cred().ok().map(|credentials| credentials.uid()) };
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        router.clone().call(request)
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+fn peer_uid(stream: &UnixStream) -> Option<u32> {
+    stream.peer_cred().ok().map(|credentials| credentials.uid())
+}
+
+/// How connections are served.
+struct Serving {
+    router: Router,
+    head_timeout: Duration,
+    clock: SharedClock,
+    stop: CancellationToken,
+}
+
+impl Serving {
+    async fn serve(self, stream: UnixStream, place: Arc<Place>) {
+        let Serving { router, head_timeout, clock, stop } = self;
+        let peer = Peer { uid: peer_uid(&stream) };
+        // The first word about a socket says as well whether something has arrived already.
+        tokio::select! {
+            _ = stream.writable() => {}
+            () = stop.cancelled() => return,
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the operators' socket ended early");
+        let its_place = Arc::clone(&place);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let busy = its_place.busy();
+            request.extensions_mut().insert(peer);
+            let answer = router.clone().call(request);
+            async move {
+                let answer = answer.await;
+                drop(busy);
+                answer
+            }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        if let Poll::Ready(_ended) = futures_util::poll!(connection.as_mut()) {
+            return;
+        }
+        place.settle();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = place.asked_to_leave() => {
+                // A request or its answer may be on its way; half a head is not waited for.
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = clock.sleep(LEAVE_WITHIN), if !place.is_working() => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection to the operators' socket ended early");
+        }
     }
 }
 

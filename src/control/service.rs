@@ -17,8 +17,9 @@ use super::wanted::Wanted;
 use crate::clock::SharedClock;
 use crate::payments::accept;
 use crate::payments::decide::Setting;
+use crate::payments::history::outcome;
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::ObjectRef;
+use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 use crate::store::{AlertFilter, Commit, Committed, Enrolled, Filter, Store, StoreError};
 
@@ -107,6 +108,9 @@ impl Service {
 
     /// Settles account and kind, and asks the host whether they suit.
     fn settled(&self, wanted: Wanted) -> Result<Enrolment, String> {
+        if wanted.id.is_folded_in_paths() {
+            return Err(format!("object id {} is a step between folders in an address, no id", wanted.id));
+        }
         let object = match (&wanted.account, &wanted.kind) {
             (Some(account), Some(kind)) => {
                 ObjectRef { account: account.clone(), kind: kind.clone(), id: wanted.id.clone() }
@@ -171,8 +175,11 @@ impl Service {
             }
         }
         let lifecycle = self.host.lifecycle(&record.object);
-        let facts = record.state().zip(lifecycle).and_then(|(state, lifecycle)| lifecycle.state(state));
-        Ok(Shown { outcome: facts.map(|facts| facts.outcome), record, history, alerts })
+        let outcome = record.sight.as_ref().zip(lifecycle).and_then(|(sight, lifecycle)| {
+            let facts = lifecycle.state(&sight.observation.state)?;
+            Some(outcome(lifecycle, &facts, &sight.observation))
+        });
+        Ok(Shown { outcome, record, history, alerts })
     }
 
     /// Why an object stands where it stands.
@@ -187,6 +194,12 @@ impl Service {
             now: self.clock.now(),
         };
         let mut told = explain(&record, &ground);
+        let rate = self.host.rate(&record.object.account, &record.object.kind);
+        if let Some(words) =
+            rate.and_then(|rate| rate.held_words(ground.now)).filter(|_| told.due_at.is_some())
+        {
+            told.next_look = format!("{} But {words}.", told.next_look);
+        }
         if record.phase() == Phase::Moving && policy.as_ref().is_some_and(|policy| policy.is_by_batch) {
             let counts = self.store.counts().await.map_err(storage)?;
             let row = self
@@ -367,6 +380,12 @@ impl Service {
                 found
             }
         };
+        let capitals = ObjectId::new(selector.id.as_str().to_ascii_uppercase());
+        if let Some(id) = capitals.ok().filter(|id| found.is_empty() && *id != selector.id) {
+            let selector = Selector { id, ..selector.clone() };
+            found = self.store.find(&selector.id).await.map_err(storage)?;
+            found.retain(|record| selector.matches(&record.object));
+        }
         if found.len() > 1 {
             let mut problem = Problem::new(
                 Cause::Ambiguous,

@@ -81,6 +81,9 @@ pub struct Health {
     pub complaints: Vec<String>,
     /// When the last round of polling was completed; none before the first.
     pub last_round_at: Option<Timestamp>,
+    /// How far the clock is believed; none when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockHealth>,
     /// The accounts of the configuration.
     pub accounts: Vec<AccountHealth>,
     /// The alert targets of the configuration.
@@ -89,6 +92,30 @@ pub struct Health {
     pub schedules: Vec<ScheduleHealth>,
     /// The last re-reading of the configuration.
     pub last_reload: Option<Reloaded>,
+}
+
+/// How far the clock is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockHealth {
+    /// In a word.
+    pub trust: ClockTrust,
+    /// When somebody else's clock last agreed with the time that is used.
+    pub confirmed_at: Option<Timestamp>,
+    /// Seconds by which the machine's clock is ahead of the time that is used (negative: behind); zero when it is not
+    /// off.
+    pub machine_ahead_s: i64,
+}
+
+/// How far the clock is believed, in a word. Days are closed by it unless it is unconfirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockTrust {
+    /// Nobody has confirmed it yet.
+    Unconfirmed,
+    /// Nobody has confirmed it, but it has run for hours without a jump.
+    Settled,
+    /// A provider's or target's clock agreed with it.
+    Confirmed,
 }
 
 /// One account.
@@ -144,6 +171,13 @@ pub enum AccountState {
         /// When it is tried again.
         next_try_at: Option<Timestamp>,
         /// Status and code.
+        detail: String,
+    },
+    /// No request has succeeded for a quarter of an hour, although there was something to ask.
+    NoSuccess {
+        /// Since when.
+        since: Timestamp,
+        /// How the last one failed.
         detail: String,
     },
     /// Not known, because the daemon is not running.

@@ -145,6 +145,8 @@ pub(crate) struct TestHost {
     pub(crate) reload_problems: Vec<String>,
     /// Reports made.
     pub(crate) reports: Mutex<Vec<Date>>,
+    /// Until when the provider wants no request.
+    pub(crate) held_until: Mutex<Option<Timestamp>>,
 }
 
 impl TestHost {
@@ -207,7 +209,8 @@ impl Host for TestHost {
 
     fn rate(&self, account: &AccountName, kind: &Kind) -> Option<Rate> {
         TestHost::letter(account.as_str())?;
-        Some(Rate { operation: format!("Get-{kind}"), burst: 2, refill: Duration::from_secs(1) })
+        let held_until = *self.held_until.lock().unwrap();
+        Some(Rate { operation: format!("Get-{kind}"), burst: 2, refill: Duration::from_secs(1), held_until })
     }
 
     fn look(&self, _: &AccountName) -> Option<String> {
@@ -277,6 +280,7 @@ impl Host for TestHost {
     fn health(&self) -> Health {
         let since = "2026-01-15T08:00:00Z".parse().unwrap();
         Health {
+            clock: None,
             version: "1.2.3".to_owned(),
             pid: 4_242,
             is_daemon: true,

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::fields::{Field, meaning, meant};
+use crate::delimited::trimmed;
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
-use crate::payments::record::Details;
+use crate::payments::record::{Details, Record};
 
-/// The longest line, in bytes, that is read; anything longer is refused unread.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
+pub use crate::delimited::LINE_BYTES_MAX;
 
 /// The longest merchant reference or parent id, in characters.
 const TEXT_CHARACTERS_MAX: usize = 256;
@@ -33,122 +34,6 @@ pub struct Wanted {
     pub details: Details,
 }
 
-/// The fields of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Field {
-    /// Whose.
-    Account,
-    /// What it is.
-    Kind,
-    /// The provider's id.
-    Id,
-    /// How much, in the main unit.
-    Amount,
-    /// ISO 4217.
-    Currency,
-    /// The shop's own order number.
-    Reference,
-    /// When the shop made it.
-    CreatedAt,
-    /// The object it belongs to.
-    Parent,
-}
-
-impl Field {
-    /// All fields, in the order in which they are written.
-    pub const ALL: [Field; 8] = [
-        Field::Account,
-        Field::Kind,
-        Field::Id,
-        Field::Amount,
-        Field::Currency,
-        Field::Reference,
-        Field::CreatedAt,
-        Field::Parent,
-    ];
-
-    /// The name to use in a header or as a JSON key.
-    pub fn name(self) -> &'static str {
-        match self {
-            Field::Account => "account",
-            Field::Kind => "kind",
-            Field::Id => "id",
-            Field::Amount => "amount",
-            Field::Currency => "currency",
-            Field::Reference => "reference",
-            Field::CreatedAt => "created_at",
-            Field::Parent => "parent",
-        }
-    }
-}
-
-/// What a header or key stands for: a field, and the kind of object when the name tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meaning {
-    /// The field.
-    pub field: Field,
-    /// The kind that a name such as `AmazonCaptureId` implies.
-    pub kind: Option<&'static str>,
-}
-
-/// Spelling variants, compared without case and punctuation (amazon-pay-v2.md section 3 field names,
-/// amazon-pay-mws.md request parameters, common shop exports).
-const VARIANTS: &[(&str, Field, Option<&str>)] = &[
-    ("account", Field::Account, None),
-    ("accountname", Field::Account, None),
-    ("kind", Field::Kind, None),
-    ("type", Field::Kind, None),
-    ("objecttype", Field::Kind, None),
-    ("id", Field::Id, None),
-    ("objectid", Field::Id, None),
-    ("chargeid", Field::Id, Some("charge")),
-    ("refundid", Field::Id, Some("refund")),
-    ("chargepermissionid", Field::Id, Some("charge-permission")),
-    ("amazonauthorizationid", Field::Id, Some("authorization")),
-    ("authorizationid", Field::Id, Some("authorization")),
-    ("amazoncaptureid", Field::Id, Some("capture")),
-    ("captureid", Field::Id, Some("capture")),
-    ("amazonrefundid", Field::Id, Some("refund")),
-    ("amazonorderreferenceid", Field::Id, Some("order-reference")),
-    ("amazonbillingagreementid", Field::Id, Some("billing-agreement")),
-    ("amount", Field::Amount, None),
-    ("chargeamount", Field::Amount, None),
-    ("captureamount", Field::Amount, None),
-    ("refundamount", Field::Amount, None),
-    ("authorizationamount", Field::Amount, None),
-    ("currency", Field::Currency, None),
-    ("currencycode", Field::Currency, None),
-    ("reference", Field::Reference, None),
-    ("merchantreference", Field::Reference, None),
-    ("merchantreferenceid", Field::Reference, None),
-    ("order", Field::Reference, None),
-    ("orderid", Field::Reference, None),
-    ("ordernumber", Field::Reference, None),
-    ("sellerorderid", Field::Reference, None),
-    ("authorizationreferenceid", Field::Reference, None),
-    ("capturereferenceid", Field::Reference, None),
-    ("refundreferenceid", Field::Reference, None),
-    ("createdat", Field::CreatedAt, None),
-    ("created", Field::CreatedAt, None),
-    ("creationtimestamp", Field::CreatedAt, None),
-    ("parent", Field::Parent, None),
-    ("parentid", Field::Parent, None),
-];
-
-/// What a header cell or JSON key means; none when it is not one of ours.
-pub fn meaning(name: &str) -> Option<Meaning> {
-    let plain: String = name
-        .trim()
-        .chars()
-        .filter(|letter| !matches!(letter, '_' | '-' | ' ' | '.'))
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
-    VARIANTS
-        .iter()
-        .find(|(variant, _, _)| *variant == plain)
-        .map(|(_, field, kind)| Meaning { field: *field, kind: *kind })
-}
-
 /// The raw texts of one line by field; absent and blank are the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(BTreeMap<Field, String>);
@@ -156,7 +41,7 @@ pub struct Texts(BTreeMap<Field, String>);
 impl Texts {
     /// Sets a field; blank text leaves it unset. Errors when it is set already.
     pub fn set(&mut self, field: Field, text: &str) -> Result<(), String> {
-        let text = text.trim();
+        let text = trimmed(text);
         if text.is_empty() {
             return Ok(());
         }
@@ -178,6 +63,9 @@ impl Texts {
     /// Reads the fields. Errors with the reason in words, naming the field.
     pub fn read(&self, line: u64) -> Result<Wanted, String> {
         let id = self.get(Field::Id).ok_or("no id: every line names one object")?;
+        if ["null", "none", "nil", "nan", "undefined"].contains(&id.to_ascii_lowercase().as_str()) {
+            return Err(format!("no id: {id:?} stands for none"));
+        }
         Ok(Wanted {
             line,
             account: self
@@ -203,7 +91,9 @@ impl Texts {
     fn amount(&self) -> Result<Option<Money>, String> {
         match (self.get(Field::Amount), self.get(Field::Currency)) {
             (Some(amount), Some(currency)) => {
-                Money::parse(amount, &currency.to_ascii_uppercase()).map(Some).map_err(|bad| bad.to_string())
+                let money =
+                    Money::parse(amount, &currency.to_ascii_uppercase()).map_err(|bad| bad.to_string())?;
+                above_zero(money).map(Some)
             }
             (Some(_), None) => Err("amount without currency".to_owned()),
             (None, _) => Ok(None),
@@ -215,17 +105,41 @@ impl Texts {
         if text.chars().count() > TEXT_CHARACTERS_MAX {
             return Err(format!("{} is longer than {TEXT_CHARACTERS_MAX} characters", field.name()));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|letter| letter.is_control() || turns_text(letter)) {
             return Err(format!("{} has a control character", field.name()));
         }
         Ok(Some(text.to_owned()))
     }
 }
 
-/// A kind in any of the usual spellings: `charge-permission`, `CHARGE_PERMISSION`, `Charge Permission`.
+/// Whether a letter only turns the direction of the text after it: it makes an alert or a table say what it
+/// does not.
+fn turns_text(letter: char) -> bool {
+    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// An amount that something can move.
+fn above_zero(money: Money) -> Result<Money, String> {
+    if money.amount > rust_decimal::Decimal::ZERO {
+        Ok(money)
+    } else {
+        Err(format!("amount {money} is not above zero; leave it out if it is not known"))
+    }
+}
+
+/// A kind in any of the usual spellings: `charge-permission`, `CHARGE_PERMISSION`, `Charge Permission`,
+/// `ChargePermission`.
 pub fn read_kind(text: &str) -> Result<Kind, String> {
-    let plain = text.trim().to_ascii_lowercase().replace(['_', ' '], "-");
-    Kind::new(plain).map_err(|bad| bad.to_string())
+    let mut words = String::new();
+    let mut was_small = false;
+    for letter in trimmed(text).chars() {
+        if was_small && letter.is_ascii_uppercase() {
+            words.push('-');
+        }
+        was_small = letter.is_ascii_lowercase();
+        words.push(if matches!(letter, '_' | ' ') { '-' } else { letter.to_ascii_lowercase() });
+    }
+    Kind::new(words).map_err(|bad| bad.to_string())
 }
 
 fn read_time(text: &str) -> Result<Timestamp, String> {
@@ -243,8 +157,23 @@ fn shortened(text: &str) -> String {
 pub fn from_json(text: &[u8], line: u64) -> Result<Wanted, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
+    if map.get("object").is_some_and(Value::is_object) {
+        return from_record(Value::Object(map), line);
+    }
     let (texts, own_line) = texts_of(&map)?;
     texts.read(own_line.unwrap_or(line))
+}
+
+/// A record as `list --json` prints it: what it was enrolled with.
+fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
+    let record: Record = serde_json::from_value(value).map_err(|bad| {
+        let bad: String = bad.to_string().chars().filter(|letter| !letter.is_control()).take(200).collect();
+        format!("not a record as \"reconciled list --json\" prints it: {bad}")
+    })?;
+    // What another line could not say, this one cannot either.
+    let plain = Wanted { details: record.details, ..Wanted::plain(record.object) }.to_json();
+    let map = serde_json::from_str(&plain).map_err(|bad| format!("not JSON: {bad}"))?;
+    texts_of(&map)?.0.read(line)
 }
 
 /// The texts of a JSON object, and its `line` when it has one.
@@ -259,7 +188,8 @@ pub fn texts_of(map: &serde_json::Map<String, Value>) -> Result<(Texts, Option<u
         }
         let Some(meaning) = meaning(key) else {
             let known: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-            return Err(format!("unknown key {:?}; known are {}", shortened(key), known.join(", ")));
+            let hint = meant(key).map(|meant| format!("; is it {meant}?")).unwrap_or_default();
+            return Err(format!("unknown key {:?}{hint}; known are {}", shortened(key), known.join(", ")));
         };
         let text = scalar(key, value)?;
         if meaning.kind.is_some() && !text.trim().is_empty() {
@@ -324,88 +254,5 @@ impl Wanted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn check(json: &str, expected: Result<&str, &str>) {
-        match (from_json(json.as_bytes(), 7), expected) {
-            (Ok(wanted), Ok(shown)) => assert_eq!(wanted.to_json(), shown, "{json}"),
-            (Err(reason), Err(part)) => assert!(reason.contains(part), "{json}: {reason}"),
-            (other, _) => panic!("{json}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn lines_are_read_in_every_spelling_or_refused_with_the_reason() {
-        check(r#"{"id":"S01-1-1-C1"}"#, Ok(r#"{"line":7,"id":"S01-1-1-C1"}"#));
-        check(
-            r#"{"chargeId":"S01-1-1-C1","charge_amount":"14","currencyCode":"eur","MerchantReferenceId":" A 1 "}"#,
-            Ok(
-                r#"{"line":7,"kind":"charge","id":"S01-1-1-C1","amount":"14.00","currency":"EUR","reference":"A 1"}"#,
-            ),
-        );
-        check(
-            r#"{"line":3,"AmazonCaptureId":"P01-1-1-C1","account":"shop","amount":500,"currency":"JPY"}"#,
-            Ok(
-                r#"{"line":3,"account":"shop","kind":"capture","id":"P01-1-1-C1","amount":"500","currency":"JPY"}"#,
-            ),
-        );
-        check(
-            r#"{"kind":"CHARGE_PERMISSION","id":"a","created_at":"20190714T155300Z","parent":null,"amount":""}"#,
-            Ok(r#"{"line":7,"kind":"charge-permission","id":"a","created_at":"2019-07-14T15:53:00Z"}"#),
-        );
-        check("[]", Err("not a JSON object"));
-        check("{", Err("not JSON"));
-        check("{}", Err("no id"));
-        check(r#"{"id":"a b"}"#, Err("not allowed"));
-        check(r#"{"id":"a","amount":"1"}"#, Err("without currency"));
-        check(r#"{"id":"a","amount":14.5,"currency":"EUR"}"#, Err("JSON fraction"));
-        check(r#"{"id":"a","amount":"1,50","currency":"EUR"}"#, Err("plain decimal"));
-        check(r#"{"id":"a","amout":"1"}"#, Err("unknown key \"amout\""));
-        check(r#"{"id":"a","objectId":"b"}"#, Err("given twice"));
-        check(r#"{"id":"a","reference":"x\u0007"}"#, Err("control character"));
-        check(r#"{"id":"a","created_at":"yesterday"}"#, Err("not a moment"));
-        check(r#"{"id":"a","created_at":"2026-01-31 14:30"}"#, Err("not a moment"));
-        check(r#"{"id":"a","parent":["b"]}"#, Err("not text"));
-        check(r#"{"id":"a","line":"x"}"#, Err("whole number"));
-    }
-
-    #[test]
-    fn no_variant_is_listed_twice_or_spelt_so_that_it_cannot_be_found() {
-        for (variant, field, kind) in VARIANTS {
-            assert_eq!(meaning(variant), Some(Meaning { field: *field, kind: *kind }), "{variant}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn a_line_survives_its_own_text(
-            id in "[A-Za-z0-9._~-]{1,64}", minor in 0i64..1_000_000, reference in "[ -~]{0,40}",
-            line in 1u64..9_000_000_000, second in 0i64..4_000_000_000
-        ) {
-            let money = Money::parse(&format!("{}.{:02}", minor / 100, minor % 100), "EUR").unwrap();
-            let reference = reference.trim();
-            let wanted = Wanted {
-                line,
-                account: None,
-                kind: Some(Kind::new("charge").unwrap()),
-                id: ObjectId::new(id).unwrap(),
-                details: Details {
-                    amount: Some(money),
-                    merchant_reference: (!reference.is_empty()).then(|| reference.to_owned()),
-                    created_at: Some(Timestamp::from_second(second).unwrap()),
-                    parent: None,
-                },
-            };
-            prop_assert_eq!(from_json(wanted.to_json().as_bytes(), 1).unwrap(), wanted);
-        }
-
-        #[test]
-        fn random_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = from_json(&bytes, 1);
-        }
-    }
-}
+#[path = "wanted/tests.rs"]
+mod tests;

@@ -138,6 +138,7 @@ fn shown(entry: &Entry, rows: Vec<Row>) -> BatchShown {
         state: row.state,
         fate: row.fate.as_str().to_owned(),
         code: row.code,
+        mark: row.mark,
     });
     BatchShown {
         line: line(entry),

@@ -60,7 +60,11 @@ async fn run(daemon: &Arc<Daemon>, wanted: CallWanted) -> Result<CallRan, Proble
             .await
             .map_err(|error| problem(error.into()))?;
     }
-    Ok(ran(name, operation, ended.map_err(problem)?))
+    let ended = ended.map_err(problem)?;
+    if ended.outcome == Outcome::Done && ended.sent > 0 {
+        daemon.reconcile.answered_elsewhere(&name);
+    }
+    Ok(ran(name, operation, ended))
 }
 
 fn find(daemon: &Daemon, name: &AccountName) -> Result<Arc<calls::Account>, Problem> {

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::apis::reporting::windows::Phase;
 use crate::clock::SharedClock;
-use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest};
+use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
 use crate::control::problem::{Cause, Problem};
 use crate::payments::object::AccountName;
 use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
@@ -94,7 +94,10 @@ impl Fetching {
         if let Some(timetable) = &reporter.timetable {
             let name = format!("schedule/provider-reports/{}", reporter.account.name);
             let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());
-            if let Some(due) = timetable.due(done, self.clock.now()) {
+            // A clock that is ahead would take days for over that are not.
+            if let Some(due) = timetable.due(done, self.clock.now())
+                && self.clock.is_sure()
+            {
                 self.settlements.begin_night(&reporter.account, &reporter.words).await?;
                 self.store.remember(&name, &due.to_string()).await?;
             }
@@ -180,12 +183,22 @@ fn line(errand: &Errand) -> ErrandLine {
         failed: failed.collect(),
         files: tally.files,
         unreadable: tally.unreadable,
+        unread: errand.unread.iter().map(unread_file).collect(),
         rows: tally.rows,
         rejected: tally.rejected,
         compared: tally.compared,
         differing: tally.differing,
         unknown: tally.unknown,
         enrolled: tally.enrolled,
+    }
+}
+
+fn unread_file(unread: &settlements::Unread) -> UnreadFile {
+    UnreadFile {
+        from: unread.from,
+        report_id: unread.report_id.clone(),
+        why: unread.why.clone(),
+        file: format!("{}.csv", unread.kept_at),
     }
 }
 

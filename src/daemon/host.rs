@@ -1,13 +1,14 @@
 //! Answers the control room's questions about what only the daemon and its configuration know.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
+use crate::apis::pace::Level;
 use crate::control::batching::{BatchAnswer, BatchRequest};
 use crate::control::calling::{CallAnswer, CallRequest};
+use crate::control::explain::moment;
 use crate::control::fetching::{FetchAnswer, FetchRequest};
 use crate::control::host::{Host, Later, Rate};
 use crate::control::messages::{
@@ -22,8 +23,8 @@ use crate::payments::schedule::{Policy, later};
 use crate::payments::tail::Tail;
 use crate::reconcile::{Account, Tally};
 
-use super::Daemon;
 use super::rooms::Rooms;
+use super::{Daemon, timekeeping};
 
 /// The daemon, as the control room sees it.
 pub(super) struct DaemonHost {
@@ -64,8 +65,9 @@ impl Host for DaemonHost {
                 account.api.kinds().join(", ")
             ));
         }
-        account.api.accepts(&object.kind, &object.id)?;
-        Ok(enrolment.clone())
+        let id = account.api.canonical(&object.id);
+        account.api.accepts(&object.kind, &id)?;
+        Ok(Enrolment { object: ObjectRef { id, ..object.clone() }, details: enrolment.details.clone() })
     }
 
     fn candidates(
@@ -77,13 +79,14 @@ impl Host for DaemonHost {
         let rooms = self.rooms();
         let mut found = Vec::new();
         for known in rooms.accounts.iter().filter(|known| account.is_none_or(|name| known.name == *name)) {
-            let kinds: Vec<Kind> = match (kind, known.api.kind_of(id)) {
+            let id = known.api.canonical(id);
+            let kinds: Vec<Kind> = match (kind, known.api.kind_of(&id)) {
                 (Some(kind), _) => vec![kind.clone()],
                 (None, Some(guess)) => vec![guess],
                 (None, None) => Vec::new(),
             };
             for kind in kinds {
-                if known.api.lifecycle(&kind).is_some() && known.api.accepts(&kind, id).is_ok() {
+                if known.api.lifecycle(&kind).is_some() && known.api.accepts(&kind, &id).is_ok() {
                     found.push(ObjectRef { account: known.name.clone(), kind, id: id.clone() });
                 }
             }
@@ -105,7 +108,9 @@ impl Host for DaemonHost {
     fn rate(&self, account: &AccountName, kind: &Kind) -> Option<Rate> {
         let operation = find(&self.rooms(), account)?.api.operation(kind)?;
         let quota = self.daemon.foundation.pace.quota(account, operation)?;
-        Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per })
+        let level = self.daemon.foundation.pace.level(account, operation);
+        let held_until = level.and_then(|level| held_until(&level, self.now()));
+        Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per, held_until })
     }
 
     fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
@@ -205,6 +210,7 @@ impl Host for DaemonHost {
             is_ready: true,
             complaints: complaints(daemon, &accounts),
             last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
+            clock: daemon.is_daemon.then(|| timekeeping::health(&daemon.foundation.time)),
             accounts,
             targets: rooms.deliverer.targets().into_iter().map(str::to_owned).collect(),
             schedules: schedules(daemon, &rooms, now),
@@ -228,16 +234,34 @@ fn quotas(daemon: &Daemon, account: &Account, now: Timestamp) -> Vec<QuotaHealth
         .filter_map(|operation| {
             let quota = pace.quota(&account.name, operation)?;
             let level = pace.level(&account.name, operation).filter(|_| daemon.is_daemon);
-            let held = level.as_ref().map(|level| level.held_for).filter(|held| *held > Duration::ZERO);
             Some(QuotaHealth {
                 operation: operation.to_owned(),
                 burst: quota.burst,
                 refill_ms: u64::try_from(quota.per.as_millis()).unwrap_or(u64::MAX),
                 available: level.map(|level| level.available),
-                held_until: held.map(|held| later(now, held)),
+                held_until: level.and_then(|level| held_until(&level, now)),
             })
         })
         .collect()
+}
+
+/// Until when an operation is held; the present moment while the one request after the hold is not answered.
+fn held_until(level: &Level, now: Timestamp) -> Option<Timestamp> {
+    level.held_already.map(|_| later(now, level.held_for))
+}
+
+/// Every operation that is held for long, in words: of polling, batches, reports and calls alike.
+fn long_holds(daemon: &Daemon, now: Timestamp) -> impl Iterator<Item = String> {
+    let held = daemon.foundation.pace.held().into_iter().filter(|(_, _, level)| level.is_held_long());
+    held.map(move |(account, operation, level)| {
+        let already =
+            jiff::SignedDuration::try_from(level.held_already.unwrap_or_default()).unwrap_or_default();
+        let since = moment(now.checked_sub(already).unwrap_or(now), now);
+        let until = moment(later(now, level.held_for), now);
+        format!(
+            "the provider of {account} wants no {operation} before {until}; it holds it back since {since}"
+        )
+    })
 }
 
 fn service(daemon: &Daemon, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
@@ -256,10 +280,19 @@ fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth])
     if !is_daemon {
         return AccountState::Unknown;
     }
-    if let Some(since) = tally.and_then(|tally| tally.refused_since) {
-        let next_try_at = tally.and_then(|tally| tally.next_probe_at);
-        let detail = tally.and_then(|tally| tally.refusal.clone()).unwrap_or_default();
-        return AccountState::Refused { since, next_try_at, detail };
+    if let Some(tally) = tally {
+        let next_try_at = tally.next_probe_at;
+        let detail = tally.refusal.clone().unwrap_or_default();
+        if let Some(since) = tally.refused_since {
+            return AccountState::Refused { since, next_try_at, detail };
+        }
+        if let Some(since) = tally.no_success_since {
+            return AccountState::NoSuccess { since, detail: tally.last_failure.clone().unwrap_or_default() };
+        }
+        if let Some((kind, since)) = tally.refused_kinds.iter().min_by_key(|(_, since)| **since) {
+            let detail = format!("every {kind}, {detail}");
+            return AccountState::Refused { since: *since, next_try_at, detail };
+        }
     }
     match quotas.iter().filter_map(|quota| quota.held_until).max() {
         Some(until) => AccountState::Held { until },
@@ -268,11 +301,19 @@ fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth])
 }
 
 fn complaints(daemon: &Daemon, accounts: &[AccountHealth]) -> Vec<String> {
-    let mut found: Vec<String> = accounts
-        .iter()
-        .filter(|account| matches!(account.state, AccountState::Refused { .. }))
-        .map(|account| format!("the provider refuses the credentials of account {}", account.name))
-        .collect();
+    let complaint = |account: &AccountHealth| match &account.state {
+        AccountState::Refused { detail, .. } => {
+            Some(format!("the provider refuses requests of account {}: {detail}", account.name))
+        }
+        AccountState::NoSuccess { since, detail } => {
+            let name = &account.name;
+            Some(format!("no request of account {name} has succeeded since {since}: {detail}"))
+        }
+        AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => None,
+    };
+    let mut found: Vec<String> = accounts.iter().filter_map(complaint).collect();
+    found.extend(timekeeping::complaint(&daemon.foundation.time).filter(|_| daemon.is_daemon));
+    found.extend(long_holds(daemon, daemon.foundation.clock.now()));
     for (name, status) in daemon.board.statuses() {
         if !status.is_ok {
             found.push(format!("{name}: {}", status.last_outcome));

@@ -2,6 +2,7 @@
 //!
 //! Owns: which loops there are. Must never know: how any room does its work.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::task::{Rhythm, Work, keep};
+use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::rooms::Rooms;
-use super::{Daemon, Loops, batching, calling, fetching, work};
+use super::{Daemon, Loops, batching, calling, fetching, timekeeping, work};
+
+/// What the names of the loops of batches begin with; the account's name follows.
+const BATCHES_OF: &str = "batches/";
 
 impl Daemon {
     /// The loops that a reload exchanges.
@@ -46,6 +50,9 @@ impl Daemon {
             reports: Arc::clone(&rooms.reports),
             timetable: rooms.nightly.clone(),
             quiet: Mutex::new(None),
+            since: clock.monotonic(),
+            checked_at: Mutex::new(None),
+            is_waiting_told: AtomicBool::new(false),
         };
         let outbox = self.foundation.store.outbox_signal();
         let minute = Duration::from_secs(60);
@@ -55,18 +62,24 @@ impl Daemon {
             Arc::new(delivering),
             &stop,
         );
-        if !rooms.senders.is_empty() {
+        // One loop an account: a slow upload of one delays no other.
+        for (number, sender) in rooms.senders.iter().enumerate() {
+            let others = rooms.senders.iter().map(|other| &other.name).filter(|name| **name != sender.name);
+            let prunes =
+                if number == 0 { work::Prunes::AllBut(others.cloned().collect()) } else { work::Prunes::Own };
             let batching = work::Batching::new(
                 Arc::clone(&self.foundation.batches),
-                rooms.senders.clone(),
+                Arc::clone(sender),
                 batching::hands(&self.routes, &self.reconcile, rooms),
                 clock.clone(),
-                rooms.config.store.keep_batch_files_days,
+                (prunes, rooms.config.store.keep_batch_files_days),
             );
-            let wake = self.foundation.batches.wake();
+            let wake = self.foundation.batches.wake(&sender.name);
             // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
-            self.keep(&mut tasks, rhythm, Arc::new(batching), &stop);
+            let (clock, board, stop) = (clock.clone(), Arc::clone(&self.board), stop.clone());
+            let name = format!("{BATCHES_OF}{}", sender.name);
+            tasks.spawn(keep_as(name, rhythm, Arc::new(batching), clock, board, stop));
         }
         if !rooms.callers.is_empty() {
             let settling = calling::Settling {
@@ -80,6 +93,15 @@ impl Daemon {
         if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
             self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
         }
+        let accounts = rooms.accounts.iter().map(|account| (account.name.clone(), account.is_sandbox));
+        let timekeeping = timekeeping::Timekeeping::new(
+            self.foundation.store.clone(),
+            Arc::clone(&self.foundation.time),
+            Arc::clone(&self.routes),
+            accounts.collect(),
+        );
+        let rhythm = Rhythm { name: "clock", period: minute, wake: Arc::new(Notify::new()) };
+        self.keep(&mut tasks, rhythm, Arc::new(timekeeping), &stop);
         let heart = Arc::clone(&self.heart);
         self.keep(
             &mut tasks,
@@ -116,8 +138,11 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "batches", "calls", "provider-reports", "reports"] {
+        for name in ["alerts", "calls", "clock", "provider-reports", "reports"] {
             self.board.remove(name);
+        }
+        for name in self.board.statuses().into_keys().filter(|name| name.starts_with(BATCHES_OF)) {
+            self.board.remove(&name);
         }
     }
 }

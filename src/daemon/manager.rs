@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::store::{Meter, Progress};
 use crate::task::Board;
+use crate::text;
 
 /// How much longer than twice its period a loop may take before the keep-alive stops.
 const SLACK: Duration = Duration::from_secs(120);
@@ -93,12 +94,12 @@ impl Patience {
 
 /// All loops have started.
 pub(super) fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&text::line(status))]);
 }
 
 /// One line for `systemctl status`.
 pub(super) fn status(line: &str) {
-    tell(&[NotifyState::Status(line)]);
+    tell(&[NotifyState::Status(&text::line(line))]);
 }
 
 /// A reload has begun; [`ready`] ends it, whether it succeeded or not.
@@ -111,7 +112,7 @@ pub(super) fn reloading() {
 
 /// Shutdown has begun.
 pub(super) fn stopping(status: &str) {
-    tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+    tell(&[NotifyState::Stopping, NotifyState::Status(&text::line(status))]);
 }
 
 /// Sends the keep-alive, if the service manager wants one, as long as no loop has stalled.

@@ -13,13 +13,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts::DatedPost;
 use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
-use crate::apis::transport::{HttpTransport, Transport};
+use crate::apis::transport::{DatedTransport, HttpTransport, Transport};
 use crate::batches::Batches;
 use crate::calls::Calls;
-use crate::clock::SharedClock;
-use crate::config::{self, Config, Surroundings};
+use crate::clock::{JudgedClock, SharedClock};
+use crate::config::{self, Config, HttpConfig, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::reconcile::{Reconcile, Routes};
 use crate::reports::{NoProbe, Probe};
@@ -39,6 +40,7 @@ mod manager;
 mod rooms;
 mod run;
 mod signals;
+mod timekeeping;
 mod work;
 
 pub use run::{Ended, run};
@@ -59,13 +61,19 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The real network.
+    /// The real network, reached as the configuration says.
     ///
     /// # Errors
     /// When no HTTP client can be made, for example for want of root certificates.
-    pub fn real(clock: SharedClock, surroundings: Surroundings) -> Result<Outside, StartError> {
-        let transport = HttpTransport::new(None).map_err(|error| StartError::Network(error.to_string()))?;
-        let post = HttpPost::new().map_err(|error| StartError::Network(error.to_string()))?;
+    pub fn real(
+        clock: SharedClock,
+        surroundings: Surroundings,
+        http: &HttpConfig,
+    ) -> Result<Outside, StartError> {
+        let connections = &http.connections;
+        let transport =
+            HttpTransport::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
+        let post = HttpPost::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
         Ok(Outside { clock, transport: Arc::new(transport), post: Arc::new(post), surroundings })
     }
 }
@@ -186,7 +194,13 @@ impl Daemon {
         command: &str,
         (disk, probe): (Arc<dyn Disk>, Arc<dyn Probe>),
     ) -> Result<Arc<Daemon>, StartError> {
-        let clock = outside.clock;
+        let time = JudgedClock::over(outside.clock.clone());
+        let is_daemon = command == RUN;
+        let transport: Arc<dyn Transport> =
+            Arc::new(DatedTransport::over(outside.transport, Arc::clone(&time)));
+        let post: Arc<dyn Post> = Arc::new(DatedPost::over(outside.post, Arc::clone(&time)));
+        // A command of an operator's takes the machine's word: it does not live long enough to hear others.
+        let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
         let since = clock.now();
         let meter = store::Meter::default();
         let telling = (command == RUN).then(|| manager::Opening::begin(meter.clone(), clock.clone()));
@@ -206,6 +220,7 @@ impl Daemon {
         for line in opening.remarks() {
             tracing::warn!("{line}");
         }
+        timekeeping::greet(&store, &time).await?;
         let pace = Arc::new(Pace::new(clock.clone()));
         let folder = config.store.folder.join(BATCHES);
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
@@ -217,9 +232,10 @@ impl Daemon {
             batches: Arc::new(batches),
             calls: Arc::new(calls),
             clock: clock.clone(),
+            time,
             store: store.clone(),
-            transport: outside.transport,
-            post: outside.post,
+            transport,
+            post,
             probe,
         };
         let config_path = config.path.clone();
@@ -252,7 +268,7 @@ impl Daemon {
             fatal_heard: Mutex::new(Some(fatal_heard)),
             surroundings: outside.surroundings,
             config_path,
-            is_daemon: command == RUN,
+            is_daemon,
             was_clean_stop: opening.was_clean_stop,
             is_restored: AtomicBool::new(false),
             since,
@@ -276,6 +292,11 @@ impl Daemon {
     /// What was done for each account since start.
     pub fn reconcile(&self) -> &Reconcile {
         &self.reconcile
+    }
+
+    /// The time that is used.
+    pub fn now(&self) -> Timestamp {
+        self.foundation.clock.now()
     }
 
     /// The budgets.
@@ -348,6 +369,9 @@ impl Daemon {
         if config.log != old.config.log {
             remarks.push("log: takes effect with the next restart".to_owned());
         }
+        if config.http != old.config.http {
+            remarks.push("http: takes effect with the next restart".to_owned());
+        }
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         self.stop_loops(within).await;
@@ -377,8 +401,9 @@ impl Daemon {
         let mut base = std::mem::take(&mut *self.base.lock().await);
         while base.join_next().await.is_some() {}
         if self.is_daemon {
-            let rooms::Foundation { store, pace, clock, .. } = &self.foundation;
+            let rooms::Foundation { store, pace, clock, time, .. } = &self.foundation;
             levels::save(store, pace, clock.now()).await?;
+            timekeeping::Timekeeping::leave(store, time).await?;
         }
         self.foundation.store.clone().close().await
     }

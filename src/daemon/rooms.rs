@@ -10,7 +10,7 @@ use crate::apis::pace::Pace;
 use crate::apis::transport::Transport;
 use crate::batches::{self, Batches, TailRule};
 use crate::calls::{self, Calls};
-use crate::clock::SharedClock;
+use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
@@ -26,7 +26,10 @@ use super::{Daemon, levels};
 /// What outlives a reload.
 #[derive(Clone)]
 pub(super) struct Foundation {
+    /// The time that is used: `time`, or for a command that works in the daemon's place the machine's.
     pub(super) clock: SharedClock,
+    /// The machine's clock, judged by what others say.
+    pub(super) time: Arc<JudgedClock>,
     pub(super) store: Store,
     pub(super) pace: Arc<Pace>,
     pub(super) transport: Arc<dyn Transport>,
@@ -109,6 +112,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         policies: account.policies.clone(),
         is_sandbox: account.api.is_sandbox(),
         most_in_flight: config.polling.most_in_flight_per_kind,
+        probe_interval: config.polling.probe_interval,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The daemon's own loops: delivering what is owed, the nightly report, the status line.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::alerts::Deliverer;
 use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::payments::age;
+use crate::payments::object::AccountName;
 use crate::reconcile::Reconcile;
 use crate::reports::Reports;
 use crate::store::{Store, StoreError};
@@ -43,15 +45,26 @@ impl Work for Delivering {
     }
 }
 
-/// Takes every batch its next step, all accounts side by side.
+/// Takes the batches of one account their next steps.
 pub(super) struct Batching {
     batches: Arc<Batches>,
-    accounts: Vec<Arc<batches::Account>>,
+    account: Arc<batches::Account>,
     hands: batches::Hands,
     clock: SharedClock,
+    /// Of which accounts old files are removed here.
+    prunes: Prunes,
     keep_files_for: SignedDuration,
     /// When old files are looked for next.
     prune_at: Mutex<Option<Timestamp>>,
+}
+
+/// Of which accounts old files of batches are removed: by each loop those of its own account, for a batch must not
+/// change meanwhile.
+pub(super) enum Prunes {
+    /// Its own.
+    Own,
+    /// Its own, and those of accounts that no loop has any more.
+    AllBut(Vec<AccountName>),
 }
 
 /// Between two looks for files of batches that need not be kept any more.
@@ -60,21 +73,26 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(6);
 impl Batching {
     pub(super) fn new(
         batches: Arc<Batches>,
-        accounts: Vec<Arc<batches::Account>>,
+        account: Arc<batches::Account>,
         hands: batches::Hands,
         clock: SharedClock,
-        keep_files_days: u32,
+        (prunes, keep_files_days): (Prunes, u32),
     ) -> Batching {
         let keep_files_for = SignedDuration::from_hours(24 * i64::from(keep_files_days));
-        Batching { batches, accounts, hands, clock, keep_files_for, prune_at: Mutex::new(None) }
+        Batching { batches, account, hands, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
     }
 
     /// Now and then removes the files of batches that ended long ago.
     async fn prune(&self) -> Result<(), String> {
+        if !self.clock.is_sure() {
+            // A clock that is ahead would make all files old.
+            return Ok(());
+        }
         let now = self.clock.now();
         let is_due = {
             let mut next = self.prune_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_due = next.is_none_or(|next| next <= now);
+            let latest = now.checked_add(PRUNE_EVERY).unwrap_or(Timestamp::MAX);
+            let is_due = next.is_none_or(|next| next <= now || next > latest);
             if is_due {
                 *next = now.checked_add(PRUNE_EVERY).ok();
             }
@@ -82,7 +100,11 @@ impl Batching {
         };
         let Ok(before) = now.checked_sub(self.keep_files_for) else { return Ok(()) };
         if is_due {
-            let pruned = self.batches.prune(before).await.map_err(|error| error.to_string())?;
+            let is_chosen = |name: &AccountName| match &self.prunes {
+                Prunes::Own => *name == self.account.name,
+                Prunes::AllBut(others) => !others.contains(name),
+            };
+            let pruned = self.batches.prune(before, is_chosen).await.map_err(|error| error.to_string())?;
             if pruned > 0 {
                 tracing::info!(pruned, "files of old batches removed; their rows stay");
             }
@@ -95,29 +117,18 @@ impl Work for Batching {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             self.prune().await?;
-            let rounds = self.accounts.iter().map(|account| self.batches.round(account, &self.hands));
-            let rounds = futures_util::future::join_all(rounds).await;
-            let (mut sent, mut ended, mut next_at, mut faults) = (0, 0, None::<Timestamp>, Vec::new());
-            for (account, round) in self.accounts.iter().zip(rounds) {
-                match round {
-                    Ok(round) => {
-                        (sent, ended) = (sent + round.sent, ended + round.ended);
-                        next_at = [next_at, round.next_at].into_iter().flatten().min();
-                        faults.extend(round.blocked.iter().map(|why| format!("{}: {why}", account.name)));
-                    }
-                    Err(error) => faults.push(format!("{}: {error}", account.name)),
-                }
-            }
-            let summary = format!("{sent} requests sent, {ended} batches ended");
+            let round = self.batches.round(&self.account, &self.hands).await;
+            let round = round.map_err(|error| error.to_string())?;
+            let summary = format!("{} requests sent, {} batches ended", round.sent, round.ended);
             let now = self.clock.now();
             let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
-            if faults.is_empty() {
+            let again_in = Some(until(now, round.next_at.map_or(soon, |next| next.min(soon))));
+            if round.blocked.is_empty() {
                 return Ok(Done { summary, again_in });
             }
-            let faults = faults.join("; ");
-            // A failed round waits for its period: an account that can go on is not held up by another.
-            if next_at.is_none() && sent + ended == 0 {
+            let faults = round.blocked.join("; ");
+            // A failed round waits for its period: a batch that can go on is not held up by another.
+            if round.next_at.is_none() && round.sent + round.ended == 0 {
                 return Err(faults);
             }
             tracing::warn!(faults, "batches cannot go on; they are tried again with the next round");
@@ -126,10 +137,17 @@ impl Work for Batching {
     }
 }
 
+/// How long a report waits for a confirmed clock before that is worth a line in the log.
+const LONG_UNCONFIRMED: Duration = Duration::from_secs(15 * 60);
+
 /// Name under which the moment of the last nightly run is kept.
 const NIGHTLY_DONE: &str = "schedule/nightly-report";
 /// Name under which the first day worth a report is kept.
 const FIRST_DAY: &str = "report-first-day";
+/// Stands behind a first day that was noted by a clock which nobody had confirmed.
+const UNSURE: &str = "?";
+/// An unconfirmed first day that is longer ago was noted by a clock that was behind.
+const LONGEST_UNSURE_DAYS: i32 = 31;
 /// Days made up in one round, so that a long absence does not block a stop.
 const MOST_DAYS_A_ROUND: usize = 31;
 
@@ -141,6 +159,11 @@ pub(super) struct Nightly {
     pub(super) timetable: Timetable,
     /// From when until when nothing is to be done, as far as is known.
     pub(super) quiet: Mutex<Option<(Timestamp, Timestamp)>>,
+    /// The monotonic time at which the loop was made.
+    pub(super) since: Duration,
+    /// When days that were closed too early were last looked for.
+    pub(super) checked_at: Mutex<Option<Timestamp>>,
+    pub(super) is_waiting_told: AtomicBool,
 }
 
 impl Work for Nightly {
@@ -155,14 +178,11 @@ impl Work for Nightly {
             if self.is_quiet(now) {
                 return Ok(self.rest(now, "nothing to do"));
             }
-            let today = self.timetable.zone().to_datetime(now).date();
-            let first = match self.store.recall(FIRST_DAY).await.map_err(words)? {
-                Some(text) => text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"))?,
-                None => {
-                    self.store.remember(FIRST_DAY, &today.to_string()).await.map_err(words)?;
-                    today
-                }
-            };
+            if !self.clock.is_sure() {
+                return self.wait_for_the_clock(now).await;
+            }
+            self.reopen(now).await?;
+            let first = self.first_day(now).await?;
             let done = self.store.recall(NIGHTLY_DONE).await.map_err(words)?;
             let last_done = done.and_then(|text| text.parse::<Timestamp>().ok());
             let Some(due) = self.timetable.due(last_done, now) else {
@@ -197,6 +217,76 @@ impl Work for Nightly {
 }
 
 impl Nightly {
+    /// The time may be wrong: no day is closed by it.
+    async fn wait_for_the_clock(&self, now: Timestamp) -> Result<Done, String> {
+        self.note_first_day(now).await?;
+        let waited = self.clock.monotonic().saturating_sub(self.since);
+        if waited >= LONG_UNCONFIRMED && !self.is_waiting_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "nobody has confirmed the clock since the start: no day is closed before a provider's answer does, \
+                 or before it has run for three hours without a jump"
+            );
+        }
+        Ok(Done { summary: "waiting for the clock to be confirmed".to_owned(), again_in: None })
+    }
+
+    /// Opens again what a clock that was ahead closed too early: once at the start, and whenever time went back.
+    async fn reopen(&self, now: Timestamp) -> Result<(), String> {
+        let latest = {
+            let mut checked = self.checked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *checked, Some(now))
+        };
+        if latest.is_some_and(|latest| latest <= now) {
+            return Ok(());
+        }
+        let days = self.reports.reopen_premature().await.map_err(|error| error.to_string())?;
+        for day in days {
+            tracing::warn!(
+                %day, "a report was published before its day was over, by a clock that was ahead; it is made again"
+            );
+        }
+        Ok(())
+    }
+
+    /// The first day that is owed a report: that of the first start. Without a confirmed clock it is only noted.
+    async fn first_day(&self, now: Timestamp) -> Result<Date, String> {
+        let date = |text: &str| text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"));
+        let noted = self.store.recall(FIRST_DAY).await.map_err(|error| error.to_string())?;
+        let today = self.timetable.zone().to_datetime(now).date();
+        if let Some(sure) = noted.as_deref().filter(|text| !text.ends_with(UNSURE)) {
+            let first = date(sure)?;
+            if first <= today {
+                return Ok(first);
+            }
+            tracing::warn!(%first, "the first day that is owed a report has not come: the clock was ahead then");
+        }
+        // The process may have started on an earlier day, and so may one before it.
+        let lived =
+            SignedDuration::try_from(self.clock.monotonic().saturating_sub(self.since)).unwrap_or_default();
+        let started = now.checked_sub(lived).unwrap_or(now);
+        let started = self.timetable.zone().to_datetime(started).date();
+        let earlier = noted.as_deref().and_then(|text| text.strip_suffix(UNSURE)).map(date).transpose()?;
+        let earliest = started.checked_sub(LONGEST_UNSURE_DAYS.days()).unwrap_or(started);
+        let first = earlier.filter(|earlier| (earliest..=started).contains(earlier)).unwrap_or(started);
+        self.store.remember(FIRST_DAY, &first.to_string()).await.map_err(|error| error.to_string())?;
+        Ok(first)
+    }
+
+    /// Notes the present day as the first one that is owed a report, unless one is noted that may be it.
+    async fn note_first_day(&self, now: Timestamp) -> Result<(), String> {
+        let today = self.timetable.zone().to_datetime(now).date();
+        let earliest = today.checked_sub(LONGEST_UNSURE_DAYS.days()).unwrap_or(today);
+        let noted = self.store.recall(FIRST_DAY).await.map_err(|error| error.to_string())?;
+        let may_be = |text: &str| {
+            let unsure = text.strip_suffix(UNSURE).map(str::parse::<Date>);
+            unsure.is_none_or(|date| date.is_ok_and(|date| (earliest..=today).contains(&date)))
+        };
+        if noted.as_deref().is_some_and(may_be) {
+            return Ok(());
+        }
+        self.store.remember(FIRST_DAY, &format!("{today}{UNSURE}")).await.map_err(|error| error.to_string())
+    }
+
     fn is_quiet(&self, now: Timestamp) -> bool {
         let quiet = *self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
         quiet.is_some_and(|(since, next)| since <= now && now < next)

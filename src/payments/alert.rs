@@ -23,7 +23,7 @@ pub enum Severity {
 pub struct Alert {
     /// Stable and unique for the occasion.
     pub key: String,
-    /// The sort: `declined`, `overdue`, `quarantined`, `canceled`, `expiring`, `credentials-refused`, ...
+    /// The sort: `declined`, `overdue`, `quarantined`, `canceled`, `expiring`, `credentials-refused`, `clock-wrong`, ...
     pub kind: String,
     /// How urgent.
     pub severity: Severity,

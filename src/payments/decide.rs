@@ -1,7 +1,9 @@
 //! What a new sight of an object, or a failure to see it, implies. Pure: record, observation and time
 //! in, decision out. Nothing is ever concluded about money from an error.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::alert::Alert;
 use super::doubt::{Doubt, doubt};
@@ -10,6 +12,7 @@ use super::lifecycle::Lifecycle;
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
+use super::planted::{Bug, is_planted};
 use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Transition, Trouble};
 use super::schedule::{self, Policy, after_failures, milestones, next_look};
 use super::trouble;
@@ -26,6 +29,9 @@ pub struct Setting<'a> {
     /// Whether the account plays with test money.
     pub is_sandbox: bool,
 }
+
+/// A date that lies further ahead of the present was written by a clock that was ahead.
+const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 
 /// What is to be written, all of it or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +55,9 @@ pub fn decide(
     seen: Result<&Observation, &Failure>,
     now: Timestamp,
 ) -> Decision {
+    let mut known = record.clone();
+    let is_redated = not_later(&mut known, now);
+    let record = &known;
     let mut polled = record.clone();
     polled.revision += 1;
     polled.polls += 1;
@@ -59,7 +68,19 @@ pub fn decide(
         Err(failure) => trouble::failed(setting, record, polled, failure, now),
     };
     warn(setting, &mut decision, now);
+    decision.is_news |= is_redated;
     decision
+}
+
+/// A record that was enrolled or seen in the future was dated by a clock that was ahead: its waits and patience must
+/// not be counted from there. True when something was.
+fn not_later(record: &mut Record, now: Timestamp) -> bool {
+    let mut is_redated = false;
+    let sight = record.sight.iter_mut().flat_map(|sight| [&mut sight.since, &mut sight.seen_at]);
+    for date in sight.chain([&mut record.enrolled_at]).filter(|date| date.duration_since(now) > AHEAD) {
+        (*date, is_redated) = (now, true);
+    }
+    is_redated
 }
 
 /// An answer whose provider's time is before that of what is known, in another state. A poll's answer is no late
@@ -94,7 +115,10 @@ fn observed(
         let transition = Some(Row { setting, before, seen, now }.written(None, note, Cause::Overtaken));
         return Decision { record, transition, enrol: Vec::new(), alerts: Vec::new(), is_news: true };
     }
-    let doubt = doubt(setting, before, seen);
+    let mut doubt = doubt(setting, before, seen);
+    if is_planted(Bug::DoubtHealsByRepetition) && before.quarantine.is_some() {
+        doubt = doubt.filter(|doubt| !doubt.is_state_sound);
+    }
     match doubt {
         Some(doubt) if !doubt.is_state_sound => set_apart(setting, before, record, seen, doubt, now),
         doubt => accept(setting, before, record, seen, doubt, now),
@@ -241,6 +265,20 @@ fn quiet(record: Record) -> Decision {
     Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false }
 }
 
+/// The tags under which a countdown may have been told: its own, and the one of versions that counted whole hours.
+fn tags(milestone: &str, before: Duration) -> [String; 2] {
+    [format!("{milestone}-{}", span(before)), format!("{milestone}-{}h", before.as_secs() / 3600)]
+}
+
+/// `48h`, `90m`, `45s`.
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
+
 /// Warns, once each, about moments that have come: patience at its end, a guarantee or an expiry near.
 fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
     let record = &decision.record;
@@ -262,13 +300,14 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
             .countdowns
             .iter()
             .filter(|before| milestone.at > now && schedule::earlier(milestone.at, **before) <= now)
-            .map(|before| format!("{}-{}h", milestone.name, before.as_secs() / 3600))
             .collect();
-        if let Some(nearest) = come.last().filter(|tag| !record.warned.contains(tag)) {
-            let left = nearest.trim_start_matches(milestone.name).trim_start_matches('-').to_owned();
-            alerts.push(notice.countdown(&milestone, &left, setting.lifecycle));
+        let was_told =
+            |before: Duration| tags(milestone.name, before).iter().any(|tag| record.warned.contains(tag));
+        if let Some(nearest) = come.last().filter(|before| !was_told(***before)) {
+            alerts.push(notice.countdown(&milestone, &span(**nearest), setting.lifecycle));
         }
-        told.extend(come.into_iter().filter(|tag| !record.warned.contains(tag)));
+        let new = come.into_iter().filter(|before| !was_told(**before));
+        told.extend(new.map(|before| format!("{}-{}", milestone.name, span(*before))));
     }
     decision.is_news |= !told.is_empty();
     decision.record.warned.extend(told);

@@ -93,6 +93,15 @@ name!(
     |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '~')
 );
 
+impl ObjectId {
+    /// Whether it is `.` or `..`: in an address each is a step between folders, which HTTP clients take out
+    /// (RFC 3986 section 5.2.4), so that another address is asked than the one that was signed. Stored records
+    /// may have such an id; none is taken any more.
+    pub fn is_folded_in_paths(&self) -> bool {
+        matches!(self.as_str(), "." | "..")
+    }
+}
+
 /// One object, worldwide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {

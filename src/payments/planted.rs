@@ -38,11 +38,17 @@ pub enum Bug {
     GoneTakenForEnd,
     /// A report is published before the disk has its files.
     ReportNotSynced,
+    /// The amount asked for is booked, not the one that moved.
+    RequestedAmountBooked,
+    /// An end without a reason is taken for good news.
+    SilentWithoutReason,
+    /// What is odd about an answer counts as right when it is seen again.
+    DoubtHealsByRepetition,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 18] = [
         Bug::AlertAfterCommit,
         Bug::DueIndexNotUpdated,
         Bug::BudgetFullAfterCrash,
@@ -58,6 +64,9 @@ impl Bug {
         Bug::SettledBeforeSending,
         Bug::GoneTakenForEnd,
         Bug::ReportNotSynced,
+        Bug::RequestedAmountBooked,
+        Bug::SilentWithoutReason,
+        Bug::DoubtHealsByRepetition,
     ];
 }
 

@@ -66,6 +66,26 @@ impl Default for Policy {
     }
 }
 
+/// No policy's longest wait counts as shorter: rules that know no policy wait for hours, too.
+const LONGEST_WAIT_LEAST: Duration = Duration::from_secs(24 * HOUR);
+
+impl Policy {
+    /// No rule of this policy makes a longer wait, however it is spread. What is due later than that was dated by a
+    /// clock that was ahead.
+    pub fn longest_wait(&self) -> Duration {
+        let waits = [
+            self.interval,
+            self.resting_interval,
+            self.quarantine_interval,
+            self.backoff_first,
+            self.backoff_longest,
+        ];
+        let longest = waits.into_iter().chain(self.early.iter().copied()).max().unwrap_or_default();
+        // Jitter adds at most half.
+        longest.saturating_add(longest / 2).max(LONGEST_WAIT_LEAST)
+    }
+}
+
 /// A moment that matters for an object, with the name under which warnings about it are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Milestone {
@@ -278,6 +298,17 @@ mod tests {
         assert_eq!(wait_at(61), Some(299));
         assert_eq!(wait_at(360), Some(900));
         assert_eq!(wait_at(1260), None);
+    }
+
+    #[test]
+    fn no_look_waits_longer_than_the_longest_wait() {
+        let hours = |hours: u64| Duration::from_secs(hours * HOUR);
+        assert_eq!(Policy::default().longest_wait(), hours(24), "rules that know no policy wait for hours");
+        let slow = Policy { resting_interval: hours(48), jitter_permille: 1000, ..Policy::default() };
+        assert_eq!(slow.longest_wait(), hours(72));
+        for polls in 0..50 {
+            assert!(jittered(slow.resting_interval, &slow, &record("S1", polls)) <= slow.longest_wait());
+        }
     }
 
     #[test]

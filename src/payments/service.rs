@@ -96,9 +96,17 @@ impl Service {
         Service { said: None, since: None, heard_at: None, asked_at: None, next_at: now }
     }
 
-    /// What steers now.
+    /// How long it is not asked; zero when it is time, or when the time to ask was set by a clock that was ahead.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        let wait = Duration::try_from(self.next_at.duration_since(now)).unwrap_or_default();
+        if wait > ASK_EVERY { Duration::ZERO } else { wait }
+    }
+
+    /// What steers now. A word that was heard in the future was dated by a clock that was ahead, and steers no more.
     pub fn health(&self, now: Timestamp) -> Health {
-        let is_fresh = self.heard_at.is_some_and(|heard_at| now < later(heard_at, LASTS));
+        let is_fresh = self
+            .heard_at
+            .is_some_and(|heard_at| now < later(heard_at, LASTS) && heard_at <= later(now, ASK_SOONER));
         match &self.said {
             Some(said) if is_fresh => said.health,
             _ => Health::Normal,
@@ -215,6 +223,15 @@ mod tests {
 
     fn said(health: Health) -> Said {
         Said { word: format!("{health:?}"), health, message: None }
+    }
+
+    #[test]
+    fn what_was_dated_by_a_clock_that_was_ahead_neither_waits_nor_steers() {
+        let ahead = Service::unknown(at(9 * 60)).heard(said(Health::Unavailable), at(9 * 60)).0;
+        assert_eq!((ahead.wait(at(0)), ahead.health(at(0))), (Duration::ZERO, Health::Normal));
+        let right = Service::unknown(at(0)).heard(said(Health::Unavailable), at(0)).0;
+        assert_eq!((right.wait(at(1)), right.health(at(1))), (Duration::from_secs(240), Health::Unavailable));
+        assert_eq!(right.wait(at(5)), Duration::ZERO);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn failed(
     match failure {
         // Its turn was not used: it keeps its place in the queue and its priority. The account's budget
         // already makes everybody wait.
-        Failure::Throttled { .. } | Failure::Refused { is_whole_account: true, .. } => {
+        Failure::Throttled { .. } => {
             record.is_asked = before.is_asked;
             if is_planted(Bug::ThrottleCountedAsFailure) {
                 record.trouble.failures += 1;
@@ -62,6 +62,14 @@ pub(super) fn failed(
                     "The provider does not know it: a wrong id, account, environment or region?".to_owned(),
                 ));
             }
+        }
+        // As far as is known this is not the object's fault: it waits, keeps its priority, and is never set apart
+        // for it.
+        Failure::Refused { is_whole_account: true, .. } => {
+            note(&mut record, failure, now);
+            record.is_asked = before.is_asked;
+            record.trouble.failures = before.trouble.failures.saturating_add(1);
+            record.due_at = Some(after_failures(&record, record.trouble.failures, policy, now));
         }
         Failure::Transient { .. } => {
             note(&mut record, failure, now);

@@ -26,6 +26,9 @@ impl Reconcile {
         sights: Vec<(ObjectRef, Observation)>,
         asked_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
+        if asked_at.is_some() && !sights.is_empty() {
+            self.answered_elsewhere(&account.name);
+        }
         let mut taking = futures_util::stream::iter(sights)
             .map(|(object, seen)| self.take_one(account, object, seen, asked_at))
             .buffer_unordered(AT_ONCE);

@@ -1,18 +1,15 @@
 //! due → poll → decide → commit: the path that every object takes, again and again, until it is final.
 //!
 //! Owns: the order of the steps; how many at once per account, so that a slow one delays nobody else;
-//! what to do when a whole account is refused. Must never know: any state or provider by name.
+//! what to do when a whole account is refused or a provider does not answer ([`circuit_breaker`]); that an account
+//! whose requests all fail is reported. Must never know: any state or provider by name.
 //!
 //! Nothing here is on disk: the store knows what is owed, and a crash between any two steps costs one
 //! repeated question, never a lost answer.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use jiff::Timestamp;
-use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use crate::apis::Api;
 use crate::apis::pace::Pace;
@@ -21,12 +18,28 @@ use crate::payments::alert::Alert;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::store::Store;
+use jiff::Timestamp;
+use serde::Serialize;
 
+pub mod circuit_breaker;
 mod elsewhere;
-mod gate;
+mod hold;
+mod learnt;
+mod notice;
 mod poll;
+mod remembered;
 mod service;
+mod slots;
+mod success;
+#[cfg(test)]
+mod tests;
 mod watch;
+
+use circuit_breaker::CircuitBreaker;
+use slots::Slots;
+use success::Success;
+
+pub use success::PATIENCE;
 
 /// One account as it is watched.
 pub struct Account {
@@ -38,8 +51,10 @@ pub struct Account {
     pub policies: BTreeMap<Kind, Policy>,
     /// Play money.
     pub is_sandbox: bool,
-    /// Polls under way at once, at most.
+    /// Polls of one kind under way at once, at most.
     pub most_in_flight: usize,
+    /// The first wait between probes of refused credentials.
+    pub probe_interval: Duration,
 }
 
 impl Account {
@@ -68,13 +83,49 @@ pub struct Tally {
     pub last_round_at: Option<Timestamp>,
     /// Since when the provider refuses the account, if it does.
     pub refused_since: Option<Timestamp>,
-    /// When a refused account is tried again.
+    /// Kinds that alone are refused, and since when.
+    pub refused_kinds: BTreeMap<Kind, Timestamp>,
+    /// When what is refused is tried again.
     pub next_probe_at: Option<Timestamp>,
     /// What the provider said when it refused.
     pub refusal: Option<String>,
+    /// Since when no request has succeeded, once that was reported.
+    pub no_success_since: Option<Timestamp>,
+    /// How the last request failed, if none has succeeded since.
+    pub last_failure: Option<String>,
     /// When the account's loop last looked around, by the clock's monotonic time.
     #[serde(skip)]
     last_turn: Duration,
+}
+
+/// What is known of one account while the process runs.
+struct Standing {
+    tally: Tally,
+    breaker: CircuitBreaker,
+    success: Success,
+}
+
+impl Standing {
+    /// The counts, with how the account fares now.
+    fn snapshot(&self, now: Timestamp) -> Tally {
+        let refused = self.breaker.refused_since();
+        Tally {
+            refused_since: refused.account,
+            refused_kinds: refused.kinds,
+            next_probe_at: self.breaker.next_probe_at(now),
+            no_success_since: self.success.reported(),
+            last_failure: Some(self.success.detail().to_owned()).filter(|detail| !detail.is_empty()),
+            ..self.tally.clone()
+        }
+    }
+}
+
+/// The standing of one account, shared by its loop and its polls.
+type SharedStanding = Arc<Mutex<Standing>>;
+
+/// A panic elsewhere leaves every part of it whole, so go on.
+fn locked(standing: &SharedStanding) -> MutexGuard<'_, Standing> {
+    standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Everything that polling needs, shared by all accounts.
@@ -83,9 +134,11 @@ pub struct Reconcile {
     clock: SharedClock,
     pace: Arc<Pace>,
     routes: Routes,
-    at_once: Arc<Semaphore>,
-    tallies: Mutex<BTreeMap<AccountName, Tally>>,
+    slots: Slots,
+    standings: Mutex<HashMap<AccountName, SharedStanding>>,
     services: Mutex<BTreeMap<AccountName, service::Watched>>,
+    /// What each account's client has learnt, as it is stored; empty when nothing is.
+    learnt: Mutex<BTreeMap<AccountName, String>>,
 }
 
 impl Reconcile {
@@ -102,35 +155,61 @@ impl Reconcile {
             clock,
             pace,
             routes,
-            at_once: Arc::new(Semaphore::new(most_in_flight.max(1))),
-            tallies: Mutex::default(),
+            slots: Slots::new(most_in_flight),
+            standings: Mutex::default(),
             services: Mutex::default(),
+            learnt: Mutex::default(),
         })
     }
 
-    /// What was done for each account since start.
+    /// What was done for each account since start, and how it fares. Costs in proportion to all accounts.
     pub fn tallies(&self) -> BTreeMap<AccountName, Tally> {
-        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let now = self.clock.now();
+        let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        standings.iter().map(|(name, standing)| (name.clone(), locked(standing).snapshot(now))).collect()
     }
 
     /// Accounts whose loop has not looked around for `limit`; none in a healthy process.
     pub fn stalled(&self, limit: Duration) -> Vec<String> {
         let now = self.clock.monotonic();
-        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_stalled = |tally: &Tally| now.saturating_sub(tally.last_turn) > limit;
-        tallies.iter().filter(|(_, tally)| is_stalled(tally)).map(|(name, _)| name.to_string()).collect()
+        let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_stalled =
+            |standing: &SharedStanding| now.saturating_sub(locked(standing).tally.last_turn) > limit;
+        let mut stalled: Vec<String> = standings
+            .iter()
+            .filter(|(_, standing)| is_stalled(standing))
+            .map(|(name, _)| name.to_string())
+            .collect();
+        stalled.sort_unstable();
+        stalled
+    }
+
+    /// Something else than a poll was answered under an account's credentials (a call, a batch, a report): what was
+    /// refused is tried again at once.
+    pub fn answered_elsewhere(&self, account: &AccountName) {
+        let now = self.clock.now();
+        if locked(&self.standing(account)).breaker.answered_elsewhere(now) {
+            self.store.due_signal(account).notify_one();
+        }
     }
 
     /// An account's loop has ended on purpose: its silence means nothing from now on.
     fn left(&self, account: &AccountName) {
-        self.tally(account, |tally| tally.last_turn = Duration::MAX);
+        locked(&self.standing(account)).tally.last_turn = Duration::MAX;
     }
 
-    fn tally(&self, account: &AccountName, change: impl FnOnce(&mut Tally)) {
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        match tallies.get_mut(account) {
-            Some(tally) => change(tally),
-            None => change(tallies.entry(account.clone()).or_default()),
+    fn standing(&self, account: &AccountName) -> SharedStanding {
+        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(standing) = standings.get(account) {
+            return Arc::clone(standing);
         }
+        let standing = Standing {
+            tally: Tally::default(),
+            breaker: CircuitBreaker::new(Duration::ZERO),
+            success: Success::default(),
+        };
+        let standing = Arc::new(Mutex::new(standing));
+        standings.insert(account.clone(), Arc::clone(&standing));
+        standing
     }
 }

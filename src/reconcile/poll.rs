@@ -1,32 +1,50 @@
 //! One poll: ask, decide, commit.
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
 use crate::apis::pace::Permit;
+use crate::clock::judge::NEAR;
+use crate::payments::alert::Alert;
 use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
+use crate::payments::object::ObjectRef;
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::Record;
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
 
-use super::{Account, Reconcile};
+use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
+use super::notice::Notice;
+use super::{Account, Reconcile, Standing, locked};
 
+/// Between two polls that are refused while the time is in doubt.
+const DOUBT_PAUSE: Duration = Duration::from_secs(5);
 /// How often a decision is made anew because somebody else changed the object meanwhile.
 const COMMIT_ATTEMPTS: u32 = 5;
+/// How a poll that made this program fail is told.
+const BROKE: &str = "the poll failed within this program";
 
 /// What a poll came to, for the loop that started it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Polled {
-    /// The provider answered about the object, or said that it is not there, or was out of order.
-    Answered,
-    /// The provider refuses the whole account.
-    AccountRefused { detail: String },
-    /// No word about the credentials was heard: time-outs, throttling.
-    Unheard,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Polled {
+    /// What changed for the account or a kind.
+    pub(super) transitions: Vec<Transition>,
+    /// Objects that are due again, with the time at which each was due.
+    pub(super) pulled_in: Vec<(ObjectRef, Timestamp)>,
+    /// The first success after a time without, which was reported and began then.
+    pub(super) no_success_since: Option<Timestamp>,
+    /// How the request failed.
+    pub(super) detail: String,
+}
+
+fn is_account_refused(seen: &Result<Observation, Failure>) -> bool {
+    matches!(seen, Err(Failure::Refused { is_whole_account: true, .. }))
 }
 
 impl Reconcile {
-    /// Asks about one object and writes down what it means. An account's only poll needs no slot of the
-    /// process: however many others hang, nobody is kept from asking at all.
+    /// Asks about one object and writes down what it means.
     pub(super) async fn poll(
         &self,
         account: &Account,
@@ -34,32 +52,63 @@ impl Reconcile {
         permit: Permit,
         is_only: bool,
     ) -> Result<Polled, StoreError> {
-        let _slot = if is_only { None } else { self.at_once.acquire().await.ok() };
-        let seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
-        let polled = match &seen {
-            Ok(_) => Polled::Answered,
-            Err(Failure::Refused { is_whole_account: true, detail }) => {
-                Polled::AccountRefused { detail: detail.clone() }
+        let _slot = self.slots.acquire(is_only).await;
+        self.remind(account).await?;
+        let (sent_at, began) = (self.clock.now(), self.clock.monotonic());
+        let mut seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
+        self.keep_learnt(account).await?;
+        // Requests are signed with the time: a refusal while that is in doubt, or is being set right, says nothing.
+        if is_account_refused(&seen) {
+            if self.clock.is_doubted() {
+                self.clock.sleep(DOUBT_PAUSE).await;
+                return Ok(Polled::default());
             }
-            Err(Failure::Gone { .. } | Failure::Refused { .. }) => Polled::Answered,
-            Err(Failure::Throttled { .. } | Failure::Transient { .. } | Failure::Garbled { .. }) => {
-                Polled::Unheard
+            let passed = SignedDuration::try_from(self.clock.monotonic().saturating_sub(began));
+            let shown = self.clock.now().duration_since(sent_at);
+            if (shown - passed.unwrap_or(shown)).abs() > NEAR {
+                return Ok(Polled::default());
             }
-        };
+        }
         let failure = seen.as_ref().err().map(Failure::class);
         let now = self.clock.now();
         self.note_poll(&account.name, seen.as_ref().err(), now);
+        let standing = self.standing(&account.name);
+        let polled = take_note(&mut locked(&standing), &record, &mut seen, sent_at, now);
         let has_moved = self.commit(account, record, seen).await?;
-        self.tally(&account.name, |tally| {
-            tally.polls += 1;
-            tally.last_poll_at = Some(now);
-            match failure {
-                None => tally.seen += 1,
-                Some(class) => *tally.failures.entry(class).or_default() += 1,
-            }
-            tally.moved += u64::from(has_moved);
-        });
+        let tally = &mut locked(&standing).tally;
+        tally.polls += 1;
+        tally.last_poll_at = Some(now);
+        match failure {
+            None => tally.seen += 1,
+            Some(class) => *tally.failures.entry(class).or_default() += 1,
+        }
+        tally.moved += u64::from(has_moved);
         Ok(polled)
+    }
+
+    /// A poll made this program fail: that counts as a failure of its object, and is reported.
+    pub(super) async fn broke(&self, account: &Account, record: Record) -> Result<Polled, StoreError> {
+        let now = self.clock.now();
+        let object = record.object.clone();
+        let is_reported = record.trouble.last_detail.as_deref().is_some_and(|known| known.contains(BROKE));
+        let failure = Failure::Garbled { detail: BROKE.to_owned() };
+        self.commit(account, record, Err(failure)).await?;
+        if !is_reported {
+            let notice = Notice { account: &account.name, look: account.api.look(), now };
+            self.raise(account, notice.broken_poll(&object), now).await?;
+        }
+        Ok(Polled::default())
+    }
+
+    /// Owes an alert to the targets that it concerns.
+    pub(super) async fn raise(
+        &self,
+        account: &Account,
+        alert: Alert,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let targets = (self.routes)(&alert, account.is_sandbox);
+        self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
     }
 
     /// Decides on the newest record and commits; true when a new state was written.
@@ -128,4 +177,61 @@ impl Reconcile {
         tracing::warn!(%object, "the object kept changing under the poll; it is asked about again");
         Ok(false)
     }
+}
+
+/// Takes note of what a poll says about the account, and changes the failure of one that is refused alone into its
+/// own.
+fn take_note(
+    standing: &mut Standing,
+    record: &Record,
+    seen: &mut Result<Observation, Failure>,
+    sent_at: Timestamp,
+    now: Timestamp,
+) -> Polled {
+    let mut polled = Polled::default();
+    if let Err(failure) = &*seen {
+        polled.detail = failure.to_string();
+    }
+    let was_in_trouble = record.trouble.failures > 0;
+    let cause = match seen {
+        Ok(_) | Err(Failure::Gone { .. } | Failure::Refused { is_whole_account: false, .. }) => {
+            match seen {
+                // What keeps failing alone is the object's own trouble.
+                Err(Failure::Refused { .. }) if was_in_trouble => {}
+                Err(Failure::Refused { .. }) => standing.success.failed(&polled.detail, now),
+                _ => polled.no_success_since = standing.success.succeeded(),
+            }
+            standing.tally.refusal = None;
+            let answered = standing.breaker.answered(&record.object, now);
+            (polled.transitions, polled.pulled_in) = (answered.transitions, answered.pulled_in);
+            return polled;
+        }
+        Err(Failure::Throttled { .. }) => {
+            standing.success.failed(&polled.detail, now);
+            return polled;
+        }
+        Err(Failure::Refused { detail, .. }) => {
+            standing.tally.refusal = Some(detail.clone());
+            Cause::Refused
+        }
+        Err(Failure::Transient { .. } | Failure::Garbled { .. }) => Cause::Unanswered,
+    };
+    let request = FailedRequest {
+        object: &record.object,
+        cause,
+        was_in_trouble,
+        was_seen: record.sight.is_some(),
+        due_at: record.due_at.unwrap_or(now).min(now),
+        sent_at,
+    };
+    let (blame, transition) = standing.breaker.failed(request, now);
+    polled.transitions.extend(transition);
+    if blame == Blame::Account {
+        standing.success.failed(&polled.detail, now);
+    }
+    if let (Blame::Object, Err(Failure::Refused { is_whole_account, detail })) = (blame, seen) {
+        *is_whole_account = false;
+        detail.push_str("; others of this account are answered");
+    }
+    polled
 }

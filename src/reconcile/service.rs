@@ -54,10 +54,9 @@ impl Reconcile {
         loop {
             let now = self.clock.now();
             let service = self.service(&account.name).unwrap_or_else(|| Service::unknown(now));
-            let ready = if service.next_at > now {
-                Err(Duration::try_from(service.next_at.duration_since(now)).unwrap_or_default())
-            } else {
-                self.pace.take(&account.name, operation)
+            let ready = match service.wait(now) {
+                Duration::ZERO => self.pace.take(&account.name, operation),
+                wait => Err(wait),
             };
             let permit = match ready {
                 Ok(permit) => permit,
@@ -100,7 +99,10 @@ impl Reconcile {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let (after, turn) = match said {
-            Ok(said) => before.heard(said, now),
+            Ok(said) => {
+                self.answered_elsewhere(&account.name);
+                before.heard(said, now)
+            }
             Err(failure) => {
                 tracing::debug!(account = %account.name, %failure, "the provider does not say how it is");
                 (before.missed(now), None)

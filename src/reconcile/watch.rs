@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::task::JoinSet;
+use futures_util::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::apis::pace::Permit;
@@ -13,11 +14,15 @@ use crate::payments::object::{Kind, ObjectRef};
 use crate::payments::record::Record;
 use crate::payments::schedule::later;
 use crate::payments::service::{Health, PROBE_EVERY};
-use crate::store::{Due, OwedAlert, StoreError};
+use crate::store::{Due, Filter, StoreError};
 
-use super::gate::{Gate, Turn, notice};
+use super::circuit_breaker::{Candidate, CircuitBreaker, Transition};
+use super::hold::{self, Holds};
+use super::notice::Notice;
 use super::poll::Polled;
-use super::{Account, Reconcile};
+use super::remembered::Remembered;
+use super::success::Success;
+use super::{Account, Reconcile, SharedStanding, locked};
 
 /// The longest the loop sleeps without looking: a jump of the wall clock is noticed within it.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -28,6 +33,18 @@ const LONGEST_QUIET: Duration = Duration::from_secs(3600);
 /// How many records more than can start at once are read from the store together, where the budget lets as many
 /// leave at once: a fraction of a second's.
 const READ_AHEAD: usize = 240;
+
+/// Among how many due records a probe is chosen.
+const CHOICE: usize = 64;
+
+/// How long an object rests whose poll this program could not even write down as failed.
+const REST: Duration = Duration::from_secs(3600);
+
+/// At the start, of an account that was refused: at most so many objects that wait are tried at once.
+const RETRIED_AT_START: usize = 200;
+
+/// Objects that are pulled in side by side, so that they share the store's writes.
+const AT_ONCE: usize = 64;
 
 /// How long records that were read ahead stand for what the store would say now.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -50,12 +67,21 @@ impl Ahead {
 /// One account's polls under way.
 #[derive(Default)]
 struct Flight {
-    polls: JoinSet<(ObjectRef, Result<Polled, StoreError>)>,
+    polls: JoinSet<Result<Polled, StoreError>>,
+    /// By task, the record as it was read, and whether the task only writes down that a poll broke.
+    running: HashMap<Id, (Record, bool)>,
     objects: HashSet<ObjectRef>,
+    /// Objects that are left alone until then: not even their failure could be written down.
+    resting: HashMap<ObjectRef, Timestamp>,
     /// Until when nothing of a kind is due, as far as is known: the store is not asked before.
     quiet: HashMap<Kind, Timestamp>,
     ahead: HashMap<Kind, Ahead>,
+    /// Operations that the provider holds back, as far as somebody was told.
+    holds: Holds,
 }
+
+/// How a task ended.
+type Ended = Result<(Id, Result<Polled, StoreError>), tokio::task::JoinError>;
 
 impl Reconcile {
     /// Watches one account until `stop`; polls under way are then finished and committed.
@@ -68,25 +94,28 @@ impl Reconcile {
         stop: CancellationToken,
     ) -> Result<(), StoreError> {
         let signal = self.store.due_signal(&account.name);
-        let mut gate = self.gate_as_left(&account).await?;
-        let mut flight = Flight::default();
+        let standing = self.standing(&account.name);
+        self.restore(&account, &standing).await?;
+        let holds = self.store.recall(&holds_name(&account)).await?;
+        let holds = holds.as_deref().map(Holds::read).unwrap_or_default();
+        let mut flight = Flight { holds, ..Flight::default() };
         loop {
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
                 self.left(&account.name);
                 return Ok(());
             }
-            let turn = self.clock.monotonic();
-            self.tally(&account.name, |tally| tally.last_turn = turn);
+            locked(&standing).tally.last_turn = self.clock.monotonic();
+            self.report_no_success(&account, &standing).await?;
             let wait =
-                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &gate, &mut flight).await? };
+                if is_stopping { LONGEST_WAIT } else { self.fill(&account, &standing, &mut flight).await? };
             tokio::select! {
                 biased;
-                Some(ended) = flight.polls.join_next(), if !flight.polls.is_empty() => {
-                    self.land(&account, &mut gate, &mut flight, ended).await?;
+                Some(ended) = flight.polls.join_next_with_id(), if !flight.polls.is_empty() => {
+                    self.land(&account, &mut flight, ended).await?;
                     // Polls that shared a write end together: looked around is once for all of them.
-                    while let Some(ended) = flight.polls.try_join_next() {
-                        self.land(&account, &mut gate, &mut flight, ended).await?;
+                    while let Some(ended) = flight.polls.try_join_next_with_id() {
+                        self.land(&account, &mut flight, ended).await?;
                     }
                 }
                 () = stop.cancelled(), if !is_stopping => {}
@@ -99,34 +128,67 @@ impl Reconcile {
         }
     }
 
+    /// Brings the standing of an account to where the last process left it. What was refused is tried at once.
+    async fn restore(&self, account: &Account, standing: &SharedStanding) -> Result<(), StoreError> {
+        let left = Remembered::read(&self.store, &account.name).await?;
+        let kinds = account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok());
+        {
+            let mut standing = locked(standing);
+            standing.breaker = CircuitBreaker::restored(account.probe_interval, &left.refused, kinds);
+            standing.success = Success::restored(left.no_success_since);
+        }
+        if left == Remembered::default() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let filter =
+            Filter { account: Some(account.name.clone()), finished: Some(false), ..Filter::default() };
+        for record in self.store.list(&filter, None, RETRIED_AT_START).await?.items {
+            if record.trouble.failures > 0 && record.quarantine.is_none() {
+                self.store.hint(&record.object, now).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Starts as many polls as are due and allowed; says how long nothing more can be started.
     async fn fill(
         self: &Arc<Self>,
         account: &Arc<Account>,
-        gate: &Gate,
+        standing: &SharedStanding,
         flight: &mut Flight,
     ) -> Result<Duration, StoreError> {
         let now = self.clock.now();
-        let most = match gate.room(account.most_in_flight, now) {
-            Ok(most) => most,
-            Err(probe_at) => return Ok(until(now, probe_at)),
-        };
         let health = self.health(&account.name, now);
         let mut left = usize::MAX;
         if health == Health::Unavailable {
             // Each poll is a probe.
-            let last = self.tallies().get(&account.name).and_then(|tally| tally.last_poll_at);
-            let probe_at = last.map_or(now, |at| later(at, PROBE_EVERY));
+            let last = locked(standing).tally.last_poll_at;
+            let probe_at = last.filter(|at| *at <= now).map_or(now, |at| later(at, PROBE_EVERY));
             if !flight.polls.is_empty() || probe_at > now {
                 return Ok(until(now, probe_at.max(now)).max(Duration::from_secs(1)));
             }
             left = 1;
         }
-        let most = if health == Health::Degraded { 1 } else { most };
+        let most = if health == Health::Degraded { 1 } else { account.most_in_flight };
         let mut wait = LONGEST_WAIT;
         let mut is_idle = true;
+        flight.resting.retain(|_, until| *until > now);
         for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
             let Some(operation) = account.api.operation(&kind) else { continue };
+            let now = self.clock.now();
+            let (allowance, is_cautious) = {
+                let breaker = &locked(standing).breaker;
+                (breaker.allowance(&kind, most, now), breaker.is_cautious(&kind))
+            };
+            let most = match allowance {
+                Ok(most) => most,
+                Err(probe_at) => {
+                    is_idle = false;
+                    wait = wait.min(until(now, probe_at));
+                    continue;
+                }
+            };
             // Each kind has its own room, so that one that hangs delays no other.
             let under_way = flight.objects.iter().filter(|object| object.kind == kind).count();
             let room = most.saturating_sub(under_way).min(left);
@@ -135,33 +197,39 @@ impl Reconcile {
                 is_idle = false;
                 continue;
             }
-            let now = self.clock.now();
-            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now) {
+            // Later than that was counted by a clock that was ahead.
+            let longest = later(now, LONGEST_QUIET);
+            if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now && **next <= longest) {
                 wait = wait.min(until(now, *next));
                 continue;
             }
             let mut waiting = match flight.ahead.remove(&kind) {
-                Some(ahead) if ahead.is_fresh(self.clock.monotonic()) => ahead,
-                _ => self.read_ahead(account, &kind, operation, under_way, room, &flight.objects).await?,
+                Some(ahead) if ahead.is_fresh(self.clock.monotonic()) && !is_cautious => ahead,
+                _ => self.read_ahead(account, &kind, operation, room, is_cautious, flight).await?,
             };
             if waiting.records.is_empty() {
                 // Else what is due is under way, and its end wakes the loop.
                 if let Some(next) = waiting.quiet_until.filter(|next| *next > now) {
                     wait = wait.min(until(now, next));
-                    flight.quiet.insert(kind, next);
+                    flight.quiet.insert(kind, next.min(longest));
                 }
                 continue;
             }
             is_idle = false;
             for started in 0..room {
                 if waiting.records.is_empty() {
-                    let (under_way, room) = (under_way + started, room - started);
-                    waiting =
-                        self.read_ahead(account, &kind, operation, under_way, room, &flight.objects).await?;
+                    let room = room - started;
+                    waiting = self.read_ahead(account, &kind, operation, room, is_cautious, flight).await?;
+                }
+                if is_cautious {
+                    let due = waiting.records.iter().map(candidate);
+                    let place = locked(standing).breaker.choose(&kind, due);
+                    place.into_iter().for_each(|place| waiting.records.swap(0, place));
                 }
                 let Some(record) = waiting.records.pop_front() else { break };
                 match self.pace.take(&account.name, operation) {
                     Err(pause) => {
+                        self.note_hold(account, flight, &record.object, true).await?;
                         waiting.records.push_front(record);
                         wait = wait.min(pause.max(Duration::from_millis(1)));
                         break;
@@ -172,102 +240,196 @@ impl Reconcile {
                     }
                 }
             }
-            flight.ahead.insert(kind, waiting);
+            if !is_cautious {
+                flight.ahead.insert(kind, waiting);
+            }
         }
         if is_idle && flight.polls.is_empty() {
-            let now = self.clock.now();
-            self.tally(&account.name, |tally| tally.last_round_at = Some(now));
+            locked(standing).tally.last_round_at = Some(self.clock.now());
         }
         Ok(wait)
     }
 
     /// Starts one poll.
     fn start(self: &Arc<Self>, account: &Arc<Account>, record: Record, permit: Permit, flight: &mut Flight) {
-        let object = record.object.clone();
         let is_only = flight.objects.is_empty();
-        flight.objects.insert(object.clone());
-        let (all, account) = (Arc::clone(self), Arc::clone(account));
+        flight.objects.insert(record.object.clone());
+        let (all, account, read) = (Arc::clone(self), Arc::clone(account), record.clone());
         // In a box of its own: it is several KB, and becoming a task moves it more than once.
-        let poll = Box::pin(async move { (object, all.poll(&account, record, permit, is_only).await) });
-        flight.polls.spawn(poll);
+        let poll = Box::pin(async move { all.poll(&account, record, permit, is_only).await });
+        let task = flight.polls.spawn(poll);
+        flight.running.insert(task.id(), (read, false));
     }
 
     /// Reads the next records from the store: one when the budget is spent, and a few more than can start at
-    /// once while it is not, so that the store is not asked anew for each poll.
+    /// once while it is not, so that the store is not asked again for each poll; enough to choose a probe from.
     async fn read_ahead(
         &self,
         account: &Account,
         kind: &Kind,
         operation: &str,
-        under_way: usize,
         room: usize,
-        in_flight: &HashSet<ObjectRef>,
+        is_cautious: bool,
+        flight: &Flight,
     ) -> Result<Ahead, StoreError> {
         let level = self.pace.level(&account.name, operation);
         let allowed = level.map_or(1, |level| usize::try_from(level.available).unwrap_or(usize::MAX));
-        let wanted = allowed.clamp(1, room + READ_AHEAD);
+        let wanted = if is_cautious { CHOICE } else { allowed.clamp(1, room + READ_AHEAD) };
         let now = self.clock.now();
-        let due = self.store.due_or_later(&account.name, kind, now, under_way + wanted).await?;
+        let is_left_out =
+            |object: &ObjectRef| flight.objects.contains(object) || flight.resting.contains_key(object);
+        let left_out = flight.objects.iter().chain(flight.resting.keys());
+        let left_out = left_out.filter(|object| object.kind == *kind).count();
+        let policy = self.policy(account, kind, now);
+        let longest = policy.longest_wait().max(account.policy(kind).longest_wait());
+        let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
+        let due = self.store.due_or_later(&account.name, kind, now, longest, left_out + wanted).await?;
         let (due, quiet_until) = match due {
             Due::Now(due) => (due, None),
             Due::Later(next) => (Vec::new(), Some(next.unwrap_or_else(|| later(now, LONGEST_QUIET)))),
         };
-        let waiting = due.into_iter().filter(|record| !in_flight.contains(&record.object)).take(wanted);
+        let waiting = due.into_iter().filter(|record| !is_left_out(&record.object)).take(wanted);
         Ok(Ahead { records: waiting.collect(), read_at: self.clock.monotonic(), quiet_until })
     }
 
     /// Takes note of a poll that ended.
     async fn land(
-        &self,
-        account: &Account,
-        gate: &mut Gate,
+        self: &Arc<Self>,
+        account: &Arc<Account>,
         flight: &mut Flight,
-        ended: Result<(ObjectRef, Result<Polled, StoreError>), tokio::task::JoinError>,
+        ended: Ended,
     ) -> Result<(), StoreError> {
-        let (object, polled) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                // Its object stays among those in flight: it is not asked about again before a restart,
-                // so that one bad answer cannot stop the others.
-                tracing::error!(account = %account.name, %error, "a poll broke down; its object rests until a restart");
+        let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+        let Some((record, was_broken)) = flight.running.remove(&id) else { return Ok(()) };
+        let polled = match ended {
+            Ok((_, polled)) => polled?,
+            // What it panicked with may hold an answer's text, so it is not repeated here.
+            Err(_) if was_broken => {
+                tracing::error!(object = %record.object, "the failure of a broken poll cannot be written down; its object rests for an hour");
+                flight.objects.remove(&record.object);
+                flight.resting.insert(record.object, later(self.clock.now(), REST));
+                return Ok(());
+            }
+            Err(_) => {
+                tracing::error!(object = %record.object, "a poll broke within this program; that counts as a failure of its object");
+                let (all, account, read) = (Arc::clone(self), Arc::clone(account), record.clone());
+                let task = flight.polls.spawn(async move { all.broke(&account, record).await });
+                flight.running.insert(task.id(), (read, true));
                 return Ok(());
             }
         };
-        flight.objects.remove(&object);
-        flight.quiet.remove(&object.kind);
+        flight.objects.remove(&record.object);
+        flight.quiet.remove(&record.object.kind);
+        self.note_hold(account, flight, &record.object, false).await?;
+        self.report(account, polled).await
+    }
+
+    /// Reports what a poll has changed for its account, and makes due again what failed for no fault of its own.
+    async fn report(&self, account: &Account, polled: Polled) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let (turn, detail) = match polled? {
-            Polled::Unheard => return Ok(()),
-            Polled::Answered => (gate.accepted(), String::new()),
-            Polled::AccountRefused { detail } => (gate.refused(now), detail),
-        };
-        self.tally(&account.name, |tally| {
-            tally.refused_since = gate.closed_since();
-            tally.next_probe_at = gate.next_probe_at();
-            tally.refusal = Some(detail.clone()).filter(|detail| !detail.is_empty());
-        });
-        if turn != Turn::Same {
-            let since = gate.closed_since().map(|since| since.to_string()).unwrap_or_default();
-            self.store.remember(&refused_name(account), &since).await?;
-            tracing::warn!(account = %account.name, is_refused = gate.closed_since().is_some(), detail, "the provider changed its mind about the credentials");
+        let notice = Notice { account: &account.name, look: account.api.look(), now };
+        for transition in &polled.transitions {
+            log(account, transition, &polled.detail);
+            if let Some(alert) = notice.of(transition, &polled.detail) {
+                self.raise(account, alert, now).await?;
+            }
         }
-        if let Some(alert) = notice(&account.name, &turn, &detail, account.api.look(), now) {
-            let targets = (self.routes)(&alert, account.is_sandbox);
-            self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+        if let Some(since) = polled.no_success_since {
+            tracing::info!(account = %account.name, %since, "requests succeed again");
+            self.raise(account, notice.success_again(since), now).await?;
+        }
+        if !polled.transitions.is_empty() || polled.no_success_since.is_some() {
+            self.remember(account).await?;
+        }
+        let mut pulling = futures_util::stream::iter(polled.pulled_in)
+            .map(|(object, due_at)| async move { self.store.hint(&object, due_at).await })
+            .buffer_unordered(AT_ONCE);
+        while let Some(pulled) = pulling.next().await {
+            pulled?;
         }
         Ok(())
     }
 
-    async fn gate_as_left(&self, account: &Account) -> Result<Gate, StoreError> {
-        let left = self.store.recall(&refused_name(account)).await?;
-        let since = left.and_then(|since| since.parse().ok());
-        self.tally(&account.name, |tally| tally.refused_since = since);
-        Ok(since.map_or_else(Gate::default, Gate::closed_before))
+    /// Reports, once, that nothing has succeeded for too long. Refused credentials are reported as such.
+    async fn report_no_success(
+        &self,
+        account: &Account,
+        standing: &SharedStanding,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let overdue = {
+            let mut standing = locked(standing);
+            let is_reported = standing.breaker.is_account_refused();
+            let since = if is_reported { None } else { standing.success.overdue(now) };
+            since.map(|since| (since, standing.success.detail().to_owned()))
+        };
+        let Some((since, detail)) = overdue else { return Ok(()) };
+        tracing::warn!(account = %account.name, %since, detail, "no request has succeeded for a quarter of an hour");
+        let notice = Notice { account: &account.name, look: account.api.look(), now };
+        self.raise(account, notice.no_success(since, &detail), now).await?;
+        self.remember(account).await
+    }
+
+    async fn remember(&self, account: &Account) -> Result<(), StoreError> {
+        let left = {
+            let standing = self.standing(&account.name);
+            let standing = locked(&standing);
+            Remembered {
+                refused: standing.breaker.refused_since(),
+                no_success_since: standing.success.reported(),
+            }
+        };
+        left.write(&self.store, &account.name).await
+    }
+
+    /// Tells of an operation that is held back while `object` is due (`is_due`), and when that is over.
+    async fn note_hold(
+        &self,
+        account: &Account,
+        flight: &mut Flight,
+        object: &ObjectRef,
+        is_due: bool,
+    ) -> Result<(), StoreError> {
+        let Some(operation) = account.api.operation(&object.kind) else { return Ok(()) };
+        let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
+        let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
+        let alert = hold::notice(&account.name, operation, &turn, object, account.api.look(), now);
+        tracing::warn!(account = %account.name, operation, "{}", alert.headline);
+        self.store.remember(&holds_name(account), &flight.holds.text()).await?;
+        self.raise(account, alert, now).await
     }
 }
 
-fn refused_name(account: &Account) -> String {
-    format!("account-refused/{}", account.name)
+fn holds_name(account: &Account) -> String {
+    format!("provider-holds/{}", account.name)
+}
+
+fn candidate(record: &Record) -> Candidate<'_> {
+    Candidate { object: &record.object, is_in_trouble: record.trouble.failures > 0 }
+}
+
+fn log(account: &Account, transition: &Transition, detail: &str) {
+    let name = &account.name;
+    match transition {
+        Transition::AccountRefused { .. } => {
+            tracing::warn!(account = %name, detail, "the provider refuses the credentials");
+        }
+        Transition::AccountAccepted { since } => {
+            tracing::warn!(account = %name, %since, "the provider accepts the credentials again");
+        }
+        Transition::KindRefused { kind, .. } => {
+            tracing::warn!(account = %name, %kind, detail, "the provider refuses everything about a kind");
+        }
+        Transition::KindAccepted { kind, since } => {
+            tracing::warn!(account = %name, %kind, %since, "the provider answers about a kind again");
+        }
+        Transition::Unanswered { kind, .. } => {
+            tracing::info!(account = %name, %kind, detail, "the provider does not answer; only probes are sent");
+        }
+        Transition::Answered { kind, since } => {
+            tracing::info!(account = %name, %kind, %since, "the provider answers again; what failed is asked about now");
+        }
+    }
 }
 
 fn until(now: Timestamp, at: Timestamp) -> Duration {

@@ -37,6 +37,16 @@ pub(super) async fn changes(
     Ok((changes, page.next))
 }
 
+/// A row that is dated after a later one was written while the clock was ahead: it happened no later than that.
+fn in_order(mut history: Vec<Transition>) -> Vec<Transition> {
+    let mut latest = Timestamp::MAX;
+    for row in history.iter_mut().rev() {
+        row.seen_at = row.seen_at.min(latest);
+        latest = row.seen_at;
+    }
+    history
+}
+
 fn was_final_before(history: &[Transition], row: &Transition) -> bool {
     let position = history.iter().position(|known| known == row).unwrap_or(history.len());
     let earlier = history[..position].iter().rev().find(|known| is_believed(known) || is_forgetting(known));
@@ -83,5 +93,7 @@ pub(super) async fn watched(store: &Store, objects: &mut Names) -> Result<Vec<Wa
     let page: Vec<ObjectRef> = objects.take(PAGE).collect();
     let lives = store.lives(page.clone()).await?;
     let watched = page.into_iter().zip(lives);
-    Ok(watched.map(|(object, Life { record, history })| Watched { object, record, history }).collect())
+    Ok(watched
+        .map(|(object, Life { record, history })| Watched { object, record, history: in_order(history) })
+        .collect())
 }

@@ -1,7 +1,8 @@
 //! `summary.html`: the day at a glance, one self-contained page.
 //!
 //! Owns: the page and its charts (operations.md, section 7.3). Must never know: the store. No script, nothing
-//! loaded, everything from outside escaped by the template; every chart has a table beside it.
+//! loaded; markup from outside is escaped by the template, harmful characters on the whole page; every chart has a
+//! table beside it.
 
 use askama::Template;
 
@@ -10,6 +11,7 @@ use super::columns::{CHANGE_COLUMNS, Frame, Row};
 use super::day::utc;
 use super::summary::Check;
 use super::totals::sum_text;
+use crate::text;
 
 /// Height of the column chart, in its own units.
 const CHART_HEIGHT: u64 = 120;
@@ -120,7 +122,9 @@ pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         declines_total: count("declined"),
     };
     // A template over plain values cannot fail; a page that says so is better than no report.
-    page.render().unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"))
+    let page = page.render();
+    let page = page.unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"));
+    text::lines(&page).into_owned()
 }
 
 /// Columns of `declined` that the page repeats, each with what a person calls it.
@@ -142,7 +146,7 @@ fn decline_row(row: &Row) -> DeclineRow {
         // A time reads better with a space; the page names its zone once, at the top.
         match (*name, text.get(..10), text.get(11..19)) {
             ("event_time_local", Some(day), Some(time)) => format!("{day} {time}"),
-            _ => text.to_owned(),
+            _ => text::line(text).into_owned(),
         }
     };
     DeclineRow { cells: DECLINE_COLUMNS.iter().map(cell).collect() }

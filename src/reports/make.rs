@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::book::{Book, Filed};
@@ -66,6 +66,17 @@ pub enum ReportError {
     /// The day is not over.
     #[error("{date} ends at {ends} and cannot be reported before")]
     NotFinished {
+        /// Which day.
+        date: Date,
+        /// When it ends.
+        ends: Timestamp,
+    },
+    /// The machine's clock says that the day is over, and nobody has confirmed that yet.
+    #[error(
+        "{date} ended at {ends} by this machine's clock, which nobody has confirmed yet: a provider's answer does, or \
+         three hours without a jump; see `reconciled status`"
+    )]
+    Unconfirmed {
         /// Which day.
         date: Date,
         /// When it ends.
@@ -130,7 +141,37 @@ impl Reports {
     /// # Errors
     /// When the store cannot be read.
     pub async fn is_made(&self, date: Date) -> Result<bool, StoreError> {
-        Ok(self.store.recall(&remembered_as(date)).await?.is_some())
+        let mark = self.store.recall(&remembered_as(date)).await?;
+        Ok(mark.is_some_and(|mark| !is_premature(&mark)))
+    }
+
+    /// Finds the days whose report was made, by a clock that was ahead, although they are not over. They are open
+    /// again: their history takes news, and their report is made again once they are over, as a new revision that says
+    /// why. To be asked only while the clock is sure.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn reopen_premature(&self) -> Result<Vec<Date>, StoreError> {
+        // A day that ended a moment ago is not opened again by a clock that is slewed.
+        let now = self.clock.now();
+        let slewed = now.checked_add(SLEW).unwrap_or(Timestamp::MAX);
+        let mut found = Vec::new();
+        for (name, mark) in self.store.recall_all(REMEMBERED).await? {
+            let Some(date) = name.strip_prefix(REMEMBERED).and_then(|date| date.parse::<Date>().ok()) else {
+                continue;
+            };
+            let Ok(day) = Day::new(date, &self.config.zone_name, &self.config.zone) else { continue };
+            if day.end <= slewed || is_premature(&mark) {
+                continue;
+            }
+            let Ok(Value::Object(mut mark)) = serde_json::from_str(&mark) else { continue };
+            mark.insert(PREMATURE.to_owned(), json!(true));
+            self.store.remember(&name, &Value::Object(mark).to_string()).await?;
+            found.push(date);
+        }
+        // The history may be sealed although the report was not finished.
+        self.store.unseal_history(now).await?;
+        Ok(found)
     }
 
     /// A number that grows while a report is being made.
@@ -155,11 +196,16 @@ impl Reports {
         if self.clock.now() < day.end {
             return Err(ReportError::NotFinished { date, ends: day.end });
         }
+        if !self.clock.is_sure() {
+            return Err(ReportError::Unconfirmed { date, ends: day.end });
+        }
+        let mark = self.store.recall(&remembered_as(date)).await?;
+        let was_premature = mark.is_some_and(|mark| is_premature(&mark));
         // A wall clock that is set back from now on must not bring news into this day.
         self.store.seal_history(day.end).await?;
         let shelf = self.shelf.clone();
         let draft = self.on_disk(move || shelf.begin(date)).await?;
-        let outcome = self.fill(day, draft.clone()).await;
+        let outcome = self.fill(day, draft.clone(), was_premature).await;
         let is_left_over = outcome.as_ref().map_or(true, |made| made.was_there);
         if is_left_over {
             // What cannot be removed now is removed by the next attempt.
@@ -178,7 +224,7 @@ impl Reports {
         Ok(made)
     }
 
-    async fn fill(&self, day: Day, draft: Draft) -> Result<Made, ReportError> {
+    async fn fill(&self, day: Day, draft: Draft, was_premature: bool) -> Result<Made, ReportError> {
         let frame = Frame { day, sandbox_accounts: self.sandbox_accounts.clone() };
         let dialect = Dialect { has_bom: self.config.csv_bom, delimiter: self.config.delimiter };
         let begun = (draft.clone(), frame.clone());
@@ -205,7 +251,7 @@ impl Reports {
                 self.write(book, move |book| page.iter().try_for_each(|object| book.object(object))).await?;
         }
         let shelf = self.shelf.clone();
-        let done = blocking::run(move || complete(book, draft, &shelf, dialect)).await;
+        let done = blocking::run(move || complete(book, draft, &shelf, dialect, was_premature)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -235,13 +281,30 @@ impl Reports {
     }
 }
 
+/// A clock that goes back by less is not wrong.
+const SLEW: SignedDuration = SignedDuration::from_mins(2);
+/// Begins the names under which the store remembers made reports.
+const REMEMBERED: &str = "report/nightly/";
+/// What such a mark says of a report that was made before its day was over.
+const PREMATURE: &str = "is_premature";
+
 /// The name under which the store remembers a made report.
 fn remembered_as(date: Date) -> String {
-    format!("report/nightly/{date}")
+    format!("{REMEMBERED}{date}")
+}
+
+fn is_premature(mark: &str) -> bool {
+    serde_json::from_str::<Value>(mark).is_ok_and(|mark| mark[PREMATURE] == true)
 }
 
 /// Completes the files, compares them with what is published, publishes what is new.
-fn complete(book: Book, draft: Draft, shelf: &Shelf, dialect: Dialect) -> Result<Made, AddError> {
+fn complete(
+    book: Book,
+    draft: Draft,
+    shelf: &Shelf,
+    dialect: Dialect,
+    was_premature: bool,
+) -> Result<Made, AddError> {
     let (filed, figures, frame) = book.finish()?;
     let checks = summary::checks(&filed, &figures);
     let failed_checks =
@@ -275,6 +338,7 @@ fn complete(book: Book, draft: Draft, shelf: &Shelf, dialect: Dialect) -> Result
         Some(old) => Some(Superseded {
             folder_name: folder_name(date, old.revision),
             manifest_sha256: manifest::sha256_of(&old.folder.join(MANIFEST))?.unwrap_or_default(),
+            reason: was_premature.then_some("published before the day was over, by a clock that was ahead"),
         }),
         None => None,
     };

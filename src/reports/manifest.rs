@@ -41,6 +41,8 @@ pub(super) struct Entry {
 pub(super) struct Superseded {
     pub(super) folder_name: String,
     pub(super) manifest_sha256: String,
+    /// Why, where that is known.
+    pub(super) reason: Option<&'static str>,
 }
 
 /// The manifest.
@@ -90,6 +92,7 @@ pub(super) fn manifest(
         "supersedes": supersedes.map(|old| json!({
             "folder": old.folder_name,
             "manifest_sha256": old.manifest_sha256,
+            "reason": old.reason,
         })),
         "files": files,
     })))

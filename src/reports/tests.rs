@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::sheet::hex;
 use super::write::{NoProbe, Probe, Step};
 use super::*;
-use crate::clock::VirtualClock;
+use crate::clock::{Clock, JudgedClock, VirtualClock};
 use crate::payments::lifecycle::{Moves, Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
@@ -415,6 +415,43 @@ async fn an_unfinished_day_is_refused() {
     assert!(!ledger.reports(at(DAY_S)).is_made(day()).await.unwrap());
     let empty = ledger.reports(at(DAY_S)).make(day()).await.unwrap();
     assert_eq!(empty.rows.iter().map(|(_, rows)| rows).sum::<u64>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_is_not_closed_by_a_clock_that_nobody_confirmed() {
+    let ledger = Ledger::new().await;
+    let machine = VirtualClock::starting_at(at(DAY_S));
+    let clock = JudgedClock::over(machine);
+    let config = ledger.config("Europe/Berlin");
+    let reports = Reports::new(ledger.store.clone(), clock.clone(), config, [].into());
+    let refused = reports.make(day()).await.unwrap_err();
+    assert!(matches!(refused, ReportError::Unconfirmed { .. }), "{refused}");
+    clock.hear("pay", at(DAY_S), clock.monotonic());
+    assert_eq!(reports.make(day()).await.unwrap().revision, 1);
+}
+
+#[tokio::test]
+async fn a_day_that_a_clock_which_was_ahead_closed_is_opened_again_and_superseded_openly() {
+    let ledger = Ledger::new().await;
+    ledger.enrol("C1", 100).await;
+    ledger.see(row("C1", None, "Authorized", 200)).await;
+    let early = ledger.reports(at(DAY_S + 60)).make(day()).await.unwrap();
+    let noon = ledger.reports(at(DAY_S / 2));
+    assert_eq!(noon.reopen_premature().await.unwrap(), [day()]);
+    assert_eq!(noon.reopen_premature().await.unwrap(), Vec::<Date>::new(), "once");
+    assert!(!noon.is_made(day()).await.unwrap());
+    ledger.see(row("C1", Some("Authorized"), "Captured", DAY_S / 2 + 60)).await;
+    let history = ledger.store.history(&enrolment("C1").object).await.unwrap();
+    assert_eq!(history.last().unwrap().seen_at, at(DAY_S / 2 + 60), "the day takes news again");
+    let night = ledger.reports(at(DAY_S + 600));
+    let made = night.make(day()).await.unwrap();
+    assert_eq!((made.revision, made.rows[1], made.failed_checks.len()), (2, ("resolved", 1), 0));
+    assert!(early.folder.exists(), "what was published stays");
+    let supersedes = &json(&made.folder, "manifest.json")["supersedes"];
+    assert_eq!(supersedes["folder"], "2026-01-15");
+    assert!(supersedes["reason"].as_str().unwrap().contains("before the day was over"), "{supersedes}");
+    assert!(night.is_made(day()).await.unwrap());
+    assert_eq!(night.reopen_premature().await.unwrap(), Vec::<Date>::new());
 }
 
 #[derive(Debug)]

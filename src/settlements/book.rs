@@ -34,17 +34,33 @@ pub struct Errand {
     pub is_closed: bool,
     /// What came of it.
     pub tally: Tally,
+    /// Files that were fetched and could not be read.
+    #[serde(default)]
+    pub unread: Vec<Unread>,
     /// Where each day stands.
     pub pull: Pull,
+}
+
+/// A file that was fetched and could not be read as a whole: nothing of it was compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The first moment of its day.
+    pub from: Timestamp,
+    /// The provider's id of the report.
+    pub report_id: String,
+    /// Why.
+    pub why: String,
+    /// Where it is kept, without an ending.
+    pub kept_at: String,
 }
 
 /// What came of an errand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tally {
-    /// Files that were read.
+    /// Files that were taken up.
     pub files: u64,
-    /// Files that could not be read as a whole.
+    /// Of these, files that could not be read as a whole.
     pub unreadable: u64,
     /// Rows in them.
     pub rows: u64,
@@ -74,6 +90,14 @@ impl Tally {
 }
 
 impl Errand {
+    /// Counts a file.
+    pub(super) fn took(&mut self, tally: Tally, unread: Option<Unread>) {
+        self.tally.add(tally);
+        if let Some(unread) = unread.filter(|unread| !self.unread.contains(unread)) {
+            self.unread.push(unread);
+        }
+    }
+
     fn name(&self) -> String {
         let which = if self.is_nightly { "nightly".to_owned() } else { range(self.from, self.until) };
         format!("{}{}/{which}", prefix(&self.account), self.word)

@@ -138,6 +138,7 @@ impl Settlements {
             is_anew,
             is_closed: false,
             tally: Tally::default(),
+            unread: Vec::new(),
             pull,
         })
     }
@@ -158,6 +159,10 @@ fn spare(pull: &mut Pull, kept: &[Kept], now: Timestamp) {
         let is_fresh = now.duration_since(file.fetched_at).abs() < FRESH;
         if file.is_read && (is_whole || is_fresh) {
             window.phase = match &file.report_id {
+                // Not fetched again, but tried again: it is a failure until it can be read.
+                Some(report_id) if file.is_unread => {
+                    Phase::Ready { report_id: report_id.clone(), next_at: now, spoilt: 0 }
+                }
                 Some(report_id) => Phase::Fetched { report_id: report_id.clone() },
                 None => Phase::Empty,
             };
@@ -209,6 +214,8 @@ mod tests {
             fetched_at: at(fetched_at),
             report_id: report_id.map(str::to_owned),
             is_read: true,
+            trouble: None,
+            is_unread: false,
         }
     }
 
@@ -226,6 +233,9 @@ mod tests {
         let just_now = kept("2026-03-01", "2026-03-10T05:00:00Z", None);
         let other_day = kept("2026-03-02", "2026-03-10T05:00:00Z", None);
         let unread = Kept { is_read: false, ..whole.clone() };
+        let unreadable = Kept { is_unread: true, ..whole.clone() };
+        let again = Phase::Ready { report_id: "1".to_owned(), next_at: now, spoilt: 0 };
+        assert_eq!(of(&[unreadable]), again, "read again, not fetched again");
         assert_eq!(of(&[]), Phase::Owed);
         assert_eq!(of(std::slice::from_ref(&whole)), Phase::Fetched { report_id: "1".to_owned() });
         assert_eq!(of(std::slice::from_ref(&early)), Phase::Owed);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::book::{Errand, Tally};
+use super::book::{Errand, Tally, Unread};
 use super::compare::{Verdict, compare};
 use super::shelf::{Manifest, Read, Shelf};
 use super::words::{DIFFERENCE, Place};
@@ -20,14 +20,14 @@ use crate::store::{AlertFilter, Enrolled, OwedAlert};
 const MOST_LINES_TOLD: usize = 10;
 
 impl Settlements {
-    /// Reads a kept file and does all that follows from it.
+    /// Reads a kept file and does all that follows from it. Of one that cannot be read, why.
     pub(super) async fn fold(
         &self,
         account: &Account,
         routes: &Routes,
         (errand, window): (&Errand, &Window),
         (mut manifest, file): (Manifest, Fetched),
-    ) -> Result<Tally, SettlementError> {
+    ) -> Result<(Tally, Option<Unread>), SettlementError> {
         let now = self.clock.now();
         let place = Place { errand, window, look: account.api.look(), now };
         let report_id = manifest.report_id.clone().unwrap_or_default();
@@ -37,33 +37,61 @@ impl Settlements {
         let read = tokio::task::spawn_blocking(move || source.read(&word, &file)).await;
         let read = read.unwrap_or_else(|_| Err("reading it broke down".to_owned()));
         let mut tally = Tally { files: 1, ..Tally::default() };
-        let reading = match read {
-            Ok(reading) => reading,
-            Err(why) => {
-                tally.unreadable = 1;
-                let alert = place.unusable(&report_id, std::slice::from_ref(&why), &shelf.shown(&manifest));
-                self.tell(account, routes, alert).await?;
-                manifest.read = Some(Read { trouble: Some(why), ..Read::default() });
-                shelf.note(manifest, Vec::new()).await?;
-                return Ok(tally);
+        let (reading, mut trouble) = match read {
+            Ok(reading) => {
+                let trouble = trouble(&reading);
+                (reading, trouble)
             }
+            Err(why) => (Reading::default(), vec![why]),
         };
         tally.rows = reading.rows;
         tally.rejected = count(reading.rejected.len());
         self.hold_against(account, routes, place, &reading, &mut tally).await?;
-        let trouble = trouble(&reading);
-        if !trouble.is_empty() {
-            let alert = place.unusable(&report_id, &trouble, &shelf.shown(&manifest));
+        let is_unread = !trouble.is_empty() && reading.used() == 0;
+        if is_unread && reading.rows > 0 {
+            trouble.insert(0, format!("none of its {} rows can be used", reading.rows));
+        }
+        let why = trouble.join("; ");
+        if !why.is_empty() && !self.is_told(&shelf, window, &report_id, &why).await? {
+            let alert = place.unusable(&report_id, &why, reading.used(), &shelf.shown(&manifest));
             self.tell(account, routes, alert).await?;
         }
+        tally.unreadable = u64::from(is_unread);
+        let unread = is_unread.then(|| Unread {
+            from: window.from,
+            report_id,
+            why: why.clone(),
+            kept_at: shelf.shown(&manifest),
+        });
         manifest.read = Some(Read {
             columns: reading.columns,
             rows: tally.rows,
             rejected: tally.rejected,
-            trouble: (!trouble.is_empty()).then(|| trouble.join("; ")),
+            trouble: Some(why).filter(|why| !why.is_empty()),
+            is_unread,
         });
         shelf.note(manifest, reading.rejected).await?;
-        Ok(tally)
+        Ok((tally, unread))
+    }
+
+    /// Whether an earlier file of the same day had the same trouble: a young day's report is fetched every night.
+    async fn is_told(
+        &self,
+        shelf: &Shelf,
+        window: &Window,
+        report_id: &str,
+        why: &str,
+    ) -> Result<bool, SettlementError> {
+        // A report that comes by itself has a moment and not a day: each is another one.
+        if window.from == window.until {
+            return Ok(false);
+        }
+        let kept = shelf.kept_in(window.from, window.until).await?;
+        Ok(kept.iter().any(|file| {
+            (file.from, file.until) == (window.from, window.until)
+                && file.report_id.as_deref() != Some(report_id)
+                && file.trouble.as_deref() == Some(why)
+        }))
     }
 
     async fn hold_against(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::book::Errand;
-use super::shelf::{Manifest, Shelf};
+use super::shelf::{Manifest, Read, Shelf};
 use super::words::Place;
 use super::{Account, Routes, SettlementError, Settlements};
 use crate::apis::pace::Permit;
@@ -139,8 +139,8 @@ impl Settlements {
         {
             let manifest = self.manifest(&errand, &day, Some(report_id.clone()));
             let kept = Shelf::of(account, &errand.word).keep(manifest, file).await?;
-            let tally = self.fold(account, routes, (&errand, &day), kept).await?;
-            errand.tally.add(tally);
+            let (tally, unread) = self.fold(account, routes, (&errand, &day), kept).await?;
+            errand.took(tally, unread);
         }
         let before: Vec<bool> = errand.pull.windows.iter().map(|day| day.phase == Phase::Empty).collect();
         errand.pull = took(errand.pull, outcome, self.clock.now());
@@ -190,10 +190,10 @@ impl Settlements {
         if let Some(day) = errand.pull.windows.get(window).cloned()
             && let Phase::Ready { report_id, .. } = &day.phase
             && let Some((manifest, file)) = Shelf::of(account, &errand.word).kept(day.from, report_id).await?
-            && (errand.is_anew || manifest.read.is_none())
+            && (errand.is_anew || manifest.read.as_ref().is_none_or(Read::is_unread))
         {
-            let tally = self.fold(account, routes, (&errand, &day), (manifest, file)).await?;
-            errand.tally.add(tally);
+            let (tally, unread) = self.fold(account, routes, (&errand, &day), (manifest, file)).await?;
+            errand.took(tally, unread);
         }
         errand.pull = took(errand.pull, Outcome::Fetched { window }, self.clock.now());
         self.book.write(&errand).await
@@ -216,8 +216,8 @@ impl Settlements {
         let (progress, tally) = (errand.pull.progress(), errand.tally);
         tracing::info!(
             account = %account.name, report = errand.word, from = %errand.from, until = %errand.until,
-            days = progress.days, failed = progress.failed, files = tally.files, rows = tally.rows,
-            rejected = tally.rejected, differing = tally.differing, unknown = tally.unknown,
+            days = progress.days, failed = progress.failed, files = tally.files, unread = tally.unreadable,
+            rows = tally.rows, rejected = tally.rejected, differing = tally.differing, unknown = tally.unknown,
             enrolled = tally.enrolled, "provider reports fetched"
         );
         Ok(())

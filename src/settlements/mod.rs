@@ -32,7 +32,7 @@ use crate::payments::alert::Alert;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
-pub use book::{Errand, Tally};
+pub use book::{Errand, Tally, Unread};
 pub use desk::Wanted;
 pub use follow::Round;
 

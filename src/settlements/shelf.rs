@@ -61,8 +61,18 @@ pub(super) struct Read {
     pub(super) rows: u64,
     /// Rows that cannot be used; they stand in the file beside.
     pub(super) rejected: u64,
-    /// Why the file as a whole cannot be read, if so.
+    /// What cannot be used of it, if anything.
     pub(super) trouble: Option<String>,
+    /// Nothing of it could be used.
+    #[serde(default)]
+    pub(super) is_unread: bool,
+}
+
+impl Read {
+    /// Whether nothing of the file could be used. Manifests of earlier versions say so by naming no column.
+    pub(super) fn is_unread(&self) -> bool {
+        self.is_unread || (self.trouble.is_some() && self.columns.is_empty())
+    }
 }
 
 /// A file that is kept, or a day that was empty.
@@ -73,6 +83,10 @@ pub(super) struct Kept {
     pub(super) fetched_at: Timestamp,
     pub(super) report_id: Option<String>,
     pub(super) is_read: bool,
+    /// What was told of it.
+    pub(super) trouble: Option<String>,
+    /// It was tried, and nothing of it could be used.
+    pub(super) is_unread: bool,
 }
 
 /// The folder of one type of an account.
@@ -196,12 +210,16 @@ impl Shelf {
                     }
                     let Some(manifest) = manifest_at(&path)? else { continue };
                     if manifest.from >= from && manifest.until <= until {
+                        let was_tried = manifest.read.is_some();
+                        let read = manifest.read.unwrap_or_default();
                         kept.push(Kept {
                             from: manifest.from,
                             until: manifest.until,
                             fetched_at: manifest.fetched_at,
-                            is_read: manifest.report_id.is_none() || manifest.read.is_some(),
+                            is_read: manifest.report_id.is_none() || was_tried,
                             report_id: manifest.report_id,
+                            is_unread: read.is_unread(),
+                            trouble: read.trouble,
                         });
                     }
                 }

@@ -97,17 +97,28 @@ impl Place<'_> {
         alert
     }
 
-    /// The file as a whole, or some of its rows, cannot be used. `trouble` is everything that is wrong.
-    pub(super) fn unusable(&self, report_id: &str, trouble: &[String], kept_at: &str) -> Alert {
+    /// The file as a whole, or some of its rows, cannot be used. `trouble` is everything that is wrong, `used`
+    /// the number of rows that could be used all the same.
+    pub(super) fn unusable(&self, report_id: &str, trouble: &str, used: u64, kept_at: &str) -> Alert {
         let account = &self.errand.account;
-        let key = format!("{account}/{}/{}/{}", self.errand.word, self.day(), short(&trouble.join("; ")));
+        let key = format!("{account}/{}/{}/{report_id}/{}", self.errand.word, self.day(), short(trouble));
         let mut alert = self.alert(REPORT, Severity::Warning, account, key);
-        alert.headline = format!("The provider's {} cannot be used as a whole", self.report());
-        alert.explanation = format!("Report {report_id}: {}.", trouble.join("; "));
-        alert.advice = format!(
-            "The other rows were compared. The file is kept as it came at {kept_at}.csv, bad rows with their line \
-             numbers beside it; look at these lines, and at the provider's own page for their objects."
-        );
+        alert.explanation = format!("Report {report_id}: {trouble}.");
+        if used == 0 {
+            alert.headline = format!("The provider's {} cannot be read", self.report());
+            alert.advice = format!(
+                "Nothing of it was compared. The file is kept as it came at {kept_at}.csv: look whether it is the \
+                 report at all. `reconciled fetch-reports {account} --type {}` over this day reads it again, and \
+                 with --again fetches it again.",
+                self.errand.word
+            );
+        } else {
+            alert.headline = format!("The provider's {} cannot be used as a whole", self.report());
+            alert.advice = format!(
+                "The other {used} rows were used. The file is kept as it came at {kept_at}.csv, bad rows with their \
+                 line numbers beside it; look at these lines, and at the provider's own page for their objects."
+            );
+        }
         alert
     }
 

@@ -45,6 +45,14 @@ pub trait Provider: Send + Debug {
         random: &mut Random,
     ) -> Result<String, String>;
 
+    /// Lets the capture of this charge bring another amount than the one asked for: a part, more, or nothing.
+    ///
+    /// # Errors
+    /// A sentence saying why this provider cannot do so.
+    fn capture_only(&mut self, id: &str, amount: &str) -> Result<(), String> {
+        Err(format!("{} cannot capture {amount} of {id}", self.api()))
+    }
+
     /// The truth about every object at this time, in the order of their ids.
     fn truths(&self, at: Timestamp) -> Vec<Truth>;
 

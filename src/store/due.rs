@@ -13,7 +13,7 @@ use std::hash::Hash;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keys::{self, Lane};
-use super::lanes::Lanes;
+use super::lanes::{LaneRow, LaneRows, Lanes};
 use super::types::StoreError;
 use crate::payments::lifecycle::Phase;
 use crate::payments::record::Record;
@@ -107,21 +107,58 @@ pub enum Due {
     Later(Option<Timestamp>),
 }
 
+/// What is due at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    /// No rule makes anything wait until later than this. What does was written while the clock was ahead, and is due
+    /// now.
+    pub(super) latest: Timestamp,
+}
+
+impl Moment {
+    /// `longest`: no rule makes a longer wait.
+    pub(super) fn new(now: Timestamp, longest: SignedDuration) -> Moment {
+        Moment { now, latest: now.checked_add(longest).unwrap_or(Timestamp::MAX) }
+    }
+
+    fn is_due(self, due_at: Timestamp) -> bool {
+        due_at <= self.now || due_at > self.latest
+    }
+}
+
 /// Up to `limit` records that are due, in the order of service; when nothing is, what comes next. Costs in proportion
 /// to what it returns.
-pub(super) fn due(lanes: &Lanes<'_>, now: Timestamp, limit: usize) -> Result<Due, StoreError> {
+pub(super) fn due(lanes: &Lanes<'_>, moment: Moment, limit: usize) -> Result<Due, StoreError> {
+    let Moment { now, latest } = moment;
     let mut asked = lanes.lane(Lane::Asked, now);
     let mut urgent = lanes.lane(Lane::Urgent, now);
     let mut ordinary = lanes.lane(Lane::Ordinary, now);
-    let order = order_of_service(|| asked.next_row(), || urgent.next_row(), || ordinary.next_row(), limit)?;
+    // A row of the urgent lane may stand at a deadline, however far that is; its record stands in the ordinary lane,
+    // too. Who waited for a clock that was ahead has waited longest.
+    let mut asked_ahead = lanes.lane_behind(Lane::Asked, latest);
+    let mut ahead = lanes.lane_behind(Lane::Ordinary, latest);
+    let order = order_of_service(
+        || first_of(&mut asked_ahead, &mut asked),
+        || urgent.next_row(),
+        || first_of(&mut ahead, &mut ordinary),
+        limit,
+    )?;
     if order.is_empty() {
         return Ok(Due::Later(next_due(lanes)?));
     }
     let mut records = Vec::with_capacity(order.len());
     for row in order {
-        records.extend(lanes.record(row, now)?);
+        records.extend(lanes.record(row, |due_at| moment.is_due(due_at))?);
     }
     Ok(Due::Now(records))
+}
+
+fn first_of(first: &mut LaneRows<'_>, second: &mut LaneRows<'_>) -> Result<Option<LaneRow>, StoreError> {
+    match first.next_row()? {
+        Some(row) => Ok(Some(row)),
+        None => second.next_row(),
+    }
 }
 
 /// When the next record of an account and kind is or was due.

@@ -61,19 +61,39 @@ impl Engine {
 impl Lanes<'_> {
     /// The rows of a lane until a time, in order.
     pub(super) fn lane(&self, lane: Lane, until: Timestamp) -> LaneRows<'_> {
-        let prefix = keys::lane(self.account, self.kind, lane);
-        let prefix_bytes = prefix.len();
-        let mut last = prefix.clone();
-        last.extend_from_slice(&keys::time(until));
-        let end = keys::after_prefix(&last);
-        let changes = self.changes.range::<Vec<u8>, _>(prefix.clone()..end.clone()).peekable();
-        let rows = self.index.range(Bound::Included(prefix), end).peekable();
+        let start = keys::lane(self.account, self.kind, lane);
+        let end = self.behind(lane, until);
+        self.rows(lane, start, end)
+    }
+
+    /// The rows of a lane behind a time, in order.
+    pub(super) fn lane_behind(&self, lane: Lane, time: Timestamp) -> LaneRows<'_> {
+        let start = self.behind(lane, time);
+        let end = keys::after_prefix(&keys::lane(self.account, self.kind, lane));
+        self.rows(lane, start, end)
+    }
+
+    /// The first key of a lane that is later than a time.
+    fn behind(&self, lane: Lane, time: Timestamp) -> Vec<u8> {
+        let mut last = keys::lane(self.account, self.kind, lane);
+        last.extend_from_slice(&keys::time(time));
+        keys::after_prefix(&last)
+    }
+
+    fn rows(&self, lane: Lane, start: Vec<u8>, end: Vec<u8>) -> LaneRows<'_> {
+        let prefix_bytes = keys::lane(self.account, self.kind, lane).len();
+        let changes = self.changes.range::<Vec<u8>, _>(start.clone()..end.clone()).peekable();
+        let rows = self.index.range(Bound::Included(start), end).peekable();
         LaneRows { rows, changes, lane, prefix_bytes }
     }
 
     /// The record of a row of a lane. None when it changed since so that it is not due any more. A row that does not
     /// follow from its record is damage: it would be found again and again, and hide those behind it.
-    pub(super) fn record(&self, lane_row: LaneRow, now: Timestamp) -> Result<Option<Record>, StoreError> {
+    pub(super) fn record(
+        &self,
+        lane_row: LaneRow,
+        is_due: impl Fn(Timestamp) -> bool,
+    ) -> Result<Option<Record>, StoreError> {
         let LaneRow { lane, at, id } = lane_row;
         let object = ObjectRef { account: self.account.clone(), kind: self.kind.clone(), id };
         let key = keys::record(&object, false);
@@ -101,7 +121,7 @@ impl Lanes<'_> {
                         "{object} has a due row of {at}, but is not due then"
                     )));
                 }
-                Ok(Some(record).filter(|record| record.due_at.is_some_and(|due_at| due_at <= now)))
+                Ok(Some(record).filter(|record| record.due_at.is_some_and(&is_due)))
             }
             None if is_changed => Ok(None),
             None => Err(StoreError::Damaged(format!("{object} is due but has no record"))),

@@ -61,7 +61,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use crate::blocking;
@@ -153,25 +153,28 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        match self.due_or_later(account, kind, now, limit).await? {
+        match self.due_or_later(account, kind, now, SignedDuration::MAX, limit).await? {
             Due::Now(records) => Ok(records),
             Due::Later(_) => Ok(Vec::new()),
         }
     }
 
-    /// As [`Store::due`]; when nothing is, what [`Store::next_due`] would say.
+    /// As [`Store::due`]; when nothing is, what [`Store::next_due`] would say. `longest` is the longest wait that any
+    /// rule makes: what waits for longer was written by a clock that was ahead, and is due now.
     pub async fn due_or_later(
         &self,
         account: &AccountName,
         kind: &Kind,
         now: Timestamp,
+        longest: SignedDuration,
         limit: usize,
     ) -> Result<Due, StoreError> {
         let (engine, account, kind) = (Arc::clone(&self.engine), account.clone(), kind.clone());
         self.blocking(move || {
             engine.follow_old_polls(now);
             loop {
-                match engine.with_lanes(&account, &kind, |lanes| due::due(lanes, now, limit))? {
+                let moment = due::Moment::new(now, longest);
+                match engine.with_lanes(&account, &kind, |lanes| due::due(lanes, moment, limit))? {
                     // All of them changed while they were looked for.
                     Due::Now(records) if records.is_empty() => {}
                     found => return Ok(found),
@@ -228,6 +231,18 @@ impl Store {
     pub async fn owed(&self, target: &str, now: Timestamp, limit: usize) -> Result<Vec<Owed>, StoreError> {
         let target = target.to_owned();
         self.read(move |index| outbox::owed(index, &target, now, limit)).await
+    }
+
+    /// Deliveries of a target that wait until later than `latest`, which no rule makes them wait for: they were
+    /// written by a clock that was ahead, and are due now.
+    pub async fn owed_after(
+        &self,
+        target: &str,
+        latest: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError> {
+        let target = target.to_owned();
+        self.read(move |index| outbox::owed_after(index, &target, latest, limit)).await
     }
 
     /// When the next delivery of a target is due; in the past while some are.
@@ -326,6 +341,12 @@ impl Store {
     /// before it can be published for ever.
     pub async fn seal_history(&self, until: Timestamp) -> Result<(), StoreError> {
         self.engine.write(move |group| operations::seal_history(group, until)).await
+    }
+
+    /// A clock that was ahead sealed days that are not over: nothing later than `now` is sealed any more. True when
+    /// something was.
+    pub async fn unseal_history(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.engine.write(move |group| operations::unseal_history(group, now)).await
     }
 
     /// Keeps a small value under a name (a schedule done, a report made).

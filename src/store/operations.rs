@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::facts::Fact;
 use super::kept::{Kept, MANY};
@@ -77,7 +77,7 @@ pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Commit
         return Ok(Committed::Stale);
     }
     record.revision = read.revision + 1;
-    let earliest = dated_from.max(last_date(&old.value));
+    let earliest = dated_from.max(last_date(&old.value, &record));
     date_not_before(earliest, &old.value, &mut record, transition.as_mut());
     cap_evidence(&mut record);
     if tells_the_journal {
@@ -107,7 +107,7 @@ pub(super) fn pulse_only(
         "a record of the same revision is the same"
     );
     record.revision = read.revision + 1;
-    date_not_before(dated_from.max(last_date(read)), read, record, None);
+    date_not_before(dated_from.max(last_date(read, record)), read, record, None);
     let is_all = view.put_pulse(read, record, revision.sequence);
     is_all.then_some(Committed::Written)
 }
@@ -128,9 +128,19 @@ fn sealed_until(row: Option<Vec<u8>>) -> Result<Timestamp, StoreError> {
     Ok(sealed.value.parse().unwrap_or(Timestamp::MIN))
 }
 
-/// The newest date in what is told of an object.
-pub(super) fn last_date(record: &Record) -> Timestamp {
-    record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at))
+/// A date that lies further ahead of the present was written by a clock that was ahead: what follows it is not dated
+/// after it.
+const AHEAD: SignedDuration = SignedDuration::from_hours(2);
+
+/// A clock that goes back by less was not ahead.
+const SLEW: SignedDuration = SignedDuration::from_mins(2);
+
+/// The newest date in what is told of an object, as far as it can be true at the poll that `next` comes from.
+pub(super) fn last_date(record: &Record, next: &Record) -> Timestamp {
+    let last =
+        record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at));
+    let now = next.polled_at.unwrap_or(last);
+    if last.duration_since(now) > AHEAD { now } else { last }
 }
 
 /// A wall clock that was set back must not let news be older than what was known before, nor fall into a day
@@ -167,6 +177,15 @@ pub(super) fn seal_history(group: &mut Group<'_>, until: Timestamp) -> Result<()
         true => remember(group, SEALED_UNTIL.to_owned(), until.to_string()),
         false => Ok(()),
     }
+}
+
+/// See [`super::Store::unseal_history`].
+pub(super) fn unseal_history(group: &mut Group<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let is_ahead = dated_from(&group.view)?.duration_since(now) > SLEW;
+    if is_ahead {
+        remember(group, SEALED_UNTIL.to_owned(), now.to_string())?;
+    }
+    Ok(is_ahead)
 }
 
 /// See [`super::Store::ask`].
@@ -217,7 +236,8 @@ pub(super) fn forget(
     let Some(old) = group.view.record(object)? else { return Ok(false) };
     let record = old.value;
     // As every other row: not in a day whose report is published, nor before what was seen last.
-    let now = now.max(dated_from(&group.view)?).max(last_date(&record));
+    let seen_now = Record { polled_at: Some(now), ..record.clone() };
+    let now = now.max(dated_from(&group.view)?).max(last_date(&record, &seen_now));
     let transition = Transition {
         object: object.clone(),
         from: record.state().map(str::to_owned),

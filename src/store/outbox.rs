@@ -212,10 +212,35 @@ pub(super) fn owed(
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
+    read_owed(index, target, keys::owed(target), behind(target, now), limit)
+}
+
+/// Deliveries of a target that wait until later than a time.
+pub(super) fn owed_after(
+    index: &Index,
+    target: &str,
+    latest: Timestamp,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
+    read_owed(index, target, behind(target, latest), keys::after_prefix(&keys::owed(target)), limit)
+}
+
+/// The first place in a target's queue that is later than a time.
+fn behind(target: &str, time: Timestamp) -> Vec<u8> {
     let mut last = keys::owed(target);
-    last.extend_from_slice(&keys::time(now));
+    last.extend_from_slice(&keys::time(time));
+    keys::after_prefix(&last)
+}
+
+fn read_owed(
+    index: &Index,
+    target: &str,
+    start: Vec<u8>,
+    end: Vec<u8>,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
     let mut found = Vec::new();
-    for row in index.range(Bound::Included(keys::owed(target)), keys::after_prefix(&last)).take(limit) {
+    for row in index.range(Bound::Included(start), end).take(limit) {
         let (place, key) = row?;
         let alert_key = alert_key_of(&key);
         let stored = by_key(index, &alert_key)?;

@@ -18,10 +18,10 @@ use reconciled::apis::aps::sign::{Algorithm, Signer};
 use reconciled::apis::aps::{Aps, OPERATION, ORDER};
 use reconciled::apis::config::Environment;
 use reconciled::apis::pace::Pace;
-use reconciled::apis::secret::Secret;
 use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::payments::object::{AccountName, Kind, ObjectId};
+use reconciled::secret::Secret;
 use reconciled::simulator::aps::{ApsHabits, ApsMerchant, ApsProvider, ApsResults, ApsSignature};
 use reconciled::simulator::exchange::{Incoming, Outgoing};
 use reconciled::simulator::plan::{Plan, Step as PlanStep};
@@ -37,12 +37,16 @@ enum Luck {
     RequestLost,
     /// It arrives, the answer does not.
     AnswerLost,
+    /// It arrives after four more requests, and nobody hears the answer.
+    RequestLate,
 }
 
 struct Wire {
     provider: Mutex<ApsProvider>,
     random: Mutex<Random>,
     luck: Mutex<Luck>,
+    /// Under way, and how many requests overtake it yet.
+    late: Mutex<Option<(u32, Incoming)>>,
     clock: Arc<VirtualClock>,
 }
 
@@ -62,12 +66,31 @@ impl Wire {
             body: request.body,
             at: self.clock.now(),
         };
+        if luck == Luck::RequestLate {
+            *self.late.lock().unwrap() = Some((4, incoming));
+            return Err(TransportError::Timeout);
+        }
         let answer: Outgoing =
             self.provider.lock().unwrap().answer(&incoming, &mut self.random.lock().unwrap());
+        self.deliver_late();
         if luck == Luck::AnswerLost {
             return Err(TransportError::Timeout);
         }
         Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
+    }
+}
+
+impl Wire {
+    fn deliver_late(&self) {
+        let mut late = self.late.lock().unwrap();
+        match late.take() {
+            Some((0, mut incoming)) => {
+                incoming.at = self.clock.now();
+                self.provider.lock().unwrap().answer(&incoming, &mut self.random.lock().unwrap());
+            }
+            Some((left, incoming)) => *late = Some((left - 1, incoming)),
+            None => {}
+        }
     }
 }
 
@@ -114,6 +137,7 @@ impl World {
             provider: Mutex::new(provider),
             random: Mutex::new(Random::new(7)),
             luck: Mutex::new(Luck::Good),
+            late: Mutex::default(),
             clock: Arc::clone(&clock),
         });
         let signer = |phrase: &str| Signer::new(signature.1, Secret::new(phrase.to_owned()));
@@ -123,6 +147,7 @@ impl World {
             merchant_identifier: MERCHANT.to_owned(),
             request_signer: signer("PASS"),
             response_signer: signer("RESP"),
+            unsigned: Default::default(),
             language: "en",
             currency: "AED".parse().ok(),
             addresses: Addresses::below("https://sbpaymentservices.payfort.com"),
@@ -308,7 +333,7 @@ async fn a_crash_at_any_step_never_processes_twice_and_forgets_nothing() {
 async fn a_lost_request_or_answer_at_any_step_never_processes_twice() {
     for habits in habits() {
         for at in 0..16 {
-            for luck in [Luck::RequestLost, Luck::AnswerLost] {
+            for luck in [Luck::RequestLost, Luck::AnswerLost, Luck::RequestLate] {
                 let world = world(habits.clone());
                 let file = &files(INPUT)[0];
                 let batch = world.follow(file, at, Crash::Never, luck).await;
@@ -327,7 +352,7 @@ fn check_end(world: &World, file: &BatchFile, batch: &Batch, what: &str) {
             assert_eq!(processed, 1, "{what}");
             check_rows(batch);
         }
-        // Only when a bare 70000 cannot tell whether processing began.
+        // No answer but one that shows processing tells whether it began, and nobody released it.
         Stage::Ended(End::Unanswered) => {
             assert_eq!(processed, 0, "{what}");
             assert_eq!(batch.rows_to_watch().count(), batch.rows.len(), "{what}");

@@ -66,6 +66,12 @@ fn processed(world: &World) -> u64 {
     answered(world, "PROCESS_BATCH")
 }
 
+fn asked(world: &World, operation: &str) -> u64 {
+    let counts = world.simulator.counts();
+    let counts = counts.operations.get(&("pay".to_owned(), operation.to_owned()));
+    counts.map_or(0, |counts| counts.requests)
+}
+
 fn answered(world: &World, operation: &str) -> u64 {
     let counts = world.simulator.counts();
     let counts = counts.operations.get(&("pay".to_owned(), operation.to_owned()));
@@ -183,6 +189,90 @@ async fn a_processing_that_never_arrived_waits_for_a_person_who_releases_it() {
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("finished", EXPECTED.to_vec()));
     assert_eq!(processed(&world), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processing_that_seems_not_to_have_begun_is_not_sent_again_either() {
+    let fault = "[aps]\nvalidated_code = \"76000\"\n\
+                 [[fault]]\nkind = \"reset\"\noperation = \"PROCESS_BATCH\"\nto_s = 3600\n";
+    let world = World::new(START, &scenario(fault), "").await;
+    let reference = one_batch(&world).await;
+    world.pass_hours(3.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), batch.processes, processed(&world)), ("process-sent", 1, 0));
+    assert_eq!(asked(&world, "PROCESS_BATCH"), 1, "sent once, whatever the looks say");
+    assert_eq!(world.events("batch").len(), 1, "somebody is told that it waits for a person, once");
+    let request = BatchRequest::Release { reference: reference.clone(), adopt: None };
+    world.daemon().service().batch(request).await.unwrap();
+    world.pass_hours(1.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("finished", EXPECTED.to_vec()));
+    assert_eq!(processed(&world), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_hold_a_batch_up_and_end_it_not() {
+    let fault = "[[fault]]\nkind = \"refused_credentials\"\nstatus = 403\nto_s = 259200\n";
+    let world = World::new(START, &scenario(fault), "").await;
+    let reference = one_batch(&world).await;
+    world.pass_hours(71.0).await;
+    let batch = shown(&world, &reference).await;
+    assert!(!batch.line.is_ended, "{batch:?}");
+    assert_eq!(world.events("batch").len(), 1, "that the account is refused is told once");
+    world.pass_hours(3.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("finished", EXPECTED.to_vec()));
+    assert_eq!((processed(&world), answered(&world, "UPLOAD_BATCH_FILE")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_was_uploaded_before_is_in_doubt_and_its_orders_are_watched() {
+    let world = World::new(START, &scenario(""), "").await;
+    let reference = one_batch(&world).await;
+    world.pass_hours(1.0).await;
+    assert_eq!(shown(&world, &reference).await.line.stage, "finished");
+    // A store that was lost: the same rows again make the same reference.
+    let mut world = world;
+    world.stop().await;
+    std::fs::remove_dir_all(world.folder.path().join("store")).unwrap();
+    world.start().await;
+    assert_eq!(one_batch(&world).await, reference);
+    world.pass_hours(1.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), batch.line.unknown, processed(&world)), ("reference-taken", 4, 1));
+    let told = world.chat().into_iter().filter(|text| text.contains("not processed")).collect::<Vec<_>>();
+    assert!(!told.is_empty() && told.iter().all(|text| !text.contains("No money moved")), "{told:?}");
+    let object: ObjectRef = "pay/aps-order/auth-000000".parse().unwrap();
+    assert_eq!(world.record(&object).await.state(), Some("04"), "what it was about is watched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_upload_delays_no_other_accounts_batch() {
+    let slow = "[[account]]\nname = \"slow\"\napi = \"aps\"\nmerchant_id = \"CycHSlow\"\n\
+                environment = \"live\"\naccess_code = \"zx0ISlow\"\n\
+                [[fault]]\nkind = \"hang\"\naccount = \"slow\"\noperation = \"UPLOAD_BATCH_FILE\"\n\
+                [aps]\nvalidation_s = 20\nprocessing_s = 20\n";
+    let scenario = scenario("");
+    let (account, populations) = scenario.split_at(scenario.find("[[population]]").unwrap());
+    let mut world = World::new(START, &format!("{account}{slow}{populations}"), "").await;
+    world.stop().await;
+    world.rewrite_config(|text| {
+        text.replace("allow_writes = true\n", "allow_writes = true\ndeadline_s = 300\n")
+    });
+    world.start().await;
+    let submission = BatchSubmission {
+        account: "slow".parse().unwrap(),
+        content: ROWS.to_owned(),
+        operation: None,
+        label: None,
+        dry_run: false,
+    };
+    world.daemon().service().batch(BatchRequest::Submit(submission)).await.unwrap();
+    world.pass_minutes(0.5).await;
+    let reference = one_batch(&world).await;
+    world.pass_minutes(4.0).await;
+    // The other account's upload still hangs.
+    assert_eq!(shown(&world, &reference).await.line.stage, "finished");
 }
 
 #[tokio::test(start_paused = true)]

@@ -175,3 +175,76 @@ async fn what_nobody_knows_has_a_code_of_its_own_and_is_ended_by_a_person() {
     host.simulator.calm();
     host.run(&create).await.expect(0, &["now watched: old-shop/order-reference/"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operations_beside_a_payments_life_are_called_and_the_ids_are_there_for_people() {
+    let host = Host::new().await;
+    let permission = host.simulator.plant("shop", &plan("charge-permission", "Chargeable", "EUR")).unwrap();
+    let order = host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
+    let authorization = host.simulator.plant("old-shop", &plan("authorization", "Open", "USD")).unwrap();
+
+    let id = format!("chargePermissionId={permission}");
+    let update =
+        ["call", "shop", "UpdateChargePermission", &id, "merchantMetadata.merchantReferenceId=ORDER-NEW"];
+    host.run(&update).await.expect(77, &["would send", "PATCH", "ORDER-NEW", "--yes"]);
+    let confirmed = [&update[..], &["--yes"]].concat();
+    host.run(&confirmed)
+        .await
+        .expect(0, &["UpdateChargePermission of shop: done", "ORDER-NEW", "Chargeable"]);
+
+    let list = ["QueryId=ORDER-1", "QueryIdType=SellerOrderId", "PaymentDomain=NA_USD"];
+    let listed = [&["call", "old-shop", "ListOrderReference"], &list[..]].concat();
+    host.run(&listed).await.expect(0, &["OrderReference.1.AmazonOrderReferenceId", &order, "Open"]);
+    let page = [&listed[..], &["PageSize=1"]].concat();
+    let json = host.run(&[&page[..], &["--json"]].concat()).await.expect(0, &[]).json();
+    let token = format!("NextPageToken={}", json["facts"]["NextPageToken"].as_str().unwrap());
+    let more = ["call", "old-shop", "ListOrderReferenceByNextToken", &token];
+    host.run(&more).await.expect(0, &["OrderReference.1.AmazonOrderReferenceId"]);
+    let status = ["call", "old-shop", "GetMerchantAccountStatus"];
+    host.run(&status).await.expect(0, &["AccountStatus", "ACTIVE"]);
+
+    let id = format!("AmazonAuthorizationId={authorization}");
+    let capture = [
+        "call",
+        "old-shop",
+        "Capture",
+        &id,
+        "CaptureReferenceId=capture-1",
+        "CaptureAmount.Amount=100.00",
+        "CaptureAmount.CurrencyCode=USD",
+        "ProviderCreditList.member.1.ProviderId=A2PROVIDER",
+        "ProviderCreditList.member.1.CreditAmount.Amount=4.00",
+        "ProviderCreditList.member.1.CreditAmount.CurrencyCode=USD",
+        "--yes",
+    ];
+    host.run(&capture).await.expect(0, &["Completed"]);
+    let credit = host.simulator.truths().into_iter().find(|truth| truth.kind == "provider-credit").unwrap();
+    let credit_id = format!("AmazonProviderCreditId={}", credit.id);
+    let shown = ["call", "old-shop", "GetProviderCreditDetails", &credit_id];
+    host.run(&shown).await.expect(0, &["ProviderCreditDetails.CreditStatus.State", "Completed", "4.00"]);
+    let reverse = [
+        "call",
+        "old-shop",
+        "ReverseProviderCredit",
+        &credit_id,
+        "CreditReversalReferenceId=back-1",
+        "CreditReversalAmount.Amount=4.00",
+        "CreditReversalAmount.CurrencyCode=USD",
+    ];
+    host.run(&reverse).await.expect(77, &["would send", "--yes"]);
+    let confirmed = [&reverse[..], &["--yes"]].concat();
+    host.run(&confirmed).await.expect(0, &["ReverseProviderCredit of old-shop: done", "-Q"]);
+    host.run(&confirmed).await.expect(0, &["was done before; not sent again"]);
+    // Its answer is lost: nothing tells what became of it, so it is never sent twice.
+    always(&host, FaultKind::Reset, "ReverseProviderCredit");
+    let lost: Vec<&str> = confirmed
+        .iter()
+        .map(|word| if word.contains("back-1") { "CreditReversalReferenceId=back-2" } else { word })
+        .collect();
+    for _ in 0..2 {
+        host.run(&lost).await.expect(76, &["IN DOUBT"]);
+    }
+    let counts = host.simulator.counts();
+    let sent = counts.operations[&("old-shop".to_owned(), "ReverseProviderCredit".to_owned())].requests;
+    assert_eq!(sent, 2, "once done, once in doubt");
+}

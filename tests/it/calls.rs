@@ -1,15 +1,18 @@
 //! Single operations in a whole daemon: sent once, found out when the answer is lost, watched at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use reconciled::clock::Clock;
+use reconciled::apis::pace::{Pace, Quota};
+use reconciled::clock::{Clock, SharedClock};
 use reconciled::control::calling::{CallAnswer, CallAttempt, CallOutcome, CallRan, CallRequest, CallWanted};
 use reconciled::control::problem::{Cause, Problem};
 use reconciled::payments::object::ObjectRef;
 use reconciled::simulator::fault::{Fault, FaultKind};
 use reconciled::simulator::plan::{Plan, Step};
 
+use crate::memory::Memory;
 use crate::world::World;
 
 pub const SCENARIO: &str = r#"
@@ -530,6 +533,86 @@ async fn the_daemon_sees_by_the_charge_what_became_of_a_capture_in_doubt() {
         assert_eq!((attempt.standing.as_str(), attempt.sent), (standing, 3), "{kind:?}");
         keeps_the_quota(&world);
     }
+}
+
+/// Another program of the same merchant makes a call, past everything that is watched here.
+async fn by_another_program(world: &World, account: &str, operation: &str, pairs: &[(&str, &str)]) {
+    let clock: SharedClock = world.clock.clone();
+    let memory = Memory::new(Arc::clone(&world.simulator), clock.clone(), Duration::from_millis(40));
+    let config = world.config();
+    let configured = config.accounts.iter().find(|one| one.name.as_str() == account).unwrap();
+    let caller = configured.api.build_caller(Arc::new(memory), clock.clone()).unwrap();
+    let pace = Pace::new(clock);
+    pace.set_quota(&configured.name, operation, Quota { burst: 1, per: Duration::from_secs(1) });
+    pace.assume_full(&configured.name, operation);
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let planned = caller.plan(operation, &pairs.collect()).unwrap();
+    let permit = pace.take(&configured.name, operation).unwrap();
+    caller.carry_out(&planned, permit).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
+    let world = world().await;
+    let order = plant(&world, "old-shop", "order-reference", "Open");
+    let mut authorizations = Vec::new();
+    for reference in ["auth-1", "auth-2", "auth-3"] {
+        let made = done(&world, "old-shop", "Authorize", &authorize(&order, reference, "30.00")).await;
+        authorizations.push(id(&made));
+    }
+    let [first, second, third] = authorizations.try_into().unwrap();
+    // The very call was made before, in words that differ: it is done.
+    let mut noted = capture_of(&first, "cap-1", "20.00").to_vec();
+    noted.push(("SellerCaptureNote", "from the other program"));
+    by_another_program(&world, "old-shop", "Capture", &noted).await;
+    let ran = call(&world, "old-shop", "Capture", &capture_of(&first, "cap-1", "20.00")).await;
+    assert_eq!((ran.outcome, ran.was_done_before), (CallOutcome::Done, true), "{ran:?}");
+    assert_eq!((ran.watched.len(), count(&world, "capture")), (1, 1));
+    // Another amount under the same reference is not this call.
+    by_another_program(&world, "old-shop", "Capture", &capture_of(&second, "cap-2", "5.00")).await;
+    let ran = call(&world, "old-shop", "Capture", &capture_of(&second, "cap-2", "15.00")).await;
+    assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
+    assert!(ran.detail.unwrap().contains("amounts to 5.00 USD"));
+    // Used elsewhere, and never sent from here before: refused.
+    let other = plant(&world, "old-shop", "authorization", "Open");
+    by_another_program(&world, "old-shop", "Capture", &capture_of(&other, "cap-3", "5.00")).await;
+    let ran = call(&world, "old-shop", "Capture", &capture_of(&third, "cap-3", "5.00")).await;
+    assert_eq!(ran.outcome, CallOutcome::Refused, "{ran:?}");
+    assert!(ran.detail.unwrap().contains("DuplicateReferenceId"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_whose_reference_is_in_use_stays_in_doubt_until_a_person_ends_it() {
+    let world = world().await;
+    let order = plant(&world, "old-shop", "order-reference", "Open");
+    let first = id(&done(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "50.00")).await);
+    let second = id(&done(&world, "old-shop", "Authorize", &authorize(&order, "auth-2", "50.00")).await);
+    let permission = plant(&world, "shop", "charge-permission", "Chargeable");
+    // Sent, and nobody knows what became of it.
+    fault(&world, FaultKind::Reset, "Capture", None);
+    let ran = call(&world, "old-shop", "Capture", &capture_of(&first, "cap-1", "20.00")).await;
+    assert_eq!(ran.outcome, CallOutcome::InDoubt);
+    let mut keyed = charge(&permission, "50.00").to_vec();
+    keyed.push(("idempotencyKey", "key-1"));
+    fault(&world, FaultKind::Reset, "CreateCharge", None);
+    assert_eq!(call(&world, "shop", "CreateCharge", &keyed).await.outcome, CallOutcome::InDoubt);
+    world.simulator.calm();
+    // Meanwhile something else uses the reference and the key.
+    by_another_program(&world, "old-shop", "Capture", &capture_of(&second, "cap-1", "20.00")).await;
+    let mut other = charge(&permission, "49.00").to_vec();
+    other.push(("idempotencyKey", "key-1"));
+    by_another_program(&world, "shop", "CreateCharge", &other).await;
+    let ran = call(&world, "old-shop", "Capture", &capture_of(&first, "cap-1", "20.00")).await;
+    assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
+    assert!(ran.detail.unwrap().contains("DuplicateReferenceId"));
+    let ran = call(&world, "shop", "CreateCharge", &keyed).await;
+    assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
+    assert!(ran.detail.unwrap().contains("DuplicateIdempotencyKey"));
+    world.pass_hours(1.0).await;
+    assert_eq!(attempts(&world, false).await.len(), 2, "that it is not shown does not end it");
+    let told = world.events("call");
+    assert!(told.iter().any(|event| event.to_string().contains("CreateCharge/key-1")), "{told:?}");
+    assert!(told.iter().any(|event| event.to_string().contains("Capture/cap-1")), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -220,6 +220,77 @@ async fn lost_answers_and_lost_requests_submit_once_through_restarts() {
     }
 }
 
+/// The provider takes the first sending, its answer is lost, and its list lags for hours: it is sent again.
+const ARRIVED_UNSEEN: &str = "[[fault]]\nkind = \"truncated_body\"\noperation = \"SubmitFeed\"\nto_s = 120\n\
+    [[mws]]\naccount = \"uk\"\nfeed_list_lag_s = 7200\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_refused_at_a_later_sending_is_looked_for_row_by_row() {
+    let mut world = World::new(START, &scenario(ARRIVED_UNSEEN), "").await;
+    let reference = one(&world, "Capture", &captures(&world, 2)).await;
+    world.pass_minutes(3.0).await;
+    assert_eq!((stage(&world, &reference).await.as_str(), taken(&world)), ("searching", 1));
+    // A retail marketplace: the next sending is refused for good.
+    world.stop().await;
+    let retail = "allow_writes = true\nmarketplace_id = \"ATVPDKIKX0DER\"\n";
+    world.rewrite_config(|text| text.replace("allow_writes = true\n", retail));
+    world.start().await;
+    world.pass_hours(8.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), batch.uploads), ("in-doubt", 2), "{batch:?}");
+    assert_eq!((taken(&world), made(&world)), (1, (2, 0)), "the first sending was carried out");
+    assert_eq!(fates(&batch), BTreeSet::from(["done"]), "its captures are found singly: {batch:?}");
+    check_objects(&world, &batch, "capture").await;
+    assert!(!world.chat().iter().any(|text| text.contains("No money moved")), "{:?}", world.chat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_cancelled_after_a_lost_sending_is_not_said_never_to_have_left() {
+    let world = World::new(START, &scenario(ARRIVED_UNSEEN), "").await;
+    let reference = one(&world, "Capture", &captures(&world, 2)).await;
+    world.pass_minutes(3.0).await;
+    granted(&world, BatchRequest::Cancel { reference: reference.clone() }).await.unwrap();
+    world.pass_hours(8.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), batch.uploads), ("in-doubt", 1), "{batch:?}");
+    assert_eq!((taken(&world), made(&world)), (1, (2, 0)));
+    assert_eq!(fates(&batch), BTreeSet::from(["done"]), "{batch:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_sendings_duplicate_references_are_looked_up_and_not_called_declined() {
+    let conduct = format!("{ARRIVED_UNSEEN}is_repetition_refused = true\n");
+    let world = World::new(START, &scenario(&conduct), "").await;
+    let reference = one(&world, "Capture", &captures(&world, 3)).await;
+    world.pass_hours(8.0).await;
+    let batch = shown(&world, &reference).await;
+    assert_eq!((batch.line.stage.as_str(), batch.uploads), ("finished", 2), "{batch:?}");
+    assert_eq!((taken(&world), made(&world)), (2, (3, 0)), "it arrived twice, and each was done once");
+    assert_eq!(fates(&batch), BTreeSet::from(["done"]), "{batch:?}");
+    check_objects(&world, &batch, "capture").await;
+    // The list lags, which is told; in the end every row is done.
+    let told = world.events("batch");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0]["key"].as_str().unwrap().ends_with("/not-listed"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_hold_a_feed_up_and_end_it_not() {
+    for status in [401, 403] {
+        let more = format!("[[fault]]\nkind = \"refused_credentials\"\nstatus = {status}\nto_s = 180000\n");
+        let world = World::new(START, &scenario(&more), "").await;
+        let reference = one(&world, "Capture", &captures(&world, 2)).await;
+        world.pass_hours(49.0).await;
+        assert_eq!((stage(&world, &reference).await.as_str(), taken(&world)), ("new", 0));
+        let told = world.events("batch");
+        assert_eq!(told.len(), 1, "that the account is refused is told once: {told:?}");
+        world.pass_hours(4.0).await;
+        let batch = shown(&world, &reference).await;
+        assert_eq!((batch.line.stage.as_str(), batch.line.done), ("finished", 2), "{batch:?}");
+        assert_eq!((taken(&world), made(&world)), (1, (2, 0)));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn rows_that_are_missing_repeated_or_nameless_are_all_accounted_for() {
     let conduct = "[[mws]]\naccount = \"uk\"\nmissing_row_share = 0.5\nrepeated_row_share = 0.3\n\

@@ -1,7 +1,7 @@
 //! The network in memory: requests reach the simulator without a socket, under the same virtual time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reconciled::alerts::classify::Answer;
@@ -18,6 +18,8 @@ pub struct Memory {
     simulator: Arc<Simulator>,
     clock: SharedClock,
     sent: Arc<AtomicU64>,
+    /// Requests that name this text are answered with this status and nothing else.
+    refused: Arc<Mutex<Option<(String, u16)>>>,
     travel: Duration,
 }
 
@@ -35,7 +37,20 @@ enum Lost {
 
 impl Memory {
     pub fn new(simulator: Arc<Simulator>, clock: SharedClock, travel: Duration) -> Memory {
-        Memory { simulator, clock, sent: Arc::default(), travel }
+        Memory { simulator, clock, sent: Arc::default(), refused: Arc::default(), travel }
+    }
+
+    /// From now on requests about `id` are answered with `status`, those about others as before.
+    pub fn refuse(&self, id: &str, status: u16) {
+        *self.refused.lock().unwrap() = Some((id.to_owned(), status));
+    }
+
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        let refused = self.refused.lock().unwrap();
+        let (id, status) = refused.as_ref()?;
+        let is_named = request.url.contains(id.as_str())
+            || request.body.windows(id.len()).any(|window| window == id.as_bytes());
+        is_named.then(|| Response { status: *status, headers: Vec::new(), body: Vec::new() })
     }
 
     /// A travel time that differs from request to request, by a fixed pattern: up to twice the usual.
@@ -87,6 +102,10 @@ impl Memory {
 impl Transport for Memory {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
+            if let Some(refusal) = self.refusal(&request) {
+                self.clock.sleep(self.leg()).await;
+                return Ok(refusal);
+            }
             let (method, limit) = (request.method.as_str(), request.longest_body);
             let exchange = self.exchange(method, &request.url, &request.headers, &request.body, limit);
             let deadline = self.clock.sleep(request.deadline);
@@ -113,7 +132,7 @@ impl Post for Memory {
     fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
         Box::pin(async move {
             let answered =
-                self.exchange("POST", message.url.reveal(), &message.headers, &message.body, 1 << 20).await;
+                self.exchange("POST", message.url.expose(), &message.headers, &message.body, 1 << 20).await;
             match answered {
                 Ok(outgoing) => {
                     let header = |name: &str| {
@@ -126,6 +145,7 @@ impl Post for Memory {
                     Ok(Answer {
                         status: outgoing.status,
                         retry_after: header("retry-after"),
+                        date: header("date"),
                         body: outgoing.body,
                     })
                 }

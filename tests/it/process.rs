@@ -232,8 +232,12 @@ impl Host {
 
     /// Starts the daemon without waiting for it. Its log goes to `daemon.log`.
     pub fn launch(&self) -> Running {
+        self.launch_with(&["run", "--log", "json"])
+    }
+
+    fn launch_with(&self, words: &[&str]) -> Running {
         let log = OpenOptions::new().create(true).append(true).open(self.path("daemon.log")).unwrap();
-        let mut command = self.command(&["run", "--log", "json"]);
+        let mut command = self.command(words);
         command.env("NOTIFY_SOCKET", self.path("notify"));
         let error: File = log.try_clone().unwrap();
         Running { child: command.stdout(log).stderr(error).spawn().unwrap() }
@@ -241,8 +245,13 @@ impl Host {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub async fn start(&self) -> Running {
+        self.start_with(&["run", "--log", "json"]).await
+    }
+
+    /// The same with other words than `run --log json`.
+    pub async fn start_with(&self, words: &[&str]) -> Running {
         self.forget_told();
-        let mut running = self.launch();
+        let mut running = self.launch_with(words);
         self.until("the daemon is ready", async || {
             if let Some(status) = running.child.try_wait().unwrap() {
                 panic!("the daemon ended with {status}:\n{}", self.log());

@@ -304,6 +304,32 @@ async fn bad_rows_are_put_aside_with_their_lines_and_told_once_over_all_nights()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_read_is_a_failure_each_time_and_each_is_told_under_its_own_key() {
+    let mut world = World::new(START, &scenario(&conduct("is_web_page = true")), "").await;
+    world.enrol_all("old-shop").await;
+    world.pass_hours(5.0 * 24.0).await;
+    for attempt in 1..=2 {
+        for word in ["capture", "settlement"] {
+            let line = only(&world, word, "2027-01-15", "2027-01-18").await;
+            assert_eq!((line.files, line.unreadable, line.compared), (1, 1, 0), "{word}, attempt {attempt}");
+            assert!(line.is_failed() && line.failed.is_empty());
+            assert!(line.unread[0].why.contains("web page"), "{:?}", line.unread);
+            assert!(std::fs::read(&line.unread[0].file).unwrap().starts_with(b"<!DOCTYPE"));
+        }
+        assert_eq!(counted(&world, "GetReport").requests, 2, "what is kept is read again, not fetched again");
+    }
+    world.pass_minutes(5.0).await;
+    let alerts = told(&world, "provider-report");
+    assert_eq!(alerts.len(), 2, "{alerts:?}");
+    for alert in &alerts {
+        let text = alert.to_string();
+        assert!(text.contains("cannot be read") && text.contains("Nothing of it was compared"), "{text}");
+        assert!(!text.contains("other rows"), "{text}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_difference_is_told_exactly_once_and_the_object_is_asked_about_again() {
     let report = "other_amounts = 1, other_states = 1, has_mark = true";
     let mut world = World::new(START, &scenario(&conduct(report)), "").await;

@@ -78,6 +78,29 @@ async fn a_fetch_killed_in_the_middle_goes_on_and_needs_no_daemon() {
     host.run(&["store", "check"]).await.expect(0, &["nothing is wrong"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_report_ends_the_command_with_65_however_often() {
+    let page = "[[mws]]\naccount = \"old-shop\"\nreport = { is_web_page = true }\n";
+    let host = Host::with_scenario(&scenario(page).replace("count = 3", "count = 3\nage_s = 345600")).await;
+    let (from, to) = (day(&host, 5), day(&host, 1));
+    let fetch = ["fetch-reports", "old-shop", "--from", &from, "--to", &to, "--type", "settlement"];
+    for _ in 0..2 {
+        let said = host.run(&fetch).await;
+        said.expect(
+            65,
+            &[
+                "unread",
+                "was fetched and cannot be read: the file is a web page",
+                "nothing of it was compared",
+            ],
+        );
+    }
+    assert_eq!(arrived(&host, "GetReport").1, 1);
+    let json: Vec<&str> = fetch.iter().copied().chain(["--json"]).collect();
+    let line = host.run(&json).await.expect(65, &[]).json();
+    assert_eq!((&line["unreadable"], &line["compared"]), (&1.into(), &0.into()), "{line}");
+}
+
 #[test]
 fn no_buyer_of_a_report_reaches_the_log_or_the_store() {
     const NAME: &str = "provider_reports_process::no_buyer_of_a_report_reaches_the_log_or_the_store";

@@ -1,5 +1,6 @@
 //! What a day is like: whole-daemon stories, each a timeline, in virtual time.
 
+use reconciled::control::messages::AccountState;
 use reconciled::payments::lifecycle::Phase;
 
 use crate::world::World;
@@ -161,7 +162,8 @@ async fn a_refused_key_is_told_once_and_delays_no_other_account() {
     world.pass_hours(2.5).await;
     assert_eq!(world.record(&other).await.state(), Some("Completed"));
     let asked = world.simulator.counts().of_account("shop").requests;
-    assert!(asked <= 10 + 5, "a refused account is probed rarely: {asked} requests");
+    // The burst counts once, then two single ones; probes after 5, 10, 20 and 30 minutes.
+    assert!(asked <= 10 + 2 + 6, "a refused account is probed rarely: {asked} requests");
     assert_eq!(world.events("credentials-refused").len(), 1);
     world.stop().await;
     world.start().await;
@@ -173,6 +175,89 @@ async fn a_refused_key_is_told_once_and_delays_no_other_account() {
         assert_eq!(world.record(object).await.state(), Some("Refunded"));
     }
     assert!(world.events("declined").is_empty() && world.events("quarantined").is_empty());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_object_that_is_always_refused_is_set_apart_and_the_others_keep_their_rhythm() {
+    let aps = r#"
+[[account]]
+name = "order-shop"
+api = "aps"
+merchant_id = "CycHZxVj"
+environment = "live"
+access_code = "zx0IPmPy5jp1vAz8Kpg7"
+"#;
+    for (account, kind, status) in
+        [("shop", "refund", 403), ("old-shop", "refund", 401), ("order-shop", "aps-order", 404)]
+    {
+        let population = one(account, kind, "[]").replace("count = 1", "count = 41");
+        let mut world = World::new(START, &scenario(&(aps.to_owned() + &population)), "").await;
+        let planted = world.simulator.planted();
+        world.memory.refuse(&planted[0].truth.id, status);
+        let objects = world.enrol_all(account).await;
+        world.pass_hours(24.0).await;
+        let (refused, others): (Vec<_>, Vec<_>) =
+            objects.iter().partition(|object| object.id.as_str() == planted[0].truth.id);
+        let mut polls = 0;
+        for object in others {
+            polls += world.record(object).await.polls;
+        }
+        assert!((40 * 22..=40 * 27).contains(&polls), "{account}: {polls} polls of 40 objects in a day");
+        let told = world.events("quarantined");
+        assert_eq!(told.len(), 1, "{account}: {told:?}");
+        assert_eq!(told[0]["objectId"], refused[0].id.as_str());
+        for kind in ["credentials-refused", "credentials-accepted", "no-success"] {
+            assert!(world.events(kind).is_empty(), "{account}: {:?}", world.events(kind));
+        }
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_without_success_is_not_well_and_that_is_told_once_over_restarts() {
+    let faults = "[[fault]]\nkind = \"hang\"\naccount = \"shop\"\nfrom_s = 1800\nto_s = 21600\n";
+    let populations = one("shop", "refund", "[]").replace("count = 1", "count = 20") + faults;
+    let mut world = World::new(START, &scenario(&populations), "").await;
+    world.enrol_all("shop").await;
+    let state = async |world: &World| {
+        let health = world.daemon().service().status().await.unwrap().health;
+        let is_told =
+            health.complaints.iter().any(|complaint| complaint.contains("no request of account shop"));
+        (health.accounts[0].state.clone(), is_told)
+    };
+    world.pass_hours(0.5).await;
+    assert_eq!(state(&world).await, (AccountState::Ok, false));
+    world.pass_hours(1.0).await;
+    let (ill, is_told) = state(&world).await;
+    assert!(matches!(&ill, AccountState::NoSuccess { detail, .. } if detail.contains("deadline")), "{ill:?}");
+    assert!(is_told);
+    assert_eq!(world.events("no-success").len(), 1);
+    world.stop().await;
+    world.start().await;
+    world.pass_hours(2.0).await;
+    assert!(state(&world).await.1, "a restart remembers");
+    assert_eq!(world.events("no-success").len(), 1, "and does not tell it again");
+    world.pass_hours(3.0).await;
+    assert_eq!(state(&world).await, (AccountState::Ok, false));
+    let told = world.events("no-success");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[1]["severity"], "info");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_of_another_operation_opens_a_refused_account_at_once() {
+    let faults = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"old-shop\"\nto_s = 7200\n";
+    let populations = one("old-shop", "refund", "[]").replace("count = 1", "count = 20") + faults;
+    // Probes alone would come too late.
+    let mut world = World::new(START, &scenario(&populations), "[polling]\nprobe_interval = \"12h\"\n").await;
+    world.enrol_all("old-shop").await;
+    world.pass_hours(1.9).await;
+    assert_eq!(world.events("credentials-refused").len(), 1);
+    // How the provider is, is asked every few minutes under the same key.
+    world.pass_hours(0.5).await;
+    assert_eq!(world.events("credentials-accepted").len(), 1);
     world.stop().await;
 }
 

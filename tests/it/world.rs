@@ -25,6 +25,8 @@ pub struct World {
     pub simulator: Arc<Simulator>,
     pub daemon: Option<Arc<Daemon>>,
     outside: Outside,
+    /// The way to the simulator.
+    pub memory: Memory,
 }
 
 impl World {
@@ -43,10 +45,10 @@ impl World {
         let outside = Outside {
             clock: shared,
             transport: Arc::new(memory.clone()),
-            post: Arc::new(memory),
+            post: Arc::new(memory.clone()),
             surroundings: Surroundings::default(),
         };
-        let mut world = World { folder, clock, simulator, daemon: None, outside };
+        let mut world = World { folder, clock, simulator, daemon: None, outside, memory };
         world.start().await;
         world
     }
@@ -66,6 +68,11 @@ impl World {
     pub async fn start(&mut self) {
         assert!(self.daemon.is_none());
         self.daemon = Some(Daemon::start(self.config(), self.outside.clone()).await.unwrap());
+    }
+
+    /// From the next start on, this is the machine's clock; the providers keep theirs.
+    pub fn set_machine_clock(&mut self, clock: SharedClock) {
+        self.outside.clock = clock;
     }
 
     /// Stops it properly.

@@ -80,6 +80,9 @@ fn words(bug: Bug) -> &'static [&'static str] {
         Bug::ThrottleCountedAsFailure => &["failures in a row are held against it"],
         Bug::RetryAfterIgnored => &["although the provider wants a pause"],
         Bug::ReportNotSynced => &["is not whole", "has no list of sums", "has an empty list of sums"],
+        Bug::RequestedAmountBooked => &["is filed as"],
+        Bug::SilentWithoutReason => &["end without a reason was never told"],
+        Bug::DoubtHealsByRepetition => &["an odd amount was taken as"],
         Bug::GoneTakenForEnd => {
             &["has ended and is held for", "not among the pending", "is not watched any more"]
         }

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::classify::Answer;
 use super::super::post::{PostError, Posting};
 use super::super::routes::{Route, Routes};
-use super::super::secret::Hidden;
 use super::super::slack::Slack;
 use super::super::target::{Outgoing, Target};
 use super::super::tests::alert;
 use super::super::webhook::Webhook;
 use super::*;
 use crate::clock::{Clock, VirtualClock};
+use crate::secret::Secret;
 use crate::store::{AlertFilter, DeliveryStatus, Options};
 
 /// One request that was made.
@@ -54,7 +54,7 @@ impl Network {
         match answers.get_mut(target) {
             Some(script) if script.len() > 1 => script.pop_front().unwrap(),
             Some(script) => script[0].clone(),
-            None => Ok(Answer { status: 200, retry_after: None, body: b"ok".to_vec() }),
+            None => Ok(Answer { status: 200, body: b"ok".to_vec(), ..Answer::default() }),
         }
     }
 }
@@ -62,7 +62,7 @@ impl Network {
 impl Post for Network {
     fn post<'a>(&'a self, outgoing: &'a Outgoing) -> Posting<'a> {
         Box::pin(async move {
-            let target = outgoing.url.reveal().rsplit('/').next().unwrap().to_owned();
+            let target = outgoing.url.expose().rsplit('/').next().unwrap().to_owned();
             let id = outgoing.headers.iter().find(|(name, _)| *name == "webhook-id");
             self.sent.lock().unwrap().push(Sent {
                 target: target.clone(),
@@ -80,7 +80,7 @@ impl Post for Network {
 }
 
 fn status(status: u16, retry_after: Option<&str>) -> Result<Answer, PostError> {
-    Ok(Answer { status, retry_after: retry_after.map(str::to_owned), body: Vec::new() })
+    Ok(Answer { status, retry_after: retry_after.map(str::to_owned), ..Answer::default() })
 }
 
 struct Scene {
@@ -108,7 +108,7 @@ impl Scene {
 
     /// Delivers to a chat `ops` and a receiver `office`.
     fn deliverer(&self) -> Deliverer {
-        let url = |name: &str| Hidden::new(format!("https://canary.example/{name}"));
+        let url = |name: &str| Secret::new(format!("https://canary.example/{name}"));
         let timeout = Duration::from_secs(10);
         let targets: Vec<Box<dyn Target>> = vec![
             Box::new(Slack::new("ops".to_owned(), url("ops"), timeout)),
@@ -206,19 +206,55 @@ async fn a_target_that_is_down_is_not_knocked_at_by_every_message() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_final_and_told_elsewhere_once_a_day() {
     let scene = Scene::new().await;
-    scene.network.script("office", vec![status(404, None)]);
+    scene.network.script("office", vec![status(410, None)]);
     scene.owe(0..3, &["office"]).await;
     let deliverer = scene.deliverer();
     scene.settle_down(&deliverer, Duration::from_secs(60)).await;
     assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead; 3]);
     let told = scene.network.sent_to("ops");
     assert_eq!(told.len(), 1);
-    assert!(told[0].body.contains("[UNDELIVERED]") && told[0].body.contains("HTTP 404"), "{}", told[0].body);
+    assert!(told[0].body.contains("[UNDELIVERED]") && told[0].body.contains("HTTP 410"), "{}", told[0].body);
 
     scene.network.script("office", vec![status(200, None)]);
     assert_eq!(scene.store.redeliver("a/1", None, scene.clock.now()).await.unwrap(), 1);
     scene.settle_down(&deliverer, Duration::from_secs(60)).await;
     assert_eq!(scene.network.sent_to("office").len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_does_not_let_us_in_is_tried_for_an_hour_before_that_is_final() {
+    for code in [401, 403, 404] {
+        let scene = Scene::new().await;
+        scene.network.script("office", vec![status(code, None)]);
+        scene.owe(0..3, &["office"]).await;
+        let deliverer = scene.deliverer();
+        scene.settle_down(&deliverer, Duration::from_secs(3_300)).await;
+        assert_eq!(scene.statuses("office").await, [DeliveryStatus::Pending; 3], "{code}");
+        let tries = scene.network.sent_to("office").len();
+        assert!((8..=14).contains(&tries), "{tries} tries");
+        scene.settle_down(&deliverer, Duration::from_secs(1_800)).await;
+        assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead; 3], "{code}");
+        let told = scene.network.sent_to("ops");
+        assert!(told.iter().any(|sent| sent.body.contains("[UNDELIVERED]")), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_door_that_opens_within_the_hour_lets_everything_in() {
+    let scene = Scene::new().await;
+    let mut answers = vec![status(404, None); 6];
+    answers.push(status(204, None));
+    scene.network.script("office", answers);
+    scene.owe(0..3, &["office"]).await;
+    let deliverer = scene.deliverer();
+    scene.settle_down(&deliverer, Duration::from_secs(3_600)).await;
+    assert_eq!(scene.statuses("office").await, [DeliveryStatus::Delivered; 3]);
+    scene.network.script("office", vec![status(404, None)]);
+    scene.owe(3..4, &["office"]).await;
+    scene.clock.jump(jiff::SignedDuration::from_hours(72));
+    scene.settle_down(&deliverer, Duration::from_secs(60)).await;
+    let waiting = scene.statuses("office").await.into_iter().filter(|row| *row == DeliveryStatus::Pending);
+    assert_eq!(waiting.count(), 1, "the hour begins again, and no jump of the clock ends it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -168,6 +168,7 @@ fn reply(call: &Call, answer: Answer) -> Reply {
             reply.facts.extend(facts);
         }
         Answer::ServiceStatus(status) => reply.facts.extend(status.facts()),
+        Answer::Facts { facts, request_id } => (reply.facts, reply.request_id) = (facts, request_id),
         Answer::Accepted { request_id } => reply.request_id = request_id,
     }
     reply

@@ -13,7 +13,7 @@ use super::operations::{Group, OPERATIONS};
 use super::sign::SigningKey;
 use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, QuotaSection, Region};
 use crate::apis::pace::Quota;
-use crate::apis::secret::{Secret, SecretLoader, SecretReference};
+use crate::secret::{Secret, SecretLoader, SecretReference};
 
 /// The documented quota of the five reading operations in production: 20, then 2 a second (section 3.1).
 pub const DOCUMENTED_LIVE: Quota = Quota { burst: 20, per: Duration::from_millis(500) };
@@ -219,6 +219,11 @@ impl BatchSection {
 }
 
 impl Settings {
+    /// Whose requests the provider takes these for: it counts by seller and key (section 5.1).
+    pub fn credentials(&self) -> Vec<&str> {
+        vec![self.endpoint.base(), self.environment.as_str(), &self.seller_id, &self.access_key_id]
+    }
+
     /// The path of every request, as it is signed and sent: without a slash at its end, as the official
     /// SDKs have it (section 1.1).
     pub fn path(&self) -> &'static str {
@@ -285,8 +290,7 @@ fn secret(
     field: &str,
     reference: &SecretReference,
 ) -> Option<Secret<String>> {
-    let key = check.key(field);
-    let text = check.good(secrets.load_text(&key, reference))?;
+    let text = check.secret(field, secrets.load_line(reference))?;
     if !text.expose().is_empty() && is_plain(text.expose()) {
         return Some(text);
     }

@@ -1,4 +1,4 @@
-//! Rows of comma separated text with the line where each begins: operators' files and the provider's reports.
+//! Rows of separated text with the line where each begins: operators' files and the provider's reports.
 //!
 //! Owns: line ends, blank lines, counting lines. Must never know: columns.
 //!
@@ -32,10 +32,15 @@ impl<R: Read> Read for Ending<R> {
 }
 
 impl<R: Read> Rows<R> {
-    /// From the beginning of a file.
+    /// From the beginning of a file whose cells are separated by commas.
     pub(in crate::apis::amazon_pay_mws) fn new(input: R) -> Rows<R> {
+        Rows::separated(input, b',')
+    }
+
+    /// From the beginning of a file whose cells are separated by this letter.
+    pub(in crate::apis::amazon_pay_mws) fn separated(input: R, by: u8) -> Rows<R> {
         let mut builder = csv::ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
+        builder.has_headers(false).flexible(true).delimiter(by).terminator(csv::Terminator::Any(b'\n'));
         let reader = builder.from_reader(Ending { input: input.chain(&b"\n"[..]), has_ended: false });
         Rows { reader, record: csv::ByteRecord::new() }
     }

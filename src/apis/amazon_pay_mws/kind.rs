@@ -117,6 +117,12 @@ pub fn form(id: &ObjectId) -> Option<Form> {
     Some(Form { is_sandbox, kind })
 }
 
+/// The id as the provider writes it: one of a known form has capitals, in whatever case it was handed on.
+pub fn canonical(id: &ObjectId) -> ObjectId {
+    let capitals = ObjectId::new(id.as_str().to_ascii_uppercase()).ok();
+    capitals.filter(|capitals| form(capitals).is_some()).unwrap_or_else(|| id.clone())
+}
+
 /// The kind told by the last part of an id: none inside when it tells none, none when its form is unknown.
 fn kind_of_tail(tail: &str) -> Option<Option<ObjectKind>> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -198,6 +204,17 @@ mod tests {
             "S01-1234567-12345x7",
         ] {
             check_form(other, None);
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_known_form_has_capitals() {
+        for (id, expected) in [
+            ("p02-1234567-1234567-c012345", "P02-1234567-1234567-C012345"),
+            ("abc", "abc"),
+            ("C01-1234567-1234567", "C01-1234567-1234567"),
+        ] {
+            assert_eq!(canonical(&ObjectId::new(id).unwrap()).as_str(), expected);
         }
     }
 

@@ -34,7 +34,7 @@ use super::calls::CallFailure;
 use super::config::Environment;
 use super::pace::{Pace, Permit};
 use super::transport::{Response, Transport, TransportError, http_date, retry_after};
-use super::{Api, Asking, Fetching};
+use super::{Api, Asking, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
@@ -97,9 +97,10 @@ impl AmazonPayMws {
         if response.status == 200 {
             return Ok(Answer::read(call, &response.body, request_id)?);
         }
-        let wait = retry_after(&response.headers, self.clock.now());
+        let wait = asked_wait(&response, self.clock.now());
         let failure = wire::failure(response.status, &response.body, request_id, wait);
-        Err(self.blame_clock(failure).into())
+        let code = wire::envelope(&response.body).code;
+        Err(CallFailure::from(self.blame_clock(failure)).with_code(code.as_deref()))
     }
 
     /// Sends one request of any section and gives back its answer, whatever the status: what it means, the
@@ -107,39 +108,38 @@ impl AmazonPayMws {
     ///
     /// # Errors
     /// When there is no whole answer.
-    pub async fn ask(&self, ask: &Ask, mut permit: Permit) -> Result<Response, TransportError> {
-        let response = self.transport.send(ask.sign(&self.settings, self.clock.now())).await?;
-        let now = self.clock.now();
-        self.note_clock(&response, now);
-        let wait = self.obey_quota(&response, &permit, now);
-        if response.status == 200 {
-            return Ok(response);
-        }
-        match (wire::failure(response.status, &response.body, None, wait), wait) {
-            (Failure::Throttled { retry_after, .. }, _) => permit.throttled(retry_after),
-            (_, Some(wait)) => permit.hold(wait),
-            (_, None) => {}
-        }
-        Ok(response)
+    pub async fn ask(&self, ask: &Ask, permit: Permit) -> Result<Response, TransportError> {
+        Ok(self.send(ask, permit).await?.0)
     }
 
     /// Sends one request; only an answer with status 200 is one.
-    async fn exchange(&self, ask: &Ask, mut permit: Permit) -> Result<Response, Failure> {
+    async fn exchange(&self, ask: &Ask, permit: Permit) -> Result<Response, Failure> {
+        match self.send(ask, permit).await? {
+            (response, None) => Ok(response),
+            (_, Some(failure)) => Err(self.blame_clock(failure)),
+        }
+    }
+
+    /// Sends one request; the permit learns of quotas and throttling. An answer with another status than
+    /// 200 comes with what it means.
+    async fn send(
+        &self,
+        ask: &Ask,
+        mut permit: Permit,
+    ) -> Result<(Response, Option<Failure>), TransportError> {
         let response = self.transport.send(ask.sign(&self.settings, self.clock.now())).await?;
         let now = self.clock.now();
         self.note_clock(&response, now);
-        let wait = self.obey_quota(&response, &permit, now);
+        let quota = QuotaHeaders::read(|name| response.header(name));
+        permit.quota_hint(quota.hint(their_time(&response), now));
         if response.status == 200 {
-            return Ok(response);
+            return Ok((response, None));
         }
-        let header_request_id = response.header("x-mws-request-id");
-        let failure = wire::failure(response.status, &response.body, header_request_id, wait);
-        match (&failure, wait) {
-            (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
-            (_, Some(wait)) => permit.hold(wait),
-            (_, None) => {}
-        }
-        Err(self.blame_clock(failure))
+        let wait = asked_wait(&response, now);
+        let request_id = response.header("x-mws-request-id");
+        let failure = wire::failure(response.status, &response.body, request_id, wait);
+        obey(&mut permit, &failure, wait);
+        Ok((response, Some(failure)))
     }
 
     async fn look_at(&self, kind: &Kind, id: &ObjectId, permit: Permit) -> Result<Observation, Failure> {
@@ -152,24 +152,8 @@ impl AmazonPayMws {
         wire::read(known, id, &response.body, response.header("x-mws-request-id"))
     }
 
-    /// Passes the quota headers on, and tells how long the answer asks to wait: by `Retry-After`, else
-    /// until the quota resets when nothing is left of it (sections 5.2 and 5.3).
-    fn obey_quota(&self, response: &Response, permit: &Permit, now: Timestamp) -> Option<Duration> {
-        let quota = QuotaHeaders::read(|name| response.header(name));
-        let resets_in = quota.resets_in(now);
-        if let (Some(remaining), Some(resets_in)) = (quota.whole_remaining(), resets_in) {
-            permit.quota_hint(remaining, resets_in);
-        }
-        let is_spent = quota.whole_remaining() == Some(0);
-        retry_after(&response.headers, now).or(resets_in.filter(|_| is_spent))
-    }
-
     fn note_clock(&self, response: &Response, now: Timestamp) {
-        let theirs = response
-            .header("x-mws-timestamp")
-            .and_then(wire::read_time)
-            .or_else(|| response.header("date").and_then(http_date));
-        if let Some(theirs) = theirs {
+        if let Some(theirs) = their_time(response) {
             self.clock_offset_s.store(theirs.duration_since(now).as_secs(), Ordering::Relaxed);
         }
     }
@@ -192,6 +176,19 @@ impl AmazonPayMws {
     }
 }
 
+/// What the provider's clock showed when it answered.
+fn their_time(response: &Response) -> Option<Timestamp> {
+    let own = response.header("x-mws-timestamp").and_then(wire::read_time);
+    own.or_else(|| response.header("date").and_then(http_date))
+}
+
+/// How long an answer asks to wait: by `Retry-After`, else until the quota resets when nothing is left of it
+/// (sections 5.2 and 5.3).
+fn asked_wait(response: &Response, now: Timestamp) -> Option<Duration> {
+    let quota = QuotaHeaders::read(|name| response.header(name));
+    retry_after(&response.headers, now).or_else(|| quota.wait(their_time(response), now))
+}
+
 impl Api for AmazonPayMws {
     fn kinds(&self) -> &'static [&'static str] {
         &ObjectKind::NAMES
@@ -210,6 +207,10 @@ impl Api for AmazonPayMws {
             return Err(format!("there is no kind {kind}, only {}", ObjectKind::NAMES.join(", ")));
         };
         kind::check(known, id, self.settings.environment == Environment::Sandbox)
+    }
+
+    fn canonical(&self, id: &ObjectId) -> ObjectId {
+        kind::canonical(id)
     }
 
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {

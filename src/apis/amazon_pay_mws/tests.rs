@@ -6,9 +6,9 @@ use super::*;
 use crate::apis::calls::{Caller, Identity, Look, Repeat};
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
 use crate::apis::pace::Quota;
-use crate::apis::secret::Secret;
 use crate::apis::transport::{BoxFuture, Method, Request};
 use crate::clock::VirtualClock;
+use crate::secret::Secret;
 
 const ID: &str = "S01-1234567-1234567-A012345";
 const OPERATION: &str = "GetAuthorizationDetails";
@@ -183,6 +183,23 @@ async fn throttles_and_quota_headers_hold_the_operation_back() {
     assert_eq!(stage().held_after(error(503, "QuotaExceeded", &[])).await, wait(300));
     let spent = Response { headers: error(200, "", &reset).headers, ..authorization("Open") };
     assert_eq!(stage().held_after(spent).await, wait(300));
+    let reset_in_an_hour = ("x-mws-quota-resetson", "2016-01-01T00:58:58.000Z");
+    for contradictory in [
+        [("x-mws-quota-max", "0"), ("x-mws-quota-remaining", "0"), reset_in_an_hour],
+        [("x-mws-quota-max", "60.0"), ("x-mws-quota-remaining", "0"), reset_in_an_hour],
+        [
+            ("x-mws-quota-max", "3600"),
+            ("x-mws-quota-remaining", "0"),
+            ("x-mws-quota-resetson", "2099-01-01T00:00:00.000Z"),
+        ],
+    ] {
+        let spent = Response { headers: error(200, "", &contradictory).headers, ..authorization("Open") };
+        assert_eq!(stage().held_after(spent).await, wait(60), "{contradictory:?}");
+    }
+    let absurd = error(503, "RequestThrottled", &[("retry-after", "Thu, 01 Jan 2099 00:00:00 GMT")]);
+    assert_eq!(stage().held_after(absurd).await, wait(60));
+    let of_one_object = error(404, "InvalidTransactionId", &[("retry-after", "3600")]);
+    assert_eq!(stage().held_after(of_one_object).await, wait(0), "it says nothing about the others");
     let left = [("x-mws-quota-remaining", "78.0"), ("x-mws-quota-resetson", "2016-01-01T00:04:58.000Z")];
     let left = Response { headers: error(200, "", &left).headers, ..authorization("Open") };
     assert_eq!(stage().held_after(left).await, wait(0));
@@ -299,7 +316,8 @@ async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
         (Ok(error(200, "InvalidParameterValue", &[])), "lost"),
         (Ok(captured("another")), "lost"),
         (Ok(error(503, "RequestThrottled", &[])), "throttled"),
-        (Ok(error(400, "DuplicateReferenceId", &[])), "refused"),
+        (Ok(error(400, "DuplicateReferenceId", &[])), "duplicate"),
+        (Ok(error(400, "DuplicateRequest", &[])), "duplicate"),
         (Ok(error(404, "InvalidTransactionId", &[])), "refused"),
         (Ok(error(403, "SignatureDoesNotMatch", &[])), "whole account"),
     ];
@@ -315,6 +333,7 @@ async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
             CallFailure::Lost { .. } => "lost",
             CallFailure::Throttled { .. } => "throttled",
             CallFailure::Refused { is_whole_account: true, .. } => "whole account",
+            CallFailure::Refused { is_duplicate: true, .. } => "duplicate",
             CallFailure::Refused { .. } => "refused",
         };
         assert_eq!(told, expected, "{shown}");

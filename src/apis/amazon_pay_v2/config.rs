@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, QuotaSection, Region};
 use crate::apis::pace::Quota;
-use crate::apis::secret::{SecretLoader, SecretReference};
+use crate::secret::{SecretLoader, SecretReference};
 
+use super::key::SigningKey;
 use super::operations::{OPERATIONS, documented_quota};
-use super::sign::{Algorithm, SigningKey};
+use super::sign::Algorithm;
 
 /// An account's section as written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -88,7 +89,6 @@ impl AccountSection {
     }
 
     fn signing_key(&self, check: &mut Check, secrets: &SecretLoader) -> Option<SigningKey> {
-        let key = check.key("private_key");
         let Some(reference) = &self.private_key else {
             check.problem(
                 "private_key",
@@ -97,16 +97,18 @@ impl AccountSection {
             );
             return None;
         };
-        let pem = check.good(secrets.load(&key, reference))?;
+        let pem = check.secret("private_key", secrets.load(reference))?;
         if secrets.is_blind() {
             return Some(SigningKey::absent());
         }
-        let read = SigningKey::from_pem(pem.expose()).map_err(|error| {
-            let remedy = "use the private key file (.pem) that belongs to public_key_id, as Seller Central \
-                          or openssl made it";
-            Problem::new(&key, format!("the private key cannot be used: {error}"), remedy)
-        });
-        check.good(read)
+        match SigningKey::from_pem(pem.expose()) {
+            Ok(key) => Some(key),
+            Err(bad) => {
+                let what = format!("the private key cannot be used: {bad}");
+                check.problem("private_key", what, bad.remedy());
+                None
+            }
+        }
     }
 }
 
@@ -168,6 +170,11 @@ impl Settings {
     /// Real money or not.
     pub fn environment(&self) -> Environment {
         self.environment
+    }
+
+    /// Whose requests the provider takes these for.
+    pub fn credentials(&self) -> Vec<&str> {
+        vec![self.endpoint.base(), self.environment.as_str(), &self.public_key_id]
     }
 
     /// The merchant's id, if the section names it.

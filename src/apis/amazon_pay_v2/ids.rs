@@ -7,6 +7,7 @@
 //! (01, 02, 03) seem to name the region; that is inferred, so nothing is refused by them.
 
 use crate::apis::config::Environment;
+use crate::payments::object::ObjectId;
 
 use super::wire::Thing;
 
@@ -56,6 +57,12 @@ impl Form {
             Some(_) => None,
         }
     }
+}
+
+/// The id as Amazon writes it: one of the known form has capitals, in whatever case it was handed on.
+pub(super) fn canonical(id: &ObjectId) -> ObjectId {
+    let capitals = ObjectId::new(id.as_str().to_ascii_uppercase()).ok();
+    capitals.filter(|capitals| Form::of(capitals.as_str()).is_some()).unwrap_or_else(|| id.clone())
 }
 
 /// The kind of object that an id's form suggests.
@@ -115,6 +122,17 @@ mod tests {
         ] {
             assert_eq!(suggested(other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn an_id_of_the_known_form_has_capitals() {
+        let check = |id: &str, expected: &str| {
+            assert_eq!(canonical(&ObjectId::new(id).unwrap()).as_str(), expected);
+        };
+        check("s03-5890444-1926095-c064126", "S03-5890444-1926095-C064126");
+        check("S03-5890444-1926095-c064126", "S03-5890444-1926095-C064126");
+        check("c03-1442027-5744374", "C03-1442027-5744374");
+        check("something-quite-new", "something-quite-new");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod ids;
 mod reasons;
 
 pub mod config;
+pub mod key;
 pub mod lifecycle;
 pub mod operations;
 pub mod sign;
@@ -23,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::calls::CallFailure;
 use super::pace::Permit;
 use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
-use super::{Api, Fetching};
+use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
@@ -139,6 +140,11 @@ impl AmazonPayV2 {
     /// The call, signed for this moment (section 2).
     fn signed(&self, call: Call<'_>, now: Timestamp) -> Result<Request, Failure> {
         let settings = &self.settings;
+        if call.path.split('/').any(|piece| matches!(piece, "." | "..")) {
+            // An HTTP client takes such a step out of the address, and the signature fits no more.
+            let detail = "an id of dots cannot be asked about; forget the object".to_owned();
+            return Err(Failure::Refused { is_whole_account: false, detail });
+        }
         let path = canonical_path(&format!("{}/{}", settings.base_path(), call.path));
         let query = canonical_query(call.parameters);
         let mut headers = vec![
@@ -186,7 +192,9 @@ impl AmazonPayV2 {
         let now = self.clock.now();
         self.note_clock(&response, now);
         let outcome = wire::read(thing, id.as_str(), &response, now);
-        heed(&mut permit, &outcome, &response, now);
+        if let Err(failure) = &outcome {
+            obey(&mut permit, failure, retry_after(&response.headers, now));
+        }
         outcome
     }
 
@@ -219,21 +227,11 @@ impl AmazonPayV2 {
         } else {
             wire::read(call.operation().shows, subject, &response, now)
         };
-        heed(&mut permit, &outcome, &response, now);
-        Ok(outcome?)
-    }
-}
-
-/// Lets the budget learn from a failure.
-fn heed(permit: &mut Permit, outcome: &Result<Observation, Failure>, response: &Response, now: Timestamp) {
-    match outcome {
-        Err(Failure::Throttled { retry_after, .. }) => permit.throttled(*retry_after),
-        Err(Failure::Transient { .. }) => {
-            if let Some(wait) = retry_after(&response.headers, now) {
-                permit.hold(wait);
-            }
+        if let Err(failure) = &outcome {
+            obey(&mut permit, failure, retry_after(&response.headers, now));
         }
-        _ => {}
+        let code = || wire::reason_code(&response.body);
+        outcome.map_err(|failure| CallFailure::from(failure).with_code(code().as_deref()))
     }
 }
 
@@ -254,6 +252,10 @@ impl Api for AmazonPayV2 {
         let thing = Thing::of(kind)
             .ok_or_else(|| format!("Amazon Pay API v2 has no kind {kind}; it has {}", KINDS.join(", ")))?;
         ids::accepts(thing, id.as_str(), self.settings.environment)
+    }
+
+    fn canonical(&self, id: &ObjectId) -> ObjectId {
+        ids::canonical(id)
     }
 
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {

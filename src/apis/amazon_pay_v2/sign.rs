@@ -1,19 +1,10 @@
 //! How a request is signed (amazon-pay-v2 sheet, section 2).
 //!
-//! Owns: the canonical request, the string to sign, both algorithms, the private key.
-//! Must never know: the time, the network, what a request is for. Pure but for the salt's randomness.
-
-use std::fmt;
-use std::sync::Arc;
+//! Owns: the canonical request, the string to sign, both algorithms. The key is that of [`super::key`].
+//! Must never know: the time, the network, what a request is for. Pure.
 
 use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaPssSaltLength, RsaSignatureEncoding};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 
 use crate::apis::transport::Method;
 
@@ -43,7 +34,7 @@ impl Algorithm {
         }
     }
 
-    fn encoding(self) -> &'static RsaSignatureEncoding {
+    pub(super) fn encoding(self) -> &'static RsaSignatureEncoding {
         match self {
             Algorithm::Pss => &SALT_20,
             Algorithm::PssV2 => &SALT_32,
@@ -152,80 +143,5 @@ pub fn authorization(
     format!("{label} PublicKeyId={public_key_id}, SignedHeaders={signed_headers}, Signature={signature}")
 }
 
-/// A private key that cannot be used, with what to do. Never holds any of its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadKey {
-    /// A public key or certificate in place of the private key.
-    #[error("it is not a private key but a public one or a certificate")]
-    Public,
-    /// Protected by a passphrase.
-    #[error("it is protected by a passphrase, which nobody could type in at the start")]
-    Encrypted,
-    /// Not PEM.
-    #[error("it is not a PEM file (-----BEGIN PRIVATE KEY-----)")]
-    NotPem,
-    /// PEM, but not RSA of 2048 bits or more.
-    #[error("it is not an RSA key of at least 2048 bits")]
-    NotRsa,
-    /// It was never read, because secrets were not looked for.
-    #[error("it was not looked for")]
-    Absent,
-    /// The signature could not be made.
-    #[error("it does not sign")]
-    Unusable,
-}
-
-/// The account's private key, parsed once.
-#[derive(Clone)]
-pub struct SigningKey {
-    /// None when secrets were not looked for.
-    pair: Option<Arc<KeyPair>>,
-    random: SystemRandom,
-}
-
-impl SigningKey {
-    /// Reads PKCS#8 (`PRIVATE KEY`) or PKCS#1 (`RSA PRIVATE KEY`) PEM.
-    pub fn from_pem(pem: &[u8]) -> Result<SigningKey, BadKey> {
-        let text = String::from_utf8_lossy(pem);
-        if text.contains("ENCRYPTED") {
-            return Err(BadKey::Encrypted);
-        }
-        let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-            let is_public = text.contains("PUBLIC KEY-----") || text.contains("CERTIFICATE-----");
-            if is_public { BadKey::Public } else { BadKey::NotPem }
-        })?;
-        let pair = match &der {
-            PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
-            _ => return Err(BadKey::NotRsa),
-        };
-        let pair = pair.map_err(|_| BadKey::NotRsa)?;
-        if pair.public_modulus_len() < 256 {
-            return Err(BadKey::NotRsa);
-        }
-        Ok(SigningKey { pair: Some(Arc::new(pair)), random: SystemRandom::new() })
-    }
-
-    /// Stands in where secrets were not looked for: it signs nothing.
-    pub fn absent() -> SigningKey {
-        SigningKey { pair: None, random: SystemRandom::new() }
-    }
-
-    /// Signs, anew each time: the salt is random, so no two signatures are alike.
-    pub fn sign(&self, algorithm: Algorithm, string_to_sign: &str) -> Result<String, BadKey> {
-        let pair = self.pair.as_ref().ok_or(BadKey::Absent)?;
-        let mut signature = vec![0; pair.public_modulus_len()];
-        pair.sign(algorithm.encoding(), &self.random, string_to_sign.as_bytes(), &mut signature)
-            .map_err(|_| BadKey::Unusable)?;
-        Ok(STANDARD.encode(signature))
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[hidden]")
-    }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -111,6 +111,28 @@ async fn a_question_is_signed_as_in_example_1_and_anew_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_that_would_be_folded_is_never_sent_and_closes_no_account() {
+    let scene = scene("SANDBOX-KEY", Vec::new());
+    for id in [".", ".."] {
+        let (kind, id) = (Kind::new("charge").unwrap(), ObjectId::new(id).unwrap());
+        let permit = scene.pace.take(&shop(), GET_CHARGE).unwrap();
+        let failure = scene.api.fetch(&kind, &id, permit).await.unwrap_err();
+        assert!(matches!(failure, Failure::Refused { is_whole_account: false, .. }), "{failure:?}");
+    }
+    assert!(scene.memory.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_was_enrolled_in_small_letters_is_the_same_object() {
+    let scene = scene("SANDBOX-KEY", vec![charge("Captured")]);
+    let (kind, id) = (Kind::new("charge").unwrap(), ObjectId::new(CHARGE_ID.to_ascii_lowercase()).unwrap());
+    let permit = scene.pace.take(&shop(), GET_CHARGE).unwrap();
+    let seen = scene.api.fetch(&kind, &id, permit).await.unwrap();
+    assert_eq!((seen.state.as_str(), seen.id.as_str()), ("Captured", id.as_str()));
+    assert_eq!(scene.api.canonical(&id).as_str(), CHARGE_ID);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_without_prefix_names_its_environment_in_the_path() {
     let scene = scene("AHLQPQ2NG3", vec![charge("Authorized")]);
     scene.fetch().await.unwrap();
@@ -192,6 +214,7 @@ async fn only_what_surely_did_nothing_is_told_as_not_done() {
         (error(429, "TooManyRequests"), "throttled"),
         (error(404, "ResourceNotFound"), "refused"),
         (error(422, "TransactionAmountExceeded"), "refused"),
+        (error(400, "DuplicateIdempotencyKey"), "duplicate"),
         (error(403, "InvalidRequestSignature"), "whole account"),
     ];
     let answers = outcomes.iter().map(|(answer, _)| answer.clone()).collect();
@@ -205,6 +228,7 @@ async fn only_what_surely_did_nothing_is_told_as_not_done() {
             CallFailure::Lost { .. } => "lost",
             CallFailure::Throttled { .. } => "throttled",
             CallFailure::Refused { is_whole_account: true, .. } => "whole account",
+            CallFailure::Refused { is_duplicate: true, .. } => "duplicate",
             CallFailure::Refused { .. } => "refused",
         };
         assert_eq!(told, *expected, "{answer:?}");

@@ -12,14 +12,14 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-use serde::Deserialize;
-
 use jiff::Timestamp;
 
+use crate::apis::decoding::decode;
+use crate::apis::marks::Marks;
 use crate::apis::transport::{Response, failure_of_status, retry_after};
 use crate::payments::observation::{Failure, Observation};
 
-use scalar::Scalar;
+use scalar::Object;
 
 /// The kinds of objects that this API shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,11 @@ pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Resu
         return Err(refusal(response, request_id.as_deref(), now));
     }
     let mut observation = object::read(thing, &response.body).map_err(garbled)?;
-    if observation.id != id {
+    if !observation.id.eq_ignore_ascii_case(id) {
         return Err(garbled("the answer is about another object".to_owned()));
     }
+    // An object that was enrolled in another case keeps its name here.
+    id.clone_into(&mut observation.id);
     observation.request_id = request_id;
     Ok(observation)
 }
@@ -91,16 +93,11 @@ fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Fai
     }
 }
 
-#[derive(Deserialize)]
-struct ErrorBody<'a> {
-    #[serde(rename = "reasonCode", borrow, default)]
-    reason_code: Option<Scalar<'a>>,
-}
-
 /// The code of an error body, if there is a body, it is JSON, and the code looks like one.
-fn reason_code(body: &[u8]) -> Option<String> {
-    let body: ErrorBody<'_> = serde_json::from_slice(body).ok()?;
-    let code = body.reason_code?.text()?;
+pub(super) fn reason_code(body: &[u8]) -> Option<String> {
+    let text = decode(body, None).text;
+    let body: Object<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    let code = body.get("reasonCode", &mut Marks::default())?.text("reasonCode").ok()??;
     is_word(&code).then_some(code)
 }
 

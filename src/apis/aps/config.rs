@@ -15,8 +15,8 @@ use super::batch::machine::Patience;
 use super::sign::{Algorithm, Signer};
 use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, QuotaSection};
 use crate::apis::pace::Quota;
-use crate::apis::secret::{SecretLoader, SecretReference};
 use crate::payments::money::Currency;
+use crate::secret::{SecretLoader, SecretReference};
 
 /// The budget when the section names none: 2 requests a second (section 6.1; the provider documents none).
 pub const DEFAULT_QUOTA: Quota = Quota { burst: 2, per: Duration::from_millis(500) };
@@ -40,6 +40,8 @@ pub struct Section {
     pub response_phrase: Option<SecretReference>,
     /// `SHA-256` (the default), `SHA-512`, `HMAC-256` or `HMAC-512`.
     pub signature: Option<String>,
+    /// What becomes of an answer without a signature: `until-signed` (the default), `accept` or `refuse`.
+    pub unsigned_answers: Option<String>,
     /// `en` (the default) or `ar`: the language of the provider's messages.
     pub language: Option<String>,
     /// The currency of all this account's orders. CHECK_STATUS answers name none, so that without it their
@@ -95,6 +97,18 @@ pub struct BatchSection {
     pub deadline_h: Option<u64>,
 }
 
+/// What becomes of an answer without a signature. The documentation does not promise that every answer has one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unsigned {
+    /// Believed with a mark until the account's first signed answer about an order, and refused from then on.
+    #[default]
+    UntilSigned,
+    /// Always believed with a mark.
+    Accept,
+    /// Never believed.
+    Refuse,
+}
+
 /// An account's section as resolved.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -108,6 +122,8 @@ pub struct Settings {
     pub request_signer: Signer,
     /// Verifies what is received.
     pub response_signer: Signer,
+    /// What becomes of an answer without a signature.
+    pub unsigned: Unsigned,
     /// `en` or `ar`.
     pub language: &'static str,
     /// The currency of all orders, if there is only one.
@@ -125,6 +141,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whose requests the provider takes these for.
+    pub fn credentials(&self) -> Vec<&str> {
+        vec![&self.addresses.payment, self.environment.as_str(), &self.merchant_identifier, &self.access_code]
+    }
+
     /// The budget of every operation: there is one, which all commands share (section 6.1).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         vec![(super::OPERATION, self.quota)]
@@ -172,6 +193,7 @@ impl Section {
             signer(&mut check, secrets, "request_phrase", self.request_phrase.as_ref(), algorithm);
         let response_signer =
             signer(&mut check, secrets, "response_phrase", self.response_phrase.as_ref(), algorithm);
+        let unsigned = self.unsigned(&mut check);
         let language = self.language(&mut check);
         let currency = self.currency(&mut check);
         let addresses = self.addresses(&mut check, environment);
@@ -185,6 +207,7 @@ impl Section {
                 merchant_identifier: merchant_identifier?,
                 request_signer: request_signer?,
                 response_signer: response_signer?,
+                unsigned,
                 language,
                 currency,
                 addresses: addresses?,
@@ -205,6 +228,19 @@ impl Section {
             check.problem("signature", format!("{word:?} is no signature that is known"), remedy);
             Algorithm::Sha256
         })
+    }
+
+    fn unsigned(&self, check: &mut Check) -> Unsigned {
+        match self.unsigned_answers.as_deref().map(str::trim) {
+            None | Some("until-signed") => Unsigned::UntilSigned,
+            Some("accept") => Unsigned::Accept,
+            Some("refuse") => Unsigned::Refuse,
+            Some(other) => {
+                let remedy = "write \"until-signed\", \"accept\" or \"refuse\"";
+                check.problem("unsigned_answers", format!("{other:?} is no such choice"), remedy);
+                Unsigned::UntilSigned
+            }
+        }
     }
 
     fn language(&self, check: &mut Check) -> &'static str {
@@ -348,8 +384,7 @@ fn signer(
         check.problem(field, "is missing", remedy);
         return None;
     };
-    let key = check.key(field);
-    let phrase = check.good(secrets.load_text(&key, reference))?;
+    let phrase = check.secret(field, secrets.load_line(reference))?;
     Some(Signer::new(algorithm, phrase))
 }
 

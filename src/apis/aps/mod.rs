@@ -16,6 +16,7 @@
 //! | Columns `access_code`, `signature` in a row | no | – |
 //! | Whether `file` is signed at upload | no | `batch.sign_file` |
 //! | Sandbox host of `PROCESS_BATCH` | the host of the others | `endpoints.process` |
+//! | Whether every answer about an order is signed | yes, once one was | `unsigned_answers` |
 //! | Form and signature of results | JSON or CSV text, signed or not | – |
 //! | Full codes of batch states | the last three digits decide | – |
 //! | Whether a bare `70000` after a doubtful `PROCESS` means "not begun" | it shows nothing: never sent again by itself | `Batch::not_processed` |
@@ -36,16 +37,17 @@ pub mod wire;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
 use self::batch::machine::{Batch, Reply, Step};
 use self::batch::request::{self, Body};
 use self::batch::{answer, file};
-use self::config::Settings;
+use self::config::{Settings, Unsigned};
 use super::pace::{Pace, Permit};
 use super::transport::{Method, Request, Response, Transport, TransportError, retry_after};
-use super::{Api, Fetching};
+use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
@@ -68,7 +70,12 @@ pub struct Aps {
     settings: Settings,
     transport: Arc<dyn Transport>,
     clock: SharedClock,
+    /// A signed answer about an order was seen.
+    has_seen_signature: AtomicBool,
 }
+
+/// What is to be known again after a restart: this account's answers are signed.
+const SIGNED: &str = "signed";
 
 /// Why a step of a batch was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,7 +97,7 @@ pub enum NotSent {
 impl Aps {
     /// An account that asks over `transport`.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> Aps {
-        Aps { settings, transport, clock }
+        Aps { settings, transport, clock, has_seen_signature: AtomicBool::new(false) }
     }
 
     /// What it was configured with.
@@ -146,7 +153,8 @@ impl Aps {
             Err(_) => return Ok(Reply::Doubtful),
         };
         if self.failed(&response, &mut permit).is_some() {
-            return Ok(Reply::Doubtful);
+            let is_forbidden = matches!(response.status, 401 | 403);
+            return Ok(if is_forbidden { Reply::Forbidden } else { Reply::Doubtful });
         }
         let read = answer::read(&self.settings, &batch.reference, &response.body);
         Ok(read.map_or(Reply::Doubtful, Reply::Answered))
@@ -196,11 +204,7 @@ impl Aps {
             return None;
         }
         let failure = wire::refusal_of_status(response.status, wait);
-        match (&failure, wait) {
-            (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),
-            (_, Some(wait)) => permit.hold(wait),
-            (_, None) => {}
-        }
+        obey(permit, &failure, wait);
         Some(failure)
     }
 
@@ -217,8 +221,21 @@ impl Aps {
         let response = self.transport.send(request).await?;
         match self.failed(&response, &mut permit) {
             Some(failure) => Err(failure),
-            None => wire::read(&self.settings, id, &response.body),
+            None => self.read(id, &response.body),
         }
+    }
+
+    fn read(&self, id: &ObjectId, body: &[u8]) -> Result<Observation, Failure> {
+        let must_be_signed = match self.settings.unsigned {
+            Unsigned::UntilSigned => self.has_seen_signature.load(Ordering::Relaxed),
+            Unsigned::Accept => false,
+            Unsigned::Refuse => true,
+        };
+        let seen = wire::read(&self.settings, id, body, must_be_signed)?;
+        if wire::is_signed(&seen) {
+            self.has_seen_signature.store(true, Ordering::Relaxed);
+        }
+        Ok(seen)
     }
 }
 
@@ -260,6 +277,16 @@ impl Api for Aps {
 
     fn look(&self) -> &'static str {
         LOOK
+    }
+
+    fn learnt(&self) -> Option<&'static str> {
+        self.has_seen_signature.load(Ordering::Relaxed).then_some(SIGNED)
+    }
+
+    fn remind(&self, learnt: &str) {
+        if learnt == SIGNED {
+            self.has_seen_signature.store(true, Ordering::Relaxed);
+        }
     }
 }
 

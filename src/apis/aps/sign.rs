@@ -9,7 +9,7 @@ use std::fmt;
 use aws_lc_rs::{constant_time, digest, hmac};
 use serde_json::{Map, Value};
 
-use crate::apis::secret::Secret;
+use crate::secret::Secret;
 
 /// Parameters in the order in which they are signed: bytewise by name, so that `_` comes before small
 /// letters and `batch_id` before `batch_reference` (section 4.1, step 2).

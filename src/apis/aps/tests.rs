@@ -7,9 +7,10 @@ use super::config::{Addresses, DEFAULT_QUOTA};
 use super::sign::{Algorithm, Signer};
 use super::*;
 use crate::apis::config::Environment;
-use crate::apis::secret::Secret;
+use crate::apis::pace::Quota;
 use crate::apis::transport::BoxFuture;
 use crate::clock::VirtualClock;
+use crate::secret::Secret;
 
 /// The account of the sheet's CHECK_STATUS sample.
 pub(super) fn settings() -> Settings {
@@ -20,6 +21,7 @@ pub(super) fn settings() -> Settings {
         merchant_identifier: "CycHZxVj".to_owned(),
         request_signer: signer("PASS"),
         response_signer: signer("RESP"),
+        unsigned: Default::default(),
         language: "en",
         currency: "AED".parse().ok(),
         addresses: Addresses::below("https://sbpaymentservices.payfort.com"),
@@ -95,6 +97,27 @@ async fn one_look_is_one_signed_post() {
     assert_eq!(sent[0].url, "https://sbpaymentservices.payfort.com/FortAPI/paymentApi");
     assert_eq!((sent[0].method, sent[0].deadline), (Method::Post, Duration::from_secs(7)));
     assert!(String::from_utf8_lossy(&sent[0].body).contains("8e3322d2e4b5"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_signed_answers_were_seen_an_unsigned_one_is_refused() {
+    let bare = r#"{"merchant_reference":"XYZ9239-yu898","response_code":"12000","transaction_code":"14000"}"#;
+    let signed = String::from_utf8(wire::tests::body(&[])).unwrap();
+    let looks = async |unsigned: Unsigned, learnt: &str| {
+        let stage =
+            Stage::new(Settings { unsigned, quota: Quota { burst: 9, ..DEFAULT_QUOTA }, ..settings() });
+        stage.api.remind(learnt);
+        let mut seen = Vec::new();
+        for body in [bare, signed.as_str(), bare] {
+            stage.will(Ok((200, body)));
+            seen.push(stage.look().await.map(|seen| seen.marks.len()).ok());
+        }
+        (seen, stage.api.learnt())
+    };
+    assert_eq!(looks(Unsigned::UntilSigned, "").await, (vec![Some(1), Some(0), None], Some("signed")));
+    assert_eq!(looks(Unsigned::UntilSigned, "signed").await, (vec![None, Some(0), None], Some("signed")));
+    assert_eq!(looks(Unsigned::Accept, "signed").await.0, [Some(1), Some(0), Some(1)]);
+    assert_eq!(looks(Unsigned::Refuse, "").await.0, [None, Some(0), None]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::code::{Blame, Code};
 use super::config::Settings;
 use super::sign::{Parameters, SIGNATURE, Signer, parameters_of};
+use crate::apis::marks::{DUPLICATE_FIELD, Marks, NEGATIVE_AMOUNT, UNREADABLE_FIELD, UNSIGNED, ZERO_AMOUNT};
 use crate::apis::transport::failure_of_status;
 use crate::payments::money::{Amounts, Currency, Money};
 use crate::payments::object::ObjectId;
@@ -45,7 +47,22 @@ const EVIDENCE: [&str; 12] = [
     "reconciliation_reference",
 ];
 
+/// Fields without which there is no answer, or which say whose it is.
+const NEEDED: [&str; 9] = [
+    SIGNATURE,
+    "access_code",
+    "merchant_identifier",
+    "response_code",
+    "merchant_reference",
+    "transaction_code",
+    "transaction_status",
+    "batch_reference",
+    "batch_id",
+];
+
 const TOTALS: [&str; 3] = ["authorized_amount", "captured_amount", "refunded_amount"];
+
+const VERIFIED: &str = "verified";
 
 /// Who asks, in every request.
 pub fn caller(settings: &Settings) -> Parameters {
@@ -88,20 +105,79 @@ pub fn refusal_of_status(status: u16, retry_after: Option<Duration>) -> Failure 
     }
 }
 
-/// The fields of an answer whose signature, where there is one, is genuine and which is about this account.
+/// An answer about this account whose signature, where there is one, is genuine.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its fields.
+    pub fields: Map<String, Value>,
+    /// Whether it has a signature.
+    pub is_signed: bool,
+    /// What is odd about it.
+    pub marks: Marks,
+}
+
+/// A JSON object in which no name that stands twice is lost.
+struct Fields {
+    /// The last value of each name.
+    last: Map<String, Value>,
+    /// Names that stand more than once, and whether all their values are the same.
+    repeated: BTreeMap<String, bool>,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields { last: Map::new(), repeated: BTreeMap::new() };
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if let Some(before) = fields.last.insert(name.clone(), value) {
+                        let is_same = fields.last.get(&name) == Some(&before);
+                        *fields.repeated.entry(name).or_insert(true) &= is_same;
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// Opens an answer to any command.
 ///
 /// # Errors
 /// What is wrong with it, in words without its text.
-pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Map<String, Value>, String> {
+pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Opened, String> {
     let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
-    let fields: Map<String, Value> = serde_json::from_str(text)
+    let Fields { last: mut fields, repeated } = serde_json::from_str(text)
         .map_err(|error| format!("it is not a JSON object, line {}", error.line()))?;
-    if let Some(signature) = fields.get(SIGNATURE) {
+    let signature = fields.get(SIGNATURE);
+    if let Some(signature) = signature {
         let signature = signature.as_str().unwrap_or_default();
         if !signer.is_genuine(&parameters_of(&fields), signature) {
             return Err("its signature does not fit the response phrase".to_owned());
         }
+    }
+    let is_signed = signature.is_some();
+    let mut marks = Marks::default();
+    for (name, is_same) in repeated {
+        if !NEEDED.contains(&name.as_str()) && !EVIDENCE.contains(&name.as_str()) {
+            continue;
+        }
+        if !is_same && NEEDED.contains(&name.as_str()) {
+            return Err(format!("{name} stands more than once, with two values"));
+        }
+        if !is_same {
+            fields.remove(&name);
+        }
+        marks.add(DUPLICATE_FIELD, format!("In the answer, {name} stands more than once."));
     }
     for (name, own) in
         [("access_code", &settings.access_code), ("merchant_identifier", &settings.merchant_identifier)]
@@ -110,22 +186,34 @@ pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Map<Str
             return Err(format!("its {name} is another account's"));
         }
     }
-    Ok(fields)
+    Ok(Opened { fields, is_signed, marks })
 }
 
-/// Reads an answer to CHECK_STATUS that came with status 200.
+/// Reads an answer to CHECK_STATUS that came with status 200. `must_be_signed` refuses one without a signature;
+/// otherwise that is a mark.
 ///
 /// # Errors
 /// [`Failure::Gone`] when the order is not known, [`Failure::Refused`] and [`Failure::Transient`] when the
 /// query failed (which says nothing about the payment), [`Failure::Garbled`] when the answer is not one.
-pub fn read(settings: &Settings, asked: &ObjectId, body: &[u8]) -> Result<Observation, Failure> {
+pub fn read(
+    settings: &Settings,
+    asked: &ObjectId,
+    body: &[u8],
+    must_be_signed: bool,
+) -> Result<Observation, Failure> {
     let garbled = |detail: String| Failure::Garbled { detail: format!("HTTP 200, {detail}") };
-    let fields = open(body, &settings.response_signer, settings).map_err(garbled)?;
-    let outcome = code(&fields, "response_code").map_err(garbled)?;
+    let mut opened = open(body, &settings.response_signer, settings).map_err(garbled)?;
+    let outcome = code(&opened.fields, "response_code").map_err(garbled)?;
+    if !opened.is_signed {
+        if must_be_signed {
+            return Err(garbled("it has no signature, which this account's answers have".to_owned()));
+        }
+        opened.marks.add(UNSIGNED, "The answer has no signature: nobody can tell who wrote it.");
+    }
     if outcome.as_str() != ANSWERED {
         return Err(failure(&outcome));
     }
-    observe(settings, asked, &fields).map_err(garbled)
+    observe(settings, asked, opened).map_err(garbled)
 }
 
 /// What it means that the query itself failed. No payment is judged by it (section 5.5).
@@ -141,11 +229,9 @@ pub fn failure(outcome: &Code) -> Failure {
     }
 }
 
-fn observe(
-    settings: &Settings,
-    asked: &ObjectId,
-    fields: &Map<String, Value>,
-) -> Result<Observation, String> {
+fn observe(settings: &Settings, asked: &ObjectId, opened: Opened) -> Result<Observation, String> {
+    let Opened { fields, mut marks, .. } = opened;
+    let fields = &fields;
     let reference = text_of(fields, "merchant_reference").ok_or("merchant_reference is missing")?;
     if reference != asked.as_str() {
         return Err("it is about another order than asked for".to_owned());
@@ -157,7 +243,8 @@ fn observe(
         return Err("transaction_status and transaction_code contradict each other".to_owned());
     }
     let (state, reason) = transaction.state_and_reason();
-    let (amount, other_amounts) = amounts(settings, fields)?;
+    let (amount, other_amounts) = amounts(settings, fields, &mut marks);
+    check_total(transaction.as_str(), fields, &mut marks);
     Ok(Observation {
         id: reference.clone(),
         state: state.to_owned(),
@@ -179,31 +266,59 @@ fn observe(
         environment: None,
         evidence: evidence(fields),
         request_id: None,
-        marks: Vec::new(),
+        marks: marks.into_list(),
     })
 }
 
 /// The order's totals. What the order is about is what was authorized, or else what was captured. Without a
-/// currency, or with one whose decimals the provider's own tools count otherwise, they stay evidence.
+/// currency, or with one whose decimals the provider's own tools count otherwise, they stay evidence; so does one
+/// that is no whole number.
 fn amounts(
     settings: &Settings,
     fields: &Map<String, Value>,
-) -> Result<(Option<Money>, BTreeMap<String, Money>), String> {
-    let told = match text_of(fields, "currency") {
-        Some(word) => Some(word.parse().map_err(|_| "its currency is no currency")?),
+    marks: &mut Marks,
+) -> (Option<Money>, BTreeMap<String, Money>) {
+    let told = match text_of(fields, "currency").map(|word| word.parse()) {
+        Some(Err(_)) => {
+            marks.add(UNREADABLE_FIELD, "In the answer, currency cannot be read.");
+            None
+        }
+        Some(Ok(currency)) => Some(currency),
         None => settings.currency,
     };
-    let Some(currency) = told.filter(|currency| !is_disputed(*currency)) else {
-        return Ok((None, BTreeMap::new()));
-    };
+    let currency = told.filter(|currency| !is_disputed(*currency));
     let mut totals = BTreeMap::new();
     for name in TOTALS {
-        let Some(text) = text_of(fields, name) else { continue };
-        let money = from_minor(&text, currency).ok_or_else(|| format!("{name} is not a whole number"))?;
-        totals.insert(name.to_owned(), money);
+        let text = text_of(fields, name);
+        let is_odd = text.is_none() && fields.get(name).is_some_and(|value| !is_nothing(value));
+        let text = text.unwrap_or_default();
+        if is_odd || !(text.is_empty() || is_whole(text.strip_prefix('-').unwrap_or(&text))) {
+            marks.add(UNREADABLE_FIELD, format!("In the answer, {name} cannot be read."));
+        } else if text.starts_with('-') {
+            marks.add(NEGATIVE_AMOUNT, format!("In the answer, {name} is less than nothing."));
+        } else if let Some(money) = currency.and_then(|currency| from_minor(&text, currency)) {
+            totals.insert(name.to_owned(), money);
+        }
     }
     let above_zero = |name: &str| totals.get(name).copied().filter(|money| !money.amount.is_zero());
-    Ok((above_zero("authorized_amount").or_else(|| above_zero("captured_amount")), totals))
+    (above_zero("authorized_amount").or_else(|| above_zero("captured_amount")), totals)
+}
+
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// An operation that went well has moved something: a total of nothing contradicts it.
+fn check_total(transaction: &str, fields: &Map<String, Value>, marks: &mut Marks) {
+    let name = match transaction {
+        "02000" => "authorized_amount",
+        "04000" | "14000" => "captured_amount",
+        "06000" => "refunded_amount",
+        _ => return,
+    };
+    if text_of(fields, name).is_some_and(|text| text.bytes().all(|byte| byte == b'0')) {
+        marks.add(ZERO_AMOUNT, format!("The operation is said to have gone well, and {name} is 0."));
+    }
 }
 
 /// Currencies whose decimals the provider's tools count otherwise than ISO 4217 does (section 3.3).
@@ -211,22 +326,30 @@ pub fn is_disputed(currency: Currency) -> bool {
     matches!(currency.as_str(), "XOF" | "XPF" | "UYI" | "UYW")
 }
 
+fn is_whole(text: &str) -> bool {
+    (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// An amount in the currency's smallest unit, at most 18 digits.
 pub fn from_minor(text: &str, currency: Currency) -> Option<Money> {
-    let is_whole = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let minor: i64 = is_whole.then(|| text.parse().ok())??;
+    let minor: i64 = is_whole(text).then(|| text.parse().ok())??;
     Money::new(Decimal::new(minor, currency.exponent()), currency).ok()
+}
+
+/// Whether the answer had a signature, which then was genuine.
+pub fn is_signed(seen: &Observation) -> bool {
+    seen.evidence.get(SIGNATURE).is_some_and(|seal| seal == VERIFIED)
 }
 
 fn evidence(fields: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut evidence = BTreeMap::new();
     for name in EVIDENCE {
         if let Some(text) = text_of(fields, name) {
-            let kept = text.chars().filter(|letter| !letter.is_control()).take(LONGEST_TEXT).collect();
+            let kept = text.chars().take(LONGEST_TEXT).collect();
             evidence.insert(name.to_owned(), kept);
         }
     }
-    let seal = if fields.contains_key(SIGNATURE) { "verified" } else { "absent" };
+    let seal = if fields.contains_key(SIGNATURE) { VERIFIED } else { "absent" };
     evidence.insert(SIGNATURE.to_owned(), seal.to_owned());
     evidence
 }

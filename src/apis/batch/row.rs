@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::Observation;
+use crate::payments::record::Details;
 
 /// One operation. Nothing of the customer is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,12 @@ pub struct Row {
     /// The code that said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The code by which the provider said no, while a look must tell whether to believe it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// What is odd about its result, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 /// What became of an operation.
@@ -110,6 +117,8 @@ pub struct Shown {
     pub kind: Kind,
     /// The provider's id.
     pub id: ObjectId,
+    /// What it was asked to be.
+    pub details: Details,
     /// How it was.
     pub observation: Observation,
 }

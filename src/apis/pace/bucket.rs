@@ -14,10 +14,13 @@ use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::{Quota as GovernorQuota, RateLimiter};
 
-use super::{LONGEST_HOLD, Level, Quota, Used, ns};
+use super::{Level, Quota, Used, ns};
+use crate::http::waits::believed;
 
 /// The longest wait of our own after throttled answers that name no time.
 const LONGEST_OWN_WAIT: Duration = Duration::from_secs(60);
+/// While the one request after a hold has no answer yet, the next look at the bucket is at most so far away.
+const LOOK_AGAIN_NS: u64 = 1_000_000_000;
 
 /// When the bucket would be full again if nothing more were taken (the "theoretical arrival time"),
 /// in ns of the clock's monotonic time.
@@ -115,9 +118,23 @@ pub(super) struct Bucket {
     pub(super) class: usize,
     pub(super) used: Used,
     full_at: FullAt,
+    /// Before the clock's zero for a hold that began before a restart.
+    held_since_ns: i64,
     held_until_ns: u64,
     in_flight: u32,
     throttles_in_a_row: u32,
+    door: Door,
+}
+
+/// What a hold means for the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// There is no hold.
+    Open,
+    /// Nothing leaves before the hold ends; then one request does.
+    Held,
+    /// That one is on its way. Its answer opens the door, or renews the hold.
+    Probed,
 }
 
 impl Bucket {
@@ -127,18 +144,23 @@ impl Bucket {
             class,
             used: Used::default(),
             full_at: FullAt(Cell::new(0)),
+            held_since_ns: 0,
             held_until_ns: 0,
             in_flight: 0,
             throttles_in_a_row: 0,
+            door: Door::Open,
         }
     }
 
-    /// Leave for one request, or how long to wait.
-    pub(super) fn take(&mut self, limiters: &Limiters, now_ns: u64) -> Result<(), Duration> {
+    /// Leave for one request, or how long to wait. True: it is the one request after a hold.
+    pub(super) fn take(&mut self, limiters: &Limiters, now_ns: u64) -> Result<bool, Duration> {
         if now_ns < self.held_until_ns {
             return Err(Duration::from_nanos(self.held_until_ns - now_ns));
         }
         let class = &limiters.classes[self.class];
+        if self.door == Door::Probed {
+            return Err(Duration::from_nanos(class.limits.token_ns.min(LOOK_AGAIN_NS)));
+        }
         self.assume_arrived(class.limits, now_ns);
         class.limiter.clock().0.set(now_ns);
         class
@@ -147,13 +169,20 @@ impl Bucket {
             .map_err(|not_until| not_until.wait_time_from(Nanos::new(now_ns)))?;
         self.in_flight += 1;
         self.used.sent += 1;
-        Ok(())
+        let is_probe = self.door == Door::Held;
+        if is_probe {
+            self.door = Door::Probed;
+        }
+        Ok(is_probe)
     }
 
     /// The answer to a request has come, or nobody waits for it any more.
-    pub(super) fn answered(&mut self, limits: Limits, now_ns: u64, is_throttled: bool) {
+    pub(super) fn answered(&mut self, limits: Limits, now_ns: u64, is_throttled: bool, is_probe: bool) {
         self.assume_arrived(limits, now_ns);
         self.in_flight = self.in_flight.saturating_sub(1);
+        if is_probe {
+            self.door = if now_ns < self.held_until_ns { Door::Held } else { Door::Open };
+        }
         if !is_throttled && now_ns >= self.held_until_ns {
             self.throttles_in_a_row = 0;
         }
@@ -184,8 +213,24 @@ impl Bucket {
         self.hold(now_ns, retry_after.unwrap_or_default().max(own_wait));
     }
 
+    /// Nothing leaves before `wait` has passed, as far as it is believed; then one request does.
     pub(super) fn hold(&mut self, now_ns: u64, wait: Duration) {
-        self.held_until_ns = self.held_until_ns.max(now_ns + ns(wait.min(LONGEST_HOLD)));
+        let wait = believed(wait);
+        if wait.is_zero() {
+            return;
+        }
+        if self.door == Door::Open {
+            self.held_since_ns = signed(now_ns);
+            self.door = Door::Held;
+        }
+        self.held_until_ns = self.held_until_ns.max(now_ns + ns(wait));
+    }
+
+    /// A hold from before a stop, which began `already` ago and still has `wait` to go, perhaps nothing.
+    pub(super) fn restore_hold(&mut self, now_ns: u64, already: Duration, wait: Duration) {
+        self.hold(now_ns, wait);
+        self.door = Door::Held;
+        self.held_since_ns = signed(now_ns).saturating_sub(signed(ns(already)));
     }
 
     pub(super) fn spend_all(&self, limits: Limits, now_ns: u64) {
@@ -211,6 +256,12 @@ impl Bucket {
         self.held_until_ns.saturating_sub(now_ns)
     }
 
+    /// How long ago the present hold began; none when there is none.
+    pub(super) fn held_since_ns(&self, now_ns: u64) -> Option<u64> {
+        let age_ns = signed(now_ns).saturating_sub(self.held_since_ns);
+        (self.door != Door::Open).then(|| u64::try_from(age_ns).unwrap_or(0))
+    }
+
     pub(super) fn level(&self, limits: Limits, now_ns: u64) -> Level {
         let free = (limits.whole_ns() - self.full_in_ns(limits, now_ns)) / limits.token_ns;
         Level {
@@ -218,6 +269,11 @@ impl Bucket {
             burst: limits.quota.burst,
             in_flight: self.in_flight,
             held_for: Duration::from_nanos(self.held_for_ns(now_ns)),
+            held_already: self.held_since_ns(now_ns).map(Duration::from_nanos),
         }
     }
+}
+
+fn signed(ns: u64) -> i64 {
+    i64::try_from(ns).unwrap_or(i64::MAX)
 }

@@ -241,13 +241,95 @@ fn the_provider_s_own_wait_is_obeyed_within_an_hour() {
     assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 120);
     pace.hold(&shop(), ASK, Duration::from_secs(30));
     assert_eq!(pace.level(&shop(), ASK).unwrap().held_for.as_secs(), 120, "a shorter wish changes nothing");
-    pace.hold(&shop(), ASK, Duration::from_secs(1_000_000));
+    pace.hold(&shop(), ASK, Duration::from_secs(7_200));
     assert_eq!(pace.take(&shop(), ASK).unwrap_err(), LONGEST_HOLD);
     clock.advance(LONGEST_HOLD);
-    pace.quota_hint(&shop(), ASK, 3, Duration::from_secs(600));
     drop(pace.take(&shop(), ASK).unwrap());
-    pace.quota_hint(&shop(), ASK, 0, Duration::from_secs(600));
-    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 600);
+}
+
+fn full() -> (Arc<HandClock>, Pace) {
+    let (clock, pace) = pace();
+    pace.set_quota(&shop(), ASK, Quota::LIVE);
+    pace.assume_full(&shop(), ASK);
+    (clock, pace)
+}
+
+fn hint(most: u64, resets_in_s: u64) -> QuotaHint {
+    QuotaHint { most: Some(most), remaining: Some(0), resets_in: Some(Duration::from_secs(resets_in_s)) }
+}
+
+#[test]
+fn an_absurd_wish_holds_for_a_minute() {
+    let (_clock, pace) = full();
+    let mut permit = pace.take(&shop(), ASK).unwrap();
+    permit.throttled(Some(Duration::from_secs(73 * 365 * 86_400)));
+    drop(permit);
+    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 60);
+    let (_clock, pace) = full();
+    pace.take(&shop(), ASK).unwrap().quota_hint(hint(0, 3_540));
+    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 60);
+}
+
+#[test]
+fn after_a_hold_one_request_leaves_and_a_good_answer_lets_the_others_follow() {
+    let (clock, pace) = full();
+    let mut permits: Vec<Permit> = (0..3).map(|_| pace.take(&shop(), ASK).unwrap()).collect();
+    permits[0].hold(Duration::from_secs(600));
+    assert_eq!(pace.level(&shop(), ASK).unwrap().held_already, Some(Duration::ZERO));
+    clock.advance(Duration::from_secs(600));
+    let probe = pace.take(&shop(), ASK).unwrap();
+    assert!(pace.take(&shop(), ASK).unwrap_err() <= Duration::from_secs(1), "looked at again soon");
+    permits.clear();
+    assert!(pace.take(&shop(), ASK).is_err(), "answers to requests from before the hold open nothing");
+    drop(probe);
+    let level = pace.level(&shop(), ASK).unwrap();
+    assert_eq!((level.held_already, level.available), (None, 6), "four arrived as late as they could");
+    let others: Vec<Permit> = (0..6).map(|_| pace.take(&shop(), ASK).unwrap()).collect();
+    assert_eq!(pace.level(&shop(), ASK).unwrap().in_flight as usize, others.len());
+}
+
+#[test]
+fn a_hold_that_the_one_request_renews_is_one_long_hold() {
+    let (clock, pace) = full();
+    pace.take(&shop(), ASK).unwrap().hold(Duration::from_secs(60));
+    for minute in 1..=4 {
+        let level = pace.level(&shop(), ASK).unwrap();
+        assert!(!level.is_held_long(), "minute {minute}");
+        clock.advance(Duration::from_secs(60));
+        let probe = pace.take(&shop(), ASK).unwrap();
+        assert!(pace.take(&shop(), ASK).is_err());
+        probe.hold(Duration::from_secs(60));
+    }
+    let level = pace.level(&shop(), ASK).unwrap();
+    assert_eq!((level.held_already.unwrap().as_secs(), level.held_for.as_secs()), (240, 60));
+    assert!(level.is_held_long());
+    let held = pace.held();
+    assert_eq!(held.len(), 1);
+    assert_eq!((held[0].0.as_str(), &*held[0].1, held[0].2), ("shop", ASK, level));
+    clock.advance(Duration::from_secs(60));
+    drop(pace.take(&shop(), ASK).unwrap());
+    assert_eq!(pace.held(), []);
+}
+
+#[test]
+fn a_spent_quota_is_believed_once_and_not_for_the_first_request_after_it() {
+    let (clock, pace) = full();
+    pace.take(&shop(), ASK).unwrap().quota_hint(hint(3_600, 1_500));
+    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 1_500);
+    clock.advance(Duration::from_secs(1_500));
+    pace.take(&shop(), ASK).unwrap().quota_hint(hint(3_600, 3_600));
+    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 60, "all were to be there again");
+}
+
+#[test]
+fn a_request_that_may_leave_after_a_hold_still_needs_its_token() {
+    let (clock, pace) = pace();
+    pace.set_quota(&shop(), ASK, Quota { burst: 1, per: Duration::from_secs(120) });
+    pace.hold(&shop(), ASK, Duration::from_secs(30));
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 90);
+    clock.advance(Duration::from_secs(90));
+    drop(pace.take(&shop(), ASK).unwrap());
 }
 
 #[test]
@@ -268,10 +350,16 @@ fn levels_survive_a_clean_stop_and_nothing_unbelievable_does() {
         after.restore(saved, at(now));
         after.level(&shop(), ASK).unwrap().available
     };
-    assert_eq!(available_after(&saved, "2026-01-15T12:00:00Z"), 4);
-    assert_eq!(available_after(&saved, "2026-01-15T12:00:02Z"), 6);
-    assert_eq!(available_after(&saved, "2026-01-16T12:00:00Z"), 10);
-    assert_eq!(available_after(&saved, "2026-01-15T11:59:59Z"), 0, "the clock went back");
+    for now in [
+        "2026-01-15T12:00:00Z",
+        "2026-01-15T12:00:02Z",
+        "2026-01-16T12:00:00Z",
+        "2028-01-15T12:00:00Z",
+        "2026-01-15T11:59:59Z",
+        "2024-01-15T12:00:00Z",
+    ] {
+        assert_eq!(available_after(&saved, now), 4, "{now}: the wall clock may have jumped while stopped");
+    }
     let changed = |change: fn(&mut SavedLevel)| {
         let mut level = saved[0].clone();
         change(&mut level);
@@ -283,6 +371,36 @@ fn levels_survive_a_clean_stop_and_nothing_unbelievable_does() {
     assert_eq!(available_after(&changed(|level| level.quota.burst = 20), later), 0);
     let text = serde_json::to_string(&saved).unwrap();
     assert_eq!(serde_json::from_str::<Vec<SavedLevel>>(&text).unwrap(), saved);
+}
+
+#[test]
+fn a_hold_survives_a_stop_ends_by_the_wall_clock_and_lets_one_request_leave() {
+    let stopped_at: Timestamp = "2026-01-15T12:00:00Z".parse().unwrap();
+    let (clock, before) = full();
+    clock.advance(Duration::from_secs(4_000));
+    before.hold(&shop(), ASK, Duration::from_secs(3_000));
+    clock.advance(Duration::from_secs(200));
+    let saved = before.saved(stopped_at);
+    let after_s = |seconds: i64| {
+        let (_clock, after) = pace();
+        after.set_quota(&shop(), ASK, Quota::LIVE);
+        after.restore(&saved, stopped_at + jiff::SignedDuration::from_secs(seconds));
+        after
+    };
+    let level = after_s(100).level(&shop(), ASK).unwrap();
+    assert_eq!((level.held_for.as_secs(), level.held_already.unwrap().as_secs()), (2_700, 300));
+    let level = after_s(-86_400).level(&shop(), ASK).unwrap();
+    assert_eq!((level.held_for.as_secs(), level.held_already.unwrap().as_secs()), (2_800, 200));
+    let after = after_s(86_400);
+    let probe = after.take(&shop(), ASK).unwrap();
+    assert!(after.take(&shop(), ASK).is_err(), "its end may be a jump of the clock");
+    drop(probe);
+    drop(after.take(&shop(), ASK).unwrap());
+    let text = serde_json::to_string(&saved).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<SavedLevel>>(&text).unwrap(), saved);
+    let old = text.replace(r#""held_already":{"secs":200,"nanos":0},"#, "");
+    assert_ne!(old, text);
+    assert_eq!(serde_json::from_str::<Vec<SavedLevel>>(&old).unwrap()[0].held_already, None);
 }
 
 #[test]

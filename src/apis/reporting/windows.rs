@@ -32,6 +32,9 @@ const MOST_SPOILT: u32 = 4;
 /// A pull that is not at its end after so long gives up what is left: the provider makes a report in minutes.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
+/// No wait is longer, whatever the provider asks for.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
+
 /// A pull of one type of report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pull {
@@ -280,6 +283,8 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
     if now >= pull.give_up_at {
         return vec![Step::GiveUp];
     }
+    // What waits for longer than any wait is long was planned by a clock that was ahead.
+    let is_due = |at: Timestamp| at <= now || at > plus(now, LONGEST_WAIT);
     let mut soonest = pull.give_up_at;
     let mut later = |at: Timestamp| soonest = soonest.min(at);
     let mut steps = Vec::new();
@@ -289,13 +294,15 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
     });
     if let Some(since) = lost.min() {
         let at = plus(since, LOOK_EVERY);
-        if now >= at {
+        if is_due(at) {
+            // Dated by a clock that was ahead, it may have left at any time.
+            let since = if since > now { plus(now, -PATIENCE) } else { since };
             steps.push(Step::Search { from: since.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN) });
         }
         later(at);
     }
     if let Some(Listing { from, until, next_at: Some(next_at) }) = pull.listing {
-        if next_at <= now {
+        if is_due(next_at) {
             steps.push(Step::List { from, until });
         }
         later(next_at);
@@ -304,19 +311,19 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
     let (mut fetch, mut name, mut request) = (None, None, None);
     for (window, state) in pull.windows.iter().enumerate() {
         match &state.phase {
-            Phase::Ready { report_id, next_at, .. } if *next_at <= now => {
+            Phase::Ready { report_id, next_at, .. } if is_due(*next_at) => {
                 fetch.get_or_insert_with(|| Step::Fetch { window, report_id: report_id.clone() });
             }
-            Phase::Unnamed { request_id, next_at } if *next_at <= now => {
+            Phase::Unnamed { request_id, next_at } if is_due(*next_at) => {
                 name.get_or_insert_with(|| Step::Name { window, request_id: request_id.clone() });
             }
-            Phase::Requested { request_id, next_at } if *next_at <= now => {
+            Phase::Requested { request_id, next_at } if is_due(*next_at) => {
                 request_ids.push(request_id.clone());
             }
             Phase::Ready { next_at, .. }
             | Phase::Unnamed { next_at, .. }
             | Phase::Requested { next_at, .. } => later(*next_at),
-            Phase::Owed if pull.next_request_at <= now => {
+            Phase::Owed if is_due(pull.next_request_at) => {
                 request.get_or_insert(Step::Request { window });
             }
             Phase::Owed => later(pull.next_request_at),
@@ -344,4 +351,24 @@ pub fn about_to(mut pull: Pull, step: &Step, now: Timestamp) -> Pull {
         pull.next_request_at = plus(now, REQUEST_EVERY);
     }
     pull
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_clock_that_was_ahead_planned_is_due_now() {
+        let now: Timestamp = "2026-03-10T06:00:00Z".parse().unwrap();
+        let ahead = plus(now, SignedDuration::from_hours(400 * 24));
+        let (from, until) = (plus(now, -DAY - DAY), plus(now, -DAY));
+        let mut pull = Pull::of_days("X", from, until, now).unwrap();
+        let window = pull.windows.len() - 1;
+        pull.next_request_at = ahead;
+        assert_eq!(next_step(&pull, now), Step::Request { window: 0 });
+        pull.next_request_at = plus(now, LOOK_EVERY);
+        assert_eq!(next_step(&pull, now), Step::WaitUntil(plus(now, LOOK_EVERY)));
+        pull.windows[window].phase = Phase::Ready { report_id: "7".to_owned(), next_at: ahead, spoilt: 0 };
+        assert_eq!(next_step(&pull, now), Step::Fetch { window, report_id: "7".to_owned() });
+    }
 }

@@ -2,9 +2,9 @@
 //!
 //! Owns: the one HTTP client. Must never know: what it carries.
 //!
-//! One connection pool for all accounts. HTTP/1.1, TLS 1.2 or newer with the system's roots (and one
-//! more certificate for a test endpoint, when asked), no redirects, no cookies, no decompression, no
-//! retries. The environment's proxy variables are not obeyed: payments go where the configuration says.
+//! One connection pool for all accounts. HTTP/1.1, TLS 1.2 or newer, no redirects, no cookies, no
+//! decompression, no retries. Proxy and roots are those of [`Connections`]; the environment's proxy variables
+//! alone are not obeyed: payments go where the configuration says.
 
 use std::error::Error;
 use std::io;
@@ -14,6 +14,7 @@ use reqwest::{Client, Method as HttpMethod, redirect, retry};
 use rustls::CertificateError;
 
 use super::{BoxFuture, Method, Request, Response, Transport, TransportError};
+use crate::http::connections::Connections;
 
 /// Below what load balancers allow (60 s and more), so that no idle connection closes under a request.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -37,23 +38,27 @@ pub enum SetupError {
 }
 
 impl HttpTransport {
-    /// A client that trusts the system's roots, and the certificates of `extra_root_certificate_pem`.
+    /// A client without a proxy that trusts the system's roots, and the certificates of
+    /// `extra_root_certificate_pem`.
+    ///
+    /// # Errors
+    /// When those are none, or TLS cannot be set up.
     pub fn new(extra_root_certificate_pem: Option<&[u8]>) -> Result<HttpTransport, SetupError> {
-        let extra = match extra_root_certificate_pem {
-            None => Vec::new(),
-            Some(pem) => {
-                let found =
-                    reqwest::Certificate::from_pem_bundle(pem).map_err(|_| SetupError::Certificate)?;
-                if found.is_empty() {
-                    return Err(SetupError::Certificate);
-                }
-                found
-            }
-        };
-        let client = Client::builder()
-            .tls_certs_merge(extra)
+        let direct = Connections::default();
+        HttpTransport::over(&match extra_root_certificate_pem {
+            None => direct,
+            Some(pem) => direct.trusting(pem).map_err(|_| SetupError::Certificate)?,
+        })
+    }
+
+    /// A client that connects so.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn over(connections: &Connections) -> Result<HttpTransport, SetupError> {
+        let client = connections
+            .builder()
             .http1_only()
-            .no_proxy()
             .referer(false)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
@@ -123,6 +128,8 @@ fn cause(error: reqwest::Error) -> TransportError {
         TransportError::Timeout
     } else if let Some(tls) = origin.tls {
         TransportError::Tls(tls)
+    } else if let Some(proxy) = origin.proxy {
+        TransportError::Connect(proxy.to_owned())
     } else if error.is_dns() {
         TransportError::Connect("the host name cannot be resolved".to_owned())
     } else if error.is_connect() {
@@ -137,6 +144,7 @@ fn cause(error: reqwest::Error) -> TransportError {
 struct Origin {
     tls: Option<String>,
     io: Option<io::ErrorKind>,
+    proxy: Option<&'static str>,
 }
 
 impl Origin {
@@ -159,6 +167,16 @@ impl Origin {
             if let Some(inner) = io.get_ref() {
                 self.note(inner);
             }
+        } else {
+            // The type of these errors is not public.
+            self.proxy = self.proxy.or(match link.to_string().as_str() {
+                "tunnel error: proxy authorization required" => Some("the proxy wants a user and password"),
+                "tunnel error: failed to create underlying connection" => Some("the proxy cannot be reached"),
+                text if text.starts_with("tunnel error: ") => {
+                    Some("the proxy does not let the connection through")
+                }
+                _ => None,
+            });
         }
     }
 

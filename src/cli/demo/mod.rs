@@ -3,6 +3,7 @@
 //! The demo's clock starts shortly before midnight, so that a business day ends while you watch and the
 //! night's report is made by the schedule that makes it every night.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::exit::{Exit, Failed};
+use super::finish;
 use super::local::{config_failed, start_failed};
 use super::options::DemoArguments;
 use crate::clock::{Clock, SharedClock, SystemClock, VirtualClock};
@@ -52,13 +54,7 @@ pub(super) fn demo(arguments: DemoArguments) -> ExitCode {
             print!("{}", verdict.summary());
             if verdict.is_good() { Exit::Ok.into() } else { Exit::Software.into() }
         }
-        Err(failed) => {
-            eprintln!("reconciled: {}", failed.what);
-            if !failed.remedy.is_empty() {
-                eprintln!("  {}", failed.remedy);
-            }
-            failed.exit.into()
-        }
+        Err(failed) => finish(Err(failed), &mut io::stderr()),
     }
 }
 
@@ -72,7 +68,8 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     println!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address);
     let surroundings = Surroundings::default();
     let config = config::load(&stage.config, &surroundings).map_err(|error| config_failed(&error))?;
-    let outside = Outside::real(shared.clone(), surroundings).map_err(|error| start_failed(&error))?;
+    let outside = Outside::real(shared.clone(), surroundings, &config.http);
+    let outside = outside.map_err(|error| start_failed(&error))?;
     let daemon = Daemon::start(config, outside).await.map_err(|error| start_failed(&error))?;
     let enrolled = enrol(&daemon, &stage.simulator).await?;
     println!("enrolled {enrolled} objects of {} accounts; the clock shows {}", 6, clock.now());

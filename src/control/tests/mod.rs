@@ -109,6 +109,36 @@ async fn enrolments_are_taken_line_by_line_and_twice_is_once() {
 }
 
 #[tokio::test]
+async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reach() {
+    let desk = Desk::open(TestHost::default(), |_| {}).await;
+    let client = desk.client().await;
+    for id in [".", ".."] {
+        let line = format!("{{\"id\":\"{id}\",\"account\":\"shop\",\"kind\":\"charge\"}}");
+        let results = client.enrol(&[wanted(&line)]).await.unwrap();
+        assert_eq!(results[0].outcome, EnrolOutcome::Bad);
+        assert!(results[0].reason.as_deref().unwrap().contains("no id"), "{results:?}");
+        let (status, _) = desk.ask(&format!("PUT /v1/tracked/shop/charge/{id}"), "{}").await;
+        assert_eq!(status, 422);
+        // One that an earlier release took.
+        let object = format!("shop/charge/{id}").parse().unwrap();
+        let enrolment = crate::payments::record::Enrolment { object, details: Default::default() };
+        desk.store.enrol(vec![enrolment], "2026-01-15T09:00:00Z".parse().unwrap()).await.unwrap();
+        assert_eq!(client.show(&named(id)).await.unwrap().record.object.id.as_str(), id);
+        assert!(client.forget(&named(&format!("shop/charge/{id}"))).await.unwrap().was_watched);
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_found_in_whatever_case_its_id_is_handed_on() {
+    let desk = Desk::open(TestHost::default(), |_| {}).await;
+    let client = desk.client().await;
+    client.enrol(&[wanted(r#"{"id":"S01-1-1-C1"}"#)]).await.unwrap();
+    for name in ["s01-1-1-c1", "charge/s01-1-1-c1", "shop/charge/s01-1-1-c1"] {
+        assert_eq!(client.show(&named(name)).await.unwrap().record.object.id.as_str(), "S01-1-1-C1");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_reads_json_lines_and_tells_unreadable_ones_in_their_place() {
     let desk = Desk::open(TestHost::default(), |_| {}).await;
     let body = "{\"id\":\"S01\"}\r\n\nnonsense\n{\"line\":40,\"id\":\"S02\"}";
@@ -188,6 +218,25 @@ async fn one_object_is_shown_explained_asked_for_and_forgotten() {
     let gone = client.show(&named("shop/charge/S01-1-1-C1")).await.unwrap_err();
     assert_eq!(gone.cause, Cause::NotFound);
     assert!(gone.detail.contains("forgotten by uid:"), "{}", gone.detail);
+}
+
+#[tokio::test]
+async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
+    let until: jiff::Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    let host = TestHost { held_until: std::sync::Mutex::new(Some(until)), ..TestHost::default() };
+    let desk = Desk::open(host, |_| {}).await;
+    let client = desk.client().await;
+    client.enrol(&[wanted(r#"{"id":"S01-1-1-C1"}"#)]).await.unwrap();
+    let words = "the provider wants no Get-charge before 2030-01-01T00:00:00Z";
+    let told = client.explain(&named("S01-1-1-C1")).await.unwrap();
+    assert!(told.next_look.contains(words), "{}", told.next_look);
+    let request = PollRequest { all: true, dry_run: true, ..PollRequest::default() };
+    let answer = client.poll(&request).await.unwrap();
+    assert!(answer.plan[0].remark.as_deref().unwrap().contains(words), "{answer:?}");
+    assert_eq!(answer.first_at, Some(until));
+    settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
+    let told = client.explain(&named("S01-1-1-C1")).await.unwrap();
+    assert!(!told.next_look.contains("wants no"), "it is final: {}", told.next_look);
 }
 
 #[tokio::test]

@@ -118,23 +118,66 @@ async fn a_body_that_never_comes_is_not_waited_for() {
     assert!(answer.contains("did not arrive in time"), "{answer}");
 }
 
+const HEALTHY: &[u8] = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
 #[tokio::test]
-async fn connections_beyond_the_cap_wait_for_their_turn() {
-    let desk = Desk::open(TestHost::default(), |options| options.connections_max = 1).await;
+async fn connections_beyond_the_cap_wait_while_all_work() {
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let host = TestHost { report_gate: Some(Arc::clone(&gate)), ..TestHost::default() };
+    let desk = Desk::open(host, |options| {
+        options.connections_max = 1;
+        options.connections_reserved = 1;
+    })
+    .await;
     let mut first = UnixStream::connect(&desk.path).await.unwrap();
-    first.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    let mut part = [0; 12];
-    first.read_exact(&mut part).await.unwrap();
-    assert_eq!(&part, b"HTTP/1.1 200");
+    first.write_all(b"POST /v1/reports/latest:run HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    wait_until_waiting(&desk.path).await;
     let mut second = UnixStream::connect(&desk.path).await.unwrap();
-    second.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    second.write_all(b"POST /v1/reports/latest:run HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut third = UnixStream::connect(&desk.path).await.unwrap();
+    third.write_all(HEALTHY).await.unwrap();
     let mut answer = Vec::new();
-    let reading = second.read_to_end(&mut answer);
+    let reading = third.read_to_end(&mut answer);
     tokio::pin!(reading);
     assert!(futures_util::poll!(reading.as_mut()).is_pending());
-    drop(first);
+    gate.notify_waiters();
+    gate.notify_one();
     reading.await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn idle_connections_shut_nobody_out() {
+    let desk = Desk::open(TestHost::default(), |options| {
+        options.connections_max = 8;
+        options.connections_reserved = 0;
+        options.head_timeout = Duration::from_secs(3600);
+    })
+    .await;
+    let mut idle = Vec::new();
+    for number in 0..120 {
+        let mut stream = UnixStream::connect(&desk.path).await.unwrap();
+        match number % 3 {
+            0 => {}
+            1 => stream.write_all(b"GET /v1/sta").await.unwrap(),
+            _ => {
+                stream.write_all(b"GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+                let mut part = [0; 12];
+                stream.read_exact(&mut part).await.unwrap();
+                assert_eq!(&part, b"HTTP/1.1 200");
+            }
+        }
+        idle.push(stream);
+    }
+    let asking = async {
+        for _ in 0..3 {
+            assert_eq!(desk.ask("GET /v1/status", "").await.0, 200);
+        }
+        assert_eq!(desk.client().await.greeting().status, "ok");
+    };
+    // A guard alone: on a server that lets idle connections sit, this would take an hour.
+    tokio::time::timeout(Duration::from_secs(60), asking).await.expect("idle connections give way");
+    drop(idle);
 }
 
 #[test]

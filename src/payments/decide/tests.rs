@@ -530,6 +530,70 @@ fn an_unused_reservation_counts_down_and_is_looked_at_in_time() {
     assert_eq!(kinds(&step(&record, Ok(sight("Reserved", 0)), 150)), ["expiring"]);
 }
 
+/// After so many minutes of an authorization whose guarantee ends after seven days.
+fn warned(tags: &[&str], countdowns_min: &[u64], left_min: i64) -> Decision {
+    let record = after(&[("Reserved", 0)]);
+    let made_at = record.made_at();
+    let record = Record { warned: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..record };
+    let countdowns = countdowns_min.iter().map(|minutes| Duration::from_secs(minutes * 60)).collect();
+    let policy = Policy { countdowns, ..policy() };
+    let setting = Setting { lifecycle: &Parcel, policy: &policy, look: "look", is_sandbox: false };
+    let guarantee = milestones(&record, Parcel.state("Reserved").as_ref(), &policy)[0].at;
+    assert!(guarantee > made_at);
+    let now = guarantee - SignedDuration::from_mins(left_min);
+    let seen = sight("Reserved", 0);
+    decide(&setting, &record, Ok(&seen), now)
+}
+
+#[test]
+fn countdowns_within_an_hour_are_told_apart() {
+    let first = warned(&[], &[90, 60, 45], 80);
+    assert_eq!(
+        (kinds(&first), first.record.warned.as_slice()),
+        (vec!["expiring"], &["guarantee-90m".to_owned()][..])
+    );
+    let second = warned(&["guarantee-90m"], &[90, 60, 45], 50);
+    assert_eq!(
+        (kinds(&second), second.record.warned.last().unwrap().as_str()),
+        (vec!["expiring"], "guarantee-1h")
+    );
+    let third = warned(&["guarantee-90m", "guarantee-1h"], &[90, 60, 45], 40);
+    assert_eq!(
+        (kinds(&third), third.record.warned.last().unwrap().as_str()),
+        (vec!["expiring"], "guarantee-45m")
+    );
+    assert_ne!(first.alerts[0].key, second.alerts[0].key);
+}
+
+#[test]
+fn what_was_told_under_a_tag_of_whole_hours_is_not_told_again() {
+    for (tag, countdown, left) in [
+        ("guarantee-1h", 90, 80),
+        ("guarantee-1h", 60, 50),
+        ("guarantee-0h", 45, 40),
+        ("guarantee-24h", 1440, 1400),
+    ] {
+        let decision = warned(&[tag], &[countdown], left);
+        assert!(decision.alerts.is_empty(), "{tag} for {countdown} minutes");
+        assert_eq!(decision.record.warned, [tag]);
+    }
+}
+
+#[test]
+fn dates_of_a_clock_that_was_ahead_are_no_longer_counted_from() {
+    let ahead = after(&[("Started", 400 * 24)]);
+    let ahead = Record { enrolled_at: at(400 * 24), ..ahead };
+    let decision = step(&ahead, Ok(sight("Started", 0)), 1);
+    let known = decision.record.sight.as_ref().unwrap();
+    assert_eq!((decision.record.enrolled_at, known.since, known.seen_at), (at(1), at(1), at(1)));
+    assert!(decision.is_news, "it is written down");
+    let failed = step(&ahead, Err(Failure::Transient { detail: "x".into() }), 1);
+    assert_eq!(failed.record.enrolled_at, at(1));
+    // An hour may be a clock that was set right.
+    let hour = Record { enrolled_at: at(2), ..new() };
+    assert_eq!(step(&hour, Ok(sight("Started", 1)), 1).record.enrolled_at, at(2));
+}
+
 #[test]
 fn children_are_enrolled_when_first_seen() {
     let mut seen = sight("Sending", 1);

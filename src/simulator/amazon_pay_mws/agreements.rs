@@ -244,7 +244,7 @@ pub(super) fn authorize(world: &mut World<'_>, call: &Call) -> Result<Vec<Elemen
     let state = world.books.agreements.find(&call.caller, id)?.at(call.caller.at).state.to_owned();
     let reference = call.arguments.required("AuthorizationReferenceId");
     let parameters = call.arguments.all();
-    let repeated = world.books.repeated(&call.caller, Referred::Authorization, reference, id, parameters)?;
+    let repeated = world.repeated(&call.caller, Referred::Authorization, reference, id, parameters)?;
     let authorization_id = match repeated {
         Some(authorization_id) => authorization_id,
         None if state == "Open" => authorize_anew(world, call, id)?,

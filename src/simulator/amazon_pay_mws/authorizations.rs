@@ -25,8 +25,7 @@ pub(super) fn authorize(world: &mut World<'_>, call: &Call) -> Result<Vec<Elemen
     let state = order.at(call.caller.at).state.to_owned();
     let reference = call.arguments.required("AuthorizationReferenceId");
     let parameters = call.arguments.all();
-    let repeated =
-        world.books.repeated(&call.caller, Referred::Authorization, reference, order_id, parameters)?;
+    let repeated = world.repeated(&call.caller, Referred::Authorization, reference, order_id, parameters)?;
     let id = match repeated {
         Some(id) => id,
         None if state == "Open" => authorize_anew(world, call, order_id)?,

@@ -98,6 +98,22 @@ pub(super) struct Capture {
     pub(super) note: Option<String>,
     pub(super) soft_descriptor: Option<String>,
     pub(super) refunds: Vec<String>,
+    pub(super) credits: Vec<String>,
+}
+
+/// What a provider gets of a capture.
+#[derive(Debug)]
+pub(super) struct Credit {
+    pub(super) provider_id: String,
+    pub(super) amount: Money,
+    pub(super) reversals: Vec<String>,
+}
+
+/// What a provider gives back.
+#[derive(Debug)]
+pub(super) struct CreditReversal {
+    pub(super) provider_id: String,
+    pub(super) amount: Money,
 }
 
 /// A refund.
@@ -181,6 +197,7 @@ pub(super) enum Referred {
     Authorization,
     Capture,
     Refund,
+    CreditReversal,
 }
 
 /// Everything that exists.
@@ -191,6 +208,8 @@ pub(super) struct Books {
     pub(super) authorizations: Shelf<Authorization>,
     pub(super) captures: Shelf<Capture>,
     pub(super) refunds: Shelf<Refund>,
+    pub(super) credits: Shelf<Credit>,
+    pub(super) reversals: Shelf<CreditReversal>,
     used: BTreeMap<(Referred, String, bool, String), Used>,
 }
 
@@ -203,6 +222,8 @@ impl Books {
             authorizations: Shelf::new(Code::InvalidTransactionId),
             captures: Shelf::new(Code::InvalidTransactionId),
             refunds: Shelf::new(Code::InvalidTransactionId),
+            credits: Shelf::new(Code::InvalidTransactionId),
+            reversals: Shelf::new(Code::InvalidTransactionId),
             used: BTreeMap::new(),
         }
     }
@@ -256,11 +277,16 @@ impl Books {
         root_id(letter, caller.region_digits, random, |id| self.agreements.has(id))
     }
 
-    /// A new id below an order: `-A`, `-C` or `-R` and six digits.
+    /// A new id below an order: `-A`, `-C`, `-R`, `-P` or `-Q` and six digits.
     pub(super) fn new_child_id(&self, order_id: &str, letter: char, random: &mut Random) -> String {
         loop {
             let id = format!("{order_id}-{letter}{}", random.digits(6));
-            if !self.authorizations.has(&id) && !self.captures.has(&id) && !self.refunds.has(&id) {
+            let is_taken = self.authorizations.has(&id)
+                || self.captures.has(&id)
+                || self.refunds.has(&id)
+                || self.credits.has(&id)
+                || self.reversals.has(&id);
+            if !is_taken {
                 return id;
             }
         }

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use crate::simulator::plan::Step;
 
 use super::books::Referred;
+use super::credits;
 use super::details;
 use super::money::Money;
 use super::refusal::{Code, Refusal};
@@ -31,7 +32,7 @@ pub(super) fn capture(world: &mut World<'_>, call: &Call) -> Result<Vec<Element>
     let reference = call.arguments.required("CaptureReferenceId");
     let parameters = call.arguments.all();
     let repeated =
-        world.books.repeated(&call.caller, Referred::Capture, reference, authorization_id, parameters)?;
+        world.repeated(&call.caller, Referred::Capture, reference, authorization_id, parameters)?;
     let id = match repeated {
         Some(id) => id,
         None if state == "Open" => capture_anew(world, call, authorization_id)?,
@@ -45,6 +46,7 @@ pub(super) fn capture(world: &mut World<'_>, call: &Call) -> Result<Vec<Element>
 
 fn capture_anew(world: &mut World<'_>, call: &Call, authorization_id: &str) -> Result<String, Refusal> {
     let amount = call.arguments.positive_money("CaptureAmount")?;
+    let credits_asked = credits::asked(call)?;
     let authorization = world.books.authorizations.get(authorization_id);
     check_currency(&authorization.is.amount, &amount)?;
     if amount.amount > authorization.is.amount.amount || amount.is_above_the_single_limit() {
@@ -61,6 +63,7 @@ fn capture_anew(world: &mut World<'_>, call: &Call, authorization_id: &str) -> R
     let new = new_child(call, authorization_id, amount, ("CaptureReferenceId", "SellerCaptureNote"));
     let reference = new.reference.clone();
     let id = world.make_capture(&call.caller, new, &steps);
+    credits::give(world, call, &id, credits_asked);
     let made = (id.as_str(), Some(call.arguments.all()));
     world.books.remember(&call.caller, Referred::Capture, &reference, authorization_id, made);
     Ok(id)
@@ -118,7 +121,7 @@ pub(super) fn refund(world: &mut World<'_>, call: &Call) -> Result<Vec<Element>,
     let state = capture.at(call.caller.at).state.to_owned();
     let reference = call.arguments.required("RefundReferenceId");
     let parameters = call.arguments.all();
-    let repeated = world.books.repeated(&call.caller, Referred::Refund, reference, capture_id, parameters)?;
+    let repeated = world.repeated(&call.caller, Referred::Refund, reference, capture_id, parameters)?;
     let id = match repeated {
         Some(id) => id,
         None if state == "Completed" => refund_anew(world, call, capture_id)?,

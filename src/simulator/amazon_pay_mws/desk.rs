@@ -116,7 +116,10 @@ impl Desk {
             host: "127.0.0.1:8443".into(),
             path: self.path.into(),
             query: String::new(),
-            headers: vec![("content-type".into(), "application/x-www-form-urlencoded".into())],
+            headers: vec![
+                ("content-type".into(), "application/x-www-form-urlencoded".into()),
+                ("user-agent".into(), "shop/1.0 (Language=Rust)".into()),
+            ],
             body: Vec::new(),
             at: self.now,
         };

@@ -96,6 +96,14 @@ pub(super) fn capture(books: &Books, object: &Object<Capture>, at: Timestamp) ->
             status("CaptureStatus", object.at(at), "LastUpdateTimestamp"),
         ],
     );
+    if !is.credits.is_empty() {
+        let summary = |id: &String| {
+            let credit = books.credits.get(id);
+            let provider = Element::text("ProviderSellerId", &credit.is.provider_id);
+            Element::of("member", vec![provider, Element::text("ProviderCreditId", id)])
+        };
+        details.push(Element::of("ProviderCreditSummaryList", is.credits.iter().map(summary).collect()));
+    }
     soft_descriptor(&mut details, is.soft_descriptor.as_ref());
     details
 }
@@ -118,6 +126,24 @@ pub(super) fn refund(object: &Object<Refund>, at: Timestamp) -> Element {
     );
     soft_descriptor(&mut details, is.soft_descriptor.as_ref());
     details
+}
+
+/// `<OrderReference>` of a list: how an order stands, without its buyer.
+pub(super) fn listed_order(object: &Object<Order>, at: Timestamp) -> Element {
+    let mut listed = Element::of(
+        "OrderReference",
+        vec![
+            Element::text("AmazonOrderReferenceId", &object.id),
+            Element::text("ReleaseEnvironment", release(object.is_sandbox)),
+            seller_order_attributes(&object.is),
+            status("OrderReferenceStatus", object.at(at), "LastUpdateTimestamp"),
+            Element::text("CreationTimestamp", time(object.created)),
+        ],
+    );
+    if let Some(total) = &object.is.total {
+        listed.push(total.element("OrderTotal"));
+    }
+    listed
 }
 
 /// `<OrderReferenceDetails>`. The whole address is shown with a buyer's token or after confirmation.

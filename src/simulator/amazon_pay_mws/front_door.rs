@@ -92,6 +92,10 @@ pub(super) fn let_in(
         return Err(Code::InvalidAddress.because("This section and version do not exist"));
     };
     check_carriage(incoming)?;
+    // Its form is not checked: production takes that of the official clients, which is not the documented one.
+    if incoming.header("user-agent").is_none_or(str::is_empty) {
+        return Err(Code::UserAgentHeaderMissing.because("The User-Agent header is missing"));
+    }
     let mut parameters =
         parameters(incoming).map_err(|error| Code::InvalidParameterValue.because(error.to_string()))?;
     let (seller_id, seller) = verify(incoming, &parameters, VERSION, merchants, delegations)?;

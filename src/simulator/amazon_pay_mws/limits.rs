@@ -204,7 +204,7 @@ fn unknown_ids_and_actions() {
         ("GetAuthorizationDetails", "AmazonAuthorizationId", "InvalidTransactionId"),
         ("GetCaptureDetails", "AmazonCaptureId", "InvalidTransactionId"),
         ("GetRefundDetails", "AmazonRefundId", "InvalidTransactionId"),
-        ("GetEverything", "AmazonRefundId", "InvalidParameterValue"),
+        ("GetEverything", "AmazonRefundId", "InvalidAddress"),
     ];
     for (action, name, code) in table {
         assert_eq!(desk.refused(action, &[(name, "P01-0000000-0000000")]), code, "{action}");
@@ -314,7 +314,10 @@ proptest! {
         let incoming = Incoming {
             method, path, query, body,
             host: "localhost".into(),
-            headers: vec![("content-type".into(), "application/x-www-form-urlencoded".into())],
+            headers: vec![
+                ("content-type".into(), "application/x-www-form-urlencoded".into()),
+                ("user-agent".into(), "shop/1.0 (Language=Rust)".into()),
+            ],
             at: desk.now,
         };
         prop_assert!(desk.provider.operation(&incoming).is_none());

@@ -58,6 +58,9 @@ pub struct MwsHabits {
     /// Whether the order of children, the declaration and empty elements vary from answer to answer
     /// (section 3.4).
     pub is_answer_varied: bool,
+    /// Whether an equal call with a reference that was used is refused (`DuplicateReferenceId`) rather than answered
+    /// with what the first one made. The manual does not say which.
+    pub is_repetition_refused: bool,
     /// What a billing agreement allows in a calendar month, in whole units (yen: a hundred times that).
     pub agreement_monthly_limit: u32,
     /// How batches and reports go.
@@ -108,6 +111,8 @@ pub struct MwsReportHabits {
     pub has_mark: bool,
     /// Transaction files come in `windows-1252`.
     pub is_western: bool,
+    /// Every file is a page for a person instead.
+    pub is_web_page: bool,
 }
 
 impl Default for MwsBatchHabits {
@@ -135,6 +140,7 @@ impl Default for MwsHabits {
             refund_delay: Duration::from_secs(3600),
             hourly_quota: None,
             is_answer_varied: true,
+            is_repetition_refused: false,
             agreement_monthly_limit: 500,
             batch: MwsBatchHabits::default(),
         }

@@ -14,6 +14,7 @@ mod authorizations;
 mod books;
 mod captures;
 mod counter;
+mod credits;
 mod details;
 mod form;
 mod front_door;
@@ -21,6 +22,7 @@ mod hourly;
 mod merchant;
 mod money;
 mod operations;
+mod order_list;
 mod orders;
 mod planting;
 mod refusal;
@@ -32,6 +34,8 @@ mod xml;
 
 #[cfg(test)]
 mod desk;
+#[cfg(test)]
+mod extras;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
@@ -157,7 +161,7 @@ impl MwsProvider {
     ) -> Result<Vec<u8>, Refusal> {
         let visitor = front_door::let_in(incoming, &self.merchants, &self.delegations)?;
         let operation = operations::find(&visitor.action).ok_or_else(|| {
-            Code::InvalidParameterValue.because("Action is not an operation of this section")
+            Code::InvalidAddress.because("The operation does not exist in this section and version")
         })?;
         let habits = self.habits_of(&visitor.seller_id).clone();
         if !self.hourly.admits(incoming.at, &key_of(&visitor, operation.action), habits.hourly_quota) {
@@ -248,7 +252,13 @@ fn dispatch(world: &mut World<'_>, action: &str, call: &Call) -> Result<Option<V
         "ValidateBillingAgreement" => agreements::validate(world, call).map(Some),
         "AuthorizeOnBillingAgreement" => agreements::authorize(world, call).map(Some),
         "CloseBillingAgreement" => agreements::close(world, call).map(Some),
-        _ => Err(Code::InvalidParameterValue.because("Action is not an operation of this section")),
+        "ListOrderReference" => order_list::list(world, call).map(Some),
+        "ListOrderReferenceByNextToken" => order_list::list_more(world, call).map(Some),
+        "GetMerchantAccountStatus" => Ok(Some(vec![Element::text("AccountStatus", "ACTIVE")])),
+        "GetProviderCreditDetails" => credits::get(world, call).map(Some),
+        "GetProviderCreditReversalDetails" => credits::get_reversal(world, call).map(Some),
+        "ReverseProviderCredit" => credits::reverse(world, call).map(Some),
+        _ => Err(Code::InvalidAddress.because("The operation does not exist in this section and version")),
     }
 }
 
@@ -258,11 +268,11 @@ impl Provider for MwsProvider {
     }
 
     fn claims(&self, incoming: &Incoming) -> bool {
-        front_door::is_of_this_section(&incoming.path) || counter::section(&incoming.path).is_some()
+        front_door::is_of_this_section(&incoming.path) || counter::section(incoming).is_some()
     }
 
     fn operation(&self, incoming: &Incoming) -> Option<Operation> {
-        if counter::section(&incoming.path).is_some() {
+        if counter::section(incoming).is_some() {
             return self.counters.operation(incoming, &self.merchants);
         }
         let is_sandbox = front_door::environment(&incoming.path)?;
@@ -290,7 +300,7 @@ impl Provider for MwsProvider {
             seed = (seed ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
         let request_id = uuid(&mut Random::new(seed));
-        if counter::section(&incoming.path).is_some() {
+        if counter::section(incoming).is_some() {
             let operation = self.operation(incoming);
             return self.counters.throttled(incoming, operation.as_ref(), &request_id);
         }
@@ -300,7 +310,7 @@ impl Provider for MwsProvider {
     fn answer(&mut self, incoming: &Incoming, random: &mut Random) -> Outgoing {
         self.carry_out(incoming.at);
         let request_id = uuid(random);
-        if counter::section(&incoming.path).is_some() {
+        if counter::section(incoming).is_some() {
             let seller = self.counters.operation(incoming, &self.merchants);
             let habits = self.habits_of(seller.as_ref().map_or("", |seller| &seller.merchant)).clone();
             let known = (self.merchants.as_slice(), self.delegations.as_slice());

@@ -40,6 +40,8 @@ enum Group {
     Read,
     Write,
     Status,
+    /// No figure is published; the writing ones' is pretended.
+    Unpublished,
 }
 
 /// One operation.
@@ -56,8 +58,8 @@ impl Operation {
         match (self.group, is_sandbox) {
             (Group::Read, false) => Quota::new(20, 2, 1),
             (Group::Read, true) => Quota::new(5, 1, 1),
-            (Group::Write, false) => Quota::new(10, 1, 1),
-            (Group::Write, true) => Quota::new(2, 1, 2),
+            (Group::Write | Group::Unpublished, false) => Quota::new(10, 1, 1),
+            (Group::Write | Group::Unpublished, true) => Quota::new(2, 1, 2),
             (Group::Status, _) => Quota::new(2, 1, 300),
         }
     }
@@ -80,7 +82,7 @@ const fn operation(action: &'static str, group: Group, rules: &'static [Rule]) -
     Operation { action, group, rules }
 }
 
-use Group::{Read, Status, Write};
+use Group::{Read, Status, Unpublished, Write};
 use Shape::{Amount, Boolean, Currency, Free, OneOf, Text, Timeout, Url};
 
 /// "ref32" of the manual.
@@ -92,6 +94,30 @@ const REFUND_ID: Rule = r("AmazonRefundId", Text(64));
 const AGREEMENT_ID: Rule = r("AmazonBillingAgreementId", Text(64));
 const ACCESS_TOKEN: Rule = o("AccessToken", Free);
 const ADDRESS_TOKEN: Rule = o("AddressConsentToken", Free);
+
+const CREDIT_ID: Rule = r("AmazonProviderCreditId", Text(64));
+
+const REVERSE_PROVIDER_CREDIT: &[Rule] = &[
+    CREDIT_ID,
+    r("CreditReversalReferenceId", REFERENCE),
+    r("CreditReversalAmount.Amount", Amount),
+    r("CreditReversalAmount.CurrencyCode", Currency),
+    o("CreditReversalNote", Free),
+];
+
+const LIST_ORDER_REFERENCE: &[Rule] = &[
+    r("QueryId", Free),
+    r("QueryIdType", OneOf(&["SellerOrderId"])),
+    r("PaymentDomain", OneOf(&["NA_USD", "EU_EUR", "EU_GBP", "FE_JPY"])),
+    o("PageSize", Free),
+    o("SortOrder", OneOf(&["Ascending", "Descending"])),
+    o("CreatedTimeRange.StartTime", Free),
+    o("CreatedTimeRange.EndTime", Free),
+    o(
+        "OrderReferenceStatusListFilter.OrderReferenceStatus.N",
+        OneOf(&["Draft", "Open", "Suspended", "Canceled", "Closed"]),
+    ),
+];
 
 /// All operations of the reference.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -116,6 +142,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation("ValidateBillingAgreement", Write, &[AGREEMENT_ID]),
     operation("AuthorizeOnBillingAgreement", Write, AUTHORIZE_ON_BILLING_AGREEMENT),
     operation("CloseBillingAgreement", Write, &[AGREEMENT_ID, o("ClosureReason", Text(1024))]),
+    operation("ListOrderReference", Unpublished, LIST_ORDER_REFERENCE),
+    operation("ListOrderReferenceByNextToken", Unpublished, &[r("NextPageToken", Free)]),
+    operation("GetMerchantAccountStatus", Unpublished, &[]),
+    operation("GetProviderCreditDetails", Unpublished, &[CREDIT_ID]),
+    operation(
+        "GetProviderCreditReversalDetails",
+        Unpublished,
+        &[r("AmazonProviderCreditReversalId", Text(64))],
+    ),
+    operation("ReverseProviderCredit", Unpublished, REVERSE_PROVIDER_CREDIT),
 ];
 
 const SET_ORDER_REFERENCE_DETAILS: &[Rule] = &[
@@ -250,11 +286,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reference_has_twenty_one_operations() {
+    fn the_reference_has_twenty_seven_operations() {
         let mut names: Vec<&str> = OPERATIONS.iter().map(|operation| operation.action).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 21);
+        assert_eq!(names.len(), 27);
         assert!(find("getservicestatus").is_none(), "the case is exact");
     }
 

@@ -180,6 +180,12 @@ pub(super) fn truths(books: &Books, at: Timestamp) -> Vec<Truth> {
     for object in books.refunds.all() {
         truths.extend(truth(object, "refund", Some(&object.is.amount), at, &["Declined", "Completed"]));
     }
+    for object in books.credits.all() {
+        truths.extend(truth(object, "provider-credit", Some(&object.is.amount), at, &["Completed"]));
+    }
+    for object in books.reversals.all() {
+        truths.extend(truth(object, "provider-credit-reversal", Some(&object.is.amount), at, &["Completed"]));
+    }
     truths.sort_by(|one, other| one.id.cmp(&other.id));
     truths
 }

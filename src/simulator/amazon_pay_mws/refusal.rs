@@ -39,6 +39,7 @@ pub(super) enum Code {
     SignatureDoesNotMatch,
     TransactionAmountExceeded,
     TransactionCountExceeded,
+    UserAgentHeaderMissing,
 }
 
 impl Code {
@@ -79,7 +80,8 @@ impl Code {
             | Code::PaymentMethodNotUpdated
             | Code::PeriodicAmountExceeded
             | Code::TransactionAmountExceeded
-            | Code::TransactionCountExceeded => 400,
+            | Code::TransactionCountExceeded
+            | Code::UserAgentHeaderMissing => 400,
         }
     }
 
@@ -95,6 +97,7 @@ impl Code {
                 | Code::QuotaExceeded
                 | Code::RequestThrottled
                 | Code::SignatureDoesNotMatch
+                | Code::UserAgentHeaderMissing
         )
     }
 

@@ -49,7 +49,10 @@ impl Vector {
             host: self.host.into(),
             path: self.path.into(),
             query: if is_get { body.into() } else { String::new() },
-            headers: vec![("content-type".into(), "application/x-www-form-urlencoded".into())],
+            headers: vec![
+                ("content-type".into(), "application/x-www-form-urlencoded".into()),
+                ("user-agent".into(), "shop/1.0 (Language=Rust)".into()),
+            ],
             body: if is_get { Vec::new() } else { body.into() },
             at: MOMENT.parse().expect("a time"),
         }

@@ -11,7 +11,15 @@ const AUTHORIZATION: &[(&str, &[&str])] = &[
     ("Declined", &["InvalidPaymentMethod", "AmazonRejected", "ProcessingFailure", "TransactionTimedOut"]),
     (
         "Closed",
-        &["ExpiredUnused", "MaxCapturesProcessed", "AmazonClosed", "OrderReferenceCanceled", "SellerClosed"],
+        &[
+            "ExpiredUnused",
+            "MaxCapturesProcessed",
+            "MaxAmountCaptured",
+            "MaxAmountProcessed",
+            "AmazonClosed",
+            "OrderReferenceCanceled",
+            "SellerClosed",
+        ],
     ),
 ];
 

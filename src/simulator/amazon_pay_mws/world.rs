@@ -13,9 +13,11 @@ use crate::simulator::plan::Step;
 use crate::simulator::provider::Random;
 
 use super::arguments::Arguments;
-use super::books::{Agreement, Authorization, Books, Caller, Capture, Object, Order, Refund};
+use super::books::{Agreement, Authorization, Books, Caller, Capture, Object, Order, Referred, Refund};
+use super::form::Parameters;
 use super::merchant::MwsHabits;
 use super::money::Money;
+use super::refusal::{Code, Refusal};
 use super::timeline::{Expected, Timeline, days_later, minutes_later};
 
 /// One call that was let in and checked.
@@ -67,6 +69,23 @@ pub(super) struct NewChild {
 const LIVING_ORDER: &[&str] = &["Open", "Suspended"];
 
 impl World<'_> {
+    /// The object that an equal call made before, if this call is a repetition of one and is answered as such.
+    pub(super) fn repeated(
+        &self,
+        caller: &Caller,
+        referred: Referred,
+        reference: &str,
+        parent_id: &str,
+        parameters: &Parameters,
+    ) -> Result<Option<String>, Refusal> {
+        let repeated = self.books.repeated(caller, referred, reference, parent_id, parameters)?;
+        if repeated.is_some() && self.habits.is_repetition_refused {
+            let message = format!("The reference id {reference} was used in another request");
+            return Err(Code::DuplicateReferenceId.because(message));
+        }
+        Ok(repeated)
+    }
+
     /// The steps that a scenario decides for an object that a call makes.
     pub(super) fn fate(&mut self, caller: &Caller, kind: &str) -> Option<Vec<Step>> {
         let fates = self.fates.get(&(caller.seller_id.clone(), kind.to_owned()))?;
@@ -201,6 +220,7 @@ impl World<'_> {
             note: new.note.clone(),
             soft_descriptor: new.soft_descriptor.clone(),
             refunds: Vec::new(),
+            credits: Vec::new(),
         };
         let mut made = object(caller, &id, new.reference.clone(), new.created, timeline, is);
         made.visible_from = new.visible_from;
@@ -309,7 +329,7 @@ impl World<'_> {
     }
 }
 
-fn object<T>(
+pub(super) fn object<T>(
     caller: &Caller,
     id: &str,
     reference: String,

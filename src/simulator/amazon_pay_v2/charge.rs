@@ -58,6 +58,8 @@ pub(super) struct Charge {
     pub(super) captured: Decimal,
     pub(super) soft_descriptor: Option<String>,
     pub(super) merchant_reference: Option<String>,
+    /// A payment service provider's own reference.
+    pub(super) provider_reference: Option<String>,
     pub(super) created: Timestamp,
     pub(super) visible_from: Timestamp,
     pub(super) timeline: Timeline,
@@ -107,7 +109,7 @@ impl Charge {
             "captureAmount": captured.map(|price| price.json()),
             "refundedAmount": captured.map(|price| price.with_amount(refunded).json()),
             "softDescriptor": self.soft_descriptor,
-            "providerMetadata": {"providerReferenceId": null},
+            "providerMetadata": {"providerReferenceId": self.provider_reference},
             "convertedAmount": null,
             "conversionRate": null,
             "channel": null,

@@ -65,6 +65,8 @@ impl Desk<'_> {
                 Ok(Reply::ok(self.book.permission_json(self.permission(id)?, self.at)))
             }
             Call::CreateCharge => self.create_charge(body),
+            Call::UpdateCharge(id) => self.update_charge(id, body),
+            Call::UpdateChargePermission(id) => self.update_permission(id, body),
             Call::CaptureCharge(id) => self.capture_charge(id, body),
             Call::CancelCharge(id) => self.cancel_charge(id, body),
             Call::CreateRefund => self.create_refund(body),
@@ -97,6 +99,7 @@ impl Desk<'_> {
             captured: amount.amount,
             soft_descriptor,
             merchant_reference: fields.merchant_reference()?,
+            provider_reference: None,
             created: self.at,
             visible_from: self.at,
             timeline,
@@ -207,6 +210,39 @@ impl Desk<'_> {
             charge.timeline.turn(at, "Canceled", Some("MerchantCanceled"));
         }
         Ok(Reply::ok(self.book.charge_json(self.charge(id)?, at)))
+    }
+
+    /// For payment service providers alone; here every merchant may be one.
+    fn update_charge(&mut self, id: &str, body: &[u8]) -> Outcome {
+        let fields = Fields::read(body, &["providerMetadata"])?;
+        let metadata = fields.object("providerMetadata", &["providerReferenceId"])?;
+        let reference = metadata.and_then(|metadata| metadata.get("providerReferenceId")?.as_str());
+        let reference = reference.ok_or_else(|| Refusal::missing("providerMetadata.providerReferenceId"))?;
+        self.charge(id)?;
+        let charge = self.book.charges.get_mut(id).ok_or_else(Refusal::not_found)?;
+        charge.provider_reference = Some(reference.to_owned());
+        Ok(Reply::ok(self.book.charge_json(self.charge(id)?, self.at)))
+    }
+
+    fn update_permission(&mut self, id: &str, body: &[u8]) -> Outcome {
+        let fields = Fields::read(body, &["merchantMetadata", "recurringMetadata"])?;
+        let texts = ["merchantReferenceId", "merchantStoreName", "noteToBuyer", "customInformation"];
+        let metadata = fields.object("merchantMetadata", &texts)?.cloned().unwrap_or_default();
+        let recurring = fields.object("recurringMetadata", &["frequency", "amount"])?.cloned();
+        if let Some((name, _)) = metadata.iter().find(|(_, value)| !value.is_string() && !value.is_null()) {
+            return Err(Refusal::invalid(&format!("merchantMetadata.{name}")));
+        }
+        let reference = fields.merchant_reference()?;
+        let state = self.book.permission_status(self.permission(id)?, self.at).state;
+        if state == "Closed" {
+            let message = "The Charge Permission can no longer be changed.";
+            return Err(Refusal::new(422, "ChargePermissionNotModifiable", message));
+        }
+        let permission = self.book.permissions.get_mut(id).ok_or_else(Refusal::not_found)?;
+        permission.merchant_reference = reference.unwrap_or_else(|| permission.merchant_reference.clone());
+        permission.metadata.extend(metadata);
+        permission.recurring.extend(recurring.unwrap_or_default());
+        Ok(Reply::ok(self.book.permission_json(self.permission(id)?, self.at)))
     }
 
     fn create_refund(&mut self, body: &[u8]) -> Outcome {

@@ -51,6 +51,17 @@ impl Fields {
         self.given(name).map_or(Ok(false), |value| value.as_bool().ok_or_else(|| Refusal::invalid(name)))
     }
 
+    /// An object that may have these keys and no others, if given.
+    pub(super) fn object(&self, name: &str, known: &[&str]) -> Result<Option<&Map<String, Value>>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let object = value.as_object().ok_or_else(|| Refusal::invalid(name))?;
+        if let Some(unknown) = object.keys().find(|key| !known.contains(&key.as_str())) {
+            let message = format!("The field [{name}.{unknown}] is not recognized.");
+            return Err(Refusal::new(400, "UnrecognizedField", message));
+        }
+        Ok(Some(object))
+    }
+
     /// The merchant's own reference within `merchantMetadata`, if given.
     pub(super) fn merchant_reference(&self) -> Result<Option<String>, Refusal> {
         let Some(metadata) = self.given("merchantMetadata") else { return Ok(None) };

@@ -228,6 +228,12 @@ impl Provider for AmazonPayV2 {
         plant::plant(&mut self.book, owner, plan, at, random)
     }
 
+    fn capture_only(&mut self, id: &str, amount: &str) -> Result<(), String> {
+        let charge = self.book.charges.get_mut(id).ok_or_else(|| format!("no charge `{id}`"))?;
+        charge.captured = amount.parse().map_err(|_| format!("`{amount}` is no amount"))?;
+        Ok(())
+    }
+
     fn truths(&self, at: Timestamp) -> Vec<Truth> {
         self.book.truths(at)
     }

@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::plan::Truth;
 use super::book::Owner;
@@ -59,6 +59,10 @@ pub(super) struct Permission {
     pub(super) visible_from: Timestamp,
     pub(super) timeline: Timeline,
     pub(super) charge_ids: Vec<String>,
+    /// What an update has set of `merchantMetadata`, besides the reference.
+    pub(super) metadata: Map<String, Value>,
+    /// What an update has set of `recurringMetadata`.
+    pub(super) recurring: Map<String, Value>,
 }
 
 impl Permission {
@@ -128,9 +132,9 @@ impl Permission {
             "releaseEnvironment": self.owner.environment(),
             "merchantMetadata": {
                 "merchantReferenceId": self.merchant_reference,
-                "merchantStoreName": null,
-                "noteToBuyer": null,
-                "customInformation": null,
+                "merchantStoreName": self.metadata.get("merchantStoreName"),
+                "noteToBuyer": self.metadata.get("noteToBuyer"),
+                "customInformation": self.metadata.get("customInformation"),
             },
             "platformId": null,
             "limits": {
@@ -138,7 +142,7 @@ impl Permission {
                 "amountBalance": self.limit.with_amount(balance).json(),
             },
             "presentmentCurrency": self.limit.currency,
-            "recurringMetadata": null,
+            "recurringMetadata": (!self.recurring.is_empty()).then_some(&self.recurring),
         })
     }
 

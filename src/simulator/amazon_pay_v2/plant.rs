@@ -119,6 +119,7 @@ impl Nursery<'_> {
             captured: amount.amount,
             soft_descriptor: None,
             merchant_reference: Some(self.plan.merchant_reference.clone()),
+            provider_reference: None,
             created,
             visible_from,
             timeline,
@@ -145,6 +146,8 @@ impl Nursery<'_> {
             visible_from,
             timeline,
             charge_ids: Vec::new(),
+            metadata: serde_json::Map::new(),
+            recurring: serde_json::Map::new(),
         });
         id
     }

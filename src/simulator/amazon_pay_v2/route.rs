@@ -9,11 +9,13 @@ use super::super::provider::Quota;
 pub(super) enum Call {
     GetCharge(String),
     CreateCharge,
+    UpdateCharge(String),
     CaptureCharge(String),
     CancelCharge(String),
     GetRefund(String),
     CreateRefund,
     GetChargePermission(String),
+    UpdateChargePermission(String),
     CloseChargePermission(String),
 }
 
@@ -53,6 +55,8 @@ impl Route {
 fn target(method: &str, rest: &[&str]) -> Target {
     let known = match (method, rest) {
         ("GET", ["charges", id]) => Some(Call::GetCharge((*id).to_owned())),
+        ("PATCH", ["charges", id]) => Some(Call::UpdateCharge((*id).to_owned())),
+        ("PATCH", ["chargePermissions", id]) => Some(Call::UpdateChargePermission((*id).to_owned())),
         ("POST", ["charges"]) => Some(Call::CreateCharge),
         ("POST", ["charges", id, "capture"]) => Some(Call::CaptureCharge((*id).to_owned())),
         ("DELETE", ["charges", id, "cancel"]) => Some(Call::CancelCharge((*id).to_owned())),
@@ -81,6 +85,8 @@ impl Call {
         match self {
             Call::GetCharge(_) => "GetCharge",
             Call::CreateCharge => "CreateCharge",
+            Call::UpdateCharge(_) => "UpdateCharge",
+            Call::UpdateChargePermission(_) => "UpdateChargePermission",
             Call::CaptureCharge(_) => "CaptureCharge",
             Call::CancelCharge(_) => "CancelCharge",
             Call::GetRefund(_) => "GetRefund",
@@ -98,6 +104,7 @@ pub(super) fn documented_quota(operation: &str, is_sandbox: bool) -> Quota {
         "GetChargePermission" => ((20, 4), (10, 1)),
         "CreateCharge" | "CreateRefund" => ((10, 4), (2, 1)),
         "CaptureCharge" => ((20, 4), (2, 1)),
+        "UpdateChargePermission" => ((10, 2), (5, 1)),
         _ => ((10, 2), (2, 1)),
     };
     let (capacity, refill) = if is_sandbox { sandbox } else { live };
@@ -125,6 +132,9 @@ mod tests {
         check("GET", "/v2/charges/S01/", None, Some("GetCharge"));
         check("GET", "/live/v2/refunds/S01", Some(false), Some("GetRefund"));
         check("POST", "/sandbox/v2/charges", Some(true), Some("CreateCharge"));
+        check("PATCH", "/v2/charges/S01", None, Some("UpdateCharge"));
+        check("PATCH", "/v2/chargePermissions/S01", None, Some("UpdateChargePermission"));
+        check("PATCH", "/v2/refunds/S01", None, None);
         check("POST", "/sandbox/v2/charges/", Some(true), Some("CreateCharge"));
         check("POST", "/v2/charges/S01/capture", None, Some("CaptureCharge"));
         check("DELETE", "/v2/charges/S01/cancel", None, Some("CancelCharge"));

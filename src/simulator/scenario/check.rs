@@ -259,13 +259,22 @@ fn habits(written: &WrittenAps, findings: &mut Findings<'_>) -> ApsHabits {
             ApsResults::Text
         }
     };
+    let validated_code = match written.validated_code.as_deref() {
+        None => usual.validated_code,
+        Some("70000") => "70000",
+        Some("76000") => "76000",
+        Some(_) => {
+            findings.add("validated_code", "is no code of a validated file", "write 70000 or 76000");
+            usual.validated_code
+        }
+    };
     ApsHabits {
         validation_time: written.validation_s.map_or(usual.validation_time, |seconds| seconds.0),
         processing_time: written.processing_s.map_or(usual.processing_time, |seconds| seconds.0),
         invisible_for: written.not_known_for_s.map_or(usual.invisible_for, |seconds| seconds.0),
         lost_row_share: written.lost_row_share,
         is_answer_signed: written.signed_answers.unwrap_or(usual.is_answer_signed),
-        validated_code: usual.validated_code,
+        validated_code,
         results,
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct WrittenMws {
     refund_delay_s: Option<Seconds>,
     hourly_quota: Option<u32>,
     is_answer_varied: Option<bool>,
+    is_repetition_refused: Option<bool>,
     agreement_monthly_limit: Option<u32>,
     feed_take_in_s: Option<Seconds>,
     feed_processing_s: Option<Seconds>,
@@ -59,6 +60,7 @@ struct WrittenReports {
     has_extra_column: bool,
     has_mark: bool,
     is_western: bool,
+    is_web_page: bool,
 }
 
 impl WrittenReports {
@@ -72,6 +74,7 @@ impl WrittenReports {
             has_extra_column: self.has_extra_column,
             has_mark: self.has_mark,
             is_western: self.is_western,
+            is_web_page: self.is_web_page,
         }
     }
 }
@@ -130,6 +133,7 @@ fn habits(written: &WrittenMws) -> MwsHabits {
         refund_delay: time(written.refund_delay_s, usual.refund_delay),
         hourly_quota: written.hourly_quota.or(usual.hourly_quota),
         is_answer_varied: written.is_answer_varied.unwrap_or(usual.is_answer_varied),
+        is_repetition_refused: written.is_repetition_refused.unwrap_or(usual.is_repetition_refused),
         agreement_monthly_limit: written.agreement_monthly_limit.unwrap_or(usual.agreement_monthly_limit),
         batch: MwsBatchHabits {
             take_in: time(written.feed_take_in_s, batch.take_in),

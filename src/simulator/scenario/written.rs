@@ -148,6 +148,7 @@ pub(super) struct WrittenAps {
     pub(super) not_known_for_s: Option<Seconds>,
     #[serde(default)]
     pub(super) lost_row_share: f64,
+    pub(super) validated_code: Option<String>,
     pub(super) results: Option<String>,
     pub(super) signed_answers: Option<bool>,
 }

@@ -111,11 +111,16 @@ impl Simulator {
         Ok(Simulator { seed: scenario.seed, started: clock.monotonic(), clock, world: Mutex::new(world) })
     }
 
-    /// Answers one request: fault, then quota, then provider.
+    /// Answers one request: fault, then quota, then provider. Every answer has the `Date` of its sender.
     pub fn answer(&self, incoming: Incoming) -> Outgoing {
         let now = self.clock.monotonic();
         let since_start = now.saturating_sub(self.started);
-        self.world().answer(incoming, now, since_start, self.seed)
+        let at = incoming.at;
+        let answer = self.world().answer(incoming, now, since_start, self.seed);
+        match answer.header("date") {
+            Some(_) => answer,
+            None => dated(answer, at),
+        }
     }
 
     /// The truth about every object now, parents made on the way included.
@@ -151,6 +156,21 @@ impl Simulator {
     pub fn plant(&self, account: &str, plan: &Plan) -> Result<String, String> {
         let now = self.clock.now();
         self.world().plant_one(account, plan, now, self.seed)
+    }
+
+    /// Lets the capture of this charge bring another amount than the one asked for: a part, more, or nothing.
+    ///
+    /// # Errors
+    /// When no provider has such a charge.
+    pub fn capture_only(&self, id: &str, amount: &str) -> Result<(), String> {
+        let mut refusal = format!("nobody knows `{id}`");
+        for provider in &mut self.world().providers {
+            match provider.capture_only(id, amount) {
+                Ok(()) => return Ok(()),
+                Err(reason) => refusal = reason,
+            }
+        }
+        Err(refusal)
     }
 
     /// What was counted so far.
@@ -189,11 +209,19 @@ impl Simulator {
     }
 }
 
+/// The answer with the date that its sender's clock shows.
+fn dated(answer: Outgoing, at: Timestamp) -> Outgoing {
+    answer.with_header("date", at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
 impl World {
     fn answer(&mut self, incoming: Incoming, now: Duration, since_start: Duration, seed: u64) -> Outgoing {
         if Chat::claims(&incoming) {
             let mut random = Random::for_matter(seed, "chat", self.chat.answered());
             return self.chat.answer(&incoming, since_start, self.is_calm, &mut random);
+        }
+        if incoming.method == "GET" && matches!(incoming.path.as_str(), "" | "/") {
+            return self.everything(incoming.at);
         }
         let Some(position) = self.providers.iter().position(|provider| provider.claims(&incoming)) else {
             self.counts.unrecognised += 1;
@@ -205,6 +233,27 @@ impl World {
             return self.providers[position].answer(&incoming, &mut random);
         };
         self.answer_operation(position, operation, incoming, now, since_start, seed)
+    }
+
+    /// For people: every object with its id, a line each.
+    fn everything(&self, at: Timestamp) -> Outgoing {
+        let mut text = String::from("api kind id state reason amount currency reference\n");
+        for provider in &self.providers {
+            for truth in provider.truths(at) {
+                let reason = truth.reason.as_deref().unwrap_or("-");
+                text.push_str(&format!(
+                    "{} {} {} {} {reason} {} {} {}\n",
+                    provider.api(),
+                    truth.kind,
+                    truth.id,
+                    truth.state,
+                    truth.amount,
+                    truth.currency,
+                    truth.merchant_reference.escape_debug()
+                ));
+            }
+        }
+        Outgoing::new(200, "text/plain; charset=utf-8", text)
     }
 
     fn answer_operation(
@@ -242,7 +291,7 @@ impl World {
             self.count_fault(&key, fault);
             incoming.at = fault.shifted(incoming.at);
         }
-        let answer = self.providers[position].answer(&incoming, &mut random);
+        let answer = dated(self.providers[position].answer(&incoming, &mut random), incoming.at);
         let counts = self.counts.operations.entry(key.clone()).or_default();
         counts.answered += 1;
         counts.succeeded += u64::from((200..300).contains(&answer.status));

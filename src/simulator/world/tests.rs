@@ -344,3 +344,26 @@ async fn faults_speak_the_language_of_the_provider_they_stand_in_for() {
     assert_eq!(counts.of_account("old-shop").injected(), 1);
     assert_eq!(counts.operations.len(), 1);
 }
+
+#[test]
+fn people_find_every_id_at_the_root() {
+    let fixture = Fixture::new(scenario(3, Vec::new()));
+    let incoming = Incoming {
+        method: "GET".into(),
+        host: "127.0.0.1".into(),
+        path: "/".into(),
+        query: String::new(),
+        headers: Vec::new(),
+        body: Vec::new(),
+        at: fixture.simulator.clock().now(),
+    };
+    let answer = fixture.simulator.answer(incoming);
+    let text = String::from_utf8(answer.body).expect("it is text");
+    assert_eq!((answer.status, text.lines().count()), (200, 1 + fixture.simulator.truths().len()));
+    for planted in fixture.simulator.planted() {
+        let truth = planted.truth;
+        let line = format!("amazon-pay-v2 {} {} {} ", truth.kind, truth.id, truth.state);
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
+    assert_eq!(fixture.simulator.counts().unrecognised, 0);
+}

@@ -120,9 +120,16 @@ fn what_was_not_seen_anew_keeps_its_dates_and_no_row_is_made() {
 
 #[test]
 fn the_newest_date_of_an_object_is_its_last_sight_or_its_enrolment() {
-    assert_eq!(last_date(&record_seen_at(&[])), at(0));
-    assert_eq!(last_date(&record_seen_at(&[100, 200])), at(200));
-    assert_eq!(last_date(&record_seen_at(&[-50])), at(0), "seen by a clock that had been set back");
+    let last_date = |old: &Record, now| last_date(old, &seen(old, "Captured", Phase::Final, at(now), None));
+    assert_eq!(last_date(&record_seen_at(&[]), 300), at(0));
+    assert_eq!(last_date(&record_seen_at(&[100, 200]), 300), at(200));
+    assert_eq!(last_date(&record_seen_at(&[-50]), 300), at(0), "seen by a clock that had been set back");
+    assert_eq!(
+        last_date(&record_seen_at(&[7_000]), 300),
+        at(7_000),
+        "the clock was set back by less than two hours"
+    );
+    assert_eq!(last_date(&record_seen_at(&[9 * 3600]), 300), at(300), "seen by a clock that was ahead");
 }
 
 #[tokio::test]

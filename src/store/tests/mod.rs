@@ -1,6 +1,7 @@
 //! The store as a whole: every verb, crashes, damage, a model.
 
 mod behind;
+mod clocks;
 mod compact;
 mod continuity;
 mod crash;

@@ -108,7 +108,7 @@ impl Post for Tap {
     /// Now and then an answer of a proxy that repeats all it was told.
     fn post<'a>(&'a self, message: &'a Outgoing) -> Posting<'a> {
         Box::pin(async move {
-            let url = message.url.reveal();
+            let url = message.url.expose();
             let signature = message.headers.iter().find(|(name, _)| *name == "webhook-signature");
             let number = {
                 let mut seen = self.seen.lock().unwrap();
@@ -117,7 +117,7 @@ impl Post for Tap {
                 seen.posts += 1;
                 seen.posts
             };
-            let echo = |status, body: String| Answer { status, retry_after: None, body: body.into_bytes() };
+            let echo = |status, body: String| Answer { status, body: body.into_bytes(), ..Answer::default() };
             match number % 9 {
                 7 => Ok(echo(500, format!("cannot reach {url}, {MESSAGE}, {signature:?}"))),
                 8 => Ok(echo(403, url.to_owned())),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use reconciled::alerts::post::{HttpPost, Post, PostError};
-use reconciled::alerts::secret::Hidden;
 use reconciled::alerts::target::Outgoing;
+use reconciled::secret::Secret;
 use reconciled::simulator::{ThrowAwayAuthority, hostile, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -50,7 +50,7 @@ async fn receiver(answer: Vec<u8>, then: Then) -> String {
 
 fn message(url: &str, timeout_s: u64) -> Outgoing {
     Outgoing {
-        url: Hidden::new(url),
+        url: Secret::new(url.to_owned()),
         headers: vec![("content-type", "application/json".to_owned())],
         body: b"{\"text\":\"x\"}".to_vec(),
         timeout: Duration::from_secs(timeout_s),

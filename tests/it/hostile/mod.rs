@@ -3,6 +3,7 @@
 
 mod chat;
 mod rates;
+mod text;
 
 use std::future::Future;
 use std::path::Path;

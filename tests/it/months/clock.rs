@@ -10,12 +10,22 @@ use jiff::{SignedDuration, Timestamp};
 use reconciled::clock::{Clock, Sleep};
 
 /// The world's time: what has passed in earlier lives and in this one.
-#[derive(Debug)]
 pub struct WorldTime {
     origin: Timestamp,
     before_ns: AtomicU64,
     life: Mutex<Option<tokio::time::Instant>>,
     skew_s: AtomicI64,
+    /// The time that the daemon uses, while it lives.
+    used: Mutex<Option<Used>>,
+}
+
+/// Tells the time that a daemon uses; none once it is gone.
+type Used = Box<dyn Fn() -> Option<Timestamp> + Send>;
+
+impl std::fmt::Debug for WorldTime {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("WorldTime").field("now", &self.now()).finish_non_exhaustive()
+    }
 }
 
 impl WorldTime {
@@ -25,7 +35,19 @@ impl WorldTime {
             before_ns: AtomicU64::new(0),
             life: Mutex::new(None),
             skew_s: AtomicI64::new(0),
+            used: Mutex::new(None),
         })
+    }
+
+    /// Asks the daemon of this life what time it uses.
+    pub fn ask(&self, used: Used) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
+    }
+
+    /// The time by which the daemon dates things: its own judgment, before it has one its wall clock.
+    pub fn used(&self) -> Timestamp {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.as_ref().and_then(|used| used()).unwrap_or_else(|| self.wall())
     }
 
     /// Since the world began.

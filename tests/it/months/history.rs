@@ -13,7 +13,8 @@ pub fn judge(life: &Life, record: &Record, history: &[Transition]) -> Vec<String
     for row in history {
         let is_doubted = row.note.starts_with("quarantined: impossible-move")
             || row.note.starts_with("quarantined: unknown-state")
-            || row.note.starts_with("quarantined: different-id");
+            || row.note.starts_with("quarantined: different-id")
+            || row.note.starts_with("older than what is known");
         is_set_apart = match row.note.as_str() {
             note if note.starts_with("quarantined") => true,
             note if note.starts_with("released") => false,

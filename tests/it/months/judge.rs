@@ -13,6 +13,8 @@ use super::world::Remains;
 
 /// What follows an answer within this time of it may not have been written down before a crash.
 const NEAR: Duration = Duration::from_secs(5);
+/// More often than this an end that a person must look at is not polled.
+const MOST_AFTER_AN_ODD_END: u32 = 40;
 /// More often than this within an hour nothing is asked about, whatever the troubles.
 const MOST_AN_HOUR: u32 = 150;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -34,6 +36,11 @@ pub struct Seen {
     /// Questions about it, by the hour.
     asked: BTreeMap<u64, u32>,
     keys: BTreeSet<String>,
+    /// Sorts of messages about it that the back office took.
+    told: BTreeSet<String>,
+    asked_after_end: u32,
+    /// The reasons with which its decline was shown, one after the other: each new one is news.
+    decline_reasons: Vec<Option<String>>,
     accepted_at: Vec<Duration>,
     is_said: bool,
 }
@@ -158,7 +165,12 @@ impl<'a> Bench<'a> {
         if *asked == MOST_AN_HOUR {
             self.blame(at, place, format!("a storm: asked about {MOST_AN_HOUR} times in one hour"));
         }
-        if let Some((ended_at, _)) = self.seen[place].ended {
+        self.seen[place].asked_after_end += u32::from(self.seen[place].ended.is_some());
+        let is_odd = self.remains.lives[place].is_odd();
+        if is_odd && self.seen[place].asked_after_end == MOST_AFTER_AN_ODD_END {
+            self.blame(at, place, format!("asked about {MOST_AFTER_AN_ODD_END} times after its end"));
+        }
+        if let Some((ended_at, _)) = self.seen[place].ended.filter(|_| !is_odd) {
             self.blame(at, place, format!("asked about after its end was seen at {}s", ended_at.as_secs()));
         }
         let account = self.remains.lives[place].account.clone();
@@ -196,6 +208,9 @@ impl<'a> Bench<'a> {
             if is_final(life.kind, state) {
                 seen.ends.push(entry.wall);
             }
+            if is_decline(state) && seen.decline_reasons.last() != Some(reason) {
+                seen.decline_reasons.push(reason.clone());
+            }
             self.find_child(place, entry, is_certain);
         }
         let (life, seen) = (&self.remains.lives[place], &mut self.seen[place]);
@@ -229,6 +244,9 @@ impl<'a> Bench<'a> {
     }
 
     fn told(&mut self, at: Duration, key: &str, kind: &str, id: &str, is_accepted: bool) {
+        if is_accepted && let Some(place) = self.places.get(id).copied() {
+            self.seen[place].told.insert(kind.to_owned());
+        }
         if kind != "declined" {
             return;
         }
@@ -240,11 +258,13 @@ impl<'a> Bench<'a> {
             self.blame(at, place, "a decline is told that never was");
         }
         self.seen[place].keys.insert(key.to_owned());
-        if self.seen[place].keys.len() > 1 {
+        let news = self.seen[place].decline_reasons.len().max(1);
+        if self.seen[place].keys.len() > news {
             self.blame(at, place, "its decline is told under a second key");
         }
         if is_accepted {
             if let Some(before) = self.seen[place].accepted_at.last().copied()
+                && self.seen[place].accepted_at.len() >= news
                 && !self.is_crash_near(before)
             {
                 self.blame(at, place, format!("its decline, taken at {}s, is told again", before.as_secs()));
@@ -342,6 +362,15 @@ impl<'a> Bench<'a> {
             }
             return;
         }
+        self.conclude_words(place, life, seen);
+        if life.is_odd() {
+            let cause = record.quarantine.as_ref().map(|quarantine| quarantine.cause.as_str());
+            if record.state() != Some(last) || cause != Some("different-amount") {
+                let why = format!("an odd amount was taken as {cause:?} in {:?}", record.state());
+                self.blame(ended_at, place, why);
+            }
+            return;
+        }
         if record.due_at.is_some() || record.state() != Some(last) || record.quarantine.is_some() {
             let why = format!(
                 "has ended and is held for {:?}, due {:?}, set apart {:?}",
@@ -358,6 +387,21 @@ impl<'a> Bench<'a> {
         if first_seen > bound {
             let late = first_seen.saturating_sub(since).as_secs() / 60;
             self.blame(first_seen, place, format!("its end was seen {late} minutes after it could be"));
+        }
+    }
+
+    /// What a person must have been told besides declines.
+    fn conclude_words(&mut self, place: usize, life: &Life, seen: &Seen) {
+        let ended_at = self.remains.ended_at;
+        if seen.ended.is_none() {
+            return;
+        }
+        let is_told = |sorts: &[&str]| sorts.iter().any(|sort| seen.told.contains(*sort));
+        if life.is_odd() && !is_told(&["quarantined"]) {
+            self.blame(ended_at, place, "its odd amount was never told");
+        }
+        if life.ends_unexplained() && !is_told(&["declined", "canceled", "notable"]) {
+            self.blame(ended_at, place, "its end without a reason was never told");
         }
     }
 

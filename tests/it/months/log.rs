@@ -45,7 +45,7 @@ pub enum Event {
 pub struct Entry {
     /// Since the world began.
     pub at: Duration,
-    /// On the daemon's wall clock.
+    /// By the time that the daemon uses.
     pub wall: Timestamp,
     pub event: Event,
 }

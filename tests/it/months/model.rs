@@ -16,6 +16,8 @@ pub struct Life {
     pub amount: String,
     pub currency: String,
     pub reference: String,
+    /// What its capture brings, where that is not the amount asked for.
+    pub captured: Option<String>,
     /// State and reason from a moment on, the first from its birth.
     pub course: Vec<(Duration, String, Option<String>)>,
     /// Known only as the child of this object (an index into the lives).
@@ -28,6 +30,22 @@ impl Life {
     pub fn at(&self, moment: Duration) -> (&str, Option<&str>) {
         let now = self.course.iter().rev().find(|(from, _, _)| *from <= moment).unwrap_or(&self.course[0]);
         (&now.1, now.2.as_deref())
+    }
+
+    /// Whether it ends with another amount than the one asked for: a person must look.
+    pub fn is_odd(&self) -> bool {
+        self.captured.is_some() && self.last_state() == "Captured"
+    }
+
+    /// Whether it ends in a state that has reasons, without one.
+    pub fn ends_unexplained(&self) -> bool {
+        let (_, state, reason) = self.course.last().expect("a life has a first state");
+        reason.is_none() && matches!(state.as_str(), "Canceled" | "Closed" | "Declined")
+    }
+
+    /// What a report must book for a state of it.
+    pub fn booked(&self, state: &str) -> &str {
+        self.captured.as_deref().filter(|_| state == "Captured").unwrap_or(&self.amount)
     }
 
     /// From when on the last state holds.

@@ -46,6 +46,8 @@ pub struct Sprout {
     pub steps: Vec<(Duration, &'static str, Option<&'static str>)>,
     pub amount: String,
     pub currency: &'static str,
+    /// What its capture brings, where that is not the amount asked for.
+    pub captured: Option<String>,
     pub invisible_for: Duration,
     /// Enrolled by its parent only.
     pub is_child: bool,
@@ -119,6 +121,8 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
         ],
     ),
     ("authorization", 1, &[]),
+    // An end without a reason.
+    ("authorization", 1, &[(10, 600, "Canceled", None)]),
     // A step back, which the manual does not know.
     (
         "authorization",
@@ -141,6 +145,7 @@ const MWS_FATES: &[(&str, u64, Steps)] = &[
     ("authorization", 3, &[(1, 1000, "Open", None), (5, 500, "Closed", Some("MaxCapturesProcessed"))]),
     ("authorization", 2, &[(1, 1000, "Declined", Some("InvalidPaymentMethod"))]),
     ("authorization", 1, &[(1, 400, "Closed", Some("OrderReferenceCanceled"))]),
+    ("authorization", 1, &[(1, 400, "Closed", None)]),
     // An end that cannot follow, although it is a decline.
     ("authorization", 2, &[(1, 200, "Open", None), (80, 500, "Declined", Some("AmazonRejected"))]),
     ("capture", 3, &[(1, 1000, "Completed", None)]),
@@ -175,6 +180,18 @@ const FAULTS: &[FaultKind] = &[
     FaultKind::ClockSkew,
     FaultKind::WrongContentType,
     FaultKind::ManyHeaders,
+];
+
+/// How far off a wall clock may be, seconds: hours, days, years.
+const FAR_S: &[i64] = &[
+    9 * 3_600,
+    -9 * 3_600,
+    3 * 86_400,
+    -3 * 86_400,
+    400 * 86_400,
+    -400 * 86_400,
+    730 * 86_400,
+    -730 * 86_400,
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -227,6 +244,11 @@ impl Plan {
         if random.below(3) == 0 {
             plan.draw_jumps(&mut random);
         }
+        // Drawn apart, so that what else happens in a world does not hang on it.
+        let mut apart = Random::for_matter(seed, "far jumps", 0);
+        if apart.below(3) == 0 {
+            plan.draw_far_jumps(&mut apart);
+        }
         plan
     }
 
@@ -240,7 +262,12 @@ impl Plan {
             let at =
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
             let count = *one_of(random, &[1, 2, 4, 8, 12]);
-            let objects = (0..count).map(|_| sprout(random, is_stretched)).collect();
+            let mut objects: Vec<Sprout> = (0..count).map(|_| sprout(random, is_stretched)).collect();
+            // Drawn apart, so that what else happens in a world does not hang on it.
+            let mut apart = Random::for_matter(self.seed, "captured", ordinal);
+            for sprout in &mut objects {
+                sprout.captured = captured(&mut apart, sprout);
+            }
             self.batches.push(Batch { at, objects });
         }
         self.batches.sort_by_key(|batch| batch.at);
@@ -296,6 +323,23 @@ impl Plan {
         for _ in 0..random.between(1, 3) {
             let latest = self.calm_at.as_secs() / 60;
             self.jumps.push((minutes(random, 1, latest), *one_of(random, &[3600, -3600, 600, -600, 0])));
+        }
+        self.jumps.sort_unstable();
+    }
+
+    /// A wall clock that is far off, from the start or from some time on, until it is set right or for good.
+    fn draw_far_jumps(&mut self, random: &mut Random) {
+        let latest = self.calm_at.as_secs() / 60;
+        for _ in 0..random.between(1, 2) {
+            let at = match random.below(2) {
+                0 => Duration::ZERO,
+                _ => minutes(random, 1, latest),
+            };
+            self.jumps.push((at, *one_of(random, FAR_S)));
+            if random.below(4) > 0 {
+                let shortly = *one_of(random, &[1, 5, 60, 900]);
+                self.jumps.push((at + minutes(random, 1, shortly), 0));
+            }
         }
         self.jumps.sort_unstable();
     }
@@ -357,6 +401,21 @@ impl Plan {
     }
 }
 
+/// Now and then a capture brings a part, more than asked for, or nothing.
+fn captured(random: &mut Random, sprout: &Sprout) -> Option<String> {
+    let is_captured =
+        sprout.account == V2 && sprout.steps.last().is_some_and(|(_, state, _)| *state == "Captured");
+    let share = *one_of(random, &[None, None, None, None, Some(0), Some(1), Some(5)]);
+    let (whole, fraction) = sprout.amount.split_once('.').unwrap_or((sprout.amount.as_str(), ""));
+    let minor: u64 = format!("{whole}{fraction}").parse().expect("an amount is a number");
+    let captured = minor * share.filter(|_| is_captured)? / 3;
+    Some(if fraction.is_empty() {
+        captured.to_string()
+    } else {
+        format!("{}.{:02}", captured / 100, captured % 100)
+    })
+}
+
 fn sprout(random: &mut Random, is_stretched: bool) -> Sprout {
     let (account, fates) = *one_of(random, &[(V2, V2_FATES), (MWS, MWS_FATES)]);
     let mut left = random.below(fates.iter().map(|(_, weight, _)| weight).sum());
@@ -386,5 +445,5 @@ fn sprout(random: &mut Random, is_stretched: bool) -> Sprout {
         1 if !is_child => minutes(random, 8, 40),
         _ => Duration::ZERO,
     };
-    Sprout { account, kind, steps, amount, currency, invisible_for, is_child }
+    Sprout { account, kind, steps, amount, currency, captured: None, invisible_for, is_child }
 }

@@ -32,7 +32,13 @@ pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
     let end = remains.start + SignedDuration::try_from(remains.ended_at).expect("short");
     let last = end.to_zoned(zone.clone()).date();
     let midnight = |date: Date| date.to_zoned(zone.clone()).expect("in range").timestamp();
+    // What was taken while the clock was far off is dated so, and owes the day of the truth nothing.
+    let is_right = |at: std::time::Duration, wall: Timestamp| {
+        let truth = remains.start + SignedDuration::try_from(at).expect("short");
+        wall.duration_since(truth).abs() < SignedDuration::from_hours(3)
+    };
     let acknowledged = seen.iter().filter_map(|seen| seen.acknowledged_at);
+    let acknowledged = acknowledged.filter(|(at, wall)| is_right(*at, *wall));
     let first_owed = acknowledged.map(|(_, wall)| wall.to_zoned(zone.clone()).date()).min();
     let mut days = Vec::new();
     let mut date = first;
@@ -207,7 +213,7 @@ fn check_object(
         for (rows, is_declined) in [(&day.declined, true), (&day.resolved, false)] {
             for (state, amount, currency) in rows.get(&life.id).into_iter().flatten() {
                 filed.push(day.date);
-                let is_same = amount.parse::<Decimal>().ok() == life.amount.parse::<Decimal>().ok();
+                let is_same = amount.parse::<Decimal>().ok() == life.booked(state).parse::<Decimal>().ok();
                 if !is_same || *currency != life.currency || is_decline(state) != is_declined {
                     wrong.push(format!("{}: {} is filed as {state} {amount} {currency}", day.date, life.id));
                 }
@@ -218,7 +224,9 @@ fn check_object(
     // The day is that of the daemon's clock when the end was seen; near a crash it may be a later sight.
     // After a clock was set back it may be dated as late as the clock had been before.
     let ahead = if remains.has_jumps { SignedDuration::from_mins(130) } else { SignedDuration::ZERO };
-    let dated = seen.ends.iter().flat_map(|at| [*at, *at + ahead]);
+    // An answer may itself set a clock right that was minutes ahead.
+    let behind = ahead / 6;
+    let dated = seen.ends.iter().flat_map(|at| [*at - behind, *at, *at + ahead]);
     let candidates: BTreeSet<Date> = dated.map(|at| at.to_zoned(remains.zone.clone()).date()).collect();
     match filed.as_slice() {
         [] if has_ended => wrong.push(format!("the end of {} stands in no report", life.id)),

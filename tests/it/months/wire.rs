@@ -108,7 +108,7 @@ impl Wire {
     }
 
     fn note(&self, event: Event) {
-        self.log.add(self.time.elapsed(), self.time.wall(), event);
+        self.log.add(self.time.elapsed(), self.time.used(), event);
     }
 }
 
@@ -196,7 +196,7 @@ impl Transport for Wire {
 impl Post for Wire {
     fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
         Box::pin(async move {
-            let incoming = self.incoming("POST", message.url.reveal(), &message.headers, &message.body);
+            let incoming = self.incoming("POST", message.url.expose(), &message.headers, &message.body);
             let is_room = incoming.path.starts_with("/services/");
             let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
             let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
@@ -222,8 +222,9 @@ impl Post for Wire {
             self.fuse.step().await;
             clock.sleep(self.leg()).await;
             self.fuse.step().await;
-            let retry_after = answer.header("retry-after").map(str::to_owned);
-            Ok(Answer { status: answer.status, retry_after, body: answer.body })
+            let header = |name| answer.header(name).map(str::to_owned);
+            let (retry_after, date) = (header("retry-after"), header("date"));
+            Ok(Answer { status: answer.status, retry_after, date, body: answer.body })
         })
     }
 }

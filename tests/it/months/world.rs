@@ -18,6 +18,7 @@ use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Record, Transition};
 use reconciled::simulator::Simulator;
+use reconciled::simulator::fault::FaultKind;
 use reconciled::simulator::plan::{Plan as Seedling, Step};
 
 use super::clock::{HostClock, TrueClock, WorldTime};
@@ -124,7 +125,8 @@ pub fn run(plan: &Plan) -> Remains {
         kept: world.kept,
         over_quota: world.simulator.counts().total().over_quota,
         calm_at: plan.calm_at,
-        has_jumps: !plan.jumps.is_empty(),
+        has_jumps: !plan.jumps.is_empty()
+            || plan.faults.iter().any(|fault| fault.kind == FaultKind::ClockSkew),
         ended_at: world.time.elapsed(),
         wrong: world.wrong,
     }
@@ -185,6 +187,10 @@ impl World {
     }
 
     async fn be(&mut self, life: Option<&LifePlan>, fuse: &Fuse, disk: &FatefulDisk) -> Left {
+        // Jumps before the start, or while nobody lived.
+        while self.plan.jumps.get(self.next_jump).is_some_and(|jump| jump.0 <= self.time.elapsed()) {
+            self.jump();
+        }
         let wire = Wire {
             simulator: Arc::clone(&self.simulator),
             time: Arc::clone(&self.time),
@@ -214,6 +220,8 @@ impl World {
                 }
             },
         };
+        let living = Arc::downgrade(&daemon);
+        self.time.ask(Box::new(move || living.upgrade().map(|daemon| daemon.now())));
         self.note(Event::Started);
         let body = Body { daemon, fuse: fuse.clone(), disk: disk.clone() };
         let left = tokio::select! {
@@ -269,11 +277,7 @@ impl World {
                 until = Some(self.last_moment());
             }
             if is_time(jump_at) {
-                let (_, skew_s) = self.plan.jumps[self.next_jump];
-                self.next_jump += 1;
-                if !self.is_calm {
-                    self.time.set_skew(skew_s);
-                }
+                self.jump();
             }
             if is_time(batch_at) {
                 let batch = self.plan.batches[self.next_batch].clone();
@@ -290,7 +294,16 @@ impl World {
     }
 
     fn note(&self, event: Event) {
-        self.log.add(self.time.elapsed(), self.time.wall(), event);
+        self.log.add(self.time.elapsed(), self.time.used(), event);
+    }
+
+    /// The daemon's wall clock jumps as planned.
+    fn jump(&mut self) {
+        let (_, skew_s) = self.plan.jumps[self.next_jump];
+        self.next_jump += 1;
+        if !self.is_calm {
+            self.time.set_skew(skew_s);
+        }
     }
 
     /// Everything is settled, and its last day reported.
@@ -312,6 +325,9 @@ impl World {
             let reference = format!("ORDER-{}", self.lives.len());
             let id = self.simulator.plant(sprout.account, &seedling(sprout, &reference));
             let id = id.expect("the tables hold documented words");
+            if let Some(captured) = &sprout.captured {
+                self.simulator.capture_only(&id, captured).expect("it is a charge");
+            }
             let mut parent = None;
             if sprout.is_child {
                 let truths = self.simulator.truths();
@@ -328,6 +344,7 @@ impl World {
                     amount: truth.amount,
                     currency: truth.currency,
                     reference: truth.merchant_reference,
+                    captured: None,
                     course: vec![(born, truth.state, truth.reason)],
                     parent: None,
                     visible_from: born,
@@ -462,6 +479,7 @@ fn life_of(sprout: &Sprout, id: String, reference: String, born: Duration, paren
         amount: sprout.amount.clone(),
         currency: sprout.currency.to_owned(),
         reference,
+        captured: sprout.captured.clone(),
         course,
         parent,
         visible_from: born + sprout.invisible_for,

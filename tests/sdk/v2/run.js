@@ -63,6 +63,8 @@ async function prove(algorithm) {
     const order = { chargePermissionId: permissionId, chargeAmount: price('14.00') };
 
     await run('getChargePermission', () => client.getChargePermission(permissionId));
+    const metadata = { merchantMetadata: { merchantReferenceId: 'proof-2' } };
+    await run('updateChargePermission', () => client.updateChargePermission(permissionId, metadata));
     const headers = idempotency();
     const charge = await run('createCharge', () => client.createCharge(order, { ...headers }));
     const again = await run('createChargeAgain', () => client.createCharge(order, { ...headers }));

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FEED_TYPE;
+use crate::apis::amazon_pay_mws::asked_wait;
 use crate::apis::amazon_pay_mws::md5::is_whole;
 use crate::apis::amazon_pay_mws::wire::{
-    self, Element, QuotaHeaders, Unreadable, Wanted, envelope, garbled, read_root, read_time, word,
+    self, Element, Unreadable, Wanted, envelope, garbled, read_root, read_time, word,
 };
-use crate::apis::transport::{Response, TransportError, retry_after};
+use crate::apis::transport::{Response, TransportError};
 use crate::payments::observation::Failure;
 
 /// An answer, or none.
@@ -98,6 +99,12 @@ pub enum Submission {
         /// Status and code.
         detail: String,
     },
+    /// It was surely not taken: the provider refuses the account or its credentials. Once that is mended it would
+    /// be taken.
+    AccountRefused {
+        /// Status and code.
+        detail: String,
+    },
     /// It was surely not taken and would not be if it were sent again.
     Refused {
         /// Status and code.
@@ -110,7 +117,8 @@ pub enum Submission {
     },
 }
 
-/// Reads the answer to `SubmitFeed`. Only a plain refusal counts as not taken; everything doubtful is lost.
+/// Reads the answer to `SubmitFeed`. Only a refusal with a code of the provider's counts as not taken; everything
+/// doubtful is lost.
 pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
     let response = match reply {
         Err(error @ (TransportError::Connect(_) | TransportError::Tls(_))) => {
@@ -130,12 +138,18 @@ pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
         };
     }
     // A sum that does not match means that the bytes were spoilt on the way: they were not taken.
-    let was_spoilt = envelope(&response.body).code.as_deref() == Some("ContentMD5DoesNotMatch");
+    let code = envelope(&response.body).code;
+    let was_spoilt = code.as_deref() == Some("ContentMD5DoesNotMatch");
     match failure(response, now) {
         Failure::Throttled { retry_after, detail } => Submission::NotNow { retry_after, detail },
+        // A page of something between us and the provider says nothing about what reached the provider.
+        Failure::Refused { detail, .. } | Failure::Gone { detail } if code.is_none() => {
+            Submission::Lost { detail }
+        }
         Failure::Refused { detail, .. } | Failure::Gone { detail } if was_spoilt => {
             Submission::NotNow { retry_after: None, detail }
         }
+        Failure::Refused { is_whole_account: true, detail } => Submission::AccountRefused { detail },
         Failure::Refused { detail, .. } | Failure::Gone { detail } => Submission::Refused { detail },
         Failure::Transient { detail } | Failure::Garbled { detail } => Submission::Lost { detail },
     }
@@ -143,9 +157,7 @@ pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
 
 /// What an answer with another status than 200 means, with the wait that its headers ask for.
 pub(in crate::apis::amazon_pay_mws) fn failure(response: &Response, now: Timestamp) -> Failure {
-    let quota = QuotaHeaders::read(|name| response.header(name));
-    let until_reset = quota.resets_in(now).filter(|_| quota.whole_remaining() == Some(0));
-    let wait = retry_after(&response.headers, now).or(until_reset);
+    let wait = asked_wait(response, now);
     wire::failure(response.status, &response.body, response.header("x-mws-request-id"), wait)
 }
 

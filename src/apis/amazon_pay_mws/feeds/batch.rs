@@ -11,6 +11,7 @@ use super::steps::{
     self, BETWEEN_SUBMISSIONS, Ending, LONGEST_COLLECTION, Outcome, Phase, State, Step, Warning, about_to,
     next_step, took,
 };
+use crate::text;
 
 /// Between two looks at what single polls have brought about requests without a result.
 pub const CHECK_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -96,7 +97,10 @@ impl FeedBatch {
     pub fn next<'a>(&self, others: impl Iterator<Item = &'a FeedBatch>, now: Timestamp) -> FeedNext {
         match self.settling {
             Settling::Settled => return FeedNext::Ended,
-            Settling::Checking { next_at, .. } if now < next_at => return FeedNext::Wait(next_at),
+            // A later look was planned by a clock that was ahead.
+            Settling::Checking { next_at, .. } if now < next_at && next_at <= plus(now, CHECK_EVERY) => {
+                return FeedNext::Wait(next_at);
+            }
             Settling::Checking { .. } => return FeedNext::Check,
             Settling::Open => {}
         }
@@ -134,7 +138,7 @@ impl FeedBatch {
     /// What must be stored after a step, or when something came from outside.
     #[must_use]
     pub fn took(&self, outcome: Outcome, now: Timestamp) -> FeedBatch {
-        let is_failure = matches!(outcome, Outcome::Failed { .. });
+        let is_failure = matches!(outcome, Outcome::Failed { .. } | Outcome::AccountRefused { .. });
         let outcome = match (&self.state.phase, outcome) {
             // A fetch that only ever fails is given up like one that is never ready.
             (Phase::Collecting { since, .. }, Outcome::Failed { .. })
@@ -180,6 +184,7 @@ impl FeedBatch {
                 (Settling::Settled, Ending::Cancelled) => "cancelled",
                 (Settling::Settled, Ending::NeverSent) => "never-sent",
                 (Settling::Settled, Ending::NotTaken { .. }) => "not-taken",
+                (Settling::Settled, Ending::InDoubt { .. }) => "in-doubt",
                 (Settling::Settled, Ending::NoResult) => "no-result",
             },
         }
@@ -212,6 +217,12 @@ impl FeedBatch {
             let what = format!("the answer to its submission was lost, and several feeds could be it: {ids}");
             return Some(("held", what, advice, true));
         }
+        if let Some(Warning::AccountRefused(detail)) = &self.state.warning {
+            let what = format!("the provider refuses the account: {}", detail);
+            let advice = "Mend the key, the secret or the account's rights. It is tried again every 15 minutes; \
+                          nothing of it is lost.";
+            return Some(("account-refused", what, advice, false));
+        }
         if self.failures >= MANY_FAILURES {
             let what = format!("{} requests about it failed in a row", self.failures);
             return Some(("failing", what, "See the log; look at the credentials and the service.", false));
@@ -242,7 +253,7 @@ impl FeedBatch {
             ),
             Warning::UnknownStatus(status) => (
                 "unknown-status",
-                format!("its status is {}, which the manual does not list", plain(status)),
+                format!("its status is {}, which the manual does not list", text::short(status, 60)),
                 "Ask the provider what it means; the batch is followed on.",
             ),
             Warning::NotCancelled => (
@@ -255,7 +266,9 @@ impl FeedBatch {
                 "its result arrives spoilt, again and again".to_owned(),
                 "Look at the network on the way; it is fetched again for a day, then checked singly.",
             ),
-            Warning::Lost | Warning::SentAgain | Warning::Ambiguous => return None,
+            Warning::Lost | Warning::SentAgain | Warning::Ambiguous | Warning::AccountRefused(_) => {
+                return None;
+            }
         };
         Some((word, what, advice, false))
     }
@@ -263,11 +276,6 @@ impl FeedBatch {
 
 fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// A word of the provider's, fit to be shown.
-fn plain(word: &str) -> String {
-    word.chars().filter(|letter| !letter.is_control()).take(60).collect()
 }
 
 /// Whether the operator may say what became of it.

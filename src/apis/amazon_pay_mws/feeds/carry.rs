@@ -106,9 +106,12 @@ impl AmazonPayMws {
 
 fn failed(failure: &Failure) -> Outcome {
     tracing::warn!(%failure, "a request about a feed failed");
-    let wait = match failure {
-        Failure::Throttled { retry_after, .. } => *retry_after,
+    let retry_after_s = match failure {
+        Failure::Refused { is_whole_account: true, detail } => {
+            return Outcome::AccountRefused { detail: detail.clone() };
+        }
+        Failure::Throttled { retry_after, .. } => retry_after.as_ref().map(Duration::as_secs),
         _ => None,
     };
-    Outcome::Failed { retry_after_s: wait.as_ref().map(Duration::as_secs) }
+    Outcome::Failed { retry_after_s }
 }

@@ -5,23 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::request::{BatchOperation, BatchRequest, Field};
-use crate::apis::amazon_pay_mws::csv_rows::Rows;
 use crate::apis::amazon_pay_mws::kind;
 use crate::apis::amazon_pay_mws::operations::{CURRENCIES, amount_problem, is_reference, is_xml};
+use crate::delimited::{self, BadFile, Csv, Form, Lines, Text, nearest, too_long};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// The most rows that one file may have.
 pub const MOST_ROWS: usize = 1_000_000;
 /// The most problems that are told; the rest is counted.
 pub const MOST_PROBLEMS: usize = 1_000;
-/// The longest line of JSON, in bytes.
-const LONGEST_LINE_BYTES: u64 = 64 * 1024;
 /// The most refunds of one capture (section 2.2).
 const MOST_REFUNDS: u32 = 10;
 
@@ -84,9 +83,16 @@ pub fn read(
     is_sandbox: bool,
 ) -> Result<Vec<Row>, InputProblems> {
     let mut reading = Reading::new(operation, is_sandbox);
-    match format {
-        Format::Csv => reading.csv(input),
-        Format::JsonLines => reading.json_lines(input),
+    let form = match format {
+        Format::Csv => Form::Csv,
+        Format::JsonLines => Form::JsonLines,
+    };
+    match delimited::open(input, Some(form)) {
+        Ok(Text::Empty) => {}
+        Ok(Text::Csv(csv)) => reading.csv(csv),
+        Ok(Text::JsonLines(lines)) => reading.json_lines(lines),
+        Err(BadFile::Senseless { line, reason }) => reading.problem(line, "", reason),
+        Err(BadFile::Unreadable(_)) => reading.problem(1, "", "cannot be read"),
     }
     if reading.rows.is_empty() && reading.problems.count == 0 {
         reading.problem(1, "", "the file has no rows");
@@ -118,56 +124,47 @@ impl Reading {
     fn problem(&mut self, line: u64, field: &str, what: impl Into<String>) {
         self.problems.count += 1;
         if self.problems.told.len() < MOST_PROBLEMS {
-            let field = field.chars().filter(|letter| !letter.is_control()).take(80).collect();
+            let field = text::short(field, 80);
             self.problems.told.push(LineProblem { line, field, what: what.into() });
         }
     }
 
-    fn csv(&mut self, input: impl BufRead) {
-        let mut rows = Rows::new(input);
-        let mut columns: Option<Vec<String>> = None;
+    fn csv(&mut self, mut csv: Csv<impl BufRead>) {
+        let Some(columns) = self.columns(csv.header_line(), csv.header()) else { return };
+        let mut last = csv.header_line();
         loop {
-            let (line, cells) = match rows.next() {
-                Ok(Some(row)) => row,
+            let record = match csv.next() {
+                Ok(Some(record)) => record,
                 Ok(None) => return,
-                Err(line) => {
-                    let what = "cannot be read from here on; is a quote opened and never closed?";
-                    return self.problem(line, "", what);
-                }
+                Err(_) => return self.problem(last + 1, "", "cannot be read from here on"),
             };
-            let cells: Result<Vec<&str>, _> = cells.into_iter().map(std::str::from_utf8).collect();
-            let Ok(cells) = cells else {
-                self.problem(line, "", "is not UTF-8: save the file in that encoding");
-                continue;
-            };
-            match &columns {
-                None => match self.columns(line, &cells) {
-                    Some(known) => columns = Some(known),
-                    None => return,
-                },
-                Some(columns) if columns.len() != cells.len() => {
-                    let what = format!("has {} cells, the header has {}", cells.len(), columns.len());
-                    self.problem(line, "", what);
+            last = record.line;
+            match record.cells {
+                Ok(cells) => {
+                    let pairs = columns.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+                    self.row(record.line, pairs.map(|(name, cell)| (name.clone(), cell)).collect());
                 }
-                Some(columns) => {
-                    let pairs = columns.iter().zip(&cells).filter(|(_, cell)| !cell.is_empty());
-                    let fields = pairs.map(|(name, cell)| (name.clone(), (*cell).to_owned())).collect();
-                    self.row(line, fields);
-                }
+                Err(reason) => self.problem(record.line, "", reason),
             }
         }
     }
 
     /// The header: known names, none twice.
-    fn columns(&mut self, line: u64, cells: &[&str]) -> Option<Vec<String>> {
+    fn columns(&mut self, line: u64, cells: &[String]) -> Option<Vec<String>> {
         let before = self.problems.count;
         let mut columns: Vec<String> = Vec::new();
         for cell in cells {
-            let name = cell.trim_start_matches('\u{feff}').trim().to_owned();
+            let name = cell.clone();
             if columns.contains(&name) {
                 self.problem(line, &name, "stands twice in the header");
             } else if !self.is_known(&name) {
-                let what = format!("is no column of {}: {}", self.operation.name(), self.names().join(", "));
+                let hint = nearest(&name, self.names()).map(|meant| format!("; is it {meant}?"));
+                let what = format!(
+                    "is no column of {}{}: {}",
+                    self.operation.name(),
+                    hint.unwrap_or_default(),
+                    self.names().join(", ")
+                );
                 self.problem(line, &name, what);
             }
             columns.push(name);
@@ -175,24 +172,24 @@ impl Reading {
         (self.problems.count == before).then_some(columns)
     }
 
-    fn json_lines(&mut self, mut input: impl BufRead) {
-        let mut bytes = Vec::new();
-        for line in 1_u64.. {
-            bytes.clear();
-            match input.by_ref().take(LONGEST_LINE_BYTES + 1).read_until(b'\n', &mut bytes) {
-                Ok(0) => return,
-                Ok(read) if read as u64 > LONGEST_LINE_BYTES => {
-                    return self.problem(line, "", "is longer than 64 KiB");
-                }
-                Ok(_) => {}
-                Err(_) => return self.problem(line, "", "cannot be read any further"),
-            }
-            let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii();
-            if text.is_empty() {
+    fn json_lines(&mut self, mut lines: Lines<impl BufRead>) {
+        let mut last = 0;
+        loop {
+            let line = match lines.next() {
+                Ok(Some(line)) => line,
+                Ok(None) => return,
+                Err(_) => return self.problem(last + 1, "", "cannot be read any further"),
+            };
+            last = line.number;
+            if line.is_blank() {
                 continue;
             }
-            match serde_json::from_slice::<Fields>(text) {
-                Ok(Fields(fields)) => self.row(line, fields),
+            if line.is_cut {
+                self.problem(line.number, "", too_long());
+                continue;
+            }
+            match serde_json::from_slice::<Fields>(line.bytes.trim_ascii()) {
+                Ok(Fields(fields)) => self.row(line.number, fields),
                 Err(error) => {
                     let what = match error.classify() {
                         serde_json::error::Category::Data => {
@@ -200,7 +197,7 @@ impl Reading {
                         }
                         _ => "is not JSON",
                     };
-                    self.problem(line, "", what);
+                    self.problem(line.number, "", what);
                 }
             }
         }
@@ -278,15 +275,17 @@ impl Reading {
             self.problem(line, name, "is missing");
             return None;
         };
-        let Ok(id) = ObjectId::new(value.as_str()) else {
+        let Some(id) = ObjectId::new(value.as_str()).ok().filter(|id| !id.is_folded_in_paths()) else {
             self.problem(line, name, "cannot be an id of the provider");
             return None;
         };
+        let id = kind::canonical(&id);
+        let value = id.as_str();
         if let Err(what) = kind::check(self.operation.subject(), &id, self.is_sandbox) {
             self.problem(line, name, what);
         }
         let (first, count) = self.ids.get(value).copied().unwrap_or((line, 0));
-        self.ids.insert(value.clone(), (first, count + 1));
+        self.ids.insert(value.to_owned(), (first, count + 1));
         let most = if self.operation == BatchOperation::Refund { MOST_REFUNDS } else { 1 };
         if count >= most {
             let what = format!("{value} is here more often than {most} times, first in line {first}");

@@ -5,11 +5,13 @@
 //! and an answer is never matched by its place.
 
 use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 
 use super::request::BatchOperation;
-use crate::apis::amazon_pay_mws::wire::{Wanted, envelope, observe, parse, word};
+use crate::apis::amazon_pay_mws::wire::{
+    Wanted, declared_encoding, envelope, observe, parse, resolved, word,
+};
+use crate::apis::decoding::{Decoded, decode};
 use crate::payments::observation::Observation;
 
 /// The deepest nesting that is followed, in elements.
@@ -22,9 +24,9 @@ const LONGEST_NESTED_BYTES: usize = 256 * 1024;
 /// A result document that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadResult {
-    /// Not UTF-8.
-    #[error("the result is not UTF-8")]
-    NotUtf8,
+    /// Not text in the encoding that it declares, and no document even so.
+    #[error("the result is not text in {0}")]
+    NotText(&'static str),
     /// Not well-formed, or not whole.
     #[error("the result is not well-formed XML near byte {position}")]
     Syntax {
@@ -105,9 +107,11 @@ impl ResultDocument {
 /// # Errors
 /// When it is not one whole, harmless XML document.
 pub fn read(bytes: &[u8]) -> Result<ResultDocument, BadResult> {
-    let text = std::str::from_utf8(bytes).map_err(|_| BadResult::NotUtf8)?;
+    let Decoded { text, encoding, is_whole } = decode(bytes, declared_encoding(bytes));
     let mut document = ResultDocument::default();
-    document.answers = walk(text.strip_prefix('\u{feff}').unwrap_or(text), &mut document.report, 0)?;
+    let answers = walk(&text, &mut document.report, 0);
+    document.answers =
+        answers.map_err(|problem| if is_whole { problem } else { BadResult::NotText(encoding) })?;
     Ok(document)
 }
 
@@ -128,6 +132,7 @@ fn walk(
 ) -> Result<Vec<Answered>, BadResult> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
+    reader.config_mut().allow_dangling_amp = true;
     let mut frames: Vec<Frame> = vec![Frame::default()];
     let mut has_root = false;
     loop {
@@ -155,16 +160,7 @@ fn walk(
             Event::End(_) => close(&mut frames, report, nesting),
             Event::Text(piece) => add_text(&mut frames, &piece.xml10_content()),
             Event::CData(piece) => add_text(&mut frames, &piece.xml10_content()),
-            Event::GeneralRef(reference) => {
-                let letter = reference.resolve_char_ref().map_err(|_| syntax.clone())?;
-                match letter {
-                    Some(letter) => add_text(&mut frames, letter.encode_utf8(&mut [0; 4])),
-                    None => {
-                        let name = reference.xml10_content();
-                        add_text(&mut frames, resolve_predefined_entity(&name).ok_or(syntax)?);
-                    }
-                }
-            }
+            Event::GeneralRef(reference) => add_text(&mut frames, &resolved(&reference)),
             Event::DocType(_) => return Err(BadResult::Hostile),
             Event::Eof => break,
             _ => {}

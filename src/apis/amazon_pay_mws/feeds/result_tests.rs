@@ -81,6 +81,27 @@ fn repeats_contradictions_and_strangers_are_told_apart() {
 }
 
 #[test]
+fn a_note_in_another_code_page_hides_no_row() {
+    let row = |id: u32, state: &str| {
+        let shown = said(id, state).replace("<p:CaptureStatus>", "<p:Note>NOTE</p:Note><p:CaptureStatus>");
+        format!("<Row><SellerRequestId>{id}</SellerRequestId>{shown}</Row>")
+    };
+    let document = format!("<R>{}{}</R>", row(1, "Completed"), row(2, "Declined"));
+    for note in [&b"M\xfcller \x80"[..], b"A&nbsp;B & C", b"<![CDATA[\xfc]]>"] {
+        let parts: Vec<&str> = document.split("NOTE").collect();
+        let bytes = [parts[0].as_bytes(), note, parts[1].as_bytes(), note, parts[2].as_bytes()].concat();
+        let answers = result::read(&bytes).unwrap().answers;
+        let folded = fold(BatchOperation::Capture, &four(), answers);
+        let ends: Vec<RequestEnd> = folded.ends.into_iter().map(|(_, end)| end).collect();
+        assert_eq!(words(&ends), ["Completed", "Declined", "NoRow", "NoRow"], "{}", note.escape_ascii());
+    }
+    let declared = format!("<?xml version=\"1.0\" encoding=\"UTF-16\"?>{document}");
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(declared.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    assert_eq!(result::read(&wide).unwrap().answers.len(), 2);
+}
+
+#[test]
 fn the_generic_report_is_a_rejection_only_with_errors() {
     let report = |errors: u32| {
         format!(

@@ -7,6 +7,9 @@
 //! A request without an answer is never sent again. Its subject is watched: the authorization of a capture, the
 //! capture of a refund, the object that was to be looked at, closed or cancelled. What the subject and its
 //! children show, seen after the feed had ended, tells; where nothing shows it, it stays unknown, and is told.
+//!
+//! So is a request whose answer is a refusal that an earlier sending may have brought about: its reference is in
+//! use, or the feed may have arrived twice. The refusal is believed once a look shows nothing of the request.
 
 use jiff::Timestamp;
 
@@ -21,12 +24,16 @@ use crate::apis::amazon_pay_mws::lifecycle;
 use crate::apis::amazon_pay_mws::md5::content_md5;
 use crate::apis::batch::{self, Batch, Blocked, Fate, Row, Settlement, Shown};
 use crate::payments::lifecycle::{Outcome, Phase};
+use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Details, Record};
 
 /// The most letters of a provider's code that are kept.
 const LONGEST_CODE: usize = 120;
+
+/// The object of a request names another amount than was asked for.
+const OTHER_AMOUNT: &str = "OtherAmount";
 
 type Requests = Vec<(u64, BatchRequest)>;
 
@@ -61,6 +68,8 @@ fn waiting(operation: BatchOperation, requests: &Requests, lines: &[u64]) -> Vec
         state: None,
         fate: Fate::Waiting,
         code: None,
+        refusal: None,
+        mark: None,
     });
     rows.collect()
 }
@@ -96,7 +105,7 @@ pub(in crate::apis) fn settle(
         let folded = fold(batch.operation, &requests, answers.unwrap_or_default());
         drop(requests);
         for (row, (_, end)) in rows.iter_mut().zip(folded.ends) {
-            take(batch.operation, row, end, &mut settlement.shown);
+            take(batch, row, end, &mut settlement.shown);
         }
         watch(batch, &rows, &mut settlement);
     }
@@ -112,18 +121,30 @@ pub(in crate::apis) fn settle(
 }
 
 /// What one answer makes of its row.
-fn take(operation: BatchOperation, row: &mut Row, end: RequestEnd, shown: &mut Vec<Shown>) {
+fn take(batch: &FeedBatch, row: &mut Row, end: RequestEnd, shown: &mut Vec<Shown>) {
+    let operation = batch.operation;
     match end {
         RequestEnd::Done { observation: Some(observation) } => {
             saw(operation, row, &observation);
             let kind = operation.shows().map(ObjectKind::kind);
             if let (Some(kind), Ok(id)) = (kind, ObjectId::new(observation.id.as_str())) {
-                shown.push(Shown { kind, id, observation: *observation });
+                let details = Details {
+                    amount: asked_amount(row),
+                    merchant_reference: row.reference.clone(),
+                    ..Details::default()
+                };
+                shown.push(Shown { kind, id, details, observation: *observation });
             }
         }
         RequestEnd::Done { observation: None } => row.fate = Fate::Done,
         RequestEnd::Failed { code, .. } => {
-            (row.fate, row.code) = (Fate::Declined, Some(code.chars().take(LONGEST_CODE).collect()));
+            let code: String = code.chars().take(LONGEST_CODE).collect();
+            if operation.is_write() && (batch.state.may_be_double() || is_duplicate(&code)) {
+                (row.fate, row.refusal) = (Fate::Unknown, Some(code.clone()));
+            } else {
+                row.fate = Fate::Declined;
+            }
+            row.code = Some(code);
         }
         RequestEnd::Unknown { why } => {
             (row.fate, row.code) = (Fate::Unknown, Some(format!("{why:?}")));
@@ -131,7 +152,19 @@ fn take(operation: BatchOperation, row: &mut Row, end: RequestEnd, shown: &mut V
     }
 }
 
-/// The object of a request was seen: what its state means for the request.
+/// Whether a code says that the reference was used before (sheet amazon-pay-mws.md, section 6.3:
+/// `DuplicateReferenceId`, `DuplicateRequest`): perhaps by this very request.
+fn is_duplicate(code: &str) -> bool {
+    code.starts_with("Duplicate")
+}
+
+/// What the request asks to move.
+fn asked_amount(row: &Row) -> Option<Money> {
+    Money::parse(row.amount.as_deref()?, row.currency.as_deref()?).ok()
+}
+
+/// The object of a request was seen: what its state means for the request. Another amount than was asked for
+/// leaves it open.
 fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
     row.object = Some(seen.id.clone());
     row.state = Some(seen.state.clone());
@@ -145,6 +178,9 @@ fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
         // Nobody knows what it means; its object is set apart and told.
         None => Fate::Open,
     };
+    if asked_amount(row).is_some_and(|asked| seen.amount.is_some_and(|amount| amount != asked)) {
+        (row.fate, row.code) = (Fate::Open, Some(OTHER_AMOUNT.to_owned()));
+    }
 }
 
 /// What is watched from now on: the subjects of requests without an answer. What was closed or cancelled is looked
@@ -187,12 +223,7 @@ pub(in crate::apis) fn conclude(
             Found::Later => row.code = Some("NotSeen".to_owned()),
             Found::Object(seen) => saw(batch.operation, row, &seen),
             Found::Wished(state) => (row.fate, row.state, row.code) = (Fate::Done, Some(state), None),
-            Found::Nothing => match batch.ending() {
-                // The provider says that it carried out none of it, and nothing shows the contrary.
-                Some(Ending::Rejected) => refused(row, "FeedRejected"),
-                Some(Ending::Cancelled) => refused(row, "FeedCancelled"),
-                _ => row.code = Some("NoTrace".to_owned()),
-            },
+            Found::Nothing => nothing_found(batch, row),
         }
     }
     let settling = match is_settled {
@@ -200,6 +231,20 @@ pub(in crate::apis) fn conclude(
         false => Settling::Checking { since, next_at: plus(now, CHECK_EVERY) },
     };
     (FeedBatch { settling, ..batch.clone() }, is_settled)
+}
+
+/// A fresh look shows nothing of a request. Only a word of the provider's that it was not carried out makes it a
+/// refusal, and only where no other sending may have been carried out.
+fn nothing_found(batch: &FeedBatch, row: &mut Row) {
+    let may_be_double = batch.state.may_be_double();
+    match (row.refusal.clone(), batch.ending()) {
+        // The reference is in use, and nothing shows where.
+        (Some(code), _) if may_be_double && is_duplicate(&code) => {}
+        (Some(code), _) => refused(row, &code),
+        (None, Some(Ending::Rejected)) if !may_be_double => refused(row, "FeedRejected"),
+        (None, Some(Ending::Cancelled)) if !may_be_double => refused(row, "FeedCancelled"),
+        (None, _) => row.code = Some("NoTrace".to_owned()),
+    }
 }
 
 fn refused(row: &mut Row, code: &str) {
@@ -270,6 +315,9 @@ impl FeedBatch {
                 batch::Ending::NotProcessed(format!("the provider did not take it: {detail}"))
             }
             Ending::Cancelled | Ending::NeverSent => batch::Ending::Cancelled,
+            Ending::InDoubt { detail } => batch::Ending::InDoubt(format!(
+                "a sending whose answer was lost may have arrived, and it is not sent again: {detail}"
+            )),
         })
     }
 }

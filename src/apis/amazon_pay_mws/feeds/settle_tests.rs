@@ -148,6 +148,90 @@ fn a_feed_that_was_refused_or_cancelled_and_left_no_trace_moved_no_money() {
 }
 
 #[test]
+fn a_feed_that_may_have_arrived_twice_and_left_no_trace_stays_unknown() {
+    for ending in [Ending::Rejected, Ending::Cancelled, Ending::InDoubt { detail: "400".to_owned() }] {
+        let (mut batch, bytes) = ended(BatchOperation::Capture, ending.clone());
+        batch.state.sendings = 2;
+        let settlement = settle(&batch, &bytes, &[2], None, at(30)).unwrap();
+        let Batch::Feed(batch) = settlement.batch else { panic!("a feed stays one") };
+        let mut rows = settlement.rows.unwrap();
+        let authorization = authorization(&[], at(31));
+        let (batch, is_settled) = conclude(&batch, &mut rows, &|_, _| Some(authorization.clone()), at(40));
+        let told = (rows[0].fate, rows[0].code.as_deref());
+        assert_eq!((told, is_settled), ((Fate::Unknown, Some("NoTrace")), true), "{ending:?}");
+        let end = batch.settled().unwrap();
+        let is_doubt = matches!(end, batch::Ending::InDoubt(_));
+        assert_eq!(is_doubt, matches!(ending, Ending::InDoubt { .. }), "{end:?}");
+    }
+}
+
+/// A feed whose result refuses its only request with this code: the row after settling and after looking.
+fn refused_with(code: &str, sendings: u32, records: Vec<Record>) -> (Row, Row) {
+    let (mut batch, bytes) = ended(BatchOperation::Capture, Ending::Collected);
+    batch.state.sendings = sendings;
+    let result = format!(
+        "<R><I><SellerRequestId>7</SellerRequestId><ErrorResponse><Error><Code>{code}</Code></Error>\
+         </ErrorResponse></I></R>"
+    );
+    batch.result_md5 = Some(content_md5(result.as_bytes()));
+    let settlement = settle(&batch, &bytes, &[2], Some(result.as_bytes()), at(30)).unwrap();
+    let Batch::Feed(batch) = settlement.batch else { panic!("a feed stays one") };
+    let mut rows = settlement.rows.unwrap();
+    let first = rows[0].clone();
+    let find = |kind: &Kind, id: &ObjectId| {
+        records.iter().find(|record| record.object.kind == *kind && record.object.id == *id).cloned()
+    };
+    conclude(&batch, &mut rows, &find, at(40));
+    (first, rows.remove(0))
+}
+
+#[test]
+fn a_refusal_that_an_earlier_sending_may_have_brought_about_is_looked_up_before_it_is_believed() {
+    const CHILD: &str = "P02-1234567-1234567-C000002";
+    let nothing = || vec![authorization(&[], at(31))];
+    let made = || vec![authorization(&[CHILD], at(31)), capture(CHILD, "mine", "Completed")];
+    // (code, sendings, what is found, the fate at last)
+    let duplicate = "DuplicateReferenceId";
+    for (code, sendings, records, fate) in [
+        (duplicate, 2, made(), Fate::Done),
+        (duplicate, 1, made(), Fate::Done),
+        ("DuplicateRequest", 2, made(), Fate::Done),
+        // The first sending closed the authorization.
+        ("InvalidAuthorizationStatus", 2, made(), Fate::Done),
+        ("TransactionAmountExceeded", 2, made(), Fate::Done),
+        // The reference is in use and nobody sees where: never "declined".
+        (duplicate, 2, nothing(), Fate::Unknown),
+        // Another program used the reference, and this was the only sending.
+        (duplicate, 1, nothing(), Fate::Declined),
+        ("InvalidAuthorizationStatus", 2, nothing(), Fate::Declined),
+    ] {
+        let (first, row) = refused_with(code, sendings, records);
+        assert_eq!((first.fate, first.code.as_deref()), (Fate::Unknown, Some(code)), "{code} {sendings}");
+        assert_eq!(row.fate, fate, "{code} {sendings}: {row:?}");
+        if fate != Fate::Done {
+            assert_eq!(row.code.as_deref(), Some(code));
+        }
+    }
+    let (first, _) = refused_with("InvalidAuthorizationStatus", 1, nothing());
+    assert_eq!(first.fate, Fate::Declined, "sent once, it is the provider's word");
+}
+
+#[test]
+fn what_has_the_reference_and_another_amount_is_not_done() {
+    const CHILD: &str = "P02-1234567-1234567-C000002";
+    let of = |amount: &str| {
+        let mut child = capture(CHILD, "mine", "Completed");
+        child.sight.as_mut().unwrap().observation.amount = Some(Money::parse(amount, "GBP").unwrap());
+        vec![authorization(&[CHILD], at(31)), child]
+    };
+    let (_, row) = refused_with("DuplicateRequest", 2, of("9.50"));
+    assert_eq!(row.fate, Fate::Done);
+    let (_, row) = refused_with("DuplicateRequest", 2, of("4.50"));
+    let told = (row.fate, row.code.as_deref(), row.object.as_deref());
+    assert_eq!(told, (Fate::Open, Some("OtherAmount"), Some(CHILD)));
+}
+
+#[test]
 fn closing_and_cancelling_are_told_by_the_state_of_their_object() {
     let check = |operation: BatchOperation, kind: &str, tail: &str, state: &str, fate| {
         let record = seen(kind, &format!("{ORDER}{tail}"), state, at(31), |_| {});
@@ -230,6 +314,9 @@ fn what_needs_a_person_is_told_and_what_only_fails_is_told_after_a_while() {
         batch = batch.took(Outcome::Failed { retry_after_s: None }, at(minute));
     }
     assert_eq!(batch.trouble(at(20)).unwrap().0, "failing");
+    let refused = batch.took(Outcome::AccountRefused { detail: "HTTP 403 AccessDenied".into() }, at(48 * 60));
+    assert_eq!(refused.ending(), None, "the time in which the account is refused does not count");
+    assert_eq!(refused.trouble(at(48 * 60)).unwrap().0, "account-refused");
     let given_up = batch.took(Outcome::Failed { retry_after_s: None }, at(24 * 60 + 1));
     assert_eq!(given_up.ending(), Some(&Ending::NoResult), "a fetch that only fails ends, too");
     assert!(matches!(given_up.next(std::iter::empty(), at(24 * 60 + 2)), FeedNext::Settle));

@@ -40,6 +40,11 @@ const SPOILT_AT_ONCE: u32 = 3;
 /// Between two feeds of a seller (section 2.3).
 pub const BETWEEN_SUBMISSIONS: SignedDuration = SignedDuration::from_mins(20);
 
+/// No wait is longer, whatever the provider asks for.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
+/// How far back a feed is looked for whose sending was dated by a clock that was ahead.
+const SENT_AT_SOME_TIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Where a batch stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -47,6 +52,9 @@ pub struct State {
     pub phase: Phase,
     /// How often it left for the provider, for all we know.
     pub sendings: u32,
+    /// How many of these the provider surely did not take.
+    #[serde(default)]
+    pub not_taken: u32,
     /// When it first left.
     pub first_sent_at: Option<Timestamp>,
     /// When it last left.
@@ -132,9 +140,15 @@ pub enum Ending {
     Cancelled,
     /// It was cancelled before it ever left.
     NeverSent,
-    /// The provider did not take it: nothing was carried out.
+    /// The provider did not take it, and no earlier sending can have arrived: nothing was carried out.
     NotTaken {
         /// Status and code.
+        detail: String,
+    },
+    /// It is not sent any more, and an earlier sending whose answer was lost may have arrived. Everything must be
+    /// checked singly.
+    InDoubt {
+        /// Why it is not sent any more.
         detail: String,
     },
     /// No result came. Everything must be checked singly.
@@ -167,6 +181,8 @@ pub enum Warning {
     NotCancelled,
     /// The result arrives spoilt.
     Spoilt,
+    /// The provider refuses the account: status and code. It is tried again until that is mended.
+    AccountRefused(String),
 }
 
 /// What is to be done next.
@@ -237,6 +253,12 @@ pub enum Outcome {
         /// How long the provider asks to wait, seconds.
         retry_after_s: Option<u64>,
     },
+    /// Of any step but [`Step::Submit`]: the provider refuses the account or its credentials. Nothing is known, and
+    /// the time until that is mended does not count.
+    AccountRefused {
+        /// Status and code.
+        detail: String,
+    },
     /// From a notification: the batch is complete, and this report tells about it.
     ReportNamed {
         /// Its id.
@@ -259,6 +281,7 @@ impl State {
         State {
             phase: Phase::Prepared { not_before },
             sendings: 0,
+            not_taken: 0,
             first_sent_at: None,
             last_sent_at: None,
             is_cancel_wanted: false,
@@ -272,6 +295,17 @@ impl State {
             Phase::Following { feed_id, .. } | Phase::Collecting { feed_id, .. } => Some(feed_id),
             _ => None,
         }
+    }
+
+    /// Sendings that may have arrived, for all we know. Of a feed that is followed, one of them is the feed.
+    pub fn possible_arrivals(&self) -> u32 {
+        self.sendings.saturating_sub(self.not_taken)
+    }
+
+    /// Whether the provider may have it more than once: a refusal in its result may then only say that the same
+    /// was carried out before.
+    pub fn may_be_double(&self) -> bool {
+        self.possible_arrivals() > 1
     }
 
     /// Whether another batch of the seller must not leave now: two submissions whose answers are lost
@@ -300,17 +334,21 @@ fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
 
 /// What is to be done now.
 pub fn next_step(state: &State, now: Timestamp) -> Step {
-    let at = |time: Timestamp, step: Step| if now < time { Step::WaitUntil(time) } else { step };
+    // What waits for longer than any wait is long was planned by a clock that was ahead.
+    let at = |time: Timestamp, step: Step| match now < time && time <= plus(now, LONGEST_WAIT) {
+        true => Step::WaitUntil(time),
+        false => step,
+    };
     match &state.phase {
         Phase::Prepared { not_before } => at(*not_before, Step::Submit),
-        Phase::Sending { since } => at(search_at(*since, 0), search(state)),
-        Phase::Searching { next_at, .. } => at(*next_at, search(state)),
+        Phase::Sending { since } => at(search_at(*since, 0), search(state, now)),
+        Phase::Searching { next_at, .. } => at(*next_at, search(state, now)),
         Phase::Held { .. } => Step::AskAPerson,
         Phase::Following { feed_id, next_at, status, is_cancel_tried, .. } => {
             let can_be_cancelled =
                 matches!(status, None | Some(FeedStatus::Submitted | FeedStatus::Unconfirmed));
             if state.is_cancel_wanted && !is_cancel_tried && can_be_cancelled {
-                return Step::Cancel { feed_id: feed_id.clone() };
+                return at(*next_at, Step::Cancel { feed_id: feed_id.clone() });
             }
             at(*next_at, Step::Look { feed_id: feed_id.clone() })
         }
@@ -330,8 +368,11 @@ fn search_at(sent_at: Timestamp, searches: usize) -> Timestamp {
     plus(sent_at, SignedDuration::from_secs(after_s))
 }
 
-fn search(state: &State) -> Step {
-    let first = state.first_sent_at.unwrap_or(Timestamp::MIN);
+fn search(state: &State, now: Timestamp) -> Step {
+    let first = match state.first_sent_at {
+        Some(sent_at) if sent_at > now => plus(now, -SENT_AT_SOME_TIME),
+        sent_at => sent_at.unwrap_or(Timestamp::MIN),
+    };
     Step::Search { from: first.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN) }
 }
 

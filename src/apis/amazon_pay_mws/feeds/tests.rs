@@ -97,6 +97,29 @@ fn csv_and_json_lines_say_the_same() {
 }
 
 #[test]
+fn what_spreadsheets_write_is_the_same_batch() {
+    let rows = |text: &str| read(BatchOperation::Capture, Format::Csv, text.as_bytes(), true).unwrap();
+    let header = "AmazonAuthorizationId,CaptureReferenceId,Amount,CurrencyCode,SellerCaptureNote";
+    let row = "S01-1234567-1234567-A000001,cap-1,10.00,USD";
+    let plain = rows(&format!("{header}\n{row},\n"));
+    for other in [
+        format!("{header}\r{row},\r"),
+        format!("{header}\r\n{row}\r\n,,,,\r\n"),
+        format!("{header}\n{row},,,\n"),
+        format!("sep=;\r\n{header}\r\n{row};\r\n").replace(',', ";"),
+        format!("{header}\n{}\n", row.to_ascii_lowercase().replace("usd", "USD")),
+    ] {
+        assert_eq!(rows(&other)[0].request, plain[0].request, "{other:?}");
+        assert_eq!(rows(&other).len(), 1);
+    }
+    let json = "{\"AmazonRefundId\":\"S01-1234567-1234567-R000001\"}\r{\"AmazonRefundId\":\"S01-1234567-1234567-R000002\"}\r";
+    assert_eq!(
+        read(BatchOperation::GetRefundDetails, Format::JsonLines, json.as_bytes(), true).unwrap().len(),
+        2
+    );
+}
+
+#[test]
 fn every_problem_is_told_with_its_line() {
     let csv = "AmazonAuthorizationId,CaptureReferenceId,Amount,CurrencyCode\n\
                S01-1234567-1234567-A000001,cap-1,10.00,USD\n\
@@ -130,6 +153,16 @@ fn every_problem_is_told_with_its_line() {
     assert_eq!(lines, [2, 3, 4, 4, 5], "{told:?}");
     assert_eq!(problems(BatchOperation::Capture, Format::Csv, ""), [(1, String::new())]);
     assert_eq!(problems(BatchOperation::Capture, Format::Csv, "Amount,Amount,Sum\n1,1,1\n").len(), 2);
+    let slip = "AmazonRefundID,\n".to_owned() + "S01-1234567-1234567-R000001\n";
+    let told = read(BatchOperation::GetRefundDetails, Format::Csv, slip.as_bytes(), true).unwrap_err();
+    assert!(told.told[0].what.starts_with("is no column"), "{told:?}");
+    let slip = "AmazonRefundIs\nS01-1234567-1234567-R000001\n";
+    let told = read(BatchOperation::GetRefundDetails, Format::Csv, slip.as_bytes(), true).unwrap_err();
+    assert!(told.told[0].what.contains("; is it AmazonRefundId?"), "{told:?}");
+    assert_eq!(problems(BatchOperation::GetRefundDetails, Format::Csv, "AmazonRefundId\n..\n").len(), 1);
+    let utf16: Vec<u8> = "AmazonRefundId\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let told = read(BatchOperation::GetRefundDetails, Format::Csv, &utf16[..], true).unwrap_err();
+    assert!(told.told[0].what.contains("iconv -f UTF-16LE"), "{told:?}");
     let latin = b"AmazonRefundId\n\xe4\n";
     let told = read(BatchOperation::GetRefundDetails, Format::Csv, &latin[..], true).unwrap_err();
     assert!(told.told[0].what.contains("UTF-8") && told.told[0].line == 2, "{told:?}");
@@ -172,6 +205,7 @@ fn only_a_plain_refusal_counts_as_not_taken() {
         let word = match submission(&reply, now()) {
             Submission::Accepted { feed_id } => format!("accepted {feed_id}"),
             Submission::NotNow { .. } => "not now".to_owned(),
+            Submission::AccountRefused { .. } => "account refused".to_owned(),
             Submission::Refused { .. } => "refused".to_owned(),
             Submission::Lost { .. } => "lost".to_owned(),
         };
@@ -184,7 +218,14 @@ fn only_a_plain_refusal_counts_as_not_taken() {
     check(response(503, &error("QuotaExceeded")), "not now");
     check(response(400, &error("ContentMD5DoesNotMatch")), "not now");
     check(response(400, &error("InvalidFeedType")), "refused");
-    check(response(403, &error("SignatureDoesNotMatch")), "refused");
+    // The next sending is taken once the credentials are mended.
+    check(response(403, &error("SignatureDoesNotMatch")), "account refused");
+    check(response(401, &error("AccessDenied")), "account refused");
+    check(response(403, &error("InvalidAccessKeyId")), "account refused");
+    // A page of something on the way says nothing about what reached the provider.
+    for status in [400, 401, 403, 404, 407, 413] {
+        check(response(status, "<html>blocked</html>"), "lost");
+    }
     check(response(500, &error("InternalError")), "lost");
     check(response(503, "busy"), "lost");
     check(response(504, ""), "lost");
@@ -299,8 +340,9 @@ proptest! {
     }
 
     #[test]
-    fn no_sequence_of_outcomes_breaks_the_steps(choices in proptest::collection::vec((0..14_u8, 0..4_000_i64), 0..60)) {
+    fn no_sequence_of_outcomes_breaks_the_steps(choices in proptest::collection::vec((0..18_u8, 0..4_000_i64), 0..60)) {
         use super::steps::{Ending, Outcome, Phase, State, Step, about_to, next_step, took};
+        let mut may_have_arrived = false;
         let mut at = now();
         let mut state = State::new(at);
         let row = |status| answer::FeedRow { id: "1".into(), feed_type: None, status, submitted_at: None };
@@ -324,13 +366,27 @@ proptest! {
                 10 => Outcome::Failed { retry_after_s: Some(5) },
                 11 => Outcome::CancelWanted,
                 12 => Outcome::Collected { answers: 0, is_rejection: false },
+                13 => Outcome::Submitted(Submission::Refused { detail: "x".into() }),
+                14 => Outcome::Submitted(Submission::AccountRefused { detail: "x".into() }),
+                15 => Outcome::AccountRefused { detail: "x".into() },
+                16 => Outcome::MayBeSentAgain,
                 _ => Outcome::Collected { answers: 1, is_rejection: false },
             };
+            let is_surely_not_taken = matches!(
+                outcome,
+                Outcome::Submitted(
+                    Submission::NotNow { .. } | Submission::Refused { .. } | Submission::AccountRefused { .. }
+                )
+            );
+            let was_sending = matches!(state.phase, Phase::Sending { .. });
             state = took(state, outcome, at);
+            // Whatever left and was not plainly refused may have arrived.
+            let is_sending = matches!(state.phase, Phase::Sending { .. });
+            may_have_arrived |= was_sending && !is_sending && !is_surely_not_taken;
             let stored: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
             prop_assert_eq!(&stored, &state);
-            if let Phase::Finished { ending: Ending::NeverSent, .. } = &state.phase {
-                prop_assert!(state.sendings == 0 || state.is_cancel_wanted);
+            if let Phase::Finished { ending: Ending::NeverSent | Ending::NotTaken { .. }, .. } = &state.phase {
+                prop_assert!(!may_have_arrived, "nothing was carried out, it says");
             }
             if let Step::WaitUntil(until) = next_step(&state, at) {
                 prop_assert!(until > at);

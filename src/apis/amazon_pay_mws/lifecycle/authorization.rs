@@ -119,6 +119,20 @@ const CLOSINGS: &[ReasonFacts] = &[
         advice: "Nothing to do. The capture itself is watched from now on.",
         tone: Tone::Expected,
     },
+    // The guide to reports and answers spell the same end otherwise (sheets amazon-pay-batch.md, section 11.5,
+    // and amazon-pay-v2.md, section 11.4).
+    ReasonFacts {
+        name: "MaxAmountCaptured",
+        meaning: "The whole amount of the authorization was captured: the normal good end.",
+        advice: "Nothing to do. The capture itself is watched from now on.",
+        tone: Tone::Expected,
+    },
+    ReasonFacts {
+        name: "MaxAmountProcessed",
+        meaning: "The whole amount of the authorization was captured: the normal good end.",
+        advice: "Nothing to do. The capture itself is watched from now on.",
+        tone: Tone::Expected,
+    },
     ReasonFacts {
         name: "ExpiredUnused",
         meaning: "The authorization ended without having been captured (after 30 days; 2 in the sandbox). \
@@ -151,7 +165,7 @@ const CLOSINGS: &[ReasonFacts] = &[
 /// What a closing reason says about the money.
 fn outcome_of_closing(reason: &str) -> Option<Outcome> {
     let facts = CLOSINGS.iter().find(|facts| facts.name.eq_ignore_ascii_case(reason))?;
-    Some(if facts.name == "MaxCapturesProcessed" { Outcome::Succeeded } else { Outcome::Canceled })
+    Some(if facts.name.starts_with("Max") { Outcome::Succeeded } else { Outcome::Canceled })
 }
 
 impl Lifecycle for Authorization {

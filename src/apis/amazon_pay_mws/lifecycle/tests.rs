@@ -107,6 +107,10 @@ fn a_closed_authorization_was_good_only_when_it_was_captured() {
     };
     closed(&["MaxCapturesProcessed"], Outcome::Succeeded);
     closed(&["maxcapturesprocessed"], Outcome::Succeeded);
+    for whole in ["MaxAmountCaptured", "MaxAmountProcessed"] {
+        closed(&[whole], Outcome::Succeeded);
+        check_tone(ObjectKind::Authorization, "Closed", whole, Tone::Expected);
+    }
     closed(&["ExpiredUnused"], Outcome::Canceled);
     closed(&["AmazonClosed"], Outcome::Canceled);
     closed(&["OrderReferenceCanceled"], Outcome::Canceled);

@@ -2,7 +2,9 @@
 //!
 //! Owns: from the body of an answer with status 200 to what it says. Must never know: the network, states.
 
-use super::{Call, Shows};
+use std::collections::BTreeMap;
+
+use super::{Call, Shows, facts};
 use crate::apis::amazon_pay_mws::kind::ObjectKind;
 use crate::apis::amazon_pay_mws::service_status::{self, ServiceStatus};
 use crate::apis::amazon_pay_mws::wire::{
@@ -27,6 +29,13 @@ pub enum Answer {
     Validation(Validation),
     /// How the service is.
     ServiceStatus(ServiceStatus),
+    /// Something that is not watched, in the provider's words.
+    Facts {
+        /// What it says, by the names of its elements.
+        facts: BTreeMap<String, String>,
+        /// The provider's id of the exchange.
+        request_id: Option<String>,
+    },
     /// Accepted, with nothing to show.
     Accepted {
         /// The provider's id of the exchange.
@@ -76,6 +85,7 @@ impl Answer {
             }
             Shows::Validation => validation(name, body).map(Answer::Validation),
             Shows::ServiceStatus => service_status::read(body).map(Answer::ServiceStatus),
+            Shows::Facts => facts::read(name, body, header_request_id),
             Shows::Nothing => accepted(name, body, header_request_id),
         }
     }
@@ -129,7 +139,7 @@ fn accepted(name: &str, body: &[u8], header_request_id: Option<&str>) -> Result<
     Ok(Answer::Accepted { request_id })
 }
 
-fn check_root(name: &str, root: &str) -> Result<(), Failure> {
+pub(super) fn check_root(name: &str, root: &str) -> Result<(), Failure> {
     if root.strip_suffix("Response") == Some(name) {
         Ok(())
     } else {

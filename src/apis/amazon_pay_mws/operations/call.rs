@@ -12,6 +12,7 @@ use crate::apis::amazon_pay_mws::sign::Parameters;
 use crate::apis::config::Problem;
 use crate::payments::object::ObjectId;
 use crate::payments::observation::Child;
+use crate::text;
 
 /// What may be done when no answer came, or none that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +60,12 @@ impl Call {
     pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
         let Some(known) = find(operation) else {
             let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
-            let shown: String = operation.chars().filter(|letter| !letter.is_control()).take(80).collect();
             let remedy = format!("write one of {}", names.join(", "));
-            return Err(vec![Problem::new(shown, "is not an operation of this API", remedy)]);
+            return Err(vec![Problem::new(
+                text::short(operation, 80),
+                "is not an operation of this API",
+                remedy,
+            )]);
         };
         let problems = check::problems(known, given);
         if problems.is_empty() {
@@ -111,6 +115,7 @@ impl Call {
             "Authorize" | "AuthorizeOnBillingAgreement" => "AuthorizationReferenceId",
             "Capture" => "CaptureReferenceId",
             "Refund" => "RefundReferenceId",
+            "ReverseProviderCredit" => "CreditReversalReferenceId",
             _ => return None,
         };
         self.parameters.get(name).map(String::as_str)
@@ -130,6 +135,10 @@ impl Call {
     pub fn when_lost(&self) -> LostAnswer {
         if !self.is_write() {
             return LostAnswer::AskAgain;
+        }
+        if self.operation.name == "ReverseProviderCredit" {
+            // No source says what a second call with the same reference does.
+            return LostAnswer::AskAPerson;
         }
         if let Some(reference_id) = self.reference_id() {
             return LostAnswer::SendTheSame { reference_id: reference_id.to_owned() };

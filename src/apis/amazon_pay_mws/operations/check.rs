@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::{Operation, Parameter, Value};
 use crate::apis::config::Problem;
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// The currencies of section 1.5.
 pub(in crate::apis::amazon_pay_mws) const CURRENCIES: [&str; 12] =
@@ -54,8 +56,7 @@ fn unknown(operation: &Operation, name: &str) -> Problem {
             format!("write one of {}", names.join(", "))
         }
     };
-    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(80).collect();
-    Problem::new(shown, format!("is not a parameter of {}", operation.name), remedy)
+    Problem::new(text::short(name, 80), format!("is not a parameter of {}", operation.name), remedy)
 }
 
 /// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.
@@ -75,7 +76,9 @@ fn problem(parameter: &Parameter, name: &str, value: &str) -> Option<Problem> {
         Value::Text(_) => true,
         Value::UnboundedText | Value::BuyerToken => !is_too_long(LONGEST_TEXT),
         Value::Reference => is_reference(value),
-        Value::Id(_) => ObjectId::new(value).is_ok(),
+        Value::Id(_) | Value::OtherId(_) => ObjectId::new(value).is_ok_and(|id| !id.is_folded_in_paths()),
+        Value::Time => value.ends_with('Z') && value.parse::<Timestamp>().is_ok(),
+        Value::Count => value.parse::<u16>().is_ok_and(|count| count > 0),
         // The number is checked with its currency.
         Value::Amount => true,
         Value::Currency => CURRENCIES.contains(&value),
@@ -167,6 +170,29 @@ fn gaps(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Probl
     Some(Problem::new(format!("{prefix}.N"), "has a gap", "number from 1 without leaving one out"))
 }
 
+/// The longest time that a list of orders may cover (section 3.2).
+const LONGEST_RANGE: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// Both ends of a time or none, the later one second, not too far apart.
+fn range(given: &BTreeMap<String, String>) -> Option<Problem> {
+    let (start_name, end_name) = ("CreatedTimeRange.StartTime", "CreatedTimeRange.EndTime");
+    let time = |text: &String| text.parse::<Timestamp>().ok();
+    let (start, end) = match (given.get(start_name), given.get(end_name)) {
+        (Some(start), Some(end)) => (time(start)?, time(end)?),
+        (Some(_), None) => return Some(Problem::new(end_name, "is missing", "give both ends, or neither")),
+        (None, Some(_)) => return Some(Problem::new(start_name, "is missing", "give both ends, or neither")),
+        (None, None) => return None,
+    };
+    let what = if end < start {
+        "lies before the start"
+    } else if end.duration_since(start) > LONGEST_RANGE {
+        "lies more than 31 days after the start"
+    } else {
+        return None;
+    };
+    Some(Problem::new(end_name, what, "ask for a shorter time, one after the other"))
+}
+
 /// Rules between parameters.
 fn between(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -182,6 +208,7 @@ fn between(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Probl
             problems.push(Problem::new(total, "is missing, and ConfirmNow=true needs it", remedy));
         }
     }
+    problems.extend(range(given));
     let sets_something = ["SetBillingAgreementDetails", "SetOrderAttributes"];
     if sets_something.contains(&operation.name) && given.keys().all(|name| name.starts_with("Amazon")) {
         problems.push(Problem::new(operation.name, "sets nothing", "give at least one attribute"));

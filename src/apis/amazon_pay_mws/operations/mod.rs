@@ -7,6 +7,7 @@
 mod answer;
 mod call;
 mod check;
+mod facts;
 mod parameters;
 #[cfg(test)]
 mod tests;
@@ -33,11 +34,13 @@ pub enum Shows {
     Validation,
     /// How the service is.
     ServiceStatus,
+    /// Something that is not watched: told in the provider's words.
+    Facts,
     /// Nothing but that it was accepted.
     Nothing,
 }
 
-/// Which of the three quotas of section 3.1 an operation draws from.
+/// Which of the quotas of section 3.1 an operation draws from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// 20, then 2 a second; sandbox 5, then 1 a second.
@@ -46,6 +49,8 @@ pub enum Group {
     Write,
     /// 2, then 1 every 5 minutes, in both.
     Status,
+    /// No figure is published: that of the writing ones, the lower of the two usual ones.
+    Unpublished,
 }
 
 impl Group {
@@ -54,8 +59,8 @@ impl Group {
         let (burst, per_ms) = match (self, is_sandbox) {
             (Group::Read, false) => (20, 500),
             (Group::Read, true) => (5, 1_000),
-            (Group::Write, false) => (10, 1_000),
-            (Group::Write, true) => (2, 2_000),
+            (Group::Write | Group::Unpublished, false) => (10, 1_000),
+            (Group::Write | Group::Unpublished, true) => (2, 2_000),
             (Group::Status, _) => (2, 300_000),
         };
         Quota { burst, per: Duration::from_millis(per_ms) }
@@ -79,7 +84,11 @@ impl Operation {
     /// Whether it changes anything at the provider. `ValidateBillingAgreement` has the quota of writing
     /// operations but only looks.
     pub fn is_write(&self) -> bool {
-        self.group == Group::Write && self.name != "ValidateBillingAgreement"
+        match self.group {
+            Group::Read | Group::Status => false,
+            Group::Write => self.name != "ValidateBillingAgreement",
+            Group::Unpublished => self.name == "ReverseProviderCredit",
+        }
     }
 
     /// The documented quota (section 3.1).
@@ -126,4 +135,10 @@ pub const OPERATIONS: &[Operation] = &[
     op("ValidateBillingAgreement", Group::Write, p::VALIDATE_AGREEMENT, Shows::Validation),
     op("AuthorizeOnBillingAgreement", Group::Write, p::AUTHORIZE_ON_AGREEMENT, Shows::AuthorizationAndOrder),
     op("CloseBillingAgreement", Group::Write, p::CLOSE_AGREEMENT, Shows::Nothing),
+    op("GetProviderCreditDetails", Group::Unpublished, p::GET_CREDIT, Shows::Facts),
+    op("GetProviderCreditReversalDetails", Group::Unpublished, p::GET_CREDIT_REVERSAL, Shows::Facts),
+    op("ReverseProviderCredit", Group::Unpublished, p::REVERSE_CREDIT, Shows::Facts),
+    op("ListOrderReference", Group::Unpublished, p::LIST_ORDERS, Shows::Facts),
+    op("ListOrderReferenceByNextToken", Group::Unpublished, p::LIST_MORE_ORDERS, Shows::Facts),
+    op("GetMerchantAccountStatus", Group::Unpublished, &[], Shows::Facts),
 ];

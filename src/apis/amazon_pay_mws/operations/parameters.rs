@@ -15,6 +15,12 @@ pub enum Value {
     Reference,
     /// The id of an object.
     Id(ObjectKind),
+    /// The id of something that is not watched; the text says what it is.
+    OtherId(&'static str),
+    /// A time, UTC.
+    Time,
+    /// A whole number above zero.
+    Count,
     /// A decimal number above zero; stands with a `CurrencyCode` beside it.
     Amount,
     /// An ISO 4217 code that the section knows (section 1.5).
@@ -39,6 +45,9 @@ impl Value {
             Value::UnboundedText => "text".to_owned(),
             Value::Reference => "at most 32 letters, digits, - and _, never used before".to_owned(),
             Value::Id(kind) => format!("the id of a {}", kind.name()),
+            Value::OtherId(what) => format!("the id of a {what}"),
+            Value::Time => "a time such as 2026-01-31T00:00:00Z".to_owned(),
+            Value::Count => "a whole number above zero".to_owned(),
             Value::Amount => "an amount such as 14.00".to_owned(),
             Value::Currency => "a currency such as EUR".to_owned(),
             Value::Flag => "true or false".to_owned(),
@@ -240,3 +249,30 @@ pub(super) const AUTHORIZE_ON_AGREEMENT: &[Parameter] = &[
     may("SellerOrderAttributes.CustomInformation", UnboundedText),
     may("SellerOrderAttributes.SupplementaryData", UnboundedText),
 ];
+
+const CREDIT_ID: Parameter = need("AmazonProviderCreditId", Value::OtherId("provider credit"));
+
+pub(super) const GET_CREDIT: &[Parameter] = &[CREDIT_ID];
+pub(super) const GET_CREDIT_REVERSAL: &[Parameter] =
+    &[need("AmazonProviderCreditReversalId", Value::OtherId("provider credit reversal"))];
+pub(super) const REVERSE_CREDIT: &[Parameter] = &[
+    CREDIT_ID,
+    need("CreditReversalReferenceId", Reference),
+    need("CreditReversalAmount.Amount", Amount),
+    need("CreditReversalAmount.CurrencyCode", Currency),
+    may("CreditReversalNote", UnboundedText),
+];
+
+const STATES: &[&str] = &["Draft", "Open", "Suspended", "Canceled", "Closed"];
+
+pub(super) const LIST_ORDERS: &[Parameter] = &[
+    need("QueryId", UnboundedText),
+    need("QueryIdType", Value::OneOf(&["SellerOrderId"])),
+    need("PaymentDomain", Value::OneOf(&["NA_USD", "EU_EUR", "EU_GBP", "FE_JPY"])),
+    may("PageSize", Value::Count),
+    may("SortOrder", Value::OneOf(&["Ascending", "Descending"])),
+    may("CreatedTimeRange.StartTime", Value::Time),
+    may("CreatedTimeRange.EndTime", Value::Time),
+    may("OrderReferenceStatusListFilter.OrderReferenceStatus.N", Value::OneOf(STATES)),
+];
+pub(super) const LIST_MORE_ORDERS: &[Parameter] = &[need("NextPageToken", UnboundedText)];

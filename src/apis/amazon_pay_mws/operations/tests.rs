@@ -24,6 +24,9 @@ fn good(value: Value) -> &'static str {
         Value::Id(ObjectKind::Capture) => CAPTURE_ID,
         Value::Id(ObjectKind::Refund) => REFUND_ID,
         Value::Id(ObjectKind::BillingAgreement) => AGREEMENT_ID,
+        Value::OtherId(_) => "S01-1234567-1234567-P012345",
+        Value::Time => "2026-01-31T00:00:00Z",
+        Value::Count => "10",
         Value::Amount => "94.50",
         Value::Currency => "EUR",
         Value::Flag => "true",
@@ -40,6 +43,9 @@ fn bad(value: Value) -> String {
         Value::UnboundedText | Value::BuyerToken => "a\u{1}".to_owned(),
         Value::Reference => "not allowed".to_owned(),
         Value::Id(_) => "S01/1234567".to_owned(),
+        Value::OtherId(_) => "P/1".to_owned(),
+        Value::Time => "2026-01-31".to_owned(),
+        Value::Count => "0".to_owned(),
         Value::Amount => "1,00".to_owned(),
         Value::Currency => "XXX".to_owned(),
         Value::Flag => "True".to_owned(),
@@ -76,11 +82,11 @@ fn keys(operation: &str, given: &Given) -> Vec<String> {
 }
 
 #[test]
-fn the_reference_has_twenty_one_operations_each_with_its_quota() {
+fn the_reference_has_twenty_seven_operations_each_with_its_quota() {
     let mut names: Vec<&str> = OPERATIONS.iter().map(|operation| operation.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), 21);
+    assert_eq!(names.len(), 27);
     let quota = |name: &str, is_sandbox| {
         let quota = find(name).unwrap().quota(is_sandbox);
         (quota.burst, quota.per.as_millis())
@@ -89,7 +95,9 @@ fn the_reference_has_twenty_one_operations_each_with_its_quota() {
     assert_eq!((quota("Refund", false), quota("Refund", true)), ((10, 1000), (2, 2000)));
     assert_eq!(quota("GetServiceStatus", true), (2, 300_000));
     let reads: Vec<&str> = OPERATIONS.iter().filter(|op| !op.is_write()).map(|op| op.name).collect();
-    assert_eq!(reads.len(), 7, "six looks and ValidateBillingAgreement: {reads:?}");
+    assert_eq!(reads.len(), 12, "eleven looks and ValidateBillingAgreement: {reads:?}");
+    assert!(find("ReverseProviderCredit").unwrap().is_write());
+    assert_eq!(quota("ListOrderReference", true), (2, 2000), "the lower one where none is published");
 }
 
 #[test]
@@ -104,7 +112,9 @@ fn every_operation_takes_all_that_it_knows_and_refuses_each_bad_value() {
             spoilt.insert(name.clone(), bad(parameter.value));
             assert_eq!(keys(operation.name, &spoilt), std::slice::from_ref(&name), "{}", operation.name);
             spoilt.remove(&name);
-            let is_half = name.ends_with(".Amount") || name.ends_with(".CurrencyCode");
+            let is_half = [".Amount", ".CurrencyCode", ".StartTime", ".EndTime"]
+                .iter()
+                .any(|ending| name.ends_with(ending));
             let is_refused = !keys(operation.name, &spoilt).is_empty();
             assert_eq!(is_refused, parameter.is_required || is_half, "{} without {name}", operation.name);
         }
@@ -141,6 +151,18 @@ fn rules_between_parameters_hold() {
     assert_eq!(keys("CreateOrderReferenceForId", &confirm), ["OrderReferenceAttributes.OrderTotal.Amount"]);
     let nothing = given(&[("AmazonBillingAgreementId", AGREEMENT_ID)]);
     assert_eq!(keys("SetBillingAgreementDetails", &nothing), ["SetBillingAgreementDetails"]);
+    let mut list = given(&[
+        ("QueryId", "ORDER-1"),
+        ("QueryIdType", "SellerOrderId"),
+        ("PaymentDomain", "EU_EUR"),
+        ("CreatedTimeRange.StartTime", "2026-01-01T00:00:00Z"),
+        ("CreatedTimeRange.EndTime", "2026-02-01T00:00:00Z"),
+    ]);
+    assert!(keys("ListOrderReference", &list).is_empty());
+    for bad in ["2026-02-01T00:00:01Z", "2025-12-31T23:59:59Z"] {
+        list.insert("CreatedTimeRange.EndTime".to_owned(), bad.to_owned());
+        assert_eq!(keys("ListOrderReference", &list), ["CreatedTimeRange.EndTime"], "{bad}");
+    }
     let category = "OrderAttributes.SellerOrderAttributes.OrderItemCategories.OrderItemCategory";
     let mut gap = given(&[("AmazonOrderReferenceId", ORDER_ID)]);
     for number in [1, 3] {
@@ -171,7 +193,7 @@ fn what_a_lost_answer_means_is_known_for_every_operation() {
             "Authorize" | "AuthorizeOnBillingAgreement" | "Capture" | "Refund" => {
                 LostAnswer::SendTheSame { reference_id: "order_1-a".to_owned() }
             }
-            "CreateOrderReferenceForId" => LostAnswer::AskAPerson,
+            "CreateOrderReferenceForId" | "ReverseProviderCredit" => LostAnswer::AskAPerson,
             _ => {
                 let (kind, id) = call.subject().unwrap();
                 LostAnswer::LookAt { kind, id }

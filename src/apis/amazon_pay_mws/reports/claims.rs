@@ -12,18 +12,25 @@ use crate::apis::reporting::{Claim, Fetched, Reading, Rejected, Says};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
 
-/// Postings that are no single capture or refund (section 15.2). Others are told: the list is not complete.
-const OTHER_POSTINGS: [&str; 9] = [
-    "Authorization",
-    "Debt",
-    "Chargeback",
-    "Dispute",
-    "Adjustment",
-    "Carryover",
-    "Reserve",
-    "Transfer",
-    "A to Z Guarantee Claim",
+/// Postings that are no single capture or refund (section 15.2), as [`compact`] writes them. Others are told: the
+/// list is not complete.
+const OTHER_POSTINGS: [&str; 10] = [
+    "authorization",
+    "debt",
+    "chargeback",
+    "dispute",
+    "adjustment",
+    "carryover",
+    "reserve",
+    "transfer",
+    "atozguarantee",
+    "atozguaranteeclaim",
 ];
+
+/// The type of a posting without case, spaces and hyphens: the manuals spell some in several ways.
+fn compact(posting: &str) -> String {
+    posting.chars().filter(|letter| !matches!(letter, ' ' | '-')).collect::<String>().to_ascii_lowercase()
+}
 
 /// Reads a file of this type for a seller.
 ///
@@ -77,8 +84,8 @@ fn claim(kind: ObjectKind, row: &TransactionRow) -> Result<Claim, Rejected> {
         _ => None,
     };
     let parent = match kind {
-        ObjectKind::Capture => row.related.get("AmazonAuthorizationId"),
-        ObjectKind::Refund => row.related.get("AmazonCaptureId"),
+        ObjectKind::Capture => row.related.get("amazonauthorizationid"),
+        ObjectKind::Refund => row.related.get("amazoncaptureid"),
         _ => None,
     };
     Ok(Claim {
@@ -130,11 +137,12 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
         match posted(row) {
             Some(Ok(claim)) => reading.claims.push(claim),
             Some(Err(problem)) => reading.rejected.push(problem),
-            None if OTHER_POSTINGS.contains(&row.transaction_type.as_str()) => {}
+            None if OTHER_POSTINGS.contains(&compact(&row.transaction_type).as_str()) => {}
             None => *strangers.entry(&row.transaction_type).or_default() += 1,
         }
     }
     for (word, number) in strangers {
+        reading.unmatched += number;
         reading.remarks.push(format!(
             "{number} rows of the type {word:?}, which is not in the manual, were not matched"
         ));
@@ -145,9 +153,9 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
 
 /// The capture or refund whose money a posting moves. Gross is matched, never net; a refund's is negative.
 fn posted(row: &SettlementRow) -> Option<Result<Claim, Rejected>> {
-    let kind = match row.transaction_type.as_str() {
-        "Capture" => ObjectKind::Capture,
-        "Refund" => ObjectKind::Refund,
+    let kind = match compact(&row.transaction_type).as_str() {
+        "capture" => ObjectKind::Capture,
+        "refund" => ObjectKind::Refund,
         _ => return None,
     };
     let reject = |column: &str, why: &str| {

@@ -3,11 +3,11 @@
 //!
 //! Owns: encodings, the preamble, quoting, ragged rows. Must never know: what a column means.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use encoding_rs::{Encoding, UTF_8};
-
 use crate::apis::amazon_pay_mws::csv_rows::Rows;
+use crate::apis::decoding;
 
 /// The most rows of one file.
 pub const MOST_ROWS: usize = 5_000_000;
@@ -19,9 +19,17 @@ const LATEST_HEADER: usize = 50;
 /// A file that is not a report of that sort.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadFile {
-    /// The bytes are not text in their encoding.
+    /// The bytes are not text in their encoding, and no table was found in them.
     #[error("the file is not text in {0}")]
     Encoding(&'static str),
+    /// A page for a person: a proxy or a sign-in stands between.
+    #[error("the file is a web page and no report")]
+    WebPage,
+    /// Another report of the same provider.
+    #[error(
+        "the file is a settlement of marketplace orders (it has the column settlement-id), not of payments"
+    )]
+    Marketplace,
     /// The line with the names of the columns was not found.
     #[error("the file has no line that begins with the column {0}")]
     NoHeader(&'static str),
@@ -59,26 +67,62 @@ pub struct Table {
 impl Table {
     /// The cell of a row in the column of this name; none when there is no such column, or it is empty.
     pub fn cell<'a>(&self, record: &'a Record, column: &str) -> Option<&'a str> {
-        let place = self.columns.iter().position(|known| known == column)?;
+        let place = self.place(column)?;
         record.cells.get(place).map(|cell| cell.trim()).filter(|cell| !cell.is_empty())
     }
 
     /// Whether there is a column of this name.
     pub fn has(&self, column: &str) -> bool {
-        self.columns.iter().any(|known| known == column)
+        self.place(column).is_some()
+    }
+
+    /// Names are compared without case: a tool on the way may have changed it.
+    fn place(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.eq_ignore_ascii_case(column))
+    }
+
+    /// The value of a line before the header.
+    pub fn preamble(&self, name: &str) -> Option<&str> {
+        let found = self.preamble.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 }
 
-/// Decodes the bytes: by their byte order mark, else the `charset` of `content_type`, else UTF-8.
+/// Reads the table whose header has a cell named by one of `first_columns` at its beginning: settlement files
+/// have a preamble, others do not. The bytes are decoded by their byte order mark, else the `charset` of
+/// `content_type`, else UTF-8; a cell with bytes that are no letter keeps [`decoding::NO_LETTER`] in their place.
 ///
 /// # Errors
-/// When the bytes are not text in that encoding: nothing is replaced in silence.
-pub fn decode(bytes: &[u8], content_type: Option<&str>) -> Result<String, BadFile> {
-    let named = content_type.and_then(charset).and_then(|name| Encoding::for_label(name.as_bytes()));
-    let (encoding, skipped) = Encoding::for_bom(bytes).unwrap_or((named.unwrap_or(UTF_8), 0));
-    let body = bytes.get(skipped..).unwrap_or_default();
-    let text = encoding.decode_without_bom_handling_and_without_replacement(body);
-    text.map(std::borrow::Cow::into_owned).ok_or(BadFile::Encoding(encoding.name()))
+/// When there is no such header, or the quoting has no end.
+pub fn table(
+    bytes: &[u8],
+    content_type: Option<&str>,
+    first_columns: &[&'static str],
+) -> Result<Table, BadFile> {
+    let decoding::Decoded { text, encoding, is_whole } =
+        decoding::decode(bytes, content_type.and_then(charset));
+    // Lines may end in carriage returns alone.
+    let text = if text.contains('\n') { text } else { Cow::Owned(text.replace('\r', "\n")) };
+    let start = text.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
+    if start.starts_with("<!doctype html") || start.starts_with("<html") {
+        return Err(BadFile::WebPage);
+    }
+    let mut failure = None;
+    for separator in [b',', b'\t', b';'] {
+        match separated(&text, separator, first_columns) {
+            Err(problem) => failure = failure.or(Some(problem)),
+            found => return found,
+        }
+    }
+    match failure {
+        Some(BadFile::NoHeader(_)) if text.trim_start().starts_with("settlement-id\t") => {
+            Err(BadFile::Marketplace)
+        }
+        Some(BadFile::NoHeader(_)) if !is_whole => Err(BadFile::Encoding(encoding)),
+        failure => {
+            Err(failure.unwrap_or(BadFile::NoHeader(first_columns.first().copied().unwrap_or_default())))
+        }
+    }
 }
 
 fn charset(content_type: &str) -> Option<&str> {
@@ -89,13 +133,8 @@ fn charset(content_type: &str) -> Option<&str> {
     Some(parameter.trim().trim_matches('"'))
 }
 
-/// Reads the table whose header has a cell named by one of `first_columns` at its beginning: settlement files
-/// have a preamble, others do not.
-///
-/// # Errors
-/// When there is no such header, or the quoting has no end.
-pub fn table(text: &str, first_columns: &[&'static str]) -> Result<Table, BadFile> {
-    let mut rows = Rows::new(text.as_bytes());
+fn separated(text: &str, separator: u8, first_columns: &[&'static str]) -> Result<Table, BadFile> {
+    let mut rows = Rows::separated(text.as_bytes(), separator);
     let mut preamble = BTreeMap::new();
     let mut columns: Option<Vec<String>> = None;
     let mut records = Vec::new();
@@ -125,10 +164,18 @@ pub fn table(text: &str, first_columns: &[&'static str]) -> Result<Table, BadFil
     Ok(Table { preamble, columns: columns.ok_or(BadFile::NoHeader(wanted))?, records })
 }
 
-/// Without any known name, the line whose first cell ends like an id of the provider.
+/// Without any known name, the line whose first cell is named like an id of the provider.
 fn is_header(first: &str, first_columns: &[&'static str]) -> bool {
     match first_columns {
-        [] => first.starts_with("Amazon") && first.ends_with("Id"),
-        names => names.contains(&first),
+        [] => is_id_column(first),
+        names => names.iter().any(|name| name.eq_ignore_ascii_case(first)),
     }
+}
+
+/// Whether a column has ids of the provider, by its name.
+pub fn is_id_column(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("amazon")
+        && name.ends_with("id")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -12,7 +12,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::ReportType;
-use super::file::{BadFile, Record, Table, decode, table};
+use super::file::{BadFile, Record, Table, is_id_column, table};
+use crate::apis::decoding::NO_LETTER;
 use crate::payments::money::Currency;
 
 /// A row that cannot be read.
@@ -122,7 +123,7 @@ pub struct TransactionRow {
     pub amount: Option<Decimal>,
     /// ISO 4217.
     pub currency: Option<Currency>,
-    /// Ids of other objects in the row, by their columns.
+    /// Ids of other objects in the row, by the names of their columns in small letters.
     pub related: BTreeMap<String, String>,
     /// `RefundType`, letter for letter.
     pub refund_type: Option<String>,
@@ -133,7 +134,7 @@ pub struct TransactionRow {
 /// # Errors
 /// When the file as a whole is not one; single rows are put aside instead.
 pub fn settlement(bytes: &[u8], content_type: Option<&str>) -> Result<Settlement, BadFile> {
-    let table = table(&decode(bytes, content_type)?, &["TransactionPostedDate"])?;
+    let table = table(bytes, content_type, &["TransactionPostedDate"])?;
     for column in [
         "TransactionPostedDate",
         "SettlementId",
@@ -149,9 +150,9 @@ pub fn settlement(bytes: &[u8], content_type: Option<&str>) -> Result<Settlement
             return Err(BadFile::NoColumn(column));
         }
     }
-    let time = |name: &str| table.preamble.get(name).and_then(|text| moment(text));
+    let time = |name: &str| table.preamble(name).and_then(moment);
     let mut read = Settlement {
-        seller_id: table.preamble.get("SellerId").cloned(),
+        seller_id: table.preamble("SellerId").map(str::to_owned),
         from: time("SettlementStartDate"),
         until: time("SettlementEndDate"),
         columns: table.columns.clone(),
@@ -173,10 +174,10 @@ fn settlement_row(cells: &Cells<'_>) -> Result<SettlementRow, Quarantined> {
         posted_at: cells.needed("TransactionPostedDate", moment)?,
         settlement_id: cells.needed("SettlementId", plain)?,
         transaction_id: cells.optional("AmazonTransactionId", plain)?,
-        reference_id: cells.optional("SellerReferenceId", plain)?,
+        reference_id: cells.text("SellerReferenceId"),
         transaction_type: cells.needed("TransactionType", plain)?,
-        order_id: cells.optional("AmazonOrderReferenceId", plain)?,
-        seller_order_id: cells.optional("SellerOrderId", plain)?,
+        order_id: cells.text("AmazonOrderReferenceId"),
+        seller_order_id: cells.text("SellerOrderId"),
         currency: cells.needed("CurrencyCode", |text| Currency::from_str(text).ok())?,
         amount: cells.needed("TransactionAmount", number)?,
         percentage_fee: cells.needed("TransactionPercentageFee", number)?,
@@ -226,7 +227,7 @@ pub fn transactions(
 ) -> Result<Transactions, BadFile> {
     let Some(columns) = columns(kind) else { return Err(BadFile::NoColumn("TransactionPostedDate")) };
     // The order of the columns of some types is not known, so any id of the provider may come first.
-    let table = table(&decode(bytes, content_type)?, &[])?;
+    let table = table(bytes, content_type, &[])?;
     for column in [columns.id, columns.state, "LastUpdateTimestamp"] {
         if !table.has(column) {
             return Err(BadFile::NoColumn(column));
@@ -248,25 +249,24 @@ fn transaction_row(columns: &Columns, cells: &Cells<'_>) -> Result<TransactionRo
         amount = amount.or(cells.optional(column, number)?);
     }
     let mut related = BTreeMap::new();
-    let ids = cells.table.columns.iter();
-    for column in ids.filter(|name| name.starts_with("Amazon") && name.ends_with("Id") && *name != columns.id)
-    {
-        if let Some(id) = cells.optional(column, plain)? {
-            related.insert(column.clone(), id);
+    let ids = cells.table.columns.iter().filter(|name| is_id_column(name));
+    for column in ids.filter(|name| !name.eq_ignore_ascii_case(columns.id)) {
+        if let Some(id) = cells.text(column) {
+            related.insert(column.to_ascii_lowercase(), id);
         }
     }
     Ok(TransactionRow {
         line: cells.record.line,
         id: cells.needed(columns.id, plain)?,
         state: cells.needed(columns.state, plain)?,
-        reason: cells.optional("ReasonCode", plain)?,
+        reason: cells.text("ReasonCode"),
         updated_at: cells.needed("LastUpdateTimestamp", moment)?,
         created_at: cells.optional("CreationTimestamp", moment)?,
-        reference_id: cells.optional(columns.reference, plain)?,
+        reference_id: cells.text(columns.reference),
         amount,
         currency: cells.optional("CurrencyCode", |text| Currency::from_str(text).ok())?,
         related,
-        refund_type: cells.optional("RefundType", plain)?,
+        refund_type: cells.text("RefundType"),
     })
 }
 
@@ -287,6 +287,11 @@ impl Cells<'_> {
         }
     }
 
+    /// A text on which no comparison hangs: none when it cannot be read.
+    fn text(&self, column: &str) -> Option<String> {
+        self.table.cell(self.record, column).and_then(plain)
+    }
+
     fn problem(&self, column: &str, why: &str) -> Quarantined {
         Quarantined { line: self.record.line, column: column.to_owned(), why: why.to_owned() }
     }
@@ -294,7 +299,8 @@ impl Cells<'_> {
 
 /// A short text on one line.
 fn plain(text: &str) -> Option<String> {
-    (text.chars().count() <= 256 && !text.chars().any(char::is_control)).then(|| text.to_owned())
+    let is_odd = |letter: char| letter.is_control() || letter == NO_LETTER;
+    (text.chars().count() <= 256 && !text.contains(is_odd)).then(|| text.to_owned())
 }
 
 /// A plain decimal number, with or without a minus: no exponent, no grouping (section 11.1).

@@ -3,11 +3,12 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::answer::{reports, requests};
-use super::file::{BadFile, decode, table};
+use super::file::{BadFile, table};
 use super::rows::{settlement, transactions};
 use super::*;
 use crate::apis::amazon_pay_mws::sign::{SigningKey, Target, signature, string_to_sign};
 use crate::apis::reporting::windows::{BadRange, Outcome, Phase, Pull, Step, about_to, next_step, took};
+use crate::apis::reporting::{Fetched, Reading};
 use crate::apis::reporting::{RequestRow, RequestStatus};
 use crate::apis::transport::Response;
 
@@ -79,22 +80,115 @@ fn refunds_come_with_every_state_and_every_spelling_of_a_date() {
     let first = &read.rows[0];
     assert_eq!(first.created_at, Some(at("2018-09-18T06:00:03Z")));
     assert_eq!((first.amount, first.reference_id.as_deref()), (Some(Decimal::new(500, 2)), Some("ref-1")));
-    assert_eq!(first.related["AmazonCaptureId"], "P01-1-C1");
+    assert_eq!(first.related["amazoncaptureid"], "P01-1-C1");
     assert_eq!(first.refund_type.as_deref(), Some("SellerInitiated"));
     assert!(!format!("{read:?}").contains("note"), "the seller's free text is not taken out of the file");
 }
 
 #[test]
 fn bytes_are_decoded_by_mark_then_by_charset_and_never_mended() {
+    let first = |bytes: &[u8], content_type| {
+        let found = table(&[b"AmazonX\n", bytes].concat(), content_type, &["AmazonX"]).unwrap();
+        found.records[0].cells[0].clone()
+    };
     let japanese = encoding_rs::SHIFT_JIS.encode("日本").0.into_owned();
-    assert_eq!(decode(&japanese, Some("text/plain; charset=\"windows-31j\"")).unwrap(), "日本");
-    assert_eq!(decode(b"Gr\xf6\xdfe", Some("text/plain;charset=windows-1252")).unwrap(), "Größe");
-    assert_eq!(decode(b"\xef\xbb\xbfx", Some("text/plain;charset=windows-1252")).unwrap(), "x");
-    assert_eq!(decode(b"\xff\xfex\0", None).unwrap(), "x");
-    assert_eq!(decode(b"Gr\xf6\xdfe", None), Err(BadFile::Encoding("UTF-8")));
-    let quoted = table("AmazonX,b\n\"a\nb\",\"c\"\"d\"\nq", &["AmazonX"]).unwrap();
+    assert_eq!(first(&japanese, Some("text/plain; charset=\"windows-31j\"")), "日本");
+    assert_eq!(first(b"Gr\xf6\xdfe", Some("text/plain;charset=windows-1252")), "Größe");
+    assert_eq!(first(b"Gr\xf6\xdfe", None), "Gr\u{fffd}\u{fffd}e", "not guessed");
+    let marked =
+        table(b"\xef\xbb\xbfAmazonX\nx", Some("text/plain;charset=windows-1252"), &["AmazonX"]).unwrap();
+    assert_eq!(marked.records[0].cells, ["x"]);
+    assert_eq!(table(b"Gr\xf6\xdfe", None, &["AmazonX"]), Err(BadFile::Encoding("UTF-8")));
+    let quoted = table(b"AmazonX,b\n\"a\nb\",\"c\"\"d\"\nq", None, &["AmazonX"]).unwrap();
     assert_eq!(quoted.records[0].cells, ["a\nb", "c\"d"]);
     assert_eq!((quoted.records[1].line, quoted.cell(&quoted.records[1], "b")), (4, None));
+}
+
+fn read_settlement(bytes: &[u8]) -> Result<Reading, String> {
+    let file = Fetched { bytes: bytes.to_vec(), content_type: None };
+    claims::read(ReportType::Settlement, "A1EXAMPLESELLER", &file)
+}
+
+/// The settlement of the sheet, written by other tools and in other code pages, says the same of its capture.
+#[test]
+fn a_file_is_read_wherever_the_needed_columns_are_plain() {
+    let expected = read_settlement(SETTLEMENT.as_bytes()).unwrap();
+    assert_eq!((expected.claims.len(), expected.used()), (1, 3));
+    let with = |part: &str, bytes: &[u8]| {
+        let (before, after) = SETTLEMENT.split_once(part).unwrap();
+        [before.as_bytes(), bytes, after.as_bytes()].concat()
+    };
+    let plain = SETTLEMENT.trim_start_matches('\u{feff}');
+    let wide = |mark: &[u8]| {
+        mark.iter().copied().chain(plain.encode_utf16().flat_map(u16::to_le_bytes)).collect::<Vec<u8>>()
+    };
+    let japanese = encoding_rs::SHIFT_JIS.encode("テスト表ソ").0.into_owned();
+    for (sort, bytes) in [
+        ("a payout text in windows-1252", with("payout text", b"Caf\xe9 \x80")),
+        ("a payout text in Shift_JIS", with("payout text", &japanese)),
+        ("a text that is cut", with("payout text", b"\xe6\x97")),
+        ("tabs", plain.replace("\",\"", "\"\t\"").replace("\",\n", "\"\t\n").into_bytes()),
+        (
+            "tabs without quotes",
+            plain.replace("\",\"", "\t").replace('"', "").replace(",\n", "\n").into_bytes(),
+        ),
+        ("semicolons", plain.replace("\",\"", "\";\"").replace("\",\n", "\";\n").into_bytes()),
+        ("carriage returns alone", plain.replace('\n', "\r").into_bytes()),
+        ("UTF-16 with a mark", wide(b"\xff\xfe")),
+        ("UTF-16 without a mark", wide(b"")),
+    ] {
+        assert_eq!(read_settlement(&bytes).as_ref().map(|read| &read.claims), Ok(&expected.claims), "{sort}");
+        assert_eq!(read_settlement(&bytes).unwrap().rejected, [], "{sort}");
+    }
+    let (preamble, table) = plain.split_once("\"TransactionPostedDate\"").unwrap();
+    let (header, rows) = table.split_once('\n').unwrap();
+    let lower = format!(
+        "{}\"transactionposteddate\"{}\n{rows}",
+        preamble.to_lowercase().replace("a1examplese", "A1EXAMPLESE"),
+        header.to_lowercase()
+    );
+    assert_eq!(
+        read_settlement(lower.replace("ller\"\n", "LLER\"\n").as_bytes()).unwrap().claims,
+        expected.claims
+    );
+    let capture =
+        read_settlement(&with("P01-1234567-1234567-C000001", b"P01-1234567-1234567-C00000\xe9")).unwrap();
+    assert_eq!(
+        (capture.claims.len(), capture.rejected[0].line, capture.rejected[0].column.as_str()),
+        (0, 9, "AmazonTransactionId")
+    );
+    let unnamed = read_settlement(&with("cap-1", b"caf\xe9")).unwrap();
+    assert_eq!((unnamed.claims.len(), unnamed.claims[0].reference.as_deref()), (1, None));
+    let refunds = REFUNDS
+        .replace("\",\"", "\"\t\"")
+        .replace("AmazonRefundId", "amazonrefundid")
+        .replace("AmazonCaptureId", "AMAZONCAPTUREID");
+    let file = Fetched { bytes: refunds.into_bytes(), content_type: None };
+    let read = claims::read(ReportType::Refund, "A1EXAMPLESELLER", &file).unwrap();
+    assert_eq!((read.claims.len(), read.claims[0].parent.as_deref()), (2, Some("P01-1-C1")));
+}
+
+#[test]
+fn what_is_no_report_of_payments_says_what_it_is() {
+    let refused = |text: &str| read_settlement(text.as_bytes()).unwrap_err();
+    assert!(refused("<!DOCTYPE html><html>Sign in</html>").contains("web page"));
+    assert!(refused("\n<HTML>").contains("web page"));
+    let marketplace = "settlement-id\tsettlement-start-date\tcurrency\r\n19482314502\t14.03.2023\tEUR\r\n";
+    assert!(refused(marketplace).contains("marketplace"));
+    assert!(refused("a,b\nc,d\n").contains("no line that begins with the column TransactionPostedDate"));
+}
+
+#[test]
+fn postings_are_known_in_every_spelling_and_others_are_counted() {
+    let of = |word: &str| {
+        read_settlement(SETTLEMENT.replace("\"Capture\"", &format!("\"{word}\"")).as_bytes()).unwrap()
+    };
+    for word in ["A to Z Guarantee Claim", "A-to-z Guarantee", "transfer", "Chargeback"] {
+        assert_eq!((of(word).used(), of(word).unmatched, of(word).remarks.len()), (3, 0, 0), "{word}");
+    }
+    assert_eq!(of("capture").claims.len(), 1);
+    let strange = of("Refund Retrocharge");
+    assert_eq!((strange.used(), strange.unmatched, strange.remarks.len()), (2, 1, 1));
 }
 
 /// Vector E of section 14.

@@ -1,9 +1,12 @@
 //! XML taken apart with care: a small tree that holds only the elements somebody asked for.
 //!
-//! Owns: what a well-formed, harmless document is. Must never know: what an element means.
-//! Refused: document types (and with them entity bombs), unknown entities, excessive size, depth or number
-//! of elements, truncated documents, anything behind the root. Elements that are not wanted never enter
-//! the tree, so that a buyer's name and address are not even held in memory as such.
+//! Owns: what a well-formed, harmless document is, and its encoding. Must never know: what an element means.
+//! Refused: document types (and with them entity bombs), excessive size, depth or number of elements, truncated
+//! documents, anything behind the root. Elements that are not wanted never enter the tree, so that a buyer's
+//! name and address are not even held in memory as such.
+//!
+//! Bytes that are no letter, entities that are not defined and a bare `&` spoil the text in which they stand:
+//! that field cannot be read, all others can. A buyer's name in a wrong code page hides no decline.
 
 use std::borrow::Cow;
 
@@ -11,6 +14,9 @@ use quick_xml::NsReader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{NamespaceResolver, ResolveResult};
+
+use crate::apis::decoding::{Decoded, NO_LETTER, decode};
+use crate::apis::marks::{DUPLICATE_FIELD, Odd, UNREADABLE_FIELD};
 
 /// The longest document that is looked at. The provider's own stay below 20 KB.
 pub const LONGEST_BODY_BYTES: usize = 1024 * 1024;
@@ -27,9 +33,9 @@ pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// Longer than [`LONGEST_BODY_BYTES`].
     #[error("the document is longer than {LONGEST_BODY_BYTES} bytes")]
     TooLong,
-    /// Not UTF-8.
-    #[error("the document is not UTF-8")]
-    NotUtf8,
+    /// Not text in the encoding that it declares, and no document even so.
+    #[error("the document is not text in {0}")]
+    NotText(&'static str),
     /// Nothing in it.
     #[error("the document is empty")]
     Empty,
@@ -42,12 +48,6 @@ pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// It declares a document type, which the provider never does.
     #[error("the document declares a document type")]
     DocumentType,
-    /// An entity that XML itself does not define.
-    #[error("the document uses an entity that is not defined near byte {position}")]
-    Entity {
-        /// Bytes from its beginning.
-        position: u64,
-    },
     /// Deeper than [`DEEPEST`].
     #[error("elements are nested deeper than {DEEPEST}")]
     TooDeep,
@@ -75,6 +75,12 @@ pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// A field whose text cannot be what it should be.
     #[error("element {0} cannot be read")]
     Unfit(&'static str),
+}
+
+impl Odd for Unreadable {
+    fn cause(&self) -> &'static str {
+        if matches!(self, Unreadable::Twice(_)) { DUPLICATE_FIELD } else { UNREADABLE_FIELD }
+    }
 }
 
 /// An element with what was wanted of its content. Names and texts stay in the document wherever they stand
@@ -147,6 +153,11 @@ impl<'a> Element<'a> {
         if named.iter().any(|child| child.is_foreign) { Err(Unreadable::Foreign(name)) } else { Ok(named) }
     }
 
+    /// All children of the right namespace.
+    pub(in crate::apis::amazon_pay_mws) fn children(&self) -> impl Iterator<Item = &Element<'a>> {
+        self.children.iter().filter(|child| !child.is_foreign)
+    }
+
     /// Its text without the space around it; none when nothing is left.
     pub(in crate::apis::amazon_pay_mws) fn text(&self) -> Option<&str> {
         Some(self.text.trim()).filter(|text| !text.is_empty())
@@ -172,10 +183,19 @@ impl<'a> Element<'a> {
         path: &[&'static str],
     ) -> Result<Option<&str>, Unreadable> {
         let text = self.at(path)?.and_then(Element::text);
-        let is_plain =
-            text.is_none_or(|text| text.len() <= LONGEST_TEXT_BYTES && !text.chars().any(char::is_control));
+        let is_odd = |letter: char| letter.is_control() || letter == NO_LETTER;
+        let is_plain = text.is_none_or(|text| text.len() <= LONGEST_TEXT_BYTES && !text.contains(is_odd));
         let last = path.last().copied().unwrap_or("(root)");
         if is_plain { Ok(text) } else { Err(Unreadable::Unfit(last)) }
+    }
+
+    fn into_owned(self) -> Element<'static> {
+        Element {
+            name: Cow::Owned(self.name.into_owned()),
+            is_foreign: self.is_foreign,
+            text: Cow::Owned(self.text.into_owned()),
+            children: self.children.into_iter().map(Element::into_owned).collect(),
+        }
     }
 
     fn add_text(&mut self, piece: Cow<'a, str>) {
@@ -201,15 +221,33 @@ pub(in crate::apis::amazon_pay_mws) struct Wanted {
     pub(in crate::apis::amazon_pay_mws) is_home: fn(&str) -> bool,
 }
 
-/// Reads a whole document. Errors when it is not well-formed, not harmless or not whole.
+/// Reads a whole document in the encoding that its byte order mark or its declaration says, else in UTF-8.
+/// Errors when it is not well-formed, not harmless or not whole.
 pub(in crate::apis::amazon_pay_mws) fn parse(body: &[u8], wanted: Wanted) -> Result<Element<'_>, Unreadable> {
     if body.len() > LONGEST_BODY_BYTES {
         return Err(Unreadable::TooLong);
     }
-    let text = std::str::from_utf8(body).map_err(|_| Unreadable::NotUtf8)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let Decoded { text, encoding, is_whole } = decode(body, declared_encoding(body));
+    let root = match text {
+        Cow::Borrowed(text) => parse_text(text, wanted),
+        Cow::Owned(text) => parse_text(&text, wanted).map(Element::into_owned),
+    };
+    root.map_err(|problem| if is_whole { problem } else { Unreadable::NotText(encoding) })
+}
+
+/// The word in `<?xml version="1.0" encoding="..."?>`.
+pub(in crate::apis::amazon_pay_mws) fn declared_encoding(body: &[u8]) -> Option<&str> {
+    let begin = body.strip_prefix(b"<?xml")?;
+    let end = begin.iter().take(200).position(|byte| *byte == b'>')?;
+    let declaration = std::str::from_utf8(begin.get(..end)?).ok()?;
+    let (_, rest) = declaration.split_once("encoding")?;
+    rest.trim_start().strip_prefix('=')?.trim_start().split(['"', '\'']).nth(1)
+}
+
+fn parse_text(text: &str, wanted: Wanted) -> Result<Element<'_>, Unreadable> {
     let mut reader = NsReader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
+    reader.config_mut().allow_dangling_amp = true;
     let mut builder =
         Builder { wanted, text, open: Vec::with_capacity(8), skipped: 0, count: 0, home: None, root: None };
     loop {
@@ -218,6 +256,17 @@ pub(in crate::apis::amazon_pay_mws) fn parse(body: &[u8], wanted: Wanted) -> Res
         if !builder.take(event, reader.resolver(), position)? {
             return builder.finish();
         }
+    }
+}
+
+/// The letters that a reference stands for; [`NO_LETTER`] for one that XML itself does not define.
+pub(in crate::apis::amazon_pay_mws) fn resolved(reference: &BytesRef<'_>) -> Cow<'static, str> {
+    match reference.resolve_char_ref() {
+        Ok(Some(letter)) => Cow::Owned(letter.into()),
+        Ok(None) => {
+            Cow::Borrowed(resolve_predefined_entity(&reference.xml10_content()).unwrap_or("\u{fffd}"))
+        }
+        Err(_) => Cow::Borrowed("\u{fffd}"),
     }
 }
 
@@ -247,7 +296,7 @@ impl<'a> Builder<'a> {
             Event::End(_) => self.end(),
             Event::Text(text) => self.text(text.xml10_content())?,
             Event::CData(text) => self.text(text.xml10_content())?,
-            Event::GeneralRef(reference) => self.reference(&reference, position)?,
+            Event::GeneralRef(reference) => self.text(resolved(&reference))?,
             Event::DocType(_) => return Err(Unreadable::DocumentType),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => return Ok(false),
@@ -334,18 +383,6 @@ impl<'a> Builder<'a> {
             None => return Err(Unreadable::Outside),
         }
         Ok(())
-    }
-
-    fn reference(&mut self, reference: &BytesRef<'_>, position: u64) -> Result<(), Unreadable> {
-        let unknown = Unreadable::Entity { position };
-        let letter = reference.resolve_char_ref().map_err(|_| unknown.clone())?;
-        match letter {
-            Some(letter) => self.text(Cow::Owned(letter.into())),
-            None => {
-                let name = reference.xml10_content();
-                self.text(Cow::Borrowed(resolve_predefined_entity(&name).ok_or(unknown)?))
-            }
-        }
     }
 
     fn finish(self) -> Result<Element<'a>, Unreadable> {

@@ -1,6 +1,7 @@
 //! What answers look like: XML to [`Observation`] (sheet amazon-pay-mws.md, sections 3.4 and 6).
 //!
 //! Owns: which element means what. Must never know: the network, the clock, what a state means.
+//! Without the object's id and its state there is no answer; what else cannot be read is marked.
 //! Buyer, addresses, payment descriptor, notes, seller's free texts and descriptors are never read.
 
 mod document;
@@ -13,12 +14,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::document::LONGEST_BODY_BYTES;
-pub(in crate::apis::amazon_pay_mws) use self::document::{Element, Unreadable, Wanted, parse};
+pub(in crate::apis::amazon_pay_mws) use self::document::{
+    Element, Unreadable, Wanted, declared_encoding, parse, resolved,
+};
 pub(in crate::apis::amazon_pay_mws) use self::failure::envelope;
 pub use self::failure::{failure, safe_request_id};
 pub use self::quota::{QuotaHeaders, read_time};
 use self::shape::{Shape, shape};
 use super::kind::ObjectKind;
+use crate::apis::marks::Marks;
 use crate::payments::money::{Amounts, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Child, Failure, Observation};
@@ -103,41 +107,43 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
     let details = result.map(|result| result.one(shape.details)).transpose()?.flatten();
     let details = details.ok_or(Unreadable::Missing(shape.details))?;
     let id = word(details, &[kind.id_name()])?.ok_or(Unreadable::Missing(kind.id_name()))?;
-    if asked.is_some_and(|asked| id != asked.as_str()) {
+    if asked.is_some_and(|asked| !id.eq_ignore_ascii_case(asked.as_str())) {
         return Err(NotTheAnswer::OtherObject(kind.name()));
     }
-    let mut evidence = evidence(details, &shape)?;
-    let mut time = |path: &[&'static str]| read_or_keep(details, path, &mut evidence, rfc_3339);
-    let updated_at = time(&[shape.status, "LastUpdateTimestamp"])?;
-    let updated_at = match updated_at {
-        Some(at) => Some(at),
+    // An object that was enrolled in another case keeps its name here.
+    let id = asked.map_or(id, |asked| asked.as_str());
+    let state = word(details, &[shape.status, "State"])?.ok_or(Unreadable::Missing("State"))?.to_owned();
+    let mut marks = Marks::default();
+    let mut evidence = evidence(details, &shape, &mut marks);
+    let mut time = |path: &[&'static str]| read_time_or_mark(details, path, &mut evidence, &mut marks);
+    let updated_at = time(&[shape.status, "LastUpdateTimestamp"])
         // The agreement's status spells it so (section 3.4).
-        None => time(&[shape.status, "LastUpdatedTimestamp"])?,
-    };
-    let created_at = time(&["CreationTimestamp"])?;
-    let expires_at = time(&["ExpirationTimestamp"])?;
-    let other_amounts = other_amounts(details, &shape, &mut evidence)?;
-    let amount = main_amount(details, &shape)?;
+        .or_else(|| time(&[shape.status, "LastUpdatedTimestamp"]));
+    let created_at = time(&["CreationTimestamp"]);
+    let expires_at = time(&["ExpirationTimestamp"]);
+    let other_amounts = other_amounts(details, &shape, &mut evidence, &mut marks);
+    let amount = marks.take(main_amount(details, &shape, &mut evidence));
+    let amounts = amounts(kind, amount, &other_amounts);
+    marks.check_amounts(amount, &amounts);
+    let mut own_word = |path: &[&'static str]| marks.take(word(details, path)).map(str::to_owned);
     Ok(Observation {
         id: id.to_owned(),
-        state: word(details, &[shape.status, "State"])?.ok_or(Unreadable::Missing("State"))?.to_owned(),
-        reasons: reasons(details, &shape)?,
+        state,
+        parent: own_word(&["ParentDetails", "Id"]),
+        environment: own_word(&["ReleaseEnvironment"]),
+        reasons: marks.take(reasons(details, &shape)),
         updated_at,
         created_at,
         expires_at,
         amount,
-        amounts: amounts(kind, amount, &other_amounts),
+        amounts,
         other_amounts,
-        merchant_reference: details.text_at(shape.reference)?.map(str::to_owned),
-        parent: word(details, &["ParentDetails", "Id"])?.map(str::to_owned),
-        children: children(details, &shape)?,
-        is_soft_decline: details
-            .text_of("SoftDecline")?
-            .is_some_and(|text| text.eq_ignore_ascii_case("true")),
-        environment: word(details, &["ReleaseEnvironment"])?.map(str::to_owned),
+        merchant_reference: marks.take(details.text_at(shape.reference)).map(str::to_owned),
+        children: children(details, &shape, &mut marks),
+        is_soft_decline: marks.take(truth(details, "SoftDecline")),
         evidence,
         request_id: request_id(root),
-        marks: Vec::new(),
+        marks: marks.into_list(),
     })
 }
 
@@ -160,44 +166,55 @@ fn reasons(details: &Element<'_>, shape: &Shape) -> Result<Vec<String>, Unreadab
     Ok(code.filter(|code| !code.eq_ignore_ascii_case("none")).map(str::to_owned).into_iter().collect())
 }
 
-/// The amount that the object is about. Half an amount, or one that is not exact, is no answer: nothing
-/// may be concluded from it.
-fn main_amount(details: &Element<'_>, shape: &Shape) -> Result<Option<Money>, Unreadable> {
+/// The amount that the object is about.
+fn main_amount(
+    details: &Element<'_>,
+    shape: &Shape,
+    evidence: &mut BTreeMap<String, String>,
+) -> Result<Option<Money>, Unreadable> {
     for name in shape.amount {
         let Some(element) = details.one(name)? else { continue };
-        match (element.text_of("Amount")?, element.text_of("CurrencyCode")?) {
-            (None, None) => {}
-            (Some(amount), Some(currency)) => {
-                return Money::parse(amount, currency).map(Some).map_err(|_| Unreadable::Unfit(name));
-            }
-            _ => return Err(Unreadable::Unfit(name)),
+        if let Some(money) = money(element, name, evidence)? {
+            return Ok(Some(money));
         }
     }
     Ok(None)
 }
 
-/// Fees and sums. One that cannot be read exactly is kept as it stands among the evidence: no decision
-/// hangs on it alone.
+/// An amount; half of one, or one that is not exact, is kept as it stands among the evidence.
+fn money(
+    element: &Element<'_>,
+    name: &'static str,
+    evidence: &mut BTreeMap<String, String>,
+) -> Result<Option<Money>, Unreadable> {
+    let amount = element.text_of("Amount")?.unwrap_or_default();
+    let currency = element.text_of("CurrencyCode")?.unwrap_or_default();
+    if amount.is_empty() && currency.is_empty() {
+        return Ok(None);
+    }
+    Money::parse(amount, currency).map(Some).map_err(|_| {
+        evidence.insert(name.to_owned(), format!("{amount} {currency}").trim().to_owned());
+        Unreadable::Unfit(name)
+    })
+}
+
+/// Fees and sums. On fees no decision hangs: one that is finer than its currency is nothing odd.
 fn other_amounts(
     details: &Element<'_>,
     shape: &Shape,
     evidence: &mut BTreeMap<String, String>,
-) -> Result<BTreeMap<String, Money>, Unreadable> {
+    marks: &mut Marks,
+) -> BTreeMap<String, Money> {
     let mut amounts = BTreeMap::new();
     for path in shape.other_amounts {
-        let Some(element) = details.at(path)? else { continue };
-        let amount = element.text_of("Amount")?.unwrap_or_default();
-        let currency = element.text_of("CurrencyCode")?.unwrap_or_default();
-        if amount.is_empty() && currency.is_empty() {
-            continue;
-        }
-        let name = path.last().copied().unwrap_or_default().to_owned();
-        match Money::parse(amount, currency) {
-            Ok(money) => drop(amounts.insert(name, money)),
-            Err(_) => drop(evidence.insert(name, format!("{amount} {currency}").trim().to_owned())),
+        let name = path.last().copied().unwrap_or_default();
+        let Some(element) = marks.take(details.at(path)) else { continue };
+        match money(element, name, evidence) {
+            Err(Unreadable::Unfit(_)) if !matches!(name, "CapturedAmount" | "RefundedAmount") => {}
+            read => drop(marks.take(read).map(|money| amounts.insert(name.to_owned(), money))),
         }
     }
-    Ok(amounts)
+    amounts
 }
 
 /// Which of the amounts is authorized, captured and refunded. An order or an agreement moves no money itself.
@@ -215,59 +232,69 @@ fn amounts(kind: ObjectKind, amount: Option<Money>, others: &BTreeMap<String, Mo
     }
 }
 
-fn rfc_3339(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
-}
-
-/// A field as `read` understands it; one that it does not is kept as it stands among the evidence.
-fn read_or_keep<T>(
+/// A time; one that cannot be read is kept as it stands among the evidence.
+fn read_time_or_mark(
     details: &Element<'_>,
     path: &[&'static str],
     evidence: &mut BTreeMap<String, String>,
-    read: fn(&str) -> Option<T>,
-) -> Result<Option<T>, Unreadable> {
-    let Some(text) = details.text_at(path)? else { return Ok(None) };
-    let value = read(text);
-    if value.is_none() {
+    marks: &mut Marks,
+) -> Option<Timestamp> {
+    let text = marks.take(details.text_at(path))?;
+    let read: Option<Timestamp> = text.parse().ok();
+    if read.is_none() {
         evidence.insert(path.join("."), text.to_owned());
+        let problem = Unreadable::Unfit(path.last().copied().unwrap_or_default());
+        return marks.take(Err(problem));
     }
-    Ok(value)
+    read
 }
 
-/// The ids in `IdList`: `member` in answers, `Id` in notifications (sections 3.4 and 8.3). One that cannot
-/// be an id spoils the answer, for the object behind it would be lost.
-fn children(details: &Element<'_>, shape: &Shape) -> Result<Vec<Child>, Unreadable> {
-    let (Some(kind), Some(list)) = (shape.child, details.one("IdList")?) else { return Ok(Vec::new()) };
+fn truth(details: &Element<'_>, name: &'static str) -> Result<bool, Unreadable> {
+    match details.text_of(name)? {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err(Unreadable::Unfit(name)),
+    }
+}
+
+/// The ids in `IdList`: `member` in answers, `Id` in notifications (sections 3.4 and 8.3). The object behind one
+/// that cannot be an id is not found through this one, which the mark says.
+fn children(details: &Element<'_>, shape: &Shape, marks: &mut Marks) -> Vec<Child> {
+    let Some(kind) = shape.child else { return Vec::new() };
+    let Some(list) = marks.take(details.one("IdList")) else { return Vec::new() };
     let mut children: Vec<Child> = Vec::new();
-    for element in list.all("member")?.into_iter().chain(list.all("Id")?) {
+    for element in ["member", "Id"].iter().flat_map(|name| marks.take(list.all(name))).collect::<Vec<_>>() {
         let Some(text) = element.text() else { continue };
-        let id = ObjectId::new(text).map_err(|_| Unreadable::Unfit("IdList"))?;
+        let id = ObjectId::new(text).map(Some).map_err(|_| Unreadable::Unfit("IdList"));
+        let Some(id) = marks.take(id) else { continue };
         let child = Child { kind: kind.kind(), id };
         if !children.contains(&child) {
             children.push(child);
         }
     }
-    Ok(children)
+    children
 }
 
 /// The fields on the allow-list, by their path.
-fn evidence(details: &Element<'_>, shape: &Shape) -> Result<BTreeMap<String, String>, Unreadable> {
+fn evidence(details: &Element<'_>, shape: &Shape, marks: &mut Marks) -> BTreeMap<String, String> {
     let mut evidence = BTreeMap::new();
     for path in shape.evidence {
-        if let Some(text) = details.text_at(path)? {
+        if let Some(text) = marks.take(details.text_at(path)) {
             evidence.insert(path.join("."), text.to_owned());
         }
     }
-    if let Some(constraints) = details.one("Constraints")? {
-        let mut names = Vec::new();
-        for constraint in constraints.all("Constraint")? {
-            names.extend(constraint.text_of("ConstraintID")?);
-        }
+    if let Some(constraints) = marks.take(details.one("Constraints")) {
+        let names: Vec<&str> = marks
+            .take(constraints.all("Constraint"))
+            .into_iter()
+            .filter_map(|constraint| marks.take(constraint.text_of("ConstraintID")))
+            .collect();
         if !names.is_empty() {
             evidence.insert("Constraints".to_owned(), names.join(" "));
         }
     }
-    Ok(evidence)
+    evidence
 }
 
 pub(in crate::apis::amazon_pay_mws) fn request_id(root: &Element<'_>) -> Option<String> {

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use crate::apis::pace::QuotaHint;
+use crate::http::waits;
+
 /// What the headers say; each part stands for itself, an unreadable one is left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuotaHeaders {
@@ -36,9 +39,25 @@ impl QuotaHeaders {
         self.remaining.and_then(|remaining| remaining.trunc().to_u64())
     }
 
-    /// How long until all are there again; nothing when that moment has passed.
-    pub fn resets_in(&self, now: Timestamp) -> Option<Duration> {
-        self.resets_at.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+    /// How long until all are there again; zero when that moment has passed. It is named by the provider's
+    /// clock, which showed `theirs` in the same answer.
+    pub fn resets_in(&self, theirs: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+        self.resets_at.map(|at| waits::distance(at, theirs, now))
+    }
+
+    /// What they say to the budget.
+    pub fn hint(&self, theirs: Option<Timestamp>, now: Timestamp) -> QuotaHint {
+        QuotaHint {
+            most: self.most.and_then(|most| most.trunc().to_u64()),
+            remaining: self.whole_remaining(),
+            resets_in: self.resets_in(theirs, now),
+        }
+    }
+
+    /// How long a refused request should wait by them: until the reset, when nothing is left.
+    pub fn wait(&self, theirs: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+        let resets_in = self.resets_in(theirs, now).filter(|_| self.whole_remaining() == Some(0));
+        resets_in.map(waits::believed)
     }
 }
 
@@ -83,9 +102,21 @@ mod tests {
         let now = "2018-04-27T15:46:00Z".parse().unwrap();
         let quota = read("60.0", "0.9", "2018-04-27T15:47:00.000Z");
         assert_eq!(quota.whole_remaining(), Some(0));
-        assert_eq!(quota.resets_in(now), Some(Duration::from_secs(60)));
+        assert_eq!(quota.resets_in(None, now), Some(Duration::from_secs(60)));
         let past = read("60.0", "78.0", "2018-04-27T15:45:00.000Z");
-        assert_eq!((past.whole_remaining(), past.resets_in(now)), (Some(78), Some(Duration::ZERO)));
+        assert_eq!((past.whole_remaining(), past.resets_in(None, now)), (Some(78), Some(Duration::ZERO)));
+    }
+
+    #[test]
+    fn a_reset_counts_from_the_clock_that_named_it() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let quota = read("60.0", "0.0", "2018-04-27T15:47:00.000Z");
+        let (theirs, ours) = (Some(at("2018-04-27T15:27:00Z")), at("2018-04-27T06:27:00Z"));
+        assert_eq!(quota.wait(theirs, ours), Some(Duration::from_secs(1200)));
+        assert_eq!(quota.wait(None, ours), Some(Duration::from_secs(3600)), "an hour at a time");
+        assert_eq!(quota.wait(None, at("2017-04-27T15:27:00Z")), Some(Duration::from_secs(60)), "absurd");
+        assert_eq!(quota.wait(theirs, at("2026-04-27T15:27:00Z")), Some(Duration::from_secs(60)));
+        assert_eq!(read("60.0", "1.0", "2018-04-27T15:47:00.000Z").wait(theirs, ours), None);
     }
 
     #[test]

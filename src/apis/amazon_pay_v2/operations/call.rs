@@ -17,6 +17,7 @@ use crate::apis::transport::Method;
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
 use crate::payments::observation::Child;
+use crate::text;
 
 /// A call whose parameters have been checked. Its debug print shows no values.
 #[derive(Clone)]
@@ -34,9 +35,12 @@ impl Call {
     pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
         let Some(known) = find(operation) else {
             let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
-            let shown: String = operation.chars().filter(|letter| !letter.is_control()).take(80).collect();
             let remedy = format!("write one of {}", names.join(", "));
-            return Err(vec![Problem::new(shown, "is not an operation of this API", remedy)]);
+            return Err(vec![Problem::new(
+                text::short(operation, 80),
+                "is not an operation of this API",
+                remedy,
+            )]);
         };
         let problems = check::problems(known, given);
         if !problems.is_empty() {
@@ -103,15 +107,7 @@ impl Call {
                 .iter()
                 .any(|parameter| parameter.name == name && parameter.value == Value::Flag);
             let value = if is_flag { Json::Bool(value == "true") } else { Json::String(value.to_owned()) };
-            match name.split_once('.') {
-                None => drop(body.insert(name.to_owned(), value)),
-                Some((outer, inner)) => {
-                    let entry = body.entry(outer).or_insert_with(|| Json::Object(Map::new()));
-                    if let Json::Object(object) = entry {
-                        object.insert(inner.to_owned(), value);
-                    }
-                }
-            }
+            put(&mut body, name, value);
         }
         serde_json::to_vec(&body).expect("a body has text keys only")
     }
@@ -140,7 +136,7 @@ impl Call {
         Money::parse(of("amount")?, of("currencyCode")?).ok()
     }
 
-    /// A creating call is answered again under its key; what is deleted is deleted once (section 2.5). Of
+    /// A creating call is answered again under its key; what is deleted or updated is so once (section 2.5). Of
     /// what a charge or a permission came to, their state tells; no list shows a permission's charges or a
     /// charge's refunds.
     pub fn when_lost(&self) -> WhenLost {
@@ -156,6 +152,18 @@ impl Call {
         });
         let repeat = if self.key().is_some() { Repeat::Kept } else { Repeat::Safe };
         WhenLost { look, repeat }
+    }
+}
+
+/// Puts a value where the dots of its name lead.
+fn put(body: &mut Map<String, Json>, name: &str, value: Json) {
+    match name.split_once('.') {
+        None => drop(body.insert(name.to_owned(), value)),
+        Some((outer, inner)) => {
+            if let Json::Object(object) = body.entry(outer).or_insert_with(|| Json::Object(Map::new())) {
+                put(object, inner, value);
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Operation, Parameter, Value};
 use crate::apis::config::Problem;
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// The most that one charge or refund may be (sections 4.1 and 5): 150,000 USD, GBP, EUR; 10,000,000 JPY.
 const MOST: [(&str, u32); 4] = [("USD", 150_000), ("GBP", 150_000), ("EUR", 150_000), ("JPY", 10_000_000)];
@@ -36,6 +37,9 @@ pub(super) fn problems(operation: &Operation, given: &BTreeMap<String, String>) 
         }
     }
     problems.extend(amounts(operation, given));
+    if operation.name == "UpdateChargePermission" && given.keys().all(|name| !name.contains('.')) {
+        problems.push(Problem::new(operation.name, "sets nothing", "give at least one of its parameters"));
+    }
     let captures_now = given.get("captureNow").is_some_and(|flag| flag == "true");
     if operation.name == "CreateCharge" && given.contains_key("softDescriptor") && !captures_now {
         let remedy = "give captureNow=true too, or give it to CaptureCharge instead";
@@ -53,8 +57,7 @@ fn unknown(operation: &Operation, name: &str) -> Problem {
         },
         |known| format!("write {}: the case counts", known.name),
     );
-    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(80).collect();
-    Problem::new(shown, format!("is not a parameter of {}", operation.name), remedy)
+    Problem::new(text::short(name, 80), format!("is not a parameter of {}", operation.name), remedy)
 }
 
 /// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.
@@ -71,7 +74,7 @@ fn problem(parameter: &Parameter, value: &str) -> Option<Problem> {
         }
         Value::Text(_) => true,
         Value::UnboundedText => length <= LONGEST_TEXT,
-        Value::Id(_) => ObjectId::new(value).is_ok(),
+        Value::Id(_) => ObjectId::new(value).is_ok_and(|id| !id.is_folded_in_paths()),
         // Checked together, below.
         Value::Amount => true,
         Value::Currency => value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_uppercase()),
@@ -92,9 +95,22 @@ fn is_key(text: &str) -> bool {
 /// Every amount with the currency beside it; both are needed wherever there is one.
 fn amounts(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Problem> {
     let prefix = operation.parameters.iter().find_map(|known| known.name.strip_suffix(".amount"))?;
-    let amount_name = format!("{prefix}.amount");
-    let amount = given.get(&amount_name)?;
-    let currency = given.get(&format!("{prefix}.currencyCode"))?;
+    let (amount_name, currency_name) = (format!("{prefix}.amount"), format!("{prefix}.currencyCode"));
+    let is_required = operation.parameters.iter().any(|known| known.is_required && known.name == amount_name);
+    let (amount, currency) = match (given.get(&amount_name), given.get(&currency_name)) {
+        (Some(amount), Some(currency)) => (amount, currency),
+        // What is required and missing is told already.
+        (None, None) => return None,
+        _ if is_required => return None,
+        (Some(_), None) => {
+            let what = "is missing beside the amount";
+            return Some(Problem::new(currency_name, what, "give a currency such as EUR"));
+        }
+        (None, Some(_)) => {
+            let what = "is missing beside the currency";
+            return Some(Problem::new(amount_name, what, "give an amount such as 14.00"));
+        }
+    };
     let what = match Money::parse(amount, currency) {
         // A bad currency is told at the currency.
         Err(_) if currency.parse::<crate::payments::money::Currency>().is_err() => return None,

@@ -180,6 +180,23 @@ const CLOSE_PERMISSION: &[Parameter] = &[
     may("cancelPendingCharges", Flag),
 ];
 
+/// What a permission shows to the merchant (section 6.1); its amounts are never changed by this.
+const UPDATE_PERMISSION: &[Parameter] = &[
+    path("chargePermissionId", Thing::ChargePermission),
+    may("merchantMetadata.merchantReferenceId", UnboundedText),
+    may("merchantMetadata.merchantStoreName", UnboundedText),
+    may("merchantMetadata.noteToBuyer", UnboundedText),
+    may("merchantMetadata.customInformation", UnboundedText),
+    may("recurringMetadata.frequency.unit", UnboundedText),
+    may("recurringMetadata.frequency.value", UnboundedText),
+    may("recurringMetadata.amount.amount", Amount),
+    may("recurringMetadata.amount.currencyCode", Currency),
+];
+
+/// For payment service providers alone (section 1.1); theirs is `providerMetadata` (section 3).
+const UPDATE_CHARGE: &[Parameter] =
+    &[path("chargeId", Thing::Charge), need("providerMetadata.providerReferenceId", UnboundedText)];
+
 const fn op(
     name: &'static str,
     (method, path): (Method, &'static str),
@@ -197,8 +214,15 @@ pub const OPERATIONS: &[Operation] = &[
         Thing::ChargePermission,
         &[path("chargePermissionId", Thing::ChargePermission)],
     ),
+    op(
+        "UpdateChargePermission",
+        (Method::Patch, "chargePermissions/{}"),
+        Thing::ChargePermission,
+        UPDATE_PERMISSION,
+    ),
     op("CreateCharge", (Method::Post, "charges"), Thing::Charge, CREATE_CHARGE),
     op(GET_CHARGE, (Method::Get, "charges/{}"), Thing::Charge, &[path("chargeId", Thing::Charge)]),
+    op("UpdateCharge", (Method::Patch, "charges/{}"), Thing::Charge, UPDATE_CHARGE),
     op("CaptureCharge", (Method::Post, "charges/{}/capture"), Thing::Charge, CAPTURE_CHARGE),
     op("CancelCharge", (Method::Delete, "charges/{}/cancel"), Thing::Charge, CANCEL_CHARGE),
     op("CreateRefund", (Method::Post, "refunds"), Thing::Refund, CREATE_REFUND),

@@ -28,6 +28,10 @@ fn good(operation: &str) -> BTreeMap<String, String> {
             &[("chargeId", CHARGE), ("refundAmount.amount", "14.00"), ("refundAmount.currencyCode", "EUR")]
         }
         GET_REFUND => &[("refundId", "P02-1234567-1234567-R123456")],
+        "UpdateChargePermission" => {
+            &[("chargePermissionId", PERMISSION), ("merchantMetadata.merchantReferenceId", "ORDER-2")]
+        }
+        "UpdateCharge" => &[("chargeId", CHARGE), ("providerMetadata.providerReferenceId", "psp-1")],
         _ => &[("chargePermissionId", PERMISSION), ("closureReason", "all done")],
     })
 }
@@ -84,7 +88,17 @@ fn every_operation_is_sent_as_the_sheet_says() {
         "DELETE chargePermissions/P02-1234567-1234567/close",
         r#"{"closureReason":"all done"}"#,
     );
-    assert_eq!(OPERATIONS.len(), 8);
+    check(
+        "UpdateChargePermission",
+        "PATCH chargePermissions/P02-1234567-1234567",
+        r#"{"merchantMetadata":{"merchantReferenceId":"ORDER-2"}}"#,
+    );
+    check(
+        "UpdateCharge",
+        "PATCH charges/P02-1234567-1234567-C123456",
+        r#"{"providerMetadata":{"providerReferenceId":"psp-1"}}"#,
+    );
+    assert_eq!(OPERATIONS.len(), 10);
 }
 
 #[test]
@@ -104,6 +118,28 @@ fn flags_are_flags_and_dots_lead_into_objects() {
     );
     assert_eq!(call.key(), Some("key-1"));
     assert!(!format!("{call:?}").contains("ORDER-1"));
+}
+
+#[test]
+fn an_update_sets_something_and_dots_lead_as_deep_as_they_go() {
+    let id = [("chargePermissionId", PERMISSION)];
+    bad("UpdateChargePermission", &given(&id), "UpdateChargePermission", "sets nothing");
+    let mut pairs = given(&id);
+    pairs.extend(given(&[
+        ("recurringMetadata.frequency.unit", "Month"),
+        ("recurringMetadata.frequency.value", "1"),
+        ("recurringMetadata.amount.amount", "9.99"),
+    ]));
+    let currency = "recurringMetadata.amount.currencyCode";
+    bad("UpdateChargePermission", &pairs, currency, "is missing beside the amount");
+    pairs.insert(currency.to_owned(), "EUR".to_owned());
+    let call = Call::build("UpdateChargePermission", &pairs).unwrap();
+    assert_eq!(
+        String::from_utf8(call.body()).unwrap(),
+        r#"{"recurringMetadata":{"frequency":{"unit":"Month","value":"1"},"amount":{"amount":"9.99","currencyCode":"EUR"}}}"#
+    );
+    assert!(call.operation().is_write() && call.key().is_none());
+    assert_eq!(call.when_lost(), crate::apis::calls::WhenLost { look: None, repeat: Repeat::Safe });
 }
 
 #[test]

@@ -1,113 +1,42 @@
 //! The objects themselves (sections 4.1, 5 and 6.1).
 //!
 //! Owns: which field of which object is kept, and under which name. Must never know: statuses, headers.
+//! Without the object's id and its state there is no answer; what else cannot be read is marked.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
+use crate::apis::decoding::decode;
+use crate::apis::marks::Marks;
 use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
 
 use super::Thing;
-use super::scalar::{Price, Scalar, timestamp};
+use super::scalar::{Object, OddField, Scalar, price, timestamp};
 
 /// The longest text that is kept of a field, in characters.
 const LONGEST_EVIDENCE: usize = 256;
 /// The longest id, state or reason code that is believed, in bytes; the documented ones have at most 50.
 const LONGEST_WORD: usize = 128;
-/// The most reasons of one state that are believed.
+/// The most reasons of one state that are read.
 const MOST_REASONS: usize = 16;
-
-/// Every field that is read, of all three objects.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-#[derive(Default)]
-struct Fields<'a> {
-    charge_id: Option<Scalar<'a>>,
-    refund_id: Option<Scalar<'a>>,
-    charge_permission_id: Option<Scalar<'a>>,
-    charge_amount: Option<Scalar<'a>>,
-    capture_amount: Option<Scalar<'a>>,
-    refunded_amount: Option<Scalar<'a>>,
-    refund_amount: Option<Scalar<'a>>,
-    converted_amount: Option<Scalar<'a>>,
-    limits: Option<Scalar<'a>>,
-    status_details: Option<Scalar<'a>>,
-    creation_timestamp: Option<Scalar<'a>>,
-    expiration_timestamp: Option<Scalar<'a>>,
-    release_environment: Option<Scalar<'a>>,
-    merchant_metadata: Option<Scalar<'a>>,
-    provider_metadata: Option<Scalar<'a>>,
-    conversion_rate: Option<Scalar<'a>>,
-    channel: Option<Scalar<'a>>,
-    charge_initiator: Option<Scalar<'a>>,
-    platform_id: Option<Scalar<'a>>,
-    charge_permission_type: Option<Scalar<'a>>,
-    charge_permission_reference_id: Option<Scalar<'a>>,
-    presentment_currency: Option<Scalar<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-struct StatusDetails<'a> {
-    state: Option<Scalar<'a>>,
-    reason_code: Option<Scalar<'a>>,
-    reason_description: Option<Scalar<'a>>,
-    reasons: Option<Scalar<'a>>,
-    last_updated_timestamp: Option<Scalar<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-struct Reason<'a> {
-    reason_code: Option<Scalar<'a>>,
-    reason_description: Option<Scalar<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-struct MerchantMetadata<'a> {
-    merchant_reference_id: Option<Scalar<'a>>,
-    merchant_store_name: Option<Scalar<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-struct ProviderMetadata<'a> {
-    provider_reference_id: Option<Scalar<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
-struct Limits<'a> {
-    amount_limit: Option<Scalar<'a>>,
-    amount_balance: Option<Scalar<'a>>,
-}
 
 /// Reads the body of a 2xx answer. The error says what is wrong and where, never what stands there.
 pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
-    let root: Scalar<'_> = serde_json::from_slice(body).map_err(|error| place("the answer", &error))?;
-    let fields: Fields<'_> =
-        root.object().ok_or("the answer is not an object")?.map_err(|error| place("the answer", &error))?;
+    let text = decode(body, None).text;
+    let root: Object<'_> =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| place(&error))?;
+    let mut reader = Reader::default();
     let (id, parent, amount) = match thing {
-        Thing::Charge => {
-            (fields.charge_id, fields.charge_permission_id, ("chargeAmount", fields.charge_amount))
-        }
-        Thing::Refund => (fields.refund_id, fields.charge_id, ("refundAmount", fields.refund_amount)),
-        Thing::ChargePermission => (fields.charge_permission_id, None, ("limits", None)),
+        Thing::Charge => ("chargeId", Some("chargePermissionId"), Some("chargeAmount")),
+        Thing::Refund => ("refundId", Some("chargeId"), Some("refundAmount")),
+        Thing::ChargePermission => ("chargePermissionId", None, None),
     };
-    let id = word("the id", id.filter(|id| id.is_string()))?.ok_or("the answer has no id of the object")?;
-    let mut notes = Notes::default();
-    let status: StatusDetails<'_> = part("statusDetails", &fields.status_details)?;
-    let state = word("the state", status.state.filter(|state| state.is_string()))?
-        .ok_or("the answer has no state")?;
-    let reasons = reasons(&status, &mut notes)?;
-    // What only describes the order must not hide the state, whatever has become of its form.
-    let metadata: MerchantMetadata<'_> =
-        part("merchantMetadata", &fields.merchant_metadata).unwrap_or_default();
-    let other_amounts = other_amounts(thing, &fields)?;
-    let amount = money(amount.0, amount.1)?;
+    let id = reader.needed(&root, id, "the answer has no id of the object")?;
+    let status = root.part("statusDetails", &mut reader.marks);
+    let state = reader.needed(&status, "state", "the answer has no state")?;
+    let reasons = reader.reasons(&status);
+    let amount = amount.and_then(|name| reader.money(&root, name));
+    let other_amounts = reader.other_amounts(thing, &root);
     let named = |name: &str| other_amounts.get(name).copied();
     let amounts = match thing {
         Thing::Charge => Amounts {
@@ -118,139 +47,53 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
         Thing::Refund => Amounts { refunded: amount, ..Amounts::default() },
         Thing::ChargePermission => Amounts::default(),
     };
-    keep_facts(&fields, &metadata, &mut notes);
+    reader.marks.check_amounts(amount, &amounts);
+    let metadata = root.part("merchantMetadata", &mut reader.marks);
+    let merchant_reference = reader.text(&metadata, "merchantReferenceId").map(shortened);
+    let parent = parent.and_then(|name| reader.word(&root, name));
+    let environment = reader.word(&root, "releaseEnvironment");
+    let updated_at = reader.time(&status, "lastUpdatedTimestamp");
+    let created_at = reader.time(&root, "creationTimestamp");
+    let expires_at = reader.time(&root, "expirationTimestamp");
+    reader.keep_facts(&root, &metadata);
     Ok(Observation {
         id,
         state,
         is_soft_decline: reasons.iter().any(|reason| reason.eq_ignore_ascii_case("SoftDeclined")),
         reasons,
-        updated_at: notes.time("lastUpdatedTimestamp", status.last_updated_timestamp),
-        created_at: notes.time("creationTimestamp", fields.creation_timestamp),
-        expires_at: notes.time("expirationTimestamp", fields.expiration_timestamp),
+        updated_at,
+        created_at,
+        expires_at,
         amount,
         amounts,
         other_amounts,
-        merchant_reference: metadata.merchant_reference_id.and_then(Scalar::text).map(shortened),
-        parent: word("the parent's id", parent)?,
+        merchant_reference,
+        parent,
         children: Vec::new(),
-        environment: word("releaseEnvironment", fields.release_environment)?,
-        evidence: notes.0,
+        environment,
+        evidence: reader.evidence,
         request_id: None,
-        marks: Vec::new(),
+        marks: reader.marks.into_list(),
     })
 }
 
 /// What serde_json has to say, without the text it says it about.
-fn place(what: &str, error: &serde_json::Error) -> String {
+fn place(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
         serde_json::error::Category::Eof => "ends too early",
         serde_json::error::Category::Syntax => "is not JSON",
-        serde_json::error::Category::Data | serde_json::error::Category::Io => "has not the expected form",
+        serde_json::error::Category::Data | serde_json::error::Category::Io => "is not an object",
     };
-    format!("{what} {kind} (line {}, column {})", error.line(), error.column())
-}
-
-/// A part that may be absent or null; anything but an object in its place is an error.
-fn part<'a, T: Deserialize<'a> + Default>(name: &str, value: &'a Option<Scalar<'a>>) -> Result<T, String> {
-    let Some(value) = value.as_ref().filter(|value| !value.is_null()) else { return Ok(T::default()) };
-    let read = value.object().ok_or_else(|| format!("{name} is not an object"))?;
-    read.map_err(|error| place(name, &error))
+    format!("the answer {kind} (line {}, column {})", error.line(), error.column())
 }
 
 /// An id or a word of Amazon's vocabulary: kept letter for letter, but not at any length.
-fn word(name: &str, value: Option<Scalar<'_>>) -> Result<Option<String>, String> {
-    let text = value.and_then(Scalar::text);
-    match &text {
-        Some(long) if long.len() > LONGEST_WORD => Err(format!("{name} is longer than any word")),
-        _ => Ok(text),
-    }
-}
-
-/// The one `reasonCode` of charges and refunds, or the list of a charge permission (section 3).
-fn reasons(status: &StatusDetails<'_>, notes: &mut Notes) -> Result<Vec<String>, String> {
-    let name = "statusDetails.reasons";
-    let listed: Vec<Reason<'_>> = match status.reasons.as_ref().filter(|value| !value.is_null()) {
-        None => Vec::new(),
-        Some(value) => value
-            .list()
-            .ok_or_else(|| format!("{name} is not a list"))?
-            .map_err(|error| place(name, &error))?,
-    };
-    if listed.len() > MOST_REASONS {
-        return Err(format!("{name} has more than {MOST_REASONS} entries"));
-    }
-    let single = Reason { reason_code: status.reason_code, reason_description: status.reason_description };
-    let mut codes: Vec<String> = Vec::new();
-    for reason in std::iter::once(&single).chain(&listed) {
-        if let Some(code) = word("reasonCode", reason.reason_code)?
-            && !codes.contains(&code)
-        {
-            codes.push(code);
-        }
-        notes.keep("reasonDescription", reason.reason_description);
-    }
-    Ok(codes)
-}
-
-/// An amount that decides something must be read exactly, or the whole answer is not believed.
-fn money(name: &str, value: Option<Scalar<'_>>) -> Result<Option<Money>, String> {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
-    let price: Price<'_> = value
-        .object()
-        .ok_or_else(|| format!("{name} is not an amount with a currency"))?
-        .map_err(|error| place(name, &error))?;
-    price.money().transpose().map_err(|_| format!("{name} cannot be read exactly"))
-}
-
-fn other_amounts(thing: Thing, fields: &Fields<'_>) -> Result<BTreeMap<String, Money>, String> {
-    let limits: Limits<'_> = match thing {
-        Thing::ChargePermission => part("limits", &fields.limits)?,
-        Thing::Charge | Thing::Refund => Limits::default(),
-    };
-    let named = match thing {
-        Thing::Charge => {
-            vec![("captureAmount", fields.capture_amount), ("refundedAmount", fields.refunded_amount)]
-        }
-        Thing::Refund => Vec::new(),
-        Thing::ChargePermission => {
-            vec![("amountLimit", limits.amount_limit), ("amountBalance", limits.amount_balance)]
-        }
-    };
-    let mut amounts = BTreeMap::new();
-    for (name, value) in named {
-        if let Some(amount) = money(name, value)? {
-            amounts.insert(name.to_owned(), amount);
-        }
-    }
-    Ok(amounts)
-}
-
-fn keep_facts(fields: &Fields<'_>, metadata: &MerchantMetadata<'_>, notes: &mut Notes) {
-    let provider: ProviderMetadata<'_> =
-        part("providerMetadata", &fields.provider_metadata).unwrap_or_default();
-    for (name, value) in [
-        ("channel", fields.channel),
-        ("chargeInitiator", fields.charge_initiator),
-        ("chargePermissionReferenceId", fields.charge_permission_reference_id),
-        ("chargePermissionType", fields.charge_permission_type),
-        ("conversionRate", fields.conversion_rate),
-        ("merchantStoreName", metadata.merchant_store_name),
-        ("platformId", fields.platform_id),
-        ("presentmentCurrency", fields.presentment_currency),
-        ("providerReferenceId", provider.provider_reference_id),
-    ] {
-        notes.keep(name, value);
-    }
-    // The guide shows a bare number here, recorded answers a price: told, not counted with.
-    let converted = fields.converted_amount.as_ref();
-    match converted.and_then(|value| value.object::<Price<'_>>()) {
-        Some(Ok(price)) => {
-            if let Some(Ok(converted)) = price.money() {
-                notes.0.insert("convertedAmount".to_owned(), converted.to_string());
-            }
-        }
-        Some(Err(_)) => {}
-        None => notes.keep("convertedAmount", fields.converted_amount),
+fn word(name: &'static str, value: Option<Scalar<'_>>) -> Result<Option<String>, OddField> {
+    let text = value.map_or(Ok(None), |value| value.text(name))?;
+    if text.as_ref().is_some_and(|text| text.len() > LONGEST_WORD) {
+        Err(OddField::Unfit(name))
+    } else {
+        Ok(text)
     }
 }
 
@@ -258,23 +101,133 @@ fn shortened(text: String) -> String {
     if text.len() <= LONGEST_EVIDENCE { text } else { text.chars().take(LONGEST_EVIDENCE).collect() }
 }
 
-/// Fields kept as text under Amazon's names.
+/// What is found besides the fields that have a place of their own.
 #[derive(Default)]
-struct Notes(BTreeMap<String, String>);
+struct Reader {
+    /// Fields kept as text under Amazon's names.
+    evidence: BTreeMap<String, String>,
+    marks: Marks,
+}
 
-impl Notes {
-    fn keep(&mut self, name: &str, value: Option<Scalar<'_>>) {
-        if let Some(text) = value.and_then(Scalar::text) {
-            self.0.insert(name.to_owned(), shortened(text));
+impl Reader {
+    /// A word without which there is no answer; only a string is one.
+    fn needed(&mut self, object: &Object<'_>, name: &'static str, missing: &str) -> Result<String, String> {
+        let value =
+            object.only(name, &mut self.marks).map_err(|problem| format!("{problem}, with two values"))?;
+        let read =
+            word(name, value.filter(|value| value.is_string())).map_err(|problem| problem.to_string())?;
+        read.ok_or_else(|| missing.to_owned())
+    }
+
+    fn word(&mut self, object: &Object<'_>, name: &'static str) -> Option<String> {
+        let value = object.get(name, &mut self.marks);
+        self.marks.take(word(name, value))
+    }
+
+    fn text(&mut self, object: &Object<'_>, name: &'static str) -> Option<String> {
+        let read = object.get(name, &mut self.marks)?.text(name);
+        self.marks.take(read)
+    }
+
+    /// The one `reasonCode` of charges and refunds, and the list of a charge permission (section 3).
+    fn reasons(&mut self, status: &Object<'_>) -> Vec<String> {
+        let name = "statusDetails.reasons";
+        let listed = status.get("reasons", &mut self.marks).map(|value| match value.is_string() {
+            // One code where a list of them should stand.
+            true => Ok(vec![value]),
+            false => value.list(name),
+        });
+        let listed = listed.map(|listed| self.marks.take(listed)).unwrap_or_default();
+        if listed.len() > MOST_REASONS {
+            self.marks.take::<(), _>(Err(OddField::TooMany(name, MOST_REASONS)));
         }
+        let mut codes: Vec<String> = self.reason(status).into_iter().collect();
+        for entry in listed.into_iter().take(MOST_REASONS) {
+            let code = match entry.object(name) {
+                Ok(reason) => self.reason(&reason),
+                Err(_) => self.marks.take(word(name, Some(entry))),
+            };
+            // A code of its own is understood, and still not what the manual shows.
+            if entry.is_string() || code.is_none() {
+                self.marks.take::<(), _>(Err(OddField::Unfit(name)));
+            }
+            codes.extend(code);
+        }
+        let mut seen = Vec::new();
+        codes.retain(|code| {
+            let is_new = !seen.contains(code);
+            seen.push(code.clone());
+            is_new
+        });
+        codes
+    }
+
+    fn reason(&mut self, object: &Object<'_>) -> Option<String> {
+        let description = object.get("reasonDescription", &mut self.marks);
+        self.keep("reasonDescription", description);
+        self.word(object, "reasonCode")
+    }
+
+    /// An amount; one that cannot be read exactly is kept as it stands among the evidence.
+    fn money(&mut self, object: &Object<'_>, name: &'static str) -> Option<Money> {
+        let value = object.get(name, &mut self.marks)?;
+        let read = price(value, name, &mut self.marks);
+        if read.is_err() {
+            self.evidence.insert(name.to_owned(), shortened(value.raw().to_owned()));
+        }
+        self.marks.take(read)
+    }
+
+    fn other_amounts(&mut self, thing: Thing, root: &Object<'_>) -> BTreeMap<String, Money> {
+        let limits = root.part("limits", &mut self.marks);
+        let (place, names): (_, &[&'static str]) = match thing {
+            Thing::Charge => (root, &["captureAmount", "refundedAmount"]),
+            Thing::Refund => (root, &[]),
+            Thing::ChargePermission => (&limits, &["amountLimit", "amountBalance"]),
+        };
+        let read = names.iter().filter_map(|name| Some(((*name).to_owned(), self.money(place, name)?)));
+        read.collect()
     }
 
     /// A time; one that cannot be read is kept as text.
-    fn time(&mut self, name: &str, value: Option<Scalar<'_>>) -> Option<jiff::Timestamp> {
-        let read = timestamp(&value.and_then(Scalar::text)?);
+    fn time(&mut self, object: &Object<'_>, name: &'static str) -> Option<jiff::Timestamp> {
+        let text = self.text(object, name)?;
+        let read = timestamp(&text);
         if read.is_none() {
-            self.keep(name, value);
+            self.evidence.insert(name.to_owned(), shortened(text));
+            self.marks.take::<(), _>(Err(OddField::Unfit(name)));
         }
         read
+    }
+
+    fn keep_facts(&mut self, root: &Object<'_>, metadata: &Object<'_>) {
+        // What is kept only to be shown is not worth a mark.
+        let unmarked = &mut Marks::default();
+        let provider = root.part("providerMetadata", unmarked);
+        for (object, name) in [
+            (root, "channel"),
+            (root, "chargeInitiator"),
+            (root, "chargePermissionReferenceId"),
+            (root, "chargePermissionType"),
+            (root, "conversionRate"),
+            (metadata, "merchantStoreName"),
+            (root, "platformId"),
+            (root, "presentmentCurrency"),
+            (&provider, "providerReferenceId"),
+        ] {
+            self.keep(name, object.get(name, unmarked));
+        }
+        // The guide shows a bare number here, recorded answers a price: told, not counted with.
+        let Some(converted) = root.get("convertedAmount", unmarked) else { return };
+        match price(converted, "convertedAmount", unmarked) {
+            Ok(Some(price)) => drop(self.evidence.insert("convertedAmount".to_owned(), price.to_string())),
+            _ => self.keep("convertedAmount", Some(converted)),
+        }
+    }
+
+    fn keep(&mut self, name: &'static str, value: Option<Scalar<'_>>) {
+        if let Some(Ok(Some(text))) = value.map(|value| value.text(name)) {
+            self.evidence.insert(name.to_owned(), shortened(text));
+        }
     }
 }

@@ -1,71 +1,182 @@
 //! Single values as they stand in JSON, undigested.
 //!
-//! Owns: exact numbers, both forms of a timestamp. Must never know: which field a value belongs to.
+//! Owns: exact numbers, both forms of a timestamp, names that stand twice. Must never know: which field a value
+//! belongs to.
+
+use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::apis::decoding::NO_LETTER;
+use crate::apis::marks::{DUPLICATE_FIELD, Marks, Odd, UNREADABLE_FIELD};
 use crate::payments::money::{BadMoney, Currency, Money};
+
+/// Why a field has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum OddField {
+    /// It has not the form that it should have.
+    #[error("{0} cannot be read")]
+    Unfit(&'static str),
+    /// A list that is cut short.
+    #[error("{0} has more than {1} entries")]
+    TooMany(&'static str, usize),
+    /// Two values under one name.
+    #[error("{0} stands more than once")]
+    Twice(&'static str),
+}
+
+impl Odd for OddField {
+    fn cause(&self) -> &'static str {
+        if matches!(self, OddField::Twice(_)) { DUPLICATE_FIELD } else { UNREADABLE_FIELD }
+    }
+}
 
 /// A value as it was sent: a number keeps its digits, because it never becomes a float.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(transparent)]
 pub(super) struct Scalar<'a>(#[serde(borrow)] &'a RawValue);
 
-impl Scalar<'_> {
-    /// The text of a string, number or boolean, letter for letter; none for null, empty and the rest.
-    pub(super) fn text(self) -> Option<String> {
-        let raw = self.0.get();
-        match raw.bytes().next()? {
-            b'"' => serde_json::from_str(raw).ok().filter(|text: &String| !text.trim().is_empty()),
-            b'-' | b'0'..=b'9' | b't' | b'f' => Some(raw.to_owned()),
-            _ => None,
+impl<'a> Scalar<'a> {
+    /// As it stands in the answer.
+    pub(super) fn raw(self) -> &'a str {
+        self.0.get()
+    }
+
+    /// The text of a string, number or boolean, letter for letter; none for what stands for nothing.
+    pub(super) fn text(self, name: &'static str) -> Result<Option<String>, OddField> {
+        if self.is_nothing() {
+            return Ok(None);
+        }
+        let raw = self.raw();
+        match raw.bytes().next() {
+            Some(b'"') => serde_json::from_str(raw)
+                .ok()
+                .filter(|text: &String| !text.contains(NO_LETTER))
+                .map(|text| Some(text).filter(|text| !text.trim().is_empty()))
+                .ok_or(OddField::Unfit(name)),
+            Some(b'-' | b'0'..=b'9' | b't' | b'f') => Ok(Some(raw.to_owned())),
+            _ => Err(OddField::Unfit(name)),
         }
     }
 
     /// Whether it is a string.
     pub(super) fn is_string(self) -> bool {
-        self.0.get().starts_with('"')
+        self.raw().starts_with('"')
     }
 
-    /// An object, for reading it further; none for everything else.
-    pub(super) fn object<'b, T: Deserialize<'b>>(&'b self) -> Option<Result<T, serde_json::Error>> {
-        self.beginning_with(b'{')
+    /// An object, for reading it further; an empty one for what stands for nothing.
+    pub(super) fn object(self, name: &'static str) -> Result<Object<'a>, OddField> {
+        if self.is_nothing() {
+            return Ok(Object::default());
+        }
+        serde_json::from_str(self.raw()).map_err(|_| OddField::Unfit(name))
     }
 
-    /// A list, for reading it further; none for everything else.
-    pub(super) fn list<'b, T: Deserialize<'b>>(&'b self) -> Option<Result<Vec<T>, serde_json::Error>> {
-        self.beginning_with(b'[')
+    /// A list, for reading it further; an empty one for what stands for nothing.
+    pub(super) fn list(self, name: &'static str) -> Result<Vec<Scalar<'a>>, OddField> {
+        if self.is_nothing() {
+            return Ok(Vec::new());
+        }
+        serde_json::from_str(self.raw()).map_err(|_| OddField::Unfit(name))
     }
 
-    /// serde would take a list for a struct, field by field in order: the form is checked here.
-    fn beginning_with<'b, T: Deserialize<'b>>(&'b self, first: u8) -> Option<Result<T, serde_json::Error>> {
-        (self.0.get().bytes().next() == Some(first)).then(|| serde_json::from_str(self.0.get()))
-    }
-
-    /// Null stands for absent.
-    pub(super) fn is_null(self) -> bool {
-        self.0.get() == "null"
+    /// Null stands for absent; so does an empty text, object or list, which writers of JSON take for each other.
+    pub(super) fn is_nothing(self) -> bool {
+        let mut letters = self.raw().chars().filter(|letter| !letter.is_whitespace());
+        match (letters.next(), letters.next(), letters.next()) {
+            (Some('"'), Some('"'), None) | (Some('{'), Some('}'), None) | (Some('['), Some(']'), None) => {
+                true
+            }
+            _ => self.raw() == "null",
+        }
     }
 }
 
-/// `{"amount": "14.00", "currencyCode": "USD"}` (section 3). The amount may also be a number.
+/// An object field by field, in the order sent: of a name that stands twice neither value is lost.
+#[derive(Default)]
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Scalar<'a>)>);
+
+impl<'a> Object<'a> {
+    /// The value of this name. One that stands more than once is marked.
+    ///
+    /// # Errors
+    /// When it stands there with different values: neither can be believed.
+    pub(super) fn only(&self, name: &'static str, marks: &mut Marks) -> Result<Option<Scalar<'a>>, OddField> {
+        let mut named = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| *value);
+        let first = named.next();
+        for other in named {
+            marks.take::<(), _>(Err(OddField::Twice(name)));
+            if first.is_some_and(|first| first.raw() != other.raw()) {
+                return Err(OddField::Twice(name));
+            }
+        }
+        Ok(first)
+    }
+
+    /// The value of this name; none and a mark when it stands there with different values.
+    pub(super) fn get(&self, name: &'static str, marks: &mut Marks) -> Option<Scalar<'a>> {
+        let read = self.only(name, marks);
+        marks.take(read)
+    }
+
+    /// The object of this name, an empty one when there is none; one of another form is marked.
+    pub(super) fn part(&self, name: &'static str, marks: &mut Marks) -> Object<'a> {
+        let read = self.get(name, marks).map(|value| value.object(name));
+        read.map(|read| marks.take(read)).unwrap_or_default()
+    }
+}
+
 #[derive(Deserialize)]
-pub(super) struct Price<'a> {
-    #[serde(borrow, default)]
-    amount: Option<Scalar<'a>>,
-    #[serde(rename = "currencyCode", borrow, default)]
-    currency_code: Option<Scalar<'a>>,
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
 }
 
-impl Price<'_> {
-    /// None when it holds no amount. An error when it holds one that cannot be read exactly.
-    pub(super) fn money(&self) -> Option<Result<Money, BadMoney>> {
-        let amount = self.amount.and_then(Scalar::text)?;
-        let currency = self.currency_code.and_then(Scalar::text).unwrap_or_default();
-        Some(read_money(&amount, &currency))
+/// `{"amount": "14.00", "currencyCode": "USD"}` (section 3). The amount may also be a number. None when neither
+/// is there.
+///
+/// # Errors
+/// When only one of the two is there, or the amount cannot be read exactly.
+pub(super) fn price(
+    value: Scalar<'_>,
+    name: &'static str,
+    marks: &mut Marks,
+) -> Result<Option<Money>, OddField> {
+    let price = value.object(name)?;
+    let mut part = |part| match price.only(part, marks)? {
+        Some(value) => value.text(part),
+        None => Ok(None),
+    };
+    match (part("amount")?, part("currencyCode")?) {
+        (None, None) => Ok(None),
+        (Some(amount), Some(currency)) => {
+            read_money(&amount, &currency).map(Some).map_err(|_| OddField::Unfit(name))
+        }
+        _ => Err(OddField::Unfit(name)),
     }
 }
 

@@ -136,11 +136,155 @@ fn amounts_keep_every_digit_however_they_are_written() {
         "5",
         "true",
     ] {
-        let failure = amount(unreadable).unwrap_err();
-        assert!(
-            matches!(&failure, Failure::Garbled { detail } if detail.contains("chargeAmount")),
-            "{failure}"
-        );
+        let body = CHARGE.replace(r#"{"amount":"500","currencyCode":"JPY"}"#, unreadable);
+        let seen = charge(&body).unwrap();
+        assert_eq!((seen.amount, seen.amounts.authorized), (None, None), "{unreadable}");
+        assert_eq!(seen.evidence["chargeAmount"], unreadable);
+        check_marks(&seen, &[("unreadable-field", "In the answer, chargeAmount cannot be read.")]);
+    }
+}
+
+fn check_marks(seen: &Observation, expected: &[(&str, &str)]) {
+    let marks: Vec<_> =
+        seen.marks.iter().map(|mark| (mark.cause.as_str(), mark.explanation.as_str())).collect();
+    assert_eq!(marks, expected);
+}
+
+/// A charge that was declined for good.
+fn declined() -> String {
+    CHARGE
+        .replace("\"Authorized\"", "\"Declined\"")
+        .replace("\"reasonCode\":null", "\"reasonCode\":\"HardDeclined\"")
+}
+
+/// The declined charge with something changed: still declined, for its reason, with one mark.
+fn check_declined(from: &str, to: &str, cause: &str, explanation: &str) -> Observation {
+    let body = declined().replace(from, to);
+    assert_ne!(body, declined(), "{from}");
+    let seen = charge(&body).unwrap_or_else(|failure| panic!("{failure}: {body}"));
+    assert_eq!((seen.state.as_str(), seen.reasons.concat().as_str()), ("Declined", "HardDeclined"), "{body}");
+    check_marks(&seen, &[(cause, explanation)]);
+    seen
+}
+
+#[test]
+fn an_optional_field_of_odd_form_is_a_mark_beside_the_decline() {
+    let check = |from: &str, to: &str, name: &str| {
+        check_declined(from, to, "unreadable-field", &format!("In the answer, {name} cannot be read."))
+    };
+    let captured = |written: &str| format!("\"captureAmount\":{written}");
+    for written in
+        [r#"{"amount":"500"}"#, r#"{"currencyCode":"JPY"}"#, "true", r#"[{"amount":"5"}]"#, "\"5 JPY\""]
+    {
+        let seen = check("\"captureAmount\":null", &captured(written), "captureAmount");
+        assert_eq!((seen.amounts.captured, seen.evidence["captureAmount"].as_str()), (None, written));
+    }
+    check(
+        "\"refundedAmount\":null",
+        r#""refundedAmount":{"amount":"0.5","currencyCode":"JPY"}"#,
+        "refundedAmount",
+    );
+    check("\"releaseEnvironment\":\"Sandbox\"", "\"releaseEnvironment\":{\"is\":1}", "releaseEnvironment");
+    check("\"20231125T062827Z\"", "\"soon\"", "expirationTimestamp");
+    check(
+        "\"chargePermissionId\":\"",
+        &format!("\"chargePermissionId\":\"{}", "x".repeat(200)),
+        "chargePermissionId",
+    );
+    check("\"merchantReferenceId\":null", "\"merchantReferenceId\":[7]", "merchantReferenceId");
+    check("\"merchantMetadata\":{", "\"merchantMetadata\":7,\"x\":{", "merchantMetadata");
+    let listed = |written: &str| format!("\"reasonCode\":null,\"reasons\":{written}");
+    let reasons = "statusDetails.reasons";
+    let single = "\"reasonCode\":\"HardDeclined\"";
+    check(single, &listed(r#"["HardDeclined"]"#), reasons);
+    check(single, &listed("\"HardDeclined\""), reasons);
+    check(single, &listed(r#"[{"reasonCode":"HardDeclined"},{"code":"x"},null]"#), reasons);
+    check(single, &format!("{single},\"reasons\":{{\"a\":1}}"), reasons);
+    let many = format!("[{}]", ["{\"reasonCode\":\"HardDeclined\"}"; 17].join(","));
+    check_declined(
+        single,
+        &listed(&many),
+        "unreadable-field",
+        "In the answer, statusDetails.reasons has more than 16 entries.",
+    );
+    for odd in ["{\"code\":\"HardDeclined\"}", &format!("\"{}\"", "x".repeat(200))] {
+        let seen = charge(&declined().replace("\"HardDeclined\"", odd)).unwrap();
+        assert_eq!((seen.state.as_str(), seen.reasons.len()), ("Declined", 0));
+        check_marks(&seen, &[("unreadable-field", "In the answer, reasonCode cannot be read.")]);
+    }
+    for nothing in ["{}", "[]", "\"\"", "[ ]", "null"] {
+        let body = declined()
+            .replace("\"captureAmount\":null", &captured(nothing))
+            .replace(r#"{"providerReferenceId":null}"#, nothing);
+        check_marks(&charge(&body).unwrap(), &[]);
+    }
+    let limits = PERMISSION.replace("\"limits\":{", "\"limits\":[1],\"x\":{");
+    let seen = ask(Thing::ChargePermission, PERMISSION_ID, 200, &limits).unwrap();
+    assert_eq!((seen.state.as_str(), seen.other_amounts.len()), ("NonChargeable", 0));
+    check_marks(&seen, &[("unreadable-field", "In the answer, limits cannot be read.")]);
+}
+
+#[test]
+fn a_name_that_stands_twice_is_marked_and_of_two_values_none_is_believed() {
+    let twice = |name: &str| format!("In the answer, {name} stands more than once.");
+    let again = |field: &str, more: &str| format!("{field},{more}");
+    let same = r#""chargeAmount":{"amount":"500","currencyCode":"JPY"}"#;
+    let seen = check_declined(same, &again(same, same), "duplicate-field", &twice("chargeAmount"));
+    assert_eq!(seen.amount, Some(money("500", "JPY")));
+    let other = same.replace("500", "5");
+    let seen = check_declined(same, &again(same, &other), "duplicate-field", &twice("chargeAmount"));
+    assert_eq!(seen.amount, None);
+    let inside = same.replace("\"500\"", "\"500\",\"amount\":\"5\"");
+    let seen = check_declined(same, &inside, "duplicate-field", &twice("amount"));
+    assert_eq!(seen.amount, None);
+    let state = "\"state\":\"Declined\"";
+    check_declined(state, &again(state, state), "duplicate-field", &twice("state"));
+    let failure = charge(&declined().replace(state, &again(state, "\"state\":\"Captured\""))).unwrap_err();
+    assert!(failure.to_string().contains("state stands more than once, with two values"), "{failure}");
+    let escaped = again(state, "\"st\\u0061te\":\"Captured\"");
+    assert_eq!(charge(&declined().replace(state, &escaped)).unwrap_err().class(), "garbled");
+    let unread = "\"softDescriptor\":null";
+    check_marks(&charge(&declined().replace(unread, &again(unread, unread))).unwrap(), &[]);
+}
+
+#[test]
+fn amounts_that_no_payment_has_are_marked() {
+    let zero = "The answer is about 0 JPY, which is no payment.";
+    check_declined("\"amount\":\"500\"", "\"amount\":\"0\"", "zero-amount", zero);
+    let captured = r#""captureAmount":{"amount":"-500","currencyCode":"JPY"}"#;
+    let negative = "The captured amount of the answer is -500 JPY, which is less than nothing.";
+    check_declined("\"captureAmount\":null", captured, "negative-amount", negative);
+    let refunded = r#""refundedAmount":{"amount":"0","currencyCode":"JPY"}"#;
+    check_marks(&charge(&declined().replace("\"refundedAmount\":null", refunded)).unwrap(), &[]);
+}
+
+#[test]
+fn a_byte_order_mark_or_bytes_that_are_no_letter_hide_no_decline() {
+    let of = |body: Vec<u8>, status: u16| {
+        let response = Response { body, ..response(status, "") };
+        read(Thing::Charge, CHARGE_ID, &response, now())
+    };
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    let wide =
+        |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    assert_eq!(of(marked(&declined()), 200).unwrap(), charge(&declined()).unwrap());
+    assert_eq!(of(wide(&declined()), 200).unwrap(), charge(&declined()).unwrap());
+    for error in
+        [marked("{\"reasonCode\":\"RequestThrottled\"}"), wide("{\"reasonCode\":\"RequestThrottled\"}")]
+    {
+        let failure = of(error, 503).unwrap_err();
+        assert_eq!((failure.class(), failure.to_string().contains("RequestThrottled")), ("throttled", true));
+    }
+    let with = |field: &str, value: &[u8]| {
+        let body = declined().replace(&format!("\"{field}\":null"), &format!("\"{field}\":\"VALUE\""));
+        let (before, after) = body.split_once("VALUE").unwrap();
+        of([before.as_bytes(), value, after.as_bytes()].concat(), 200).unwrap()
+    };
+    for spoilt in [&b"J\xfcrgen"[..], b"cut \xe2\x82", b"\\ud800"] {
+        check_marks(&with("noteToBuyer", spoilt), &[]);
+        let seen = with("merchantReferenceId", spoilt);
+        assert_eq!((seen.state.as_str(), seen.merchant_reference.as_deref()), ("Declined", None));
+        check_marks(&seen, &[("unreadable-field", "In the answer, merchantReferenceId cannot be read.")]);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::results::{self, Results};
 use crate::apis::aps::code::{Blame, Code};
-use crate::apis::aps::config::Settings;
+use crate::apis::aps::config::{Settings, Unsigned};
 use crate::apis::aps::wire::{code, open, text_of};
 
 /// The most bytes of an answer: the results of the longest file.
@@ -38,8 +38,10 @@ pub enum Said {
     Unknown,
     /// `…146`: there is one already.
     Duplicate,
-    /// The request or the account is not acceptable: it had no effect.
+    /// The request is not acceptable: it had no effect.
     Refused,
+    /// The account or its credentials are not acceptable: it had no effect, and no other request would fare better.
+    AccountRefused,
     /// The provider's own trouble, or a code that no table lists: nothing is known.
     Unclear,
     /// Result text: processing has begun.
@@ -81,6 +83,8 @@ pub fn said(code: &Code) -> Said {
             "77" => Said::InvalidRows,
             _ => Said::Unclear,
         },
+        // Signature, merchant identifier, access code, inactive merchant.
+        "008" | "009" | "010" | "015" => Said::AccountRefused,
         _ => match (code.blame(), code.status()) {
             (Blame::Account | Blame::Caller, _) => Said::Refused,
             (Blame::Provider, _) => Said::Unclear,
@@ -100,7 +104,11 @@ pub fn read(settings: &Settings, reference: &str, body: &[u8]) -> Result<Answer,
     if results::is_result_text(text) {
         return Ok(of_rows(results::read(text)?, None, None, None));
     }
-    let fields = open(body, &settings.response_signer, settings)?;
+    let opened = open(body, &settings.response_signer, settings)?;
+    if settings.unsigned == Unsigned::Refuse && !opened.is_signed {
+        return Err("it has no signature, which this account's answers have".to_owned());
+    }
+    let fields = opened.fields;
     if text_of(&fields, "batch_reference").is_some_and(|theirs| theirs != reference) {
         return Err("it is about another batch than asked for".to_owned());
     }
@@ -149,7 +157,8 @@ mod tests {
         check(&["71140", "70140", "73140"], Said::Processing);
         check(&["71141", "73141"], Said::Unknown);
         check(&["51146"], Said::Duplicate);
-        check(&["51008", "71010", "00001", "00002", "00032", "00073"], Said::Refused);
+        check(&["00001", "00002", "00032", "00073", "51110"], Said::Refused);
+        check(&["51008", "71010", "00015"], Said::AccountRefused);
         check(&["51006", "71051", "73054", "51000", "99999", "76999", "50999"], Said::Unclear);
     }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value};
 
 use super::column::{Column, Command};
-use super::lines::LineCounter;
 use super::row::{Problem, Row, Usual};
+use crate::delimited::{self, BadFile, Csv, Line, Record, Text, nearest, too_long};
 
 /// A row with the line of the input that it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +32,13 @@ pub fn read(bytes: &[u8], usual: Usual) -> Result<Vec<InputRow>, Vec<Problem>> {
     if bytes.len() > LONGEST_INPUT_BYTES {
         return Err(vec![Problem::new(1, None, "the input is longer than 200 MB; divide it")]);
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        vec![Problem::new(u64::try_from(line).unwrap_or(u64::MAX), None, "is not UTF-8")]
-    })?;
-    let text = text.trim_start_matches('\u{feff}');
-    let is_json = text.trim_start().starts_with('{');
-    let (lines, mut problems) = if is_json { json_lines(text) } else { csv_lines(text) };
+    let (lines, mut problems) = match delimited::open(bytes, None) {
+        Ok(Text::Csv(csv)) => csv_lines(csv),
+        Ok(Text::JsonLines(lines)) => json_lines(lines),
+        Ok(Text::Empty) => (Vec::new(), Vec::new()),
+        Err(BadFile::Senseless { line, reason }) => (Vec::new(), vec![Problem::new(line, None, reason)]),
+        Err(BadFile::Unreadable(_)) => (Vec::new(), vec![Problem::new(1, None, UNREADABLE)]),
+    };
     let mut rows = Vec::with_capacity(lines.len());
     for (line, values) in lines {
         match Row::check(line, &values, usual) {
@@ -56,46 +56,40 @@ pub fn read(bytes: &[u8], usual: Usual) -> Result<Vec<InputRow>, Vec<Problem>> {
 
 type Lines = Vec<(u64, BTreeMap<Column, String>)>;
 
-fn csv_lines(text: &str) -> (Lines, Vec<Problem>) {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let (mut lines, mut problems) = (Vec::new(), Vec::new());
-    let mut header: Option<Vec<Option<Column>>> = None;
-    let mut counter = LineCounter::new(text);
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                let line = counter.line_of(error.position().map(csv::Position::byte));
-                problems.push(Problem::new(line, None, "cannot be read as CSV"));
-                break;
+const UNREADABLE: &str = "cannot be read any further";
+
+fn csv_lines(mut csv: Csv<&[u8]>) -> (Lines, Vec<Problem>) {
+    let (columns, mut problems) = columns_of(csv.header_line(), csv.header());
+    let mut lines = Vec::new();
+    loop {
+        match csv.next() {
+            Ok(None) => return (lines, problems),
+            Ok(Some(Record { line, cells: Ok(cells), .. })) => {
+                let cells = columns.iter().zip(cells);
+                lines.push((line, cells.filter_map(|(column, cell)| Some(((*column)?, cell))).collect()));
             }
-        };
-        let line = counter.line_of(record.position().map(csv::Position::byte));
-        let Some(columns) = &header else {
-            let (columns, faults) = columns_of(line, &record);
-            problems.extend(faults);
-            header = Some(columns);
-            continue;
-        };
-        if record.len() != columns.len() {
-            let what = format!("has {} cells, the header has {}", record.len(), columns.len());
-            problems.push(Problem::new(line, None, what));
-            continue;
+            Ok(Some(Record { line, cells: Err(reason), .. })) => {
+                problems.push(Problem::new(line, None, reason))
+            }
+            Err(_) => {
+                problems.push(Problem::new(csv.header_line(), None, UNREADABLE));
+                return (lines, problems);
+            }
         }
-        let cells = columns.iter().zip(record.iter());
-        let values = cells.filter_map(|(column, cell)| Some(((*column)?, cell.to_owned()))).collect();
-        lines.push((line, values));
     }
-    (lines, problems)
 }
 
-fn columns_of(line: u64, record: &csv::StringRecord) -> (Vec<Option<Column>>, Vec<Problem>) {
-    let columns: Vec<Option<Column>> = record.iter().map(|name| Column::from_name(name.trim())).collect();
+fn columns_of(line: u64, header: &[String]) -> (Vec<Option<Column>>, Vec<Problem>) {
+    let columns: Vec<Option<Column>> = header.iter().map(|name| Column::from_name(name)).collect();
     let mut problems = Vec::new();
     for (place, column) in columns.iter().enumerate() {
         match column {
             None => {
-                let what = format!("column {} is no parameter; there are {}", place + 1, Column::names());
+                let known = Column::ALL.map(Column::name);
+                let hint = nearest(&header[place], known).map(|meant| format!("; is it {meant}?"));
+                let hint = hint.unwrap_or_default();
+                let what =
+                    format!("column {} is no parameter{hint}; there are {}", place + 1, Column::names());
                 problems.push(Problem::new(line, None, what));
             }
             Some(column) if columns[..place].contains(&Some(*column)) => {
@@ -107,10 +101,17 @@ fn columns_of(line: u64, record: &csv::StringRecord) -> (Vec<Option<Column>>, Ve
     (columns, problems)
 }
 
-fn json_lines(text: &str) -> (Lines, Vec<Problem>) {
+fn json_lines(mut text: delimited::Lines<&[u8]>) -> (Lines, Vec<Problem>) {
     let (mut lines, mut problems) = (Vec::new(), Vec::new());
-    for (line, text) in (1u64..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
-        let Ok(fields) = serde_json::from_str::<Map<String, Value>>(text) else {
+    while let Ok(Some(Line { number: line, bytes, is_cut })) = text.next() {
+        if bytes.trim_ascii().is_empty() {
+            continue;
+        }
+        if is_cut {
+            problems.push(Problem::new(line, None, too_long()));
+            continue;
+        }
+        let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(&bytes) else {
             problems.push(Problem::new(line, None, "is no JSON object"));
             continue;
         };

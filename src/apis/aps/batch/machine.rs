@@ -3,9 +3,10 @@
 //! Owns: which step is next, what a reply makes of it, when to give up. Must never know: the network, the
 //! store, the present time (it is an argument).
 //!
-//! Before a step that changes something is sent, [`Batch::marked`] is stored. Whoever finds a batch marked
-//! and without a reply does not know whether the step took effect, asks, and sends it again only when the
-//! answers show that it did not. A bare `70000` shows nothing, so that it never leads to a second `PROCESS`.
+//! Before a step that changes something is sent, [`Batch::marked`] is stored. A batch that is marked and has no
+//! reply is in doubt: its step may have taken effect. It is asked about. An upload is sent again when several
+//! answers say that the provider does not know it. `PROCESS` moves money and is never sent again on an answer:
+//! "not begun" may only mean that the request is still on its way. A person releases it.
 
 mod row;
 #[cfg(test)]
@@ -23,10 +24,12 @@ use crate::apis::aps::sign::sha256;
 
 pub use row::{BatchRow, RowFate};
 
-/// Answers that must say the same before a step counts as not taken.
+/// Answers in a row that must not know an upload before it is sent again.
 const ABSENCES_NEEDED: u32 = 3;
-/// How often a step is sent at most.
-const MOST_SENDINGS: u32 = 3;
+/// How often a file is uploaded at most.
+const MOST_UPLOADS: u32 = 3;
+/// How long nothing is sent after the provider refused the account.
+const AFTER_REFUSAL: Duration = Duration::from_secs(900);
 
 /// Waits and deadlines. The provider names none (section 2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +86,9 @@ pub struct Batch {
     pub last_code: Option<Code>,
     /// Result rows that contradict the file: their line and order, or amount, are others.
     pub contradictions: u32,
+    /// The provider refused the account at the last request. Nothing is given up meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_account_refused: bool,
 }
 
 /// Where a batch stands.
@@ -117,11 +123,12 @@ pub enum End {
     InvalidRows,
     /// Not processed: the file, its header or its date did not pass.
     InvalidFile,
-    /// Not processed by us: the reference was used before this file was ever sent.
+    /// Not processed by us: the reference was used before this file was ever sent. The reference is made of the
+    /// content, so the same rows may have been carried out: they are unknown.
     ReferenceTaken,
     /// Not processed: the provider counted other rows than the file has.
     OtherRows,
-    /// Not processed: the account or the request is refused.
+    /// Not processed: the request is refused.
     Refused,
     /// Not processed: validation was never seen to end.
     GivenUp,
@@ -153,6 +160,8 @@ pub enum Reply {
     Unsent,
     /// Nothing can be said: no answer, one that cannot be read, a status other than 2xx.
     Doubtful,
+    /// HTTP 401 or 403: nothing can be said about the step, and no other request would fare better now.
+    Forbidden,
 }
 
 impl Batch {
@@ -174,6 +183,7 @@ impl Batch {
             awaited_since: now,
             last_code: None,
             contradictions: 0,
+            is_account_refused: false,
         }
     }
 
@@ -185,7 +195,9 @@ impl Batch {
         if now >= later(self.awaited_since, patience.deadline) {
             return Step::GiveUp;
         }
-        if now < self.next_at {
+        // No look waits for longer, however its wait is spread: a later one was planned by a clock that was ahead.
+        let longest = patience.longest_look.max(patience.first_look).saturating_mul(2);
+        if now < self.next_at && self.next_at <= later(now, longest) {
             return Step::Wait(self.next_at);
         }
         match self.stage {
@@ -219,6 +231,15 @@ impl Batch {
     #[must_use]
     pub fn took(&self, patience: &Patience, step: Step, reply: &Reply, now: Timestamp) -> Batch {
         let mut batch = self.clone();
+        batch.is_account_refused = match reply {
+            Reply::Answered(answer) => answer.said == Said::AccountRefused,
+            Reply::Forbidden => true,
+            Reply::Unsent | Reply::Doubtful => self.is_account_refused,
+        };
+        if batch.is_account_refused {
+            // Time in which nothing can be asked does not count.
+            batch.awaited_since = now;
+        }
         match (step, reply) {
             (Step::Upload, Reply::Unsent) => {
                 batch.uploads = batch.uploads.saturating_sub(1);
@@ -232,6 +253,7 @@ impl Batch {
             | (Step::Ask, Reply::Unsent | Reply::Doubtful) => {
                 batch.look_later(patience, now);
             }
+            (Step::Upload | Step::Process | Step::Ask, Reply::Forbidden) => batch.wait_for_account(now),
             (Step::Upload, Reply::Answered(answer)) => {
                 batch.note(answer);
                 batch.uploaded(patience, answer, now);
@@ -256,6 +278,8 @@ impl Batch {
         if batch.stage == Stage::ProcessSent {
             batch.stage = Stage::Validated;
             (batch.looks, batch.absences, batch.next_at) = (0, 0, now);
+            // The deadline ran while it waited for this word.
+            batch.awaited_since = now;
         }
         batch
     }
@@ -285,17 +309,28 @@ impl Batch {
             | Said::Rows => self.enter(Stage::Validating, patience, now),
             // Only a file that was sent before can be there already. Somebody else's must not be processed.
             Said::Duplicate if self.uploads > 1 => self.enter(Stage::Validating, patience, now),
-            Said::Duplicate => self.end(End::ReferenceTaken),
+            Said::Duplicate => {
+                self.doubt_waiting_rows();
+                self.end(End::ReferenceTaken);
+            }
             Said::InvalidRows => self.end(End::InvalidRows),
             Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
             Said::Refused => self.end(End::Refused),
+            Said::AccountRefused => {
+                self.uploads = self.uploads.saturating_sub(1);
+                if self.uploads == 0 {
+                    self.enter(Stage::New, patience, now);
+                }
+                self.wait_for_account(now);
+            }
             Said::Unknown | Said::Unclear => self.look_later(patience, now),
         }
     }
 
     fn asked(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
         match self.stage {
-            Stage::UploadSent if answer.said == Said::Unknown => self.absent(patience, Stage::New, now),
+            _ if answer.said == Said::AccountRefused => self.wait_for_account(now),
+            Stage::UploadSent if answer.said == Said::Unknown => self.absent(patience, now),
             Stage::UploadSent | Stage::Validating => self.asked_before_processing(patience, answer, now),
             Stage::ProcessSent => self.asked_after_doubt(patience, answer, now),
             Stage::Processing => self.fold(patience, answer, now),
@@ -324,7 +359,7 @@ impl Batch {
                 self.fold(patience, answer, now);
             }
             // Just after an upload the provider may not know it yet (section 2.4).
-            Said::Unknown | Said::Duplicate | Said::Refused | Said::Unclear => {
+            Said::Unknown | Said::Duplicate | Said::Refused | Said::AccountRefused | Said::Unclear => {
                 self.look_later(patience, now);
             }
         }
@@ -344,6 +379,22 @@ impl Batch {
     }
 
     fn processed(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        let is_refusal = matches!(
+            answer.said,
+            Said::Validating
+                | Said::InvalidRows
+                | Said::InvalidFile
+                | Said::Rejected
+                | Said::Refused
+                | Said::AccountRefused
+        );
+        if is_refusal {
+            // This one was surely not taken. One before it, released by a person, may have been all the same.
+            self.processes = self.processes.saturating_sub(1);
+            if self.processes > 0 {
+                return self.look_later(patience, now);
+            }
+        }
         match answer.said {
             Said::Accepted | Said::Processing | Said::Rows => {
                 self.enter(Stage::Processing, patience, now);
@@ -353,43 +404,33 @@ impl Batch {
             Said::InvalidRows => self.end(End::InvalidRows),
             Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
             Said::Refused => self.end(End::Refused),
+            Said::AccountRefused => {
+                self.enter(Stage::Validated, patience, now);
+                self.wait_for_account(now);
+            }
             Said::Stored | Said::Answered | Said::Valid | Said::Unknown | Said::Duplicate | Said::Unclear => {
                 self.look_later(patience, now)
             }
         }
     }
 
+    /// Only what shows that processing has begun ends the doubt. All else, "validated" too, may have been
+    /// answered before the request arrived.
     fn asked_after_doubt(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
         match answer.said {
             Said::Accepted | Said::Processing | Said::Rows => {
                 self.enter(Stage::Processing, patience, now);
                 self.fold(patience, answer, now);
             }
-            // These say that processing has not begun.
-            Said::Valid | Said::Validating => self.absent(patience, Stage::Validated, now),
-            Said::InvalidRows if patience.is_processed_with_row_errors => {
-                self.absent(patience, Stage::Validated, now);
-            }
-            Said::InvalidRows => self.end(End::InvalidRows),
-            Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
-            Said::Stored
-            | Said::Answered
-            | Said::Unknown
-            | Said::Duplicate
-            | Said::Refused
-            | Said::Unclear => {
-                self.absences = 0;
-                self.look_later(patience, now);
-            }
+            _ => self.look_later(patience, now),
         }
     }
 
-    /// An answer showed that the step was not taken. Several in a row, and it may be sent again.
-    fn absent(&mut self, patience: &Patience, again: Stage, now: Timestamp) {
+    /// An answer did not know the upload. Several in a row, and it may be sent again.
+    fn absent(&mut self, patience: &Patience, now: Timestamp) {
         self.absences += 1;
-        let sendings = if again == Stage::New { self.uploads } else { self.processes };
-        if self.absences >= ABSENCES_NEEDED && sendings < MOST_SENDINGS {
-            self.enter(again, patience, now);
+        if self.absences >= ABSENCES_NEEDED && self.uploads < MOST_UPLOADS {
+            self.enter(Stage::New, patience, now);
             self.next_at = now;
         } else {
             self.look_later(patience, now);
@@ -397,11 +438,14 @@ impl Batch {
     }
 
     fn fold(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
+        let mut contradictions = 0_u32;
         for result in &answer.results.rows {
             let own = self.rows.iter_mut().find(|row| row.line == result.line);
-            let is_ours = own.is_some_and(|row| row.take(result));
-            self.contradictions = self.contradictions.saturating_add(u32::from(!is_ours));
+            let is_as_asked = own.is_some_and(|row| row.take(result));
+            contradictions = contradictions.saturating_add(u32::from(!is_as_asked));
         }
+        // Each answer brings all rows again.
+        self.contradictions = self.contradictions.max(contradictions);
         if self.rows.iter().all(|row| row.fate != RowFate::Waiting) {
             self.end(End::Finished);
         } else {
@@ -412,11 +456,19 @@ impl Batch {
     fn give_up(&mut self) {
         let is_processed = matches!(self.stage, Stage::ProcessSent | Stage::Processing);
         if is_processed {
-            for row in self.rows.iter_mut().filter(|row| row.fate == RowFate::Waiting) {
-                row.fate = RowFate::Unknown;
-            }
+            self.doubt_waiting_rows();
         }
         self.end(if is_processed { End::Unanswered } else { End::GivenUp });
+    }
+
+    fn doubt_waiting_rows(&mut self) {
+        for row in self.rows.iter_mut().filter(|row| row.fate == RowFate::Waiting) {
+            row.fate = RowFate::Unknown;
+        }
+    }
+
+    fn wait_for_account(&mut self, now: Timestamp) {
+        self.next_at = later(now, AFTER_REFUSAL);
     }
 
     fn end(&mut self, end: End) {

@@ -151,21 +151,36 @@ impl Batch {
             End::Unanswered => Ending::Unanswered,
             End::InvalidRows => not_processed("rows did not pass the provider's validation"),
             End::InvalidFile => not_processed("the provider did not accept the file"),
-            End::ReferenceTaken => not_processed("its reference was used before by somebody else"),
+            End::ReferenceTaken => {
+                not_processed("its reference was used before this file was sent from here")
+            }
             End::OtherRows => not_processed("the provider counted other rows than the file has"),
-            End::Refused => not_processed("the provider refuses the account or the request"),
+            End::Refused => not_processed("the provider refuses the request"),
             End::GivenUp => not_processed("its validation was never seen to end"),
         })
     }
 
     /// What somebody should know about it now.
     pub fn trouble(&self) -> Option<(&'static str, String, &'static str, bool)> {
-        (self.stage == Stage::ProcessSent && self.looks >= MANY_LOOKS).then(|| {
+        if self.stage == Stage::ProcessSent && self.looks >= MANY_LOOKS {
             let what = "its processing was asked for, and nothing tells whether it began".to_owned();
             let advice = "Look in the back office. Only when it surely did not begin: reconciled batch release \
                           REFERENCE. No other batch of this account is sent before.";
-            ("in-doubt", what, advice, true)
+            return Some(("in-doubt", what, advice, true));
+        }
+        let is_ended = matches!(self.stage, Stage::Ended(_));
+        (self.is_account_refused && !is_ended).then(|| {
+            let code = self.last_code.as_ref().map(|code| format!(" (last code {})", code.as_str()));
+            let what = format!("the provider refuses the account{}", code.unwrap_or_default());
+            let advice = "Mend the access code, the phrases or the account's rights. It is tried again every 15 \
+                          minutes; nothing of it is lost.";
+            ("account-refused", what, advice, false)
         })
+    }
+
+    /// Rows whose result is odd though it can be believed.
+    pub fn marks(&self) -> usize {
+        self.rows.iter().filter(|row| row.other_fort_id.is_some()).count()
     }
 }
 
@@ -191,6 +206,8 @@ impl BatchRow {
             state: None,
             fate,
             code: code.map(|code| code.as_str().to_owned()),
+            refusal: None,
+            mark: self.mark(),
         }
     }
 }

@@ -25,6 +25,11 @@ fn a_whole_section_has_the_sheets_provisional_choices() {
     assert_eq!(settings.addresses.process, "https://sbpaymentservices.payfort.com/FortAPI/batchApi/");
     assert_eq!(settings.quota, Quota { burst: 2, per: Duration::from_millis(500) });
     assert_eq!((settings.language, settings.is_writing_allowed), ("en", false));
+    assert_eq!(settings.unsigned, Unsigned::UntilSigned);
+    let choice = |word: &str| resolve(&format!("{WHOLE}\nunsigned_answers = \"{word}\""));
+    assert_eq!(choice("accept").unwrap().unsigned, Unsigned::Accept);
+    assert_eq!(choice("refuse").unwrap().unsigned, Unsigned::Refuse);
+    assert_eq!(choice("sometimes").unwrap_err().len(), 1);
     assert!(!settings.batch.is_file_signed && !settings.batch.patience.is_processed_with_row_errors);
     assert_eq!(settings.batch.patience.first_look, Duration::from_secs(15));
     let signature = settings.request_signer.sign(&Parameters::new());

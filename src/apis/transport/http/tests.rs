@@ -181,6 +181,67 @@ async fn only_a_trusted_certificate_of_the_right_name_is_accepted() {
     assert_eq!(misnamed, TransportError::Tls("the certificate is for another name".to_owned()));
 }
 
+/// A proxy that answers a CONNECT with `status` and, when it lets through, joins it to `port` of this machine.
+async fn proxy(status: &'static str, port: u16) -> (String, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://user:pass@{}", listener.local_addr().unwrap());
+    let (heard, hearing) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let head = hear(&mut stream).await;
+            let _ = heard.send(head);
+            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).await;
+            if status.starts_with("200") {
+                let mut far = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut far).await;
+            }
+        }
+    });
+    (address, hearing)
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_only_when_configured_and_only_for_others_than_this_machine() {
+    let certificate = rcgen::generate_simple_self_signed(vec!["provider.invalid".to_owned()]).unwrap();
+    let port = tls_server(&certificate).await;
+    let (address, mut hearing) = proxy("200 Connection established", port).await;
+    let trusting = Connections::default().trusting(certificate.cert.pem().as_bytes()).unwrap();
+    let url = format!("https://provider.invalid:{port}/");
+    let direct = HttpTransport::over(&trusting).unwrap().send(request(url.clone())).await.unwrap_err();
+    assert_eq!(direct.to_string(), "cannot connect: the host name cannot be resolved");
+    let through = HttpTransport::over(&trusting.clone().through(&address, "").unwrap()).unwrap();
+    assert_eq!(through.send(request(url.clone())).await.unwrap().body, b"ok");
+    let heard = hearing.recv().await.unwrap();
+    assert!(heard.starts_with(&format!("CONNECT provider.invalid:{port} HTTP/1.1\r\n")), "{heard}");
+    assert!(heard.to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjpwyxnz"), "{heard}");
+    let except = HttpTransport::over(&trusting.clone().through(&address, ".invalid").unwrap()).unwrap();
+    assert!(except.send(request(url)).await.is_err(), "NO_PROXY is obeyed");
+    let (base, _own) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nme").await;
+    assert_eq!(through.send(request(base)).await.unwrap().body, b"me");
+    let here = through.send(request(format!("https://localhost:{port}/"))).await.unwrap_err();
+    assert_eq!(here, TransportError::Tls("the certificate is for another name".to_owned()), "directly");
+    assert!(hearing.try_recv().is_err(), "the proxy heard of one connection");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_let_us_through_is_named_as_the_cause() {
+    for (status, words) in [
+        ("407 Proxy Authentication Required", "cannot connect: the proxy wants a user and password"),
+        ("403 Forbidden", "cannot connect: the proxy does not let the connection through"),
+    ] {
+        let (address, _hearing) = proxy(status, 1).await;
+        let through = Connections::default().through(&address, "").unwrap();
+        let outcome =
+            HttpTransport::over(&through).unwrap().send(request("https://far.invalid/".to_owned())).await;
+        assert_eq!(outcome.unwrap_err().to_string(), words);
+    }
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let through = Connections::default().through(&format!("http://{closed}"), "").unwrap();
+    let outcome =
+        HttpTransport::over(&through).unwrap().send(request("https://far.invalid/".to_owned())).await;
+    assert_eq!(outcome.unwrap_err().to_string(), "cannot connect: the proxy cannot be reached");
+}
+
 #[test]
 fn an_extra_certificate_must_be_one() {
     assert!(matches!(HttpTransport::new(Some(b"nothing")), Err(SetupError::Certificate)));

@@ -35,6 +35,16 @@ pub(super) fn parameters(incoming: &Incoming, section: Section) -> Result<Parame
     Ok(parameters)
 }
 
+/// The operation of a request that no path sorts: a feed's stands in the query, for its body is the document.
+pub(super) fn action(incoming: &Incoming) -> Option<String> {
+    let mut parameters = Parameters::new();
+    form::read_into(&mut parameters, incoming.query.as_bytes()).ok()?;
+    if !parameters.contains_key("Action") {
+        form::read_into(&mut parameters, &incoming.body).ok()?;
+    }
+    parameters.remove("Action")
+}
+
 /// The seller acted for: older clients write `Merchant` (section 3.1).
 pub(super) fn seller_of(parameters: &Parameters) -> Option<&str> {
     parameters.get("SellerId").or_else(|| parameters.get("Merchant")).map(String::as_str)
@@ -46,7 +56,7 @@ pub(super) fn let_in<'a>(
     merchants: &'a [MwsMerchant],
     delegations: &[(String, String)],
 ) -> Result<Visit<'a>, Denied> {
-    let section = section(&incoming.path)
+    let section = section(incoming)
         .ok_or_else(|| Denied::new(404, "InvalidAddress", "This section and version do not exist"))?;
     let mut parameters = parameters(incoming, section).map_err(|error| Denied::invalid(error.to_string()))?;
     let (seller_id, merchant) =

@@ -46,11 +46,13 @@ pub(super) enum Section {
     Reports,
 }
 
-/// Which counter a path names, with or without a slash at its end.
-pub(super) fn section(path: &str) -> Option<Section> {
-    match path.strip_suffix('/').unwrap_or(path) {
+/// Which counter a request is for: its path names it, with or without a slash at its end. At the bare host, where
+/// some clients go, the operation does (section 1).
+pub(super) fn section(incoming: &Incoming) -> Option<Section> {
+    match incoming.path.strip_suffix('/').unwrap_or(&incoming.path) {
         "/Feeds/2009-01-01" => Some(Section::Feeds),
         "/Reports/2009-01-01" => Some(Section::Reports),
+        "" => table::section_of(&door::action(incoming)?),
         _ => None,
     }
 }
@@ -109,7 +111,7 @@ pub(super) struct Counters {
 impl Counters {
     /// Whose bucket a request draws from, read without verifying anything.
     pub(super) fn operation(&self, incoming: &Incoming, merchants: &[MwsMerchant]) -> Option<Operation> {
-        let section = section(&incoming.path)?;
+        let section = section(incoming)?;
         let parameters = door::parameters(incoming, section).ok()?;
         let action = table::find(section, parameters.get("Action")?)?;
         let seller = door::seller_of(&parameters)?;

@@ -7,6 +7,9 @@ use super::super::merchant::MwsReportHabits;
 /// How files are declared unless they are in another encoding.
 pub(super) const UTF_8: &str = "text/plain;charset=UTF-8";
 
+/// What a proxy with a sign-in page says instead of any file.
+pub(super) const WEB_PAGE: &[u8] = b"<!DOCTYPE html><html><body>Sign in</body></html>";
+
 /// The file with its faults, and how it is declared.
 pub(super) fn spoil(file: Vec<u8>, habits: &MwsReportHabits) -> (&'static str, Vec<u8>) {
     let Ok(text) = String::from_utf8(file) else { return (UTF_8, Vec::new()) };

@@ -323,6 +323,17 @@ impl Reports {
         books: &Books,
         habits: &MwsReportHabits,
     ) -> Result<(&'static str, Vec<u8>), Denied> {
+        let (content_type, file) = self.true_file(visit, books, habits)?;
+        let file = if habits.is_web_page { report_faults::WEB_PAGE.to_vec() } else { file };
+        Ok((content_type, file))
+    }
+
+    fn true_file(
+        &self,
+        visit: &Visit<'_>,
+        books: &Books,
+        habits: &MwsReportHabits,
+    ) -> Result<(&'static str, Vec<u8>), Denied> {
         let id = visit.parameters.get("ReportId").map_or("", String::as_str);
         let requested = self
             .all

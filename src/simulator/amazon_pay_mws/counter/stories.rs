@@ -178,6 +178,28 @@ fn sums_types_marketplaces_and_names_are_strict() {
 }
 
 #[test]
+fn both_counters_are_also_at_the_bare_host() {
+    let mut desk = Desk::new(false);
+    let sum = STANDARD.encode(Md5::digest("<a/>"));
+    let feed = [
+        ("Action", "SubmitFeed"),
+        ("FeedType", BATCHES),
+        ("MarketplaceIdList.Id.1", US_LIVE),
+        ("ContentMD5Value", &sum),
+    ];
+    for pairs in [&[("Action", "GetFeedSubmissionList")][..], &[("Action", "GetReportRequestList")], &feed] {
+        let document = (pairs.len() > 1).then_some("<a/>");
+        let incoming = request(&desk, "/", pairs, document);
+        assert!(desk.provider.claims(&incoming) && desk.provider.operation(&incoming).is_some());
+        let answer = desk.send(&incoming);
+        assert_eq!(answer.status(), 200, "{}", answer.text);
+        assert!(answer.text.contains(&format!("<{}Response ", pairs[0].1)), "{}", answer.text);
+    }
+    let payment = request(&desk, "/", &[("Action", "GetRefundDetails")], None);
+    assert!(!desk.provider.claims(&payment), "the payment section has a path of its own");
+}
+
+#[test]
 fn a_malformed_document_is_taken_and_then_refused_as_a_whole() {
     let mut desk = Desk::new(false);
     let id = submit(&mut desk, "<Batch><Product>");

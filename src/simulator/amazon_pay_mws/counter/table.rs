@@ -43,6 +43,11 @@ pub(super) fn find(section: Section, name: &str) -> Option<&'static Action> {
     any(name).filter(|action| action.section == section)
 }
 
+/// At which counter the operation of this exact name is.
+pub(super) fn section_of(name: &str) -> Option<Section> {
+    any(name).map(|action| action.section)
+}
+
 /// The operation of this exact name at either.
 pub(super) fn any(name: &str) -> Option<&'static Action> {
     ACTIONS.iter().find(|action| action.name == name)

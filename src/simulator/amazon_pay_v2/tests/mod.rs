@@ -135,6 +135,35 @@ fn id(answer: &Value, key: &str) -> String {
 }
 
 #[test]
+fn permissions_and_charges_are_updated_until_they_are_closed() {
+    let mut shop = Shop::open();
+    let permission = shop.plant("charge-permission", "500.00", "USD", &[]);
+    let path = format!("chargePermissions/{permission}");
+    let update = json!({
+        "merchantMetadata": {"merchantReferenceId": "order-2", "noteToBuyer": "thanks"},
+        "recurringMetadata": {"frequency": {"unit": "Month", "value": "1"}},
+    });
+    let (status, answer) = shop.call("PATCH", &path, update, &[]);
+    assert_eq!((status, answer["merchantMetadata"]["merchantReferenceId"].as_str()), (200, Some("order-2")));
+    let seen = shop.get(&path);
+    assert_eq!(seen["merchantMetadata"]["noteToBuyer"], "thanks");
+    assert_eq!(seen["recurringMetadata"]["frequency"]["unit"], "Month");
+    let wrong = json!({"merchantMetadata": {"orderNumber": "1"}});
+    shop.check("PATCH", &path, wrong, 400, "UnrecognizedField");
+    let wrong = json!({"merchantMetadata": {"noteToBuyer": 1}});
+    shop.check("PATCH", &path, wrong, 400, "InvalidParameterValue");
+    shop.check("PATCH", "chargePermissions/S01-1-1", json!({}), 404, "ResourceNotFound");
+    let (_, charge) = shop.call("POST", "charges", charge_body(&permission, "14.00"), &[]);
+    let charge = format!("charges/{}", id(&charge, "chargeId"));
+    let provider = json!({"providerMetadata": {"providerReferenceId": "psp-1"}});
+    shop.check("PATCH", &charge, provider, 200, "");
+    assert_eq!(shop.get(&charge)["providerMetadata"]["providerReferenceId"], "psp-1");
+    shop.check("PATCH", &charge, json!({}), 400, "MissingParameterValue");
+    shop.check("DELETE", &format!("{path}/close"), json!({"closureReason": "done"}), 200, "");
+    shop.check("PATCH", &path, json!({"merchantMetadata": {}}), 422, "ChargePermissionNotModifiable");
+}
+
+#[test]
 fn a_planted_authorization_lives_its_plan_and_expires() {
     let mut shop = Shop::open();
     let charge = shop.plant("authorization", "14.00", "USD", &[(60, "Authorized", None)]);

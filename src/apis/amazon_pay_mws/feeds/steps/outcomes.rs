@@ -14,12 +14,16 @@ use crate::apis::amazon_pay_mws::feeds::answer::{FeedRow, FeedStatus, Submission
 /// belong to the phase (an answer that comes twice, late or after a restart) changes nothing.
 #[must_use]
 pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
+    if is_answer(&outcome) && matches!(state.warning, Some(Warning::AccountRefused(_))) {
+        state.warning = None;
+    }
     match outcome {
         Outcome::Submitted(submission) => submitted(&mut state, submission, now),
         Outcome::Listed(rows) => listed(&mut state, &rows, now),
         Outcome::Seen(rows) => seen(&mut state, &rows, now),
         Outcome::CancelAnswered(rows) => cancel_answered(&mut state, &rows, now),
         Outcome::Failed { retry_after_s } => failed(&mut state, retry_after_s, now),
+        Outcome::AccountRefused { detail } => account_refused(&mut state, detail, now),
         Outcome::CancelWanted => cancel_wanted(&mut state, now),
         Outcome::Adopted { feed_id } => adopted(&mut state, feed_id, now),
         Outcome::MayBeSentAgain => {
@@ -35,6 +39,26 @@ pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
     state
 }
 
+/// Whether the provider answered as it does when it accepts the account.
+fn is_answer(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Submitted(_)
+        | Outcome::Listed(_)
+        | Outcome::Seen(_)
+        | Outcome::CancelAnswered(_)
+        | Outcome::Collected { .. }
+        | Outcome::NotReady
+        | Outcome::Spoilt
+        | Outcome::Never => true,
+        Outcome::Failed { .. }
+        | Outcome::AccountRefused { .. }
+        | Outcome::ReportNamed { .. }
+        | Outcome::CancelWanted
+        | Outcome::Adopted { .. }
+        | Outcome::MayBeSentAgain => false,
+    }
+}
+
 fn submitted(state: &mut State, submission: Submission, now: Timestamp) {
     let Phase::Sending { since } = state.phase else { return };
     match submission {
@@ -42,22 +66,46 @@ fn submitted(state: &mut State, submission: Submission, now: Timestamp) {
             state.warning = None;
             state.following(feed_id, plus(now, FOLLOW_EVERY));
         }
-        // An earlier sending may still turn up, so only the first is so simple.
         Submission::NotNow { retry_after, .. } => {
             let wait = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
-            let wait = wait.unwrap_or(SLOWLY).max(SignedDuration::from_secs(1));
-            match (state.is_cancel_wanted, state.sendings) {
-                (false, _) => state.prepared(plus(now, wait)),
-                (true, 0 | 1) => state.finished(now, Ending::NeverSent),
-                (true, _) => state.phase = Phase::Searching { searches: SEARCHES_S.len() - 1, next_at: now },
+            not_taken(state, wait.unwrap_or(SLOWLY).max(SignedDuration::from_secs(1)), now);
+        }
+        Submission::AccountRefused { detail } => {
+            not_taken(state, SLOWLY, now);
+            if !matches!(state.phase, Phase::Finished { .. }) {
+                state.warning = Some(Warning::AccountRefused(detail));
             }
         }
-        Submission::Refused { detail } => state.finished(now, Ending::NotTaken { detail }),
+        Submission::Refused { detail } => {
+            state.not_taken = state.not_taken.saturating_add(1);
+            // The refusal is about this sending alone: an earlier one may have arrived.
+            let ending = match state.possible_arrivals() {
+                0 => Ending::NotTaken { detail },
+                _ => Ending::InDoubt { detail },
+            };
+            state.finished(now, ending);
+        }
         Submission::Lost { .. } => {
             state.warning = Some(Warning::Lost);
             state.phase = Phase::Searching { searches: 0, next_at: search_at(since, 0) };
         }
     }
+}
+
+/// The provider surely did not take the last sending, and would take another.
+fn not_taken(state: &mut State, wait: SignedDuration, now: Timestamp) {
+    state.not_taken = state.not_taken.saturating_add(1);
+    match (state.possible_arrivals(), state.is_cancel_wanted) {
+        (0, true) => state.finished(now, Ending::NeverSent),
+        (0, false) => state.prepared(plus(now, wait)),
+        // An earlier sending may turn up meanwhile, so that it is looked for once more.
+        (_, true) => search_again(state, now),
+        (_, false) => search_again(state, plus(now, wait)),
+    }
+}
+
+fn search_again(state: &mut State, next_at: Timestamp) {
+    state.phase = Phase::Searching { searches: SEARCHES_S.len() - 1, next_at };
 }
 
 /// A row that can be this batch: of its type, and received while it can have been.
@@ -103,7 +151,8 @@ fn listed(state: &mut State, rows: &[FeedRow], now: Timestamp) {
 
 fn send_again(state: &mut State, now: Timestamp) {
     if state.is_cancel_wanted {
-        return state.finished(now, Ending::NeverSent);
+        let detail = "it was to be cancelled, and the provider does not list it".to_owned();
+        return state.finished(now, Ending::InDoubt { detail });
     }
     state.warning = Some(Warning::SentAgain);
     state.prepared(now);
@@ -181,17 +230,22 @@ fn cancel_answered(state: &mut State, rows: &[FeedRow], now: Timestamp) {
 }
 
 fn cancel_wanted(state: &mut State, now: Timestamp) {
-    match &state.phase {
-        // It may have been sent before and turn up; then it is not so simple.
-        Phase::Prepared { .. } if state.sendings == 0 => {
+    let possible_arrivals = state.possible_arrivals();
+    match &mut state.phase {
+        Phase::Prepared { .. } if possible_arrivals == 0 => {
             state.is_cancel_wanted = true;
             state.finished(now, Ending::NeverSent);
         }
-        Phase::Collecting { .. } => state.warning = Some(Warning::NotCancelled),
-        Phase::Finished { .. } => {}
+        // It may have arrived and turn up.
         Phase::Prepared { .. } => {
             state.is_cancel_wanted = true;
-            state.phase = Phase::Searching { searches: SEARCHES_S.len() - 1, next_at: now };
+            search_again(state, now);
+        }
+        Phase::Collecting { .. } => state.warning = Some(Warning::NotCancelled),
+        Phase::Finished { .. } => {}
+        Phase::Following { next_at, is_cancel_tried: false, .. } => {
+            *next_at = now;
+            state.is_cancel_wanted = true;
         }
         _ => state.is_cancel_wanted = true,
     }
@@ -234,6 +288,19 @@ fn failed(state: &mut State, retry_after_s: Option<u64>, now: Timestamp) {
         | Phase::Collecting { next_at, .. } => *next_at = plus(now, wait),
         Phase::Prepared { .. } | Phase::Held { .. } | Phase::Finished { .. } => {}
     }
+}
+
+/// Nothing was carried out and nothing is concluded: the same is tried again later.
+fn account_refused(state: &mut State, detail: String, now: Timestamp) {
+    let later = plus(now, SLOWLY);
+    match &mut state.phase {
+        Phase::Sending { .. } => state.phase = Phase::Searching { searches: 0, next_at: later },
+        Phase::Searching { next_at, .. }
+        | Phase::Following { next_at, .. }
+        | Phase::Collecting { next_at, .. } => *next_at = later,
+        Phase::Prepared { .. } | Phase::Held { .. } | Phase::Finished { .. } => return,
+    }
+    state.warning = Some(Warning::AccountRefused(detail));
 }
 
 fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {

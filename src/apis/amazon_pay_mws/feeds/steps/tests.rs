@@ -43,6 +43,23 @@ fn ending(state: &State) -> Option<&Ending> {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_planned_is_due_now() {
+    let ahead = plus(start(), SignedDuration::from_hours(400 * 24));
+    assert_eq!(next_step(&State::new(ahead), start()), Step::Submit);
+    let mut state = following();
+    state.following("5".to_owned(), ahead);
+    assert_eq!(next_step(&state, start()), Step::Look { feed_id: "5".to_owned() });
+    // Dated ahead, it may have left at any time: nothing is concluded from a search that begins in the future.
+    let mut lost = lost();
+    (lost.first_sent_at, lost.last_sent_at) = (Some(ahead), Some(ahead));
+    lost.phase = Phase::Searching { searches: 0, next_at: ahead };
+    match next_step(&lost, start()) {
+        Step::Search { from } => assert!(from < start(), "{from}"),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
 fn a_state_that_says_sending_is_never_followed_by_sending() {
     let state = about_to(State::new(start()), &Step::Submit, start());
     assert_eq!(next_step(&state, start()), Step::WaitUntil(after_s(60)));
@@ -106,6 +123,89 @@ fn plain_refusals_wait_or_end_without_doubt() {
     let refused = sent(Submission::Refused { detail: "HTTP 400 InvalidFeedType".into() });
     let ending = ending(&refused).unwrap();
     assert!(!ending.leaves_doubt(), "{ending:?}");
+}
+
+/// Lost at the start, not found for 15 minutes, sent again then.
+fn sent_again(submission: Submission) -> (State, Timestamp) {
+    let mut state = lost();
+    let mut at = start();
+    loop {
+        match next_step(&state, at) {
+            Step::WaitUntil(until) => at = until,
+            Step::Search { .. } => state = took(state, Outcome::Listed(Vec::new()), at),
+            Step::Submit => {
+                state = about_to(state, &Step::Submit, at);
+                return (took(state, Outcome::Submitted(submission), at), at);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_of_a_later_sending_says_nothing_about_an_earlier_one() {
+    let (state, _) = sent_again(Submission::Refused { detail: "HTTP 400 InvalidFeedType".into() });
+    assert_eq!(state.possible_arrivals(), 1);
+    let doubt = ending(&state).unwrap();
+    assert_eq!(*doubt, Ending::InDoubt { detail: "HTTP 400 InvalidFeedType".into() });
+    assert!(doubt.leaves_doubt(), "its rows are looked for singly");
+    // Sendings that were surely not taken leave none.
+    let mut sure = sent(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
+    sure = about_to(sure, &Step::Submit, after_s(900));
+    sure = took(sure, Outcome::Submitted(Submission::Refused { detail: "HTTP 400".into() }), after_s(900));
+    assert_eq!(ending(&sure), Some(&Ending::NotTaken { detail: "HTTP 400".into() }));
+}
+
+#[test]
+fn what_left_once_is_never_said_not_to_have_left() {
+    // Cancelled while it is lost, and never listed.
+    let mut state = took(lost(), Outcome::CancelWanted, after_s(1));
+    let mut at = start();
+    while ending(&state).is_none() {
+        match next_step(&state, at) {
+            Step::WaitUntil(until) => at = until,
+            Step::Search { .. } => state = took(state, Outcome::Listed(Vec::new()), at),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(ending(&state), Some(Ending::InDoubt { .. })), "{state:?}");
+    // Throttled when it was sent again: it is searched once more before the next sending.
+    let (again, at) = sent_again(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
+    assert_eq!(next_step(&again, at), Step::WaitUntil(plus(at, SLOWLY)));
+    assert!(matches!(next_step(&again, plus(at, SLOWLY)), Step::Search { .. }), "{again:?}");
+    let cancelled = took(again, Outcome::CancelWanted, at);
+    let cancelled = took(cancelled, Outcome::Listed(Vec::new()), plus(at, SLOWLY));
+    assert!(matches!(ending(&cancelled), Some(Ending::InDoubt { .. })), "{cancelled:?}");
+    // A sending that was surely not taken may be taken back.
+    let sure = sent(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
+    assert_eq!(ending(&took(sure, Outcome::CancelWanted, after_s(9))), Some(&Ending::NeverSent));
+}
+
+#[test]
+fn refused_credentials_end_no_feed() {
+    let detail = || "HTTP 403 InvalidAccessKeyId".to_owned();
+    let mut state = sent(Submission::AccountRefused { detail: detail() });
+    for sending in 2..100 {
+        assert_eq!(state.warning, Some(Warning::AccountRefused(detail())));
+        let Step::WaitUntil(at) = next_step(&state, state.last_sent_at.unwrap()) else { panic!("{state:?}") };
+        assert_eq!(next_step(&state, at), Step::Submit);
+        state = about_to(state, &Step::Submit, at);
+        assert_eq!(state.sendings, sending);
+        state = took(state, Outcome::Submitted(Submission::AccountRefused { detail: detail() }), at);
+    }
+    assert_eq!(state.possible_arrivals(), 0);
+    // The same at every other step: it waits, and the first answer ends the warning.
+    let wanted = took(following(), Outcome::CancelWanted, after_s(1));
+    for state in [lost(), following(), wanted, seen(FeedStatus::Done, 120)] {
+        let refused = took(state.clone(), Outcome::AccountRefused { detail: detail() }, after_s(200));
+        let later = plus(after_s(200), SLOWLY);
+        assert_eq!(refused.warning, Some(Warning::AccountRefused(detail())));
+        assert_eq!(next_step(&refused, after_s(200)), Step::WaitUntil(later), "{state:?}");
+        assert_eq!(next_step(&refused, later), next_step(&state, later), "the same step again");
+    }
+    let collecting =
+        took(seen(FeedStatus::Done, 120), Outcome::AccountRefused { detail: detail() }, after_s(300));
+    assert_eq!(took(collecting, Outcome::NotReady, after_s(2000)).warning, None);
 }
 
 #[test]

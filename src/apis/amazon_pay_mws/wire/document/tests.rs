@@ -55,11 +55,62 @@ fn what_is_not_one_whole_harmless_document_is_refused() {
     check_refused("<r><a></r>", Unreadable::Syntax { position: 6 });
     check_refused("<r></s>", Unreadable::Syntax { position: 3 });
     check_refused("<!DOCTYPE r><r/>", Unreadable::DocumentType);
-    check_refused("<r>&boom;</r>", Unreadable::Entity { position: 3 });
-    check_refused("<r><Secret>&boom;</Secret></r>", Unreadable::Entity { position: 11 });
     check_refused("<r xmlns='urn:other'/>", Unreadable::ForeignRoot);
-    assert_eq!(parse(b"<r>\xff</r>", ALL), Err(Unreadable::NotUtf8));
+    assert_eq!(parse(b"<r>\xff", ALL), Err(Unreadable::NotText("UTF-8")));
+    assert_eq!(parse(b"\x1f\x8b\x08\x00\xff", ALL), Err(Unreadable::NotText("UTF-8")));
+    check_refused("<r><Secret>a < b</Secret><a>1</a></r>", Unreadable::Syntax { position: 33 });
     assert_eq!(parse(&vec![b' '; LONGEST_BODY_BYTES + 1], ALL), Err(Unreadable::TooLong));
+}
+
+#[test]
+fn a_text_that_cannot_be_read_spoils_itself_alone() {
+    for spoilt in
+        [&b"M\xfcller"[..], b"cut \xe2\x82", b"A&nbsp;B", b"&#0;", b"&#xd800;", b"&#x110000;", b"&;"]
+    {
+        for name in ["Secret", "b"] {
+            let document = [b"<r><", name.as_bytes(), b">", spoilt, b"</", name.as_bytes(), b"><a>1</a></r>"];
+            let document = document.concat();
+            let root = parse(&document, ALL).unwrap();
+            assert_eq!(root.text_of("a"), Ok(Some("1")), "{}", document.escape_ascii());
+            let expected = if name == "b" { Err(Unreadable::Unfit("b")) } else { Ok(None) };
+            assert_eq!(root.text_of("b"), expected, "{}", document.escape_ascii());
+        }
+    }
+    let bare = parse(b"<r><Secret>Tom & Jerry</Secret><b>Tom & Jerry &amp; R&D</b></r>", ALL).unwrap();
+    assert_eq!(bare.text_of("b"), Ok(Some("Tom & Jerry & R&D")));
+}
+
+#[test]
+fn a_document_is_read_in_the_encoding_that_it_declares() {
+    let document = |encoding: &str| {
+        format!("<?xml version='1.0' encoding = '{encoding}' ?><r><a>J\u{fc}rgen 5 \u{20ac}</a></r>")
+    };
+    let utf_16 = |text: &str, mark: &[u8], bytes: fn(u16) -> [u8; 2]| {
+        mark.iter().copied().chain(text.encode_utf16().flat_map(bytes)).collect::<Vec<u8>>()
+    };
+    let western = document("windows-1252");
+    let wide = document("UTF-16");
+    for bytes in [
+        document("utf-8").into_bytes(),
+        document("no-such-name").into_bytes(),
+        // Whoever turned it into UTF-8 left the declaration as it was.
+        wide.clone().into_bytes(),
+        encoding_rs::WINDOWS_1252.encode(&western).0.into_owned(),
+        encoding_rs::WINDOWS_1252.encode(&document("ISO-8859-1")).0.into_owned(),
+        utf_16(&wide, b"\xff\xfe", u16::to_le_bytes),
+        utf_16(&wide, b"\xfe\xff", u16::to_be_bytes),
+        utf_16(&wide, b"", u16::to_le_bytes),
+        utf_16(&wide, b"", u16::to_be_bytes),
+        utf_16("<r><a>J\u{fc}rgen 5 \u{20ac}</a></r>", b"", u16::to_be_bytes),
+    ] {
+        let root = parse(&bytes, ALL).unwrap_or_else(|problem| panic!("{problem}: {}", bytes.escape_ascii()));
+        assert_eq!(root.text_of("a"), Ok(Some("J\u{fc}rgen 5 \u{20ac}")), "{}", bytes.escape_ascii());
+    }
+    let japanese = encoding_rs::SHIFT_JIS
+        .encode("<?xml version=\"1.0\" encoding=\"Shift_JIS\"?><r><a>\u{65e5}</a></r>")
+        .0
+        .into_owned();
+    assert_eq!(parse(&japanese, ALL).unwrap().text_of("a"), Ok(Some("\u{65e5}")));
 }
 
 #[test]

@@ -9,6 +9,9 @@ use super::super::input::InputRow;
 use super::super::results::ResultRow;
 use crate::apis::aps::code::Code;
 
+/// The most letters of a cell of a result that are kept.
+const LONGEST_CELL: usize = 40;
+
 /// A row as it is stored: enough to recognise its result, nothing of the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRow {
@@ -28,6 +31,12 @@ pub struct BatchRow {
     pub fort_id: Option<String>,
     /// What became of it.
     pub fate: RowFate,
+    /// The `fort_id` of its result, where that is another than the file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_fort_id: Option<String>,
+    /// The amount of its result, where that is another than the file's: what moved is then not certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_amount: Option<String>,
 }
 
 /// What became of a row.
@@ -92,27 +101,52 @@ impl BatchRow {
             currency: value(Column::Currency),
             fort_id: value(Column::FortId),
             fate: RowFate::Waiting,
+            other_fort_id: None,
+            other_amount: None,
         }
     }
 
-    /// Takes its result. False when that is about another order or another amount: then nothing changes.
-    /// A certain result that contradicts an earlier certain one leaves the row open.
+    /// What is odd about its result, for a person.
+    pub fn mark(&self) -> Option<String> {
+        let fort_id = self.other_fort_id.as_ref().map(|id| format!("the result names fort_id {id}"));
+        let amount = self.other_amount.as_ref().map(|amount| format!("the result names amount {amount}"));
+        let marks: Vec<String> = amount.into_iter().chain(fort_id).collect();
+        (!marks.is_empty()).then(|| marks.join("; "))
+    }
+
+    /// Takes its result, which is joined by line and order alone. False when that is about another order, where
+    /// nothing changes, or about another amount: then the row stays open, whatever the code says. Another
+    /// `fort_id` is only noted. A certain result that contradicts an earlier certain one leaves the row open.
     pub(super) fn take(&mut self, result: &ResultRow) -> bool {
         let differs = |own: Option<&str>, theirs: Option<&str>| matches!((own, theirs), (Some(own), Some(theirs)) if own != theirs);
-        if differs(Some(&self.merchant_reference), result.merchant_reference.as_deref())
-            || differs(self.amount.as_deref(), result.amount.as_deref())
-            || differs(self.currency.as_deref(), result.currency.as_deref())
-            || differs(self.fort_id.as_deref(), result.fort_id.as_deref())
-        {
+        if differs(Some(&self.merchant_reference), result.merchant_reference.as_deref()) {
             return false;
         }
+        if differs(self.fort_id.as_deref(), result.fort_id.as_deref()) {
+            self.other_fort_id = result.fort_id.as_deref().map(plain);
+        }
+        if differs(self.amount.as_deref(), result.amount.as_deref())
+            || differs(self.currency.as_deref(), result.currency.as_deref())
+        {
+            let parts = [&result.amount, &result.currency].into_iter().flatten();
+            let amount = parts.map(String::as_str).collect::<Vec<_>>().join(" ");
+            self.other_amount = Some(plain(&amount));
+        }
         let fate = RowFate::of(self.command, &result.code);
-        if !self.fate.is_certain() {
+        if self.other_amount.is_some() {
+            // What was doubted once does not become certain by another answer.
+            self.fate = RowFate::Open(result.code.clone());
+        } else if !self.fate.is_certain() {
             self.fate = fate;
-            self.fort_id = self.fort_id.take().or_else(|| result.fort_id.clone());
         } else if fate.is_certain() && fate != self.fate {
             self.fate = RowFate::Open(result.code.clone());
         }
-        true
+        self.fort_id = self.fort_id.take().or_else(|| result.fort_id.clone());
+        self.other_amount.is_none()
     }
+}
+
+/// A cell of a result, fit to be shown.
+fn plain(cell: &str) -> String {
+    cell.chars().filter(|letter| letter.is_ascii_graphic() || *letter == ' ').take(LONGEST_CELL).collect()
 }

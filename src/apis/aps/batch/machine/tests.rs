@@ -89,6 +89,15 @@ impl Story {
 }
 
 #[test]
+fn a_look_that_a_clock_which_was_ahead_planned_is_due_now() {
+    let (patience, now, mut batch) = (Patience::default(), start(), batch());
+    batch.next_at = later(now, Duration::from_secs(240));
+    assert_eq!(batch.next_step(&patience, now), Step::Wait(batch.next_at));
+    batch.next_at = later(now, Duration::from_secs(400 * 86_400));
+    assert_eq!(batch.next_step(&patience, now), Step::Upload);
+}
+
+#[test]
 fn the_usual_life() {
     let mut story = Story::new();
     story.code("50000").code("71138").code("70000").code("72147").code("71140");
@@ -148,37 +157,135 @@ fn a_reference_that_somebody_else_used_is_never_processed() {
 }
 
 #[test]
-fn a_doubtful_processing_is_sent_again_only_when_it_surely_did_not_begin() {
+fn a_doubtful_processing_is_never_sent_again_before_a_person_releases_it() {
     let doubtful = || {
         let mut story = Story::new();
         story.code("50000").code("76000").reply(&Reply::Doubtful);
         story
     };
-    let mut valid = doubtful();
-    valid.code("76000").code("76000").code("76000");
-    assert_eq!(valid.batch.stage, Stage::Validated);
-    valid.code("72147");
-    assert_eq!((valid.batch.stage, valid.batch.processes), (Stage::Processing, 2));
+    // "Not begun" may have been answered before the request arrived. So may a failed validation.
+    for code in ["70000", "76000", "71138", "77136", "77142", "71137", "71141"] {
+        let mut waiting = doubtful();
+        while let Step::Ask | Step::Wait(_) = waiting.batch.next_step(&waiting.patience, waiting.now) {
+            assert_eq!(waiting.batch.stage, Stage::ProcessSent, "{code}");
+            waiting.code(code);
+        }
+        assert_eq!(waiting.batch.processes, 1, "{code}");
+        assert_eq!(waiting.batch.stage, Stage::Ended(End::Unanswered), "{code}");
+        assert_eq!(waiting.batch.rows_to_watch().count(), 2, "{code}");
+        assert!(waiting.now.duration_since(start()).as_hours() >= 24, "{code}");
+    }
+    let mut told = doubtful();
+    for _ in 0..7 {
+        told.code("76000");
+    }
+    assert_eq!(told.batch.trouble().map(|trouble| (trouble.0, trouble.3)), Some(("in-doubt", true)));
 
     let mut begun = doubtful();
-    begun.code("76000").code("71140");
+    begun.code("76000").code("76000").code("76000").code("76000").code("71140");
     assert_eq!((begun.batch.stage, begun.batch.processes), (Stage::Processing, 1));
 
-    let mut unclear = doubtful();
-    let mut steps = 0;
-    while unclear.batch.next_step(&unclear.patience, unclear.now) != Step::Nothing {
-        unclear.code("70000");
-        steps += 1;
-    }
-    assert!(steps > 10 && unclear.batch.processes == 1);
-    assert_eq!(unclear.batch.stage, Stage::Ended(End::Unanswered));
-    assert_eq!(unclear.batch.rows_to_watch().count(), 2);
-
+    // Released just before its deadline it has all of its time again.
     let mut decided = doubtful();
     decided.code("70000");
+    decided.now = later(decided.now, Duration::from_secs(23 * 3600));
     decided.batch = decided.batch.not_processed(decided.now);
     decided.code("72148");
+    decided.now = later(decided.now, Duration::from_secs(12 * 3600));
+    decided.code("71140");
     assert_eq!((decided.batch.stage, decided.batch.processes), (Stage::Processing, 2));
+}
+
+#[test]
+fn a_refusal_of_a_released_processing_says_nothing_about_the_one_before() {
+    for code in ["73138", "73136", "73144", "73002", "73008"] {
+        let mut story = Story::new();
+        story.code("50000").code("76000").reply(&Reply::Doubtful);
+        story.batch = story.batch.not_processed(story.now);
+        story.code(code);
+        assert_eq!((story.batch.stage, story.batch.processes), (Stage::ProcessSent, 1), "{code}");
+        let mut only = Story::new();
+        only.code("50000").code("76000").code(code);
+        assert_ne!(only.batch.stage, Stage::ProcessSent, "{code}");
+        assert_eq!(only.batch.processes, 0, "{code}");
+    }
+}
+
+#[test]
+fn a_refused_account_ends_no_batch_and_is_told() {
+    let days = |story: &mut Story, reply: &Reply| {
+        for _ in 0..200 {
+            story.reply(reply);
+        }
+        assert!(story.now.duration_since(start()).as_hours() > 48);
+        assert_eq!(story.batch.trouble().map(|trouble| trouble.0), Some("account-refused"));
+    };
+    let refused = |code: &str| {
+        let code = Code::new(code).unwrap();
+        Reply::Answered(Answer {
+            said: said(&code),
+            code: Some(code),
+            batch_id: None,
+            row_count: None,
+            results: Results::default(),
+        })
+    };
+    let mut early = Story::new();
+    days(&mut early, &refused("51008"));
+    assert_eq!((early.batch.stage, early.batch.uploads), (Stage::New, 0));
+    early.code("50000").code("76000");
+    assert_eq!((early.batch.stage, early.batch.trouble()), (Stage::Validated, None));
+    let mut validated = early;
+    validated.reply(&refused("73010"));
+    assert_eq!((validated.batch.stage, validated.batch.processes), (Stage::Validated, 0));
+    validated.code("72147");
+    assert_eq!((validated.batch.stage, validated.batch.processes), (Stage::Processing, 1));
+    // A status says nothing about the step.
+    let mut forbidden = Story::new();
+    days(&mut forbidden, &Reply::Forbidden);
+    assert_eq!((forbidden.batch.stage, forbidden.batch.uploads), (Stage::UploadSent, 1));
+    let mut processing = Story::new();
+    processing.code("50000").code("76000");
+    days(&mut processing, &Reply::Forbidden);
+    assert_eq!((processing.batch.stage, processing.batch.processes), (Stage::ProcessSent, 1));
+}
+
+#[test]
+fn results_are_joined_by_line_and_order_alone() {
+    let result = |fort_id: &str, amount: &str| ResultRow {
+        line: 2,
+        code: Code::new("04000").unwrap(),
+        merchant_reference: Some("a".to_owned()),
+        fort_id: Some(fort_id.to_owned()),
+        amount: Some(amount.to_owned()),
+        currency: Some("AED".to_owned()),
+    };
+    let row = || BatchRow { fort_id: Some("149295435400084008".to_owned()), ..batch().rows.remove(0) };
+    let mut same = row();
+    assert!(same.take(&result("149295435400084008", "100")) && same.mark().is_none());
+    // An operation may have an id of its own: it is done, and marked.
+    let mut other = row();
+    assert!(other.take(&result("999", "100")));
+    assert!(matches!(other.fate, RowFate::Done(_)), "{other:?}");
+    assert_eq!(other.mark().as_deref(), Some("the result names fort_id 999"));
+    assert_eq!(other.fort_id.as_deref(), Some("149295435400084008"), "that of the file stays");
+    // Another amount leaves it open, and stays a doubt.
+    let mut amount = row();
+    assert!(!amount.take(&result("149295435400084008", "10000")));
+    assert!(matches!(amount.fate, RowFate::Open(_)), "{amount:?}");
+    assert!(
+        !amount.take(&result("149295435400084008", "100")) && amount.mark().unwrap().contains("10000 AED")
+    );
+    let stored = serde_json::to_string(&other).unwrap();
+    assert_eq!(serde_json::from_str::<BatchRow>(&stored).unwrap(), other);
+}
+
+#[test]
+fn a_file_whose_reference_is_taken_may_have_been_carried_out() {
+    let mut story = Story::new();
+    story.code("51146");
+    assert_eq!(story.batch.stage, Stage::Ended(End::ReferenceTaken));
+    assert_eq!(story.batch.rows_to_watch().count(), 2, "the reference is made of the content");
 }
 
 #[test]
@@ -195,7 +302,7 @@ fn a_file_that_did_not_pass_is_not_processed_unless_rows_may_be_wrong() {
     assert_eq!(after("71137", true), Stage::Ended(End::InvalidFile));
     assert_eq!(after("71008", false), Stage::Validating, "a question refused ends nothing");
     let mut refused = Story::new();
-    refused.code("51008");
+    refused.code("51002");
     refused.check(Stage::Ended(End::Refused), &[Step::Upload]);
     let mut early = Story::new();
     early.code("50000").code("70000").code("73138").code("70000").code("72147");

@@ -1,7 +1,7 @@
 //! Secrets: where they lie, and a wrapper that never shows them.
 //!
-//! Owns: loading a secret from a file or from systemd's credentials, and refusing careless places.
-//! Must never know: what a secret is for.
+//! Owns: loading a secret from a file or from systemd's credentials, refusing careless places and what a
+//! copy added to the secret. Must never know: what a secret is for, which key of the configuration names it.
 
 use std::fmt;
 use std::fs::File;
@@ -9,8 +9,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use super::config::Problem;
 
 /// The longest secret that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -41,6 +39,20 @@ impl<T> fmt::Display for Secret<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("[hidden]")
     }
+}
+
+/// Why a secret cannot be had. It never holds any of the secret's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {remedy}")]
+pub struct BadSecret {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+fn bad(what: impl Into<String>, remedy: impl Into<String>) -> BadSecret {
+    BadSecret { what: what.into(), remedy: remedy.into() }
 }
 
 /// A reference to a secret as written: `file:/absolute/path` or `credential:name`. Whatever else is
@@ -118,17 +130,16 @@ pub enum SecretSource {
 }
 
 impl SecretReference {
-    /// The place it names. The error names the key, never the value.
-    pub fn source(&self, key: &str) -> Result<SecretSource, Problem> {
+    /// The place it names. The error never repeats what was written.
+    pub fn source(&self) -> Result<SecretSource, BadSecret> {
         let text = self.0.as_deref().unwrap_or_default();
         if let Some(path) = text.strip_prefix("file:") {
-            return file_source(key, path);
+            return file_source(path);
         }
         if let Some(name) = text.strip_prefix("credential:") {
-            return credential_source(key, name);
+            return credential_source(name);
         }
-        Err(Problem::new(
-            key,
+        Err(bad(
             "a secret does not stand in the configuration itself",
             "put it into a file of its own and write \"file:/absolute/path\" or \"credential:name\"; \
              if a real secret stood here, replace it at the provider",
@@ -136,23 +147,22 @@ impl SecretReference {
     }
 }
 
-fn file_source(key: &str, path: &str) -> Result<SecretSource, Problem> {
+fn file_source(path: &str) -> Result<SecretSource, BadSecret> {
     if Path::new(path).is_absolute() {
         Ok(SecretSource::File(path.into()))
     } else {
-        Err(Problem::new(key, "the path after file: is not absolute", "write \"file:/absolute/path\""))
+        Err(bad("the path after file: is not absolute", "write \"file:/absolute/path\""))
     }
 }
 
-fn credential_source(key: &str, name: &str) -> Result<SecretSource, Problem> {
+fn credential_source(name: &str) -> Result<SecretSource, BadSecret> {
     let is_plain = !name.is_empty()
         && !name.starts_with('.')
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.'));
     if is_plain {
         Ok(SecretSource::Credential(name.to_owned()))
     } else {
-        Err(Problem::new(
-            key,
+        Err(bad(
             "the name after credential: is not one of letters, digits, '-', '_' and '.'",
             "write the name that stands before the colon in the unit's LoadCredential=",
         ))
@@ -183,32 +193,116 @@ impl SecretLoader {
         self.is_blind
     }
 
-    /// The secret's bytes, newlines at the end cut off. `key` is where the reference stands, for the error.
-    pub fn load(&self, key: &str, reference: &SecretReference) -> Result<Secret<Vec<u8>>, Problem> {
-        let source = reference.source(key)?;
+    /// The secret's bytes as they stand in the file, for keys: only line ends at the end are cut off.
+    ///
+    /// # Errors
+    /// When the reference has another form, or the file cannot be read, others may read it, it is no plain
+    /// file, empty or too long.
+    pub fn load(&self, reference: &SecretReference) -> Result<Secret<Vec<u8>>, BadSecret> {
+        self.file(reference)?.map_or_else(|| Ok(Secret(b"not-looked-for".to_vec())), |file| Ok(file.bytes))
+    }
+
+    /// A secret of one line of text: a phrase, a token, an address.
+    ///
+    /// # Errors
+    /// As [`SecretLoader::load`], and when it is not text, has several lines, or something around it that a
+    /// copy added: a byte order mark, quotes, white space.
+    pub fn load_line(&self, reference: &SecretReference) -> Result<Secret<String>, BadSecret> {
+        let text = self.load_lines(reference)?;
+        if text.expose().lines().count() > 1 {
+            return Err(bad(
+                "the secret has more than one line",
+                "keep the secret alone in its file, on one line",
+            ));
+        }
+        Ok(text)
+    }
+
+    /// A secret of one or more lines of text, such as signing keys.
+    ///
+    /// # Errors
+    /// As [`SecretLoader::load_line`], each line for itself.
+    pub fn load_lines(&self, reference: &SecretReference) -> Result<Secret<String>, BadSecret> {
+        let Some(file) = self.file(reference)? else { return Ok(Secret("not-looked-for".to_owned())) };
+        file.text()
+    }
+
+    /// The file that a reference names; none for a blind loader.
+    fn file(&self, reference: &SecretReference) -> Result<Option<SecretFile>, BadSecret> {
+        let source = reference.source()?;
         if self.is_blind {
-            return Ok(Secret(b"not-looked-for".to_vec()));
+            return Ok(None);
         }
         match source {
-            SecretSource::File(path) => read(key, &path, Guard::OwnerOnly),
+            SecretSource::File(path) => read(&path, Guard::OwnerOnly).map(Some),
             SecretSource::Credential(name) => match &self.credentials_directory {
                 // systemd owns that directory and keeps others out of it.
-                Some(directory) => read(key, &directory.join(name), Guard::Directory),
-                None => Err(Problem::new(
-                    key,
+                Some(directory) => read(&directory.join(name), Guard::Directory).map(Some),
+                None => Err(bad(
                     "there is no credentials directory to find it in",
                     "start the service by systemd with LoadCredential=, or use \"file:/absolute/path\"",
                 )),
             },
         }
     }
+}
 
-    /// The same as text.
-    pub fn load_text(&self, key: &str, reference: &SecretReference) -> Result<Secret<String>, Problem> {
-        let bytes = self.load(key, reference)?;
-        String::from_utf8(bytes.0).map(Secret).map_err(|_| {
-            Problem::new(key, "the secret is not text (UTF-8)", "store the text as it was issued")
-        })
+/// A secret that was read.
+struct SecretFile {
+    bytes: Secret<Vec<u8>>,
+    /// The file's name for a command that mends it.
+    named: String,
+}
+
+impl SecretFile {
+    fn text(self) -> Result<Secret<String>, BadSecret> {
+        let named = self.named;
+        let bytes = self.bytes.0;
+        if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) || bytes.contains(&0) {
+            return Err(bad(
+                "the secret is UTF-16 text, as PowerShell writes it",
+                format!("run: iconv -f UTF-16 -t UTF-8 {named} > {named}.new, and put that in its place"),
+            ));
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|_| bad("the secret is not text (UTF-8)", "store the text as it was issued"))?;
+        match text.lines().find_map(|line| ornament(line, &named)) {
+            Some(problem) => Err(problem),
+            None => Ok(Secret(text)),
+        }
+    }
+}
+
+/// What a copy added to a line of a secret. It is refused, not removed: another program that reads the file
+/// would take another secret from it.
+fn ornament(line: &str, named: &str) -> Option<BadSecret> {
+    let is_blank =
+        |letter: char| letter.is_whitespace() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}');
+    let quotes = [('"', '"'), ('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{201e}', '\u{201c}')];
+    if line.starts_with('\u{feff}') {
+        Some(bad(
+            "the secret begins with a byte order mark, as editors on Windows write it",
+            format!("run: sed -i '1s/^\\xEF\\xBB\\xBF//' {named}"),
+        ))
+    } else if line.starts_with(is_blank) || line.ends_with(is_blank) {
+        Some(bad(
+            "the secret begins or ends with white space",
+            format!(
+                "remove the white space from {named}, or run: sed -i 's/^[[:space:]]*//; s/[[:space:]]*$//' {named}"
+            ),
+        ))
+    } else if quotes
+        .iter()
+        .any(|(open, close)| line.len() > 1 && line.starts_with(*open) && line.ends_with(*close))
+    {
+        Some(bad(
+            "the secret stands in quotes, which would be taken for a part of it",
+            format!("remove the first and the last letter, or run: sed -i 's/^.//; s/.$//' {named}"),
+        ))
+    } else if line.contains(char::is_control) {
+        Some(bad("the secret has a control character", "store the text as it was issued"))
+    } else {
+        None
     }
 }
 
@@ -218,40 +312,49 @@ enum Guard {
     Directory,
 }
 
-fn read(key: &str, path: &Path, guard: Guard) -> Result<Secret<Vec<u8>>, Problem> {
+fn read(path: &Path, guard: Guard) -> Result<SecretFile, BadSecret> {
     let shown = match guard {
         Guard::OwnerOnly if lies_somewhere(path) => path.display().to_string(),
-        Guard::OwnerOnly => "the file named there, of which not even the folder is to be found,".to_owned(),
+        Guard::OwnerOnly => "the file named there, whose folder is not there either,".to_owned(),
         // The name may be a secret that was written in the wrong place.
         Guard::Directory => "the credential of this name".to_owned(),
     };
-    let problem = |what: String, remedy: String| Problem::new(key, what, remedy);
     let unreadable = |error: std::io::Error| {
-        problem(
+        bad(
             format!("{shown} cannot be read: {}", error.kind()),
-            "put the secret there, readable by the user that the service runs as".to_owned(),
+            "put the secret there, readable by the user that the service runs as",
         )
     };
+    let not_a_file =
+        || bad(format!("{shown} is not a plain file"), "name the file itself: no folder, pipe or device");
+    // To open a pipe waits for a writer, perhaps without end: look before.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(not_a_file());
+    }
     let file = File::open(path).map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     if !facts.is_file() {
-        return Err(problem(format!("{shown} is not a file"), "name the file itself".to_owned()));
+        return Err(not_a_file());
     }
     if guard == Guard::OwnerOnly && is_open_to_others(&facts) {
-        return Err(problem(format!("{shown} can be read by others"), format!("run: chmod 0600 {shown}")));
+        return Err(bad(format!("{shown} can be read by others"), format!("run: chmod 0600 {shown}")));
     }
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST {
-        return Err(problem(format!("{shown} is longer than 64 KB"), "name the right file".to_owned()));
+        return Err(bad(format!("{shown} is longer than 64 KB"), "name the right file"));
     }
     while bytes.last().is_some_and(|last| matches!(last, b'\n' | b'\r')) {
         bytes.pop();
     }
     if bytes.is_empty() {
-        return Err(problem(format!("{shown} is empty"), "put the secret there".to_owned()));
+        return Err(bad(format!("{shown} is empty"), "put the secret there"));
     }
-    Ok(Secret(bytes))
+    let named = match guard {
+        Guard::OwnerOnly => shown,
+        Guard::Directory => "FILE (the one that LoadCredential= names)".to_owned(),
+    };
+    Ok(SecretFile { bytes: Secret(bytes), named })
 }
 
 /// Whether a path leads somewhere. Otherwise it may be a secret that was written behind `file:` and happens to
@@ -272,111 +375,4 @@ fn is_open_to_others(_facts: &std::fs::Metadata) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: &str = "account.shop.private_key";
-
-    struct Place {
-        directory: tempfile::TempDir,
-    }
-
-    impl Place {
-        fn new() -> Place {
-            Place { directory: tempfile::tempdir().unwrap() }
-        }
-
-        fn write(&self, name: &str, bytes: &[u8], mode: u32) -> SecretReference {
-            use std::os::unix::fs::PermissionsExt;
-            let path = self.directory.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            SecretReference(Some(format!("file:{}", path.display())))
-        }
-
-        fn loader(&self) -> SecretLoader {
-            SecretLoader::new(Some(self.directory.path().to_owned()))
-        }
-    }
-
-    fn what(outcome: Result<Secret<Vec<u8>>, Problem>) -> String {
-        outcome.unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_private_file_is_read_without_its_last_newline() {
-        let place = Place::new();
-        let reference = place.write("key", b"two\nlines\r\n\n", 0o600);
-        assert_eq!(place.loader().load(KEY, &reference).unwrap().expose(), b"two\nlines");
-        assert_eq!(place.loader().load_text(KEY, &reference).unwrap().expose(), "two\nlines");
-    }
-
-    #[test]
-    fn careless_files_are_refused_with_key_path_and_remedy() {
-        let place = Place::new();
-        let open = what(place.loader().load(KEY, &place.write("open", b"x", 0o640)));
-        assert!(
-            open.contains(KEY) && open.contains("/open can be read by others; run: chmod 0600"),
-            "{open}"
-        );
-        assert!(what(place.loader().load(KEY, &place.write("world", b"x", 0o604))).contains("by others"));
-        assert!(what(place.loader().load(KEY, &place.write("empty", b"\n", 0o600))).contains("is empty"));
-        let long = vec![b'x'; 64 * 1024 + 1];
-        assert!(what(place.loader().load(KEY, &place.write("long", &long, 0o600))).contains("longer than"));
-        let missing = SecretReference(Some(format!("file:{}/none", place.directory.path().display())));
-        assert!(what(place.loader().load(KEY, &missing)).contains("cannot be read: entity not found"));
-        for secret in ["/hunter2", "/91pJpReXP3x02/hunter2", "/hunter2/", "//hunter2"] {
-            let said = what(place.loader().load(KEY, &SecretReference(Some(format!("file:{secret}")))));
-            assert!(said.starts_with(KEY) && said.contains("entity not found"), "{said}");
-            assert!(!said.contains("hunter2"), "it may be the secret itself: {said}");
-        }
-        let directory = SecretReference(Some(format!("file:{}", place.directory.path().display())));
-        assert!(what(place.loader().load(KEY, &directory)).contains("is not a file"));
-        let binary = place.write("binary", b"\xff\xfe", 0o600);
-        assert!(place.loader().load_text(KEY, &binary).unwrap_err().to_string().contains("not text"));
-    }
-
-    #[test]
-    fn a_credential_is_read_from_systemds_directory_whatever_its_mode() {
-        let place = Place::new();
-        place.write("amazon-key", b"secret\n", 0o644);
-        let reference = SecretReference::from("credential:amazon-key");
-        assert_eq!(place.loader().load(KEY, &reference).unwrap().expose(), b"secret");
-        assert!(what(SecretLoader::default().load(KEY, &reference)).contains("no credentials directory"));
-        for loader in [SecretLoader::default(), place.loader()] {
-            let said = what(loader.load(KEY, &"credential:hunter2".into()));
-            assert!(said.starts_with(KEY) && !said.contains("hunter2"), "{said}");
-        }
-        for bad in ["credential:", "credential:../etc/passwd", "credential:a/b", "credential:.hidden"] {
-            assert!(place.loader().load(KEY, &bad.into()).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_secret_in_the_configuration_is_refused_and_not_repeated() {
-        #[derive(Debug, serde::Deserialize)]
-        struct Section {
-            private_key: SecretReference,
-        }
-        for value in [
-            "\"hunter2\"",
-            "\"file:hunter2\"",
-            "12345",
-            "1.5",
-            "true",
-            "[\"hunter2\"]",
-            "{ a = \"hunter2\" }",
-        ] {
-            let section: Section = toml::from_str(&format!("private_key = {value}")).unwrap();
-            let said = what(SecretLoader::default().load(KEY, &section.private_key));
-            assert!(said.starts_with(KEY) && !said.contains("hunter2") && !said.contains("12345"), "{said}");
-            assert!(!format!("{section:?}").contains("hunter2"));
-        }
-    }
-
-    #[test]
-    fn a_secret_prints_as_hidden() {
-        let secret = Secret::new("hunter2");
-        assert_eq!(format!("{secret} {secret:?}"), "[hidden] [hidden]");
-    }
-}
+mod tests;

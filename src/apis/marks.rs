@@ -1,0 +1,116 @@
+//! What is odd about an answer, collected while it is read.
+//!
+//! Owns: the causes, and which amounts no payment can have. Must never know: formats, what a mark leads to.
+//!
+//! An answer whose object and state can be read is believed, so that a decline is told at once. Whatever else in
+//! it cannot be read becomes a mark and never a value.
+
+use std::fmt::Display;
+
+use crate::payments::money::{Amounts, Money};
+use crate::payments::observation::Mark;
+
+/// A field that cannot be read.
+pub const UNREADABLE_FIELD: &str = "unreadable-field";
+/// A field that stands more than once.
+pub const DUPLICATE_FIELD: &str = "duplicate-field";
+/// An object about no money at all.
+pub const ZERO_AMOUNT: &str = "zero-amount";
+/// An amount below zero.
+pub const NEGATIVE_AMOUNT: &str = "negative-amount";
+/// An answer without the signature that it should have.
+pub const UNSIGNED: &str = "unsigned";
+
+/// The most marks of one answer; a thousand odd entries of a list are one oddity.
+const MOST: usize = 16;
+
+/// The marks of one answer.
+#[derive(Debug, Default)]
+pub struct Marks(Vec<Mark>);
+
+impl Marks {
+    /// Adds one, once. `explanation` is a plain sentence that quotes nothing of the answer.
+    pub fn add(&mut self, cause: &str, explanation: impl Into<String>) {
+        let mark = Mark::new(cause, explanation);
+        if self.0.len() < MOST && !self.0.contains(&mark) {
+            self.0.push(mark);
+        }
+    }
+
+    /// What was read, or nothing and a mark that says why.
+    pub fn take<T: Default, E: Odd>(&mut self, read: Result<T, E>) -> T {
+        read.unwrap_or_else(|problem| {
+            self.add(problem.cause(), format!("In the answer, {problem}."));
+            T::default()
+        })
+    }
+
+    /// Marks amounts that no payment can have: the one that the object is about is above zero, and none is below.
+    pub fn check_amounts(&mut self, amount: Option<Money>, amounts: &Amounts) {
+        let named = [
+            ("amount", amount),
+            ("authorized amount", amounts.authorized),
+            ("captured amount", amounts.captured),
+            ("refunded amount", amounts.refunded),
+        ];
+        for (name, money) in named {
+            let Some(money) = money else { continue };
+            if money.amount.is_zero() && name == "amount" {
+                self.add(ZERO_AMOUNT, format!("The answer is about {money}, which is no payment."));
+            } else if !money.amount.is_zero() && money.amount.is_sign_negative() {
+                self.add(
+                    NEGATIVE_AMOUNT,
+                    format!("The {name} of the answer is {money}, which is less than nothing."),
+                );
+            }
+        }
+    }
+
+    /// All of them.
+    pub fn into_list(self) -> Vec<Mark> {
+        self.0
+    }
+}
+
+/// Why a field has no value; shown as the middle of a sentence, without the field's text.
+pub trait Odd: Display {
+    /// The cause of the mark.
+    fn cause(&self) -> &'static str;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn causes(marks: Marks) -> Vec<String> {
+        marks.into_list().into_iter().map(|mark| mark.cause).collect()
+    }
+
+    #[test]
+    fn amounts_below_zero_and_about_nothing_are_marked() {
+        let money = |amount| Money::parse(amount, "EUR").ok();
+        let check = |amount, captured, refunded, expected: &[&str]| {
+            let mut marks = Marks::default();
+            let amounts =
+                Amounts { authorized: money(amount), captured: money(captured), refunded: money(refunded) };
+            marks.check_amounts(money(amount), &amounts);
+            assert_eq!(causes(marks), expected, "{amount} {captured} {refunded}");
+        };
+        check("5.00", "0.00", "0", &[]);
+        check("5.00", "", "", &[]);
+        check("0.00", "0.00", "", &[ZERO_AMOUNT]);
+        check("-0.00", "", "", &[ZERO_AMOUNT]);
+        check("5.00", "-5.00", "-1", &[NEGATIVE_AMOUNT, NEGATIVE_AMOUNT]);
+        check("-5.00", "", "", &[NEGATIVE_AMOUNT, NEGATIVE_AMOUNT]);
+    }
+
+    #[test]
+    fn marks_do_not_repeat_themselves_without_end() {
+        let mut marks = Marks::default();
+        for number in 0..100 {
+            marks.add(UNREADABLE_FIELD, "In the answer, an id cannot be read.");
+            marks.add(DUPLICATE_FIELD, format!("Field {number}."));
+        }
+        assert_eq!(causes(marks).len(), MOST);
+    }
+}

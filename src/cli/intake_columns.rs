@@ -1,0 +1,168 @@
+//! What the columns of a file of objects mean, and how its cells are read.
+//!
+//! Owns: which column names the objects, misspelt columns, amounts with a decimal comma, what spreadsheets and
+//! databases write into cells. Must never know: files, lines, what becomes of a row.
+
+use crate::control::fields::{self, Field, Meaning};
+use crate::control::wanted::Texts;
+
+/// Kinds of objects above others: beside the id of a charge or an authorization theirs is the parent's.
+const ABOVE: &[(&str, &[&str])] =
+    &[("charge", &["charge-permission"]), ("authorization", &["order-reference", "billing-agreement"])];
+
+/// What the columns of a file mean.
+#[derive(Debug)]
+pub(super) struct Columns {
+    fields: Vec<Option<Field>>,
+    implied_kind: Option<&'static str>,
+}
+
+impl Columns {
+    /// Reads a header. Gives the columns that mean nothing here as well. Errors with the reason in words.
+    pub(super) fn of(header: &[String]) -> Result<(Columns, Vec<String>), String> {
+        let mut meanings: Vec<_> = header.iter().map(|cell| fields::meaning(cell)).collect();
+        for (cell, meaning) in header.iter().zip(&meanings) {
+            if let (None, Some(meant)) = (meaning, fields::meant(cell)) {
+                return Err(format!("column {cell} is not known; is it {meant}? rename or remove it"));
+            }
+        }
+        put_parents_above(&mut meanings);
+        let mut owners: Vec<(Field, &str)> = Vec::new();
+        let mut columns = Columns { fields: Vec::new(), implied_kind: None };
+        let mut ignored = Vec::new();
+        for (cell, meaning) in header.iter().zip(meanings) {
+            columns.fields.push(meaning.map(|meaning| meaning.field));
+            let Some(meaning) = meaning else {
+                ignored.extend(Some(cell.clone()).filter(|cell| !cell.is_empty()));
+                continue;
+            };
+            if let Some((_, other)) = owners.iter().find(|(field, _)| *field == meaning.field) {
+                return Err(format!(
+                    "columns {other} and {cell} both mean {}; rename one (to parent, if it is the object above)",
+                    meaning.field.name()
+                ));
+            }
+            owners.push((meaning.field, cell));
+            columns.implied_kind = columns.implied_kind.or(meaning.kind);
+        }
+        if !columns.fields.contains(&Some(Field::Id)) {
+            return Err(format!(
+                "no column names the objects (id, charge_id, AmazonCaptureId, ...); the header has {}",
+                header.join(", ").chars().take(200).collect::<String>()
+            ));
+        }
+        Ok((columns, ignored))
+    }
+
+    /// The fields of a row.
+    pub(super) fn texts(&self, cells: &[String]) -> Result<Texts, String> {
+        let mut texts = Texts::default();
+        for (field, cell) in self.fields.iter().zip(cells) {
+            let Some(field) = field else { continue };
+            let cell = unguarded(cell);
+            match field {
+                _ if stands_for_nothing(cell) => {}
+                Field::Amount => texts.set(*field, &pointed(cell)?)?,
+                _ => texts.set(*field, cell)?,
+            }
+        }
+        if let Some(kind) = self.implied_kind {
+            texts.set_default(Field::Kind, kind);
+        }
+        Ok(texts)
+    }
+}
+
+/// Of the ids of several kinds that one row has, those above the others become the parent, or are not used.
+fn put_parents_above(meanings: &mut [Option<Meaning>]) {
+    let is_above = |meaning: &Meaning| {
+        meaning.kind.is_some_and(|kind| ABOVE.iter().any(|(_, above)| above.contains(&kind)))
+    };
+    let is_id = |meaning: &&Meaning| meaning.field == Field::Id;
+    let below: Vec<Meaning> =
+        meanings.iter().flatten().filter(is_id).filter(|id| !is_above(id)).copied().collect();
+    let Some(below) = below.first() else { return };
+    let mut has_parent = meanings.iter().flatten().any(|meaning| meaning.field == Field::Parent);
+    for meaning in meanings.iter_mut() {
+        let Some(kind) = meaning.filter(|id| id.field == Field::Id && is_above(id)).and_then(|id| id.kind)
+        else {
+            continue;
+        };
+        let fits =
+            ABOVE.iter().any(|(kind_below, above)| below.kind == Some(kind_below) && above.contains(&kind));
+        *meaning = (fits && !has_parent).then_some(Meaning { field: Field::Parent, kind: None });
+        has_parent |= meaning.is_some();
+    }
+}
+
+/// A cell without the `'` that keeps spreadsheets, in our own files too, from running it as a formula.
+fn unguarded(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest)
+            if rest.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']) =>
+        {
+            rest
+        }
+        _ => cell,
+    }
+}
+
+/// How databases write that there is nothing.
+fn stands_for_nothing(cell: &str) -> bool {
+    matches!(cell, "NULL" | "null" | "\\N")
+}
+
+/// An amount with a decimal comma (`14,00`, `1.234,56`) with a point instead; any other as it is. Errors when
+/// the comma may divide thousands as well.
+fn pointed(cell: &str) -> Result<String, String> {
+    let text = crate::delimited::trimmed(cell);
+    let Some((whole, fraction)) = text.rsplit_once(',') else { return Ok(text.to_owned()) };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.split('.');
+    let first = groups.next().unwrap_or_default();
+    let is_grouped =
+        first.len() <= 3 && whole.contains('.') && groups.all(|group| group.len() == 3 && is_number(group));
+    if !is_number(fraction) || !is_number(first) || (whole.contains('.') && !is_grouped) {
+        return Ok(text.to_owned());
+    }
+    if !is_grouped && fraction.len() == 3 && whole.len() <= 3 && !whole.starts_with('0') {
+        return Err(format!(
+            "amount {text:?} may be {whole}{fraction} or {whole}.{fraction}; write it with a decimal point and no \
+             other mark"
+        ));
+    }
+    Ok(format!("{}.{fraction}", whole.replace('.', "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decimal_comma_is_read_or_refused_and_never_misread() {
+        let read =
+            |text: &str| pointed(text).map_err(|reason| assert!(reason.contains("may be"), "{reason}"));
+        for (text, expected) in [
+            ("14,00", "14.00"),
+            ("14,5", "14.5"),
+            ("0,500", "0.500"),
+            ("1.234,56", "1234.56"),
+            ("1.234.567,89", "1234567.89"),
+            ("1.234,567", "1234.567"),
+            ("1234,567", "1234.567"),
+            ("14.00", "14.00"),
+            ("1.234", "1.234"),
+            ("1,234.56", "1,234.56"),
+            ("12.34,56", "12.34,56"),
+            ("1,2,3", "1,2,3"),
+            (",50", ",50"),
+            ("-14,00", "-14,00"),
+            ("14,", "14,"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["1,234", "12,345", "999,000"] {
+            assert_eq!(read(text), Err(()), "{text}");
+        }
+    }
+}

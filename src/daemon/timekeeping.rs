@@ -1,0 +1,335 @@
+//! What the process does about its clock: says when the machine's is off, keeps what was confirmed, and has what was
+//! dated by a clock that was ahead asked about now.
+//!
+//! Owns: the words, and under which name the last time is kept. Must never know: how a clock is judged.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::judge::{Break, NEAR, Trust};
+use crate::clock::{Clock, JudgedClock, Standing};
+use crate::control::messages::{ClockHealth, ClockTrust};
+use crate::payments::alert::{Alert, Severity};
+use crate::payments::object::AccountName;
+use crate::payments::schedule::later;
+use crate::reconcile::Routes;
+use crate::store::{OwedAlert, Store, StoreError};
+use crate::task::{Done, Round, Work};
+
+/// The name under which the last time is kept.
+const LAST_TIME: &str = "clock/last";
+/// Between two times that are kept.
+const KEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Records read at once.
+const PAGE: usize = 500;
+
+/// The last time, as it is kept for the next start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct LastTime {
+    /// It was later than this.
+    confirmed: Option<Timestamp>,
+    /// Things may be dated as late as this.
+    used: Option<Timestamp>,
+    /// Since when the machine's clock is off.
+    off_since: Option<Timestamp>,
+}
+
+async fn recall(store: &Store) -> Result<LastTime, StoreError> {
+    let kept = store.recall(LAST_TIME).await?;
+    Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+/// Lets a clock know what was confirmed before this start.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn greet(store: &Store, clock: &JudgedClock) -> Result<(), StoreError> {
+    if let Some(confirmed) = recall(store).await?.confirmed {
+        clock.was_confirmed(confirmed);
+    }
+    Ok(())
+}
+
+/// Watches the clock.
+pub(super) struct Timekeeping {
+    store: Store,
+    clock: Arc<JudgedClock>,
+    routes: Routes,
+    /// With whether it is play money.
+    accounts: Vec<(AccountName, bool)>,
+    state: Mutex<Option<State>>,
+}
+
+/// What the loop knows.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    last: LastTime,
+    /// When it was kept, by monotonic time.
+    kept_at: Option<Duration>,
+    /// Whether objects were looked for that were dated ahead, before or since the clock last went back.
+    is_searched: bool,
+}
+
+impl Timekeeping {
+    pub(super) fn new(
+        store: Store,
+        clock: Arc<JudgedClock>,
+        routes: Routes,
+        accounts: Vec<(AccountName, bool)>,
+    ) -> Timekeeping {
+        Timekeeping { store, clock, routes, accounts, state: Mutex::new(None) }
+    }
+
+    async fn round(&self) -> Result<String, StoreError> {
+        let known = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = match known {
+            Some(state) => state,
+            None => State { last: recall(&self.store).await?, kept_at: None, is_searched: false },
+        };
+        let breaks = self.clock.take_breaks();
+        for one in &breaks {
+            log(*one);
+        }
+        let standing = self.clock.standing();
+        for one in &breaks {
+            if let Break::Moved { by } = one
+                && by.is_negative()
+            {
+                let used = standing.now.checked_sub(*by).unwrap_or(Timestamp::MAX);
+                state.last.used = Some(state.last.used.map_or(used, |known| known.max(used)));
+                state.is_searched = false;
+            }
+        }
+        if standing.trust != Trust::Unconfirmed && !state.is_searched {
+            if state.last.used.is_some_and(|used| used.duration_since(standing.now) > NEAR) {
+                self.pull_in(standing.now).await?;
+                state.last.used = None;
+            }
+            state.is_searched = true;
+        }
+        let off_since = self.tell(&standing, &breaks, state.last.off_since).await?;
+        let is_turn = off_since != state.last.off_since || !breaks.is_empty();
+        state.last.off_since = off_since;
+        // A time that was used stays until it is known that nothing is dated by it.
+        state.last.used = Some(state.last.used.map_or(standing.now, |used| used.max(standing.now)));
+        if standing.trust == Trust::Confirmed {
+            state.last.confirmed = Some(standing.now);
+        }
+        let at = self.clock.monotonic();
+        let is_old = state.kept_at.is_none_or(|kept_at| at.saturating_sub(kept_at) >= KEEP_EVERY);
+        let is_first_confirmed =
+            standing.trust == Trust::Confirmed && known.is_none_or(|known| known.last.confirmed.is_none());
+        if is_turn || is_old || is_first_confirmed {
+            keep(&self.store, &state.last).await?;
+            state.kept_at = Some(at);
+        }
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
+        Ok(words(&standing))
+    }
+
+    /// Raises the alert of a clock that is off, once until it is right again, and the one that says so.
+    async fn tell(
+        &self,
+        standing: &Standing,
+        breaks: &[Break],
+        off_since: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let is_off = standing.machine_is_off_by.is_some() || !breaks.is_empty();
+        let is_right = standing.trust == Trust::Confirmed && standing.machine_is_off_by.is_none();
+        let (since, is_over) = match off_since {
+            None if is_off => (standing.now, false),
+            Some(since) if is_right && breaks.is_empty() => (since, true),
+            unchanged => return Ok(unchanged),
+        };
+        let Some((account, _)) = self.accounts.first() else { return Ok(Some(since).filter(|_| !is_over)) };
+        let alert = alert(account, standing, breaks, since, is_over);
+        if is_over {
+            tracing::info!("the machine's clock agrees with others again");
+        }
+        let mut targets = Vec::new();
+        for (account, is_sandbox) in &self.accounts {
+            let heard = (self.routes)(&Alert { account: account.clone(), ..alert.clone() }, *is_sandbox);
+            targets.extend(heard.into_iter().filter(|target| !targets.contains(target)).collect::<Vec<_>>());
+        }
+        self.store.raise(vec![OwedAlert { alert, targets }], standing.now).await?;
+        Ok(Some(since).filter(|_| !is_over))
+    }
+
+    /// Objects that were enrolled or polled in the future are due now: their waits were counted from there.
+    async fn pull_in(&self, now: Timestamp) -> Result<(), StoreError> {
+        let latest = now.checked_add(NEAR).unwrap_or(Timestamp::MAX);
+        let is_ahead = |at: Option<Timestamp>| at.is_some_and(|at| at > latest);
+        let (mut after, mut pulled) = (None, 0_u64);
+        loop {
+            let page = self.store.open_objects(after, PAGE).await?;
+            for record in page.items {
+                let seen_at = record.sight.as_ref().map(|sight| sight.seen_at);
+                let dates = [record.polled_at, seen_at, Some(record.enrolled_at)];
+                if dates.into_iter().any(is_ahead) && is_ahead(record.due_at) {
+                    pulled += u64::from(self.store.hint(&record.object, now).await?);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        tracing::warn!(
+            objects = pulled,
+            "objects that a clock which was ahead had put off are asked about now"
+        );
+        Ok(())
+    }
+
+    /// Keeps the time for the next start.
+    pub(super) async fn leave(store: &Store, clock: &JudgedClock) -> Result<(), StoreError> {
+        let standing = clock.standing();
+        let mut last = recall(store).await?;
+        last.used = Some(last.used.map_or(standing.now, |used| used.max(standing.now)));
+        if standing.trust == Trust::Confirmed {
+            last.confirmed = Some(standing.now);
+        }
+        keep(store, &last).await
+    }
+}
+
+async fn keep(store: &Store, last: &LastTime) -> Result<(), StoreError> {
+    match serde_json::to_string(last) {
+        Ok(text) => store.remember(LAST_TIME, &text).await,
+        Err(_) => Ok(()),
+    }
+}
+
+impl Work for Timekeeping {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let summary = self.round().await.map_err(|error| error.to_string())?;
+            Ok(Done { summary, again_in: None })
+        })
+    }
+}
+
+fn log(one: Break) {
+    match one {
+        Break::Jumped { by } => tracing::warn!(by = amount(by), "the machine's clock jumped"),
+        Break::Moved { by } => tracing::warn!(by = amount(by), "the time that is used was set"),
+    }
+}
+
+/// `9h ahead`, `2d 3h behind`.
+pub(super) fn off_by(by: SignedDuration) -> String {
+    let direction = if by.is_negative() { "behind" } else { "ahead" };
+    let size = Duration::from_secs(by.unsigned_abs().as_secs());
+    format!("{} {direction}", crate::payments::age(Timestamp::UNIX_EPOCH, later(Timestamp::UNIX_EPOCH, size)))
+}
+
+fn amount(by: SignedDuration) -> String {
+    let (size, direction) = match off_by(by).rsplit_once(' ') {
+        Some((size, direction)) => (size.to_owned(), direction.to_owned()),
+        None => (String::new(), String::new()),
+    };
+    format!("{}{size}", if direction == "behind" { "-" } else { "+" })
+}
+
+fn words(standing: &Standing) -> String {
+    match (standing.trust, standing.machine_is_off_by) {
+        (Trust::Confirmed, Some(by)) => format!("the machine's clock is {}", off_by(by)),
+        (Trust::Confirmed, None) => "confirmed".to_owned(),
+        (Trust::Settled, _) => "not confirmed, but steady for hours".to_owned(),
+        (Trust::Unconfirmed, _) => "not confirmed yet".to_owned(),
+    }
+}
+
+/// For the status page.
+pub(super) fn health(clock: &JudgedClock) -> ClockHealth {
+    let standing = clock.standing();
+    ClockHealth {
+        trust: match standing.trust {
+            Trust::Unconfirmed => ClockTrust::Unconfirmed,
+            Trust::Settled => ClockTrust::Settled,
+            Trust::Confirmed => ClockTrust::Confirmed,
+        },
+        confirmed_at: standing.confirmed_at,
+        machine_ahead_s: standing.machine_is_off_by.map_or(0, |by| by.as_secs()),
+    }
+}
+
+/// The complaint of the status page, if there is one.
+pub(super) fn complaint(clock: &JudgedClock) -> Option<String> {
+    let by = clock.standing().machine_is_off_by?;
+    Some(format!(
+        "this machine's clock is {}; the time that providers confirm is used instead: set the clock (timedatectl)",
+        off_by(by)
+    ))
+}
+
+fn alert(
+    account: &AccountName,
+    standing: &Standing,
+    breaks: &[Break],
+    since: Timestamp,
+    is_over: bool,
+) -> Alert {
+    let jumps: Vec<String> = breaks
+        .iter()
+        .map(|one| match one {
+            Break::Jumped { by } => format!("The machine's clock jumped by {}.", amount(*by)),
+            Break::Moved { by } => format!("The time that is used was set by {}.", amount(*by)),
+        })
+        .collect();
+    let (kind, severity, headline, explanation, advice) = match (is_over, standing.machine_is_off_by) {
+        (true, _) => (
+            "clock-right",
+            Severity::Info,
+            "This machine's clock is right again".to_owned(),
+            format!("It had been off since {since}."),
+            "Nothing to do.",
+        ),
+        (false, Some(by)) => (
+            "clock-wrong",
+            Severity::Warning,
+            format!("This machine's clock is {}", off_by(by)),
+            format!(
+                "{} The time that providers confirm is used instead, for requests, dates and days.",
+                jumps.join(" ")
+            ),
+            "Set the clock and see that a time service runs: timedatectl",
+        ),
+        (false, None) => (
+            "clock-wrong",
+            Severity::Warning,
+            "This machine's clock jumped".to_owned(),
+            format!("{} No day is closed until a provider confirms the time.", jumps.join(" ")),
+            "See that a time service runs: timedatectl",
+        ),
+    };
+    Alert {
+        headline,
+        explanation: explanation.trim_start().to_owned(),
+        advice: advice.to_owned(),
+        look: "reconciled status".to_owned(),
+        occurred_at: since,
+        ..Alert::new(kind, format!("{kind}/{since}"), severity, account.clone(), standing.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_a_clock_is_off_is_said_in_words() {
+        for (seconds, expected, signed) in [
+            (9 * 3600, "9h 0m ahead", "+9h 0m"),
+            (-2 * 365 * 86_400, "730d 0h behind", "-730d 0h"),
+            (180, "3m ahead", "+3m"),
+        ] {
+            let by = SignedDuration::from_secs(seconds);
+            assert_eq!((off_by(by).as_str(), amount(by).as_str()), (expected, signed));
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a person is told of operations that a provider holds back while objects wait for them. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::apis::pace::Level;
+use crate::payments::alert::{Alert, Severity};
+use crate::payments::object::{AccountName, ObjectRef};
+use crate::payments::schedule::later;
+
+/// The operations of one account that are known to be held for long, each with the beginning of its hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Holds {
+    told: BTreeMap<String, Timestamp>,
+}
+
+/// What is worth a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HoldTurn {
+    /// An object is due, and its operation is held for long.
+    Held { since: Timestamp, until: Timestamp },
+    /// The hold that was told of is over.
+    Ended { since: Timestamp },
+}
+
+impl Holds {
+    /// As they were written down.
+    pub(super) fn read(text: &str) -> Holds {
+        Holds { told: serde_json::from_str(text).unwrap_or_default() }
+    }
+
+    /// To be written down.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(&self.told).unwrap_or_default()
+    }
+
+    /// Takes note of how an operation stands. `is_due`: an object waits for it.
+    pub(super) fn note(
+        &mut self,
+        operation: &str,
+        level: Option<&Level>,
+        is_due: bool,
+        now: Timestamp,
+    ) -> Option<HoldTurn> {
+        let known = self.told.get(operation).copied();
+        let held = level.and_then(|level| Some((level, level.held_already?)));
+        match (known, held) {
+            (Some(since), None) => {
+                self.told.remove(operation);
+                Some(HoldTurn::Ended { since })
+            }
+            (None, Some((level, already))) if is_due && level.is_held_long() => {
+                let age = jiff::SignedDuration::try_from(already).unwrap_or_default();
+                let since = now.checked_sub(age).unwrap_or(now);
+                self.told.insert(operation.to_owned(), since);
+                Some(HoldTurn::Held { since, until: later(now, level.held_for) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The message that a turn is worth. `object` is one that waits.
+pub(super) fn notice(
+    account: &AccountName,
+    operation: &str,
+    turn: &HoldTurn,
+    object: &ObjectRef,
+    look: &str,
+    now: Timestamp,
+) -> Alert {
+    let whole = |at: Timestamp| at.round(jiff::Unit::Second).unwrap_or(at);
+    let (kind, severity, since, headline, explanation, advice) = match turn {
+        HoldTurn::Held { since, until } => (
+            "provider-hold",
+            Severity::Warning,
+            since,
+            format!("The provider holds {operation} of account {account} back"),
+            format!(
+                "Since {} it wants no such request before {} (Retry-After, or a spent quota). Objects are due meanwhile, {object} among them: a decline would be seen late.",
+                whole(*since),
+                whole(*until)
+            ),
+            "Nothing to do yet: one request asks again when the time is over, and if it is answered what is overdue follows. If it lasts, ask the provider about the quota of these credentials, and who else uses them; `reconciled status` shows the hold.",
+        ),
+        HoldTurn::Ended { since } => (
+            "provider-hold-ended",
+            Severity::Info,
+            since,
+            format!("The provider answers {operation} of account {account} again"),
+            format!("It had held these requests back since {}.", whole(*since)),
+            "Nothing to do: what is overdue is asked about now.",
+        ),
+    };
+    Alert {
+        key: format!("{kind}/{account}/{operation}/{since}"),
+        kind: kind.to_owned(),
+        severity,
+        account: account.clone(),
+        object: None,
+        merchant_reference: None,
+        amount: None,
+        amounts: Default::default(),
+        state: None,
+        reason: None,
+        headline,
+        explanation,
+        advice: advice.to_owned(),
+        look: look.to_owned(),
+        occurred_at: now,
+        found_at: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn level(already_s: u64, for_s: u64) -> Level {
+        Level {
+            available: 10,
+            burst: 10,
+            in_flight: 0,
+            held_for: Duration::from_secs(for_s),
+            held_already: Some(Duration::from_secs(already_s)),
+        }
+    }
+
+    #[test]
+    fn a_long_hold_is_told_once_while_an_object_is_due_and_its_end_too() {
+        let mut holds = Holds::default();
+        let mut note =
+            |level: Level, is_due: bool, now_s: i64| holds.note("Get", Some(&level), is_due, at(now_s));
+        assert_eq!(note(level(0, 60), true, 0), None, "a short one");
+        assert_eq!(note(level(60, 600), false, 60), None, "nothing is due");
+        let told = note(level(100, 560), true, 100);
+        assert_eq!(told, Some(HoldTurn::Held { since: at(0), until: at(660) }));
+        assert_eq!(note(level(660, 0), true, 660), None, "told already; the one request is on its way");
+        assert_eq!(note(level(661, 600), true, 661), None, "renewed");
+        let free = Level { held_already: None, ..level(0, 0) };
+        assert_eq!(note(free, false, 1_300), Some(HoldTurn::Ended { since: at(0) }));
+        assert_eq!(note(free, true, 1_301), None);
+    }
+
+    #[test]
+    fn many_short_holds_in_a_row_are_a_long_one() {
+        let mut holds = Holds::default();
+        assert_eq!(holds.note("Get", Some(&level(180, 60)), true, at(180)), None);
+        let told = holds.note("Get", Some(&level(240, 60)), true, at(240));
+        assert_eq!(told, Some(HoldTurn::Held { since: at(0), until: at(300) }));
+    }
+
+    #[test]
+    fn a_restart_does_not_tell_again() {
+        let mut holds = Holds::default();
+        holds.note("Get", Some(&level(0, 3_600)), true, at(0));
+        let mut holds = Holds::read(&holds.text());
+        assert_eq!(holds.note("Get", Some(&level(10, 3_590)), true, at(10)), None);
+        assert_eq!(holds.note("Get", None, false, at(20)), Some(HoldTurn::Ended { since: at(0) }));
+        assert_eq!(holds, Holds::default());
+        assert_eq!(Holds::read("nonsense"), Holds::default());
+    }
+
+    #[test]
+    fn each_hold_has_its_own_key_and_says_what_waits() {
+        let account: AccountName = "shop".parse().unwrap();
+        let object: ObjectRef = "shop/charge/S01".parse().unwrap();
+        let turn = HoldTurn::Held { since: at(0), until: at(3_600) };
+        let told = notice(&account, "GetCharge", &turn, &object, "Seller Central", at(1));
+        assert_eq!((told.kind.as_str(), told.severity), ("provider-hold", Severity::Warning));
+        assert_eq!(told.key, format!("provider-hold/shop/GetCharge/{}", at(0)));
+        assert!(told.explanation.contains("S01") && told.explanation.contains("would be seen late"));
+        let ended = notice(&account, "GetCharge", &HoldTurn::Ended { since: at(0) }, &object, "", at(3_601));
+        assert_eq!((ended.kind.as_str(), ended.severity), ("provider-hold-ended", Severity::Info));
+    }
+}

@@ -1,0 +1,135 @@
+//! What is reported about an account as a whole: refused, accepted, without success.
+//!
+//! Owns: the words. Must never know: when any of it is so.
+
+use jiff::Timestamp;
+
+use crate::payments::age;
+use crate::payments::alert::{Alert, Severity};
+use crate::payments::object::AccountName;
+
+use super::circuit_breaker::{DIFFERENT, Transition};
+
+/// What every alert about an account shares.
+#[derive(Clone, Copy)]
+pub(super) struct Notice<'a> {
+    pub(super) account: &'a AccountName,
+    /// Where a person can look.
+    pub(super) look: &'a str,
+    pub(super) now: Timestamp,
+}
+
+struct Words {
+    headline: String,
+    explanation: String,
+    advice: &'static str,
+}
+
+const MEND: &str = "Check the key, its environment and region, the account's standing and this machine's clock. It is tried again on its own, ever more rarely up to every 30 minutes, and at once after a restart or reload.";
+const NOTHING: &str = "Nothing to do: what is overdue is asked about now.";
+
+impl Notice<'_> {
+    fn alert(&self, kind: &str, severity: Severity, occasion: &str, words: Words) -> Alert {
+        let key = format!("{kind}/{}/{occasion}", self.account);
+        Alert {
+            headline: words.headline,
+            explanation: words.explanation,
+            advice: words.advice.to_owned(),
+            look: self.look.to_owned(),
+            ..Alert::new(kind, key, severity, self.account.clone(), self.now)
+        }
+    }
+
+    /// The alert that a transition is worth. `detail` is how the last request failed.
+    pub(super) fn of(&self, transition: &Transition, detail: &str) -> Option<Alert> {
+        let account = self.account;
+        let (kind, severity, occasion, words) = match transition {
+            Transition::Unanswered { .. } | Transition::Answered { .. } => return None,
+            Transition::AccountRefused { since } => (
+                "credentials-refused",
+                Severity::Critical,
+                since.to_string(),
+                Words {
+                    headline: format!("The provider refuses the credentials of account {account}"),
+                    explanation: format!(
+                        "Requests about {DIFFERENT} different objects in a row were refused ({detail}), and none was answered meanwhile. Nothing of this account is watched until that ends."
+                    ),
+                    advice: MEND,
+                },
+            ),
+            Transition::KindRefused { kind, since } => (
+                "credentials-refused",
+                Severity::Critical,
+                format!("{kind}/{since}"),
+                Words {
+                    headline: format!("The provider refuses account {account} all it asks about its {kind}s"),
+                    explanation: format!(
+                        "Requests about {DIFFERENT} different objects in a row were refused ({detail}), while other kinds of objects are answered. No {kind} of this account is watched until that ends."
+                    ),
+                    advice: MEND,
+                },
+            ),
+            Transition::AccountAccepted { since } => (
+                "credentials-accepted",
+                Severity::Info,
+                since.to_string(),
+                Words {
+                    headline: format!("The provider accepts the credentials of account {account} again"),
+                    explanation: format!("They had been refused since {since}."),
+                    advice: NOTHING,
+                },
+            ),
+            Transition::KindAccepted { kind, since } => (
+                "credentials-accepted",
+                Severity::Info,
+                format!("{kind}/{since}"),
+                Words {
+                    headline: format!("The provider answers account {account} about its {kind}s again"),
+                    explanation: format!("They had been refused since {since}."),
+                    advice: NOTHING,
+                },
+            ),
+        };
+        Some(self.alert(kind, severity, &occasion, words))
+    }
+
+    /// Nothing has succeeded since then.
+    pub(super) fn no_success(&self, since: Timestamp, detail: &str) -> Alert {
+        let account = self.account;
+        let words = Words {
+            headline: format!("No request of account {account} has succeeded for {}", age(since, self.now)),
+            explanation: format!(
+                "The last one failed: {detail}. Nothing is concluded about any payment, and none is seen until that ends."
+            ),
+            advice: "Check this machine's network, name service and clock, and the provider's status page. \
+                     It is asked as before, and what is overdue is asked about once it answers.",
+        };
+        self.alert("no-success", Severity::Warning, &since.to_string(), words)
+    }
+
+    /// Requests succeed again.
+    pub(super) fn success_again(&self, since: Timestamp) -> Alert {
+        let words = Words {
+            headline: format!("Requests of account {} succeed again", self.account),
+            explanation: format!("None had succeeded since {since}."),
+            advice: NOTHING,
+        };
+        self.alert("no-success", Severity::Info, &format!("{since}/ended"), words)
+    }
+
+    /// A poll made this program fail.
+    pub(super) fn broken_poll(&self, object: &crate::payments::object::ObjectRef) -> Alert {
+        let words = Words {
+            headline: format!("A poll of {object} failed within this program"),
+            explanation: "That is a defect of this program. Nothing was concluded from it; the object is asked about again, ever more rarely, and all others as before.".to_owned(),
+            advice: "Look at the object in the provider's pages, and report the lines around it in the log.",
+        };
+        let alert = self.alert(
+            "defect",
+            Severity::Warning,
+            &format!("{}/{}/{}", object.kind, object.id, self.now),
+            words,
+        );
+        Alert { object: Some(object.clone()), ..alert }
+    }
+}

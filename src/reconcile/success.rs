@@ -1,0 +1,91 @@
+//! Whether an account's requests succeed at all: an account that only tries is not well. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::payments::schedule::later;
+
+/// An account none of whose requests succeeded for so long, while it had something to ask, is not well.
+pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// What an account's requests have come to since the last success.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Success {
+    failing_since: Option<Timestamp>,
+    failures: u32,
+    detail: String,
+    /// It was reported that nothing has succeeded since then.
+    reported: Option<Timestamp>,
+}
+
+impl Success {
+    /// As the last process left it.
+    pub(super) fn restored(reported: Option<Timestamp>) -> Success {
+        Success { failing_since: reported, reported, ..Success::default() }
+    }
+
+    /// Since when nothing has succeeded, once that is reported.
+    pub(super) fn reported(&self) -> Option<Timestamp> {
+        self.reported
+    }
+
+    /// How the last request failed.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// A request failed.
+    pub(super) fn failed(&mut self, detail: &str, now: Timestamp) {
+        // A clock that was set back must not put the alert off.
+        self.failing_since = Some(self.failing_since.map_or(now, |since| since.min(now)));
+        self.failures = self.failures.saturating_add(1);
+        detail.clone_into(&mut self.detail);
+    }
+
+    /// A request succeeded. Tells since when none had, if that was reported.
+    pub(super) fn succeeded(&mut self) -> Option<Timestamp> {
+        std::mem::take(self).reported
+    }
+
+    /// Tells, once, since when nothing has succeeded. A single failure is none: nothing was asked since.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let since = self.failing_since.filter(|since| later(*since, PATIENCE) <= now)?;
+        if self.reported.is_some() || self.failures < 2 {
+            return None;
+        }
+        self.reported = Some(since);
+        Some(since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + minutes * 60).unwrap()
+    }
+
+    #[test]
+    fn a_quarter_of_an_hour_without_success_is_told_once_and_ends_with_one() {
+        let mut success = Success::default();
+        assert_eq!(success.overdue(at(0)), None, "nothing to ask is no trouble");
+        success.failed("HTTP 503", at(0));
+        assert_eq!(success.overdue(at(20)), None, "nothing was asked since");
+        success.failed("time-out", at(21));
+        assert_eq!(success.overdue(at(21)), Some(at(0)));
+        assert_eq!((success.overdue(at(22)), success.detail()), (None, "time-out"));
+        assert_eq!(success.succeeded(), Some(at(0)));
+        success.failed("HTTP 503", at(30));
+        success.failed("HTTP 503", at(44));
+        assert_eq!(success.overdue(at(44)), None);
+        assert_eq!(success.overdue(at(45)), Some(at(30)));
+        let mut restarted = Success::restored(success.reported());
+        restarted.failed("HTTP 503", at(50));
+        restarted.failed("HTTP 503", at(90));
+        assert_eq!(restarted.overdue(at(90)), None, "a restart does not tell it again");
+        assert_eq!(restarted.succeeded(), Some(at(30)));
+        assert_eq!(Success::default().succeeded(), None);
+    }
+}

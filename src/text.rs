@@ -1,0 +1,240 @@
+//! Text from outside, made safe to show: on a terminal, in a log, in a CSV or HTML file, in a chat.
+//!
+//! Owns: which characters never leave as they are, and how they are written instead. Must never know: any room.
+//! A provider, a shop, a file or a chat server can put control characters, marks that turn the direction of
+//! writing, and invisible characters into every text. Each of them is written as an escape (`\u{1b}`, `\n`), so
+//! that a person sees that it was there. What the store keeps stays word for word.
+//!
+//! Each exit makes everything safe that passes through it: `telemetry`, `cli::screen`, `reports`, `alerts`.
+//! [`Outside`] makes a text safe already where it is put into a sentence.
+
+use std::borrow::{Borrow, Cow};
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether a character could command a terminal, begin a line of its own, turn the direction of writing, or hide.
+pub fn is_harmful(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            // Soft hyphen, grapheme joiner, Arabic letter mark, fillers of Hangul, vowel separator of Mongolian.
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}'
+            // Zero width; direction; ends of lines and paragraphs; embeddings, overrides, isolates; invisible signs.
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            // Byte order mark, annotations, tags.
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether nothing need be looked at: the usual case, decided byte by byte.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+fn escaped(text: &str, is_kept: fn(char) -> bool, write: fn(&mut String, char)) -> Cow<'_, str> {
+    let is_escaped = |letter: char| is_harmful(letter) && !is_kept(letter);
+    if is_plain(text) || !text.chars().any(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if is_escaped(letter) { write(&mut safe, letter) } else { safe.push(letter) }
+    }
+    Cow::Owned(safe)
+}
+
+/// One safe line.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false, |safe, letter| safe.extend(letter.escape_default()))
+}
+
+/// Safe text in which the ends of lines stay: for text whose lines are ours.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |letter| letter == '\n', |safe, letter| safe.extend(letter.escape_default()))
+}
+
+/// Safe text of at most `most` bytes, on one line; `…` stands for what is left out.
+pub fn short(text: &str, most: usize) -> String {
+    let mut safe = String::new();
+    for letter in text.chars() {
+        if safe.len() >= most {
+            safe.push('…');
+            break;
+        }
+        if is_harmful(letter) { safe.extend(letter.escape_default()) } else { safe.push(letter) }
+    }
+    safe
+}
+
+/// JSON in JSON's own escapes: it means the same, and shows safely. The ends of lines between its parts stay.
+pub fn json(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |letter| letter == '\n',
+        |safe, letter| {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        },
+    )
+}
+
+/// A cell of a CSV file: one safe line with a `'` before what a spreadsheet would take for a formula (OWASP ASVS
+/// 1.2.10, CWE-1236), full-width signs alike.
+pub fn cell(text: &str) -> Cow<'_, str> {
+    let safe = line(text);
+    let is_formula = safe.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
+    if is_formula { Cow::Owned(format!("'{safe}")) } else { safe }
+}
+
+/// Words of a provider: kept and stored word for word, shown as one safe line by `{}` and `{:?}` alike.
+///
+/// [`Outside::as_str`] gives them word for word, for comparison and for machines.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Outside(String);
+
+impl Outside {
+    /// Word for word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&line(&self.0))
+    }
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "\"{}\"", line(&self.0))
+    }
+}
+
+impl Deref for Outside {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Outside {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Outside {
+    fn from(text: String) -> Outside {
+        Outside(text)
+    }
+}
+
+impl From<&str> for Outside {
+    fn from(text: &str) -> Outside {
+        Outside(text.to_owned())
+    }
+}
+
+impl From<Outside> for String {
+    fn from(text: Outside) -> String {
+        text.0
+    }
+}
+
+impl PartialEq<str> for Outside {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Outside {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl PartialEq<String> for Outside {
+    fn eq(&self, other: &String) -> bool {
+        self.0 == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One of every sort: escape, NUL, both ends of lines, C1, DEL, direction, isolate, zero width, line separator,
+    /// byte order mark, tag.
+    const HOSTILE: &str =
+        "a\u{1b}[2J\0\r\n<2>x\u{9b}\u{7f}\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{e0041}b";
+
+    #[test]
+    fn every_sort_of_harmful_character_is_written_as_an_escape() {
+        assert_eq!(
+            line(HOSTILE),
+            "a\\u{1b}[2J\\u{0}\\r\\n<2>x\\u{9b}\\u{7f}\\u{202e}\\u{2066}\\u{200b}\\u{2028}\\u{feff}\\u{e0041}b"
+        );
+        for kept in ["", "plain", "äöü 注文 Ωмега ع 😀", "C:\\new", "two  spaces", "'\"<&>"] {
+            assert!(matches!(line(kept), Cow::Borrowed(same) if same == kept), "{kept}");
+        }
+        assert_eq!(lines("a\nb\tc\r\n"), "a\nb\\tc\\r\n");
+    }
+
+    #[test]
+    fn json_says_the_same_afterwards() {
+        let text = serde_json::to_string_pretty(&[HOSTILE]).unwrap();
+        let safe = json(&text);
+        assert!(!safe.chars().any(|letter| is_harmful(letter) && letter != '\n'), "{safe:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&safe).unwrap(), [HOSTILE]);
+    }
+
+    #[test]
+    fn formulas_are_disarmed() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠x"] {
+            assert_eq!(cell(text), format!("'{text}"));
+        }
+        for text in ["", "ORDER-1", "1=1", " =1", "a@b", "'=1"] {
+            assert_eq!(cell(text), text);
+        }
+        assert_eq!(cell("\t=1"), "\\t=1");
+        assert_eq!(cell("\u{200b}=1"), "\\u{200b}=1");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        assert_eq!(short("abcdef", 3), "abc…");
+        assert_eq!(short("abc", 3), "abc");
+        assert_eq!(short("a\nb", 30), "a\\nb");
+    }
+
+    #[test]
+    fn words_from_outside_are_kept_word_for_word_and_shown_safely() {
+        let words = Outside::from(HOSTILE);
+        assert_eq!(words.as_str(), HOSTILE);
+        assert_eq!(words.to_string(), line(HOSTILE));
+        assert_eq!(format!("{words:?}"), format!("\"{}\"", line(HOSTILE)));
+        assert_eq!(format!("{:>3}", Outside::from("x")), "  x");
+        let stored = serde_json::to_string(&words).unwrap();
+        assert_eq!(stored, serde_json::to_string(HOSTILE).unwrap());
+        assert_eq!(serde_json::from_str::<Outside>(&stored).unwrap(), words);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+        #[test]
+        fn no_text_leaves_harmful(text in "(.|\n|\r|\t|\u{1b}|\u{9b}|\u{202e}|\u{200d}|\u{2029}){0,40}") {
+            for safe in [line(&text), cell(&text), Cow::Owned(short(&text, 12))] {
+                prop_assert!(!safe.chars().any(is_harmful), "{safe:?}");
+            }
+            prop_assert!(!lines(&text).chars().any(|letter| is_harmful(letter) && letter != '\n'));
+            let safe = line(&text);
+            prop_assert_eq!(line(&safe), safe.as_ref());
+        }
+    }
+}

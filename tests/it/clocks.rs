@@ -1,0 +1,161 @@
+//! A machine whose clock is wrong: the time that providers confirm is used, and nothing is put off, closed or
+//! published by another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reconciled::clock::{Clock, Sleep, VirtualClock};
+
+use crate::world::World;
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// The machine's clock: the true time, off by some seconds.
+#[derive(Debug)]
+struct Machine {
+    truth: Arc<VirtualClock>,
+    ahead_s: AtomicI64,
+}
+
+impl Machine {
+    fn set(&self, ahead_s: i64) {
+        self.ahead_s.store(ahead_s, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Machine {
+    fn now(&self) -> Timestamp {
+        self.truth.now() + SignedDuration::from_secs(self.ahead_s.load(Ordering::SeqCst))
+    }
+    fn monotonic(&self) -> Duration {
+        self.truth.monotonic()
+    }
+    fn sleep(&self, duration: Duration) -> Sleep {
+        self.truth.sleep(duration)
+    }
+}
+
+const SCENARIO: &str = r#"
+seed = 7
+[[account]]
+name = "shop"
+api = "amazon-pay-v2"
+merchant_id = "A1SHOP"
+region = "eu"
+environment = "live"
+public_key_id = "LIVE-ASHOPKEY"
+quota = [{ operation = "*", capacity = 10, refill = 1, per_s = 1 }]
+[[population]]
+account = "shop"
+kind = "authorization"
+count = 3
+reference_prefix = "ORDER-"
+currencies = [{ code = "USD", amount = ["14.00", "14.00"] }]
+outcome = [{ steps = [{ after_s = 400000, state = "Declined", reason = "HardDeclined" }] }]
+"#;
+
+/// A world whose daemon starts anew on a machine that is ahead by so much.
+async fn booted(start: &str, ahead_s: i64) -> (World, Arc<Machine>) {
+    let mut world = World::new(start, SCENARIO, "").await;
+    world.stop().await;
+    let machine = Arc::new(Machine { truth: world.clock.clone(), ahead_s: AtomicI64::new(ahead_s) });
+    world.set_machine_clock(machine.clone());
+    world.start().await;
+    (world, machine)
+}
+
+fn published(world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![world.folder.path().join("reports")];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match entry.path().join("manifest.json").exists() {
+                true => found.push(name),
+                false if entry.path().is_dir() => open.push(entry.path()),
+                false => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_ahead_for_a_minute_puts_nothing_off() {
+    for ahead_s in [9 * HOUR, 3 * DAY, 400 * DAY] {
+        let (mut world, machine) = booted("2027-01-15T06:00:00Z", 0).await;
+        let object = world.enrol_all("shop").await.remove(0);
+        world.pass_hours(1.9).await;
+        machine.set(ahead_s);
+        world.pass_minutes(15.0).await;
+        machine.set(0);
+        world.pass_hours(10.0).await;
+        let record = world.record(&object).await;
+        assert!((10..=15).contains(&record.polls), "{ahead_s}: {} polls in twelve hours", record.polls);
+        let wait = record.due_at.unwrap().duration_since(world.clock.now()).as_secs();
+        assert!(wait <= HOUR * 2, "{ahead_s}: the next poll comes in {wait} s");
+        assert_eq!(published(&world), Vec::<String>::new(), "{ahead_s}: no day is over");
+        let told: Vec<String> = ["clock-wrong", "clock-right"]
+            .iter()
+            .flat_map(|kind| world.events(kind))
+            .map(|event| event["headline"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("ahead"), "{told:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_with_a_clock_that_is_far_off_closes_no_day_and_dates_nothing_by_it() {
+    for ahead_s in [9 * HOUR, 400 * DAY, -9 * HOUR, -730 * DAY] {
+        let (mut world, machine) = booted("2027-01-15T20:00:00Z", ahead_s).await;
+        let objects = world.enrol_all("shop").await;
+        world.pass_minutes(5.0).await;
+        let now = world.clock.now();
+        for object in &objects {
+            let record = world.record(object).await;
+            assert!(
+                record.state().is_some(),
+                "{ahead_s}: {object} was seen although the machine's clock is wrong"
+            );
+            let seen_at = record.sight.as_ref().unwrap().seen_at;
+            assert!(
+                now.duration_since(seen_at).abs() < SignedDuration::from_mins(10),
+                "{ahead_s}: {seen_at}"
+            );
+            assert!(record.enrolled_at <= now, "{ahead_s}: enrolled at {}", record.enrolled_at);
+        }
+        assert!(world.events("credentials-refused").is_empty(), "{ahead_s}");
+        assert_eq!(world.events("clock-wrong").len(), 1, "{ahead_s}");
+        let status = world.daemon().service().status().await.unwrap();
+        assert_eq!(status.health.clock.as_ref().unwrap().machine_ahead_s, ahead_s);
+        assert!(status.health.complaints.iter().any(|text| text.contains("clock")), "{ahead_s}");
+        world.pass_hours(3.0).await;
+        assert_eq!(published(&world), Vec::<String>::new(), "{ahead_s}: at eleven in the evening");
+        machine.set(0);
+        world.pass_hours(2.0).await;
+        assert_eq!(published(&world), ["2027-01-15"], "{ahead_s}: after midnight");
+        assert_eq!(world.events("clock-right").len(), 1, "{ahead_s}");
+        world.pass_hours(24.0).await;
+        assert_eq!(published(&world), ["2027-01-15", "2027-01-16"], "{ahead_s}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_answers_days_are_closed_after_hours_all_the_same() {
+    let (mut world, _machine) = booted("2027-01-15T22:00:00Z", 0).await;
+    world.pass_hours(2.5).await;
+    assert_eq!(published(&world), Vec::<String>::new(), "nobody has confirmed the clock");
+    let status = world.daemon().service().status().await.unwrap();
+    let report = status.health.schedules.iter().find(|schedule| schedule.name == "report").unwrap();
+    assert!(report.last_result.as_deref().unwrap_or_default().contains("clock"), "{report:?}");
+    world.pass_hours(1.0).await;
+    assert_eq!(published(&world), ["2027-01-15"]);
+    world.stop().await;
+}
