@@ -32,7 +32,15 @@ pub type Round<'a> = Pin<Box<dyn Future<Output = Result<Done, String>> + Send + 
 pub trait Work: Send + Sync {
     /// One round.
     fn activate(&self) -> Round<'_>;
+
+    /// A number that grows while a long round progresses: such a round is not taken for one that hangs.
+    fn progress(&self) -> u64 {
+        0
+    }
 }
+
+/// Between two looks at the progress of a round.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// When a loop's work is done.
 #[derive(Debug, Clone)]
@@ -167,7 +175,7 @@ pub async fn keep_as(
     while !stop.is_cancelled() {
         board.beat(&name, rhythm.period);
         let started = clock.monotonic();
-        let result = work.activate().await;
+        let result = watched(&name, &rhythm, &*work, &clock, &board).await;
         board.done(&name, reason, clock.monotonic().saturating_sub(started), &result);
         match &result {
             Err(error) if was_ok => {
@@ -184,6 +192,31 @@ pub async fn keep_as(
             () = rhythm.wake.notified() => "woken",
             () = clock.sleep(wait) => "period",
         };
+    }
+}
+
+/// One round, on the board as alive as long as it progresses.
+async fn watched(
+    name: &str,
+    rhythm: &Rhythm,
+    work: &dyn Work,
+    clock: &SharedClock,
+    board: &Board,
+) -> Result<Done, String> {
+    let mut round = work.activate();
+    let mut seen = work.progress();
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut round => return result,
+            () = clock.sleep(LOOK_EVERY) => {
+                let progress = work.progress();
+                if progress != seen {
+                    board.beat(name, rhythm.period);
+                }
+                seen = progress;
+            }
+        }
     }
 }
 
@@ -205,6 +238,46 @@ mod tests {
                     Ok(Done { summary: format!("round {number}"), again_in: None })
                 }
             })
+        }
+    }
+
+    /// A round of ten minutes that may progress.
+    struct Long {
+        clock: SharedClock,
+        progresses: bool,
+        done: AtomicU32,
+    }
+
+    impl Work for Long {
+        fn activate(&self) -> Round<'_> {
+            Box::pin(async {
+                for _ in 0..60 {
+                    self.clock.sleep(Duration::from_secs(10)).await;
+                    self.done.fetch_add(u32::from(self.progresses), Ordering::SeqCst);
+                }
+                Ok(Done { summary: String::new(), again_in: None })
+            })
+        }
+
+        fn progress(&self) -> u64 {
+            self.done.load(Ordering::SeqCst).into()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_round_is_alive_as_long_as_it_progresses() {
+        for progresses in [true, false] {
+            let clock: SharedClock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH);
+            let board = Board::new(clock.clone());
+            let stop = CancellationToken::new();
+            let work = Long { clock: clock.clone(), progresses, done: AtomicU32::new(0) };
+            let rhythm = Rhythm { name: "long", period: Duration::from_secs(60), wake: Arc::default() };
+            let running =
+                tokio::spawn(keep(rhythm, Arc::new(work), clock.clone(), board.clone(), stop.clone()));
+            clock.sleep(Duration::from_secs(590)).await;
+            assert_eq!(board.stalled(Duration::from_secs(120)).is_empty(), progresses);
+            stop.cancel();
+            running.await.unwrap();
         }
     }
 

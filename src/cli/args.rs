@@ -358,9 +358,9 @@ Examples:
 pub enum StoreCommand {
     /// Compare the store with itself and read its whole journal.
     #[command(after_help = "\
-With the daemon running it checks its own store; polls and enrolments wait meanwhile. With the daemon
-stopped the store is opened, which mends what a crash may have left, and then checked. Code 74 when
-anything is wrong; every problem is named.
+With the daemon running it checks its own store while work goes on. With the daemon stopped the store is
+opened, which mends what a crash may have left, and then checked. Code 74 when anything is wrong, 65 when
+the journal is damaged or lacks entries, so that the store does not open; every problem is named.
 
 Examples:
   reconciled store check
@@ -396,9 +396,12 @@ Examples:
     /// Make the index anew from the journal. The daemon must be stopped.
     #[command(after_help = "\
 Everything that the journal says is there afterwards. Journal entries that cannot be read are named, and
-what the old index still has of them is kept; the code is 65 when there were any.
+what the old index still has of them is kept; the code is 65 when there were any. Where entries that were
+acknowledged are missing altogether (a file is gone, or the journal ends too early) nothing is done: put the
+files back, restore a backup, or go on with what is left by --accept-loss.
 
-Example:
-  reconciled store rebuild")]
+Examples:
+  reconciled store rebuild
+  reconciled store rebuild --accept-loss")]
     Rebuild(StoreRebuildArguments),
 }

@@ -100,6 +100,8 @@ fn open_exit(error: &OpenError) -> Exit {
     match error {
         OpenError::Locked { .. } => Exit::Unavailable,
         OpenError::TooNew { .. } | OpenError::NotAStore { .. } => Exit::Config,
+        // Nothing that starting again could mend.
+        OpenError::Damaged(_) | OpenError::Lost { .. } => Exit::Data,
         _ => Exit::Disk,
     }
 }

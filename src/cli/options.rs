@@ -319,7 +319,11 @@ pub struct StoreRestoreArguments {
 
 /// `store rebuild`
 #[derive(Debug, Args)]
-pub struct StoreRebuildArguments {}
+pub struct StoreRebuildArguments {
+    /// Go on although entries that were acknowledged are gone: what is left is kept, what is missing is named.
+    #[arg(long)]
+    pub accept_loss: bool,
+}
 
 /// `reload`
 #[derive(Debug, Args)]

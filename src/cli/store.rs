@@ -7,7 +7,8 @@ use super::args::StoreCommand;
 use super::exit::{Ended, Exit, Failed};
 use super::local::open_failed;
 use super::options::{
-    StoreBackupArguments, StoreCheckArguments, StoreCompactArguments, StoreRestoreArguments,
+    StoreBackupArguments, StoreCheckArguments, StoreCompactArguments, StoreRebuildArguments,
+    StoreRestoreArguments,
 };
 use super::progress::watch;
 use super::reach::{Deed, Local, Reached};
@@ -54,7 +55,7 @@ pub(super) async fn store(
             "stop it first: systemctl stop reconciled",
         )),
         (StoreCommand::Restore(options), None) => work.restore(options, screen).await,
-        (StoreCommand::Rebuild(_), None) => work.rebuild(screen).await,
+        (StoreCommand::Rebuild(options), None) => work.rebuild(&options, screen).await,
     }
 }
 
@@ -140,7 +141,11 @@ impl Work<'_> {
         let closed = store.close().await;
         self.say("read", screen)?;
         let made = made.map_err(|error| {
-            Failed::new(Exit::CannotCreate, error.to_string(), "name an empty or new folder")
+            Failed::new(
+                Exit::CannotCreate,
+                error.to_string(),
+                "name an empty or new folder outside of the store",
+            )
         })?;
         let exit = backed_up(&made, &options.to, screen)?;
         closed.map(|()| exit).map_err(disk)
@@ -187,21 +192,25 @@ impl Work<'_> {
         Ok(if is_whole { Exit::Ok } else { Exit::Data })
     }
 
-    async fn rebuild(&self, screen: &mut Screen<'_>) -> Ended {
-        let rebuilding = store::rebuild(self.options.clone(), self.clock.now());
+    async fn rebuild(&self, options: &StoreRebuildArguments, screen: &mut Screen<'_>) -> Ended {
+        let settings = Options { accept_loss: options.accept_loss, ..self.options.clone() };
+        let rebuilding = store::rebuild(settings, self.clock.now());
         let rebuilt = self.watched(rebuilding, screen).await?.map_err(|error| open_failed(&error))?;
         self.say("rebuilt", screen)?;
         for damage in &rebuilt.damaged {
             screen.toned(&format!("cannot be read: {damage}"), Tone::Bad)?;
         }
+        for lost in &rebuilt.lost {
+            screen.toned(&format!("the journal lacks entries: {lost}"), Tone::Bad)?;
+        }
         // What was skipped has been said.
         remark(&Opening { skipped: Vec::new(), ..rebuilt.opening.clone() }, screen)?;
         screen.line(&format!("{} journal entries applied", rebuilt.opening.replayed_entries))?;
-        if rebuilt.damaged.is_empty() {
+        if rebuilt.damaged.is_empty() && rebuilt.lost.is_empty() {
             return Ok(Exit::Ok);
         }
         screen.line(&format!(
-            "of the entries that cannot be read, {} rows were still in the old index and are kept",
+            "of the entries that are missing or cannot be read, {} rows were still in the old index and are kept",
             rebuilt.rescued_rows
         ))?;
         screen

@@ -8,6 +8,7 @@ use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
+use crate::store::{Meter, Progress};
 use crate::task::Board;
 use crate::text;
 
@@ -17,6 +18,77 @@ const SLACK: Duration = Duration::from_secs(120);
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager could not be told");
+    }
+}
+
+/// How long the service manager waits for the next word while opening the store progresses, and how often it gets
+/// one.
+const EXTENSION: Duration = Duration::from_secs(60);
+const EXTEND_EVERY: Duration = Duration::from_secs(10);
+/// How long a step may take that shows no progress, such as the engine reading its own files after a crash.
+const LONGEST_STEP: Duration = Duration::from_secs(10 * 60);
+
+/// Lets the service manager wait for as long as opening the store progresses, however large it is; until dropped.
+pub(super) struct Opening(Option<tokio::task::JoinHandle<()>>);
+
+impl Opening {
+    /// Begins to tell, if there is a service manager.
+    pub(super) fn begin(meter: Meter, clock: SharedClock) -> Opening {
+        let has_manager = std::env::var_os("NOTIFY_SOCKET").is_some();
+        Opening(has_manager.then(|| {
+            ask_for_time(&meter);
+            tokio::spawn(extend(meter, clock))
+        }))
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(telling) = &self.0 {
+            telling.abort();
+        }
+    }
+}
+
+async fn extend(meter: Meter, clock: SharedClock) {
+    let mut patience = Patience::default();
+    while patience.lasts(meter.ticks(), clock.monotonic()) {
+        clock.sleep(EXTEND_EVERY).await;
+        ask_for_time(&meter);
+    }
+}
+
+fn ask_for_time(meter: &Meter) {
+    let words =
+        meter.progress().map_or_else(|| "opening the store".to_owned(), |progress| in_words(&progress));
+    let micros = u32::try_from(EXTENSION.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status(&words)]);
+}
+
+fn in_words(progress: &Progress) -> String {
+    match progress.done.saturating_mul(100).checked_div(progress.total) {
+        Some(percent) => format!("opening the store: {}, {} %", progress.step, percent.min(100)),
+        None => format!("opening the store: {}, {}", progress.step, progress.done),
+    }
+}
+
+/// Tells slow from stuck.
+#[derive(Debug, Default)]
+struct Patience {
+    /// The last progress, and when it was first seen.
+    seen: Option<(u64, Duration)>,
+}
+
+impl Patience {
+    /// Whether work with so many ticks is still worth waiting for.
+    fn lasts(&mut self, ticks: u64, now: Duration) -> bool {
+        match self.seen {
+            Some((known, since)) if known == ticks => now.saturating_sub(since) < LONGEST_STEP,
+            _ => {
+                self.seen = Some((ticks, now));
+                true
+            }
+        }
     }
 }
 
@@ -63,5 +135,29 @@ pub(super) async fn keep_alive(board: Arc<Board>, clock: SharedClock, stop: Canc
             () = stop.cancelled() => {}
             () = clock.sleep(limit / 3) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_is_waited_for_as_long_as_it_progresses() {
+        let mut patience = Patience::default();
+        let minutes = |number: u64| Duration::from_secs(60 * number);
+        // A whole night, a tick every nine minutes.
+        assert!((0..60).all(|tick| patience.lasts(tick, minutes(9 * tick))));
+        assert!(patience.lasts(59, minutes(9 * 59 + 9)));
+        assert!(!patience.lasts(59, minutes(9 * 59 + 10)), "it is stuck");
+        assert!(patience.lasts(60, minutes(9 * 59 + 11)), "it goes on after all");
+    }
+
+    #[test]
+    fn the_status_line_says_how_far_opening_is() {
+        let progress = |done, total| Progress { step: "applying the journal".to_owned(), done, total };
+        assert_eq!(in_words(&progress(45, 100)), "opening the store: applying the journal, 45 %");
+        assert_eq!(in_words(&progress(200, 100)), "opening the store: applying the journal, 100 %");
+        assert_eq!(in_words(&progress(7, 0)), "opening the store: applying the journal, 7");
     }
 }

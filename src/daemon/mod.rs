@@ -202,7 +202,10 @@ impl Daemon {
         // A command of an operator's takes the machine's word: it does not live long enough to hear others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
         let since = clock.now();
+        let meter = store::Meter::default();
+        let telling = (command == RUN).then(|| manager::Opening::begin(meter.clone(), clock.clone()));
         let options = store::Options {
+            meter,
             folder: config.store.folder.clone(),
             cache_bytes: config.store.cache_mib * 1024 * 1024,
             free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
@@ -213,6 +216,7 @@ impl Daemon {
             ..store::Options::default()
         };
         let (store, opening) = Store::open(options, since).await?;
+        drop(telling);
         for line in opening.remarks() {
             tracing::warn!("{line}");
         }
@@ -321,7 +325,11 @@ impl Daemon {
         let rhythm =
             Rhythm { name: "status", period: Duration::from_secs(10), wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(pulse), &self.stop);
-        let tidying = work::Tidying { store: self.foundation.store.clone(), clock: clock.clone() };
+        let tidying = work::Tidying {
+            store: self.foundation.store.clone(),
+            clock: clock.clone(),
+            fatal: self.fatal.clone(),
+        };
         let period = self.rooms().config.store.compact_every;
         let rhythm = Rhythm { name: "store", period, wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);

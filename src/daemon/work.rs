@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use tokio::sync::mpsc;
 
 use crate::alerts::Deliverer;
 use crate::batches::{self, Batches};
@@ -14,7 +15,7 @@ use crate::payments::age;
 use crate::payments::object::AccountName;
 use crate::reconcile::Reconcile;
 use crate::reports::Reports;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::task::{Board, Done, Round, Work};
 use crate::timetable::Timetable;
 
@@ -166,6 +167,10 @@ pub(super) struct Nightly {
 }
 
 impl Work for Nightly {
+    fn progress(&self) -> u64 {
+        self.reports.progress()
+    }
+
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             let words = |error: crate::store::StoreError| error.to_string();
@@ -329,16 +334,57 @@ impl Work for Pulse {
     }
 }
 
-/// Keeps the store's folder small.
+/// Checks the store after a stop of the host, and keeps its folder small.
 pub(super) struct Tidying {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
+    /// Ends the process when the store has failed.
+    pub(super) fatal: mpsc::UnboundedSender<StoreError>,
+}
+
+impl Tidying {
+    fn failed(&self, error: StoreError) -> String {
+        let text = error.to_string();
+        if error.is_fatal() {
+            // Nobody listens any more when the process is about to stop.
+            let _ = self.fatal.send(error);
+        }
+        text
+    }
 }
 
 impl Work for Tidying {
+    fn progress(&self) -> u64 {
+        self.store.upkeep_ticks()
+    }
+
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
-            let summary = match self.store.tidy(self.clock.now()).await.map_err(|error| error.to_string())? {
+            let checked = match self.store.check_if_owed().await {
+                Err(StoreError::Stopping) => {
+                    return Ok(Done {
+                        summary: "the check goes on at the next start".to_owned(),
+                        again_in: None,
+                    });
+                }
+                checked => checked.map_err(|error| self.failed(error))?,
+            };
+            if let Some(report) = checked {
+                match report.problems.first() {
+                    None => tracing::info!(
+                        records = report.records,
+                        "the store was checked after a stop of the host: nothing is wrong"
+                    ),
+                    Some(problem) => {
+                        let more = report.problem_count - 1;
+                        return Err(format!(
+                            "{problem} (and {more} more problems; see `reconciled store check`)"
+                        ));
+                    }
+                }
+            }
+            let tidied = self.store.tidy(self.clock.now()).await.map_err(|error| self.failed(error))?;
+            let summary = match tidied {
                 None => "small enough".to_owned(),
                 Some(done) => {
                     let (before, after) = (done.bytes_before, done.bytes_after);

@@ -2,16 +2,16 @@
 //!
 //! Owns: the order of reading. Must never know: files.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::book::{Change, Watched};
+use super::names::{Collected, Names};
 use super::standing::{is_believed, is_forgetting};
+use crate::blocking;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::Transition;
-use crate::store::{Cursor, Store, StoreError};
+use crate::store::{Cursor, Life, Store, StoreError};
 
 /// Rows read at once.
 const PAGE: usize = 500;
@@ -24,9 +24,10 @@ pub(super) async fn changes(
     after: Option<Cursor>,
 ) -> Result<(Vec<Change>, Option<Cursor>), StoreError> {
     let page = store.transitions(from, to, after, PAGE).await?;
+    let objects = page.items.iter().map(|row| row.object.clone()).collect();
+    let lives = store.lives(objects).await?;
     let mut changes = Vec::with_capacity(page.items.len());
-    for row in page.items {
-        let history = store.history(&row.object).await?;
+    for (row, Life { history, .. }) in page.items.into_iter().zip(lives) {
         changes.push(Change {
             first_seen: history.first().map_or(row.seen_at, |first| first.seen_at),
             was_final: was_final_before(&history, &row),
@@ -56,13 +57,18 @@ fn was_final_before(history: &[Transition], row: &Transition) -> bool {
 /// are open now, and those that changed since the day began.
 ///
 /// The open ones are read first. One that becomes final while this goes on is found by its change, which is
-/// read later, so none is missed. Only names are held in memory.
-pub(super) async fn objects(store: &Store, from: Timestamp) -> Result<BTreeSet<ObjectRef>, StoreError> {
-    let mut found = BTreeSet::new();
+/// read later, so none is missed. Only names are held in memory. Calls `progress` after each page.
+pub(super) async fn objects(
+    store: &Store,
+    from: Timestamp,
+    progress: impl Fn(),
+) -> Result<Names, StoreError> {
+    let mut found = Collected::default();
     let mut after = None;
     loop {
         let page = store.open_objects(after, PAGE).await?;
-        found.extend(page.items.into_iter().map(|record| record.object));
+        page.items.iter().for_each(|record| found.add(&record.object));
+        progress();
         after = page.next;
         if after.is_none() {
             break;
@@ -70,26 +76,24 @@ pub(super) async fn objects(store: &Store, from: Timestamp) -> Result<BTreeSet<O
     }
     loop {
         let page = store.transitions(from, Timestamp::MAX, after, PAGE).await?;
-        found.extend(page.items.into_iter().map(|row| row.object));
+        page.items.iter().for_each(|row| found.add(&row.object));
+        progress();
         after = page.next;
         if after.is_none() {
-            return Ok(found);
+            break;
         }
     }
+    // Sorting a million takes a while.
+    let sorted = blocking::run(move || found.in_order()).await;
+    sorted.map_err(|error| StoreError::Broken(format!("sorting stopped in the middle: {error}")))
 }
 
-/// The first names of `objects` with all that is known of them; they are taken out.
-pub(super) async fn watched(
-    store: &Store,
-    objects: &mut BTreeSet<ObjectRef>,
-) -> Result<Vec<Watched>, StoreError> {
-    let mut page = Vec::new();
-    while page.len() < PAGE
-        && let Some(object) = objects.pop_first()
-    {
-        let record = store.record(&object).await?;
-        let history = in_order(store.history(&object).await?);
-        page.push(Watched { object, record, history });
-    }
-    Ok(page)
+/// The next of `objects` with all that is known of them; none at the end.
+pub(super) async fn watched(store: &Store, objects: &mut Names) -> Result<Vec<Watched>, StoreError> {
+    let page: Vec<ObjectRef> = objects.take(PAGE).collect();
+    let lives = store.lives(page.clone()).await?;
+    let watched = page.into_iter().zip(lives);
+    Ok(watched
+        .map(|(object, Life { record, history })| Watched { object, record, history: in_order(history) })
+        .collect())
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +37,8 @@ pub struct Reports {
     shelf: Shelf,
     /// One report at a time: the temporary folder has one name for each day.
     making: Mutex<()>,
+    /// Pages read so far, of all reports.
+    pages: AtomicU64,
 }
 
 /// A report that is there now.
@@ -121,7 +124,15 @@ impl Reports {
         probe: Arc<dyn Probe>,
     ) -> Reports {
         let shelf = Shelf { root: config.folder.clone(), probe };
-        Reports { store, clock, config, sandbox_accounts, shelf, making: Mutex::new(()) }
+        Reports {
+            store,
+            clock,
+            config,
+            sandbox_accounts,
+            shelf,
+            making: Mutex::new(()),
+            pages: AtomicU64::new(0),
+        }
     }
 
     /// Whether the report of a day was made, by what the store remembers: a folder that somebody moved away
@@ -161,6 +172,15 @@ impl Reports {
         // The history may be sealed although the report was not finished.
         self.store.unseal_history(now).await?;
         Ok(found)
+    }
+
+    /// A number that grows while a report is being made.
+    pub fn progress(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    fn count_page(&self) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Makes the report of a finished day. Made again it has the same bytes and nothing is written; should
@@ -214,14 +234,19 @@ impl Reports {
             let (page, next) = gather::changes(&self.store, frame.day.start, frame.day.end, after).await?;
             book =
                 self.write(book, move |book| page.iter().try_for_each(|change| book.change(change))).await?;
+            self.count_page();
             after = next;
             if after.is_none() {
                 break;
             }
         }
-        let mut objects = gather::objects(&self.store, frame.day.start).await?;
-        while !objects.is_empty() {
+        let mut objects = gather::objects(&self.store, frame.day.start, || self.count_page()).await?;
+        loop {
             let page = gather::watched(&self.store, &mut objects).await?;
+            if page.is_empty() {
+                break;
+            }
+            self.count_page();
             book =
                 self.write(book, move |book| page.iter().try_for_each(|object| book.object(object))).await?;
         }

@@ -19,7 +19,8 @@
 //! the published one becomes a new revision beside it and says what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `value` (the equation in money), `book` (all sheets of a day), `gather` (from the store), `summary`, `html`,
+//! CSV file), `totals`, `value` (the equation in money), `book` (all sheets of a day), `names` and `gather` (from the
+//! store), `summary`, `html`,
 //! `manifest`, `write` (the folder), `make` (the steps).
 
 mod book;
@@ -30,6 +31,7 @@ mod gather;
 mod html;
 mod make;
 mod manifest;
+mod names;
 mod sheet;
 mod standing;
 mod summary;

@@ -531,3 +531,16 @@ async fn reopened_and_forgotten_objects_keep_the_equation() {
     assert_eq!(made.failed_checks, Vec::<String>::new());
     assert_eq!(made.rows, [("declined", 0), ("resolved", 1), ("pending", 1), ("quarantined", 0)]);
 }
+
+#[tokio::test]
+async fn whoever_waits_for_a_report_sees_that_it_progresses() {
+    let ledger = Ledger::new().await;
+    let many = (0..700).map(|number| enrolment(&format!("C{number}"))).collect();
+    ledger.store.enrol(many, at(100)).await.unwrap();
+    let reports = ledger.reports(at(2 * DAY_S));
+    assert_eq!(reports.progress(), 0);
+    let made = reports.make("2026-01-15".parse().unwrap()).await.unwrap();
+    assert_eq!(made.rows.iter().find(|(sort, _)| *sort == "pending"), Some(&("pending", 700)));
+    // Two pages of names and two of rows, at the least.
+    assert!(reports.progress() >= 4, "{}", reports.progress());
+}

@@ -46,6 +46,9 @@ pub(super) fn copy(
     meter: &Meter,
 ) -> Result<BackupReport, StoreError> {
     let refuse = |error: io::Error| StoreError::Backup(format!("{}: {error}", to.display()));
+    if is_within(to, from).map_err(refuse)? {
+        return Err(StoreError::Backup(format!("{} is in the store itself", to.display())));
+    }
     disk.create_folder(to).map_err(refuse)?;
     if let Some(name) = disk.list(to).map_err(refuse)?.first() {
         return Err(StoreError::Backup(format!("{} is not empty, it holds {name:?}", to.display())));
@@ -62,6 +65,16 @@ pub(super) fn copy(
             Ok(report)
         })
         .map_err(refuse)
+}
+
+/// Whether a path that need not exist lies in a folder, whatever links lead there.
+fn is_within(path: &Path, folder: &Path) -> io::Result<bool> {
+    let folder = folder.canonicalize()?;
+    let real = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let Some((part, real)) = real else { return Ok(false) };
+    let rest = path.strip_prefix(part).unwrap_or(Path::new(""));
+    // Behind what exists, `..` only leads out of folders that are about to be made.
+    Ok(real.join(rest).starts_with(&folder) || real.starts_with(&folder))
 }
 
 /// Copies a folder that is somebody else's, durably; how many files. One that is missing has none.

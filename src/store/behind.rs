@@ -7,7 +7,7 @@
 //! somebody reads more than single rows or who is due (`lanes.rs`), or when enough has come together. Many groups then
 //! cost one batch, and what several of them wrote is written once. A crash leaves an index that is further behind; opening catches up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -16,8 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::index::{Index, Writes};
 use super::kept::Kept;
 use super::types::StoreError;
+use super::value::Stored;
 use super::view::Recount;
 use super::writer::{Engine, locked};
+use super::{keys, pulse};
+use crate::payments::object::ObjectRef;
 
 /// Rows from which on the index is brought up to date without anybody asking, and of which one batch consists about:
 /// readers wait some 50 ms meanwhile, whoever writes does not, and the pages of larger ones would not stay in the
@@ -58,7 +61,13 @@ pub(super) struct Behind {
     waiting: VecDeque<Part>,
     /// Being written at this moment; older than what is waiting.
     leaving: Option<Arc<Part>>,
+    /// Revisions of records that were read from the index to be polled, by the keys of their pulses, as long as
+    /// nothing is written of them: whoever commits such a poll need not read them again.
+    handed_out: HashMap<Vec<u8>, Stored<u64>>,
 }
+
+/// Then it begins again: those that are polled by then are read again.
+const HANDED_OUT_MOST: usize = 16_384;
 
 impl Behind {
     fn is_empty(&self) -> bool {
@@ -93,7 +102,37 @@ impl Behind {
         self.waiting.iter().map(|part| part.quiet_steps).sum()
     }
 
+    /// Takes note of a revision that was read from the index, unless the record has changed since.
+    pub(super) fn hand_out(&mut self, key: &[u8], pulse_key: Vec<u8>, revision: Stored<u64>) {
+        if self.get(key).is_some() || self.get(&pulse_key).is_some() {
+            return;
+        }
+        if self.handed_out.len() >= HANDED_OUT_MOST {
+            self.handed_out.clear();
+        }
+        self.handed_out.insert(pulse_key, revision);
+    }
+
+    /// The revision of an open record as far as it is in memory, with the last entry that changed the record.
+    pub(super) fn revision(&self, object: &ObjectRef) -> Result<Option<Stored<u64>>, StoreError> {
+        let key = keys::record(object, false);
+        let pulse_key = pulse::key(&key);
+        match (self.get(&pulse_key), self.get(&key)) {
+            (Some(Some(bytes)), _) => pulse::revision(&pulse_key, bytes).map(Some),
+            (_, Some(Some(bytes))) => pulse::record_revision(&key, bytes).map(Some),
+            (None, None) => Ok(self.handed_out.get(&pulse_key).cloned()),
+            _ => Ok(None),
+        }
+    }
+
     fn push(&mut self, part: Part) {
+        for key in part.writes.keys() {
+            match key.first() {
+                Some(&keys::PULSE) => drop(self.handed_out.remove(key)),
+                Some(&keys::OPEN) => drop(self.handed_out.remove(&pulse::key(key))),
+                _ => {}
+            }
+        }
         match self.waiting.back_mut().filter(|last| last.writes.len() < ROWS_WORTH_A_BATCH) {
             Some(last) => last.take(part),
             None => self.waiting.push_back(part),

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -96,15 +97,8 @@ impl Tally {
     }
 }
 
-/// Compares every row of an index that nobody writes to. Errors only when the engine gives up.
-pub(super) fn check_index(index: &Index, meter: &Meter, report: &mut CheckReport) -> Result<(), StoreError> {
-    let mut tally = Tally::default();
-    meter.begin("comparing rows", 0);
-    while check_slice(index, &mut tally, meter, report)? {}
-    compare_counts(index, &tally, report)
-}
-
-/// The same with the index of a store at work: others write between any two slices.
+/// Compares every row of the index of a store at work: others write between any two slices. Errors only when the
+/// engine gives up, or the process is about to stop.
 pub(super) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
     engine.meter.begin("comparing rows", 0);
     *locked(&engine.tally) = Some(Tally::default());
@@ -113,8 +107,16 @@ pub(super) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result
     compared
 }
 
+fn stay(engine: &Engine) -> Result<(), StoreError> {
+    match engine.is_leaving.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(StoreError::Stopping),
+    }
+}
+
 fn compare_all(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
     loop {
+        stay(engine)?;
         let is_done = engine.with_index(|index| {
             let mut shared = locked(&engine.tally);
             let tally = shared.as_mut().ok_or(StoreError::Closed)?;
@@ -200,7 +202,7 @@ fn check_row(
                 .any(|place| place == key)
         }),
         keys::COUNT | keys::DELIVERIES | keys::REMEMBERED => true,
-        _ => key == keys::APPLIED || key == keys::LAYOUT,
+        _ => [keys::APPLIED, keys::LAYOUT, keys::JOURNAL].contains(&key),
     };
     if !is_implied {
         report.problem(format!("row {} follows from nothing", value::show_key(key)));
@@ -292,13 +294,34 @@ fn compare_counts(index: &Index, tally: &Tally, report: &mut CheckReport) -> Res
     Ok(())
 }
 
-/// Reads all of the journal, every link of its chain.
-pub(super) fn check_journal(disk: &dyn Disk, folder: &Path, meter: &Meter, report: &mut CheckReport) {
+/// Reads all of the journal of a store at work, every link of its chain, up to what was acknowledged before.
+pub(super) fn check_journal_at_work(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
+    let (written, last) = {
+        let journal = locked(&engine.journal);
+        (journal.written(&*engine.disk), journal.end().sequence)
+    };
+    let folder = engine.folder.join("journal");
+    let end = check_journal(&written, &folder, &engine.meter, report, || stay(engine))?;
+    if end < last {
+        report.problem(format!("journal: it ends with entry {end}, and entry {last} was acknowledged"));
+    }
+    Ok(())
+}
+
+/// Reads all of a journal as long as `go_on` lets it; its last entry.
+pub(super) fn check_journal(
+    disk: &dyn Disk,
+    folder: &Path,
+    meter: &Meter,
+    report: &mut CheckReport,
+    go_on: impl Fn() -> Result<(), StoreError>,
+) -> Result<u64, StoreError> {
     meter.begin("reading the journal", journal_bytes(disk, folder));
-    let mut entries = 0;
+    let (mut entries, mut end) = (0, 0);
     let mut unreadable = Vec::new();
     let read = reading::read(disk, folder, reading::From::Start, true, &mut |entry, _| {
-        entries += 1;
+        go_on()?;
+        (entries, end) = (entries + 1, entry.sequence);
         meter.advance(entry.length() as u64);
         if let Err(why) = facts::decode(&entry.payload) {
             unreadable.push(format!("journal entry {} {why}", entry.sequence));
@@ -311,14 +334,16 @@ pub(super) fn check_journal(disk: &dyn Disk, folder: &Path, meter: &Meter, repor
     }
     match read {
         Ok(found) => {
+            end = found.end.sequence;
             for damage in found.skipped.iter().chain(&found.tail) {
                 report.problem(format!("journal: {damage}"));
             }
         }
         Err(Stopped::Io(path, error)) => report.problem(format!("cannot read {}: {error}", path.display())),
         Err(Stopped::Damaged(damage)) => report.problem(format!("journal: {damage}")),
-        Err(Stopped::Taker(error)) => report.problem(error.to_string()),
+        Err(Stopped::Taker(error)) => return Err(error),
     }
+    Ok(end)
 }
 
 fn last_number(key: &[u8]) -> u64 {

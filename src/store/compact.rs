@@ -233,6 +233,7 @@ fn count_live(engine: &Engine) -> Result<u64, StoreError> {
         let Some((last, _)) = rows.last() else { return Ok(live) };
         after.clone_from(last);
         live += bytes_of(&rows);
+        engine.meter.advance(0);
     }
 }
 

@@ -13,10 +13,9 @@ use std::hash::Hash;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keys::{self, Lane};
-use super::lanes::{LaneRows, Lanes};
+use super::lanes::{LaneRow, LaneRows, Lanes};
 use super::types::StoreError;
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::ObjectId;
 use crate::payments::record::Record;
 
 /// How long before its deadline a record becomes urgent.
@@ -141,7 +140,7 @@ pub(super) fn due(lanes: &Lanes<'_>, moment: Moment, limit: usize) -> Result<Due
     let mut ahead = lanes.lane_behind(Lane::Ordinary, latest);
     let order = order_of_service(
         || first_of(&mut asked_ahead, &mut asked),
-        || urgent.next_id(),
+        || urgent.next_row(),
         || first_of(&mut ahead, &mut ordinary),
         limit,
     )?;
@@ -149,21 +148,21 @@ pub(super) fn due(lanes: &Lanes<'_>, moment: Moment, limit: usize) -> Result<Due
         return Ok(Due::Later(next_due(lanes)?));
     }
     let mut records = Vec::with_capacity(order.len());
-    for id in order {
-        records.extend(lanes.record(id, |due_at| moment.is_due(due_at))?);
+    for row in order {
+        records.extend(lanes.record(row, |due_at| moment.is_due(due_at))?);
     }
     Ok(Due::Now(records))
 }
 
-fn first_of(first: &mut LaneRows<'_>, second: &mut LaneRows<'_>) -> Result<Option<ObjectId>, StoreError> {
-    match first.next_id()? {
-        Some(id) => Ok(Some(id)),
-        None => second.next_id(),
+fn first_of(first: &mut LaneRows<'_>, second: &mut LaneRows<'_>) -> Result<Option<LaneRow>, StoreError> {
+    match first.next_row()? {
+        Some(row) => Ok(Some(row)),
+        None => second.next_row(),
     }
 }
 
 /// When the next record of an account and kind is or was due.
 pub(super) fn next_due(lanes: &Lanes<'_>) -> Result<Option<Timestamp>, StoreError> {
     // The ordinary lane has them all, and no other lane has an earlier time.
-    Ok(lanes.lane(Lane::Ordinary, Timestamp::MAX).next_row()?.map(|(at, _)| at))
+    Ok(lanes.lane(Lane::Ordinary, Timestamp::MAX).next_row()?.map(|row| row.at))
 }

@@ -72,6 +72,8 @@ pub struct Damage {
     pub last_sequence: Option<u64>,
     /// What is wrong.
     pub detail: String,
+    /// Whole files are missing here; no byte is wrong.
+    pub is_gap: bool,
 }
 
 impl fmt::Display for Damage {
@@ -201,6 +203,11 @@ impl Journal {
     /// Where the next entry goes.
     pub(super) fn end(&self) -> Position {
         self.end
+    }
+
+    /// Whether the next entry is the first of its file.
+    pub(super) fn begins_segment(&self) -> bool {
+        self.end.offset == SEGMENT_HEADER_BYTES as u64 || self.end.offset >= self.segment_bytes
     }
 
     /// What is written so far, for reading it while more comes.

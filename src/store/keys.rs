@@ -23,6 +23,7 @@
 //! | `k` | name (no zero) | a remembered value |
 //! | `m` | `applied` | how far the journal is applied |
 //! | `m` | `layout` | of the rows (`index.rs`) |
+//! | `m` | `journal` | what is known of it (`continuity.rs`) |
 
 use jiff::Timestamp;
 
@@ -31,6 +32,8 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 
 /// How far the journal is applied.
 pub(super) const APPLIED: &[u8] = b"mapplied";
+/// What is known of the journal.
+pub(super) const JOURNAL: &[u8] = b"mjournal";
 /// How the index keeps its rows.
 pub(super) const LAYOUT: &[u8] = b"mlayout";
 pub(super) const OPEN: u8 = b'r';

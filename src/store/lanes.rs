@@ -6,6 +6,7 @@
 //! to bring together: a poll would cost a batch of its own, and each batch writes whole blocks of keys.
 
 use std::collections::{BTreeMap, btree_map};
+use std::hash::{Hash, Hasher};
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::PoisonError;
@@ -13,11 +14,12 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 
 use super::behind::Following;
+use super::due;
 use super::index::{Index, Rows};
 use super::keys::{self, Lane};
 use super::pulse;
 use super::types::StoreError;
-use super::value;
+use super::value::{self, Stored};
 use super::writer::Engine;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Record;
@@ -82,33 +84,71 @@ impl Lanes<'_> {
         let prefix_bytes = keys::lane(self.account, self.kind, lane).len();
         let changes = self.changes.range::<Vec<u8>, _>(start.clone()..end.clone()).peekable();
         let rows = self.index.range(Bound::Included(start), end).peekable();
-        LaneRows { rows, changes, prefix_bytes }
+        LaneRows { rows, changes, lane, prefix_bytes }
     }
 
-    /// The record of a row of a lane. None when it changed since so that it is not due any more.
+    /// The record of a row of a lane. None when it changed since so that it is not due any more. A row that does not
+    /// follow from its record is damage: it would be found again and again, and hide those behind it.
     pub(super) fn record(
         &self,
-        id: ObjectId,
+        lane_row: LaneRow,
         is_due: impl Fn(Timestamp) -> bool,
     ) -> Result<Option<Record>, StoreError> {
+        let LaneRow { lane, at, id } = lane_row;
         let object = ObjectRef { account: self.account.clone(), kind: self.kind.clone(), id };
         let key = keys::record(&object, false);
         let pulse_key = pulse::key(&key);
-        // Both of the same moment: a record of news comes without its pulse.
-        let (row, pulse_row) = {
+        let due_key = keys::due(&object, lane, at);
+        // All of the same moment: a record of news comes without its pulse, and with other rows of lanes.
+        let (row, pulse_row, is_changed) = {
             let behind = self.following.rows();
-            (behind.get(&key).cloned(), behind.get(&pulse_key).cloned())
+            let is_changed = behind.get(&due_key).is_some_and(Option::is_none);
+            let pulse_row = behind.get(&pulse_key).cloned();
+            (behind.get(&key).cloned(), pulse_row, is_changed)
         };
-        let is_gone = row.as_ref().is_some_and(Option::is_none);
+        let is_in_index = row.is_none() && pulse_row.is_none();
         let known = |row: Option<Option<Vec<u8>>>, key: &[u8]| row.map_or_else(|| self.index.get(key), Ok);
         match known(row, &key)? {
             Some(bytes) => {
-                let record = pulse::read(&key, &bytes, |key| known(pulse_row, key))?.value;
+                let Stored { value: record, sequence } =
+                    pulse::read(&key, &bytes, |key| known(pulse_row, key))?;
+                if is_in_index {
+                    let revision = Stored { value: record.revision, sequence };
+                    self.following.rows().hand_out(&key, pulse_key, revision);
+                }
+                if !is_changed && !due::rows(&record).contains(&due_key) {
+                    return Err(StoreError::Damaged(format!(
+                        "{object} has a due row of {at}, but is not due then"
+                    )));
+                }
                 Ok(Some(record).filter(|record| record.due_at.is_some_and(&is_due)))
             }
-            None if is_gone => Ok(None),
+            None if is_changed => Ok(None),
             None => Err(StoreError::Damaged(format!("{object} is due but has no record"))),
         }
+    }
+}
+
+/// A row of a lane. Rows of one object are the same, whatever lane they stand in.
+#[derive(Debug, Clone)]
+pub(super) struct LaneRow {
+    lane: Lane,
+    /// When it is due there.
+    pub(super) at: Timestamp,
+    id: ObjectId,
+}
+
+impl PartialEq for LaneRow {
+    fn eq(&self, other: &LaneRow) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for LaneRow {}
+
+impl Hash for LaneRow {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
     }
 }
 
@@ -116,22 +156,18 @@ impl Lanes<'_> {
 pub(super) struct LaneRows<'a> {
     rows: Peekable<Rows>,
     changes: Peekable<btree_map::Range<'a, Vec<u8>, bool>>,
+    lane: Lane,
     prefix_bytes: usize,
 }
 
 impl LaneRows<'_> {
-    /// The next time and id.
-    pub(super) fn next_row(&mut self) -> Result<Option<(Timestamp, ObjectId)>, StoreError> {
+    /// The next row.
+    pub(super) fn next_row(&mut self) -> Result<Option<LaneRow>, StoreError> {
         let Some(key) = self.next_key()? else { return Ok(None) };
         match keys::read_due(&key, self.prefix_bytes) {
-            Some(read) => Ok(Some(read)),
+            Some((at, id)) => Ok(Some(LaneRow { lane: self.lane, at, id })),
             None => Err(StoreError::Damaged(format!("due row {} cannot be read", value::show_key(&key)))),
         }
-    }
-
-    /// The next id.
-    pub(super) fn next_id(&mut self) -> Result<Option<ObjectId>, StoreError> {
-        Ok(self.next_row()?.map(|(_, id)| id))
     }
 
     fn next_key(&mut self) -> Result<Option<Vec<u8>>, StoreError> {

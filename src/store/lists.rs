@@ -13,7 +13,7 @@ use super::index::{Index, Row, Rows};
 use super::keys::{self, CountKey};
 use super::outbox::LOOKED_AT_LIMIT;
 use super::pulse;
-use super::types::{Count, Cursor, Filter, Page, StoreError};
+use super::types::{Count, Cursor, Filter, Life, Page, StoreError};
 use super::value;
 use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::record::{Record, Transition};
@@ -43,6 +43,12 @@ pub(super) fn record(
         }
     }
     Ok(None)
+}
+
+/// All that is known of an object.
+pub(super) fn life(index: &Index, object: &ObjectRef) -> Result<Life, StoreError> {
+    let record = record(|key| index.get(key), object)?;
+    Ok(Life { record, history: history(index, object)? })
 }
 
 /// All records with this id.

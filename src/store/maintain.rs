@@ -17,7 +17,7 @@ use super::backup;
 use super::check::{CheckReport, check_journal};
 use super::facts;
 use super::journal::Damage;
-use super::open::Place;
+use super::place::Place;
 use super::reading::{self, Reading, Stopped};
 use super::types::{OpenError, Opening, Options, StoreError};
 
@@ -26,6 +26,8 @@ use super::types::{OpenError, Opening, Options, StoreError};
 pub struct Rebuilt {
     /// Journal entries that cannot be read. What followed from them is lost, but for `rescued_rows`.
     pub damaged: Vec<Damage>,
+    /// What the journal lacks, in words, where [`Options::accept_loss`] goes on without it.
+    pub lost: Vec<String>,
     /// Rows of damaged entries that the old index still had; they were written to the journal again.
     pub rescued_rows: u64,
     /// How the last opening went.
@@ -55,28 +57,34 @@ pub async fn inspect(options: Options, now: Timestamp) -> Result<CheckReport, Op
         let _lock = place.take_lock(now)?;
         place.need_format()?;
         let mut report = CheckReport::default();
-        check_journal(place.disk, &place.path("journal"), &options.meter, &mut report);
+        let journal = place.path("journal");
+        let read = check_journal(place.disk, &journal, &options.meter, &mut report, || Ok(()));
         options.meter.end();
+        read.map_err(|error| OpenError::Index(error.to_string()))?;
         Ok(report)
     })
     .await
 }
 
 /// Makes the index anew from the journal. Damaged entries are passed over and named; what the old index
-/// still knows of them is written to the journal again first.
+/// still knows of them is written to the journal again first. So it is with entries that are missing altogether, if
+/// [`Options::accept_loss`] is set.
 ///
 /// # Errors
-/// When another process has the store, or it cannot be opened afterwards either.
+/// When another process has the store, entries are missing and that is not accepted, or it cannot be opened
+/// afterwards either.
 pub async fn rebuild(options: Options, now: Timestamp) -> Result<Rebuilt, OpenError> {
     let looking = options.clone();
     let damaged = blocking(move || find_damage(&looking, now)).await?;
     let mut rebuilt = Rebuilt { damaged, ..Rebuilt::default() };
     let passing = Options { skip_damage: true, ..options };
-    if !rebuilt.damaged.is_empty() {
+    if !rebuilt.damaged.is_empty() || passing.accept_loss {
         let opening = open_and_close(Options { rebuild_index: false, ..passing.clone() }, now).await?;
         rebuilt.rescued_rows = opening.rescued_rows;
+        rebuilt.lost = opening.lost;
     }
     rebuilt.opening = open_and_close(Options { rebuild_index: true, ..passing }, now).await?;
+    rebuilt.lost.append(&mut rebuilt.opening.lost);
     Ok(rebuilt)
 }
 
@@ -92,6 +100,11 @@ fn find_damage(options: &Options, now: Timestamp) -> Result<Vec<Damage>, OpenErr
     let _lock = place.take_lock(now)?;
     place.need_format()?;
     let reading = read_all(options, &options.folder, true)?;
+    let gaps = reading.skipped.iter().filter(|damage| damage.is_gap);
+    let missing: Vec<String> = gaps.map(ToString::to_string).collect();
+    if !missing.is_empty() && !options.accept_loss {
+        return Err(OpenError::Lost { missing });
+    }
     if !reading.skipped.is_empty() {
         let mut lost = place.marked_as_lost()?;
         lost.extend(reading.skipped.iter());
@@ -181,7 +194,7 @@ const FILES: &str = "restoring-files";
 
 /// What a store's folder may hold, the format file first: without it the rest is no store.
 fn is_part(name: &str) -> bool {
-    let parts = ["format", "journal", "index", "clean", "running", "suspect", "rescue"];
+    let parts = ["format", "journal", "index", "clean", "running", "suspect", "unchecked", "rescue"];
     parts.contains(&name) || super::compact::NAMES.contains(&name) || super::aside::is_one(name)
 }
 

@@ -29,9 +29,16 @@ struct Gauge {
     step: Mutex<Option<&'static str>>,
     done: AtomicU64,
     total: AtomicU64,
+    /// Grows with every step and every advance, over all work.
+    ticks: AtomicU64,
 }
 
 impl Meter {
+    /// A number that grows as long as any work progresses: for whoever must tell slow from stuck.
+    pub fn ticks(&self) -> u64 {
+        self.0.ticks.load(Ordering::Relaxed)
+    }
+
     /// What is being done; none when nothing is.
     pub fn progress(&self) -> Option<Progress> {
         let step = (*locked(&self.0.step))?;
@@ -41,6 +48,7 @@ impl Meter {
 
     /// Begins a step of `total` rows or bytes; 0 when that is not known.
     pub(super) fn begin(&self, step: &'static str, total: u64) {
+        self.0.ticks.fetch_add(1, Ordering::Relaxed);
         self.0.done.store(0, Ordering::Relaxed);
         self.0.total.store(total, Ordering::Relaxed);
         *locked(&self.0.step) = Some(step);
@@ -48,6 +56,7 @@ impl Meter {
 
     /// So much more is done.
     pub(super) fn advance(&self, by: u64) {
+        self.0.ticks.fetch_add(1, Ordering::Relaxed);
         self.0.done.fetch_add(by, Ordering::Relaxed);
     }
 
@@ -69,6 +78,7 @@ mod tests {
         meter.begin("reading", 9);
         meter.advance(3);
         meter.advance(4);
+        assert_eq!(other.ticks(), 3);
         assert_eq!(other.progress(), Some(seen));
         meter.end();
         assert_eq!(other.progress(), None);

@@ -12,8 +12,8 @@
 //! In reading order: `types` (the words), `writer` (groups), `behind` (what the index has not yet), `kept` (what need
 //! not be looked for), `quiet` (polls without news), `facts` (what the journal says and what follows from it), `view`,
 //! `keys` and `pulse` (the rows), `due` and `lanes` (who is next), `outbox`, `lists` (reading), `journal`, `room`,
-//! `entry`, `reading`, `written`, `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `open`,
-//! `replay`, `rescue` (after a crash), `check`, `backup`, `maintain` (work on a folder that nobody has open), `upkeep`
+//! `entry`, `reading`, `written`, `disk` (files), `index` (sled), `packed` (many keys in one of its rows), `place` (the folder), `open`,
+//! `continuity` (is the journal all there), `replay`, `rescue` (after a crash), `check`, `backup`, `maintain` (work on a folder that nobody has open), `upkeep`
 //! (work on one that somebody has), `compact` and `aside` (keeping the folder small), `meter` (how far it is).
 
 mod aside;
@@ -22,6 +22,7 @@ mod behind;
 pub mod bytes;
 mod check;
 mod compact;
+mod continuity;
 pub mod disk;
 mod due;
 mod entry;
@@ -39,6 +40,7 @@ mod open;
 mod operations;
 mod outbox;
 mod packed;
+mod place;
 mod pulse;
 mod quiet;
 mod reading;
@@ -75,7 +77,7 @@ pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};
 pub use types::{
     AlertFilter, AlertRow, Commit, Committed, Count, Cursor, Delivery, DeliveryRow, DeliveryStatus, Enrolled,
-    Filter, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
+    Filter, Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
 };
 
 use behind::Known;
@@ -288,6 +290,11 @@ impl Store {
         self.read(move |index| lists::history(index, &object)).await
     }
 
+    /// All that is known of some objects, in their order. Read at once: ask for some hundreds at a time.
+    pub async fn lives(&self, objects: Vec<ObjectRef>) -> Result<Vec<Life>, StoreError> {
+        self.read(move |index| objects.iter().map(|object| lists::life(index, object)).collect()).await
+    }
+
     /// Changes of state seen in `[from, to)`, ordered by time, object and sequence.
     pub async fn transitions(
         &self,
@@ -374,6 +381,11 @@ impl Store {
             broken: engine.trouble().map(ToString::to_string),
             work: engine.meter.progress(),
         }
+    }
+
+    /// A number that grows as long as upkeep progresses ([`Meter::ticks`]).
+    pub fn upkeep_ticks(&self) -> u64 {
+        self.engine.meter.ticks()
     }
 
     /// Deliveries owed, now or later; a plain number, so that who has nothing to do need not look.

@@ -3,43 +3,42 @@
 //! Owns: the order of these. Must never know: what a fact says.
 //!
 //! The folder holds `lock`, `format`, `journal/`, `index/`, and marks: `clean` (stopped properly),
-//! `running` (on which boot of the host), `suspect` (the index was found damaged), `rescue` (rows that only
-//! the index has are to be written to the journal again), `swapping` (`compact.rs`). An index that is of no use
-//! is renamed to `index.aside-N` and kept for a day.
+//! `running` (on which boot of the host), `suspect` (the index was found damaged), `unchecked` (the host stopped, and
+//! the index was not compared with itself since), `rescue` (rows that only the index has are to be written to the
+//! journal again), `swapping` (`compact.rs`). An index that is of no use is renamed to `index.aside-N` and kept for
+//! a day.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
 use super::aside;
 use super::backup::journal_bytes;
-use super::check::{CheckReport, check_index};
 use super::compact;
-use super::disk::{Disk, read_text, write_whole};
+use super::continuity::{self, Known, applied};
+use super::disk::{Disk, write_whole};
 use super::index::Index;
 use super::journal::{Journal, Position, SEGMENT_HEADER_BYTES};
-use super::lock::{self, LockFile, NoLock};
+use super::lock;
 use super::outbox;
+use super::place::{Place, RESCUE};
 use super::reading::{self, Reading, Stopped};
 use super::replay::Replay;
-use super::rescue::{self, Lost};
+use super::rescue;
 use super::types::{DeliveryStatus, OpenError, Opening, Options, StoreError};
 use super::value;
 use super::writer::Engine;
 use super::writer::put_applied;
 use super::{keys, view::View};
 
-/// The newest format that this program reads and the one that it writes.
-const FORMAT: u32 = 1;
-const FORMAT_FILE: &str = "format";
-const FORMAT_WORDS: &str = "reconciled store";
 const CLEAN: &str = "clean";
 const RUNNING: &str = "running";
 /// The mark of an index that was found damaged while in use.
 pub(super) const SUSPECT: &str = "suspect";
-const RESCUE: &str = "rescue";
+/// The mark of an index that is still to be compared with itself after the host stopped.
+pub(super) const UNCHECKED: &str = "unchecked";
 
 /// Opens the store. Blocks.
 pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening), OpenError> {
@@ -47,210 +46,140 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let lock = place.take_lock(now)?;
     place.check_space()?;
     let mut opening = Opening { is_new: place.check_format()?, ..Opening::default() };
-    let journal_folder = place.path("journal");
-    place.io("make the folder", &journal_folder, place.disk.create_folder(&journal_folder))?;
-    opening.was_clean_stop = place.read_mark(CLEAN)?.is_some();
-    place.io(
-        "end the exchange of the index in",
-        place.folder(),
-        compact::settle(place.disk, place.folder()),
-    )?;
-    let (index, mut applied) = place.open_index(&mut opening)?;
-    let mut index = place.check_after_host_crash(index, &mut applied, &mut opening)?;
-    let reading = match place.replay(&index, applied, &mut opening) {
-        Err(Halt::Index(why)) => {
-            index = place.set_aside(Some(index), &why, &mut opening)?;
-            applied = Position::start();
-            opening.replayed_entries = 0;
-            place.replay(&index, applied, &mut opening).map_err(Halt::into_open_error)?
+    let opened = place.open_both(&mut opening);
+    options.meter.end();
+    let (index, journal, deliveries) = opened.inspect_err(|error| {
+        if let OpenError::Index(why) = error
+            && opening.rebuilt_index.is_none()
+        {
+            // The next opening makes it anew. Without the mark it only fails again.
+            let _ = place.write_mark(SUSPECT, why);
         }
-        other => other.map_err(Halt::into_open_error)?,
-    };
-    opening.skipped.clone_from(&reading.skipped);
-    let end = place.mend_end(&reading, &mut opening)?;
-    let journal = place.resume(&index, end, &mut opening)?;
+    })?;
     place.start_marks()?;
     place.io("remove an old index from", place.folder(), aside::prune(place.disk, place.folder(), now))?;
-    options.meter.end();
     let engine = Engine::new(options, journal, index, lock);
-    count_deliveries(&engine).map_err(|error| OpenError::Index(error.to_string()))?;
+    engine.owes_check.store(opening.owes_check, Ordering::Relaxed);
+    engine.outbox_pending.store(deliveries.pending, Ordering::Relaxed);
+    engine.outbox_dead.store(deliveries.dead, Ordering::Relaxed);
     Ok((engine, opening))
 }
 
-/// Marks a clean stop; the last act of the process that has the lock.
-pub(super) fn mark_clean(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    write_whole(disk, &folder.join(CLEAN), b"stopped properly\n")
+/// Marks a clean stop behind the last entry; the last act of the process that has the lock.
+pub(super) fn mark_clean(disk: &dyn Disk, folder: &Path, last: u64) -> io::Result<()> {
+    write_whole(disk, &folder.join(CLEAN), continuity::clean_mark(last).as_bytes())
 }
 
 enum Halt {
     /// The index does not fit the journal or cannot be used.
     Index(String),
+    /// The index and the journal are not of the same store.
+    OtherJournal(String),
     Open(OpenError),
 }
 
 impl Halt {
     fn into_open_error(self) -> OpenError {
         match self {
-            Halt::Index(why) => OpenError::Index(why),
+            Halt::Index(why) | Halt::OtherJournal(why) => OpenError::Index(why),
             Halt::Open(error) => error,
         }
     }
 }
 
-/// A store's folder, whatever its state.
-pub(super) struct Place<'a> {
-    options: &'a Options,
-    pub(super) disk: &'a dyn Disk,
-}
-
-impl<'a> Place<'a> {
-    /// The folder of these options.
-    pub(super) fn of(options: &'a Options) -> Place<'a> {
-        Place { options, disk: &*options.disk }
-    }
-
-    /// Where it lies.
-    pub(super) fn folder(&self) -> &Path {
-        &self.options.folder
-    }
-
-    /// Something in it.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.options.folder.join(name)
-    }
-
-    /// The file system's errors, with what was attempted.
-    pub(super) fn io<T>(
-        &self,
-        doing: &'static str,
-        path: &Path,
-        result: io::Result<T>,
-    ) -> Result<T, OpenError> {
-        result.map_err(|source| OpenError::Io { doing, path: path.to_owned(), source })
-    }
-
-    fn read_mark(&self, name: &str) -> Result<Option<String>, OpenError> {
-        let path = self.path(name);
-        self.io("read", &path, read_text(self.disk, &path))
-    }
-
-    fn write_mark(&self, name: &str, text: &str) -> Result<(), OpenError> {
-        let path = self.path(name);
-        self.io("write", &path, write_whole(self.disk, &path, text.as_bytes()))
-    }
-
-    fn remove_mark(&self, name: &str) -> Result<(), OpenError> {
-        let path = self.path(name);
-        self.io("remove", &path, self.disk.remove(&path))?;
-        self.io("sync", &self.options.folder, self.disk.sync_folder(&self.options.folder))
-    }
-
-    /// Keeps every other process out.
-    pub(super) fn take_lock(&self, now: Timestamp) -> Result<LockFile, OpenError> {
-        let folder = &self.options.folder;
-        self.io("make the folder", folder, self.disk.create_folder(folder))?;
-        let path = self.path("lock");
-        lock::take(&path, &self.options.command, now).map_err(|error| match error {
-            NoLock::Held(holder) => OpenError::Locked { folder: folder.clone(), holder },
-            NoLock::Io(source) => OpenError::Io { doing: "lock", path, source },
-        })
-    }
-
-    /// Whether there is room to work.
-    pub(super) fn check_space(&self) -> Result<(), OpenError> {
-        let (folder, floor_bytes) = (&self.options.folder, self.options.free_floor_bytes);
-        if floor_bytes == 0 {
-            return Ok(());
+impl Place<'_> {
+    /// Opens index and journal, and lets them agree.
+    fn open_both(&self, opening: &mut Opening) -> Result<(Index, Journal, Deliveries), OpenError> {
+        let journal_folder = self.path("journal");
+        self.io("make the folder", &journal_folder, self.disk.create_folder(&journal_folder))?;
+        let clean = self.read_mark(CLEAN)?;
+        opening.was_clean_stop = clean.is_some();
+        let mut known = Known::of_marks(clean.as_deref(), self.read_mark(RUNNING)?.is_some());
+        let settled = compact::settle(self.disk, self.folder());
+        self.io("end the exchange of the index in", self.folder(), settled)?;
+        self.options.meter.begin("opening the index", 0);
+        let (mut index, applied) = self.open_index(&mut known, opening)?;
+        let missing = known.missing_files(self.disk, &journal_folder);
+        self.accept(self.io("read", &journal_folder, missing)?, opening)?;
+        let must_read_file = !opening.was_clean_stop || !known.has_list;
+        let mut read = self.replay(&index, applied, must_read_file, opening);
+        if let Err(Halt::OtherJournal(why)) = read {
+            self.accept(vec![why.clone()], opening)?;
+            read = Err(Halt::Index(why));
         }
-        let free_bytes = self.io("find the free space of", folder, self.disk.free_bytes(folder))?;
-        match free_bytes < floor_bytes {
-            true => Err(OpenError::NoSpace { folder: folder.clone(), free_bytes, floor_bytes }),
-            false => Ok(()),
+        if let Err(Halt::Index(why)) = read {
+            index = self.set_aside(Some(index), &known, &why, opening)?;
+            opening.replayed_entries = 0;
+            read = self.replay(&index, Position::start(), true, opening);
         }
-    }
-
-    /// Reads the format, or makes a new store in an empty folder; true when new.
-    fn check_format(&self) -> Result<bool, OpenError> {
-        if self.has_format()? {
-            return Ok(false);
+        let mut reading = read.map_err(Halt::into_open_error)?;
+        self.accept(known.missing_end(reading.end.sequence).into_iter().collect(), opening)?;
+        // Not before: where entries are missing the old index is all that has them.
+        if self.options.rebuild_index && opening.rebuilt_index.is_none() {
+            index = self.set_aside(Some(index), &known, "as asked", opening)?;
+            opening.replayed_entries = 0;
+            let read = self.replay(&index, Position::start(), true, opening);
+            reading = read.map_err(Halt::into_open_error)?;
         }
-        let folder = &self.options.folder;
-        let names = self.io("list", folder, self.disk.list(folder))?;
-        let is_ours = |name: &str| name == "lock" || name == "lost+found" || name == "format.new";
-        if let Some(other) = names.iter().find(|name| !is_ours(name)) {
-            return Err(self.not_a_store(format!("it holds {other:?} but no file {FORMAT_FILE:?}")));
-        }
-        self.write_format()?;
-        Ok(true)
+        opening.skipped.clone_from(&reading.skipped);
+        let end = self.mend_end(&reading, opening)?;
+        let journal = self.resume(&index, end, opening)?;
+        self.teach(&index)?;
+        self.mark_unchecked(&known, opening)?;
+        let deliveries = count_deliveries(&index).map_err(|error| OpenError::Index(error.to_string()))?;
+        Ok((index, journal, deliveries))
     }
 
-    /// Makes the folder a store.
-    pub(super) fn write_format(&self) -> Result<(), OpenError> {
-        self.write_mark(FORMAT_FILE, &format!("{FORMAT_WORDS} {FORMAT}\n"))
-    }
-
-    /// Refuses a folder that is no store.
-    pub(super) fn need_format(&self) -> Result<(), OpenError> {
-        match self.has_format()? {
-            true => Ok(()),
-            false => Err(self.not_a_store(format!("it holds no file {FORMAT_FILE:?}"))),
-        }
-    }
-
-    /// Entries that the journal is known to have lost and that the index may still have.
-    pub(super) fn marked_as_lost(&self) -> Result<Lost, OpenError> {
-        Ok(self.read_mark(RESCUE)?.map_or_else(Lost::default, |text| Lost::parse(&text)))
-    }
-
-    /// Lets the next opening write to the journal again what the index has of these entries.
-    pub(super) fn mark_as_lost(&self, lost: &Lost) -> Result<(), OpenError> {
-        self.write_mark(RESCUE, &lost.to_string())
-    }
-
-    fn not_a_store(&self, why: String) -> OpenError {
-        OpenError::NotAStore { folder: self.options.folder.clone(), why }
-    }
-
-    /// Whether there is a format that this program knows; false when there is none.
-    fn has_format(&self) -> Result<bool, OpenError> {
-        let folder = &self.options.folder;
-        let not_a_store = |why: String| self.not_a_store(why);
-        let Some(text) = self.read_mark(FORMAT_FILE)? else { return Ok(false) };
-        let number = text.trim().strip_prefix(FORMAT_WORDS).map(str::trim).and_then(|text| text.parse().ok());
-        match number {
-            Some(FORMAT) => Ok(true),
-            Some(found) if found > FORMAT => {
-                Err(OpenError::TooNew { folder: folder.clone(), found, known: FORMAT })
-            }
-            _ => {
-                Err(not_a_store(format!("its file {FORMAT_FILE:?} does not say \"{FORMAT_WORDS} {FORMAT}\"")))
-            }
-        }
-    }
-
-    fn open_index(&self, opening: &mut Opening) -> Result<(Index, Position), OpenError> {
+    /// Opens the index, and learns what it knows of the journal even if it is of no use otherwise.
+    fn open_index(&self, known: &mut Known, opening: &mut Opening) -> Result<(Index, Position), OpenError> {
         let folder = self.path("index");
         let suspicion = self.read_mark(SUSPECT)?;
-        let why = if self.options.rebuild_index {
-            "as asked".to_owned()
-        } else if let Some(suspicion) = suspicion {
-            format!("it was found damaged: {}", suspicion.trim())
-        } else if !opening.is_new && !folder.is_dir() {
-            "there was none".to_owned()
-        } else {
-            match Index::open(&folder, self.options.cache_bytes) {
-                Err(why) => format!("it cannot be opened: {why}"),
-                Ok(index) => match applied(&index) {
-                    Ok(position) => return Ok((index, position)),
-                    Err(error) => return self.set_aside(Some(index), &error.to_string(), opening).map(fresh),
-                },
-            }
+        if !opening.is_new && !folder.is_dir() {
+            return self.set_aside(None, known, "there was none", opening).map(fresh);
+        }
+        let (index, mut why) = match Index::open(&folder, self.options.cache_bytes) {
+            Err(why) => (None, Some(format!("it cannot be opened: {why}"))),
+            Ok(index) => (Some(index), None),
         };
-        self.set_aside(None, &why, opening).map(fresh)
+        if let Some(Err(error)) = index.as_ref().map(|index| known.learn(index)) {
+            why = Some(error.to_string());
+        }
+        if let Some(suspicion) = suspicion {
+            why = Some(format!("it was found damaged: {}", suspicion.trim()));
+        }
+        match (index, why) {
+            (Some(index), None) => {
+                let applied = applied(&index).map_err(|error| OpenError::Index(error.to_string()))?;
+                Ok((index, applied))
+            }
+            (index, why) => self.set_aside(index, known, &why.unwrap_or_default(), opening).map(fresh),
+        }
     }
 
-    /// Gives the index another name, and begins a new one.
-    fn set_aside(&self, index: Option<Index>, why: &str, opening: &mut Opening) -> Result<Index, OpenError> {
+    /// Goes on without what is missing, if that is wanted.
+    fn accept(&self, missing: Vec<String>, opening: &mut Opening) -> Result<(), OpenError> {
+        if !missing.is_empty() && !self.options.accept_loss {
+            return Err(OpenError::Lost { missing });
+        }
+        opening.lost.extend(missing);
+        Ok(())
+    }
+
+    /// Lets the index know of the journal as it is now.
+    fn teach(&self, index: &Index) -> Result<(), OpenError> {
+        let folder = self.path("journal");
+        let known = self.io("read", &folder, Known::of_files(self.disk, &folder))?;
+        known.teach(index).map_err(|error| OpenError::Index(error.to_string()))
+    }
+
+    /// Gives the index another name, and begins a new one, which inherits what is known of the journal.
+    fn set_aside(
+        &self,
+        index: Option<Index>,
+        known: &Known,
+        why: &str,
+        opening: &mut Opening,
+    ) -> Result<Index, OpenError> {
         drop(index);
         let folder = self.path("index");
         let mut text = why.to_owned();
@@ -264,37 +193,40 @@ impl<'a> Place<'a> {
             Some(before) => format!("{before}; then {text}"),
             None => text,
         });
-        Index::open(&folder, self.options.cache_bytes).map_err(OpenError::Index)
+        let index = Index::open(&folder, self.options.cache_bytes).map_err(OpenError::Index)?;
+        known.teach(&index).map_err(|error| OpenError::Index(error.to_string()))?;
+        Ok(index)
     }
 
-    /// What the engine had not synced is lost with the host, in whatever order the disk liked.
-    fn check_after_host_crash(
-        &self,
-        index: Index,
-        applied: &mut Position,
-        opening: &mut Opening,
-    ) -> Result<Index, OpenError> {
+    /// What the engine had not synced is lost with the host, in whatever order the disk liked: then the index is to be
+    /// compared with itself, beside the work, because that takes minutes for a large one. The mark stays until that is
+    /// done, however often the process starts. So it is with a journal whose files were never listed.
+    fn mark_unchecked(&self, known: &Known, opening: &mut Opening) -> Result<(), OpenError> {
         let boot = self.read_mark(RUNNING)?.unwrap_or_default();
-        let is_same_boot = boot.trim() == lock::boot();
-        if opening.was_clean_stop || opening.is_new || is_same_boot || opening.rebuilt_index.is_some() {
-            return Ok(index);
+        let has_host_stopped = !opening.was_clean_stop && boot.trim() != lock::boot();
+        let was_owed = self.read_mark(UNCHECKED)?.is_some();
+        opening.owes_check = !opening.is_new
+            && opening.rebuilt_index.is_none()
+            && (was_owed || has_host_stopped || !known.has_list);
+        match opening.owes_check {
+            true if was_owed => Ok(()),
+            true => self.write_mark(UNCHECKED, "since the host stopped\n"),
+            false if was_owed => self.remove_mark(UNCHECKED),
+            false => Ok(()),
         }
-        opening.was_index_checked = true;
-        let mut report = CheckReport::default();
-        let why = match check_index(&index, &self.options.meter, &mut report) {
-            Ok(()) if report.is_clean() => return Ok(index),
-            Ok(()) => report.problems.first().cloned().unwrap_or_default(),
-            Err(error) => error.to_string(),
-        };
-        *applied = Position::start();
-        self.set_aside(Some(index), &format!("the host stopped and left it damaged: {why}"), opening)
     }
 
-    fn replay(&self, index: &Index, applied: Position, opening: &mut Opening) -> Result<Reading, Halt> {
+    fn replay(
+        &self,
+        index: &Index,
+        applied: Position,
+        must_read_file: bool,
+        opening: &mut Opening,
+    ) -> Result<Reading, Halt> {
         let from = match applied.sequence {
             0 => reading::From::Start,
-            _ if opening.was_clean_stop => reading::From::Behind(applied),
-            _ => reading::From::SegmentOf(applied),
+            _ if must_read_file => reading::From::SegmentOf(applied),
+            _ => reading::From::Behind(applied),
         };
         let mut replay = Replay::new(index, applied);
         let folder = self.path("journal");
@@ -305,6 +237,10 @@ impl<'a> Place<'a> {
                 meter.advance(entry.length() as u64);
                 replay.take(entry, position)
             });
+        if replay.is_of_another_journal {
+            let why = format!("its entry {} is another than the index was made from", applied.sequence);
+            return Err(Halt::OtherJournal(why));
+        }
         let finished = read.and_then(|reading| match replay.finish() {
             Ok(entries) => {
                 opening.replayed_entries += entries;
@@ -314,6 +250,9 @@ impl<'a> Place<'a> {
         });
         finished.map_err(|stopped| match stopped {
             Stopped::Io(path, source) => Halt::Open(OpenError::Io { doing: "read", path, source }),
+            Stopped::Damaged(damage) if damage.is_gap => {
+                Halt::Open(OpenError::Lost { missing: vec![damage.to_string()] })
+            }
             Stopped::Damaged(damage) => Halt::Open(OpenError::Damaged(damage)),
             Stopped::Taker(error) => Halt::Index(error.to_string()),
         })
@@ -376,31 +315,30 @@ fn fresh(index: Index) -> (Index, Position) {
     (index, Position::start())
 }
 
-fn applied(index: &Index) -> Result<Position, StoreError> {
-    match index.get(keys::APPLIED)? {
-        Some(bytes) => Ok(value::decode::<Position>(keys::APPLIED, &bytes)?.value),
-        None => Ok(Position::start()),
-    }
-}
-
 fn put_position(index: &Index, position: Position) -> Result<(), StoreError> {
     let mut view = View::new(index);
     put_applied(&mut view, position);
     index.apply(&view.take_writes())
 }
 
-fn count_deliveries(engine: &Engine) -> Result<(), StoreError> {
-    let shared = engine.index.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let Some(index) = shared.as_ref() else { return Ok(()) };
+/// Of the outbox.
+#[derive(Debug, Default)]
+struct Deliveries {
+    pending: i64,
+    dead: i64,
+}
+
+fn count_deliveries(index: &Index) -> Result<Deliveries, StoreError> {
+    let mut counted = Deliveries::default();
     for row in index.prefix(&[keys::DELIVERIES]) {
         let (key, bytes) = row?;
-        let number = value::decode_number(&key, &bytes)?.try_into().unwrap_or(i64::MAX);
+        let number: i64 = value::decode_number(&key, &bytes)?.try_into().unwrap_or(i64::MAX);
         let status = key.last().copied().unwrap_or_default();
         if status == outbox::status_byte(DeliveryStatus::Pending) {
-            engine.outbox_pending.fetch_add(number, Ordering::Relaxed);
+            counted.pending = counted.pending.saturating_add(number);
         } else if status == outbox::status_byte(DeliveryStatus::Dead) {
-            engine.outbox_dead.fetch_add(number, Ordering::Relaxed);
+            counted.dead = counted.dead.saturating_add(number);
         }
     }
-    Ok(())
+    Ok(counted)
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::Fact;
-use super::kept::MANY;
+use super::kept::{Kept, MANY};
 use super::outbox;
 use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
 use super::view::{View, cap_evidence};
@@ -64,7 +64,10 @@ pub(super) fn enrol(
 pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Committed, StoreError> {
     check_targets(&commit.alerts)?;
     let dated_from = dated_from(&group.view)?;
-    if let Some(committed) = pulse_only(&mut group.view, &mut commit, dated_from)? {
+    if !commit.tells_the_journal()
+        && let Some(revision) = group.view.open_revision(&commit.read.object)?
+        && let Some(committed) = pulse_only(&mut group.view, &mut commit, dated_from, &revision)
+    {
         return Ok(committed);
     }
     let tells_the_journal = commit.tells_the_journal();
@@ -87,35 +90,42 @@ pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Commit
     Ok(Committed::Written)
 }
 
-/// The part of [`commit`] for a poll that saw nothing new: of the record only its revision is read, and only its
-/// pulse is written. None when that would not say all; nothing is written then.
+/// The part of [`commit`] for a poll that saw nothing new: of the record only its revision is needed, nothing is
+/// read, and only the pulse is written. None when that would not say all; nothing is written then.
 pub(super) fn pulse_only(
     view: &mut View<'_>,
     commit: &mut Commit,
     dated_from: Timestamp,
-) -> Result<Option<Committed>, StoreError> {
-    if commit.tells_the_journal() {
-        return Ok(None);
-    }
+    revision: &value::Stored<u64>,
+) -> Option<Committed> {
     let Commit { read, record, .. } = commit;
-    let Some(revision) = view.open_revision(&read.object)? else { return Ok(None) };
     if revision.value != read.revision {
-        return Ok(Some(Committed::Stale));
+        return Some(Committed::Stale);
     }
     debug_assert!(
-        view.record(&read.object)?.is_some_and(|stored| stored.value == *read),
+        view.record(&read.object).is_ok_and(|found| found.is_some_and(|stored| stored.value == *read)),
         "a record of the same revision is the same"
     );
     record.revision = read.revision + 1;
     date_not_before(dated_from.max(last_date(read, record)), read, record, None);
     let is_all = view.put_pulse(read, record, revision.sequence);
-    Ok(is_all.then_some(Committed::Written))
+    is_all.then_some(Committed::Written)
 }
 
 /// Before this nothing is dated any more: the days before it are reported.
 pub(super) fn dated_from(view: &View<'_>) -> Result<Timestamp, StoreError> {
-    let sealed: Option<value::Stored<String>> = view.value(&keys::remembered(SEALED_UNTIL))?;
-    Ok(sealed.and_then(|sealed| sealed.value.parse().ok()).unwrap_or(Timestamp::MIN))
+    sealed_until(view.get(&keys::remembered(SEALED_UNTIL))?)
+}
+
+/// The same as far as it is in memory.
+pub(super) fn dated_from_kept(kept: &Kept) -> Result<Option<Timestamp>, StoreError> {
+    kept.row(&keys::remembered(SEALED_UNTIL)).map(sealed_until).transpose()
+}
+
+fn sealed_until(row: Option<Vec<u8>>) -> Result<Timestamp, StoreError> {
+    let Some(bytes) = row else { return Ok(Timestamp::MIN) };
+    let sealed: value::Stored<String> = value::decode(&keys::remembered(SEALED_UNTIL), &bytes)?;
+    Ok(sealed.value.parse().unwrap_or(Timestamp::MIN))
 }
 
 /// A date that lies further ahead of the present was written by a clock that was ahead: what follows it is not dated
@@ -143,6 +153,12 @@ pub(super) fn date_not_before(
 ) {
     if let Some(row) = row {
         row.seen_at = row.seen_at.max(earliest);
+    }
+    let was_set_apart = old.quarantine.as_ref().map(|quarantine| quarantine.since);
+    if let Some(quarantine) = &mut record.quarantine
+        && was_set_apart != Some(quarantine.since)
+    {
+        quarantine.since = quarantine.since.max(earliest);
     }
     let known = old.sight.as_ref().map(|sight| (sight.since, sight.seen_at));
     if let Some(sight) = &mut record.sight
@@ -219,6 +235,9 @@ pub(super) fn forget(
 ) -> Result<bool, StoreError> {
     let Some(old) = group.view.record(object)? else { return Ok(false) };
     let record = old.value;
+    // As every other row: not in a day whose report is published, nor before what was seen last.
+    let seen_now = Record { polled_at: Some(now), ..record.clone() };
+    let now = now.max(dated_from(&group.view)?).max(last_date(&record, &seen_now));
     let transition = Transition {
         object: object.clone(),
         from: record.state().map(str::to_owned),

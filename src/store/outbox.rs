@@ -244,10 +244,16 @@ fn read_owed(
         let (place, key) = row?;
         let alert_key = alert_key_of(&key);
         let stored = by_key(index, &alert_key)?;
-        match stored.deliveries.iter().find(|row| row.target == target) {
+        let is_owed_here = |row: &&DeliveryRow| {
+            row.target == target
+                && row.status == DeliveryStatus::Pending
+                && keys::owed_row(target, row.at, stored.sequence, stored.position) == place
+        };
+        match stored.deliveries.iter().find(is_owed_here) {
             Some(row) => {
                 found.push(Owed { attempts: row.attempts, next_attempt_at: row.at, alert: stored.alert })
             }
+            // It would be sent again and again: settling it changes nothing.
             None => {
                 let text = format!("row {} owes what its alert does not", value::show_key(&place));
                 return Err(StoreError::Damaged(text));

@@ -121,6 +121,24 @@ fn moment(nanoseconds: i64) -> Timestamp {
         .expect("64 bits of nanoseconds are well within the calendar")
 }
 
+/// The revision that a pulse's row says, with the last entry that changed the record.
+pub(super) fn revision(key: &[u8], bytes: &[u8]) -> Result<Stored<u64>, StoreError> {
+    let Stored { value: Pulse(revision, ..), sequence } = value::decode(key, bytes)?;
+    Ok(Stored { value: revision, sequence })
+}
+
+/// A record of which nothing else is read.
+#[derive(Deserialize)]
+struct Revision {
+    revision: u64,
+}
+
+/// The revision that a record's row says.
+pub(super) fn record_revision(key: &[u8], bytes: &[u8]) -> Result<Stored<u64>, StoreError> {
+    let Stored { value, sequence } = value::decode::<Revision>(key, bytes)?;
+    Ok(Stored { value: value.revision, sequence })
+}
+
 /// Where the pulse of an open record lies.
 pub(super) fn key(record_key: &[u8]) -> Vec<u8> {
     under(keys::PULSE, record_key)

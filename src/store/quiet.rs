@@ -4,8 +4,9 @@
 //!
 //! Nearly all polls see the same again, and the journal is not told of them (`pulse.rs`): nothing has to become
 //! durable before they are acknowledged. So while the writer is idle they need neither its queue nor its thread,
-//! which cost more than the step itself: the pulse goes straight to the rows that the index has not yet. What is
-//! read for it was read moments before, by whoever looked for what is due; the disk is hardly ever waited for.
+//! which cost more than the step itself: the pulse goes straight to the rows that the index has not yet. Nothing is
+//! read from the disk: what must be known of the record was kept by whoever looked for what is due
+//! ([`super::behind::Behind::hand_out`]). Where it was not, the poll is the writer's.
 
 use std::sync::Arc;
 
@@ -43,12 +44,19 @@ impl Engine {
         let Ok(_writer_waits) = self.journal.try_lock() else { return Ok(None) };
         let Ok(shared) = self.index.try_read() else { return Ok(None) };
         let Some(index) = shared.as_ref() else { return Ok(None) };
-        if !self.following.rows().has_room() {
-            return Ok(None);
-        }
+        let revision = {
+            let behind = self.following.rows();
+            if !behind.has_room() {
+                return Ok(None);
+            }
+            behind.revision(&commit.read.object)?
+        };
+        let Some(revision) = revision else { return Ok(None) };
+        let Some(dated_from) = operations::dated_from_kept(&self.following.kept)? else { return Ok(None) };
         let mut view = View::over(index, &self.following);
-        let dated_from = operations::dated_from(&view)?;
-        let Some(committed) = operations::pulse_only(&mut view, commit, dated_from)? else { return Ok(None) };
+        let Some(committed) = operations::pulse_only(&mut view, commit, dated_from, &revision) else {
+            return Ok(None);
+        };
         let writes = view.take_writes();
         let View { due_earlier, recounts, quiet_since, .. } = view;
         drop(shared);

@@ -165,11 +165,13 @@ impl Reader<'_> {
         } else if is_known_gap {
             // What followed from the lost entries stands at this file's beginning.
         } else if first != expected || (self.is_chain_known && hash != self.place.hash) {
-            let detail = match first > expected {
+            let is_gap = first > expected;
+            let detail = match is_gap {
                 true => "the entries before this file are missing",
                 false => "it does not follow on the file before it",
             };
-            self.damage(detail, Some(first.saturating_sub(1)))?;
+            let last = Some(first.saturating_sub(1));
+            self.pass_over(Damage { is_gap, ..self.describe(detail, last) })?;
         }
         self.place.sequence = first.saturating_sub(1);
         self.place.hash = hash;
@@ -269,7 +271,10 @@ impl Reader<'_> {
     }
 
     fn damage(&mut self, detail: &str, last_sequence: Option<u64>) -> Result<(), Stopped> {
-        let damage = self.describe(detail, last_sequence);
+        self.pass_over(self.describe(detail, last_sequence))
+    }
+
+    fn pass_over(&mut self, damage: Damage) -> Result<(), Stopped> {
         if !self.skip_damage {
             return Err(Stopped::Damaged(damage));
         }
@@ -284,6 +289,7 @@ impl Reader<'_> {
             first_sequence: self.place.sequence + 1,
             last_sequence,
             detail: detail.to_owned(),
+            is_gap: false,
         }
     }
 

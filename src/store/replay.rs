@@ -18,17 +18,27 @@ pub(super) struct Replay<'a> {
     view: View<'a>,
     reached: Option<Position>,
     entries: u64,
+    /// An entry is another than the one that the index has applied.
+    pub(super) is_of_another_journal: bool,
 }
 
 impl<'a> Replay<'a> {
     /// Over an index that has everything up to `applied`.
     pub(super) fn new(index: &'a Index, applied: Position) -> Replay<'a> {
-        Replay { index, applied, view: View::new(index), reached: None, entries: 0 }
+        Replay {
+            index,
+            applied,
+            view: View::new(index),
+            reached: None,
+            entries: 0,
+            is_of_another_journal: false,
+        }
     }
 
     /// Takes the next entry. Errors when the index comes from another journal, or is damaged.
     pub(super) fn take(&mut self, entry: &Entry, position: Position) -> Result<(), StoreError> {
         if entry.sequence == self.applied.sequence && entry.hash != self.applied.hash {
+            self.is_of_another_journal = true;
             return Err(StoreError::Damaged("it was made from another journal".to_owned()));
         }
         if entry.sequence <= self.applied.sequence {

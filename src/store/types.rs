@@ -36,6 +36,9 @@ pub struct Options {
     pub rebuild_index: bool,
     /// Go on past damaged journal entries, naming each, where opening would otherwise stop.
     pub skip_damage: bool,
+    /// Go on with what is left of a journal that lacks entries, naming what is missing. Together with
+    /// `skip_damage` where files in the middle are missing.
+    pub accept_loss: bool,
     /// Folders beside the journal that are others', whose files never change once written: a backup takes
     /// them along, a restore brings them back.
     pub beside: Vec<String>,
@@ -56,6 +59,7 @@ impl Default for Options {
             command: "reconciled".to_owned(),
             rebuild_index: false,
             skip_damage: false,
+            accept_loss: false,
             beside: Vec::new(),
             disk: Arc::new(MachineDisk),
             meter: Meter::default(),
@@ -70,8 +74,9 @@ pub struct Opening {
     pub is_new: bool,
     /// The last process closed it properly.
     pub was_clean_stop: bool,
-    /// The host itself had stopped since, so the whole index was compared with itself.
-    pub was_index_checked: bool,
+    /// The host itself had stopped since, or the journal's files were never listed: [`super::Store::check_if_owed`]
+    /// has something to do.
+    pub owes_check: bool,
     /// Journal entries applied to the index.
     pub replayed_entries: u64,
     /// Why the index was made anew, if it was, and where the old one lies.
@@ -80,6 +85,8 @@ pub struct Opening {
     pub cut_tail: Option<Damage>,
     /// Damaged entries that were skipped as [`Options::skip_damage`] asks.
     pub skipped: Vec<Damage>,
+    /// What the journal lacks, in words, where [`Options::accept_loss`] goes on without it.
+    pub lost: Vec<String>,
     /// Rows that only the index still had, written to the journal again.
     pub rescued_rows: u64,
 }
@@ -88,6 +95,12 @@ impl Opening {
     /// What an operator should know about it, a line each; empty on an ordinary day.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
+        if self.owes_check {
+            remarks.push(
+                "the whole store is to be checked, as after every stop of the host: the daemon does so beside its work".to_owned(),
+            );
+        }
+        remarks.extend(self.lost.iter().map(|what| format!("the journal lacks entries: {what}")));
         if let Some(damage) = &self.cut_tail {
             remarks.push(format!("an unfinished end of the journal was cut off: {damage}"));
         }
@@ -154,6 +167,15 @@ pub enum OpenError {
         "the journal is damaged: {0}. Restore that file from a backup, or run `reconciled store rebuild`, which keeps everything else and names what is lost"
     )]
     Damaged(Damage),
+    /// Entries that were acknowledged are gone.
+    #[error(
+        "the journal lacks entries that were acknowledged: {}. Put its files back, or go back to a backup by `reconciled store restore --from DIR`; `reconciled store rebuild --accept-loss` goes on with what is left and names what is lost",
+        missing.join("; ")
+    )]
+    Lost {
+        /// What is missing, in words.
+        missing: Vec<String>,
+    },
     /// The file system failed.
     #[error("cannot {doing} {path}", path = path.display())]
     Io {
@@ -198,6 +220,9 @@ pub enum StoreError {
     /// The index could not be made smaller; the store goes on as it was.
     #[error("the index could not be made smaller: {0}")]
     Compaction(String),
+    /// Long work was left off.
+    #[error("the process is about to stop")]
+    Stopping,
     /// A place in a list that this store did not give out.
     #[error("{0:?} is not a place in a list that this store gave out")]
     BadCursor(String),
@@ -359,6 +384,15 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where to go on; none at the end.
     pub next: Option<Cursor>,
+}
+
+/// All that is known of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// The record, while it is watched.
+    pub record: Option<Record>,
+    /// All changes of its state, the oldest first.
+    pub history: Vec<Transition>,
 }
 
 /// Which records; all that are set must match.

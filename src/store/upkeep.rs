@@ -2,6 +2,7 @@
 //!
 //! Owns: how others go on. Must never know: what a row means.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,23 +12,67 @@ use jiff::Timestamp;
 use super::backup::{self, BackupReport};
 use super::check::{self, CheckReport};
 use super::compact::{self, Compacted};
+use super::journal::segment_name;
+use super::open::UNCHECKED;
 use super::types::StoreError;
-use super::writer::locked;
+use super::writer::{Engine, locked};
 use super::{Store, aside};
+
+/// What was found in the index and the journal, and the first problem of the index.
+fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreError> {
+    let _one_at_a_time = locked(&engine.checking);
+    let mut report = CheckReport::default();
+    let compared = check::check_at_work(engine, &mut report);
+    let of_index = report.problems.first().cloned();
+    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report));
+    engine.meter.end();
+    checked?;
+    if report.is_clean() {
+        // The mark only costs another check if it stays.
+        let _ = engine.disk.remove(&engine.folder.join(UNCHECKED));
+    }
+    Ok((report, of_index))
+}
+
+/// Stops the store when somebody has removed or cut off the file that the journal is written to.
+fn need_journal_file(engine: &Engine) -> Result<(), StoreError> {
+    let end = locked(&engine.journal).end();
+    let name = segment_name(end.segment);
+    match engine.disk.length(&engine.folder.join("journal").join(&name)) {
+        Ok(length) if length >= end.offset => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Ok(()),
+        _ => {
+            let why = format!("the journal's file {name} is gone or cut off while it is written to");
+            Err(engine.fail(StoreError::Broken(why)))
+        }
+    }
+}
 
 impl Store {
     /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
     /// milliseconds at a time.
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         let engine = Arc::clone(&self.engine);
+        self.blocking(move || Ok(check_both(&engine)?.0)).await
+    }
+
+    /// The same, if it is owed since the host stopped ([`super::Opening::owes_check`]) and was not done; none
+    /// otherwise. Done once for each start, unless it is left off.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the index does not agree with itself: the next opening makes it anew.
+    pub async fn check_if_owed(&self) -> Result<Option<CheckReport>, StoreError> {
+        let engine = Arc::clone(&self.engine);
         self.blocking(move || {
-            let _one_at_a_time = locked(&engine.checking);
-            let mut report = CheckReport::default();
-            let compared = check::check_at_work(&engine, &mut report);
-            let written = locked(&engine.journal).written(&*engine.disk);
-            check::check_journal(&written, &engine.folder.join("journal"), &engine.meter, &mut report);
-            engine.meter.end();
-            compared.map(|()| report)
+            if !engine.owes_check.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let (report, of_index) = check_both(&engine)?;
+            if let Some(problem) = of_index {
+                return Err(StoreError::Damaged(format!("after a stop of the host: {problem}")));
+            }
+            engine.owes_check.store(false, Ordering::Relaxed);
+            Ok(Some(report))
         })
         .await
     }
@@ -46,16 +91,19 @@ impl Store {
         .await
     }
 
-    /// Keeps the folder small: removes indexes that were set aside a day ago, and makes the index small again
-    /// if its file has grown beyond [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon
-    /// make the folder more than three times as large as what is live in it (`compact.rs` reckons). None when there
-    /// was nothing to do, which is cheap, or when somebody is at it. Work goes on meanwhile.
+    /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were
+    /// set aside a day ago, and makes the index small again if its file has grown beyond
+    /// [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
+    /// three times as large as what is live in it (`compact.rs` reckons). None when there was nothing to do, which is
+    /// cheap, or when somebody is at it. Work goes on meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    /// [`StoreError::Broken`] when the journal's file is gone: what is written to it would be lost.
     pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
+            need_journal_file(&engine)?;
             engine.following.kept.rest();
             aside::prune(&*engine.disk, &engine.folder, now)
                 .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;

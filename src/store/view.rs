@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::behind::Following;
 use super::due;
@@ -155,11 +155,11 @@ impl<'a> View<'a> {
     /// The revision of an open record, with the last entry that changed the record; the rest is not read.
     pub(super) fn open_revision(&self, object: &ObjectRef) -> Result<Option<Stored<u64>>, StoreError> {
         let open = keys::record(object, false);
-        if let Some(Stored { value: Pulse(revision, ..), sequence }) = self.value(&pulse::key(&open))? {
-            return Ok(Some(Stored { value: revision, sequence }));
+        let pulse_key = pulse::key(&open);
+        if let Some(bytes) = self.get(&pulse_key)? {
+            return pulse::revision(&pulse_key, &bytes).map(Some);
         }
-        let stored: Option<Stored<Revision>> = self.value(&open)?;
-        Ok(stored.map(|Stored { value, sequence }| Stored { value: value.revision, sequence }))
+        self.get(&open)?.map(|bytes| pulse::record_revision(&open, &bytes)).transpose()
     }
 
     /// Writes a record in place of `old`, with all rows that follow from it.
@@ -279,12 +279,6 @@ impl<'a> View<'a> {
         }
         Ok(())
     }
-}
-
-/// A record of which nothing else is read.
-#[derive(Deserialize)]
-struct Revision {
-    revision: u64,
 }
 
 /// Under what a record is counted.

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::behind::{Following, Part};
 use super::check::Tally;
 use super::compact::Twin;
+use super::continuity::Known;
 use super::disk::{Disk, write_whole};
 use super::entry::PAYLOAD_LIMIT_BYTES;
 use super::facts::{self, Fact};
@@ -96,6 +97,8 @@ pub(super) struct Engine {
     pub(super) tally: Mutex<Option<Tally>>,
     /// Held for the time of a self-check.
     pub(super) checking: Mutex<()>,
+    /// The index was not compared with itself since the host stopped.
+    pub(super) owes_check: AtomicBool,
     /// Somebody wants the store to leave off long work.
     pub(super) is_leaving: AtomicBool,
     /// Folders that a backup takes along.
@@ -128,6 +131,7 @@ impl Engine {
             twin: Mutex::new(None),
             tally: Mutex::new(None),
             checking: Mutex::new(()),
+            owes_check: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
             beside: options.beside.clone(),
             cache_bytes: options.cache_bytes,
@@ -303,9 +307,14 @@ impl Engine {
         // The index may be brought up to date while the journal is written.
         drop(shared);
         if !payloads.is_empty() {
-            let end = journal
-                .append(&payloads)
-                .map_err(|error| StoreError::Broken(format!("the journal cannot be written: {error}")))?;
+            let failed = |error| StoreError::Broken(format!("the journal cannot be written: {error}"));
+            let is_first_of_file = journal.begins_segment();
+            let end = journal.append(&payloads).map_err(failed)?;
+            if is_first_of_file {
+                let folder = self.folder.join("journal");
+                let known = Known::of_files(&*self.disk, &folder).map_err(failed)?;
+                writes.insert(keys::JOURNAL.to_vec(), Some(known.row()));
+            }
             writes.insert(keys::APPLIED.to_vec(), Some(applied_row(end)));
             self.synced_groups.fetch_add(1, Ordering::Relaxed);
             self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
@@ -321,13 +330,13 @@ impl Engine {
 
     /// Lets go of everything; with a mark when all went well.
     pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
-        let _writer_waits = locked(&self.journal);
+        let journal = locked(&self.journal);
         let caught_up = self.catch_up();
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
         let flushed = caught_up.and_then(|()| index.as_ref().map_or(Ok(()), Index::flush));
         let was_written_to = index.is_some_and(|index| index.has_been_written_to());
         let marked = match was_well && flushed.is_ok() {
-            true => super::open::mark_clean(&*self.disk, &self.folder)
+            true => super::open::mark_clean(&*self.disk, &self.folder, journal.end().sequence)
                 .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
             false => Ok(()),
         };

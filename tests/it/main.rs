@@ -41,6 +41,7 @@ mod sdk_node;
 mod sdk_php;
 mod sdk_python;
 mod service_status;
+mod start_process;
 mod stories;
 mod systemd;
 mod world;

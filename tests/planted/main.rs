@@ -71,7 +71,7 @@ fn words(bug: Bug) -> &'static [&'static str] {
         Bug::DueIndexNotUpdated => &["lacks its row", "has ended and is held for"],
         Bug::BudgetFullAfterCrash => &["requests above the quota"],
         Bug::UnreachableStateAccepted => &["what was seen allows", "a row says that"],
-        Bug::SyncSkipped => &["was acknowledged and is lost"],
+        Bug::SyncSkipped => &["was acknowledged and is lost", "Lost { missing: "],
         Bug::HistoryRowForgotten => &["its rows end at"],
         Bug::KeyOfEachAttempt => &["told under a second key"],
         Bug::ChildNotEnrolled => &["is lost"],

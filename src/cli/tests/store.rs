@@ -63,7 +63,7 @@ async fn damage_is_named_and_the_rest_is_rebuilt() {
     std::fs::write(&segment, bytes).unwrap();
     std::fs::remove_file(house.local.store.join("clean")).unwrap();
     house.run(&["store", "check"]).await.expect(
-        Exit::Disk,
+        Exit::Data,
         &["journal: file 00000000000000000001.journal at byte", "entry 1"],
         &["store rebuild"],
     );

@@ -125,7 +125,7 @@ async fn an_index_that_lags_behind_is_brought_up_from_the_journal() {
 }
 
 #[tokio::test]
-async fn an_index_of_another_journal_is_set_aside() {
+async fn an_index_of_another_journal_is_set_aside_when_that_is_accepted() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for (folder, id) in [(&one, "A1"), (&other, "B1")] {
         let (store, _) = open(folder.path()).await;
@@ -135,8 +135,11 @@ async fn an_index_of_another_journal_is_set_aside() {
     }
     fs::remove_dir_all(one.path().join("index")).unwrap();
     copy_folder(&other.path().join("index"), &one.path().join("index"));
-    let (store, opening) = open(one.path()).await;
-    assert!(opening.rebuilt_index.unwrap().contains("another journal"));
+    let error = open_error(options(one.path())).await;
+    assert!(error.to_string().contains("00000000000000000001.journal is of another journal"), "{error}");
+    let accepting = Options { accept_loss: true, ..options(one.path()) };
+    let (store, opening) = crate::store::Store::open(accepting, at(0)).await.unwrap();
+    assert!(opening.rebuilt_index.unwrap().contains("its entry 2 is another than the index was made from"));
     record(&store, "A1").await;
     assert_eq!(store.record(&object("B1")).await, Ok(None));
     assert!(one.path().join("index.aside-1").is_dir(), "nothing is wiped");
@@ -151,14 +154,17 @@ async fn after_the_host_itself_stopped_the_index_is_checked() {
     drop(store);
     fs::write(folder.path().join("running"), "another boot").unwrap();
     let (store, opening) = open(folder.path()).await;
-    assert!(opening.was_index_checked && opening.rebuilt_index.is_none());
+    assert!(opening.owes_check && opening.rebuilt_index.is_none());
     // A page that the disk lost shows as rows that do not fit together.
     let lost = crate::store::keys::record(&object("A1"), false);
     tamper(&store, lost, None);
+    let error = store.check_if_owed().await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged(_)), "{error}");
+    assert!(store.remember("a", "b").await.unwrap_err().is_fatal(), "nothing is acknowledged any more");
     drop(store);
-    fs::write(folder.path().join("running"), "another boot").unwrap();
     let (store, opening) = open(folder.path()).await;
-    assert!(opening.rebuilt_index.unwrap().contains("the host stopped"));
+    assert!(opening.rebuilt_index.unwrap().contains("after a stop of the host"));
+    assert!(!opening.owes_check, "a fresh index needs none");
     record(&store, "A1").await;
     assert_clean(&store).await;
 }
@@ -177,6 +183,16 @@ async fn a_backup_made_while_at_work_is_a_store() {
     assert!(report.segments > 3 && report.journal_sequence == 10, "{report:?}");
     enrol(&store, "B1", at(50)).await;
     assert!(matches!(store.backup(to.clone()).await, Err(StoreError::Backup(_))), "never over another");
+    std::os::unix::fs::symlink(folder.path(), parent.path().join("link")).unwrap();
+    for inside in ["link", "link/copy", "link/journal/a/b"] {
+        let refused = store.backup(parent.path().join(inside)).await.unwrap_err().to_string();
+        assert!(refused.contains("is in the store itself"), "{refused}");
+    }
+    let refused = store.backup(folder.path().join("backup")).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("is in the store itself") && !folder.path().join("backup").exists(),
+        "{refused}"
+    );
     let (copy, opening) = open(&to).await;
     assert_eq!(opening.replayed_entries, 10);
     assert_eq!(copy.open_objects(None, 99).await.unwrap().items.len(), 10);
@@ -201,5 +217,21 @@ async fn segments_follow_each_other() {
     let (store, opening) = crate::store::Store::open(rebuilt, at(0)).await.unwrap();
     assert_eq!(opening.replayed_entries, 18);
     assert_eq!(store.open_objects(None, 99).await.unwrap().items.len(), 18);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn an_index_that_opens_but_cannot_be_used_is_made_anew_by_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    store.raise(vec![owed("k1", &["ops"], at(0))], at(0)).await.unwrap();
+    let counted = crate::store::keys::deliveries("ops", 0);
+    tamper(&store, counted, Some(b"no number".to_vec()));
+    drop(store);
+    fs::write(folder.path().join("running"), "another boot").unwrap();
+    assert!(matches!(open_error(options(folder.path())).await, OpenError::Index(_)));
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.is_some());
+    assert_eq!(store.outbox_pending(), 1);
     assert_clean(&store).await;
 }

@@ -183,8 +183,14 @@ async fn open_cut(folder: &Path, cut: usize, keep_index: bool) -> (tempfile::Tem
     if !keep_index {
         fs::remove_dir_all(after.path().join("index")).unwrap();
     }
-    let (store, opening) = open(after.path()).await;
-    assert_eq!(opening.rescued_rows > 0, keep_index, "{opening:?}");
+    if keep_index {
+        // The index knows what the journal lacks: somebody has to accept that.
+        let error = open_error(options(after.path())).await;
+        assert!(matches!(error, OpenError::Lost { .. }), "{error}");
+    }
+    let accepting = Options { accept_loss: keep_index, ..options(after.path()) };
+    let (store, opening) = Store::open(accepting, at(0)).await.unwrap();
+    assert_eq!((opening.rescued_rows > 0, !opening.lost.is_empty()), (keep_index, keep_index), "{opening:?}");
     assert!(opening.cut_tail.is_some(), "{opening:?}");
     (after, store)
 }
@@ -235,7 +241,9 @@ async fn a_rescue_that_was_interrupted_is_taken_up_again() {
     let bytes = fs::read(&gap).unwrap();
     fs::write(&gap, &bytes[..SEGMENT_HEADER_BYTES]).unwrap();
     fs::write(after.path().join("rescue"), "4 4\n").unwrap();
-    let (store, opening) = open(after.path()).await;
+    // The index was brought up to the rescued rows already, which a real kill cannot leave.
+    let accepting = Options { accept_loss: true, ..options(after.path()) };
+    let (store, opening) = Store::open(accepting, at(0)).await.unwrap();
     assert!(opening.rescued_rows > 0, "{opening:?}");
     drop(store);
     fs::remove_dir_all(after.path().join("index")).unwrap();
@@ -279,12 +287,15 @@ async fn a_missing_journal_file_is_named() {
     for place in 0..4 {
         enrol(&store, &format!("A{place}"), at(0)).await;
     }
-    drop(store);
+    crash_in_step(store);
     fs::remove_file(folder.path().join("journal").join(crate::store::journal::segment_name(2))).unwrap();
-    let rebuild = |skip_damage| Options { rebuild_index: true, skip_damage, ..small() };
-    let text = open_error(rebuild(false)).await.to_string();
-    assert!(text.contains("entry 2: the entries before this file are missing"), "{text}");
-    let (store, _) = Store::open(rebuild(true), at(0)).await.unwrap();
+    let rebuild =
+        |skip_damage, accept_loss| Options { rebuild_index: true, skip_damage, accept_loss, ..small() };
+    for refused in [rebuild(false, false), rebuild(true, false)] {
+        let text = open_error(refused).await.to_string();
+        assert!(text.contains("its file 00000000000000000002.journal is missing"), "{text}");
+    }
+    let (store, _) = Store::open(rebuild(true, true), at(0)).await.unwrap();
     assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 3);
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::fixture::*;
 use crate::payments::lifecycle::Phase;
-use crate::payments::record::Record;
+use crate::payments::record::{Quarantine, Record};
 use crate::store::Store;
 use crate::store::operations::{date_not_before, last_date};
 
@@ -130,4 +130,35 @@ fn the_newest_date_of_an_object_is_its_last_sight_or_its_enrolment() {
         "the clock was set back by less than two hours"
     );
     assert_eq!(last_date(&record_seen_at(&[9 * 3600]), 300), at(300), "seen by a clock that was ahead");
+}
+
+#[tokio::test]
+async fn a_forgetting_is_not_dated_into_a_day_whose_report_is_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    enrol(&store, "A2", at(0)).await;
+    move_to(&store, "A2", "Captured", Phase::Final, at(2000), None).await;
+    store.seal_history(at(1000)).await.unwrap();
+    for (id, seconds) in [("A1", 1000), ("A2", 2000)] {
+        assert!(store.forget(&object(id), at(900), "uid 0").await.unwrap());
+        let last = store.history(&object(id)).await.unwrap().pop().unwrap();
+        assert_eq!((last.seen_at, last.happened_at), (at(seconds), at(seconds)), "{id}");
+    }
+    assert_eq!(store.transitions(at(0), at(1000), None, 9).await.unwrap().items, []);
+}
+
+#[test]
+fn nothing_is_set_apart_in_a_day_that_is_reported() {
+    let set_apart = |since| {
+        let (cause, explanation) = ("not-found".to_owned(), String::new());
+        Some(Quarantine { cause, explanation, since: at(since), evidence: None, expected: None })
+    };
+    let known = record_seen_at(&[100]);
+    let mut record = Record { quarantine: set_apart(150), ..known.clone() };
+    date_not_before(at(500), &known, &mut record, None);
+    assert_eq!(record.quarantine.as_ref().map(|quarantine| quarantine.since), Some(at(500)));
+    let mut later = record.clone();
+    date_not_before(at(900), &record, &mut later, None);
+    assert_eq!(later.quarantine, record.quarantine, "what is known already keeps its date");
 }

@@ -161,3 +161,23 @@ async fn urgency_comes_first_but_starves_nobody() {
     assert!(store.due(&account(), &Kind::new("refund").unwrap(), at(200), 9).await.unwrap().is_empty());
     assert_clean(&store).await;
 }
+
+#[tokio::test]
+async fn a_due_row_that_follows_from_no_record_is_damage_and_no_busy_loop() {
+    use crate::store::keys::{self, Lane};
+    for (lane, limit) in [(Lane::Ordinary, 1), (Lane::Asked, 9), (Lane::Urgent, 9)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = open(folder.path()).await;
+        enrol(&store, "A1", at(0)).await;
+        move_to(&store, "A1", "Open", Phase::Moving, at(10), Some(at(900))).await;
+        enrol(&store, "A2", at(50)).await;
+        tamper(&store, keys::due(&object("A1"), lane, at(20)), Some(Vec::new()));
+        let error = store.due(&account(), &kind(), at(100), limit).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Damaged(why) if why.contains("shop-de/charge/A1")), "{error}");
+        drop(store);
+        let (store, opening) = open(folder.path()).await;
+        assert!(opening.rebuilt_index.is_some(), "it is mended");
+        assert_eq!(store.due(&account(), &kind(), at(100), limit).await.unwrap().len(), 1);
+        assert_clean(&store).await;
+    }
+}

@@ -3,6 +3,7 @@
 mod behind;
 mod clocks;
 mod compact;
+mod continuity;
 mod crash;
 mod damage;
 mod dates;

@@ -1,7 +1,7 @@
 //! Alerts: owed until settled, under one key for ever.
 
 use super::fixture::*;
-use crate::store::{AlertFilter, Delivery, DeliveryStatus, Store};
+use crate::store::{AlertFilter, Delivery, DeliveryStatus, Store, StoreError};
 
 fn retry(seconds: i64) -> Delivery {
     Delivery::Retry { at: at(seconds), error: "busy".to_owned() }
@@ -98,4 +98,22 @@ async fn alerts_are_listed_newest_first_in_pages() {
     assert_eq!(of(other_target).await, [""; 0]);
     let other_kind = AlertFilter { kind: Some("overdue".to_owned()), ..AlertFilter::default() };
     assert_eq!(of(other_kind).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_row_that_owes_what_was_delivered_is_damage_and_no_message_without_end() {
+    use crate::store::keys;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    store.raise(vec![owed("k1", &["ops"], at(0))], at(0)).await.unwrap();
+    assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 1);
+    store.settle("k1", "ops", Delivery::Delivered, at(1)).await.unwrap();
+    assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 0);
+    tamper(&store, keys::owed_row("ops", at(0), 1, 0), Some(b"k1".to_vec()));
+    let error = store.owed("ops", at(9), 9).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged(_)), "{error}");
+    drop(store);
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 0);
+    assert_clean(&store).await;
 }

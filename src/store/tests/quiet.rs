@@ -110,6 +110,40 @@ async fn none_is_dated_into_a_day_that_was_sealed_meanwhile() {
 }
 
 #[tokio::test]
+async fn nothing_is_read_from_the_disk_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    moving(&store, "A1").await;
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    // The writer knows since when things may be dated.
+    enrol(&store, "A2", at(0)).await;
+    let read = record(&store, "A1").await;
+    assert_eq!(
+        at_once(store.commit(same_again(&read, at(110), at(120)))),
+        None,
+        "its revision is on the disk only"
+    );
+    // The writer takes it all the same.
+    store.remember("a", "b").await.unwrap();
+    let read = record(&store, "A1").await;
+    assert_eq!(read.due_at, Some(at(120)));
+    store.engine.catch_up().unwrap();
+    // Whoever asks who is due reads the revision, away from the runtime's threads.
+    assert_eq!(store.due(&account(), &kind(), at(120), 9).await.unwrap().len(), 2);
+    assert_eq!(at_once(store.commit(same_again(&read, at(121), at(130)))), Some(Committed::Written));
+    let changed = record(&store, "A1").await;
+    assert_eq!(changed.due_at, Some(at(130)));
+    // What was handed out before the change does not count any more, nor once the index has the change.
+    assert_eq!(at_once(store.commit(same_again(&read, at(122), at(140)))), Some(Committed::Stale));
+    store.engine.catch_up().unwrap();
+    assert_eq!(at_once(store.commit(same_again(&read, at(122), at(140)))), None);
+    assert_eq!(store.commit(same_again(&read, at(122), at(140))).await, Ok(Committed::Stale));
+    assert_eq!(record(&store, "A1").await, changed);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
 async fn a_store_that_stopped_takes_none() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;

@@ -1,0 +1,80 @@
+//! Starting after something bad, as its service manager sees it: the host that stopped, a journal that is gone, a disk
+//! that is full.
+
+use std::fs;
+
+use crate::process::Host;
+
+/// A host whose store has an object, and whose daemon was stopped properly.
+async fn host_with_store() -> Host {
+    let host = Host::new().await;
+    let object = host.plant("shop", "authorization", "Authorized", None, 600_000);
+    host.run(&["enrol", "--account", "shop", "--kind", "charge", "--id", object.id()]).await.expect(0, &[]);
+    host
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_stop_of_the_host_it_is_ready_before_the_store_is_checked() {
+    let host = host_with_store().await;
+    fs::remove_file(host.path("store/clean")).unwrap();
+    fs::write(host.path("store/running"), "the boot before").unwrap();
+    let daemon = host.start().await;
+    let told = host.told();
+    let place = |part: &str| told.iter().position(|line| line.starts_with(part));
+    let extended = place("EXTEND_TIMEOUT_USEC=").unwrap_or_else(|| panic!("{told:?}"));
+    assert!(Some(extended) < place("READY=1"), "{told:?}");
+    host.until("the check has ended", async || {
+        host.log().contains("checked after a stop of the host: nothing is wrong").then_some(())
+    })
+    .await;
+    let log = host.log();
+    assert!(log.find("\"ready\"") < log.find("checked after a stop"), "{log}");
+    assert!(!host.path("store/unchecked").exists());
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_the_host_left_damaged_ends_the_process_and_is_made_anew_by_the_next() {
+    let host = host_with_store().await;
+    fs::remove_file(host.path("store/clean")).unwrap();
+    fs::write(host.path("store/unchecked"), "since the host stopped\n").unwrap();
+    // As the check leaves it.
+    fs::write(host.path("store/suspect"), "after a stop of the host: a row is missing").unwrap();
+    let daemon = host.start().await;
+    assert!(host.log().contains("after a stop of the host: a row is missing"), "{}", host.log());
+    assert!(!host.path("store/unchecked").exists(), "a fresh index needs no check");
+    host.run(&["list"]).await.expect(0, &["1 objects"]);
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_is_gone_is_not_gone_on_without() {
+    let host = host_with_store().await;
+    let journal = host.path("store/journal");
+    fs::rename(&journal, host.path("moved")).unwrap();
+    let named = "the journal lacks entries that were acknowledged";
+    // 65: the unit does not start it again and again.
+    host.run(&["run"]).await.expect(65, &[named, "store restore --from", "store rebuild --accept-loss"]);
+    host.run(&["store", "check"]).await.expect(65, &[named, "is missing"]);
+    host.run(&["store", "rebuild"]).await.expect(65, &[named]);
+    fs::remove_dir(&journal).unwrap();
+    fs::rename(host.path("moved"), &journal).unwrap();
+    host.run(&["store", "check"]).await.expect(0, &["1 objects", "nothing is wrong"]);
+    fs::remove_dir_all(&journal).unwrap();
+    host.run(&["store", "rebuild", "--accept-loss"])
+        .await
+        .expect(65, &["the journal lacks entries: its file ", "1 rows were still in the old index"]);
+    host.start().await.stop(&host).await;
+    host.run(&["list"]).await.expect(0, &["1 objects"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_it_with_a_code_that_is_tried_again() {
+    let host = host_with_store().await;
+    host.rewrite_config(|text| text.replace("[store]\n", "[store]\nfree_floor_mib = 1000000000\n"));
+    let ran = host.run(&["run"]).await.expect(74, &["bytes are free", "make room first"]);
+    let unit =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/reconciled.service")).unwrap();
+    let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();
+    assert!(!prevented.split(' ').any(|code| code == ran.code.to_string()), "{prevented}");
+}
