@@ -181,6 +181,8 @@ async fn the_operations_beside_a_payments_life_are_called_and_the_ids_are_there_
     let host = Host::new().await;
     let permission = host.simulator.plant("shop", &plan("charge-permission", "Chargeable", "EUR")).unwrap();
     let order = host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
+    // A second one with the same reference, so that a list has two pages.
+    host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
     let authorization = host.simulator.plant("old-shop", &plan("authorization", "Open", "USD")).unwrap();
 
     let id = format!("chargePermissionId={permission}");

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<(u64, Vec<String>)> {
-        let mut rows = Rows::new(text.as_bytes());
+        let mut rows = Rows::separated(text.as_bytes(), b',');
         let mut found = Vec::new();
         while let Some((line, cells)) = rows.next().unwrap() {
             let cells = cells.into_iter().map(|cell| String::from_utf8(cell.to_vec()).unwrap());
@@ -105,7 +105,7 @@ mod tests {
         for (text, good, bad) in
             [("\"a", 0, 1), ("a,b\n\n1,\"2\n3,4\n", 1, 3), ("a\r\nb\r\nc,\"", 2, 3), ("a\n\"b\n\n\n", 1, 2)]
         {
-            let mut rows = Rows::new(text.as_bytes());
+            let mut rows = Rows::separated(text.as_bytes(), b',');
             for _ in 0..good {
                 assert!(rows.next().unwrap().is_some(), "{text:?}");
             }

@@ -214,10 +214,9 @@ fn a_refusal_of_a_released_processing_says_nothing_about_the_one_before() {
 #[test]
 fn a_refused_account_ends_no_batch_and_is_told() {
     let days = |story: &mut Story, reply: &Reply| {
-        for _ in 0..200 {
+        while story.now.duration_since(start()).as_hours() <= 48 {
             story.reply(reply);
         }
-        assert!(story.now.duration_since(start()).as_hours() > 48);
         assert_eq!(story.batch.trouble().map(|trouble| trouble.0), Some("account-refused"));
     };
     let refused = |code: &str| {
