@@ -234,7 +234,7 @@ impl Nightly {
     async fn reopen(&self, now: Timestamp) -> Result<(), String> {
         let latest = {
             let mut checked = self.checked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *checked, Some(now))
+            checked.replace(now)
         };
         if latest.is_some_and(|latest| latest <= now) {
             return Ok(());

@@ -44,11 +44,17 @@ pub enum Bug {
     SilentWithoutReason,
     /// What is odd about an answer counts as right when it is seen again.
     DoubtHealsByRepetition,
+    /// Refusals of one object are taken for refused credentials.
+    OneRefusalIsAboutAll,
+    /// What a clock that was ahead wrote far into the future waits until then.
+    DueFarAheadObeyed,
+    /// A day is reported by a clock that nobody has confirmed.
+    DoubtedDayReported,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 18] = [
+    pub const ALL: [Bug; 21] = [
         Bug::AlertAfterCommit,
         Bug::DueIndexNotUpdated,
         Bug::BudgetFullAfterCrash,
@@ -67,6 +73,9 @@ impl Bug {
         Bug::RequestedAmountBooked,
         Bug::SilentWithoutReason,
         Bug::DoubtHealsByRepetition,
+        Bug::OneRefusalIsAboutAll,
+        Bug::DueFarAheadObeyed,
+        Bug::DoubtedDayReported,
     ];
 }
 

@@ -83,6 +83,9 @@ fn words(bug: Bug) -> &'static [&'static str] {
         Bug::RequestedAmountBooked => &["is filed as"],
         Bug::SilentWithoutReason => &["end without a reason was never told"],
         Bug::DoubtHealsByRepetition => &["an odd amount was taken as"],
+        Bug::OneRefusalIsAboutAll => &["the credentials are said to be refused"],
+        Bug::DueFarAheadObeyed => &["after it could be", "has ended and is held for", "never reached"],
+        Bug::DoubtedDayReported => &["stands in", "among the pending", "is missing"],
         Bug::GoneTakenForEnd => {
             &["has ended and is held for", "not among the pending", "is not watched any more"]
         }

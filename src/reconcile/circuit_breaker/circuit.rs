@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::payments::object::ObjectRef;
+use crate::payments::planted::{Bug, is_planted};
 use crate::payments::schedule::later;
 
 /// Different objects in a row whose failures trip a circuit.
@@ -76,7 +77,7 @@ pub(super) struct Tripped {
 impl Circuit {
     /// Whether others were answered since the object's trouble began.
     pub(super) fn is_own_trouble(&self, request: &FailedRequest<'_>, now: Timestamp) -> bool {
-        if self.failed.iter().any(|(one, _)| one == request.object) {
+        if self.failed.iter().any(|(one, _)| one == request.object) || is_planted(Bug::OneRefusalIsAboutAll) {
             return false;
         }
         let Some(answered_at) = self.answered_at else { return false };
@@ -104,9 +105,10 @@ impl Circuit {
             Cause::Refused => &mut self.refused,
             Cause::Unanswered => &mut self.unanswered,
         };
+        let is_known = objects.contains(request.object) && !is_planted(Bug::OneRefusalIsAboutAll);
         let is_of_the_burst =
             self.counted_at.is_some_and(|counted_at| request.sent_at < counted_at && counted_at <= now);
-        if !is_of_the_burst && objects.len() < DIFFERENT && !objects.contains(request.object) {
+        if !is_of_the_burst && objects.len() < DIFFERENT && !is_known {
             objects.push(request.object.clone());
             self.counted_at = Some(now);
         }

@@ -244,6 +244,12 @@ impl<'a> Bench<'a> {
     }
 
     fn told(&mut self, at: Duration, key: &str, kind: &str, id: &str, is_accepted: bool) {
+        if kind == "credentials-refused" && !self.may_be_refused() {
+            self.wrong.push(format!(
+                "at {}s the credentials are said to be refused, which they never were",
+                at.as_secs()
+            ));
+        }
         if is_accepted && let Some(place) = self.places.get(id).copied() {
             self.seen[place].told.insert(kind.to_owned());
         }
@@ -271,6 +277,14 @@ impl<'a> Bench<'a> {
             }
             self.seen[place].accepted_at.push(at);
         }
+    }
+
+    /// Whether anything in this world refuses more than single objects.
+    fn may_be_refused(&self) -> bool {
+        use reconciled::simulator::fault::FaultKind;
+        let is_refusal =
+            |kind: FaultKind| matches!(kind, FaultKind::RefusedCredentials | FaultKind::ClockSkew);
+        self.plan.faults.iter().any(|fault| is_refusal(fault.kind)) || !self.plan.jumps.is_empty()
     }
 
     /// Failures in a row are those that the wire shows: throttling is none.
@@ -346,6 +360,13 @@ impl<'a> Bench<'a> {
     ) {
         let ended_at = self.remains.ended_at;
         let last = life.last_state();
+        if life.is_refused {
+            if record.due_at.is_none() || record.quarantine.is_none() || record.state().is_some() {
+                let why = format!("is refused, and held for {:?}, due {:?}", record.state(), record.due_at);
+                self.blame(ended_at, place, why);
+            }
+            return;
+        }
         // Where a crash leaves open what was written down, either is right (and it was judged that it is one).
         let held_for = seen.beliefs.certain().or(record.state()).unwrap_or(last).to_owned();
         if !is_final(life.kind, last) {

@@ -16,6 +16,8 @@ pub struct Life {
     pub amount: String,
     pub currency: String,
     pub reference: String,
+    /// The provider refuses every question about it.
+    pub is_refused: bool,
     /// What its capture brings, where that is not the amount asked for.
     pub captured: Option<String>,
     /// State and reason from a moment on, the first from its birth.

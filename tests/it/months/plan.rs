@@ -51,6 +51,8 @@ pub struct Sprout {
     pub invisible_for: Duration,
     /// Enrolled by its parent only.
     pub is_child: bool,
+    /// The provider refuses every question about it, as if it were another merchant's.
+    pub is_refused: bool,
 }
 
 /// One life of the daemon while things go wrong.
@@ -271,6 +273,13 @@ impl Plan {
             self.batches.push(Batch { at, objects });
         }
         self.batches.sort_by_key(|batch| batch.at);
+        let mut apart = Random::for_matter(self.seed, "refused", 0);
+        if apart.below(3) == 0
+            && let Some(sprout) =
+                self.batches.iter_mut().flat_map(|batch| &mut batch.objects).find(|one| !one.is_child)
+        {
+            (sprout.is_refused, sprout.captured) = (true, None);
+        }
     }
 
     fn draw_faults(&mut self, random: &mut Random) {
@@ -445,5 +454,15 @@ fn sprout(random: &mut Random, is_stretched: bool) -> Sprout {
         1 if !is_child => minutes(random, 8, 40),
         _ => Duration::ZERO,
     };
-    Sprout { account, kind, steps, amount, currency, captured: None, invisible_for, is_child }
+    Sprout {
+        account,
+        kind,
+        steps,
+        amount,
+        currency,
+        captured: None,
+        invisible_for,
+        is_child,
+        is_refused: false,
+    }
 }

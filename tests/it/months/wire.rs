@@ -2,7 +2,8 @@
 //!
 //! A request that has left arrives even when the daemon dies or gives up meanwhile: the provider counts it.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reconciled::alerts::classify::Answer;
@@ -25,6 +26,8 @@ pub struct Wire {
     pub time: Arc<WorldTime>,
     pub fuse: Fuse,
     pub log: Log,
+    /// Ids about which every question is refused.
+    pub refused: Arc<Mutex<BTreeSet<String>>>,
     pub seed: u64,
 }
 
@@ -107,6 +110,10 @@ impl Wire {
         }
     }
 
+    fn refuses(&self, id: &str) -> bool {
+        self.refused.lock().expect("nobody panics").contains(id)
+    }
+
     fn note(&self, event: Event) {
         self.log.add(self.time.elapsed(), self.time.used(), event);
     }
@@ -153,6 +160,20 @@ fn read(id: &str, answer: &Outgoing) -> Reading {
     }
 }
 
+/// "You may not see this one."
+fn refusal(url: &str, answer: Outgoing) -> Outgoing {
+    let is_v2 = url.contains("/charges/") || url.contains("/refunds/");
+    let (status, body) = if is_v2 {
+        (403, r#"{"reasonCode":"UnauthorizedAccess","message":"You are not authorized."}"#)
+    } else {
+        (
+            403,
+            "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>No.</Message></Error></ErrorResponse>",
+        )
+    };
+    Outgoing { status, body: body.as_bytes().to_vec(), ..answer }
+}
+
 fn throttled(answer: &Outgoing) -> Reading {
     let wait = answer.header("retry-after").and_then(|text| text.parse().ok());
     Reading::Throttled { retry_after: wait.map(Duration::from_secs) }
@@ -175,6 +196,10 @@ impl Transport for Wire {
                 answered = self.exchange(incoming, request.longest_body) => answered,
                 () = clock.sleep(request.deadline) => Err(Lost::Hung),
             };
+            let answered = answered.map(|(answer, made)| match self.refuses(&id) && answer.status == 200 {
+                true => (refusal(&request.url, answer), made),
+                false => (answer, made),
+            });
             let (made, reading) = match &answered {
                 Ok((answer, made)) => (*made, read(&id, answer)),
                 Err(_) => (self.time.elapsed(), Reading::Bad),

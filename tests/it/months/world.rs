@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -56,6 +56,8 @@ struct World {
     time: Arc<WorldTime>,
     simulator: Arc<Simulator>,
     log: Log,
+    /// Ids about which every question is refused.
+    refused: Arc<Mutex<BTreeSet<String>>>,
     lives: Vec<Life>,
     is_acknowledged: Vec<bool>,
     /// Sown and not yet acknowledged.
@@ -97,6 +99,7 @@ pub fn run(plan: &Plan) -> Remains {
         time,
         simulator: Arc::new(simulator),
         log: Log::default(),
+        refused: Arc::default(),
         lives: Vec::new(),
         is_acknowledged: Vec::new(),
         waiting: Vec::new(),
@@ -196,6 +199,7 @@ impl World {
             time: Arc::clone(&self.time),
             fuse: fuse.clone(),
             log: self.log.clone(),
+            refused: Arc::clone(&self.refused),
             seed: self.plan.seed,
         };
         let outside = Outside {
@@ -325,6 +329,9 @@ impl World {
             let reference = format!("ORDER-{}", self.lives.len());
             let id = self.simulator.plant(sprout.account, &seedling(sprout, &reference));
             let id = id.expect("the tables hold documented words");
+            if sprout.is_refused {
+                self.refused.lock().expect("nobody panics").insert(id.clone());
+            }
             if let Some(captured) = &sprout.captured {
                 self.simulator.capture_only(&id, captured).expect("it is a charge");
             }
@@ -345,6 +352,7 @@ impl World {
                     currency: truth.currency,
                     reference: truth.merchant_reference,
                     captured: None,
+                    is_refused: false,
                     course: vec![(born, truth.state, truth.reason)],
                     parent: None,
                     visible_from: born,
@@ -480,6 +488,7 @@ fn life_of(sprout: &Sprout, id: String, reference: String, born: Duration, paren
         currency: sprout.currency.to_owned(),
         reference,
         captured: sprout.captured.clone(),
+        is_refused: sprout.is_refused,
         course,
         parent,
         visible_from: born + sprout.invisible_for,

@@ -196,7 +196,7 @@ impl Batch {
             return Step::GiveUp;
         }
         // No look waits for longer, however its wait is spread: a later one was planned by a clock that was ahead.
-        let longest = patience.longest_look.max(patience.first_look).saturating_mul(2);
+        let longest = patience.longest_look.max(patience.first_look).saturating_mul(2).max(AFTER_REFUSAL);
         if now < self.next_at && self.next_at <= later(now, longest) {
             return Step::Wait(self.next_at);
         }
