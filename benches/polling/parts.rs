@@ -75,7 +75,7 @@ pub async fn measure(scene: &Scene) -> Result<Vec<Part>, Broken> {
         Ok(())
     })?);
     let policy = Policy::default();
-    let setting = Setting { lifecycle: &Charge, policy: &policy, look: "" };
+    let setting = Setting { lifecycle: &Charge, policy: &policy, look: "", is_sandbox: false };
     let enrolment = |object| Enrolment { object, details: Details::default() };
     let record = Record::enrolled(enrolment(object.clone()), now);
     parts.push(part("deciding", 50_000, || {

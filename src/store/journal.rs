@@ -94,8 +94,12 @@ pub(super) fn segment_name(first_sequence: u64) -> String {
 
 /// First sequences of all segments, in order.
 pub(super) fn segments(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
-    let mut found: Vec<u64> = disk
-        .list(folder)?
+    let names = match disk.list(folder) {
+        // A folder that is gone holds no file: that these are missing is found by what is known of them.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names?,
+    };
+    let mut found: Vec<u64> = names
         .iter()
         .filter_map(|name| name.strip_suffix(".journal").filter(|digits| digits.len() == 20)?.parse().ok())
         .collect();

@@ -89,7 +89,7 @@ async fn a_file_that_is_no_report_ends_the_command_with_65_however_often() {
         said.expect(
             65,
             &[
-                "unread",
+                "UNREAD",
                 "was fetched and cannot be read: the file is a web page",
                 "nothing of it was compared",
             ],

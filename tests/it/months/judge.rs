@@ -361,7 +361,13 @@ impl<'a> Bench<'a> {
         let ended_at = self.remains.ended_at;
         let last = life.last_state();
         if life.is_refused {
-            if record.due_at.is_none() || record.quarantine.is_none() || record.state().is_some() {
+            // While others of its account are answered, the refusal is its own.
+            let is_alone = (0..self.seen.len()).all(|other| {
+                let life = &self.remains.lives[other];
+                life.account != self.remains.lives[place].account || life.is_refused
+            });
+            let is_set_apart = is_alone || record.quarantine.is_some();
+            if record.due_at.is_none() || !is_set_apart || record.state().is_some() {
                 let why = format!("is refused, and held for {:?}, due {:?}", record.state(), record.due_at);
                 self.blame(ended_at, place, why);
             }
