@@ -233,10 +233,14 @@ impl CircuitBreaker {
                 return (Blame::Account, transition);
             }
         }
-        if counted < DIFFERENT {
-            return (Blame::Account, None);
-        }
         let first_failed_at = circuit.first_failed_at;
+        if counted < DIFFERENT {
+            // Refused again, while another kind is answered under the same credentials.
+            let is_own = request.cause == Cause::Refused
+                && request.was_in_trouble
+                && self.answered_at > first_failed_at;
+            return (if is_own { Blame::Object } else { Blame::Account }, None);
+        }
         circuit.tripped = Some(Tripped {
             cause: request.cause,
             since: now,

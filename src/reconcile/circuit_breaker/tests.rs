@@ -163,6 +163,20 @@ fn a_kind_that_alone_is_refused_is_reported_as_that() {
 }
 
 #[test]
+fn the_only_object_of_a_kind_has_its_own_refusal_while_other_kinds_are_answered() {
+    let mut story = Story::new();
+    assert_eq!(story.refused("refund", "R1", 0), None);
+    story.answered("charge", "C1", 60);
+    let again = story.fails_as(Cause::Refused, "refund", "R1", 120, |request| request.was_in_trouble = true);
+    assert_eq!(again, (Blame::Object, None));
+    // Without an answer of any kind nobody knows whose trouble it is.
+    let mut silent = Story::new();
+    assert_eq!(silent.refused("refund", "R1", 0), None);
+    let again = silent.fails_as(Cause::Refused, "refund", "R1", 120, |request| request.was_in_trouble = true);
+    assert_eq!(again, (Blame::Account, None));
+}
+
+#[test]
 fn a_success_of_another_kind_opens_the_account_and_tries_the_refused_one_at_once() {
     let mut story = Story::new();
     for (id, seconds) in [("A", 0), ("B", 10), ("C", 20)] {
