@@ -184,6 +184,7 @@ async fn poll(
         time: Arc::clone(time),
         fuse: Fuse::of(None),
         log: Log::default(),
+        refused: Arc::default(),
         seed: 7,
     };
     let clock: SharedClock = Arc::new(HostClock::new(time));
