@@ -6,13 +6,8 @@
 //! that a person sees that it was there. What the store keeps stays word for word.
 //!
 //! Each exit makes everything safe that passes through it: `telemetry`, `cli::screen`, `reports`, `alerts`.
-//! [`Outside`] makes a text safe already where it is put into a sentence.
 
-use std::borrow::{Borrow, Cow};
-use std::fmt;
-use std::ops::Deref;
-
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Whether a character could command a terminal, begin a line of its own, turn the direction of writing, or hide.
 pub fn is_harmful(letter: char) -> bool {
@@ -87,82 +82,6 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     if is_formula { Cow::Owned(format!("'{safe}")) } else { safe }
 }
 
-/// Words of a provider: kept and stored word for word, shown as one safe line by `{}` and `{:?}` alike.
-///
-/// [`Outside::as_str`] gives them word for word, for comparison and for machines.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Outside(String);
-
-impl Outside {
-    /// Word for word.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Outside {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&line(&self.0))
-    }
-}
-
-impl fmt::Debug for Outside {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "\"{}\"", line(&self.0))
-    }
-}
-
-impl Deref for Outside {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Borrow<str> for Outside {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Outside {
-    fn from(text: String) -> Outside {
-        Outside(text)
-    }
-}
-
-impl From<&str> for Outside {
-    fn from(text: &str) -> Outside {
-        Outside(text.to_owned())
-    }
-}
-
-impl From<Outside> for String {
-    fn from(text: Outside) -> String {
-        text.0
-    }
-}
-
-impl PartialEq<str> for Outside {
-    fn eq(&self, other: &str) -> bool {
-        self.0 == other
-    }
-}
-
-impl PartialEq<&str> for Outside {
-    fn eq(&self, other: &&str) -> bool {
-        self.0 == *other
-    }
-}
-
-impl PartialEq<String> for Outside {
-    fn eq(&self, other: &String) -> bool {
-        self.0 == *other
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -211,18 +130,6 @@ mod tests {
         assert_eq!(short("abcdef", 3), "abc…");
         assert_eq!(short("abc", 3), "abc");
         assert_eq!(short("a\nb", 30), "a\\nb");
-    }
-
-    #[test]
-    fn words_from_outside_are_kept_word_for_word_and_shown_safely() {
-        let words = Outside::from(HOSTILE);
-        assert_eq!(words.as_str(), HOSTILE);
-        assert_eq!(words.to_string(), line(HOSTILE));
-        assert_eq!(format!("{words:?}"), format!("\"{}\"", line(HOSTILE)));
-        assert_eq!(format!("{:>3}", Outside::from("x")), "  x");
-        let stored = serde_json::to_string(&words).unwrap();
-        assert_eq!(stored, serde_json::to_string(HOSTILE).unwrap());
-        assert_eq!(serde_json::from_str::<Outside>(&stored).unwrap(), words);
     }
 
     proptest! {

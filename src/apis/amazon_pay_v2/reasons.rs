@@ -37,9 +37,15 @@ pub(super) const CHARGE_CANCELED: &[ReasonFacts] = &[
         "AmazonCanceled",
         Tone::Notable,
         "Amazon canceled the charge.",
-        "Do not ship. Look at the transaction in Seller Central before doing anything else.",
+        "Do not ship. Cancel the order and ask the buyer to check out again with another payment method. Seller \
+         Central shows the transaction.",
     ),
-    reason("BuyerCanceled", Tone::Notable, "The buyer canceled the charge.", "Stop the order: do not ship."),
+    reason(
+        "BuyerCanceled",
+        Tone::Notable,
+        "The buyer canceled the charge.",
+        "Do not ship. Cancel the order, or ask the buyer to check out again with another payment method.",
+    ),
     reason("MerchantCanceled", Tone::Expected, "The shop canceled the charge.", NOTHING_TO_DO),
     reason(
         "ChargePermissionCanceled",
