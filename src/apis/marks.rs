@@ -2,7 +2,7 @@
 //!
 //! Owns: the causes, and which amounts no payment can have. Must never know: formats, what a mark leads to.
 //!
-//! An answer whose object and state can be read is believed, so that a decline is told at once. Whatever else in
+//! An answer whose object and state can be read is believed, so that a decline is reported at once. Whatever else in
 //! it cannot be read becomes a mark and never a value.
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! What a person is told of operations that a provider holds back while objects wait for them. Pure.
+//! What is reported about operations that a provider holds back while objects wait for them. Pure.
 
 use std::collections::BTreeMap;
 

@@ -40,7 +40,7 @@ const CHOICE: usize = 64;
 /// How long an object rests whose poll this program could not even write down as failed.
 const REST: Duration = Duration::from_secs(3600);
 
-/// At the start, of an account that was refused: at most so many objects that wait are tried at once.
+/// At most this many waiting objects of an account that was refused are tried at once at the start.
 const RETRIED_AT_START: usize = 200;
 
 /// Objects that are pulled in side by side, so that they share the store's writes.
