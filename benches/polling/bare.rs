@@ -10,8 +10,8 @@ use reconciled::apis::amazon_pay_mws::ask::{Ask, Section};
 use reconciled::apis::amazon_pay_mws::config::Settings as MwsSettings;
 use reconciled::apis::amazon_pay_v2::key::SigningKey;
 use reconciled::apis::amazon_pay_v2::sign::{Algorithm, Canonical, authorization};
+use reconciled::apis::transport;
 use reconciled::apis::transport::Method;
-use reconciled::apis::{Settings, transport};
 use reqwest::{Client, redirect, retry};
 
 use super::measured::Broken;
@@ -42,9 +42,9 @@ impl Bare {
             .pool_idle_timeout(Duration::from_secs(15))
             .build()?;
         let account = scene.config()?.accounts.remove(0);
-        let signer = match account.api {
-            Settings::AmazonPayMws(settings) => Signer::Mws(settings),
-            _ => Signer::V2 {
+        let signer = match account.api.own::<MwsSettings>() {
+            Some(settings) => Signer::Mws(settings.clone()),
+            None => Signer::V2 {
                 key: SigningKey::from_pem(scene.secret()?.as_bytes())?,
                 host: scene.base.trim_start_matches("https://").to_owned(),
             },

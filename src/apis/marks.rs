@@ -10,16 +10,33 @@ use std::fmt::Display;
 use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Mark;
 
-/// A field that cannot be read.
-pub const UNREADABLE_FIELD: &str = "unreadable-field";
-/// A field that stands more than once.
-pub const DUPLICATE_FIELD: &str = "duplicate-field";
-/// An object about no money at all.
-pub const ZERO_AMOUNT: &str = "zero-amount";
-/// An amount below zero.
-pub const NEGATIVE_AMOUNT: &str = "negative-amount";
-/// An answer without the signature that it should have.
-pub const UNSIGNED: &str = "unsigned";
+/// What is odd about an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// A field that cannot be read.
+    UnreadableField,
+    /// A field that stands more than once.
+    DuplicateField,
+    /// An object about no money at all.
+    ZeroAmount,
+    /// An amount below zero.
+    NegativeAmount,
+    /// An answer without the signature that it should have.
+    Unsigned,
+}
+
+impl Oddity {
+    /// The cause under which it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Oddity::UnreadableField => "unreadable-field",
+            Oddity::DuplicateField => "duplicate-field",
+            Oddity::ZeroAmount => "zero-amount",
+            Oddity::NegativeAmount => "negative-amount",
+            Oddity::Unsigned => "unsigned",
+        }
+    }
+}
 
 /// The most marks of one answer; a thousand odd entries of a list are one oddity.
 const MOST: usize = 16;
@@ -30,8 +47,8 @@ pub struct Marks(Vec<Mark>);
 
 impl Marks {
     /// Adds one, once. `explanation` is a plain sentence that quotes nothing of the answer.
-    pub fn add(&mut self, cause: &str, explanation: impl Into<String>) {
-        let mark = Mark::new(cause, explanation);
+    pub fn add(&mut self, oddity: Oddity, explanation: impl Into<String>) {
+        let mark = Mark::new(oddity.as_str(), explanation);
         if self.0.len() < MOST && !self.0.contains(&mark) {
             self.0.push(mark);
         }
@@ -40,7 +57,7 @@ impl Marks {
     /// What was read, or nothing and a mark that says why.
     pub fn take<T: Default, E: Odd>(&mut self, read: Result<T, E>) -> T {
         read.unwrap_or_else(|problem| {
-            self.add(problem.cause(), format!("In the answer, {problem}."));
+            self.add(problem.oddity(), format!("In the answer, {problem}."));
             T::default()
         })
     }
@@ -56,10 +73,10 @@ impl Marks {
         for (name, money) in named {
             let Some(money) = money else { continue };
             if money.amount.is_zero() && name == "amount" {
-                self.add(ZERO_AMOUNT, format!("The answer is about {money}, which is no payment."));
+                self.add(Oddity::ZeroAmount, format!("The answer is about {money}, which is no payment."));
             } else if !money.amount.is_zero() && money.amount.is_sign_negative() {
                 self.add(
-                    NEGATIVE_AMOUNT,
+                    Oddity::NegativeAmount,
                     format!("The {name} of the answer is {money}, which is less than nothing."),
                 );
             }
@@ -74,8 +91,8 @@ impl Marks {
 
 /// Why a field has no value; shown as the middle of a sentence, without the field's text.
 pub trait Odd: Display {
-    /// The cause of the mark.
-    fn cause(&self) -> &'static str;
+    /// What is odd.
+    fn oddity(&self) -> Oddity;
 }
 
 #[cfg(test)]
@@ -89,27 +106,28 @@ mod tests {
     #[test]
     fn amounts_below_zero_and_about_nothing_are_marked() {
         let money = |amount| Money::parse(amount, "EUR").ok();
-        let check = |amount, captured, refunded, expected: &[&str]| {
+        let check = |amount, captured, refunded, expected: &[Oddity]| {
             let mut marks = Marks::default();
             let amounts =
                 Amounts { authorized: money(amount), captured: money(captured), refunded: money(refunded) };
             marks.check_amounts(money(amount), &amounts);
+            let expected: Vec<&str> = expected.iter().map(|oddity| oddity.as_str()).collect();
             assert_eq!(causes(marks), expected, "{amount} {captured} {refunded}");
         };
         check("5.00", "0.00", "0", &[]);
         check("5.00", "", "", &[]);
-        check("0.00", "0.00", "", &[ZERO_AMOUNT]);
-        check("-0.00", "", "", &[ZERO_AMOUNT]);
-        check("5.00", "-5.00", "-1", &[NEGATIVE_AMOUNT, NEGATIVE_AMOUNT]);
-        check("-5.00", "", "", &[NEGATIVE_AMOUNT, NEGATIVE_AMOUNT]);
+        check("0.00", "0.00", "", &[Oddity::ZeroAmount]);
+        check("-0.00", "", "", &[Oddity::ZeroAmount]);
+        check("5.00", "-5.00", "-1", &[Oddity::NegativeAmount, Oddity::NegativeAmount]);
+        check("-5.00", "", "", &[Oddity::NegativeAmount, Oddity::NegativeAmount]);
     }
 
     #[test]
     fn marks_do_not_repeat_themselves_without_end() {
         let mut marks = Marks::default();
         for number in 0..100 {
-            marks.add(UNREADABLE_FIELD, "In the answer, an id cannot be read.");
-            marks.add(DUPLICATE_FIELD, format!("Field {number}."));
+            marks.add(Oddity::UnreadableField, "In the answer, an id cannot be read.");
+            marks.add(Oddity::DuplicateField, format!("Field {number}."));
         }
         assert_eq!(causes(marks).len(), MOST);
     }

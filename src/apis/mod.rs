@@ -12,6 +12,7 @@ use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::service::Said;
 
+mod account;
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
 pub mod aps;
@@ -21,11 +22,13 @@ pub mod config;
 pub mod decoding;
 pub mod marks;
 pub mod pace;
-mod registry;
+pub mod registration;
+pub mod registry;
 pub mod reporting;
 pub mod transport;
 
-pub use registry::{NAMES, ReadSection, Settings, settings};
+pub use account::Account;
+pub use registration::Settings;
 
 /// A sight of one object, some time later.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
@@ -74,6 +77,18 @@ pub trait Api: Send + Sync {
     }
     /// Where a person can look at the account's transactions (a page of the provider, never a secret).
     fn look(&self) -> &'static str;
+    /// Operations that go in batches; none where the API has no batches.
+    fn batches(&self) -> Option<&dyn batch::BatchApi> {
+        None
+    }
+    /// Operations that can be called singly; none where they only go in batches.
+    fn calls(&self) -> Option<&dyn calls::Caller> {
+        None
+    }
+    /// The provider's own reports; none where it makes none.
+    fn reports(&self) -> Option<&dyn reporting::Source> {
+        None
+    }
 }
 
 /// Lets the budget learn from a failure. `wait` is what the answer asks for; a refusal of one object that asks

@@ -79,6 +79,8 @@ pub struct Level {
     /// How long ago that began; none when nothing is held. Renewed holds are one hold, until a request after
     /// it is answered without another.
     pub held_already: Option<Duration>,
+    /// A request was put off because of the hold.
+    pub is_wanted: bool,
 }
 
 impl Level {

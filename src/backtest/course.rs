@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use crate::apis::{amazon_pay_mws, amazon_pay_v2, aps};
+use crate::apis::registration::KindFacts;
+use crate::apis::registry;
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
 
 /// The states of one object: it is in the first until it is in the last.
@@ -20,25 +21,10 @@ pub(super) struct Course {
     pub(super) last: &'static str,
 }
 
-type Known = (&'static str, &'static str, &'static dyn Lifecycle);
-
-/// Every kind whose objects move, with the operation that shows it.
-fn known() -> impl Iterator<Item = Known> {
-    let v2: [Known; 2] = [
-        ("charge", amazon_pay_v2::GET_CHARGE, &amazon_pay_v2::lifecycle::Charge),
-        ("refund", amazon_pay_v2::GET_REFUND, &amazon_pay_v2::lifecycle::Refund),
-    ];
-    let mws = amazon_pay_mws::kind::ObjectKind::ALL
-        .into_iter()
-        .map(|kind| (kind.name(), kind.operation(), amazon_pay_mws::lifecycle::of(kind)));
-    let aps: Known = (aps::ORDER, aps::OPERATION, &aps::lifecycle::Order);
-    v2.into_iter().chain(mws).chain([aps])
-}
-
 /// The course of an object of this kind that ended in this state (or has not ended), declined or not. A kind
 /// or state that no API knows goes through two states of our own.
 pub(super) fn course_of(kind: &str, last: Option<&str>, is_declined: bool) -> Course {
-    let fits = |(_, operation, lifecycle): Known| {
+    let fits = |KindFacts { operation, lifecycle, .. }: KindFacts| {
         let last = match last.and_then(|word| lifecycle.state(word)) {
             Some(facts) => facts,
             None => any_end(lifecycle, is_declined)?,
@@ -50,29 +36,29 @@ pub(super) fn course_of(kind: &str, last: Option<&str>, is_declined: bool) -> Co
         let first = lifecycle.states().iter().find(moves)?;
         Some(Course { operation, lifecycle, first, last: last.name })
     };
-    let of_kind = || known().filter(|(name, _, _)| *name == kind);
-    let says = |known: &Known| last.is_some_and(|word| known.2.state(word).is_some());
+    let of_kind = || registry::kinds().filter(|known| known.name == kind);
+    let says = |known: &KindFacts| last.is_some_and(|word| known.lifecycle.state(word).is_some());
     of_kind()
         .filter(says)
         .find_map(fits)
         .or_else(|| of_kind().find_map(fits))
-        .or_else(|| fits(("", "Get", &Plain)))
+        .or_else(|| fits(KindFacts { name: "", operation: "Get", lifecycle: &Plain }))
         .expect("our own lifecycle has both ends")
 }
 
 /// Whether a state is a refusal: by what the kind's API says, else by the word itself.
 pub(super) fn is_decline(kind: &str, last: &str) -> bool {
-    known()
-        .filter(|(name, _, _)| *name == kind)
-        .find_map(|(_, _, lifecycle)| lifecycle.state(last))
+    registry::kinds()
+        .filter(|known| known.name == kind)
+        .find_map(|known| known.lifecycle.state(last))
         .map_or(last.eq_ignore_ascii_case("declined"), |facts| facts.outcome == Outcome::Declined)
 }
 
 /// Whether a state is known to be an end.
 pub(super) fn is_end(kind: &str, state: &str) -> bool {
-    known()
-        .filter(|(name, _, _)| *name == kind)
-        .find_map(|(_, _, lifecycle)| lifecycle.state(state))
+    registry::kinds()
+        .filter(|known| known.name == kind)
+        .find_map(|known| known.lifecycle.state(state))
         .is_some_and(|facts| facts.phase == Phase::Final)
 }
 

@@ -10,7 +10,7 @@
 //! with the assumptions that it rests on in its own words. One seed decides everything that looks like chance.
 //!
 //! In reading order: `past` (objects), `course` (which states they go through), `workload` (made-up pasts),
-//! `rhythm` (the policies by name), `engine` (time and events), `server`, `ours`, `peers`, `measure`.
+//! `rhythm` (the policies by name), `scene` (what both sides see), `engine` (time and events), `server`, `ours`, `peers`, `measure`.
 
 mod course;
 mod engine;
@@ -19,6 +19,7 @@ mod ours;
 mod past;
 mod peers;
 mod rhythm;
+mod scene;
 mod server;
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::engine::{Ask, Client, Heard, Scene};
 use super::rhythm::Watch;
+use super::scene::{Ask, Client, Heard, Scene};
 use crate::apis::pace::{Pace, Permit};
 use crate::clock::HandClock;
 use crate::payments::decide::{Setting, decide};

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::engine::{Ask, Client, Heard, Scene};
 use super::rhythm::{Rounds, Timers};
+use super::scene::{Ask, Client, Heard, Scene};
 
 /// A timer for each object.
 pub(super) struct OnTimers<'a> {

@@ -2,16 +2,16 @@
 //!
 //! Owns: names and shapes of what is remembered. Must never know: files, the network, which step is next.
 //!
-//! The rows of a file stand apart from the batch, in pieces, so that a step writes a few hundred bytes and not all
-//! rows. They are written first: rows that are newer than their batch are only asked about once more. The rows of
-//! a feed lie in files.
+//! Rows that stand in a batch are stored apart from it, in pieces, so that a list of batches does not read all rows.
+//! They are written first: rows that are newer than their batch are only polled once more. The rows of other batches
+//! lie in files.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::BatchError;
-use crate::apis::aps::batch::machine::BatchRow;
 use crate::apis::batch::{Batch, Tally};
+use crate::apis::registry::read_batch;
 use crate::payments::object::AccountName;
 use crate::store::Store;
 
@@ -19,7 +19,7 @@ use crate::store::Store;
 const PIECE_ROWS: usize = 1_000;
 
 /// One batch of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     /// Whose.
     pub account: AccountName,
@@ -42,12 +42,19 @@ pub struct Entry {
     /// How its rows stand.
     pub tally: Tally,
     /// Where it stands; without its rows where only batches are listed.
-    pub batch: Batch,
+    #[serde(deserialize_with = "read_batch")]
+    pub batch: Box<dyn Batch>,
 }
 
 impl Entry {
     /// A batch that was just submitted.
-    pub fn new(account: AccountName, number: u64, batch: Batch, row_count: u64, now: Timestamp) -> Entry {
+    pub fn new(
+        account: AccountName,
+        number: u64,
+        batch: Box<dyn Batch>,
+        row_count: u64,
+        now: Timestamp,
+    ) -> Entry {
         Entry {
             account,
             number,
@@ -94,18 +101,16 @@ impl Book {
 
     /// Writes a batch, with the rows that stand in it; returns when that is durable.
     pub(super) async fn write(&self, entry: &mut Entry) -> Result<(), BatchError> {
-        let bare = match &entry.batch {
-            Batch::File(batch) => {
-                entry.tally = Tally::of(batch.rows.iter().map(|row| row.shown().fate));
-                for (piece, rows) in (0u64..).zip(batch.rows.chunks(PIECE_ROWS)) {
-                    let text = text_of(&rows, entry.reference())?;
-                    self.store.remember(&rows_name(entry, Some(piece)), &text).await?;
-                }
-                Batch::File(batch.without_rows())
+        let unreadable = BatchError::unreadable(entry.reference());
+        let pieces = entry.batch.row_pieces(PIECE_ROWS).map_err(|error| unreadable(error.to_string()))?;
+        if let Some(pieces) = pieces {
+            let rows = entry.batch.rows().unwrap_or_default();
+            entry.tally = Tally::of(rows.iter().map(|row| row.fate));
+            for (piece, text) in (0u64..).zip(pieces) {
+                self.store.remember(&rows_name(entry, Some(piece)), &text).await?;
             }
-            Batch::Feed(batch) => Batch::Feed(batch.clone()),
-        };
-        self.write_bare(&Entry { batch: bare, ..entry.clone() }).await
+        }
+        self.write_bare(entry).await
     }
 
     /// Writes a batch as a list shows it; its rows stay as they are.
@@ -137,19 +142,22 @@ impl Book {
         let Some(text) = self.store.recall(&name).await? else { return Ok(None) };
         let mut entry: Entry = read(&name, &text)?;
         let prefix = rows_name(&entry, None);
-        if let Batch::File(batch) = &mut entry.batch {
-            let mut pieces = Vec::new();
-            for (name, text) in self.store.recall_all(&prefix).await? {
-                let number = name.strip_prefix(&prefix).and_then(|number| number.parse::<u64>().ok());
-                pieces.push((number, read::<Vec<BatchRow>>(&name, &text)?));
-            }
-            pieces.sort_by_key(|(number, _)| *number);
-            batch.rows = pieces.into_iter().flat_map(|(_, rows)| rows).collect();
-            let found = u64::try_from(batch.rows.len()).unwrap_or(u64::MAX);
-            if found != entry.row_count {
-                let what = format!("{found} of its {} rows are there", entry.row_count);
-                return Err(BatchError::Unreadable { name, what });
-            }
+        if entry.batch.rows().is_none() {
+            return Ok(Some(entry));
+        }
+        let mut pieces = Vec::new();
+        for (name, text) in self.store.recall_all(&prefix).await? {
+            let number = name.strip_prefix(&prefix).and_then(|number| number.parse::<u64>().ok());
+            pieces.push((number, text));
+        }
+        pieces.sort_by_key(|(number, _)| *number);
+        let pieces: Vec<String> = pieces.into_iter().map(|(_, text)| text).collect();
+        let unreadable = BatchError::unreadable(&prefix);
+        entry.batch.put_row_pieces(&pieces).map_err(|error| unreadable(error.to_string()))?;
+        let found = entry.batch.rows().map_or(0, |rows| rows.len());
+        if u64::try_from(found).unwrap_or(u64::MAX) != entry.row_count {
+            let what = format!("{found} of its {} rows are there", entry.row_count);
+            return Err(BatchError::Unreadable { name, what });
         }
         Ok(Some(entry))
     }
@@ -202,7 +210,7 @@ mod tests {
     #[test]
     fn batches_stored_of_old_stay_readable_and_keep_their_shape() {
         let entry: Entry = serde_json::from_str(OF_OLD).unwrap();
-        assert!(matches!(entry.batch, Batch::File(_)));
+        assert!(entry.batch.rows().is_some());
         assert_eq!((entry.stage(), entry.ended_at, entry.is_pruned), ("upload-sent", None, false));
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&serde_json::to_string(&entry).unwrap()), value(OF_OLD));

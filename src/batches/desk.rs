@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::book::Entry;
 use super::papers::{LINES, paper};
-use super::{Account, BatchError, Batches};
-use crate::apis::batch::{self, Batch, Client, Plan, Row, Wish};
+use super::{Account, BatchError, Batches, batches_of, blocking};
+use crate::apis::batch::{self, Batch, Plan, Row, Wish};
 use crate::payments::object::AccountName;
 
 /// What an operator hands in.
@@ -52,15 +52,15 @@ impl Batches {
     /// When store or folder fail: what was recorded until then stays, and submitting again adds the rest.
     pub async fn submit(&self, account: &Account, submission: Submission) -> Result<Submitted, BatchError> {
         let is_dry_run = submission.is_dry_run;
-        let client = account.client.clone();
+        let own = account.clone();
         let planned = blocking(move || {
-            client.plan(&batch::Submission {
+            Ok::<_, BatchError>(batches_of(&own)?.plan(&batch::Submission {
                 bytes: &submission.bytes,
                 operation: submission.operation.as_deref(),
                 label: submission.label.as_deref().unwrap_or_default(),
-            })
+            }))
         });
-        match planned.await? {
+        match planned.await?? {
             Ok(plans) => Ok(Submitted {
                 files: self.record_all(account, plans, is_dry_run).await?,
                 problems: Vec::new(),
@@ -76,7 +76,7 @@ impl Batches {
         plans: Vec<Plan>,
         is_dry_run: bool,
     ) -> Result<Vec<Filed>, BatchError> {
-        let turns = self.turn_of(&account.client.queue());
+        let turns = self.turn_of(&batches_of(account)?.queue());
         let _turn = turns.lock().await;
         let known = self.book.list(Some(&account.name)).await?;
         let mut number = known.iter().map(|entry| entry.number).max().unwrap_or_default();
@@ -103,12 +103,16 @@ impl Batches {
         now: Timestamp,
     ) -> Result<(), BatchError> {
         let count = plan.count;
-        let first_request_id = match account.client.counter() {
+        let first_request_id = match batches_of(account)?.counter() {
             Some(counter) => self.book.numbers(&counter, count, now).await?,
             None => 0,
         };
-        let client = account.client.clone();
-        let made = blocking(move || client.make(plan, first_request_id, now)).await?;
+        let (own, unreadable) = (account.clone(), BatchError::unreadable(&plan.reference));
+        let made = blocking(move || {
+            let made = batches_of(&own)?.make(plan, first_request_id, now);
+            made.map_err(|blocked| unreadable(blocked.why))
+        });
+        let made = made.await??;
         self.vault.keep(&account.name, &made.batch.document_name(), made.document).await?;
         if let Some(lines) = made.lines {
             let text: Vec<String> = lines.iter().map(u64::to_string).collect();
@@ -160,24 +164,13 @@ impl Batches {
         let turns = self.turn_of(&queue(&account).unwrap_or_else(|| account.to_string()));
         let _turn = turns.lock().await;
         let mut entry = self.entry(reference).await?;
-        let others = self.others(reference).await?;
-        let granted = Client::grant(&entry.batch, wish, &others, self.clock.now());
+        let listed = self.book.list(None).await?;
+        let others: Vec<&dyn Batch> =
+            listed.iter().filter(|other| other.reference() != reference).map(|other| &*other.batch).collect();
+        let granted = entry.batch.grant(wish, &others, self.clock.now());
         entry.batch = granted.map_err(|why| BatchError::NotNow { reference: reference.to_owned(), why })?;
         self.book.write(&mut entry).await?;
         self.wake(&account).notify_one();
         Ok(entry)
     }
-
-    /// All other batches, of all accounts.
-    async fn others(&self, reference: &str) -> Result<Vec<Batch>, BatchError> {
-        let all = self.book.list(None).await?;
-        Ok(all.into_iter().map(|entry| entry.batch).filter(|batch| batch.reference() != reference).collect())
-    }
-}
-
-/// Long work away from the tasks that must stay awake.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, BatchError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| BatchError::Broken(error.to_string()))
 }

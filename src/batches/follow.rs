@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::book::Entry;
 use super::papers::{RESULT, paper};
-use super::{Account, BatchError, Batches, Hands, words};
-use crate::apis::batch::{Batch, Blocked, Next, Step};
+use super::{Account, BatchError, Batches, Hands, Sender, batches_of, words};
+use crate::apis::batch::{Batch, Blocked, Next, Sending, Step};
 use crate::payments::alert::Alert;
 use crate::store::OwedAlert;
 
@@ -54,11 +54,12 @@ impl Batches {
     /// # Errors
     /// When the store fails or a file cannot be written: the next round goes on from what is stored.
     pub async fn round(&self, account: &Account, hands: &Hands) -> Result<Round, BatchError> {
+        let sender = Sender { account, api: batches_of(account)?, hands };
         self.visit_tails(account).await?;
         let mut round = Round::default();
         loop {
             round.blocked.clear();
-            match self.turn(account, hands, &mut round.blocked).await? {
+            match self.turn(sender, &mut round.blocked).await? {
                 Turn::Again => {}
                 Turn::Sent => return Ok(Round { sent: 1, next_at: Some(self.clock.now()), ..round }),
                 Turn::Folded => round.ended += 1,
@@ -67,13 +68,9 @@ impl Batches {
         }
     }
 
-    async fn turn(
-        &self,
-        account: &Account,
-        hands: &Hands,
-        blocked: &mut Vec<String>,
-    ) -> Result<Turn, BatchError> {
-        let turns = self.turn_of(&account.client.queue());
+    async fn turn(&self, sender: Sender<'_>, blocked: &mut Vec<String>) -> Result<Turn, BatchError> {
+        let account = sender.account;
+        let turns = self.turn_of(&sender.api.queue());
         let _turn = turns.lock().await;
         let all = self.book.list(None).await?;
         let is_open = |entry: &&Entry| entry.account == account.name && !entry.is_folded;
@@ -82,9 +79,10 @@ impl Batches {
         mine.sort_by_key(|entry| (entry.batch.is_poll(), entry.number));
         let mut wait = None::<Timestamp>;
         for (place, listed) in mine.iter().enumerate() {
-            let others = all.iter().map(|entry| &entry.batch);
-            let others = others.filter(|batch| batch.reference() != listed.reference());
-            let fared = match self.one(account, hands, listed, others.collect(), place > 0).await {
+            let others = all.iter().map(|entry| &*entry.batch);
+            let others: Vec<&dyn Batch> =
+                others.filter(|batch| batch.reference() != listed.reference()).collect();
+            let fared = match self.one(sender, listed, &others, place > 0).await {
                 // What lies beside one batch cannot be used: it waits, and is told; others go on.
                 Err(error @ (BatchError::File { .. } | BatchError::Unreadable { .. })) => {
                     Fared::Blocked(Blocked { word: "files", why: error.to_string() })
@@ -97,8 +95,8 @@ impl Batches {
                 Fared::Nothing => {}
                 Fared::Blocked(why) => {
                     blocked.push(format!("{}: {}", listed.reference(), why.why));
-                    let alert = words::blocked(listed, &why, account.client.look(), self.clock.now());
-                    self.tell(account, hands, alert).await?;
+                    let alert = words::blocked(listed, &why, account.api.look(), self.clock.now());
+                    self.tell(sender, alert).await?;
                 }
             }
         }
@@ -107,12 +105,12 @@ impl Batches {
 
     async fn one(
         &self,
-        account: &Account,
-        hands: &Hands,
+        sender: Sender<'_>,
         listed: &Entry,
-        others: Vec<&Batch>,
+        others: &[&dyn Batch],
         has_earlier: bool,
     ) -> Result<Fared, BatchError> {
+        let account = sender.account;
         let now = self.clock.now();
         let mut entry = listed.clone();
         if !entry.is_begun {
@@ -120,10 +118,10 @@ impl Batches {
             entry.batch.begin(now);
         }
         if let Some(trouble) = entry.batch.trouble(now) {
-            let alert = words::trouble(&entry, &trouble, account.client.look(), now);
-            self.tell(account, hands, alert).await?;
+            let alert = words::trouble(&entry, &trouble, account.api.look(), now);
+            self.tell(sender, alert).await?;
         }
-        let next = match account.client.next(&entry.batch, others.iter().copied(), has_earlier, now) {
+        let next = match sender.api.next(&*entry.batch, others, has_earlier, now) {
             Ok(next) => next,
             Err(blocked) => return Ok(Fared::Blocked(blocked)),
         };
@@ -140,20 +138,20 @@ impl Batches {
             entry.batch.begin(now);
         }
         match next {
-            Next::Act(step) => self.step(account, entry, &step, &others, now).await,
-            Next::Settle => self.settle(account, hands, entry, now).await.map(fared),
-            Next::Check => self.check(account, hands, entry, now).await.map(fared),
+            Next::Act(step) => self.step(sender, entry, &step, others, now).await,
+            Next::Settle => self.settle(sender, entry, now).await.map(fared),
+            Next::Check => self.check(sender, entry, now).await.map(fared),
             Next::Become(_) => {
                 // Again with its rows, which the list does not have.
-                let again = account.client.next(&entry.batch, others.iter().copied(), has_earlier, now);
+                let again = sender.api.next(&*entry.batch, others, has_earlier, now);
                 if let Ok(Next::Become(batch)) = again {
-                    entry.batch = *batch;
+                    entry.batch = batch;
                     self.book.write(&mut entry).await?;
                 }
                 Ok(Fared::Turn(Turn::Again))
             }
             Next::Ended => {
-                self.finish(account, hands, &mut entry, now).await?;
+                self.finish(sender, &mut entry, now).await?;
                 Ok(Fared::Turn(Turn::Folded))
             }
             Next::Wait(_) | Next::Behind | Next::Person => Ok(Fared::Nothing),
@@ -162,13 +160,13 @@ impl Batches {
 
     async fn step(
         &self,
-        account: &Account,
+        sender: Sender<'_>,
         mut entry: Entry,
         step: &Step,
-        others: &[&Batch],
+        others: &[&dyn Batch],
         now: Timestamp,
     ) -> Result<Fared, BatchError> {
-        let client = &account.client;
+        let Sender { account, api, hands } = sender;
         let document = match step.needs_document {
             true => self.vault.bytes_if_there(&account.name, &entry.batch.document_name()).await?,
             false => Some(Vec::new()),
@@ -178,7 +176,7 @@ impl Batches {
                 "nothing is sent: its document is not in the folder beside the store any more".to_owned();
             return Ok(Fared::Blocked(Blocked { word: "missing-file", why }));
         };
-        if let Err(why) = client.check(&entry.batch, step, &document) {
+        if let Err(why) = api.check(&*entry.batch, step, &document) {
             return Ok(Fared::Blocked(why));
         }
         let permit = match self.pace.take(&account.name, step.operation) {
@@ -186,15 +184,20 @@ impl Batches {
             Err(wait) => return Ok(Fared::Wait(later(now, wait))),
         };
         entry.is_begun = true;
-        entry.batch = client.about_to(&entry.batch, step, now);
+        entry.batch = match api.about_to(&*entry.batch, step, now) {
+            Ok(batch) => batch,
+            Err(why) => return Ok(Fared::Blocked(why)),
+        };
         self.book.write(&mut entry).await?;
         let more = |operation: &'static str| self.pace.take(&account.name, operation);
-        let others: Vec<Batch> = others.iter().map(|batch| (*batch).clone()).collect();
-        let carried = client.carry_out(&entry.batch, step, document, &others, permit, &more).await;
-        let carried = match carried {
+        let sending = Sending { batch: &*entry.batch, step, document, others, permit, more: &more };
+        let carried = match api.carry_out(sending).await {
             Ok(carried) => carried,
             Err(why) => return Ok(Fared::Blocked(why)),
         };
+        if carried.is_accepted {
+            (hands.accepted)(&account.name);
+        }
         if let Some(result) = carried.result {
             self.vault.keep(&account.name, &paper(entry.reference(), RESULT), result).await?;
         }
@@ -204,13 +207,8 @@ impl Batches {
     }
 
     /// Owes an alert to its targets; one that was owed before is not owed again.
-    pub(super) async fn tell(
-        &self,
-        account: &Account,
-        hands: &Hands,
-        alert: Alert,
-    ) -> Result<(), BatchError> {
-        let targets = (hands.routes)(&alert, account.is_sandbox);
+    pub(super) async fn tell(&self, sender: Sender<'_>, alert: Alert) -> Result<(), BatchError> {
+        let targets = (sender.hands.routes)(&alert, sender.account.is_sandbox);
         self.book.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }

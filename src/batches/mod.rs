@@ -25,7 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::apis::batch::{Client, Shown};
+use crate::apis::Account;
+use crate::apis::batch::{BatchApi, Shown};
 use crate::apis::pace::Pace;
 use crate::apis::transport::BoxFuture;
 use crate::clock::SharedClock;
@@ -37,22 +38,10 @@ pub use crate::apis::batch::Wish;
 pub use book::Entry;
 pub use desk::{Filed, Submission, Submitted};
 pub use follow::Round;
-pub use tail::TailRule;
+pub use tail::{TailRule, tails};
 
 use book::Book;
 use vault::Vault;
-
-/// An account that can send batches.
-pub struct Account {
-    /// The operator's name for it.
-    pub name: AccountName,
-    /// How to speak with its provider.
-    pub client: Client,
-    /// Play money.
-    pub is_sandbox: bool,
-    /// Kinds that are visited by batch where single questions do not suffice.
-    pub tails: Vec<TailRule>,
-}
 
 /// Which targets an alert goes to; the second argument says whether it is about play money.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
@@ -65,6 +54,9 @@ pub type Ledger = Arc<
         + Sync,
 >;
 
+/// Is told that the provider has answered a request of an account: its credentials are accepted.
+pub type Accepted = Arc<dyn Fn(&AccountName) + Send + Sync>;
+
 /// What batches hand things to.
 #[derive(Clone)]
 pub struct Hands {
@@ -72,6 +64,16 @@ pub struct Hands {
     pub routes: Routes,
     /// What results show.
     pub ledger: Ledger,
+    /// Answers that show that the credentials are accepted.
+    pub accepted: Accepted,
+}
+
+/// An account whose API has batches, and what its batches hand things to.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    account: &'a Account,
+    api: &'a dyn BatchApi,
+    hands: &'a Hands,
 }
 
 /// Why something about a batch could not be done.
@@ -96,6 +98,9 @@ pub enum BatchError {
         /// Why.
         what: String,
     },
+    /// The account's API has no batches.
+    #[error("{0} is no account that can send batches")]
+    NoBatches(AccountName),
     /// Work on it broke down.
     #[error("work on a batch broke down: {0}")]
     Broken(String),
@@ -112,11 +117,21 @@ pub enum BatchError {
     },
 }
 
+/// The batches of an account's API.
+fn batches_of(account: &Account) -> Result<&dyn BatchApi, BatchError> {
+    account.api.batches().ok_or_else(|| BatchError::NoBatches(account.name.clone()))
+}
+
 impl BatchError {
     fn unreadable(name: &str) -> impl Fn(String) -> BatchError + use<> {
         let name = name.to_owned();
         move |what| BatchError::Unreadable { name: name.clone(), what }
     }
+}
+
+/// Long work away from the tasks that must stay awake.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, BatchError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| BatchError::Broken(error.to_string()))
 }
 
 /// The batches of all accounts. Outlives a reload.

@@ -3,9 +3,8 @@
 //! Owns: their names and forms. Must never know: what stands in a document or a result.
 
 use super::book::Entry;
-use super::desk::blocking;
-use super::{BatchError, Batches};
-use crate::apis::batch::{Batch, Client, Row};
+use super::{BatchError, Batches, blocking};
+use crate::apis::batch::{Papers, Row};
 use crate::payments::object::AccountName;
 
 /// The line of the input of each request.
@@ -33,7 +32,7 @@ impl Batches {
         let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
         let (batch, lines) = (entry.batch.clone(), self.lines(entry).await?);
         let unreadable = BatchError::unreadable(entry.reference());
-        blocking(move || Client::rows_of(&batch, &document, &lines))
+        blocking(move || batch.rows_of(&Papers { document: &document, lines: &lines, result: None }))
             .await?
             .map_err(|blocked| unreadable(blocked.why))
     }
@@ -53,11 +52,8 @@ impl Batches {
         self.vault.keep(&entry.account, &paper(entry.reference(), ROWS), text).await
     }
 
-    /// The lines of the input; none for a batch whose rows know them.
+    /// The lines of the input of a batch whose rows lie in files.
     pub(super) async fn lines(&self, entry: &Entry) -> Result<Vec<u64>, BatchError> {
-        if let Batch::File(_) = entry.batch {
-            return Ok(Vec::new());
-        }
         let name = paper(entry.reference(), LINES);
         let bytes = self.vault.bytes(&entry.account, &name).await?;
         let text = String::from_utf8_lossy(&bytes);

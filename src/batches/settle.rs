@@ -8,10 +8,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::book::Entry;
-use super::desk::blocking;
 use super::papers::{RESULT, paper};
-use super::{Account, BatchError, Batches, Hands, words};
-use crate::apis::batch::{Batch, Client, Row, Settlement, Shown, Tally};
+use super::{Account, BatchError, Batches, Sender, blocking, words};
+use crate::apis::batch::{Batch, Papers, Row, Settlement, Shown, Tally};
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 
@@ -22,12 +21,12 @@ impl Batches {
     /// True when the batch is done with; else its open rows are being checked.
     pub(super) async fn settle(
         &self,
-        account: &Account,
-        hands: &Hands,
+        sender: Sender<'_>,
         mut entry: Entry,
         now: Timestamp,
     ) -> Result<bool, BatchError> {
-        let settlement = self.settlement(account, &entry, now).await?;
+        let settlement = self.settlement(&entry, now).await?;
+        let Sender { account, hands, .. } = sender;
         let store = self.book.store();
         let object = |(kind, id): (Kind, ObjectId)| ObjectRef { account: account.name.clone(), kind, id };
         let mut watch = settlement
@@ -63,30 +62,28 @@ impl Batches {
             self.keep_rows(&entry, rows).await?;
         }
         if entry.is_ended() {
-            self.finish(account, hands, &mut entry, now).await?;
+            self.finish(sender, &mut entry, now).await?;
             return Ok(true);
         }
         self.book.write(&mut entry).await?;
         Ok(false)
     }
 
-    async fn settlement(
-        &self,
-        account: &Account,
-        entry: &Entry,
-        now: Timestamp,
-    ) -> Result<Settlement, BatchError> {
-        let (document, lines, result) = match &entry.batch {
-            Batch::File(_) => (Vec::new(), Vec::new(), None),
-            Batch::Feed(_) => {
+    async fn settlement(&self, entry: &Entry, now: Timestamp) -> Result<Settlement, BatchError> {
+        let (document, lines, result) = match entry.batch.rows() {
+            Some(_) => (Vec::new(), Vec::new(), None),
+            None => {
                 let name = paper(entry.reference(), RESULT);
                 let result = self.vault.bytes_if_there(&entry.account, &name).await?;
                 let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
                 (document, self.lines(entry).await?, result)
             }
         };
-        let (client, batch) = (account.client.clone(), entry.batch.clone());
-        let settled = blocking(move || client.settle(&batch, &document, &lines, result.as_deref(), now));
+        let batch = entry.batch.clone();
+        let settled = blocking(move || {
+            let papers = Papers { document: &document, lines: &lines, result: result.as_deref() };
+            batch.settle(&papers, now)
+        });
         let unreadable = BatchError::unreadable(entry.reference());
         settled.await?.map_err(|blocked| unreadable(blocked.why))
     }
@@ -94,23 +91,22 @@ impl Batches {
     /// Looks at what single polls have brought about rows without a result; true when the batch is done with.
     pub(super) async fn check(
         &self,
-        account: &Account,
-        hands: &Hands,
+        sender: Sender<'_>,
         mut entry: Entry,
         now: Timestamp,
     ) -> Result<bool, BatchError> {
         let mut rows = self.rows(&entry).await?;
-        let known = self.records_about(account, &entry.batch, &rows).await?;
+        let known = self.records_about(sender.account, &*entry.batch, &rows).await?;
         let before = Tally::of(rows.iter().map(|row| row.fate));
         let find = |kind: &Kind, id: &ObjectId| known.get(&(kind.clone(), id.clone())).cloned();
-        let (batch, is_settled) = Client::conclude(&entry.batch, &mut rows, &find, now);
+        let (batch, is_settled) = entry.batch.conclude(&mut rows, &find, now);
         entry.batch = batch;
         entry.tally = Tally::of(rows.iter().map(|row| row.fate));
         if is_settled || entry.tally != before {
             self.keep_rows(&entry, rows).await?;
         }
         if is_settled {
-            self.finish(account, hands, &mut entry, now).await?;
+            self.finish(sender, &mut entry, now).await?;
             return Ok(true);
         }
         self.book.write(&mut entry).await?;
@@ -121,11 +117,11 @@ impl Batches {
     async fn records_about(
         &self,
         account: &Account,
-        batch: &Batch,
+        batch: &dyn Batch,
         rows: &[Row],
     ) -> Result<HashMap<(Kind, ObjectId), Record>, BatchError> {
         let mut known = HashMap::new();
-        for (kind, id) in rows.iter().filter_map(|row| Client::asked_about(batch, row)) {
+        for (kind, id) in rows.iter().filter_map(|row| batch.asked_about(row)) {
             let Some(record) = self.known(account, &kind, &id).await? else { continue };
             let children = record.sight.as_ref().map(|sight| sight.observation.children.clone());
             for child in children.unwrap_or_default() {
@@ -151,13 +147,13 @@ impl Batches {
     /// Tells a person and is done with it.
     pub(super) async fn finish(
         &self,
-        account: &Account,
-        hands: &Hands,
+        sender: Sender<'_>,
         entry: &mut Entry,
         now: Timestamp,
     ) -> Result<(), BatchError> {
-        if let Some(alert) = words::ended(entry, account.client.look(), now) {
-            self.tell(account, hands, alert).await?;
+        let account = sender.account;
+        if let Some(alert) = words::ended(entry, account.api.look(), now) {
+            self.tell(sender, alert).await?;
         }
         entry.is_folded = true;
         entry.ended_at = Some(now);

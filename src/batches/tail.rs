@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::book::Entry;
 use super::papers::{RESULT, ROWS, paper};
-use super::{Account, BatchError, Batches};
+use super::{Account, BatchError, Batches, batches_of};
 use crate::apis::batch::Plan;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{Kind, ObjectId};
@@ -32,14 +32,29 @@ pub struct TailRule {
     pub most: usize,
 }
 
+/// The kinds of an account that are visited by batch where single questions do not suffice.
+pub fn tails(account: &Account) -> Vec<TailRule> {
+    let Some(limits) = account.api.batches().and_then(|api| api.poll_limits()) else { return Vec::new() };
+    let by_batch = account
+        .policies
+        .iter()
+        .filter(|(kind, policy)| policy.is_by_batch && limits.kinds.contains(&kind.as_str()));
+    by_batch
+        .filter_map(|(kind, policy)| {
+            let operation = account.api.operation(kind)?;
+            Some(TailRule { kind: kind.clone(), operation, interval: policy.interval, most: limits.most })
+        })
+        .collect()
+}
+
 impl Batches {
     /// Makes the batches that are worth it now.
     ///
     /// # Errors
     /// When store or folder fail.
     pub async fn visit_tails(&self, account: &Account) -> Result<(), BatchError> {
-        for rule in &account.tails {
-            self.visit_tail(account, rule).await?;
+        for rule in tails(account) {
+            self.visit_tail(account, &rule).await?;
         }
         Ok(())
     }
@@ -81,7 +96,7 @@ impl Batches {
         if ids.is_empty() {
             return Ok(());
         }
-        let plans = account.client.plan_looks(&rule.kind, ids, &label);
+        let plans = batches_of(account)?.plan_polls(&rule.kind, ids, &label);
         let number = plans.iter().map(|plan| plan.count).sum::<u64>();
         tracing::info!(account = %account.name, kind = %rule.kind, objects = number, "visiting by batch");
         self.record_again(account, plans).await
@@ -89,7 +104,7 @@ impl Batches {
 
     /// Records batches in the place of ended ones of the same reference.
     async fn record_again(&self, account: &Account, plans: Vec<Plan>) -> Result<(), BatchError> {
-        let turns = self.turn_of(&account.client.queue());
+        let turns = self.turn_of(&batches_of(account)?.queue());
         let _turn = turns.lock().await;
         let known = self.book.list(Some(&account.name)).await?;
         let mut number = known.iter().map(|entry| entry.number).max().unwrap_or_default();

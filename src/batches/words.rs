@@ -117,25 +117,22 @@ fn alert(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apis::aps::batch::machine::{Batch as FileBatch, BatchRow};
-    use crate::apis::batch::{Batch, Tally};
+    use crate::apis::batch::Tally;
 
     fn ended_with(stage: &str, rows: &[&str]) -> Option<Alert> {
-        let rows: Vec<BatchRow> = rows.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
-        let mut file: FileBatch = serde_json::from_str(
-            r#"{"reference":"rcd-0123456789abcdef","batch_id":null,"file_name":"a.csv","file_sha256":"aa","rows":[],
-            "stage":"new","uploads":1,"processes":1,"looks":0,"absences":0,"next_at":"2027-01-15T06:00:15Z",
-            "awaited_since":"2027-01-15T06:00:00Z","last_code":null,"contradictions":0}"#,
-        )
-        .unwrap();
-        file.stage = serde_json::from_str(stage).unwrap();
-        file.rows = rows;
-        let tally = Tally::of(file.rows.iter().map(|row| row.shown().fate));
-        let now: Timestamp = "2027-01-15T06:00:00Z".parse().unwrap();
-        let count = u64::try_from(file.rows.len()).unwrap();
-        let mut entry = Entry::new("pay".parse().unwrap(), 1, Batch::File(file), count, now);
-        entry.tally = tally;
-        ended(&entry, "https://example.com", now)
+        let stored = format!(
+            r#"{{"account":"pay","number":1,"submitted_at":"2027-01-15T06:00:00Z","is_begun":true,"is_folded":false,
+            "row_count":{},"tally":{{"waiting":0,"done":0,"declined":0,"open":0,"unknown":0}},
+            "batch":{{"reference":"rcd-0123456789abcdef","batch_id":null,"file_name":"a.csv","file_sha256":"aa",
+            "rows":[],"stage":{stage},"uploads":1,"processes":1,"looks":0,"absences":0,
+            "next_at":"2027-01-15T06:00:15Z","awaited_since":"2027-01-15T06:00:00Z","last_code":null,
+            "contradictions":0}}}}"#,
+            rows.len()
+        );
+        let mut entry: Entry = serde_json::from_str(&stored).unwrap();
+        entry.batch.put_row_pieces(&[format!("[{}]", rows.join(","))]).unwrap();
+        entry.tally = Tally::of(entry.batch.rows().unwrap().iter().map(|row| row.fate));
+        ended(&entry, "https://example.com", "2027-01-15T06:00:00Z".parse().unwrap())
     }
 
     const ROW: &str = r#"{"line":2,"input_line":2,"command":"CAPTURE","merchant_reference":"a","amount":"100",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::book::{Attempt, Standing};
 use super::look::Looked;
 use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
-use super::{Account, CallError, Calls, book};
+use super::{Account, CallError, Calls, book, caller};
 use crate::apis::calls::{CallFailure, Identity, Look, Planned, Repeat, Reply, fingerprint};
 
 /// How often it is looked whether somebody else has the attempt.
@@ -135,7 +135,7 @@ impl Tries<'_> {
             };
             self.attempt.sent += 1;
             self.note(Standing::Open, None).await?;
-            let failure = match self.account.caller.carry_out(self.planned, permit).await {
+            let failure = match caller(self.account)?.carry_out(self.planned, permit).await {
                 Ok(reply) => return self.done(reply).await,
                 Err(failure) => failure,
             };

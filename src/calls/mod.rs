@@ -18,7 +18,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::apis::Api;
+use crate::apis::Account;
 use crate::apis::calls::Caller;
 use crate::apis::config::Problem;
 use crate::apis::pace::Pace;
@@ -32,18 +32,6 @@ pub use run::{Ended, Outcome, Wanted};
 pub use settle::Settled;
 
 use book::Book;
-
-/// An account whose operations can be called.
-pub struct Account {
-    /// The operator's name for it.
-    pub name: AccountName,
-    /// How its operations are checked and sent.
-    pub caller: Arc<dyn Caller>,
-    /// How its objects are looked at.
-    pub api: Arc<dyn Api>,
-    /// Play money.
-    pub is_sandbox: bool,
-}
 
 /// Which targets an alert goes to; the second argument says whether it is about play money.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
@@ -70,6 +58,9 @@ pub enum CallError {
         /// Every problem.
         problems: Vec<Problem>,
     },
+    /// The account's operations go in batches.
+    #[error("the operations of {0} go in files, not singly")]
+    NoCalls(AccountName),
     /// The same call is on its way just now.
     #[error("{0} is on its way just now")]
     UnderWay(String),
@@ -90,6 +81,11 @@ pub enum CallError {
         /// How it stands.
         standing: &'static str,
     },
+}
+
+/// The single calls of an account's API.
+fn caller(account: &Account) -> Result<&dyn Caller, CallError> {
+    account.api.calls().ok_or_else(|| CallError::NoCalls(account.name.clone()))
 }
 
 fn lines(problems: &[Problem]) -> String {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::book::Standing;
-use super::{Account, CallError, Calls, book};
+use super::{Account, CallError, Calls, book, caller};
 use crate::apis::calls::{CallFailure, Planned, Reply, Shown};
 use crate::apis::pace::Permit;
 use crate::payments::object::ObjectRef;
@@ -95,11 +95,11 @@ impl Calls {
     /// # Errors
     /// When it cannot be called so, another is in its way, or the store fails.
     pub async fn run(&self, account: &Account, wanted: &Wanted) -> Result<Ended, CallError> {
-        let planned = account
-            .caller
+        let caller = caller(account)?;
+        let planned = caller
             .plan(&wanted.operation, &wanted.parameters)
             .map_err(|problems| CallError::Bad { operation: wanted.operation.clone(), problems })?;
-        let needs = [(!account.caller.may_write(), "allow_writes"), (!wanted.is_confirmed, "--yes")];
+        let needs = [(!caller.may_write(), "allow_writes"), (!wanted.is_confirmed, "--yes")];
         if planned.is_write && needs.iter().any(|(is_missing, _)| *is_missing) {
             let missing = needs.iter().filter(|(is_missing, _)| *is_missing).map(|(_, name)| *name);
             return Ok(Ended {
@@ -142,7 +142,7 @@ impl Calls {
                 Err(wait) => return Ok(Ended { sent, ..no_turn(planned.operation, wait) }),
             };
             sent += 1;
-            let failure = match account.caller.carry_out(planned, permit).await {
+            let failure = match caller(account)?.carry_out(planned, permit).await {
                 Ok(reply) => return Ok(Ended { sent, reply, ..Ended::plain(Outcome::Done) }),
                 Err(failure) => failure,
             };

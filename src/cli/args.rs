@@ -305,7 +305,7 @@ Examples:
 Example:
   reconciled batch export rcd-0123456789abcdef > results.csv")]
     Export(BatchReferenceArguments),
-    /// Cancel a batch that the provider has not begun with (Amazon Pay MWS).
+    /// Cancel a batch that was not sent, or that the provider has not begun with.
     #[command(after_help = "\
 A batch that was not sent yet never will be. One that was sent is cancelled by its own id, if the provider
 has not taken it in; `batch show` says what came of it.

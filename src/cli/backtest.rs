@@ -6,42 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::backtest_file::read;
-use super::backtest_options::BacktestArguments;
+use super::backtest_options::{BacktestArguments, WORKLOAD_NAMES};
 use super::exit::{Ended, Exit, Failed};
 use super::intake::BadFile;
 use super::local::config_failed;
 use super::screen::{Screen, Table, Tone};
-use crate::backtest::{Measured, Quota, Rhythm, WORKLOADS, Workload, merge, run, span};
+use crate::backtest::{Measured, Quota, Rhythm, Workload, merge, run, span};
 use crate::config::{self, Surroundings};
 
-/// The words that `--workload` takes.
-pub(super) const WORKLOAD_NAMES: [&str; WORKLOADS.len()] = names_of(WORKLOADS);
-/// The words that `--policy` takes; a test holds them to the policies that there are.
-pub(super) const POLICY_NAMES: [&str; 11] = [
-    "hourly",
-    "early-ladder",
-    "two-gets",
-    "oldest-100",
-    "all-at-once",
-    "36-a-run",
-    "daily",
-    "six-looks",
-    "two-looks",
-    "half-hourly",
-    "naive-hourly",
-];
 /// At most so many bad lines of a file are told.
 const BAD_LINES_TOLD: usize = 50;
-
-const fn names_of<const COUNT: usize>(pairs: [(&'static str, &'static str); COUNT]) -> [&'static str; COUNT] {
-    let mut names = [""; COUNT];
-    let mut place = 0;
-    while place < COUNT {
-        names[place] = pairs[place].0;
-        place += 1;
-    }
-    names
-}
 
 /// Tries policies on a past.
 pub(super) fn backtest(options: &BacktestArguments, config: &Path, screen: &mut Screen<'_>) -> Ended {
@@ -221,22 +195,9 @@ fn show(workload: &Workload, measured: &[Measured], screen: &mut Screen<'_>) -> 
     screen.line("")
 }
 
-/// Reads `10,1` or `2,0.5`: requests at once, and requests a second.
-pub(super) fn read_quota(text: &str) -> Result<Quota, String> {
-    let bad =
-        || format!("{text:?} is not a quota such as 10,1 or 2,0.5 (requests at once, requests a second)");
-    let (burst, per_second) = text.split_once(',').ok_or_else(bad)?;
-    let burst: u32 = burst.trim().parse().map_err(|_| bad())?;
-    let per_second: f64 = per_second.trim().parse().map_err(|_| bad())?;
-    let is_sane = (1..=100_000).contains(&burst) && (1.0 / 86_400.0..=1000.0).contains(&per_second);
-    if !is_sane {
-        return Err(format!("{text:?} is outside 1 to 100000 at once and one a day to 1000 a second"));
-    }
-    Ok(Quota { burst, per: Duration::from_secs_f64(1.0 / per_second) })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::backtest_options::{POLICY_NAMES, read_quota};
     use super::*;
 
     #[test]

@@ -9,8 +9,34 @@ use clap::Args;
 
 use super::intake::Format;
 use super::options::read_span;
-use crate::backtest::Quota;
+use crate::backtest::{Quota, WORKLOADS};
 use crate::payments::object::AccountName;
+
+/// The words that `--workload` takes.
+pub(super) const WORKLOAD_NAMES: [&str; WORKLOADS.len()] = names_of(WORKLOADS);
+/// The words that `--policy` takes; a test holds them to the policies that there are.
+pub(super) const POLICY_NAMES: [&str; 11] = [
+    "hourly",
+    "early-ladder",
+    "two-gets",
+    "oldest-100",
+    "all-at-once",
+    "36-a-run",
+    "daily",
+    "six-looks",
+    "two-looks",
+    "half-hourly",
+    "naive-hourly",
+];
+const fn names_of<const COUNT: usize>(pairs: [(&'static str, &'static str); COUNT]) -> [&'static str; COUNT] {
+    let mut names = [""; COUNT];
+    let mut place = 0;
+    while place < COUNT {
+        names[place] = pairs[place].0;
+        place += 1;
+    }
+    names
+}
 
 /// `backtest`
 #[derive(Debug, Args)]
@@ -22,13 +48,13 @@ pub struct BacktestArguments {
     #[arg(long, value_enum, requires = "files")]
     pub format: Option<Format>,
     /// A made-up past: steady, outage, throttles, stuck, no-answers, late-refunds.
-    #[arg(long, value_name = "NAME", value_parser = super::backtest::WORKLOAD_NAMES)]
+    #[arg(long, value_name = "NAME", value_parser = WORKLOAD_NAMES)]
     pub workload: Vec<String>,
     /// Every made-up past.
     #[arg(long, conflicts_with = "workload")]
     pub all: bool,
     /// Only this policy; may be given several times. Without any all are tried.
-    #[arg(long, value_name = "NAME", value_parser = super::backtest::POLICY_NAMES)]
+    #[arg(long, value_name = "NAME", value_parser = POLICY_NAMES)]
     pub policy: Vec<String>,
     /// A policy of your own ("yours"): between looks, such as 30m.
     #[arg(long, value_name = "SPAN", value_parser = read_length)]
@@ -40,7 +66,7 @@ pub struct BacktestArguments {
     #[arg(long)]
     pub account: Option<AccountName>,
     /// The server's quota for each operation: requests at once, and requests a second, such as 10,1 or 2,0.5.
-    #[arg(long, value_name = "BURST,PER_SECOND", value_parser = super::backtest::read_quota)]
+    #[arg(long, value_name = "BURST,PER_SECOND", value_parser = read_quota)]
     pub quota: Option<Quota>,
     /// Decides everything that looks like chance.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
@@ -56,4 +82,18 @@ fn read_length(text: &str) -> Result<Duration, String> {
         seconds @ 1..=2_592_000 => Ok(Duration::from_secs(seconds)),
         _ => Err(format!("{text:?} is outside 1s to 30d")),
     }
+}
+
+/// Reads `10,1` or `2,0.5`: requests at once, and requests a second.
+pub(super) fn read_quota(text: &str) -> Result<Quota, String> {
+    let bad =
+        || format!("{text:?} is not a quota such as 10,1 or 2,0.5 (requests at once, requests a second)");
+    let (burst, per_second) = text.split_once(',').ok_or_else(bad)?;
+    let burst: u32 = burst.trim().parse().map_err(|_| bad())?;
+    let per_second: f64 = per_second.trim().parse().map_err(|_| bad())?;
+    let is_sane = (1..=100_000).contains(&burst) && (1.0 / 86_400.0..=1000.0).contains(&per_second);
+    if !is_sane {
+        return Err(format!("{text:?} is outside 1 to 100000 at once and one a day to 1000 a second"));
+    }
+    Ok(Quota { burst, per: Duration::from_secs_f64(1.0 / per_second) })
 }

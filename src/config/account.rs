@@ -1,8 +1,8 @@
 //! `[[account]]`: the name, the API and the rhythm; what is left belongs to the API.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::lines::join;
@@ -10,7 +10,9 @@ use super::poll::PollSection;
 use super::problem::Findings;
 use super::provider_reports::{self, ProviderReports};
 use super::section;
-use super::{AccountName, Kind, Policy, SecretLoader, apis};
+use super::{AccountName, Kind, Policy, SecretLoader};
+use crate::apis::registration::{ReadSection, SectionError};
+use crate::apis::{self, registry};
 
 /// One account, checked.
 #[derive(Debug, Clone)]
@@ -18,7 +20,7 @@ pub struct AccountConfig {
     /// The operator's name for it.
     pub name: AccountName,
     /// Everything that its API needs.
-    pub api: apis::Settings,
+    pub api: Arc<dyn apis::Settings>,
     /// How each of its kinds is watched.
     pub policies: BTreeMap<Kind, Policy>,
     /// Which of the provider's own reports are fetched.
@@ -32,9 +34,9 @@ struct Handing<'a, 'b> {
     findings: &'a mut Findings<'b>,
 }
 
-impl apis::ReadSection for Handing<'_, '_> {
-    fn read<T: DeserializeOwned>(&mut self) -> Option<T> {
-        section::read(std::mem::take(&mut self.table), self.path, self.findings)
+impl ReadSection for Handing<'_, '_> {
+    fn read_with(&mut self, attempt: &mut dyn FnMut(Table) -> Result<(), SectionError>) -> bool {
+        section::read_with(std::mem::take(&mut self.table), self.path, self.findings, attempt)
     }
 }
 
@@ -64,10 +66,10 @@ pub(super) fn read_all(
 /// The provider counts the requests of both against one quota and puts their batches into one list, so that
 /// two accounts would spend it twice and take each other's batches for their own.
 fn refuse_shared(account: &AccountConfig, others: &[AccountConfig], path: &str, findings: &mut Findings<'_>) {
-    let (key, credentials) = account.api.credentials();
-    if let Some(other) = others.iter().find(|other| other.api.credentials().1 == credentials) {
+    let identity = account.api.identity();
+    if let Some(other) = others.iter().find(|other| other.api.identity() == identity) {
         findings.add(
-            &join(path, key),
+            &join(path, account.api.credentials().0),
             format!(
                 "account \"{}\" has the same credentials, so both would spend one quota twice",
                 other.name
@@ -106,13 +108,13 @@ fn read_one(
         }
     };
     let reports = provider_reports::take(&mut table, path, findings);
-    let api = text(&mut table, path, "api", &format!("one of {}", apis::NAMES.join(", ")), findings)?;
+    let api = text(&mut table, path, "api", &format!("one of {}", registry::names().join(", ")), findings)?;
     let mut handing = Handing { table, path, findings };
-    let Some(settings) = apis::settings(&api, &mut handing, path, loader) else {
+    let Some(settings) = registry::settings(&api, &mut handing, path, loader) else {
         findings.add(
             &join(path, "api"),
             format!("{api:?} is not known"),
-            format!("one of {}", apis::NAMES.join(", ")),
+            format!("one of {}", registry::names().join(", ")),
         );
         return None;
     };
@@ -131,13 +133,13 @@ fn read_one(
         findings.add(&format!("{path}.poll.kinds.{kind}"), "is not a kind of this API", remedy);
     }
     if let Some(reports) = &reports {
-        provider_reports::check(reports, &settings, path, findings);
+        provider_reports::check(reports, &*settings, path, findings);
     }
     let provider_reports = reports.unwrap_or_default();
-    if own.is_by_batch() && settings.looks_by_batch().is_none() {
+    if own.is_by_batch() && settings.poll_limits().is_none() {
         findings.add(
             &join(path, "poll.batch"),
-            "is not for this account: only amazon-pay-mws with a known marketplace has batches that look",
+            "is not for this account: its API, or its marketplace, has no batches that poll",
             "leave it out",
         );
     }

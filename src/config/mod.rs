@@ -11,7 +11,6 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::alerts;
-use crate::apis;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::reports;

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::apis;
 use super::lines::join;
 use super::problem::Findings;
 use super::section;
+use crate::apis;
 
 /// The section, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) fn take(table: &mut Table, path: &str, findings: &mut Findings<'_>) -
 /// Whether the account's API has what is asked for.
 pub(super) fn check(
     reports: &ProviderReports,
-    settings: &apis::Settings,
+    settings: &dyn apis::Settings,
     path: &str,
     findings: &mut Findings<'_>,
 ) {

@@ -6,18 +6,31 @@ use toml::Table;
 
 use super::lines::join;
 use super::problem::Findings;
+use crate::apis::registration::SectionError;
 
 /// Reads the table at `path`. `None` when something is missing or wrong, which is then in `findings`.
-pub(super) fn read<T: DeserializeOwned>(
+pub(super) fn read<T: DeserializeOwned>(table: Table, path: &str, findings: &mut Findings<'_>) -> Option<T> {
+    let mut section = None;
+    let is_whole = read_with(table, path, findings, &mut |table| {
+        section = Some(serde_path_to_error::deserialize(table)?);
+        Ok(())
+    });
+    section.filter(|_| is_whole)
+}
+
+/// Reads the table at `path` by `attempt`, which may be called several times. False when something is missing or
+/// wrong, which is then in `findings`.
+pub(super) fn read_with(
     mut table: Table,
     path: &str,
     findings: &mut Findings<'_>,
-) -> Option<T> {
+    attempt: &mut dyn FnMut(Table) -> Result<(), SectionError>,
+) -> bool {
     let mut is_whole = true;
     // Each turn takes one key out or ends.
     loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(table.clone()) {
-            Ok(section) => return is_whole.then_some(section),
+        let error = match attempt(table.clone()) {
+            Ok(()) => return is_whole,
             Err(error) => error,
         };
         is_whole = false;
@@ -26,8 +39,8 @@ pub(super) fn read<T: DeserializeOwned>(
             findings.add(&join(path, &missing), "is missing", "add it; config.toml shows how");
             // Nothing more can be said about a section that lacks something it is built on, but keys
             // that it does not know can: they are looked for with the missing one left aside.
-            report_unknown::<T>(&table, path, findings);
-            return None;
+            report_unknown(&table, path, findings, attempt);
+            return false;
         }
         let unknown = quoted_after(&what, "unknown field ");
         let inner = error.path().to_string();
@@ -42,16 +55,21 @@ pub(super) fn read<T: DeserializeOwned>(
             None => findings.add(&full, what.clone(), ""),
         }
         if !remove(&mut table, &key) {
-            return None;
+            return false;
         }
     }
 }
 
 /// Names the keys that the section does not know although a needed one is missing.
-fn report_unknown<T: DeserializeOwned>(table: &Table, path: &str, findings: &mut Findings<'_>) {
+fn report_unknown(
+    table: &Table,
+    path: &str,
+    findings: &mut Findings<'_>,
+    attempt: &mut dyn FnMut(Table) -> Result<(), SectionError>,
+) {
     for key in table.keys() {
         let alone: Table = [(key.clone(), table[key].clone())].into_iter().collect();
-        if let Err(error) = serde_path_to_error::deserialize::<_, T>(alone) {
+        if let Err(error) = attempt(alone) {
             let what = message(error.inner());
             if quoted_after(&what, "unknown field ").as_deref() == Some(key.as_str()) {
                 findings.add(&join(path, key), "is not a key that is known here", expected(&what));

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use crate::apis::batch::Row;
-use crate::batches::{BatchError, Entry, Hands, Ledger, Routes, Submission, Wish};
+use crate::apis::registry;
+use crate::batches::{Accepted, BatchError, Entry, Hands, Ledger, Routes, Submission, Wish};
 use crate::control::batching::{
     BatchAnswer, BatchFiled, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission,
     BatchSubmitted,
@@ -19,6 +20,7 @@ use super::rooms::Rooms;
 
 /// What batches hand things to: alerts by the routes, sights to the path that every poll takes.
 pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Hands {
+    let accepted = accepted(reconcile);
     let (reconcile, accounts) = (Arc::clone(reconcile), rooms.accounts.clone());
     let ledger: Ledger = Arc::new(move |name: AccountName, shown, asked_at| {
         let reconcile = Arc::clone(&reconcile);
@@ -32,7 +34,13 @@ pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Roo
             reconcile.take(&account, sights.collect(), asked_at).await
         })
     });
-    Hands { routes: Arc::clone(routes), ledger }
+    Hands { routes: Arc::clone(routes), ledger, accepted }
+}
+
+/// An answer under an account's credentials opens the account, if its provider had refused it.
+pub(super) fn accepted(reconcile: &Arc<Reconcile>) -> Accepted {
+    let reconcile = Arc::clone(reconcile);
+    Arc::new(move |account: &AccountName| reconcile.answered_elsewhere(account))
 }
 
 /// Answers one question.
@@ -62,7 +70,7 @@ async fn grant(daemon: &Daemon, reference: &str, wish: &Wish) -> Result<BatchLin
     let rooms = daemon.rooms();
     let queue = |name: &AccountName| {
         let sender = rooms.senders.iter().find(|sender| sender.name == *name);
-        sender.map(|sender| sender.client.queue())
+        sender.and_then(|sender| Some(sender.api.batches()?.queue()))
     };
     let entry = daemon.foundation.batches.grant(reference, wish, queue).await.map_err(problem)?;
     Ok(line(&entry))
@@ -73,7 +81,9 @@ async fn submit(daemon: &Daemon, submission: BatchSubmission) -> Result<BatchSub
     let Some(account) = rooms.senders.iter().find(|account| account.name == submission.account) else {
         let known: Vec<&str> = rooms.senders.iter().map(|account| account.name.as_str()).collect();
         let remedy = match known.as_slice() {
-            [] => "batches need an account with api = \"aps\" or \"amazon-pay-mws\"".to_owned(),
+            [] => {
+                format!("batches need an account with api = {}", registry::names_with_batches().join(" or "))
+            }
             known => format!("there are: {}", known.join(", ")),
         };
         let detail = format!("{} is no account that can send batches", submission.account);
@@ -93,7 +103,7 @@ async fn submit(daemon: &Daemon, submission: BatchSubmission) -> Result<BatchSub
             .map(|file| BatchFiled { reference: file.reference, rows: file.rows, was_known: file.was_known })
             .collect(),
         problems: done.problems,
-        may_send: account.client.may_write(),
+        may_send: account.api.batches().is_some_and(|batches| batches.may_write()),
         is_daemon: daemon.is_daemon,
     })
 }
@@ -161,6 +171,7 @@ fn problem(error: BatchError) -> Problem {
         }
         BatchError::Unknown(_) => (Cause::NotFound, "see: reconciled batch list"),
         BatchError::NotNow { .. } => (Cause::Conflict, "see: reconciled batch show"),
+        BatchError::NoBatches(_) => (Cause::Unprocessable, "name another account"),
     };
     Problem::new(cause, error.to_string(), remedy)
 }

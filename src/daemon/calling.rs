@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::apis::Account;
 use crate::calls::{self, Attempt, CallError, Calls, Ended, Outcome, Wanted};
 use crate::control::calling::{
     CallAnswer, CallAttempt, CallOperation, CallOutcome, CallParameter, CallRan, CallRequest, CallShown,
@@ -16,6 +17,8 @@ use crate::task::{Done, Round, Work};
 
 use super::Daemon;
 
+/// What to do about an account whose operations only go in batches.
+const NOT_SINGLY: &str = "submit a file, of one row if need be: reconciled batch submit";
 /// The longest that a call may wait for its turn, seconds.
 const LONGEST_WAIT_S: u64 = 420;
 
@@ -67,23 +70,21 @@ async fn run(daemon: &Arc<Daemon>, wanted: CallWanted) -> Result<CallRan, Proble
     Ok(ran(name, operation, ended))
 }
 
-fn find(daemon: &Daemon, name: &AccountName) -> Result<Arc<calls::Account>, Problem> {
+fn find(daemon: &Daemon, name: &AccountName) -> Result<Arc<Account>, Problem> {
     let rooms = daemon.rooms();
     if let Some(account) = rooms.callers.iter().find(|account| account.name == *name) {
         return Ok(Arc::clone(account));
     }
     if rooms.senders.iter().any(|account| account.name == *name) {
-        let detail = format!("the operations of {name} go in files, not singly");
-        let remedy = "submit a file, of one row if need be: reconciled batch submit";
-        return Err(Problem::new(Cause::Unprocessable, detail, remedy));
+        return Err(problem(CallError::NoCalls(name.clone())));
     }
     let known: Vec<&str> = rooms.callers.iter().map(|account| account.name.as_str()).collect();
     let detail = format!("there is no account {name}");
     Err(Problem::new(Cause::Unprocessable, detail, format!("there are: {}", known.join(", "))))
 }
 
-fn operations(daemon: &Daemon, account: &calls::Account) -> Vec<CallOperation> {
-    let known = account.caller.operations().into_iter();
+fn operations(daemon: &Daemon, account: &Account) -> Vec<CallOperation> {
+    let known = account.api.calls().map(|calls| calls.operations()).unwrap_or_default().into_iter();
     known
         .map(|operation| CallOperation {
             name: operation.name.to_owned(),
@@ -152,6 +153,7 @@ fn problem(error: CallError) -> Problem {
         CallError::Store(_) => (Cause::Unavailable, "see the log and `reconciled call --list`"),
         CallError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
         CallError::Bad { .. } => (Cause::Unprocessable, "nothing was sent"),
+        CallError::NoCalls(_) => (Cause::Unprocessable, NOT_SINGLY),
         CallError::UnderWay(_) => (Cause::TooSlow, "wait for it"),
         CallError::OtherCall(_) => {
             (Cause::Conflict, "give the new call a reference or idempotencyKey of its own")
@@ -168,7 +170,7 @@ fn problem(error: CallError) -> Problem {
 /// Finds out what became of calls in doubt.
 pub(super) struct Settling {
     pub(super) calls: Arc<Calls>,
-    pub(super) accounts: Vec<Arc<calls::Account>>,
+    pub(super) accounts: Vec<Arc<Account>>,
     pub(super) routes: calls::Routes,
 }
 

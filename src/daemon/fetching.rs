@@ -8,31 +8,24 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::apis::registry;
 use crate::apis::reporting::windows::Phase;
 use crate::clock::SharedClock;
 use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
 use crate::control::problem::{Cause, Problem};
 use crate::payments::object::AccountName;
-use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
+use crate::settlements::{self, Errand, Hands, SettlementError, Settlements, Wanted};
 use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
-use crate::timetable::Timetable;
 
-use super::rooms::{Foundation, Rooms};
-use super::{Daemon, levels, rooms};
-
-/// An account whose provider makes reports, and when they are fetched by themselves.
-pub(super) struct Reporter {
-    pub(super) account: settlements::Account,
-    pub(super) words: Vec<String>,
-    pub(super) timetable: Option<Timetable>,
-}
+use super::rooms::{Foundation, Reporter, Rooms};
+use super::{Daemon, batching, levels, rooms};
 
 /// Takes every errand its next step, all accounts side by side, and begins the nightly ones.
 pub(super) struct Fetching {
     pub(super) settlements: Arc<Settlements>,
     pub(super) reporters: Vec<Arc<Reporter>>,
-    pub(super) routes: settlements::Routes,
+    pub(super) hands: Hands,
     pub(super) store: Store,
     pub(super) clock: SharedClock,
 }
@@ -83,7 +76,7 @@ impl Fetching {
         let fetching = Fetching {
             settlements: Arc::clone(&foundation.settlements),
             reporters: rooms.reporters.clone(),
-            routes: Arc::clone(&daemon.routes),
+            hands: hands(daemon),
             store: foundation.store.clone(),
             clock: foundation.clock.clone(),
         };
@@ -102,8 +95,13 @@ impl Fetching {
                 self.store.remember(&name, &due.to_string()).await?;
             }
         }
-        self.settlements.round(&reporter.account, &self.routes).await
+        self.settlements.round(&reporter.account, &self.hands).await
     }
+}
+
+/// What reports hand things to.
+fn hands(daemon: &Daemon) -> Hands {
+    Hands { routes: Arc::clone(&daemon.routes), accepted: batching::accepted(&daemon.reconcile) }
 }
 
 /// Answers one question.
@@ -122,7 +120,7 @@ pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<Fet
             let mut next_at = None;
             if !daemon.is_daemon {
                 rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
-                let round = settlements.round(&reporter.account, &daemon.routes).await.map_err(problem)?;
+                let round = settlements.round(&reporter.account, &hands(daemon)).await.map_err(problem)?;
                 next_at = round.next_at;
                 if next_at.is_none() {
                     let Foundation { store, pace, clock, .. } = &daemon.foundation;
@@ -140,10 +138,12 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
     reporters.iter().find(|reporter| reporter.account.name == *account).ok_or_else(|| {
         let known: Vec<&str> = reporters.iter().map(|reporter| reporter.account.name.as_str()).collect();
         let remedy = match known.as_slice() {
-            [] => "reports need an account with api = \"amazon-pay-mws\"".to_owned(),
+            [] => {
+                format!("reports need an account with api = {}", registry::names_with_reports().join(" or "))
+            }
             known => format!("there are: {}", known.join(", ")),
         };
-        let detail = format!("{account} is no account whose provider's reports can be fetched");
+        let detail = SettlementError::NoReports(account.clone()).to_string();
         Problem::new(Cause::Unprocessable, detail, remedy)
     })
 }
@@ -156,7 +156,7 @@ fn shown(
 ) -> FetchAnswer {
     FetchAnswer {
         errands: errands.iter().map(line).collect(),
-        folder: reporter.account.shown_folder(),
+        folder: settlements::shown_folder(&reporter.account),
         is_daemon: daemon.is_daemon,
         next_at,
     }
@@ -211,6 +211,7 @@ fn problem(error: SettlementError) -> Problem {
         SettlementError::UnknownType { .. } => {
             (Cause::Unprocessable, "name one with --type, or none for all")
         }
+        SettlementError::NoReports(_) => (Cause::Unprocessable, "name another account"),
         SettlementError::Range(_) => {
             (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
         }

@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
+use crate::apis::Account;
 use crate::apis::pace::Level;
+use crate::batches::tails;
 use crate::control::batching::{BatchAnswer, BatchRequest};
 use crate::control::calling::{CallAnswer, CallRequest};
 use crate::control::explain::moment;
@@ -21,7 +23,7 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
 use crate::payments::schedule::{Policy, later};
 use crate::payments::tail::Tail;
-use crate::reconcile::{Account, Tally};
+use crate::reconcile::Tally;
 
 use super::rooms::Rooms;
 use super::{Daemon, timekeeping};
@@ -115,8 +117,7 @@ impl Host for DaemonHost {
 
     fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
         let rooms = self.rooms();
-        let sender = rooms.senders.iter().find(|sender| sender.name == *account)?;
-        let rule = sender.tails.iter().find(|rule| rule.kind == *kind)?;
+        let rule = tails(find(&rooms, account)?).into_iter().find(|rule| rule.kind == *kind)?;
         let quota = self.daemon.foundation.pace.quota(account, rule.operation)?;
         let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
         Some(Tail::plan(moving, rule.interval, quota.per, most))

@@ -93,6 +93,10 @@ impl Daemon {
         if let Some((rhythm, fetching)) = fetching::Fetching::of(self, rooms) {
             self.keep(&mut tasks, rhythm, Arc::new(fetching), &stop);
         }
+        let holding =
+            work::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
+        let rhythm = Rhythm { name: "holds", period: minute, wake: Arc::new(Notify::new()) };
+        self.keep(&mut tasks, rhythm, Arc::new(holding), &stop);
         let accounts = rooms.accounts.iter().map(|account| (account.name.clone(), account.is_sandbox));
         let timekeeping = timekeeping::Timekeeping::new(
             self.foundation.store.clone(),
@@ -138,7 +142,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "calls", "clock", "provider-reports", "reports"] {
+        for name in ["alerts", "calls", "clock", "holds", "provider-reports", "reports"] {
             self.board.remove(name);
         }
         for name in self.board.statuses().into_keys().filter(|name| name.starts_with(BATCHES_OF)) {

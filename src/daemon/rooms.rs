@@ -6,21 +6,20 @@ use std::sync::atomic::Ordering;
 
 use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
+use crate::apis::Account;
 use crate::apis::pace::Pace;
 use crate::apis::transport::Transport;
-use crate::batches::{self, Batches, TailRule};
-use crate::calls::{self, Calls};
+use crate::batches::Batches;
+use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
-use crate::reconcile::Account;
 use crate::reports::{Probe, Reports};
-use crate::settlements::{self, Settlements};
+use crate::settlements::Settlements;
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::fetching::Reporter;
 use super::{Daemon, levels};
 
 /// What outlives a reload.
@@ -41,12 +40,22 @@ pub(super) struct Foundation {
     pub(super) probe: Arc<dyn Probe>,
 }
 
+/// An account whose provider makes reports, and when they are fetched automatically.
+pub(super) struct Reporter {
+    pub(super) account: Arc<Account>,
+    pub(super) words: Vec<String>,
+    pub(super) timetable: Option<Timetable>,
+}
+
 /// What one configuration asks for.
 pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) accounts: Vec<Arc<Account>>,
-    pub(super) senders: Vec<Arc<batches::Account>>,
-    pub(super) callers: Vec<Arc<calls::Account>>,
+    /// Accounts whose APIs have batches.
+    pub(super) senders: Vec<Arc<Account>>,
+    /// Accounts whose operations can be called singly.
+    pub(super) callers: Vec<Arc<Account>>,
+    /// Accounts whose providers make reports.
     pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) routes: alerts::Routes,
     pub(super) deliverer: Arc<Deliverer>,
@@ -61,16 +70,14 @@ impl Rooms {
         let routes = alerts.routes.clone();
         let accounts: Vec<Arc<Account>> =
             config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
-        let senders =
-            config.accounts.iter().filter_map(|account| build_sender(account, foundation)).collect();
-        let both = config.accounts.iter().zip(&accounts);
-        let callers =
-            both.filter_map(|(account, watched)| build_caller(account, watched, foundation)).collect();
+        let senders = accounts.iter().filter(|account| account.api.batches().is_some()).cloned().collect();
+        let callers = accounts.iter().filter(|account| account.api.calls().is_some()).cloned().collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         let nightly = Timetable::new(&config.reports.schedule, zone).map_err(|error| error.to_string())?;
         let reporters = config.accounts.iter().zip(&accounts);
         let reporters = reporters
-            .filter_map(|(account, watched)| build_reporter(account, watched, &config, foundation))
+            .filter(|(_, account)| account.api.reports().is_some())
+            .map(|(configured, account)| build_reporter(configured, account, &config))
             .collect::<Result<_, _>>()?;
         let deliverer = Deliverer::new(
             foundation.store.clone(),
@@ -113,66 +120,24 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         is_sandbox: account.api.is_sandbox(),
         most_in_flight: config.polling.most_in_flight_per_kind,
         probe_interval: config.polling.probe_interval,
+        discover: account.provider_reports.discover,
+        report_folder: config.reports.folder.clone(),
     })
 }
 
-/// The part of an account that sends batches, if its API has them.
-fn build_sender(account: &AccountConfig, foundation: &Foundation) -> Option<Arc<batches::Account>> {
-    let client = account.api.build_batches(foundation.transport.clone(), foundation.clock.clone())?;
-    let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
-    let tails = tails(account, foundation);
-    Some(Arc::new(batches::Account { name, client, is_sandbox, tails }))
-}
-
-/// The kinds that are visited by batch where single questions do not suffice.
-pub(super) fn tails(account: &AccountConfig, foundation: &Foundation) -> Vec<TailRule> {
-    let Some((most, kinds)) = account.api.looks_by_batch() else { return Vec::new() };
-    let api = account.api.build(foundation.transport.clone(), foundation.clock.clone());
-    let by_batch =
-        account.policies.iter().filter(|(kind, policy)| policy.is_by_batch && kinds.contains(&kind.as_str()));
-    by_batch
-        .filter_map(|(kind, policy)| {
-            let operation = api.operation(kind)?;
-            Some(TailRule { kind: kind.clone(), operation, interval: policy.interval, most })
-        })
-        .collect()
-}
-
-/// The part of an account whose operations can be called singly, if its API has them.
-fn build_caller(
-    account: &AccountConfig,
-    watched: &Account,
-    foundation: &Foundation,
-) -> Option<Arc<calls::Account>> {
-    let caller = account.api.build_caller(foundation.transport.clone(), foundation.clock.clone())?;
-    let (name, is_sandbox) = (account.name.clone(), account.api.is_sandbox());
-    Some(Arc::new(calls::Account { name, caller, api: Arc::clone(&watched.api), is_sandbox }))
-}
-
-/// The part of an account that fetches the provider's reports, if its API has them.
+/// When the reports of an account's provider are fetched, and which.
 fn build_reporter(
-    account: &AccountConfig,
-    watched: &Account,
+    configured: &AccountConfig,
+    account: &Arc<Account>,
     config: &Config,
-    foundation: &Foundation,
-) -> Option<Result<Arc<Reporter>, String>> {
-    let source = account.api.build_reports(foundation.transport.clone(), foundation.clock.clone())?;
-    let wanted = &account.provider_reports;
+) -> Result<Arc<Reporter>, String> {
+    let wanted = &configured.provider_reports;
     let timetable = wanted.schedule.as_ref().map(|cron| {
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         Timetable::new(cron, zone).map_err(|error| error.to_string())
     });
-    let fetched = settlements::Account {
-        name: account.name.clone(),
-        source,
-        api: Arc::clone(&watched.api),
-        is_sandbox: watched.is_sandbox,
-        discover: wanted.discover,
-        folder: config.reports.folder.clone(),
-    };
-    let reporter =
-        |timetable| Arc::new(Reporter { account: fetched, words: wanted.types.clone(), timetable });
-    Some(timetable.transpose().map(reporter))
+    let (account, words) = (Arc::clone(account), wanted.types.clone());
+    Ok(Arc::new(Reporter { account, words, timetable: timetable.transpose()? }))
 }
 
 /// The operations that an account's polling uses.
@@ -221,7 +186,8 @@ pub(super) async fn greet_reporters(
         let name = format!("reports-used/{}", account.name);
         if foundation.store.recall(&name).await?.is_none() {
             foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;
-            for (operation, _) in account.source.operations() {
+            let operations = account.api.reports().map(|source| source.operations()).unwrap_or_default();
+            for (operation, _) in operations {
                 foundation.pace.assume_full(&account.name, operation);
             }
         }

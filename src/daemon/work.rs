@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use tokio::sync::mpsc;
 
 use crate::alerts::Deliverer;
+use crate::apis::Account;
 use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
 use crate::payments::age;
@@ -48,7 +49,7 @@ impl Work for Delivering {
 /// Takes the batches of one account their next steps.
 pub(super) struct Batching {
     batches: Arc<Batches>,
-    account: Arc<batches::Account>,
+    account: Arc<Account>,
     hands: batches::Hands,
     clock: SharedClock,
     /// Of which accounts old files are removed here.
@@ -73,7 +74,7 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(6);
 impl Batching {
     pub(super) fn new(
         batches: Arc<Batches>,
-        account: Arc<batches::Account>,
+        account: Arc<Account>,
         hands: batches::Hands,
         clock: SharedClock,
         (prunes, keep_files_days): (Prunes, u32),
@@ -133,6 +134,21 @@ impl Work for Batching {
             }
             tracing::warn!(faults, "batches cannot go on; they are tried again with the next round");
             Ok(Done { summary: format!("{summary}; {faults}"), again_in })
+        })
+    }
+}
+
+/// Reports operations of batches, reports and calls that a provider holds back for long.
+pub(super) struct Holding {
+    pub(super) reconcile: Arc<Reconcile>,
+    pub(super) accounts: Vec<Arc<Account>>,
+}
+
+impl Work for Holding {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            self.reconcile.report_other_holds(&self.accounts).await.map_err(|error| error.to_string())?;
+            Ok(Done { summary: "looked for operations that are held".to_owned(), again_in: None })
         })
     }
 }

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::decide::Setting;
+use super::decision::Setting;
 use super::history::{Row, outcome};
 use super::record::{Accepted, Cause, Record, Sight, Transition};
 use super::schedule::next_look;

@@ -5,48 +5,20 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::alert::Alert;
 use super::doubt::{Doubt, doubt};
 use super::history::{Row, outcome};
-use super::lifecycle::Lifecycle;
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
 use super::planted::{Bug, is_planted};
-use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Transition, Trouble};
-use super::schedule::{self, Policy, after_failures, milestones, next_look};
+use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Trouble};
+use super::schedule::{self, after_failures, milestones, next_look};
 use super::trouble;
 
-/// What a decision rests on besides record, sight and time.
-#[derive(Clone, Copy)]
-pub struct Setting<'a> {
-    /// The states of this kind.
-    pub lifecycle: &'a dyn Lifecycle,
-    /// How the account wants the kind watched.
-    pub policy: &'a Policy,
-    /// Where a person can look.
-    pub look: &'a str,
-    /// Whether the account plays with test money.
-    pub is_sandbox: bool,
-}
+pub use super::decision::{Decision, Setting};
 
 /// A date that lies further ahead of the present was written by a clock that was ahead.
 const AHEAD: SignedDuration = SignedDuration::from_hours(2);
-
-/// What is to be written, all of it or nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// The object from now on.
-    pub record: Record,
-    /// A row for the history, if anything changed.
-    pub transition: Option<Transition>,
-    /// Objects found through this one.
-    pub enrol: Vec<Enrolment>,
-    /// What a person should know.
-    pub alerts: Vec<Alert>,
-    /// False when the poll brought nothing new: losing it would cost one early poll, nothing else.
-    pub is_news: bool,
-}
 
 /// Decides what one poll means.
 pub fn decide(

@@ -7,7 +7,7 @@
 //!
 //! [`Quarantine::expected`]: super::record::Quarantine::expected
 
-use super::decide::Setting;
+use super::decision::Setting;
 use super::lifecycle::{Moves, Outcome, Phase, StateFacts};
 use super::money::Money;
 use super::observation::Observation;

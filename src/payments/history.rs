@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::decide::Setting;
+use super::decision::Setting;
 use super::lifecycle::{Lifecycle, Moves, Outcome, Phase, StateFacts};
 use super::money::{Amounts, Money};
 use super::observation::Observation;

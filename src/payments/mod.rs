@@ -6,6 +6,7 @@
 mod accept;
 pub mod alert;
 pub mod decide;
+mod decision;
 mod doubt;
 pub mod history;
 mod notice;

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, Setting};
+use super::decision::{Decision, Setting};
 use super::lifecycle::{Outcome, Phase};
 use super::notice::Notice;
 use super::observation::Failure;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::apis::pace::Level;
 use crate::payments::alert::{Alert, Severity};
-use crate::payments::object::{AccountName, ObjectRef};
+use crate::payments::object::AccountName;
 use crate::payments::schedule::later;
 
 /// The operations of one account that are known to be held for long, each with the beginning of its hold.
@@ -35,6 +35,11 @@ impl Holds {
         serde_json::to_string(&self.told).unwrap_or_default()
     }
 
+    /// The operations that are known to be held.
+    pub(super) fn operations(&self) -> impl Iterator<Item = &str> {
+        self.told.keys().map(String::as_str)
+    }
+
     /// Takes note of how an operation stands. `is_due`: an object waits for it.
     pub(super) fn note(
         &mut self,
@@ -61,12 +66,12 @@ impl Holds {
     }
 }
 
-/// The message that a turn is worth. `object` is one that waits.
+/// The message that a turn is worth. `waiting` says what waits, and what comes of that.
 pub(super) fn notice(
     account: &AccountName,
     operation: &str,
     turn: &HoldTurn,
-    object: &ObjectRef,
+    waiting: &str,
     look: &str,
     now: Timestamp,
 ) -> Alert {
@@ -78,7 +83,7 @@ pub(super) fn notice(
             since,
             format!("The provider holds {operation} of account {account} back"),
             format!(
-                "Since {} it wants no such request before {} (Retry-After, or a spent quota). Objects are due meanwhile, {object} among them: a decline would be seen late.",
+                "Since {} it wants no such request before {} (Retry-After, or a spent quota). {waiting}",
                 whole(*since),
                 whole(*until)
             ),
@@ -90,7 +95,7 @@ pub(super) fn notice(
             since,
             format!("The provider answers {operation} of account {account} again"),
             format!("It had held these requests back since {}.", whole(*since)),
-            "Nothing to do: what is overdue is asked about now.",
+            "Nothing to do: what waited goes on now.",
         ),
     };
     Alert {
@@ -130,6 +135,7 @@ mod tests {
             in_flight: 0,
             held_for: Duration::from_secs(for_s),
             held_already: Some(Duration::from_secs(already_s)),
+            is_wanted: true,
         }
     }
 
@@ -171,13 +177,13 @@ mod tests {
     #[test]
     fn each_hold_has_its_own_key_and_says_what_waits() {
         let account: AccountName = "shop".parse().unwrap();
-        let object: ObjectRef = "shop/charge/S01".parse().unwrap();
+        let waiting = "S01 would be seen late.";
         let turn = HoldTurn::Held { since: at(0), until: at(3_600) };
-        let told = notice(&account, "GetCharge", &turn, &object, "Seller Central", at(1));
+        let told = notice(&account, "GetCharge", &turn, waiting, "Seller Central", at(1));
         assert_eq!((told.kind.as_str(), told.severity), ("provider-hold", Severity::Warning));
         assert_eq!(told.key, format!("provider-hold/shop/GetCharge/{}", at(0)));
         assert!(told.explanation.contains("S01") && told.explanation.contains("would be seen late"));
-        let ended = notice(&account, "GetCharge", &HoldTurn::Ended { since: at(0) }, &object, "", at(3_601));
+        let ended = notice(&account, "GetCharge", &HoldTurn::Ended { since: at(0) }, "", "", at(3_601));
         assert_eq!((ended.kind.as_str(), ended.severity), ("provider-hold-ended", Severity::Info));
     }
 }

@@ -43,7 +43,6 @@ impl Reconcile {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex};
 
@@ -98,14 +97,7 @@ mod tests {
 
     fn account() -> (Account, Arc<Pupil>) {
         let pupil = Arc::new(Pupil::default());
-        let account = Account {
-            name: AccountName::new("shop").unwrap(),
-            api: Arc::clone(&pupil) as Arc<dyn Api>,
-            policies: BTreeMap::new(),
-            is_sandbox: false,
-            most_in_flight: 1,
-            probe_interval: std::time::Duration::from_secs(300),
-        };
+        let account = Account::new(AccountName::new("shop").unwrap(), Arc::clone(&pupil) as Arc<dyn Api>);
         (account, pupil)
     }
 

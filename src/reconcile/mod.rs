@@ -11,12 +11,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::apis::Api;
+use crate::apis::Account;
 use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
 use crate::payments::alert::Alert;
 use crate::payments::object::{AccountName, Kind};
-use crate::payments::schedule::Policy;
 use crate::store::Store;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,6 +25,7 @@ mod elsewhere;
 mod hold;
 mod learnt;
 mod notice;
+mod other_holds;
 mod poll;
 mod remembered;
 mod service;
@@ -40,28 +40,6 @@ use slots::Slots;
 use success::Success;
 
 pub use success::PATIENCE;
-
-/// One account as it is watched.
-pub struct Account {
-    /// The operator's name for it.
-    pub name: AccountName,
-    /// How to ask its provider.
-    pub api: Arc<dyn Api>,
-    /// How each kind is watched; a kind that is not listed is watched by the default policy.
-    pub policies: BTreeMap<Kind, Policy>,
-    /// Play money.
-    pub is_sandbox: bool,
-    /// Polls of one kind under way at once, at most.
-    pub most_in_flight: usize,
-    /// The first wait between probes of refused credentials.
-    pub probe_interval: Duration,
-}
-
-impl Account {
-    fn policy(&self, kind: &Kind) -> Policy {
-        self.policies.get(kind).cloned().unwrap_or_default()
-    }
-}
 
 /// Which targets an alert goes to; the second argument says whether it is about play money.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
@@ -184,7 +162,7 @@ impl Reconcile {
         stalled
     }
 
-    /// Something else than a poll was answered under an account's credentials (a call, a batch, a report): what was
+    /// A request other than a poll (of a call, a batch, a report) was answered under an account's credentials: what was
     /// refused is tried again at once.
     pub fn answered_elsewhere(&self, account: &AccountName) {
         let now = self.clock.now();

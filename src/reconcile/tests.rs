@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::apis::pace::{Permit, Quota};
-use crate::apis::{Asking, Fetching};
+use crate::apis::{Api, Asking, Fetching};
 use crate::clock::{Clock, VirtualClock};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
 use crate::payments::object::{ObjectId, ObjectRef};
@@ -207,14 +207,7 @@ impl Stage {
                 pace.set_quota(&name, operation, Quota { burst: 10, per: Duration::from_secs(1) });
                 pace.assume_full(&name, operation);
             }
-            let account = Arc::new(Account {
-                name,
-                api: Arc::clone(&stage.provider) as Arc<dyn Api>,
-                policies: BTreeMap::new(),
-                is_sandbox: false,
-                most_in_flight: 16,
-                probe_interval: Duration::from_secs(300),
-            });
+            let account = Arc::new(Account::new(name, Arc::clone(&stage.provider) as Arc<dyn Api>));
             tokio::spawn(
                 Arc::clone(&stage.reconcile).follow_service(Arc::clone(&account), stage.stop.clone()),
             );
@@ -384,6 +377,31 @@ async fn the_process_never_has_more_requests_under_way_than_it_may() {
     stage.enrol(names.iter().flat_map(|name| ["Q", "R"].map(|id| format!("{name}/parcel/{id}")))).await;
     stage.pass(5).await;
     assert!(stage.provider.most_in_flight.load(Ordering::SeqCst) <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_of_batches_that_is_held_for_long_is_reported_once_while_a_request_waits() {
+    let stage = Stage::new(&["shop"], 256, None, |_| Answer::Shows).await;
+    let shop = AccountName::new("shop").unwrap();
+    let account = Account::new(shop.clone(), Arc::clone(&stage.provider) as Arc<dyn Api>);
+    let accounts = [Arc::new(account)];
+    let pace = &stage.reconcile.pace;
+    pace.set_quota(&shop, "SubmitFeed", Quota { burst: 10, per: Duration::from_secs(1) });
+    pace.hold(&shop, "SubmitFeed", Duration::from_secs(1800));
+    stage.reconcile.report_other_holds(&accounts).await.unwrap();
+    assert_eq!(stage.alerts("provider-hold").await, [], "nothing waits for it");
+    assert!(pace.take(&shop, "SubmitFeed").is_err());
+    for _ in 0..3 {
+        stage.reconcile.report_other_holds(&accounts).await.unwrap();
+        stage.pass(5).await;
+    }
+    let told = stage.alerts("provider-hold").await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].explanation.contains("A batch, a report or a call waits"), "{:?}", told[0]);
+    stage.pass(20).await;
+    drop(pace.take(&shop, "SubmitFeed").unwrap());
+    stage.reconcile.report_other_holds(&accounts).await.unwrap();
+    assert_eq!(stage.alerts("provider-hold-ended").await.len(), 1);
 }
 
 #[test]

@@ -393,7 +393,9 @@ impl Reconcile {
         let Some(operation) = account.api.operation(&object.kind) else { return Ok(()) };
         let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
         let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
-        let alert = hold::notice(&account.name, operation, &turn, object, account.api.look(), now);
+        let waiting =
+            format!("Objects are due meanwhile, {object} among them: a decline would be seen late.");
+        let alert = hold::notice(&account.name, operation, &turn, &waiting, account.api.look(), now);
         tracing::warn!(account = %account.name, operation, "{}", alert.headline);
         self.store.remember(&holds_name(account), &flight.holds.text()).await?;
         self.raise(account, alert, now).await

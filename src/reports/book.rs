@@ -7,14 +7,14 @@ use std::io;
 
 use super::columns::{CHANGE_COLUMNS, Cell, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS, Row};
 use super::sheet::{AddError, Dialect, Sheet};
-use super::standing::{is_believed, is_entry, is_forgetting, standing};
+use super::standing::{Watched, is_believed, is_entry, is_forgetting, standing};
 use super::totals::{Movement, Totals};
 use super::value::{Value, value};
 use super::write::{Draft, Probed};
 use crate::payments::lifecycle::{Moves, Outcome, Phase};
 use crate::payments::money::Currency;
-use crate::payments::object::{AccountName, Kind, ObjectRef};
-use crate::payments::record::{Record, Transition};
+use crate::payments::object::{AccountName, Kind};
+use crate::payments::record::Transition;
 
 /// How many declines the summary page lists.
 const DECLINES_SHOWN: usize = 50;
@@ -37,14 +37,6 @@ pub(super) struct Change {
     pub(super) first_seen: jiff::Timestamp,
     /// Whether the state before was final already.
     pub(super) was_final: bool,
-}
-
-/// An object with all that is known of it.
-#[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub(super) object: ObjectRef,
-    pub(super) record: Option<Record>,
-    pub(super) history: Vec<Transition>,
 }
 
 /// Decisions of one hour.
@@ -274,6 +266,7 @@ mod tests {
     use super::super::tests::{at, enrolled, row};
     use super::*;
     use crate::payments::money::Money;
+    use crate::payments::record::Record;
     use proptest::prelude::*;
 
     /// What can happen to an object from one moment to the next.

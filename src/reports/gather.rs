@@ -4,9 +4,9 @@
 
 use jiff::Timestamp;
 
-use super::book::{Change, Watched};
+use super::book::Change;
 use super::names::{Collected, Names};
-use super::standing::{is_believed, is_forgetting};
+use super::standing::{Watched, is_believed, is_forgetting};
 use crate::blocking;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;

@@ -5,7 +5,16 @@
 use jiff::Timestamp;
 
 use crate::payments::lifecycle::Phase;
+use crate::payments::object::ObjectRef;
 use crate::payments::record::{Cause, Record, Transition};
+
+/// An object with all that is known of it.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub(super) object: ObjectRef,
+    pub(super) record: Option<Record>,
+    pub(super) history: Vec<Transition>,
+}
 
 /// How an object stood.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::book::{Errand, Tally};
 use super::shelf::{Kept, Shelf};
-use super::{Account, SettlementError, Settlements};
+use super::{Account, SettlementError, Settlements, source};
 use crate::apis::reporting::ReportKind;
 use crate::apis::reporting::windows::{MOST_DAYS, Phase, Pull};
 
@@ -171,7 +171,7 @@ fn spare(pull: &mut Pull, kept: &[Kept], now: Timestamp) {
 }
 
 fn kinds(account: &Account, words: &[String]) -> Result<Vec<ReportKind>, SettlementError> {
-    let known = account.source.kinds();
+    let known = source(account)?.kinds();
     if words.is_empty() {
         return Ok(known);
     }

@@ -9,7 +9,7 @@ use super::book::{Errand, Tally, Unread};
 use super::compare::{Verdict, compare};
 use super::shelf::{Manifest, Read, Shelf};
 use super::words::{DIFFERENCE, Place};
-use super::{Account, Routes, SettlementError, Settlements};
+use super::{Account, Hands, SettlementError, Settlements, source};
 use crate::apis::reporting::windows::Window;
 use crate::apis::reporting::{Claim, Fetched, Reading, Says};
 use crate::payments::object::ObjectRef;
@@ -24,7 +24,7 @@ impl Settlements {
     pub(super) async fn fold(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         (errand, window): (&Errand, &Window),
         (mut manifest, file): (Manifest, Fetched),
     ) -> Result<(Tally, Option<Unread>), SettlementError> {
@@ -32,9 +32,10 @@ impl Settlements {
         let place = Place { errand, window, look: account.api.look(), now };
         let report_id = manifest.report_id.clone().unwrap_or_default();
         let shelf = Shelf::of(account, &errand.word);
-        let (source, word) = (std::sync::Arc::clone(&account.source), errand.word.clone());
+        let (own, word) = (account.clone(), errand.word.clone());
         // Millions of rows take seconds: other loops must not wait for them.
-        let read = tokio::task::spawn_blocking(move || source.read(&word, &file)).await;
+        let read = move || source(&own).map_err(|error| error.to_string())?.read(&word, &file);
+        let read = tokio::task::spawn_blocking(read).await;
         let read = read.unwrap_or_else(|_| Err("reading it broke down".to_owned()));
         let mut tally = Tally { files: 1, ..Tally::default() };
         let (reading, mut trouble) = match read {
@@ -46,7 +47,7 @@ impl Settlements {
         };
         tally.rows = reading.rows;
         tally.rejected = count(reading.rejected.len());
-        self.hold_against(account, routes, place, &reading, &mut tally).await?;
+        self.hold_against(account, hands, place, &reading, &mut tally).await?;
         let is_unread = !trouble.is_empty() && reading.used() == 0;
         if is_unread && reading.rows > 0 {
             trouble.insert(0, format!("none of its {} rows can be used", reading.rows));
@@ -54,7 +55,7 @@ impl Settlements {
         let why = trouble.join("; ");
         if !why.is_empty() && !self.is_told(&shelf, window, &report_id, &why).await? {
             let alert = place.unusable(&report_id, &why, reading.used(), &shelf.shown(&manifest));
-            self.tell(account, routes, alert).await?;
+            self.tell(account, hands, alert).await?;
         }
         tally.unreadable = u64::from(is_unread);
         let unread = is_unread.then(|| Unread {
@@ -97,7 +98,7 @@ impl Settlements {
     async fn hold_against(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         place: Place<'_>,
         reading: &Reading,
         tally: &mut Tally,
@@ -123,7 +124,7 @@ impl Settlements {
                 Verdict::Differs(differences) => {
                     tally.differing += 1;
                     let alerts = differences.iter().map(|found| place.difference(&record, &claim, found));
-                    self.tell_differences(account, routes, &object, alerts.collect()).await?;
+                    self.tell_differences(account, hands, &object, alerts.collect()).await?;
                 }
             }
         }
@@ -137,7 +138,7 @@ impl Settlements {
     async fn tell_differences(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         object: &ObjectRef,
         alerts: Vec<crate::payments::alert::Alert>,
     ) -> Result<(), SettlementError> {
@@ -164,7 +165,7 @@ impl Settlements {
         store.ask(vec![object.clone()], self.clock.now()).await?;
         for alert in new {
             tracing::warn!(%object, key = alert.key, "a provider's report differs from what is known");
-            self.tell(account, routes, alert).await?;
+            self.tell(account, hands, alert).await?;
         }
         Ok(())
     }
@@ -172,10 +173,10 @@ impl Settlements {
     pub(super) async fn tell(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         alert: crate::payments::alert::Alert,
     ) -> Result<(), SettlementError> {
-        let targets = routes(&alert, account.is_sandbox);
+        let targets = (hands.routes)(&alert, account.is_sandbox);
         self.book.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }

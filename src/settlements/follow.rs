@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::book::Errand;
 use super::shelf::{Manifest, Read, Shelf};
 use super::words::Place;
-use super::{Account, Routes, SettlementError, Settlements};
+use super::{Account, Hands, SettlementError, Settlements, source};
 use crate::apis::pace::Permit;
 use crate::apis::reporting::windows::{Outcome, Phase, Step, Window, about_to, next_steps, took};
 use crate::apis::reporting::{Leave, Taken};
@@ -49,10 +49,10 @@ impl Settlements {
     ///
     /// # Errors
     /// When store or folder fail: the next round goes on from what is stored.
-    pub async fn round(&self, account: &Account, routes: &Routes) -> Result<Round, SettlementError> {
+    pub async fn round(&self, account: &Account, hands: &Hands) -> Result<Round, SettlementError> {
         let mut round = Round::default();
         loop {
-            match self.turn(account, routes).await? {
+            match self.turn(account, hands).await? {
                 Turn::Again => round.taken += 1,
                 Turn::Sent => {
                     round.taken += 1;
@@ -65,7 +65,7 @@ impl Settlements {
         }
     }
 
-    async fn turn(&self, account: &Account, routes: &Routes) -> Result<Turn, SettlementError> {
+    async fn turn(&self, account: &Account, hands: &Hands) -> Result<Turn, SettlementError> {
         let turns = self.turn_of(&account.name);
         let _turn = turns.lock().await;
         let errands = self.book.list(&account.name).await?;
@@ -75,7 +75,7 @@ impl Settlements {
             for step in next_steps(&errand.pull, now) {
                 let wait_until = match &step {
                     Step::Nothing => {
-                        self.close(account, routes, errand).await?;
+                        self.close(account, hands, errand).await?;
                         return Ok(Turn::Closed);
                     }
                     Step::GiveUp => {
@@ -87,14 +87,14 @@ impl Settlements {
                     Step::Fetch { window, report_id } if self.is_kept(account, &errand, *window).await? => {
                         tracing::debug!(account = %account.name, report_id, "report is kept already");
                         let window = *window;
-                        self.take_from_shelf(account, routes, errand, window).await?;
+                        self.take_from_shelf(account, hands, errand, window).await?;
                         return Ok(Turn::Again);
                     }
                     step => {
-                        let Some(operation) = account.source.operation(step) else { continue };
+                        let Some(operation) = source(account)?.operation(step) else { continue };
                         match self.pace.take(&account.name, operation) {
                             Ok(permit) => {
-                                self.step(account, routes, errand, step.clone(), permit).await?;
+                                self.step(account, hands, errand, step.clone(), permit).await?;
                                 return Ok(Turn::Sent);
                             }
                             // Never the same moment again: a bucket counts finer than the clock.
@@ -111,7 +111,7 @@ impl Settlements {
     async fn step(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         mut errand: Errand,
         step: Step,
         permit: Permit,
@@ -120,11 +120,14 @@ impl Settlements {
         self.book.write(&errand).await?;
         let leave = Budget { settlements: self, account: &account.name };
         let taken = tokio::select! {
-            taken = account.source.take(&errand.pull, &step, permit, &leave) => taken,
+            taken = source(account)?.take(&errand.pull, &step, permit, &leave) => taken,
             () = self.clock.sleep(LONGEST_STEP) => {
                 Taken { outcome: None, file: None, trouble: Some("it took too long".to_owned()) }
             }
         };
+        if taken.outcome.as_ref().is_some_and(Outcome::is_acceptance) {
+            (hands.accepted)(&account.name);
+        }
         if let Some(trouble) = &taken.trouble {
             tracing::debug!(account = %account.name, report = errand.word, trouble, "a step of a report failed");
         }
@@ -139,7 +142,7 @@ impl Settlements {
         {
             let manifest = self.manifest(&errand, &day, Some(report_id.clone()));
             let kept = Shelf::of(account, &errand.word).keep(manifest, file).await?;
-            let (tally, unread) = self.fold(account, routes, (&errand, &day), kept).await?;
+            let (tally, unread) = self.fold(account, hands, (&errand, &day), kept).await?;
             errand.took(tally, unread);
         }
         let before: Vec<bool> = errand.pull.windows.iter().map(|day| day.phase == Phase::Empty).collect();
@@ -183,7 +186,7 @@ impl Settlements {
     async fn take_from_shelf(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         mut errand: Errand,
         window: usize,
     ) -> Result<(), SettlementError> {
@@ -192,7 +195,7 @@ impl Settlements {
             && let Some((manifest, file)) = Shelf::of(account, &errand.word).kept(day.from, report_id).await?
             && (errand.is_anew || manifest.read.as_ref().is_none_or(Read::is_unread))
         {
-            let (tally, unread) = self.fold(account, routes, (&errand, &day), (manifest, file)).await?;
+            let (tally, unread) = self.fold(account, hands, (&errand, &day), (manifest, file)).await?;
             errand.took(tally, unread);
         }
         errand.pull = took(errand.pull, Outcome::Fetched { window }, self.clock.now());
@@ -202,13 +205,13 @@ impl Settlements {
     async fn close(
         &self,
         account: &Account,
-        routes: &Routes,
+        hands: &Hands,
         mut errand: Errand,
     ) -> Result<(), SettlementError> {
         if let Some(window) = errand.pull.windows.first() {
             let place = Place { errand: &errand, window, look: account.api.look(), now: self.clock.now() };
             if let Some(alert) = place.failed() {
-                self.tell(account, routes, alert).await?;
+                self.tell(account, hands, alert).await?;
             }
         }
         (errand.is_closed, errand.is_anew) = (true, false);

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::apis::Api;
+use crate::apis::Account;
 use crate::apis::pace::Pace;
 use crate::apis::reporting::Source;
 use crate::apis::reporting::windows::BadRange;
@@ -38,31 +38,30 @@ pub use follow::Round;
 
 use book::Book;
 
-/// An account whose provider makes reports.
-pub struct Account {
-    /// The operator's name for it.
-    pub name: AccountName,
-    /// How to ask for reports.
-    pub source: Arc<dyn Source>,
-    /// What its states mean and which ids it can have.
-    pub api: Arc<dyn Api>,
-    /// Play money.
-    pub is_sandbox: bool,
-    /// Objects that a report names and nobody watches are watched from then on.
-    pub discover: bool,
-    /// The folder of all reports; the provider's lie under `provider` in it.
-    pub folder: PathBuf,
-}
-
-impl Account {
-    /// Where its files lie, for people.
-    pub fn shown_folder(&self) -> String {
-        shelf::folder(self).display().to_string()
-    }
+/// Where an account's files lie, for people.
+pub fn shown_folder(account: &Account) -> String {
+    shelf::folder(account).display().to_string()
 }
 
 /// Which targets an alert goes to; the second argument says whether it is about play money.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
+
+/// Is told that the provider has answered a request of an account: its credentials are accepted.
+pub type Accepted = Arc<dyn Fn(&AccountName) + Send + Sync>;
+
+/// What reports hand things to.
+#[derive(Clone)]
+pub struct Hands {
+    /// Alerts.
+    pub routes: Routes,
+    /// Answers that show that the credentials are accepted.
+    pub accepted: Accepted,
+}
+
+/// The reports of an account's API.
+fn source(account: &Account) -> Result<&dyn Source, SettlementError> {
+    account.api.reports().ok_or_else(|| SettlementError::NoReports(account.name.clone()))
+}
 
 /// Why something about reports could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +85,9 @@ pub enum SettlementError {
         /// Why.
         what: String,
     },
+    /// The account's provider makes no reports.
+    #[error("{0} is no account whose provider's reports can be fetched")]
+    NoReports(AccountName),
     /// The account has no such type.
     #[error("{word:?} is no type of report of account {account}; it has: {known}")]
     UnknownType {

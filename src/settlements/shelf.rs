@@ -232,7 +232,7 @@ impl Shelf {
 
 /// The folder of an account. A name of its own beside each account's: `.` and `..` are names too.
 pub(super) fn folder(account: &Account) -> PathBuf {
-    account.folder.join("provider").join(format!("account-{}", account.name))
+    account.report_folder.join("provider").join(format!("account-{}", account.name))
 }
 
 /// A manifest that cannot be read is as good as none: its file is fetched again.

@@ -277,6 +277,7 @@ fn check_rows(batch: &Batch) {
             RowFate::Declined(_) => "declined",
             RowFate::Open(_) => "open",
             RowFate::Unknown => "unknown",
+            RowFate::NeverSent => "never-sent",
         })
         .collect();
     assert_eq!(fates, ["done", "done", "done", "done", "declined"]);

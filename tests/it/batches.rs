@@ -312,6 +312,37 @@ async fn nothing_is_sent_without_leave_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_of_which_nothing_was_sent_can_be_cancelled_and_no_other() {
+    let mut world = World::new(START, &scenario(""), "").await;
+    world.stop().await;
+    world.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
+    world.start().await;
+    let reference = submit(&world, ROWS, None).await.files[0].reference.clone();
+    let cancel = |reference: &str| BatchRequest::Cancel { reference: reference.to_owned() };
+    let service = world.daemon().service();
+    for _ in 0..2 {
+        match service.batch(cancel(&reference)).await.unwrap() {
+            BatchAnswer::Cancelled(line) => assert_eq!(line.stage, "never-sent"),
+            other => panic!("{other:?}"),
+        }
+    }
+    world.pass_minutes(10.0).await;
+    let batch = shown(&world, &reference).await;
+    assert!(batch.line.is_ended && fates(&batch) == ["declined"; 4], "{batch:?}");
+    assert!(batch.row_list.iter().all(|row| row.code.as_deref() == Some("NeverSent")), "{batch:?}");
+    drop(service);
+    world.stop().await;
+    world.rewrite_config(|text| text.replace("allow_writes = false", "allow_writes = true"));
+    world.start().await;
+    let sent = submit(&world, ROWS, Some("again")).await.files[0].reference.clone();
+    world.pass_hours(1.0).await;
+    assert_eq!(shown(&world, &sent).await.line.stage, "finished");
+    let refused = world.daemon().service().batch(cancel(&sent)).await.unwrap_err();
+    assert!(refused.to_string().contains("cannot be cancelled any more"), "{refused}");
+    assert_eq!((shown(&world, &reference).await.line.stage.as_str(), processed(&world)), ("never-sent", 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_captures_of_one_order_go_in_two_files_one_after_the_other() {
     let world = World::new(START, &scenario("[aps]\nprocessing_s = 1800\n"), "").await;
     let rows = "command,merchant_reference,amount,currency\nCAPTURE,auth-000000,3000,USD\nCAPTURE,auth-000000,2000,USD\n";

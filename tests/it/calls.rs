@@ -541,7 +541,8 @@ async fn by_another_program(world: &World, account: &str, operation: &str, pairs
     let memory = Memory::new(Arc::clone(&world.simulator), clock.clone(), Duration::from_millis(40));
     let config = world.config();
     let configured = config.accounts.iter().find(|one| one.name.as_str() == account).unwrap();
-    let caller = configured.api.build_caller(Arc::new(memory), clock.clone()).unwrap();
+    let api = configured.api.build(Arc::new(memory), clock.clone());
+    let caller = api.calls().unwrap();
     let pace = Pace::new(clock);
     pace.set_quota(&configured.name, operation, Quota { burst: 1, per: Duration::from_secs(1) });
     pace.assume_full(&configured.name, operation);

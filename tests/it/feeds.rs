@@ -12,6 +12,7 @@ use reconciled::control::batching::{
     BatchAnswer, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission, BatchSubmitted,
 };
 use reconciled::control::problem::Problem;
+use reconciled::control::wanted::Wanted;
 use reconciled::payments::lifecycle::Phase;
 use reconciled::payments::object::{ObjectId, ObjectRef};
 use reconciled::simulator::exchange::Incoming;
@@ -292,6 +293,31 @@ async fn refused_credentials_hold_a_feed_up_and_end_it_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_feed_that_is_taken_opens_an_account_that_was_refused() {
+    let fault = "[[fault]]\nkind = \"refused_credentials\"\nstatus = 403\noperation = \"GetCaptureDetails\"\n\
+                 to_s = 7200\n";
+    let mut world = World::new(START, &scenario(fault), "").await;
+    world.stop().await;
+    // Its answer would open the account as well.
+    world.rewrite_config(|text| {
+        text.replace(
+            "access_key_id = \"AKIAEXAMPLEUK\"",
+            "access_key_id = \"AKIAEXAMPLEUK\"\nservice_status = false",
+        )
+    });
+    world.start().await;
+    let paid = planted(&world, "paid-").into_iter();
+    let lines = paid.map(|id| Wanted::plain(format!("uk/capture/{id}").parse().unwrap()));
+    world.daemon().service().enrol(lines.collect()).await.unwrap();
+    world.pass_minutes(121.0).await;
+    assert_eq!(world.events("credentials-refused").len(), 1);
+    assert_eq!(world.events("credentials-accepted").len(), 0, "the next probe is minutes away");
+    one(&world, "Capture", &captures(&world, 2)).await;
+    world.pass_minutes(1.5).await;
+    assert_eq!(world.events("credentials-accepted").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rows_that_are_missing_repeated_or_nameless_are_all_accounted_for() {
     let conduct = "[[mws]]\naccount = \"uk\"\nmissing_row_share = 0.5\nrepeated_row_share = 0.3\n\
                    row_without_id_share = 0.3\n";
@@ -427,10 +453,7 @@ fn foreign_feed(world: &World) {
 }
 
 fn settings(world: &World) -> Settings {
-    match &world.config().accounts[0].api {
-        apis::Settings::AmazonPayMws(settings) => settings.clone(),
-        other => panic!("{other:?}"),
-    }
+    world.config().accounts[0].api.own::<Settings>().unwrap().clone()
 }
 
 #[tokio::test(start_paused = true)]

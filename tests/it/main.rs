@@ -28,6 +28,7 @@ mod hostile;
 mod killing;
 mod killing_compaction;
 mod layout;
+mod layout_inside;
 mod memory;
 mod months;
 mod months_run;

@@ -201,6 +201,24 @@ fn sum(tool: &str, path: &Path) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_that_is_taken_opens_an_account_that_was_refused() {
+    let fault = "[[fault]]\nkind = \"refused_credentials\"\nstatus = 403\noperation = \"GetCaptureDetails\"\n\
+                 to_s = 7200\n";
+    let mut world = World::new(START, &scenario(fault), "").await;
+    world.stop().await;
+    // Its answer would open the account as well.
+    with_keys(&world, "service_status = false");
+    world.start().await;
+    world.enrol_all("old-shop").await;
+    world.pass_minutes(121.0).await;
+    assert_eq!(world.events("credentials-refused").len(), 1);
+    assert_eq!(world.events("credentials-accepted").len(), 0, "the next probe is minutes away");
+    ask(&world, begin(&["capture"], "2027-01-13", "2027-01-14")).await.unwrap();
+    world.pass_minutes(1.5).await;
+    assert_eq!(world.events("credentials-accepted").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn settlements_are_found_in_the_list_and_every_type_comes() {
     let mut world = World::new(START, &scenario(""), "").await;
     world.enrol_all("old-shop").await;

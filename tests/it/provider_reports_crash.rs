@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reconciled::apis;
+use reconciled::apis::Account;
 use reconciled::apis::pace::Pace;
 use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Surroundings};
-use reconciled::settlements::{Account, Errand, Routes, Settlements, Wanted};
+use reconciled::settlements::{Errand, Hands, Routes, Settlements, Wanted};
 use reconciled::simulator::{Scenario, Simulator};
 use reconciled::store::{self, Store};
 
@@ -87,20 +87,19 @@ impl Place {
         let memory = Memory::new(Arc::clone(&self.simulator), clock.clone(), Duration::from_millis(10));
         let deadly = Arc::new(Deadly { memory, death, exchanges: AtomicU64::new(0) });
         let config = config::load(&self.folder.path().join("config.toml"), &Surroundings::default()).unwrap();
-        let settings: &apis::Settings = &config.accounts[0].api;
+        let settings = &config.accounts[0].api;
         let pace = Arc::new(Pace::new(clock.clone()));
+        let api = settings.build(deadly.clone(), clock.clone());
         let account = Account {
-            name: "old-shop".parse().unwrap(),
-            source: settings.build_reports(deadly.clone(), clock.clone()).unwrap(),
-            api: settings.build(deadly.clone(), clock.clone()),
-            is_sandbox: false,
             discover: true,
-            folder: self.folder.path().join("reports"),
+            report_folder: self.folder.path().join("reports"),
+            ..Account::new("old-shop".parse().unwrap(), api)
         };
         for (operation, quota) in settings.quotas() {
             pace.set_quota(&account.name, operation, quota);
         }
         let routes: Routes = Arc::new(|_, _| vec!["room".to_owned()]);
+        let hands = Hands { routes, accepted: Arc::new(|_| {}) };
         let settlements = Settlements::new(self.store.clone(), clock.clone(), pace);
         let wanted = Wanted {
             words: vec!["capture".to_owned(), "settlement".to_owned()],
@@ -112,7 +111,7 @@ impl Place {
             // The operator says the same again after every restart.
             settlements.begin(&account, &wanted).await.unwrap();
             loop {
-                let round = settlements.round(&account, &routes).await.unwrap();
+                let round = settlements.round(&account, &hands).await.unwrap();
                 let Some(next) = round.next_at else { return };
                 let wait = Duration::try_from(next.duration_since(clock.now())).unwrap_or_default();
                 clock.sleep(wait.max(Duration::from_millis(1))).await;

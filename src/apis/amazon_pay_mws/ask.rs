@@ -67,6 +67,11 @@ pub struct Ask {
     pub is_for_file: bool,
 }
 
+/// Fetches a report, byte for byte (sheet amazon-pay-batch.md, section 9).
+pub fn report(report_id: &str) -> Ask {
+    Ask::new(Section::Reports, "GetReport").with("ReportId", report_id).for_file()
+}
+
 impl Ask {
     /// A request with a short answer.
     pub fn new(section: Section, action: &'static str) -> Ask {

@@ -148,7 +148,7 @@ fn shown(call: &Call, settings: &Settings) -> Shown {
 }
 
 fn reply(call: &Call, answer: Answer) -> Reply {
-    let created = call.created_objects(&answer);
+    let created = answer.created_by(call);
     let mut reply = Reply { created, ..Reply::default() };
     match answer {
         Answer::Object { kind, observation, order_id } => {

@@ -11,6 +11,7 @@ mod csv_rows;
 pub mod feeds;
 pub mod kind;
 pub mod lifecycle;
+pub mod limits;
 mod md5;
 pub mod operations;
 pub mod reports;
@@ -30,9 +31,12 @@ use self::config::Settings;
 use self::kind::ObjectKind;
 use self::operations::{Answer, Call};
 use self::wire::QuotaHeaders;
-use super::calls::CallFailure;
+use super::batch::{BatchApi, PollLimits};
+use super::calls::{CallFailure, Caller};
 use super::config::Environment;
-use super::pace::{Pace, Permit};
+use super::pace::{Pace, Permit, Quota};
+use super::registration::{KindFacts, Registration};
+use super::reporting::{ReportKind, Source};
 use super::transport::{Response, Transport, TransportError, http_date, retry_after};
 use super::{Api, Asking, Fetching, obey};
 use crate::clock::SharedClock;
@@ -189,6 +193,61 @@ fn asked_wait(response: &Response, now: Timestamp) -> Option<Duration> {
     retry_after(&response.headers, now).or_else(|| quota.wait(their_time(response), now))
 }
 
+/// As the registry lists it.
+pub const REGISTRATION: Registration = Registration {
+    name: "amazon-pay-mws",
+    settings: |reader, path, secrets| Ok(Arc::new(reader.read::<config::Section>()?.resolve(path, secrets)?)),
+    kinds: || {
+        let facts = |kind: ObjectKind| KindFacts {
+            name: kind.name(),
+            operation: kind.operation(),
+            lifecycle: lifecycle::of(kind),
+        };
+        ObjectKind::ALL.map(facts).to_vec()
+    },
+    batch: Some(feeds::serving::read),
+    has_reports: true,
+};
+
+impl super::Settings for Settings {
+    fn name(&self) -> &'static str {
+        REGISTRATION.name
+    }
+
+    fn credentials(&self) -> (&'static str, Vec<&str>) {
+        ("access_key_id", self.credentials())
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        &ObjectKind::NAMES
+    }
+
+    fn quotas(&self) -> Vec<(&'static str, Quota)> {
+        self.quotas()
+    }
+
+    fn region(&self) -> &'static str {
+        self.region.as_str()
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.environment == Environment::Sandbox
+    }
+
+    fn poll_limits(&self) -> Option<PollLimits> {
+        let limits = PollLimits { most: self.batch_caps.requests, kinds: &["capture", "refund"] };
+        self.marketplace_id.is_some().then_some(limits)
+    }
+
+    fn report_kinds(&self) -> Vec<ReportKind> {
+        reports::kinds_in(self.environment)
+    }
+
+    fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api> {
+        Arc::new(AmazonPayMws::new(self.clone(), transport, clock))
+    }
+}
+
 impl Api for AmazonPayMws {
     fn kinds(&self) -> &'static [&'static str] {
         &ObjectKind::NAMES
@@ -234,6 +293,18 @@ impl Api for AmazonPayMws {
 
     fn look(&self) -> &'static str {
         self.settings.region.look()
+    }
+
+    fn batches(&self) -> Option<&dyn BatchApi> {
+        Some(self)
+    }
+
+    fn calls(&self) -> Option<&dyn Caller> {
+        Some(self)
+    }
+
+    fn reports(&self) -> Option<&dyn Source> {
+        Some(self)
     }
 }
 

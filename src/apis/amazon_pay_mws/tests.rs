@@ -287,7 +287,7 @@ fn captured(reference: &str) -> Response {
 #[tokio::test(start_paused = true)]
 async fn a_capture_is_planned_sent_and_read() {
     let stage = stage();
-    let planned = stage.api.plan("Capture", &capture_pairs()).unwrap();
+    let planned = Caller::plan(&stage.api, "Capture", &capture_pairs()).unwrap();
     assert_eq!(planned.identity, Some(Identity::Once("cap-1".to_owned())));
     assert_eq!(planned.amount.unwrap().to_string(), "9.50 USD");
     let look = planned.when_lost.look.clone().unwrap();
@@ -322,7 +322,7 @@ async fn of_a_call_only_a_whole_no_says_that_nothing_was_done() {
         (Ok(error(403, "SignatureDoesNotMatch", &[])), "whole account"),
     ];
     let stage = stage();
-    let planned = stage.api.plan("Capture", &capture_pairs()).unwrap();
+    let planned = Caller::plan(&stage.api, "Capture", &capture_pairs()).unwrap();
     for (answer, expected) in outcomes {
         tokio::time::advance(Duration::from_secs(120)).await;
         let shown = format!("{answer:?}");
@@ -345,7 +345,7 @@ async fn a_buyers_token_is_not_shown() {
     let stage = stage();
     let pairs = [("AmazonOrderReferenceId", "S01-1234567-1234567"), ("AccessToken", "canary")];
     let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let planned = stage.api.plan("GetOrderReferenceDetails", &pairs).unwrap();
+    let planned = Caller::plan(&stage.api, "GetOrderReferenceDetails", &pairs).unwrap();
     assert!(planned.identity.is_none() && !planned.is_write);
     assert!(!format!("{:?}{planned:?}", planned.shown).contains("canary"));
 }
@@ -377,7 +377,8 @@ async fn every_operation_that_changes_something_says_how_a_lost_answer_is_found_
             }
             _ => {}
         }
-        let planned = stage.api.plan(operation, &given).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let planned =
+            Caller::plan(&stage.api, operation, &given).unwrap_or_else(|problems| panic!("{problems:?}"));
         assert_eq!(planned.is_write, planned.identity.is_some(), "{operation}");
         match (planned.when_lost.look, planned.when_lost.repeat) {
             (Some(Look::Child { .. }), Repeat::Safe) => "child",

@@ -21,8 +21,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::calls::CallFailure;
-use super::pace::Permit;
+use super::calls::{CallFailure, Caller};
+use super::config::Environment;
+use super::pace::{Permit, Quota};
+use super::registration::{KindFacts, Registration};
 use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
 use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
@@ -30,7 +32,7 @@ use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
 
-use config::Settings;
+use config::{AccountSection, Settings};
 use sign::{Canonical, authorization, canonical_path, canonical_query};
 use wire::Thing;
 
@@ -60,12 +62,15 @@ impl Thing {
 
     /// The kind's name as a [`Kind`].
     fn kind(self) -> Kind {
-        let name = match self {
+        Kind::new(self.name()).expect("every name is made of small letters and dashes")
+    }
+
+    fn name(self) -> &'static str {
+        match self {
             Thing::Charge => "charge",
             Thing::Refund => "refund",
             Thing::ChargePermission => "charge-permission",
-        };
-        Kind::new(name).expect("every name is made of small letters and dashes")
+        }
     }
 
     /// The folder below the base path (section 1.1).
@@ -235,6 +240,52 @@ impl AmazonPayV2 {
     }
 }
 
+/// As the registry lists it.
+pub const REGISTRATION: Registration = Registration {
+    name: "amazon-pay-v2",
+    settings: |reader, path, secrets| Ok(Arc::new(reader.read::<AccountSection>()?.resolve(path, secrets)?)),
+    kinds: || {
+        let facts = |thing: Thing| KindFacts {
+            name: thing.name(),
+            operation: thing.operation(),
+            lifecycle: thing.lifecycle(),
+        };
+        [Thing::Charge, Thing::Refund, Thing::ChargePermission].map(facts).to_vec()
+    },
+    batch: None,
+    has_reports: false,
+};
+
+impl super::Settings for Settings {
+    fn name(&self) -> &'static str {
+        REGISTRATION.name
+    }
+
+    fn credentials(&self) -> (&'static str, Vec<&str>) {
+        ("public_key_id", self.credentials())
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
+    fn quotas(&self) -> Vec<(&'static str, Quota)> {
+        self.quotas()
+    }
+
+    fn region(&self) -> &'static str {
+        self.region()
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.environment() == Environment::Sandbox
+    }
+
+    fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api> {
+        Arc::new(AmazonPayV2::new(self.clone(), transport, clock))
+    }
+}
+
 impl Api for AmazonPayV2 {
     fn kinds(&self) -> &'static [&'static str] {
         KINDS
@@ -268,6 +319,10 @@ impl Api for AmazonPayV2 {
 
     fn look(&self) -> &'static str {
         self.settings.region.look()
+    }
+
+    fn calls(&self) -> Option<&dyn Caller> {
+        Some(self)
     }
 }
 

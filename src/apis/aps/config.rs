@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::batch::Rules;
-use super::batch::column::{Column, ColumnMap};
-use super::batch::file::AmountForm;
-use super::batch::machine::Patience;
+use super::column::{Column, ColumnMap};
+use super::rules::{AmountForm, Patience, Rules};
 use super::sign::{Algorithm, Signer};
 use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, QuotaSection};
 use crate::apis::pace::Quota;

@@ -30,8 +30,10 @@
 
 pub mod batch;
 pub mod code;
+pub mod column;
 pub mod config;
 pub mod lifecycle;
+pub mod rules;
 pub mod sign;
 pub mod wire;
 
@@ -44,8 +46,11 @@ use jiff::Timestamp;
 use self::batch::machine::{Batch, Reply, Step};
 use self::batch::request::{self, Body};
 use self::batch::{answer, file};
-use self::config::{Settings, Unsigned};
-use super::pace::{Pace, Permit};
+use self::config::{Section, Settings, Unsigned};
+use super::batch::BatchApi;
+use super::config::Environment;
+use super::pace::{Pace, Permit, Quota};
+use super::registration::{KindFacts, Registration};
 use super::transport::{Method, Request, Response, Transport, TransportError, retry_after};
 use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
@@ -239,6 +244,45 @@ impl Aps {
     }
 }
 
+/// As the registry lists it.
+pub const REGISTRATION: Registration = Registration {
+    name: "aps",
+    settings: |reader, path, secrets| Ok(Arc::new(reader.read::<Section>()?.resolve(path, secrets)?)),
+    kinds: || vec![KindFacts { name: ORDER, operation: OPERATION, lifecycle: &lifecycle::Order }],
+    batch: Some(batch::serving::read),
+    has_reports: false,
+};
+
+impl super::Settings for Settings {
+    fn name(&self) -> &'static str {
+        REGISTRATION.name
+    }
+
+    fn credentials(&self) -> (&'static str, Vec<&str>) {
+        ("access_code", self.credentials())
+    }
+
+    fn kinds(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
+    fn quotas(&self) -> Vec<(&'static str, Quota)> {
+        self.quotas()
+    }
+
+    fn region(&self) -> &'static str {
+        REGISTRATION.name
+    }
+
+    fn is_sandbox(&self) -> bool {
+        self.environment == Environment::Sandbox
+    }
+
+    fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api> {
+        Arc::new(Aps::new(self.clone(), transport, clock))
+    }
+}
+
 impl Api for Aps {
     fn kinds(&self) -> &'static [&'static str] {
         KINDS
@@ -277,6 +321,10 @@ impl Api for Aps {
 
     fn look(&self) -> &'static str {
         LOOK
+    }
+
+    fn batches(&self) -> Option<&dyn BatchApi> {
+        Some(self)
     }
 
     fn learnt(&self) -> Option<&'static str> {

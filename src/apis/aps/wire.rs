@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::code::{Blame, Code};
 use super::config::Settings;
 use super::sign::{Parameters, SIGNATURE, Signer, parameters_of};
-use crate::apis::marks::{DUPLICATE_FIELD, Marks, NEGATIVE_AMOUNT, UNREADABLE_FIELD, UNSIGNED, ZERO_AMOUNT};
+use crate::apis::marks::{Marks, Oddity};
 use crate::apis::transport::failure_of_status;
 use crate::payments::money::{Amounts, Currency, Money};
 use crate::payments::object::ObjectId;
@@ -177,7 +177,7 @@ pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Opened,
         if !is_same {
             fields.remove(&name);
         }
-        marks.add(DUPLICATE_FIELD, format!("In the answer, {name} stands more than once."));
+        marks.add(Oddity::DuplicateField, format!("In the answer, {name} stands more than once."));
     }
     for (name, own) in
         [("access_code", &settings.access_code), ("merchant_identifier", &settings.merchant_identifier)]
@@ -208,7 +208,7 @@ pub fn read(
         if must_be_signed {
             return Err(garbled("it has no signature, which this account's answers have".to_owned()));
         }
-        opened.marks.add(UNSIGNED, "The answer has no signature: nobody can tell who wrote it.");
+        opened.marks.add(Oddity::Unsigned, "The answer has no signature: nobody can tell who wrote it.");
     }
     if outcome.as_str() != ANSWERED {
         return Err(failure(&outcome));
@@ -280,7 +280,7 @@ fn amounts(
 ) -> (Option<Money>, BTreeMap<String, Money>) {
     let told = match text_of(fields, "currency").map(|word| word.parse()) {
         Some(Err(_)) => {
-            marks.add(UNREADABLE_FIELD, "In the answer, currency cannot be read.");
+            marks.add(Oddity::UnreadableField, "In the answer, currency cannot be read.");
             None
         }
         Some(Ok(currency)) => Some(currency),
@@ -293,9 +293,9 @@ fn amounts(
         let is_odd = text.is_none() && fields.get(name).is_some_and(|value| !is_nothing(value));
         let text = text.unwrap_or_default();
         if is_odd || !(text.is_empty() || is_whole(text.strip_prefix('-').unwrap_or(&text))) {
-            marks.add(UNREADABLE_FIELD, format!("In the answer, {name} cannot be read."));
+            marks.add(Oddity::UnreadableField, format!("In the answer, {name} cannot be read."));
         } else if text.starts_with('-') {
-            marks.add(NEGATIVE_AMOUNT, format!("In the answer, {name} is less than nothing."));
+            marks.add(Oddity::NegativeAmount, format!("In the answer, {name} is less than nothing."));
         } else if let Some(money) = currency.and_then(|currency| from_minor(&text, currency)) {
             totals.insert(name.to_owned(), money);
         }
@@ -317,7 +317,7 @@ fn check_total(transaction: &str, fields: &Map<String, Value>, marks: &mut Marks
         _ => return,
     };
     if text_of(fields, name).is_some_and(|text| text.bytes().all(|byte| byte == b'0')) {
-        marks.add(ZERO_AMOUNT, format!("The operation is said to have gone well, and {name} is 0."));
+        marks.add(Oddity::ZeroAmount, format!("The operation is said to have gone well, and {name} is 0."));
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Row {
     /// The merchant's own reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// As the provider writes it: in the smallest unit (APS) or decimal (MWS).
+    /// As the provider writes it: in the smallest unit or decimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
     /// ISO 4217.

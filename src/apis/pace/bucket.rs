@@ -124,6 +124,8 @@ pub(super) struct Bucket {
     in_flight: u32,
     throttles_in_a_row: u32,
     door: Door,
+    /// A request was put off since the door was last open.
+    is_wanted: bool,
 }
 
 /// What a hold means for the next request.
@@ -149,12 +151,14 @@ impl Bucket {
             in_flight: 0,
             throttles_in_a_row: 0,
             door: Door::Open,
+            is_wanted: false,
         }
     }
 
     /// Leave for one request, or how long to wait. True: it is the one request after a hold.
     pub(super) fn take(&mut self, limiters: &Limiters, now_ns: u64) -> Result<bool, Duration> {
         if now_ns < self.held_until_ns {
+            self.is_wanted = true;
             return Err(Duration::from_nanos(self.held_until_ns - now_ns));
         }
         let class = &limiters.classes[self.class];
@@ -182,6 +186,7 @@ impl Bucket {
         self.in_flight = self.in_flight.saturating_sub(1);
         if is_probe {
             self.door = if now_ns < self.held_until_ns { Door::Held } else { Door::Open };
+            self.is_wanted &= self.door != Door::Open;
         }
         if !is_throttled && now_ns >= self.held_until_ns {
             self.throttles_in_a_row = 0;
@@ -270,6 +275,7 @@ impl Bucket {
             in_flight: self.in_flight,
             held_for: Duration::from_nanos(self.held_for_ns(now_ns)),
             held_already: self.held_since_ns(now_ns).map(Duration::from_nanos),
+            is_wanted: self.is_wanted,
         }
     }
 }

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::payments::alert::Severity;
+use crate::payments::lifecycle::Lifecycle;
 use crate::payments::lifecycle::{Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone, problems};
 use crate::payments::money::{Amounts, Money};
+use crate::payments::schedule::Policy;
 use crate::payments::schedule::later;
 
 /// A small lifecycle of our own, so that these tests know no provider.

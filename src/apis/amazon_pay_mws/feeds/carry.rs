@@ -10,8 +10,8 @@ use super::answer::{self, FeedRow, File};
 use super::batch::FeedBatch;
 use super::steps::{Outcome, Step};
 use super::{cancel, look, next_page, result, result_of, search, submit};
-use crate::apis::amazon_pay_mws::ask::Ask;
-use crate::apis::amazon_pay_mws::{AmazonPayMws, reports};
+use crate::apis::amazon_pay_mws::AmazonPayMws;
+use crate::apis::amazon_pay_mws::ask::{self, Ask};
 use crate::apis::batch::More;
 use crate::apis::pace::Permit;
 use crate::payments::observation::Failure;
@@ -22,7 +22,7 @@ const MOST_PAGES: usize = 50;
 impl AmazonPayMws {
     /// Takes a step. `known` are the ids of other batches, which a search must not take for this one. Besides the
     /// outcome a result document, to be stored before it is concluded from.
-    pub(in crate::apis) async fn carry_out(
+    pub(super) async fn take_feed_step(
         &self,
         batch: &FeedBatch,
         step: &Step,
@@ -56,7 +56,7 @@ impl AmazonPayMws {
                 listed(self.rows(&cancel(feed_id), permit, more).await, Outcome::CancelAnswered)
             }
             Step::FetchResult { feed_id } => return self.file(&result_of(feed_id), permit).await,
-            Step::FetchReport { report_id } => return self.file(&reports::fetch(report_id), permit).await,
+            Step::FetchReport { report_id } => return self.file(&ask::report(report_id), permit).await,
             Step::WaitUntil(_) | Step::AskAPerson | Step::Nothing => Outcome::Failed { retry_after_s: None },
         };
         tracing::debug!(batch = batch.reference, step = ?std::mem::discriminant(step), "feed step taken");

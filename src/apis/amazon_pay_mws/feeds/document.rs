@@ -13,25 +13,11 @@ use crate::apis::amazon_pay_mws::wire::{Element, Wanted, parse};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
 
+pub use crate::apis::amazon_pay_mws::limits::Caps;
+
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Batch><Product>Amazon Payments</Product>\
                     <Connection><Version>2013-01-01</Version></Connection><Requests>";
 const TAIL: &str = "</Requests></Batch>";
-
-/// How much one feed may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caps {
-    /// Requests of one feed.
-    pub requests: usize,
-    /// Bytes of one document.
-    pub bytes: usize,
-}
-
-impl Caps {
-    /// What the provider advises: 30,000 records and less than 10 MB a feed.
-    pub const ADVISED: Caps = Caps { requests: 30_000, bytes: 10_000_000 - 1 };
-    /// The most that is known to be taken: 60,000 requests and 2,147,483,647 bytes.
-    pub const MOST: Caps = Caps { requests: 60_000, bytes: 2_147_483_647 };
-}
 
 /// One document with what stands in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

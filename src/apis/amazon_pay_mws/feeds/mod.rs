@@ -3,9 +3,9 @@
 //!
 //! Owns: what may stand in a batch (`request`, `input`), the document (`document`), the calls and their
 //! answers (`answer`), the steps from submission to result (`steps`), result documents (`result`) and how
-//! their rows are matched with requests (`fold`); and behind the shape that all batches share: one stored feed
-//! (`batch`), what may become one (`submission`), its steps carried out (`carry`), what follows from its end
-//! (`settle`). Must never know: the network, storage, when it runs.
+//! their rows are matched with requests (`fold`); and behind the shape that all batches share (`serving`): one
+//! stored feed (`batch`), what may become one (`submission`), its steps carried out (`carry`), what follows from its
+//! end (`settle`). Must never know: the network, storage, when it runs.
 
 pub mod answer;
 pub mod batch;
@@ -17,42 +17,27 @@ pub mod request;
 pub mod result;
 #[cfg(test)]
 mod result_tests;
-pub(in crate::apis) mod settle;
+pub(in crate::apis) mod serving;
+mod settle;
 #[cfg(test)]
 mod settle_tests;
 pub mod steps;
-pub(in crate::apis) mod submission;
+mod submission;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::ask::{Ask, Section};
 use super::md5::content_md5;
-use crate::apis::pace::Quota;
 
 /// The only feed type of payment batches (section 3.1).
 pub const FEED_TYPE: &str = "_POST_TRANSACTION_PAYMENTS_BATCH_DATA_";
 
 /// The most ids that one look may name (section 4.1).
 pub const MOST_IDS_OF_A_LOOK: usize = 100;
-
-const fn quota(burst: u32, per_s: u64) -> Quota {
-    Quota { burst, per: Duration::from_secs(per_s) }
-}
-
-/// The documented quotas (section 8). Each operation has an hourly one besides, which differs from seller to
-/// seller and is read from the answers' headers.
-pub const QUOTAS: &[(&str, Quota)] = &[
-    ("SubmitFeed", quota(15, 120)),
-    ("GetFeedSubmissionList", quota(10, 45)),
-    ("GetFeedSubmissionListByNextToken", quota(30, 2)),
-    ("CancelFeedSubmissions", quota(10, 45)),
-    ("GetFeedSubmissionResult", quota(15, 60)),
-];
 
 /// A time as the section takes it: whole seconds, UTC.
 pub(in crate::apis::amazon_pay_mws) fn time(at: Timestamp) -> String {

@@ -22,7 +22,7 @@ use super::steps::Ending;
 use crate::apis::amazon_pay_mws::kind::ObjectKind;
 use crate::apis::amazon_pay_mws::lifecycle;
 use crate::apis::amazon_pay_mws::md5::content_md5;
-use crate::apis::batch::{self, Batch, Blocked, Fate, Row, Settlement, Shown};
+use crate::apis::batch::{self, Blocked, Fate, Papers, Row, Settlement, Shown};
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
@@ -46,13 +46,9 @@ fn requests_of(batch: &FeedBatch, bytes: &[u8]) -> Result<Requests, Blocked> {
 }
 
 /// The rows as the document tells them: none has come back.
-pub(in crate::apis) fn rows_of(
-    batch: &FeedBatch,
-    document: &[u8],
-    lines: &[u64],
-) -> Result<Vec<Row>, Blocked> {
-    let requests = requests_of(batch, document)?;
-    Ok(waiting(batch.operation, &requests, lines))
+pub(super) fn rows_of(batch: &FeedBatch, papers: &Papers<'_>) -> Result<Vec<Row>, Blocked> {
+    let requests = requests_of(batch, papers.document)?;
+    Ok(waiting(batch.operation, &requests, papers.lines))
 }
 
 fn waiting(operation: BatchOperation, requests: &Requests, lines: &[u64]) -> Vec<Row> {
@@ -75,19 +71,13 @@ fn waiting(operation: BatchOperation, requests: &Requests, lines: &[u64]) -> Vec
 }
 
 /// Gives every request the end that the result tells, and says what is to be watched.
-pub(in crate::apis) fn settle(
-    batch: &FeedBatch,
-    document: &[u8],
-    lines: &[u64],
-    result: Option<&[u8]>,
-    now: Timestamp,
-) -> Result<Settlement, Blocked> {
-    let requests = requests_of(batch, document)?;
-    let mut rows = waiting(batch.operation, &requests, lines);
-    let result = result.filter(|bytes| Some(content_md5(bytes)) == batch.result_md5);
+pub(super) fn settle(batch: &FeedBatch, papers: &Papers<'_>, now: Timestamp) -> Result<Settlement, Blocked> {
+    let requests = requests_of(batch, papers.document)?;
+    let mut rows = waiting(batch.operation, &requests, papers.lines);
+    let result = papers.result.filter(|bytes| Some(content_md5(bytes)) == batch.result_md5);
     let ending = batch.ending().cloned().unwrap_or(Ending::NoResult);
     let mut settlement = Settlement {
-        batch: Batch::Feed(batch.clone()),
+        batch: Box::new(batch.clone()),
         rows: None,
         shown: Vec::new(),
         is_shown_watched: !batch.is_poll,
@@ -115,7 +105,7 @@ pub(in crate::apis) fn settle(
         true => Settling::Checking { since: now, next_at: plus(now, CHECK_EVERY) },
         false => Settling::Settled,
     };
-    settlement.batch = Batch::Feed(FeedBatch { settling, ..batch.clone() });
+    settlement.batch = Box::new(FeedBatch { settling, ..batch.clone() });
     settlement.rows = Some(rows);
     Ok(settlement)
 }
@@ -202,13 +192,13 @@ fn watch(batch: &FeedBatch, rows: &[Row], settlement: &mut Settlement) {
 }
 
 /// The object whose record tells what became of a row without an answer.
-pub(in crate::apis) fn subject(batch: &FeedBatch, row: &Row) -> Option<(Kind, ObjectId)> {
+pub(super) fn subject(batch: &FeedBatch, row: &Row) -> Option<(Kind, ObjectId)> {
     let id = row.about.as_deref().and_then(|id| ObjectId::new(id).ok())?;
     (row.fate == Fate::Unknown).then(|| (batch.operation.subject().kind(), id))
 }
 
 /// What single polls have brought about rows without an answer; true when each has its end.
-pub(in crate::apis) fn conclude(
+pub(super) fn conclude(
     batch: &FeedBatch,
     rows: &mut [Row],
     known: batch::Known<'_>,

@@ -6,7 +6,7 @@ use super::request::{BatchOperation, BatchRequest};
 use super::settle::{conclude, settle};
 use super::steps::{Ending, Outcome, Phase as FeedPhase, State, Step};
 use crate::apis::amazon_pay_mws::md5::content_md5;
-use crate::apis::batch::{self, Batch, Fate, Row};
+use crate::apis::batch::{self, Batch, Fate, Papers, Row, own};
 use crate::payments::lifecycle::Phase;
 use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
@@ -75,11 +75,15 @@ fn seen(kind: &str, id: &str, state: &str, at: Timestamp, change: impl FnOnce(&m
     record
 }
 
+fn papers<'a>(document: &'a [u8], result: Option<&'a [u8]>) -> Papers<'a> {
+    Papers { document, lines: &[2], result }
+}
+
 /// Settles without a result, then concludes from these records at a time: the row and whether all is settled.
 fn concluded(operation: BatchOperation, ending: Ending, records: Vec<Record>, now: Timestamp) -> (Row, bool) {
     let (batch, bytes) = ended(operation, ending);
-    let settlement = settle(&batch, &bytes, &[2], None, at(30)).unwrap();
-    let Batch::Feed(batch) = settlement.batch else { panic!("a feed stays one") };
+    let settlement = settle(&batch, &papers(&bytes, None), at(30)).unwrap();
+    let batch: FeedBatch = own::<FeedBatch>(&*settlement.batch).unwrap().clone();
     assert_eq!(batch.settling, Settling::Checking { since: at(30), next_at: at(30) + CHECK_EVERY });
     assert_eq!(settlement.watch.len(), 1, "what the request is about is watched from now on");
     let mut rows = settlement.rows.unwrap();
@@ -152,8 +156,8 @@ fn a_feed_that_may_have_arrived_twice_and_left_no_trace_stays_unknown() {
     for ending in [Ending::Rejected, Ending::Cancelled, Ending::InDoubt { detail: "400".to_owned() }] {
         let (mut batch, bytes) = ended(BatchOperation::Capture, ending.clone());
         batch.state.sendings = 2;
-        let settlement = settle(&batch, &bytes, &[2], None, at(30)).unwrap();
-        let Batch::Feed(batch) = settlement.batch else { panic!("a feed stays one") };
+        let settlement = settle(&batch, &papers(&bytes, None), at(30)).unwrap();
+        let batch: FeedBatch = own::<FeedBatch>(&*settlement.batch).unwrap().clone();
         let mut rows = settlement.rows.unwrap();
         let authorization = authorization(&[], at(31));
         let (batch, is_settled) = conclude(&batch, &mut rows, &|_, _| Some(authorization.clone()), at(40));
@@ -174,8 +178,8 @@ fn refused_with(code: &str, sendings: u32, records: Vec<Record>) -> (Row, Row) {
          </ErrorResponse></I></R>"
     );
     batch.result_md5 = Some(content_md5(result.as_bytes()));
-    let settlement = settle(&batch, &bytes, &[2], Some(result.as_bytes()), at(30)).unwrap();
-    let Batch::Feed(batch) = settlement.batch else { panic!("a feed stays one") };
+    let settlement = settle(&batch, &papers(&bytes, Some(result.as_bytes())), at(30)).unwrap();
+    let batch: FeedBatch = own::<FeedBatch>(&*settlement.batch).unwrap().clone();
     let mut rows = settlement.rows.unwrap();
     let first = rows[0].clone();
     let find = |kind: &Kind, id: &ObjectId| {
@@ -252,14 +256,14 @@ fn a_feed_that_never_left_is_settled_at_once_and_another_document_is_refused() {
         [(Ending::NeverSent, "NeverSent"), (Ending::NotTaken { detail: "400".to_owned() }, "NotTaken")]
     {
         let (batch, bytes) = ended(BatchOperation::Refund, ending);
-        let settlement = settle(&batch, &bytes, &[2], None, at(30)).unwrap();
+        let settlement = settle(&batch, &papers(&bytes, None), at(30)).unwrap();
         let rows = settlement.rows.unwrap();
         assert_eq!((rows[0].fate, rows[0].code.as_deref()), (Fate::Declined, Some(code)));
         assert!(settlement.batch.ending().is_some() && settlement.watch.is_empty());
     }
     let (batch, mut bytes) = ended(BatchOperation::Refund, Ending::NoResult);
     bytes.push(b' ');
-    assert_eq!(settle(&batch, &bytes, &[2], None, at(30)).unwrap_err().word, "other-file");
+    assert_eq!(settle(&batch, &papers(&bytes, None), at(30)).unwrap_err().word, "other-file");
 }
 
 #[test]
@@ -267,7 +271,7 @@ fn a_result_counts_only_when_its_sum_is_the_stored_one() {
     let (mut batch, bytes) = ended(BatchOperation::CloseOrderReference, Ending::Collected);
     let result = b"<R><I><SellerRequestId>7</SellerRequestId><CloseOrderReferenceResponse/></I></R>";
     let fate = |batch: &FeedBatch| {
-        settle(batch, &bytes, &[2], Some(&result[..]), at(30)).unwrap().rows.unwrap()[0].fate
+        settle(batch, &papers(&bytes, Some(&result[..])), at(30)).unwrap().rows.unwrap()[0].fate
     };
     assert_eq!(fate(&batch), Fate::Unknown, "no result was recorded");
     batch.result_md5 = Some(content_md5(result));
@@ -298,7 +302,7 @@ fn feeds_of_a_seller_leave_one_at_a_time_and_twenty_minutes_apart() {
 fn what_needs_a_person_is_told_and_what_only_fails_is_told_after_a_while() {
     let (mut batch, _) = ended(BatchOperation::Capture, Ending::NoResult);
     batch.state.phase = FeedPhase::Held { candidates: vec!["1".to_owned(), "2".to_owned()] };
-    let trouble = Batch::Feed(batch.clone()).trouble(at(0)).unwrap();
+    let trouble = Batch::trouble(&batch, at(0)).unwrap();
     assert!(trouble.is_critical && trouble.what.contains("1, 2"));
     assert!(trouble.advice.contains("release rcd-0123456789abcdef --adopt"), "{}", trouble.advice);
     batch.state.phase = FeedPhase::Collecting {
@@ -320,5 +324,5 @@ fn what_needs_a_person_is_told_and_what_only_fails_is_told_after_a_while() {
     let given_up = batch.took(Outcome::Failed { retry_after_s: None }, at(24 * 60 + 1));
     assert_eq!(given_up.ending(), Some(&Ending::NoResult), "a fetch that only fails ends, too");
     assert!(matches!(given_up.next(std::iter::empty(), at(24 * 60 + 2)), FeedNext::Settle));
-    assert_eq!(batch::Batch::Feed(given_up).ending(), None, "its requests have no end yet");
+    assert_eq!(Batch::ending(&given_up), None, "its requests have no end yet");
 }

@@ -15,23 +15,27 @@ use super::request::{BatchOperation, BatchRequest};
 use super::steps::{Ending, Outcome, Phase, State, Step};
 use crate::apis::amazon_pay_mws::config::Settings;
 use crate::apis::amazon_pay_mws::md5::content_md5;
-use crate::apis::batch::{self, Batch, Blocked, FeedContent, Made, Plan, Submission, What, Wish};
+use crate::apis::batch::{self, Blocked, Made, Plan, Submission, Wish};
 use crate::apis::config::Environment;
 use crate::payments::object::{Kind, ObjectId};
 
 /// The longest id of a feed that an operator may name; the provider's have 17 digits.
 const LONGEST_FEED_ID: usize = 40;
 
-/// MD5 as the provider writes it.
-pub(in crate::apis) fn sum(bytes: &[u8]) -> String {
-    content_md5(bytes)
+/// What a feed is made of.
+struct FeedContent {
+    /// What all its requests are.
+    operation: BatchOperation,
+    /// In the order of the input.
+    requests: Vec<BatchRequest>,
+    /// The line of each in the input.
+    lines: Vec<u64>,
+    /// Made by polling, not by a person.
+    is_poll: bool,
 }
 
 /// Checks an input and divides it into feeds.
-pub(in crate::apis) fn plan(
-    settings: &Settings,
-    submission: &Submission<'_>,
-) -> Result<Vec<Plan>, Vec<String>> {
+pub(super) fn plan(settings: &Settings, submission: &Submission<'_>) -> Result<Vec<Plan>, Vec<String>> {
     let names = || BatchOperation::ALL.map(BatchOperation::name).join(", ");
     let Some(word) = submission.operation else {
         return Err(vec![format!("--operation is missing: one of {}", names())]);
@@ -64,13 +68,8 @@ pub(in crate::apis) fn plan(
     Ok(divide(settings, operation, requests, lines, submission.label, false))
 }
 
-/// Feeds that only look, for polling. They are known by `label` and their number, not by their content.
-pub(in crate::apis) fn plan_looks(
-    settings: &Settings,
-    kind: &Kind,
-    ids: Vec<ObjectId>,
-    label: &str,
-) -> Vec<Plan> {
+/// Feeds that poll. They are known by `label` and their number, not by their content.
+pub(super) fn plan_polls(settings: &Settings, kind: &Kind, ids: Vec<ObjectId>, label: &str) -> Vec<Plan> {
     let operation = match kind.as_str() {
         "capture" => BatchOperation::GetCaptureDetails,
         "refund" => BatchOperation::GetRefundDetails,
@@ -114,21 +113,21 @@ fn divide(
             .iter()
             .fold("rcd-".to_owned(), |text, byte| format!("{text}{byte:02x}"));
         let content = FeedContent { operation, requests, lines, is_poll };
-        plans.push(Plan::of_feed(reference, content));
+        plans.push(Plan::new(reference, content.requests.len(), content));
         (requests, lines) = rest;
     }
     plans
 }
 
 /// A feed as planned, with its document.
-pub(in crate::apis) fn make(
+pub(super) fn make(
     settings: &Settings,
-    reference: String,
-    content: FeedContent,
+    plan: Plan,
     first_request_id: u64,
     now: Timestamp,
-) -> Made {
-    let FeedContent { operation, requests, lines, is_poll } = content;
+) -> Result<Made, Blocked> {
+    let reference = plan.reference.clone();
+    let FeedContent { operation, requests, lines, is_poll } = plan.content()?;
     let whole = Caps { requests: usize::MAX, bytes: usize::MAX };
     let mut feeds =
         document::build(operation, &settings.seller_id, &requests, first_request_id, whole).into_iter();
@@ -147,11 +146,11 @@ pub(in crate::apis) fn make(
         failures: 0,
         settling: Settling::Open,
     };
-    Made { batch: Batch::Feed(batch), document: feed.bytes, lines: Some(lines) }
+    Ok(Made { batch: Box::new(batch), document: feed.bytes, lines: Some(lines) })
 }
 
 /// A step as whoever drives it sees it.
-pub(in crate::apis) fn step(step: Step) -> batch::Step {
+pub(super) fn step(step: Step) -> batch::Step {
     let operation = match &step {
         Step::Submit => "SubmitFeed",
         Step::Cancel { .. } => "CancelFeedSubmissions",
@@ -161,11 +160,11 @@ pub(in crate::apis) fn step(step: Step) -> batch::Step {
             "GetFeedSubmissionList"
         }
     };
-    batch::Step { operation, needs_document: step == Step::Submit, what: What::Feed(step) }
+    batch::Step::new(operation, step == Step::Submit, step)
 }
 
 /// Whether a step may be sent: only a submission can be wrong. One that only looks needs no leave to write.
-pub(in crate::apis) fn check(
+pub(super) fn check(
     settings: &Settings,
     batch: &FeedBatch,
     step: &Step,
@@ -195,7 +194,7 @@ pub(in crate::apis) fn check(
 }
 
 /// What an operator's wish makes of a feed. `is_known` tells feeds that are other batches.
-pub(in crate::apis) fn grant(
+pub(super) fn grant(
     batch: &FeedBatch,
     wish: &Wish,
     mut is_known: impl FnMut(&str) -> bool,

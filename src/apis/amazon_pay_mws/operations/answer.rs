@@ -8,10 +8,11 @@ use super::{Call, Shows, facts};
 use crate::apis::amazon_pay_mws::kind::ObjectKind;
 use crate::apis::amazon_pay_mws::service_status::{self, ServiceStatus};
 use crate::apis::amazon_pay_mws::wire::{
-    Unreadable, Wanted, garbled, is_home_namespace, read_object, read_root, request_id, safe_request_id, word,
+    Unreadable, Wanted, check_root, garbled, is_home_namespace, read_object, read_root, request_id,
+    safe_request_id, word,
 };
 use crate::payments::object::ObjectId;
-use crate::payments::observation::{Failure, Observation};
+use crate::payments::observation::{Child, Failure, Observation};
 
 /// What an operation answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,9 +86,33 @@ impl Answer {
             }
             Shows::Validation => validation(name, body).map(Answer::Validation),
             Shows::ServiceStatus => service_status::read(body).map(Answer::ServiceStatus),
-            Shows::Facts => facts::read(name, body, header_request_id),
+            Shows::Facts => {
+                let (facts, request_id) = facts::read(name, body, header_request_id)?;
+                Ok(Answer::Facts { facts, request_id })
+            }
             Shows::Nothing => accepted(name, body, header_request_id),
         }
+    }
+
+    /// The objects that the call brought to life by this answer, to be watched from now on. Reading operations make
+    /// none.
+    pub fn created_by(&self, call: &Call) -> Vec<Child> {
+        if !call.is_write() {
+            return Vec::new();
+        }
+        let Answer::Object { kind, observation, order_id } = self else { return Vec::new() };
+        let makes_one = call.reference_id().is_some() || call.operation().name == "CreateOrderReferenceForId";
+        let mut created = Vec::new();
+        if let Some(order_id) = order_id {
+            created.push(Child { kind: ObjectKind::OrderReference.kind(), id: order_id.clone() });
+        }
+        if let (true, Ok(id)) = (makes_one, ObjectId::new(observation.id.as_str())) {
+            created.push(Child { kind: kind.kind(), id });
+        }
+        if makes_one {
+            created.extend(observation.children.iter().cloned());
+        }
+        created
     }
 }
 
@@ -137,12 +162,4 @@ fn accepted(name: &str, body: &[u8], header_request_id: Option<&str>) -> Result<
     check_root(name, root.name())?;
     let request_id = request_id(&root).or_else(|| header_request_id.and_then(safe_request_id));
     Ok(Answer::Accepted { request_id })
-}
-
-pub(super) fn check_root(name: &str, root: &str) -> Result<(), Failure> {
-    if root.strip_suffix("Response") == Some(name) {
-        Ok(())
-    } else {
-        Err(garbled(&format!("the root element is not {name}Response")))
-    }
 }

@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Answer, Operation, Shows, Value, check, find};
+use super::{Operation, Shows, Value, check, find};
 use crate::apis::amazon_pay_mws::kind::{self, ObjectKind};
 use crate::apis::amazon_pay_mws::sign::Parameters;
 use crate::apis::config::Problem;
 use crate::payments::object::ObjectId;
-use crate::payments::observation::Child;
 use crate::text;
 
 /// What may be done when no answer came, or none that can be read.
@@ -149,26 +148,6 @@ impl Call {
             Some((kind, id)) => LostAnswer::LookAt { kind, id },
             None => LostAnswer::AskAPerson,
         }
-    }
-
-    /// The objects that its answer brought to life, to be watched from now on. Reading operations make none.
-    pub fn created_objects(&self, answer: &Answer) -> Vec<Child> {
-        if !self.is_write() {
-            return Vec::new();
-        }
-        let Answer::Object { kind, observation, order_id } = answer else { return Vec::new() };
-        let makes_one = self.reference_id().is_some() || self.operation.name == "CreateOrderReferenceForId";
-        let mut created = Vec::new();
-        if let Some(order_id) = order_id {
-            created.push(Child { kind: ObjectKind::OrderReference.kind(), id: order_id.clone() });
-        }
-        if let (true, Ok(id)) = (makes_one, ObjectId::new(observation.id.as_str())) {
-            created.push(Child { kind: kind.kind(), id });
-        }
-        if makes_one {
-            created.extend(observation.children.iter().cloned());
-        }
-        created
     }
 
     /// The object whose id the answer must repeat: the one that the request names, where the answer shows

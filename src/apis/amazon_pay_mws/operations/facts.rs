@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Answer;
-use super::answer::check_root;
 use crate::apis::amazon_pay_mws::wire::{
-    Element, Unreadable, Wanted, garbled, is_home_namespace, read_root, request_id, safe_request_id,
+    Element, Unreadable, Wanted, check_root, garbled, is_home_namespace, read_root, request_id,
+    safe_request_id,
 };
 use crate::payments::observation::Failure;
 
@@ -65,8 +64,11 @@ fn is_told(name: &str) -> bool {
     TOLD.contains(&name) || name.ends_with("Result")
 }
 
+/// What an operation tells, by the names of its elements, and the provider's id of the exchange.
+type Told = (BTreeMap<String, String>, Option<String>);
+
 /// Reads the answer to an operation of this name.
-pub(super) fn read(name: &str, body: &[u8], header_request_id: Option<&str>) -> Result<Answer, Failure> {
+pub(super) fn read(name: &str, body: &[u8], header_request_id: Option<&str>) -> Result<Told, Failure> {
     let root = read_root(body, Wanted { is_read: is_told, is_home: is_home_namespace })?;
     check_root(name, root.name())?;
     let unreadable = |problem: Unreadable| garbled(&problem.to_string());
@@ -75,7 +77,7 @@ pub(super) fn read(name: &str, body: &[u8], header_request_id: Option<&str>) -> 
     let mut facts = BTreeMap::new();
     collect(result, "", &mut facts).map_err(unreadable)?;
     let request_id = request_id(&root).or_else(|| header_request_id.and_then(safe_request_id));
-    Ok(Answer::Facts { facts, request_id })
+    Ok((facts, request_id))
 }
 
 /// Every text below an element, under the names that lead to it (`OrderReference.1.OrderTotal.Amount`).
@@ -116,7 +118,7 @@ mod tests {
              </ResponseMetadata></{name}Response>"
         );
         match read(name, body.as_bytes(), None) {
-            Ok(Answer::Facts { facts, request_id }) => {
+            Ok((facts, request_id)) => {
                 assert_eq!(request_id.as_deref(), Some("00-1"));
                 facts
             }

@@ -235,7 +235,7 @@ fn what_a_call_made_is_told_with_its_children() {
         )
     };
     let answer = Answer::read(&capture_call, envelope("Capture", &details("c-1")).as_bytes(), None).unwrap();
-    assert_eq!(capture_call.created_objects(&answer), [child(ObjectKind::Capture, CAPTURE_ID)]);
+    assert_eq!(answer.created_by(&capture_call), [child(ObjectKind::Capture, CAPTURE_ID)]);
     let other = Answer::read(&capture_call, envelope("Capture", &details("c-2")).as_bytes(), None);
     assert!(matches!(other, Err(Failure::Garbled { .. })), "another reference id than sent");
 
@@ -249,7 +249,7 @@ fn what_a_call_made_is_told_with_its_children() {
     );
     let answer = Answer::read(&call, envelope(operation.name, &result).as_bytes(), None).unwrap();
     assert_eq!(
-        call.created_objects(&answer),
+        answer.created_by(&call),
         [
             child(ObjectKind::OrderReference, ORDER_ID),
             child(ObjectKind::Authorization, AUTHORIZATION_ID),
@@ -264,7 +264,7 @@ fn empty_answers_are_whole_with_and_without_a_result() {
     for inside in ["", "<CloseOrderReferenceResult/>"] {
         let answer = Answer::read(&call, envelope("CloseOrderReference", inside).as_bytes(), None).unwrap();
         assert_eq!(answer, Answer::Accepted { request_id: Some("00-1".to_owned()) });
-        assert!(call.created_objects(&answer).is_empty());
+        assert!(answer.created_by(&call).is_empty());
     }
     let other = Answer::read(&call, envelope("CancelOrderReference", "").as_bytes(), None);
     assert!(matches!(other, Err(Failure::Garbled { .. })));

@@ -12,6 +12,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use super::ask::report as fetch;
+pub use super::limits::REPORT_QUOTAS as QUOTAS;
 pub use source::kinds_in;
 
 use std::time::Duration;
@@ -21,25 +23,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Section};
 use super::feeds::time;
-use crate::apis::pace::Quota;
 
 /// The advice for a pull over many days is one request a second (section 9), which the operation's own quota
 /// allows for its first 15 only; the smaller of the two holds.
 pub const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
-
-const fn quota(burst: u32, per_s: u64) -> Quota {
-    Quota { burst, per: Duration::from_secs(per_s) }
-}
-
-/// The documented quotas (section 8); each operation has an hourly one besides, read from the headers.
-pub const QUOTAS: &[(&str, Quota)] = &[
-    ("RequestReport", quota(15, 60)),
-    ("GetReportRequestList", quota(10, 45)),
-    ("GetReportRequestListByNextToken", quota(30, 2)),
-    ("GetReportList", quota(10, 60)),
-    ("GetReportListByNextToken", quota(30, 2)),
-    ("GetReport", quota(15, 60)),
-];
 
 /// A type of report (section 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,9 +154,4 @@ pub fn next_page(is_list_of_requests: bool, token: &str) -> Ask {
     let action =
         if is_list_of_requests { "GetReportRequestListByNextToken" } else { "GetReportListByNextToken" };
     Ask::new(Section::Reports, action).with("NextToken", token)
-}
-
-/// Fetches a report, byte for byte.
-pub fn fetch(report_id: &str) -> Ask {
-    Ask::new(Section::Reports, "GetReport").with("ReportId", report_id).for_file()
 }

@@ -16,7 +16,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{NamespaceResolver, ResolveResult};
 
 use crate::apis::decoding::{Decoded, NO_LETTER, decode};
-use crate::apis::marks::{DUPLICATE_FIELD, Odd, UNREADABLE_FIELD};
+use crate::apis::marks::{Odd, Oddity};
 
 /// The longest document that is looked at. The provider's own stay below 20 KB.
 pub const LONGEST_BODY_BYTES: usize = 1024 * 1024;
@@ -78,8 +78,8 @@ pub(in crate::apis::amazon_pay_mws) enum Unreadable {
 }
 
 impl Odd for Unreadable {
-    fn cause(&self) -> &'static str {
-        if matches!(self, Unreadable::Twice(_)) { DUPLICATE_FIELD } else { UNREADABLE_FIELD }
+    fn oddity(&self) -> Oddity {
+        if matches!(self, Unreadable::Twice(_)) { Oddity::DuplicateField } else { Oddity::UnreadableField }
     }
 }
 

@@ -76,6 +76,14 @@ pub(in crate::apis::amazon_pay_mws) fn read_root(
     Ok(root)
 }
 
+/// The root element must be that of the operation's answer.
+pub(in crate::apis::amazon_pay_mws) fn check_root(operation: &str, root: &str) -> Result<(), Failure> {
+    if root.strip_suffix("Response") == Some(operation) {
+        return Ok(());
+    }
+    Err(garbled(&format!("the root element is not {operation}Response")))
+}
+
 /// An answer with status 200 that cannot be used; `detail` says why, without its text.
 pub(in crate::apis::amazon_pay_mws) fn garbled(detail: &str) -> Failure {
     Failure::Garbled { detail: format!("HTTP 200, {detail}") }

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::apis::decoding::NO_LETTER;
-use crate::apis::marks::{DUPLICATE_FIELD, Marks, Odd, UNREADABLE_FIELD};
+use crate::apis::marks::{Marks, Odd, Oddity};
 use crate::payments::money::{BadMoney, Currency, Money};
 
 /// Why a field has no value.
@@ -31,8 +31,8 @@ pub(super) enum OddField {
 }
 
 impl Odd for OddField {
-    fn cause(&self) -> &'static str {
-        if matches!(self, OddField::Twice(_)) { DUPLICATE_FIELD } else { UNREADABLE_FIELD }
+    fn oddity(&self) -> Oddity {
+        if matches!(self, OddField::Twice(_)) { Oddity::DuplicateField } else { Oddity::UnreadableField }
     }
 }
 

@@ -48,6 +48,13 @@ pub enum Said {
     Rows,
 }
 
+impl Said {
+    /// Whether the provider answers so only when it accepts the account's credentials.
+    pub fn is_acceptance(self) -> bool {
+        !matches!(self, Said::Refused | Said::AccountRefused | Said::Unclear)
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

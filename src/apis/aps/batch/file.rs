@@ -11,22 +11,14 @@ use super::input::InputRow;
 use super::row::Row;
 use crate::apis::aps::sign::sha256;
 
+pub use crate::apis::aps::rules::AmountForm;
+
 /// The most bytes of a file: 50 MB, taken as 50 million (section 2.2; which MB is meant is not stated).
 pub const LONGEST_FILE_BYTES: usize = 50_000_000;
 /// The most letters of a file's name (section 2.2).
 pub const LONGEST_NAME: usize = 50;
 /// The most letters of a batch reference (section 2.1).
 pub const LONGEST_REFERENCE: usize = 20;
-
-/// How amounts are written in the input. In the file they are always whole numbers of the smallest unit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AmountForm {
-    /// `10050` is 100.50 USD, as in the file.
-    #[default]
-    Minor,
-    /// `100.50` is 100.50 USD.
-    Decimal,
-}
 
 /// One file, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]

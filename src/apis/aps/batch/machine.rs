@@ -9,6 +9,7 @@
 //! "not begun" may only mean that the request is still on its way. A person releases it.
 
 mod row;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,9 @@ use crate::apis::aps::code::Code;
 use crate::apis::aps::sign::sha256;
 
 pub use row::{BatchRow, RowFate};
+pub use stage::{End, Reply, Stage, Step};
+
+pub use crate::apis::aps::rules::Patience;
 
 /// Answers in a row that must not know an upload before it is sent again.
 const ABSENCES_NEEDED: u32 = 3;
@@ -30,30 +34,6 @@ const ABSENCES_NEEDED: u32 = 3;
 const MOST_UPLOADS: u32 = 3;
 /// How long nothing is sent after the provider refused the account.
 const AFTER_REFUSAL: Duration = Duration::from_secs(900);
-
-/// Waits and deadlines. The provider names none (section 2.5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patience {
-    /// Until the first look; each further wait is twice as long.
-    pub first_look: Duration,
-    /// The longest wait between looks.
-    pub longest_look: Duration,
-    /// For validation, and again for the results.
-    pub deadline: Duration,
-    /// Whether a file is processed although rows did not pass validation.
-    pub is_processed_with_row_errors: bool,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
-            first_look: Duration::from_secs(15),
-            longest_look: Duration::from_secs(300),
-            deadline: Duration::from_secs(24 * 3600),
-            is_processed_with_row_errors: false,
-        }
-    }
-}
 
 /// One uploaded file, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,79 +69,6 @@ pub struct Batch {
     /// The provider refused the account at the last request. Nothing is given up meanwhile.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_account_refused: bool,
-}
-
-/// Where a batch stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Nothing was sent.
-    New,
-    /// The upload was sent, or was about to be; no answer yet.
-    UploadSent,
-    /// The file is stored and being validated.
-    Validating,
-    /// It may be processed.
-    Validated,
-    /// Processing was asked for, or was about to be; no answer yet.
-    ProcessSent,
-    /// The rows are being processed.
-    Processing,
-    /// Nothing more is done.
-    Ended(End),
-}
-
-/// How a batch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum End {
-    /// Every row came back.
-    Finished,
-    /// Processing was asked for, and some rows never came back: they are unknown.
-    Unanswered,
-    /// Not processed: rows did not pass validation.
-    InvalidRows,
-    /// Not processed: the file, its header or its date did not pass.
-    InvalidFile,
-    /// Not processed by us: the reference was used before this file was ever sent. The reference is made of the
-    /// content, so the same rows may have been carried out: they are unknown.
-    ReferenceTaken,
-    /// Not processed: the provider counted other rows than the file has.
-    OtherRows,
-    /// Not processed: the request is refused.
-    Refused,
-    /// Not processed: validation was never seen to end.
-    GivenUp,
-}
-
-/// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Send `UPLOAD_BATCH_FILE`. Store [`Batch::marked`] first.
-    Upload,
-    /// Send `GET_BATCH_RESULTS`; it may be sent as often as one likes.
-    Ask,
-    /// Send `PROCESS_BATCH`. Store [`Batch::marked`] first.
-    Process,
-    /// Nothing before this time.
-    Wait(Timestamp),
-    /// The deadline has passed: store [`Batch::marked`], and tell a person.
-    GiveUp,
-    /// It has ended.
-    Nothing,
-}
-
-/// What came of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// An answer that could be read.
-    Answered(Answer),
-    /// It surely never left.
-    Unsent,
-    /// Nothing can be said: no answer, one that cannot be read, a status other than 2xx.
-    Doubtful,
-    /// HTTP 401 or 403: nothing can be said about the step, and no other request would fare better now.
-    Forbidden,
 }
 
 impl Batch {
@@ -282,6 +189,18 @@ impl Batch {
             batch.awaited_since = now;
         }
         batch
+    }
+
+    /// An operator does not want it any more. None when something of it may have been sent.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<Batch> {
+        if self.stage != Stage::New || self.uploads > 0 {
+            return None;
+        }
+        let mut batch = self.clone();
+        batch.rows.iter_mut().for_each(|row| row.fate = RowFate::NeverSent);
+        batch.end(End::NeverSent);
+        Some(batch)
     }
 
     /// Rows whose fate the batch does not tell for certain: to be watched by CHECK_STATUS.

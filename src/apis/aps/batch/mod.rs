@@ -9,7 +9,6 @@
 //! is what must be stored *before* it is done, `Batch::took` is what the reply makes of it.
 
 pub mod answer;
-pub mod column;
 pub mod file;
 pub mod input;
 mod lines;
@@ -20,17 +19,5 @@ pub mod results;
 pub mod row;
 pub(in crate::apis) mod serving;
 
-/// How an account wants its batches written and followed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// The header's words.
-    pub columns: column::ColumnMap,
-    /// How amounts are written in the input.
-    pub amounts: file::AmountForm,
-    /// The most rows of one file, if there is a limit (the provider names none; section 2.2).
-    pub longest_file_rows: Option<usize>,
-    /// Whether the file's bytes are part of what is signed (section 4.1: not known, provisionally no).
-    pub is_file_signed: bool,
-    /// Waits and deadlines.
-    pub patience: machine::Patience,
-}
+pub use super::column;
+pub use super::rules::Rules;

@@ -3,60 +3,113 @@
 //! Owns: the translation. Must never know: the network, the store.
 
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::file::{self, BatchFile};
 use super::input;
-use super::machine::{Batch, BatchRow, End, Patience, RowFate, Stage, Step};
+use super::machine::{Batch, BatchRow, End, Reply, RowFate, Stage, Step};
 use super::row::Usual;
-use crate::apis::aps::config::Settings;
-use crate::apis::aps::{NotSent, OPERATION, ORDER};
-use crate::apis::batch::{self, Blocked, Ending, Fate, Made, Next, Plan, Row, Settlement, Submission, Wish};
+use crate::apis::aps::{Aps, NotSent, OPERATION, ORDER};
+use crate::apis::batch::{
+    self, BatchApi, Blocked, Carried, Carrying, Ending, Fate, Made, Next, Papers, Plan, Row, Sending,
+    Settlement, Submission, Trouble, Wish, own,
+};
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::record::Details;
 
 /// Looks at a processing in doubt after which somebody is told.
 const MANY_LOOKS: u32 = 6;
 
-/// Checks an input and divides it into files.
-pub(in crate::apis) fn plan(
-    settings: &Settings,
-    submission: &Submission<'_>,
-) -> Result<Vec<Plan>, Vec<String>> {
-    if submission.operation.is_some() {
-        return Err(vec![
-            "--operation is not for this account: each row names its own command (PURCHASE, CAPTURE, REFUND, \
-             VOID_AUTHORIZATION)"
-                .to_owned(),
-        ]);
+/// Reads a batch as it is stored.
+///
+/// # Errors
+/// When it is none of this API.
+pub(in crate::apis) fn read(stored: &Value) -> serde_json::Result<Box<dyn batch::Batch>> {
+    Ok(Box::new(Batch::deserialize(stored)?))
+}
+
+impl BatchApi for Aps {
+    fn may_write(&self) -> bool {
+        self.settings().is_writing_allowed
     }
-    let usual = Usual { language: settings.language, amounts: settings.batch.amounts };
-    let rows = input::read(submission.bytes, usual)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(file::plan(rows, &settings.batch, submission.label).into_iter().map(Plan::of_file).collect())
-}
 
-/// A batch of a file of which nothing was sent.
-pub(in crate::apis) fn make(file: BatchFile, now: Timestamp) -> Made {
-    let batch = Batch::new(&file, now);
-    Made { batch: batch::Batch::File(batch), document: file.bytes.into(), lines: None }
-}
+    fn queue(&self) -> String {
+        format!("aps/{}", self.settings().merchant_identifier)
+    }
 
-/// What to do now.
-pub(in crate::apis) fn next(patience: &Patience, batch: &Batch, now: Timestamp) -> Next {
-    match batch.next_step(patience, now) {
-        Step::Wait(at) => Next::Wait(at),
-        Step::Nothing => Next::Settle,
-        Step::GiveUp => Next::Become(Box::new(batch::Batch::File(batch.marked(patience, Step::GiveUp, now)))),
-        step @ (Step::Upload | Step::Ask | Step::Process) => Next::Act(batch::Step {
-            operation: OPERATION,
-            needs_document: step == Step::Upload,
-            what: batch::What::File(step),
-        }),
+    fn plan(&self, submission: &Submission<'_>) -> Result<Vec<Plan>, Vec<String>> {
+        if submission.operation.is_some() {
+            return Err(vec![
+                "--operation is not for this account: each row names its own command (PURCHASE, CAPTURE, REFUND, \
+                 VOID_AUTHORIZATION)"
+                    .to_owned(),
+            ]);
+        }
+        let rules = &self.settings().batch;
+        let usual = Usual { language: self.settings().language, amounts: rules.amounts };
+        let rows = input::read(submission.bytes, usual)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let files = file::plan(rows, rules, submission.label).into_iter();
+        Ok(files.map(|file| Plan::new(file.reference.clone(), file.rows.len(), file)).collect())
+    }
+
+    /// A batch of a file of which nothing was sent.
+    fn make(&self, plan: Plan, _first_request_id: u64, now: Timestamp) -> Result<Made, Blocked> {
+        let file: BatchFile = plan.content()?;
+        Ok(Made { batch: Box::new(Batch::new(&file, now)), document: file.bytes.into(), lines: None })
+    }
+
+    fn next(
+        &self,
+        batch: &dyn batch::Batch,
+        _others: &[&dyn batch::Batch],
+        has_earlier: bool,
+        now: Timestamp,
+    ) -> Result<Next, Blocked> {
+        let batch: &Batch = own(batch)?;
+        if has_earlier {
+            return Ok(Next::Behind);
+        }
+        let patience = &self.settings().batch.patience;
+        Ok(match batch.next_step(patience, now) {
+            Step::Wait(at) => Next::Wait(at),
+            Step::Nothing => Next::Settle,
+            Step::GiveUp => Next::Become(Box::new(batch.marked(patience, Step::GiveUp, now))),
+            step @ (Step::Upload | Step::Ask | Step::Process) => {
+                Next::Act(batch::Step::new(OPERATION, step == Step::Upload, step))
+            }
+        })
+    }
+
+    fn check(&self, batch: &dyn batch::Batch, step: &batch::Step, document: &[u8]) -> Result<(), Blocked> {
+        self.check_step(own(batch)?, *step.own()?, document).map_err(blocked)
+    }
+
+    fn about_to(
+        &self,
+        batch: &dyn batch::Batch,
+        step: &batch::Step,
+        now: Timestamp,
+    ) -> Result<Box<dyn batch::Batch>, Blocked> {
+        let batch: &Batch = own(batch)?;
+        Ok(Box::new(batch.marked(&self.settings().batch.patience, *step.own()?, now)))
+    }
+
+    fn carry_out<'a>(&'a self, sending: Sending<'a>) -> Carrying<'a> {
+        Box::pin(async move {
+            let (batch, step): (&Batch, &Step) = (own(sending.batch)?, sending.step.own()?);
+            let reply = Aps::carry_out(self, batch, *step, &sending.document, sending.permit).await;
+            let reply = reply.map_err(blocked)?;
+            let is_accepted = matches!(&reply, Reply::Answered(answer) if answer.said.is_acceptance());
+            let batch = batch.took(&self.settings().batch.patience, *step, &reply, self.now());
+            Ok(Carried { batch: Box::new(batch), result: None, is_accepted })
+        })
     }
 }
 
 /// Why nothing is sent.
-pub(in crate::apis) fn blocked(why: NotSent) -> Blocked {
+fn blocked(why: NotSent) -> Blocked {
     let word = match &why {
         NotSent::WritesForbidden => "writes-forbidden",
         NotSent::OtherFile => "other-file",
@@ -64,20 +117,6 @@ pub(in crate::apis) fn blocked(why: NotSent) -> Blocked {
         NotSent::NoRequest => "no-request",
     };
     Blocked { word, why: why.to_string() }
-}
-
-/// Undecided orders are watched, orders that are watched already are looked at again.
-pub(in crate::apis) fn settle(batch: &Batch) -> Settlement {
-    let touched = batch.rows.iter().filter(|row| row.fate != RowFate::Waiting);
-    Settlement {
-        batch: batch::Batch::File(batch.clone()),
-        rows: None,
-        shown: Vec::new(),
-        is_shown_watched: false,
-        asked_at: None,
-        watch: batch.rows_to_watch().filter_map(watched).collect(),
-        ask: touched.filter_map(order).collect(),
-    }
 }
 
 fn order(row: &BatchRow) -> Option<(Kind, ObjectId)> {
@@ -91,59 +130,80 @@ fn watched(row: &BatchRow) -> Option<(Kind, ObjectId, Details)> {
     Some((kind, id, details))
 }
 
-/// A processing in doubt may be sent again when an operator says so; nothing else can be wished for.
-pub(in crate::apis) fn grant(batch: &Batch, wish: &Wish, now: Timestamp) -> Result<Batch, &'static str> {
-    match wish {
-        Wish::Cancel => Err(
-            "cannot be cancelled: the provider has no way to; leave allow_writes = false, or void its rows",
-        ),
-        Wish::Adopt(_) => Err("has no feed to adopt: the provider knows it by its reference"),
-        Wish::SendAgain if batch.stage == Stage::ProcessSent => Ok(batch.not_processed(now)),
-        Wish::SendAgain => {
-            Err("is not in doubt: only a processing that was sent and never answered can be released")
-        }
-    }
-}
-
-impl Stage {
-    /// In a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Stage::New => "new",
-            Stage::UploadSent => "upload-sent",
-            Stage::Validating => "validating",
-            Stage::Validated => "validated",
-            Stage::ProcessSent => "process-sent",
-            Stage::Processing => "processing",
-            Stage::Ended(End::Finished) => "finished",
-            Stage::Ended(End::Unanswered) => "unanswered",
-            Stage::Ended(End::InvalidRows) => "invalid-rows",
-            Stage::Ended(End::InvalidFile) => "invalid-file",
-            Stage::Ended(End::ReferenceTaken) => "reference-taken",
-            Stage::Ended(End::OtherRows) => "other-rows",
-            Stage::Ended(End::Refused) => "refused",
-            Stage::Ended(End::GivenUp) => "given-up",
-        }
-    }
-}
-
-impl Batch {
-    /// The same without its rows.
-    #[must_use]
-    pub fn without_rows(&self) -> Batch {
-        Batch {
-            reference: self.reference.clone(),
-            batch_id: self.batch_id.clone(),
-            file_name: self.file_name.clone(),
-            file_sha256: self.file_sha256.clone(),
-            rows: Vec::new(),
-            last_code: self.last_code.clone(),
-            ..*self
-        }
+impl batch::Batch for Batch {
+    fn reference(&self) -> &str {
+        &self.reference
     }
 
-    /// How it ended.
-    pub fn ending(&self) -> Option<Ending> {
+    fn stage(&self) -> &'static str {
+        self.stage.word()
+    }
+
+    fn next_at(&self) -> Option<Timestamp> {
+        Some(self.next_at)
+    }
+
+    fn last_code(&self) -> Option<&str> {
+        self.last_code.as_ref().map(|code| code.as_str())
+    }
+
+    fn provider_id(&self) -> Option<&str> {
+        self.batch_id.as_deref()
+    }
+
+    fn document_sum(&self) -> (&'static str, &str) {
+        ("sha256", &self.file_sha256)
+    }
+
+    fn document_name(&self) -> String {
+        self.file_name.clone()
+    }
+
+    fn sendings(&self) -> (u32, u32) {
+        (self.uploads, self.processes)
+    }
+
+    fn contradictions(&self) -> u32 {
+        self.contradictions
+    }
+
+    fn marks(&self) -> usize {
+        self.rows.iter().filter(|row| row.other_fort_id.is_some()).count()
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        (self.awaited_since, self.next_at) = (now, now);
+    }
+
+    fn trouble(&self, _now: Timestamp) -> Option<Trouble> {
+        if self.stage == Stage::ProcessSent && self.looks >= MANY_LOOKS {
+            return Some(Trouble {
+                word: "in-doubt",
+                what: "its processing was asked for, and nothing tells whether it began".to_owned(),
+                advice: format!(
+                    "Look in the back office. Only when it surely did not begin: reconciled batch release {}. No \
+                     other batch of this account is sent before.",
+                    self.reference
+                ),
+                is_critical: true,
+            });
+        }
+        let is_ended = matches!(self.stage, Stage::Ended(_));
+        (self.is_account_refused && !is_ended).then(|| {
+            let code = self.last_code.as_ref().map(|code| format!(" (last code {})", code.as_str()));
+            Trouble {
+                word: "account-refused",
+                what: format!("the provider refuses the account{}", code.unwrap_or_default()),
+                advice:
+                    "Mend the access code, the phrases or the account's rights. It is tried again every 15 \
+                         minutes; nothing of it is lost."
+                        .to_owned(),
+                is_critical: false,
+            }
+        })
+    }
+
+    fn ending(&self) -> Option<Ending> {
         let Stage::Ended(end) = self.stage else { return None };
         let not_processed = |why: &str| Ending::NotProcessed(why.to_owned());
         Some(match end {
@@ -157,30 +217,87 @@ impl Batch {
             End::OtherRows => not_processed("the provider counted other rows than the file has"),
             End::Refused => not_processed("the provider refuses the request"),
             End::GivenUp => not_processed("its validation was never seen to end"),
+            End::NeverSent => Ending::Cancelled,
         })
     }
 
-    /// What somebody should know about it now.
-    pub fn trouble(&self) -> Option<(&'static str, String, &'static str, bool)> {
-        if self.stage == Stage::ProcessSent && self.looks >= MANY_LOOKS {
-            let what = "its processing was asked for, and nothing tells whether it began".to_owned();
-            let advice = "Look in the back office. Only when it surely did not begin: reconciled batch release \
-                          REFERENCE. No other batch of this account is sent before.";
-            return Some(("in-doubt", what, advice, true));
+    fn rows(&self) -> Option<Vec<Row>> {
+        Some(self.rows.iter().map(BatchRow::shown).collect())
+    }
+
+    fn row_pieces(&self, most: usize) -> serde_json::Result<Option<Vec<String>>> {
+        self.rows.chunks(most).map(serde_json::to_string).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn put_row_pieces(&mut self, pieces: &[String]) -> serde_json::Result<()> {
+        self.rows.clear();
+        for piece in pieces {
+            self.rows.extend(serde_json::from_str::<Vec<BatchRow>>(piece)?);
         }
-        let is_ended = matches!(self.stage, Stage::Ended(_));
-        (self.is_account_refused && !is_ended).then(|| {
-            let code = self.last_code.as_ref().map(|code| format!(" (last code {})", code.as_str()));
-            let what = format!("the provider refuses the account{}", code.unwrap_or_default());
-            let advice = "Mend the access code, the phrases or the account's rights. It is tried again every 15 \
-                          minutes; nothing of it is lost.";
-            ("account-refused", what, advice, false)
+        Ok(())
+    }
+
+    /// Undecided orders are watched, orders that are watched already are polled again.
+    fn settle(&self, _papers: &Papers<'_>, _now: Timestamp) -> Result<Settlement, Blocked> {
+        let touched =
+            self.rows.iter().filter(|row| !matches!(row.fate, RowFate::Waiting | RowFate::NeverSent));
+        Ok(Settlement {
+            batch: Box::new(self.clone()),
+            rows: None,
+            shown: Vec::new(),
+            is_shown_watched: false,
+            asked_at: None,
+            watch: self.rows_to_watch().filter_map(watched).collect(),
+            ask: touched.filter_map(order).collect(),
         })
     }
 
-    /// Rows whose result is odd though it can be believed.
-    pub fn marks(&self) -> usize {
-        self.rows.iter().filter(|row| row.other_fort_id.is_some()).count()
+    /// A file of which nothing was sent can be cancelled; a processing in doubt may be sent again when an operator
+    /// says so.
+    fn grant(
+        &self,
+        wish: &Wish,
+        _others: &[&dyn batch::Batch],
+        now: Timestamp,
+    ) -> Result<Box<dyn batch::Batch>, &'static str> {
+        match wish {
+            Wish::Cancel if self.stage == Stage::Ended(End::NeverSent) => Ok(Box::new(self.clone())),
+            Wish::Cancel => match self.cancelled() {
+                Some(batch) => Ok(Box::new(batch)),
+                None => Err(
+                    "cannot be cancelled any more: it was sent, and the provider has no way to; leave allow_writes = \
+                     false, or void its rows",
+                ),
+            },
+            Wish::Adopt(_) => Err("has no feed to adopt: the provider knows it by its reference"),
+            Wish::SendAgain if self.stage == Stage::ProcessSent => Ok(Box::new(self.not_processed(now))),
+            Wish::SendAgain => {
+                Err("is not in doubt: only a processing that was sent and never answered can be released")
+            }
+        }
+    }
+
+    fn copy(&self) -> Box<dyn batch::Batch> {
+        Box::new(self.clone())
+    }
+
+    fn json(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(self.bare())
+    }
+}
+
+impl Batch {
+    /// The same without its rows, whose copy would be large.
+    fn bare(&self) -> Batch {
+        Batch {
+            reference: self.reference.clone(),
+            batch_id: self.batch_id.clone(),
+            file_name: self.file_name.clone(),
+            file_sha256: self.file_sha256.clone(),
+            rows: Vec::new(),
+            last_code: self.last_code.clone(),
+            ..*self
+        }
     }
 }
 
@@ -189,10 +306,11 @@ impl BatchRow {
     pub fn shown(&self) -> Row {
         let (fate, code) = match &self.fate {
             RowFate::Waiting => (Fate::Waiting, None),
-            RowFate::Done(code) => (Fate::Done, Some(code)),
-            RowFate::Declined(code) => (Fate::Declined, Some(code)),
-            RowFate::Open(code) => (Fate::Open, Some(code)),
+            RowFate::Done(code) => (Fate::Done, Some(code.as_str())),
+            RowFate::Declined(code) => (Fate::Declined, Some(code.as_str())),
+            RowFate::Open(code) => (Fate::Open, Some(code.as_str())),
             RowFate::Unknown => (Fate::Unknown, None),
+            RowFate::NeverSent => (Fate::Declined, Some("NeverSent")),
         };
         Row {
             line: self.line,
@@ -205,7 +323,7 @@ impl BatchRow {
             object: self.fort_id.clone(),
             state: None,
             fate,
-            code: code.map(|code| code.as_str().to_owned()),
+            code: code.map(str::to_owned),
             refusal: None,
             mark: self.mark(),
         }

@@ -115,3 +115,23 @@ pub enum Outcome {
         retry_after_s: Option<u64>,
     },
 }
+
+impl Outcome {
+    /// Whether the provider answered as it does only when it accepts the account's credentials.
+    pub fn is_acceptance(&self) -> bool {
+        match self {
+            Outcome::Requested { .. }
+            | Outcome::Searched(_)
+            | Outcome::Seen(_)
+            | Outcome::Named { .. }
+            | Outcome::Fetched { .. }
+            | Outcome::Spoilt { .. }
+            | Outcome::Listed(_) => true,
+            Outcome::NotNow { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Never { .. }
+            | Outcome::GaveUp
+            | Outcome::Failed { .. } => false,
+        }
+    }
+}

@@ -39,6 +39,16 @@ pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
     state
 }
 
+impl Outcome {
+    /// Whether the provider answered as it does only when it accepts the account's credentials.
+    pub fn is_acceptance(&self) -> bool {
+        match self {
+            Outcome::Submitted(submission) => matches!(submission, Submission::Accepted { .. }),
+            other => is_answer(other),
+        }
+    }
+}
+
 /// Whether the provider answered as it does when it accepts the account.
 fn is_answer(outcome: &Outcome) -> bool {
     match outcome {

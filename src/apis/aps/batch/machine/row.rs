@@ -53,6 +53,8 @@ pub enum RowFate {
     Open(Code),
     /// It never came back although processing was asked for.
     Unknown,
+    /// It was cancelled before anything of its file was sent: no money moved.
+    NeverSent,
 }
 
 impl RowFate {
@@ -79,7 +81,7 @@ impl RowFate {
     pub fn is_to_be_watched(&self) -> bool {
         match self {
             RowFate::Open(_) | RowFate::Unknown => true,
-            RowFate::Waiting | RowFate::Done(_) | RowFate::Declined(_) => false,
+            RowFate::Waiting | RowFate::Done(_) | RowFate::Declined(_) | RowFate::NeverSent => false,
         }
     }
 

@@ -5,6 +5,7 @@ use super::super::input::read;
 use super::super::results::{ResultRow, Results};
 use super::super::row::Usual;
 use super::*;
+use crate::apis::batch::Batch as _;
 
 fn start() -> Timestamp {
     "2026-01-15T12:00:00Z".parse().unwrap()
@@ -179,7 +180,10 @@ fn a_doubtful_processing_is_never_sent_again_before_a_person_releases_it() {
     for _ in 0..7 {
         told.code("76000");
     }
-    assert_eq!(told.batch.trouble().map(|trouble| (trouble.0, trouble.3)), Some(("in-doubt", true)));
+    assert_eq!(
+        told.batch.trouble(told.now).map(|trouble| (trouble.word, trouble.is_critical)),
+        Some(("in-doubt", true))
+    );
 
     let mut begun = doubtful();
     begun.code("76000").code("76000").code("76000").code("76000").code("71140");
@@ -217,7 +221,7 @@ fn a_refused_account_ends_no_batch_and_is_told() {
         while story.now.duration_since(start()).as_hours() <= 48 {
             story.reply(reply);
         }
-        assert_eq!(story.batch.trouble().map(|trouble| trouble.0), Some("account-refused"));
+        assert_eq!(story.batch.trouble(story.now).map(|trouble| trouble.word), Some("account-refused"));
     };
     let refused = |code: &str| {
         let code = Code::new(code).unwrap();
@@ -233,7 +237,7 @@ fn a_refused_account_ends_no_batch_and_is_told() {
     days(&mut early, &refused("51008"));
     assert_eq!((early.batch.stage, early.batch.uploads), (Stage::New, 0));
     early.code("50000").code("76000");
-    assert_eq!((early.batch.stage, early.batch.trouble()), (Stage::Validated, None));
+    assert_eq!((early.batch.stage, early.batch.trouble(early.now)), (Stage::Validated, None));
     let mut validated = early;
     validated.reply(&refused("73010"));
     assert_eq!((validated.batch.stage, validated.batch.processes), (Stage::Validated, 0));

@@ -1,0 +1,56 @@
+//! How an account wants its batches written and followed.
+//!
+//! Owns: the choices, and the waits and deadlines where none are chosen. Must never know: what is done by them.
+
+use std::time::Duration;
+
+use super::column::ColumnMap;
+
+/// How an account wants its batches written and followed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The header's words.
+    pub columns: ColumnMap,
+    /// How amounts are written in the input.
+    pub amounts: AmountForm,
+    /// The most rows of one file, if there is a limit (the provider names none; section 2.2).
+    pub longest_file_rows: Option<usize>,
+    /// Whether the file's bytes are part of what is signed (section 4.1: not known, provisionally no).
+    pub is_file_signed: bool,
+    /// Waits and deadlines.
+    pub patience: Patience,
+}
+
+/// How amounts are written in the input. In the file they are always whole numbers of the smallest unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AmountForm {
+    /// `10050` is 100.50 USD, as in the file.
+    #[default]
+    Minor,
+    /// `100.50` is 100.50 USD.
+    Decimal,
+}
+
+/// Waits and deadlines. The provider names none (section 2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// Until the first look; each further wait is twice as long.
+    pub first_look: Duration,
+    /// The longest wait between looks.
+    pub longest_look: Duration,
+    /// For validation, and again for the results.
+    pub deadline: Duration,
+    /// Whether a file is processed although rows did not pass validation.
+    pub is_processed_with_row_errors: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            first_look: Duration::from_secs(15),
+            longest_look: Duration::from_secs(300),
+            deadline: Duration::from_secs(24 * 3600),
+            is_processed_with_row_errors: false,
+        }
+    }
+}

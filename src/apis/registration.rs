@@ -1,0 +1,116 @@
+//! What each API tells about itself, so that it can be listed: its name, its section of the configuration, its
+//! objects, its batches.
+//!
+//! Owns: the shape of an entry of the registry, and of a checked section. Must never know: which APIs there are.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Api;
+use super::batch::{Batch, PollLimits};
+use super::config::Problem;
+use super::pace::Quota;
+use super::reporting::ReportKind;
+use super::transport::Transport;
+use crate::clock::SharedClock;
+use crate::payments::lifecycle::Lifecycle;
+use crate::secret::SecretLoader;
+
+/// An API as the registry lists it.
+pub struct Registration {
+    /// The word in `api` of an account.
+    pub name: &'static str,
+    /// Reads and checks the section of an account.
+    pub settings: ReadSettings,
+    /// Its kinds of objects.
+    pub kinds: fn() -> Vec<KindFacts>,
+    /// Reads a stored batch; none for an API without batches.
+    pub batch: Option<fn(&Value) -> serde_json::Result<Box<dyn Batch>>>,
+    /// The provider makes reports that can be fetched.
+    pub has_reports: bool,
+}
+
+/// Reads and checks the section at a path (`account.shop`). The error has all problems that the reader has not noted
+/// itself.
+pub type ReadSettings =
+    fn(&mut dyn ReadSection, &str, &SecretLoader) -> Result<Arc<dyn Settings>, Vec<Problem>>;
+
+/// One kind of object of an API.
+#[derive(Clone, Copy)]
+pub struct KindFacts {
+    /// The name by which it is enrolled and stored.
+    pub name: &'static str,
+    /// The operation that shows one.
+    pub operation: &'static str,
+    /// Its states.
+    pub lifecycle: &'static dyn Lifecycle,
+}
+
+/// The checked section of one account.
+pub trait Settings: Any + fmt::Debug + Send + Sync {
+    /// The word in `api`.
+    fn name(&self) -> &'static str;
+    /// The key of the section that names the credentials, and what they are at the provider: two accounts with the
+    /// same are one there. Not secret.
+    fn credentials(&self) -> (&'static str, Vec<&str>);
+    /// The kinds of objects that the API shows.
+    fn kinds(&self) -> &'static [&'static str];
+    /// The budget of each operation.
+    fn quotas(&self) -> Vec<(&'static str, Quota)>;
+    /// `na`, `eu`, `jp`, or the API's name where the provider has no regions.
+    fn region(&self) -> &'static str;
+    /// Play money.
+    fn is_sandbox(&self) -> bool;
+    /// What can be polled by batch; none where the API or the account has no such batches.
+    fn poll_limits(&self) -> Option<PollLimits> {
+        None
+    }
+    /// The types of reports that the provider makes; none for an API without them.
+    fn report_kinds(&self) -> Vec<ReportKind> {
+        Vec::new()
+    }
+    /// Makes the client of the account.
+    fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api>;
+}
+
+impl dyn Settings {
+    /// The section as the API itself writes it; none when it belongs to another API.
+    pub fn own<T: Settings>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+
+    /// What makes two accounts one at the provider, as one text to compare.
+    pub fn identity(&self) -> String {
+        format!("{} {}", self.name(), self.credentials().1.join(" ").to_ascii_uppercase())
+    }
+}
+
+/// Why an attempt to read a section failed, and at which key.
+pub type SectionError = serde_path_to_error::Error<toml::de::Error>;
+
+/// Hands an API the section of its account.
+pub trait ReadSection {
+    /// Calls `attempt` with the section until it succeeds or nothing more can be said about what is wrong; true when
+    /// the section is whole. The reader notes the problems.
+    fn read_with(&mut self, attempt: &mut dyn FnMut(toml::Table) -> Result<(), SectionError>) -> bool;
+}
+
+impl dyn ReadSection + '_ {
+    /// The section as the API's own type; no problems in the error, because the reader has noted them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read<T: DeserializeOwned>(&mut self) -> Result<T, Vec<Problem>> {
+        let mut read = None;
+        let is_whole = self.read_with(&mut |table| {
+            read = Some(serde_path_to_error::deserialize(table)?);
+            Ok(())
+        });
+        read.filter(|_| is_whole).ok_or_else(Vec::new)
+    }
+}

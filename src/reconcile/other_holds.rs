@@ -1,0 +1,67 @@
+//! Operations other than polling's (of batches, reports and calls) that a provider holds back while requests wait.
+//!
+//! Owns: when that is looked at, and that it is reported once. Must never know: what waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::hold::{self, Holds};
+use super::{Account, Reconcile};
+use crate::payments::object::Kind;
+use crate::store::{OwedAlert, StoreError};
+
+/// What comes of such a hold.
+const WAITING: &str = "A batch, a report or a call waits for it; polling goes on.";
+/// Under this and the account's name it is kept which holds were reported.
+const KEPT_AT: &str = "provider-holds/other/";
+
+impl Reconcile {
+    /// Reports what is held for long, and when that is over. To be called every minute.
+    ///
+    /// # Errors
+    /// Only when the store fails.
+    pub async fn report_other_holds(&self, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
+        let mut held: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (account, operation, _) in self.pace.held() {
+            held.entry(account.to_string()).or_default().insert(operation.to_string());
+        }
+        let mut reported: BTreeMap<String, Holds> = BTreeMap::new();
+        for (name, text) in self.store.recall_all(KEPT_AT).await? {
+            let account = name.strip_prefix(KEPT_AT).unwrap_or_default().to_owned();
+            reported.insert(account, Holds::read(&text));
+        }
+        for account in accounts {
+            let mut holds = reported.remove(account.name.as_str()).unwrap_or_default();
+            let mut operations = held.remove(account.name.as_str()).unwrap_or_default();
+            operations.extend(holds.operations().map(str::to_owned));
+            for operation in operations.iter().filter(|operation| !is_polled(account, operation)) {
+                self.report_other_hold(account, operation, &mut holds).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report_other_hold(
+        &self,
+        account: &Account,
+        operation: &str,
+        holds: &mut Holds,
+    ) -> Result<(), StoreError> {
+        let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
+        let is_wanted = level.is_some_and(|level| level.is_wanted);
+        let Some(turn) = holds.note(operation, level.as_ref(), is_wanted, now) else { return Ok(()) };
+        let alert = hold::notice(&account.name, operation, &turn, WAITING, account.api.look(), now);
+        tracing::warn!(account = %account.name, operation, "{}", alert.headline);
+        self.store.remember(&format!("{KEPT_AT}{}", account.name), &holds.text()).await?;
+        let targets = (self.routes)(&alert, account.is_sandbox);
+        self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
+        Ok(())
+    }
+}
+
+/// Whether polling uses an operation, which then reports its holds itself.
+fn is_polled(account: &Account, operation: &str) -> bool {
+    let mut kinds = account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok());
+    account.api.service_operation() == Some(operation)
+        || kinds.any(|kind| account.api.operation(&kind) == Some(operation))
+}
