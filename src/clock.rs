@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::time::later;
 use jiff::{SignedDuration, Timestamp};
 
 pub mod judge;
@@ -94,9 +95,8 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
         let skew = SignedDuration::from_millis(self.skew_ms.load(Ordering::SeqCst));
-        self.origin.checked_add(elapsed).and_then(|at| at.checked_add(skew)).unwrap_or(Timestamp::MAX)
+        later(later(self.origin, self.started.elapsed()), skew)
     }
 
     fn monotonic(&self) -> Duration {
@@ -129,8 +129,7 @@ impl HandClock {
 
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.monotonic()).unwrap_or(SignedDuration::MAX);
-        self.origin.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+        later(self.origin, self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {

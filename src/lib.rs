@@ -29,8 +29,10 @@
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
 //! - [`secret`]: what never prints, and where it lies.
-//! - [`http`]: what all HTTP clients have in common: proxy, roots, how far a wish to wait is believed.
-//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
+//! - [`problem`]: what is wrong with something that a person wrote.
+//! - [`documents`]: what a room stores by type and name. [`files`]: small files, whole or not at all.
+//! - [`http`]: one exchange and the one client: proxy, roots, limits, how far a wish to wait is believed.
+//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`], [`time`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -53,8 +55,11 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod delimited;
+pub mod documents;
+pub mod files;
 pub mod http;
 pub mod payments;
+pub mod problem;
 pub mod reconcile;
 pub mod reports;
 pub mod secret;
@@ -64,4 +69,5 @@ pub mod store;
 pub mod task;
 pub mod telemetry;
 pub mod text;
+pub mod time;
 pub mod timetable;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reconciled::apis::Settings;
 use reconciled::apis::amazon_pay_mws::ask::{Ask, Section};
 use reconciled::apis::amazon_pay_mws::config::Settings as MwsSettings;
 use reconciled::apis::amazon_pay_v2::key::SigningKey;
 use reconciled::apis::amazon_pay_v2::sign::{Algorithm, Canonical, authorization};
-use reconciled::apis::transport::Method;
-use reconciled::apis::{Settings, transport};
+use reconciled::http::{Method, Request};
 use reqwest::{Client, redirect, retry};
 
 use super::measured::Broken;
@@ -74,7 +74,7 @@ impl Bare {
     }
 
     /// A signed question.
-    pub fn signed(&self, id: &str) -> Result<transport::Request, Broken> {
+    pub fn signed(&self, id: &str) -> Result<Request, Broken> {
         let now = Timestamp::now();
         let (key, host) = match &self.signer {
             Signer::V2 { key, host } => (key, host),
@@ -96,18 +96,19 @@ impl Bare {
         let signature = key.sign(Algorithm::PssV2, &canonical.string_to_sign(Algorithm::PssV2))?;
         let header = authorization(Algorithm::PssV2, "LIVE-ABENCHKEY00000", &canonical, &signature);
         headers.push(("authorization", header));
-        Ok(transport::Request {
+        Ok(Request {
             method: Method::Get,
             url: format!("{}{path}", self.base),
             headers,
             body: Vec::new(),
             deadline: Duration::from_secs(30),
             longest_body: usize::MAX,
+            is_beginning_enough: false,
         })
     }
 
     /// Sends it and reads the whole answer.
-    pub async fn send(&self, request: transport::Request) -> Result<Vec<u8>, Broken> {
+    pub async fn send(&self, request: Request) -> Result<Vec<u8>, Broken> {
         let mut builder = match request.method {
             Method::Post => self.client.post(&request.url),
             _ => self.client.get(&request.url),

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reconciled::alerts::post::HttpPost;
-use reconciled::apis::transport::HttpTransport;
 use reconciled::clock::{Clock, SharedClock, Sleep};
 use reconciled::config::Surroundings;
 use reconciled::daemon::{Daemon, Outside};
+use reconciled::http::HttpClient;
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::reports::NoProbe;
 use reconciled::store::disk::MachineDisk;
@@ -80,8 +79,7 @@ impl Host {
         let shared: SharedClock = clock.clone();
         let outside = Outside {
             clock: shared,
-            transport: Arc::new(HttpTransport::new(Some(&scene.authority))?),
-            post: Arc::new(HttpPost::new()?),
+            transport: Arc::new(HttpClient::new(Some(&scene.authority))?),
             surroundings: Surroundings::default(),
         };
         let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;

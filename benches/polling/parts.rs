@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use reconciled::apis::amazon_pay_v2::lifecycle::Charge;
 use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
-use reconciled::apis::transport::Response;
+use reconciled::http::Response;
 use reconciled::payments::decide::{Setting, decide};
 use reconciled::payments::observation::Observation;
 use reconciled::payments::record::{Details, Enrolment, Record};

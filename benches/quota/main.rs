@@ -190,8 +190,7 @@ async fn poll(
     let clock: SharedClock = Arc::new(HostClock::new(time));
     let outside = Outside {
         clock: Arc::clone(&clock),
-        transport: Arc::new(wire.clone()),
-        post: Arc::new(wire),
+        transport: Arc::new(wire),
         surroundings: Surroundings::default(),
     };
     let config = config::load(&folder.join("config.toml"), &Surroundings::default())

@@ -12,7 +12,7 @@ use reconciled::apis::amazon_pay_mws::reports::{ReportType, answer as report_ans
 use reconciled::apis::amazon_pay_mws::service_status;
 use reconciled::apis::amazon_pay_mws::wire::{failure, read};
 use reconciled::apis::decoding::decode;
-use reconciled::apis::transport::Response;
+use reconciled::http::Response;
 use reconciled::payments::object::ObjectId;
 use reconciled::payments::observation::{Failure, Observation};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
 use reconciled::apis::decoding::decode;
-use reconciled::apis::transport::Response;
+use reconciled::http::Response;
 use reconciled::payments::observation::Failure;
 use rust_decimal::Decimal;
 

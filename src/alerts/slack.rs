@@ -11,9 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::target::{Attempt, Outgoing, Target};
+use super::classify::{Verdict, by_status, machine_word};
+use super::target::{Attempt, Target, post};
 use super::words::Message;
+use crate::http::{Request, Response};
 use crate::secret::Secret;
 
 /// Longest `plain_text` of a header block.
@@ -76,16 +77,12 @@ impl Target for Slack {
         true
     }
 
-    fn compose(&self, message: &Message, _attempt: &Attempt) -> Outgoing {
-        Outgoing {
-            url: self.url.clone(),
-            headers: vec![("content-type", "application/json; charset=utf-8".to_owned())],
-            body: payload(message).to_string().into_bytes(),
-            timeout: self.timeout,
-        }
+    fn compose(&self, message: &Message, _attempt: &Attempt) -> Request {
+        let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
+        post(&self.url, headers, payload(message).to_string().into_bytes(), self.timeout)
     }
 
-    fn judge(&self, answer: &Answer, now: Timestamp) -> Verdict {
+    fn judge(&self, answer: &Response, now: Timestamp) -> Verdict {
         let word = machine_word(&answer.body);
         let quoted = |verdict: &str| match word {
             Some(word) => format!("HTTP {} {word}", answer.status),
@@ -304,7 +301,7 @@ mod tests {
     #[test]
     fn answers_are_judged_by_the_chats_own_words() {
         let judged = |status, body: &str| {
-            let answer = Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() };
+            let answer = Response { status, body: body.as_bytes().to_vec(), ..Response::default() };
             match slack().judge(&answer, Timestamp::UNIX_EPOCH) {
                 Verdict::Delivered => "delivered".to_owned(),
                 Verdict::Retry { why, .. } => format!("retry {why}"),

@@ -81,7 +81,7 @@ pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
         key: alert.key.clone(),
         severity: alert.severity,
         is_sandbox,
-        title: format!("{} {}", prefix(&alert.kind, is_sandbox), line(&alert.headline)),
+        title: format!("{} {}", prefix(alert.kind.as_str(), is_sandbox), line(&alert.headline)),
         facts,
         why: line(&alert.explanation),
         next: line(&alert.advice),
@@ -210,7 +210,7 @@ fn moved(alert: &Alert) -> Option<String> {
 }
 
 fn digest_line(alert: &Alert, is_sandbox: bool) -> String {
-    let mut parts = vec![format!("{} {}", prefix(&alert.kind, is_sandbox), line(&alert.headline))];
+    let mut parts = vec![format!("{} {}", prefix(alert.kind.as_str(), is_sandbox), line(&alert.headline))];
     if let Some(reference) = &alert.merchant_reference {
         parts.push(format!("order {}", line(reference)));
     }
@@ -255,6 +255,7 @@ fn line(text: &str) -> String {
 mod tests {
     use super::super::tests::alert;
     use super::*;
+    use crate::payments::alert::AlertKind;
 
     #[test]
     fn a_message_says_what_which_how_much_why_what_next_where_and_when() {
@@ -278,7 +279,7 @@ mod tests {
     fn an_alert_about_an_account_has_no_order() {
         let mut about_account = alert("a/2");
         about_account.object = None;
-        about_account.kind = "credentials-refused".to_owned();
+        about_account.kind = AlertKind::CredentialsRefused;
         let text = single(&about_account, false).plain_text();
         assert!(text.starts_with("[CREDENTIALS REFUSED] A charge"), "{text}");
         assert!(!text.contains("Order:"), "{text}");

@@ -17,6 +17,7 @@ use super::server::{Server, Verdict};
 use super::workload::{Draws, Workload};
 use super::{ours, peers};
 use crate::apis::pace::Quota;
+use crate::time::between;
 
 /// The operation that shows what a charge belongs to.
 const PERMISSION: &str = "GetChargePermission";
@@ -100,10 +101,6 @@ pub fn run(workload: &Workload, rhythm: &Rhythm) -> Measured {
     }
 }
 
-fn since(beginning: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(beginning)).unwrap_or(Duration::ZERO)
-}
-
 fn scene(workload: &Workload) -> Scene<'_> {
     let beginning = workload.beginning();
     let mut operations = vec![PERMISSION];
@@ -125,9 +122,9 @@ fn scene(workload: &Workload) -> Scene<'_> {
                 past,
                 course,
                 operation,
-                created: since(beginning, past.created_at),
-                known: since(beginning, known_at),
-                ended: past.final_at.map(|at| since(beginning, at)),
+                created: between(beginning, past.created_at),
+                known: between(beginning, known_at),
+                ended: past.final_at.map(|at| between(beginning, at)),
             }
         })
         .collect();
@@ -153,10 +150,10 @@ struct Count {
 
 fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut impl Client) -> Measured {
     let down = workload.outage.as_ref().map_or(Duration::ZERO..Duration::ZERO, |outage| {
-        since(scene.beginning, outage.start)..since(scene.beginning, outage.end)
+        between(scene.beginning, outage.start)..between(scene.beginning, outage.end)
     });
     let silent = workload.silence.as_ref().map_or(Duration::ZERO..Duration::ZERO, |silence| {
-        since(scene.beginning, silence.start)..since(scene.beginning, silence.end)
+        between(scene.beginning, silence.start)..between(scene.beginning, silence.end)
     });
     let quotas: Vec<Quota> = scene.operations.iter().map(|(_, quota)| *quota).collect();
     let mut server = Server::new(&quotas, workload.throttled_permille, workload.seed);
@@ -185,7 +182,7 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
     for (who, thing) in scene.things.iter().enumerate() {
         think(&mut events, thing.known, Event::Known(who));
     }
-    let end = since(scene.beginning, workload.end());
+    let end = between(scene.beginning, workload.end());
     let mut wake: Option<Duration> = None;
     let mut send = Vec::new();
     loop {

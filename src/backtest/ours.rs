@@ -18,9 +18,10 @@ use crate::payments::decide::{Setting, decide};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::record::{Details, Enrolment, Record};
-use crate::payments::schedule::{Policy, later};
+use crate::payments::schedule::Policy;
 use crate::reconcile::circuit_breaker::{Candidate, Cause, CircuitBreaker, FailedRequest};
 use crate::store::{order_of_service, urgent_at};
+use crate::time::later;
 
 /// The first wait between probes of refused credentials; no past has any.
 const PROBE_INTERVAL: Duration = Duration::from_secs(300);

@@ -95,9 +95,9 @@ impl Rhythm {
         Rhythm { name: name.to_owned(), about: about.to_owned(), how }
     }
 
-    /// The daemon with an interval and an early ladder of one's own.
-    pub fn with_interval(name: &str, about: &str, interval: Duration, early: Vec<Duration>) -> Rhythm {
-        let policy = Policy { interval, early, ..Policy::default() };
+    /// The daemon with an interval and first polls of one's own.
+    pub fn with_interval(name: &str, about: &str, interval: Duration, first_polls: Vec<Duration>) -> Rhythm {
+        let policy = Policy { interval, first_polls, ..Policy::default() };
         Rhythm::ours(name, about, policy, BTreeMap::new(), 16)
     }
 
@@ -112,7 +112,7 @@ impl Rhythm {
             ),
             Rhythm::with_interval(
                 "early-ladder",
-                "reconciled with early = [\"1m\", \"5m\", \"15m\"], then every hour",
+                "reconciled with first_polls = [\"1m\", \"5m\", \"15m\"], then every hour",
                 HOUR,
                 vec![MINUTE, MINUTE * 5, MINUTE * 15],
             ),

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Measured, Past, Quota, Rhythm, Workload, run};
-use crate::payments::schedule::{Policy, later};
+use crate::payments::schedule::Policy;
+use crate::time::later;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
@@ -45,7 +46,7 @@ fn rhythm(name: &str) -> Rhythm {
 fn exactly(interval_s: u64, early_s: &[u64]) -> Rhythm {
     let policy = Policy {
         interval: Duration::from_secs(interval_s),
-        early: early_s.iter().copied().map(Duration::from_secs).collect(),
+        first_polls: early_s.iter().copied().map(Duration::from_secs).collect(),
         jitter_permille: 0,
         ..Policy::default()
     };

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::past::Past;
 use crate::apis::pace::Quota;
 use crate::payments::object::ObjectRef;
-use crate::payments::schedule::later;
+use crate::time::{earlier, later};
 
 /// The made-up pasts by name, each with what happens in it.
 pub const WORKLOADS: [(&str, &str); 6] = [
@@ -104,7 +104,7 @@ impl Workload {
             let stuck = (0..100).map(|number| {
                 let kind = if number % 2 == 0 { "charge" } else { "refund" };
                 let ago = DAY * 10 + draws.below(DAY);
-                let created_at = crate::payments::schedule::earlier(beginning, ago);
+                let created_at = earlier(beginning, ago);
                 Past { final_at: None, final_state: None, ..past(kind, "STUCK", number, created_at) }
             });
             pasts.extend(stuck.collect::<Vec<_>>());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::BatchError;
 use crate::apis::aps::batch::machine::BatchRow;
 use crate::apis::batch::{Batch, Tally};
+use crate::documents::{self, Document, Documents};
 use crate::payments::object::AccountName;
 use crate::store::Store;
 
@@ -78,18 +79,26 @@ impl Entry {
     }
 }
 
+impl Document for Entry {
+    const TYPE: &'static str = "batch";
+
+    fn name(&self) -> String {
+        name(&self.account, self.reference())
+    }
+}
+
 /// The stored batches.
 pub(super) struct Book {
-    store: Store,
+    entries: Documents<Entry>,
 }
 
 impl Book {
     pub(super) fn new(store: Store) -> Book {
-        Book { store }
+        Book { entries: Documents::new(store) }
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.store
+        self.entries.store()
     }
 
     /// Writes a batch, with the rows that stand in it; returns when that is durable.
@@ -98,8 +107,7 @@ impl Book {
             Batch::File(batch) => {
                 entry.tally = Tally::of(batch.rows.iter().map(|row| row.shown().fate));
                 for (piece, rows) in (0u64..).zip(batch.rows.chunks(PIECE_ROWS)) {
-                    let text = text_of(&rows, entry.reference())?;
-                    self.store.remember(&rows_name(entry, Some(piece)), &text).await?;
+                    documents::write(self.store(), &rows_name(entry, Some(piece)), &rows).await?;
                 }
                 Batch::File(batch.without_rows())
             }
@@ -110,19 +118,13 @@ impl Book {
 
     /// Writes a batch as a list shows it; its rows stay as they are.
     pub(super) async fn write_bare(&self, entry: &Entry) -> Result<(), BatchError> {
-        let text = text_of(entry, entry.reference())?;
-        self.store.remember(&name(&entry.account, entry.reference()), &text).await?;
-        Ok(())
+        Ok(self.entries.write(entry).await?)
     }
 
     /// The batches of an account, or of all, in their order and without their rows.
     pub(super) async fn list(&self, account: Option<&AccountName>) -> Result<Vec<Entry>, BatchError> {
-        let prefix = account.map_or_else(|| "batch/".to_owned(), |account| format!("batch/{account}/"));
-        let stored = self.store.recall_all(&prefix).await?;
-        let mut entries = Vec::with_capacity(stored.len());
-        for (name, text) in stored {
-            entries.push(read::<Entry>(&name, &text)?);
-        }
+        let beginning = account.map_or_else(String::new, |account| format!("{account}/"));
+        let mut entries = self.entries.list(&beginning).await?;
         entries.sort_by(|one, other| (&one.account, one.number).cmp(&(&other.account, other.number)));
         Ok(entries)
     }
@@ -134,14 +136,13 @@ impl Book {
         reference: &str,
     ) -> Result<Option<Entry>, BatchError> {
         let name = name(account, reference);
-        let Some(text) = self.store.recall(&name).await? else { return Ok(None) };
-        let mut entry: Entry = read(&name, &text)?;
+        let Some(mut entry) = self.entries.find(&name).await? else { return Ok(None) };
         let prefix = rows_name(&entry, None);
         if let Batch::File(batch) = &mut entry.batch {
             let mut pieces = Vec::new();
-            for (name, text) in self.store.recall_all(&prefix).await? {
+            for (name, rows) in documents::read_all::<Vec<BatchRow>>(self.store(), &prefix).await? {
                 let number = name.strip_prefix(&prefix).and_then(|number| number.parse::<u64>().ok());
-                pieces.push((number, read::<Vec<BatchRow>>(&name, &text)?));
+                pieces.push((number, rows));
             }
             pieces.sort_by_key(|(number, _)| *number);
             batch.rows = pieces.into_iter().flat_map(|(_, rows)| rows).collect();
@@ -158,33 +159,20 @@ impl Book {
     /// present second, so that even a lost store gives none out again.
     pub(super) async fn numbers(&self, counter: &str, count: u64, now: Timestamp) -> Result<u64, BatchError> {
         let name = format!("batch-numbers/{counter}");
-        let next = match self.store.recall(&name).await? {
-            Some(text) => read::<u64>(&name, &text)?,
-            None => 1,
-        };
-        let first = next.max(u64::try_from(now.as_second()).unwrap_or(1));
-        self.store.remember(&name, &first.saturating_add(count).to_string()).await?;
+        let next = documents::read(self.store(), &name).await?.unwrap_or(1);
+        let first = u64::try_from(now.as_second()).unwrap_or(1).max(next);
+        documents::write(self.store(), &name, &first.saturating_add(count)).await?;
         Ok(first)
     }
 }
 
 fn name(account: &AccountName, reference: &str) -> String {
-    format!("batch/{account}/{reference}")
+    format!("{account}/{reference}")
 }
 
 fn rows_name(entry: &Entry, piece: Option<u64>) -> String {
     let piece = piece.map(|piece| piece.to_string()).unwrap_or_default();
     format!("batch-rows/{}/{}/{piece}", entry.account, entry.reference())
-}
-
-fn text_of<T: Serialize>(value: &T, reference: &str) -> Result<String, BatchError> {
-    serde_json::to_string(value)
-        .map_err(|error| BatchError::Unreadable { name: reference.to_owned(), what: error.to_string() })
-}
-
-fn read<T: for<'de> Deserialize<'de>>(name: &str, text: &str) -> Result<T, BatchError> {
-    serde_json::from_str(text)
-        .map_err(|error| BatchError::Unreadable { name: name.to_owned(), what: error.to_string() })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::book::Entry;
 use super::papers::{LINES, paper};
 use super::{Account, BatchError, Batches};
 use crate::apis::batch::{self, Batch, Client, Plan, Row, Wish};
+use crate::blocking;
 use crate::payments::object::AccountName;
 
 /// What an operator hands in.
@@ -53,7 +54,7 @@ impl Batches {
     pub async fn submit(&self, account: &Account, submission: Submission) -> Result<Submitted, BatchError> {
         let is_dry_run = submission.is_dry_run;
         let client = account.client.clone();
-        let planned = blocking(move || {
+        let planned = blocking::run(move || {
             client.plan(&batch::Submission {
                 bytes: &submission.bytes,
                 operation: submission.operation.as_deref(),
@@ -108,7 +109,7 @@ impl Batches {
             None => 0,
         };
         let client = account.client.clone();
-        let made = blocking(move || client.make(plan, first_request_id, now)).await?;
+        let made = blocking::run(move || client.make(plan, first_request_id, now)).await?;
         self.vault.keep(&account.name, &made.batch.document_name(), made.document).await?;
         if let Some(lines) = made.lines {
             let text: Vec<String> = lines.iter().map(u64::to_string).collect();
@@ -173,11 +174,4 @@ impl Batches {
         let all = self.book.list(None).await?;
         Ok(all.into_iter().map(|entry| entry.batch).filter(|batch| batch.reference() != reference).collect())
     }
-}
-
-/// Long work away from the tasks that must stay awake.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, BatchError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| BatchError::Broken(error.to_string()))
 }

@@ -13,6 +13,7 @@ use super::{Account, BatchError, Batches, Hands, words};
 use crate::apis::batch::{Batch, Blocked, Next, Step};
 use crate::payments::alert::Alert;
 use crate::store::OwedAlert;
+use crate::time::later;
 
 /// What one round of an account did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Batches {
             let others = others.filter(|batch| batch.reference() != listed.reference());
             let fared = match self.one(account, hands, listed, others.collect(), place > 0).await {
                 // What lies beside one batch cannot be used: it waits, and is told; others go on.
-                Err(error @ (BatchError::File { .. } | BatchError::Unreadable { .. })) => {
+                Err(error @ (BatchError::File(_) | BatchError::Unreadable { .. })) => {
                     Fared::Blocked(Blocked { word: "files", why: error.to_string() })
                 }
                 fared => fared?,
@@ -183,7 +184,7 @@ impl Batches {
         }
         let permit = match self.pace.take(&account.name, step.operation) {
             Ok(permit) => permit,
-            Err(wait) => return Ok(Fared::Wait(later(now, wait))),
+            Err(wait) => return Ok(Fared::Wait(later(now, wait.max(Duration::from_millis(1))))),
         };
         entry.is_begun = true;
         entry.batch = client.about_to(&entry.batch, step, now);
@@ -218,9 +219,4 @@ impl Batches {
 
 fn fared(is_folded: bool) -> Fared {
     Fared::Turn(if is_folded { Turn::Folded } else { Turn::Again })
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    // Never the same moment again: a bucket counts finer than the clock.
-    at.checked_add(by.max(Duration::from_millis(1))).unwrap_or(Timestamp::MAX)
 }

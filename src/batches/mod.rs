@@ -29,7 +29,9 @@ use crate::apis::batch::{Client, Shown};
 use crate::apis::pace::Pace;
 use crate::apis::transport::BoxFuture;
 use crate::clock::SharedClock;
-use crate::payments::alert::Alert;
+use crate::documents::DocumentError;
+use crate::files::FileError;
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
@@ -53,9 +55,6 @@ pub struct Account {
     /// Kinds that are visited by batch where single questions do not suffice.
     pub tails: Vec<TailRule>,
 }
-
-/// Which targets an alert goes to; the second argument says whether it is about play money.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
 
 /// Takes sights of watched objects of an account as if each had been polled: decided about and written down. The
 /// time is when the provider was asked: what was seen after it is newer.
@@ -81,13 +80,8 @@ pub enum BatchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be written or read.
-    #[error("the file of a batch cannot be kept at {path}: {what}", path = path.display())]
-    File {
-        /// Where.
-        path: PathBuf,
-        /// What happened.
-        what: String,
-    },
+    #[error("the file of a batch cannot be kept at {0}")]
+    File(#[from] FileError),
     /// A stored batch cannot be read.
     #[error("the stored batch {name} cannot be read: {what}")]
     Unreadable {
@@ -98,7 +92,7 @@ pub enum BatchError {
     },
     /// Work on it broke down.
     #[error("work on a batch broke down: {0}")]
-    Broken(String),
+    Broken(#[from] tokio::task::JoinError),
     /// There is no such batch.
     #[error("there is no batch {0}")]
     Unknown(String),
@@ -110,6 +104,15 @@ pub enum BatchError {
         /// Why not.
         why: &'static str,
     },
+}
+
+impl From<DocumentError> for BatchError {
+    fn from(error: DocumentError) -> BatchError {
+        match error {
+            DocumentError::Store(error) => BatchError::Store(error),
+            DocumentError::Unreadable { name, what } => BatchError::Unreadable { name, what },
+        }
+    }
 }
 
 impl BatchError {

@@ -3,9 +3,9 @@
 //! Owns: their names and forms. Must never know: what stands in a document or a result.
 
 use super::book::Entry;
-use super::desk::blocking;
 use super::{BatchError, Batches};
 use crate::apis::batch::{Batch, Client, Row};
+use crate::blocking;
 use crate::payments::object::AccountName;
 
 /// The line of the input of each request.
@@ -28,12 +28,12 @@ impl Batches {
         }
         let name = paper(entry.reference(), ROWS);
         if let Some(bytes) = self.vault.bytes_if_there(&entry.account, &name).await? {
-            return blocking(move || read_rows(&name, &bytes)).await?;
+            return blocking::run(move || read_rows(&name, &bytes)).await?;
         }
         let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
         let (batch, lines) = (entry.batch.clone(), self.lines(entry).await?);
         let unreadable = BatchError::unreadable(entry.reference());
-        blocking(move || Client::rows_of(&batch, &document, &lines))
+        blocking::run(move || Client::rows_of(&batch, &document, &lines))
             .await?
             .map_err(|blocked| unreadable(blocked.why))
     }
@@ -41,7 +41,7 @@ impl Batches {
     /// Keeps what became of each row.
     pub(super) async fn keep_rows(&self, entry: &Entry, rows: Vec<Row>) -> Result<(), BatchError> {
         let unreadable = BatchError::unreadable(entry.reference());
-        let text = blocking(move || {
+        let text = blocking::run(move || {
             let mut text = Vec::new();
             for row in &rows {
                 serde_json::to_writer(&mut text, row)?;
@@ -50,7 +50,7 @@ impl Batches {
             Ok(text)
         });
         let text = text.await?.map_err(|error: serde_json::Error| unreadable(error.to_string()))?;
-        self.vault.keep(&entry.account, &paper(entry.reference(), ROWS), text).await
+        Ok(self.vault.keep(&entry.account, &paper(entry.reference(), ROWS), text).await?)
     }
 
     /// The lines of the input; none for a batch whose rows know them.

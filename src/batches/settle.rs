@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::book::Entry;
-use super::desk::blocking;
 use super::papers::{RESULT, paper};
 use super::{Account, BatchError, Batches, Hands, words};
 use crate::apis::batch::{Batch, Client, Row, Settlement, Shown, Tally};
+use crate::blocking;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 
@@ -86,7 +86,7 @@ impl Batches {
             }
         };
         let (client, batch) = (account.client.clone(), entry.batch.clone());
-        let settled = blocking(move || client.settle(&batch, &document, &lines, result.as_deref(), now));
+        let settled = blocking::run(move || client.settle(&batch, &document, &lines, result.as_deref(), now));
         let unreadable = BatchError::unreadable(entry.reference());
         settled.await?.map_err(|blocked| unreadable(blocked.why))
     }

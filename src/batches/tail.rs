@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::book::Entry;
 use super::papers::{RESULT, ROWS, paper};
@@ -18,6 +18,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::record::Record;
 use crate::payments::tail::Tail;
+use crate::time::later;
 
 /// A kind that is visited by batch where single questions do not suffice.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ impl Batches {
         if tail.by_batch == 0 || tail.saved == 0 {
             return Ok(());
         }
-        let by = now.checked_add(rule.interval).unwrap_or(Timestamp::MAX);
+        let by = later(now, rule.interval);
         let singly = usize::try_from(tail.singly).unwrap_or(usize::MAX);
         let by_batch = usize::try_from(tail.by_batch).unwrap_or(usize::MAX);
         let wanted = singly.saturating_add(by_batch);
@@ -110,6 +111,5 @@ impl Batches {
 
 /// When the next batch of a kind may be made: not before what the last one showed grows old.
 fn again_at(entry: &Entry, rule: &TailRule) -> Timestamp {
-    let wait = SignedDuration::try_from(rule.interval / 2).unwrap_or(SignedDuration::MAX);
-    entry.submitted_at.checked_add(wait).unwrap_or(Timestamp::MAX)
+    later(entry.submitted_at, rule.interval / 2)
 }

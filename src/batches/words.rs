@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::book::Entry;
 use crate::apis::batch::{Blocked, Ending, Trouble};
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 
 /// What to tell about an ended batch; nothing when every row was done as asked, and nothing about polling's own.
 pub(super) fn ended(entry: &Entry, look: &str, now: Timestamp) -> Option<Alert> {
@@ -91,15 +91,8 @@ fn alert(
     now: Timestamp,
 ) -> Alert {
     let (reference, tally) = (entry.reference(), &entry.tally);
+    let occasion = format!("{}/{reference}/{word}", entry.account);
     Alert {
-        key: format!("batch/{}/{reference}/{word}", entry.account),
-        kind: "batch".to_owned(),
-        severity,
-        account: entry.account.clone(),
-        object: None,
-        merchant_reference: None,
-        amount: None,
-        amounts: Default::default(),
         state: Some(entry.stage().to_owned()),
         reason: entry.batch.last_code().map(str::to_owned),
         headline: format!("batch {reference}: {what}"),
@@ -109,8 +102,7 @@ fn alert(
         ),
         advice: format!("{advice} See: reconciled batch show {reference}"),
         look: look.to_owned(),
-        occurred_at: now,
-        found_at: now,
+        ..Alert::new(AlertKind::Batch, &occasion, severity, &entry.account, now)
     }
 }
 

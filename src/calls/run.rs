@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::book::Standing;
-use super::{Account, CallError, Calls, book};
+use super::attempt::Standing;
+use super::{Account, CallError, Calls, attempt};
 use crate::apis::calls::{CallFailure, Planned, Reply, Shown};
 use crate::apis::pace::Permit;
 use crate::payments::object::ObjectRef;
@@ -117,10 +117,10 @@ impl Calls {
                 () = late => Ok(Ended::because(Outcome::TryLater, too_long(total))),
             };
         };
-        let name = book::name(&account.name, planned.operation, identity.as_str());
+        let name = attempt::name(&account.name, planned.operation, identity.as_str());
         let ended = tokio::select! {
             ended = self.change(account, &planned, &identity, until) => return ended,
-            () = late => self.book.find(&name).await?,
+            () = late => self.attempts.find(&name).await?,
         };
         let attempt = ended.filter(|attempt| attempt.standing == Standing::Open);
         Ok(match attempt {
@@ -183,7 +183,7 @@ impl Calls {
         planned: Watched<'_>,
         reply: &Reply,
     ) -> Result<Vec<ObjectRef>, CallError> {
-        let store = self.book.store();
+        let store = self.attempts.store();
         let object = |child: &crate::payments::observation::Child| ObjectRef {
             account: account.name.clone(),
             kind: child.kind.clone(),

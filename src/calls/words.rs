@@ -4,8 +4,8 @@
 
 use jiff::Timestamp;
 
-use super::book::Attempt;
-use crate::payments::alert::{Alert, Severity};
+use super::attempt::Attempt;
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::ObjectRef;
 
 /// What to tell; the same key for the same try, so that it is told once.
@@ -16,17 +16,10 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
         kind: subject.kind.clone(),
         id: subject.id.clone(),
     });
+    let occasion = format!("{account}/{label}/{}", attempt.sent);
     Alert {
-        key: format!("call/{account}/{label}/{}", attempt.sent),
-        kind: "call".to_owned(),
-        severity: Severity::Critical,
-        account: account.clone(),
         object,
-        merchant_reference: None,
         amount: attempt.amount,
-        amounts: Default::default(),
-        state: None,
-        reason: None,
         headline: format!("nobody knows whether {label} was carried out"),
         explanation: format!(
             "It was sent {}, and no answer came: {}.",
@@ -39,6 +32,6 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
         ),
         look: look.to_owned(),
         occurred_at: attempt.changed_at,
-        found_at: now,
+        ..Alert::new(AlertKind::Call, &occasion, Severity::Critical, account, now)
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::findings::Findings;
 use super::lines::join;
 use super::poll::PollSection;
-use super::problem::Findings;
 use super::provider_reports::{self, ProviderReports};
 use super::section;
 use super::{AccountName, Kind, Policy, SecretLoader, apis};
@@ -119,9 +119,7 @@ fn read_one(
     let settings = match settings {
         Ok(settings) => settings,
         Err(problems) => {
-            for problem in problems {
-                findings.add(&problem.key, problem.what, problem.remedy);
-            }
+            findings.extend(problems);
             return None;
         }
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Surroundings;
-use super::problem::Findings;
+use super::findings::Findings;
 use crate::http::connections::{BadRoots, Connections};
 use crate::secret::{SecretLoader, SecretReference};
 

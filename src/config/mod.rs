@@ -14,28 +14,29 @@ use crate::alerts;
 use crate::apis;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
+use crate::problem::Problem;
 use crate::reports;
 use crate::secret::{Secret, SecretLoader};
 
 mod account;
+mod findings;
 mod http;
 mod lines;
 mod poll;
-mod problem;
 mod provider_reports;
+mod renamed;
 mod section;
 mod store;
 
 pub use account::AccountConfig;
 pub use http::HttpConfig;
-pub use problem::Problem;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
+use findings::Findings;
 use http::HttpSection;
 use lines::Lines;
 use poll::PollSection;
-use problem::Findings;
 
 /// Everything that the file says, checked.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub struct Config {
     pub alerts: alerts::AlertConfig,
     /// The report files.
     pub reports: reports::config::ReportsConfig,
+    /// Keys that are written by an old name, each with its present one.
+    pub renamed: Vec<String>,
 }
 
 impl Config {
@@ -98,9 +101,9 @@ impl Default for LogConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct PollingConfig {
     /// Requests under way at once in the whole process.
-    pub most_in_flight: usize,
+    pub max_in_flight: usize,
     /// Requests under way at once for one kind of one account.
-    pub most_in_flight_per_kind: usize,
+    pub max_in_flight_per_kind: usize,
     /// How long polls under way may take to finish when the process is asked to stop, seconds.
     pub stop_within_s: u64,
     /// The first wait between probes of refused credentials; it grows to half an hour.
@@ -111,8 +114,8 @@ pub struct PollingConfig {
 impl Default for PollingConfig {
     fn default() -> PollingConfig {
         PollingConfig {
-            most_in_flight: 256,
-            most_in_flight_per_kind: 16,
+            max_in_flight: 256,
+            max_in_flight_per_kind: 16,
             stop_within_s: 20,
             probe_interval: Duration::from_secs(300),
         }
@@ -224,6 +227,7 @@ fn read(
         Err(error) => return (None, vec![syntax_problem(text, &error)]),
     };
     let lines = Lines::read(text);
+    let renamed = renamed::rename(&mut table, &lines);
     let mut findings = Findings::new(&lines);
     let loader =
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
@@ -254,7 +258,7 @@ fn read(
     let config = match (reports, alerts) {
         (Some(reports), Some(alerts)) if problems.is_empty() => {
             let path = path.to_owned();
-            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports })
+            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports, renamed })
         }
         _ => None,
     };
@@ -336,10 +340,9 @@ fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<
     if !["auto", "text", "journal", "json"].contains(&log.format.as_str()) {
         findings.add("log.format", format!("{:?} is not known", log.format), "auto, text, journal or json");
     }
-    for (key, number) in [
-        ("most_in_flight", polling.most_in_flight),
-        ("most_in_flight_per_kind", polling.most_in_flight_per_kind),
-    ] {
+    for (key, number) in
+        [("max_in_flight", polling.max_in_flight), ("max_in_flight_per_kind", polling.max_in_flight_per_kind)]
+    {
         if !(1..=10_000).contains(&number) {
             findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
         }
@@ -375,9 +378,7 @@ fn read_reports(
             }
         }
         Err(problems) => {
-            for problem in problems {
-                findings.add(&problem.key, problem.what, problem.remedy);
-            }
+            findings.extend(problems);
             None
         }
     }
@@ -400,9 +401,7 @@ fn read_alerts(
     match alerts::config::resolve(&sections, accounts, loader) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
-            for problem in problems {
-                findings.add(&problem.key, problem.what, problem.remedy);
-            }
+            findings.extend(problems);
             None
         }
     }

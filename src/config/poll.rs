@@ -10,8 +10,8 @@ use toml::{Table, Value};
 use crate::payments::object::Kind;
 use crate::payments::schedule::Policy;
 
+use super::findings::Findings;
 use super::lines::join;
-use super::problem::Findings;
 use super::section;
 
 /// A length of time as written: `"1h"`, `"90s"`, `"2h 30m"`.
@@ -51,7 +51,7 @@ pub(super) struct PollSection {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rhythm {
     interval: Option<Span>,
-    early: Option<Vec<Span>>,
+    first_polls: Option<Vec<Span>>,
     resting_interval: Option<Span>,
     quarantine_interval: Option<Span>,
     jitter_percent: Option<u32>,
@@ -84,7 +84,7 @@ impl Rhythm {
         countdowns.sort_unstable_by(|one, other| other.cmp(one));
         Policy {
             interval: pick(self.interval, policy.interval),
-            early: list(&self.early, policy.early),
+            first_polls: list(&self.first_polls, policy.first_polls),
             resting_interval: pick(self.resting_interval, policy.resting_interval),
             quarantine_interval: pick(self.quarantine_interval, policy.quarantine_interval),
             jitter_permille: self.jitter_percent.map_or(policy.jitter_permille, |percent| percent * 10),
@@ -127,9 +127,13 @@ impl Rhythm {
         if self.failures_before_quarantine == Some(0) {
             findings.add(&join(path, "failures_before_quarantine"), "is 0", "5 is the default");
         }
-        if self.early.as_ref().is_some_and(|early| early.iter().any(|wait| wait.0 < Duration::from_secs(1))) {
+        if self
+            .first_polls
+            .as_ref()
+            .is_some_and(|waits| waits.iter().any(|wait| wait.0 < Duration::from_secs(1)))
+        {
             findings.add(
-                &join(path, "early"),
+                &join(path, "first_polls"),
                 "has a wait under 1s",
                 "for example [\"1m\", \"5m\", \"15m\"]",
             );
@@ -218,12 +222,12 @@ mod tests {
     #[test]
     fn the_nearest_word_wins() {
         let general = section("interval = '2h'\n[kinds.refund]\ninterval = '3h'\npatience = '72h'");
-        let own = section("early = ['1m', '5m']\n[kinds.charge]\ninterval = '30m'");
+        let own = section("first_polls = ['1m', '5m']\n[kinds.charge]\ninterval = '30m'");
         let hours = |kind| PollSection::policy(&general, &own, kind).interval.as_secs() / 60;
         assert_eq!((hours("charge"), hours("refund"), hours("capture")), (30, 180, 120));
         let refund = PollSection::policy(&general, &own, "refund");
         assert_eq!(refund.patience, Some(Duration::from_secs(72 * 3600)));
-        assert_eq!(refund.early.len(), 2);
+        assert_eq!(refund.first_polls.len(), 2);
     }
 
     #[test]

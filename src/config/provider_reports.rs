@@ -4,8 +4,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::apis;
+use super::findings::Findings;
 use super::lines::join;
-use super::problem::Findings;
 use super::section;
 
 /// The section, checked.

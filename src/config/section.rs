@@ -4,8 +4,8 @@
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use super::findings::Findings;
 use super::lines::join;
-use super::problem::Findings;
 
 /// Reads the table at `path`. `None` when something is missing or wrong, which is then in `findings`.
 pub(super) fn read<T: DeserializeOwned>(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use super::findings::Findings;
 use super::poll::Span;
-use super::problem::Findings;
 
 /// `[store]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -17,7 +17,7 @@ pub struct StoreConfig {
     /// Memory for the index, mebibytes.
     pub cache_mib: u64,
     /// The process refuses to start below this much free space, mebibytes.
-    pub free_floor_mib: u64,
+    pub min_free_mib: u64,
     /// The index is made small again only when its file is longer than this, mebibytes.
     pub compact_above_mib: u64,
     /// How often the daemon looks whether it is.
@@ -32,7 +32,7 @@ impl Default for StoreConfig {
         StoreConfig {
             folder: PathBuf::new(),
             cache_mib: 48,
-            free_floor_mib: 64,
+            min_free_mib: 64,
             compact_above_mib: 64,
             compact_every: Duration::from_secs(600),
             keep_batch_files_days: 90,

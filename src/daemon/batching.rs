@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use crate::apis::batch::Row;
-use crate::batches::{BatchError, Entry, Hands, Ledger, Routes, Submission, Wish};
+use crate::batches::{BatchError, Entry, Hands, Ledger, Submission, Wish};
 use crate::control::batching::{
     BatchAnswer, BatchFiled, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission,
     BatchSubmitted,
 };
 use crate::control::problem::{Cause, Problem};
+use crate::payments::alert::Routes;
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::reconcile::Reconcile;
 
@@ -153,7 +154,7 @@ fn shown(entry: &Entry, rows: Vec<Row>) -> BatchShown {
 
 fn problem(error: BatchError) -> Problem {
     let (cause, remedy) = match &error {
-        BatchError::Store(_) | BatchError::File { .. } => {
+        BatchError::Store(_) | BatchError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
         BatchError::Unreadable { .. } | BatchError::Broken(_) => {

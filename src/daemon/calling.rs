@@ -11,6 +11,7 @@ use crate::control::calling::{
     CallWanted,
 };
 use crate::control::problem::{Cause, Problem};
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::task::{Done, Round, Work};
 
@@ -169,7 +170,7 @@ fn problem(error: CallError) -> Problem {
 pub(super) struct Settling {
     pub(super) calls: Arc<Calls>,
     pub(super) accounts: Vec<Arc<calls::Account>>,
-    pub(super) routes: calls::Routes,
+    pub(super) routes: Routes,
 }
 
 impl Work for Settling {

@@ -12,6 +12,7 @@ use crate::apis::reporting::windows::Phase;
 use crate::clock::SharedClock;
 use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
 use crate::control::problem::{Cause, Problem};
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
 use crate::store::Store;
@@ -20,6 +21,7 @@ use crate::timetable::Timetable;
 
 use super::rooms::{Foundation, Rooms};
 use super::{Daemon, levels, rooms};
+use crate::time::{between, later};
 
 /// An account whose provider makes reports, and when they are fetched by themselves.
 pub(super) struct Reporter {
@@ -32,7 +34,7 @@ pub(super) struct Reporter {
 pub(super) struct Fetching {
     pub(super) settlements: Arc<Settlements>,
     pub(super) reporters: Vec<Arc<Reporter>>,
-    pub(super) routes: settlements::Routes,
+    pub(super) routes: Routes,
     pub(super) store: Store,
     pub(super) clock: SharedClock,
 }
@@ -54,8 +56,8 @@ impl Work for Fetching {
             }
             let summary = format!("{taken} steps taken, {ended} errands ended");
             let now = self.clock.now();
-            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
+            let soon = later(now, SignedDuration::from_mins(1));
+            let again_in = Some(between(now, next_at.map_or(soon, |next| next.min(soon))));
             if faults.is_empty() {
                 return Ok(Done { summary, again_in });
             }
@@ -204,7 +206,7 @@ fn unread_file(unread: &settlements::Unread) -> UnreadFile {
 
 fn problem(error: SettlementError) -> Problem {
     let (cause, remedy) = match &error {
-        SettlementError::Store(_) | SettlementError::File { .. } => {
+        SettlementError::Store(_) | SettlementError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
         SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
@@ -216,8 +218,4 @@ fn problem(error: SettlementError) -> Problem {
         }
     };
     Problem::new(cause, error.to_string(), remedy)
-}
-
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -13,16 +13,15 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::DatedPost;
-use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
-use crate::apis::transport::{DatedTransport, HttpTransport, Transport};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{self, Config, HttpConfig, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
-use crate::reconcile::{Reconcile, Routes};
+use crate::http::{DatedTransport, HttpClient, Transport};
+use crate::payments::alert::Routes;
+use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
 use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
@@ -52,10 +51,8 @@ use rooms::{Foundation, Rooms};
 pub struct Outside {
     /// Where time comes from.
     pub clock: SharedClock,
-    /// How requests reach the providers.
+    /// How requests reach the providers, and messages their targets.
     pub transport: Arc<dyn Transport>,
-    /// How messages reach their targets.
-    pub post: Arc<dyn Post>,
     /// What a configuration refers to when it is read again.
     pub surroundings: Surroundings,
 }
@@ -70,11 +67,9 @@ impl Outside {
         surroundings: Surroundings,
         http: &HttpConfig,
     ) -> Result<Outside, StartError> {
-        let connections = &http.connections;
-        let transport =
-            HttpTransport::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
-        let post = HttpPost::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
-        Ok(Outside { clock, transport: Arc::new(transport), post: Arc::new(post), surroundings })
+        let client =
+            HttpClient::over(&http.connections).map_err(|error| StartError::Network(error.to_string()))?;
+        Ok(Outside { clock, transport: Arc::new(client), surroundings })
     }
 }
 
@@ -160,6 +155,9 @@ impl Daemon {
         for account in config.unheard() {
             tracing::warn!(%account, "no alert target hears of declines of this account");
         }
+        for note in &config.renamed {
+            tracing::warn!("{}: {note}", config.path.display());
+        }
         let (disk, probe) = machine_disk();
         let daemon = Daemon::start_rooms(config, outside, disk, probe).await?;
         daemon.start_base(server::Options::at(socket)).await?;
@@ -198,7 +196,6 @@ impl Daemon {
         let is_daemon = command == RUN;
         let transport: Arc<dyn Transport> =
             Arc::new(DatedTransport::over(outside.transport, Arc::clone(&time)));
-        let post: Arc<dyn Post> = Arc::new(DatedPost::over(outside.post, Arc::clone(&time)));
         // A command of an operator's takes the machine's word: it does not live long enough to hear others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
         let since = clock.now();
@@ -208,7 +205,7 @@ impl Daemon {
             meter,
             folder: config.store.folder.clone(),
             cache_bytes: config.store.cache_mib * 1024 * 1024,
-            free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
+            free_floor_bytes: config.store.min_free_mib * 1024 * 1024,
             compact_above_bytes: config.store.compact_above_mib * 1024 * 1024,
             command: command.to_owned(),
             beside: vec![BATCHES.to_owned()],
@@ -235,11 +232,10 @@ impl Daemon {
             time,
             store: store.clone(),
             transport,
-            post,
             probe,
         };
         let config_path = config.path.clone();
-        let most_in_flight = config.polling.most_in_flight;
+        let most_in_flight = config.polling.max_in_flight;
         let first = Rooms::build(config, &foundation).map_err(StartError::Rooms)?;
         let rooms = Arc::new(RwLock::new(Arc::new(first)));
         let routed = Arc::clone(&rooms);

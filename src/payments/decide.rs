@@ -14,8 +14,9 @@ use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
 use super::planted::{Bug, is_planted};
 use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Transition, Trouble};
-use super::schedule::{self, Policy, after_failures, milestones, next_look};
+use super::schedule::{Policy, after_failures, milestones, next_look};
 use super::trouble;
+use crate::time::earlier;
 
 /// What a decision rests on besides record, sight and time.
 #[derive(Clone, Copy)]
@@ -299,7 +300,7 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
             .policy
             .countdowns
             .iter()
-            .filter(|before| milestone.at > now && schedule::earlier(milestone.at, **before) <= now)
+            .filter(|before| milestone.at > now && earlier(milestone.at, **before) <= now)
             .collect();
         let was_told =
             |before: Duration| tags(milestone.name, before).iter().any(|tag| record.warned.contains(tag));

@@ -3,7 +3,7 @@
 
 use jiff::{Timestamp, Unit};
 
-use super::alert::{Alert, Severity};
+use super::alert::{Alert, AlertKind, Severity};
 use super::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use super::observation::Observation;
 use super::planted::{Bug, is_planted};
@@ -22,26 +22,20 @@ pub(super) struct Notice<'a> {
 }
 
 impl Notice<'_> {
-    fn alert(&self, kind: &str, severity: Severity, occasion: &str) -> Alert {
+    fn alert(&self, kind: AlertKind, severity: Severity, occasion: &str) -> Alert {
         let record = self.record;
         let observation = record.sight.as_ref().map(|sight| &sight.observation);
+        let occasion = format!("{}/{occasion}", record.object);
         Alert {
-            key: format!("{kind}/{}/{occasion}", record.object),
-            kind: kind.to_owned(),
-            severity,
-            account: record.object.account.clone(),
             object: Some(record.object.clone()),
             merchant_reference: record.merchant_reference().map(str::to_owned),
             amount: record.amount(),
             amounts: observation.map(|seen| seen.amounts).unwrap_or_default(),
             state: observation.map(|seen| seen.state.clone()),
             reason: observation.and_then(|seen| seen.reasons.first().cloned()),
-            headline: String::new(),
-            explanation: String::new(),
-            advice: String::new(),
             look: self.look.to_owned(),
             occurred_at: observation.and_then(|seen| seen.updated_at).unwrap_or(self.now),
-            found_at: self.now,
+            ..Alert::new(kind, &occasion, severity, &record.object.account, self.now)
         }
     }
 
@@ -88,13 +82,13 @@ impl Notice<'_> {
             return None;
         }
         let (kind, severity, verb) = if is_decline {
-            ("declined", Severity::Critical, "was declined")
+            (AlertKind::Declined, Severity::Critical, "was declined")
         } else if facts.outcome == Outcome::Canceled {
-            ("canceled", Severity::Warning, "was canceled")
+            (AlertKind::Canceled, Severity::Warning, "was canceled")
         } else if lacks_reason && facts.phase == Phase::Final {
-            ("notable", Severity::Warning, "has ended without a reason")
+            (AlertKind::Notable, Severity::Warning, "has ended without a reason")
         } else {
-            ("notable", Severity::Warning, "needs a look")
+            (AlertKind::Notable, Severity::Warning, "needs a look")
         };
         let mut alert = self.alert(kind, severity, &format!("{}{news}", self.episode()));
         let after = previous.filter(|_| is_decline).map(|from| format!(" after {from}")).unwrap_or_default();
@@ -123,7 +117,7 @@ impl Notice<'_> {
             Some(evidence) => format!("{}/{}@{}", quarantine.cause, evidence.state, quarantine.since),
             None => format!("{}@{}", quarantine.cause, quarantine.since),
         };
-        let mut alert = self.alert("quarantined", Severity::Critical, &occasion);
+        let mut alert = self.alert(AlertKind::Quarantined, Severity::Critical, &occasion);
         if let Some(evidence) = &quarantine.evidence {
             alert.state = Some(evidence.state.clone());
             alert.reason = evidence.reasons.first().cloned();
@@ -150,7 +144,7 @@ impl Notice<'_> {
 
     /// A moving object has taken longer than anybody should wait without knowing.
     pub(super) fn overdue(&self, milestone: &Milestone, lifecycle: &dyn Lifecycle) -> Alert {
-        let mut alert = self.alert("overdue", Severity::Warning, &self.episode());
+        let mut alert = self.alert(AlertKind::Overdue, Severity::Warning, &self.episode());
         let state =
             self.record.state().map_or("has never been seen".to_owned(), |state| format!("is still {state}"));
         let began = state_began(self.record);
@@ -169,7 +163,7 @@ impl Notice<'_> {
     /// What a resting object holds ends soon.
     pub(super) fn countdown(&self, milestone: &Milestone, left: &str, lifecycle: &dyn Lifecycle) -> Alert {
         let occasion = format!("{}-{left}/{}", milestone.name, self.episode());
-        let mut alert = self.alert("expiring", Severity::Warning, &occasion);
+        let mut alert = self.alert(AlertKind::Expiring, Severity::Warning, &occasion);
         let (subject, ends_in) = (capitalised(&self.subject()), age(self.now, milestone.at));
         let is_authorization = lifecycle.expires() == "the authorization";
         (alert.headline, alert.advice) = match milestone.name {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::lifecycle::{Phase, StateFacts};
 use super::object::ObjectRef;
 use super::planted::{Bug, is_planted};
 use super::record::Record;
+use crate::time::{between, earlier, later};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -18,7 +19,7 @@ pub struct Policy {
     /// Between looks at a moving object; one hour, as the provider recommends.
     pub interval: Duration,
     /// Waits before the first looks after a state began, before the interval takes over; may be empty.
-    pub early: Vec<Duration>,
+    pub first_polls: Vec<Duration>,
     /// Between looks at a resting object.
     pub resting_interval: Duration,
     /// Between looks at a quarantined object.
@@ -49,7 +50,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             interval: Duration::from_secs(HOUR),
-            early: Vec::new(),
+            first_polls: Vec::new(),
             resting_interval: Duration::from_secs(12 * HOUR),
             quarantine_interval: Duration::from_secs(6 * HOUR),
             jitter_permille: 100,
@@ -80,7 +81,7 @@ impl Policy {
             self.backoff_first,
             self.backoff_longest,
         ];
-        let longest = waits.into_iter().chain(self.early.iter().copied()).max().unwrap_or_default();
+        let longest = waits.into_iter().chain(self.first_polls.iter().copied()).max().unwrap_or_default();
         // Jitter adds at most half.
         longest.saturating_add(longest / 2).max(LONGEST_WAIT_LEAST)
     }
@@ -93,16 +94,6 @@ pub struct Milestone {
     pub name: &'static str,
     /// When.
     pub at: Timestamp,
-}
-
-/// `at` plus `by`, staying inside what can be represented.
-pub fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
-}
-
-/// `at` minus `by`, staying inside what can be represented.
-pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
 }
 
 /// When the present state began, as well as is known: the provider's word, else our first sight of it.
@@ -167,7 +158,7 @@ pub fn next_look(
     } else if phase == Phase::Resting {
         policy.resting_interval
     } else {
-        early_wait(record, policy, now).unwrap_or(policy.interval)
+        first_wait(record, policy, now).unwrap_or(policy.interval)
     };
     let mut due = later(now, jittered(wait, policy, record));
     let ahead: Vec<Timestamp> = milestones(record, facts, policy)
@@ -205,7 +196,7 @@ fn set_apart_wait(since: Timestamp, phase: Phase, policy: &Policy, now: Timestam
         return None;
     }
     let rung = SET_APART_LADDER.into_iter().map(|age| later(since, age)).find(|rung| *rung > now);
-    let wait = rung.and_then(|rung| Duration::try_from(rung.duration_since(now)).ok());
+    let wait = rung.map(|rung| between(now, rung));
     Some(wait.unwrap_or(policy.quarantine_interval).min(policy.quarantine_interval))
 }
 
@@ -216,14 +207,14 @@ pub fn after_failures(record: &Record, failures: u32, policy: &Policy, now: Time
     later(now, jittered(wait, policy, record))
 }
 
-/// The wait that the early ladder asks for, while the state is younger than the ladder is long.
-fn early_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
+/// The wait to the next of the first polls, while the state is younger than they take.
+fn first_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
     let began = record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.since);
     let mut rung = began;
-    for step in &policy.early {
+    for step in &policy.first_polls {
         rung = later(rung, *step);
         if rung > now {
-            return Duration::try_from(rung.duration_since(now)).ok();
+            return Some(between(now, rung));
         }
     }
     None
@@ -286,13 +277,13 @@ mod tests {
     #[test]
     fn the_early_ladder_counts_from_the_states_beginning() {
         let policy = Policy {
-            early: [60, 300, 900].map(Duration::from_secs).to_vec(),
+            first_polls: [60, 300, 900].map(Duration::from_secs).to_vec(),
             jitter_permille: 0,
             ..Policy::default()
         };
         let record = record("S1", 0);
         let wait_at = |second: i64| {
-            early_wait(&record, &policy, Timestamp::from_second(second).unwrap()).map(|wait| wait.as_secs())
+            first_wait(&record, &policy, Timestamp::from_second(second).unwrap()).map(|wait| wait.as_secs())
         };
         assert_eq!(wait_at(0), Some(60));
         assert_eq!(wait_at(61), Some(299));

@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::alert::{Alert, Severity};
+use super::alert::{Alert, AlertKind, Severity};
 use super::object::AccountName;
-use super::schedule::{Policy, later};
+use super::schedule::Policy;
+use crate::time::{between, later};
 
 /// Between two questions while all is well.
 const ASK_EVERY: Duration = Duration::from_secs(15 * 60);
@@ -98,7 +99,7 @@ impl Service {
 
     /// How long it is not asked; zero when it is time, or when the time to ask was set by a clock that was ahead.
     pub fn wait(&self, now: Timestamp) -> Duration {
-        let wait = Duration::try_from(self.next_at.duration_since(now)).unwrap_or_default();
+        let wait = between(now, self.next_at);
         if wait > ASK_EVERY { Duration::ZERO } else { wait }
     }
 
@@ -157,7 +158,7 @@ pub fn steered(policy: Policy, health: Health) -> Policy {
     let widened = |wait: Duration| wait.saturating_mul(health.widens_by()).min(WIDEST.max(wait));
     Policy {
         interval: widened(policy.interval),
-        early: Vec::new(),
+        first_polls: Vec::new(),
         quarantine_interval: widened(policy.quarantine_interval),
         backoff_first: widened(policy.backoff_first),
         backoff_longest: widened(policy.backoff_longest),
@@ -193,23 +194,15 @@ pub fn notice(
             "Nothing to do.",
         ),
     };
+    let occasion = format!("{account}/{:?}/{since}", said.health);
     Some(Alert {
-        key: format!("service-status/{account}/{:?}/{since}", said.health),
-        kind: "service-status".to_owned(),
-        severity,
-        account: account.clone(),
-        object: None,
-        merchant_reference: None,
-        amount: None,
-        amounts: Default::default(),
         state: Some(said.word.clone()),
-        reason: None,
         headline,
         explanation,
         advice: advice.to_owned(),
         look: look.to_owned(),
         occurred_at: since,
-        found_at: now,
+        ..Alert::new(AlertKind::ServiceStatus, &occasion, severity, account, now)
     })
 }
 

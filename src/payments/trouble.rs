@@ -9,7 +9,8 @@ use super::notice::Notice;
 use super::observation::Failure;
 use super::planted::{Bug, is_planted};
 use super::record::{Cause, Quarantine, Record, Transition};
-use super::schedule::{after_failures, jittered, later};
+use super::schedule::{after_failures, jittered};
+use crate::time::later;
 
 /// Waits between looks while "not found" may still mean "not yet visible".
 const NOT_YET_VISIBLE_S: [u64; 4] = [10, 30, 60, 120];

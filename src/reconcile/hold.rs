@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::apis::pace::Level;
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::{AccountName, ObjectRef};
-use crate::payments::schedule::later;
+use crate::time::{earlier, later};
 
 /// The operations of one account that are known to be held for long, each with the beginning of its hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,8 +51,7 @@ impl Holds {
                 Some(HoldTurn::Ended { since })
             }
             (None, Some((level, already))) if is_due && level.is_held_long() => {
-                let age = jiff::SignedDuration::try_from(already).unwrap_or_default();
-                let since = now.checked_sub(age).unwrap_or(now);
+                let since = earlier(now, already);
                 self.told.insert(operation.to_owned(), since);
                 Some(HoldTurn::Held { since, until: later(now, level.held_for) })
             }
@@ -73,7 +72,7 @@ pub(super) fn notice(
     let whole = |at: Timestamp| at.round(jiff::Unit::Second).unwrap_or(at);
     let (kind, severity, since, headline, explanation, advice) = match turn {
         HoldTurn::Held { since, until } => (
-            "provider-hold",
+            AlertKind::ProviderHold,
             Severity::Warning,
             since,
             format!("The provider holds {operation} of account {account} back"),
@@ -85,7 +84,7 @@ pub(super) fn notice(
             "Nothing to do yet: one request asks again when the time is over, and if it is answered what is overdue follows. If it lasts, ask the provider about the quota of these credentials, and who else uses them; `reconciled status` shows the hold.",
         ),
         HoldTurn::Ended { since } => (
-            "provider-hold-ended",
+            AlertKind::ProviderHoldEnded,
             Severity::Info,
             since,
             format!("The provider answers {operation} of account {account} again"),
@@ -94,22 +93,11 @@ pub(super) fn notice(
         ),
     };
     Alert {
-        key: format!("{kind}/{account}/{operation}/{since}"),
-        kind: kind.to_owned(),
-        severity,
-        account: account.clone(),
-        object: None,
-        merchant_reference: None,
-        amount: None,
-        amounts: Default::default(),
-        state: None,
-        reason: None,
         headline,
         explanation,
         advice: advice.to_owned(),
         look: look.to_owned(),
-        occurred_at: now,
-        found_at: now,
+        ..Alert::new(kind, &format!("{account}/{operation}/{since}"), severity, account, now)
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::documents;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Failure;
 use crate::payments::schedule::Policy;
@@ -80,8 +81,7 @@ impl Reconcile {
 
     async fn begin(&self, account: &Account) -> Result<Arc<Notify>, StoreError> {
         let now = self.clock.now();
-        let stored = self.store.recall(&name(account)).await?;
-        let stored = stored.and_then(|text| serde_json::from_str::<Service>(&text).ok());
+        let stored = documents::read_if_sound(&self.store, &name(account)).await?;
         // Whatever was known, the first question comes at once: the budget says when that is.
         let known = self.service(&account.name).or(stored).unwrap_or_else(|| Service::unknown(now));
         let service = Service { next_at: now, ..known };

@@ -8,6 +8,7 @@ use super::*;
 use crate::apis::pace::{Permit, Quota};
 use crate::apis::{Asking, Fetching};
 use crate::clock::{Clock, VirtualClock};
+use crate::payments::alert::Alert;
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
 use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::observation::{Failure, Observation};

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::apis::pace::Permit;
 use crate::payments::object::{Kind, ObjectRef};
 use crate::payments::record::Record;
-use crate::payments::schedule::later;
 use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{Due, Filter, StoreError};
+use crate::time::{between, later};
 
 use super::circuit_breaker::{Candidate, CircuitBreaker, Transition};
 use super::hold::{self, Holds};
@@ -433,7 +433,5 @@ fn log(account: &Account, transition: &Transition, detail: &str) {
 }
 
 fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now))
-        .unwrap_or(Duration::ZERO)
-        .clamp(Duration::from_millis(1), LONGEST_WAIT)
+    between(now, at).clamp(Duration::from_millis(1), LONGEST_WAIT)
 }

@@ -7,16 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-/// Something in the section that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Which key.
-    pub key: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// What to do.
-    pub remedy: String,
-}
+use crate::problem::{Check, Problem};
 
 /// The section as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -70,27 +61,23 @@ impl ReportsSection {
     /// # Errors
     /// All problems at once.
     pub fn resolve(&self, logs_folder: Option<&Path>) -> Result<ReportsConfig, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, what: String, remedy: &str| {
-            let key = format!("reports.{key}");
-            problems.push(Problem { key, what, remedy: remedy.to_owned() });
-        };
+        let mut check = Check::new("reports");
         let folder = self.folder.clone().or_else(|| logs_folder.map(|logs| logs.join("reports")));
         match &folder {
             Some(folder) if folder.is_absolute() => {}
             Some(folder) => {
-                problem(
+                check.problem(
                     "folder",
                     format!("{} is not an absolute path", folder.display()),
                     "write it from the root",
                 );
             }
-            None => problem("folder", "it is missing".to_owned(), "name the folder for the report files"),
+            None => check.problem("folder", "it is missing", "name the folder for the report files"),
         }
         let zone = TimeZone::get(&self.time_zone);
         if zone.is_err() {
             let shown: String = self.time_zone.chars().take(64).collect();
-            problem(
+            check.problem(
                 "time_zone",
                 format!("{shown:?} is not a time zone known here"),
                 "use an IANA name such as Europe/Berlin",
@@ -101,14 +88,14 @@ impl ReportsSection {
             _ => None,
         };
         if delimiter.is_none() {
-            problem(
+            check.problem(
                 "delimiter",
-                "it is not one of `,` `;` and tab".to_owned(),
+                "it is not one of `,` `;` and tab",
                 "`;` suits Excel in most of the EU",
             );
         }
-        match (folder, zone, delimiter) {
-            (Some(folder), Ok(zone), Some(delimiter)) if problems.is_empty() => Ok(ReportsConfig {
+        let config = match (folder, zone, delimiter) {
+            (Some(folder), Ok(zone), Some(delimiter)) => Some(ReportsConfig {
                 folder,
                 zone_name: self.time_zone.clone(),
                 zone,
@@ -116,8 +103,9 @@ impl ReportsSection {
                 csv_bom: self.csv_bom,
                 delimiter,
             }),
-            _ => Err(problems),
-        }
+            _ => None,
+        };
+        check.finish(config)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
 use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Store, StoreError};
+use crate::time::later;
 
 /// Makes the reports of days.
 #[derive(Debug)]
@@ -155,7 +156,7 @@ impl Reports {
     pub async fn reopen_premature(&self) -> Result<Vec<Date>, StoreError> {
         // A day that ended a moment ago is not opened again by a clock that is slewed.
         let now = self.clock.now();
-        let slewed = now.checked_add(SLEW).unwrap_or(Timestamp::MAX);
+        let slewed = later(now, SLEW);
         let mut found = Vec::new();
         for (name, mark) in self.store.recall_all(REMEMBERED).await? {
             let Some(date) = name.strip_prefix(REMEMBERED).and_then(|date| date.parse::<Date>().ok()) else {

@@ -13,9 +13,10 @@ use super::SCHEMA_VERSION;
 use super::book::Filed;
 use super::columns::Frame;
 use super::day::utc;
-use super::sheet::{Dialect, hex};
+use super::sheet::Dialect;
 use super::summary::pretty;
 use super::totals::{TooMuch, sum_text};
+use crate::text::hex;
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "manifest.json";

@@ -11,6 +11,7 @@ use aws_lc_rs::digest;
 use super::columns::{Cell, Row};
 use super::totals::{TooMuch, Totals};
 use crate::text;
+use crate::text::hex;
 
 /// How CSV files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +61,6 @@ impl<W: Write> Write for Measured<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file being written.

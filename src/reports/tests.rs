@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::sheet::hex;
 use super::write::{NoProbe, Probe, Step};
 use super::*;
 use crate::clock::{Clock, JudgedClock, VirtualClock};
@@ -21,6 +20,7 @@ use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Cause, Details, Enrolment, Record, Sight, Transition};
 use crate::store::{Commit, Committed, Options, Store};
+use crate::text::hex;
 
 /// Seconds after 2026-01-14T23:00:00Z, which is midnight in Berlin: the beginning of 2026-01-15.
 pub(super) fn at(seconds: i64) -> Timestamp {

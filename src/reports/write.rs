@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::sheet::Measured;
+use crate::files::sync_folder;
 use crate::payments::planted::{Bug, is_planted};
 
 /// Begins the name of a folder that is not published.
@@ -161,10 +162,6 @@ fn make_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
     builder.create(path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// A folder that nobody sees yet.

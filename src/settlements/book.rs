@@ -8,10 +8,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::SettlementError;
 use crate::apis::reporting::windows::Pull;
+use crate::documents::Document;
 use crate::payments::object::AccountName;
-use crate::store::Store;
 
 /// One type of report over a range of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,52 +96,17 @@ impl Errand {
             self.unread.push(unread);
         }
     }
+}
+
+impl Document for Errand {
+    const TYPE: &'static str = "provider-report";
 
     fn name(&self) -> String {
         let which = if self.is_nightly { "nightly".to_owned() } else { range(self.from, self.until) };
-        format!("{}{}/{which}", prefix(&self.account), self.word)
+        format!("{}/{}/{which}", self.account, self.word)
     }
 }
 
 fn range(from: Timestamp, until: Timestamp) -> String {
     format!("{}_{}", from.strftime("%Y-%m-%dT%H%M%S"), until.strftime("%Y-%m-%dT%H%M%S"))
-}
-
-fn prefix(account: &AccountName) -> String {
-    format!("provider-report/{account}/")
-}
-
-/// The stored errands.
-pub(super) struct Book {
-    store: Store,
-}
-
-impl Book {
-    pub(super) fn new(store: Store) -> Book {
-        Book { store }
-    }
-
-    pub(super) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Writes an errand; returns when that is durable.
-    pub(super) async fn write(&self, errand: &Errand) -> Result<(), SettlementError> {
-        let name = errand.name();
-        let text = serde_json::to_string(errand)
-            .map_err(|error| SettlementError::Unreadable { name: name.clone(), what: error.to_string() })?;
-        Ok(self.store.remember(&name, &text).await?)
-    }
-
-    /// The errands of an account, the oldest first.
-    pub(super) async fn list(&self, account: &AccountName) -> Result<Vec<Errand>, SettlementError> {
-        let mut errands = Vec::new();
-        for (name, text) in self.store.recall_all(&prefix(account)).await? {
-            errands.push(serde_json::from_str::<Errand>(&text).map_err(|error| {
-                SettlementError::Unreadable { name: name.clone(), what: error.to_string() }
-            })?);
-        }
-        errands.sort_by(|one, other| (one.asked_at, &one.word).cmp(&(other.asked_at, &other.word)));
-        Ok(errands)
-    }
 }

@@ -13,6 +13,7 @@ use super::shelf::{Kept, Shelf};
 use super::{Account, SettlementError, Settlements};
 use crate::apis::reporting::ReportKind;
 use crate::apis::reporting::windows::{MOST_DAYS, Phase, Pull};
+use crate::time::earlier;
 
 /// Rows are keyed by the change of a state, and the last days' may still come: what was fetched so long after a
 /// day's end is taken for all of it (sheet amazon-pay-batch.md, section 9).
@@ -47,7 +48,7 @@ impl Settlements {
         let kinds = kinds(account, &wanted.words)?;
         let turns = self.turn_of(&account.name);
         let _turn = turns.lock().await;
-        let known = self.book.list(&account.name).await?;
+        let known = self.errands_of(&account.name).await?;
         let now = self.clock.now();
         let mut errands = Vec::new();
         for kind in kinds {
@@ -62,7 +63,7 @@ impl Settlements {
                 errand.is_anew = true;
                 errand.pull.again(true, now);
             }
-            self.book.write(&errand).await?;
+            self.errands.write(&errand).await?;
             errands.push(errand);
         }
         self.wake.notify_one();
@@ -78,7 +79,7 @@ impl Settlements {
         let kinds = kinds(account, words)?;
         let turns = self.turn_of(&account.name);
         let _turn = turns.lock().await;
-        let known = self.book.list(&account.name).await?;
+        let known = self.errands_of(&account.name).await?;
         let now = self.clock.now();
         let today = midnight(now.to_zoned(TimeZone::UTC).date())?;
         let mut begun = 0;
@@ -88,11 +89,11 @@ impl Settlements {
                 continue;
             }
             let until = if kind.comes_by_itself { now } else { today };
-            let earliest = earlier(until, MOST_DAYS);
+            let earliest = earlier(until, days(MOST_DAYS));
             let reached = before.map_or(today, |errand| errand.until.min(today));
-            let from = earlier(reached, NIGHTS_BACK).max(earliest);
+            let from = earlier(reached, days(NIGHTS_BACK)).max(earliest);
             let errand = self.fresh(account, kind, (from, until), false, true).await?;
-            self.book.write(&errand).await?;
+            self.errands.write(&errand).await?;
             begun += 1;
         }
         if begun > 0 {
@@ -106,7 +107,7 @@ impl Settlements {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self, account: &Account) -> Result<Vec<Errand>, SettlementError> {
-        self.book.list(&account.name).await
+        self.errands_of(&account.name).await
     }
 
     async fn fresh(
@@ -190,12 +191,12 @@ fn midnight(day: Date) -> Result<Timestamp, SettlementError> {
     day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| out_of_time())
 }
 
-fn out_of_time() -> SettlementError {
-    SettlementError::Range(crate::apis::reporting::windows::BadRange::TooLong)
+fn days(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * count)
 }
 
-fn earlier(at: Timestamp, days: i64) -> Timestamp {
-    at.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN)
+fn out_of_time() -> SettlementError {
+    SettlementError::Range(crate::apis::reporting::windows::BadRange::TooLong)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use super::book::{Errand, Tally, Unread};
 use super::compare::{Verdict, compare};
 use super::shelf::{Manifest, Read, Shelf};
-use super::words::{DIFFERENCE, Place};
+use super::words::Place;
 use super::{Account, Routes, SettlementError, Settlements};
 use crate::apis::reporting::windows::Window;
 use crate::apis::reporting::{Claim, Fetched, Reading, Says};
+use crate::blocking;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Details, Enrolment};
 use crate::store::{AlertFilter, Enrolled, OwedAlert};
@@ -34,7 +35,7 @@ impl Settlements {
         let shelf = Shelf::of(account, &errand.word);
         let (source, word) = (std::sync::Arc::clone(&account.source), errand.word.clone());
         // Millions of rows take seconds: other loops must not wait for them.
-        let read = tokio::task::spawn_blocking(move || source.read(&word, &file)).await;
+        let read = blocking::run(move || source.read(&word, &file)).await;
         let read = read.unwrap_or_else(|_| Err("reading it broke down".to_owned()));
         let mut tally = Tally { files: 1, ..Tally::default() };
         let (reading, mut trouble) = match read {
@@ -102,7 +103,7 @@ impl Settlements {
         reading: &Reading,
         tally: &mut Tally,
     ) -> Result<(), SettlementError> {
-        let store = self.book.store();
+        let store = self.errands.store();
         let mut found = Vec::new();
         for claim in newest(&reading.claims) {
             let object =
@@ -141,10 +142,10 @@ impl Settlements {
         object: &ObjectRef,
         alerts: Vec<crate::payments::alert::Alert>,
     ) -> Result<(), SettlementError> {
-        let store = self.book.store();
+        let store = self.errands.store();
         let filter = AlertFilter {
             object: Some(object.clone()),
-            kind: Some(DIFFERENCE.to_owned()),
+            kind: Some(crate::payments::alert::AlertKind::ReportDifference.to_string()),
             ..AlertFilter::default()
         };
         let mut told = Vec::new();
@@ -176,7 +177,7 @@ impl Settlements {
         alert: crate::payments::alert::Alert,
     ) -> Result<(), SettlementError> {
         let targets = routes(&alert, account.is_sandbox);
-        self.book.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
+        self.errands.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }
 }

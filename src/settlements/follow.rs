@@ -15,6 +15,7 @@ use crate::apis::pace::Permit;
 use crate::apis::reporting::windows::{Outcome, Phase, Step, Window, about_to, next_steps, took};
 use crate::apis::reporting::{Leave, Taken};
 use crate::payments::object::AccountName;
+use crate::time::later;
 
 /// The longest that one step may take, all its pages included.
 const LONGEST_STEP: Duration = Duration::from_secs(240);
@@ -68,7 +69,7 @@ impl Settlements {
     async fn turn(&self, account: &Account, routes: &Routes) -> Result<Turn, SettlementError> {
         let turns = self.turn_of(&account.name);
         let _turn = turns.lock().await;
-        let errands = self.book.list(&account.name).await?;
+        let errands = self.errands_of(&account.name).await?;
         let mut next: Option<Timestamp> = None;
         let now = self.clock.now();
         for mut errand in errands.into_iter().filter(|errand| !errand.is_closed) {
@@ -80,7 +81,7 @@ impl Settlements {
                     }
                     Step::GiveUp => {
                         errand.pull = took(errand.pull, Outcome::GaveUp, now);
-                        self.book.write(&errand).await?;
+                        self.errands.write(&errand).await?;
                         return Ok(Turn::Again);
                     }
                     Step::WaitUntil(at) => *at,
@@ -117,7 +118,7 @@ impl Settlements {
         permit: Permit,
     ) -> Result<(), SettlementError> {
         errand.pull = about_to(errand.pull, &step, self.clock.now());
-        self.book.write(&errand).await?;
+        self.errands.write(&errand).await?;
         let leave = Budget { settlements: self, account: &account.name };
         let taken = tokio::select! {
             taken = account.source.take(&errand.pull, &step, permit, &leave) => taken,
@@ -150,7 +151,7 @@ impl Settlements {
             let manifest = self.manifest(&errand, day, None);
             Shelf::of(account, &errand.word).keep_empty(manifest).await?;
         }
-        self.book.write(&errand).await
+        Ok(self.errands.write(&errand).await?)
     }
 
     fn manifest(&self, errand: &Errand, day: &Window, report_id: Option<String>) -> Manifest {
@@ -196,7 +197,7 @@ impl Settlements {
             errand.took(tally, unread);
         }
         errand.pull = took(errand.pull, Outcome::Fetched { window }, self.clock.now());
-        self.book.write(&errand).await
+        Ok(self.errands.write(&errand).await?)
     }
 
     async fn close(
@@ -212,7 +213,7 @@ impl Settlements {
             }
         }
         (errand.is_closed, errand.is_anew) = (true, false);
-        self.book.write(&errand).await?;
+        self.errands.write(&errand).await?;
         let (progress, tally) = (errand.pull.progress(), errand.tally);
         tracing::info!(
             account = %account.name, report = errand.word, from = %errand.from, until = %errand.until,
@@ -241,8 +242,4 @@ impl Leave for Budget<'_> {
             }
         })
     }
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -28,15 +28,15 @@ use crate::apis::pace::Pace;
 use crate::apis::reporting::Source;
 use crate::apis::reporting::windows::BadRange;
 use crate::clock::SharedClock;
-use crate::payments::alert::Alert;
+use crate::documents::{DocumentError, Documents};
+use crate::files::FileError;
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
 pub use book::{Errand, Tally, Unread};
 pub use desk::Wanted;
 pub use follow::Round;
-
-use book::Book;
 
 /// An account whose provider makes reports.
 pub struct Account {
@@ -61,9 +61,6 @@ impl Account {
     }
 }
 
-/// Which targets an alert goes to; the second argument says whether it is about play money.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
-
 /// Why something about reports could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum SettlementError {
@@ -71,13 +68,8 @@ pub enum SettlementError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be written or read.
-    #[error("a provider's report cannot be kept at {path}: {what}", path = path.display())]
-    File {
-        /// Where.
-        path: PathBuf,
-        /// What happened.
-        what: String,
-    },
+    #[error("a provider's report cannot be kept at {0}")]
+    File(#[from] FileError),
     /// Something stored cannot be read.
     #[error("what is stored under {name} cannot be read: {what}")]
     Unreadable {
@@ -101,9 +93,18 @@ pub enum SettlementError {
     Range(#[from] BadRange),
 }
 
+impl From<DocumentError> for SettlementError {
+    fn from(error: DocumentError) -> SettlementError {
+        match error {
+            DocumentError::Store(error) => SettlementError::Store(error),
+            DocumentError::Unreadable { name, what } => SettlementError::Unreadable { name, what },
+        }
+    }
+}
+
 /// The reports of all accounts. Outlives a reload.
 pub struct Settlements {
-    book: Book,
+    errands: Documents<Errand>,
     clock: SharedClock,
     pace: Arc<Pace>,
     /// An account's is held through every change of one of its errands, a step under way included.
@@ -114,12 +115,25 @@ pub struct Settlements {
 impl Settlements {
     /// Nothing is done before something is asked for.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Settlements {
-        Settlements { book: Book::new(store), clock, pace, turns: Mutex::default(), wake: Arc::default() }
+        Settlements {
+            errands: Documents::new(store),
+            clock,
+            pace,
+            turns: Mutex::default(),
+            wake: Arc::default(),
+        }
     }
 
     /// Pulsed when something was asked for.
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
+    }
+
+    /// The errands of an account, the oldest first.
+    async fn errands_of(&self, account: &AccountName) -> Result<Vec<Errand>, SettlementError> {
+        let mut errands = self.errands.list(&format!("{account}/")).await?;
+        errands.sort_by(|one, other| (one.asked_at, &one.word).cmp(&(other.asked_at, &other.word)));
+        Ok(errands)
     }
 
     fn turn_of(&self, account: &AccountName) -> Arc<tokio::sync::Mutex<()>> {

@@ -12,9 +12,8 @@
 //! The provider's own files may name buyers. They are readable by the service's user and group alone, and
 //! nothing of a buyer is taken out of them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -22,8 +21,11 @@ use jiff::Timestamp;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-use super::{Account, SettlementError};
+use super::Account;
 use crate::apis::reporting::{Fetched, Rejected};
+use crate::files::{self, FileError, Readers};
+use crate::text::hex;
+use crate::time::later;
 
 const MANIFEST: &str = "manifest.json";
 
@@ -92,12 +94,14 @@ pub(super) struct Kept {
 /// The folder of one type of an account.
 #[derive(Debug, Clone)]
 pub(super) struct Shelf {
+    /// The folder of all report files.
+    root: PathBuf,
     folder: PathBuf,
 }
 
 impl Shelf {
     pub(super) fn of(account: &Account, word: &str) -> Shelf {
-        Shelf { folder: folder(account).join(word) }
+        Shelf { root: account.folder.clone(), folder: folder(account).join(word) }
     }
 
     /// The name of a file without its ending. A report's id has only letters, digits and dashes.
@@ -116,34 +120,33 @@ impl Shelf {
         &self,
         mut manifest: Manifest,
         file: Fetched,
-    ) -> Result<(Manifest, Fetched), SettlementError> {
+    ) -> Result<(Manifest, Fetched), FileError> {
         manifest.content_type.clone_from(&file.content_type);
         manifest.bytes = u64::try_from(file.bytes.len()).unwrap_or(u64::MAX);
         let stem = self.stem(manifest.from, manifest.report_id.as_deref());
-        blocking(stem, move |stem| {
+        let root = self.root.clone();
+        files::at(stem, move |stem| {
             manifest.sha256 = Some(sha256(&file.bytes));
             manifest.md5 = Some(hex(&Md5::digest(&file.bytes)));
-            put(&with(stem, "csv"), &file.bytes)?;
-            put(&with(stem, MANIFEST), &pretty(&manifest)?)?;
+            put(&root, &with(stem, "csv"), &file.bytes)?;
+            put(&root, &with(stem, MANIFEST), &pretty(&manifest)?)?;
             Ok((manifest, file))
         })
         .await
     }
 
     /// Notes a day without any rows.
-    pub(super) async fn keep_empty(&self, manifest: Manifest) -> Result<(), SettlementError> {
+    pub(super) async fn keep_empty(&self, manifest: Manifest) -> Result<(), FileError> {
         let stem = self.stem(manifest.from, None);
-        blocking(stem, move |stem| put(&with(stem, MANIFEST), &pretty(&manifest)?)).await
+        let root = self.root.clone();
+        files::at(stem, move |stem| put(&root, &with(stem, MANIFEST), &pretty(&manifest)?)).await
     }
 
     /// Notes what was read of a file, and its bad rows in a file beside it.
-    pub(super) async fn note(
-        &self,
-        manifest: Manifest,
-        rejected: Vec<Rejected>,
-    ) -> Result<(), SettlementError> {
+    pub(super) async fn note(&self, manifest: Manifest, rejected: Vec<Rejected>) -> Result<(), FileError> {
         let stem = self.stem(manifest.from, manifest.report_id.as_deref());
-        blocking(stem, move |stem| {
+        let root = self.root.clone();
+        files::at(stem, move |stem| {
             if !rejected.is_empty() {
                 let mut writer = csv::Writer::from_writer(Vec::new());
                 writer.write_record(["line", "column", "why"]).map_err(io::Error::other)?;
@@ -152,9 +155,9 @@ impl Shelf {
                     writer.write_record([&line, &row.column, &row.why]).map_err(io::Error::other)?;
                 }
                 let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-                put(&with(stem, "rejected.csv"), &bytes)?;
+                put(&root, &with(stem, "rejected.csv"), &bytes)?;
             }
-            put(&with(stem, MANIFEST), &pretty(&manifest)?)
+            put(&root, &with(stem, MANIFEST), &pretty(&manifest)?)
         })
         .await
     }
@@ -164,14 +167,11 @@ impl Shelf {
         &self,
         from: Timestamp,
         report_id: &str,
-    ) -> Result<Option<(Manifest, Fetched)>, SettlementError> {
+    ) -> Result<Option<(Manifest, Fetched)>, FileError> {
         let stem = self.stem(from, Some(report_id));
-        blocking(stem, |stem| {
+        files::at(stem, |stem| {
             let Some(manifest) = manifest_at(&with(stem, MANIFEST))? else { return Ok(None) };
-            let bytes = match fs::read(with(stem, "csv")) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                bytes => bytes?,
-            };
+            let Some(bytes) = files::read_if_there(&with(stem, "csv"))? else { return Ok(None) };
             if manifest.sha256.as_deref() != Some(sha256(&bytes).as_str()) {
                 return Ok(None);
             }
@@ -182,11 +182,7 @@ impl Shelf {
     }
 
     /// What is kept of the days in `[from, until)`.
-    pub(super) async fn kept_in(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<Kept>, SettlementError> {
+    pub(super) async fn kept_in(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Kept>, FileError> {
         let mut months: Vec<PathBuf> = Vec::new();
         let mut at = from;
         while at < until {
@@ -194,9 +190,9 @@ impl Shelf {
             if months.last() != Some(&month) {
                 months.push(month);
             }
-            at = at.checked_add(jiff::SignedDuration::from_hours(24)).unwrap_or(until);
+            at = later(at, jiff::SignedDuration::from_hours(24)).min(until);
         }
-        blocking(self.folder.clone(), move |_| {
+        files::at(self.folder.clone(), move |_| {
             let mut kept = Vec::new();
             for month in months {
                 let entries = match fs::read_dir(&month) {
@@ -237,10 +233,7 @@ pub(super) fn folder(account: &Account) -> PathBuf {
 
 /// A manifest that cannot be read is as good as none: its file is fetched again.
 fn manifest_at(path: &Path) -> io::Result<Option<Manifest>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        bytes => Ok(serde_json::from_slice(&bytes?).ok()),
-    }
+    Ok(files::read_if_there(path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 fn pretty(manifest: &Manifest) -> io::Result<Vec<u8>> {
@@ -256,49 +249,11 @@ fn with(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-async fn blocking<T: Send + 'static>(
-    path: PathBuf,
-    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
-) -> Result<T, SettlementError> {
-    let shown = path.clone();
-    let failed = |what: String| SettlementError::File { path: shown, what };
-    match tokio::task::spawn_blocking(move || work(&path)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(error) => Err(failed(error.to_string())),
-    }
-}
-
-/// Written beside, synced and renamed; folders for the service's user and group alone.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("the path has no folder"))?;
-    fs::DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    // The names of the new folders must survive as well: month, type, account, provider, reports.
-    for folder in folder.ancestors().take(5).filter(|folder| !folder.as_os_str().is_empty()) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+/// For the service's user and group alone.
+fn put(root: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    files::write_whole(root, path, bytes, Readers::Group)
 }
 
 fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -9,14 +9,10 @@ use super::book::Errand;
 use super::compare::Difference;
 use crate::apis::reporting::windows::{Phase, Window};
 use crate::apis::reporting::{Claim, Says};
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 use crate::payments::record::Record;
-
-/// The sort of alert for a difference between a report and the ledger.
-pub(super) const DIFFERENCE: &str = "report-difference";
-/// The sort of alert about a report itself.
-pub(super) const REPORT: &str = "provider-report";
+use crate::text::hex;
 
 /// Where an alert comes from.
 #[derive(Clone, Copy)]
@@ -37,33 +33,17 @@ impl Place<'_> {
         format!("{} report of {}", self.errand.word, self.day())
     }
 
-    fn alert(&self, kind: &str, severity: Severity, account: &AccountName, key: String) -> Alert {
-        Alert {
-            key: format!("{kind}/{key}"),
-            kind: kind.to_owned(),
-            severity,
-            account: account.clone(),
-            object: None,
-            merchant_reference: None,
-            amount: None,
-            amounts: Default::default(),
-            state: None,
-            reason: None,
-            headline: String::new(),
-            explanation: String::new(),
-            advice: String::new(),
-            look: self.look.to_owned(),
-            occurred_at: self.now,
-            found_at: self.now,
-        }
+    fn alert(&self, kind: AlertKind, severity: Severity, account: &AccountName, occasion: &str) -> Alert {
+        Alert { look: self.look.to_owned(), ..Alert::new(kind, occasion, severity, account, self.now) }
     }
 
     /// A difference is told once, however many reports repeat it.
     pub(super) fn difference(&self, record: &Record, claim: &Claim, found: &Difference) -> Alert {
         let object = &record.object;
-        let occasion = short(&format!("{} is not {}", found.ours, found.theirs));
-        let key = format!("{object}/{}/{occasion}", found.field);
-        let mut alert = self.alert(DIFFERENCE, Severity::Critical, &object.account, key);
+        let difference = short(&format!("{} is not {}", found.ours, found.theirs));
+        let occasion = format!("{object}/{}/{difference}", found.field);
+        let mut alert =
+            self.alert(AlertKind::ReportDifference, Severity::Critical, &object.account, &occasion);
         alert.object = Some(object.clone());
         alert.merchant_reference = record.merchant_reference().map(str::to_owned);
         alert.amount = record.amount();
@@ -101,8 +81,9 @@ impl Place<'_> {
     /// the number of rows that could be used all the same.
     pub(super) fn unusable(&self, report_id: &str, trouble: &str, used: u64, kept_at: &str) -> Alert {
         let account = &self.errand.account;
-        let key = format!("{account}/{}/{}/{report_id}/{}", self.errand.word, self.day(), short(trouble));
-        let mut alert = self.alert(REPORT, Severity::Warning, account, key);
+        let occasion =
+            format!("{account}/{}/{}/{report_id}/{}", self.errand.word, self.day(), short(trouble));
+        let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
         alert.explanation = format!("Report {report_id}: {trouble}.");
         if used == 0 {
             alert.headline = format!("The provider's {} cannot be read", self.report());
@@ -138,8 +119,8 @@ impl Place<'_> {
             .collect();
         let (first_day, first_why) = failed.first()?;
         let account = &errand.account;
-        let key = format!("{account}/{}/{first_day}/not-had/{}", errand.word, errand.asked_at);
-        let mut alert = self.alert(REPORT, Severity::Warning, account, key);
+        let occasion = format!("{account}/{}/{first_day}/not-had/{}", errand.word, errand.asked_at);
+        let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
         alert.headline =
             format!("The provider's {} reports of {} days could not be had", errand.word, failed.len());
         let days: Vec<&str> = failed.iter().map(|(day, _)| day.as_str()).collect();
@@ -157,5 +138,5 @@ impl Place<'_> {
 /// A few letters that stand for a text of the provider: keys travel in headers, which take no other letters.
 fn short(text: &str) -> String {
     let sum = digest::digest(&digest::SHA256, text.as_bytes());
-    sum.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&sum.as_ref()[..8])
 }

@@ -331,7 +331,7 @@ async fn batches_leave_one_after_the_other_and_large_inputs_are_divided() {
     let world = World::new(START, &scenario(""), "").await;
     let mut world = world;
     world.stop().await;
-    let divided = "allow_writes = true\nbatch = { most_requests = 2 }\n";
+    let divided = "allow_writes = true\nbatch = { max_requests = 2 }\n";
     world.rewrite_config(|text| text.replace("allow_writes = true\n", divided));
     world.start().await;
     let done = submit(&world, "Capture", &captures(&world, 5)).await;

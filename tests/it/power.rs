@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::Timestamp;
-use reconciled::payments::alert::{Alert, Severity};
+use reconciled::payments::alert::{Alert, AlertKind, Severity};
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::simulator::provider::Random;
@@ -40,7 +40,7 @@ fn object(id: &str) -> ObjectRef {
 fn alert(key: &str) -> Alert {
     Alert {
         key: key.to_owned(),
-        kind: "declined".to_owned(),
+        kind: AlertKind::Declined,
         severity: Severity::Critical,
         account: "shop".parse().unwrap(),
         object: None,

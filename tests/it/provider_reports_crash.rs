@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use reconciled::apis;
 use reconciled::apis::pace::Pace;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Surroundings};
-use reconciled::settlements::{Account, Errand, Routes, Settlements, Wanted};
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
+use reconciled::payments::alert::Routes;
+use reconciled::settlements::{Account, Errand, Settlements, Wanted};
 use reconciled::simulator::{Scenario, Simulator};
 use reconciled::store::{self, Store};
 

@@ -70,7 +70,7 @@ async fn a_journal_that_is_gone_is_not_gone_on_without() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_ends_it_with_a_code_that_is_tried_again() {
     let host = host_with_store().await;
-    host.rewrite_config(|text| text.replace("[store]\n", "[store]\nfree_floor_mib = 1000000000\n"));
+    host.rewrite_config(|text| text.replace("[store]\n", "[store]\nmin_free_mib = 1000000000\n"));
     let ran = host.run(&["run"]).await.expect(74, &["bytes are free", "make room first"]);
     let unit =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/reconciled.service")).unwrap();

@@ -45,7 +45,6 @@ impl World {
         let outside = Outside {
             clock: shared,
             transport: Arc::new(memory.clone()),
-            post: Arc::new(memory.clone()),
             surroundings: Surroundings::default(),
         };
         let mut world = World { folder, clock, simulator, daemon: None, outside, memory };
@@ -200,7 +199,7 @@ pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> Stri
         let file = folder.join(format!("{name}-url"));
         write_secret(&file, &format!("http://127.0.0.1:9/{path}")).unwrap();
         text.push_str(&format!(
-            "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\nleast_severity = \"info\"\n",
+            "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\nmin_severity = \"info\"\n",
             file.display()
         ));
     }

@@ -121,6 +121,7 @@ impl Ask {
             body,
             deadline: if has_file { settings.deadline.max(FILE_DEADLINE) } else { settings.deadline },
             longest_body: if self.is_for_file { LONGEST_FILE_BYTES } else { wire::LONGEST_BODY_BYTES },
+            is_beginning_enough: false,
         }
     }
 

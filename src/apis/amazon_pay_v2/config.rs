@@ -194,7 +194,7 @@ impl Settings {
     /// The request budget of every operation, for [`crate::apis::pace::Pace::set_quota`].
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         let quota_of = |operation| match self.quota {
-            QuotaChoice::Default => self.environment.default_quota(),
+            QuotaChoice::Default => Quota::usual(self.environment),
             QuotaChoice::Documented => documented_quota(self.environment, operation),
             QuotaChoice::Own(quota) => quota,
         };

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::apis::decoding::decode;
 use crate::apis::marks::Marks;
-use crate::apis::transport::{Response, failure_of_status, retry_after};
+use crate::apis::transport::{Response, failure_of_status};
 use crate::payments::observation::{Failure, Observation};
 
 use scalar::Object;
@@ -84,7 +84,7 @@ fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Fai
     let request = request_id.map(|id| format!("(request {id})"));
     let words = [Some(format!("HTTP {}", response.status)), code.clone(), request];
     let detail = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let retry_after = retry_after(&response.headers, now);
+    let retry_after = response.retry_after(now);
     let is_throttled = matches!(code.as_deref(), Some("TooManyRequests" | "RequestThrottled"));
     if is_throttled {
         Failure::Throttled { retry_after, detail }

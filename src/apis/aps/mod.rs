@@ -46,7 +46,7 @@ use self::batch::request::{self, Body};
 use self::batch::{answer, file};
 use self::config::{Settings, Unsigned};
 use super::pace::{Pace, Permit};
-use super::transport::{Method, Request, Response, Transport, TransportError, retry_after};
+use super::transport::{Method, Request, Response, Transport, TransportError};
 use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
@@ -194,12 +194,13 @@ impl Aps {
             body: body.bytes,
             deadline: self.settings.deadline,
             longest_body,
+            is_beginning_enough: false,
         }
     }
 
     /// What a status other than 2xx means; obeys a wish to wait.
     fn failed(&self, response: &Response, permit: &mut Permit) -> Option<Failure> {
-        let wait = retry_after(&response.headers, self.clock.now());
+        let wait = response.retry_after(self.clock.now());
         if (200..300).contains(&response.status) {
             return None;
         }

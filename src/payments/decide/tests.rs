@@ -7,7 +7,7 @@ use super::*;
 use crate::payments::alert::Severity;
 use crate::payments::lifecycle::{Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone, problems};
 use crate::payments::money::{Amounts, Money};
-use crate::payments::schedule::later;
+use crate::time::later;
 
 /// A small lifecycle of our own, so that these tests know no provider.
 struct Parcel;
@@ -200,7 +200,7 @@ fn only_unexpected_ends_make_noise() {
         step(&after(&[("Started", 0)]), Ok(seen), 1)
             .alerts
             .into_iter()
-            .map(|alert| alert.kind)
+            .map(|alert| alert.kind.to_string())
             .collect::<Vec<_>>()
     };
     assert_eq!(noise("ByUs"), Vec::<String>::new());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::Observation;
@@ -118,7 +118,7 @@ pub(super) fn transition(record: &Record, to: &str, now: Timestamp) -> Transitio
 pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
     Alert {
         key: key.to_owned(),
-        kind: "declined".to_owned(),
+        kind: AlertKind::Declined,
         severity: Severity::Critical,
         account: account(),
         object: None,

@@ -144,7 +144,7 @@ pub async fn in_memory(folder: &Path) -> Day {
     let (simulator, config) = prepare(folder, clock.clone(), &scenario(&faults_in_turn()));
     furnish(folder, config, "http://127.0.0.1:9", "http://127.0.0.1:9");
     let memory = Memory::new(Arc::clone(&simulator), clock.clone(), Duration::from_millis(40));
-    let tap = Tap::new(Arc::new(memory.clone()), Arc::new(memory));
+    let tap = Tap::new(Arc::new(memory));
     let stage = Stage::new(folder, simulator, clock, tap);
     let daemon = stage.start().await;
     stage.enrol(&daemon).await;
@@ -162,8 +162,7 @@ pub async fn in_memory(folder: &Path) -> Day {
 
 /// A few moments on real sockets, for the sake of what the libraries log.
 pub async fn over_sockets(folder: &Path) -> Day {
-    use reconciled::alerts::post::HttpPost;
-    use reconciled::apis::transport::HttpTransport;
+    use reconciled::http::HttpClient;
     use reconciled::simulator::{ThrowAwayAuthority, serve};
 
     let clock = SystemClock::shared();
@@ -184,8 +183,8 @@ pub async fn over_sockets(folder: &Path) -> Day {
     let plain = serve(Arc::clone(&simulator), any, None, stop.clone()).await.unwrap();
     let endpoint = format!("https://localhost:{}", secure.address.port());
     furnish(folder, config, &endpoint, &format!("http://{}", plain.address));
-    let transport = HttpTransport::new(Some(authority.authority_pem().as_bytes())).unwrap();
-    let tap = Tap::new(Arc::new(transport), Arc::new(HttpPost::new().unwrap()));
+    let transport = HttpClient::new(Some(authority.authority_pem().as_bytes())).unwrap();
+    let tap = Tap::new(Arc::new(transport));
     let stage = Stage::new(folder, simulator, clock, tap);
     let daemon = stage.start().await;
     stage.enrol(&daemon).await;
@@ -238,12 +237,8 @@ fn furnish(folder: &Path, config: String, endpoint: &str, chat: &str) {
 
 impl Stage {
     fn new(folder: &Path, simulator: Arc<Simulator>, clock: SharedClock, tap: Tap) -> Stage {
-        let outside = Outside {
-            clock,
-            transport: Arc::new(tap.clone()),
-            post: Arc::new(tap.clone()),
-            surroundings: Surroundings::default(),
-        };
+        let outside =
+            Outside { clock, transport: Arc::new(tap.clone()), surroundings: Surroundings::default() };
         Stage { folder: folder.to_owned(), simulator, outside, tap }
     }
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reconciled::apis::pace::{Pace, Quota};
-use reconciled::apis::transport::HttpTransport;
 use reconciled::clock::{SharedClock, SystemClock};
 use reconciled::config::{self, AccountConfig, Surroundings};
+use reconciled::http::HttpClient;
 use reconciled::payments::object::{Kind, ObjectId};
 use reconciled::payments::observation::{Failure, Observation};
 use reconciled::simulator::authority::CertificateFlaw;
@@ -122,7 +122,7 @@ impl Stand {
         &self,
         simulator: &Simulator,
         endpoint: &str,
-        transport: &HttpTransport,
+        transport: &HttpClient,
         deadline_s: u64,
     ) -> impl Future<Output = Vec<Result<Observation, Failure>>> + use<> {
         let mut asking = JoinSet::new();
@@ -184,7 +184,7 @@ fn every_hostile_answer_ends_as_its_failure_within_bounded_memory() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let stand = Stand::new();
-        let transport = HttpTransport::new(None).unwrap();
+        let transport = HttpClient::new(None).unwrap();
         let calm = stand.simulator(None);
         let good = stand.serve(&calm, None).await;
         let seen = stand.ask(&calm, &format!("http://{}", good.address), &transport, PATIENT_S).await;
@@ -216,7 +216,7 @@ fn every_hostile_answer_ends_as_its_failure_within_bounded_memory() {
 #[tokio::test]
 async fn a_server_that_never_takes_the_connection_or_the_handshake_is_left_in_time() {
     let stand = Stand::new();
-    let transport = HttpTransport::new(None).unwrap();
+    let transport = HttpClient::new(None).unwrap();
     let simulator = stand.simulator(None);
     // A full queue of connections: the next one's first packet is dropped.
     let socket = TcpSocket::new_v4().unwrap();
@@ -253,7 +253,7 @@ async fn a_server_with_a_wrong_certificate_is_told_nothing() {
         (CertificateFlaw::SelfSigned, Some("not trusted")),
     ] {
         let authority = ThrowAwayAuthority::generate_flawed(&["localhost"], flaw).unwrap();
-        let transport = HttpTransport::new(Some(authority.authority_pem().as_bytes())).unwrap();
+        let transport = HttpClient::new(Some(authority.authority_pem().as_bytes())).unwrap();
         let simulator = stand.simulator(None);
         let serving = stand.serve(&simulator, Some(authority)).await;
         let endpoint = format!("https://localhost:{}", serving.address.port());
@@ -274,7 +274,6 @@ async fn a_server_with_a_wrong_certificate_is_told_nothing() {
 
 #[tokio::test]
 async fn an_account_whose_every_request_hangs_delays_no_other() {
-    use reconciled::alerts::post::HttpPost;
     use reconciled::control::wanted::Wanted;
     use reconciled::daemon::{Daemon, Outside};
 
@@ -301,8 +300,7 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
     std::fs::write(&file, text).unwrap();
     let outside = Outside {
         clock: stand.clock.clone(),
-        transport: Arc::new(HttpTransport::new(None).unwrap()),
-        post: Arc::new(HttpPost::new().unwrap()),
+        transport: Arc::new(HttpClient::new(None).unwrap()),
         surroundings: Surroundings::default(),
     };
     let config = config::load(&file, &Surroundings::default()).unwrap();

@@ -78,7 +78,7 @@ pub fn write_config(folder: &Path, plan: &Plan) -> std::io::Result<()> {
     let keys = keyring().0.path().display().to_string();
     let shown = folder.display();
     let (environment, prefix) = if plan.is_sandbox { ("sandbox", "SANDBOX") } else { ("live", "LIVE") };
-    let early = if plan.has_early_looks { "early = [\"1m\", \"5m\", \"15m\"]" } else { "" };
+    let early = if plan.has_early_looks { "first_polls = [\"1m\", \"5m\", \"15m\"]" } else { "" };
     let mut text = format!(
         r#"
 [store]
@@ -120,7 +120,7 @@ endpoint = "http://127.0.0.1:9"
         write_secret(&file, &format!("http://127.0.0.1:9/{path}"))?;
         text.push_str(&format!(
             "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\n\
-             environments = [\"live\", \"sandbox\"]\nleast_severity = \"info\"\n",
+             environments = [\"live\", \"sandbox\"]\nmin_severity = \"info\"\n",
             file.display()
         ));
     }

@@ -6,11 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reconciled::alerts::classify::Answer;
-use reconciled::alerts::post::{Post, PostError, Posting};
-use reconciled::alerts::target::Outgoing as Message;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::Clock;
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::simulator::Simulator;
 use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
 use reconciled::simulator::provider::Random;
@@ -185,71 +182,69 @@ fn between(text: &str, start: &str, end: &str) -> Option<String> {
 }
 
 impl Transport for Wire {
+    /// An alert target's answer is judged by its beginning, a provider's never.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
-        Box::pin(async move {
-            let (id, operation) = asked(&request);
-            let incoming =
-                self.incoming(request.method.as_str(), &request.url, &request.headers, &request.body);
-            self.note(Event::Asked { id: id.clone(), operation: operation.clone() });
-            let clock = TrueClock(Arc::clone(&self.time));
-            let answered = tokio::select! {
-                answered = self.exchange(incoming, request.longest_body) => answered,
-                () = clock.sleep(request.deadline) => Err(Lost::Hung),
-            };
-            let answered = answered.map(|(answer, made)| match self.refuses(&id) && answer.status == 200 {
-                true => (refusal(&request.url, answer), made),
-                false => (answer, made),
-            });
-            let (made, reading) = match &answered {
-                Ok((answer, made)) => (*made, read(&id, answer)),
-                Err(_) => (self.time.elapsed(), Reading::Bad),
-            };
-            self.fuse.step().await;
-            self.note(Event::Answered { id, operation, made, reading });
-            match answered {
-                Ok((answer, _)) => {
-                    Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
-                }
-                Err(Lost::Hung) => Err(TransportError::Timeout),
-                Err(Lost::Broken) => Err(TransportError::Broken("in memory".to_owned())),
-                Err(Lost::TooLarge) => Err(TransportError::TooLarge { longest_body: request.longest_body }),
-            }
-        })
+        match request.is_beginning_enough {
+            true => Box::pin(self.tell(request)),
+            false => Box::pin(self.ask(request)),
+        }
     }
 }
 
-impl Post for Wire {
-    fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
-        Box::pin(async move {
-            let incoming = self.incoming("POST", message.url.expose(), &message.headers, &message.body);
-            let is_room = incoming.path.starts_with("/services/");
-            let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
-            let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
-            // Taken when it is accepted, also when the daemon does not live to hear of it.
-            let told = |is_accepted: bool| {
-                let word = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
-                self.note(match is_room {
-                    true => Event::Said { text: body.to_string(), is_accepted },
-                    false => Event::Told {
-                        key: key.clone(),
-                        kind: word("kind"),
-                        id: word("objectId"),
-                        is_accepted,
-                    },
-                });
-            };
-            self.fuse.step().await;
-            let clock = TrueClock(Arc::clone(&self.time));
-            let mut travelling = Travelling { wire: self, request: Some(incoming) };
-            clock.sleep(self.leg()).await;
-            let answer = travelling.arrive().ok_or(PostError::Broken)?;
-            told(answer.status == 200);
-            self.fuse.step().await;
-            clock.sleep(self.leg()).await;
-            self.fuse.step().await;
-            let header = |name| answer.header(name).map(str::to_owned);
-            let (retry_after, date) = (header("retry-after"), header("date"));
-            Ok(Answer { status: answer.status, retry_after, date, body: answer.body })
-        })
+impl Wire {
+    async fn ask(&self, request: Request) -> Result<Response, TransportError> {
+        let (id, operation) = asked(&request);
+        let incoming = self.incoming(request.method.as_str(), &request.url, &request.headers, &request.body);
+        self.note(Event::Asked { id: id.clone(), operation: operation.clone() });
+        let clock = TrueClock(Arc::clone(&self.time));
+        let answered = tokio::select! {
+            answered = self.exchange(incoming, request.longest_body) => answered,
+            () = clock.sleep(request.deadline) => Err(Lost::Hung),
+        };
+        let answered = answered.map(|(answer, made)| match self.refuses(&id) && answer.status == 200 {
+            true => (refusal(&request.url, answer), made),
+            false => (answer, made),
+        });
+        let (made, reading) = match &answered {
+            Ok((answer, made)) => (*made, read(&id, answer)),
+            Err(_) => (self.time.elapsed(), Reading::Bad),
+        };
+        self.fuse.step().await;
+        self.note(Event::Answered { id, operation, made, reading });
+        match answered {
+            Ok((answer, _)) => {
+                Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
+            }
+            Err(Lost::Hung) => Err(TransportError::Timeout),
+            Err(Lost::Broken) => Err(TransportError::Broken("in memory".to_owned())),
+            Err(Lost::TooLarge) => Err(TransportError::TooLarge { longest_body: request.longest_body }),
+        }
+    }
+
+    async fn tell(&self, message: Request) -> Result<Response, TransportError> {
+        let incoming = self.incoming("POST", &message.url, &message.headers, &message.body);
+        let is_room = incoming.path.starts_with("/services/");
+        let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
+        let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
+        // Taken when it is accepted, also when the daemon does not live to hear of it.
+        let told = |is_accepted: bool| {
+            let word = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
+            self.note(match is_room {
+                true => Event::Said { text: body.to_string(), is_accepted },
+                false => {
+                    Event::Told { key: key.clone(), kind: word("kind"), id: word("objectId"), is_accepted }
+                }
+            });
+        };
+        self.fuse.step().await;
+        let clock = TrueClock(Arc::clone(&self.time));
+        let mut travelling = Travelling { wire: self, request: Some(incoming) };
+        clock.sleep(self.leg()).await;
+        let answer = travelling.arrive().ok_or(TransportError::Broken("in memory".to_owned()))?;
+        told(answer.status == 200);
+        self.fuse.step().await;
+        clock.sleep(self.leg()).await;
+        self.fuse.step().await;
+        Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
     }
 }

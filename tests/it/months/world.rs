@@ -204,8 +204,7 @@ impl World {
         };
         let outside = Outside {
             clock: Arc::new(HostClock::new(&self.time)),
-            transport: Arc::new(wire.clone()),
-            post: Arc::new(wire),
+            transport: Arc::new(wire),
             surroundings: Surroundings::default(),
         };
         let path = self.folder.path().join("config.toml");

@@ -14,13 +14,14 @@ mod tests;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Said};
 use super::file::BatchFile;
 use crate::apis::aps::code::Code;
 use crate::apis::aps::sign::sha256;
+use crate::time::later;
 
 pub use row::{BatchRow, RowFate};
 
@@ -490,8 +491,4 @@ impl Batch {
         self.looks = self.looks.saturating_add(1);
         self.next_at = later(now, wait);
     }
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{BoxFuture, Request, Response, Transport, TransportError, http_date};
+use super::{BoxFuture, Request, Response, Transport, TransportError};
 use crate::clock::{Clock, JudgedClock};
 
 /// A transport whose answers are heard by a clock.
@@ -27,7 +27,7 @@ impl Transport for DatedTransport {
             let began = self.clock.monotonic();
             let answer = self.inner.send(request).await;
             if let Ok(response) = &answer
-                && let Some(date) = response.header("date").and_then(http_date)
+                && let Some(date) = response.date()
             {
                 self.clock.hear(&host, date, began);
             }

@@ -6,12 +6,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::CallError;
 use crate::apis::calls::{Identity, Planned, WhenLost, fingerprint};
+use crate::documents::Document;
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::observation::Child;
-use crate::store::Store;
 
 /// How an attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,54 +106,17 @@ impl Attempt {
     pub fn label(&self) -> String {
         format!("{}/{}", self.operation, self.key)
     }
+}
 
-    pub(super) fn name(&self) -> String {
+impl Document for Attempt {
+    const TYPE: &'static str = "call";
+
+    fn name(&self) -> String {
         name(&self.account, &self.operation, &self.key)
     }
 }
 
 /// The name that an attempt is stored under.
 pub(super) fn name(account: &AccountName, operation: &str, key: &str) -> String {
-    format!("call/{account}/{operation}/{key}")
-}
-
-/// The stored attempts.
-pub(super) struct Book {
-    store: Store,
-}
-
-impl Book {
-    pub(super) fn new(store: Store) -> Book {
-        Book { store }
-    }
-
-    pub(super) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Writes an attempt; returns when that is durable.
-    pub(super) async fn write(&self, attempt: &Attempt) -> Result<(), CallError> {
-        let name = attempt.name();
-        let text = serde_json::to_string(attempt)
-            .map_err(|error| CallError::Unreadable { name: name.clone(), what: error.to_string() })?;
-        self.store.remember(&name, &text).await?;
-        Ok(())
-    }
-
-    pub(super) async fn find(&self, name: &str) -> Result<Option<Attempt>, CallError> {
-        let text = self.store.recall(name).await?;
-        text.map(|text| read(name, &text)).transpose()
-    }
-
-    /// The attempts of an account, or of all, by name.
-    pub(super) async fn list(&self, account: Option<&AccountName>) -> Result<Vec<Attempt>, CallError> {
-        let prefix = account.map_or_else(|| "call/".to_owned(), |account| format!("call/{account}/"));
-        let stored = self.store.recall_all(&prefix).await?;
-        stored.iter().map(|(name, text)| read(name, text)).collect()
-    }
-}
-
-fn read(name: &str, text: &str) -> Result<Attempt, CallError> {
-    serde_json::from_str(text)
-        .map_err(|error| CallError::Unreadable { name: name.to_owned(), what: error.to_string() })
+    format!("{account}/{operation}/{key}")
 }

@@ -14,6 +14,7 @@ fn request(url: String) -> Request {
         body: Vec::new(),
         deadline: Duration::from_secs(20),
         longest_body: 1000,
+        is_beginning_enough: false,
     }
 }
 
@@ -63,7 +64,7 @@ async fn server(bytes: &'static [u8]) -> (String, mpsc::UnboundedReceiver<String
 
 async fn ask(bytes: &'static [u8]) -> Result<Response, TransportError> {
     let (base, _hearing) = server(bytes).await;
-    HttpTransport::new(None).unwrap().send(request(base)).await
+    HttpClient::new(None).unwrap().send(request(base)).await
 }
 
 #[tokio::test]
@@ -76,7 +77,7 @@ async fn a_request_arrives_as_it_was_made() {
         body: b"{\"a\":1}".to_vec(),
         ..request(format!("{base}/v2/charges?a=b%20c"))
     };
-    let response = HttpTransport::new(None).unwrap().send(made).await.unwrap();
+    let response = HttpClient::new(None).unwrap().send(made).await.unwrap();
     assert_eq!((response.status, response.body.as_slice()), (201, &b"{}"[..]));
     assert_eq!(response.header("x-amz-pay-request-id"), Some("7"));
     let heard = hearing.recv().await.unwrap();
@@ -125,7 +126,7 @@ async fn silence_ends_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let silent = Request { deadline: Duration::from_millis(50), ..request(base) };
-    let outcome = HttpTransport::new(None).unwrap().send(silent).await;
+    let outcome = HttpClient::new(None).unwrap().send(silent).await;
     assert_eq!(outcome.unwrap_err(), TransportError::Timeout);
 }
 
@@ -134,10 +135,10 @@ async fn errors_say_what_happened_and_never_where() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
-    let transport = HttpTransport::new(None).unwrap();
+    let transport = HttpClient::new(None).unwrap();
     let refused = transport.send(request(format!("http://{closed}/path?query=1"))).await.unwrap_err();
     assert_eq!(refused.to_string(), "cannot connect: connection refused");
-    let unnamed = transport.send(request("http://nowhere.invalid/path".to_owned())).await.unwrap_err();
+    let unnamed = transport.send(request("https://nowhere.invalid/path".to_owned())).await.unwrap_err();
     assert_eq!(unnamed.to_string(), "cannot connect: the host name cannot be resolved");
     let unsendable = transport.send(request("not a url".to_owned())).await.unwrap_err();
     assert!(matches!(unsendable, TransportError::Unsendable(_)), "{unsendable:?}");
@@ -169,13 +170,13 @@ async fn tls_server(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> u16 {
 async fn only_a_trusted_certificate_of_the_right_name_is_accepted() {
     let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let port = tls_server(&certificate).await;
-    let strange = HttpTransport::new(None).unwrap();
+    let strange = HttpClient::new(None).unwrap();
     let url = format!("https://localhost:{port}/");
     let outcome = strange.send(request(url.clone())).await.unwrap_err();
     assert!(matches!(outcome, TransportError::Tls(_)), "{outcome:?}");
 
     let pem = certificate.cert.pem();
-    let trusting = HttpTransport::new(Some(pem.as_bytes())).unwrap();
+    let trusting = HttpClient::new(Some(pem.as_bytes())).unwrap();
     assert_eq!(trusting.send(request(url)).await.unwrap().body, b"ok");
     let misnamed = trusting.send(request(format!("https://127.0.0.1:{port}/"))).await.unwrap_err();
     assert_eq!(misnamed, TransportError::Tls("the certificate is for another name".to_owned()));
@@ -207,14 +208,14 @@ async fn a_proxy_is_used_only_when_configured_and_only_for_others_than_this_mach
     let (address, mut hearing) = proxy("200 Connection established", port).await;
     let trusting = Connections::default().trusting(certificate.cert.pem().as_bytes()).unwrap();
     let url = format!("https://provider.invalid:{port}/");
-    let direct = HttpTransport::over(&trusting).unwrap().send(request(url.clone())).await.unwrap_err();
+    let direct = HttpClient::over(&trusting).unwrap().send(request(url.clone())).await.unwrap_err();
     assert_eq!(direct.to_string(), "cannot connect: the host name cannot be resolved");
-    let through = HttpTransport::over(&trusting.clone().through(&address, "").unwrap()).unwrap();
+    let through = HttpClient::over(&trusting.clone().through(&address, "").unwrap()).unwrap();
     assert_eq!(through.send(request(url.clone())).await.unwrap().body, b"ok");
     let heard = hearing.recv().await.unwrap();
     assert!(heard.starts_with(&format!("CONNECT provider.invalid:{port} HTTP/1.1\r\n")), "{heard}");
     assert!(heard.to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjpwyxnz"), "{heard}");
-    let except = HttpTransport::over(&trusting.clone().through(&address, ".invalid").unwrap()).unwrap();
+    let except = HttpClient::over(&trusting.clone().through(&address, ".invalid").unwrap()).unwrap();
     assert!(except.send(request(url)).await.is_err(), "NO_PROXY is obeyed");
     let (base, _own) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nme").await;
     assert_eq!(through.send(request(base)).await.unwrap().body, b"me");
@@ -232,18 +233,17 @@ async fn a_proxy_that_does_not_let_us_through_is_named_as_the_cause() {
         let (address, _hearing) = proxy(status, 1).await;
         let through = Connections::default().through(&address, "").unwrap();
         let outcome =
-            HttpTransport::over(&through).unwrap().send(request("https://far.invalid/".to_owned())).await;
+            HttpClient::over(&through).unwrap().send(request("https://far.invalid/".to_owned())).await;
         assert_eq!(outcome.unwrap_err().to_string(), words);
     }
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let through = Connections::default().through(&format!("http://{closed}"), "").unwrap();
-    let outcome =
-        HttpTransport::over(&through).unwrap().send(request("https://far.invalid/".to_owned())).await;
+    let outcome = HttpClient::over(&through).unwrap().send(request("https://far.invalid/".to_owned())).await;
     assert_eq!(outcome.unwrap_err().to_string(), "cannot connect: the proxy cannot be reached");
 }
 
 #[test]
 fn an_extra_certificate_must_be_one() {
-    assert!(matches!(HttpTransport::new(Some(b"nothing")), Err(SetupError::Certificate)));
-    assert!(matches!(HttpTransport::new(Some(b"")), Err(SetupError::Certificate)));
+    assert!(matches!(HttpClient::new(Some(b"nothing")), Err(SetupError::Certificate)));
+    assert!(matches!(HttpClient::new(Some(b"")), Err(SetupError::Certificate)));
 }

@@ -2,27 +2,28 @@
 //!
 //! Owns: the one HTTP client. Must never know: what it carries.
 //!
-//! One connection pool for all accounts. HTTP/1.1, TLS 1.2 or newer, no redirects, no cookies, no
+//! One connection pool for all accounts and alert targets. HTTP/1.1, TLS 1.2 or newer, no redirects, no cookies, no
 //! decompression, no retries. Proxy and roots are those of [`Connections`]; the environment's proxy variables
 //! alone are not obeyed: payments go where the configuration says.
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method as HttpMethod, redirect, retry};
 use rustls::CertificateError;
 
-use super::{BoxFuture, Method, Request, Response, Transport, TransportError};
-use crate::http::connections::Connections;
+use super::connections::Connections;
+use super::{BoxFuture, Method, Request, Response, Transport, TransportError, address};
 
 /// Below what load balancers allow (60 s and more), so that no idle connection closes under a request.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The network's transport.
+/// The client that carries every request to providers and alert targets.
 #[derive(Debug, Clone)]
-pub struct HttpTransport {
+pub struct HttpClient {
     client: Client,
 }
 
@@ -37,15 +38,15 @@ pub enum SetupError {
     Client(#[source] reqwest::Error),
 }
 
-impl HttpTransport {
+impl HttpClient {
     /// A client without a proxy that trusts the system's roots, and the certificates of
     /// `extra_root_certificate_pem`.
     ///
     /// # Errors
     /// When those are none, or TLS cannot be set up.
-    pub fn new(extra_root_certificate_pem: Option<&[u8]>) -> Result<HttpTransport, SetupError> {
+    pub fn new(extra_root_certificate_pem: Option<&[u8]>) -> Result<HttpClient, SetupError> {
         let direct = Connections::default();
-        HttpTransport::over(&match extra_root_certificate_pem {
+        HttpClient::over(&match extra_root_certificate_pem {
             None => direct,
             Some(pem) => direct.trusting(pem).map_err(|_| SetupError::Certificate)?,
         })
@@ -55,42 +56,49 @@ impl HttpTransport {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn over(connections: &Connections) -> Result<HttpTransport, SetupError> {
+    pub fn over(connections: &Connections) -> Result<HttpClient, SetupError> {
         let client = connections
             .builder()
             .http1_only()
             .referer(false)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
+            .dns_resolver(Arc::new(address::CarefulResolver))
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map_err(SetupError::Client)?;
-        Ok(HttpTransport { client })
+        Ok(HttpClient { client })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
-        let longest_body = request.longest_body;
-        let mut builder = self
-            .client
-            .request(method(request.method), request.url.as_str())
-            .timeout(request.deadline)
-            .body(request.body);
+        let url = address::checked(&request.url).map_err(TransportError::Unsendable)?;
+        let (longest_body, is_beginning_enough) = (request.longest_body, request.is_beginning_enough);
+        let mut builder =
+            self.client.request(method(request.method), url).timeout(request.deadline).body(request.body);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
         let mut response = builder.send().await.map_err(cause)?;
-        let is_announced_too_long =
-            response.content_length().is_some_and(|length| length > longest_body as u64);
-        if is_announced_too_long {
+        let announced = response.content_length().unwrap_or(0);
+        if announced > longest_body as u64 && !is_beginning_enough {
             return Err(TransportError::TooLarge { longest_body });
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(cause)? {
-            if body.len() + chunk.len() > longest_body {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Err(error) if !is_beginning_enough => return Err(cause(error)),
+                Ok(None) | Err(_) => break,
+            };
+            let room = longest_body - body.len();
+            if chunk.len() > room && !is_beginning_enough {
                 return Err(TransportError::TooLarge { longest_body });
             }
-            body.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if is_beginning_enough && body.len() == longest_body {
+                break;
+            }
         }
         let headers = response
             .headers()
@@ -103,7 +111,7 @@ impl HttpTransport {
     }
 }
 
-impl Transport for HttpTransport {
+impl Transport for HttpClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(self.exchange(request))
     }
