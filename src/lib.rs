@@ -19,7 +19,7 @@
 //! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
 //! - [`calls`]: one operation of an operator's own: journaled, sent once, found out when its answer is lost.
 //! - [`settlements`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
-//! - [`alerts`]: outbox → words → target.
+//! - [`alerts`]: outbox → message → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.

@@ -16,10 +16,10 @@ use tokio::sync::Mutex;
 
 use super::classify::Verdict;
 use super::config::{AlertConfig, Channel};
+use super::message::{self, Message};
 use super::outbox::{Past, decide, plan, wait_after};
 use super::target::Attempt;
 use super::webhook::event_id;
-use super::words::{self, Message};
 use crate::clock::SharedClock;
 use crate::http::Transport;
 use crate::payments::alert::{Alert, AlertKind, Severity};
@@ -185,7 +185,7 @@ impl Deliverer {
     async fn try_out(&self, line: &Line) -> Trial {
         let mut health = line.health.lock().await;
         let target = line.channel.target.name().to_owned();
-        let message = words::trial(&target, self.clock.now());
+        let message = message::trial(&target, self.clock.now());
         let outcome = match self.send(line, &mut health, &message).await {
             Verdict::Delivered => Ok(()),
             Verdict::Retry { why, .. } | Verdict::Denied { why, .. } | Verdict::Refused { why } => Err(why),
@@ -293,13 +293,13 @@ impl Deliverer {
     fn message(&self, parcel: &[Owed]) -> Message {
         let is_sandbox = |alert: &Alert| self.sandbox_accounts.contains(&alert.account);
         if let [one] = parcel {
-            return words::single(&one.alert, is_sandbox(&one.alert));
+            return message::single(&one.alert, is_sandbox(&one.alert));
         }
         let alerts: Vec<(Alert, bool)> =
             parcel.iter().map(|owed| (owed.alert.clone(), is_sandbox(&owed.alert))).collect();
         let mut keys: Vec<&str> = parcel.iter().map(|owed| owed.alert.key.as_str()).collect();
         keys.sort_unstable();
-        words::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
+        message::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
     }
 
     /// Waits for the target's pace, sends, and judges.

@@ -1,22 +1,22 @@
-//! Alerts reach people: outbox -> words -> target.
+//! Alerts reach people: outbox → message → target.
 //!
 //! Owns: which target hears of what, the words, and each target's config, limits and escaping. Must never
 //! know: why an alert was raised, how the outbox is kept.
 //!
 //! A new target is one file here that implements [`target::Target`], and its line in [`config`].
-//! In reading order: `config` says what there is, `routes` who hears what, `words` what is said, `target`
+//! In reading order: `config` says what there is, `routes` who hears what, `message` what is said, `target`
 //! what every target can do, `slack` and `webhook` the targets, `classify` what the answer
 //! means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
 
 pub mod classify;
 pub mod config;
 pub mod deliver;
+pub mod message;
 pub mod outbox;
 pub mod routes;
 pub mod slack;
 pub mod target;
 pub mod webhook;
-pub mod words;
 
 pub use config::{AlertConfig, AlertSection};
 pub use deliver::{Deliverer, Round};

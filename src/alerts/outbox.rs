@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::classify::Verdict;
-use super::words::LONGEST_DIGEST;
+use super::message::LONGEST_DIGEST;
 use crate::payments::alert::Severity;
 use crate::store::{Delivery, Owed};
 use crate::time::{between, later};

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Verdict, by_status, machine_word};
+use super::message::Message;
 use super::target::{Attempt, Target, post};
-use super::words::Message;
 use crate::http::{Request, Response};
 use crate::secret::Secret;
 
@@ -182,8 +182,8 @@ fn escaped(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::{LONGEST_DIGEST, digest, single, trial};
     use super::super::tests::alert;
-    use super::super::words::{LONGEST_DIGEST, digest, single, trial};
     use super::*;
     use proptest::prelude::*;
 

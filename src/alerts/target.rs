@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::classify::Verdict;
-use super::words::Message;
+use super::message::Message;
 use crate::http::{Method, Request, Response};
 use crate::secret::Secret;
 

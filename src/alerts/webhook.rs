@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Verdict, by_status, machine_word};
+use super::message::{Message, Subject};
 use super::target::{Attempt, Target, post};
-use super::words::{Message, Subject};
 use crate::http::{Request, Response};
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
@@ -218,8 +218,8 @@ fn base32(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::{digest as digest_of, single, trial};
     use super::super::tests::alert;
-    use super::super::words::{digest as digest_of, single, trial};
     use super::*;
     use crate::payments::alert::AlertKind;
 

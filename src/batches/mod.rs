@@ -5,18 +5,18 @@
 //! beside a batch. Must never know: signatures, tables, chats, which provider a batch goes to, the words of its
 //! answers (those are the affair of `apis`).
 //!
-//! In reading order: `book` (what is stored), `vault` (the files' bytes), `papers` (which files), `desk` (what an
-//! operator asks), `follow` (the steps), `settle` (what follows from the end), `tail` (polling by
-//! batch), `words` (what a person is told).
+//! In reading order: `entry` (what is stored), `archive` (the files' bytes), `kept_files` (which files), `requests` (what an
+//! operator asks), `follow` (the steps), `settle` (what follows from the end), `batch_polling` (polling by
+//! batch), `alert_text` (what a person is told).
 
-mod book;
-mod desk;
+mod alert_text;
+mod archive;
+mod batch_polling;
+mod entry;
 mod follow;
-mod papers;
+mod kept_files;
+mod requests;
 mod settle;
-mod tail;
-mod vault;
-mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,13 +36,13 @@ use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
 pub use crate::apis::batch::Wish;
-pub use book::Entry;
-pub use desk::{Filed, Submission, Submitted};
+pub use batch_polling::TailRule;
+pub use entry::Entry;
 pub use follow::Round;
-pub use tail::TailRule;
+pub use requests::{Filed, Submission, Submitted};
 
-use book::Book;
-use vault::Vault;
+use archive::Archive;
+use entry::StoredBatches;
 
 /// An account that can send batches.
 pub struct Account {
@@ -66,7 +66,7 @@ pub type Ledger = Arc<
 
 /// What batches hand things to.
 #[derive(Clone)]
-pub struct Hands {
+pub struct Ports {
     /// Alerts.
     pub routes: Routes,
     /// What results show.
@@ -124,8 +124,8 @@ impl BatchError {
 
 /// The batches of all accounts. Outlives a reload.
 pub struct Batches {
-    book: Book,
-    vault: Vault,
+    stored: StoredBatches,
+    archive: Archive,
     clock: SharedClock,
     pace: Arc<Pace>,
     /// A queue's is held through every change of one of its batches, a step under way included.
@@ -138,8 +138,8 @@ impl Batches {
     /// `folder` holds the files; it is made when the first is kept.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>, folder: PathBuf) -> Batches {
         Batches {
-            book: Book::new(store),
-            vault: Vault::new(folder),
+            stored: StoredBatches::new(store),
+            archive: Archive::new(folder),
             clock,
             pace,
             turns: Mutex::default(),

@@ -6,14 +6,14 @@
 //!
 //! In reading order: `book` (what is stored), `run` (a call from its check to its end), `change` (the tries of
 //! one that changes something), `look` (how a lost answer is found out), `settle` (what a crash left open),
-//! `words` (what a person is told).
+//! `alert_text` (what a person is told).
 
+mod alert_text;
 mod attempt;
 mod change;
 mod look;
 mod run;
 mod settle;
-mod words;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

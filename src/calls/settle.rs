@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::attempt::{Attempt, Standing};
 use super::look::Looked;
 use super::run::Watched;
-use super::{Account, CallError, Calls, Routes, words};
+use super::{Account, CallError, Calls, Routes, alert_text};
 use crate::documents::Document;
 use crate::store::OwedAlert;
 use crate::time::between;
@@ -84,7 +84,7 @@ impl Calls {
                 Standing::Open => {
                     settled.open += 1;
                     if age >= SURE_AFTER {
-                        let alert = words::alert(&attempt, account.api.look(), self.clock.now());
+                        let alert = alert_text::alert(&attempt, account.api.look(), self.clock.now());
                         let targets = routes(&alert, account.is_sandbox);
                         let owed = vec![OwedAlert { alert, targets }];
                         self.attempts.store().raise(owed, self.clock.now()).await?;

@@ -1,11 +1,11 @@
-//! Answers what an operator asks about batches, from the `batches` room, and gives that room its hands.
+//! Answers what an operator asks about batches, from the `batches` room, and gives that room its ports.
 //!
 //! Owns: the translation between the rooms. Must never know: steps, files.
 
 use std::sync::Arc;
 
 use crate::apis::batch::Row;
-use crate::batches::{BatchError, Entry, Hands, Ledger, Submission, Wish};
+use crate::batches::{BatchError, Entry, Ledger, Ports, Submission, Wish};
 use crate::control::batching::{
     BatchAnswer, BatchFiled, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission,
     BatchSubmitted,
@@ -19,7 +19,7 @@ use super::Daemon;
 use super::rooms::Rooms;
 
 /// What batches hand things to: alerts by the routes, sights to the path that every poll takes.
-pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Hands {
+pub(super) fn ports(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Ports {
     let (reconcile, accounts) = (Arc::clone(reconcile), rooms.accounts.clone());
     let ledger: Ledger = Arc::new(move |name: AccountName, shown, asked_at| {
         let reconcile = Arc::clone(&reconcile);
@@ -33,7 +33,7 @@ pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Roo
             reconcile.take(&account, sights.collect(), asked_at).await
         })
     });
-    Hands { routes: Arc::clone(routes), ledger }
+    Ports { routes: Arc::clone(routes), ledger }
 }
 
 /// Answers one question.

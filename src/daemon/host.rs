@@ -265,11 +265,11 @@ fn long_holds(daemon: &Daemon, now: Timestamp) -> impl Iterator<Item = String> {
 
 fn service(daemon: &Daemon, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
     let known = daemon.reconcile.service(&account.name)?;
-    let said = known.said.as_ref()?;
+    let said = known.report.as_ref()?;
     Some(ServiceHealth {
         word: said.word.clone(),
         since: known.since?,
-        heard_at: known.heard_at?,
+        heard_at: known.reported_at?,
         message: said.message.clone(),
         steers: known.health(now).mutes_staleness(),
     })

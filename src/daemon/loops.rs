@@ -70,7 +70,7 @@ impl Daemon {
             let batching = work::Batching::new(
                 Arc::clone(&self.foundation.batches),
                 Arc::clone(sender),
-                batching::hands(&self.routes, &self.reconcile, rooms),
+                batching::ports(&self.routes, &self.reconcile, rooms),
                 clock.clone(),
                 (prunes, rooms.config.store.keep_batch_files_days),
             );

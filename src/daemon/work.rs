@@ -50,7 +50,7 @@ impl Work for Delivering {
 pub(super) struct Batching {
     batches: Arc<Batches>,
     account: Arc<batches::Account>,
-    hands: batches::Hands,
+    ports: batches::Ports,
     clock: SharedClock,
     /// Of which accounts old files are removed here.
     prunes: Prunes,
@@ -75,12 +75,12 @@ impl Batching {
     pub(super) fn new(
         batches: Arc<Batches>,
         account: Arc<batches::Account>,
-        hands: batches::Hands,
+        ports: batches::Ports,
         clock: SharedClock,
         (prunes, keep_files_days): (Prunes, u32),
     ) -> Batching {
         let keep_files_for = SignedDuration::from_hours(24 * i64::from(keep_files_days));
-        Batching { batches, account, hands, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
+        Batching { batches, account, ports, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
     }
 
     /// Now and then removes the files of batches that ended long ago.
@@ -118,7 +118,7 @@ impl Work for Batching {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             self.prune().await?;
-            let round = self.batches.round(&self.account, &self.hands).await;
+            let round = self.batches.round(&self.account, &self.ports).await;
             let round = round.map_err(|error| error.to_string())?;
             let summary = format!("{} requests sent, {} batches ended", round.sent, round.ended);
             let now = self.clock.now();

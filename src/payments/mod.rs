@@ -21,5 +21,5 @@ pub mod money;
 pub mod object;
 pub mod observation;
 pub mod planted;
+pub mod provider_health;
 pub mod record;
-pub mod service;

@@ -27,8 +27,8 @@ mod hold;
 mod learnt;
 mod notice;
 mod poll;
+mod provider_health;
 mod remembered;
-mod service;
 mod slots;
 mod success;
 #[cfg(test)]
@@ -133,7 +133,7 @@ pub struct Reconcile {
     routes: Routes,
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
-    services: Mutex<BTreeMap<AccountName, service::Watched>>,
+    services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
     /// What each account's client has learnt, as it is stored; empty when nothing is.
     learnt: Mutex<BTreeMap<AccountName, String>>,
 }

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apis::pace::Permit;
 use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::provider_health::{Health, PROBE_EVERY};
 use crate::payments::record::Record;
-use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{Due, Filter, StoreError};
 use crate::time::{between, later};
 

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::alert_text::Place;
 use super::book::{Errand, Tally, Unread};
 use super::compare::{Verdict, compare};
 use super::shelf::{Manifest, Read, Shelf};
-use super::words::Place;
 use super::{Account, Routes, SettlementError, Settlements};
 use crate::apis::reporting::windows::Window;
 use crate::apis::reporting::{Claim, Fetched, Reading, Says};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::alert_text::Place;
 use super::book::Errand;
 use super::shelf::{Manifest, Read, Shelf};
-use super::words::Place;
 use super::{Account, Routes, SettlementError, Settlements};
 use crate::apis::pace::Permit;
 use crate::apis::reporting::windows::{Outcome, Phase, Step, Window, about_to, next_steps, took};

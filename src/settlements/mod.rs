@@ -6,16 +6,16 @@
 //! the calls and files of a provider are the affair of `apis`.
 //!
 //! In reading order: `book` (what is stored), `shelf` (the files), `desk` (what is asked for), `follow` (the
-//! steps), `fold` (a file against the ledger), `compare` (one claim against one record), `words` (what a person
+//! steps), `fold` (a file against the ledger), `compare` (one claim against one record), `alert_text` (what a person
 //! is told).
 
+mod alert_text;
 mod book;
 mod compare;
 mod desk;
 mod fold;
 mod follow;
 mod shelf;
-mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::documents;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::observation::Failure;
+use crate::payments::provider_health::{self, Health, ProviderHealth, SILENT_POLLS};
 use crate::payments::schedule::Policy;
-use crate::payments::service::{self, Health, SILENT_POLLS, Service};
 use crate::store::{OwedAlert, StoreError};
 
 use super::{Account, Reconcile};
@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// What is known of one account's provider.
 #[derive(Debug)]
 pub(super) struct Watched {
-    service: Service,
+    service: ProviderHealth,
     /// Polls in a row that brought no answer.
     silent_polls: u32,
     wake: Arc<Notify>,
@@ -33,7 +33,7 @@ pub(super) struct Watched {
 
 impl Reconcile {
     /// How the provider of an account says that it is; none when it is not asked.
-    pub fn service(&self, account: &AccountName) -> Option<Service> {
+    pub fn service(&self, account: &AccountName) -> Option<ProviderHealth> {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services.get(account).map(|watched| watched.service.clone())
     }
@@ -54,7 +54,7 @@ impl Reconcile {
         let wake = self.begin(&account).await?;
         loop {
             let now = self.clock.now();
-            let service = self.service(&account.name).unwrap_or_else(|| Service::unknown(now));
+            let service = self.service(&account.name).unwrap_or_else(|| ProviderHealth::unknown(now));
             let ready = match service.wait(now) {
                 Duration::ZERO => self.pace.take(&account.name, operation),
                 wait => Err(wait),
@@ -83,8 +83,8 @@ impl Reconcile {
         let now = self.clock.now();
         let stored = documents::read_if_sound(&self.store, &name(account)).await?;
         // Whatever was known, the first question comes at once: the budget says when that is.
-        let known = self.service(&account.name).or(stored).unwrap_or_else(|| Service::unknown(now));
-        let service = Service { next_at: now, ..known };
+        let known = self.service(&account.name).or(stored).unwrap_or_else(|| ProviderHealth::unknown(now));
+        let service = ProviderHealth { next_at: now, ..known };
         let wake = Arc::new(Notify::new());
         let watched = Watched { service, silent_polls: 0, wake: Arc::clone(&wake) };
         self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(account.name.clone(), watched);
@@ -94,22 +94,22 @@ impl Reconcile {
     async fn take_note(
         &self,
         account: &Account,
-        before: Service,
-        said: Result<service::Said, Failure>,
+        before: ProviderHealth,
+        said: Result<provider_health::ServiceReport, Failure>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let (after, turn) = match said {
             Ok(said) => {
                 self.answered_elsewhere(&account.name);
-                before.heard(said, now)
+                before.reported(said, now)
             }
             Err(failure) => {
                 tracing::debug!(account = %account.name, %failure, "the provider does not say how it is");
-                (before.missed(now), None)
+                (before.unanswered(now), None)
             }
         };
         if after.since != before.since
-            && let Some(said) = &after.said
+            && let Some(said) = &after.report
         {
             tracing::info!(
                 account = %account.name, word = said.word,
@@ -118,8 +118,8 @@ impl Reconcile {
             let text = serde_json::to_string(&after).unwrap_or_default();
             self.store.remember(&name(account), &text).await?;
         }
-        if let Some(alert) =
-            turn.and_then(|turn| service::notice(&account.name, &after, turn, account.api.look(), now))
+        if let Some(alert) = turn
+            .and_then(|turn| provider_health::notice(&account.name, &after, turn, account.api.look(), now))
         {
             let targets = (self.routes)(&alert, account.is_sandbox);
             self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
@@ -139,7 +139,7 @@ impl Reconcile {
 
     /// How a kind is watched while the provider is so.
     pub(super) fn policy(&self, account: &Account, kind: &Kind, now: Timestamp) -> Policy {
-        service::steered(account.policy(kind), self.health(&account.name, now))
+        provider_health::steered(account.policy(kind), self.health(&account.name, now))
     }
 
     /// Polls without an answer are reason to ask the provider how it is.
@@ -152,7 +152,7 @@ impl Reconcile {
             _ => watched.silent_polls = 0,
         }
         if watched.silent_polls == SILENT_POLLS {
-            watched.service = watched.service.doubted(now);
+            watched.service = watched.service.polled_sooner(now);
             watched.wake.notify_one();
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns: their names and forms. Must never know: what stands in a document or a result.
 
-use super::book::Entry;
+use super::entry::Entry;
 use super::{BatchError, Batches};
 use crate::apis::batch::{Batch, Client, Row};
 use crate::blocking;
@@ -16,7 +16,7 @@ pub(super) const RESULT: &str = "result";
 pub(super) const ROWS: &str = "rows";
 
 /// The name of a paper.
-pub(super) fn paper(reference: &str, kind: &str) -> String {
+pub(super) fn file_name(reference: &str, kind: &str) -> String {
     format!("{reference}.{kind}")
 }
 
@@ -26,11 +26,11 @@ impl Batches {
         if let Some(rows) = entry.batch.rows() {
             return Ok(rows);
         }
-        let name = paper(entry.reference(), ROWS);
-        if let Some(bytes) = self.vault.bytes_if_there(&entry.account, &name).await? {
+        let name = file_name(entry.reference(), ROWS);
+        if let Some(bytes) = self.archive.bytes_if_there(&entry.account, &name).await? {
             return blocking::run(move || read_rows(&name, &bytes)).await?;
         }
-        let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
+        let document = self.archive.bytes(&entry.account, &entry.batch.document_name()).await?;
         let (batch, lines) = (entry.batch.clone(), self.lines(entry).await?);
         let unreadable = BatchError::unreadable(entry.reference());
         blocking::run(move || Client::rows_of(&batch, &document, &lines))
@@ -50,7 +50,7 @@ impl Batches {
             Ok(text)
         });
         let text = text.await?.map_err(|error: serde_json::Error| unreadable(error.to_string()))?;
-        Ok(self.vault.keep(&entry.account, &paper(entry.reference(), ROWS), text).await?)
+        Ok(self.archive.keep(&entry.account, &file_name(entry.reference(), ROWS), text).await?)
     }
 
     /// The lines of the input; none for a batch whose rows know them.
@@ -58,8 +58,8 @@ impl Batches {
         if let Batch::File(_) = entry.batch {
             return Ok(Vec::new());
         }
-        let name = paper(entry.reference(), LINES);
-        let bytes = self.vault.bytes(&entry.account, &name).await?;
+        let name = file_name(entry.reference(), LINES);
+        let bytes = self.archive.bytes(&entry.account, &name).await?;
         let text = String::from_utf8_lossy(&bytes);
         let lines: Result<Vec<u64>, _> = text.lines().map(str::parse).collect();
         lines.map_err(|error| BatchError::Unreadable { name, what: error.to_string() })
@@ -78,17 +78,19 @@ impl Batches {
         is_chosen: impl Fn(&AccountName) -> bool,
     ) -> Result<u64, BatchError> {
         let mut pruned = 0;
-        for mut entry in self.book.list(None).await? {
+        for mut entry in self.stored.list(None).await? {
             let ended_at = entry.ended_at.unwrap_or(entry.submitted_at);
             if !is_chosen(&entry.account) || !entry.is_folded || entry.is_pruned || ended_at >= ended_before {
                 continue;
             }
             let reference = entry.reference().to_owned();
-            for name in [entry.batch.document_name(), paper(&reference, RESULT), paper(&reference, LINES)] {
-                self.vault.remove(&entry.account, &name).await?;
+            for name in
+                [entry.batch.document_name(), file_name(&reference, RESULT), file_name(&reference, LINES)]
+            {
+                self.archive.remove(&entry.account, &name).await?;
             }
             entry.is_pruned = true;
-            self.book.write_bare(&entry).await?;
+            self.stored.write_bare(&entry).await?;
             pruned += 1;
         }
         Ok(pruned)

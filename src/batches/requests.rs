@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 
-use super::book::Entry;
-use super::papers::{LINES, paper};
+use super::entry::Entry;
+use super::kept_files::{LINES, file_name};
 use super::{Account, BatchError, Batches};
 use crate::apis::batch::{self, Batch, Client, Plan, Row, Wish};
 use crate::blocking;
@@ -79,7 +79,7 @@ impl Batches {
     ) -> Result<Vec<Filed>, BatchError> {
         let turns = self.turn_of(&account.client.queue());
         let _turn = turns.lock().await;
-        let known = self.book.list(Some(&account.name)).await?;
+        let known = self.stored.list(Some(&account.name)).await?;
         let mut number = known.iter().map(|entry| entry.number).max().unwrap_or_default();
         let now = self.clock.now();
         let mut filed = Vec::with_capacity(plans.len());
@@ -105,19 +105,19 @@ impl Batches {
     ) -> Result<(), BatchError> {
         let count = plan.count;
         let first_request_id = match account.client.counter() {
-            Some(counter) => self.book.numbers(&counter, count, now).await?,
+            Some(counter) => self.stored.numbers(&counter, count, now).await?,
             None => 0,
         };
         let client = account.client.clone();
         let made = blocking::run(move || client.make(plan, first_request_id, now)).await?;
-        self.vault.keep(&account.name, &made.batch.document_name(), made.document).await?;
+        self.archive.keep(&account.name, &made.batch.document_name(), made.document).await?;
         if let Some(lines) = made.lines {
             let text: Vec<String> = lines.iter().map(u64::to_string).collect();
-            let name = paper(made.batch.reference(), LINES);
-            self.vault.keep(&account.name, &name, text.join("\n")).await?;
+            let name = file_name(made.batch.reference(), LINES);
+            self.archive.keep(&account.name, &name, text.join("\n")).await?;
         }
         let mut entry = Entry::new(account.name.clone(), number, made.batch, count, now);
-        self.book.write(&mut entry).await
+        self.stored.write(&mut entry).await
     }
 
     /// All batches of an account, or of all accounts, in their order and without their rows.
@@ -125,7 +125,7 @@ impl Batches {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self, account: Option<&AccountName>) -> Result<Vec<Entry>, BatchError> {
-        self.book.list(account).await
+        self.stored.list(account).await
     }
 
     /// A batch with all its rows.
@@ -140,10 +140,10 @@ impl Batches {
 
     async fn entry(&self, reference: &str) -> Result<Entry, BatchError> {
         let unknown = || BatchError::Unknown(reference.to_owned());
-        let listed = self.book.list(None).await?;
+        let listed = self.stored.list(None).await?;
         let entry = listed.into_iter().find(|entry| entry.reference() == reference);
         let account = entry.ok_or_else(unknown)?.account;
-        self.book.find(&account, reference).await?.ok_or_else(unknown)
+        self.stored.find(&account, reference).await?.ok_or_else(unknown)
     }
 
     /// Grants an operator's wish: cancel, or say what became of something in doubt. `queue` names the queue of an
@@ -164,14 +164,14 @@ impl Batches {
         let others = self.others(reference).await?;
         let granted = Client::grant(&entry.batch, wish, &others, self.clock.now());
         entry.batch = granted.map_err(|why| BatchError::NotNow { reference: reference.to_owned(), why })?;
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         self.wake(&account).notify_one();
         Ok(entry)
     }
 
     /// All other batches, of all accounts.
     async fn others(&self, reference: &str) -> Result<Vec<Batch>, BatchError> {
-        let all = self.book.list(None).await?;
+        let all = self.stored.list(None).await?;
         Ok(all.into_iter().map(|entry| entry.batch).filter(|batch| batch.reference() != reference).collect())
     }
 }

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::book::Entry;
+use super::entry::Entry;
 use crate::apis::batch::{Blocked, Ending, Trouble};
 use crate::payments::alert::{Alert, AlertKind, Severity};
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::book::Entry;
-use super::papers::{RESULT, ROWS, paper};
+use super::entry::Entry;
+use super::kept_files::{RESULT, ROWS, file_name};
 use super::{Account, BatchError, Batches};
 use crate::apis::batch::Plan;
 use crate::payments::lifecycle::Phase;
@@ -48,14 +48,14 @@ impl Batches {
     async fn visit_tail(&self, account: &Account, rule: &TailRule) -> Result<(), BatchError> {
         let now = self.clock.now();
         let label = format!("poll-{}-{}", account.name, rule.kind);
-        let entries = self.book.list(Some(&account.name)).await?;
+        let entries = self.stored.list(Some(&account.name)).await?;
         let mut earlier = entries.iter().filter(|entry| entry.reference().starts_with(&label));
         // One that was submitted in the future was dated by a clock that was ahead.
         let waits = |entry: &Entry| entry.submitted_at <= now && now < again_at(entry, rule);
         if earlier.any(|entry| !entry.is_folded || waits(entry)) {
             return Ok(());
         }
-        let store = self.book.store();
+        let store = self.stored.store();
         let is_counted = |phase, quarantined: bool| phase == Phase::Moving && !quarantined;
         let counts = store.counts().await?.into_iter();
         let moving = counts
@@ -92,7 +92,7 @@ impl Batches {
     async fn record_again(&self, account: &Account, plans: Vec<Plan>) -> Result<(), BatchError> {
         let turns = self.turn_of(&account.client.queue());
         let _turn = turns.lock().await;
-        let known = self.book.list(Some(&account.name)).await?;
+        let known = self.stored.list(Some(&account.name)).await?;
         let mut number = known.iter().map(|entry| entry.number).max().unwrap_or_default();
         let now = self.clock.now();
         for plan in plans {
@@ -100,7 +100,7 @@ impl Batches {
             if earlier.is_none_or(|earlier| earlier.is_folded) {
                 number += 1;
                 for kind in [ROWS, RESULT] {
-                    self.vault.remove(&account.name, &paper(&plan.reference, kind)).await?;
+                    self.archive.remove(&account.name, &file_name(&plan.reference, kind)).await?;
                 }
                 self.record(account, number, plan, now).await?;
             }

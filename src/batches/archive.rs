@@ -11,13 +11,13 @@ use crate::files::{self, FileError, Readers};
 use crate::payments::object::AccountName;
 
 /// The folder of all files.
-pub(super) struct Vault {
+pub(super) struct Archive {
     folder: PathBuf,
 }
 
-impl Vault {
-    pub(super) fn new(folder: PathBuf) -> Vault {
-        Vault { folder }
+impl Archive {
+    pub(super) fn new(folder: PathBuf) -> Archive {
+        Archive { folder }
     }
 
     /// Keeps a file: when this returns it is there whole and survives a power cut. Twice is the same as once.
@@ -67,17 +67,17 @@ mod tests {
     #[tokio::test]
     async fn files_are_kept_whole_for_the_owner_alone_and_twice_is_once() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::new(folder.path().join("batches"));
+        let archive = Archive::new(folder.path().join("batches"));
         let account: AccountName = "shop".parse().unwrap();
         for bytes in [b"first".to_vec(), b"second".to_vec()] {
-            vault.keep(&account, "rcd-1.csv", bytes.clone()).await.unwrap();
-            assert_eq!(vault.bytes(&account, "rcd-1.csv").await.unwrap(), bytes);
+            archive.keep(&account, "rcd-1.csv", bytes.clone()).await.unwrap();
+            assert_eq!(archive.bytes(&account, "rcd-1.csv").await.unwrap(), bytes);
         }
         let kept = folder.path().join("batches/account-shop");
         let names: Vec<_> = fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["rcd-1.csv"]);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&kept), mode(&kept.join("rcd-1.csv"))), (0o700, 0o600));
-        assert!(vault.bytes(&account, "rcd-2.csv").await.is_err());
+        assert!(archive.bytes(&account, "rcd-2.csv").await.is_err());
     }
 }

@@ -88,13 +88,13 @@ impl Document for Entry {
 }
 
 /// The stored batches.
-pub(super) struct Book {
+pub(super) struct StoredBatches {
     entries: Documents<Entry>,
 }
 
-impl Book {
-    pub(super) fn new(store: Store) -> Book {
-        Book { entries: Documents::new(store) }
+impl StoredBatches {
+    pub(super) fn new(store: Store) -> StoredBatches {
+        StoredBatches { entries: Documents::new(store) }
     }
 
     pub(super) fn store(&self) -> &Store {
