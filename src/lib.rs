@@ -18,7 +18,7 @@
 //! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
 //! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
 //! - [`calls`]: one operation of an operator's own: journaled, sent once, found out when its answer is lost.
-//! - [`settlements`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
+//! - [`provider_reports`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
 //! - [`alerts`]: outbox → message → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
@@ -60,10 +60,10 @@ pub mod files;
 pub mod http;
 pub mod payments;
 pub mod problem;
+pub mod provider_reports;
 pub mod reconcile;
 pub mod reports;
 pub mod secret;
-pub mod settlements;
 pub mod simulator;
 pub mod store;
 pub mod task;

@@ -1,6 +1,6 @@
 //! Provider reports as the daemon does them: the nightly beginning, the steps, and what an operator asks.
 //!
-//! Owns: when an account's night begins, the translation between `settlements` and `control`. Must never know:
+//! Owns: when an account's night begins, the translation between `provider_reports` and `control`. Must never know:
 //! steps, files.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest,
 use crate::control::problem::{Cause, Problem};
 use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
-use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
+use crate::provider_reports::{self, Download, DownloadError, Downloads, Wanted};
 use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
 use crate::timetable::Timetable;
@@ -25,14 +25,14 @@ use crate::time::{between, later};
 
 /// An account whose provider makes reports, and when they are fetched by themselves.
 pub(super) struct Reporter {
-    pub(super) account: settlements::Account,
+    pub(super) account: provider_reports::Account,
     pub(super) words: Vec<String>,
     pub(super) timetable: Option<Timetable>,
 }
 
-/// Takes every errand its next step, all accounts side by side, and begins the nightly ones.
+/// Takes the next step of every download, all accounts side by side, and begins the nightly ones.
 pub(super) struct Fetching {
-    pub(super) settlements: Arc<Settlements>,
+    pub(super) downloads: Arc<Downloads>,
     pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) routes: Routes,
     pub(super) store: Store,
@@ -54,7 +54,7 @@ impl Work for Fetching {
                     Err(error) => faults.push(format!("{}: {error}", reporter.account.name)),
                 }
             }
-            let summary = format!("{taken} steps taken, {ended} errands ended");
+            let summary = format!("{taken} steps taken, {ended} downloads ended");
             let now = self.clock.now();
             let soon = later(now, SignedDuration::from_mins(1));
             let again_in = Some(between(now, next_at.map_or(soon, |next| next.min(soon))));
@@ -79,11 +79,11 @@ impl Fetching {
             return None;
         }
         let foundation = &daemon.foundation;
-        let wake = foundation.settlements.wake();
+        let wake = foundation.downloads.wake();
         // Longer than the longest step: the watchdog must not take a provider that hangs for a stall.
         let rhythm = Rhythm { name: "provider-reports", period: Duration::from_secs(300), wake };
         let fetching = Fetching {
-            settlements: Arc::clone(&foundation.settlements),
+            downloads: Arc::clone(&foundation.downloads),
             reporters: rooms.reporters.clone(),
             routes: Arc::clone(&daemon.routes),
             store: foundation.store.clone(),
@@ -92,7 +92,7 @@ impl Fetching {
         Some((rhythm, fetching))
     }
 
-    async fn round(&self, reporter: &Reporter) -> Result<settlements::Round, SettlementError> {
+    async fn round(&self, reporter: &Reporter) -> Result<provider_reports::Round, DownloadError> {
         if let Some(timetable) = &reporter.timetable {
             let name = format!("schedule/provider-reports/{}", reporter.account.name);
             let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());
@@ -100,23 +100,23 @@ impl Fetching {
             if let Some(due) = timetable.due(done, self.clock.now())
                 && self.clock.is_sure()
             {
-                self.settlements.begin_night(&reporter.account, &reporter.words).await?;
+                self.downloads.begin_night(&reporter.account, &reporter.words).await?;
                 self.store.remember(&name, &due.to_string()).await?;
             }
         }
-        self.settlements.round(&reporter.account, &self.routes).await
+        self.downloads.round(&reporter.account, &self.routes).await
     }
 }
 
 /// Answers one question.
 pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<FetchAnswer, Problem> {
     let rooms = daemon.rooms();
-    let settlements = &daemon.foundation.settlements;
+    let downloads = &daemon.foundation.downloads;
     match request {
         FetchRequest::Begin { account, types, from, to, again } => {
             let reporter = find(&rooms.reporters, &account)?;
             let wanted = Wanted { words: types, from, to, is_anew: again };
-            let begun = settlements.begin(&reporter.account, &wanted).await.map_err(problem)?;
+            let begun = downloads.begin(&reporter.account, &wanted).await.map_err(problem)?;
             Ok(shown(daemon, reporter, &begun, None))
         }
         FetchRequest::Go { account } => {
@@ -124,7 +124,7 @@ pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<Fet
             let mut next_at = None;
             if !daemon.is_daemon {
                 rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
-                let round = settlements.round(&reporter.account, &daemon.routes).await.map_err(problem)?;
+                let round = downloads.round(&reporter.account, &daemon.routes).await.map_err(problem)?;
                 next_at = round.next_at;
                 if next_at.is_none() {
                     let Foundation { store, pace, clock, .. } = &daemon.foundation;
@@ -132,8 +132,8 @@ pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<Fet
                     saved.map_err(|error| problem(error.into()))?;
                 }
             }
-            let errands = settlements.list(&reporter.account).await.map_err(problem)?;
-            Ok(shown(daemon, reporter, &errands, next_at))
+            let found = downloads.list(&reporter.account).await.map_err(problem)?;
+            Ok(shown(daemon, reporter, &found, next_at))
         }
     }
 }
@@ -153,39 +153,39 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
 fn shown(
     daemon: &Daemon,
     reporter: &Reporter,
-    errands: &[Errand],
+    downloads: &[Download],
     next_at: Option<Timestamp>,
 ) -> FetchAnswer {
     FetchAnswer {
-        errands: errands.iter().map(line).collect(),
+        errands: downloads.iter().map(line).collect(),
         folder: reporter.account.shown_folder(),
         is_daemon: daemon.is_daemon,
         next_at,
     }
 }
 
-fn line(errand: &Errand) -> ErrandLine {
+fn line(download: &Download) -> ErrandLine {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let (progress, tally) = (errand.pull.progress(), errand.tally);
-    let windows = errand.pull.windows.iter();
+    let (progress, tally) = (download.pull.progress(), download.tally);
+    let windows = download.pull.windows.iter();
     let failed = windows.clone().filter_map(|window| match &window.phase {
         Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
         _ => None,
     });
     ErrandLine {
-        account: errand.account.clone(),
-        report: errand.word.clone(),
-        from: errand.from,
-        until: errand.until,
-        is_nightly: errand.is_nightly,
-        is_over: errand.is_closed,
+        account: download.account.clone(),
+        report: download.word.clone(),
+        from: download.from,
+        until: download.until,
+        is_nightly: download.is_nightly,
+        is_over: download.is_closed,
         days: count(progress.days),
         done: count(progress.done),
         empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
         failed: failed.collect(),
         files: tally.files,
         unreadable: tally.unreadable,
-        unread: errand.unread.iter().map(unread_file).collect(),
+        unread: download.unread.iter().map(unread_file).collect(),
         rows: tally.rows,
         rejected: tally.rejected,
         compared: tally.compared,
@@ -195,7 +195,7 @@ fn line(errand: &Errand) -> ErrandLine {
     }
 }
 
-fn unread_file(unread: &settlements::Unread) -> UnreadFile {
+fn unread_file(unread: &provider_reports::Unread) -> UnreadFile {
     UnreadFile {
         from: unread.from,
         report_id: unread.report_id.clone(),
@@ -204,16 +204,14 @@ fn unread_file(unread: &settlements::Unread) -> UnreadFile {
     }
 }
 
-fn problem(error: SettlementError) -> Problem {
+fn problem(error: DownloadError) -> Problem {
     let (cause, remedy) = match &error {
-        SettlementError::Store(_) | SettlementError::File(_) => {
+        DownloadError::Store(_) | DownloadError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
-        SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
-        SettlementError::UnknownType { .. } => {
-            (Cause::Unprocessable, "name one with --type, or none for all")
-        }
-        SettlementError::Range(_) => {
+        DownloadError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
+        DownloadError::UnknownType { .. } => (Cause::Unprocessable, "name one with --type, or none for all"),
+        DownloadError::Range(_) => {
             (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
         }
     };

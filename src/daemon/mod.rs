@@ -21,9 +21,9 @@ use crate::config::{self, Config, HttpConfig, Surroundings};
 use crate::control::{Service, messages::Reloaded, server};
 use crate::http::{DatedTransport, HttpClient, Transport};
 use crate::payments::alert::Routes;
+use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
-use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm};
@@ -222,9 +222,9 @@ impl Daemon {
         let folder = config.store.folder.join(BATCHES);
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
-        let settlements = Settlements::new(store.clone(), clock.clone(), Arc::clone(&pace));
+        let downloads = Downloads::new(store.clone(), clock.clone(), Arc::clone(&pace));
         let foundation = Foundation {
-            settlements: Arc::new(settlements),
+            downloads: Arc::new(downloads),
             pace,
             batches: Arc::new(batches),
             calls: Arc::new(calls),

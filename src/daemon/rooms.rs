@@ -13,9 +13,9 @@ use crate::config::{AccountConfig, Config};
 use crate::http::Transport;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
+use crate::provider_reports::{self, Downloads};
 use crate::reconcile::Account;
 use crate::reports::{Probe, Reports};
-use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
@@ -34,7 +34,7 @@ pub(super) struct Foundation {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) batches: Arc<Batches>,
     pub(super) calls: Arc<Calls>,
-    pub(super) settlements: Arc<Settlements>,
+    pub(super) downloads: Arc<Downloads>,
     /// Is asked before every step of the report writer on the disk.
     pub(super) probe: Arc<dyn Probe>,
 }
@@ -160,7 +160,7 @@ fn build_reporter(
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         Timetable::new(cron, zone).map_err(|error| error.to_string())
     });
-    let fetched = settlements::Account {
+    let fetched = provider_reports::Account {
         name: account.name.clone(),
         source,
         api: Arc::clone(&watched.api),

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("calls", &["documents", "problem", "time", "payments", "apis", "store", "clock", "telemetry"]),
     (
-        "settlements",
+        "provider_reports",
         &["blocking", "documents", "files", "time", "payments", "apis", "store", "clock", "telemetry"],
     ),
     ("alerts", &["problem", "text", "time", "payments", "store", "clock", "telemetry", "http", "secret"]),
@@ -69,7 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reconcile",
             "batches",
             "calls",
-            "settlements",
+            "provider_reports",
             "alerts",
             "reports",
             "control",

@@ -12,7 +12,7 @@ use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Surroundings};
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::payments::alert::Routes;
-use reconciled::settlements::{Account, Errand, Settlements, Wanted};
+use reconciled::provider_reports::{Account, Download, Downloads, Wanted};
 use reconciled::simulator::{Scenario, Simulator};
 use reconciled::store::{self, Store};
 
@@ -102,7 +102,7 @@ impl Place {
             pace.set_quota(&account.name, operation, quota);
         }
         let routes: Routes = Arc::new(|_, _| vec!["room".to_owned()]);
-        let settlements = Settlements::new(self.store.clone(), clock.clone(), pace);
+        let downloads = Downloads::new(self.store.clone(), clock.clone(), pace);
         let wanted = Wanted {
             words: vec!["capture".to_owned(), "settlement".to_owned()],
             from: "2027-01-15".parse().unwrap(),
@@ -111,9 +111,9 @@ impl Place {
         };
         let life = async {
             // The operator says the same again after every restart.
-            settlements.begin(&account, &wanted).await.unwrap();
+            downloads.begin(&account, &wanted).await.unwrap();
             loop {
-                let round = settlements.round(&account, &routes).await.unwrap();
+                let round = downloads.round(&account, &routes).await.unwrap();
                 let Some(next) = round.next_at else { return };
                 let wait = Duration::try_from(next.duration_since(clock.now())).unwrap_or_default();
                 clock.sleep(wait.max(Duration::from_millis(1))).await;
@@ -126,7 +126,7 @@ impl Place {
         (ended, deadly.exchanges.load(Ordering::SeqCst))
     }
 
-    async fn errands(&self) -> Vec<Errand> {
+    async fn downloads(&self) -> Vec<Download> {
         let stored = self.store.recall_all("provider-report/old-shop/").await.unwrap();
         stored.into_iter().map(|(_, text)| serde_json::from_str(&text).unwrap()).collect()
     }
@@ -183,9 +183,9 @@ async fn a_kill_at_any_exchange_costs_no_doubled_request_and_loses_no_report() {
             let is_lost_file = place.succeeded("GetReport") == 3 && matches!(death, Death::AfterTheAnswer(_));
             assert!(place.succeeded("GetReport") == 2 || is_lost_file, "{death:?}");
             assert_eq!(csv_files(&place.folder.path().join("reports")), 2, "{death:?}");
-            let errands = place.errands().await;
-            assert_eq!(errands.len(), 2);
-            assert!(errands.iter().all(|errand| errand.is_closed), "{death:?}: {errands:?}");
+            let downloads = place.downloads().await;
+            assert_eq!(downloads.len(), 2);
+            assert!(downloads.iter().all(|download| download.is_closed), "{death:?}: {downloads:?}");
             let watched: u64 = place.store.counts().await.unwrap().iter().map(|count| count.number).sum();
             assert_eq!(watched, 3, "{death:?}: every report was read");
             let stats = place.store.stats();

@@ -5,8 +5,8 @@
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 
-use super::book::Errand;
 use super::compare::Difference;
+use super::download::Download;
 use crate::apis::reporting::windows::{Phase, Window};
 use crate::apis::reporting::{Claim, Says};
 use crate::payments::alert::{Alert, AlertKind, Severity};
@@ -17,7 +17,7 @@ use crate::text::hex;
 /// Where an alert comes from.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub(super) errand: &'a Errand,
+    pub(super) download: &'a Download,
     pub(super) window: &'a Window,
     pub(super) look: &'a str,
     pub(super) now: Timestamp,
@@ -30,7 +30,7 @@ impl Place<'_> {
 
     /// `capture report of 2026-03-01`.
     fn report(&self) -> String {
-        format!("{} report of {}", self.errand.word, self.day())
+        format!("{} report of {}", self.download.word, self.day())
     }
 
     fn alert(&self, kind: AlertKind, severity: Severity, account: &AccountName, occasion: &str) -> Alert {
@@ -80,9 +80,9 @@ impl Place<'_> {
     /// The file as a whole, or some of its rows, cannot be used. `trouble` is everything that is wrong, `used`
     /// the number of rows that could be used all the same.
     pub(super) fn unusable(&self, report_id: &str, trouble: &str, used: u64, kept_at: &str) -> Alert {
-        let account = &self.errand.account;
+        let account = &self.download.account;
         let occasion =
-            format!("{account}/{}/{}/{report_id}/{}", self.errand.word, self.day(), short(trouble));
+            format!("{account}/{}/{}/{report_id}/{}", self.download.word, self.day(), short(trouble));
         let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
         alert.explanation = format!("Report {report_id}: {trouble}.");
         if used == 0 {
@@ -91,7 +91,7 @@ impl Place<'_> {
                 "Nothing of it was compared. The file is kept as it came at {kept_at}.csv: look whether it is the \
                  report at all. `reconciled fetch-reports {account} --type {}` over this day reads it again, and \
                  with --again fetches it again.",
-                self.errand.word
+                self.download.word
             );
         } else {
             alert.headline = format!("The provider's {} cannot be used as a whole", self.report());
@@ -105,8 +105,8 @@ impl Place<'_> {
 
     /// Days that cannot be had.
     pub(super) fn failed(&self) -> Option<Alert> {
-        let errand = self.errand;
-        let failed: Vec<(String, &str)> = errand
+        let download = self.download;
+        let failed: Vec<(String, &str)> = download
             .pull
             .windows
             .iter()
@@ -118,18 +118,18 @@ impl Place<'_> {
             })
             .collect();
         let (first_day, first_why) = failed.first()?;
-        let account = &errand.account;
-        let occasion = format!("{account}/{}/{first_day}/not-had/{}", errand.word, errand.asked_at);
+        let account = &download.account;
+        let occasion = format!("{account}/{}/{first_day}/not-had/{}", download.word, download.asked_at);
         let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
         alert.headline =
-            format!("The provider's {} reports of {} days could not be had", errand.word, failed.len());
+            format!("The provider's {} reports of {} days could not be had", download.word, failed.len());
         let days: Vec<&str> = failed.iter().map(|(day, _)| day.as_str()).collect();
         alert.explanation = format!("{}. The first: {first_why}.", days.join(", "));
         let last_day = days.last().copied().unwrap_or(first_day);
         alert.advice = format!(
             "Ask for them again: reconciled fetch-reports {account} --type {} --from {first_day} --to {last_day}. \
              Polling goes on meanwhile.",
-            errand.word
+            download.word
         );
         Some(alert)
     }

@@ -1,21 +1,21 @@
 //! Provider reports: a finished day is owed its report. It is requested, waited for, fetched, kept byte for
 //! byte, read, and what it says is held against the ledger of watched objects.
 //!
-//! Owns: the errands of every account (a type of report over a range of days), what is written down before and
+//! Owns: the downloads of every account (a type of report over a range of days), what is written down before and
 //! after each step, the kept files, what a difference is. Must never know: signatures, columns, tables, chats;
 //! the calls and files of a provider are the affair of `apis`.
 //!
-//! In reading order: `book` (what is stored), `shelf` (the files), `desk` (what is asked for), `follow` (the
+//! In reading order: `download` (what is stored), `archive` (the files), `requests` (what is asked for), `follow` (the
 //! steps), `fold` (a file against the ledger), `compare` (one claim against one record), `alert_text` (what a person
 //! is told).
 
 mod alert_text;
-mod book;
+mod archive;
 mod compare;
-mod desk;
+mod download;
 mod fold;
 mod follow;
-mod shelf;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,9 +34,9 @@ use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
-pub use book::{Errand, Tally, Unread};
-pub use desk::Wanted;
+pub use download::{Download, Tally, Unread};
 pub use follow::Round;
+pub use requests::Wanted;
 
 /// An account whose provider makes reports.
 pub struct Account {
@@ -57,13 +57,13 @@ pub struct Account {
 impl Account {
     /// Where its files lie, for people.
     pub fn shown_folder(&self) -> String {
-        shelf::folder(self).display().to_string()
+        archive::folder(self).display().to_string()
     }
 }
 
 /// Why something about reports could not be done.
 #[derive(Debug, thiserror::Error)]
-pub enum SettlementError {
+pub enum DownloadError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,30 +93,30 @@ pub enum SettlementError {
     Range(#[from] BadRange),
 }
 
-impl From<DocumentError> for SettlementError {
-    fn from(error: DocumentError) -> SettlementError {
+impl From<DocumentError> for DownloadError {
+    fn from(error: DocumentError) -> DownloadError {
         match error {
-            DocumentError::Store(error) => SettlementError::Store(error),
-            DocumentError::Unreadable { name, what } => SettlementError::Unreadable { name, what },
+            DocumentError::Store(error) => DownloadError::Store(error),
+            DocumentError::Unreadable { name, what } => DownloadError::Unreadable { name, what },
         }
     }
 }
 
 /// The reports of all accounts. Outlives a reload.
-pub struct Settlements {
-    errands: Documents<Errand>,
+pub struct Downloads {
+    stored: Documents<Download>,
     clock: SharedClock,
     pace: Arc<Pace>,
-    /// An account's is held through every change of one of its errands, a step under way included.
+    /// An account's is held through every change of one of its downloads, a step under way included.
     turns: Mutex<BTreeMap<AccountName, Arc<tokio::sync::Mutex<()>>>>,
     wake: Arc<Notify>,
 }
 
-impl Settlements {
+impl Downloads {
     /// Nothing is done before something is asked for.
-    pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Settlements {
-        Settlements {
-            errands: Documents::new(store),
+    pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Downloads {
+        Downloads {
+            stored: Documents::new(store),
             clock,
             pace,
             turns: Mutex::default(),
@@ -129,11 +129,11 @@ impl Settlements {
         Arc::clone(&self.wake)
     }
 
-    /// The errands of an account, the oldest first.
-    async fn errands_of(&self, account: &AccountName) -> Result<Vec<Errand>, SettlementError> {
-        let mut errands = self.errands.list(&format!("{account}/")).await?;
-        errands.sort_by(|one, other| (one.asked_at, &one.word).cmp(&(other.asked_at, &other.word)));
-        Ok(errands)
+    /// The downloads of an account, the oldest first.
+    async fn downloads_of(&self, account: &AccountName) -> Result<Vec<Download>, DownloadError> {
+        let mut downloads = self.stored.list(&format!("{account}/")).await?;
+        downloads.sort_by(|one, other| (one.asked_at, &one.word).cmp(&(other.asked_at, &other.word)));
+        Ok(downloads)
     }
 
     fn turn_of(&self, account: &AccountName) -> Arc<tokio::sync::Mutex<()>> {

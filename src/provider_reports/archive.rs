@@ -93,15 +93,15 @@ pub(super) struct Kept {
 
 /// The folder of one type of an account.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf {
+pub(super) struct Archive {
     /// The folder of all report files.
     root: PathBuf,
     folder: PathBuf,
 }
 
-impl Shelf {
-    pub(super) fn of(account: &Account, word: &str) -> Shelf {
-        Shelf { root: account.folder.clone(), folder: folder(account).join(word) }
+impl Archive {
+    pub(super) fn of(account: &Account, word: &str) -> Archive {
+        Archive { root: account.folder.clone(), folder: folder(account).join(word) }
     }
 
     /// The name of a file without its ending. A report's id has only letters, digits and dashes.

@@ -1,9 +1,9 @@
-//! What is stored of each errand: durable, written before and after every step.
+//! What is stored of each download: durable, written before and after every step.
 //!
 //! Owns: names and shapes of what is remembered. Must never know: files, the network, which step is next.
 //!
-//! The nightly errand of a type has one name for ever, and each night's takes the place of the last. Those of
-//! operators are named by their days, so that the same request twice is one errand.
+//! The nightly download of a type has one name for ever, and each night's takes the place of the last. Those of
+//! operators are named by their days, so that the same request twice is one download.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::payments::object::AccountName;
 
 /// One type of report over a range of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Errand {
+pub struct Download {
     /// Whose.
     pub account: AccountName,
     /// The short word of the type.
@@ -53,7 +53,7 @@ pub struct Unread {
     pub kept_at: String,
 }
 
-/// What came of an errand.
+/// What came of an download.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tally {
@@ -88,7 +88,7 @@ impl Tally {
     }
 }
 
-impl Errand {
+impl Download {
     /// Counts a file.
     pub(super) fn took(&mut self, tally: Tally, unread: Option<Unread>) {
         self.tally.add(tally);
@@ -98,7 +98,7 @@ impl Errand {
     }
 }
 
-impl Document for Errand {
+impl Document for Download {
     const TYPE: &'static str = "provider-report";
 
     fn name(&self) -> String {

@@ -1,6 +1,6 @@
 //! What is asked for: by an operator, and every night.
 //!
-//! Owns: which days an errand has, and which of them are kept already. Must never know: how anything is asked.
+//! Owns: which days an download has, and which of them are kept already. Must never know: how anything is asked.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::book::{Errand, Tally};
-use super::shelf::{Kept, Shelf};
-use super::{Account, SettlementError, Settlements};
+use super::archive::{Archive, Kept};
+use super::download::{Download, Tally};
+use super::{Account, DownloadError, Downloads};
 use crate::apis::reporting::ReportKind;
 use crate::apis::reporting::windows::{MOST_DAYS, Phase, Pull};
 use crate::time::earlier;
@@ -36,64 +36,66 @@ pub struct Wanted {
     pub is_anew: bool,
 }
 
-impl Settlements {
+impl Downloads {
     /// Asks for reports. The same request again goes on with what is under way, and asks for nothing that is
     /// kept.
     ///
     /// # Errors
     /// When the days or types cannot be had, or store or folder fail.
-    pub async fn begin(&self, account: &Account, wanted: &Wanted) -> Result<Vec<Errand>, SettlementError> {
+    pub async fn begin(&self, account: &Account, wanted: &Wanted) -> Result<Vec<Download>, DownloadError> {
         let from = midnight(wanted.from)?;
         let until = midnight(wanted.to.checked_add(1.day()).map_err(|_| out_of_time())?)?;
         let kinds = kinds(account, &wanted.words)?;
         let turns = self.turn_of(&account.name);
         let _turn = turns.lock().await;
-        let known = self.errands_of(&account.name).await?;
+        let known = self.downloads_of(&account.name).await?;
         let now = self.clock.now();
-        let mut errands = Vec::new();
+        let mut downloads = Vec::new();
         for kind in kinds {
-            let before = known.iter().find(|errand| {
-                !errand.is_nightly && errand.word == kind.word && (errand.from, errand.until) == (from, until)
+            let before = known.iter().find(|download| {
+                !download.is_nightly
+                    && download.word == kind.word
+                    && (download.from, download.until) == (from, until)
             });
-            let mut errand = match before {
-                Some(errand) if !errand.is_closed => errand.clone(),
+            let mut download = match before {
+                Some(download) if !download.is_closed => download.clone(),
                 _ => self.fresh(account, kind, (from, until), wanted.is_anew, false).await?,
             };
             if wanted.is_anew {
-                errand.is_anew = true;
-                errand.pull.again(true, now);
+                download.is_anew = true;
+                download.pull.again(true, now);
             }
-            self.errands.write(&errand).await?;
-            errands.push(errand);
+            self.stored.write(&download).await?;
+            downloads.push(download);
         }
         self.wake.notify_one();
-        Ok(errands)
+        Ok(downloads)
     }
 
     /// Asks for the day that just ended, those before it whose rows may still come, and those that were missed.
-    /// A night whose errand is not at its end is left to it. How many errands are new.
+    /// A night whose download is not at its end is left to it. How many downloads are new.
     ///
     /// # Errors
     /// When a type is unknown, or store or folder fail.
-    pub async fn begin_night(&self, account: &Account, words: &[String]) -> Result<u64, SettlementError> {
+    pub async fn begin_night(&self, account: &Account, words: &[String]) -> Result<u64, DownloadError> {
         let kinds = kinds(account, words)?;
         let turns = self.turn_of(&account.name);
         let _turn = turns.lock().await;
-        let known = self.errands_of(&account.name).await?;
+        let known = self.downloads_of(&account.name).await?;
         let now = self.clock.now();
         let today = midnight(now.to_zoned(TimeZone::UTC).date())?;
         let mut begun = 0;
         for kind in kinds {
-            let before = known.iter().find(|errand| errand.is_nightly && errand.word == kind.word);
-            if before.is_some_and(|errand| !errand.is_closed) {
+            let before = known.iter().find(|download| download.is_nightly && download.word == kind.word);
+            if before.is_some_and(|download| !download.is_closed) {
                 continue;
             }
             let until = if kind.comes_by_itself { now } else { today };
             let earliest = earlier(until, days(MOST_DAYS));
-            let reached = before.map_or(today, |errand| errand.until.min(today));
+            let reached = before.map_or(today, |download| download.until.min(today));
             let from = earlier(reached, days(NIGHTS_BACK)).max(earliest);
-            let errand = self.fresh(account, kind, (from, until), false, true).await?;
-            self.errands.write(&errand).await?;
+            let download = self.fresh(account, kind, (from, until), false, true).await?;
+            self.stored.write(&download).await?;
             begun += 1;
         }
         if begun > 0 {
@@ -102,12 +104,12 @@ impl Settlements {
         Ok(begun)
     }
 
-    /// The errands of an account, the oldest first.
+    /// The downloads of an account, the oldest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn list(&self, account: &Account) -> Result<Vec<Errand>, SettlementError> {
-        self.errands_of(&account.name).await
+    pub async fn list(&self, account: &Account) -> Result<Vec<Download>, DownloadError> {
+        self.downloads_of(&account.name).await
     }
 
     async fn fresh(
@@ -117,19 +119,19 @@ impl Settlements {
         (from, until): (Timestamp, Timestamp),
         is_anew: bool,
         is_nightly: bool,
-    ) -> Result<Errand, SettlementError> {
+    ) -> Result<Download, DownloadError> {
         let now = self.clock.now();
         let pull = if kind.comes_by_itself {
             Pull::of_list(kind.name, from, until, now)?
         } else {
             let mut pull = Pull::of_days(kind.name, from, until, now)?;
             if !is_anew {
-                let kept = Shelf::of(account, kind.word).kept_in(from, until).await?;
+                let kept = Archive::of(account, kind.word).kept_in(from, until).await?;
                 spare(&mut pull, &kept, now);
             }
             pull
         };
-        Ok(Errand {
+        Ok(Download {
             account: account.name.clone(),
             word: kind.word.to_owned(),
             from,
@@ -171,14 +173,14 @@ fn spare(pull: &mut Pull, kept: &[Kept], now: Timestamp) {
     }
 }
 
-fn kinds(account: &Account, words: &[String]) -> Result<Vec<ReportKind>, SettlementError> {
+fn kinds(account: &Account, words: &[String]) -> Result<Vec<ReportKind>, DownloadError> {
     let known = account.source.kinds();
     if words.is_empty() {
         return Ok(known);
     }
     let find = |word: &String| {
         let found = known.iter().find(|kind| kind.word == word || kind.name == word).copied();
-        found.ok_or_else(|| SettlementError::UnknownType {
+        found.ok_or_else(|| DownloadError::UnknownType {
             account: account.name.clone(),
             word: word.chars().take(80).collect(),
             known: known.iter().map(|kind| kind.word).collect::<Vec<&str>>().join(", "),
@@ -187,7 +189,7 @@ fn kinds(account: &Account, words: &[String]) -> Result<Vec<ReportKind>, Settlem
     words.iter().map(find).collect()
 }
 
-fn midnight(day: Date) -> Result<Timestamp, SettlementError> {
+fn midnight(day: Date) -> Result<Timestamp, DownloadError> {
     day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| out_of_time())
 }
 
@@ -195,8 +197,8 @@ fn days(count: i64) -> SignedDuration {
     SignedDuration::from_hours(24 * count)
 }
 
-fn out_of_time() -> SettlementError {
-    SettlementError::Range(crate::apis::reporting::windows::BadRange::TooLong)
+fn out_of_time() -> DownloadError {
+    DownloadError::Range(crate::apis::reporting::windows::BadRange::TooLong)
 }
 
 #[cfg(test)]

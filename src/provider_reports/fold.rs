@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::alert_text::Place;
-use super::book::{Errand, Tally, Unread};
+use super::archive::{Archive, Manifest, Read};
 use super::compare::{Verdict, compare};
-use super::shelf::{Manifest, Read, Shelf};
-use super::{Account, Routes, SettlementError, Settlements};
+use super::download::{Download, Tally, Unread};
+use super::{Account, DownloadError, Downloads, Routes};
 use crate::apis::reporting::windows::Window;
 use crate::apis::reporting::{Claim, Fetched, Reading, Says};
 use crate::blocking;
@@ -20,20 +20,20 @@ use crate::store::{AlertFilter, Enrolled, OwedAlert};
 /// Bad lines that are named in a message; all stand in the file.
 const MOST_LINES_TOLD: usize = 10;
 
-impl Settlements {
+impl Downloads {
     /// Reads a kept file and does all that follows from it. Of one that cannot be read, why.
     pub(super) async fn fold(
         &self,
         account: &Account,
         routes: &Routes,
-        (errand, window): (&Errand, &Window),
+        (download, window): (&Download, &Window),
         (mut manifest, file): (Manifest, Fetched),
-    ) -> Result<(Tally, Option<Unread>), SettlementError> {
+    ) -> Result<(Tally, Option<Unread>), DownloadError> {
         let now = self.clock.now();
-        let place = Place { errand, window, look: account.api.look(), now };
+        let place = Place { download, window, look: account.api.look(), now };
         let report_id = manifest.report_id.clone().unwrap_or_default();
-        let shelf = Shelf::of(account, &errand.word);
-        let (source, word) = (std::sync::Arc::clone(&account.source), errand.word.clone());
+        let archive = Archive::of(account, &download.word);
+        let (source, word) = (std::sync::Arc::clone(&account.source), download.word.clone());
         // Millions of rows take seconds: other loops must not wait for them.
         let read = blocking::run(move || source.read(&word, &file)).await;
         let read = read.unwrap_or_else(|_| Err("reading it broke down".to_owned()));
@@ -53,8 +53,8 @@ impl Settlements {
             trouble.insert(0, format!("none of its {} rows can be used", reading.rows));
         }
         let why = trouble.join("; ");
-        if !why.is_empty() && !self.is_told(&shelf, window, &report_id, &why).await? {
-            let alert = place.unusable(&report_id, &why, reading.used(), &shelf.shown(&manifest));
+        if !why.is_empty() && !self.is_told(&archive, window, &report_id, &why).await? {
+            let alert = place.unusable(&report_id, &why, reading.used(), &archive.shown(&manifest));
             self.tell(account, routes, alert).await?;
         }
         tally.unreadable = u64::from(is_unread);
@@ -62,7 +62,7 @@ impl Settlements {
             from: window.from,
             report_id,
             why: why.clone(),
-            kept_at: shelf.shown(&manifest),
+            kept_at: archive.shown(&manifest),
         });
         manifest.read = Some(Read {
             columns: reading.columns,
@@ -71,23 +71,23 @@ impl Settlements {
             trouble: Some(why).filter(|why| !why.is_empty()),
             is_unread,
         });
-        shelf.note(manifest, reading.rejected).await?;
+        archive.note(manifest, reading.rejected).await?;
         Ok((tally, unread))
     }
 
     /// Whether an earlier file of the same day had the same trouble: a young day's report is fetched every night.
     async fn is_told(
         &self,
-        shelf: &Shelf,
+        archive: &Archive,
         window: &Window,
         report_id: &str,
         why: &str,
-    ) -> Result<bool, SettlementError> {
+    ) -> Result<bool, DownloadError> {
         // A report that comes by itself has a moment and not a day: each is another one.
         if window.from == window.until {
             return Ok(false);
         }
-        let kept = shelf.kept_in(window.from, window.until).await?;
+        let kept = archive.kept_in(window.from, window.until).await?;
         Ok(kept.iter().any(|file| {
             (file.from, file.until) == (window.from, window.until)
                 && file.report_id.as_deref() != Some(report_id)
@@ -102,8 +102,8 @@ impl Settlements {
         place: Place<'_>,
         reading: &Reading,
         tally: &mut Tally,
-    ) -> Result<(), SettlementError> {
-        let store = self.errands.store();
+    ) -> Result<(), DownloadError> {
+        let store = self.stored.store();
         let mut found = Vec::new();
         for claim in newest(&reading.claims) {
             let object =
@@ -141,8 +141,8 @@ impl Settlements {
         routes: &Routes,
         object: &ObjectRef,
         alerts: Vec<crate::payments::alert::Alert>,
-    ) -> Result<(), SettlementError> {
-        let store = self.errands.store();
+    ) -> Result<(), DownloadError> {
+        let store = self.stored.store();
         let filter = AlertFilter {
             object: Some(object.clone()),
             kind: Some(crate::payments::alert::AlertKind::ReportDifference.to_string()),
@@ -175,9 +175,9 @@ impl Settlements {
         account: &Account,
         routes: &Routes,
         alert: crate::payments::alert::Alert,
-    ) -> Result<(), SettlementError> {
+    ) -> Result<(), DownloadError> {
         let targets = routes(&alert, account.is_sandbox);
-        self.errands.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
+        self.stored.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }
 }
