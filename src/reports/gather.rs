@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::book::{Change, Watched};
+use super::day_files::{Change, Watched};
 use super::names::{Collected, Names};
 use super::standing::{is_believed, is_forgetting};
 use crate::blocking;

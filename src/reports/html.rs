@@ -6,9 +6,9 @@
 
 use askama::Template;
 
-use super::book::{AGES, Figures, Filed, cell_text};
 use super::columns::{CHANGE_COLUMNS, Frame, Row};
 use super::day::utc;
+use super::day_files::{AGES, Figures, Filed, cell_text};
 use super::summary::Check;
 use super::totals::sum_text;
 use crate::text;
@@ -185,7 +185,7 @@ fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
 }
 
 fn hour_rows(frame: &Frame, figures: &Figures) -> Vec<HourRow> {
-    let row = |(number, hour): (usize, &super::book::Hour)| {
+    let row = |(number, hour): (usize, &super::day_files::Hour)| {
         let offset_s = i64::try_from(number).unwrap_or(0) * 3600;
         let begins = frame.day.start + jiff::SignedDuration::from_secs(offset_s);
         HourRow {

@@ -13,14 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::book::{Book, Filed};
 use super::columns::Frame;
 use super::config::ReportsConfig;
 use super::day::{Day, utc};
+use super::day_files::{DayFiles, Filed};
 use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
-use super::write::{Draft, NoProbe, Probe, Published, Put, Shelf, folder_name};
+use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
 use super::{gather, html, summary};
 use crate::blocking;
 use crate::clock::SharedClock;
@@ -36,7 +36,7 @@ pub struct Reports {
     clock: SharedClock,
     config: ReportsConfig,
     sandbox_accounts: BTreeSet<AccountName>,
-    shelf: Shelf,
+    folders: DayFolders,
     /// One report at a time: the temporary folder has one name for each day.
     making: Mutex<()>,
     /// Pages read so far, of all reports.
@@ -125,13 +125,13 @@ impl Reports {
         sandbox_accounts: BTreeSet<AccountName>,
         probe: Arc<dyn Probe>,
     ) -> Reports {
-        let shelf = Shelf { root: config.folder.clone(), probe };
+        let folders = DayFolders { root: config.folder.clone(), probe };
         Reports {
             store,
             clock,
             config,
             sandbox_accounts,
-            shelf,
+            folders,
             making: Mutex::new(()),
             pages: AtomicU64::new(0),
         }
@@ -205,8 +205,8 @@ impl Reports {
         let was_premature = mark.is_some_and(|mark| is_premature(&mark));
         // A wall clock that is set back from now on must not bring news into this day.
         self.store.seal_history(day.end).await?;
-        let shelf = self.shelf.clone();
-        let draft = self.on_disk(move || shelf.begin(date)).await?;
+        let folders = self.folders.clone();
+        let draft = self.on_disk(move || folders.begin(date)).await?;
         let outcome = self.fill(day, draft.clone(), was_premature).await;
         let is_left_over = outcome.as_ref().map_or(true, |made| made.was_there);
         if is_left_over {
@@ -230,12 +230,13 @@ impl Reports {
         let frame = Frame { day, sandbox_accounts: self.sandbox_accounts.clone() };
         let dialect = Dialect { has_bom: self.config.csv_bom, delimiter: self.config.delimiter };
         let begun = (draft.clone(), frame.clone());
-        let mut book = self.on_disk(move || Book::begin(&begun.0, begun.1, dialect)).await?;
+        let mut files = self.on_disk(move || DayFiles::begin(&begun.0, begun.1, dialect)).await?;
         let mut after = None;
         loop {
             let (page, next) = gather::changes(&self.store, frame.day.start, frame.day.end, after).await?;
-            book =
-                self.write(book, move |book| page.iter().try_for_each(|change| book.change(change))).await?;
+            files = self
+                .write(files, move |files| page.iter().try_for_each(|change| files.change(change)))
+                .await?;
             self.count_page();
             after = next;
             if after.is_none() {
@@ -249,21 +250,22 @@ impl Reports {
                 break;
             }
             self.count_page();
-            book =
-                self.write(book, move |book| page.iter().try_for_each(|object| book.object(object))).await?;
+            files = self
+                .write(files, move |files| page.iter().try_for_each(|object| files.object(object)))
+                .await?;
         }
-        let shelf = self.shelf.clone();
-        let done = blocking::run(move || complete(book, draft, &shelf, dialect, was_premature)).await;
+        let folders = self.folders.clone();
+        let done = blocking::run(move || complete(files, draft, &folders, dialect, was_premature)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
     /// Runs `work` on the open files, away from the threads that answer others.
     async fn write(
         &self,
-        mut book: Book,
-        work: impl FnOnce(&mut Book) -> Result<(), AddError> + Send + 'static,
-    ) -> Result<Book, ReportError> {
-        let done = blocking::run(move || work(&mut book).map(|()| book)).await;
+        mut files: DayFiles,
+        work: impl FnOnce(&mut DayFiles) -> Result<(), AddError> + Send + 'static,
+    ) -> Result<DayFiles, ReportError> {
+        let done = blocking::run(move || work(&mut files).map(|()| files)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -301,13 +303,13 @@ fn is_premature(mark: &str) -> bool {
 
 /// Completes the files, compares them with what is published, publishes what is new.
 fn complete(
-    book: Book,
+    files: DayFiles,
     draft: Draft,
-    shelf: &Shelf,
+    folders: &DayFolders,
     dialect: Dialect,
     was_premature: bool,
 ) -> Result<Made, AddError> {
-    let (filed, figures, frame) = book.finish()?;
+    let (filed, figures, frame) = files.finish()?;
     let checks = summary::checks(&filed, &figures);
     let failed_checks =
         checks.iter().filter(|check| !check.is_ok).map(|check| format!("{}: {}", check.name, check.detail));
@@ -328,7 +330,7 @@ fn complete(
         rows,
         failed_checks,
     };
-    let old = shelf.newest(date)?;
+    let old = folders.newest(date)?;
     if let Some(Published { folder, revision }) = &old
         && manifest::is_same(folder, &entries)?
     {

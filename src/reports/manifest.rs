@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::book::Filed;
 use super::columns::Frame;
 use super::day::utc;
+use super::day_files::Filed;
 use super::sheet::Dialect;
 use super::summary::pretty;
 use super::totals::{TooMuch, sum_text};

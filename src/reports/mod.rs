@@ -19,14 +19,14 @@
 //! the published one becomes a new revision beside it and says what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `value` (the equation in money), `book` (all sheets of a day), `names` and `gather` (from the
+//! CSV file), `totals`, `value` (the equation in money), `day_files` (all sheets of a day), `names` and `gather` (from the
 //! store), `summary`, `html`,
 //! `manifest`, `write` (the folder), `make` (the steps).
 
-mod book;
 mod columns;
 pub mod config;
 pub mod day;
+mod day_files;
 mod gather;
 mod html;
 mod make;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::book::{Figures, Filed};
 use super::columns::{Frame, outcome_word};
 use super::day::utc;
+use super::day_files::{Figures, Filed};
 use super::totals::{Movement, sum_text};
 
 /// A statement about the figures that is true or not.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::book::Watched;
 use super::columns::shown;
+use super::day_files::Watched;
 use super::standing::{is_believed, is_forgetting, standing};
 use super::totals::TooMuch;
 use crate::payments::lifecycle::Phase;

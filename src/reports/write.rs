@@ -86,7 +86,7 @@ impl Probed {
 
 /// Where the days lie.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf {
+pub(super) struct DayFolders {
     pub(super) root: PathBuf,
     pub(super) probe: Arc<dyn Probe>,
 }
@@ -98,7 +98,7 @@ pub(super) struct Published {
     pub(super) revision: u32,
 }
 
-impl Shelf {
+impl DayFolders {
     /// `<root>/2026/01`.
     fn month(&self, date: Date) -> PathBuf {
         self.root.join(format!("{:04}", date.year())).join(format!("{:02}", date.month()))
@@ -259,19 +259,19 @@ mod tests {
     #[test]
     fn a_published_folder_is_never_replaced_and_stale_ones_go() {
         let root = tempfile::tempdir().unwrap();
-        let shelf = Shelf { root: root.path().to_owned(), probe: Arc::new(NoProbe) };
+        let folders = DayFolders { root: root.path().to_owned(), probe: Arc::new(NoProbe) };
         let date = "2026-01-15".parse().unwrap();
-        assert_eq!(shelf.newest(date).unwrap(), None);
-        let stale = shelf.begin(date).unwrap();
+        assert_eq!(folders.newest(date).unwrap(), None);
+        let stale = folders.begin(date).unwrap();
         stale.put("half", b"x").unwrap();
-        let draft = shelf.begin(date).unwrap();
+        let draft = folders.begin(date).unwrap();
         draft.put("whole", b"abc").unwrap();
         let folder = draft.publish(1).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        assert_eq!(shelf.newest(date).unwrap().unwrap().folder, folder);
-        let second = shelf.begin(date).unwrap();
+        assert_eq!(folders.newest(date).unwrap().unwrap().folder, folder);
+        let second = folders.begin(date).unwrap();
         assert_eq!(second.clone().publish(1).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         second.publish(2).unwrap();
-        assert_eq!(shelf.newest(date).unwrap().unwrap().revision, 2);
+        assert_eq!(folders.newest(date).unwrap().unwrap().revision, 2);
     }
 }

@@ -83,7 +83,7 @@ pub(super) struct Filed {
 }
 
 /// The open files.
-pub(super) struct Book {
+pub(super) struct DayFiles {
     frame: Frame,
     declined: Sheet<Probed>,
     resolved: Sheet<Probed>,
@@ -97,12 +97,12 @@ pub(super) fn file_name(sort: &str, date: jiff::civil::Date) -> String {
     format!("{sort}_{date}.csv")
 }
 
-impl Book {
+impl DayFiles {
     /// Begins all files.
-    pub(super) fn begin(draft: &Draft, frame: Frame, dialect: Dialect) -> io::Result<Book> {
+    pub(super) fn begin(draft: &Draft, frame: Frame, dialect: Dialect) -> io::Result<DayFiles> {
         let date = frame.day.date;
         let sheet = |sort, columns| Sheet::begin(draft.create(&file_name(sort, date))?, columns, dialect);
-        Ok(Book {
+        Ok(DayFiles {
             declined: sheet("declined", CHANGE_COLUMNS)?,
             resolved: sheet("resolved", CHANGE_COLUMNS)?,
             pending: sheet("pending", PENDING_COLUMNS)?,
