@@ -30,7 +30,7 @@
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
 //! - [`secret`]: what never prints, and where it lies.
 //! - [`http`]: what all HTTP clients have in common: proxy, roots, how far a wish to wait is believed.
-//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
+//! - [`clock`], [`blocking`], [`signals`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
 //!
 //! # The rules
 //!
@@ -59,6 +59,7 @@ pub mod reconcile;
 pub mod reports;
 pub mod secret;
 pub mod settlements;
+pub mod signals;
 pub mod simulator;
 pub mod store;
 pub mod task;
