@@ -1,6 +1,6 @@
 //! One function a parser of bytes from outside: each feeds bytes to it and holds its promises.
 //!
-//! The same functions serve two masters: `cargo fuzz run NAME` (see README) and the test suite, which
+//! The same functions serve two masters: `cargo fuzz run NAME` (see docs/src/fuzzing.md) and the test suite, which
 //! includes this file and runs each over the seeds in `fuzz/seeds/NAME` and mutations of them. Where a parser has
 //! several forms, the first byte chooses; the rest is what the parser gets.
 

@@ -1,7 +1,7 @@
 //! How a message travels: one HTTP POST.
 //!
-//! Owns: deadlines, body limits, which addresses are refused (operations.md, section 2.4). Must never know:
-//! what a message says. Errors never hold the address, because the address is a secret.
+//! Owns: deadlines, body limits, which addresses are refused (docs/src/reference/operations.md, section 2.4).
+//! Must never know: what a message says. Errors never hold the address, because the address is a secret.
 
 use std::fmt::Debug;
 use std::future::Future;

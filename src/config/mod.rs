@@ -137,8 +137,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// From the environment: what systemd sets, of several folders the first (operations.md 4.2), and the
-    /// proxy's variables in large or small letters.
+    /// From the environment: what systemd sets, of several folders the first (docs/src/reference/operations.md
+    /// 4.2), and the proxy's variables in large or small letters.
     pub fn of_process() -> Surroundings {
         let folder = |name: &str| {
             let value = std::env::var_os(name)?;

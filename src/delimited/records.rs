@@ -1,4 +1,4 @@
-//! Rows and cells (RFC 4180; operations.md section 7.3).
+//! Rows and cells (RFC 4180; docs/src/reference/operations.md section 7.3).
 //!
 //! Owns: quotes, delimiters, rows that spreadsheets pad with empty cells or cut. Must never know: what a
 //! column means.

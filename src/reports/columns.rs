@@ -1,4 +1,4 @@
-//! The columns of every file, after operations.md, section 7.2.
+//! The columns of every file, after docs/src/reference/operations.md, section 7.2.
 //!
 //! Owns: their names, order and form. Must never know: how a file is written, the store.
 //!

@@ -1,8 +1,8 @@
 //! `summary.html`: the day at a glance, one self-contained page.
 //!
-//! Owns: the page and its charts (operations.md, section 7.3). Must never know: the store. No script, nothing
-//! loaded; markup from outside is escaped by the template, harmful characters on the whole page; every chart has a
-//! table beside it.
+//! Owns: the page and its charts (docs/src/reference/operations.md, section 7.3). Must never know: the store. No
+//! script, nothing loaded; markup from outside is escaped by the template, harmful characters on the whole page;
+//! every chart has a table beside it.
 
 use askama::Template;
 

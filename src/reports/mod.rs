@@ -45,6 +45,6 @@ pub use config::{ReportsConfig, ReportsSection};
 pub use make::{Made, ReportError, Reports};
 pub use write::{NoProbe, Probe, Step};
 
-/// Version of the columns and of the JSON files. Within a version columns are only ever added at the end,
-/// never renamed or moved (operations.md, section 7.4).
+/// Version of the columns and of the JSON files. Within a version columns are only ever added at the end, never
+/// renamed or moved (docs/src/reference/operations.md, section 7.4).
 pub const SCHEMA_VERSION: u32 = 1;

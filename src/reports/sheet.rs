@@ -1,7 +1,7 @@
 //! One CSV file: RFC 4180, safe to open in a spreadsheet.
 //!
-//! Owns: quoting, line ends; that each cell is one safe line, and no formula (operations.md, section 7.3). Must
-//! never know: what a column means.
+//! Owns: quoting, line ends; that each cell is one safe line, and no formula (docs/src/reference/operations.md,
+//! section 7.3). Must never know: what a column means.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -1,6 +1,7 @@
 //! The folder of a day: made under a temporary name, published whole, never changed afterwards.
 //!
-//! Owns: names, syncing, renaming (operations.md, section 7.4). Must never know: what the files say.
+//! Owns: names, syncing, renaming (docs/src/reference/operations.md, section 7.4). Must never know: what the files
+//! say.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

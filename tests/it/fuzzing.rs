@@ -1,6 +1,6 @@
 //! Every fuzz target over its seeds and over mutations of them, on the stable compiler.
 //!
-//! The same functions run for hours under `cargo fuzz` (README, "Fuzzing"); here each gets a fixed number of
+//! The same functions run for hours under `cargo fuzz` (docs/src/fuzzing.md); here each gets a fixed number of
 //! inputs, all decided by one seed. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_INPUTS` change both.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
