@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use super::backup::journal_bytes;
 use super::disk::Disk;
-use super::due;
+use super::engine::Engine;
 use super::facts;
 use super::index::Index;
 use super::keys;
 use super::meter::Meter;
+use super::mutex::locked;
 use super::outbox::{self, StoredAlert};
 use super::pulse;
 use super::reading::{self, Stopped};
+use super::tally::Tally;
 use super::types::{DeliveryStatus, StoreError};
 use super::value;
-use super::view::{Recount, count_key};
-use super::writer::{Engine, locked};
-use crate::payments::object::ObjectRef;
+use super::view::count_key;
 use crate::payments::record::{Record, Transition};
 
 /// What a self-check found.
@@ -76,27 +76,6 @@ impl CheckReport {
 /// Rows that are compared while nobody can write: some milliseconds.
 const SLICE_ROWS: usize = 200;
 
-/// What the counts must say, for the rows that were compared so far. Whoever writes meanwhile tells.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// The last row compared.
-    reached: Vec<u8>,
-    numbers: HashMap<Vec<u8>, i64>,
-}
-
-impl Tally {
-    /// A row that was written counts differently; one that is compared later is counted then.
-    pub(super) fn take(&mut self, recounts: &[Recount]) {
-        for recount in recounts.iter().filter(|recount| recount.row <= self.reached) {
-            *self.numbers.entry(recount.count.clone()).or_default() += recount.change;
-        }
-    }
-
-    fn add(&mut self, count: Vec<u8>) {
-        *self.numbers.entry(count).or_default() += 1;
-    }
-}
-
 /// Compares every row of the index of a store at work: others write between any two slices. Errors only when the
 /// engine gives up, or the process is about to stop.
 pub(super) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
@@ -120,7 +99,7 @@ fn compare_all(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreErr
         let is_done = engine.with_index(|index| {
             let mut shared = locked(&engine.tally);
             let tally = shared.as_mut().ok_or(StoreError::Closed)?;
-            if check_slice(index, tally, &engine.meter, report)? {
+            if check_slice(engine, index, tally, report)? {
                 return Ok(false);
             }
             compare_counts(index, tally, report).map(|()| true)
@@ -133,9 +112,9 @@ fn compare_all(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreErr
 
 /// Compares the next rows with those that they imply, and with those that imply them. False at the end.
 fn check_slice(
+    engine: &Engine,
     index: &Index,
     tally: &mut Tally,
-    meter: &Meter,
     report: &mut CheckReport,
 ) -> Result<bool, StoreError> {
     let mut rows = 0;
@@ -143,15 +122,16 @@ fn check_slice(
     for row in index.range(start, vec![u8::MAX]).take(SLICE_ROWS) {
         let (key, bytes) = row?;
         report.live_bytes += (key.len() + bytes.len()) as u64;
-        check_row(index, &key, &bytes, tally, report)?;
+        check_row(engine, index, &key, &bytes, tally, report)?;
         tally.reached = key;
         rows += 1;
     }
-    meter.advance(rows);
+    engine.meter.advance(rows);
     Ok(rows > 0)
 }
 
 fn check_row(
+    engine: &Engine,
     index: &Index,
     key: &[u8],
     bytes: &[u8],
@@ -162,7 +142,7 @@ fn check_row(
         keys::OPEN | keys::FINISHED => {
             report.records += 1;
             match pulse::record(index, key, bytes) {
-                Ok(record) => check_record(index, key, &record, tally, report)?,
+                Ok(record) => check_record(engine, key, &record, tally, report),
                 Err(error) => report.wrong(error)?,
             }
             true
@@ -186,8 +166,6 @@ fn check_row(
             }
             true
         }
-        keys::DUE => implied_by_record(index, keys::read_due_object(key), key)?,
-        keys::MOVING => implied_by_record(index, keys::read_moving(key).map(|(_, object)| object), key)?,
         keys::PULSE => index.get(&pulse::record_key(key))?.is_some(),
         keys::HISTORY => match keys::read_history(key) {
             Some((object, sequence)) => index.get(&keys::transition(bytes, &object, sequence))?.is_some(),
@@ -210,36 +188,22 @@ fn check_row(
     Ok(())
 }
 
-fn implied_by_record(index: &Index, object: Option<ObjectRef>, key: &[u8]) -> Result<bool, StoreError> {
-    let Some(object) = object else { return Ok(false) };
-    let row = keys::record(&object, false);
-    let Some(bytes) = index.get(&row)? else { return Ok(false) };
-    // A record that cannot be read is a problem of its own.
-    let record = pulse::record(index, &row, &bytes);
-    Ok(record.map_or(true, |record| due::rows(&record).iter().any(|row| row == key)))
-}
-
 fn alert_of(index: &Index, alert_key: &[u8]) -> Result<Option<StoredAlert>, StoreError> {
     let row = keys::alert(&String::from_utf8_lossy(alert_key));
     let Some(bytes) = index.get(&row)? else { return Ok(None) };
     Ok(value::decode::<StoredAlert>(&row, &bytes).ok().map(|stored| stored.value))
 }
 
-fn check_record(
-    index: &Index,
-    key: &[u8],
-    record: &Record,
-    tally: &mut Tally,
-    report: &mut CheckReport,
-) -> Result<(), StoreError> {
+fn check_record(engine: &Engine, key: &[u8], record: &Record, tally: &mut Tally, report: &mut CheckReport) {
     if *key != *keys::record(&record.object, record.is_finished()) {
         report.problem(format!("{} stands under {}", record.object, value::show_key(key)));
     }
-    for row in due::rows(record) {
-        need(index, &row, "record", key, report)?;
+    let polls = locked(&engine.polls);
+    // One that was polled since its pulse was read stands elsewhere by now.
+    if polls.pulse(&pulse::key(key)).is_none() && !polls.queue.agrees_with(record) {
+        report.problem(format!("{} is not in the due queue where its record says", record.object));
     }
     tally.add(count_key(record).bytes());
-    Ok(())
 }
 
 fn check_alert(

@@ -44,9 +44,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, read_text, write_whole};
+use super::engine::Engine;
 use super::index::{Index, Writes};
+use super::mutex::locked;
+use super::twin::{Reach, Twin, of_copy};
 use super::types::StoreError;
-use super::writer::{Engine, locked};
 
 const DRAFT: &str = "index.new";
 const OLD: &str = "index.old";
@@ -90,54 +92,6 @@ pub struct Compacted {
     pub bytes_before: u64,
     /// And after.
     pub bytes_after: u64,
-}
-
-/// A copy in the making. What is written behind its reach is copied later.
-#[derive(Debug)]
-pub(super) struct Twin {
-    /// None while it is closed and opened again; then writes wait.
-    index: Option<Index>,
-    waiting: Vec<Writes>,
-    reached: Reach,
-    failure: Option<StoreError>,
-}
-
-#[derive(Debug)]
-enum Reach {
-    /// Every row up to this key.
-    To(Vec<u8>),
-    All,
-}
-
-impl Twin {
-    /// Takes its part of what the index is about to take. Whoever writes is not told of a failure: the copy is
-    /// given up.
-    pub(super) fn mirror(&mut self, writes: &Writes) {
-        let part: Writes = match &self.reached {
-            Reach::All => writes.clone(),
-            Reach::To(last) => writes
-                .iter()
-                .filter(|(key, _)| *key <= last)
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        };
-        match &self.index {
-            None => self.waiting.push(part),
-            Some(index) => {
-                if let Err(error) = index.apply(&part) {
-                    self.failure.get_or_insert(of_copy(error));
-                }
-            }
-        }
-    }
-
-    fn open_index(&self) -> Result<&Index, StoreError> {
-        match (&self.failure, &self.index) {
-            (None, Some(index)) => Ok(index),
-            (Some(error), _) => Err(error.clone()),
-            (None, None) => Err(StoreError::Closed),
-        }
-    }
 }
 
 /// Whether the index's file is too long for what is live in it, and longer than a fresh copy would be.
@@ -203,11 +157,6 @@ fn failed(doing: &'static str, name: &'static str) -> impl Fn(io::Error) -> Stor
     move |error| StoreError::Compaction(format!("cannot {doing} {name}: {error}"))
 }
 
-/// Trouble with the copy is none of the store's.
-fn of_copy(error: StoreError) -> StoreError {
-    StoreError::Compaction(format!("the copy: {error}"))
-}
-
 fn stay(engine: &Engine) -> Result<(), StoreError> {
     match engine.is_leaving.load(Ordering::Relaxed) {
         false => Ok(()),
@@ -263,8 +212,7 @@ pub(super) fn run(engine: &Engine) -> Result<Compacted, StoreError> {
         }
         engine.disk.remove_folder(&draft).map_err(failed("remove", DRAFT))?;
         let index = opened(Index::open_to_fill(&draft, DRAFT_CACHE_BYTES))?;
-        let reached = Reach::To(Vec::new());
-        *twin = Some(Twin { index: Some(index), waiting: Vec::new(), reached, failure: None });
+        *twin = Some(Twin::new(index));
     }
     let outcome = copy_and_swap(engine, &draft);
     drop(locked(&engine.twin).take());

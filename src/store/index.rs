@@ -1,10 +1,8 @@
 //! The index: everything that can be derived from the journal, in sled.
 //!
-//! Owns: the engine and its traps (packages.md section 2.1), and that the keys of [`keys::SETS`] lie in blocks
-//! (`packed.rs`), of which nobody else sees anything: to all others they are rows without a value. Must never
-//! know: what a row means. No other file of this room names the engine.
+//! Owns: the engine and its traps (packages.md section 2.1). Must never know: what a row means. No other file of this
+//! room names the engine.
 
-mod batch;
 mod rows;
 
 use std::collections::HashMap;
@@ -17,11 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::keys;
-use super::packed;
 use super::types::StoreError;
-use super::value;
 
-use rows::{Pair, own};
 pub(super) use rows::{Row, Rows};
 
 /// Rows to write: a value, or nothing to remove the row.
@@ -35,8 +30,12 @@ pub(super) struct Index {
     written_bytes: AtomicU64,
 }
 
-/// How rows lie in the engine: the second layout, with blocks.
-const LAYOUT: &[u8] = b"2";
+/// How rows lie in the engine: the third layout. The second also had rows that said who is due.
+const LAYOUT: &[u8] = b"3";
+const LAYOUT_WITH_DUE_ROWS: &[u8] = b"2";
+
+/// Rows of an older layout that are removed at a time.
+const SLICE_ROWS: usize = 2_000;
 
 /// The engine's main file.
 const FILE: &str = "db";
@@ -78,60 +77,82 @@ impl Index {
         Err("its lock is not let go of".to_owned())
     }
 
-    /// A new index is marked with the layout of its rows; one of another layout is of no use.
+    /// A new index is marked with the layout of its rows; one of the second layout is moved forward, one of any other
+    /// is of no use.
     fn of_our_layout(self) -> Result<Index, String> {
         let (layout, is_empty) = guarded(|| Ok((self.tree.get(keys::LAYOUT)?, self.tree.is_empty())))
             .map_err(|error| error.to_string())?;
-        if is_empty {
-            guarded(|| self.tree.insert(keys::LAYOUT, LAYOUT)).map_err(|error| error.to_string())?;
-        } else if layout.is_none_or(|layout| layout != LAYOUT) {
-            return Err("its rows are laid out as another version of this program does".to_owned());
+        match layout.as_deref() {
+            Some(LAYOUT) => return Ok(self),
+            Some(LAYOUT_WITH_DUE_ROWS) => self.remove_due_rows().map_err(|error| error.to_string())?,
+            None if is_empty => {}
+            _ => return Err("its rows are laid out as another version of this program does".to_owned()),
         }
+        guarded(|| self.tree.insert(keys::LAYOUT, LAYOUT)).map_err(|error| error.to_string())?;
         Ok(self)
+    }
+
+    /// Who is due follows from the open records. A crash on the way leaves the old layout: the next opening goes on.
+    fn remove_due_rows(&self) -> Result<(), StoreError> {
+        for sort in keys::RETIRED {
+            loop {
+                let rows = self.prefix(&[sort]).take(SLICE_ROWS);
+                let writes: Writes =
+                    rows.map(|row| row.map(|(key, _)| (key, None))).collect::<Result<_, _>>()?;
+                if writes.is_empty() {
+                    break;
+                }
+                self.apply(&writes)?;
+            }
+        }
+        self.flush()
+    }
+
+    /// What a process leaves that is killed while it moves an index forward; how many due rows are left.
+    #[cfg(test)]
+    pub(super) fn remove_some_due_rows(folder: &Path, most: usize) -> usize {
+        let tree = open_once(folder, 1 << 20, FLUSH_EVERY).expect("an index of the second layout");
+        let index = Index { tree, written_bytes: AtomicU64::new(0) };
+        let rows = || keys::RETIRED.iter().flat_map(|sort| index.prefix(&[*sort]));
+        let first: Vec<_> = rows().take(most).map(|row| row.expect("a row").0).collect();
+        index.apply(&first.into_iter().map(|key| (key, None)).collect()).expect("rows are removed");
+        rows().count()
     }
 
     /// A row.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if !is_packed(key) {
-            return guarded(|| self.tree.get(key)).map(|value| value.map(|bytes| bytes.to_vec()));
-        }
-        let Some((bound, bytes)) = self.block_of(key)? else { return Ok(None) };
-        let keys = unpacked(&bound, &bytes)?;
-        Ok(keys.binary_search_by(|each| each.as_slice().cmp(key)).ok().map(|_| Vec::new()))
+        guarded(|| self.tree.get(key)).map(|value| value.map(|bytes| bytes.to_vec()))
     }
 
     /// Rows from `start` on and before `end`, in order of their keys.
     pub(super) fn range(&self, start: Bound<Vec<u8>>, end: Vec<u8>) -> Rows {
-        let from = match &start {
-            Bound::Included(key) | Bound::Excluded(key) if is_packed(key) => match self.block_of(key) {
-                Ok(block) => block.map_or(start.clone(), |(bound, _)| Bound::Included(bound)),
-                Err(error) => return Rows::broken(error),
-            },
-            _ => start.clone(),
-        };
-        let rows = self.tree.range::<Vec<u8>, _>((from, Bound::Excluded(end.clone())));
-        Rows::new(Some(rows), start, Some(end))
+        Rows(self.tree.range::<Vec<u8>, _>((start, Bound::Excluded(end))))
     }
 
     /// All rows whose key starts with `prefix`, in order.
     pub(super) fn prefix(&self, prefix: &[u8]) -> Rows {
-        if is_packed(prefix) {
-            return self.range(Bound::Included(prefix.to_vec()), keys::after_prefix(prefix));
-        }
-        Rows::new(Some(self.tree.scan_prefix(prefix)), Bound::Unbounded, None)
+        Rows(self.tree.scan_prefix(prefix))
     }
 
-    /// All rows from `start` on and before `end`, the last first. Not for [`keys::SETS`].
+    /// All rows from `start` on and before `end`, the last first.
     pub(super) fn backwards(&self, start: &[u8], end: Vec<u8>) -> impl Iterator<Item = Row> + use<> {
-        let mut rows = self.tree.range::<Vec<u8>, _>(start.to_vec()..end);
-        std::iter::from_fn(move || guarded(|| rows.next_back().transpose()).map(own).transpose())
+        let mut rows = self.range(Bound::Included(start.to_vec()), end);
+        std::iter::from_fn(move || rows.next_back())
     }
 
-    /// The block in which a key is or would be.
-    fn block_of(&self, key: &[u8]) -> Result<Option<Pair>, StoreError> {
-        let first = key.get(..1).unwrap_or_default().to_vec();
-        let mut rows = self.tree.range::<Vec<u8>, _>(first..=key.to_vec());
-        guarded(|| rows.next_back().transpose()).map(own)
+    /// Writes all or nothing, for readers and for crashes alike (not for power cuts: the journal is).
+    pub(super) fn apply(&self, writes: &Writes) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        let mut bytes = 0;
+        for (key, value) in writes {
+            bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        guarded(|| self.tree.apply_batch(batch))
     }
 
     /// Hands everything to the operating system, before a clean stop.
@@ -167,15 +188,6 @@ impl Index {
     pub(super) fn file_bytes(folder: &Path) -> u64 {
         fs::metadata(folder.join(FILE)).map_or(0, |data| data.blocks() * 512)
     }
-}
-
-fn is_packed(key: &[u8]) -> bool {
-    key.first().is_some_and(|sort| keys::SETS.contains(sort))
-}
-
-fn unpacked(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
-    packed::keys(bound, bytes)
-        .map_err(|why| StoreError::Damaged(format!("block {} {why}", value::show_key(bound))))
 }
 
 /// The engine panics where others return errors.
@@ -220,17 +232,19 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use proptest::prelude::*;
+
+    fn write(index: &Index, key: &[u8], value: Option<&[u8]>) {
+        index.apply(&Writes::from([(key.to_vec(), value.map(<[u8]>::to_vec))])).unwrap();
+    }
+
+    fn keys(rows: impl Iterator<Item = Row>) -> Vec<Vec<u8>> {
+        rows.map(|row| row.unwrap().0).collect()
+    }
 
     #[test]
     fn rows_come_in_order_and_survive() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |index: &Index, key: &[u8], value: Option<&[u8]>| {
-            index.apply(&Writes::from([(key.to_vec(), value.map(<[u8]>::to_vec))])).unwrap();
-        };
         let index = Index::open(folder.path(), 1 << 20).unwrap();
         for key in [b"b2", b"a1", b"b1", b"c1"] {
             write(&index, key, Some(b"x"));
@@ -240,10 +254,9 @@ mod tests {
         drop(index);
         fs::write(folder.path().join("snap.0000.generating"), b"half").unwrap();
         let index = Index::open(folder.path(), 1 << 20).unwrap();
-        let keys = |rows: &mut dyn Iterator<Item = Row>| rows.map(|row| row.unwrap().0).collect::<Vec<_>>();
-        assert_eq!(keys(&mut index.prefix(b"b")), [b"b1", b"b3"]);
-        assert_eq!(keys(&mut index.backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
-        assert_eq!(keys(&mut index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())), [b"b1", b"b3"]);
+        assert_eq!(keys(index.prefix(b"b")), [b"b1", b"b3"]);
+        assert_eq!(keys(index.backwards(b"a", b"c".to_vec())), [b"b3", b"b1", b"a1"]);
+        assert_eq!(keys(index.range(Bound::Excluded(b"a1".to_vec()), b"c1".to_vec())), [b"b1", b"b3"]);
         assert_eq!(index.get(b"b3").unwrap().as_deref(), Some(&b"y"[..]));
     }
 
@@ -256,47 +269,20 @@ mod tests {
         assert!(Index::open(folder.path(), 1 << 20).unwrap_err().contains("another version"));
     }
 
-    /// Keys of both sets and of rows around them, of few letters, so that they meet.
-    fn any_key() -> impl Strategy<Value = Vec<u8>> {
-        "[cdepq][ab]{1,4}".prop_map(String::into_bytes)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        #[test]
-        fn blocks_are_seen_by_nobody(
-            batches in proptest::collection::vec(proptest::collection::hash_map(any_key(), any::<bool>(), 0..90), 1..9),
-            ranges in proptest::collection::vec((any_key(), any_key(), any::<bool>()), 9),
-        ) {
-            let folder = tempfile::tempdir().unwrap();
-            let index = Index::open(folder.path(), 1 << 20).unwrap();
-            let mut model = BTreeMap::from([(keys::LAYOUT.to_vec(), LAYOUT.to_vec())]);
-            for batch in &batches {
-                let value = |key: &[u8]| if is_packed(key) { Vec::new() } else { b"x".to_vec() };
-                let writes: Writes =
-                    batch.iter().map(|(key, is_in)| (key.clone(), is_in.then(|| value(key)))).collect();
-                index.apply(&writes).unwrap();
-                for (key, value) in writes {
-                    match value {
-                        Some(value) => model.insert(key, value),
-                        None => model.remove(&key),
-                    };
-                }
-                for (start, end, is_included) in &ranges {
-                    let bound = if *is_included { Bound::Included(start) } else { Bound::Excluded(start) };
-                    let seen: Vec<_> = index.range(bound.cloned(), end.clone()).map(Result::unwrap).collect();
-                    let expected = model.range::<Vec<u8>, _>((bound, Bound::Unbounded));
-                    let expected = expected.take_while(|(key, _)| *key < end);
-                    prop_assert_eq!(seen, expected.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
-                    let seen: Vec<_> = index.prefix(&start[..2]).map(|row| row.unwrap().0).collect();
-                    let expected = model.keys().filter(|key| key.starts_with(&start[..2]));
-                    prop_assert_eq!(seen, expected.cloned().collect::<Vec<_>>());
-                    prop_assert_eq!(index.get(end).unwrap(), model.get(end).cloned());
-                }
-            }
-            let all = index.prefix(b"").map(|row| row.unwrap().0);
-            prop_assert_eq!(all.collect::<Vec<_>>(), model.into_keys().collect::<Vec<_>>());
+    #[test]
+    fn the_second_layout_is_moved_forward() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Index::open(folder.path(), 1 << 20).unwrap();
+        write(&index, keys::LAYOUT, Some(LAYOUT_WITH_DUE_ROWS));
+        let rows = |number: usize| format!("{}{number}", ['c', 'd', 'h', 'p', 'r'][number % 5]).into_bytes();
+        for number in 0..SLICE_ROWS * 6 {
+            write(&index, &rows(number), Some(b"x"));
         }
+        drop(index);
+        let index = Index::open(folder.path(), 1 << 20).unwrap();
+        assert_eq!(index.get(keys::LAYOUT).unwrap().as_deref(), Some(LAYOUT));
+        let left = keys(index.prefix(b""));
+        assert_eq!(left.len(), 1 + SLICE_ROWS * 6 * 3 / 5);
+        assert!(!left.iter().any(|key| keys::RETIRED.contains(&key[0])));
     }
 }

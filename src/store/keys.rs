@@ -11,8 +11,6 @@
 //! | `r` | id, account, kind | a record that is still owed something |
 //! | `f` | id, account, kind | a finished record |
 //! | `s` | id, account, kind | what polls without news changed of an open record (`pulse.rs`) |
-//! | `d` | account, kind, lane (0 asked, 1 urgent, 2 ordinary), time, id | none |
-//! | `p` | made-at, id, account, kind | none: the moving ones by age |
 //! | `h` | id, account, kind, sequence | seen-at: where in `t` |
 //! | `t` | seen-at, account, kind, id, sequence | a transition |
 //! | `a` | alert key (no zero) | an alert with its deliveries |
@@ -39,8 +37,6 @@ pub(super) const LAYOUT: &[u8] = b"mlayout";
 pub(super) const OPEN: u8 = b'r';
 pub(super) const FINISHED: u8 = b'f';
 pub(super) const PULSE: u8 = b's';
-pub(super) const DUE: u8 = b'd';
-pub(super) const MOVING: u8 = b'p';
 pub(super) const HISTORY: u8 = b'h';
 pub(super) const TRANSITION: u8 = b't';
 pub(super) const ALERT: u8 = b'a';
@@ -50,32 +46,11 @@ pub(super) const DELIVERIES: u8 = b'n';
 pub(super) const COUNT: u8 = b'c';
 pub(super) const REMEMBERED: u8 = b'k';
 
-/// Sorts of rows without a value, of which the index keeps many together (`packed.rs`).
-pub(super) const SETS: [u8; 2] = [DUE, MOVING];
+/// Sorts of rows that the index had in its second layout: who is due, and the moving ones by age.
+pub(super) const RETIRED: [u8; 2] = [b'd', b'p'];
 
 /// Bytes of a time in a key.
 pub(super) const TIME_BYTES: usize = 12;
-
-/// Who is served first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lane {
-    /// An operator wants to know.
-    Asked,
-    /// A deadline is near.
-    Urgent,
-    /// All that are owed a poll.
-    Ordinary,
-}
-
-impl Lane {
-    fn byte(self) -> u8 {
-        match self {
-            Lane::Asked => 0,
-            Lane::Urgent => 1,
-            Lane::Ordinary => 2,
-        }
-    }
-}
 
 /// A key under construction.
 #[derive(Debug, Clone)]
@@ -131,51 +106,6 @@ pub(super) fn record(object: &ObjectRef, is_finished: bool) -> Vec<u8> {
 /// All records with this id, whatever their account and kind.
 pub(super) fn records_of_id(id: &ObjectId, is_finished: bool) -> Vec<u8> {
     Key::new(if is_finished { FINISHED } else { OPEN }).text(id.as_str()).0
-}
-
-/// All rows of all lanes of an account and kind.
-pub(super) fn lanes(account: &AccountName, kind: &Kind) -> Vec<u8> {
-    Key::new(DUE).text(account.as_str()).text(kind.as_str()).0
-}
-
-/// All rows of a lane.
-pub(super) fn lane(account: &AccountName, kind: &Kind, lane: Lane) -> Vec<u8> {
-    let mut key = lanes(account, kind);
-    key.push(lane.byte());
-    key
-}
-
-/// One row of a lane.
-pub(super) fn due(object: &ObjectRef, in_lane: Lane, at: Timestamp) -> Vec<u8> {
-    let mut key = lane(&object.account, &object.kind, in_lane);
-    key.extend_from_slice(&time(at));
-    key.extend_from_slice(object.id.as_str().as_bytes());
-    key
-}
-
-/// The time and the id in a row of a lane, whose prefix has `prefix_bytes`.
-pub(super) fn read_due(key: &[u8], prefix_bytes: usize) -> Option<(Timestamp, ObjectId)> {
-    let rest = key.get(prefix_bytes..)?;
-    let id = std::str::from_utf8(rest.get(TIME_BYTES..)?).ok()?;
-    Some((read_time(rest)?, ObjectId::new(id).ok()?))
-}
-
-/// The object in a row of any lane.
-pub(super) fn read_due_object(key: &[u8]) -> Option<ObjectRef> {
-    let (account, rest) = split_text(key.get(1..)?)?;
-    let (kind, rest) = split_text(rest)?;
-    let (_, id) = read_due(rest, 1)?;
-    Some(ObjectRef { account: AccountName::new(account).ok()?, kind: Kind::new(kind).ok()?, id })
-}
-
-/// A moving object by age.
-pub(super) fn moving(object: &ObjectRef, made_at: Timestamp) -> Vec<u8> {
-    Key::new(MOVING).bytes(&time(made_at)).id_first(object).0
-}
-
-/// The inverse of [`moving`].
-pub(super) fn read_moving(key: &[u8]) -> Option<(Timestamp, ObjectRef)> {
-    Some((read_time(key.get(1..)?)?, read_object_id_first(key.get(1 + TIME_BYTES..)?)?))
 }
 
 /// All history of an object.
@@ -362,16 +292,10 @@ mod tests {
         }
 
         #[test]
-        fn objects_are_read_back(object in any_object(), at in any_time(), sequence: u64) {
-            prop_assert_eq!(read_moving(&moving(&object, at)), Some((at, object.clone())));
-            prop_assert_eq!(read_history(&history_row(&object, sequence)), Some((object.clone(), sequence)));
-            for each in [Lane::Asked, Lane::Urgent, Lane::Ordinary] {
-                let key = due(&object, each, at);
-                let prefix = lane(&object.account, &object.kind, each);
-                prop_assert_eq!(read_due(&key, prefix.len()), Some((at, object.id.clone())));
-                prop_assert_eq!(read_due_object(&key), Some(object.clone()));
-                prop_assert!(key >= prefix && key < after_prefix(&prefix));
-            }
+        fn objects_are_read_back(object in any_object(), sequence: u64) {
+            let row = history_row(&object, sequence);
+            prop_assert!(row.starts_with(&history(&object)) && row < after_prefix(&history(&object)));
+            prop_assert_eq!(read_history(&row), Some((object, sequence)));
         }
 
         #[test]
@@ -382,8 +306,7 @@ mod tests {
 
         #[test]
         fn random_keys_are_refused_quietly(bytes: Vec<u8>) {
-            let _ = (read_time(&bytes), read_moving(&bytes), CountKey::read(&bytes), read_due(&bytes, 3));
-            let _ = (read_due_object(&bytes), read_history(&bytes));
+            let _ = (read_time(&bytes), CountKey::read(&bytes), read_history(&bytes));
         }
     }
 }

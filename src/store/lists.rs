@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::index::{Index, Row, Rows};
 use super::keys::{self, CountKey};
 use super::outbox::LOOKED_AT_LIMIT;
-use super::pulse;
+use super::pulse::{self, Pulse};
 use super::types::{Count, Cursor, Filter, Life, Page, StoreError};
 use super::value;
 use crate::payments::object::{ObjectId, ObjectRef};
@@ -31,15 +31,19 @@ pub(super) fn read_cursor(sort: u8, cursor: &str) -> Result<Vec<u8>, StoreError>
     }
 }
 
-/// A record, open or finished, out of the rows that `get` finds.
+/// A record, open or finished. `pending` are pulses that the index has not yet.
 pub(super) fn record(
-    get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+    index: &Index,
+    pending: impl Fn(&[u8]) -> Option<Pulse>,
     object: &ObjectRef,
 ) -> Result<Option<Record>, StoreError> {
     for is_finished in [false, true] {
         let key = keys::record(object, is_finished);
-        if let Some(bytes) = get(&key)? {
-            return pulse::read(&key, &bytes, &get).map(|stored| Some(stored.value));
+        if let Some(bytes) = index.get(&key)? {
+            let pulse = |key: &[u8]| {
+                pending(key).map_or_else(|| pulse::in_index(index, key), |pulse| Ok(Some(pulse)))
+            };
+            return pulse::read(&key, &bytes, pulse).map(|stored| Some(stored.value));
         }
     }
     Ok(None)
@@ -47,7 +51,7 @@ pub(super) fn record(
 
 /// All that is known of an object.
 pub(super) fn life(index: &Index, object: &ObjectRef) -> Result<Life, StoreError> {
-    let record = record(|key| index.get(key), object)?;
+    let record = record(index, |_| None, object)?;
     Ok(Life { record, history: history(index, object)? })
 }
 
@@ -176,23 +180,10 @@ pub(super) fn counts(index: &Index) -> Result<Vec<Count>, StoreError> {
         .collect()
 }
 
-/// The oldest object that is still moving, and when it was made.
-pub(super) fn oldest_moving(index: &Index) -> Result<Option<(ObjectRef, Timestamp)>, StoreError> {
-    let Some(row) = index.prefix(&[keys::MOVING]).next() else { return Ok(None) };
-    let (key, _) = row?;
-    match keys::read_moving(&key) {
-        Some((made_at, object)) => Ok(Some((object, made_at))),
-        None => Err(StoreError::Damaged(format!("row {} cannot be read", value::show_key(&key)))),
-    }
-}
-
-/// A remembered value, out of the rows that `get` finds.
-pub(super) fn recall(
-    get: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
-    name: &str,
-) -> Result<Option<String>, StoreError> {
+/// A remembered value.
+pub(super) fn recall(index: &Index, name: &str) -> Result<Option<String>, StoreError> {
     let key = keys::remembered(name);
-    get(&key)?.map(|bytes| value::decode(&key, &bytes).map(|stored| stored.value)).transpose()
+    index.get(&key)?.map(|bytes| value::decode(&key, &bytes).map(|stored| stored.value)).transpose()
 }
 
 /// All remembered values whose name starts so, by name.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::writer::locked;
+use super::mutex::locked;
 
 /// Where a long piece of work stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

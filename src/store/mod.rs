@@ -18,38 +18,38 @@
 
 mod aside;
 mod backup;
-mod behind;
 pub mod bytes;
 mod check;
 mod compact;
 mod continuity;
 pub mod disk;
 mod due;
+mod engine;
 mod entry;
 mod facts;
+mod group;
 mod index;
 mod journal;
-mod kept;
 mod keys;
-mod lanes;
 mod lists;
 mod lock;
 mod maintain;
 mod meter;
+mod mutex;
 mod open;
 mod operations;
 mod outbox;
-mod packed;
 mod place;
 mod pulse;
-mod quiet;
+mod queue;
 mod reading;
 mod replay;
 mod rescue;
 mod room;
-mod signals;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod twin;
 mod types;
 mod upkeep;
 mod value;
@@ -71,18 +71,19 @@ use crate::payments::record::{Enrolment, Record, Transition};
 pub use backup::BackupReport;
 pub use check::CheckReport;
 pub use compact::Compacted;
-pub use due::{Due, order_of_service, urgent_at};
 pub use journal::Damage;
 pub use maintain::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use meter::{Meter, Progress};
+pub use queue::order::{order_of_service, urgent_at};
 pub use types::{
-    AlertFilter, AlertRow, Commit, Committed, Count, Cursor, Delivery, DeliveryRow, DeliveryStatus, Enrolled,
-    Filter, Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
+    AlertFilter, AlertRow, Commit, Committed, Count, Cursor, Delivery, DeliveryRow, DeliveryStatus, Due,
+    Enrolled, Filter, Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
 };
 
-use behind::Known;
+use engine::Engine;
+use group::Group;
 use index::Index;
-use writer::Engine;
+use queue::Moment;
 
 /// Enrolments or questions that share a journal entry.
 const CHUNK: usize = 500;
@@ -133,8 +134,8 @@ impl Store {
 
     /// A record by its full name.
     pub async fn record(&self, object: &ObjectRef) -> Result<Option<Record>, StoreError> {
-        let object = object.clone();
-        self.read_rows(move |known| lists::record(|key| known.get(key), &object)).await
+        let (engine, object) = (Arc::clone(&self.engine), object.clone());
+        self.blocking(move || due::record(&engine, &object)).await
     }
 
     /// All records with this id, of whatever account and kind.
@@ -169,19 +170,16 @@ impl Store {
         longest: SignedDuration,
         limit: usize,
     ) -> Result<Due, StoreError> {
-        let (engine, account, kind) = (Arc::clone(&self.engine), account.clone(), kind.clone());
-        self.blocking(move || {
-            engine.follow_old_polls(now);
-            loop {
-                let moment = due::Moment::new(now, longest);
-                match engine.with_lanes(&account, &kind, |lanes| due::due(lanes, moment, limit))? {
-                    // All of them changed while they were looked for.
-                    Due::Now(records) if records.is_empty() => {}
-                    found => return Ok(found),
-                }
+        let moment = Moment::new(now, longest);
+        self.write_old_polls(now);
+        {
+            let polls = self.engine.open_polls()?;
+            if polls.queue.due(account, kind, moment, 1).is_empty() {
+                return Ok(Due::Later(polls.queue.next_due(account, kind)));
             }
-        })
-        .await
+        }
+        let (engine, account, kind) = (Arc::clone(&self.engine), account.clone(), kind.clone());
+        self.blocking(move || due::due(&engine, &account, &kind, moment, limit)).await
     }
 
     /// When the next record of an account and kind is due; in the past while some are.
@@ -190,8 +188,13 @@ impl Store {
         account: &AccountName,
         kind: &Kind,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let (engine, account, kind) = (Arc::clone(&self.engine), account.clone(), kind.clone());
-        self.blocking(move || engine.with_lanes(&account, &kind, due::next_due)).await
+        Ok(self.engine.open_polls()?.queue.next_due(account, kind))
+    }
+
+    /// Writes polls without news in the background if one of them is a minute old: a crash repeats those that are not
+    /// written. Cheap when there is nothing to do; to be called at least every minute while anything is polled.
+    pub fn write_old_polls(&self, now: Timestamp) {
+        self.engine.write_pulses_if_worth_it(Some(now));
     }
 
     /// Writes all that follows from a poll, or nothing when the record changed since it was read.
@@ -334,7 +337,7 @@ impl Store {
 
     /// The object that was made first of those that are moving and still owed a poll, and when.
     pub async fn oldest_moving(&self) -> Result<Option<(ObjectRef, Timestamp)>, StoreError> {
-        self.read(lists::oldest_moving).await
+        Ok(self.engine.open_polls()?.queue.oldest_moving())
     }
 
     /// From now on nothing is dated before `until`, whatever the wall clock says: what is told about the time
@@ -358,7 +361,9 @@ impl Store {
     /// A remembered value.
     pub async fn recall(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
-        self.read_rows(move |known| lists::recall(|key| known.get(key), &name)).await
+        let engine = Arc::clone(&self.engine);
+        let work = move || lists::recall(engine.shared_index().as_ref().ok_or(StoreError::Closed)?, &name);
+        self.blocking(work).await
     }
 
     /// All remembered values whose name starts with `prefix`, by name.
@@ -409,7 +414,7 @@ impl Store {
     async fn in_chunks<I: Send + 'static, O: Send + 'static>(
         &self,
         items: Vec<I>,
-        work: impl Fn(&mut writer::Group<'_>, Vec<I>) -> Result<Vec<O>, StoreError> + Clone + Send + 'static,
+        work: impl Fn(&mut Group<'_>, Vec<I>) -> Result<Vec<O>, StoreError> + Clone + Send + 'static,
     ) -> Result<Vec<O>, StoreError> {
         if items.len() <= CHUNK {
             return self.engine.write_here(move |group| work(group, items)).await;
@@ -437,14 +442,6 @@ impl Store {
     ) -> Result<T, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || engine.with_index(work)).await
-    }
-
-    async fn read_rows<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Known<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let engine = Arc::clone(&self.engine);
-        self.blocking(move || engine.with_known(work)).await
     }
 
     /// Runs off the runtime's threads. A store that stopped writing still answers: the index never has what the

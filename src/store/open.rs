@@ -8,8 +8,6 @@
 //! journal again), `swapping` (`compact.rs`). An index that is of no use is renamed to `index.aside-N` and kept for
 //! a day.
 
-use std::io;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
@@ -17,26 +15,26 @@ use jiff::Timestamp;
 use super::aside;
 use super::backup::journal_bytes;
 use super::compact;
-use super::continuity::{self, Known, applied};
-use super::disk::{Disk, write_whole};
+use super::continuity::{Known, applied};
+use super::engine::Engine;
 use super::index::Index;
 use super::journal::{Journal, Position, SEGMENT_HEADER_BYTES};
 use super::lock;
+use super::operations;
 use super::outbox;
-use super::place::{Place, RESCUE};
+use super::place::{CLEAN, Place, RESCUE, SUSPECT};
+use super::pulse::OpenRecords;
+use super::queue::polls::Polls;
+use super::queue::{Change, Queue};
 use super::reading::{self, Reading, Stopped};
-use super::replay::Replay;
+use super::replay::{Replay, put_applied};
 use super::rescue;
 use super::types::{DeliveryStatus, OpenError, Opening, Options, StoreError};
 use super::value;
-use super::writer::Engine;
-use super::writer::put_applied;
+
 use super::{keys, view::View};
 
-const CLEAN: &str = "clean";
 const RUNNING: &str = "running";
-/// The mark of an index that was found damaged while in use.
-pub(super) const SUSPECT: &str = "suspect";
 /// The mark of an index that is still to be compared with itself after the host stopped.
 pub(super) const UNCHECKED: &str = "unchecked";
 
@@ -48,7 +46,7 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     let mut opening = Opening { is_new: place.check_format()?, ..Opening::default() };
     let opened = place.open_both(&mut opening);
     options.meter.end();
-    let (index, journal, deliveries) = opened.inspect_err(|error| {
+    let (index, journal, polls, deliveries) = opened.inspect_err(|error| {
         if let OpenError::Index(why) = error
             && opening.rebuilt_index.is_none()
         {
@@ -58,16 +56,11 @@ pub(super) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
     })?;
     place.start_marks()?;
     place.io("remove an old index from", place.folder(), aside::prune(place.disk, place.folder(), now))?;
-    let engine = Engine::new(options, journal, index, lock);
+    let engine = Engine::new(options, journal, index, polls, lock);
     engine.owes_check.store(opening.owes_check, Ordering::Relaxed);
     engine.outbox_pending.store(deliveries.pending, Ordering::Relaxed);
     engine.outbox_dead.store(deliveries.dead, Ordering::Relaxed);
     Ok((engine, opening))
-}
-
-/// Marks a clean stop behind the last entry; the last act of the process that has the lock.
-pub(super) fn mark_clean(disk: &dyn Disk, folder: &Path, last: u64) -> io::Result<()> {
-    write_whole(disk, &folder.join(CLEAN), continuity::clean_mark(last).as_bytes())
 }
 
 enum Halt {
@@ -89,7 +82,7 @@ impl Halt {
 
 impl Place<'_> {
     /// Opens index and journal, and lets them agree.
-    fn open_both(&self, opening: &mut Opening) -> Result<(Index, Journal, Deliveries), OpenError> {
+    fn open_both(&self, opening: &mut Opening) -> Result<(Index, Journal, Polls, Deliveries), OpenError> {
         let journal_folder = self.path("journal");
         self.io("make the folder", &journal_folder, self.disk.create_folder(&journal_folder))?;
         let clean = self.read_mark(CLEAN)?;
@@ -115,19 +108,44 @@ impl Place<'_> {
         let mut reading = read.map_err(Halt::into_open_error)?;
         self.accept(known.missing_end(reading.end.sequence).into_iter().collect(), opening)?;
         // Not before: where entries are missing the old index is all that has them.
-        if self.options.rebuild_index && opening.rebuilt_index.is_none() {
-            index = self.set_aside(Some(index), &known, "as asked", opening)?;
+        let is_to_be_rebuilt = self.options.rebuild_index && opening.rebuilt_index.is_none();
+        let mut queue = match is_to_be_rebuilt {
+            true => Err("as asked".to_owned()),
+            false => self.fill_queue(&index),
+        };
+        if let Err(why) = &queue
+            && (is_to_be_rebuilt || opening.rebuilt_index.is_none())
+        {
+            index = self.set_aside(Some(index), &known, why, opening)?;
             opening.replayed_entries = 0;
             let read = self.replay(&index, Position::start(), true, opening);
             reading = read.map_err(Halt::into_open_error)?;
+            queue = self.fill_queue(&index);
         }
+        let queue = queue.map_err(OpenError::Index)?;
         opening.skipped.clone_from(&reading.skipped);
         let end = self.mend_end(&reading, opening)?;
         let journal = self.resume(&index, end, opening)?;
         self.teach(&index)?;
         self.mark_unchecked(&known, opening)?;
-        let deliveries = count_deliveries(&index).map_err(|error| OpenError::Index(error.to_string()))?;
-        Ok((index, journal, deliveries))
+        let index_error = |error: StoreError| OpenError::Index(error.to_string());
+        let deliveries = count_deliveries(&index).map_err(index_error)?;
+        let dated_from = operations::dated_from_index(&index).map_err(index_error)?;
+        Ok((index, journal, Polls::new(queue, dated_from), deliveries))
+    }
+
+    /// Who is polled next, out of all open records; the error is in words.
+    fn fill_queue(&self, index: &Index) -> Result<Queue, String> {
+        self.options.meter.begin("reading the open records", 0);
+        let mut queue = Queue::default();
+        for record in OpenRecords::of(index) {
+            let record = record.map_err(|error| error.to_string())?;
+            if let Some(change) = Change::between(None, Some(&record)) {
+                queue.apply(&change);
+            }
+            self.options.meter.advance(1);
+        }
+        Ok(queue)
     }
 
     /// Opens the index, and learns what it knows of the journal even if it is of no use otherwise.
@@ -318,7 +336,7 @@ fn fresh(index: Index) -> (Index, Position) {
 fn put_position(index: &Index, position: Position) -> Result<(), StoreError> {
     let mut view = View::new(index);
     put_applied(&mut view, position);
-    index.apply(&view.take_writes())
+    view.write()
 }
 
 /// Of the outbox.

@@ -117,16 +117,16 @@ fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i6
     view.add(keys::deliveries(&row.target, status_byte(row.status)), change, of)?;
     match row.status {
         DeliveryStatus::Pending => {
-            view.pending_change += change;
+            view.effects.pending_change += change;
             let place = keys::owed_row(&row.target, row.at, alert.sequence, alert.position);
             if change > 0 {
-                view.is_owed_earlier = true;
+                view.effects.is_owed_earlier = true;
                 view.put(place, alert.alert.key.as_bytes().to_vec());
             } else {
                 view.remove(place);
             }
         }
-        DeliveryStatus::Dead => view.dead_change += change,
+        DeliveryStatus::Dead => view.effects.dead_change += change,
         DeliveryStatus::Delivered => {}
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::continuity;
 use super::disk::{Disk, read_text, write_whole};
 use super::lock::{self, LockFile, NoLock};
 use super::rescue::Lost;
@@ -16,8 +17,17 @@ use super::types::{OpenError, Options};
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "reconciled store";
+/// The mark of a clean stop.
+pub(super) const CLEAN: &str = "clean";
+/// The mark of an index that was found damaged while in use.
+pub(super) const SUSPECT: &str = "suspect";
 /// The mark of rows that only the index has, to be written to the journal again.
 pub(super) const RESCUE: &str = "rescue";
+
+/// Marks a clean stop behind the last entry; the last act of the process that has the lock.
+pub(super) fn mark_clean(disk: &dyn Disk, folder: &Path, last: u64) -> io::Result<()> {
+    write_whole(disk, &folder.join(CLEAN), continuity::clean_mark(last).as_bytes())
+}
 
 /// A store's folder, whatever its state.
 pub(super) struct Place<'a> {

@@ -4,12 +4,14 @@
 //!
 //! Nearly all polls see the same again. Writing the whole record for each would write ten times as much to the
 //! index, whose file grows with what is written. The row lies under the record's key with [`keys::PULSE`] in
-//! front, and goes with the next whole record.
+//! front, and is removed when the whole record is written next.
+
+use std::iter::Peekable;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::index::Index;
+use super::index::{Index, Rows};
 use super::keys;
 use super::types::StoreError;
 use super::value::{self, Stored};
@@ -17,9 +19,9 @@ use crate::payments::record::{Record, Sight};
 
 /// In this order for ever; times in nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Pulse(
+pub(crate) struct Pulse(
     /// Revision.
-    pub(super) u64,
+    pub(crate) u64,
     /// Polls.
     pub(super) u64,
     /// Polled at.
@@ -121,12 +123,6 @@ fn moment(nanoseconds: i64) -> Timestamp {
         .expect("64 bits of nanoseconds are well within the calendar")
 }
 
-/// The revision that a pulse's row says, with the last entry that changed the record.
-pub(super) fn revision(key: &[u8], bytes: &[u8]) -> Result<Stored<u64>, StoreError> {
-    let Stored { value: Pulse(revision, ..), sequence } = value::decode(key, bytes)?;
-    Ok(Stored { value: revision, sequence })
-}
-
 /// A record of which nothing else is read.
 #[derive(Deserialize)]
 struct Revision {
@@ -157,23 +153,66 @@ fn under(sort: u8, key: &[u8]) -> Vec<u8> {
     key
 }
 
-/// A record out of its row and, if it has one, its pulse, which `get` finds.
+/// A record out of its row and, if it has one, its pulse, which `find` gives.
 pub(super) fn read(
     row: &[u8],
     bytes: &[u8],
-    get: impl FnOnce(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+    find: impl FnOnce(&[u8]) -> Result<Option<Pulse>, StoreError>,
 ) -> Result<Stored<Record>, StoreError> {
     let mut stored = value::decode::<Record>(row, bytes)?;
-    if row.first() == Some(&keys::OPEN) {
-        let key = key(row);
-        if let Some(bytes) = get(&key)? {
-            value::decode::<Pulse>(&key, &bytes)?.value.put_over(&mut stored.value);
-        }
+    if row.first() == Some(&keys::OPEN)
+        && let Some(pulse) = find(&key(row))?
+    {
+        pulse.put_over(&mut stored.value);
     }
     Ok(stored)
 }
 
-/// The same out of the index.
+/// All open records as the index has them, in the order of ids.
+pub(super) struct OpenRecords {
+    rows: Rows,
+    pulses: Peekable<Rows>,
+}
+
+impl OpenRecords {
+    /// Of this index.
+    pub(super) fn of(index: &Index) -> OpenRecords {
+        OpenRecords { rows: index.prefix(&[keys::OPEN]), pulses: index.prefix(&[keys::PULSE]).peekable() }
+    }
+
+    /// The pulse under this key. Both sorts of rows come in the same order, so that none is looked for.
+    fn pulse(&mut self, wanted: &[u8]) -> Result<Option<Pulse>, StoreError> {
+        loop {
+            match self.pulses.peek() {
+                Some(Ok((key, _))) if key.as_slice() > wanted => return Ok(None),
+                None => return Ok(None),
+                _ => {}
+            }
+            let Some(row) = self.pulses.next() else { return Ok(None) };
+            let (key, bytes) = row?;
+            if key == wanted {
+                return value::decode(&key, &bytes).map(|stored| Some(stored.value));
+            }
+        }
+    }
+}
+
+impl Iterator for OpenRecords {
+    type Item = Result<Record, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        let record = row.and_then(|(key, bytes)| read(&key, &bytes, |pulse_key| self.pulse(pulse_key)));
+        Some(record.map(|stored| stored.value))
+    }
+}
+
+/// A pulse as the index has it.
+pub(super) fn in_index(index: &Index, key: &[u8]) -> Result<Option<Pulse>, StoreError> {
+    index.get(key)?.map(|bytes| value::decode(key, &bytes).map(|stored| stored.value)).transpose()
+}
+
+/// A record as the index has it.
 pub(super) fn record(index: &Index, row: &[u8], bytes: &[u8]) -> Result<Record, StoreError> {
-    read(row, bytes, |key| index.get(key)).map(|stored| stored.value)
+    read(row, bytes, |key| in_index(index, key)).map(|stored| stored.value)
 }

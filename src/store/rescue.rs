@@ -9,10 +9,10 @@ use super::index::Index;
 use super::journal::{Damage, Journal};
 use super::keys;
 use super::pulse;
+use super::replay::put_applied;
 use super::types::StoreError;
 use super::value;
 use super::view::View;
-use super::writer::put_applied;
 
 /// Entries that the journal lost: ranges with both ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,6 +124,6 @@ impl Rescue<'_> {
         // The rows stand already; only the position moves on.
         let mut view = View::new(self.index);
         put_applied(&mut view, end);
-        self.index.apply(&view.take_writes())
+        view.write()
     }
 }

@@ -284,6 +284,15 @@ pub enum Committed {
     Forgotten,
 }
 
+/// What is due, or when something will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Records in the order of service.
+    Now(Vec<Record>),
+    /// Nothing is due; when the next is, if any waits for a poll.
+    Later(Option<Timestamp>),
+}
+
 /// An alert and the targets that it is owed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwedAlert {

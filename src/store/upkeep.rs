@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use super::backup::{self, BackupReport};
 use super::check::{self, CheckReport};
 use super::compact::{self, Compacted};
+use super::engine::Engine;
 use super::journal::segment_name;
+use super::mutex::locked;
 use super::open::UNCHECKED;
 use super::types::StoreError;
-use super::writer::{Engine, locked};
 use super::{Store, aside};
 
 /// What was found in the index and the journal, and the first problem of the index.
@@ -104,7 +105,6 @@ impl Store {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
             need_journal_file(&engine)?;
-            engine.following.kept.rest();
             aside::prune(&*engine.disk, &engine.folder, now)
                 .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
             match !compact::is_under_way(&engine) && compact::is_bloated(&engine)? {

@@ -25,11 +25,11 @@ const VERSION: u8 = 1;
 
 /// A value with the journal sequence that last changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored<T> {
+pub(crate) struct Stored<T> {
     /// What is stored.
-    pub(super) value: T,
+    pub(crate) value: T,
     /// The last journal entry that changed it.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
 }
 
 /// The bytes to store.

@@ -3,48 +3,38 @@
 //! Owns: which rows belong to a record, the counts. Must never know: what a state means, who asked.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::behind::Following;
-use super::due;
 use super::index::{Index, Writes};
 use super::keys::{self, CountKey};
+use super::mutex::locked;
 use super::pulse::{self, Pulse};
+use super::queue::Change;
+use super::queue::polls::{Polls, PulseChanges};
+use super::tally::Recount;
 use super::types::StoreError;
 use super::value::{self, Stored};
-use crate::payments::object::{AccountName, ObjectRef};
-use crate::payments::planted::{Bug, is_planted};
+use crate::payments::object::ObjectRef;
 use crate::payments::record::{Record, Transition};
 
-/// A count that changed, and the row because of which it did.
-#[derive(Debug)]
-pub(super) struct Recount {
-    /// Of a record or of an alert.
-    pub(super) row: Vec<u8>,
-    /// Of the count.
-    pub(super) count: Vec<u8>,
-    /// By so much.
-    pub(super) change: i64,
-}
-
-/// A change in the making.
-pub(super) struct View<'a> {
-    index: &'a Index,
-    /// What comes before the index.
-    following: Option<&'a Following>,
-    writes: Writes,
-    /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
-    absent: RefCell<HashSet<Vec<u8>>>,
+/// What follows from a change: rows of the index, and what is in memory only.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// Rows to be written.
+    pub(super) writes: Writes,
     /// For a self-check that is under way.
     pub(super) recounts: Vec<Recount>,
-    /// Accounts of which something is due earlier than before.
-    pub(super) due_earlier: BTreeSet<AccountName>,
-    /// When the first poll was of which only a pulse is written.
-    pub(super) quiet_since: Option<Timestamp>,
+    /// For the due queues.
+    pub(super) changes: Vec<Change>,
+    /// Pulses that become pending, or cease to be.
+    pub(super) pulses: PulseChanges,
+    /// When the first poll was made of which only a pulse is kept.
+    pub(super) polled_at: Option<Timestamp>,
     /// A delivery is owed earlier than before.
     pub(super) is_owed_earlier: bool,
     /// Changes of the numbers of deliveries, by status: pending, dead.
@@ -53,61 +43,44 @@ pub(super) struct View<'a> {
     pub(super) dead_change: i64,
 }
 
+/// A change in the making.
+pub(super) struct View<'a> {
+    index: &'a Index,
+    /// What polls without news changed and the index has not yet; none while nobody polls.
+    polls: Option<&'a Mutex<Polls>>,
+    /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
+    absent: RefCell<HashSet<Vec<u8>>>,
+    /// What follows from it so far.
+    pub(super) effects: Effects,
+}
+
 impl<'a> View<'a> {
-    /// No change yet, of an index that has everything.
+    /// No change yet, of an index while nobody polls.
     pub(super) fn new(index: &'a Index) -> View<'a> {
-        View {
-            index,
-            following: None,
-            writes: Writes::new(),
-            absent: RefCell::default(),
-            recounts: Vec::new(),
-            due_earlier: BTreeSet::new(),
-            quiet_since: None,
-            is_owed_earlier: false,
-            pending_change: 0,
-            dead_change: 0,
-        }
+        View { index, polls: None, absent: RefCell::default(), effects: Effects::default() }
     }
 
-    /// No change yet, of an index that follows behind.
-    pub(super) fn over(index: &'a Index, following: &'a Following) -> View<'a> {
-        View { following: Some(following), ..View::new(index) }
-    }
-
-    /// What is to be written.
-    pub(super) fn take_writes(&mut self) -> Writes {
-        self.absent.get_mut().clear();
-        std::mem::take(&mut self.writes)
+    /// No change yet, of an index and what polls have changed since it was written.
+    pub(super) fn over(index: &'a Index, polls: &'a Mutex<Polls>) -> View<'a> {
+        View { polls: Some(polls), ..View::new(index) }
     }
 
     /// How many rows are to be written.
     pub(super) fn rows(&self) -> usize {
-        self.writes.len()
+        self.effects.writes.len()
+    }
+
+    /// Writes what is to be written, to an index that nobody reads.
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
+        self.absent.get_mut().clear();
+        self.index.apply(&std::mem::take(&mut self.effects).writes)
     }
 
     /// A row as it will be.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some(change) = self.writes.get(key) {
-            return Ok(change.clone());
-        }
-        let Some(following) = self.following else { return self.index.get(key) };
-        if let Some(row) = following.kept.row(key) {
-            return Ok(row);
-        }
-        let known = following.rows().get(key).cloned();
-        let row = match known {
-            Some(row) => row,
-            None => self.index.get(key)?,
-        };
-        following.kept.keep(key, &row);
-        Ok(row)
-    }
-
-    /// Enrolments of many objects are coming.
-    pub(super) fn expect_many(&self) {
-        if let Some(following) = self.following {
-            following.kept.expect_many();
+        match self.effects.writes.get(key) {
+            Some(row) => Ok(row.clone()),
+            None => self.index.get(key),
         }
     }
 
@@ -118,7 +91,7 @@ impl<'a> View<'a> {
 
     /// Writes a row.
     pub(super) fn put(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
-        self.writes.insert(key, Some(bytes));
+        self.effects.writes.insert(key, Some(bytes));
     }
 
     /// Writes a value.
@@ -128,36 +101,47 @@ impl<'a> View<'a> {
 
     /// Removes a row.
     pub(super) fn remove(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
+        self.effects.writes.insert(key, None);
     }
 
     /// A record, open or finished.
     pub(super) fn record(&self, object: &ObjectRef) -> Result<Option<Stored<Record>>, StoreError> {
         let open = keys::record(object, false);
-        if !self.writes.contains_key(&open) && self.absent.borrow().contains(&open) {
+        if !self.effects.writes.contains_key(&open) && self.absent.borrow().contains(&open) {
             return Ok(None);
         }
         let finished = keys::record(object, true);
-        let is_in_group = self.writes.contains_key(&open) || self.writes.contains_key(&finished);
-        if !is_in_group && self.following.is_some_and(|following| following.kept.is_absent(&open)) {
-            return Ok(None);
-        }
         if let Some(bytes) = self.get(&open)? {
-            return pulse::read(&open, &bytes, |key| self.get(key)).map(Some);
+            return pulse::read(&open, &bytes, |key| Ok(self.pulse(key)?.map(|stored| stored.value)))
+                .map(Some);
         }
         let found = self.value(&finished)?;
-        if found.is_none() && !self.writes.contains_key(&finished) {
+        if found.is_none() && !self.effects.writes.contains_key(&finished) {
             self.absent.borrow_mut().insert(open);
         }
         Ok(found)
     }
 
+    /// A pulse as it will be.
+    fn pulse(&self, key: &[u8]) -> Result<Option<Stored<Pulse>>, StoreError> {
+        match self.effects.pulses.get(key) {
+            Some(Some(pulse)) => return Ok(Some(pulse.clone())),
+            Some(None) => {}
+            None => {
+                let polls = self.polls.map(locked);
+                if let Some(pulse) = polls.as_ref().and_then(|polls| polls.pulse(key)) {
+                    return Ok(Some(pulse.clone()));
+                }
+            }
+        }
+        self.value(key)
+    }
+
     /// The revision of an open record, with the last entry that changed the record; the rest is not read.
     pub(super) fn open_revision(&self, object: &ObjectRef) -> Result<Option<Stored<u64>>, StoreError> {
         let open = keys::record(object, false);
-        let pulse_key = pulse::key(&open);
-        if let Some(bytes) = self.get(&pulse_key)? {
-            return pulse::revision(&pulse_key, &bytes).map(Some);
+        if let Some(Stored { value: Pulse(revision, ..), sequence }) = self.pulse(&pulse::key(&open))? {
+            return Ok(Some(Stored { value: revision, sequence }));
         }
         self.get(&open)?.map(|bytes| pulse::record_revision(&open, &bytes)).transpose()
     }
@@ -176,7 +160,7 @@ impl<'a> View<'a> {
                 self.remove(keys::record(&old.object, old.is_finished()));
             }
         }
-        self.put_due_rows(old, new);
+        self.effects.changes.extend(Change::between(old, Some(new)));
         self.put_value(keys::record(&new.object, new.is_finished()), new, sequence);
         self.recount(old, Some(new))
     }
@@ -189,49 +173,43 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Writes the pulse of a record; false, and nothing is written, when that does not say all.
+    /// Keeps the pulse of a record; false, and nothing is changed, when that does not say all.
     pub(super) fn put_pulse(&mut self, old: &Record, new: &Record, sequence: u64) -> bool {
-        let Some(changed) = Pulse::between(old, new) else { return false };
-        self.quiet_since = self.quiet_since.or(new.polled_at);
-        self.put_due_rows(Some(old), new);
-        self.put_value(pulse::key(&keys::record(&new.object, false)), &changed, sequence);
+        let Some(value) = Pulse::between(old, new) else { return false };
+        self.effects.polled_at = self.effects.polled_at.or(new.polled_at);
+        self.effects.changes.extend(Change::between(Some(old), Some(new)));
+        let key = pulse::key(&keys::record(&new.object, false));
+        self.effects.pulses.insert(key, Some(Stored { value, sequence }));
         true
     }
 
-    fn put_due_rows(&mut self, old: Option<&Record>, new: &Record) {
-        let mut rows = due::rows(new);
-        for row in old.map(due::rows).unwrap_or_default() {
-            match rows.iter().position(|new| *new == row) {
-                // It stands already.
-                Some(place) => drop(rows.swap_remove(place)),
-                None => self.remove(row),
+    /// Writes those of some pulses that are still pending.
+    pub(super) fn write_pulses(&mut self, keys: &[Vec<u8>]) {
+        let Some(polls) = self.polls.map(locked) else { return };
+        for key in keys {
+            if let Some(Stored { value, sequence }) = polls.pulse(key) {
+                self.effects.writes.insert(key.clone(), Some(value::encode(value, *sequence)));
+                self.effects.pulses.insert(key.clone(), None);
             }
-        }
-        for row in rows {
-            if old.is_some() && is_planted(Bug::DueIndexNotUpdated) {
-                continue;
-            }
-            self.put(row, Vec::new());
-        }
-        let old_due_at = old.and_then(|old| old.due_at);
-        if new.due_at.is_some_and(|at| old_due_at.is_none_or(|before| at < before)) {
-            self.due_earlier.insert(new.object.account.clone());
         }
     }
 
+    /// The whole record is written, or removed.
     fn remove_pulse(&mut self, old: &Record) -> Result<(), StoreError> {
-        let key = pulse::key(&keys::record(&old.object, false));
-        if !old.is_finished() && self.get(&key)?.is_some() {
-            self.remove(key);
+        if old.is_finished() {
+            return Ok(());
         }
+        let key = pulse::key(&keys::record(&old.object, false));
+        if self.get(&key)?.is_some() {
+            self.remove(key.clone());
+        }
+        self.effects.pulses.insert(key, None);
         Ok(())
     }
 
     /// Removes a record with all its rows but its history.
     pub(super) fn remove_record(&mut self, old: &Record) -> Result<(), StoreError> {
-        for row in due::rows(old) {
-            self.remove(row);
-        }
+        self.effects.changes.extend(Change::between(Some(old), None));
         self.remove_pulse(old)?;
         self.remove(keys::record(&old.object, old.is_finished()));
         self.recount(Some(old), None)
@@ -247,7 +225,7 @@ impl<'a> View<'a> {
 
     /// Changes a count because of `row`; a count of nothing has no row.
     pub(super) fn add(&mut self, key: Vec<u8>, change: i64, row: Vec<u8>) -> Result<(), StoreError> {
-        self.recounts.push(Recount { row, count: key.clone(), change });
+        self.effects.recounts.push(Recount { row, count: key.clone(), change });
         let before = match self.get(&key)? {
             Some(bytes) => value::decode_number(&key, &bytes)?,
             None => 0,

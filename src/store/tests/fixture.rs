@@ -195,15 +195,15 @@ pub(super) async fn assert_clean(store: &Store) {
     assert!(report.is_clean(), "{:?}", report.problems);
 }
 
-/// Ends without a clean stop, as a crash does at a moment when the index has everything.
+/// Ends without a clean stop, as a crash does at a moment when no poll is pending.
 pub(super) fn crash_in_step(store: Store) {
-    store.engine.catch_up().unwrap();
+    store.engine.write_pulses().unwrap();
     drop(store);
 }
 
 /// Writes a row behind the store's back, or removes it, as a failing disk would.
 pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
-    store.engine.catch_up().unwrap();
+    store.engine.write_pulses().unwrap();
     let shared = store.engine.index.read().unwrap();
     shared.as_ref().unwrap().apply(&crate::store::index::Writes::from([(row, bytes)])).unwrap();
 }

@@ -4,37 +4,38 @@
 //! what is due.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use crate::payments::object::AccountName;
+use crate::store::mutex::locked;
 
 /// The pulses of all accounts that somebody listens for, and the outbox's.
 #[derive(Debug, Default)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     due: Mutex<HashMap<AccountName, Arc<Notify>>>,
     owed: Arc<Notify>,
 }
 
 impl Signals {
     /// The pulse of an account.
-    pub(super) fn of(&self, account: &AccountName) -> Arc<Notify> {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn of(&self, account: &AccountName) -> Arc<Notify> {
+        let mut due = locked(&self.due);
         Arc::clone(due.entry(account.clone()).or_default())
     }
 
     /// The outbox's pulse.
-    pub(super) fn outbox(&self) -> Arc<Notify> {
+    pub(crate) fn outbox(&self) -> Arc<Notify> {
         Arc::clone(&self.owed)
     }
 
     /// Wakes the accounts' listeners, and the outbox's if `is_owed`.
-    pub(super) fn pulse(&self, accounts: &BTreeSet<AccountName>, is_owed: bool) {
+    pub(crate) fn pulse(&self, accounts: &BTreeSet<&AccountName>, is_owed: bool) {
         if !accounts.is_empty() {
-            let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = locked(&self.due);
             for account in accounts {
-                if let Some(signal) = due.get(account) {
+                if let Some(signal) = due.get(*account) {
                     signal.notify_one();
                 }
             }

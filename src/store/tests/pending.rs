@@ -1,6 +1,4 @@
-//! An index that follows behind: nobody sees that it does, and a crash at any distance costs nothing.
-
-use std::sync::atomic::Ordering;
+//! Polls whose pulses are pending: nobody sees that the index has not got them, and a crash repeats them.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,67 +6,66 @@ use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::store::index::Index;
-use crate::store::{Committed, Due, Filter, Store};
+use crate::store::{Committed, Due, Filter, Store, keys};
 
 /// A wait that no rule makes longer.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many rows the index itself has.
-fn rows_in_index(engine: &crate::store::writer::Engine) -> usize {
-    let shared = engine.index.read().unwrap();
-    shared.as_ref().map_or(0, |index: &Index| index.prefix(b"").map(Result::unwrap).count())
+/// How many pulses the index itself has.
+fn pulses_in_index(store: &Store) -> usize {
+    let shared = store.engine.index.read().unwrap();
+    shared.as_ref().map_or(0, |index: &Index| index.prefix(&[keys::PULSE]).map(Result::unwrap).count())
 }
 
 #[tokio::test]
-async fn a_crash_before_the_index_has_followed_loses_only_quiet_polls() {
+async fn a_crash_repeats_polls_that_were_pending_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    let empty = rows_in_index(&store.engine);
-    // As if who brings the index up to date had no turn before the crash.
-    store.engine.following.is_scheduled.store(true, Ordering::Release);
     for number in 0..5 {
         enrol(&store, &format!("A{number}"), at(number)).await;
     }
     move_to(&store, "A1", "Open", Phase::Moving, at(10), Some(at(900))).await;
     store.raise(vec![owed("declined/A1", &["chat"], at(10))], at(10)).await.unwrap();
     store.remember("report", "made").await.unwrap();
-    let told = record(&store, "A1").await;
+    let known = record(&store, "A1").await;
     poll_again(&store, "A1", at(20), at(1900)).await;
-    assert_eq!(
-        record(&store, "A1").await.polls,
-        told.polls + 1,
-        "single rows are read before the index has them"
-    );
-    assert_eq!(store.recall("report").await.unwrap().as_deref(), Some("made"));
-    assert_eq!(rows_in_index(&store.engine), empty, "only single rows were asked for");
+    assert_eq!(record(&store, "A1").await.polls, known.polls + 1, "it is seen at once");
+    assert_eq!(pulses_in_index(&store), 0);
     drop(store);
     let (store, opening) = open(folder.path()).await;
-    assert_eq!((opening.replayed_entries, opening.rebuilt_index), (8, None));
-    assert_eq!(record(&store, "A1").await, told, "a poll that saw nothing new is made again");
+    assert_eq!(
+        (opening.replayed_entries, opening.rebuilt_index),
+        (0, None),
+        "the index has all that is durable"
+    );
+    assert_eq!(record(&store, "A1").await, known, "a poll that saw nothing new is made again");
     assert_eq!(store.open_objects(None, 9).await.unwrap().items.len(), 5);
     assert_eq!(store.outbox_pending(), 1);
     assert_clean(&store).await;
+    poll_again(&store, "A1", at(20), at(1900)).await;
+    let polled = record(&store, "A1").await;
     store.close().await.unwrap();
-    assert_eq!(open(folder.path()).await.1.replayed_entries, 0, "a clean stop brings it up to date");
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(record(&store, "A1").await, polled, "a clean stop writes what is pending");
+    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(0))));
 }
 
 #[tokio::test]
-async fn what_comes_in_bulk_reaches_the_index_in_several_batches() {
+async fn whoever_reads_several_rows_sees_pending_polls() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
-    store.engine.following.is_scheduled.store(true, Ordering::Release);
-    let file = |from: usize| (from..from + 3_100).map(|number| enrolment(&format!("A{number}"))).collect();
-    for (second, from) in [(0, 0), (1, 3_100)] {
-        store.enrol(file(from), at(second)).await.unwrap();
+    for number in 0..1_200 {
+        enrol(&store, &format!("A{number}"), at(0)).await;
+        move_to(&store, &format!("A{number}"), "Open", Phase::Moving, at(1), Some(at(9))).await;
+        poll_again(&store, &format!("A{number}"), at(9), at(900)).await;
     }
-    move_to(&store, "A1", "Open", Phase::Moving, at(2), Some(at(900))).await;
-    assert_eq!(record(&store, "A1").await.state(), Some("Open"), "the later part counts");
-    let counts = store.counts().await.unwrap();
-    assert_eq!(counts.iter().map(|count| count.number).sum::<u64>(), 6_200);
-    assert_eq!(record(&store, "A1").await.state(), Some("Open"));
+    assert_eq!(pulses_in_index(&store), 0);
+    let listed = store.list(&Filter::default(), None, 2_000).await.unwrap().items;
+    assert!(listed.iter().all(|record| record.due_at == Some(at(900))));
+    assert_eq!(pulses_in_index(&store), 1_200);
+    move_to(&store, "A7", "Open", Phase::Moving, at(901), Some(at(1_000))).await;
+    assert_eq!(pulses_in_index(&store), 1_199, "the whole record takes its place");
     assert_clean(&store).await;
-    store.close().await.unwrap();
-    assert_eq!(open(folder.path()).await.1.replayed_entries, 0);
 }
 
 /// A poll that saw the same as the one before.
@@ -85,17 +82,13 @@ async fn due_ids(store: &Store, now: Timestamp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_is_due_is_known_without_the_index() {
+async fn who_is_due_follows_every_change_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     for number in 0..4 {
         enrol(&store, &format!("A{number}"), at(number)).await;
         move_to(&store, &format!("A{number}"), "Open", Phase::Moving, at(10), Some(at(100 + number))).await;
     }
-    // All that reach the index; what follows does not.
-    store.counts().await.unwrap();
-    store.engine.following.is_scheduled.store(true, Ordering::Release);
-    let rows = rows_in_index(&store.engine);
     assert_eq!(due_ids(&store, at(110)).await, ["A0", "A1", "A2", "A3"]);
     poll_again(&store, "A0", at(110), at(200)).await;
     move_to(&store, "A1", "Closed", Phase::Final, at(110), None).await;
@@ -112,7 +105,6 @@ async fn who_is_due_is_known_without_the_index() {
     let later = store.due_or_later(&account(), &kind(), at(299), LONGEST, 9).await;
     assert_eq!(later, Ok(Due::Later(Some(at(300)))));
     assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(300))));
-    assert_eq!(rows_in_index(&store.engine), rows, "nobody brought it up to date");
     for id in ["A0", "A3", "A9"] {
         assert!(store.forget(&object(id), at(301), "an operator").await.unwrap());
     }
@@ -121,46 +113,24 @@ async fn who_is_due_is_known_without_the_index() {
 }
 
 #[tokio::test]
-async fn a_quiet_poll_of_long_ago_reaches_the_index_when_somebody_asks_who_is_due() {
+async fn a_poll_is_pending_for_a_minute_at_most() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     enrol(&store, "A1", at(0)).await;
     move_to(&store, "A1", "Open", Phase::Moving, at(10), Some(at(20))).await;
-    store.counts().await.unwrap();
     let _in_order = crate::blocking::InOrder::begin();
     poll_again(&store, "A1", at(20), at(30)).await;
-    let is_waiting = |store: &Store| store.engine.following.rows().rows() > 0;
-    for (now, expected) in [(30, true), (79, true), (80, false)] {
+    for (now, expected) in [(30, 0), (79, 0), (80, 1)] {
         due_ids(&store, at(now)).await;
-        // The index follows in a turn of its own.
-        due_ids(&store, at(0)).await;
-        assert_eq!(is_waiting(&store), expected, "at {now}");
+        // Pulses are written in a turn of their own.
+        due_ids(&store, at(now)).await;
+        tokio::task::yield_now().await;
+        assert_eq!(pulses_in_index(&store), expected, "at {now}");
     }
-}
-
-#[tokio::test]
-async fn quiet_polls_are_not_kept_waiting_for_long() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open(folder.path()).await;
-    enrol(&store, "A1", at(0)).await;
-    // The index follows in its turn among the tasks, not when the machine likes.
-    let _in_order = crate::blocking::InOrder::begin();
-    let polls = 200;
-    for second in 1..=polls {
-        let read = record(&store, "A1").await;
-        let again = seen(&read, "Open", Phase::Moving, at(second), Some(at(second + 1)));
-        let is_first = read.sight.is_none();
-        let mut commit = quiet(&read, again);
-        if let Some(sight) = &read.sight {
-            commit.record.sight.as_mut().unwrap().since = sight.since;
-        }
-        commit.is_news = is_first;
-        assert_eq!(store.commit(commit).await, Ok(Committed::Written));
-    }
+    let polled = record(&store, "A1").await;
     drop(store);
     let (store, _) = open(folder.path()).await;
-    let kept = i64::try_from(record(&store, "A1").await.polls).unwrap();
-    assert!(kept >= polls - 2 * 64, "{kept} of {polls}");
+    assert_eq!(record(&store, "A1").await, polled);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
