@@ -6,11 +6,12 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::facts;
-use super::journal::Header;
-use super::keys::CountKey;
-use super::outbox::StoredAlert;
-use super::{entry, value};
+use super::index::facts;
+use super::index::keys::CountKey;
+use super::index::outbox::StoredAlert;
+use super::index::value;
+use super::journal::entry;
+use super::journal::segment::Header;
 use crate::payments::record::{Record, Transition};
 
 /// A piece of what a store's folder holds.

@@ -3,13 +3,13 @@
 //! Owns: laying pending pulses over what the index has. Must never know: in which order objects are served.
 
 use super::engine::Engine;
-use super::keys;
-use super::lists;
+use super::index::keys;
+use super::index::lists;
+use super::index::pulse;
+use super::index::value::Stored;
 use super::mutex::locked;
-use super::pulse;
 use super::queue::{DueEntry, Moment};
 use super::types::{Due, StoreError};
-use super::value::Stored;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::record::Record;
 

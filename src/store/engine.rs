@@ -13,24 +13,24 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 
 use jiff::Timestamp;
 
-use super::continuity::Known;
 use super::disk::{Disk, write_whole};
 use super::group::Waiting;
 use super::index::Index;
+use super::index::keys;
+use super::index::tally::Tally;
+use super::index::twin::Twin;
+use super::index::view::{Effects, View};
 use super::journal::Journal;
-use super::keys;
-use super::lock::LockFile;
-use super::meter::Meter;
+use super::maintenance::progress::Meter;
 use super::mutex::locked;
 use super::operations;
-use super::place::{self, SUSPECT};
 use super::queue::polls::Polls;
 use super::queue::signals::Signals;
-use super::replay::applied_row;
-use super::tally::Tally;
-use super::twin::Twin;
+use super::recovery::continuity::Known;
+use super::recovery::lock::LockFile;
+use super::recovery::place::{self, SUSPECT};
+use super::recovery::replay::applied_row;
 use super::types::{Options, StoreError};
-use super::view::{Effects, View};
 
 /// Pulses that are written while others wait: some milliseconds.
 const SLICE_PULSES: usize = 500;

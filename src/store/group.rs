@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use super::entry::PAYLOAD_LIMIT_BYTES;
-use super::facts::{self, Fact};
+use super::index::facts::{self, Fact};
+use super::index::view::View;
+use super::journal::entry::PAYLOAD_LIMIT_BYTES;
 use super::types::StoreError;
-use super::view::View;
 
 /// Operations of one group.
 const GROUP_OPERATIONS: usize = 512;

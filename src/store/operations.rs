@@ -6,14 +6,15 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::facts::Fact;
 use super::group::Group;
+use super::index::facts::Fact;
+use super::index::outbox;
+use super::index::view::{View, cap_evidence};
 use super::index::{Index, Writes};
-use super::outbox;
 use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
-use super::view::{View, cap_evidence};
 
-use super::{keys, value};
+use super::index::keys;
+use super::index::value;
 use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
 use crate::payments::planted::{Bug, is_planted};

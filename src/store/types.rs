@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, MachineDisk};
-use super::journal::Damage;
-use super::meter::{Meter, Progress};
+use super::journal::segment::Damage;
+use super::maintenance::progress::{Meter, Progress};
 use crate::payments::alert::Alert;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectRef};

@@ -11,15 +11,15 @@ use tokio::sync::oneshot;
 
 use super::engine::Engine;
 use super::group::{Acknowledge, Answer, Group, Operation};
+use super::index::keys;
+use super::index::pulse::{self, Pulse};
+use super::index::value::Stored;
+use super::index::view::View;
 use super::journal::Journal;
-use super::keys;
 use super::mutex::locked;
 use super::operations;
-use super::pulse::{self, Pulse};
 use super::queue::Change;
 use super::types::{Commit, Committed, StoreError};
-use super::value::Stored;
-use super::view::View;
 
 /// A group that is written, or not.
 struct Finished {

@@ -10,9 +10,10 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Change, Queue};
-use crate::store::pulse::Pulse;
-use crate::store::value::Stored;
+use super::Change;
+use super::Queue;
+use crate::store::index::pulse::Pulse;
+use crate::store::index::value::Stored;
 
 /// Pending pulses from which on they are written: about a megabyte of memory.
 const PENDING_WORTH_A_BATCH: usize = 4_096;

@@ -168,7 +168,7 @@ async fn an_object_that_is_due_without_a_record_is_damage_and_no_busy_loop() {
     let (store, _) = open(folder.path()).await;
     enrol(&store, "A1", at(0)).await;
     enrol(&store, "A2", at(50)).await;
-    tamper(&store, crate::store::keys::record(&object("A1"), false), None);
+    tamper(&store, crate::store::index::keys::record(&object("A1"), false), None);
     let error = store.due(&account(), &kind(), at(100), 9).await.unwrap_err();
     assert!(matches!(&error, StoreError::Damaged(why) if why.contains("shop-de/charge/A1")), "{error}");
     drop(store);
@@ -184,8 +184,8 @@ async fn a_self_check_finds_a_record_that_the_due_queue_does_not_know() {
     let (store, _) = open(folder.path()).await;
     enrol(&store, "A1", at(0)).await;
     let changed = Record { due_at: Some(at(77)), ..record(&store, "A1").await };
-    let row = crate::store::keys::record(&object("A1"), false);
-    tamper(&store, row, Some(crate::store::value::encode(&changed, 1)));
+    let row = crate::store::index::keys::record(&object("A1"), false);
+    tamper(&store, row, Some(crate::store::index::value::encode(&changed, 1)));
     let report = store.check().await.unwrap();
     assert!(report.problems[0].contains("is not in the due queue where its record says"), "{report:?}");
 }

@@ -6,7 +6,8 @@ use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::store::index::Index;
-use crate::store::{Committed, Due, Filter, Store, keys};
+use crate::store::index::keys;
+use crate::store::{Committed, Due, Filter, Store};
 
 /// A wait that no rule makes longer.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
