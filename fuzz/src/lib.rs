@@ -38,7 +38,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", run: settings::config, words: settings::WORDS },
     Target { name: "scenario", run: settings::scenario, words: settings::WORDS },
     Target { name: "store", run: store::pieces, words: store::WORDS },
-    Target { name: "block", run: store::blocks, words: store::BLOCK_WORDS },
     Target { name: "saved_quotas", run: store::saved_quotas, words: store::WORDS },
     Target { name: "control", run: control::messages, words: control::WORDS },
 ];

@@ -4,7 +4,6 @@
 //! service and [`Pace`], put together as the reconcile room's loop does. Must never know: the network, disks.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,14 +204,12 @@ impl Client for Ours<'_> {
                     .collect();
                 rows.into_iter()
             };
-            let (mut urgent, mut ordinary) = (due(&lanes.urgent), due(&lanes.ordinary));
-            let order: Result<_, Infallible> = order_of_service(
-                || Ok(None),
-                || Ok(urgent.next()),
-                || Ok(ordinary.next()),
+            let order = order_of_service(
+                std::iter::empty(),
+                due(&lanes.urgent),
+                due(&lanes.ordinary),
                 lanes.under_way + room,
             );
-            let Ok(order) = order;
             let mut waiting =
                 order.into_iter().filter(|who| self.permits[*who].is_none()).take(room).peekable();
             if waiting.peek().is_none() {

@@ -147,7 +147,6 @@ each!(
     config,
     scenario,
     store,
-    block,
     saved_quotas,
     control,
 );
