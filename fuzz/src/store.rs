@@ -37,7 +37,7 @@ pub const WORDS: &[&str] = &[
     "4294967295",
 ];
 
-/// The first byte chooses the piece; from 9 on the bytes are the JSON of a row, behind a header that fits.
+/// The first byte chooses the piece; from 9 on, the bytes are the JSON of a row after a valid header.
 pub fn pieces(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 14) else { return };
     let rows = [Piece::Record, Piece::Transition, Piece::Alert, Piece::Remembered];
@@ -77,8 +77,8 @@ pub const BLOCK_WORDS: &[&str] = &[
     "e",
 ];
 
-/// Blocks of keys. The first byte chooses whether the checksum is made right, the second says how long the bound
-/// is; then bound and block. What can be read is a set in order, and stays one whatever comes and goes.
+/// Blocks of keys. The first byte chooses whether the checksum is made valid, the second is the length of the
+/// bound; then follow bound and block. A readable block is an ordered set, and stays one through any changes.
 pub fn blocks(data: &[u8]) {
     let Some((form, rest)) = choice(data, 3) else { return };
     let Some((length, rest)) = choice(rest, 64) else { return };
@@ -90,7 +90,7 @@ pub fn blocks(data: &[u8]) {
     };
     assert!(keys.windows(2).all(|two| two[0] < two[1]), "keys are out of order");
     assert!(keys.iter().all(|key| key.as_slice() >= bound), "a key lies before its bound");
-    // Every third goes, every fourth gets a neighbour, and one comes in front of all.
+    // Remove every third, add a neighbour to every fourth, and one in front of all.
     let mut changes = BTreeSet::from([(bound.to_vec(), true)]);
     for (place, key) in keys.iter().enumerate().filter(|(_, key)| key.as_slice() != bound) {
         if form == 2 && place % 3 == 0 {
@@ -118,10 +118,10 @@ pub fn blocks(data: &[u8]) {
         let Some(bytes) = bytes else { continue };
         all.extend(keys_of_block(bound, bytes).expect("what was written can be read"));
     }
-    assert!(all.iter().eq(&model), "a key was lost or made up");
+    assert!(all.iter().eq(&model), "a key was lost or invented");
 }
 
-/// Buckets kept over a stop: whatever they say, none ever holds more than its quota.
+/// Saved buckets: whatever the file says, none ever holds more than its quota.
 pub fn saved_quotas(data: &[u8]) {
     let Ok(levels) = serde_json::from_slice::<Vec<SavedLevel>>(data) else { return };
     let clock: SharedClock = VirtualClock::starting_at("2026-01-15T12:00:00Z".parse().expect("a moment"));

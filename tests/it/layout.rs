@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// "May name." A room not listed here is unknown and therefore refused.
+/// Which rooms each room may name. A room that is not listed is refused.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("secret", &[]),
@@ -91,7 +91,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All files under `src`, each with the room it stands in.
+/// All files under `src`, each with its room.
 fn rooms() -> Vec<(String, PathBuf)> {
     let source = root().join("src");
     let mut files = Vec::new();

@@ -1,4 +1,4 @@
-//! The official Node SDK, unchanged, against the pretended Amazon Pay v2 over HTTPS.
+//! The official Node SDK, unchanged, against the simulated Amazon Pay v2 over HTTPS.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -28,7 +28,7 @@ count = 1
 currencies = [{ code = "USD", amount = ["500.00", "500.00"] }]
 "#;
 
-/// Each step of the script with the status and the state or reason code that it must bring, for both
+/// Each step of the script, with the expected status and the expected state or reason code, for both
 /// algorithms.
 const STEPS: [(&str, u64, &str); 11] = [
     ("getChargePermission", 200, "Chargeable"),
@@ -104,7 +104,7 @@ fn check(output: &Output) {
     assert_eq!(lines.last().expect("there are lines")["state"], "Closed");
 }
 
-/// Installs the SDK as locked into `folder`, once.
+/// Installs the locked version of the SDK into `folder`, once.
 fn install(source: &Path, folder: &Path) -> Result<(), String> {
     if Command::new("node").arg("--version").output().is_err() {
         return Err("node is not installed".to_owned());
