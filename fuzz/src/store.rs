@@ -89,7 +89,7 @@ pub fn blocks(data: &[u8]) {
         Err(why) => return is_shown(why),
     };
     assert!(keys.windows(2).all(|two| two[0] < two[1]), "keys are out of order");
-    assert!(keys.iter().all(|key| key.as_slice() >= bound), "a key lies before its bound");
+    assert!(keys.iter().all(|key| key.as_slice() >= bound), "a key is before its bound");
     // Remove every third, add a neighbour to every fourth, and one in front of all.
     let mut changes = BTreeSet::from([(bound.to_vec(), true)]);
     for (place, key) in keys.iter().enumerate().filter(|(_, key)| key.as_slice() != bound) {

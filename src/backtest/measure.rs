@@ -52,7 +52,7 @@ pub struct Measured {
     pub workload: String,
     /// The policy's name.
     pub policy: String,
-    /// Objects in all.
+    /// All objects.
     pub objects: u64,
     /// Objects that ended.
     pub ended: u64,

@@ -165,7 +165,7 @@ fn late_refund(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past 
 
 fn past(kind: &str, mark: &str, number: usize, created_at: Timestamp) -> Past {
     let object: ObjectRef =
-        format!("made-up/{kind}/{mark}-{number:05}").parse().expect("a name made of letters and digits");
+        format!("made-up/{kind}/{mark}-{number:05}").parse().expect("letters, digits and dashes");
     Past { object, created_at, final_at: None, final_state: None, is_declined: false, reference: None }
 }
 

@@ -112,7 +112,7 @@ impl HttpSection {
                 }
             }
             address if address.contains('@') => {
-                let remedy = "put the whole address into a file of its own and write \"file:/absolute/path\" or \"credential:name\"";
+                let remedy = "put the whole address into a separate file and write \"file:/absolute/path\" or \"credential:name\"";
                 findings.add(
                     "http.proxy",
                     "a user name and a password do not belong in the configuration itself",

@@ -187,7 +187,7 @@ impl PollSection {
         all.into_iter().any(|rhythm| rhythm.batch == Some(ByBatch::Auto))
     }
 
-    /// The kinds that have a policy of their own here.
+    /// The kinds that have their own policy here.
     pub(super) fn kinds_named(&self) -> Vec<&str> {
         self.kinds.keys().map(String::as_str).collect()
     }

@@ -77,7 +77,7 @@ fn every_key_appears_in_the_shipped_file() {
                     .strip_prefix(&key)
                     .is_some_and(|rest| rest.trim_start().starts_with('='))
             });
-            assert!(is_written, "{key} of {section} does not stand in config.toml");
+            assert!(is_written, "{key} of {section} is missing in config.toml");
         }
     }
 }

@@ -112,7 +112,7 @@ impl Notice<'_> {
             (None, false) => advice.to_owned(),
         };
         if is_decline && previous.is_some_and(|from| is_past_opening(lifecycle, from)) {
-            alert.advice.push_str(" It had been authorized before, so the goods may have shipped: stop them if you can, else ask the buyer to pay in another way.");
+            alert.advice.push_str(" It had been authorized before, so the goods may have shipped: stop them if you can, otherwise ask the buyer to pay in another way.");
         }
         Some(alert)
     }

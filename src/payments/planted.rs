@@ -2,7 +2,7 @@
 //!
 //! Owns: their names, and which one is planted. Must never know: what the judge checks. Without the feature
 //! `planted-bugs`, `is_planted` is constantly false and the compiler removes every bug.
-//! It stands in this room because every room may name it.
+//! It is in this room because every room may name it.
 
 /// A bug that somebody could write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

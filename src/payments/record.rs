@@ -218,12 +218,12 @@ impl Record {
             .unwrap_or(self.enrolled_at)
     }
 
-    /// The amount, as observed or else as enrolled.
+    /// The amount, as observed, otherwise as enrolled.
     pub fn amount(&self) -> Option<Money> {
         self.sight.as_ref().and_then(|sight| sight.observation.amount).or(self.details.amount)
     }
 
-    /// The shop's reference, as enrolled or else as observed.
+    /// The shop's reference, as enrolled, otherwise as observed.
     pub fn merchant_reference(&self) -> Option<&str> {
         self.details
             .merchant_reference

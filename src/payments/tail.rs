@@ -72,6 +72,6 @@ mod tests {
         assert_eq!((many.singly, many.by_batch, many.batches, many.saved), (3_600, 46_400, 2, 46_380));
         assert!(many.words().contains("46400 go in 2 batches"), "{}", many.words());
         let few = Tail::plan(30, Duration::from_secs(4), Duration::from_secs(1), 1);
-        assert_eq!((few.batches, few.saved), (26, 0), "where it saves nothing, that is said");
+        assert_eq!((few.batches, few.saved), (26, 0), "where batches save nothing, the plan says so");
     }
 }

@@ -259,7 +259,7 @@ fn outcome(standing: &Standing<'_>) -> Outcome {
 }
 
 /// Totals authorized, captured and refunded; each is empty where the provider does not report it. They have
-/// the currency of the row; another currency would be a doubt of its own.
+/// the currency of the row; another currency would itself be a doubt.
 fn three(amounts: Amounts) -> [Cell; 3] {
     [amounts.authorized, amounts.captured, amounts.refunded]
         .map(|money| plain(money.map(|money| money.amount_text()).unwrap_or_default()))

@@ -35,7 +35,7 @@ impl Day {
         Ok(Day { date, zone_name: zone_name.to_owned(), zone: zone.clone(), start, end })
     }
 
-    /// Whether a moment lies in it.
+    /// Whether a moment is in it.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }

@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(during.state.unwrap().to, "Captured");
         assert!(!during.is_open());
         assert_eq!(seen(31).quarantine, None);
-        assert_eq!(seen(31).state_since, Some(at(10 - 60)), "seen again is not entered again");
+        assert_eq!(seen(31).state_since, Some(at(10 - 60)), "observing it again does not enter it again");
     }
 
     #[test]

@@ -196,7 +196,7 @@ async fn live(seed: u64) {
             spoil(&world, &mut random);
             let pairs = step.pairs.iter().map(|(name, value)| {
                 let of = value.strip_prefix('@').map(|other| other.parse::<usize>().unwrap());
-                let id = of.map(|other| made[other].clone().unwrap().expect("it made something"));
+                let id = of.map(|other| made[other].clone().unwrap().expect("it created an object"));
                 ((*name).to_owned(), id.unwrap_or_else(|| value.clone()))
             });
             let wanted = CallWanted {

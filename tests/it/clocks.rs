@@ -121,7 +121,7 @@ async fn a_start_with_a_wrong_clock_closes_no_day_and_dates_nothing_by_it() {
             let record = world.record(object).await;
             assert!(
                 record.state().is_some(),
-                "{ahead_s}: {object} was seen although the machine's clock is wrong"
+                "{ahead_s}: {object} was observed although the machine's clock is wrong"
             );
             let seen_at = record.sight.as_ref().unwrap().seen_at;
             assert!(

@@ -283,7 +283,7 @@ async fn refused_credentials_delay_a_feed_and_do_not_end_it() {
         world.pass_hours(49.0).await;
         assert_eq!((stage(&world, &reference).await.as_str(), taken(&world)), ("new", 0));
         let told = world.events("batch");
-        assert_eq!(told.len(), 1, "that the account is refused is told once: {told:?}");
+        assert_eq!(told.len(), 1, "one alert says that the account is refused: {told:?}");
         world.pass_hours(4.0).await;
         let batch = shown(&world, &reference).await;
         assert_eq!((batch.line.stage.as_str(), batch.line.done), ("finished", 2), "{batch:?}");

@@ -53,7 +53,7 @@ async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_u
     let dry = dry.expect(0, &["3 rows, would be recorded"]).out;
     let done = host.run(&submit).await;
     let done = done.expect(0, &["3 rows, recorded", "the daemon will send it when it runs"]).out;
-    assert_eq!(dry.split(':').next(), done.split(':').next(), "a dry run tells the same reference");
+    assert_eq!(dry.split(':').next(), done.split(':').next(), "a dry run shows the same reference");
     let reference = done.split(':').next().unwrap().to_owned();
     assert_eq!((stage(&host, &reference).await.as_str(), arrived(&host)), ("new", 0));
     bad_inputs_are_refused(&host).await;

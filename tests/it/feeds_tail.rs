@@ -57,14 +57,14 @@ async fn objects_beyond_the_quota_are_polled_by_batch_and_decided_like_any_poll(
     assert_eq!(finals(&world, &objects).await, 0, "all are pending yet");
     let seen = |record: reconciled::payments::record::Record| record.sight.map(|sight| sight.seen_at);
     for object in &objects {
-        let seen_at = seen(world.record(object).await).expect("each was seen");
+        let seen_at = seen(world.record(object).await).expect("each was observed");
         let age = reconciled::clock::Clock::now(&*world.clock).duration_since(seen_at);
-        assert!(age.as_secs() < 3 * 3600, "{object} was seen {} s ago", age.as_secs());
+        assert!(age.as_secs() < 3 * 3600, "{object} was observed {} s ago", age.as_secs());
     }
     world.pass_hours(5.0).await;
     assert_eq!(finals(&world, &objects).await, objects.len(), "an interval after the end all are known");
     let declined = world.events("declined").len();
-    assert!((10..90).contains(&declined), "declines found by batch are told: {declined}");
+    assert!((10..90).contains(&declined), "declines found by batch are reported: {declined}");
     assert_eq!(world.events("batch").len(), 0);
     let singly = asked(&world, "GetCaptureDetails");
     assert!(singly < 60 * 15, "{singly} single calls keep to their quota");

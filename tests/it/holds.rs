@@ -33,11 +33,11 @@ async fn an_implausible_retry_after_is_tried_again_every_minute() {
             "{api}: {throttled} in the 16 minutes in which objects are due"
         );
         let told = world.events("provider-hold");
-        assert_eq!(told.len(), 1, "{api}: a minute again and again is a long hold: {told:?}");
+        assert_eq!(told.len(), 1, "{api}: repeated waits of a minute count as a long hold: {told:?}");
         assert_eq!(world.events("provider-hold-ended").len(), 1, "{api}");
         for object in &objects {
             let polls = world.record(object).await.polls;
-            assert!(polls >= 2, "{api}: {object} was not asked about within two minutes of the end");
+            assert!(polls >= 2, "{api}: {object} was not polled within two minutes of the end");
         }
         assert_eq!(world.simulator.counts().total().over_quota, 0);
         world.stop().await;

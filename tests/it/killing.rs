@@ -187,13 +187,13 @@ fn assert_whole(folder: &Path) {
 
 /// Waits until the back office has every decline, each under one key only.
 pub async fn all_declines_told(host: &Host, wanted: &BTreeSet<String>) {
-    host.until("every decline is told", async || {
+    host.until("every decline is reported", async || {
         let told = keys_told(host);
         wanted.iter().all(|id| told.contains_key(id)).then_some(())
     })
     .await;
     for (id, keys) in keys_told(host) {
-        assert_eq!(keys.len(), 1, "{id} was told under several keys: {keys:?}");
+        assert_eq!(keys.len(), 1, "{id} was reported under several keys: {keys:?}");
     }
 }
 

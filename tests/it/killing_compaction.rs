@@ -188,7 +188,7 @@ async fn killed_while_its_index_is_compacted_it_loses_nothing() {
         assert!(aside.is_empty(), "kill {kill} in {phase:?} cost the index: {aside:?}\n{}", host.log());
     }
     println!(
-        "{kills} kills fell {fell:?}; {} times the index was made small to the end",
+        "{kills} kills fell {fell:?}; the index was compacted completely {} times",
         made.load(Ordering::SeqCst)
     );
     let of = |phase: Phase| fell.get(&phase).copied().unwrap_or_default();

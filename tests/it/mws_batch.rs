@@ -282,7 +282,7 @@ impl<'a> Driver<'a> {
         let (operation, sent) = document::read_back(&self.feed.bytes).unwrap();
         assert!(
             sent.iter().map(|(_, request)| request).eq(requests),
-            "the stored document tells what was sent"
+            "the stored document shows what was sent"
         );
         let answers = result::read(self.result.as_ref().unwrap()).unwrap().answers;
         let folded = fold(operation, &sent, answers);

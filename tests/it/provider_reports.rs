@@ -254,7 +254,7 @@ async fn cancelled_and_corrupt_reports_are_tried_again_and_then_reported_once() 
     assert_eq!((line.done, line.compared), (1, 3));
     world.pass_minutes(5.0).await;
     let alerts = told(&world, "provider-report");
-    assert_eq!(alerts.len(), 2, "each failed errand is told once");
+    assert_eq!(alerts.len(), 2, "each failed download is reported once");
     let advice = alerts[0]["advice"].as_str().unwrap();
     assert!(
         advice.contains("fetch-reports old-shop --type capture --from 2027-01-15 --to 2027-01-15"),
@@ -367,7 +367,7 @@ async fn a_difference_is_reported_exactly_once_and_the_object_is_polled_again() 
     for (object, before) in objects.iter().zip(polls) {
         let record = world.record(object).await;
         let extra = u64::from(about.contains(object.id.as_str()));
-        assert_eq!(record.polls, before + extra, "asked about once more, and the truth stays: {object}");
+        assert_eq!(record.polls, before + extra, "polled once more, and the state stays: {object}");
         assert_eq!((record.state(), record.is_finished()), (Some("Completed"), true));
         assert_eq!(record.quarantine, None);
     }

@@ -188,7 +188,7 @@ async fn a_kill_at_any_exchange_doubles_no_request_and_loses_no_report() {
             let watched: u64 = place.store.counts().await.unwrap().iter().map(|count| count.number).sum();
             assert_eq!(watched, 3, "{death:?}: every report was read");
             let stats = place.store.stats();
-            assert_eq!(stats.outbox_pending, 0, "{death:?}: nothing is wrong, nothing is told");
+            assert_eq!(stats.outbox_pending, 0, "{death:?}: nothing is wrong, nothing is reported");
         }
     }
 }

@@ -53,12 +53,12 @@ async fn the_official_node_sdk_is_accepted_with_both_algorithms() {
         println!("skipped: {why}");
         return;
     }
-    let secrets = tempfile::tempdir().expect("a folder can be made");
+    let secrets = tempfile::tempdir().expect("a folder can be created");
     let mut scenario = Scenario::parse(SCENARIO, secrets.path()).expect("the scenario is good");
     let generated = scenario.generate_credentials(secrets.path()).expect("the folder can be written");
     let simulator =
         Arc::new(Simulator::new(scenario, SystemClock::shared()).expect("the scenario can be lived"));
-    let authority = ThrowAwayAuthority::generate(&["127.0.0.1", "localhost"]).expect("it is made");
+    let authority = ThrowAwayAuthority::generate(&["127.0.0.1", "localhost"]).expect("it is created");
     let authority_file = secrets.path().join("authority.pem");
     std::fs::write(&authority_file, authority.authority_pem()).expect("the folder can be written");
     let shutdown = CancellationToken::new();

@@ -128,7 +128,7 @@ impl Stage {
         std::fs::write(folder.path().join("secret.key"), SECRET).expect("the key is written");
         let mut scenario = Scenario::parse(SCENARIO, folder.path()).expect("a valid scenario");
         let generated = scenario.generate_credentials(folder.path()).expect("the folder can be written");
-        let key = generated.into_iter().find(|key| key.key_id == "SANDBOX-AEXAMPLE").expect("it is made");
+        let key = generated.into_iter().find(|key| key.key_id == "SANDBOX-AEXAMPLE").expect("it is created");
         let simulator = Arc::new(Simulator::new(scenario, SystemClock::shared()).expect("a valid world"));
         let authority = ThrowAwayAuthority::generate(&["localhost"]).expect("a certificate");
         let bundle = folder.path().join("authority.pem");

@@ -83,7 +83,7 @@ fn words(bug: Bug) -> &'static [&'static str] {
         Bug::RequestedAmountBooked => &["is filed as"],
         Bug::SilentWithoutReason => &["end without a reason was never reported"],
         Bug::DoubtHealsByRepetition => &["an odd amount was taken as"],
-        Bug::OneRefusalIsAboutAll => &["the credentials are said to be refused"],
+        Bug::OneRefusalIsAboutAll => &["the credentials are reported as refused"],
         Bug::DueFarAheadObeyed => &["minutes late", "has ended and is stored as", "never reached"],
         Bug::DoubtedDayReported => &["the end of", "among the pending", "is missing"],
         Bug::GoneTakenForEnd => {

@@ -1,6 +1,6 @@
 //! Time that outlives the daemon: each of its runs has its own runtime, but the world has one time.
 
-#![expect(clippy::disallowed_methods, reason = "the made-up world keeps time itself")]
+#![expect(clippy::disallowed_methods, reason = "the simulated world keeps its own time")]
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! The moment of a crash. Between two external effects (a write, a sync, a request, an answer), a crash
-//! cannot be told from one just before or just after: a crash at any await point equals a crash at one of
+//! The moment of a crash. Between two external effects (a write, a sync, a request, an answer) nothing shows outside
+//! at which instruction a process died. So a crash at any await point equals a crash just before or just after one of
 //! these effects. The fuse counts them.
 
 use std::io;

@@ -248,7 +248,7 @@ impl<'a> Bench<'a> {
     fn told(&mut self, at: Duration, key: &str, kind: &str, id: &str, is_accepted: bool) {
         if kind == "credentials-refused" && !self.may_be_refused() {
             self.wrong.push(format!(
-                "at {}s the credentials are said to be refused, which they never were",
+                "at {}s the credentials are reported as refused, which they never were",
                 at.as_secs()
             ));
         }

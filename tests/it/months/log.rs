@@ -56,7 +56,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// All that was seen.
+/// Everything recorded.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<Entry>>>);
 

@@ -1,6 +1,6 @@
 //! What must be true according to the manuals: none of our code for payments is used here.
 //!
-//! It has its own tables of which state can follow, which is final, which is a decline; and it decides what a
+//! It has its own tables: which state can follow, which is final, which is a decline; and it decides what a
 //! daemon must, may, or cannot know at any moment, given what an observer on the wire saw.
 
 use std::collections::BTreeSet;

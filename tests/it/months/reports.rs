@@ -111,7 +111,7 @@ fn check_whole(root: &Path) -> Vec<String> {
                 // Left by a crash; it does not look like a report.
                 (true, false) if name.starts_with('.') => {}
                 (true, false) => open.push(path),
-                (false, _) => wrong.push(format!("{name} lies among the reports")),
+                (false, _) => wrong.push(format!("{name} is among the reports")),
             }
         }
     }

@@ -42,9 +42,9 @@ quota = [{{ operation = "*", {quota} }}]
 fn keyring() -> &'static (tempfile::TempDir, [Scenario; 2]) {
     static KEYRING: OnceLock<(tempfile::TempDir, [Scenario; 2])> = OnceLock::new();
     KEYRING.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let mut live = Scenario::parse(&scenario_text(false), folder.path()).expect("the text is sound");
-        live.generate_credentials(folder.path()).expect("keys can be made");
+        live.generate_credentials(folder.path()).expect("keys can be created");
         let mut sandbox = Scenario::parse(&scenario_text(true), folder.path()).expect("the text is sound");
         for (account, with_keys) in sandbox.accounts.iter_mut().zip(&live.accounts) {
             use reconciled::simulator::scenario::Credentials;

@@ -1,6 +1,6 @@
 //! One world from its beginning to its end: runs of the daemon, one after another, on one folder.
 
-#![expect(clippy::disallowed_methods, reason = "the made-up world keeps time itself")]
+#![expect(clippy::disallowed_methods, reason = "the simulated world keeps its own time")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ enum Left {
 pub fn run(plan: &Plan) -> Remains {
     // Everything on this thread, in an order that only the seed decides.
     let _in_order = reconciled::blocking::InOrder::begin();
-    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = tempfile::tempdir().expect("a folder can be created");
     setting::write_config(folder.path(), plan).expect("files can be written");
     let time = WorldTime::starting_at(plan.start);
     let clock: SharedClock = Arc::new(TrueClock(Arc::clone(&time)));
@@ -152,7 +152,7 @@ impl World {
             .enable_time()
             .start_paused(true)
             .build()
-            .expect("a runtime can be made");
+            .expect("a runtime can be created");
         let fuse = Fuse::of(life.and_then(|life| life.effects));
         let disk = FatefulDisk::new(
             fuse.clone(),
@@ -498,7 +498,7 @@ fn life_of(sprout: &Sprout, id: String, reference: String, born: Duration, paren
 
 fn copy_folder(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
-    std::fs::create_dir_all(to).expect("a folder can be made");
+    std::fs::create_dir_all(to).expect("a folder can be created");
     for entry in std::fs::read_dir(from).expect("the folder can be read") {
         let entry = entry.expect("the folder can be read");
         let goal = to.join(entry.file_name());
