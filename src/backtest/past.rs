@@ -407,7 +407,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_never_ends_before_it_begins(made_s in 0i64..4_000_000_000, ended_s in 0i64..4_000_000_000) {
+        fn no_object_ends_before_it_begins(made_s in 0i64..4_000_000_000, ended_s in 0i64..4_000_000_000) {
             let at = |second| Timestamp::from_second(second).unwrap();
             let line = format!("S1,charge,de,{},{},Declined,", at(made_s), at(ended_s));
             match Columns::of(&cells(HEADER)).unwrap().past(&cells(&line)) {

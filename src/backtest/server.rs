@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_than_the_burst_and_what_grows(burst in 1u32..20, per_ms in 1u64..5000, gaps in prop::collection::vec(0u64..3000, 1..200)) {
+        fn never_more_than_the_burst_and_the_refill(burst in 1u32..20, per_ms in 1u64..5000, gaps in prop::collection::vec(0u64..3000, 1..200)) {
             let mut server = Server::new(&[Quota { burst, per: Duration::from_millis(per_ms) }], 0, 1);
             let (mut now_ms, mut answered) = (0, 0);
             for gap in gaps {

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_of_numbers_not_of_spelling() {
+    fn equality_compares_numbers_not_spelling() {
         assert_eq!(Money::parse("1", "EUR"), Money::parse("1.00", "EUR"));
         assert_ne!(Money::parse("1", "EUR"), Money::parse("1", "USD"));
     }

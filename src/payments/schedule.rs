@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_early_ladder_counts_from_the_states_beginning() {
+    fn the_first_polls_count_from_the_beginning_of_the_state() {
         let policy = Policy {
             early: [60, 300, 900].map(Duration::from_secs).to_vec(),
             jitter_permille: 0,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn no_look_waits_longer_than_the_longest_wait() {
+    fn no_poll_waits_longer_than_the_longest_wait() {
         let hours = |hours: u64| Duration::from_secs(hours * HOUR);
         assert_eq!(Policy::default().longest_wait(), hours(24), "rules outside the policy wait for hours");
         let slow = Policy { resting_interval: hours(48), jitter_permille: 1000, ..Policy::default() };

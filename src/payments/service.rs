@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dated_by_a_clock_that_was_ahead_neither_waits_nor_steers() {
+    fn dates_from_a_clock_that_was_ahead_neither_delay_nor_count() {
         let ahead = Service::unknown(at(9 * 60)).heard(said(Health::Unavailable), at(9 * 60)).0;
         assert_eq!((ahead.wait(at(0)), ahead.health(at(0))), (Duration::ZERO, Health::Normal));
         let right = Service::unknown(at(0)).heard(said(Health::Unavailable), at(0)).0;
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_told_when_trouble_begins_grows_and_ends() {
+    fn an_alert_is_sent_when_trouble_begins_grows_and_ends() {
         let check = |before: Health, after: Health, expected: Option<Turn>| {
             let (service, _) = Service::unknown(at(0)).heard(said(before), at(0));
             assert_eq!(service.heard(said(after), at(15)).1, expected, "{before:?} then {after:?}");
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_rarely_and_sooner_in_trouble_but_never_above_its_quota() {
+    fn the_status_is_requested_sooner_in_trouble_but_never_above_the_quota() {
         let start = Service::unknown(at(0));
         assert_eq!(start.next_at, at(0));
         let (well, _) = start.heard(said(Health::Normal), at(0));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_repeated_loses_its_force() {
+    fn a_report_that_is_not_repeated_expires() {
         let (ill, _) = Service::unknown(at(0)).heard(said(Health::Unavailable), at(0));
         let silent = ill.missed(at(5)).missed(at(10));
         assert_eq!(silent.health(at(59)), Health::Unavailable);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_widens_and_mutes_and_everything_else_changes_nothing() {
+    fn trouble_widens_the_intervals_and_mutes_overdue_and_nothing_else_does() {
         let policy = Policy::default();
         for health in [Health::Normal, Health::NormalWithInformation, Health::Unknown] {
             assert_eq!(steered(policy.clone(), health), policy);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_messages_say_what_it_means() {
+    fn the_alerts_explain_the_consequences() {
         let account: AccountName = "shop".parse().unwrap();
         let yellow =
             Said { word: "YELLOW".to_owned(), health: Health::Degraded, message: Some("slow".to_owned()) };

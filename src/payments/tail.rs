@@ -48,7 +48,7 @@ impl Tail {
     /// As one sentence.
     pub fn words(&self) -> String {
         format!(
-            "{} are moving, single calls can visit {} in {} min, {} go in {} batches: {} requests saved",
+            "{} are moving; single requests can poll {} in {} min; {} go in {} batches: {} requests saved",
             self.moving,
             self.singly,
             self.interval_s / 60,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_quota_cannot_visit_goes_by_batch() {
+    fn only_objects_beyond_the_quota_go_by_batch() {
         let plan = |moving| Tail::plan(moving, Duration::from_secs(3600), Duration::from_secs(1), 30_000);
         assert_eq!((plan(3_600).by_batch, plan(3_600).batches, plan(3_600).saved), (0, 0, 0));
         assert_eq!(plan(3_600 + LEAST - 1).by_batch, 0);

@@ -74,8 +74,8 @@ pub enum ReportError {
     },
     /// The machine's clock says that the day is over, but nobody has confirmed that yet.
     #[error(
-        "{date} ended at {ends} by this machine's clock, which nobody has confirmed yet: a provider's answer does, or \
-         three hours without a jump; see `reconciled status`"
+        "{date} ended at {ends} by this machine's clock, but nothing has confirmed that clock yet; a provider's answer \
+         will, or three hours without a jump; see `reconciled status`"
     )]
     Unconfirmed {
         /// Which day.
@@ -184,7 +184,7 @@ impl Reports {
         self.pages.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Creates the report of a finished day. Created again with the same bytes, nothing is written. If it
+    /// Creates the report of a finished day. If the same report was published before, nothing is written. If it
     /// differs, it is published beside the old one as a new revision that names what it supersedes.
     ///
     /// # Errors

@@ -372,7 +372,7 @@ async fn the_same_file_again_is_not_processed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_never_come_back_are_left_to_check_status() {
+async fn rows_without_a_result_are_left_to_check_status() {
     let world = world(ApsHabits { lost_row_share: 1.0, ..ApsHabits::default() });
     let file = &files(INPUT)[0];
     let batch = world.follow(file, usize::MAX, Crash::Never, Luck::Good).await;

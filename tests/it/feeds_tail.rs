@@ -73,7 +73,7 @@ async fn objects_beyond_the_quota_are_polled_by_batch_and_decided_like_any_poll(
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_setting_single_polls_take_as_long_as_they_take() {
+async fn without_the_setting_objects_are_polled_singly() {
     let (world, objects) = shop("").await;
     world.pass_hours(14.0).await;
     assert_eq!(asked(&world, "SubmitFeed"), 0);

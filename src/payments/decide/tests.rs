@@ -336,7 +336,7 @@ fn a_good_state_without_money_is_not_a_success() {
 }
 
 #[test]
-fn a_doubt_does_not_heal_by_repetition() {
+fn repetition_does_not_settle_a_doubt() {
     // Without an enrolled amount, the first observed one is expected.
     let record = after(&[("Started", 0)]);
     let mut seen = sight("Started", 0);
@@ -367,7 +367,7 @@ fn a_doubt_does_not_heal_by_repetition() {
 }
 
 #[test]
-fn another_amount_under_the_same_doubt_is_news() {
+fn another_doubtful_amount_is_news() {
     let doubted = |amount: &str| {
         let mut seen = sight("Started", 0);
         (seen.amount, seen.amounts.authorized) = (euros(amount), euros(amount));
@@ -381,7 +381,7 @@ fn another_amount_under_the_same_doubt_is_news() {
 }
 
 #[test]
-fn an_end_without_a_reason_is_as_loud_as_the_worst_reason() {
+fn an_end_without_a_reason_alerts_like_the_worst_reason() {
     let silent = step(&after(&[("Started", 0)]), Ok(sight("Stopped", 1)), 1);
     assert_eq!(
         (kinds(&silent), silent.alerts[0].advice.as_str()),

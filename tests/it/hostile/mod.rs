@@ -175,8 +175,8 @@ const EXPECTED: [(FaultKind, &str); 16] = [
 ];
 
 #[test]
-fn every_hostile_answer_ends_as_its_failure_within_bounded_memory() {
-    const NAME: &str = "hostile::every_hostile_answer_ends_as_its_failure_within_bounded_memory";
+fn every_hostile_answer_gives_its_failure_in_bounded_memory() {
+    const NAME: &str = "hostile::every_hostile_answer_gives_its_failure_in_bounded_memory";
     if alone::folder().is_none() {
         alone::run(NAME, Path::new("/"));
         return;
