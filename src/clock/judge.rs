@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Clocks that differ by less are considered equal: a `Date` has whole seconds and takes some to arrive.
+/// Clocks that differ by less are considered equal: a `Date` has whole seconds and needs time to arrive.
 pub const NEAR: SignedDuration = SignedDuration::from_mins(2);
 /// A longer exchange says nothing: its date may come from its beginning or its end.
 pub const LONGEST_EXCHANGE: Duration = Duration::from_secs(10);

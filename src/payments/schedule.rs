@@ -148,7 +148,7 @@ pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) 
 }
 
 /// The next poll after a good observation, and the next deadline.
-/// Both are `None` when the object is final and further polls would bring nothing.
+/// Both are `None` when the state is final and not in doubt, or when further polls would settle nothing.
 pub fn next_look(
     record: &Record,
     facts: Option<&StateFacts>,
