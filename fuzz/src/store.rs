@@ -33,7 +33,7 @@ pub const WORDS: &[&str] = &[
     "4294967295",
 ];
 
-/// The first byte chooses the piece; from 8 on the bytes are the JSON of a row, behind a header that fits.
+/// The first byte chooses the piece; from 8 on, the bytes are the JSON of a row after a valid header.
 pub fn pieces(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 13) else { return };
     let rows = [Piece::Record, Piece::Transition, Piece::Alert, Piece::Remembered];
@@ -59,7 +59,7 @@ fn check(piece: Piece, bytes: &[u8]) {
     }
 }
 
-/// Buckets kept over a stop: whatever they say, none ever holds more than its quota.
+/// Saved buckets: whatever the file says, none ever holds more than its quota.
 pub fn saved_quotas(data: &[u8]) {
     let Ok(levels) = serde_json::from_slice::<Vec<SavedLevel>>(data) else { return };
     let clock: SharedClock = VirtualClock::starting_at("2026-01-15T12:00:00Z".parse().expect("a moment"));

@@ -1,20 +1,20 @@
-//! What is wrong with a configuration: all of it at once, each with line, key and remedy.
+//! The problems of a configuration: all at once, each with line, key and remedy.
 
 use std::fmt;
 
 use super::lines::Lines;
 use crate::text;
 
-/// One thing to mend.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where in the file, counted from 1, when that is known.
+    /// The line in the file, counted from 1, if known.
     pub line: Option<usize>,
     /// The key's full path: `account.1.private_key`.
     pub key: String,
     /// What is wrong.
     pub what: String,
-    /// What to do about it.
+    /// How to correct it.
     pub remedy: String,
 }
 
@@ -36,11 +36,11 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Bytes of a key that are shown, and of what is wrong with it: both may repeat words of the file.
+/// The most bytes shown of a key and of a problem: both may repeat text of the file.
 const KEY_BYTES_SHOWN: usize = 120;
 const WHAT_BYTES_SHOWN: usize = 300;
 
-/// Problems found so far, and the file in which to find their lines.
+/// The problems found so far, and the file's line numbers.
 pub(super) struct Findings<'a> {
     lines: &'a Lines,
     problems: Vec<Problem>,
@@ -51,7 +51,7 @@ impl<'a> Findings<'a> {
         Findings { lines, problems: Vec::new() }
     }
 
-    /// Adds a problem of the key at `path`; the line is that of the nearest part of the path that exists.
+    /// Adds a problem with the key at `path`. Its line is that of the nearest existing part of the path.
     pub(super) fn add(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let what = what.into();
         let key = path.replace('[', ".").replace(']', "");

@@ -1,4 +1,4 @@
-//! Something a person should know, complete: what, which order, how much, why, what to do, where to look.
+//! An alert: what happened, to which order, how much money, why, what to do, and where to look it up.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,36 +6,37 @@ use serde::{Deserialize, Serialize};
 use super::money::{Amounts, Money};
 use super::object::{AccountName, ObjectRef};
 
-/// How urgent.
+/// How urgent an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Good to know.
     Info,
-    /// Somebody should look today.
+    /// Somebody should check it today.
     Warning,
     /// Money is at stake now.
     Critical,
 }
 
-/// One thing to tell. Its key is the same however often it is found again.
+/// One message for people. Its key stays the same when the same thing is found again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Stable and unique for the occasion.
+    /// Unique to the occasion and stable.
     pub key: String,
-    /// The sort: `declined`, `overdue`, `quarantined`, `canceled`, `expiring`, `credentials-refused`, `clock-wrong`, ...
+    /// The kind: `declined`, `overdue`, `quarantined`, `canceled`, `expiring`, `credentials-refused`, `clock-wrong`,
+    /// ...
     pub kind: String,
     /// How urgent.
     pub severity: Severity,
-    /// Whose.
+    /// The account it concerns.
     pub account: AccountName,
-    /// About which object, if about one.
+    /// The object it concerns, if there is one.
     pub object: Option<ObjectRef>,
     /// The shop's own reference.
     pub merchant_reference: Option<String>,
-    /// How much.
+    /// The amount concerned.
     pub amount: Option<Money>,
-    /// What is authorized, captured and refunded in all, as far as the provider says.
+    /// Totals authorized, captured and refunded, as far as the provider reports them.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub amounts: Amounts,
     /// The provider's state word.
@@ -48,16 +49,16 @@ pub struct Alert {
     pub explanation: String,
     /// What to do next.
     pub advice: String,
-    /// Where to look.
+    /// A link to the provider's own page.
     pub look: String,
-    /// When it happened, as well as is known.
+    /// When it happened, as far as is known.
     pub occurred_at: Timestamp,
-    /// When we found out.
+    /// When it was found.
     pub found_at: Timestamp,
 }
 
 impl Alert {
-    /// An alert about an account as a whole, found now, that still lacks its words: fill them in with
+    /// An alert about a whole account, found now, with empty texts. Fill them in with
     /// `Alert { headline, .., ..Alert::new(..) }`.
     pub fn new(kind: &str, key: String, severity: Severity, account: AccountName, now: Timestamp) -> Alert {
         Alert {

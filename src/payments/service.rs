@@ -1,5 +1,5 @@
-//! How a provider says that it is, and what that asks of us: look less often, and conclude nothing from silence.
-//! Pure. Never anything about money.
+//! A provider's reported health, and what follows from it: poll less often, and conclude nothing from silence.
+//! Pure. Never says anything about money.
 
 use std::time::Duration;
 
@@ -10,42 +10,42 @@ use super::alert::{Alert, Severity};
 use super::object::AccountName;
 use super::schedule::{Policy, later};
 
-/// Between two questions while all is well.
+/// Between two status requests while all is well.
 const ASK_EVERY: Duration = Duration::from_secs(15 * 60);
-/// Between two questions while it is not, or when polls fail: what the provider's quota allows.
+/// Between two status requests during trouble, or when polls fail: as often as the provider's quota allows.
 const ASK_SOONER: Duration = Duration::from_secs(5 * 60);
-/// Polls in a row without an answer that are reason to ask sooner.
+/// After this many polls in a row without an answer, the status is requested sooner.
 pub const SILENT_POLLS: u32 = 3;
-/// A word that was not repeated for so long steers no more: silence must not be muted by an old word.
+/// A report older than this no longer counts: an old report must not mute alerts.
 const LASTS: Duration = Duration::from_secs(60 * 60);
-/// Between two polls of an account whose provider says that it is unavailable.
+/// Between two polls of an account whose provider reports that it is unavailable.
 pub const PROBE_EVERY: Duration = Duration::from_secs(60);
-/// The longest interval that a provider's trouble makes.
+/// The longest interval that trouble at the provider can cause.
 const WIDEST: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// What a provider's word about itself means for us.
+/// What a provider's report about itself means for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
-    /// The normal rate.
+    /// Normal polling.
     Normal,
-    /// The normal rate; its message is worth reading.
+    /// Normal polling; the message is worth reading.
     NormalWithInformation,
-    /// A word that the manual does not list: as if it had said nothing, and worth a look.
+    /// A report that the manual does not list: treated as no report, but somebody should check it.
     Unknown,
-    /// Ask less often, and conclude nothing from silence.
+    /// Poll less often, and conclude nothing from silence.
     Degraded,
-    /// Ask hardly anything, until it says otherwise.
+    /// Poll as little as possible until the provider reports otherwise.
     Unavailable,
 }
 
 impl Health {
-    /// Whether silence and staleness say nothing about our own work.
+    /// Whether silence and overdue objects say nothing about our own work.
     pub fn mutes_staleness(self) -> bool {
         matches!(self, Health::Degraded | Health::Unavailable)
     }
 
-    /// How many times as long the intervals are.
+    /// The factor for all intervals.
     fn widens_by(self) -> u32 {
         match self {
             Health::Normal | Health::NormalWithInformation | Health::Unknown => 1,
@@ -55,7 +55,7 @@ impl Health {
     }
 }
 
-/// What a provider said about itself.
+/// What a provider reported about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// Its own word, letter for letter.
@@ -66,43 +66,44 @@ pub struct Said {
     pub message: Option<String>,
 }
 
-/// What is known about how the provider of an account is.
+/// The known health of an account's provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// The last word.
+    /// The last report.
     pub said: Option<Said>,
-    /// Since when the word is this one.
+    /// When the provider first reported this word.
     pub since: Option<Timestamp>,
-    /// When it was last heard.
+    /// When the last report came.
     pub heard_at: Option<Timestamp>,
-    /// When it was last asked for, answered or not.
+    /// When the last request was sent, answered or not.
     pub asked_at: Option<Timestamp>,
-    /// When to ask next.
+    /// When to send the next request.
     pub next_at: Timestamp,
 }
 
-/// A change that is worth a message.
+/// A change that is worth an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It says that it is not well, or worse than before.
+    /// The provider reports trouble, or more trouble than before.
     Worse,
-    /// It says that it is well again.
+    /// The provider reports that it is well again.
     Better,
 }
 
 impl Service {
-    /// Nothing is known: it is asked at once.
+    /// Nothing is known yet, so the first request is due at once.
     pub fn unknown(now: Timestamp) -> Service {
         Service { said: None, since: None, heard_at: None, asked_at: None, next_at: now }
     }
 
-    /// How long it is not asked; zero when it is time, or when the time to ask was set by a clock that was ahead.
+    /// How long to wait for the next request. Zero when it is due, or when a clock that was ahead set its time.
     pub fn wait(&self, now: Timestamp) -> Duration {
         let wait = Duration::try_from(self.next_at.duration_since(now)).unwrap_or_default();
         if wait > ASK_EVERY { Duration::ZERO } else { wait }
     }
 
-    /// What steers now. A word that was heard in the future was dated by a clock that was ahead, and steers no more.
+    /// The health that counts now. A report dated in the future came from a clock that was ahead, and does not
+    /// count.
     pub fn health(&self, now: Timestamp) -> Health {
         let is_fresh = self
             .heard_at
@@ -113,7 +114,7 @@ impl Service {
         }
     }
 
-    /// It answered.
+    /// A report came.
     #[must_use]
     pub fn heard(&self, said: Said, now: Timestamp) -> (Service, Option<Turn>) {
         let (before, after) = (self.health(now), said.health);
@@ -135,13 +136,13 @@ impl Service {
         (service, turn)
     }
 
-    /// It did not answer, which says nothing: the last word lasts as long as it does.
+    /// No answer came. That says nothing, so the last report stays until it expires.
     #[must_use]
     pub fn missed(&self, now: Timestamp) -> Service {
         Service { asked_at: Some(now), next_at: later(now, ASK_SOONER), ..self.clone() }
     }
 
-    /// Polls fail: it is asked as soon as its quota allows.
+    /// Polls fail: request the status as soon as the quota allows.
     #[must_use]
     pub fn doubted(&self, now: Timestamp) -> Service {
         let soonest = self.asked_at.map_or(now, |asked_at| later(asked_at, ASK_SOONER));
@@ -149,7 +150,7 @@ impl Service {
     }
 }
 
-/// How an account's kind is watched while its provider is so.
+/// The polling policy for a provider with this health.
 pub fn steered(policy: Policy, health: Health) -> Policy {
     if !health.mutes_staleness() {
         return policy;
@@ -166,7 +167,7 @@ pub fn steered(policy: Policy, health: Health) -> Policy {
     }
 }
 
-/// The message that a turn is worth.
+/// The alert for a change.
 pub fn notice(
     account: &AccountName,
     service: &Service,
@@ -182,14 +183,14 @@ pub fn notice(
             Severity::Warning,
             format!("The provider of account {account} says that it is {}", said.word),
             format!(
-                "It says: {says}. Meanwhile its objects are asked about less often, and none is called overdue."
+                "It says: {says}. Meanwhile its objects are polled less often, and none is reported as overdue."
             ),
-            "Nothing to do, but declines may be seen later than usual. Nothing about money is concluded from it.",
+            "Nothing to do, but declines may be noticed later than usual. Nothing about money is concluded from it.",
         ),
         Turn::Better => (
             Severity::Info,
             format!("The provider of account {account} says that it is {} again", said.word),
-            "Its objects are asked about as before, and what is overdue is told.".to_owned(),
+            "Its objects are polled as usual, and overdue ones are reported again.".to_owned(),
             "Nothing to do.",
         ),
     };
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dated_by_a_clock_that_was_ahead_neither_waits_nor_steers() {
+    fn dates_from_a_clock_that_was_ahead_neither_delay_nor_count() {
         let ahead = Service::unknown(at(9 * 60)).heard(said(Health::Unavailable), at(9 * 60)).0;
         assert_eq!((ahead.wait(at(0)), ahead.health(at(0))), (Duration::ZERO, Health::Normal));
         let right = Service::unknown(at(0)).heard(said(Health::Unavailable), at(0)).0;
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_told_when_trouble_begins_grows_and_ends() {
+    fn an_alert_is_sent_when_trouble_begins_grows_and_ends() {
         let check = |before: Health, after: Health, expected: Option<Turn>| {
             let (service, _) = Service::unknown(at(0)).heard(said(before), at(0));
             assert_eq!(service.heard(said(after), at(15)).1, expected, "{before:?} then {after:?}");
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_rarely_and_sooner_in_trouble_but_never_above_its_quota() {
+    fn the_status_is_requested_sooner_in_trouble_but_never_above_the_quota() {
         let start = Service::unknown(at(0));
         assert_eq!(start.next_at, at(0));
         let (well, _) = start.heard(said(Health::Normal), at(0));
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_repeated_loses_its_force() {
+    fn a_report_that_is_not_repeated_expires() {
         let (ill, _) = Service::unknown(at(0)).heard(said(Health::Unavailable), at(0));
         let silent = ill.missed(at(5)).missed(at(10));
         assert_eq!(silent.health(at(59)), Health::Unavailable);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_widens_and_mutes_and_everything_else_changes_nothing() {
+    fn trouble_widens_the_intervals_and_mutes_overdue_and_nothing_else_does() {
         let policy = Policy::default();
         for health in [Health::Normal, Health::NormalWithInformation, Health::Unknown] {
             assert_eq!(steered(policy.clone(), health), policy);
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_messages_say_what_it_means() {
+    fn the_alerts_explain_the_consequences() {
         let account: AccountName = "shop".parse().unwrap();
         let yellow =
             Said { word: "YELLOW".to_owned(), health: Health::Degraded, message: Some("slow".to_owned()) };

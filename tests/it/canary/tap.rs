@@ -1,4 +1,4 @@
-//! A tap on the network: notes what secrets travel, and puts canaries into the answers.
+//! A tap on the network: records which secrets are sent, and puts canaries into the answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,19 +12,19 @@ use super::hunt::Canary;
 pub const HEADER: &str = "canary-in-a-header-8f2b61";
 /// The text of every error.
 pub const MESSAGE: &str = "canary in an error text 41c7d0";
-/// Personal words too short or too common to be hunted for, and what they become.
+/// Personal words that are too short or too common to search for, and their replacements.
 pub const PERSONAL: [(&str, &str); 3] = [
     ("10117", "10117-canary-of-a-postal-code"),
     ("51147", "51147-canary-of-a-postal-code"),
     ("Berlin", "Canary-by-the-Spree"),
 ];
 
-/// What was seen on the way.
+/// What the tap recorded.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Signatures and signed headers: canaries from then on.
+    /// Signatures and signed headers: they are canaries from then on.
     pub signed: Vec<String>,
-    /// Everything, for the proof that the canaries flew at all.
+    /// All traffic, to prove that the canaries were there at all.
     pub traffic: Vec<u8>,
     posts: u64,
 }
@@ -105,7 +105,7 @@ impl Transport for Tap {
 }
 
 impl Post for Tap {
-    /// Now and then an answer of a proxy that repeats all it was told.
+    /// Sometimes a proxy's answer that repeats the whole request.
     fn post<'a>(&'a self, message: &'a Outgoing) -> Posting<'a> {
         Box::pin(async move {
             let url = message.url.expose();
