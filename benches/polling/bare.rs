@@ -1,5 +1,5 @@
-//! The baseline: signs and asks, with the same client library set up alike, and reads the answer to its end.
-//! Nothing is due, read, decided or kept.
+//! The baseline: signs a request, sends it with the same HTTP client and settings, and reads the whole
+//! answer. Nothing is scheduled, parsed, decided or stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use reqwest::{Client, redirect, retry};
 use super::measured::Broken;
 use super::scene::Scene;
 
-/// What signs.
+/// The signer of requests.
 enum Signer {
     V2 { key: SigningKey, host: String },
     Mws(MwsSettings),
@@ -53,7 +53,7 @@ impl Bare {
         Ok(Arc::new(Bare { client, base: scene.base.clone(), signer, ids }))
     }
 
-    /// Asks once about every object of the first account, so many at once.
+    /// Requests every object of the first account once, `at_once` at a time.
     pub async fn round(self: &Arc<Bare>, _scene: &Scene, at_once: usize) -> Result<usize, Broken> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = tokio::task::JoinSet::new();
@@ -73,7 +73,7 @@ impl Bare {
         Ok(self.ids.len())
     }
 
-    /// A signed question.
+    /// A signed request.
     pub fn signed(&self, id: &str) -> Result<Request, Broken> {
         let now = Timestamp::now();
         let (key, host) = match &self.signer {

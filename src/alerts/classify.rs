@@ -1,7 +1,7 @@
 //! What an answer to a delivery means: delivered, try again, or never.
 //!
-//! Owns: the rules that all targets share (operations.md, section 1.2). Must never know: a target, the
-//! outbox, the clock (time is an argument).
+//! Owns: the rules that all targets share (docs/src/reference/operations.md, section 1.2). Must never know: a
+//! target, the outbox, the clock (time is an argument).
 
 use std::time::Duration;
 

@@ -45,7 +45,7 @@ pub struct AlertSection {
     #[serde(default)]
     pub accounts: Vec<String>,
     /// Only these environments. Sandbox and live do not share a channel unless asked for
-    /// (operations.md, section 3).
+    /// (docs/src/reference/operations.md, section 3).
     #[serde(default = "live_only")]
     pub environments: Vec<Environment>,
     /// Nothing less urgent: `info`, `warning` or `critical`.
@@ -74,7 +74,7 @@ fn ten() -> u64 {
     10
 }
 
-/// The whole schedule of section 2.1 of operations.md: 75 h 35 min 5 s, and its jitter.
+/// The whole schedule of section 2.1 of docs/src/reference/operations.md: 75 h 35 min 5 s, and its jitter.
 fn seventy_six() -> u64 {
     76
 }

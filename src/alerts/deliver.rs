@@ -354,8 +354,9 @@ impl Deliverer {
         }
     }
 
-    /// A message given up is told on the other targets, once a day for each target (operations.md,
-    /// section 3: silent loss is the worst outcome). Whether something new is owed by that.
+    /// A message given up is told on the other targets, once a day for each target
+    /// (docs/src/reference/operations.md, section 3: silent loss is the worst outcome). Whether something new is
+    /// owed by that.
     async fn tell_of_dead(
         &self,
         line: &Line,

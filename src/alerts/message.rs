@@ -1,7 +1,7 @@
 //! An alert in words that every target can show.
 //!
-//! Owns: the order and wording of a message (operations.md, sections 1.9 and 3). Must never know: a target's
-//! limits or markup, why an alert was raised, anything about a buyer.
+//! Owns: the order and wording of a message (docs/src/reference/operations.md, sections 1.9 and 3).
+//! Must never know: a target's limits or markup, why an alert was raised, anything about a buyer.
 
 use std::collections::BTreeMap;
 
@@ -159,7 +159,7 @@ fn fact(label: &'static str, value: &str) -> Fact {
     Fact { label, value: line(value) }
 }
 
-/// `[DECLINED] [SANDBOX]`, after the subjects of operations.md, section 3.
+/// `[DECLINED] [SANDBOX]`, after the subjects of docs/src/reference/operations.md, section 3.
 fn prefix(kind: &str, is_sandbox: bool) -> String {
     let mark = line(kind).replace('-', " ").to_uppercase();
     if is_sandbox { format!("[{mark}] [SANDBOX]") } else { format!("[{mark}]") }

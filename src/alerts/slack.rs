@@ -1,7 +1,7 @@
 //! Slack incoming webhooks, and chats that take the same message.
 //!
-//! Owns: Slack's limits, escaping and answers (operations.md, sections 1.1 to 1.3). Must never know: the
-//! outbox, why an alert was raised.
+//! Owns: Slack's limits, escaping and answers (docs/src/reference/operations.md, sections 1.1 to 1.3).
+//! Must never know: the outbox, why an alert was raised.
 //!
 //! Everything from outside stands in `plain_text`, where `*`, `_` and the backtick mean nothing; `&`, `<`
 //! and `>` are escaped everywhere, which also disarms mentions and links.

@@ -1,4 +1,5 @@
-//! A generic JSON webhook, after Standard Webhooks 1.0.0 (operations.md, sections 2.1, 2.2 and 2.4).
+//! A generic JSON webhook, after Standard Webhooks 1.0.0 (docs/src/reference/operations.md, sections 2.1, 2.2 and
+//! 2.4).
 //!
 //! Owns: the payload, the stable id, the signature. Must never know: the outbox, why an alert was raised.
 

@@ -89,8 +89,8 @@ pub enum Region {
 }
 
 impl Region {
-    /// Reads a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are
-    /// the aliases of the official clients (amazon-pay-v2 sheet, section 1).
+    /// Reads a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are the
+    /// aliases of the official clients (docs/src/reference/amazon-pay-v2.md, section 1).
     pub fn from_word(word: &str) -> Option<Region> {
         match word.to_ascii_lowercase().as_str() {
             "na" | "us" => Some(Region::Na),

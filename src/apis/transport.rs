@@ -24,7 +24,7 @@ impl From<TransportError> for Failure {
     }
 }
 
-/// What a status without 2xx means, when nothing more is known (amazon-pay-v2 sheet, 8.2).
+/// What a status without 2xx means, when nothing more is known (docs/src/reference/amazon-pay-v2.md, 8.2).
 /// `detail` must hold no body text.
 pub fn failure_of_status(status: u16, retry_after: Option<Duration>, detail: String) -> Failure {
     match status {

@@ -221,8 +221,8 @@ pub(super) struct Watched<'a> {
     pub(super) amount: Option<crate::payments::money::Money>,
 }
 
-/// How long to wait before the next try: 1 s, then 4 s, as the provider's own clients do (sheets
-/// amazon-pay-v2.md 8.3, amazon-pay-mws.md 6.4).
+/// How long to wait before the next try: 1 s, then 4 s, as the provider's own clients do
+/// (docs/src/reference/amazon-pay-v2.md 8.3, docs/src/reference/amazon-pay-mws.md 6.4).
 pub(super) fn pause(sent: u32) -> Duration {
     Duration::from_secs(if sent <= 1 { 1 } else { 4 })
 }

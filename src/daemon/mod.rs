@@ -31,14 +31,13 @@ use crate::task::{Board, Rhythm};
 mod batching;
 mod calling;
 mod fetching;
-mod heartbeat;
 mod host;
+mod jobs;
 mod levels;
 mod loops;
 mod manager;
 mod rooms;
 mod run;
-mod signals;
 mod timekeeping;
 mod work;
 
@@ -124,7 +123,10 @@ pub struct Daemon {
     /// Ends the control server and the loops that no reload touches.
     stop: CancellationToken,
     base: tokio::sync::Mutex<JoinSet<()>>,
-    heart: Arc<Notify>,
+    /// Wakes the loop that makes the nightly reports.
+    report_time: Arc<Notify>,
+    /// Other jobs are to be scheduled: the configuration was exchanged.
+    reloaded: Notify,
     fatal: mpsc::UnboundedSender<StoreError>,
     fatal_heard: Mutex<Option<mpsc::UnboundedReceiver<StoreError>>>,
     surroundings: Surroundings,
@@ -166,7 +168,7 @@ impl Daemon {
 
     /// Starts the loops that poll, deliver and report, with the journal on `disk` and the report
     /// files written as `probe` allows: everything but the control
-    /// socket, the heartbeat and the status line. For simulations, where nobody asks and months must be cheap.
+    /// socket, the job scheduler and the status line. For simulations, where nobody asks and months must be cheap.
     ///
     /// # Errors
     /// When the store or the configuration cannot be used.
@@ -259,7 +261,8 @@ impl Daemon {
             loops: tokio::sync::Mutex::new(Loops { stop: CancellationToken::new(), tasks: JoinSet::new() }),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
-            heart: Arc::new(Notify::new()),
+            report_time: Arc::new(Notify::new()),
+            reloaded: Notify::new(),
             fatal,
             fatal_heard: Mutex::new(Some(fatal_heard)),
             surroundings: outside.surroundings,
@@ -311,7 +314,7 @@ impl Daemon {
             server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         let clock = &self.foundation.clock;
-        base.spawn(heartbeat::keep(Arc::clone(&self.heart), clock.clone(), self.stop.clone()));
+        base.spawn(Arc::clone(self).keep_jobs());
         let pulse = work::Pulse {
             store: self.foundation.store.clone(),
             clock: clock.clone(),
@@ -377,6 +380,7 @@ impl Daemon {
             .map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         self.start_loops(&rooms).await;
+        self.reloaded.notify_one();
         remarks.extend(
             rooms::orphans(&self.foundation, &rooms.accounts)
                 .await

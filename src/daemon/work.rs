@@ -228,7 +228,10 @@ impl Nightly {
                  or before it has run for three hours without a jump"
             );
         }
-        Ok(Done { summary: "waiting for the clock to be confirmed".to_owned(), again_in: None })
+        Ok(Done {
+            summary: "waiting for the clock to be confirmed".to_owned(),
+            again_in: Some(Duration::from_secs(60)),
+        })
     }
 
     /// Opens again what a clock that was ahead closed too early: once at the start, and whenever time went back.

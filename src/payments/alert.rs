@@ -1,4 +1,4 @@
-//! Something a person should know, complete: what, which order, how much, why, what to do, where to look.
+//! An alert: what happened, to which order, how much money, why, what to do, and where to look it up.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::money::{Amounts, Money};
 use super::object::{AccountName, ObjectRef};
 
-/// How urgent.
+/// How urgent an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Good to know.
     Info,
-    /// Somebody should look today.
+    /// Somebody should check it today.
     Warning,
     /// Money is at stake now.
     Critical,
@@ -29,11 +29,11 @@ pub enum AlertKind {
     Declined,
     /// An object was cancelled by somebody else.
     Canceled,
-    /// An end, or a state, that somebody should look at.
+    /// An end, or a state, that somebody should check.
     Notable,
     /// Something about an object cannot be right.
     Quarantined,
-    /// An object moves for longer than anybody should wait without knowing.
+    /// An object moves for longer than usual.
     Overdue,
     /// What an object holds ends soon.
     Expiring,
@@ -150,27 +150,27 @@ impl fmt::Display for AlertKind {
     }
 }
 
-/// Which targets an alert goes to; the second argument says whether it is about play money.
+/// Which targets an alert goes to; the second argument says whether the account is a sandbox.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
 
-/// One thing to tell. Its key is the same however often it is found again.
+/// One message for people. Its key stays the same when the same thing is found again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Stable and unique for the occasion.
+    /// Unique to the occasion and stable.
     pub key: String,
     /// The sort.
     pub kind: AlertKind,
     /// How urgent.
     pub severity: Severity,
-    /// Whose.
+    /// The account it concerns.
     pub account: AccountName,
-    /// About which object, if about one.
+    /// The object it concerns, if there is one.
     pub object: Option<ObjectRef>,
     /// The shop's own reference.
     pub merchant_reference: Option<String>,
-    /// How much.
+    /// The amount concerned.
     pub amount: Option<Money>,
-    /// What is authorized, captured and refunded in all, as far as the provider says.
+    /// Totals authorized, captured and refunded, as far as the provider reports them.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub amounts: Amounts,
     /// The provider's state word.
@@ -183,18 +183,18 @@ pub struct Alert {
     pub explanation: String,
     /// What to do next.
     pub advice: String,
-    /// Where to look.
+    /// A link to the provider's own page.
     pub look: String,
-    /// When it happened, as well as is known.
+    /// When it happened, as far as is known.
     pub occurred_at: Timestamp,
-    /// When we found out.
+    /// When it was found.
     pub found_at: Timestamp,
 }
 
 impl Alert {
     /// An alert about an account as a whole, found now, that still lacks its words: fill them in with
-    /// `Alert { headline, .., ..Alert::new(..) }`. Its key is the sort and the occasion, so the same occasion is told
-    /// once.
+    /// `Alert { headline, .., ..Alert::new(..) }`. Its key is the sort and the occasion, so the same occasion
+    /// is reported once.
     pub fn new(
         kind: AlertKind,
         occasion: &str,

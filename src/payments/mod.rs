@@ -1,4 +1,4 @@
-//! What an object is, what a state means, what a new sight of it implies, when to look again.
+//! What an object is, what a state means, what a new observation implies, and when to poll again.
 //!
 //! Owns: the decisions. Must never know: HTTP, JSON, XML, storage, async, the clock (time is an
 //! argument), a provider's name.

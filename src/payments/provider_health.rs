@@ -32,7 +32,7 @@ pub enum Health {
     Normal,
     /// The normal rate; its message is worth reading.
     NormalWithInformation,
-    /// A word that the manual does not list: as if there were no report, and worth a look.
+    /// A word that the manual does not list: as if there were no report, but somebody should check it.
     Unknown,
     /// Poll less often, and conclude nothing from silence.
     Degraded,
@@ -186,14 +186,14 @@ pub fn notice(
             Severity::Warning,
             format!("The provider of account {account} says that it is {}", report.word),
             format!(
-                "It says: {says}. Meanwhile its objects are asked about less often, and none is called overdue."
+                "It says: {says}. Meanwhile its objects are polled less often, and none is reported as overdue."
             ),
-            "Nothing to do, but declines may be seen later than usual. Nothing about money is concluded from it.",
+            "Nothing to do, but declines may be noticed later than usual. Nothing about money is concluded from it.",
         ),
         HealthChange::Better => (
             Severity::Info,
             format!("The provider of account {account} says that it is {} again", report.word),
-            "Its objects are asked about as before, and what is overdue is told.".to_owned(),
+            "Its objects are polled as usual, and overdue ones are reported again.".to_owned(),
             "Nothing to do.",
         ),
     };

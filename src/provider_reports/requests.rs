@@ -16,7 +16,7 @@ use crate::apis::reporting::windows::{MOST_DAYS, Phase, Pull};
 use crate::time::earlier;
 
 /// Rows are keyed by the change of a state, and the last days' may still come: what was fetched so long after a
-/// day's end is taken for all of it (sheet amazon-pay-batch.md, section 9).
+/// day's end is taken for all of it (docs/src/reference/amazon-pay-batch.md, section 9).
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// What was fetched within this time is not fetched again, however young its day.
 const FRESH: SignedDuration = SignedDuration::from_hours(12);

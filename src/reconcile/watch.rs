@@ -100,6 +100,7 @@ impl Reconcile {
         let holds = holds.as_deref().map(Holds::read).unwrap_or_default();
         let mut flight = Flight { holds, ..Flight::default() };
         loop {
+            self.store.write_old_polls(self.clock.now());
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
                 self.left(&account.name);

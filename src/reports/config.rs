@@ -1,6 +1,6 @@
-//! The `[reports]` section of the config.
+//! The `[reports]` section of the configuration.
 //!
-//! Owns: its keys, defaults and checks. Must never know: the rest of the config.
+//! Owns: its keys, defaults and checks. Must never know: the rest of the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use crate::problem::{Check, Problem};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportsSection {
-    /// Where the folders of the days are made; an absolute path. Without it `reports` in systemd's
+    /// The folder for the days' folders; an absolute path. Without it, `reports` in systemd's
     /// `$LOGS_DIRECTORY`.
     pub folder: Option<PathBuf>,
     /// The IANA zone whose midnights bound the business day (`Europe/Berlin`, `Etc/UTC`).
     pub time_zone: String,
-    /// When the report of the day before is made: a cron expression in that zone.
+    /// When to create the report of the day before: a cron expression in that zone.
     pub schedule: String,
     /// Begin CSV files with a byte order mark, so that Excel reads them as UTF-8.
     pub csv_bom: bool,
@@ -41,13 +41,13 @@ impl Default for ReportsSection {
 /// The section, checked.
 #[derive(Debug, Clone)]
 pub struct ReportsConfig {
-    /// Where the folders of the days are made.
+    /// The folder for the days' folders.
     pub folder: PathBuf,
     /// The zone's name as written.
     pub zone_name: String,
-    /// Its rules.
+    /// The zone's rules.
     pub zone: TimeZone,
-    /// A cron expression; who reads it is the planner.
+    /// A cron expression; the planner reads it.
     pub schedule: String,
     /// Whether CSV files begin with a byte order mark.
     pub csv_bom: bool,
@@ -69,7 +69,7 @@ impl ReportsSection {
                 check.problem(
                     "folder",
                     format!("{} is not an absolute path", folder.display()),
-                    "write it from the root",
+                    "begin it with /",
                 );
             }
             None => check.problem("folder", "it is missing", "name the folder for the report files"),
@@ -79,7 +79,7 @@ impl ReportsSection {
             let shown: String = self.time_zone.chars().take(64).collect();
             check.problem(
                 "time_zone",
-                format!("{shown:?} is not a time zone known here"),
+                format!("{shown:?} is not a known time zone"),
                 "use an IANA name such as Europe/Berlin",
             );
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let text = "folder = \"reports\"\ntime_zone = \"Europe/Nowhere\"\ndelimiter = \"|\"";
         let problems = toml::from_str::<ReportsSection>(text).unwrap().resolve(None).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();

@@ -1,4 +1,4 @@
-//! All files of a day while they are written, and the figures that are counted on the way.
+//! All files of a day while they are written, and the figures counted along the way.
 //!
 //! Owns: which row goes in which file. Must never know: the store, how a folder is published.
 
@@ -29,17 +29,17 @@ pub(super) const AGES: [(&str, i64); 6] = [
     ("over 7 days", i64::MAX),
 ];
 
-/// A change of state seen in the day.
+/// A change of state observed in the day.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
     pub(super) row: Transition,
-    /// When the object was seen for the first time.
+    /// When the object was first observed.
     pub(super) first_seen: jiff::Timestamp,
-    /// Whether the state before was final already.
+    /// Whether the state before was already final.
     pub(super) was_final: bool,
 }
 
-/// An object with all that is known of it.
+/// An object with everything known about it.
 #[derive(Debug, Clone)]
 pub(super) struct Watched {
     pub(super) object: ObjectRef,
@@ -51,19 +51,19 @@ pub(super) struct Watched {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Hour {
     pub(super) succeeded: u64,
-    /// Over, without word of money.
+    /// Over, but this object does not show whether money moved.
     pub(super) closed: u64,
     pub(super) canceled: u64,
     pub(super) declined: u64,
 }
 
-/// What is counted while the files are written.
+/// The figures counted while the files are written.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
     pub(super) movement: BTreeMap<(AccountName, Kind), Movement>,
-    /// The same in money.
+    /// The same as money.
     pub(super) value: BTreeMap<(AccountName, Kind, Currency), Value>,
-    /// Objects that became final by the rows of `declined` and `resolved`.
+    /// Objects that became final, according to the rows of `declined` and `resolved`.
     pub(super) closed_in_files: BTreeMap<(AccountName, Kind), u64>,
     pub(super) hours: Vec<Hour>,
     pub(super) ages: [u64; AGES.len()],
@@ -71,7 +71,7 @@ pub(super) struct Figures {
     pub(super) declines: Vec<Row>,
 }
 
-/// A file that is complete on the disk.
+/// A file that is complete on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filed {
     /// `declined`, `resolved`, `pending`, `quarantined`.
@@ -98,7 +98,7 @@ pub(super) fn file_name(sort: &str, date: jiff::civil::Date) -> String {
 }
 
 impl DayFiles {
-    /// Begins all files.
+    /// Starts all files.
     pub(super) fn begin(draft: &Draft, frame: Frame, dialect: Dialect) -> io::Result<DayFiles> {
         let date = frame.day.date;
         let sheet = |sort, columns| Sheet::begin(draft.create(&file_name(sort, date))?, columns, dialect);
@@ -119,7 +119,7 @@ impl DayFiles {
         })
     }
 
-    /// Files a change of state: a decline in `declined`, any other end in `resolved`, the rest nowhere.
+    /// Files a change of state: a decline in `declined`, any other end in `resolved`, other changes nowhere.
     pub(super) fn change(&mut self, change: &Change) -> Result<(), AddError> {
         let seen = &change.row;
         let is_declined = seen.outcome == Outcome::Declined;
@@ -151,7 +151,7 @@ impl DayFiles {
     }
 
     /// Files an object as it stood at the end of the day: in `pending` when it was open, in `quarantined`
-    /// when it was set apart.
+    /// when it was quarantined.
     pub(super) fn object(&mut self, watched: &Watched) -> Result<(), AddError> {
         self.count_movement(watched);
         let account = watched.object.account.clone();
@@ -190,7 +190,7 @@ impl DayFiles {
         sum.closing += counted.closing;
     }
 
-    /// Completes all files on the disk.
+    /// Completes all files on disk.
     pub(super) fn finish(self) -> io::Result<(Vec<Filed>, Figures, Frame)> {
         let date = self.frame.day.date;
         let sheets = [
@@ -216,8 +216,8 @@ fn moves_more(row: &Transition) -> bool {
     is_believed(row) && is_moving && row.amount.is_some_and(|amount| !amount.amount.is_zero())
 }
 
-/// What happened to one object in the day, told by its events; how it stood at both ends is found apart from
-/// them, so that the equation of [`Movement`] checks something.
+/// What happened to one object in the day, according to its events. Its standing at both ends is computed
+/// separately, so that the equation of [`Movement`] is a real check.
 fn movement(
     watched: &Watched,
     was_open: bool,
@@ -228,7 +228,7 @@ fn movement(
     let mut is_open_now = was_open;
     let enrolled_at = watched.record.as_ref().map(|record| record.enrolled_at);
     let is_new_record = enrolled_at.is_some_and(&is_in_day);
-    // Without its record, the first row tells when the watching began.
+    // Without its record, the first row shows when it was enrolled.
     let first_row = watched.history.first().map(|row| row.seen_at);
     let is_new_by_history = enrolled_at.is_none() && first_row.is_some_and(&is_in_day);
     let mut entry_is_owed = is_new_record || is_new_by_history;
@@ -239,9 +239,11 @@ fn movement(
         if !is_in_day(row.seen_at) {
             continue;
         }
-        // A sight that was not believed tells nothing of the state, but that something is watched again.
+        // An observation that was not believed says nothing about the state, only that the object is watched
+        // again.
         let begins_watch_unbelieved = begins && !is_believed(row);
-        // One that was never seen is known only by its forgetting: it came and went with that.
+        // An object that was never observed is known only from the row that forgot it: it came and went with
+        // that.
         if entry_is_owed && enters_by(row.seen_at) {
             entry_is_owed = false;
             counted.entered += 1;
@@ -298,13 +300,13 @@ mod tests {
         ]
     }
 
-    /// Amounts that differ, two currencies, and now and then none.
+    /// Amounts that differ, in two currencies, and sometimes none.
     fn amount(number: usize) -> Option<Money> {
         let currency = if number.is_multiple_of(5) { "USD" } else { "EUR" };
         (!number.is_multiple_of(7)).then(|| Money::parse(&number.to_string(), currency).unwrap())
     }
 
-    /// The object as the store would hold it after these events, one every ten seconds.
+    /// The object as the store would have it after these events, one every ten seconds.
     fn lived(events: &[Event]) -> Watched {
         let mut record: Option<Record> = None;
         let mut history = Vec::new();
@@ -349,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_watch_that_was_only_ever_doubted_opens_the_object_again() {
+    fn a_second_watch_with_only_doubted_answers_opens_the_object_again() {
         let watched = lived(&[Event::Enrolled, Event::Forgotten, Event::Enrolled, Event::Doubted]);
         let watched = Watched { record: None, ..watched };
         let is_open = |moment| standing(&watched.history, None, moment).is_some_and(|stood| stood.is_open());
@@ -360,7 +362,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_an_object_lived_through_the_equation_holds(
+        fn the_equation_holds_for_any_life_of_an_object(
             events in proptest::collection::vec(event(), 0..14), from in 0i64..140, length in 0i64..140,
         ) {
             let watched = lived(&events);

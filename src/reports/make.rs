@@ -29,7 +29,7 @@ use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Store, StoreError};
 use crate::time::later;
 
-/// Makes the reports of days.
+/// Creates the reports of days.
 #[derive(Debug)]
 pub struct Reports {
     store: Store,
@@ -37,24 +37,24 @@ pub struct Reports {
     config: ReportsConfig,
     sandbox_accounts: BTreeSet<AccountName>,
     folders: DayFolders,
-    /// One report at a time: the temporary folder has one name for each day.
+    /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
-    /// Pages read so far, of all reports.
+    /// Pages read so far, for all reports.
     pages: AtomicU64,
 }
 
-/// A report that is there now.
+/// A published report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// Which day.
     pub date: Date,
-    /// Where it lies.
+    /// Its folder.
     pub folder: PathBuf,
     /// Its revision, from 1.
     pub revision: u32,
-    /// The SHA-256 of its manifest, which holds those of all its files.
+    /// The SHA-256 of its manifest, which has those of all files.
     pub manifest_sha256: String,
-    /// It was published before with the same content, and nothing was written.
+    /// The same content was published before, so nothing was written.
     pub was_there: bool,
     /// Rows by file: `declined`, `resolved`, `pending`, `quarantined`.
     pub rows: Vec<(&'static str, u64)>,
@@ -73,10 +73,10 @@ pub enum ReportError {
         /// When it ends.
         ends: Timestamp,
     },
-    /// The machine's clock says that the day is over, and nobody has confirmed that yet.
+    /// The machine's clock says that the day is over, but nobody has confirmed that yet.
     #[error(
-        "{date} ended at {ends} by this machine's clock, which nobody has confirmed yet: a provider's answer does, or \
-         three hours without a jump; see `reconciled status`"
+        "{date} ended at {ends} by this machine's clock, but nothing has confirmed that clock yet; a provider's answer \
+         will, or three hours without a jump; see `reconciled status`"
     )]
     Unconfirmed {
         /// Which day.
@@ -98,7 +98,7 @@ pub enum ReportError {
         /// The reason.
         source: io::Error,
     },
-    /// The sums are out of range.
+    /// A sum is out of range.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
     /// The work was stopped from outside.
@@ -107,7 +107,7 @@ pub enum ReportError {
 }
 
 impl Reports {
-    /// Reports from `store` as `config` says. `sandbox_accounts` are marked as such.
+    /// Reports from `store`, configured by `config`. `sandbox_accounts` are marked as such.
     pub fn new(
         store: Store,
         clock: SharedClock,
@@ -117,7 +117,7 @@ impl Reports {
         Reports::with_probe(store, clock, config, sandbox_accounts, Arc::new(NoProbe))
     }
 
-    /// The same, asking `probe` before every step on the disk.
+    /// The same, with a `probe` before every disk operation.
     pub fn with_probe(
         store: Store,
         clock: SharedClock,
@@ -137,8 +137,8 @@ impl Reports {
         }
     }
 
-    /// Whether the report of a day was made, by what the store remembers: a folder that somebody moved away
-    /// since is not made again by itself.
+    /// Whether the report of a day was created, as the store remembers. If somebody moved its folder away, it
+    /// is not created again automatically.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -147,14 +147,14 @@ impl Reports {
         Ok(mark.is_some_and(|mark| !is_premature(&mark)))
     }
 
-    /// Finds the days whose report was made, by a clock that was ahead, although they are not over. They are open
-    /// again: their history takes news, and their report is made again once they are over, as a new revision that says
-    /// why. To be asked only while the clock is sure.
+    /// Finds days that are not over although their report was created, by a clock that was ahead. They are
+    /// open again: their history accepts rows, and their report is created again once they are over, as a new
+    /// revision that gives the reason. Call it only while the clock is trusted.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn reopen_premature(&self) -> Result<Vec<Date>, StoreError> {
-        // A day that ended a moment ago is not opened again by a clock that is slewed.
+        // A slewed clock must not reopen a day that ended a moment ago.
         let now = self.clock.now();
         let slewed = later(now, SLEW);
         let mut found = Vec::new();
@@ -176,7 +176,7 @@ impl Reports {
         Ok(found)
     }
 
-    /// A number that grows while a report is being made.
+    /// A counter that grows while a report is being created.
     pub fn progress(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
     }
@@ -185,12 +185,12 @@ impl Reports {
         self.pages.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes the report of a finished day. Made again it has the same bytes and nothing is written; should
-    /// it differ, it is published beside the old one as a new revision that says what it supersedes.
+    /// Creates the report of a finished day. If the same report was published before, nothing is written. If it
+    /// differs, it is published beside the old one as a new revision that names what it supersedes.
     ///
     /// # Errors
-    /// When the day is not over, the store cannot be read or the files cannot be written. Then nothing is
-    /// visible of the attempt; or all of it, when only the last syncs failed, and the next attempt finds it.
+    /// When the day is not over, the store cannot be read or the files cannot be written. Then nothing of the
+    /// attempt is visible. If only the last syncs failed, all of it is, and the next attempt finds it.
     pub async fn make(&self, date: Date) -> Result<Made, ReportError> {
         let _one_at_a_time = self.making.lock().await;
         let day = Day::new(date, &self.config.zone_name, &self.config.zone)
@@ -203,14 +203,14 @@ impl Reports {
         }
         let mark = self.store.recall(&remembered_as(date)).await?;
         let was_premature = mark.is_some_and(|mark| is_premature(&mark));
-        // A wall clock that is set back from now on must not bring news into this day.
+        // If the wall clock is set back from now on, it must not add rows to this day.
         self.store.seal_history(day.end).await?;
         let folders = self.folders.clone();
         let draft = self.on_disk(move || folders.begin(date)).await?;
         let outcome = self.fill(day, draft.clone(), was_premature).await;
         let is_left_over = outcome.as_ref().map_or(true, |made| made.was_there);
         if is_left_over {
-            // What cannot be removed now is removed by the next attempt.
+            // The next attempt removes what cannot be removed now.
             let _ = self.on_disk(move || draft.discard()).await;
         }
         let made = outcome?;
@@ -259,7 +259,7 @@ impl Reports {
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
-    /// Runs `work` on the open files, away from the threads that answer others.
+    /// Runs `work` on the open files, on a thread that blocks nobody else.
     async fn write(
         &self,
         mut files: DayFiles,
@@ -285,14 +285,14 @@ impl Reports {
     }
 }
 
-/// A clock that goes back by less is not wrong.
+/// A clock that goes back by less is only corrected.
 const SLEW: SignedDuration = SignedDuration::from_mins(2);
-/// Begins the names under which the store remembers made reports.
+/// The prefix of the names under which the store remembers created reports.
 const REMEMBERED: &str = "report/nightly/";
-/// What such a mark says of a report that was made before its day was over.
+/// Marks a report that was created before its day was over.
 const PREMATURE: &str = "is_premature";
 
-/// The name under which the store remembers a made report.
+/// The name under which the store remembers a created report.
 fn remembered_as(date: Date) -> String {
     format!("{REMEMBERED}{date}")
 }
@@ -301,7 +301,7 @@ fn is_premature(mark: &str) -> bool {
     serde_json::from_str::<Value>(mark).is_ok_and(|mark| mark[PREMATURE] == true)
 }
 
-/// Completes the files, compares them with what is published, publishes what is new.
+/// Completes the files, compares them with the published ones, and publishes if they differ.
 fn complete(
     files: DayFiles,
     draft: Draft,

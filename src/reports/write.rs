@@ -1,6 +1,7 @@
-//! The folder of a day: made under a temporary name, published whole, never changed afterwards.
+//! The folder of a day: created under a temporary name, published whole, never changed afterwards.
 //!
-//! Owns: names, syncing, renaming (operations.md, section 7.4). Must never know: what the files say.
+//! Owns: names, syncing, renaming (docs/src/reference/operations.md, section 7.4). Must never know: what is
+//! in the files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,34 +14,34 @@ use super::sheet::Measured;
 use crate::files::sync_folder;
 use crate::payments::planted::{Bug, is_planted};
 
-/// Begins the name of a folder that is not published.
+/// The prefix of a folder that is not published yet.
 const TEMPORARY: &str = ".making-";
 
-/// A step on the disk, about one file or folder.
+/// A disk operation on one file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A folder is made, unless it is there.
+    /// Create a folder, unless it exists.
     MakeFolder,
-    /// A folder that is not published is removed.
+    /// Remove a folder that is not published.
     RemoveFolder,
-    /// A file is made.
+    /// Create a file.
     Create,
-    /// A part of a file is written.
+    /// Write a part of a file.
     Write,
-    /// The disk is asked to have all of a file.
+    /// Sync a file's content to disk.
     Sync,
-    /// The disk is asked to have the names in a folder.
+    /// Sync a folder's entries to disk.
     SyncFolder,
-    /// A folder is published under this name.
+    /// Publish a folder under this name.
     Publish,
 }
 
-/// Is asked before every step on the disk; a test or a simulation refuses one.
+/// Called before every disk operation; a test or a simulation makes one fail.
 pub trait Probe: std::fmt::Debug + Send + Sync {
-    /// An error here is as if the disk had failed.
+    /// An error here acts like a failure of the disk.
     ///
     /// # Errors
-    /// When the step shall fail.
+    /// When the operation shall fail.
     fn before(&self, step: Step, path: &Path) -> io::Result<()>;
 }
 
@@ -54,7 +55,7 @@ impl Probe for NoProbe {
     }
 }
 
-/// A file that asks before it writes.
+/// A file that calls the probe before it writes.
 #[derive(Debug)]
 pub(super) struct Probed {
     file: File,
@@ -74,7 +75,7 @@ impl Write for Probed {
 }
 
 impl Probed {
-    /// Waits until the disk has it.
+    /// Waits until the content is on disk.
     pub(super) fn sync(self) -> io::Result<()> {
         if is_planted(Bug::ReportNotSynced) {
             return Ok(());
@@ -84,7 +85,7 @@ impl Probed {
     }
 }
 
-/// Where the days lie.
+/// The folder that holds the days.
 #[derive(Debug, Clone)]
 pub(super) struct DayFolders {
     pub(super) root: PathBuf,
@@ -125,7 +126,7 @@ impl DayFolders {
         Ok(newest)
     }
 
-    /// Begins the folder of a day; what an interrupted attempt left behind is removed.
+    /// Starts the folder of a day, and removes what an interrupted attempt left.
     pub(super) fn begin(&self, date: Date) -> io::Result<Draft> {
         let month = self.month(date);
         self.probe.before(Step::MakeFolder, &month)?;
@@ -164,7 +165,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// A folder that nobody sees yet.
+/// A folder that is not visible yet.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     temporary: PathBuf,
@@ -174,7 +175,7 @@ pub(super) struct Draft {
     probe: Arc<dyn Probe>,
 }
 
-/// What a whole file came to.
+/// A complete file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Put {
     pub(super) bytes: u64,
@@ -182,7 +183,7 @@ pub(super) struct Put {
 }
 
 impl Draft {
-    /// Begins a file.
+    /// Starts a file.
     pub(super) fn create(&self, name: &str) -> io::Result<Probed> {
         let path = self.temporary.join(name);
         self.probe.before(Step::Create, &path)?;
@@ -203,14 +204,14 @@ impl Draft {
         Ok(Put { bytes, sha256 })
     }
 
-    /// Shows the folder under its name. Whole or not at all: the rename is one step, and both folders are
+    /// Publishes the folder under its name. Whole or not at all: the rename is one step, and both folders are
     /// synced.
     pub(super) fn publish(self, revision: u32) -> io::Result<PathBuf> {
         let folder = self.month.join(folder_name(self.date, revision));
         self.probe.before(Step::SyncFolder, &self.temporary)?;
         sync_folder(&self.temporary)?;
         if folder.try_exists()? {
-            let text = format!("{} is there already", folder.display());
+            let text = format!("{} exists already", folder.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
         self.probe.before(Step::Publish, &folder)?;
@@ -225,7 +226,7 @@ impl Draft {
         Ok(folder)
     }
 
-    /// Removes it again.
+    /// Removes the folder.
     pub(super) fn discard(self) -> io::Result<()> {
         self.probe.before(Step::RemoveFolder, &self.temporary)?;
         fs::remove_dir_all(&self.temporary)

@@ -1,6 +1,6 @@
-//! One batch of Amazon Pay MWS, and a process that dies at every single effect on the world outside: each write and
-//! sync of the store, each request leaving, each answer arriving. Started again it finishes the batch: submitted
-//! once, every request done once.
+//! One batch of Amazon Pay MWS, and a process that dies at every single external effect: each write and sync
+//! of the store, each request that leaves, each answer that arrives. Restarted, it finishes the batch:
+//! submitted once, every request done once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::months::disk::FatefulDisk;
 use crate::months::fuse::Fuse;
 use crate::world::configuration;
 
-/// The network in memory under a fuse: it burns when a request leaves and when its answer arrives.
+/// The network in memory under a fuse, which burns when a request leaves and when its answer arrives.
 struct Burning {
     memory: Memory,
     fuse: Fuse,
@@ -42,7 +42,7 @@ impl Transport for Burning {
     }
 }
 
-/// The provider and what is on disk; the processes come and go.
+/// The provider and the disk, which survive the processes.
 struct Host {
     folder: tempfile::TempDir,
     time: Arc<WorldTime>,
@@ -79,7 +79,7 @@ impl Host {
         Host { folder, time, simulator }
     }
 
-    /// One life of the process, to its end or to the effect at which the fuse blows.
+    /// One run of the process, to its end or to the effect at which the fuse blows.
     fn live<T>(&self, fuse: &Fuse, life: impl AsyncFnOnce(&Arc<Daemon>) -> T) -> Option<T> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -97,7 +97,7 @@ impl Host {
             self.time.end();
             lived
         });
-        // Nothing that is still under way reaches the outside any more.
+        // Nothing in flight has an external effect any more.
         fuse.blow();
         drop(runtime);
         lived.flatten()
@@ -170,12 +170,12 @@ async fn until_ended(daemon: &Arc<Daemon>, reference: &str) -> BatchShown {
         }
         daemon.service().clock().sleep(Duration::from_secs(120)).await;
     }
-    panic!("the batch has no end");
+    panic!("the batch does not end");
 }
 
 const COUNT: usize = 3;
 
-/// Dies at the given effect, is started again, and must finish. True when the first life got to the end.
+/// Dies at the given effect, restarts, and must finish. True when the first run got to the end.
 fn survives(host: &Host, count: usize, effect: u64) -> bool {
     let rows = host.rows(count);
     let first = host.live(&Fuse::of(Some(effect)), async |daemon| {
@@ -185,7 +185,7 @@ fn survives(host: &Host, count: usize, effect: u64) -> bool {
     });
     host.time.pass(Duration::from_secs(effect % 900));
     let shown = host.live(&Fuse::of(None), async |daemon| {
-        // The operator submits again what was not acknowledged; the same rows are one batch.
+        // The operator submits again what was not acknowledged; identical rows are one batch.
         let reference = submit(daemon, rows.clone()).await.unwrap();
         until_ended(daemon, &reference).await
     });
@@ -203,7 +203,7 @@ fn a_batch_survives_a_crash_at_every_effect_without_a_doubled_or_lost_submission
     let keyring = tempfile::tempdir().unwrap();
     let mut keys = Scenario::parse(&scenario(""), keyring.path()).unwrap();
     keys.generate_credentials(keyring.path()).unwrap();
-    // With rows missing the way is longest: results, single looks, the end.
+    // Missing rows make the longest path: results, single requests, the end.
     let conduct = "[[mws]]\naccount = \"uk\"\nmissing_row_share = 0.4\n";
     let mut effects = 0;
     loop {
@@ -217,7 +217,7 @@ fn a_batch_survives_a_crash_at_every_effect_without_a_doubled_or_lost_submission
     assert!(effects > 40, "only {effects} effects: the crashes do not fall on the batch's way");
 }
 
-/// Many rows, killed now and then on the way: 300 of them here, as many as `RECONCILED_FEED_ROWS` says elsewhere.
+/// Many rows, and occasional kills: 300 rows by default, or as many as `RECONCILED_FEED_ROWS` says.
 #[test]
 fn a_large_batch_survives_crashes_on_its_way() {
     let count = std::env::var("RECONCILED_FEED_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);

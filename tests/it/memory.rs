@@ -9,13 +9,13 @@ use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::simulator::Simulator;
 use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
 
-/// Carries requests and messages to the simulator, each taking a little while on the way there and back.
+/// Carries requests and messages to the simulator; each takes a little time each way.
 #[derive(Clone)]
 pub struct Memory {
     simulator: Arc<Simulator>,
     clock: SharedClock,
     sent: Arc<AtomicU64>,
-    /// Requests that name this text are answered with this status and nothing else.
+    /// Requests that contain this text are answered with this status and nothing else.
     refused: Arc<Mutex<Option<(String, u16)>>>,
     travel: Duration,
 }
@@ -50,7 +50,7 @@ impl Memory {
         is_named.then(|| Response { status: *status, headers: Vec::new(), body: Vec::new() })
     }
 
-    /// A travel time that differs from request to request, by a fixed pattern: up to twice the usual.
+    /// A travel time that differs from request to request in a fixed pattern: up to twice the usual.
     fn leg(&self) -> Duration {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
         self.travel * u32::try_from(number.wrapping_mul(7919) % 21).unwrap_or(0) / 10

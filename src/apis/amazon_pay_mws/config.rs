@@ -1,7 +1,7 @@
 //! The section of an account at Amazon Pay through MWS.
 //!
-//! Owns: its keys, their checks, the hosts and paths of the provider (sheet amazon-pay-mws.md, section 1).
-//! Must never know: the network, other sections, where secrets lie.
+//! Owns: its keys, their checks, the hosts and paths of the provider (docs/src/reference/amazon-pay-mws.md,
+//! section 1). Must never know: the network, other sections, where secrets lie.
 
 use std::time::Duration;
 
@@ -152,8 +152,8 @@ impl Section {
         check.finish(settings)
     }
 
-    /// The marketplace that was written, else the known one of the region's word: the United Kingdom has
-    /// another than the rest of Europe (sheet amazon-pay-batch.md, section 1).
+    /// The marketplace that was written, else the known one of the region's word: the United Kingdom has another
+    /// than the rest of Europe (docs/src/reference/amazon-pay-batch.md, section 1).
     fn marketplace_of(
         &self,
         check: &mut Check,
@@ -195,7 +195,8 @@ impl Section {
 }
 
 impl BatchSection {
-    /// What the provider advises, where nothing else is written (sheet amazon-pay-batch.md, section 2.3).
+    /// What the provider advises, where nothing else is written (docs/src/reference/amazon-pay-batch.md,
+    /// section 2.3).
     fn caps(&self, check: &mut Check) -> Caps {
         let mut caps = Caps::ADVISED;
         match self.max_requests {
@@ -240,9 +241,8 @@ impl Settings {
         base.split_once("://").map_or(base, |(_, host)| host).to_ascii_lowercase()
     }
 
-    /// The budget of every operation that is used. What was chosen holds for the looks at objects; all
-    /// others have their documented quotas, which are smaller (section 3.1; sheet amazon-pay-batch.md,
-    /// section 8).
+    /// The budget of every operation that is used. What was chosen holds for the looks at objects; all others have
+    /// their documented quotas, which are smaller (section 3.1; docs/src/reference/amazon-pay-batch.md, section 8).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         let is_sandbox = self.environment == Environment::Sandbox;
         let looks = match (self.quota, self.environment) {

@@ -1,8 +1,8 @@
 //! Amazon Pay through MWS: the "OffAmazonPayments" section, version 2013-01-01 (XML, HMAC).
 //!
-//! Owns: one exchange, from the permit to the answer or failure (sheets amazon-pay-mws.md and
-//! amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file talks; everything else
-//! is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
+//! Owns: one exchange, from the permit to the answer or failure (docs/src/reference/amazon-pay-mws.md and
+//! docs/src/reference/amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file talks;
+//! everything else is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
 
 pub mod ask;
 mod calling;

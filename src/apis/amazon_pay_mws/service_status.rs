@@ -1,4 +1,4 @@
-//! `GetServiceStatus`: how the provider says that it is (sheet amazon-pay-mws.md, section 7).
+//! `GetServiceStatus`: how the provider says that it is (docs/src/reference/amazon-pay-mws.md, section 7).
 //!
 //! Owns: the words and what they ask of us. Must never know: schedules, how often it is asked (its quota is
 //! 2, then one every 5 minutes: never per poll).

@@ -1,4 +1,4 @@
-//! An account's section (amazon-pay-v2 sheet, sections 1, 2.1 and 8.4).
+//! An account's section (docs/src/reference/amazon-pay-v2.md, sections 1, 2.1 and 8.4).
 //!
 //! Owns: its fields as written ([`AccountSection`]) and as checked ([`Settings`]).
 //! Must never know: how a request is made, the time.

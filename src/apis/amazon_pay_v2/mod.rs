@@ -1,7 +1,7 @@
 //! Amazon Pay API v2 (Checkout v2): JSON, signed with RSA-PSS.
 //!
-//! Owns: asking this API about one object, or for one operation. Must never know: storage, schedules, chats, what another
-//! API does. Facts come from the amazon-pay-v2 sheet. Only this file talks; [`sign`], [`wire`],
+//! Owns: asking this API about one object, or for one operation. Must never know: storage, schedules, chats, what
+//! another API does. Facts come from docs/src/reference/amazon-pay-v2.md. Only this file talks; [`sign`], [`wire`],
 //! [`operations`] and [`lifecycle`] are pure.
 
 mod calling;

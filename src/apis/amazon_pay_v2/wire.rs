@@ -1,4 +1,4 @@
-//! What Amazon answers, read into what we keep (amazon-pay-v2 sheet, sections 3 to 6 and 8).
+//! What Amazon answers, read into what we keep (docs/src/reference/amazon-pay-v2.md, sections 3 to 6 and 8).
 //!
 //! Owns: which fields are read, and what an answer that is no object means. Must never know: how the
 //! answer travelled, the time, what a state means. Pure.

@@ -1,5 +1,5 @@
 //! Amazon Payment Services (formerly PayFort): orders by CHECK_STATUS, batches of operations (JSON, multipart,
-//! signatures by a shared phrase; sheet aps-batch.md).
+//! signatures by a shared phrase; docs/src/reference/aps.md).
 //!
 //! Owns: one exchange about one order or one batch. Must never know: storage, schedules, chats. Only this
 //! file talks; all others are pure.
@@ -8,7 +8,7 @@
 //!
 //! # What the provider's documentation leaves open
 //!
-//! Each has a provisional choice, to be settled against the sandbox (sheet, section 7):
+//! Each has a provisional choice, to be settled against the sandbox (docs/src/reference/aps.md, section 7):
 //!
 //! | Open | Choice | Changed by |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! Signatures: every parameter in order between two copies of a phrase (sheet aps-batch.md, section 4).
+//! Signatures: every parameter in order between two copies of a phrase (docs/src/reference/aps.md, section 4).
 //!
 //! Owns: what is signed, in which order, by which digest. Must never know: the clock, the network, what a
 //! parameter means.

@@ -1,8 +1,8 @@
 //! A pull of reports: which day, or which report that was found, is owed which step. Pure and storable.
 //!
-//! Owns: the cut into days, the order of the steps, waits (sheet amazon-pay-batch.md, section 9). Must never
-//! know: the network, storage, the clock (time is an argument), quotas (whoever asks has a budget anyway), one
-//! provider's types.
+//! Owns: the cut into days, the order of the steps, waits (docs/src/reference/amazon-pay-batch.md, section 9).
+//! Must never know: the network, storage, the clock (time is an argument), quotas (whoever asks has a budget
+//! anyway), one provider's types.
 //!
 //! A request that is made twice does no harm, but costs of a small hourly quota: so the state is stored
 //! before a request leaves, and one whose answer was lost is looked for first.

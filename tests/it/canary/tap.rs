@@ -1,4 +1,4 @@
-//! A tap on the network: notes what secrets travel, and puts canaries into the answers.
+//! A tap on the network: records which secrets are sent, and puts canaries into the answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,19 +9,19 @@ use super::hunt::Canary;
 pub const HEADER: &str = "canary-in-a-header-8f2b61";
 /// The text of every error.
 pub const MESSAGE: &str = "canary in an error text 41c7d0";
-/// Personal words too short or too common to be hunted for, and what they become.
+/// Personal words that are too short or too common to search for, and their replacements.
 pub const PERSONAL: [(&str, &str); 3] = [
     ("10117", "10117-canary-of-a-postal-code"),
     ("51147", "51147-canary-of-a-postal-code"),
     ("Berlin", "Canary-by-the-Spree"),
 ];
 
-/// What was seen on the way.
+/// What the tap recorded.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Signatures and signed headers: canaries from then on.
+    /// Signatures and signed headers: they are canaries from then on.
     pub signed: Vec<String>,
-    /// Everything, for the proof that the canaries flew at all.
+    /// All traffic, to prove that the canaries were there at all.
     pub traffic: Vec<u8>,
     posts: u64,
 }
@@ -104,7 +104,7 @@ impl Transport for Tap {
 }
 
 impl Tap {
-    /// A message to an alert target; now and then an answer of a proxy that repeats all it was told.
+    /// A message to an alert target; sometimes a proxy's answer that repeats the whole request.
     async fn tell(&self, message: Request) -> Result<Response, TransportError> {
         let url = message.url.clone();
         let signature = message.headers.iter().find(|(name, _)| *name == "webhook-signature");

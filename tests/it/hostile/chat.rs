@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{ANY, PATIENT_S, Stand};
 
-/// What comes after the first bytes.
+/// What the receiver does after the first bytes.
 #[derive(Clone, Copy)]
 enum Then {
     End,
@@ -61,7 +61,7 @@ fn head(status: &str, headers: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn whatever_a_receiver_does_the_status_decides_and_little_is_read() {
+async fn the_status_decides_and_little_is_read_whatever_a_receiver_does() {
     let many: String = (0..10_000).map(|number| format!("x-padding-{number}: 0\r\n")).collect();
     let bomb = hostile::gzip_bomb(false).body;
     let gzip = [head("200 OK", "content-encoding: gzip\r\n"), bomb.clone()].concat();
@@ -97,7 +97,7 @@ async fn whatever_a_receiver_does_the_status_decides_and_little_is_read() {
         ("a gzip bomb", gzip, Then::End, PATIENT_S, Ok((200, LONGEST_ANSWER))),
         ("a redirect", head("307 Go", link_local), Then::End, PATIENT_S, Ok((307, 0))),
     ] {
-        // The end of the head is left out where it must never come.
+        // The end of the head is left out where it must never arrive.
         let bytes = if name == "an endless header" { bytes[..bytes.len() - 2].to_vec() } else { bytes };
         let url = receiver(bytes, then).await;
         let answered = client.send(message(&url, timeout_s)).await;
@@ -116,7 +116,7 @@ async fn whatever_a_receiver_does_the_status_decides_and_little_is_read() {
 }
 
 #[tokio::test]
-async fn a_receiver_without_a_trusted_certificate_or_on_a_forbidden_address_hears_nothing() {
+async fn a_receiver_without_a_trusted_certificate_or_on_a_forbidden_address_receives_nothing() {
     let stand = Stand::new();
     let simulator = stand.simulator(None);
     let authority = ThrowAwayAuthority::generate(&["localhost"]).unwrap();

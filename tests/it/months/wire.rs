@@ -1,6 +1,7 @@
-//! The network in memory, under observation and under the fuse.
+//! The network in memory, with an observer and the fuse.
 //!
-//! A request that has left arrives even when the daemon dies or gives up meanwhile: the provider counts it.
+//! A request that has left arrives even when the daemon dies or gives up meanwhile, and the provider counts
+//! it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -16,14 +17,14 @@ use super::clock::{TrueClock, WorldTime};
 use super::fuse::Fuse;
 use super::log::{Event, Log, Reading};
 
-/// The network of one life.
+/// The network of one run.
 #[derive(Clone)]
 pub struct Wire {
     pub simulator: Arc<Simulator>,
     pub time: Arc<WorldTime>,
     pub fuse: Fuse,
     pub log: Log,
-    /// Ids about which every question is refused.
+    /// Ids about which every request is refused.
     pub refused: Arc<Mutex<BTreeSet<String>>>,
     pub seed: u64,
 }
@@ -34,7 +35,7 @@ impl std::fmt::Debug for Wire {
     }
 }
 
-/// A request on its way there.
+/// A request on its way to the provider.
 struct Travelling<'a> {
     wire: &'a Wire,
     request: Option<Incoming>,
@@ -61,7 +62,7 @@ enum Lost {
 }
 
 impl Wire {
-    /// A travel time: mostly some 40 ms, now and then a second.
+    /// A travel time: usually some 40 ms, sometimes a second.
     fn leg(&self) -> Duration {
         let ordinal = u64::try_from(self.time.elapsed().as_nanos()).unwrap_or(0);
         let mut random = Random::for_matter(self.seed, "leg", ordinal);
@@ -116,7 +117,7 @@ impl Wire {
     }
 }
 
-/// The id that a request asks about, and the operation that is charged.
+/// The id that a request is about, and the operation whose quota it uses.
 fn asked(request: &Request) -> (String, String) {
     let body = String::from_utf8_lossy(&request.body);
     if body.is_empty() {
@@ -157,7 +158,7 @@ fn read(id: &str, answer: &Outgoing) -> Reading {
     }
 }
 
-/// "You may not see this one."
+/// "You may not read this one."
 fn refusal(url: &str, answer: Outgoing) -> Outgoing {
     let is_v2 = url.contains("/charges/") || url.contains("/refunds/");
     let (status, body) = if is_v2 {
@@ -226,7 +227,7 @@ impl Wire {
         let is_room = incoming.path.starts_with("/services/");
         let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
         let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
-        // Taken when it is accepted, also when the daemon does not live to hear of it.
+        // It counts as delivered when it is accepted, even if the daemon dies before the answer.
         let told = |is_accepted: bool| {
             let word = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
             self.note(match is_room {

@@ -1,5 +1,5 @@
-//! What follows from a feed of which nothing more is sent: each request gets its end (sheet amazon-pay-batch.md,
-//! sections 5.2 and 5.4).
+//! What follows from a feed of which nothing more is sent: each request gets its end
+//! (docs/src/reference/amazon-pay-batch.md, sections 5.2 and 5.4).
 //!
 //! Owns: what an answer means for a row, how requests without an answer are concluded about from what single
 //! polls have seen. Must never know: the network, the store, files.
@@ -153,7 +153,7 @@ fn take(batch: &FeedBatch, row: &mut Row, end: RequestEnd, shown: &mut Vec<Shown
     }
 }
 
-/// Whether a code says that the reference was used before (sheet amazon-pay-mws.md, section 6.3:
+/// Whether a code says that the reference was used before (docs/src/reference/amazon-pay-mws.md, section 6.3:
 /// `DuplicateReferenceId`, `DuplicateRequest`): perhaps by this very request.
 fn is_duplicate(code: &str) -> bool {
     code.starts_with("Duplicate")

@@ -1,7 +1,7 @@
 //! The life of one batch: what is to be done next, and what follows from what was done. Pure and storable:
 //! whoever keeps the state may be killed between any two steps.
 //!
-//! Owns: the order of the steps, waits, what is concluded from an answer (sheet amazon-pay-batch.md,
+//! Owns: the order of the steps, waits, what is concluded from an answer (docs/src/reference/amazon-pay-batch.md,
 //! sections 3.2, 4.2, 5 and 7). Must never know: the network, storage, the clock (time is an argument).
 //!
 //! The one rule for whoever drives it: `about_to` is stored before the step is taken, `took` after it.

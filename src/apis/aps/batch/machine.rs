@@ -1,4 +1,4 @@
-//! The life of one uploaded file, step by step (sheet aps-batch.md, sections 2.4 and 2.5).
+//! The life of one uploaded file, step by step (docs/src/reference/aps.md, sections 2.4 and 2.5).
 //!
 //! Owns: which step is next, what a reply makes of it, when to give up. Must never know: the network, the
 //! store, the present time (it is an argument).
