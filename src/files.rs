@@ -68,7 +68,7 @@ pub fn write_whole(root: &Path, path: &Path, bytes: &[u8], readers: Readers) -> 
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     // The name of a new folder must survive as well: it stands in the folder above.
-    for folder in folder.ancestors() {
+    for folder in folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty()) {
         sync_folder(folder)?;
         if folder == root {
             break;

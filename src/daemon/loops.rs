@@ -146,7 +146,7 @@ impl Daemon {
                 &name,
                 reporter.timetable.clone()?,
                 clock.clone(),
-                self.foundation.settlements.wake(),
+                self.foundation.downloads.wake(),
             ))
         });
         std::iter::once(report).chain(fetching).collect()
