@@ -12,6 +12,9 @@ use super::Api;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 
+/// Is told that the provider has answered a request of an account: its credentials are accepted.
+pub type Accepted = Arc<dyn Fn(&AccountName) + Send + Sync>;
+
 /// One account. Whether it has batches, single calls or reports, its API tells.
 #[derive(Clone)]
 pub struct Account {

@@ -1,6 +1,6 @@
-//! What passes between the course of events and the policies that live through it.
+//! What passes between the engine and the policies.
 //!
-//! Owns: the values and the trait of a policy at work. Must never know: how events are ordered, how any policy decides.
+//! Owns: the values and the trait of a policy at work. Must never know: how events are ordered, how a policy decides.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::apis::pace::Quota;
 pub(super) struct Thing<'a> {
     pub(super) past: &'a Past,
     pub(super) course: Course,
-    /// The place of its operation.
+    /// The index of its operation.
     pub(super) operation: usize,
     pub(super) created: Duration,
     pub(super) known: Duration,
@@ -22,18 +22,18 @@ pub(super) struct Thing<'a> {
 }
 
 impl Thing<'_> {
-    /// Whether it is money going back.
+    /// Whether money goes back to the buyer.
     pub(super) fn is_refund(&self) -> bool {
         self.past.object.kind.as_str() == "refund"
     }
 }
 
-/// What all policies are told about a workload.
+/// What every policy may know about a workload.
 pub(super) struct Scene<'a> {
     pub(super) things: Vec<Thing<'a>>,
-    /// Operations by place: name and quota.
+    /// Operations: name and quota.
     pub(super) operations: Vec<(&'static str, Quota)>,
-    /// The place of the operation that shows what a charge belongs to.
+    /// The index of the operation that reads what a charge belongs to.
     pub(super) permission: usize,
     pub(super) beginning: Timestamp,
 }
@@ -41,9 +41,9 @@ pub(super) struct Scene<'a> {
 /// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ask {
-    /// About which object.
+    /// The object.
     pub(super) who: usize,
-    /// By which operation.
+    /// The operation.
     pub(super) operation: usize,
 }
 
@@ -52,20 +52,20 @@ pub(super) struct Ask {
 pub(super) enum Heard {
     /// Too many requests.
     Throttled,
-    /// Nothing that could be read.
+    /// No readable answer.
     Unanswered,
-    /// It has not come to its end.
+    /// The object has not ended.
     Open,
-    /// It has.
+    /// The object has ended.
     Ended,
 }
 
 /// A policy at work.
 pub(super) trait Client {
-    /// An object is known from now on.
+    /// An object becomes known.
     fn learn(&mut self, who: usize, now: Duration);
-    /// Adds what is to be sent now; says when to be called next if nothing happens before.
+    /// Adds the requests to send now; returns when to call it next if nothing happens before.
     fn turn(&mut self, now: Duration, send: &mut Vec<Ask>) -> Option<Duration>;
-    /// An answer is back.
+    /// An answer arrived.
     fn hear(&mut self, ask: Ask, heard: Heard, now: Duration);
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::book::Entry;
-use super::papers::{RESULT, paper};
-use super::{Account, BatchError, Batches, Hands, Sender, batches_of, words};
+use super::entry::Entry;
+use super::kept_files::{RESULT, file_name};
+use super::{Account, BatchError, Batches, Ports, Sender, alert_text, batches_of};
 use crate::apis::batch::{Batch, Blocked, Next, Sending, Step};
 use crate::payments::alert::Alert;
 use crate::store::OwedAlert;
+use crate::time::later;
 
 /// What one round of an account did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,8 +54,8 @@ impl Batches {
     ///
     /// # Errors
     /// When the store fails or a file cannot be written: the next round goes on from what is stored.
-    pub async fn round(&self, account: &Account, hands: &Hands) -> Result<Round, BatchError> {
-        let sender = Sender { account, api: batches_of(account)?, hands };
+    pub async fn round(&self, account: &Account, ports: &Ports) -> Result<Round, BatchError> {
+        let sender = Sender { account, api: batches_of(account)?, ports };
         self.visit_tails(account).await?;
         let mut round = Round::default();
         loop {
@@ -72,7 +73,7 @@ impl Batches {
         let account = sender.account;
         let turns = self.turn_of(&sender.api.queue());
         let _turn = turns.lock().await;
-        let all = self.book.list(None).await?;
+        let all = self.stored.list(None).await?;
         let is_open = |entry: &&Entry| entry.account == account.name && !entry.is_folded;
         let mut mine: Vec<&Entry> = all.iter().filter(is_open).collect();
         // What a person asked for goes before what polling asks.
@@ -84,7 +85,7 @@ impl Batches {
                 others.filter(|batch| batch.reference() != listed.reference()).collect();
             let fared = match self.one(sender, listed, &others, place > 0).await {
                 // What lies beside one batch cannot be used: it waits, and is told; others go on.
-                Err(error @ (BatchError::File { .. } | BatchError::Unreadable { .. })) => {
+                Err(error @ (BatchError::File(_) | BatchError::Unreadable { .. })) => {
                     Fared::Blocked(Blocked { word: "files", why: error.to_string() })
                 }
                 fared => fared?,
@@ -95,7 +96,7 @@ impl Batches {
                 Fared::Nothing => {}
                 Fared::Blocked(why) => {
                     blocked.push(format!("{}: {}", listed.reference(), why.why));
-                    let alert = words::blocked(listed, &why, account.api.look(), self.clock.now());
+                    let alert = alert_text::blocked(listed, &why, account.api.look(), self.clock.now());
                     self.tell(sender, alert).await?;
                 }
             }
@@ -118,7 +119,7 @@ impl Batches {
             entry.batch.begin(now);
         }
         if let Some(trouble) = entry.batch.trouble(now) {
-            let alert = words::trouble(&entry, &trouble, account.api.look(), now);
+            let alert = alert_text::trouble(&entry, &trouble, account.api.look(), now);
             self.tell(sender, alert).await?;
         }
         let next = match sender.api.next(&*entry.batch, others, has_earlier, now) {
@@ -130,7 +131,7 @@ impl Batches {
             Next::Behind | Next::Person => return Ok(Fared::Nothing),
             Next::Act(_) | Next::Become(_) | Next::Settle | Next::Check | Next::Ended => {}
         }
-        let Some(whole) = self.book.find(&account.name, listed.reference()).await? else {
+        let Some(whole) = self.stored.find(&account.name, listed.reference()).await? else {
             return Ok(Fared::Nothing);
         };
         entry = whole;
@@ -146,7 +147,7 @@ impl Batches {
                 let again = sender.api.next(&*entry.batch, others, has_earlier, now);
                 if let Ok(Next::Become(batch)) = again {
                     entry.batch = batch;
-                    self.book.write(&mut entry).await?;
+                    self.stored.write(&mut entry).await?;
                 }
                 Ok(Fared::Turn(Turn::Again))
             }
@@ -166,9 +167,9 @@ impl Batches {
         others: &[&dyn Batch],
         now: Timestamp,
     ) -> Result<Fared, BatchError> {
-        let Sender { account, api, hands } = sender;
+        let Sender { account, api, ports } = sender;
         let document = match step.needs_document {
-            true => self.vault.bytes_if_there(&account.name, &entry.batch.document_name()).await?,
+            true => self.archive.bytes_if_there(&account.name, &entry.batch.document_name()).await?,
             false => Some(Vec::new()),
         };
         let Some(document) = document else {
@@ -181,14 +182,14 @@ impl Batches {
         }
         let permit = match self.pace.take(&account.name, step.operation) {
             Ok(permit) => permit,
-            Err(wait) => return Ok(Fared::Wait(later(now, wait))),
+            Err(wait) => return Ok(Fared::Wait(later(now, wait.max(Duration::from_millis(1))))),
         };
         entry.is_begun = true;
         entry.batch = match api.about_to(&*entry.batch, step, now) {
             Ok(batch) => batch,
             Err(why) => return Ok(Fared::Blocked(why)),
         };
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         let more = |operation: &'static str| self.pace.take(&account.name, operation);
         let sending = Sending { batch: &*entry.batch, step, document, others, permit, more: &more };
         let carried = match api.carry_out(sending).await {
@@ -196,29 +197,24 @@ impl Batches {
             Err(why) => return Ok(Fared::Blocked(why)),
         };
         if carried.is_accepted {
-            (hands.accepted)(&account.name);
+            (ports.accepted)(&account.name);
         }
         if let Some(result) = carried.result {
-            self.vault.keep(&account.name, &paper(entry.reference(), RESULT), result).await?;
+            self.archive.keep(&account.name, &file_name(entry.reference(), RESULT), result).await?;
         }
         entry.batch = carried.batch;
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         Ok(Fared::Turn(Turn::Sent))
     }
 
     /// Owes an alert to its targets; one that was owed before is not owed again.
     pub(super) async fn tell(&self, sender: Sender<'_>, alert: Alert) -> Result<(), BatchError> {
-        let targets = (sender.hands.routes)(&alert, sender.account.is_sandbox);
-        self.book.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
+        let targets = (sender.ports.routes)(&alert, sender.account.is_sandbox);
+        self.stored.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }
 }
 
 fn fared(is_folded: bool) -> Fared {
     Fared::Turn(if is_folded { Turn::Folded } else { Turn::Again })
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    // Never the same moment again: a bucket counts finer than the clock.
-    at.checked_add(by.max(Duration::from_millis(1))).unwrap_or(Timestamp::MAX)
 }

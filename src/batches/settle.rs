@@ -7,10 +7,11 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::book::Entry;
-use super::papers::{RESULT, paper};
-use super::{Account, BatchError, Batches, Sender, blocking, words};
+use super::entry::Entry;
+use super::kept_files::{RESULT, file_name};
+use super::{Account, BatchError, Batches, Sender, alert_text};
 use crate::apis::batch::{Batch, Papers, Row, Settlement, Shown, Tally};
+use crate::blocking;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 
@@ -26,8 +27,8 @@ impl Batches {
         now: Timestamp,
     ) -> Result<bool, BatchError> {
         let settlement = self.settlement(&entry, now).await?;
-        let Sender { account, hands, .. } = sender;
-        let store = self.book.store();
+        let Sender { account, ports, .. } = sender;
+        let store = self.stored.store();
         let object = |(kind, id): (Kind, ObjectId)| ObjectRef { account: account.name.clone(), kind, id };
         let mut watch = settlement
             .watch
@@ -48,7 +49,7 @@ impl Batches {
                 };
                 store.enrol(some.iter().map(enrolment).collect(), now).await?;
             }
-            (hands.ledger)(account.name.clone(), some, settlement.asked_at).await?;
+            (ports.ledger)(account.name.clone(), some, settlement.asked_at).await?;
         }
         let mut ask = settlement.ask.into_iter().map(object);
         while let Some(first) = ask.next() {
@@ -65,7 +66,7 @@ impl Batches {
             self.finish(sender, &mut entry, now).await?;
             return Ok(true);
         }
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         Ok(false)
     }
 
@@ -73,14 +74,14 @@ impl Batches {
         let (document, lines, result) = match entry.batch.rows() {
             Some(_) => (Vec::new(), Vec::new(), None),
             None => {
-                let name = paper(entry.reference(), RESULT);
-                let result = self.vault.bytes_if_there(&entry.account, &name).await?;
-                let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
+                let name = file_name(entry.reference(), RESULT);
+                let result = self.archive.bytes_if_there(&entry.account, &name).await?;
+                let document = self.archive.bytes(&entry.account, &entry.batch.document_name()).await?;
                 (document, self.lines(entry).await?, result)
             }
         };
         let batch = entry.batch.clone();
-        let settled = blocking(move || {
+        let settled = blocking::run(move || {
             let papers = Papers { document: &document, lines: &lines, result: result.as_deref() };
             batch.settle(&papers, now)
         });
@@ -109,7 +110,7 @@ impl Batches {
             self.finish(sender, &mut entry, now).await?;
             return Ok(true);
         }
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         Ok(false)
     }
 
@@ -141,7 +142,7 @@ impl Batches {
         id: &ObjectId,
     ) -> Result<Option<Record>, BatchError> {
         let object = ObjectRef { account: account.name.clone(), kind: kind.clone(), id: id.clone() };
-        Ok(self.book.store().record(&object).await?)
+        Ok(self.stored.store().record(&object).await?)
     }
 
     /// Tells a person and is done with it.
@@ -152,12 +153,12 @@ impl Batches {
         now: Timestamp,
     ) -> Result<(), BatchError> {
         let account = sender.account;
-        if let Some(alert) = words::ended(entry, account.api.look(), now) {
+        if let Some(alert) = alert_text::ended(entry, account.api.look(), now) {
             self.tell(sender, alert).await?;
         }
         entry.is_folded = true;
         entry.ended_at = Some(now);
-        self.book.write(entry).await?;
+        self.stored.write(entry).await?;
         tracing::info!(
             account = %account.name, batch = entry.reference(), end = entry.stage(),
             rows = entry.row_count, "batch ended"

@@ -1,5 +1,5 @@
-//! The API under `/v1`: addresses, methods, bodies and statuses (operations.md section 8.4), each
-//! handler a thin call into the service.
+//! The API under `/v1`: addresses, methods, bodies and statuses (docs/src/reference/operations.md section 8.4),
+//! each handler a thin call into the service.
 //!
 //! One deviation: DELETE answers 200 with what became of it instead of 204, because an operator wants
 //! to know whether the object was watched at all.
@@ -59,7 +59,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// The name under which what it does is kept (operations.md section 6.5).
+    /// The name under which what it does is kept (docs/src/reference/operations.md section 6.5).
     fn actor(self) -> String {
         self.uid.map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
     }
@@ -377,7 +377,7 @@ async fn compact(State(desk): State<Desk>, Extension(peer): Extension<Peer>) -> 
     json(&within(&desk, desk.patience.slow_answer, desk.service.compact(&peer.actor())).await?)
 }
 
-/// The process and the store answer (operations.md section 6.3).
+/// The process and the store answer (docs/src/reference/operations.md section 6.3).
 async fn healthy(State(desk): State<Desk>) -> Answered {
     within(&desk, desk.patience.answer, desk.service.check_store()).await?;
     let health = desk.service.host().health();

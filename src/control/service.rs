@@ -4,9 +4,10 @@
 //! Owns: what each verb does, in order (polling and alerts stand in files of their own). Must never know: sockets, terminals, tables.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 
 use super::calling::{CallAnswer, CallRequest};
 use super::explain::{Ground, explain};
@@ -22,6 +23,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 use crate::store::{AlertFilter, Commit, Committed, Enrolled, Filter, Store, StoreError};
+use crate::time::earlier;
 
 /// The most rows of one page, and the number unless said.
 pub(super) const PAGE_ROWS: (usize, usize) = (BATCH_LINES_MAX, 100);
@@ -145,7 +147,7 @@ impl Service {
             state: request.state.clone(),
             quarantined: request.quarantined,
             finished: request.finished,
-            older_than: request.older_than_s.map(|seconds| before(now, seconds)),
+            older_than: request.older_than_s.map(|seconds| earlier(now, Duration::from_secs(seconds))),
         };
         let limit = rows(request.limit);
         let mut after = request.cursor.clone();
@@ -418,11 +420,6 @@ impl Service {
 
 pub(super) fn rows(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE_ROWS.1).clamp(1, PAGE_ROWS.0)
-}
-
-fn before(now: Timestamp, seconds: u64) -> Timestamp {
-    let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    now.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
 /// Where a backup can go. Under the hardened unit little else is writable.

@@ -14,7 +14,7 @@ use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::service::Service;
 use crate::clock::{SharedClock, VirtualClock};
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
@@ -117,7 +117,7 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
     let at: Timestamp = "2026-01-15T09:00:00Z".parse().unwrap();
     Alert {
         key: key.to_owned(),
-        kind: "declined".to_owned(),
+        kind: AlertKind::Declined,
         severity: Severity::Critical,
         account: object.account.clone(),
         object: Some(object),

@@ -1,17 +1,18 @@
-//! Answers what an operator asks about batches, from the `batches` room, and gives that room its hands.
+//! Answers what an operator asks about batches, from the `batches` room, and gives that room its ports.
 //!
 //! Owns: the translation between the rooms. Must never know: steps, files.
 
 use std::sync::Arc;
 
 use crate::apis::batch::Row;
-use crate::apis::registry;
-use crate::batches::{Accepted, BatchError, Entry, Hands, Ledger, Routes, Submission, Wish};
+use crate::apis::{Accepted, registry};
+use crate::batches::{BatchError, Entry, Ledger, Ports, Submission, Wish};
 use crate::control::batching::{
     BatchAnswer, BatchFiled, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission,
     BatchSubmitted,
 };
 use crate::control::problem::{Cause, Problem};
+use crate::payments::alert::Routes;
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::reconcile::Reconcile;
 
@@ -19,7 +20,7 @@ use super::Daemon;
 use super::rooms::Rooms;
 
 /// What batches hand things to: alerts by the routes, sights to the path that every poll takes.
-pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Hands {
+pub(super) fn ports(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Ports {
     let accepted = accepted(reconcile);
     let (reconcile, accounts) = (Arc::clone(reconcile), rooms.accounts.clone());
     let ledger: Ledger = Arc::new(move |name: AccountName, shown, asked_at| {
@@ -34,7 +35,7 @@ pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Roo
             reconcile.take(&account, sights.collect(), asked_at).await
         })
     });
-    Hands { routes: Arc::clone(routes), ledger, accepted }
+    Ports { routes: Arc::clone(routes), ledger, accepted }
 }
 
 /// An answer under an account's credentials opens the account, if its provider had refused it.
@@ -163,7 +164,7 @@ fn shown(entry: &Entry, rows: Vec<Row>) -> BatchShown {
 
 fn problem(error: BatchError) -> Problem {
     let (cause, remedy) = match &error {
-        BatchError::Store(_) | BatchError::File { .. } => {
+        BatchError::Store(_) | BatchError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
         BatchError::Unreadable { .. } | BatchError::Broken(_) => {

@@ -12,6 +12,7 @@ use crate::control::calling::{
     CallWanted,
 };
 use crate::control::problem::{Cause, Problem};
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::task::{Done, Round, Work};
 
@@ -171,7 +172,7 @@ fn problem(error: CallError) -> Problem {
 pub(super) struct Settling {
     pub(super) calls: Arc<Calls>,
     pub(super) accounts: Vec<Arc<Account>>,
-    pub(super) routes: calls::Routes,
+    pub(super) routes: Routes,
 }
 
 impl Work for Settling {

@@ -1,6 +1,6 @@
 //! Provider reports as the daemon does them: the nightly beginning, the steps, and what an operator asks.
 //!
-//! Owns: when an account's night begins, the translation between `settlements` and `control`. Must never know:
+//! Owns: when an account's night begins, the translation between `provider_reports` and `control`. Must never know:
 //! steps, files.
 
 use std::sync::Arc;
@@ -14,18 +14,19 @@ use crate::clock::SharedClock;
 use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
 use crate::control::problem::{Cause, Problem};
 use crate::payments::object::AccountName;
-use crate::settlements::{self, Errand, Hands, SettlementError, Settlements, Wanted};
+use crate::provider_reports::{self, Download, DownloadError, Downloads, Ports, Wanted};
 use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
 
 use super::rooms::{Foundation, Reporter, Rooms};
 use super::{Daemon, batching, levels, rooms};
+use crate::time::{between, later};
 
-/// Takes every errand its next step, all accounts side by side, and begins the nightly ones.
+/// Takes the next step of every download, all accounts side by side, and begins the nightly ones.
 pub(super) struct Fetching {
-    pub(super) settlements: Arc<Settlements>,
+    pub(super) downloads: Arc<Downloads>,
     pub(super) reporters: Vec<Arc<Reporter>>,
-    pub(super) hands: Hands,
+    pub(super) ports: Ports,
     pub(super) store: Store,
     pub(super) clock: SharedClock,
 }
@@ -45,10 +46,10 @@ impl Work for Fetching {
                     Err(error) => faults.push(format!("{}: {error}", reporter.account.name)),
                 }
             }
-            let summary = format!("{taken} steps taken, {ended} errands ended");
+            let summary = format!("{taken} steps taken, {ended} downloads ended");
             let now = self.clock.now();
-            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
+            let soon = later(now, SignedDuration::from_mins(1));
+            let again_in = Some(between(now, next_at.map_or(soon, |next| next.min(soon))));
             if faults.is_empty() {
                 return Ok(Done { summary, again_in });
             }
@@ -70,20 +71,20 @@ impl Fetching {
             return None;
         }
         let foundation = &daemon.foundation;
-        let wake = foundation.settlements.wake();
+        let wake = foundation.downloads.wake();
         // Longer than the longest step: the watchdog must not take a provider that hangs for a stall.
         let rhythm = Rhythm { name: "provider-reports", period: Duration::from_secs(300), wake };
         let fetching = Fetching {
-            settlements: Arc::clone(&foundation.settlements),
+            downloads: Arc::clone(&foundation.downloads),
             reporters: rooms.reporters.clone(),
-            hands: hands(daemon),
+            ports: ports(daemon),
             store: foundation.store.clone(),
             clock: foundation.clock.clone(),
         };
         Some((rhythm, fetching))
     }
 
-    async fn round(&self, reporter: &Reporter) -> Result<settlements::Round, SettlementError> {
+    async fn round(&self, reporter: &Reporter) -> Result<provider_reports::Round, DownloadError> {
         if let Some(timetable) = &reporter.timetable {
             let name = format!("schedule/provider-reports/{}", reporter.account.name);
             let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());
@@ -91,28 +92,28 @@ impl Fetching {
             if let Some(due) = timetable.due(done, self.clock.now())
                 && self.clock.is_sure()
             {
-                self.settlements.begin_night(&reporter.account, &reporter.words).await?;
+                self.downloads.begin_night(&reporter.account, &reporter.words).await?;
                 self.store.remember(&name, &due.to_string()).await?;
             }
         }
-        self.settlements.round(&reporter.account, &self.hands).await
+        self.downloads.round(&reporter.account, &self.ports).await
     }
 }
 
 /// What reports hand things to.
-fn hands(daemon: &Daemon) -> Hands {
-    Hands { routes: Arc::clone(&daemon.routes), accepted: batching::accepted(&daemon.reconcile) }
+fn ports(daemon: &Daemon) -> Ports {
+    Ports { routes: Arc::clone(&daemon.routes), accepted: batching::accepted(&daemon.reconcile) }
 }
 
 /// Answers one question.
 pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<FetchAnswer, Problem> {
     let rooms = daemon.rooms();
-    let settlements = &daemon.foundation.settlements;
+    let downloads = &daemon.foundation.downloads;
     match request {
         FetchRequest::Begin { account, types, from, to, again } => {
             let reporter = find(&rooms.reporters, &account)?;
             let wanted = Wanted { words: types, from, to, is_anew: again };
-            let begun = settlements.begin(&reporter.account, &wanted).await.map_err(problem)?;
+            let begun = downloads.begin(&reporter.account, &wanted).await.map_err(problem)?;
             Ok(shown(daemon, reporter, &begun, None))
         }
         FetchRequest::Go { account } => {
@@ -120,7 +121,7 @@ pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<Fet
             let mut next_at = None;
             if !daemon.is_daemon {
                 rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
-                let round = settlements.round(&reporter.account, &hands(daemon)).await.map_err(problem)?;
+                let round = downloads.round(&reporter.account, &ports(daemon)).await.map_err(problem)?;
                 next_at = round.next_at;
                 if next_at.is_none() {
                     let Foundation { store, pace, clock, .. } = &daemon.foundation;
@@ -128,8 +129,8 @@ pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<Fet
                     saved.map_err(|error| problem(error.into()))?;
                 }
             }
-            let errands = settlements.list(&reporter.account).await.map_err(problem)?;
-            Ok(shown(daemon, reporter, &errands, next_at))
+            let found = downloads.list(&reporter.account).await.map_err(problem)?;
+            Ok(shown(daemon, reporter, &found, next_at))
         }
     }
 }
@@ -143,7 +144,7 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
             }
             known => format!("there are: {}", known.join(", ")),
         };
-        let detail = SettlementError::NoReports(account.clone()).to_string();
+        let detail = DownloadError::NoReports(account.clone()).to_string();
         Problem::new(Cause::Unprocessable, detail, remedy)
     })
 }
@@ -151,39 +152,39 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
 fn shown(
     daemon: &Daemon,
     reporter: &Reporter,
-    errands: &[Errand],
+    downloads: &[Download],
     next_at: Option<Timestamp>,
 ) -> FetchAnswer {
     FetchAnswer {
-        errands: errands.iter().map(line).collect(),
-        folder: settlements::shown_folder(&reporter.account),
+        errands: downloads.iter().map(line).collect(),
+        folder: provider_reports::shown_folder(&reporter.account),
         is_daemon: daemon.is_daemon,
         next_at,
     }
 }
 
-fn line(errand: &Errand) -> ErrandLine {
+fn line(download: &Download) -> ErrandLine {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let (progress, tally) = (errand.pull.progress(), errand.tally);
-    let windows = errand.pull.windows.iter();
+    let (progress, tally) = (download.pull.progress(), download.tally);
+    let windows = download.pull.windows.iter();
     let failed = windows.clone().filter_map(|window| match &window.phase {
         Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
         _ => None,
     });
     ErrandLine {
-        account: errand.account.clone(),
-        report: errand.word.clone(),
-        from: errand.from,
-        until: errand.until,
-        is_nightly: errand.is_nightly,
-        is_over: errand.is_closed,
+        account: download.account.clone(),
+        report: download.word.clone(),
+        from: download.from,
+        until: download.until,
+        is_nightly: download.is_nightly,
+        is_over: download.is_closed,
         days: count(progress.days),
         done: count(progress.done),
         empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
         failed: failed.collect(),
         files: tally.files,
         unreadable: tally.unreadable,
-        unread: errand.unread.iter().map(unread_file).collect(),
+        unread: download.unread.iter().map(unread_file).collect(),
         rows: tally.rows,
         rejected: tally.rejected,
         compared: tally.compared,
@@ -193,7 +194,7 @@ fn line(errand: &Errand) -> ErrandLine {
     }
 }
 
-fn unread_file(unread: &settlements::Unread) -> UnreadFile {
+fn unread_file(unread: &provider_reports::Unread) -> UnreadFile {
     UnreadFile {
         from: unread.from,
         report_id: unread.report_id.clone(),
@@ -202,23 +203,17 @@ fn unread_file(unread: &settlements::Unread) -> UnreadFile {
     }
 }
 
-fn problem(error: SettlementError) -> Problem {
+fn problem(error: DownloadError) -> Problem {
     let (cause, remedy) = match &error {
-        SettlementError::Store(_) | SettlementError::File { .. } => {
+        DownloadError::Store(_) | DownloadError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
-        SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
-        SettlementError::UnknownType { .. } => {
-            (Cause::Unprocessable, "name one with --type, or none for all")
-        }
-        SettlementError::NoReports(_) => (Cause::Unprocessable, "name another account"),
-        SettlementError::Range(_) => {
+        DownloadError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
+        DownloadError::UnknownType { .. } => (Cause::Unprocessable, "name one with --type, or none for all"),
+        DownloadError::NoReports(_) => (Cause::Unprocessable, "name another account"),
+        DownloadError::Range(_) => {
             (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
         }
     };
     Problem::new(cause, error.to_string(), remedy)
-}
-
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -21,9 +21,10 @@ use crate::control::problem::Problem;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
-use crate::payments::schedule::{Policy, later};
+use crate::payments::schedule::Policy;
 use crate::payments::tail::Tail;
 use crate::reconcile::Tally;
+use crate::time::{earlier, later};
 
 use super::rooms::Rooms;
 use super::{Daemon, timekeeping};
@@ -255,9 +256,7 @@ fn held_until(level: &Level, now: Timestamp) -> Option<Timestamp> {
 fn long_holds(daemon: &Daemon, now: Timestamp) -> impl Iterator<Item = String> {
     let held = daemon.foundation.pace.held().into_iter().filter(|(_, _, level)| level.is_held_long());
     held.map(move |(account, operation, level)| {
-        let already =
-            jiff::SignedDuration::try_from(level.held_already.unwrap_or_default()).unwrap_or_default();
-        let since = moment(now.checked_sub(already).unwrap_or(now), now);
+        let since = moment(earlier(now, level.held_already.unwrap_or_default()), now);
         let until = moment(later(now, level.held_for), now);
         format!(
             "the provider of {account} wants no {operation} before {until}; it holds it back since {since}"
@@ -267,11 +266,11 @@ fn long_holds(daemon: &Daemon, now: Timestamp) -> impl Iterator<Item = String> {
 
 fn service(daemon: &Daemon, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
     let known = daemon.reconcile.service(&account.name)?;
-    let said = known.said.as_ref()?;
+    let said = known.report.as_ref()?;
     Some(ServiceHealth {
         word: said.word.clone(),
         since: known.since?,
-        heard_at: known.heard_at?,
+        heard_at: known.reported_at?,
         message: said.message.clone(),
         steers: known.health(now).mutes_staleness(),
     })

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
 use crate::apis::Account;
 use crate::apis::pace::Pace;
-use crate::apis::transport::Transport;
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
+use crate::http::Transport;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
+use crate::provider_reports::Downloads;
 use crate::reports::{Probe, Reports};
-use crate::settlements::Settlements;
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
@@ -32,10 +31,9 @@ pub(super) struct Foundation {
     pub(super) store: Store,
     pub(super) pace: Arc<Pace>,
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) post: Arc<dyn Post>,
     pub(super) batches: Arc<Batches>,
     pub(super) calls: Arc<Calls>,
-    pub(super) settlements: Arc<Settlements>,
+    pub(super) downloads: Arc<Downloads>,
     /// Is asked before every step of the report writer on the disk.
     pub(super) probe: Arc<dyn Probe>,
 }
@@ -82,7 +80,7 @@ impl Rooms {
         let deliverer = Deliverer::new(
             foundation.store.clone(),
             foundation.clock.clone(),
-            foundation.post.clone(),
+            foundation.transport.clone(),
             alerts,
         );
         let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
@@ -118,7 +116,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         api,
         policies: account.policies.clone(),
         is_sandbox: account.api.is_sandbox(),
-        most_in_flight: config.polling.most_in_flight_per_kind,
+        most_in_flight: config.polling.max_in_flight_per_kind,
         probe_interval: config.polling.probe_interval,
         discover: account.provider_reports.discover,
         report_folder: config.reports.folder.clone(),

@@ -7,29 +7,29 @@ use super::lifecycle::Lifecycle;
 use super::record::{Enrolment, Record, Transition};
 use super::schedule::Policy;
 
-/// What a decision rests on besides record, sight and time.
+/// The context of a decision besides record, observation and time.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The states of this kind.
     pub lifecycle: &'a dyn Lifecycle,
-    /// How the account wants the kind watched.
+    /// How the account polls this kind.
     pub policy: &'a Policy,
-    /// Where a person can look.
+    /// A link to the provider's own page about the object.
     pub look: &'a str,
-    /// Whether the account plays with test money.
+    /// Whether this is a sandbox account.
     pub is_sandbox: bool,
 }
 
-/// What is to be written, all of it or nothing.
+/// What to write, in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The object from now on.
     pub record: Record,
-    /// A row for the history, if anything changed.
+    /// A row for the history, if something changed.
     pub transition: Option<Transition>,
-    /// Objects found through this one.
+    /// Newly found objects to enrol.
     pub enrol: Vec<Enrolment>,
-    /// What a person should know.
+    /// Alerts to send.
     pub alerts: Vec<Alert>,
     /// False when the poll brought nothing new: losing it would cost one early poll, nothing else.
     pub is_news: bool,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::apis::Account;
 use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
-use crate::payments::alert::Alert;
+use crate::payments::alert::Routes;
 use crate::payments::object::{AccountName, Kind};
 use crate::store::Store;
 use jiff::Timestamp;
@@ -27,8 +27,8 @@ mod learnt;
 mod notice;
 mod other_holds;
 mod poll;
+mod provider_health;
 mod remembered;
-mod service;
 mod slots;
 mod success;
 #[cfg(test)]
@@ -40,9 +40,6 @@ use slots::Slots;
 use success::Success;
 
 pub use success::PATIENCE;
-
-/// Which targets an alert goes to; the second argument says whether it is about play money.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
 
 /// Counts since start, per account, for the status page and the summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -114,7 +111,7 @@ pub struct Reconcile {
     routes: Routes,
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
-    services: Mutex<BTreeMap<AccountName, service::Watched>>,
+    services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
     /// What each account's client has learnt, as it is stored; empty when nothing is.
     learnt: Mutex<BTreeMap<AccountName, String>>,
 }

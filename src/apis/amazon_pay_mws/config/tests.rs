@@ -66,11 +66,11 @@ fn nothing_is_written_unless_said_and_feeds_are_as_large_as_advised() {
     let settings = resolve(WHOLE).unwrap();
     assert!(!settings.is_writing_allowed);
     assert_eq!(settings.batch_caps, Caps::ADVISED);
-    let large = "allow_writes = true\nbatch = { most_requests = 60000, most_mb = 50 }";
+    let large = "allow_writes = true\nbatch = { max_requests = 60000, max_mb = 50 }";
     let settings = resolve(&format!("{WHOLE}\n{large}")).unwrap();
     assert!(settings.is_writing_allowed);
     assert_eq!(settings.batch_caps, Caps { requests: 60_000, bytes: 49_999_999 });
-    for bad in ["most_requests = 60001", "most_requests = 0", "most_mb = 0", "most_mb = 101"] {
+    for bad in ["max_requests = 60001", "max_requests = 0", "max_mb = 0", "max_mb = 101"] {
         let problems = resolve(&format!("{WHOLE}\nbatch = {{ {bad} }}")).unwrap_err();
         assert!(problems[0].key.starts_with("account.shop.batch."), "{problems:?}");
     }

@@ -6,6 +6,7 @@ use super::super::results::{ResultRow, Results};
 use super::super::row::Usual;
 use super::*;
 use crate::apis::batch::Batch as _;
+use crate::time::later;
 
 fn start() -> Timestamp {
     "2026-01-15T12:00:00Z".parse().unwrap()
