@@ -7,8 +7,6 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::course::course_of;
 use super::measure::{CaughtUp, Measured};
 use super::rhythm::{How, Rhythm};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apis::Account;
-use crate::calls::{self, Attempt, CallError, Calls, Ended, Outcome, Wanted};
+use crate::calls::{Attempt, CallError, Calls, Ended, Outcome, Wanted};
 use crate::control::calling::{
     CallAnswer, CallAttempt, CallOperation, CallOutcome, CallParameter, CallRan, CallRequest, CallShown,
     CallWanted,

@@ -101,7 +101,7 @@ pub(super) struct Archive {
 
 impl Archive {
     pub(super) fn of(account: &Account, word: &str) -> Archive {
-        Archive { root: account.folder.clone(), folder: folder(account).join(word) }
+        Archive { root: account.report_folder.clone(), folder: folder(account).join(word) }
     }
 
     /// The name of a file without its ending. A report's id has only letters, digits and dashes.
