@@ -21,7 +21,7 @@
 //! - [`settlements`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
 //! - [`alerts`]: outbox → words → target.
 //! - [`reports`]: which rows go in which file of a finished day.
-//! - [`control`]: what an operator may ask and see, over the socket or straight on the store.
+//! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.

@@ -1,20 +1,13 @@
-//! Answers what an operator asks about batches, from the `batches` room, and gives that room its hands.
+//! Gives the `batches` room what it hands things to.
 //!
-//! Owns: the translation between the rooms. Must never know: steps, files.
+//! Owns: that connection. Must never know: steps, files.
 
 use std::sync::Arc;
 
-use crate::apis::batch::Row;
-use crate::batches::{BatchError, Entry, Hands, Ledger, Routes, Submission, Wish};
-use crate::control::batching::{
-    BatchAnswer, BatchFiled, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission,
-    BatchSubmitted,
-};
-use crate::control::problem::{Cause, Problem};
+use crate::batches::{Hands, Ledger, Routes};
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::reconcile::Reconcile;
 
-use super::Daemon;
 use super::rooms::Rooms;
 
 /// What batches hand things to: alerts by the routes, sights to the path that every poll takes.
@@ -33,134 +26,4 @@ pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Roo
         })
     });
     Hands { routes: Arc::clone(routes), ledger }
-}
-
-/// Answers one question.
-pub(super) async fn answer(daemon: &Daemon, request: BatchRequest) -> Result<BatchAnswer, Problem> {
-    let batches = &daemon.foundation.batches;
-    match request {
-        BatchRequest::Submit(submission) => submit(daemon, submission).await.map(BatchAnswer::Submitted),
-        BatchRequest::List { account } => {
-            let entries = batches.list(account.as_ref()).await.map_err(problem)?;
-            Ok(BatchAnswer::Listed(entries.iter().map(line).collect()))
-        }
-        BatchRequest::Show { reference } => {
-            let (entry, rows) = batches.show(&reference).await.map_err(problem)?;
-            Ok(BatchAnswer::Shown(shown(&entry, rows)))
-        }
-        BatchRequest::Release { reference, adopt } => {
-            let wish = adopt.map_or(Wish::SendAgain, Wish::Adopt);
-            grant(daemon, &reference, &wish).await.map(BatchAnswer::Released)
-        }
-        BatchRequest::Cancel { reference } => {
-            grant(daemon, &reference, &Wish::Cancel).await.map(BatchAnswer::Cancelled)
-        }
-    }
-}
-
-async fn grant(daemon: &Daemon, reference: &str, wish: &Wish) -> Result<BatchLine, Problem> {
-    let rooms = daemon.rooms();
-    let queue = |name: &AccountName| {
-        let sender = rooms.senders.iter().find(|sender| sender.name == *name);
-        sender.map(|sender| sender.client.queue())
-    };
-    let entry = daemon.foundation.batches.grant(reference, wish, queue).await.map_err(problem)?;
-    Ok(line(&entry))
-}
-
-async fn submit(daemon: &Daemon, submission: BatchSubmission) -> Result<BatchSubmitted, Problem> {
-    let rooms = daemon.rooms();
-    let Some(account) = rooms.senders.iter().find(|account| account.name == submission.account) else {
-        let known: Vec<&str> = rooms.senders.iter().map(|account| account.name.as_str()).collect();
-        let remedy = match known.as_slice() {
-            [] => "batches need an account with api = \"aps\" or \"amazon-pay-mws\"".to_owned(),
-            known => format!("there are: {}", known.join(", ")),
-        };
-        let detail = format!("{} is no account that can send batches", submission.account);
-        return Err(Problem::new(Cause::Unprocessable, detail, remedy));
-    };
-    let asked = Submission {
-        bytes: submission.content.into_bytes(),
-        operation: submission.operation,
-        label: submission.label,
-        is_dry_run: submission.dry_run,
-    };
-    let done = daemon.foundation.batches.submit(account, asked).await.map_err(problem)?;
-    let files = done.files.into_iter();
-    Ok(BatchSubmitted {
-        dry_run: submission.dry_run,
-        files: files
-            .map(|file| BatchFiled { reference: file.reference, rows: file.rows, was_known: file.was_known })
-            .collect(),
-        problems: done.problems,
-        may_send: account.client.may_write(),
-        is_daemon: daemon.is_daemon,
-    })
-}
-
-fn line(entry: &Entry) -> BatchLine {
-    let (batch, tally) = (&entry.batch, &entry.tally);
-    let is_ended = entry.is_ended();
-    BatchLine {
-        account: entry.account.clone(),
-        reference: entry.reference().to_owned(),
-        stage: entry.stage().to_owned(),
-        is_ended,
-        is_poll: batch.is_poll(),
-        needs: batch.trouble(entry.submitted_at).filter(|trouble| trouble.is_critical).map(|it| it.what),
-        submitted_at: entry.submitted_at,
-        next_at: batch.next_at().filter(|_| entry.is_begun && !is_ended),
-        rows: entry.row_count,
-        waiting: tally.waiting,
-        done: tally.done,
-        declined: tally.declined,
-        open: tally.open,
-        unknown: tally.unknown,
-        contradictions: batch.contradictions(),
-        last_code: batch.last_code().map(str::to_owned),
-    }
-}
-
-fn shown(entry: &Entry, rows: Vec<Row>) -> BatchShown {
-    let batch = &entry.batch;
-    let (algorithm, sum) = batch.document_sum();
-    let sum_if = |wanted: &str| (algorithm == wanted).then(|| sum.to_owned());
-    let (uploads, processes) = batch.sendings();
-    let rows = rows.into_iter().map(|row| BatchRowShown {
-        line: row.line,
-        input_line: row.input_line,
-        command: row.command,
-        about: row.about,
-        merchant_reference: row.reference.unwrap_or_default(),
-        amount: row.amount,
-        currency: row.currency,
-        fort_id: row.object,
-        state: row.state,
-        fate: row.fate.as_str().to_owned(),
-        code: row.code,
-        mark: row.mark,
-    });
-    BatchShown {
-        line: line(entry),
-        batch_id: batch.provider_id().map(str::to_owned),
-        file_sha256: sum_if("sha256"),
-        file_md5: sum_if("md5"),
-        uploads,
-        processes,
-        row_list: rows.collect(),
-    }
-}
-
-fn problem(error: BatchError) -> Problem {
-    let (cause, remedy) = match &error {
-        BatchError::Store(_) | BatchError::File { .. } => {
-            (Cause::Unavailable, "see the log; the request may be repeated")
-        }
-        BatchError::Unreadable { .. } | BatchError::Broken(_) => {
-            (Cause::Internal, "see the log, and keep the store as it is")
-        }
-        BatchError::Unknown(_) => (Cause::NotFound, "see: reconciled batch list"),
-        BatchError::NotNow { .. } => (Cause::Conflict, "see: reconciled batch show"),
-    };
-    Problem::new(cause, error.to_string(), remedy)
 }

@@ -1,32 +1,20 @@
-//! Provider reports as the daemon does them: the nightly beginning, the steps, and what an operator asks.
+//! Provider reports as the daemon does them: the nightly beginning and the steps.
 //!
-//! Owns: when an account's night begins, the translation between `settlements` and `control`. Must never know:
-//! steps, files.
+//! Owns: when an account's night begins. Must never know: steps, files.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::apis::reporting::windows::Phase;
 use crate::clock::SharedClock;
-use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
-use crate::control::problem::{Cause, Problem};
-use crate::payments::object::AccountName;
-use crate::settlements::{self, Errand, SettlementError, Settlements, Wanted};
+use crate::control::service::Reporter;
+use crate::settlements::{self, SettlementError, Settlements};
 use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
-use crate::timetable::Timetable;
 
-use super::rooms::{Foundation, Rooms};
-use super::{Daemon, levels, rooms};
-
-/// An account whose provider makes reports, and when they are fetched by themselves.
-pub(super) struct Reporter {
-    pub(super) account: settlements::Account,
-    pub(super) words: Vec<String>,
-    pub(super) timetable: Option<Timetable>,
-}
+use super::Daemon;
+use super::rooms::Rooms;
 
 /// Takes every errand its next step, all accounts side by side, and begins the nightly ones.
 pub(super) struct Fetching {
@@ -104,118 +92,6 @@ impl Fetching {
         }
         self.settlements.round(&reporter.account, &self.routes).await
     }
-}
-
-/// Answers one question.
-pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<FetchAnswer, Problem> {
-    let rooms = daemon.rooms();
-    let settlements = &daemon.foundation.settlements;
-    match request {
-        FetchRequest::Begin { account, types, from, to, again } => {
-            let reporter = find(&rooms.reporters, &account)?;
-            let wanted = Wanted { words: types, from, to, is_anew: again };
-            let begun = settlements.begin(&reporter.account, &wanted).await.map_err(problem)?;
-            Ok(shown(daemon, reporter, &begun, None))
-        }
-        FetchRequest::Go { account } => {
-            let reporter = find(&rooms.reporters, &account)?;
-            let mut next_at = None;
-            if !daemon.is_daemon {
-                rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
-                let round = settlements.round(&reporter.account, &daemon.routes).await.map_err(problem)?;
-                next_at = round.next_at;
-                if next_at.is_none() {
-                    let Foundation { store, pace, clock, .. } = &daemon.foundation;
-                    let saved = levels::save(store, pace, clock.now()).await;
-                    saved.map_err(|error| problem(error.into()))?;
-                }
-            }
-            let errands = settlements.list(&reporter.account).await.map_err(problem)?;
-            Ok(shown(daemon, reporter, &errands, next_at))
-        }
-    }
-}
-
-fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a Arc<Reporter>, Problem> {
-    reporters.iter().find(|reporter| reporter.account.name == *account).ok_or_else(|| {
-        let known: Vec<&str> = reporters.iter().map(|reporter| reporter.account.name.as_str()).collect();
-        let remedy = match known.as_slice() {
-            [] => "reports need an account with api = \"amazon-pay-mws\"".to_owned(),
-            known => format!("there are: {}", known.join(", ")),
-        };
-        let detail = format!("{account} is no account whose provider's reports can be fetched");
-        Problem::new(Cause::Unprocessable, detail, remedy)
-    })
-}
-
-fn shown(
-    daemon: &Daemon,
-    reporter: &Reporter,
-    errands: &[Errand],
-    next_at: Option<Timestamp>,
-) -> FetchAnswer {
-    FetchAnswer {
-        errands: errands.iter().map(line).collect(),
-        folder: reporter.account.shown_folder(),
-        is_daemon: daemon.is_daemon,
-        next_at,
-    }
-}
-
-fn line(errand: &Errand) -> ErrandLine {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let (progress, tally) = (errand.pull.progress(), errand.tally);
-    let windows = errand.pull.windows.iter();
-    let failed = windows.clone().filter_map(|window| match &window.phase {
-        Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
-        _ => None,
-    });
-    ErrandLine {
-        account: errand.account.clone(),
-        report: errand.word.clone(),
-        from: errand.from,
-        until: errand.until,
-        is_nightly: errand.is_nightly,
-        is_over: errand.is_closed,
-        days: count(progress.days),
-        done: count(progress.done),
-        empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
-        failed: failed.collect(),
-        files: tally.files,
-        unreadable: tally.unreadable,
-        unread: errand.unread.iter().map(unread_file).collect(),
-        rows: tally.rows,
-        rejected: tally.rejected,
-        compared: tally.compared,
-        differing: tally.differing,
-        unknown: tally.unknown,
-        enrolled: tally.enrolled,
-    }
-}
-
-fn unread_file(unread: &settlements::Unread) -> UnreadFile {
-    UnreadFile {
-        from: unread.from,
-        report_id: unread.report_id.clone(),
-        why: unread.why.clone(),
-        file: format!("{}.csv", unread.kept_at),
-    }
-}
-
-fn problem(error: SettlementError) -> Problem {
-    let (cause, remedy) = match &error {
-        SettlementError::Store(_) | SettlementError::File { .. } => {
-            (Cause::Unavailable, "see the log; the request may be repeated")
-        }
-        SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
-        SettlementError::UnknownType { .. } => {
-            (Cause::Unprocessable, "name one with --type, or none for all")
-        }
-        SettlementError::Range(_) => {
-            (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
-        }
-    };
-    Problem::new(cause, error.to_string(), remedy)
 }
 
 fn until(now: Timestamp, at: Timestamp) -> Duration {

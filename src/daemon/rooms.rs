@@ -1,6 +1,9 @@
 //! The rooms as one configuration wants them: built here, all or nothing, and exchanged on reload.
+//!
+//! Owns: what is built of which part of the configuration. Must never know: how any room does its work.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,6 +15,7 @@ use crate::batches::{self, Batches, TailRule};
 use crate::calls::{self, Calls};
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
+use crate::control::service::{self as control, Reporter};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
 use crate::reconcile::Account;
@@ -20,7 +24,6 @@ use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::fetching::Reporter;
 use super::{Daemon, levels};
 
 /// What outlives a reload.
@@ -41,17 +44,20 @@ pub(super) struct Foundation {
     pub(super) probe: Arc<dyn Probe>,
 }
 
-/// What one configuration asks for.
+/// What one configuration asks for, and what only the daemon needs of it.
 pub(super) struct Rooms {
     pub(super) config: Config,
-    pub(super) accounts: Vec<Arc<Account>>,
-    pub(super) senders: Vec<Arc<batches::Account>>,
-    pub(super) callers: Vec<Arc<calls::Account>>,
-    pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) routes: alerts::Routes,
-    pub(super) deliverer: Arc<Deliverer>,
-    pub(super) reports: Arc<Reports>,
-    pub(super) nightly: Timetable,
+    /// What answers to operators work on, too.
+    pub(super) shared: Arc<control::Rooms>,
+}
+
+impl Deref for Rooms {
+    type Target = control::Rooms;
+
+    fn deref(&self) -> &control::Rooms {
+        &self.shared
+    }
 }
 
 impl Rooms {
@@ -87,17 +93,22 @@ impl Rooms {
             Arc::clone(&foundation.probe),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms {
+        let api_names = config.accounts.iter().map(|account| {
+            let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());
+            (account.name.clone(), (api, region))
+        });
+        let shared = control::Rooms {
+            api_names: api_names.collect(),
             accounts,
             senders,
             callers,
             reporters,
-            routes,
             deliverer,
             reports: Arc::new(reports),
             nightly,
-            config,
-        })
+            zone_name: config.reports.zone_name.clone(),
+        };
+        Ok(Rooms { config, routes, shared: Arc::new(shared) })
     }
 }
 

@@ -1,0 +1,120 @@
+//! The answers about provider reports, from the room that fetches them.
+//!
+//! Owns: how far a download is, in numbers. Must never know: steps, files.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::apis::reporting::windows::Phase;
+use crate::control::messages::{ErrandLine, FailedDay, FetchAnswer, FetchBegin, FetchGo, UnreadFile};
+use crate::control::problem::{Cause, Problem};
+use crate::control::service::{Answer, Reporter, Service};
+use crate::payments::object::AccountName;
+use crate::settlements::{self, Errand, SettlementError, Wanted};
+
+impl Service {
+    /// Asks for reports; the same request again goes on with what is under way.
+    pub async fn begin_fetch(&self, request: FetchBegin) -> Answer<FetchAnswer> {
+        let FetchBegin { account, types, from, to, again } = request;
+        let rooms = self.rooms();
+        let reporter = find(&rooms.reporters, &account)?;
+        let wanted = Wanted { words: types, from, to, is_anew: again };
+        let begun = self.settlements.begin(&reporter.account, &wanted).await.map_err(problem)?;
+        Ok(self.fetched(reporter, &begun, None))
+    }
+
+    /// How far all downloads of an account are. Without a daemon, this takes their next step first.
+    pub async fn go_on_fetching(&self, request: &FetchGo) -> Answer<FetchAnswer> {
+        let rooms = self.rooms();
+        let reporter = find(&rooms.reporters, &request.account)?;
+        let mut next_at = None;
+        if !self.is_daemon() {
+            self.process.restore_budgets().await.map_err(|error| problem(error.into()))?;
+            let round = self.settlements.round(&reporter.account, &self.routes).await.map_err(problem)?;
+            next_at = round.next_at;
+            if next_at.is_none() {
+                self.process.save_budgets().await.map_err(|error| problem(error.into()))?;
+            }
+        }
+        let errands = self.settlements.list(&reporter.account).await.map_err(problem)?;
+        Ok(self.fetched(reporter, &errands, next_at))
+    }
+
+    fn fetched(&self, reporter: &Reporter, errands: &[Errand], next_at: Option<Timestamp>) -> FetchAnswer {
+        FetchAnswer {
+            errands: errands.iter().map(line).collect(),
+            folder: reporter.account.shown_folder(),
+            is_daemon: self.is_daemon(),
+            next_at,
+        }
+    }
+}
+
+fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a Arc<Reporter>, Problem> {
+    reporters.iter().find(|reporter| reporter.account.name == *account).ok_or_else(|| {
+        let known: Vec<&str> = reporters.iter().map(|reporter| reporter.account.name.as_str()).collect();
+        let remedy = match known.as_slice() {
+            [] => "reports need an account with api = \"amazon-pay-mws\"".to_owned(),
+            known => format!("there are: {}", known.join(", ")),
+        };
+        let detail = format!("{account} is no account whose provider's reports can be fetched");
+        Problem::new(Cause::Unprocessable, detail, remedy)
+    })
+}
+
+fn line(errand: &Errand) -> ErrandLine {
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let (progress, tally) = (errand.pull.progress(), errand.tally);
+    let windows = errand.pull.windows.iter();
+    let failed = windows.clone().filter_map(|window| match &window.phase {
+        Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
+        _ => None,
+    });
+    ErrandLine {
+        account: errand.account.clone(),
+        report: errand.word.clone(),
+        from: errand.from,
+        until: errand.until,
+        is_nightly: errand.is_nightly,
+        is_over: errand.is_closed,
+        days: count(progress.days),
+        done: count(progress.done),
+        empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
+        failed: failed.collect(),
+        files: tally.files,
+        unreadable: tally.unreadable,
+        unread: errand.unread.iter().map(unread_file).collect(),
+        rows: tally.rows,
+        rejected: tally.rejected,
+        compared: tally.compared,
+        differing: tally.differing,
+        unknown: tally.unknown,
+        enrolled: tally.enrolled,
+    }
+}
+
+fn unread_file(unread: &settlements::Unread) -> UnreadFile {
+    UnreadFile {
+        from: unread.from,
+        report_id: unread.report_id.clone(),
+        why: unread.why.clone(),
+        file: format!("{}.csv", unread.kept_at),
+    }
+}
+
+fn problem(error: SettlementError) -> Problem {
+    let (cause, remedy) = match &error {
+        SettlementError::Store(_) | SettlementError::File { .. } => {
+            (Cause::Unavailable, "see the log; the request may be repeated")
+        }
+        SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
+        SettlementError::UnknownType { .. } => {
+            (Cause::Unprocessable, "name one with --type, or none for all")
+        }
+        SettlementError::Range(_) => {
+            (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
+        }
+    };
+    Problem::new(cause, error.to_string(), remedy)
+}
