@@ -1,7 +1,8 @@
-//! What a batch of 60,000 captures costs: building its document, reading it back, reading its result and matching
-//! it with the requests; in seconds and in memory, beside a bare XML writer and reader on the same bytes.
+//! The cost of a batch of 60,000 captures: building its document, reading it back, reading its result and
+//! matching it with the requests; in seconds and in memory, beside a bare XML writer and reader on the same
+//! bytes.
 //!
-//! `cargo bench --bench feeds`. Every figure comes from a process of its own, the best of three.
+//! `cargo bench --bench feeds`. Every figure comes from its own process, the best of three.
 
 #![allow(missing_docs, reason = "a benchmark has no callers")]
 
@@ -20,7 +21,7 @@ use reconciled::apis::amazon_pay_mws::feeds::result;
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectId;
 
-/// As in the program.
+/// The program's own allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -43,7 +44,7 @@ fn feed(requests: &[BatchRequest]) -> Feed {
     document::build(BatchOperation::Capture, SELLER, requests, FIRST, Caps::MOST).remove(0)
 }
 
-/// A result in one of the layouts that are possible, its rows in another order.
+/// A result in one of the possible layouts, with its rows in another order.
 fn result_text() -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><BatchResponse><Responses>");
     for place in 0..ROWS {
@@ -114,7 +115,7 @@ fn bare_write(requests: &[BatchRequest]) -> Vec<u8> {
     writer.into_inner()
 }
 
-/// Every event of a document and of the documents inside it.
+/// Counts the events of a document and of the documents inside it.
 fn bare_read(text: &str) -> usize {
     let mut reader = Reader::from_str(text);
     let mut events = 0;
@@ -130,14 +131,14 @@ fn bare_read(text: &str) -> usize {
     }
 }
 
-/// The most memory that this process has had, KiB; none where the kernel does not tell.
+/// The peak memory of this process, KiB; `None` where the kernel does not report it.
 fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").trim().parse().ok()
 }
 
-/// Forgets the peak so far, so that what was needed to prepare does not count.
+/// Resets the peak, so that memory used for preparation does not count.
 fn forget_peak() -> u64 {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     peak_kib().unwrap_or_default()
@@ -152,7 +153,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, u64, T) {
     (took, peak_kib().unwrap_or_default().saturating_sub(before), made)
 }
 
-/// One measure in this process.
+/// One measurement in this process.
 fn measure(name: &str) -> (Duration, u64, usize) {
     let requests = requests();
     match name {
@@ -189,13 +190,13 @@ fn measure(name: &str) -> (Duration, u64, usize) {
             black_box(count);
             (took, peak, text.len())
         }
-        other => panic!("there is no measure {other}"),
+        other => panic!("there is no measurement {other}"),
     }
 }
 
 /// The best of three processes.
 fn best(name: &str) -> (f64, f64, f64) {
-    let own = std::env::current_exe().expect("the benchmark knows where it lies");
+    let own = std::env::current_exe().expect("the benchmark knows its own path");
     let mut best = (f64::MAX, f64::MAX, 0.0);
     for _ in 0..3 {
         let out = Command::new(&own).env("FEEDS_MEASURE", name).output().expect("it can be started again");

@@ -1,8 +1,8 @@
 //! Runs simulated months on all cores: `cargo run --release --example simulate-months -- --seeds 10000`.
 //!
-//! `--from N` begins at another seed, `--seed N` runs one and tells its story when it fails. `--days 32` makes
-//! worlds in which things go wrong for so long, instead of a day or so. Exit code 1 when something is wrong in
-//! any world.
+//! `--from N` begins at another seed; `--seed N` runs one and prints its story when it fails. `--days 32`
+//! creates worlds with trouble for that many days, instead of about one. The exit code is 1 when something is
+//! wrong in any world.
 
 #![allow(unreachable_pub, missing_docs, reason = "the module is shared with the test suite")]
 #![expect(clippy::disallowed_methods, reason = "a rate needs the machine's own time")]
@@ -13,7 +13,7 @@ mod months;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Worlds tried while a failure is made smaller.
+/// Worlds to try while shrinking a failure.
 const SHRINK_ATTEMPTS: usize = 300;
 
 struct Wishes {

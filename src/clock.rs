@@ -1,6 +1,7 @@
 //! Time: the only code that reads it or sleeps.
 //!
-//! Owns: the present time (wall and monotonic), how far it is believed (`judge`), waiting. Must never know: any room.
+//! Owns: the present time (wall and monotonic), how far it is trusted (`judge`), waiting. Must never know:
+//! any room.
 //! Everything else takes a [`Clock`], so that a test can run a month in a second.
 
 #![expect(clippy::disallowed_methods, reason = "this module is where the banned methods live")]
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::time::later;
 use jiff::{SignedDuration, Timestamp};
 
 pub mod judge;
@@ -19,28 +21,28 @@ mod judged;
 
 pub use judged::{JudgedClock, Standing};
 
-/// A future that does nothing but wait.
+/// A future that only waits.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
-/// Where the present time comes from.
+/// A source of the present time.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The wall clock, UTC. It may jump; never measure a duration with it.
     fn now(&self) -> Timestamp;
-    /// Whether [`Clock::now`] is believed so far that a day may be closed by it.
+    /// Whether [`Clock::now`] is trusted enough to close a business day.
     fn is_sure(&self) -> bool {
         true
     }
-    /// Somebody has just contradicted a time that nobody confirmed: who is right is known in a moment.
+    /// Somebody has just contradicted an unconfirmed time. Who is right will be known in a moment.
     fn is_doubted(&self) -> bool {
         false
     }
-    /// Time since this clock was made. It never jumps.
+    /// Time since this clock was created. It never jumps.
     fn monotonic(&self) -> Duration;
-    /// A future that ends after `duration`.
+    /// A future that completes after `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
 }
 
-/// A clock that can be handed around.
+/// A clock that can be shared.
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The machine's clock.
@@ -70,8 +72,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that follows tokio's own time: paused and advanced by a test, it makes hours pass in
-/// milliseconds. Its wall time can be made to jump.
+/// A clock that follows tokio's own time. A test can pause and advance it, so that hours pass in
+/// milliseconds, and can make its wall time jump.
 #[derive(Debug)]
 pub struct VirtualClock {
     origin: Timestamp,
@@ -85,7 +87,7 @@ impl VirtualClock {
         Arc::new(VirtualClock { origin, started: tokio::time::Instant::now(), skew_ms: AtomicI64::new(0) })
     }
 
-    /// Lets the wall clock jump by `by`; monotonic time goes on undisturbed.
+    /// Makes the wall clock jump by `by`; monotonic time continues unchanged.
     pub fn jump(&self, by: SignedDuration) {
         let by_ms = i64::try_from(by.as_millis()).unwrap_or(0);
         self.skew_ms.fetch_add(by_ms, Ordering::SeqCst);
@@ -94,9 +96,8 @@ impl VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
         let skew = SignedDuration::from_millis(self.skew_ms.load(Ordering::SeqCst));
-        self.origin.checked_add(elapsed).and_then(|at| at.checked_add(skew)).unwrap_or(Timestamp::MAX)
+        later(later(self.origin, self.started.elapsed()), skew)
     }
 
     fn monotonic(&self) -> Duration {
@@ -108,7 +109,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// A clock that stands still until it is set: for computing a past, where no task waits for anything.
+/// A clock that stands still until it is set: for replaying a past, where no task waits for anything.
 #[derive(Debug)]
 pub struct HandClock {
     origin: Timestamp,
@@ -129,15 +130,14 @@ impl HandClock {
 
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.monotonic()).unwrap_or(SignedDuration::MAX);
-        self.origin.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+        later(self.origin, self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {
         Duration::from_nanos(self.elapsed_ns.load(Ordering::SeqCst))
     }
 
-    /// Whoever would wait moves the hand: the wait is over at once.
+    /// Waiting moves the clock forward, so it ends at once.
     fn sleep(&self, duration: Duration) -> Sleep {
         self.set(self.monotonic() + duration);
         Box::pin(std::future::ready(()))

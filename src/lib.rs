@@ -1,7 +1,7 @@
-//! `reconciled` sees every Amazon Pay transaction through to its final state.
+//! `reconciled` follows every Amazon Pay transaction to its final state.
 //!
-//! The store knows what is owed. A loop asks what is owed now, does it, and writes down that it is done:
-//! objects owed a poll, messages owed to a chat, days owed a report. So a restart needs no recovery code.
+//! The store knows what is due. A loop takes what is due now, does it, and records that it is done: objects
+//! due a poll, messages due to be sent, days due a report. So a restart needs no recovery code.
 //!
 //! ```text
 //! enrol ─▶ store ─▶ due ─▶ poll ─▶ decide ─▶ commit ─▶ alert (now) / report (tonight)
@@ -10,36 +10,40 @@
 //!
 //! # The rooms, in reading order
 //!
-//! - [`payments`]: what an object is, what a state means, what a new sight of it implies, when to look
-//!   again. Pure: no clock, no network, no storage, no provider's name.
-//! - [`apis`]: how to ask each provider about one object, within its budget. A new one is a folder there and
-//!   a line in `src/apis/registry.rs`.
+//! - [`payments`]: what an object is, what a state means, what a new observation implies, when to poll again.
+//!   Pure: no clock, no network, no storage, no provider's name.
+//! - [`apis`]: how to request one object from each provider, within its budget. A new API is a folder there
+//!   and a line in `src/apis/registry.rs`.
 //! - [`store`]: facts in a synced journal, an index that can be rebuilt from it; one commit per decision.
-//! - [`reconcile`]: due → poll → decide → commit, for each account by itself.
-//! - [`batches`]: a batch of operations is owed its next step: upload, follow, process, fold into objects.
-//! - [`calls`]: one operation of an operator's own: journaled, sent once, found out when its answer is lost.
-//! - [`settlements`]: a finished day is owed its provider report: fetch, keep, hold against the ledger.
-//! - [`alerts`]: outbox → words → target.
+//! - [`reconcile`]: due → poll → decide → commit, separately for each account.
+//! - [`batches`]: takes a batch of operations through its steps: upload, poll, process, apply to objects.
+//! - [`calls`]: a single operation by an operator: journaled, sent once, looked up when its answer is lost.
+//! - [`provider_reports`]: the provider's report of each finished day: fetch it, keep it, compare it with the
+//!   records.
+//! - [`alerts`]: outbox → message → target.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
-//! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
+//! - [`backtest`]: replays a past of objects under one polling policy after another.
 //! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
-//! - [`secret`]: what never prints, and where it lies.
-//! - [`http`]: what all HTTP clients have in common: proxy, roots, how far a wish to wait is believed.
-//! - [`clock`], [`blocking`], [`task`], [`timetable`], [`telemetry`], [`text`]: the plumbing.
+//! - [`secret`]: values that never print, and where they are read from.
+//! - [`problem`]: what is wrong with something that a person wrote.
+//! - [`documents`]: what a room stores by type and name. [`files`]: small files, written whole or not at all.
+//! - [`http`]: one exchange and the one client: proxy, root certificates, limits, how much of a Retry-After is obeyed.
+//! - [`clock`], [`blocking`], [`signals`], [`task`], [`timetable`], [`telemetry`], [`text`], [`time`]: the plumbing.
 //!
 //! # The rules
 //!
-//! - Which room may name which is written down in `tests/it/layout.rs`, which refuses any other arrow.
+//! - `tests/it/layout.rs` lists which room may name which, and refuses any other arrow.
 //! - Decisions are pure functions; effects live in loops. Time and the network come in from outside, so a
 //!   month of operation runs in seconds.
-//! - Nothing is concluded about money from an error; what is unknown is kept word for word, set apart, told.
+//! - Nothing about money is concluded from an error. Unknown facts are kept word for word, quarantined and
+//!   reported.
 //! - Amounts are exact decimals with their currency. Secrets print as hidden; buyer data is never read.
-//! - No "running" state is on disk: a crash costs one repeated question or message, never a lost one.
+//! - No "running" state is on disk: a crash repeats one request or message at most, and loses none.
 
 pub mod alerts;
 pub mod apis;
@@ -53,15 +57,20 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod delimited;
+pub mod documents;
+pub mod files;
 pub mod http;
 pub mod payments;
+pub mod problem;
+pub mod provider_reports;
 pub mod reconcile;
 pub mod reports;
 pub mod secret;
-pub mod settlements;
+pub mod signals;
 pub mod simulator;
 pub mod store;
 pub mod task;
 pub mod telemetry;
 pub mod text;
+pub mod time;
 pub mod timetable;

@@ -1,7 +1,8 @@
-//! The one loop: a room's work is given its rhythm here, and its last result is kept for the status page.
+//! The loop that all background work shares. It sets the rhythm, and keeps the last result for the status
+//! page.
 //!
-//! Owns: rhythm, wake-ups, what each loop did last, whether it still makes progress. Must never know:
-//! any room. The period is the retry: nothing inside a round tries again.
+//! Owns: rhythm, wake-ups, what each loop did last, whether it still makes progress. Must never know: any
+//! room. A failed round is retried in the next period, never within the round.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,35 +22,35 @@ use crate::clock::SharedClock;
 pub struct Done {
     /// In a few words, for the status page.
     pub summary: String,
-    /// When to go again, if sooner than the period.
+    /// When to run again, if sooner than the period.
     pub again_in: Option<Duration>,
 }
 
-/// A round that runs.
+/// A running round.
 pub type Round<'a> = Pin<Box<dyn Future<Output = Result<Done, String>> + Send + 'a>>;
 
-/// Work that is done again and again: idempotent, without input, without retry inside.
+/// Recurring work: idempotent, without input, without retries inside.
 pub trait Work: Send + Sync {
     /// One round.
     fn activate(&self) -> Round<'_>;
 
-    /// A number that grows while a long round progresses: such a round is not taken for one that hangs.
+    /// A counter that grows while a long round progresses, so that the round does not look stuck.
     fn progress(&self) -> u64 {
         0
     }
 }
 
-/// Between two looks at the progress of a round.
+/// Between two checks of a round's progress.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// When a loop's work is done.
+/// When a loop runs.
 #[derive(Debug, Clone)]
 pub struct Rhythm {
     /// Its name on the status page and in logs.
     pub name: &'static str,
     /// The longest wait between two rounds.
     pub period: Duration,
-    /// Pulsed to go at once.
+    /// Notified to run at once.
     pub wake: Arc<Notify>,
 }
 
@@ -94,7 +95,7 @@ impl Board {
         self.loops.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Registers a loop, or says that one is alive although its round has not ended.
+    /// Registers a loop, or reports that one is alive although its round has not ended.
     pub fn beat(&self, name: &str, period: Duration) {
         let beat = self.clock.monotonic();
         let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +115,7 @@ impl Board {
             .beat = beat;
     }
 
-    /// Takes down a loop that has ended on purpose.
+    /// Removes a loop that has ended on purpose.
     pub fn remove(&self, name: &str) {
         self.loops.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
@@ -139,7 +140,7 @@ impl Board {
         }
     }
 
-    /// Loops that have not been heard of for twice their period and `slack`: the watchdog's question.
+    /// Loops without a sign of life for twice their period plus `slack`. The watchdog asks for them.
     pub fn stalled(&self, slack: Duration) -> Vec<String> {
         let now = self.clock.monotonic();
         let loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +151,7 @@ impl Board {
     }
 }
 
-/// Does `work` in `rhythm` until `stop`; a round in progress is finished first.
+/// Runs `work` in `rhythm` until `stop`; a round in progress is finished first.
 pub async fn keep(
     rhythm: Rhythm,
     work: Arc<dyn Work>,
@@ -161,7 +162,7 @@ pub async fn keep(
     keep_as(rhythm.name.to_owned(), rhythm, work, clock, board, stop).await;
 }
 
-/// As [`keep`], under a name on the status page that tells several loops of one rhythm apart.
+/// Like [`keep`], with its own name on the status page when several loops share one rhythm.
 pub async fn keep_as(
     name: String,
     rhythm: Rhythm,
@@ -179,7 +180,7 @@ pub async fn keep_as(
         board.done(&name, reason, clock.monotonic().saturating_sub(started), &result);
         match &result {
             Err(error) if was_ok => {
-                tracing::error!(task = name, %error, "a round failed; it is tried again with the next")
+                tracing::error!(task = name, %error, "a round failed; the next one tries again")
             }
             Ok(_) if !was_ok => tracing::info!(task = name, "rounds succeed again"),
             _ => {}
@@ -195,7 +196,7 @@ pub async fn keep_as(
     }
 }
 
-/// One round, on the board as alive as long as it progresses.
+/// Runs one round, and reports it as alive while it progresses.
 async fn watched(
     name: &str,
     rhythm: &Rhythm,
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_keeps_its_rhythm_survives_failures_and_shows_what_it_did() {
+    async fn a_loop_keeps_its_rhythm_survives_failures_and_reports_what_it_did() {
         let clock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH);
         let board = Board::new(clock.clone());
         let work = Arc::new(Count(AtomicU32::new(0)));

@@ -1,7 +1,7 @@
 //! Logs: readable on a terminal, with journal priorities under systemd, one JSON object a line otherwise.
 //!
-//! Owns: the form of a log line; that an event is one safe line, whatever stands in it. Must never know: any
-//! room. Secrets and buyer data are kept out of the types that could be logged, not filtered here.
+//! Owns: the form of a log line, and that an event is one safe line, whatever it contains. Must never know:
+//! any room. Secrets and buyer data are kept out of all types that could be logged, not filtered here.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -17,19 +17,19 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::text;
 
-/// Said to every filter: the store's engine tells of each page it looks at, and does so from ending
-/// threads too, where a log line can no longer be written and the attempt aborts the process.
+/// Added to every filter. The store's engine logs each page it reads, even from ending threads, where a log
+/// line can no longer be written and the attempt aborts the process.
 const QUIET: &str = "sled=info";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// By where standard error goes.
+    /// Depends on where standard error goes.
     Auto,
     /// For people.
     Text,
-    /// For the journal: a priority before each line, no time.
+    /// For the journal: each line begins with a priority and has no time.
     Journal,
     /// For machines.
     Json,
@@ -111,7 +111,8 @@ where
     }
 }
 
-/// Message and fields (`message name=value …`), each made safe: an event is one line, and commands no terminal.
+/// Message and fields (`message name=value …`), each escaped: an event is one line, and cannot control a
+/// terminal.
 struct Fields;
 
 impl<'writer> FormatFields<'writer> for Fields {
@@ -143,14 +144,14 @@ impl Line<'_> {
 
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // A library's record repeats its place in fields of their own.
+        // A library's record repeats its source location in fields.
         if self.written.is_ok() && !field.name().starts_with("log.") {
             self.written = self.add(field, &format!("{value:?}"));
         }
     }
 }
 
-/// A JSON object a line, in which nothing is harmful outside of JSON either.
+/// One JSON object a line, also free of characters that are harmful outside of JSON.
 struct SafeJson<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for SafeJson<F>
@@ -202,7 +203,7 @@ mod tests {
         }
     }
 
-    /// A provider's state that would be a line of its own, and command a terminal.
+    /// A provider's state that tries to start its own log line and to control a terminal.
     const HOSTILE: &str = "Captured\n<2>the store failed\u{1b}[2J\u{9b}\u{202e}\u{2028}";
 
     fn logged(subscriber: impl Subscriber + Send + Sync, kept: &Kept) -> String {
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_stays_quiet_whatever_is_asked_for() {
+    fn the_engine_stays_quiet_whatever_the_filter_says() {
         for filter in ["trace", "sled=trace", "debug,sled=debug"] {
             let read = read(filter).expect("it is a filter").to_string();
             assert!(read.contains("sled=info") && read.matches("sled").count() == 1, "{filter}: {read}");

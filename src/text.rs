@@ -1,27 +1,29 @@
 //! Text from outside, made safe to show: on a terminal, in a log, in a CSV or HTML file, in a chat.
 //!
-//! Owns: which characters never leave as they are, and how they are written instead. Must never know: any room.
-//! A provider, a shop, a file or a chat server can put control characters, marks that turn the direction of
-//! writing, and invisible characters into every text. Each of them is written as an escape (`\u{1b}`, `\n`), so
-//! that a person sees that it was there. What the store keeps stays word for word.
+//! Owns: which characters must never be shown as they are, and how they are escaped. Must never know: any
+//! room. A provider, a shop, a file or a chat server can put control characters, direction marks and
+//! invisible characters into every text. Each is escaped (`\u{1b}`, `\n`), so that a person sees that it was
+//! there. The store keeps texts word for word.
 //!
-//! Each exit makes everything safe that passes through it: `telemetry`, `cli::screen`, `reports`, `alerts`.
+//! Each output escapes everything that passes through it: `telemetry`, `cli::screen`, `reports`, `alerts`.
 
 use std::borrow::Cow;
 
-/// Whether a character could command a terminal, begin a line of its own, turn the direction of writing, or hide.
+/// Whether a character could control a terminal, start a new line, change the writing direction, or be
+/// invisible.
 pub fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
-            // Soft hyphen, grapheme joiner, Arabic letter mark, fillers of Hangul, vowel separator of Mongolian.
+            // Soft hyphen, grapheme joiner, Arabic letter mark, Hangul fillers, Mongolian vowel separator.
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}'
-            // Zero width; direction; ends of lines and paragraphs; embeddings, overrides, isolates; invisible signs.
+            // Zero width; direction; line and paragraph separators; embeddings, overrides, isolates;
+            // invisible operators.
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             // Byte order mark, annotations, tags.
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether nothing need be looked at: the usual case, decided byte by byte.
+/// Whether the text needs no escaping: the usual case, decided byte by byte.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -43,12 +45,12 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false, |safe, letter| safe.extend(letter.escape_default()))
 }
 
-/// Safe text in which the ends of lines stay: for text whose lines are ours.
+/// Safe text that keeps its line ends: for text whose lines are ours.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| letter == '\n', |safe, letter| safe.extend(letter.escape_default()))
 }
 
-/// Safe text of at most `most` bytes, on one line; `…` stands for what is left out.
+/// Safe text of at most `most` bytes, on one line; `…` marks what is left out.
 pub fn short(text: &str, most: usize) -> String {
     let mut safe = String::new();
     for letter in text.chars() {
@@ -61,7 +63,8 @@ pub fn short(text: &str, most: usize) -> String {
     safe
 }
 
-/// JSON in JSON's own escapes: it means the same, and shows safely. The ends of lines between its parts stay.
+/// Replaces harmful characters by JSON's own escapes. The meaning stays the same; line ends between parts
+/// stay.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -74,12 +77,19 @@ pub fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// A cell of a CSV file: one safe line with a `'` before what a spreadsheet would take for a formula (OWASP ASVS
-/// 1.2.10, CWE-1236), full-width signs alike.
+/// A cell of a CSV file: one safe line, with a `'` before anything that a spreadsheet would read as a formula
+/// (OWASP ASVS 1.2.10, CWE-1236), full-width signs included.
 pub fn cell(text: &str) -> Cow<'_, str> {
     let safe = line(text);
     let is_formula = safe.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
     if is_formula { Cow::Owned(format!("'{safe}")) } else { safe }
+}
+
+/// Bytes in small hexadecimal letters.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0x0f)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 #[cfg(test)]
@@ -88,13 +98,13 @@ mod tests {
 
     use super::*;
 
-    /// One of every sort: escape, NUL, both ends of lines, C1, DEL, direction, isolate, zero width, line separator,
-    /// byte order mark, tag.
+    /// One of every kind: escape, NUL, both line ends, C1, DEL, direction, isolate, zero width, line
+    /// separator, byte order mark, tag.
     const HOSTILE: &str =
         "a\u{1b}[2J\0\r\n<2>x\u{9b}\u{7f}\u{202e}\u{2066}\u{200b}\u{2028}\u{feff}\u{e0041}b";
 
     #[test]
-    fn every_sort_of_harmful_character_is_written_as_an_escape() {
+    fn every_kind_of_harmful_character_is_escaped() {
         assert_eq!(
             line(HOSTILE),
             "a\\u{1b}[2J\\u{0}\\r\\n<2>x\\u{9b}\\u{7f}\\u{202e}\\u{2066}\\u{200b}\\u{2028}\\u{feff}\\u{e0041}b"
@@ -106,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_the_same_afterwards() {
+    fn escaped_json_has_the_same_meaning() {
         let text = serde_json::to_string_pretty(&[HOSTILE]).unwrap();
         let safe = json(&text);
         assert!(!safe.chars().any(|letter| is_harmful(letter) && letter != '\n'), "{safe:?}");
@@ -114,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_disarmed() {
+    fn formulas_are_escaped() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", "＋1", "－1", "＠x"] {
             assert_eq!(cell(text), format!("'{text}"));
         }
@@ -126,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut() {
+    fn long_text_is_cut() {
         assert_eq!(short("abcdef", 3), "abc…");
         assert_eq!(short("abc", 3), "abc");
         assert_eq!(short("a\nb", 30), "a\\nb");
@@ -135,7 +145,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
         #[test]
-        fn no_text_leaves_harmful(text in "(.|\n|\r|\t|\u{1b}|\u{9b}|\u{202e}|\u{200d}|\u{2029}){0,40}") {
+        fn no_output_contains_a_harmful_character(text in "(.|\n|\r|\t|\u{1b}|\u{9b}|\u{202e}|\u{200d}|\u{2029}){0,40}") {
             for safe in [line(&text), cell(&text), Cow::Owned(short(&text, 12))] {
                 prop_assert!(!safe.chars().any(is_harmful), "{safe:?}");
             }

@@ -1,11 +1,10 @@
 //! Cron expressions in an IANA time zone, and what is due by them.
 //!
-//! Owns: which moments an expression names, and that each is done once. Must never know: the present
-//! time (it is an argument), what is done at those moments, any room.
+//! Owns: which moments an expression names, and that each runs once. Must never know: the present time (it is
+//! an argument), what runs at those moments, any room.
 //!
-//! A local time inside the spring gap runs at the first valid instant after it; a time that happens
-//! twice in autumn runs once, the first time. What was missed is made up once, never one run per
-//! missed moment.
+//! A local time inside the spring gap runs at the first valid instant after it; a time that happens twice in
+//! autumn runs once, the first time. Missed moments are made up by a single run.
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use croner::Cron;
@@ -72,9 +71,9 @@ impl Timetable {
         &self.zone
     }
 
-    /// The newest moment at or before `now`.
+    /// The latest moment at or before `now`.
     pub fn newest(&self, now: Timestamp) -> Option<Timestamp> {
-        // Start beyond any clock change: the local time may run up to a day ahead of its instant.
+        // Start beyond any clock change: the local time may be up to a day ahead of its instant.
         let mut local = naive(self.civil(now).checked_add(1.day()).ok()?)?;
         loop {
             local = self.cron.find_previous_occurrence(&local, false).ok()?;
@@ -97,8 +96,8 @@ impl Timetable {
         }
     }
 
-    /// The moment to be done now, if any: the newest one, unless it was done. However many were missed, one is
-    /// returned. That a moment was done which has not come is not believed: the clock was ahead then.
+    /// The moment to run now, if any: the latest one, unless it was done. However many were missed, it
+    /// returns one. A `last_done` in the future came from a clock that was ahead, and is ignored.
     pub fn due(&self, last_done: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         let newest = self.newest(now)?;
         match last_done {
@@ -124,8 +123,8 @@ impl Timetable {
         .ok()?;
         let ambiguous = self.zone.to_ambiguous_timestamp(date_time);
         match ambiguous.offset() {
-            // The gap's end is the first valid instant: the local time read with the offset before it
-            // lies as far behind that instant as the local time lies inside the gap.
+            // The gap's end is the first valid instant. Read with the offset before the gap, the local time
+            // lies as far after that instant as it lies inside the gap.
             AmbiguousOffset::Gap { before, .. } => {
                 let inside = before.to_timestamp(date_time).ok()?;
                 let before_gap = inside.checked_sub(SignedDuration::from_hours(26)).ok()?;
@@ -139,7 +138,7 @@ impl Timetable {
     }
 }
 
-/// The local time as if it were UTC, which is how the cron library is asked: it knows no zones here.
+/// The local time as if it were UTC: the cron library gets no zones here.
 fn naive(local: civil::DateTime) -> Option<DateTime<Utc>> {
     let as_utc = local.to_zoned(TimeZone::UTC).ok()?.timestamp();
     DateTime::from_timestamp(as_utc.as_second(), 0)
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_is_made_up_once() {
+    fn missed_moments_are_made_up_once() {
         let table = table("10 0 * * *", "UTC");
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let due = |done: Option<&str>, now| table.due(done.map(at), at(now)).map(|due| due.to_string());
@@ -185,7 +184,8 @@ mod tests {
             Some("2027-01-10T00:10:00Z")
         );
         assert_eq!(due(Some("2027-01-10T00:10:00Z"), "2027-01-10T12:00:00Z"), None);
-        // What was done by a clock that was ahead was not: it would never be done until that time comes.
+        // A moment done by a clock that was ahead does not count; otherwise it would never run until that
+        // time.
         for ahead in ["2027-01-09T21:10:00Z", "2027-01-10T00:10:00Z", "2028-02-14T00:10:00Z"] {
             assert_eq!(
                 due(Some(ahead), "2027-01-09T12:00:00Z").as_deref(),

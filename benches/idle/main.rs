@@ -1,9 +1,10 @@
-//! What the daemon takes while there is nothing to do: 1,000 open objects between rounds.
+//! What the daemon uses while it is idle: 1,000 open objects between rounds.
 //!
-//! `cargo bench --bench idle [-- --minutes N] [--objects N] [--binary FILE] [--strict]`. The binary as built for the
-//! bench (or FILE) runs with a real configuration against `reconciled simulate` over HTTPS, with decline alerts and
-//! nightly reports configured; the first round is over before the measurement begins. The goal is the release's: give
-//! it as FILE, because the bench profile links less tightly and more of it is resident.
+//! `cargo bench --bench idle [-- --minutes N] [--objects N] [--binary FILE] [--strict]`. The binary built for
+//! the bench (or FILE) runs with a real configuration against `reconciled simulate` over HTTPS, with decline
+//! alerts and nightly reports configured. The measurement begins after the first round. The goal is meant for
+//! the release build: pass it as FILE, because the bench profile links less tightly and more of it is
+//! resident.
 
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "a program")]
 #![allow(
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     measured::finish(&words, outcome)
 }
 
-/// A child that ends with this program.
+/// A child process that is killed when this program ends.
 struct Running(Child);
 
 impl Drop for Running {
@@ -53,7 +54,7 @@ fn run(words: &Words) -> Result<Table, Broken> {
         .args(["run", "--config"])
         .arg(folder.path().join("config.toml"))
         .env("SSL_CERT_FILE", folder.path().join("authority.pem"))
-        // As the service file says.
+        // As in the service file.
         .env("MALLOC_ARENA_MAX", "2")
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(folder.path().join("log"))?)
@@ -62,7 +63,7 @@ fn run(words: &Words) -> Result<Table, Broken> {
     enrol(&binary, folder.path(), objects)?;
     let process = daemon.0.id().to_string();
     let polled = first_round(&binary, folder.path(), objects)?;
-    // What the round has left behind (connections, caches) may settle.
+    // Wait until the memory that the round used (connections, caches) has settled.
     std::thread::sleep(Duration::from_secs(30));
     let before = Memory::of(&process)?;
     let (began, cpu) = (Instant::now(), cpu_of(&process));
@@ -168,13 +169,13 @@ fn simulate(binary: &Path, folder: &Path, objects: usize) -> Result<(Running, St
             break;
         }
     }
-    // It must always find somebody who listens.
+    // Keep reading, so that the simulator never blocks on its output.
     std::thread::spawn(move || said.read_to_end(&mut Vec::new()));
     write_objects(folder, &text)?;
     if base.is_empty() { Err("the simulator did not start".into()) } else { Ok((running, base)) }
 }
 
-/// The same scenario makes the same ids here as in the other process.
+/// The same scenario creates the same ids here as in the other process.
 fn write_objects(folder: &Path, scenario: &str) -> Result<(), Broken> {
     use reconciled::clock::SystemClock;
     use reconciled::simulator::Simulator;
@@ -182,7 +183,7 @@ fn write_objects(folder: &Path, scenario: &str) -> Result<(), Broken> {
     let throw_away = tempfile::tempdir()?;
     let mut scenario = Scenario::parse(scenario, folder)?;
     scenario.generate_credentials(throw_away.path())?;
-    // The clock of this crate lives in tokio's time.
+    // The simulator's clock follows tokio's time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let planted = runtime.block_on(async { Simulator::new(scenario, SystemClock::shared()) })?.planted();
     let mut rows = "account,kind,id,amount,currency,reference,created_at\n".to_owned();
@@ -238,7 +239,7 @@ fn enrol(binary: &Path, folder: &Path, objects: usize) -> Result<(), Broken> {
     command(binary, folder, &["enrol", &file]).map(drop)
 }
 
-/// Waits until every object was seen once.
+/// Waits until every object was observed once.
 fn first_round(binary: &Path, folder: &Path, objects: usize) -> Result<Duration, Broken> {
     let began = Instant::now();
     loop {
@@ -249,7 +250,7 @@ fn first_round(binary: &Path, folder: &Path, objects: usize) -> Result<Duration,
             return Ok(began.elapsed());
         }
         if began.elapsed() > Duration::from_secs(300) {
-            return Err(format!("only {seen} of {objects} objects were seen").into());
+            return Err(format!("only {seen} of {objects} objects were observed").into());
         }
         std::thread::sleep(Duration::from_secs(2));
     }

@@ -1,18 +1,18 @@
-//! What all these benches print: a table in which every figure stands beside its baseline and its goal, and the
-//! machine that it was measured on.
+//! The output that all these benches share: a table of figures, each beside its baseline and its goal, and
+//! the machine on which it was measured.
 
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// As in the program.
+/// The program's own allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Why a bench could not be carried out.
+/// Why a bench failed.
 pub type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a goal says about a figure.
+/// The goal of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
     AtMost(f64),
@@ -26,7 +26,7 @@ pub struct Row {
     pub what: String,
     pub measured: String,
     pub baseline: String,
-    /// What the goal is about.
+    /// The value that the goal applies to.
     pub judged: f64,
     pub goal: Goal,
 }
@@ -87,7 +87,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The machine in one line, and how busy others keep it.
+/// The machine in one line, and its load from other processes.
 pub fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
@@ -110,22 +110,22 @@ pub fn machine() -> String {
     )
 }
 
-/// User and system time of a process, all threads, ended ones too; in ticks of 10 ms.
+/// User and system time of a process, including ended threads, in ticks of 10 ms.
 pub fn cpu_of(process: &str) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name in brackets may hold spaces.
+    // The name in brackets may contain spaces.
     let behind = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
     let ticks: u64 =
         behind.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }
 
-/// Time that a thing took, for each of `count`, in microseconds.
+/// Time per item, in microseconds.
 pub fn each_us(time: Duration, count: usize) -> f64 {
     time.as_secs_f64() * 1e6 / count.max(1) as f64
 }
 
-/// The words of the command line: what to run, and `--name value` or `--name` settings.
+/// The arguments of the command line: what to run, and `--name value` or `--name` settings.
 pub struct Words(Vec<String>);
 
 impl Words {
@@ -133,7 +133,7 @@ impl Words {
         Words(std::env::args().skip(1).filter(|word| word != "--bench").collect())
     }
 
-    /// Whether a part is asked for; all are when none is named.
+    /// Whether a part is requested; all are when none is named.
     pub fn wants(&self, part: &str, all: &[&str]) -> bool {
         let is_named = |word: &String| all.contains(&word.as_str());
         !self.0.iter().any(is_named) || self.0.iter().any(|word| word == part)
@@ -151,16 +151,16 @@ impl Words {
     pub fn number(&self, name: &str, usual: usize) -> Result<usize, Broken> {
         match self.after(name) {
             None => Ok(usual),
-            Some(text) => text.parse().map_err(|_| format!("{name} {text} is no whole number").into()),
+            Some(text) => text.parse().map_err(|_| format!("{name} {text} is not a whole number").into()),
         }
     }
 }
 
-/// Prints the table; fails only for what broke, or with `--strict` for missed goals.
+/// Prints the table. Fails only for errors, or with `--strict` for missed goals.
 pub fn finish(words: &Words, outcome: Result<Table, Broken>) -> ExitCode {
     match outcome {
         Err(broken) => {
-            eprintln!("the bench broke: {broken}");
+            eprintln!("the bench failed: {broken}");
             ExitCode::from(70)
         }
         Ok(table) => {

@@ -1,23 +1,23 @@
-//! The baseline: signs and asks, with the same client library set up alike, and reads the answer to its end.
-//! Nothing is due, read, decided or kept.
+//! The baseline: signs a request, sends it with the same HTTP client and settings, and reads the whole
+//! answer. Nothing is scheduled, parsed, decided or stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reconciled::apis::Settings;
 use reconciled::apis::amazon_pay_mws::ask::{Ask, Section};
 use reconciled::apis::amazon_pay_mws::config::Settings as MwsSettings;
 use reconciled::apis::amazon_pay_v2::key::SigningKey;
 use reconciled::apis::amazon_pay_v2::sign::{Algorithm, Canonical, authorization};
-use reconciled::apis::transport::Method;
-use reconciled::apis::{Settings, transport};
+use reconciled::http::{Method, Request};
 use reqwest::{Client, redirect, retry};
 
 use super::measured::Broken;
 use super::scene::Scene;
 
-/// What signs.
+/// The signer of requests.
 enum Signer {
     V2 { key: SigningKey, host: String },
     Mws(MwsSettings),
@@ -53,7 +53,7 @@ impl Bare {
         Ok(Arc::new(Bare { client, base: scene.base.clone(), signer, ids }))
     }
 
-    /// Asks once about every object of the first account, so many at once.
+    /// Requests every object of the first account once, `at_once` at a time.
     pub async fn round(self: &Arc<Bare>, _scene: &Scene, at_once: usize) -> Result<usize, Broken> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = tokio::task::JoinSet::new();
@@ -73,8 +73,8 @@ impl Bare {
         Ok(self.ids.len())
     }
 
-    /// A signed question.
-    pub fn signed(&self, id: &str) -> Result<transport::Request, Broken> {
+    /// A signed request.
+    pub fn signed(&self, id: &str) -> Result<Request, Broken> {
         let now = Timestamp::now();
         let (key, host) = match &self.signer {
             Signer::V2 { key, host } => (key, host),
@@ -96,18 +96,19 @@ impl Bare {
         let signature = key.sign(Algorithm::PssV2, &canonical.string_to_sign(Algorithm::PssV2))?;
         let header = authorization(Algorithm::PssV2, "LIVE-ABENCHKEY00000", &canonical, &signature);
         headers.push(("authorization", header));
-        Ok(transport::Request {
+        Ok(Request {
             method: Method::Get,
             url: format!("{}{path}", self.base),
             headers,
             body: Vec::new(),
             deadline: Duration::from_secs(30),
             longest_body: usize::MAX,
+            is_beginning_enough: false,
         })
     }
 
     /// Sends it and reads the whole answer.
-    pub async fn send(&self, request: transport::Request) -> Result<Vec<u8>, Broken> {
+    pub async fn send(&self, request: Request) -> Result<Vec<u8>, Broken> {
         let mut builder = match request.method {
             Method::Post => self.client.post(&request.url),
             _ => self.client.get(&request.url),

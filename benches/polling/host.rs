@@ -1,15 +1,15 @@
-//! Our side: the real daemon on a real store. Between rounds its wall clock jumps, and everything is due again.
+//! Our side: the real daemon on a real store. Between rounds its wall clock jumps, so that everything is due
+//! again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reconciled::alerts::post::HttpPost;
-use reconciled::apis::transport::HttpTransport;
 use reconciled::clock::{Clock, SharedClock, Sleep};
 use reconciled::config::Surroundings;
 use reconciled::daemon::{Daemon, Outside};
+use reconciled::http::HttpClient;
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::reports::NoProbe;
 use reconciled::store::disk::MachineDisk;
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use super::measured::Broken;
 use super::scene::{INTERVAL_S, Scene};
 
-/// Real time with a wall clock that jumps; who sleeps wakes up at a jump.
+/// Real time with a wall clock that can jump. A jump wakes every sleeper.
 #[derive(Debug)]
 struct JumpingClock {
     origin: Timestamp,
@@ -63,7 +63,7 @@ impl Host {
     pub async fn start(scene: &Scene) -> Result<Host, Broken> {
         let config = scene.config()?;
         let clock = Arc::new(JumpingClock {
-            // Its dates stay within what providers accept: a quarter of an hour to either side.
+            // Its dates stay within what providers accept: up to a quarter of an hour off.
             origin: Timestamp::now() - SignedDuration::from_mins(14),
             began: Instant::now(),
             jumped_s: AtomicI64::new(0),
@@ -80,8 +80,7 @@ impl Host {
         let shared: SharedClock = clock.clone();
         let outside = Outside {
             clock: shared,
-            transport: Arc::new(HttpTransport::new(Some(&scene.authority))?),
-            post: Arc::new(HttpPost::new()?),
+            transport: Arc::new(HttpClient::new(Some(&scene.authority))?),
             surroundings: Surroundings::default(),
         };
         let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;
@@ -96,7 +95,7 @@ impl Host {
         let tallies = self.daemon.reconcile().tallies();
         let polls: u64 = tallies.values().map(|tally| tally.polls).sum();
         let seen: u64 = tallies.values().map(|tally| tally.seen).sum();
-        // A machine that others keep busy may let a connection time out; more than that is a fault.
+        // On a busy machine a connection may time out; more than that is an error.
         if (polls - seen) * 100 > self.objects {
             let example = tallies.values().find(|tally| !tally.failures.is_empty());
             return Err(format!("{} of {polls} polls failed: {example:?}", polls - seen).into());
@@ -104,13 +103,13 @@ impl Host {
         Ok(polls)
     }
 
-    /// Waits for the first sight of every object; how many polls that were since the start.
+    /// Waits for the first observation of every object; returns the polls since the start.
     pub async fn first_round(&mut self) -> Result<usize, Broken> {
         self.wait().await?;
         Ok(usize::try_from(self.objects - self.started_with)?)
     }
 
-    /// Lets the interval pass and waits until everything was asked about again.
+    /// Lets the interval pass and waits until everything was polled again.
     pub async fn next_round(&mut self) -> Result<usize, Broken> {
         self.clock.jumped_s.fetch_add(INTERVAL_S + 1, Ordering::SeqCst);
         self.clock.jump.notify_waiters();
@@ -130,15 +129,15 @@ impl Host {
             if began.elapsed() > Duration::from_secs(600) {
                 return Err(format!("only {done} of {goal} polls in 10 minutes").into());
             }
-            // Near the end of the round it is looked at more often.
+            // Check more often near the end of the round.
             let wait_ms = if goal - done > self.objects / 10 { 100 } else { 10 };
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         }
         Ok(())
     }
 
-    /// Lets the loops fall asleep, so that the next jump wakes them, and the quota fill up again: who waits for it
-    /// is woken for each poll.
+    /// Lets the loops fall asleep, so that the next jump wakes them, and the quota refill: a loop that waits
+    /// for quota is woken for each poll.
     pub async fn settle(&self) {
         let filled = Duration::from_millis(self.objects / self.accounts);
         tokio::time::sleep(Duration::from_millis(500) + filled).await;

@@ -1,9 +1,10 @@
-//! What one poll costs, and how many go through.
+//! The cost of one poll, and the highest rate of polls.
 //!
 //! `cargo bench --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--api NAME]
-//! [--strict]`; both when neither is named. The built-in simulator answers over TLS from another process, so that its time is not
-//! counted. `cpu`: processor time of the whole path (due, sign, ask, read, decide, commit) against a bare loop
-//! that only signs and asks with the same client. `ceiling`: polls a second without a quota, and each part alone.
+//! [--strict]`; both when neither is named. The built-in simulator answers over TLS from another process, so
+//! that its time does not count. `cpu`: processor time of the whole path (due, sign, request, read, decide,
+//! commit) against a bare loop that only signs and sends with the same client. `ceiling`: polls a second
+//! without a quota, and each part alone.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a program, not a library")]
 #![allow(clippy::disallowed_methods, clippy::cast_precision_loss, reason = "rates need the machine's time")]
@@ -58,7 +59,7 @@ async fn run(words: &Words) -> Result<Table, Broken> {
     Ok(table)
 }
 
-/// Time on the clock and on the processor.
+/// Elapsed time and processor time.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spent {
     wall: Duration,
@@ -77,7 +78,7 @@ impl Spent {
     }
 }
 
-/// Rounds of the bare loop and of ours in turns, so that both meet the same neighbours.
+/// Alternates rounds of the bare loop and of ours, so that other processes disturb both alike.
 async fn cpu(table: &mut Table, api: Api, size: Size, rounds: usize) -> Result<(), Broken> {
     let scene = Scene::new(api, size).await?;
     let bare = bare::Bare::new(&scene)?;
@@ -98,7 +99,7 @@ async fn cpu(table: &mut Table, api: Api, size: Size, rounds: usize) -> Result<(
     table.add(Row {
         what: format!("CPU per poll, {name}, nothing new"),
         measured: format!("{ours_us:.0} us ({polls} polls)"),
-        baseline: format!("{bare_us:.0} us (sign and ask)"),
+        baseline: format!("{bare_us:.0} us (sign and send)"),
         judged: ours_us / bare_us,
         goal: Goal::AtMost(1.5),
     });
@@ -113,7 +114,7 @@ async fn cpu(table: &mut Table, api: Api, size: Size, rounds: usize) -> Result<(
     Ok(())
 }
 
-/// Polls a second with nothing in the way, and where the time goes.
+/// The rate of polls without limits, and where the time goes.
 async fn ceiling(table: &mut Table, api: Api, size: Size, rounds: usize) -> Result<(), Broken> {
     let scene = Scene::new(api, size).await?;
     let mut host = host::Host::start(&scene).await?;

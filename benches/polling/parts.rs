@@ -1,4 +1,4 @@
-//! Every part of a poll alone, in the same run.
+//! Each part of a poll alone, in the same run.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use reconciled::apis::amazon_pay_v2::lifecycle::Charge;
 use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
-use reconciled::apis::transport::Response;
+use reconciled::http::Response;
 use reconciled::payments::decide::{Setting, decide};
 use reconciled::payments::observation::Observation;
 use reconciled::payments::record::{Details, Enrolment, Record};
@@ -47,7 +47,7 @@ pub async fn measure(scene: &Scene) -> Result<Vec<Part>, Broken> {
         }
         Ok(())
     })?);
-    // The same signature again and again: what is left is the way there and back.
+    // The same signature every time: only the round trip remains.
     let request = bare.signed(&id)?;
     let body = bare.send(request.clone()).await?;
     let (began, cpu, count) = (Instant::now(), cpu_of("self"), 4_000);
@@ -88,7 +88,7 @@ pub async fn measure(scene: &Scene) -> Result<Vec<Part>, Broken> {
     Ok(parts)
 }
 
-/// Commits of news and of none, 256 at once as in the daemon, on a store of their own beside the other.
+/// Commits with news and without, 256 at once as in the daemon, each on its own store.
 async fn commits(
     scene: &Scene,
     setting: &Setting<'_>,

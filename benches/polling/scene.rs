@@ -11,7 +11,7 @@ use reconciled::simulator::scenario::{Api, Scenario};
 use super::measured::Broken;
 use super::server;
 
-/// How large it is.
+/// The size of the scene.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub accounts: usize,
@@ -32,12 +32,12 @@ pub struct Scene {
 
 pub const KEY: &str = "bench";
 
-/// How often objects are asked about: so seldom that a round is over before the next is due, so often that
-/// six rounds fit into the clock difference that providers accept.
+/// The poll interval. It is long enough that a round ends before the next is due, and short enough that six
+/// rounds fit into the clock difference that providers accept.
 pub const INTERVAL_S: i64 = 300;
 
 impl Scene {
-    /// Makes keys, writes both files and starts the server.
+    /// Creates keys, writes both files and starts the server.
     pub async fn new(api: Api, size: Size) -> Result<Scene, Broken> {
         let folder = tempfile::tempdir()?;
         let text = scenario(api, size, None);

@@ -9,7 +9,7 @@ use reconciled::simulator::scenario::Scenario;
 use reconciled::simulator::{Simulator, ThrowAwayAuthority, serve as listen};
 use tokio_util::sync::CancellationToken;
 
-/// The word that makes a process the server.
+/// The argument that turns a process into the server.
 pub const WORD: &str = "serve-for-the-bench";
 
 pub async fn serve(folder: &Path) {

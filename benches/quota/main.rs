@@ -1,8 +1,9 @@
-//! How much of a quota is used in an hour in which there is always more to ask than it allows.
+//! How much of a quota is used in an hour with more polls due than it allows.
 //!
-//! `cargo bench --bench quota [-- --minutes N] [--strict]`. Virtual time: the real daemon, store and signatures, the
-//! simulator behind a network in memory whose requests take up to 160 ms and now and then seconds. The server's
-//! bucket is the judge: what it would have allowed, what it was asked, and what was over the quota.
+//! `cargo bench --bench quota [-- --minutes N] [--strict]`. Virtual time: the real daemon, store and
+//! signatures; the simulator behind a network in memory whose requests take up to 160 ms, and sometimes
+//! seconds. The server's bucket is the judge: it counts the requests that it would have allowed, those sent,
+//! and those over the quota.
 
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "a program, with modules of the tests")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::cast_precision_loss, reason = "a program")]
@@ -10,7 +11,7 @@
 #[path = "../measured/mod.rs"]
 mod measured;
 
-/// The made-up world's clock and network, as the simulated months have them.
+/// The clock and network of the simulated months.
 #[path = "."]
 mod months {
     #[path = "../../tests/it/months/clock.rs"]
@@ -45,7 +46,7 @@ use reconciled::store::{Options, Store};
 
 /// The accounts, each with the default quota: 10 at once, then one a second.
 const ACCOUNTS: [&str; 2] = ["shop", "old-shop"];
-/// How long the process is away at a restart.
+/// How long the process is down at a restart.
 const DOWN: Duration = Duration::from_secs(1);
 /// Between restarts.
 const LIFE: Duration = Duration::from_secs(300);
@@ -139,7 +140,7 @@ fn hour(table: &mut Table, trouble: Trouble, length: Duration) -> Result<(), Bro
     Ok(())
 }
 
-/// One life of the process, in a runtime of its own: whatever it leaves under way ends with it.
+/// One run of the process in its own runtime: everything in flight ends with it.
 fn live<F: Future<Output = Result<(), Broken>>>(
     time: &Arc<WorldTime>,
     work: impl FnOnce() -> F,
@@ -190,8 +191,7 @@ async fn poll(
     let clock: SharedClock = Arc::new(HostClock::new(time));
     let outside = Outside {
         clock: Arc::clone(&clock),
-        transport: Arc::new(wire.clone()),
-        post: Arc::new(wire),
+        transport: Arc::new(wire),
         surroundings: Surroundings::default(),
     };
     let config = config::load(&folder.join("config.toml"), &Surroundings::default())

@@ -1,4 +1,4 @@
-//! A process of its own that opens the large store and tells what that took.
+//! A separate process that opens the large store and reports the time and memory this took.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,10 +11,10 @@ use crate::machine::{Stopwatch, memory};
 use crate::objects::{account, kind};
 use crate::rounds::round;
 
-/// The first word of a child's command line.
+/// The first argument of a child process.
 pub(crate) const WORD: &str = "child";
 
-/// What opening took, as the child said.
+/// The child's figures.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Opened {
     pub(crate) ready_seconds: f64,
@@ -25,7 +25,7 @@ pub(crate) struct Opened {
     pub(crate) close_seconds: f64,
 }
 
-/// Opens the store in `folder` in a process of its own; with `now`, it also polls all that is due.
+/// Opens the store in `folder` in a separate process; with `now`, it also polls everything due.
 pub(crate) fn open(
     folder: &Path,
     accounts: usize,
@@ -63,7 +63,7 @@ pub(crate) fn open(
 
 /// The child's side.
 pub(crate) fn answer(words: &[String]) -> Result<(), Failure> {
-    let [folder, accounts, now, ending] = words else { return Err("four words are needed".into()) };
+    let [folder, accounts, now, ending] = words else { return Err("four arguments are needed".into()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(look(PathBuf::from(folder), accounts.parse()?, now, ending == "kill"))
 }
@@ -76,7 +76,7 @@ async fn look(folder: PathBuf, accounts: usize, now: &str, is_killed: bool) -> R
     let watch = Stopwatch::start();
     let options = Options { folder, ..Options::default() };
     let (store, opening) = Store::open(options, opened_at).await?;
-    // Ready means: it answers what to do first.
+    // Ready means: it can name the next due object.
     store.next_due(&account(0), &kind()).await?;
     store.counts().await?;
     println!("ready={}", watch.seconds());
@@ -89,7 +89,7 @@ async fn look(folder: PathBuf, accounts: usize, now: &str, is_killed: bool) -> R
     let (resident, _) = memory();
     println!("rss-round={resident}");
     if is_killed {
-        // Like `kill -9`: nothing is written, nothing is let go of in order.
+        // Like `kill -9`: nothing is written and nothing is closed in order.
         std::process::abort();
     }
     let watch = Stopwatch::start();

@@ -1,10 +1,10 @@
-//! Bench 3: enrolments a second, acknowledged durable, by one client, by 64 clients, and out of one file.
+//! Bench 3: durable enrolments a second, by one client, by 64 clients, and from one file.
 //!
-//! SQLite writes the same rows on the same volume right before, in transactions of the same sizes: one row for
-//! one client; for 64 clients as many rows as clients wait when the transaction before has ended (one writing
-//! thread that takes the whole queue, which is how our writer makes its groups); a thousand for the file, which
-//! is what `reconciled enrol FILE` sends at a time. Ours ends when the index has all rows, too, which is after the
-//! last is acknowledged.
+//! Just before, SQLite writes the same rows on the same volume, in transactions of the same sizes: one row
+//! for one client; for 64 clients, as many rows as wait when the transaction before ends (a single writing
+//! thread that takes the whole queue, as our writer does); a thousand rows for the file, which is what
+//! `reconciled enrol FILE` sends at a time. Our time ends when the index has all rows, too, which is later
+//! than the last acknowledgement.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -27,7 +27,7 @@ const BATCH_LINES: usize = reconciled::control::messages::BATCH_LINES_MAX;
 const CLIENTS: usize = 64;
 const ROWS_OF_ONE_CLIENT: usize = 4_000;
 const ROWS_OF_ALL_CLIENTS: usize = 64_000;
-/// Each pair of runs is made so often; the middle ratio counts.
+/// Number of runs of each pair; the median ratio counts.
 const REPEATS: usize = 3;
 
 pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
@@ -157,7 +157,7 @@ async fn together_theirs(settings: &Settings) -> Result<f64, Failure> {
         clients.spawn(async move {
             for number in (client..ROWS_OF_ALL_CLIENTS).step_by(CLIENTS) {
                 let (answer, done) = oneshot::channel();
-                queue.send((enrolment(number, accounts), answer)).map_err(|_| "the writer has gone")?;
+                queue.send((enrolment(number, accounts), answer)).map_err(|_| "the writer has ended")?;
                 done.await?;
             }
             Ok::<(), Failure>(())
@@ -172,7 +172,7 @@ async fn together_theirs(settings: &Settings) -> Result<f64, Failure> {
     Ok(rate)
 }
 
-/// When the lines from this one on are sent: later than those before, as by any clock.
+/// When the lines from this one on are sent: later than those before them.
 fn moment_of(start: usize) -> Timestamp {
     after(i64::try_from(start / BATCH_LINES).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What the figures were measured on, and with how much memory and disk.
+//! The machine of the measurement, and its memory and disk use.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::Failure;
 
 pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// Cores, memory, kernel, load and date in a line.
+/// Cores, memory, kernel, load and date in one line.
 pub(crate) fn describe() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -24,19 +24,19 @@ pub(crate) fn describe() -> String {
     format!("{cores} cores, {memory:.0} GiB, Linux {}, load {load}, {date:.0}", kernel.trim())
 }
 
-/// Kibibytes behind a name.
+/// The kibibytes after a name.
 fn field(text: &str, name: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-/// Resident memory of this process now and at most, in MiB.
+/// Resident memory of this process, now and at its peak, in MiB.
 pub(crate) fn memory() -> (f64, f64) {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     (field(&text, "VmRSS:") / 1024.0, field(&text, "VmHWM:") / 1024.0)
 }
 
-/// What the files in a folder take on the disk, in bytes: blocks, not lengths.
+/// Disk usage of the files in a folder, in bytes: blocks, not lengths.
 pub(crate) fn disk_bytes(folder: &Path) -> Result<u64, Failure> {
     use std::os::unix::fs::MetadataExt;
     let mut bytes = 0;
@@ -44,14 +44,14 @@ pub(crate) fn disk_bytes(folder: &Path) -> Result<u64, Failure> {
         let entry = entry?;
         bytes += match entry.file_type()?.is_dir() {
             true => disk_bytes(&entry.path())?,
-            // One that was removed meanwhile takes nothing.
+            // A file removed meanwhile uses nothing.
             false => entry.metadata().map_or(0, |data| data.blocks() * 512),
         };
     }
     Ok(bytes)
 }
 
-/// Weighs a folder all the time, so that a peak between two looks of ours is seen too.
+/// Measures a folder continuously, so that peaks between our own measurements are found too.
 pub(crate) struct Scales {
     most: Arc<AtomicU64>,
     is_over: Arc<AtomicBool>,
@@ -64,7 +64,7 @@ impl Scales {
         let (folder, seen, stop) = (folder.to_owned(), Arc::clone(&most), Arc::clone(&is_over));
         let thread = std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                // A folder that is being removed is weighed the next time.
+                // A folder that is being removed is measured the next time.
                 if let Ok(bytes) = disk_bytes(&folder) {
                     seen.fetch_max(bytes, Ordering::Relaxed);
                 }
@@ -74,7 +74,7 @@ impl Scales {
         Scales { most, is_over, thread: Some(thread) }
     }
 
-    /// The most so far, in bytes.
+    /// The peak so far, in bytes.
     pub(crate) fn most(&self) -> u64 {
         self.most.load(Ordering::Relaxed)
     }
@@ -94,7 +94,7 @@ pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / MEBIBYTE
 }
 
-/// Seconds that something takes.
+/// Measures seconds.
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {

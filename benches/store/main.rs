@@ -1,9 +1,9 @@
-//! What the store costs: enrolments a second against SQLite, a million objects, long work on them.
+//! The cost of the store: enrolments a second against SQLite, a million objects, and long operations on them.
 //!
 //! `cargo bench --bench store -- enrol | million | upkeep | month [--objects N] [--accounts N] [--folder DIR]
-//! [--strict]`, everything when no word is given. Every figure stands beside its baseline or its goal, measured
-//! in the same run on the same volume. Ends non-zero when something breaks, and with `--strict` also when a goal
-//! is missed.
+//! [--strict]`; all of them when none is named. Every figure stands beside its baseline or its goal, measured
+//! in the same run on the same volume. It exits non-zero on an error, and with `--strict` also when a goal is
+//! missed.
 
 #![allow(missing_docs, reason = "a program, not a library")]
 #![expect(clippy::disallowed_methods, reason = "a rate needs the machine's own time")]
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use settings::Settings;
 use table::Table;
 
-/// As in the program.
+/// The program's own allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -50,13 +50,13 @@ fn finish(outcome: Result<bool, Failure>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("the bench broke: {error}");
+            eprintln!("the bench failed: {error}");
             ExitCode::from(70)
         }
     }
 }
 
-/// Whether no goal was missed, or nobody asked.
+/// Whether no goal was missed, or `--strict` is not set.
 fn run(settings: &Settings) -> Result<bool, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Table::default();

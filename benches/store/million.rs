@@ -17,7 +17,7 @@ const READY_SECONDS: f64 = 2.0;
 const RESIDENT_MEBIBYTES: f64 = 300.0;
 const SCAN_RATIO: f64 = 1.5;
 const DISK_RATIO: f64 = 3.0;
-/// An hour and a quarter: by then everything that was polled is due again.
+/// An hour and a quarter: after it, everything polled is due again.
 const ROUND_SECONDS: i64 = 4500;
 
 pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     disk(settings, table, &folder, rounds_before + 3).await
 }
 
-/// A store where all objects were enrolled and seen once; how many rounds were made so far.
+/// A store in which all objects were enrolled and observed once. Returns the number of rounds so far.
 pub(crate) async fn prepare(settings: &Settings, folder: &Path) -> Result<i64, Failure> {
     if folder.join("format").exists() {
         let rounds = std::fs::read_to_string(folder.with_extension("rounds"))?;
@@ -42,7 +42,7 @@ pub(crate) async fn prepare(settings: &Settings, folder: &Path) -> Result<i64, F
     println!("    enrolled in {:.1} s", watch.seconds());
     let watch = Stopwatch::start();
     let polls = round(&store, settings.accounts, after(ROUND_SECONDS)).await?;
-    println!("    {polls} first sights in {:.1} s", watch.seconds());
+    println!("    {polls} first observations in {:.1} s", watch.seconds());
     println!("    index {:.0} MiB", mebibytes(disk_bytes(&folder.join("index"))?));
     tidy(&store, after(ROUND_SECONDS)).await?;
     let watch = Stopwatch::start();
@@ -88,8 +88,8 @@ fn start_and_memory(
         " s",
         Goal::AtMost(READY_SECONDS),
     );
-    table.tell("ready after kill -9 behind a round", seconds(after_kill.ready_seconds));
-    table.tell("clean stop behind a round", seconds(again.close_seconds));
+    table.tell("ready after kill -9 after a round", seconds(after_kill.ready_seconds));
+    table.tell("clean stop after a round", seconds(again.close_seconds));
     let resident = again.resident_after_open.max(clean.resident_after_open);
     table.add(
         "resident after open",
@@ -110,7 +110,7 @@ fn start_and_memory(
     Ok(())
 }
 
-/// Ten are due of a thousand and of all: the same question to both stores in turns.
+/// Ten are due of a thousand, and of all: both stores get the same query in turn.
 async fn due_scan(settings: &Settings, table: &mut Table, folder: &Path) -> Result<(), Failure> {
     let small_place = settings.place("thousand")?;
     let small_folder = small_place.path.join("store");
@@ -174,7 +174,7 @@ async fn ask_ten(
     Ok(())
 }
 
-/// Polls everything so many times over, and weighs the folder.
+/// Polls everything this many times, and measures the folder.
 async fn disk(
     settings: &Settings,
     table: &mut Table,
@@ -184,10 +184,10 @@ async fn disk(
     let (store, _) = Store::open(options(folder), moment(rounds_before)).await?;
     let journal_before = store.stats().journal_bytes;
     let scales = Scales::under(folder);
-    // Until here nobody looked, where the daemon does every few minutes.
+    // Until here nothing checked the size; the daemon does so every few minutes.
     if tidy(&store, moment(rounds_before)).await? > 0 {
         let most = mebibytes(scales.most());
-        table.tell("most disk when first looked at behind bulk and three rounds", format!("{most:.0} MiB"));
+        table.tell("most disk at the first check, after bulk and three rounds", format!("{most:.0} MiB"));
     }
     let scales = Scales::under(folder);
     let mut compactions = 0;
@@ -217,17 +217,17 @@ async fn disk(
         scales.most(),
         &format!("{} rounds of {}", settings.rounds, settings.objects),
     )?;
-    table.tell("index made small", format!("{compactions} times in {} rounds", settings.rounds));
-    table.tell("journal written by polls that saw nothing new", format!("{grown} bytes"));
+    table.tell("index compacted", format!("{compactions} times in {} rounds", settings.rounds));
+    table.tell("journal written by polls without news", format!("{grown} bytes"));
     Ok(store.close().await?)
 }
 
-/// What the daemon does every few minutes; how often the index was made small.
+/// What the daemon does every few minutes. Returns how often the index was compacted.
 pub(crate) async fn tidy(store: &Store, now: jiff::Timestamp) -> Result<u64, Failure> {
     let watch = Stopwatch::start();
     if let Some(done) = store.tidy(now).await? {
         println!(
-            "    made small: {} rows, {:.0} MiB live, {:.0} -> {:.0} MiB in {:.1} s, resident {:.0} MiB",
+            "    compacted: {} rows, {:.0} MiB live, {:.0} -> {:.0} MiB in {:.1} s, resident {:.0} MiB",
             done.rows,
             mebibytes(done.live_bytes),
             mebibytes(done.bytes_before),
@@ -240,7 +240,7 @@ pub(crate) async fn tidy(store: &Store, now: jiff::Timestamp) -> Result<u64, Fai
     Ok(0)
 }
 
-/// The folder against the rows that it holds.
+/// Compares the folder's size with that of its rows.
 pub(crate) fn weigh(
     table: &mut Table,
     folder: &Path,
@@ -249,7 +249,7 @@ pub(crate) fn weigh(
     what: &str,
 ) -> Result<(), Failure> {
     let index = disk_bytes(&folder.join("index"))?;
-    // Facts are kept for ever, as the journal promises: they are live as long as the store is.
+    // The journal promises to keep facts permanently: they are live as long as the store is.
     let facts = mebibytes(disk_bytes(&folder.join("journal"))?);
     let (all, rows) = (mebibytes(most), mebibytes(live_bytes));
     let live = rows + facts;

@@ -1,6 +1,6 @@
-//! The disk in a month of hourly polls: fewer objects than a million, but every single round of thirty days, with
-//! the settings that the daemon has by itself. An hour takes a second here, so that the engine has less time to tidy
-//! up than it would have.
+//! Disk use in a month of hourly polls: fewer objects than a million, but every single round of thirty days,
+//! with the daemon's default settings. An hour takes a second here, so the engine has less time to clean up
+//! than in reality.
 
 use reconciled::store::Store;
 
@@ -15,7 +15,7 @@ use crate::table::Table;
 const OBJECTS: usize = 20_000;
 const ACCOUNTS: usize = 200;
 const ROUNDS: i64 = 720;
-/// How often in an hour the daemon looks whether the index is to be made small.
+/// How often in an hour the daemon checks whether to compact the index.
 const LOOKS: usize = 6;
 
 pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
@@ -43,6 +43,6 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
         return Err(format!("the store is not well: {:?}", report.problems).into());
     }
     weigh(table, &folder, report.live_bytes, scales.most(), &format!("{ROUNDS} rounds of {OBJECTS}"))?;
-    table.tell("index made small in the month", format!("{compactions} times in {ROUNDS} rounds"));
+    table.tell("index compacted in the month", format!("{compactions} times in {ROUNDS} rounds"));
     Ok(store.close().await?)
 }

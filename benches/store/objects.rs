@@ -1,4 +1,4 @@
-//! Objects as a shop has them: charges of v2 with amount and order number, once seen pending.
+//! Objects like a shop's: charges of v2 with amount and order number, observed once as pending.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use reconciled::store::Commit;
 
 use crate::Failure;
 
-/// When the story begins.
+/// When the simulated time begins.
 pub(crate) fn origin() -> Timestamp {
     "2026-03-01T00:00:00Z".parse().expect("a well-formed moment")
 }
@@ -29,7 +29,7 @@ pub(crate) fn kind() -> Kind {
     Kind::new("charge").expect("letters")
 }
 
-/// A number that looks drawn by lot, the same in every run: ids of a provider come in no order.
+/// A number that looks random but is the same in every run: a provider's ids come in no order.
 pub(crate) fn scramble(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -37,7 +37,7 @@ pub(crate) fn scramble(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The object of a number, of one of so many accounts.
+/// The object with this number, in one of the accounts.
 pub(crate) fn enrolment(number: usize, accounts: usize) -> Enrolment {
     let lot = scramble(number as u64);
     let id =
@@ -52,7 +52,7 @@ pub(crate) fn enrolment(number: usize, accounts: usize) -> Enrolment {
     Enrolment { object: ObjectRef { account: account(number % accounts), kind: kind(), id }, details }
 }
 
-/// The first sight of a record, which is news: pending, to be asked about again within the hour.
+/// The first observation of a record, which is news: it is pending, and its next poll is due within the hour.
 pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
     let state = "AuthorizationInitiated";
     let observation = Observation {
@@ -94,15 +94,15 @@ pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
     Commit { transition: Some(transition), is_news: true, ..polled(record, Some(sight), now) }
 }
 
-/// A poll that saw the same again: what nearly all polls are.
+/// A poll without news, as nearly all polls are.
 pub(crate) fn same_again(record: &Record, now: Timestamp) -> Result<Commit, Failure> {
-    let mut sight = record.sight.clone().ok_or("the object was never seen")?;
+    let mut sight = record.sight.clone().ok_or("the object was never observed")?;
     sight.seen_at = now;
     Ok(polled(record, Some(sight), now))
 }
 
 fn polled(record: &Record, sight: Option<Sight>, now: Timestamp) -> Commit {
-    // An hour and some minutes either way, as the policy spreads them.
+    // An hour, give or take some minutes, as the policy spreads it.
     let spread = i64::try_from(scramble(record.polls ^ record.object.id.as_str().len() as u64) % 600);
     let pause = 3300 + spread.unwrap_or_default();
     let read = record.clone();

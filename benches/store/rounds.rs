@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::Failure;
 use crate::objects::{account, enrolment, first_sight, kind, origin, same_again};
 
-/// Polls under way at once.
+/// Polls in flight.
 const IN_FLIGHT: usize = 128;
 const BATCH_LINES: usize = 1_000;
 
@@ -24,7 +24,8 @@ pub(crate) async fn fill(store: &Store, objects: usize, accounts: usize) -> Resu
     Ok(())
 }
 
-/// Polls everything that is due at `now`, account by account, all of an account at once; how many polls.
+/// Polls everything due at `now`, account by account, all objects of an account at once. Returns the number
+/// of polls.
 pub(crate) async fn round(store: &Store, accounts: usize, now: Timestamp) -> Result<usize, Failure> {
     round_of(store, 0..accounts, now).await
 }

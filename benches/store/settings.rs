@@ -1,4 +1,4 @@
-//! The words of the command line.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ const PARTS: [&str; 4] = ["enrol", "million", "month", "upkeep"];
 #[derive(Debug)]
 pub(crate) struct Settings {
     parts: Vec<String>,
-    /// Objects of the large store, and lines of the one file.
+    /// Objects in the large store, and lines in the file.
     pub(crate) objects: usize,
     /// Accounts that they are spread over.
     pub(crate) accounts: usize,
-    /// Where stores are made; a temporary folder when none is named. A large store that is there already
-    /// (made by an earlier run with `--keep`) is used again.
+    /// Where stores are created; a temporary folder by default. An existing large store (created by an
+    /// earlier run with `--keep`) is used again.
     pub(crate) folder: Option<PathBuf>,
-    /// Rounds of polling everything once.
+    /// Rounds in which everything is polled once.
     pub(crate) rounds: usize,
     pub(crate) is_strict: bool,
 }
@@ -41,7 +41,7 @@ impl Settings {
                 "--folder" => settings.folder = Some(PathBuf::from(value()?)),
                 "--strict" => settings.is_strict = true,
                 part if PARTS.contains(&part) => settings.parts.push(word),
-                other => return Err(format!("unknown word {other:?}; known: {PARTS:?}").into()),
+                other => return Err(format!("unknown argument {other:?}; known: {PARTS:?}").into()),
             }
         }
         Ok(settings)
@@ -51,7 +51,7 @@ impl Settings {
         self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
     }
 
-    /// A folder for one part; it goes away with the value unless it was named.
+    /// A folder for one part; it is removed with the value unless it was named.
     pub(crate) fn place(&self, part: &str) -> Result<Place, Failure> {
         match &self.folder {
             Some(folder) => {
@@ -59,9 +59,9 @@ impl Settings {
                 Ok(Place { path: folder.join(part), _temporary: None })
             }
             None => {
-                // Beside the build, so that it is a real volume and not one in memory.
+                // Beside the build, so that it is on a real volume and not in memory.
                 let beside = std::env::current_exe()?;
-                let parent = beside.parent().ok_or("a program lies in a folder")?;
+                let parent = beside.parent().ok_or("a program has a folder")?;
                 let temporary = tempfile::Builder::new().prefix("bench-store-").tempdir_in(parent)?;
                 Ok(Place { path: temporary.path().to_owned(), _temporary: Some(temporary) })
             }

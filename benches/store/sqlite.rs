@@ -1,4 +1,4 @@
-//! The baseline: the same rows into SQLite with a write-ahead log and a sync for every transaction.
+//! The baseline: the same rows in SQLite, with a write-ahead log and a sync after every transaction.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::Failure;
 pub(crate) struct Sqlite(Connection);
 
 impl Sqlite {
-    /// One table of records with the same text as ours, and an index on who is due: the least that could do
+    /// One table of records with the same text as ours, and an index by due time: the minimum that could do
     /// the work.
     pub(crate) fn open(folder: &Path) -> Result<Sqlite, Failure> {
         let connection = Connection::open(folder.join("baseline.sqlite"))?;

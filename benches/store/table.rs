@@ -15,7 +15,7 @@ struct Row {
     figure: String,
     measured: String,
     baseline: String,
-    /// What the goal is about.
+    /// The value that the goal applies to.
     value: f64,
     goal: Goal,
     unit: &'static str,
@@ -35,7 +35,8 @@ impl Row {
 pub(crate) struct Table(Vec<Row>);
 
 impl Table {
-    /// A figure whose goal is about `value`, in `unit`; told at once, for the whole takes long.
+    /// A figure whose goal applies to `value`, in `unit`. It is printed at once, because the whole run takes
+    /// long.
     pub(crate) fn add(
         &mut self,
         figure: impl Into<String>,

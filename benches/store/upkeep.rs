@@ -1,4 +1,4 @@
-//! Long work on the large store: check, backup while it is polled, restore, rebuild.
+//! Long operations on the large store: check, backup while it is polled, restore, rebuild.
 
 use reconciled::store::{Store, rebuild, restore};
 
@@ -41,7 +41,7 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     let records: u64 = other.counts().await?.iter().map(|count| count.number).sum();
     other.close().await?;
     table.tell(
-        "store restore, index made anew",
+        "store restore, index rebuilt",
         format!("{:.1} s, {records} objects, {} entries", watch.seconds(), restored.journal_sequence),
     );
     let watch = Stopwatch::start();
@@ -56,7 +56,7 @@ pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Fa
     Ok(std::fs::remove_dir_all(place.path.join("restored"))?)
 }
 
-/// Does long work while somebody else reads and writes; how long they waited at most.
+/// Runs a long operation while another task reads and writes; returns its longest waits.
 async fn beside<T>(store: &Store, work: impl Future<Output = T>) -> Result<(T, String), Failure> {
     tokio::pin!(work);
     let (mut reads, mut writes, mut count) = (0.0_f64, 0.0_f64, 0);

@@ -12,7 +12,7 @@ use reconciled::apis::amazon_pay_mws::reports::{ReportType, answer as report_ans
 use reconciled::apis::amazon_pay_mws::service_status;
 use reconciled::apis::amazon_pay_mws::wire::{failure, read};
 use reconciled::apis::decoding::decode;
-use reconciled::apis::transport::Response;
+use reconciled::http::Response;
 use reconciled::payments::object::ObjectId;
 use reconciled::payments::observation::{Failure, Observation};
 
@@ -89,13 +89,13 @@ fn asked(kind: ObjectKind) -> ObjectId {
     ObjectId::new(text).expect("an id")
 }
 
-/// Whether texts may be put together from pieces, so that numbers need not stand in one.
+/// Whether texts may be composed of pieces, so that a number need not be contiguous.
 fn is_plain(body: &[u8]) -> bool {
     let begins_at = if body.starts_with(b"<?xml") { 5 } else { 0 };
     !body.contains(&b'&') && !body[begins_at..].windows(2).any(|pair| pair == b"<!" || pair == b"<?")
 }
 
-/// No amount is concluded that does not stand in the document, whatever its encoding.
+/// No amount is read that is not in the document, whatever its encoding.
 fn stands_in(seen: &Observation, body: &[u8]) {
     let text = decode(body, None).text;
     if is_plain(text.as_bytes()) {
@@ -103,7 +103,7 @@ fn stands_in(seen: &Observation, body: &[u8]) {
     }
 }
 
-/// The answer about one object; the same bytes as an error of five statuses, and as the service's status.
+/// The answer about one object; the same bytes as an error with five statuses, and as the service status.
 pub fn answer(data: &[u8]) {
     let Some((which, body)) = choice(data, 7) else { return };
     match which {
@@ -136,7 +136,7 @@ pub fn answer(data: &[u8]) {
     }
 }
 
-/// Lists of feeds and reports, what became of a submission, and files.
+/// Lists of feeds and reports, the fate of a submission, and files.
 pub fn list(data: &[u8]) {
     let Some((which, body)) = choice(data, 10) else { return };
     let status = if which < 5 { 200 } else { [400, 404, 500, 503][body.len() % 4] };
@@ -193,7 +193,7 @@ pub fn feed_result(data: &[u8]) {
     }
 }
 
-/// An operator's rows: every problem has a line; what is accepted is written into documents and read back.
+/// An operator's rows: every problem has a line; accepted rows are written into documents and read back.
 pub fn feed_input(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 14) else { return };
     let operation = BatchOperation::ALL[which % 7];
@@ -209,7 +209,10 @@ pub fn feed_input(data: &[u8]) {
         Ok(rows) => {
             let known = numbers(bytes);
             for amount in rows.iter().filter_map(|row| row.request.amount) {
-                assert!(bytes.contains(&b'\\') || known.contains(&amount.amount), "{amount} stands nowhere");
+                assert!(
+                    bytes.contains(&b'\\') || known.contains(&amount.amount),
+                    "{amount} is not in the input"
+                );
             }
             let caps = Caps { requests: 3, bytes: Caps::ADVISED.bytes };
             let feeds = build(operation, "A1", rows.iter().map(|row| &row.request), 7, caps);
@@ -220,12 +223,12 @@ pub fn feed_input(data: &[u8]) {
                 read.extend(requests);
             }
             let expected: BTreeMap<u64, _> = (7..).zip(rows.into_iter().map(|row| row.request)).collect();
-            assert_eq!(read, expected, "what was written is read back");
+            assert_eq!(read, expected, "reading back gives what was written");
         }
     }
 }
 
-/// Report files: whatever can be read is exact, and every row that cannot has its line.
+/// Report files: every row that can be read is exact, and every other row has its line.
 pub fn report_file(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 7) else { return };
     let content_type = [None, Some("text/plain; charset=ISO-8859-1"), Some("text/plain; charset=utf-16le")];

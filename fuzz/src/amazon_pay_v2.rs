@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
 use reconciled::apis::decoding::decode;
-use reconciled::apis::transport::Response;
+use reconciled::http::Response;
 use reconciled::payments::observation::Failure;
 use rust_decimal::Decimal;
 
@@ -45,7 +45,7 @@ const ASKED: [(Thing, &str); 3] = [
     (Thing::ChargePermission, "P01-1234567-1234567"),
 ];
 
-/// The first byte chooses what was asked for and whether the status was 2xx; the second line may be a
+/// The first byte chooses the requested object and whether the status was 2xx; the second line may be a
 /// `Retry-After` header.
 pub fn answer(data: &[u8]) {
     let Some((which, body)) = choice(data, 6) else { return };
@@ -58,7 +58,7 @@ pub fn answer(data: &[u8]) {
     let now = "2026-01-15T12:00:00Z".parse().expect("a moment");
     match read(thing, id, &response, now) {
         Ok(seen) => {
-            assert_eq!(status, 200, "an error is a sight");
+            assert_eq!(status, 200, "an error was read as an observation");
             assert_eq!(seen.id, id, "the answer is about another object");
             is_sight(&seen);
             amounts_stand_in(&seen, &known_numbers(body), false);
@@ -71,7 +71,7 @@ pub fn answer(data: &[u8]) {
     }
 }
 
-/// The numbers as they stand, and those of texts with escapes in them.
+/// The numbers in the body, and those in texts with escapes.
 fn known_numbers(body: &[u8]) -> BTreeSet<Decimal> {
     let text = decode(body, None).text;
     let mut known = numbers(text.as_bytes());

@@ -87,7 +87,7 @@ pub fn answer(data: &[u8]) {
     }
 }
 
-/// Whether the word signature may stand in a value or in an inner object rather than be a field.
+/// Whether the word signature may be in a value or an inner object instead of being a field.
 fn nested(data: &[u8]) -> bool {
     let fields: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(data);
     !fields.is_ok_and(|fields| fields.contains_key("signature"))
@@ -107,12 +107,12 @@ pub fn batch_answer(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(read) = results::read(text) {
         let read_lines = u64::try_from(read.rows.len() + read.unreadable.len()).expect("inputs are small");
-        assert!(read_lines < lines(data), "more rows than lines behind the header");
+        assert!(read_lines < lines(data), "more rows than lines after the header");
         assert!(read.unreadable.iter().all(|line| (1..=lines(data)).contains(line)), "{:?}", read.unreadable);
     }
 }
 
-/// An operator's rows: every problem has a line; what is accepted stands in the files as it was meant.
+/// An operator's rows: every problem has a line; accepted rows are in the files unchanged.
 pub fn batch_input(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 2) else { return };
     let minor = Usual { language: "en", amounts: AmountForm::Minor };
@@ -132,7 +132,7 @@ pub fn batch_input(data: &[u8]) {
             for file in &files {
                 let again = read_input(&file.bytes, minor).expect("a file that was written can be read");
                 let same = |rows: &[_]| rows.iter().map(row_of).collect::<Vec<&Row>>() == written(file);
-                assert!(same(&again), "a file says something else than its rows");
+                assert!(same(&again), "a file differs from its rows");
             }
         }
     }

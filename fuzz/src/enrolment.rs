@@ -39,7 +39,7 @@ pub const WORDS: &[&str] = &[
     "\"line\":",
 ];
 
-/// The first byte chooses the format, or none; every line is taken as it was meant or refused by its number.
+/// The first byte chooses the format, or none; every line is read as meant, or refused with its number.
 pub fn file(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 3) else { return };
     let format = [None, Some(Format::Csv), Some(Format::Jsonl)][which];

@@ -1,8 +1,8 @@
-//! One function a parser of bytes from outside: each feeds bytes to it and holds its promises.
+//! One function for each parser of bytes from outside: it feeds bytes to the parser and checks its promises.
 //!
-//! The same functions serve two masters: `cargo fuzz run NAME` (see README) and the test suite, which
-//! includes this file and runs each over the seeds in `fuzz/seeds/NAME` and mutations of them. Where a parser has
-//! several forms, the first byte chooses; the rest is what the parser gets.
+//! The same functions are used by `cargo fuzz run NAME` (see docs/src/fuzzing.md) and by the test suite,
+//! which includes this file and runs each function over the seeds in `fuzz/seeds/NAME` and mutations of them.
+//! Where a parser has several forms, the first byte chooses one; the parser gets the rest.
 
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
@@ -15,15 +15,15 @@ pub mod store;
 
 /// A parser under test.
 pub struct Target {
-    /// As `cargo fuzz run` and the folder of its seeds call it.
+    /// Its name for `cargo fuzz run` and its folder of seeds.
     pub name: &'static str,
-    /// Feeds it; panics when a promise is broken.
+    /// Feeds it with bytes; panics when a promise is broken.
     pub run: fn(&[u8]),
-    /// Words worth putting into inputs.
+    /// Words worth inserting into inputs.
     pub words: &'static [&'static str],
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "v2_answer", run: amazon_pay_v2::answer, words: amazon_pay_v2::WORDS },
     Target { name: "mws_answer", run: amazon_pay_mws::answer, words: amazon_pay_mws::WORDS },
@@ -38,7 +38,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "config", run: settings::config, words: settings::WORDS },
     Target { name: "scenario", run: settings::scenario, words: settings::WORDS },
     Target { name: "store", run: store::pieces, words: store::WORDS },
-    Target { name: "block", run: store::blocks, words: store::BLOCK_WORDS },
     Target { name: "saved_quotas", run: store::saved_quotas, words: store::WORDS },
     Target { name: "control", run: control::messages, words: control::WORDS },
 ];

@@ -38,12 +38,12 @@ pub const WORDS: &[&str] = &[
     "name = ",
 ];
 
-/// A config file: a configuration, or problems with key, remedy and a line that exists.
+/// A configuration file gives a configuration, or problems with key, remedy and an existing line.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match check_text(text, Path::new("/etc/reconciled/config.toml"), &Surroundings::default()) {
         Ok(config) => {
-            assert!(!config.accounts.is_empty(), "a configuration without accounts is of no use");
+            assert!(!config.accounts.is_empty(), "a configuration without accounts is useless");
             let _ = (format!("{config:?}"), config.unheard());
         }
         Err(ConfigError::Unreadable { .. }) => panic!("no file is read"),
@@ -59,7 +59,7 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// A scenario of the simulator; likewise.
+/// The same for a scenario of the simulator.
 pub fn scenario(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Scenario::parse(text, Path::new("/nonexistent")) {

@@ -1,26 +1,13 @@
 //! What an answer to a delivery means: delivered, try again, or never.
 //!
-//! Owns: the rules that all targets share (operations.md, section 1.2). Must never know: a target, the
-//! outbox, the clock (time is an argument).
+//! Owns: the rules that all targets share (docs/src/reference/operations.md, section 1.2). Must never know: a
+//! target, the outbox, the clock (time is an argument).
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::http::waits;
-
-/// What came back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The `Retry-After` header as sent.
-    pub retry_after: Option<String>,
-    /// The `Date` header as sent.
-    pub date: Option<String>,
-    /// The first part of the body.
-    pub body: Vec<u8>,
-}
+use crate::http::Response;
 
 /// What it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,19 +38,15 @@ pub enum Verdict {
 
 /// The rule of section 1.2: 2xx delivered; 408, 425, 429, 5xx again; 401, 403, 404, 407 for a while; other
 /// 4xx never. A redirect is never followed (section 2.1) but may be a maintenance page, so it is tried again.
-pub fn by_status(answer: &Answer, now: Timestamp) -> Verdict {
+pub fn by_status(answer: &Response, now: Timestamp) -> Verdict {
     let why = format!("HTTP {}", answer.status);
     match answer.status {
         200..=299 => Verdict::Delivered,
-        408 | 425 | 429 | 500..=599 | 300..=399 => Verdict::Retry { after: wait(answer, now), why },
-        401 | 403 | 404 | 407 => Verdict::Denied { after: wait(answer, now), why },
+        408 | 425 | 429 | 500..=599 | 300..=399 => Verdict::Retry { after: answer.retry_after(now), why },
+        401 | 403 | 404 | 407 => Verdict::Denied { after: answer.retry_after(now), why },
         400..=499 => Verdict::Refused { why },
         _ => Verdict::Retry { after: None, why },
     }
-}
-
-fn wait(answer: &Answer, now: Timestamp) -> Option<Duration> {
-    waits::retry_after(answer.retry_after.as_deref()?, answer.date.as_deref(), now)
 }
 
 /// A body that is one short machine word (`invalid_payload`) may be quoted; anything else may not.
@@ -85,7 +68,7 @@ mod tests {
     }
 
     fn word(status: u16) -> &'static str {
-        match by_status(&Answer { status, ..Answer::default() }, now()) {
+        match by_status(&Response { status, ..Response::default() }, now()) {
             Verdict::Delivered => "delivered",
             Verdict::Retry { .. } => "retry",
             Verdict::Denied { .. } => "denied",
@@ -118,8 +101,10 @@ mod tests {
             ("Thu, 01 Jan 2099 00:00:00 GMT", None, Some(60)),
             ("soon", None, None),
         ] {
-            let (retry_after, date) = (Some(header.to_owned()), date.map(str::to_owned));
-            let answer = Answer { status: 429, retry_after, date, body: Vec::new() };
+            let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let headers = [Some(("retry-after", header)), date.map(|date| ("date", date))];
+            let headers = headers.into_iter().flatten().map(named).collect();
+            let answer = Response { status: 429, headers, body: Vec::new() };
             let Verdict::Retry { after, .. } = by_status(&answer, now()) else { panic!("{header}") };
             assert_eq!(after, expected_s.map(Duration::from_secs), "{header:?}");
         }

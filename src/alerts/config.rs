@@ -7,25 +7,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::post::checked_address;
 use super::routes::{Route, Routes};
 use super::slack::Slack;
 use super::target::Target;
 use super::webhook::{SigningKey, Webhook};
-use crate::payments::alert::Severity;
+use crate::http::address;
+use crate::payments::alert::{AlertKind, Severity};
+use crate::payments::environment::Environment;
 use crate::payments::object::AccountName;
-use crate::secret::{BadSecret, Secret, SecretLoader, SecretReference};
-
-/// Something in the config that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Which key.
-    pub key: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// What to do.
-    pub remedy: String,
-}
+use crate::problem::{self, Problem};
+use crate::secret::{Secret, SecretLoader, SecretReference};
 
 /// Which sort of target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -35,16 +26,6 @@ pub enum TargetKind {
     Slack,
     /// Any receiver of JSON.
     Webhook,
-}
-
-/// Real money or test money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Environment {
-    /// Real.
-    Live,
-    /// Test.
-    Sandbox,
 }
 
 /// One `[[alert]]` section as written.
@@ -64,12 +45,12 @@ pub struct AlertSection {
     #[serde(default)]
     pub accounts: Vec<String>,
     /// Only these environments. Sandbox and live do not share a channel unless asked for
-    /// (operations.md, section 3).
+    /// (docs/src/reference/operations.md, section 3).
     #[serde(default = "live_only")]
     pub environments: Vec<Environment>,
     /// Nothing less urgent: `info`, `warning` or `critical`.
     #[serde(default = "info")]
-    pub least_severity: Severity,
+    pub min_severity: Severity,
     /// Only these sorts (`declined`, `overdue`, ...); empty: all.
     #[serde(default)]
     pub kinds: Vec<String>,
@@ -93,7 +74,7 @@ fn ten() -> u64 {
     10
 }
 
-/// The whole schedule of section 2.1 of operations.md: 75 h 35 min 5 s, and its jitter.
+/// The whole schedule of section 2.1 of docs/src/reference/operations.md: 75 h 35 min 5 s, and its jitter.
 fn seventy_six() -> u64 {
     76
 }
@@ -134,11 +115,12 @@ pub fn resolve(
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     for (number, section) in sections.iter().enumerate() {
-        let mut check = Check { section, number, problems: &mut problems };
+        let mut check = Check { section, problems: problem::Check::new(format!("alert.{number}")) };
         check.name(&mut names);
         check.numbers();
         let accounts = check.accounts(accounts);
         let target = check.target(&config.sandbox_accounts, secrets);
+        problems.extend(check.problems.finish(Some(())).err().unwrap_or_default());
         // Without secrets there is nothing to send to, but who would hear what is known all the same.
         match target {
             Some(target) => config.channels.push(Channel {
@@ -153,8 +135,8 @@ pub fn resolve(
             accounts,
             hears_live: section.environments.contains(&Environment::Live),
             hears_sandbox: section.environments.contains(&Environment::Sandbox),
-            least_severity: section.least_severity,
-            kinds: section.kinds.iter().cloned().collect(),
+            min_severity: section.min_severity,
+            kinds: section.kinds.iter().cloned().map(AlertKind::from).collect(),
         });
     }
     if problems.is_empty() { Ok(config) } else { Err(problems) }
@@ -162,14 +144,12 @@ pub fn resolve(
 
 struct Check<'a> {
     section: &'a AlertSection,
-    number: usize,
-    problems: &'a mut Vec<Problem>,
+    problems: problem::Check,
 }
 
 impl Check<'_> {
     fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        let key = format!("alert.{}.{key}", self.number);
-        self.problems.push(Problem { key, what: what.into(), remedy: remedy.into() });
+        self.problems.problem(key, what, remedy);
     }
 
     fn name(&mut self, names: &mut BTreeSet<String>) {
@@ -236,17 +216,14 @@ impl Check<'_> {
         })
     }
 
-    fn secret<T>(&mut self, key: &str, outcome: Result<T, BadSecret>) -> Option<T> {
-        outcome.map_err(|bad| self.problem(key, bad.what, bad.remedy)).ok()
-    }
-
     fn address(&mut self, secrets: &SecretLoader) -> Option<Secret<String>> {
-        let url = self.secret("url", secrets.load_line(&self.section.url))?;
-        match checked_address(url.expose()) {
+        let url = self.problems.secret("url", secrets.load_line(&self.section.url))?;
+        match address::checked(url.expose()) {
             _ if secrets.is_blind() => Some(url),
             Ok(_) => Some(url),
-            Err(error) => {
-                self.problem("url", error.to_string(), "put the https address of the webhook into the file");
+            Err(what) => {
+                let what = format!("the address is refused: {what}");
+                self.problem("url", what, "put the https address of the webhook into the file");
                 None
             }
         }
@@ -259,7 +236,7 @@ impl Check<'_> {
             self.problem("secret", "only a webhook is signed", "remove it");
             return None;
         }
-        let text = self.secret("secret", secrets.load_lines(reference))?;
+        let text = self.problems.secret("secret", secrets.load_lines(reference))?;
         if secrets.is_blind() {
             return Some(Vec::new());
         }

@@ -16,16 +16,17 @@ use tokio::sync::Mutex;
 
 use super::classify::Verdict;
 use super::config::{AlertConfig, Channel};
-use super::outbox::{Past, decide, later, plan, wait_after};
-use super::post::Post;
+use super::message::{self, Message};
+use super::outbox::{Past, decide, plan, wait_after};
 use super::target::Attempt;
 use super::webhook::event_id;
-use super::words::{self, Message};
 use crate::clock::SharedClock;
-use crate::payments::alert::{Alert, Severity};
+use crate::http::Transport;
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
+use crate::time::{between, later};
 
 mod round;
 #[cfg(test)]
@@ -65,11 +66,10 @@ pub struct UnknownTarget {
 }
 
 /// Delivers what is owed.
-#[derive(Debug)]
 pub struct Deliverer {
     store: Store,
     clock: SharedClock,
-    post: Arc<dyn Post>,
+    transport: Arc<dyn Transport>,
     lines: Vec<Line>,
     sandbox_accounts: BTreeSet<AccountName>,
 }
@@ -108,12 +108,17 @@ impl Health {
 
 impl Deliverer {
     /// A deliverer to all targets of the config.
-    pub fn new(store: Store, clock: SharedClock, post: Arc<dyn Post>, config: AlertConfig) -> Deliverer {
+    pub fn new(
+        store: Store,
+        clock: SharedClock,
+        transport: Arc<dyn Transport>,
+        config: AlertConfig,
+    ) -> Deliverer {
         let with_health = |channel| Line { channel, health: Mutex::new(Health::default()) };
         Deliverer {
             store,
             clock,
-            post,
+            transport,
             lines: config.channels.into_iter().map(with_health).collect(),
             sandbox_accounts: config.sandbox_accounts,
         }
@@ -180,7 +185,7 @@ impl Deliverer {
     async fn try_out(&self, line: &Line) -> Trial {
         let mut health = line.health.lock().await;
         let target = line.channel.target.name().to_owned();
-        let message = words::trial(&target, self.clock.now());
+        let message = message::trial(&target, self.clock.now());
         let outcome = match self.send(line, &mut health, &message).await {
             Verdict::Delivered => Ok(()),
             Verdict::Retry { why, .. } | Verdict::Denied { why, .. } | Verdict::Refused { why } => Err(why),
@@ -288,13 +293,13 @@ impl Deliverer {
     fn message(&self, parcel: &[Owed]) -> Message {
         let is_sandbox = |alert: &Alert| self.sandbox_accounts.contains(&alert.account);
         if let [one] = parcel {
-            return words::single(&one.alert, is_sandbox(&one.alert));
+            return message::single(&one.alert, is_sandbox(&one.alert));
         }
         let alerts: Vec<(Alert, bool)> =
             parcel.iter().map(|owed| (owed.alert.clone(), is_sandbox(&owed.alert))).collect();
         let mut keys: Vec<&str> = parcel.iter().map(|owed| owed.alert.key.as_str()).collect();
         keys.sort_unstable();
-        words::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
+        message::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
     }
 
     /// Waits for the target's pace, sends, and judges.
@@ -306,8 +311,8 @@ impl Deliverer {
                 self.clock.sleep(wait).await;
             }
         }
-        let outgoing = target.compose(message, &Attempt { at: self.clock.now() });
-        let answer = self.post.post(&outgoing).await;
+        let request = target.compose(message, &Attempt { at: self.clock.now() });
+        let answer = self.transport.send(request).await;
         health.sent_at = Some(self.clock.monotonic());
         match answer {
             Ok(answer) => target.judge(&answer, self.clock.now()),
@@ -349,8 +354,9 @@ impl Deliverer {
         }
     }
 
-    /// A message given up is told on the other targets, once a day for each target (operations.md,
-    /// section 3: silent loss is the worst outcome). Whether something new is owed by that.
+    /// A message given up is told on the other targets, once a day for each target
+    /// (docs/src/reference/operations.md, section 3: silent loss is the worst outcome). Whether something new is
+    /// owed by that.
     async fn tell_of_dead(
         &self,
         line: &Line,
@@ -361,13 +367,12 @@ impl Deliverer {
         let target = line.channel.target.name();
         let day = now.strftime("%Y-%m-%d");
         let alert = Alert {
-            key: format!("undelivered/{target}/{day}"),
             headline: format!("Alerts for {target} could not be delivered"),
             explanation: format!(
                 "{target} refuses messages or did not take one for too long ({error}). The last one given up: {}.",
                 lost.headline
             ),
-            ..self.about_target(lost, "undelivered", target, now)
+            ..self.about_target(AlertKind::Undelivered, &format!("{target}/{day}"), lost, target, now)
         };
         self.tell_others(target, alert, now).await
     }
@@ -381,44 +386,38 @@ impl Deliverer {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (Some(since), Some(waiting)) = (health.failing_since, waiting) else { return Ok(false) };
-        let silent_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        let silent_for = between(since, now);
         if health.is_silence_told || silent_for < SILENT_AFTER {
             return Ok(false);
         }
         health.is_silence_told = true;
         let target = line.channel.target.name();
         let error = health.last_error.as_deref().unwrap_or("no answer");
+        let occasion = format!("{target}/{}", since.as_second());
         let alert = Alert {
-            key: format!("target-silent/{target}/{}", since.as_second()),
             headline: format!("{target} has taken no alert for an hour"),
             explanation: format!(
                 "Every delivery to {target} failed since {since} ({error}). Messages wait and are tried again."
             ),
-            ..self.about_target(waiting, "target-silent", target, now)
+            ..self.about_target(AlertKind::TargetSilent, &occasion, waiting, target, now)
         };
         self.tell_others(target, alert, now).await
     }
 
-    fn about_target(&self, lost: &Alert, kind: &str, target: &str, now: Timestamp) -> Alert {
+    fn about_target(
+        &self,
+        kind: AlertKind,
+        occasion: &str,
+        lost: &Alert,
+        target: &str,
+        now: Timestamp,
+    ) -> Alert {
         Alert {
-            key: String::new(),
-            kind: kind.to_owned(),
-            severity: Severity::Critical,
-            account: lost.account.clone(),
-            object: None,
-            merchant_reference: None,
-            amount: None,
-            amounts: Default::default(),
-            state: None,
-            reason: None,
-            headline: String::new(),
-            explanation: String::new(),
             advice: format!(
                 "Check the address of {target} with `reconciled alerts test --target {target}`, then send again what was given up with `reconciled alerts redeliver`."
             ),
             look: format!("reconciled alerts list --target {target}"),
-            occurred_at: now,
-            found_at: now,
+            ..Alert::new(kind, occasion, Severity::Critical, &lost.account, now)
         }
     }
 

@@ -1,33 +1,30 @@
-//! Alerts reach people: outbox -> words -> target.
+//! Alerts reach people: outbox → message → target.
 //!
 //! Owns: which target hears of what, the words, and each target's config, limits and escaping. Must never
 //! know: why an alert was raised, how the outbox is kept.
 //!
 //! A new target is one file here that implements [`target::Target`], and its line in [`config`].
-//! In reading order: `config` says what there is, `routes` who hears what, `words` what is said, `target`
-//! what every target can do, `slack` and `webhook` the targets, `post` how it travels, `dated` lets the clock
-//! hear it, `classify` what the answer means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
+//! In reading order: `config` says what there is, `routes` who hears what, `message` what is said, `target`
+//! what every target can do, `slack` and `webhook` the targets, `classify` what the answer
+//! means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
 
 pub mod classify;
 pub mod config;
-mod dated;
 pub mod deliver;
+pub mod message;
 pub mod outbox;
-pub mod post;
 pub mod routes;
 pub mod slack;
 pub mod target;
 pub mod webhook;
-pub mod words;
 
-pub use config::{AlertConfig, AlertSection, Problem};
-pub use dated::DatedPost;
+pub use config::{AlertConfig, AlertSection};
 pub use deliver::{Deliverer, Round};
 pub use routes::Routes;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::payments::alert::{Alert, Severity};
+    use crate::payments::alert::{Alert, AlertKind, Severity};
     use crate::payments::money::Money;
 
     /// A declined charge; the digits after the `/` of the key become part of its id.
@@ -35,7 +32,7 @@ pub(crate) mod tests {
         let number: u32 = key.rsplit('/').next().unwrap_or_default().parse().unwrap();
         Alert {
             key: key.to_owned(),
-            kind: "declined".to_owned(),
+            kind: AlertKind::Declined,
             severity: Severity::Critical,
             account: "shop-de".parse().unwrap(),
             object: Some(format!("shop-de/charge/S01-0000000-0000000-C{number:06}").parse().unwrap()),

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::classify::Verdict;
-use super::words::LONGEST_DIGEST;
+use super::message::LONGEST_DIGEST;
 use crate::payments::alert::Severity;
 use crate::store::{Delivery, Owed};
+use crate::time::{between, later};
 
 /// Waits after the first, second, ... failure, in seconds; the last one repeats.
 const WAITS_S: &[u64] = &[5, 30, 120, 600, 1_800, 3_600];
@@ -47,7 +48,7 @@ pub fn decide(verdict: &Verdict, past: Past, now: Timestamp, give_up_after: Dura
         Verdict::Denied { why, .. } | Verdict::Retry { why, .. } => why,
     };
     let failures = past.attempts.saturating_add(1);
-    let owed_for = Duration::try_from(now.duration_since(past.first_owed_at)).unwrap_or_default();
+    let owed_for = between(past.first_owed_at, now);
     if failures >= LEAST_ATTEMPTS && owed_for >= give_up_after {
         return Delivery::Dead { error: format!("{why}; given up after {failures} tries") };
     }
@@ -74,12 +75,6 @@ fn own_wait(failures: u32, seed: u64) -> Duration {
     let wait = Duration::from_secs(WAITS_S[rung]);
     let mixed = (seed ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     wait + wait / 10_000 * u32::try_from(mixed % 1_000).unwrap_or(0)
-}
-
-/// `now` and a wait, never past the end of time.
-pub fn later(now: Timestamp, wait: Duration) -> Timestamp {
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 /// Sorts what is owed to one target into messages, each of one alert or a digest of several.

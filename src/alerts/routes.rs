@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 
 /// What one target wants to hear; an empty set means all.
@@ -19,9 +19,9 @@ pub struct Route {
     /// Whether it hears of test money.
     pub hears_sandbox: bool,
     /// Nothing less urgent.
-    pub least_severity: Severity,
+    pub min_severity: Severity,
     /// These sorts of alerts.
-    pub kinds: BTreeSet<String>,
+    pub kinds: BTreeSet<AlertKind>,
 }
 
 /// All routes, in the order of the config.
@@ -36,7 +36,7 @@ impl Route {
 
     fn wants(&self, alert: &Alert, is_sandbox: bool) -> bool {
         self.hears(&alert.account, is_sandbox)
-            && alert.severity >= self.least_severity
+            && alert.severity >= self.min_severity
             && (self.kinds.is_empty() || self.kinds.contains(&alert.kind))
     }
 }
@@ -53,7 +53,8 @@ impl Routes {
     /// of which nobody hears is worth a warning at start.
     pub fn is_heard(&self, account: &AccountName, is_sandbox: bool) -> bool {
         self.0.iter().any(|route| {
-            route.hears(account, is_sandbox) && (route.kinds.is_empty() || route.kinds.contains("declined"))
+            route.hears(account, is_sandbox)
+                && (route.kinds.is_empty() || route.kinds.contains(&AlertKind::Declined))
         })
     }
 }
@@ -69,7 +70,7 @@ mod tests {
             accounts: BTreeSet::new(),
             hears_live: true,
             hears_sandbox: false,
-            least_severity: Severity::Info,
+            min_severity: Severity::Info,
             kinds: BTreeSet::new(),
         }
     }
@@ -81,20 +82,20 @@ mod tests {
             Route { accounts: ["shop-de".parse().unwrap()].into(), ..route("shop-de") },
             Route { accounts: ["shop-fr".parse().unwrap()].into(), ..route("shop-fr") },
             Route { hears_live: false, hears_sandbox: true, ..route("sandbox") },
-            Route { least_severity: Severity::Critical, ..route("critical") },
-            Route { kinds: ["overdue".to_owned()].into(), ..route("overdue") },
+            Route { min_severity: Severity::Critical, ..route("critical") },
+            Route { kinds: [AlertKind::Overdue].into(), ..route("overdue") },
         ]);
         let declined = alert("a/1");
         assert_eq!(routes.targets_for(&declined, false), ["all", "shop-de", "critical"]);
         assert_eq!(routes.targets_for(&declined, true), ["sandbox"]);
-        let warning = Alert { severity: Severity::Warning, kind: "overdue".to_owned(), ..declined };
+        let warning = Alert { severity: Severity::Warning, kind: AlertKind::Overdue, ..declined };
         assert_eq!(routes.targets_for(&warning, false), ["all", "shop-de", "overdue"]);
     }
 
     #[test]
     fn an_account_without_a_hearer_is_noticed() {
         let routes =
-            Routes(vec![Route { kinds: ["overdue".to_owned()].into(), ..route("overdue") }, route("live")]);
+            Routes(vec![Route { kinds: [AlertKind::Overdue].into(), ..route("overdue") }, route("live")]);
         let account = "shop-de".parse().unwrap();
         assert!(routes.is_heard(&account, false));
         assert!(!routes.is_heard(&account, true));

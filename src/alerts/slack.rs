@@ -1,7 +1,7 @@
 //! Slack incoming webhooks, and chats that take the same message.
 //!
-//! Owns: Slack's limits, escaping and answers (operations.md, sections 1.1 to 1.3). Must never know: the
-//! outbox, why an alert was raised.
+//! Owns: Slack's limits, escaping and answers (docs/src/reference/operations.md, sections 1.1 to 1.3).
+//! Must never know: the outbox, why an alert was raised.
 //!
 //! Everything from outside stands in `plain_text`, where `*`, `_` and the backtick mean nothing; `&`, `<`
 //! and `>` are escaped everywhere, which also disarms mentions and links.
@@ -11,9 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::target::{Attempt, Outgoing, Target};
-use super::words::Message;
+use super::classify::{Verdict, by_status, machine_word};
+use super::message::Message;
+use super::target::{Attempt, Target, post};
+use crate::http::{Request, Response};
 use crate::secret::Secret;
 
 /// Longest `plain_text` of a header block.
@@ -76,16 +77,12 @@ impl Target for Slack {
         true
     }
 
-    fn compose(&self, message: &Message, _attempt: &Attempt) -> Outgoing {
-        Outgoing {
-            url: self.url.clone(),
-            headers: vec![("content-type", "application/json; charset=utf-8".to_owned())],
-            body: payload(message).to_string().into_bytes(),
-            timeout: self.timeout,
-        }
+    fn compose(&self, message: &Message, _attempt: &Attempt) -> Request {
+        let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
+        post(&self.url, headers, payload(message).to_string().into_bytes(), self.timeout)
     }
 
-    fn judge(&self, answer: &Answer, now: Timestamp) -> Verdict {
+    fn judge(&self, answer: &Response, now: Timestamp) -> Verdict {
         let word = machine_word(&answer.body);
         let quoted = |verdict: &str| match word {
             Some(word) => format!("HTTP {} {word}", answer.status),
@@ -185,8 +182,8 @@ fn escaped(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::{LONGEST_DIGEST, digest, single, trial};
     use super::super::tests::alert;
-    use super::super::words::{LONGEST_DIGEST, digest, single, trial};
     use super::*;
     use proptest::prelude::*;
 
@@ -304,7 +301,7 @@ mod tests {
     #[test]
     fn answers_are_judged_by_the_chats_own_words() {
         let judged = |status, body: &str| {
-            let answer = Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() };
+            let answer = Response { status, body: body.as_bytes().to_vec(), ..Response::default() };
             match slack().judge(&answer, Timestamp::UNIX_EPOCH) {
                 Verdict::Delivered => "delivered".to_owned(),
                 Verdict::Retry { why, .. } => format!("retry {why}"),

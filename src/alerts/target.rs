@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::classify::{Answer, Verdict};
-use super::words::Message;
+use super::classify::Verdict;
+use super::message::Message;
+use crate::http::{Method, Request, Response};
 use crate::secret::Secret;
 
 /// One try at sending.
@@ -19,17 +20,26 @@ pub struct Attempt {
     pub at: Timestamp,
 }
 
-/// A request ready for the wire, always POST.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Where to; the address is itself a secret.
-    pub url: Secret<String>,
-    /// Headers beside those that HTTP needs.
-    pub headers: Vec<(&'static str, String)>,
-    /// The exact bytes.
-    pub body: Vec<u8>,
-    /// The whole time that it may take.
-    pub timeout: Duration,
+/// How much of an answer is read, in bytes: enough for any chat's error word.
+pub const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// A POST of these bytes, ready for the wire. The address is itself a secret.
+pub(super) fn post(
+    url: &Secret<String>,
+    mut headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+    deadline: Duration,
+) -> Request {
+    headers.push(("user-agent", concat!("reconciled/", env!("CARGO_PKG_VERSION")).to_owned()));
+    Request {
+        method: Method::Post,
+        url: url.expose().clone(),
+        headers,
+        body,
+        deadline,
+        longest_body: LONGEST_ANSWER,
+        is_beginning_enough: true,
+    }
 }
 
 /// A place where alerts go.
@@ -41,7 +51,7 @@ pub trait Target: Debug + Send + Sync {
     /// Whether a person reads it, so that many messages at once are better told together.
     fn likes_digests(&self) -> bool;
     /// Makes the request. The same message makes the same body, however often.
-    fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing;
+    fn compose(&self, message: &Message, attempt: &Attempt) -> Request;
     /// Says what an answer means.
-    fn judge(&self, answer: &Answer, now: Timestamp) -> Verdict;
+    fn judge(&self, answer: &Response, now: Timestamp) -> Verdict;
 }

@@ -1,4 +1,5 @@
-//! A generic JSON webhook, after Standard Webhooks 1.0.0 (operations.md, sections 2.1, 2.2 and 2.4).
+//! A generic JSON webhook, after Standard Webhooks 1.0.0 (docs/src/reference/operations.md, sections 2.1, 2.2 and
+//! 2.4).
 //!
 //! Owns: the payload, the stable id, the signature. Must never know: the outbox, why an alert was raised.
 
@@ -10,9 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::classify::{Answer, Verdict, by_status, machine_word};
-use super::target::{Attempt, Outgoing, Target};
-use super::words::{Message, Subject};
+use super::classify::{Verdict, by_status, machine_word};
+use super::message::{Message, Subject};
+use super::target::{Attempt, Target, post};
+use crate::http::{Request, Response};
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
 use crate::payments::planted::{Bug, is_planted};
@@ -104,7 +106,7 @@ impl Target for Webhook {
         false
     }
 
-    fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing {
+    fn compose(&self, message: &Message, attempt: &Attempt) -> Request {
         let body = text::json(&self.payload(message).to_string()).into_owned().into_bytes();
         let mut id = event_id(&message.key);
         if is_planted(Bug::KeyOfEachAttempt) {
@@ -122,10 +124,10 @@ impl Target for Webhook {
                 self.keys.iter().map(|key| key.sign(&id, timestamp_s, &body)).collect();
             headers.push(("webhook-signature", signatures.join(" ")));
         }
-        Outgoing { url: self.url.clone(), headers, body, timeout: self.timeout }
+        post(&self.url, headers, body, self.timeout)
     }
 
-    fn judge(&self, answer: &Answer, now: Timestamp) -> Verdict {
+    fn judge(&self, answer: &Response, now: Timestamp) -> Verdict {
         let quoted = |why: String| match machine_word(&answer.body) {
             Some(word) => format!("{why} {word}"),
             None => why,
@@ -145,7 +147,7 @@ fn event_type(alert: &Alert) -> String {
     let word = |text: &str| -> String {
         text.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
     };
-    format!("{}.{}", word(subject), word(&alert.kind))
+    format!("{}.{}", word(subject), word(alert.kind.as_str()))
 }
 
 fn describe(alert: &Alert, is_sandbox: bool) -> Value {
@@ -217,9 +219,10 @@ fn base32(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::{digest as digest_of, single, trial};
     use super::super::tests::alert;
-    use super::super::words::{digest as digest_of, single, trial};
     use super::*;
+    use crate::payments::alert::AlertKind;
 
     const A: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const B: &str = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -286,7 +289,7 @@ mod tests {
         assert!(!format!("{:?}", webhook(&[A])).contains("AAEC"));
     }
 
-    fn header<'a>(outgoing: &'a Outgoing, name: &str) -> Option<&'a str> {
+    fn header<'a>(outgoing: &'a Request, name: &str) -> Option<&'a str> {
         outgoing.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
@@ -325,7 +328,7 @@ mod tests {
 
         let mut of_account = alert("a/2");
         of_account.object = None;
-        of_account.kind = "credentials-refused".to_owned();
+        of_account.kind = AlertKind::CredentialsRefused;
         assert_eq!(event_type(&of_account), "account.credentials_refused");
     }
 

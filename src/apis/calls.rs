@@ -253,7 +253,7 @@ pub fn fingerprint(operation: &str, parameters: &BTreeMap<String, String>) -> St
         context.update(&(text.len() as u64).to_be_bytes());
         context.update(text.as_bytes());
     }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::text::hex(context.finish().as_ref())
 }
 
 impl fmt::Debug for Planned {

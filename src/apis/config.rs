@@ -1,86 +1,23 @@
 //! What the accounts' sections of all APIs have in common.
 //!
-//! Owns: problems of a section in words an operator can act on, environments, regions, quotas and
-//! endpoints as written. Must never know: one provider's fields, files, the whole configuration.
+//! Owns: regions, quotas and endpoints as written. Must never know: one provider's fields, files, the whole
+//! configuration.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::pace::Quota;
-use crate::secret::BadSecret;
+use crate::http::address;
+
+pub use crate::payments::environment::Environment;
+pub use crate::problem::{Check, Problem};
 
 /// The deadline of one exchange unless the section says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Something in a section that must be changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where: the key with its path.
-    pub key: String,
-    /// What is wrong, without secrets.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl Problem {
-    /// A problem at a key.
-    pub fn new(key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
-        Problem { key: key.into(), what: what.into(), remedy: remedy.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}; {}", self.key, self.what, self.remedy)
-    }
-}
-
-/// Collects all problems of one section, so that an operator sees them at once.
-#[derive(Debug)]
-pub struct Check {
-    path: String,
-    problems: Vec<Problem>,
-}
-
+/// What the sections of accounts have in common.
 impl Check {
-    /// For the section at `path` (`account.shop`), which stands before every key.
-    pub fn new(path: impl Into<String>) -> Check {
-        Check { path: path.into(), problems: Vec::new() }
-    }
-
-    /// A key of this section, with its path.
-    pub fn key(&self, field: &str) -> String {
-        format!("{}.{field}", self.path)
-    }
-
-    /// Notes a problem of a field.
-    pub fn problem(&mut self, field: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.problems.push(Problem::new(self.key(field), what, remedy));
-    }
-
-    /// The value, or notes the problem.
-    pub fn good<T>(&mut self, outcome: Result<T, Problem>) -> Option<T> {
-        outcome.map_err(|problem| self.problems.push(problem)).ok()
-    }
-
-    /// The secret of a field, or notes why it cannot be had.
-    pub fn secret<T>(&mut self, field: &str, outcome: Result<T, BadSecret>) -> Option<T> {
-        outcome.map_err(|bad| self.problem(field, bad.what, bad.remedy)).ok()
-    }
-
-    /// The text of a field that must be there, trimmed.
-    pub fn required<'a>(&mut self, field: &str, value: Option<&'a str>, remedy: &str) -> Option<&'a str> {
-        let text = value.map(str::trim).filter(|text| !text.is_empty());
-        if text.is_none() {
-            self.problem(field, "is missing", remedy);
-        }
-        text
-    }
-
     /// `live` or `sandbox`; it must be said.
     pub fn environment(&mut self, field: &str, value: Option<&str>) -> Option<Environment> {
         let remedy = "write \"live\" or \"sandbox\"";
@@ -138,54 +75,6 @@ impl Check {
             }
         }
     }
-
-    /// All problems; the value when there are none.
-    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Problem>> {
-        match value {
-            Some(value) if self.problems.is_empty() => Ok(value),
-            Some(_) => Err(self.problems),
-            None => {
-                debug_assert!(!self.problems.is_empty(), "nothing is missing without a problem");
-                Err(self.problems)
-            }
-        }
-    }
-}
-
-/// Where money is real, and where it is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Environment {
-    /// Real money.
-    Live,
-    /// The provider's playground.
-    Sandbox,
-}
-
-impl Environment {
-    /// Reads `live` or `sandbox`, in any case.
-    pub fn from_word(word: &str) -> Option<Environment> {
-        match word.to_ascii_lowercase().as_str() {
-            "live" => Some(Environment::Live),
-            "sandbox" => Some(Environment::Sandbox),
-            _ => None,
-        }
-    }
-
-    /// `live` or `sandbox`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Environment::Live => "live",
-            Environment::Sandbox => "sandbox",
-        }
-    }
-
-    /// The request budget when the section names none.
-    pub fn default_quota(self) -> Quota {
-        match self {
-            Environment::Live => Quota::LIVE,
-            Environment::Sandbox => Quota::SANDBOX,
-        }
-    }
 }
 
 /// The provider's part of the world.
@@ -200,8 +89,8 @@ pub enum Region {
 }
 
 impl Region {
-    /// Reads a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are
-    /// the aliases of the official clients (amazon-pay-v2 sheet, section 1).
+    /// Reads a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are the
+    /// aliases of the official clients (docs/src/reference/amazon-pay-v2.md, section 1).
     pub fn from_word(word: &str) -> Option<Region> {
         match word.to_ascii_lowercase().as_str() {
             "na" | "us" => Some(Region::Na),
@@ -297,21 +186,13 @@ impl Endpoint {
     /// Reads `https://host[:port]`; `http` only for this very machine, because a request carries what
     /// only the provider may read. The error says what is wrong.
     pub fn from_text(text: &str) -> Result<Endpoint, String> {
-        let url = reqwest::Url::parse(text.trim()).map_err(|_| "it is not an address".to_owned())?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let is_here = host == "localhost"
-            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        let has_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
-        if !url.username().is_empty() || url.password().is_some() {
-            Err("it must not carry a name or password".to_owned())
-        } else if host.is_empty() || has_more {
-            Err("it must be scheme and host alone, without a path".to_owned())
-        } else if url.scheme() == "https" || (url.scheme() == "http" && is_here) {
-            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-            Ok(Endpoint { base: format!("{}://{host}{port}", url.scheme()), host })
-        } else {
-            Err("it is not https".to_owned())
+        let url = address::checked(text.trim())?;
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err("it must be scheme and host alone, without a path".to_owned());
         }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Ok(Endpoint { base: format!("{}://{host}{port}", url.scheme()), host })
     }
 
     /// `https://host[:port]`, without a slash at the end.
@@ -398,7 +279,7 @@ mod tests {
             "account.shop.endpoint",
         ];
         assert_eq!(keys, expected);
-        assert!(problems[1].to_string().contains("is missing; write \"live\" or \"sandbox\""));
+        assert!(problems[1].to_string().contains("is missing → write \"live\" or \"sandbox\""));
     }
 
     #[test]

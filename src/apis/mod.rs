@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
-use crate::payments::service::Said;
+use crate::payments::provider_health::ServiceReport;
 
 pub mod amazon_pay_mws;
 pub mod amazon_pay_v2;
@@ -31,7 +31,7 @@ pub use registry::{NAMES, ReadSection, Settings, settings};
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
 
 /// A provider's word about itself, some time later.
-pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Said, Failure>> + Send + 'a>>;
+pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<ServiceReport, Failure>> + Send + 'a>>;
 
 /// One account at one provider: everything needed to ask about its objects.
 pub trait Api: Send + Sync {

@@ -29,8 +29,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SharedClock;
 use crate::http::waits;
+use crate::payments::environment::Environment;
 use crate::payments::object::AccountName;
 use crate::payments::planted::{Bug, is_planted};
+use crate::time::between;
 
 use bucket::{Bucket, Limiters};
 
@@ -51,6 +53,14 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// The budget of an account whose section names none.
+    pub fn usual(environment: Environment) -> Quota {
+        match environment {
+            Environment::Live => Quota::LIVE,
+            Environment::Sandbox => Quota::SANDBOX,
+        }
+    }
+
     /// 10 at once, then one a second: the default for production.
     pub const LIVE: Quota = Quota { burst: 10, per: Duration::from_secs(1) };
     /// 2 at once, then one every two seconds: the default for a sandbox.
@@ -324,7 +334,7 @@ impl Pace {
             }
             bucket.restore(now_ns, level.full_in);
             if level.held_already.is_some() || !level.held_for.is_zero() {
-                let elapsed = Duration::try_from(now_wall.duration_since(level.saved_at)).unwrap_or_default();
+                let elapsed = between(level.saved_at, now_wall);
                 let already = level.held_already.unwrap_or_default().saturating_add(elapsed);
                 bucket.restore_hold(now_ns, already, level.held_for.saturating_sub(elapsed));
             }

@@ -5,7 +5,7 @@
 //! an object.
 //!
 //! Another API with reports is one more implementation of [`Source`]: the newer REST API has the same verbs
-//! (request, list, look, fetch) and the same file contents (sheet amazon-pay-batch.md, section 16).
+//! (request, list, look, fetch) and the same file contents (docs/src/reference/amazon-pay-batch.md, section 16).
 
 pub mod windows;
 

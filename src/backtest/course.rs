@@ -1,28 +1,28 @@
-//! Which states an object of a past goes through, and which operation shows them.
+//! The states an object of a past goes through, and the operation that reads them.
 //!
-//! Owns: the choice of an API's lifecycle by kind and last state. Must never know: times, policies.
+//! Owns: choosing an API's lifecycle by kind and last state. Must never know: times, policies.
 
 use std::time::Duration;
 
 use crate::apis::{amazon_pay_mws, amazon_pay_v2, aps};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
 
-/// The states of one object: it is in the first until it is in the last.
+/// The states of one object: `first` until it ends, then `last`.
 #[derive(Clone, Copy)]
 pub(super) struct Course {
-    /// The operation that shows it, in the provider's words.
+    /// The operation that reads it, in the provider's words.
     pub(super) operation: &'static str,
     /// All states of its kind.
     pub(super) lifecycle: &'static dyn Lifecycle,
-    /// A state that moves.
+    /// A moving state.
     pub(super) first: &'static str,
-    /// What it ends in.
+    /// The state it ends in.
     pub(super) last: &'static str,
 }
 
 type Known = (&'static str, &'static str, &'static dyn Lifecycle);
 
-/// Every kind whose objects move, with the operation that shows it.
+/// Every kind whose objects move, with the operation that reads it.
 fn known() -> impl Iterator<Item = Known> {
     let v2: [Known; 2] = [
         ("charge", amazon_pay_v2::GET_CHARGE, &amazon_pay_v2::lifecycle::Charge),
@@ -36,7 +36,7 @@ fn known() -> impl Iterator<Item = Known> {
 }
 
 /// The course of an object of this kind that ended in this state (or has not ended), declined or not. A kind
-/// or state that no API knows goes through two states of our own.
+/// or state that no API knows gets two states of our own.
 pub(super) fn course_of(kind: &str, last: Option<&str>, is_declined: bool) -> Course {
     let fits = |(_, operation, lifecycle): Known| {
         let last = match last.and_then(|word| lifecycle.state(word)) {
@@ -60,7 +60,7 @@ pub(super) fn course_of(kind: &str, last: Option<&str>, is_declined: bool) -> Co
         .expect("our own lifecycle has both ends")
 }
 
-/// Whether a state is a refusal: by what the kind's API says, else by the word itself.
+/// Whether a state is a refusal: as the kind's API says, otherwise by the word itself.
 pub(super) fn is_decline(kind: &str, last: &str) -> bool {
     known()
         .filter(|(name, _, _)| *name == kind)
@@ -68,7 +68,7 @@ pub(super) fn is_decline(kind: &str, last: &str) -> bool {
         .map_or(last.eq_ignore_ascii_case("declined"), |facts| facts.outcome == Outcome::Declined)
 }
 
-/// Whether a state is known to be an end.
+/// Whether a state is known to be final.
 pub(super) fn is_end(kind: &str, state: &str) -> bool {
     known()
         .filter(|(name, _, _)| *name == kind)
@@ -85,7 +85,7 @@ fn any_end(lifecycle: &dyn Lifecycle, is_declined: bool) -> Option<StateFacts> {
         .find(|facts| facts.phase == Phase::Final && facts.outcome == wanted)
 }
 
-/// For kinds that no API names.
+/// A lifecycle for kinds that no API knows.
 struct Plain;
 
 impl Lifecycle for Plain {
@@ -117,7 +117,7 @@ impl Lifecycle for Plain {
     }
 
     fn advice_without_reason(&self, state: &str) -> &'static str {
-        if state == "Declined" { "Look at the transaction in the provider's pages." } else { "" }
+        if state == "Declined" { "Check the transaction on the provider's pages." } else { "" }
     }
 }
 

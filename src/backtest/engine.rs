@@ -1,6 +1,6 @@
-//! Time and events: who asks when, when it arrives, when the answer is back.
+//! The event loop: who sends a request when, when it arrives, and when the answer is back.
 //!
-//! Owns: the order of events, and the counting. Must never know: how any policy decides.
+//! Owns: the order of events, and counting. Must never know: how any policy decides.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -17,15 +17,16 @@ use super::server::{Server, Verdict};
 use super::workload::{Draws, Workload};
 use super::{ours, peers};
 use crate::apis::pace::Quota;
+use crate::time::between;
 
-/// The operation that shows what a charge belongs to.
+/// The operation that reads a charge's permission.
 const PERMISSION: &str = "GetChargePermission";
 
 /// One object, with times since the beginning.
 pub(super) struct Thing<'a> {
     pub(super) past: &'a Past,
     pub(super) course: Course,
-    /// The place of its operation.
+    /// The index of its operation.
     pub(super) operation: usize,
     pub(super) created: Duration,
     pub(super) known: Duration,
@@ -33,18 +34,18 @@ pub(super) struct Thing<'a> {
 }
 
 impl Thing<'_> {
-    /// Whether it is money going back.
+    /// Whether money goes back to the buyer.
     pub(super) fn is_refund(&self) -> bool {
         self.past.object.kind.as_str() == "refund"
     }
 }
 
-/// What all policies are told about a workload.
+/// What every policy may know about a workload.
 pub(super) struct Scene<'a> {
     pub(super) things: Vec<Thing<'a>>,
-    /// Operations by place: name and quota.
+    /// Operations: name and quota.
     pub(super) operations: Vec<(&'static str, Quota)>,
-    /// The place of [`PERMISSION`].
+    /// The index of [`PERMISSION`].
     pub(super) permission: usize,
     pub(super) beginning: Timestamp,
 }
@@ -52,9 +53,9 @@ pub(super) struct Scene<'a> {
 /// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ask {
-    /// About which object.
+    /// The object.
     pub(super) who: usize,
-    /// By which operation.
+    /// The operation.
     pub(super) operation: usize,
 }
 
@@ -63,21 +64,21 @@ pub(super) struct Ask {
 pub(super) enum Heard {
     /// Too many requests.
     Throttled,
-    /// Nothing that could be read.
+    /// No readable answer.
     Unanswered,
-    /// It has not come to its end.
+    /// The object has not ended.
     Open,
-    /// It has.
+    /// The object has ended.
     Ended,
 }
 
 /// A policy at work.
 pub(super) trait Client {
-    /// An object is known from now on.
+    /// An object becomes known.
     fn learn(&mut self, who: usize, now: Duration);
-    /// Adds what is to be sent now; says when to be called next if nothing happens before.
+    /// Adds the requests to send now; returns when to call it next if nothing happens before.
     fn turn(&mut self, now: Duration, send: &mut Vec<Ask>) -> Option<Duration>;
-    /// An answer is back.
+    /// An answer arrived.
     fn hear(&mut self, ask: Ask, heard: Heard, now: Duration);
 }
 
@@ -88,7 +89,7 @@ enum Event {
     Heard(Ask, Heard),
 }
 
-/// Lives through a workload under one policy.
+/// Runs a workload under one policy.
 pub fn run(workload: &Workload, rhythm: &Rhythm) -> Measured {
     let scene = scene(workload);
     match &rhythm.how {
@@ -98,10 +99,6 @@ pub fn run(workload: &Workload, rhythm: &Rhythm) -> Measured {
         }
         How::Rounds(rounds) => live(workload, rhythm, &scene, &mut peers::InRounds::new(&scene, *rounds)),
     }
-}
-
-fn since(beginning: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(beginning)).unwrap_or(Duration::ZERO)
 }
 
 fn scene(workload: &Workload) -> Scene<'_> {
@@ -125,13 +122,14 @@ fn scene(workload: &Workload) -> Scene<'_> {
                 past,
                 course,
                 operation,
-                created: since(beginning, past.created_at),
-                known: since(beginning, known_at),
-                ended: past.final_at.map(|at| since(beginning, at)),
+                created: between(beginning, past.created_at),
+                known: between(beginning, known_at),
+                ended: past.final_at.map(|at| between(beginning, at)),
             }
         })
         .collect();
-    // By name, as the store keeps them: of two due at one moment the first by name is asked about first.
+    // By name, as the store keeps them: when two are due at the same moment, the first by name is polled
+    // first.
     things.sort_by(|one, other| one.past.object.cmp(&other.past.object));
     let operations = operations.into_iter().map(|name| (name, workload.quota_of(name))).collect();
     Scene { things, operations, permission: 0, beginning }
@@ -140,7 +138,7 @@ fn scene(workload: &Workload) -> Scene<'_> {
 /// The counts of a run.
 struct Count {
     polls: Vec<u64>,
-    /// When the provider, or the machine that asks, was back.
+    /// When the provider, or the polling machine, was back.
     back_at: Option<Duration>,
     /// The first answer after that.
     answered: Vec<Option<Duration>>,
@@ -153,10 +151,10 @@ struct Count {
 
 fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut impl Client) -> Measured {
     let down = workload.outage.as_ref().map_or(Duration::ZERO..Duration::ZERO, |outage| {
-        since(scene.beginning, outage.start)..since(scene.beginning, outage.end)
+        between(scene.beginning, outage.start)..between(scene.beginning, outage.end)
     });
     let silent = workload.silence.as_ref().map_or(Duration::ZERO..Duration::ZERO, |silence| {
-        since(scene.beginning, silence.start)..since(scene.beginning, silence.end)
+        between(scene.beginning, silence.start)..between(scene.beginning, silence.end)
     });
     let quotas: Vec<Quota> = scene.operations.iter().map(|(_, quota)| *quota).collect();
     let mut server = Server::new(&quotas, workload.throttled_permille, workload.seed);
@@ -175,7 +173,7 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
         moody: 0,
         after_final: 0,
     };
-    // Of events at one moment the first thought of comes first.
+    // Events at the same moment happen in the order in which they were added.
     let mut events = BinaryHeap::new();
     let mut thought = 0_u64;
     let mut think = |events: &mut BinaryHeap<_>, at: Duration, event: Event| {
@@ -185,7 +183,7 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
     for (who, thing) in scene.things.iter().enumerate() {
         think(&mut events, thing.known, Event::Known(who));
     }
-    let end = since(scene.beginning, workload.end());
+    let end = between(scene.beginning, workload.end());
     let mut wake: Option<Duration> = None;
     let mut send = Vec::new();
     loop {
@@ -267,7 +265,7 @@ fn measured(
     for (thing, seen) in scene.things.iter().zip(&count.seen) {
         let Some(ended) = thing.ended else { continue };
         let delay = seen.map(|seen| {
-            // No policy can help that the machine was down, or that nobody answered.
+            // No policy can help that the machine was down or the provider silent.
             let lost = seen.min(down.end).saturating_sub(ended.max(down.start));
             seen.saturating_sub(ended).saturating_sub(lost)
         });
@@ -287,7 +285,7 @@ fn measured(
     Measured { unanswered: count.unanswered, caught_up: caught_up(scene, count), ..measured }
 }
 
-/// How long it took to look at everything that was waiting when an outage was over.
+/// How long it took after an outage to poll everything that was waiting.
 fn caught_up(scene: &Scene<'_>, count: &Count) -> Option<CaughtUp> {
     let back_at = count.back_at?;
     let mut waiting = vec![0_u32; scene.operations.len()];

@@ -1,6 +1,6 @@
-//! What a run came to, in numbers and in a sentence.
+//! The results of a run, in numbers and in one sentence.
 //!
-//! Owns: percentiles, ratios, words. Must never know: how it was measured, terminals.
+//! Owns: percentiles, ratios, wording. Must never know: how it was measured, terminals.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::rhythm::Rhythm;
 use super::workload::Workload;
 
-/// How long it took to see ends, over all ends: one that was never seen took for ever.
+/// How long ends took to be noticed, over all ends. A missed end counts as infinitely long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Quantiles {
-    /// Half took at most so many seconds; none: more than half were never seen.
+    /// Half took at most this many seconds. `None`: more than half were missed.
     pub p50_s: Option<u64>,
     /// 95 of 100.
     pub p95_s: Option<u64>,
@@ -23,7 +23,7 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Of these delays; none is for ever.
+    /// The quantiles of these delays; `None` is infinite.
     pub(super) fn of(mut delays: Vec<Option<Duration>>) -> Quantiles {
         delays.sort_by_key(|delay| (delay.is_none(), *delay));
         let rank = |per_hundred: usize| {
@@ -34,54 +34,54 @@ impl Quantiles {
     }
 }
 
-/// How long it took to look at everything that was waiting when an outage was over.
+/// How long it took after an outage to poll everything that was waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CaughtUp {
-    /// Objects known by then whose end had not been seen.
+    /// Objects known by then whose end had not been noticed.
     pub objects: u64,
-    /// Until the last of them was looked at, seconds; none: one never was.
+    /// Seconds until the last of them was polled. `None`: one never was.
     pub took_s: Option<u64>,
-    /// What the quota needs for that, seconds.
+    /// The seconds that this takes at the full quota.
     pub quota_needs_s: u64,
 }
 
-/// What one policy came to in one workload.
+/// The results of one policy in one workload.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
     /// The workload's name.
     pub workload: String,
     /// The policy's name.
     pub policy: String,
-    /// Objects in all.
+    /// All objects.
     pub objects: u64,
-    /// Of these, came to an end.
+    /// Objects that ended.
     pub ended: u64,
-    /// Of these, refused.
+    /// Ended objects that were refused.
     pub declined: u64,
-    /// Ends that were seen.
+    /// Ends that were noticed.
     pub seen: u64,
-    /// Ends that were not seen within three days of the last one.
+    /// Ends that were not noticed within three days of the last one.
     pub missed: u64,
     /// Requests sent.
     pub polls: u64,
-    /// Requests for each end that was seen.
+    /// Requests per noticed end.
     pub polls_per_resolution: Option<f64>,
-    /// Requests about objects whose end had been seen.
+    /// Requests about objects whose end had been noticed.
     pub polls_after_final: u64,
-    /// Answers "too many" because the quota was used up.
+    /// Answers "too many" because the quota was exhausted.
     pub over_quota: u64,
-    /// Answers "too many" without cause.
+    /// Answers "too many" without reason.
     pub throttled_without_cause: u64,
-    /// Requests that nobody answered.
+    /// Requests without an answer.
     pub unanswered: u64,
-    /// How everything that waited was looked at after an outage; none without one.
+    /// How everything that waited was polled after an outage, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caught_up: Option<CaughtUp>,
-    /// From the end until it was seen, the outage not counted.
+    /// Time from an end until it was noticed, without the outage.
     pub detection: Quantiles,
-    /// The same, of refusals alone.
+    /// The same for refusals only.
     pub decline_detection: Quantiles,
-    /// Requests by object, in the order of their names.
+    /// Requests per object, in the order of their names.
     #[serde(skip)]
     pub polls_by_object: Vec<u64>,
 }
@@ -119,20 +119,20 @@ impl Measured {
         }
     }
 
-    /// What it means, in one sentence.
+    /// The result in one sentence.
     pub fn sentence(&self) -> String {
         let (what, quantiles) = match self.declined {
             0 => ("ends", &self.detection),
             _ => ("declines", &self.decline_detection),
         };
         let half = match quantiles.p50_s {
-            Some(seconds) => format!("half of the {what} are seen within {}", span(seconds)),
-            None => format!("more than half of the {what} are never seen"),
+            Some(seconds) => format!("half of the {what} are noticed within {}", span(seconds)),
+            None => format!("more than half of the {what} are never noticed"),
         };
         let most = quantiles
             .p99_s
             .map_or(String::new(), |seconds| format!(" and 99 of 100 within {}", span(seconds)));
-        let cost = self.polls_per_resolution.map_or("nothing is seen at all".to_owned(), |polls| {
+        let cost = self.polls_per_resolution.map_or("no end is noticed at all".to_owned(), |polls| {
             format!("each end costs {polls:.1} requests")
         });
         let missed = match self.missed {
@@ -154,7 +154,7 @@ fn hundredths(of: u64, by: u64) -> f64 {
     (of as f64 / by as f64 * 100.0).round() / 100.0
 }
 
-/// A length of time as a person says it.
+/// A length of time for people.
 pub fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_never_seen_took_for_ever() {
+    fn a_missed_end_counts_as_infinitely_long() {
         let delays = |seen: u64, missed: usize| {
             (1..=seen)
                 .rev()
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_said_shortly() {
+    fn lengths_of_time_are_written_briefly() {
         let said = [59, 119, 120, 1_860, 7_199, 7_200, 90_000, 172_800].map(span);
         assert_eq!(said, ["59 s", "119 s", "2 min", "31 min", "120 min", "2.0 h", "25.0 h", "2.0 d"]);
     }

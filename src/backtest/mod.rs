@@ -1,16 +1,16 @@
-//! A past of objects, lived through again under one polling policy after another: how long until each end is
-//! seen, what that costs, what is never seen.
+//! Replays a past of objects under one polling policy after another: how soon each end is noticed, what that
+//! costs, what is missed.
 //!
-//! Owns: the made-up pasts, the reading of a real one, a server that counts, the models of other people's
-//! policies, and the measures. Must never know: files, terminals, the network, the store's engine.
+//! Owns: synthetic pasts, the reader of a real one, a server that counts, models of other people's policies,
+//! and the measures. Must never know: files, terminals, the network, the store's engine.
 //!
-//! Our own policies are not modelled. What runs is what the daemon runs: [`crate::payments::decide`] with its
-//! schedule and jitter, the states of the APIs, the order of service of the store, the budgets of
-//! [`crate::apis::pace`] on a clock that is set by hand. Other policies are small models ([`Rhythm::peers`]), each
-//! with the assumptions that it rests on in its own words. One seed decides everything that looks like chance.
+//! Our own policies are not modelled. The code that runs is the daemon's: [`crate::payments::decide`] with
+//! its schedule and jitter, the states of the APIs, the store's order of service, and the budgets of
+//! [`crate::apis::pace`] on a clock set by hand. Other policies are small models ([`Rhythm::peers`]); each
+//! names its assumptions. One seed decides everything that looks like chance.
 //!
-//! In reading order: `past` (objects), `course` (which states they go through), `workload` (made-up pasts),
-//! `rhythm` (the policies by name), `engine` (time and events), `server`, `ours`, `peers`, `measure`.
+//! In reading order: `past` (objects), `course` (their states), `workload` (synthetic pasts), `rhythm` (the
+//! policies by name), `engine` (time and events), `server`, `ours`, `peers`, `measure`.
 
 mod course;
 mod engine;

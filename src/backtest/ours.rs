@@ -1,10 +1,9 @@
-//! The daemon's own way, on a clock set by hand.
+//! The daemon's own policy, on a clock set by hand.
 //!
-//! Owns: nothing that it could decide otherwise than the daemon: what runs is [`decide`], the store's order of
-//! service and [`Pace`], put together as the reconcile room's loop does. Must never know: the network, disks.
+//! Owns: no decision of its own. It combines [`decide`], the store's order of service and [`Pace`] as the
+//! daemon's reconcile loop does. Must never know: the network, disks.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +17,15 @@ use crate::payments::decide::{Setting, decide};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::record::{Details, Enrolment, Record};
-use crate::payments::schedule::{Policy, later};
+use crate::payments::schedule::Policy;
 use crate::reconcile::circuit_breaker::{Candidate, Cause, CircuitBreaker, FailedRequest};
 use crate::store::{order_of_service, urgent_at};
+use crate::time::later;
 
-/// The first wait between probes of refused credentials; no past has any.
+/// The first wait between probes of refused credentials. No past has any.
 const PROBE_INTERVAL: Duration = Duration::from_secs(300);
 
-/// All objects of an operation that are owed a look.
+/// All objects of an operation that have a poll due.
 #[derive(Default)]
 struct Lanes {
     ordinary: BTreeSet<(Timestamp, usize)>,
@@ -41,9 +41,9 @@ pub(super) struct Ours<'a> {
     pace: Pace,
     records: Vec<Option<Record>>,
     permits: Vec<Option<Permit>>,
-    /// By the operation's place.
+    /// By operation.
     lanes: Vec<Lanes>,
-    /// The kind that each operation shows.
+    /// The kind that each operation reads.
     kinds: Vec<Option<Kind>>,
     breaker: CircuitBreaker,
     sent_at: Vec<Timestamp>,
@@ -80,7 +80,7 @@ impl<'a> Ours<'a> {
         self.watch.kinds.get(&self.scene.things[who].past.object.kind).unwrap_or(&self.watch.general)
     }
 
-    /// Takes a record out of its lanes, or puts it into them.
+    /// Adds a record to its queues, or removes it.
     fn place(&mut self, who: usize, is_in: bool) {
         let Some(record) = &self.records[who] else { return };
         let Some(due_at) = record.due_at else { return };
@@ -95,7 +95,8 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// Tells the breaker what came of a request; gives back which objects are due again, and since when.
+    /// Reports the result of a request to the circuit breaker; returns the objects that are due again, and
+    /// since when.
     fn pulled_in(
         &mut self,
         who: usize,
@@ -128,7 +129,7 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// As the store does with a hint.
+    /// Makes an object due earlier, as the store does.
     fn pull_in(&mut self, who: usize, due_at: Timestamp) {
         self.place(who, false);
         if let Some(record) = &mut self.records[who] {
@@ -163,7 +164,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// The kind of the objects that an operation shows; none for an operation that our way does not use.
+/// The kind of objects that an operation reads; `None` for an operation that our policy does not use.
 fn kind_of(scene: &Scene<'_>, operation: usize) -> Option<Kind> {
     let thing = scene.things.iter().find(|thing| thing.operation == operation)?;
     Some(thing.past.object.kind.clone())
@@ -205,14 +206,12 @@ impl Client for Ours<'_> {
                     .collect();
                 rows.into_iter()
             };
-            let (mut urgent, mut ordinary) = (due(&lanes.urgent), due(&lanes.ordinary));
-            let order: Result<_, Infallible> = order_of_service(
-                || Ok(None),
-                || Ok(urgent.next()),
-                || Ok(ordinary.next()),
+            let order = order_of_service(
+                std::iter::empty(),
+                due(&lanes.urgent),
+                due(&lanes.ordinary),
                 lanes.under_way + room,
             );
-            let Ok(order) = order;
             let mut waiting =
                 order.into_iter().filter(|who| self.permits[*who].is_none()).take(room).peekable();
             if waiting.peek().is_none() {
@@ -246,7 +245,8 @@ impl Client for Ours<'_> {
                     }
                 }
             }
-            // What comes due while others wait for the budget finds its place when one of them is sent.
+            // An object that comes due while others wait for the budget is considered when one of them is
+            // sent.
             let next =
                 self.lanes[operation].ordinary.range((at, usize::MAX)..).next().map(|(due_at, _)| *due_at);
             let next =
@@ -277,7 +277,7 @@ impl Client for Ours<'_> {
         if let Some(record) = &self.records[ask.who] {
             let mut record = decide(&setting, record, seen.as_ref(), self.at(now)).record;
             if heard == Heard::Ended {
-                // A past may call an end what only rests (an authorization that was never captured): no
+                // A past may call a resting state an end (an authorization that was never captured): no
                 // policy is charged for what comes after.
                 record.due_at = None;
             }

@@ -1,6 +1,6 @@
-//! One object of a past, and how a line of a file tells of it.
+//! One object of a past, and how a line of a file describes it.
 //!
-//! Owns: the columns' names and their spelling variants, what a line must say. Must never know: files,
+//! Owns: the columns' names and spelling variants, and what a line must contain. Must never know: files,
 //! delimiters, policies.
 
 use std::collections::BTreeMap;
@@ -13,19 +13,19 @@ use crate::delimited::{nearest, plain};
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Record;
 
-/// The account of lines that name none.
+/// The account of lines without one.
 const ACCOUNT: &str = "history";
 
 /// What happened to one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Past {
-    /// Which.
+    /// The object.
     pub object: ObjectRef,
-    /// When it was made, or enrolled.
+    /// When it was created or enrolled.
     pub created_at: Timestamp,
-    /// When it came to its end; none: not within this past.
+    /// When it ended; `None` when it did not end within this past.
     pub final_at: Option<Timestamp>,
-    /// In which state.
+    /// The state in which it ended.
     pub final_state: Option<String>,
     /// The end is a refusal.
     pub is_declined: bool,
@@ -46,7 +46,7 @@ enum Field {
 }
 
 /// Spelling variants, compared without case and punctuation: our own names first, then those of the nightly
-/// reports and of shop exports. Of several columns of one field the first of this list wins.
+/// reports and of shop exports. If several columns mean the same field, the first in this list wins.
 const VARIANTS: &[(&str, Field, Option<&str>)] = &[
     ("id", Field::Id, None),
     ("objectid", Field::Id, None),
@@ -74,17 +74,17 @@ const VARIANTS: &[(&str, Field, Option<&str>)] = &[
     ("merchantreferenceid", Field::Reference, None),
 ];
 
-/// The variant that a name is, by its place in the list.
+/// The index of the variant that a name matches.
 fn variant(name: &str) -> Option<usize> {
     let name = plain(name);
     VARIANTS.iter().position(|(variant, _, _)| *variant == name)
 }
 
-/// Refuses a name that is nearly a known one: a misspelt `final_state` would make another past.
+/// Refuses a name that is nearly a known one: a misspelt `final_state` would change the past.
 fn refuse_slip(name: &str) -> Result<(), String> {
     match nearest(name, HEADER.split(',').chain(VARIANTS.iter().map(|(variant, _, _)| *variant))) {
         Some(meant) if variant(name).is_none() => {
-            Err(format!("{name} is not known; is it {meant}? rename or remove it"))
+            Err(format!("{name} is not known; did you mean {meant}? rename or remove it"))
         }
         _ => Ok(()),
     }
@@ -98,14 +98,14 @@ impl Columns {
     /// Reads a header.
     ///
     /// # Errors
-    /// The reason in words, when no column names the objects or their making, or one stands twice.
+    /// The reason, when no column names the object or its creation time, or one appears twice.
     pub fn of(header: &[String]) -> Result<Columns, String> {
         header.iter().try_for_each(|cell| refuse_slip(cell))?;
         let columns: Vec<Option<usize>> = header.iter().map(|cell| variant(cell)).collect();
         let mut seen = std::collections::BTreeSet::new();
         for (column, cell) in columns.iter().zip(header) {
             if column.is_some_and(|column| !seen.insert(column)) {
-                return Err(format!("the column {} stands twice; remove one", cell.trim()));
+                return Err(format!("the column {} appears twice; remove one", cell.trim()));
             }
         }
         let has = |field| seen.iter().any(|place| VARIANTS[*place].1 == field);
@@ -123,7 +123,7 @@ impl Columns {
     /// Reads the cells of one line.
     ///
     /// # Errors
-    /// The reason in words, with the column.
+    /// The reason, with the column.
     pub fn past(&self, cells: &[String]) -> Result<Past, String> {
         if cells.len() != self.0.len() {
             return Err(format!("{} cells where the header has {}", cells.len(), self.0.len()));
@@ -133,14 +133,14 @@ impl Columns {
     }
 }
 
-/// The header of a file written for this purpose.
+/// The header of a file written for the backtest.
 const HEADER: &str = "id,kind,account,created_at,final_at,final_state,reference";
 
 /// Reads one line of JSON: an object with the names of the CSV columns, or a whole record as `list --json`
-/// prints it. Other keys are passed over.
+/// prints it. Other keys are ignored.
 ///
 /// # Errors
-/// The reason in words, with the key.
+/// The reason, with the key.
 pub fn past_of_json(text: &[u8]) -> Result<Past, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
@@ -200,7 +200,7 @@ impl Line {
     }
 
     fn past(&self) -> Result<Past, String> {
-        let id = self.text(Field::Id).ok_or("no id: each line tells of one object")?;
+        let id = self.text(Field::Id).ok_or("no id: each line describes one object")?;
         let implied = self.0.get(&Field::Id).and_then(|(place, _)| VARIANTS[*place].2);
         let kind = self.text(Field::Kind).or(implied).ok_or("no kind: write charge, refund, capture, ...")?;
         let object = ObjectRef {
@@ -251,8 +251,8 @@ fn in_order(past: Past) -> Result<Past, String> {
     }
 }
 
-/// One past for each object: of several lines about one (nightly files tell of it again) the first making and
-/// the last end count. Gives the number of lines that were taken together as well.
+/// One past per object. When several lines are about one object (nightly files repeat it), the first creation
+/// and the last end count. Also returns the number of merged lines.
 pub fn merge(pasts: Vec<Past>) -> (Vec<Past>, usize) {
     let lines = pasts.len();
     let mut merged: BTreeMap<ObjectRef, Past> = BTreeMap::new();
@@ -287,7 +287,7 @@ mod tests {
         line.split(',').map(str::to_owned).collect()
     }
 
-    /// A line under the documented header: kind, id, state, minutes to the end, declined; or the reason.
+    /// A line under the documented header gives kind, id, state, minutes to the end, declined; or the reason.
     fn check(line: &str, expected: Result<(&str, Option<i64>, bool), &str>) {
         let read = Columns::of(&cells(HEADER)).unwrap().past(&cells(line));
         match (read, expected) {
@@ -355,8 +355,8 @@ mod tests {
         };
         refused("kind,created_at", "no column id");
         refused("id,kind", "no column created_at");
-        refused("id,ID,created_at", "stands twice");
-        refused("id,created_at,final_sate", "final_sate is not known; is it final_state?");
+        refused("id,ID,created_at", "appears twice");
+        refused("id,created_at,final_sate", "final_sate is not known; did you mean final_state?");
     }
 
     #[test]
@@ -375,12 +375,12 @@ mod tests {
             assert!(past_of_json(bad.as_bytes()).unwrap_err().contains(part), "{bad}");
         }
         let slip = br#"{"id":"S1","kind":"charge","created_at":"2026-01-31T10:00:00Z","finalat":null,"fianl_at":null}"#;
-        assert!(past_of_json(slip).unwrap_err().contains("fianl_at is not known; is it final_at?"));
+        assert!(past_of_json(slip).unwrap_err().contains("fianl_at is not known; did you mean final_at?"));
         assert!(past_of_json(b"{\"object\":{}}").unwrap_err().contains("not a record"));
     }
 
     #[test]
-    fn lines_about_one_object_are_taken_together() {
+    fn lines_about_one_object_are_merged() {
         let columns = Columns::of(&cells(HEADER)).unwrap();
         let line = |made: &str, ended: &str, state: &str| {
             columns.past(&cells(&format!("S1,charge,de,{made},{ended},{state},"))).unwrap()
@@ -407,7 +407,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_never_ends_before_it_begins(made_s in 0i64..4_000_000_000, ended_s in 0i64..4_000_000_000) {
+        fn no_object_ends_before_it_begins(made_s in 0i64..4_000_000_000, ended_s in 0i64..4_000_000_000) {
             let at = |second| Timestamp::from_second(second).unwrap();
             let line = format!("S1,charge,de,{},{},Declined,", at(made_s), at(ended_s));
             match Columns::of(&cells(HEADER)).unwrap().past(&cells(&line)) {

@@ -1,6 +1,6 @@
-//! Other people's policies: small models of what is found in shops.
+//! Other people's policies: small models of what shops run today.
 //!
-//! Owns: timers and rounds. Must never know: budgets (they have none), our schedule, what is measured.
+//! Owns: timers and rounds. Must never know: budgets (they have none), our schedule, the measures.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
@@ -17,7 +17,7 @@ pub(super) struct OnTimers<'a> {
     timers: Timers,
     due: BinaryHeap<Reverse<(Duration, usize)>>,
     looks: Vec<usize>,
-    /// Asked for the first of two, and to be asked for the second.
+    /// The first of two requests is sent, the second is still to come.
     halfway: Vec<usize>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> OnTimers<'a> {
         OnTimers { scene, timers, due: BinaryHeap::new(), looks, halfway: Vec::new() }
     }
 
-    /// Sets the timer for the next look, unless that was the last.
+    /// Sets the timer for the next poll, unless that was the last.
     fn set(&mut self, who: usize, now: Duration) {
         let waits = &self.timers.waits;
         let wait = match waits.get(self.looks[who]) {
@@ -77,10 +77,10 @@ impl Client for OnTimers<'_> {
 pub(super) struct InRounds<'a> {
     scene: &'a Scene<'a>,
     rounds: Rounds,
-    /// What is open, by its making or its last look.
+    /// Open objects, by creation or by last poll.
     open: BTreeSet<(Duration, usize)>,
     keys: Vec<Duration>,
-    /// What is left of the present round.
+    /// The rest of the present round.
     left: VecDeque<usize>,
     is_asking: bool,
     free_at: Duration,
@@ -89,7 +89,7 @@ pub(super) struct InRounds<'a> {
 
 impl<'a> InRounds<'a> {
     pub(super) fn new(scene: &'a Scene<'a>, rounds: Rounds) -> InRounds<'a> {
-        // Rounds begin by the wall clock, whenever the first object was made.
+        // Rounds start by the wall clock, whenever the first object was created.
         let into_day = scene.beginning.duration_since(Timestamp::UNIX_EPOCH).as_secs().rem_euclid(86_400);
         let into_day = Duration::from_secs(u64::try_from(into_day).unwrap_or(0));
         let mut first = rounds.offset;
@@ -119,7 +119,7 @@ impl Client for InRounds<'_> {
             return None;
         }
         if self.left.is_empty() {
-            // A round that came due while another went on, or while the machine was down, is left out.
+            // A round that came due during another one, or while the machine was down, is skipped.
             while self.next_round < now {
                 self.next_round += self.rounds.period;
             }

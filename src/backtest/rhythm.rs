@@ -1,6 +1,6 @@
 //! The policies by name, and what each assumes.
 //!
-//! Owns: the numbers and words of every policy. Must never know: how one is carried out.
+//! Owns: the numbers and texts of every policy. Must never know: how a policy is carried out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A policy that can be tried.
+/// A policy to try.
 #[derive(Debug, Clone)]
 pub struct Rhythm {
     /// Its name.
@@ -22,7 +22,7 @@ pub struct Rhythm {
     pub(super) how: How,
 }
 
-/// How a policy asks.
+/// The ways in which policies poll.
 #[derive(Debug, Clone)]
 pub(super) enum How {
     /// As the daemon does.
@@ -33,27 +33,27 @@ pub(super) enum How {
     Rounds(Rounds),
 }
 
-/// How the daemon watches.
+/// The daemon's polling.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     pub(super) general: Policy,
     pub(super) kinds: BTreeMap<Kind, Policy>,
-    /// Requests of a kind under way at once.
+    /// The most requests of a kind in flight.
     pub(super) most_in_flight: usize,
 }
 
 /// A timer for each object.
 #[derive(Debug, Clone)]
 pub(super) struct Timers {
-    /// Waits before the looks.
+    /// Waits before the polls.
     pub(super) waits: Vec<Duration>,
-    /// Whether the last wait comes again and again; else it stops after the last look.
+    /// Whether the last wait repeats for good; otherwise polling stops after it.
     pub(super) is_endless: bool,
-    /// It asks about what the charge belongs to first, and about the charge only when that went well.
+    /// It polls the charge's permission first, and the charge only when that succeeded.
     pub(super) asks_twice: bool,
-    /// One failure ends it for ever.
+    /// One failure stops it permanently.
     pub(super) stops_on_failure: bool,
-    /// It never asks about refunds.
+    /// It never polls refunds.
     pub(super) skips_refunds: bool,
 }
 
@@ -61,15 +61,15 @@ pub(super) struct Timers {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rounds {
     pub(super) period: Duration,
-    /// When the first begins, after midnight.
+    /// Time of day of the first round.
     pub(super) offset: Duration,
-    /// At most so many objects.
+    /// At most this many objects a round.
     pub(super) most: Option<usize>,
-    /// After each answer.
+    /// Wait after each answer.
     pub(super) pause: Duration,
-    /// The longest not asked about first; else the oldest.
+    /// The least recently polled object first; otherwise the oldest.
     pub(super) by_last_look: bool,
-    /// A refund is closed at its first answer, whatever it says.
+    /// The first answer closes a refund, whatever it says.
     pub(super) closes_refunds: bool,
 }
 
@@ -83,7 +83,7 @@ const ROUNDS: Rounds = Rounds {
 };
 
 impl Rhythm {
-    /// The daemon with a policy for each kind, and one for all others.
+    /// The daemon with a policy for each kind, and one for all other kinds.
     pub fn ours(
         name: &str,
         about: &str,
@@ -95,31 +95,31 @@ impl Rhythm {
         Rhythm { name: name.to_owned(), about: about.to_owned(), how }
     }
 
-    /// The daemon with an interval and an early ladder of one's own.
-    pub fn with_interval(name: &str, about: &str, interval: Duration, early: Vec<Duration>) -> Rhythm {
-        let policy = Policy { interval, early, ..Policy::default() };
+    /// The daemon with the given interval and first polls.
+    pub fn with_interval(name: &str, about: &str, interval: Duration, first_polls: Vec<Duration>) -> Rhythm {
+        let policy = Policy { interval, first_polls, ..Policy::default() };
         Rhythm::ours(name, about, policy, BTreeMap::new(), 16)
     }
 
-    /// The daemon as it comes, and with the early ladder of config.toml's example.
+    /// The daemon with its defaults, and with the first polls of config.toml's example.
     pub fn own() -> Vec<Rhythm> {
         vec![
             Rhythm::with_interval(
                 "hourly",
-                "reconciled as it comes: every hour, spread by 10 %",
+                "reconciled with its defaults: every hour, spread by 10 %",
                 HOUR,
                 Vec::new(),
             ),
             Rhythm::with_interval(
                 "early-ladder",
-                "reconciled with early = [\"1m\", \"5m\", \"15m\"], then every hour",
+                "reconciled with first_polls = [\"1m\", \"5m\", \"15m\"], then every hour",
                 HOUR,
                 vec![MINUTE, MINUTE * 5, MINUTE * 15],
             ),
         ]
     }
 
-    /// What is found in shops today.
+    /// What shops run today.
     pub fn peers() -> Vec<Rhythm> {
         let timers = |waits: Vec<Duration>, is_endless| Timers {
             waits,
@@ -133,7 +133,7 @@ impl Rhythm {
         vec![
             peer(
                 "two-gets",
-                "a 10-minute timer with two GETs a charge; one failure ends it; refunds are never asked about",
+                "a 10-minute timer with two GETs a charge; one failure ends it; refunds are never polled",
                 How::Timers(Timers {
                     asks_twice: true,
                     stops_on_failure: true,
@@ -143,17 +143,17 @@ impl Rhythm {
             ),
             peer(
                 "oldest-100",
-                "the oldest 100 rows every 30 minutes, one after the other; a refund is closed at its first answer",
+                "the oldest 100 rows every 30 minutes, one after another; a refund is closed at its first answer",
                 How::Rounds(Rounds { period: MINUTE * 30, most: Some(100), closes_refunds: true, ..ROUNDS }),
             ),
             peer(
                 "all-at-once",
-                "everything pending in each run, one after the other without pause (a run an hour is assumed)",
+                "everything pending in each run, one after another without pause (assumes a run an hour)",
                 How::Rounds(ROUNDS),
             ),
             peer(
                 "36-a-run",
-                "36 a run with 300 ms between them (a run every 5 minutes, the longest not asked about first, are assumed)",
+                "36 a run with 300 ms between them (assumes a run every 5 minutes, least recently polled first)",
                 How::Rounds(Rounds {
                     period: MINUTE * 5,
                     most: Some(36),
@@ -164,7 +164,7 @@ impl Rhythm {
             ),
             peer(
                 "daily",
-                "everything pending once a day, one after the other (03:00 is assumed)",
+                "everything pending once a day, one after another (assumes 03:00)",
                 How::Rounds(Rounds { period: DAY, offset: HOUR * 3, ..ROUNDS }),
             ),
             peer(

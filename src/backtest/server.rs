@@ -1,21 +1,21 @@
-//! The server as a policy meets it: it counts each request when it arrives, and shows what is true then.
+//! The server that policies poll: it counts each request on arrival, and shows what is true at that moment.
 //!
-//! Owns: one bucket for each operation, and the answers "too many". Must never know: who asks, or why.
-//! It shares no arithmetic with our own budgets, so that neither can hide a mistake of the other.
+//! Owns: one bucket per operation, and the answers "too many". Must never know: who sends a request, or why.
+//! It shares no arithmetic with our own budgets, so neither can hide a mistake of the other.
 
 use std::time::Duration;
 
 use super::workload::Draws;
 use crate::apis::pace::Quota;
 
-/// What became of a request.
+/// The fate of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     /// Answered.
     Let,
     /// One too many for the quota.
     OverQuota,
-    /// Refused without cause.
+    /// Refused without reason.
     Moody,
 }
 
@@ -28,14 +28,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// One bucket for each quota; all are full.
+    /// One full bucket per quota.
     pub(super) fn new(quotas: &[Quota], throttled_permille: u64, seed: u64) -> Server {
         let buckets = quotas.iter().map(|quota| Bucket::full(*quota)).collect();
         Server { buckets, throttled_permille, draws: Draws::of(seed ^ 0x7365_7276_6572) }
     }
 
-    /// A request to an operation arrives. One that is refused without cause is not charged to its bucket, as
-    /// with the simulator's faults; one over the quota takes nothing from it.
+    /// A request to an operation arrives. A refusal without reason costs no token, as with the simulator's
+    /// faults; a request over the quota takes none either.
     pub(super) fn ask(&mut self, operation: usize, now: Duration) -> Verdict {
         if self.throttled_permille > 0 && self.draws.number(1000) < self.throttled_permille {
             return Verdict::Moody;
@@ -44,7 +44,7 @@ impl Server {
     }
 }
 
-/// Tokens in billionths, brought up to date when asked.
+/// Tokens in billionths, brought up to date when a request arrives.
 #[derive(Debug)]
 struct Bucket {
     quota: Quota,
@@ -57,7 +57,7 @@ impl Bucket {
         Bucket { quota, level_ns: quota.per.as_nanos() * u128::from(quota.burst), filled_at: Duration::ZERO }
     }
 
-    /// A token takes as many nanoseconds to grow as `per` has.
+    /// One token takes `per` nanoseconds to grow.
     fn take(&mut self, now: Duration) -> bool {
         let token_ns = self.quota.per.as_nanos();
         let grown_ns = now.saturating_sub(self.filled_at).as_nanos();
@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_than_the_burst_and_what_grows(burst in 1u32..20, per_ms in 1u64..5000, gaps in prop::collection::vec(0u64..3000, 1..200)) {
+        fn never_more_than_the_burst_and_the_refill(burst in 1u32..20, per_ms in 1u64..5000, gaps in prop::collection::vec(0u64..3000, 1..200)) {
             let mut server = Server::new(&[Quota { burst, per: Duration::from_millis(per_ms) }], 0, 1);
             let (mut now_ms, mut answered) = (0, 0);
             for gap in gaps {

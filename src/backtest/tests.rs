@@ -1,4 +1,4 @@
-//! The policies on pasts small enough to be worked out by hand, and what must hold on any past.
+//! The policies on pasts small enough to be worked out by hand, and properties of any past.
 
 use std::time::Duration;
 
@@ -6,20 +6,21 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{Measured, Past, Quota, Rhythm, Workload, run};
-use crate::payments::schedule::{Policy, later};
+use crate::payments::schedule::Policy;
+use crate::time::later;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 const DAY: u64 = 86_400;
 
-/// A quota that nothing here reaches.
+/// A quota that nothing here exhausts.
 const PLENTY: Quota = Quota { burst: 100_000, per: Duration::from_millis(1) };
 
 fn beginning() -> Timestamp {
     "2026-03-02T00:00:00Z".parse().unwrap()
 }
 
-/// An object made so many seconds after midnight, ended so many seconds later.
+/// An object created this many seconds after midnight, that ended this many seconds later.
 fn object(kind: &str, number: usize, made_s: u64, took_s: Option<u64>) -> Past {
     let created_at = later(beginning(), Duration::from_secs(made_s));
     Past {
@@ -32,7 +33,7 @@ fn object(kind: &str, number: usize, made_s: u64, took_s: Option<u64>) -> Past {
     }
 }
 
-/// A workload whose requests travel for exactly 100 ms, one way.
+/// A workload whose requests travel for exactly 100 ms each way.
 fn workload(pasts: Vec<Past>, quota: Quota) -> Workload {
     Workload { transit_ms: 100..100, ..Workload::of("tiny", "by hand", pasts, quota, 1) }
 }
@@ -45,7 +46,7 @@ fn rhythm(name: &str) -> Rhythm {
 fn exactly(interval_s: u64, early_s: &[u64]) -> Rhythm {
     let policy = Policy {
         interval: Duration::from_secs(interval_s),
-        early: early_s.iter().copied().map(Duration::from_secs).collect(),
+        first_polls: early_s.iter().copied().map(Duration::from_secs).collect(),
         jitter_permille: 0,
         ..Policy::default()
     };
@@ -59,11 +60,13 @@ fn check(measured: &Measured, half_s: Option<u64>, polls: u64, missed: u64, over
 }
 
 #[test]
-fn ours_looks_at_once_and_then_every_interval() {
-    // Our bucket starts empty and the first token grows within a millisecond: looks at 0 h, 1 h, 2 h and a bit.
+fn ours_polls_at_once_and_then_every_interval() {
+    // Our bucket starts empty and the first token grows within a millisecond: polls at 0 h, 1 h, 2 h and a
+    // bit.
     let past = || vec![object("charge", 1, 0, Some(100 * MINUTE))];
     check(&run(&workload(past(), PLENTY), &exactly(HOUR, &[])), Some(20 * MINUTE), 3, 0, 0);
-    // The ladder: at 0, 1, 6, 21 and 81 min since the first sight; the end at 100 min is seen at 141 min.
+    // First polls: at 0, 1, 6, 21 and 81 min after the first observation; the end at 100 min is noticed at
+    // 141 min.
     check(&run(&workload(past(), PLENTY), &exactly(HOUR, &[60, 300, 900])), Some(41 * MINUTE), 6, 0, 0);
     let early = vec![object("charge", 1, 0, Some(150))];
     check(&run(&workload(early, PLENTY), &exactly(HOUR, &[60, 300, 900])), Some(210), 3, 0, 0);
@@ -71,8 +74,8 @@ fn ours_looks_at_once_and_then_every_interval() {
 
 #[test]
 fn ours_waits_for_the_budget_and_is_never_over_it() {
-    // 20 made at once, and an empty bucket that grows one a second: the n-th is asked about after n seconds
-    // and heard 200 ms later; all ended after one second.
+    // 20 are created at once, and an empty bucket grows one token a second: number n is polled after n
+    // seconds and answered 200 ms later. All end after one second.
     let pasts = (0..20).map(|number| object("charge", number, 0, Some(1))).collect();
     let measured = run(&workload(pasts, Quota::LIVE), &exactly(HOUR, &[]));
     check(&measured, Some(9), 20, 0, 0);
@@ -80,19 +83,19 @@ fn ours_waits_for_the_budget_and_is_never_over_it() {
 }
 
 #[test]
-fn two_gets_stops_after_one_failure_and_never_asks_about_refunds() {
+fn two_gets_stops_after_one_failure_and_never_polls_refunds() {
     let past = |kind| vec![object(kind, 1, 0, Some(25 * MINUTE))];
-    // Looks at 10, 20 and 30 min, two requests each.
+    // Polls at 10, 20 and 30 min, two requests each.
     check(&run(&workload(past("charge"), PLENTY), &rhythm("two-gets")), Some(5 * MINUTE + 1), 6, 0, 0);
     check(&run(&workload(past("refund"), PLENTY), &rhythm("two-gets")), None, 0, 1, 0);
-    // Two charges at one moment, a quota of one: one of them fails and is never asked about again.
+    // Two charges at the same moment, a quota of one: one of them fails and is never polled again.
     let both = vec![object("charge", 1, 0, Some(MINUTE)), object("charge", 2, 0, Some(MINUTE))];
     let measured = run(&workload(both, Quota { burst: 1, per: Duration::from_secs(1) }), &rhythm("two-gets"));
     check(&measured, Some(9 * MINUTE), 3, 1, 1);
 }
 
 #[test]
-fn oldest_100_closes_refunds_at_first_look_and_starves_behind_what_never_ends() {
+fn oldest_100_closes_refunds_at_the_first_poll_and_starves_behind_objects_that_never_end() {
     let refund = |took_s| vec![object("refund", 1, 60, Some(took_s))];
     check(&run(&workload(refund(20 * MINUTE), PLENTY), &rhythm("oldest-100")), Some(9 * MINUTE), 1, 0, 0);
     check(&run(&workload(refund(40 * MINUTE), PLENTY), &rhythm("oldest-100")), None, 1, 1, 0);
@@ -103,24 +106,24 @@ fn oldest_100_closes_refunds_at_first_look_and_starves_behind_what_never_ends() 
 }
 
 #[test]
-fn rounds_go_one_after_the_other_and_the_quota_refuses_the_rest() {
+fn rounds_poll_one_after_another_and_the_quota_refuses_the_rest() {
     // 20 pending, a round at 1 h, a request every 200 ms.
     let pasts: Vec<Past> = (0..20).map(|number| object("charge", number, 1, Some(MINUTE))).collect();
     let measured = run(&workload(pasts.clone(), Quota::LIVE), &rhythm("all-at-once"));
-    // 13 tokens are there for the 20 requests of 3.8 s, so 7 wait for the next round. The tenth is heard 2 s
-    // after the hour; all ended 61 s after midnight.
+    // There are 13 tokens for the 20 requests of 3.8 s, so 7 wait for the next round. The tenth is answered 2
+    // s after the hour; all ended 61 s after midnight.
     check(&measured, Some(HOUR + 2 - 61), 27, 0, 7);
-    // With 300 ms of pause two leave in a second and one token grows: the twentieth finds half a token.
+    // A pause of 300 ms sends two a second while one token grows: the twentieth finds half a token.
     check(&run(&workload(pasts, Quota::LIVE), &rhythm("36-a-run")), Some(5 * MINUTE + 4 - 61), 21, 0, 1);
     let one = || vec![object("charge", 1, 4 * HOUR, Some(HOUR))];
     check(&run(&workload(one(), PLENTY), &rhythm("daily")), Some(22 * HOUR), 1, 0, 0);
 }
 
 #[test]
-fn looks_that_are_used_up_miss_what_comes_later() {
+fn a_limited_number_of_polls_misses_later_ends() {
     let past = |took_s| vec![object("charge", 1, 0, Some(took_s))];
     check(&run(&workload(past(100), PLENTY), &rhythm("six-looks")), Some(260), 2, 0, 0);
-    // The waits count from the answers: the sixth look leaves at 1561 s.
+    // Waits count from the answers: the sixth poll leaves at 1561 s.
     check(&run(&workload(past(1562), PLENTY), &rhythm("six-looks")), None, 6, 1, 0);
     check(&run(&workload(past(2 * HOUR), PLENTY), &rhythm("two-looks")), Some(23 * HOUR), 2, 0, 0);
     check(&run(&workload(past(26 * HOUR), PLENTY), &rhythm("two-looks")), None, 2, 1, 0);
@@ -129,19 +132,19 @@ fn looks_that_are_used_up_miss_what_comes_later() {
 }
 
 #[test]
-fn nobody_can_see_anything_before_the_outage_is_over() {
+fn no_policy_notices_anything_before_the_outage_is_over() {
     let pasts = vec![object("charge", 1, 0, Some(2 * HOUR)), object("charge", 2, 2 * HOUR, Some(MINUTE))];
     let mut workload = workload(pasts, PLENTY);
     workload.outage = Some(
         later(beginning(), Duration::from_secs(HOUR))..later(beginning(), Duration::from_secs(7 * HOUR)),
     );
     let measured = run(&workload, &exactly(HOUR, &[]));
-    // One look before, one each at once when it is over.
+    // One poll before, and one for each at once when it is over.
     check(&measured, Some(0), 3, 0, 0);
 }
 
 #[test]
-fn after_an_outage_everything_that_waited_is_looked_at_within_a_tenth_more_than_the_quota_needs() {
+fn after_an_outage_the_backlog_is_polled_in_at_most_a_tenth_more_time_than_the_quota_needs() {
     for name in ["outage", "no-answers"] {
         // A quarter of the objects at a quarter of the quota.
         let quota = Quota { burst: 10, per: Duration::from_secs(4) };
@@ -170,7 +173,7 @@ fn a_seed_gives_the_same_numbers_and_another_seed_others() {
 }
 
 #[test]
-fn ours_misses_nothing_and_keeps_the_quota_in_every_made_up_past() {
+fn ours_misses_nothing_and_keeps_the_quota_in_every_synthetic_past() {
     for (name, _) in super::WORKLOADS.iter().filter(|(name, _)| !["outage", "no-answers"].contains(name)) {
         let workload = Workload::named(name, Quota::LIVE, 1).unwrap();
         for rhythm in Rhythm::own() {
@@ -227,12 +230,12 @@ proptest! {
     }
 
     #[test]
-    fn ours_sees_every_end_within_an_interval_when_the_quota_allows(pasts in any_past(), seed: u64, interval_s in 600u64..7200) {
+    fn ours_notices_every_end_within_an_interval_when_the_quota_allows(pasts in any_past(), seed: u64, interval_s in 600u64..7200) {
         let workload = Workload::of("any", "", pasts, PLENTY, seed);
         let rhythm = Rhythm::with_interval("any", "", Duration::from_secs(interval_s), Vec::new());
         let measured = run(&workload, &rhythm);
         prop_assert_eq!(measured.missed, 0);
-        // Half of the jitter's 10 % is added at most; then a request's way.
+        // At most half of the jitter's 10 % is added, plus a request's way.
         let bound_s = interval_s + interval_s / 20 + 2;
         prop_assert!(measured.detection.longest_s.is_none_or(|longest_s| longest_s <= bound_s), "{:?}", measured);
     }

@@ -1,6 +1,6 @@
-//! What is lived through: objects, the server's quota and moods, an outage.
+//! The workloads: objects, the server's quota and refusals, an outage.
 //!
-//! Owns: the made-up pasts; the draws of a seed. Must never know: policies.
+//! Owns: the synthetic pasts; the draws of a seed. Must never know: policies.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,32 +11,32 @@ use jiff::Timestamp;
 use super::past::Past;
 use crate::apis::pace::Quota;
 use crate::payments::object::ObjectRef;
-use crate::payments::schedule::later;
+use crate::time::{earlier, later};
 
-/// The made-up pasts by name, each with what happens in it.
+/// The synthetic pasts by name, each with what happens in it.
 pub const WORKLOADS: [(&str, &str); 6] = [
-    ("steady", "1,000 objects made over a day"),
-    ("outage", "10,000 objects made over a day; the machine that asks is down for 6 hours at noon"),
+    ("steady", "1,000 objects created over a day"),
+    ("outage", "10,000 objects created over a day; the polling machine is down for 6 hours at noon"),
     ("throttles", "as steady, and the server answers \"too many\" to 5 % of all requests for no reason"),
-    ("stuck", "as steady, behind 100 older objects that never come to an end"),
+    ("stuck", "as steady, behind 100 older objects that never end"),
     ("no-answers", "as outage, but it is the provider that answers nothing for 6 hours at noon"),
-    ("late-refunds", "1,000 refunds made over a day, each declined 20 hours later"),
+    ("late-refunds", "1,000 refunds created over a day, each declined 20 hours later"),
 ];
 
-/// When made-up objects begin to be made: a Monday.
+/// When the first synthetic objects are created: a Monday.
 const BEGINNING: &str = "2026-03-02T00:00:00Z";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// How long after the last end a policy may still see it.
+/// How long after the last end a policy may still notice it.
 const GRACE: Duration = Duration::from_secs(3 * 86_400);
-/// One way to the server, or back.
+/// Travel time to the server, or back.
 const TRANSIT_MS: Range<u64> = 30..150;
 
-/// A time in which the machine that asks does nothing, or the provider.
+/// A time in which the polling machine, or the provider, does nothing.
 pub type Outage = Range<Timestamp>;
 
-/// A past and the circumstances in which it is lived through again.
+/// A past and the circumstances of its replay.
 #[derive(Debug, Clone)]
 pub struct Workload {
     /// Its name.
@@ -49,20 +49,20 @@ pub struct Workload {
     pub quota: Quota,
     /// The server's quota by operation.
     pub quotas: BTreeMap<String, Quota>,
-    /// So many of a thousand requests are answered "too many" without cause.
+    /// This many of a thousand requests are answered "too many" without reason.
     pub throttled_permille: u64,
-    /// When nobody asks; what is made meanwhile is known at its end.
+    /// When the polling machine is down; objects created meanwhile become known at its end.
     pub outage: Option<Outage>,
     /// When the provider answers nothing.
     pub silence: Option<Outage>,
-    /// How long a request travels, one way, in milliseconds.
+    /// Travel time of a request, each way, in milliseconds.
     pub transit_ms: Range<u64>,
     /// Decides everything that looks like chance.
     pub seed: u64,
 }
 
 impl Workload {
-    /// A past with nothing but its objects: a server with the given quota, no mood, no outage.
+    /// A past with nothing but its objects: a server with the given quota, no refusals, no outage.
     pub fn of(
         name: impl Into<String>,
         about: impl Into<String>,
@@ -84,7 +84,7 @@ impl Workload {
         }
     }
 
-    /// A made-up past of [`WORKLOADS`]; none when there is no such name.
+    /// A synthetic past of [`WORKLOADS`]; `None` for an unknown name.
     pub fn named(name: &str, quota: Quota, seed: u64) -> Option<Workload> {
         let (name, about) = WORKLOADS.iter().find(|(known, _)| *known == name)?;
         let beginning: Timestamp = BEGINNING.parse().expect("a moment written out");
@@ -100,11 +100,11 @@ impl Workload {
             })
             .collect();
         if *name == "stuck" {
-            // Both sorts, so that each queue has some at its head.
+            // Both kinds, so that each queue has some at its head.
             let stuck = (0..100).map(|number| {
                 let kind = if number % 2 == 0 { "charge" } else { "refund" };
                 let ago = DAY * 10 + draws.below(DAY);
-                let created_at = crate::payments::schedule::earlier(beginning, ago);
+                let created_at = earlier(beginning, ago);
                 Past { final_at: None, final_state: None, ..past(kind, "STUCK", number, created_at) }
             });
             pasts.extend(stuck.collect::<Vec<_>>());
@@ -119,12 +119,12 @@ impl Workload {
         Some(workload)
     }
 
-    /// When the first object is made.
+    /// When the first object is created.
     pub(super) fn beginning(&self) -> Timestamp {
         self.pasts.iter().map(|past| past.created_at).min().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// When nobody looks any more: some days after the last end.
+    /// When the replay stops: some days after the last end.
     pub(super) fn end(&self) -> Timestamp {
         let lasts = self.pasts.iter().map(|past| past.final_at.unwrap_or(past.created_at));
         let outages = self.outage.iter().chain(&self.silence).map(|outage| outage.end);
@@ -137,8 +137,8 @@ impl Workload {
     }
 }
 
-/// Seven charges to three refunds. Of the charges half are decided within half an hour, most of the others
-/// within six, the last within the 24 hours that the provider names; refunds take 1 to 48 hours.
+/// Seven charges to three refunds. Half of the charges are decided within half an hour, most of the others
+/// within six, the last within the 24 hours that the provider documents; refunds take 1 to 48 hours.
 fn usual(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past {
     let is_charge = draws.number(10) < 7;
     let kind = if is_charge { "charge" } else { "refund" };
@@ -165,7 +165,7 @@ fn late_refund(number: usize, created_at: Timestamp, draws: &mut Draws) -> Past 
 
 fn past(kind: &str, mark: &str, number: usize, created_at: Timestamp) -> Past {
     let object: ObjectRef =
-        format!("made-up/{kind}/{mark}-{number:05}").parse().expect("a name made of letters and digits");
+        format!("made-up/{kind}/{mark}-{number:05}").parse().expect("letters, digits and dashes");
     Past { object, created_at, final_at: None, final_state: None, is_declined: false, reference: None }
 }
 
@@ -195,12 +195,12 @@ impl Draws {
         mixed ^ (mixed >> 31)
     }
 
-    /// Less than `limit`, which is at least one.
+    /// A number below `limit`, which is at least one.
     pub(super) fn number(&mut self, limit: u64) -> u64 {
         self.next() % limit.max(1)
     }
 
-    /// Less than `limit`, to the millisecond.
+    /// A time below `limit`, to the millisecond.
     fn below(&mut self, limit: Duration) -> Duration {
         Duration::from_millis(self.number(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)))
     }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_made_up_past_is_what_its_words_say() {
+    fn every_synthetic_past_is_as_described() {
         for (name, _) in WORKLOADS {
             let workload = Workload::named(name, Quota::LIVE, 7).unwrap();
             let again = Workload::named(name, Quota::LIVE, 7).unwrap();

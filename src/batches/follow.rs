@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::book::Entry;
-use super::papers::{RESULT, paper};
-use super::{Account, BatchError, Batches, Hands, words};
+use super::entry::Entry;
+use super::kept_files::{RESULT, file_name};
+use super::{Account, BatchError, Batches, Ports, alert_text};
 use crate::apis::batch::{Batch, Blocked, Next, Step};
 use crate::payments::alert::Alert;
 use crate::store::OwedAlert;
+use crate::time::later;
 
 /// What one round of an account did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,12 +54,12 @@ impl Batches {
     ///
     /// # Errors
     /// When the store fails or a file cannot be written: the next round goes on from what is stored.
-    pub async fn round(&self, account: &Account, hands: &Hands) -> Result<Round, BatchError> {
+    pub async fn round(&self, account: &Account, ports: &Ports) -> Result<Round, BatchError> {
         self.visit_tails(account).await?;
         let mut round = Round::default();
         loop {
             round.blocked.clear();
-            match self.turn(account, hands, &mut round.blocked).await? {
+            match self.turn(account, ports, &mut round.blocked).await? {
                 Turn::Again => {}
                 Turn::Sent => return Ok(Round { sent: 1, next_at: Some(self.clock.now()), ..round }),
                 Turn::Folded => round.ended += 1,
@@ -70,12 +71,12 @@ impl Batches {
     async fn turn(
         &self,
         account: &Account,
-        hands: &Hands,
+        ports: &Ports,
         blocked: &mut Vec<String>,
     ) -> Result<Turn, BatchError> {
         let turns = self.turn_of(&account.client.queue());
         let _turn = turns.lock().await;
-        let all = self.book.list(None).await?;
+        let all = self.stored.list(None).await?;
         let is_open = |entry: &&Entry| entry.account == account.name && !entry.is_folded;
         let mut mine: Vec<&Entry> = all.iter().filter(is_open).collect();
         // What a person asked for goes before what polling asks.
@@ -84,9 +85,9 @@ impl Batches {
         for (place, listed) in mine.iter().enumerate() {
             let others = all.iter().map(|entry| &entry.batch);
             let others = others.filter(|batch| batch.reference() != listed.reference());
-            let fared = match self.one(account, hands, listed, others.collect(), place > 0).await {
+            let fared = match self.one(account, ports, listed, others.collect(), place > 0).await {
                 // What lies beside one batch cannot be used: it waits, and is told; others go on.
-                Err(error @ (BatchError::File { .. } | BatchError::Unreadable { .. })) => {
+                Err(error @ (BatchError::File(_) | BatchError::Unreadable { .. })) => {
                     Fared::Blocked(Blocked { word: "files", why: error.to_string() })
                 }
                 fared => fared?,
@@ -97,8 +98,8 @@ impl Batches {
                 Fared::Nothing => {}
                 Fared::Blocked(why) => {
                     blocked.push(format!("{}: {}", listed.reference(), why.why));
-                    let alert = words::blocked(listed, &why, account.client.look(), self.clock.now());
-                    self.tell(account, hands, alert).await?;
+                    let alert = alert_text::blocked(listed, &why, account.client.look(), self.clock.now());
+                    self.tell(account, ports, alert).await?;
                 }
             }
         }
@@ -108,7 +109,7 @@ impl Batches {
     async fn one(
         &self,
         account: &Account,
-        hands: &Hands,
+        ports: &Ports,
         listed: &Entry,
         others: Vec<&Batch>,
         has_earlier: bool,
@@ -120,8 +121,8 @@ impl Batches {
             entry.batch.begin(now);
         }
         if let Some(trouble) = entry.batch.trouble(now) {
-            let alert = words::trouble(&entry, &trouble, account.client.look(), now);
-            self.tell(account, hands, alert).await?;
+            let alert = alert_text::trouble(&entry, &trouble, account.client.look(), now);
+            self.tell(account, ports, alert).await?;
         }
         let next = match account.client.next(&entry.batch, others.iter().copied(), has_earlier, now) {
             Ok(next) => next,
@@ -132,7 +133,7 @@ impl Batches {
             Next::Behind | Next::Person => return Ok(Fared::Nothing),
             Next::Act(_) | Next::Become(_) | Next::Settle | Next::Check | Next::Ended => {}
         }
-        let Some(whole) = self.book.find(&account.name, listed.reference()).await? else {
+        let Some(whole) = self.stored.find(&account.name, listed.reference()).await? else {
             return Ok(Fared::Nothing);
         };
         entry = whole;
@@ -141,19 +142,19 @@ impl Batches {
         }
         match next {
             Next::Act(step) => self.step(account, entry, &step, &others, now).await,
-            Next::Settle => self.settle(account, hands, entry, now).await.map(fared),
-            Next::Check => self.check(account, hands, entry, now).await.map(fared),
+            Next::Settle => self.settle(account, ports, entry, now).await.map(fared),
+            Next::Check => self.check(account, ports, entry, now).await.map(fared),
             Next::Become(_) => {
                 // Again with its rows, which the list does not have.
                 let again = account.client.next(&entry.batch, others.iter().copied(), has_earlier, now);
                 if let Ok(Next::Become(batch)) = again {
                     entry.batch = *batch;
-                    self.book.write(&mut entry).await?;
+                    self.stored.write(&mut entry).await?;
                 }
                 Ok(Fared::Turn(Turn::Again))
             }
             Next::Ended => {
-                self.finish(account, hands, &mut entry, now).await?;
+                self.finish(account, ports, &mut entry, now).await?;
                 Ok(Fared::Turn(Turn::Folded))
             }
             Next::Wait(_) | Next::Behind | Next::Person => Ok(Fared::Nothing),
@@ -170,7 +171,7 @@ impl Batches {
     ) -> Result<Fared, BatchError> {
         let client = &account.client;
         let document = match step.needs_document {
-            true => self.vault.bytes_if_there(&account.name, &entry.batch.document_name()).await?,
+            true => self.archive.bytes_if_there(&account.name, &entry.batch.document_name()).await?,
             false => Some(Vec::new()),
         };
         let Some(document) = document else {
@@ -183,11 +184,11 @@ impl Batches {
         }
         let permit = match self.pace.take(&account.name, step.operation) {
             Ok(permit) => permit,
-            Err(wait) => return Ok(Fared::Wait(later(now, wait))),
+            Err(wait) => return Ok(Fared::Wait(later(now, wait.max(Duration::from_millis(1))))),
         };
         entry.is_begun = true;
         entry.batch = client.about_to(&entry.batch, step, now);
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         let more = |operation: &'static str| self.pace.take(&account.name, operation);
         let others: Vec<Batch> = others.iter().map(|batch| (*batch).clone()).collect();
         let carried = client.carry_out(&entry.batch, step, document, &others, permit, &more).await;
@@ -196,10 +197,10 @@ impl Batches {
             Err(why) => return Ok(Fared::Blocked(why)),
         };
         if let Some(result) = carried.result {
-            self.vault.keep(&account.name, &paper(entry.reference(), RESULT), result).await?;
+            self.archive.keep(&account.name, &file_name(entry.reference(), RESULT), result).await?;
         }
         entry.batch = carried.batch;
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         Ok(Fared::Turn(Turn::Sent))
     }
 
@@ -207,20 +208,15 @@ impl Batches {
     pub(super) async fn tell(
         &self,
         account: &Account,
-        hands: &Hands,
+        ports: &Ports,
         alert: Alert,
     ) -> Result<(), BatchError> {
-        let targets = (hands.routes)(&alert, account.is_sandbox);
-        self.book.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
+        let targets = (ports.routes)(&alert, account.is_sandbox);
+        self.stored.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;
         Ok(())
     }
 }
 
 fn fared(is_folded: bool) -> Fared {
     Fared::Turn(if is_folded { Turn::Folded } else { Turn::Again })
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    // Never the same moment again: a bucket counts finer than the clock.
-    at.checked_add(by.max(Duration::from_millis(1))).unwrap_or(Timestamp::MAX)
 }

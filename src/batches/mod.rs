@@ -5,18 +5,18 @@
 //! beside a batch. Must never know: signatures, tables, chats, which provider a batch goes to, the words of its
 //! answers (those are the affair of `apis`).
 //!
-//! In reading order: `book` (what is stored), `vault` (the files' bytes), `papers` (which files), `desk` (what an
-//! operator asks), `follow` (the steps), `settle` (what follows from the end), `tail` (polling by
-//! batch), `words` (what a person is told).
+//! In reading order: `entry` (what is stored), `archive` (the files' bytes), `kept_files` (which files), `requests` (what an
+//! operator asks), `follow` (the steps), `settle` (what follows from the end), `batch_polling` (polling by
+//! batch), `alert_text` (what a person is told).
 
-mod book;
-mod desk;
+mod alert_text;
+mod archive;
+mod batch_polling;
+mod entry;
 mod follow;
-mod papers;
+mod kept_files;
+mod requests;
 mod settle;
-mod tail;
-mod vault;
-mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,18 +29,20 @@ use crate::apis::batch::{Client, Shown};
 use crate::apis::pace::Pace;
 use crate::apis::transport::BoxFuture;
 use crate::clock::SharedClock;
-use crate::payments::alert::Alert;
+use crate::documents::DocumentError;
+use crate::files::FileError;
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
 pub use crate::apis::batch::Wish;
-pub use book::Entry;
-pub use desk::{Filed, Submission, Submitted};
+pub use batch_polling::TailRule;
+pub use entry::Entry;
 pub use follow::Round;
-pub use tail::TailRule;
+pub use requests::{Filed, Submission, Submitted};
 
-use book::Book;
-use vault::Vault;
+use archive::Archive;
+use entry::StoredBatches;
 
 /// An account that can send batches.
 pub struct Account {
@@ -54,9 +56,6 @@ pub struct Account {
     pub tails: Vec<TailRule>,
 }
 
-/// Which targets an alert goes to; the second argument says whether it is about play money.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
-
 /// Takes sights of watched objects of an account as if each had been polled: decided about and written down. The
 /// time is when the provider was asked: what was seen after it is newer.
 pub type Ledger = Arc<
@@ -67,7 +66,7 @@ pub type Ledger = Arc<
 
 /// What batches hand things to.
 #[derive(Clone)]
-pub struct Hands {
+pub struct Ports {
     /// Alerts.
     pub routes: Routes,
     /// What results show.
@@ -81,13 +80,8 @@ pub enum BatchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be written or read.
-    #[error("the file of a batch cannot be kept at {path}: {what}", path = path.display())]
-    File {
-        /// Where.
-        path: PathBuf,
-        /// What happened.
-        what: String,
-    },
+    #[error("the file of a batch cannot be kept at {0}")]
+    File(#[from] FileError),
     /// A stored batch cannot be read.
     #[error("the stored batch {name} cannot be read: {what}")]
     Unreadable {
@@ -98,7 +92,7 @@ pub enum BatchError {
     },
     /// Work on it broke down.
     #[error("work on a batch broke down: {0}")]
-    Broken(String),
+    Broken(#[from] tokio::task::JoinError),
     /// There is no such batch.
     #[error("there is no batch {0}")]
     Unknown(String),
@@ -112,6 +106,15 @@ pub enum BatchError {
     },
 }
 
+impl From<DocumentError> for BatchError {
+    fn from(error: DocumentError) -> BatchError {
+        match error {
+            DocumentError::Store(error) => BatchError::Store(error),
+            DocumentError::Unreadable { name, what } => BatchError::Unreadable { name, what },
+        }
+    }
+}
+
 impl BatchError {
     fn unreadable(name: &str) -> impl Fn(String) -> BatchError + use<> {
         let name = name.to_owned();
@@ -121,8 +124,8 @@ impl BatchError {
 
 /// The batches of all accounts. Outlives a reload.
 pub struct Batches {
-    book: Book,
-    vault: Vault,
+    stored: StoredBatches,
+    archive: Archive,
     clock: SharedClock,
     pace: Arc<Pace>,
     /// A queue's is held through every change of one of its batches, a step under way included.
@@ -135,8 +138,8 @@ impl Batches {
     /// `folder` holds the files; it is made when the first is kept.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>, folder: PathBuf) -> Batches {
         Batches {
-            book: Book::new(store),
-            vault: Vault::new(folder),
+            stored: StoredBatches::new(store),
+            archive: Archive::new(folder),
             clock,
             pace,
             turns: Mutex::default(),

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::book::Entry;
-use super::desk::blocking;
-use super::papers::{RESULT, paper};
-use super::{Account, BatchError, Batches, Hands, words};
+use super::entry::Entry;
+use super::kept_files::{RESULT, file_name};
+use super::{Account, BatchError, Batches, Ports, alert_text};
 use crate::apis::batch::{Batch, Client, Row, Settlement, Shown, Tally};
+use crate::blocking;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 
@@ -23,12 +23,12 @@ impl Batches {
     pub(super) async fn settle(
         &self,
         account: &Account,
-        hands: &Hands,
+        ports: &Ports,
         mut entry: Entry,
         now: Timestamp,
     ) -> Result<bool, BatchError> {
         let settlement = self.settlement(account, &entry, now).await?;
-        let store = self.book.store();
+        let store = self.stored.store();
         let object = |(kind, id): (Kind, ObjectId)| ObjectRef { account: account.name.clone(), kind, id };
         let mut watch = settlement
             .watch
@@ -49,7 +49,7 @@ impl Batches {
                 };
                 store.enrol(some.iter().map(enrolment).collect(), now).await?;
             }
-            (hands.ledger)(account.name.clone(), some, settlement.asked_at).await?;
+            (ports.ledger)(account.name.clone(), some, settlement.asked_at).await?;
         }
         let mut ask = settlement.ask.into_iter().map(object);
         while let Some(first) = ask.next() {
@@ -63,10 +63,10 @@ impl Batches {
             self.keep_rows(&entry, rows).await?;
         }
         if entry.is_ended() {
-            self.finish(account, hands, &mut entry, now).await?;
+            self.finish(account, ports, &mut entry, now).await?;
             return Ok(true);
         }
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         Ok(false)
     }
 
@@ -79,14 +79,14 @@ impl Batches {
         let (document, lines, result) = match &entry.batch {
             Batch::File(_) => (Vec::new(), Vec::new(), None),
             Batch::Feed(_) => {
-                let name = paper(entry.reference(), RESULT);
-                let result = self.vault.bytes_if_there(&entry.account, &name).await?;
-                let document = self.vault.bytes(&entry.account, &entry.batch.document_name()).await?;
+                let name = file_name(entry.reference(), RESULT);
+                let result = self.archive.bytes_if_there(&entry.account, &name).await?;
+                let document = self.archive.bytes(&entry.account, &entry.batch.document_name()).await?;
                 (document, self.lines(entry).await?, result)
             }
         };
         let (client, batch) = (account.client.clone(), entry.batch.clone());
-        let settled = blocking(move || client.settle(&batch, &document, &lines, result.as_deref(), now));
+        let settled = blocking::run(move || client.settle(&batch, &document, &lines, result.as_deref(), now));
         let unreadable = BatchError::unreadable(entry.reference());
         settled.await?.map_err(|blocked| unreadable(blocked.why))
     }
@@ -95,7 +95,7 @@ impl Batches {
     pub(super) async fn check(
         &self,
         account: &Account,
-        hands: &Hands,
+        ports: &Ports,
         mut entry: Entry,
         now: Timestamp,
     ) -> Result<bool, BatchError> {
@@ -110,10 +110,10 @@ impl Batches {
             self.keep_rows(&entry, rows).await?;
         }
         if is_settled {
-            self.finish(account, hands, &mut entry, now).await?;
+            self.finish(account, ports, &mut entry, now).await?;
             return Ok(true);
         }
-        self.book.write(&mut entry).await?;
+        self.stored.write(&mut entry).await?;
         Ok(false)
     }
 
@@ -145,23 +145,23 @@ impl Batches {
         id: &ObjectId,
     ) -> Result<Option<Record>, BatchError> {
         let object = ObjectRef { account: account.name.clone(), kind: kind.clone(), id: id.clone() };
-        Ok(self.book.store().record(&object).await?)
+        Ok(self.stored.store().record(&object).await?)
     }
 
     /// Tells a person and is done with it.
     pub(super) async fn finish(
         &self,
         account: &Account,
-        hands: &Hands,
+        ports: &Ports,
         entry: &mut Entry,
         now: Timestamp,
     ) -> Result<(), BatchError> {
-        if let Some(alert) = words::ended(entry, account.client.look(), now) {
-            self.tell(account, hands, alert).await?;
+        if let Some(alert) = alert_text::ended(entry, account.client.look(), now) {
+            self.tell(account, ports, alert).await?;
         }
         entry.is_folded = true;
         entry.ended_at = Some(now);
-        self.book.write(entry).await?;
+        self.stored.write(entry).await?;
         tracing::info!(
             account = %account.name, batch = entry.reference(), end = entry.stage(),
             rows = entry.row_count, "batch ended"

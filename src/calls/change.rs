@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use super::book::{Attempt, Standing};
+use super::attempt::{Attempt, Standing};
 use super::look::Looked;
 use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
-use super::{Account, CallError, Calls, book};
+use super::{Account, CallError, Calls, attempt};
 use crate::apis::calls::{CallFailure, Identity, Look, Planned, Repeat, Reply, fingerprint};
 
 /// How often it is looked whether somebody else has the attempt.
@@ -23,7 +23,7 @@ impl Calls {
         identity: &Identity,
         until: Duration,
     ) -> Result<Ended, CallError> {
-        let name = book::name(&account.name, planned.operation, identity.as_str());
+        let name = attempt::name(&account.name, planned.operation, identity.as_str());
         let label = || format!("{}/{}", planned.operation, identity.as_str());
         let _entered = loop {
             // The same command elsewhere, or a look for it, ends soon.
@@ -33,7 +33,7 @@ impl Calls {
                 None => self.clock.sleep(LOOK_AGAIN).await,
             }
         };
-        let known = self.book.find(&name).await?;
+        let known = self.attempts.find(&name).await?;
         let is_same = known
             .as_ref()
             .is_none_or(|known| known.fingerprint == fingerprint(planned.operation, &planned.parameters));
@@ -267,7 +267,7 @@ impl Tries<'_> {
         self.attempt.standing = standing;
         self.attempt.detail = detail;
         self.attempt.changed_at = self.calls.clock.now();
-        self.calls.book.write(&self.attempt).await?;
+        self.calls.attempts.write(&self.attempt).await?;
         if standing == Standing::Open {
             self.calls.set_settled(&self.account.name, false);
         }

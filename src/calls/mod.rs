@@ -6,32 +6,31 @@
 //!
 //! In reading order: `book` (what is stored), `run` (a call from its check to its end), `change` (the tries of
 //! one that changes something), `look` (how a lost answer is found out), `settle` (what a crash left open),
-//! `words` (what a person is told).
+//! `alert_text` (what a person is told).
 
-mod book;
+mod alert_text;
+mod attempt;
 mod change;
 mod look;
 mod run;
 mod settle;
-mod words;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::apis::Api;
 use crate::apis::calls::Caller;
-use crate::apis::config::Problem;
 use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
-use crate::payments::alert::Alert;
+use crate::documents::{DocumentError, Documents};
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
+use crate::problem::Problem;
 use crate::store::{Store, StoreError};
 
-pub use book::{Attempt, Standing};
+pub use attempt::{Attempt, Standing};
 pub use run::{Ended, Outcome, Wanted};
 pub use settle::Settled;
-
-use book::Book;
 
 /// An account whose operations can be called.
 pub struct Account {
@@ -44,9 +43,6 @@ pub struct Account {
     /// Play money.
     pub is_sandbox: bool,
 }
-
-/// Which targets an alert goes to; the second argument says whether it is about play money.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
 
 /// Why nothing was sent, or an attempt cannot be ended.
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +88,22 @@ pub enum CallError {
     },
 }
 
+impl From<DocumentError> for CallError {
+    fn from(error: DocumentError) -> CallError {
+        match error {
+            DocumentError::Store(error) => CallError::Store(error),
+            DocumentError::Unreadable { name, what } => CallError::Unreadable { name, what },
+        }
+    }
+}
+
 fn lines(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
 /// The single calls of all accounts. Outlives a reload.
 pub struct Calls {
-    book: Book,
+    attempts: Documents<Attempt>,
     clock: SharedClock,
     pace: Arc<Pace>,
     /// The names of the attempts that are on their way.
@@ -122,7 +127,13 @@ impl Drop for Entered<'_> {
 impl Calls {
     /// The attempts are kept in `store`; every request is charged to `pace`.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Calls {
-        Calls { book: Book::new(store), clock, pace, under_way: Mutex::default(), settled: Mutex::default() }
+        Calls {
+            attempts: Documents::new(store),
+            clock,
+            pace,
+            under_way: Mutex::default(),
+            settled: Mutex::default(),
+        }
     }
 
     /// Notes whether all of an account is known. Told before the attempts are listed, and taken back after one
@@ -151,7 +162,8 @@ impl Calls {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self, account: Option<&AccountName>, is_all: bool) -> Result<Vec<Attempt>, CallError> {
-        let mut attempts = self.book.list(account).await?;
+        let beginning = account.map_or_else(String::new, |account| format!("{account}/"));
+        let mut attempts = self.attempts.list(&beginning).await?;
         attempts.retain(|attempt| is_all || attempt.standing == Standing::Open);
         Ok(attempts)
     }
@@ -168,9 +180,9 @@ impl Calls {
     ) -> Result<Attempt, CallError> {
         let unknown = || CallError::Unknown(label.to_owned());
         let (operation, key) = label.split_once('/').ok_or_else(unknown)?;
-        let name = book::name(account, operation, key);
+        let name = attempt::name(account, operation, key);
         let _entered = self.enter(&name).ok_or_else(|| CallError::UnderWay(label.to_owned()))?;
-        let mut attempt = self.book.find(&name).await?.ok_or_else(unknown)?;
+        let mut attempt = self.attempts.find(&name).await?.ok_or_else(unknown)?;
         if attempt.standing != Standing::Open {
             let standing = attempt.standing.as_str();
             return Err(CallError::NotOpen { attempt: label.to_owned(), standing });
@@ -178,7 +190,7 @@ impl Calls {
         attempt.standing = if was_done { Standing::Done } else { Standing::NotDone };
         attempt.detail = Some("an operator said so".to_owned());
         attempt.changed_at = self.clock.now();
-        self.book.write(&attempt).await?;
+        self.attempts.write(&attempt).await?;
         Ok(attempt)
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::book::Standing;
-use super::{Account, CallError, Calls, book};
+use super::attempt::Standing;
+use super::{Account, CallError, Calls, attempt};
 use crate::apis::calls::{CallFailure, Planned, Reply, Shown};
 use crate::apis::pace::Permit;
 use crate::payments::object::ObjectRef;
@@ -117,10 +117,10 @@ impl Calls {
                 () = late => Ok(Ended::because(Outcome::TryLater, too_long(total))),
             };
         };
-        let name = book::name(&account.name, planned.operation, identity.as_str());
+        let name = attempt::name(&account.name, planned.operation, identity.as_str());
         let ended = tokio::select! {
             ended = self.change(account, &planned, &identity, until) => return ended,
-            () = late => self.book.find(&name).await?,
+            () = late => self.attempts.find(&name).await?,
         };
         let attempt = ended.filter(|attempt| attempt.standing == Standing::Open);
         Ok(match attempt {
@@ -183,7 +183,7 @@ impl Calls {
         planned: Watched<'_>,
         reply: &Reply,
     ) -> Result<Vec<ObjectRef>, CallError> {
-        let store = self.book.store();
+        let store = self.attempts.store();
         let object = |child: &crate::payments::observation::Child| ObjectRef {
             account: account.name.clone(),
             kind: child.kind.clone(),
@@ -221,8 +221,8 @@ pub(super) struct Watched<'a> {
     pub(super) amount: Option<crate::payments::money::Money>,
 }
 
-/// How long to wait before the next try: 1 s, then 4 s, as the provider's own clients do (sheets
-/// amazon-pay-v2.md 8.3, amazon-pay-mws.md 6.4).
+/// How long to wait before the next try: 1 s, then 4 s, as the provider's own clients do
+/// (docs/src/reference/amazon-pay-v2.md 8.3, docs/src/reference/amazon-pay-mws.md 6.4).
 pub(super) fn pause(sent: u32) -> Duration {
     Duration::from_secs(if sent <= 1 { 1 } else { 4 })
 }

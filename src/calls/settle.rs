@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::book::{Attempt, Standing};
+use super::attempt::{Attempt, Standing};
 use super::look::Looked;
 use super::run::Watched;
-use super::{Account, CallError, Calls, Routes, words};
+use super::{Account, CallError, Calls, Routes, alert_text};
+use crate::documents::Document;
 use crate::store::OwedAlert;
+use crate::time::between;
 
 /// An attempt is left alone so long: its own command may still find it out.
 const QUIET: Duration = Duration::from_secs(120);
@@ -64,11 +66,11 @@ impl Calls {
                 continue;
             };
             // Read again: its command may have ended it just now.
-            let Some(mut attempt) = self.book.find(&attempt.name()).await? else { continue };
+            let Some(mut attempt) = self.attempts.find(&attempt.name()).await? else { continue };
             if attempt.changed_at.duration_since(self.clock.now()) > AHEAD {
                 // Dated by a clock that was ahead: it would be young until that time comes.
                 attempt.changed_at = self.clock.now();
-                self.book.write(&attempt).await?;
+                self.attempts.write(&attempt).await?;
             }
             let age = self.age(&attempt);
             let is_late = self.clock.monotonic() > until;
@@ -82,10 +84,10 @@ impl Calls {
                 Standing::Open => {
                     settled.open += 1;
                     if age >= SURE_AFTER {
-                        let alert = words::alert(&attempt, account.api.look(), self.clock.now());
+                        let alert = alert_text::alert(&attempt, account.api.look(), self.clock.now());
                         let targets = routes(&alert, account.is_sandbox);
                         let owed = vec![OwedAlert { alert, targets }];
-                        self.book.store().raise(owed, self.clock.now()).await?;
+                        self.attempts.store().raise(owed, self.clock.now()).await?;
                     }
                 }
             }
@@ -114,7 +116,7 @@ impl Calls {
             Looked::NotThere | Looked::Unclear(_) => return Ok(Standing::Open),
         }
         attempt.changed_at = self.clock.now();
-        self.book.write(attempt).await?;
+        self.attempts.write(attempt).await?;
         tracing::info!(
             account = %account.name, call = attempt.label(), standing = attempt.standing.as_str(),
             "a call in doubt was found out"
@@ -124,7 +126,6 @@ impl Calls {
 
     /// Since it last changed. A clock that went back makes it young: it is looked for later.
     fn age(&self, attempt: &Attempt) -> Duration {
-        let now: Timestamp = self.clock.now();
-        Duration::try_from(now.duration_since(attempt.changed_at)).unwrap_or(Duration::ZERO)
+        between(attempt.changed_at, self.clock.now())
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn backtest(options: &BacktestArguments, config: &Path, screen: &mut 
             .extend(account.api.quotas().into_iter().map(|(operation, quota)| (operation.to_owned(), quota)));
         let about = format!("reconciled as account {name} is configured");
         let policies = account.policies.clone();
-        let most = config.polling.most_in_flight_per_kind;
+        let most = config.polling.max_in_flight_per_kind;
         rhythms.push(Rhythm::ours("configured", &about, Default::default(), policies, most));
     }
     if options.interval.is_some() || !options.early.is_empty() {

@@ -25,7 +25,9 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
             let accounts = config.accounts.len();
             println!(
                 "{}",
-                serde_json::json!({ "problems": [], "accounts": accounts, "connections": connections })
+                serde_json::json!({
+                    "problems": [], "accounts": accounts, "connections": connections, "renamed": config.renamed,
+                })
             );
             Exit::Ok.into()
         }
@@ -36,6 +38,9 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
             }
             for account in config.unheard() {
                 println!("note: no alert target hears of declines of account {account}");
+            }
+            for note in &config.renamed {
+                println!("note: {}", text::line(note));
             }
             if arguments.no_secrets {
                 println!("secrets were not looked for");

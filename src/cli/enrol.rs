@@ -12,6 +12,7 @@ use super::intake::{BadFile, BadLine, Format, Intake, Item};
 use super::options::EnrolArguments;
 use super::progress::Progress;
 use super::screen::Screen;
+use crate::blocking;
 use crate::clock::SharedClock;
 use crate::control::fields::Field;
 use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult};
@@ -158,7 +159,7 @@ impl Job<'_> {
         let (sender, mut receiver) = mpsc::channel(4);
         let format = options.format;
         // Reading may block (a pipe): not on the thread that talks to the daemon.
-        let reading = tokio::task::spawn_blocking(move || read_all(source, format, &sender));
+        let reading = blocking::run(move || read_all(source, format, &sender));
         let mut progress = Progress::start(screen.is_watched, bytes_total, self.clock);
         let mut ended = Ok(());
         while let Some(news) = receiver.recv().await {

@@ -1,4 +1,4 @@
-//! How a command ends: the codes of sysexits.h (operations.md section 4.3).
+//! How a command ends: the codes of sysexits.h (docs/src/reference/operations.md section 4.3).
 //!
 //! Owns: the codes and the one form in which a failed command says why. Must never know: any command.
 

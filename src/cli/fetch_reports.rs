@@ -15,6 +15,7 @@ use crate::clock::SharedClock;
 use crate::control::messages::{ErrandLine, FetchAnswer, FetchBegin, FetchGo};
 use crate::payments::object::AccountName;
 use crate::store;
+use crate::time::between;
 
 /// `fetch-reports`
 #[derive(Debug, Args)]
@@ -106,8 +107,7 @@ async fn follow(
 
 /// Short enough for the display, and never busy.
 fn until(now: Timestamp, at: Timestamp) -> Duration {
-    let wait = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
-    wait.clamp(Duration::from_millis(1), Duration::from_secs(5))
+    between(now, at).clamp(Duration::from_millis(1), Duration::from_secs(5))
 }
 
 fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {

@@ -133,7 +133,8 @@ pub(super) fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// RFC 4180; text cells are made safe for spreadsheets, amounts stay numbers (operations.md section 7.3).
+/// RFC 4180; text cells are made safe for spreadsheets, amounts stay numbers (docs/src/reference/operations.md
+/// section 7.3).
 fn write_csv(records: &[Record], with_header: bool, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if with_header {

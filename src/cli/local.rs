@@ -32,7 +32,7 @@ pub(super) fn load(path: &Path, clock: &SharedClock) -> Result<Box<dyn Local>, F
         options: store::Options {
             folder: config.store.folder.clone(),
             cache_bytes: config.store.cache_mib * 1024 * 1024,
-            free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
+            free_floor_bytes: config.store.min_free_mib * 1024 * 1024,
             command: std::env::args().nth(1).unwrap_or_default(),
             beside: vec![crate::daemon::BATCHES.to_owned()],
             ..store::Options::default()

@@ -145,7 +145,7 @@ pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
             };
             let cells = vec![
                 short_time(row.alert.found_at),
-                row.alert.kind.clone(),
+                row.alert.kind.to_string(),
                 delivery.target.clone(),
                 word.to_owned(),
                 delivery.attempts.to_string(),

@@ -11,6 +11,7 @@ use super::exit::{Exit, Failed};
 use super::finish;
 use super::options::SimulateArguments;
 use crate::clock::SystemClock;
+use crate::signals;
 use crate::simulator::scenario::{EXAMPLE, Scenario};
 use crate::simulator::{Simulator, ThrowAwayAuthority, serve};
 
@@ -32,6 +33,8 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
     let generated = scenario.generate_credentials(&keys).map_err(|error| {
         Failed::new(Exit::CannotCreate, format!("keys in {}: {error}", keys.display()), "")
     })?;
+    let (_listener, mut signals) = signals::listen()
+        .map_err(|error| Failed::new(Exit::TryLater, format!("signals cannot be taken: {error}"), ""))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -82,7 +85,7 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
             println!("for example {} {} of {}", planted.truth.kind, planted.truth.id, planted.account);
         }
         println!("stop with Ctrl-C");
-        let _ = tokio::signal::ctrl_c().await;
+        signals.recv().await;
         shutdown.cancel();
         let counts = simulator.counts().total();
         println!(

@@ -1,57 +1,59 @@
-//! How far the machine's clock is believed. Pure.
+//! How far the machine's clock is trusted. Pure.
 //!
-//! Owns: the judgment, from the machine's clock, monotonic time, what others say (`Date` headers), and what was
-//! confirmed before this start. Must never know: any room, where a date came from.
+//! Owns: the judgment, from the machine's clock, monotonic time, other hosts' dates (`Date` headers), and the
+//! time confirmed before this start. Must never know: any room, where a date came from.
 //!
-//! Each clock is held as its offset: its time less the monotonic time of the reading. A clock that runs right keeps
+//! Each clock is stored as an offset: its time minus the monotonic time of the reading. A correct clock keeps
 //! its offset; a jump changes it.
 //!
 //! # The rules
 //!
-//! - At first the machine's clock is followed, unconfirmed; never behind what was confirmed before the start.
-//! - A date that agrees with the machine's clock confirms it. From then on time goes on by monotonic time: a jump of
-//!   the machine's clock is noticed and not followed until a date agrees with it.
+//! - At first the machine's clock is followed, unconfirmed, but never behind the time confirmed before the
+//!   start.
+//! - A date that agrees with the machine's clock confirms it. From then on, time follows monotonic time: a
+//!   jump of the machine's clock is noticed, but not followed until a date agrees with it.
 //! - Dates of two hosts that agree with each other outweigh the machine's clock.
-//! - The dates of one host alone move only a clock that nobody confirmed, and only when it says the same several
-//!   times and its dates go on as monotonic time does: one absurd header moves nothing.
-//! - Where nobody says anything, a clock that ran for hours without a jump is settled: days must be closed on a
-//!   machine without a network, too.
+//! - The dates of a single host move only an unconfirmed clock, and only when the host repeats itself and its
+//!   dates advance like monotonic time: one absurd header moves nothing.
+//! - Without any dates, a clock that ran for hours without a jump is settled: a machine without a network
+//!   must close its days, too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Clocks that differ by less are taken for the same: a `Date` has whole seconds and travels for some.
+/// Clocks that differ by less are considered equal: a `Date` has whole seconds and needs time to arrive.
 pub const NEAR: SignedDuration = SignedDuration::from_mins(2);
-/// An exchange that took longer says nothing: its date may have been written at its beginning or at its end.
+/// A longer exchange says nothing: its date may come from its beginning or its end.
 pub const LONGEST_EXCHANGE: Duration = Duration::from_secs(10);
-/// Dates of one host differ by less when it goes on as monotonic time does: whole seconds, and the way.
+/// Dates of one host whose offsets differ by less advance like monotonic time: whole seconds plus travel
+/// time.
 const STEADY_WITHIN: SignedDuration = SignedDuration::from_secs(12);
-/// So often, over so long, one host alone must say the same.
+/// A single host must repeat itself this many times, over this long.
 const ALONE_TIMES: u32 = 3;
 const ALONE_FOR: Duration = Duration::from_secs(20);
-/// Dates of two hosts count together when they were heard within this time.
+/// Dates of two hosts count together when they arrived within this time.
 const HEARD_TOGETHER: Duration = Duration::from_secs(3600);
-/// A clock that ran for so long without a jump, and that nobody contradicted meanwhile, is settled.
+/// A clock that ran this long without a jump, and without contradiction, is settled.
 const SETTLED_AFTER: Duration = Duration::from_secs(3 * 3600);
-/// The same, whoever contradicts: hosts whose dates cannot be used must not keep days open for ever.
+/// The same despite contradiction: hosts with useless dates must not keep days open permanently.
 const SETTLED_AT_LAST: Duration = Duration::from_secs(24 * 3600);
-/// For so long a contradicted, unconfirmed time is not used where it can be helped: its dates are compared meanwhile.
+/// A contradicted, unconfirmed time is avoided for this long, while more dates are compared.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
-/// No date before this is a present one: the program is younger.
+/// No date before this can be the present: the program is younger.
 const EARLIEST: Timestamp = Timestamp::constant(1_577_836_800, 0);
-/// What happened and was not asked for yet, at most.
+/// The most events kept until somebody takes them.
 const EVENTS_MOST: usize = 32;
 
-/// How far the present time is believed.
+/// How far the present time is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// Nobody has confirmed it.
     Unconfirmed,
     /// Nobody has confirmed it, but it has run for hours without a jump.
     Settled,
-    /// Somebody else's clock agreed with it, and monotonic time goes on from there.
+    /// Another host's clock agreed with it, and monotonic time continues from there.
     Confirmed,
 }
 
@@ -63,7 +65,7 @@ pub enum Break {
         /// By how much.
         by: SignedDuration,
     },
-    /// The time that is used changed.
+    /// The time in use changed.
     Moved {
         /// By how much.
         by: SignedDuration,
@@ -82,24 +84,24 @@ struct Said {
 /// See the module.
 #[derive(Debug)]
 pub struct Judge {
-    /// Of the machine's clock, as last read.
+    /// The machine's clock, as last read.
     wall: SignedDuration,
-    /// Since when it runs without a jump.
+    /// Since when it has run without a jump.
     steady_since: Duration,
-    /// Of the time that is used.
+    /// The time in use.
     believed: SignedDuration,
     trust: Trust,
-    /// What was confirmed before the start: it is later than that.
+    /// The time confirmed before the start: now is later than that.
     floor: Option<SignedDuration>,
     confirmed_at: Option<Duration>,
     said: BTreeMap<String, Said>,
-    /// The first and the last time that somebody contradicted the present belief.
+    /// The first and last time that somebody contradicted the time in use.
     contradicted: Option<(Duration, Duration)>,
     events: Vec<Break>,
 }
 
 impl Judge {
-    /// The machine's clock as it is first read, at a monotonic moment.
+    /// The first reading of the machine's clock, at a monotonic moment.
     pub fn new(wall: Timestamp, at: Duration) -> Judge {
         let wall = offset(wall, at);
         Judge {
@@ -115,8 +117,8 @@ impl Judge {
         }
     }
 
-    /// `time` was confirmed before the start: it is later now. Without confirmation the time that is used is never
-    /// earlier.
+    /// `time` was confirmed before the start, so now is later. The time in use is never earlier unless
+    /// another host confirms it.
     pub fn was_confirmed(&mut self, time: Timestamp, at: Duration) {
         let floor = offset(time, at);
         self.floor = Some(floor);
@@ -126,7 +128,7 @@ impl Judge {
         self.follow(at);
     }
 
-    /// Reads the machine's clock; the time to be used.
+    /// Reads the machine's clock and returns the time to use.
     pub fn now(&mut self, wall: Timestamp, at: Duration) -> Timestamp {
         let wall = offset(wall, at);
         let by = wall - self.wall;
@@ -139,7 +141,7 @@ impl Judge {
         time(self.believed, at)
     }
 
-    /// Somebody else's clock showed `date` at the monotonic moment `at`, give or take a few seconds.
+    /// Another host's clock showed `date` at the monotonic moment `at`, give or take a few seconds.
     pub fn hear(&mut self, host: &str, date: Timestamp, at: Duration) {
         if date < EARLIEST {
             return;
@@ -165,7 +167,7 @@ impl Judge {
         }
     }
 
-    /// How far the present time is believed.
+    /// How far the present time is trusted.
     pub fn trust(&self) -> Trust {
         self.trust
     }
@@ -176,18 +178,18 @@ impl Judge {
             && self.contradicted.is_some_and(|(first, _)| at.saturating_sub(first) < DOUBTED_FOR)
     }
 
-    /// By how much the machine's clock is ahead of (negative: behind) the confirmed time, if it is off.
+    /// How far the machine's clock is ahead of the confirmed time (negative: behind), if it is wrong.
     pub fn wall_error(&self) -> Option<SignedDuration> {
         let error = self.wall - self.believed;
         (self.trust == Trust::Confirmed && error.abs() > NEAR).then_some(error)
     }
 
-    /// The last monotonic moment at which somebody agreed.
+    /// The last monotonic moment at which another host agreed.
     pub fn confirmed_at(&self) -> Option<Duration> {
         self.confirmed_at
     }
 
-    /// What broke since the last call, the oldest first.
+    /// The breaks since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Break> {
         std::mem::take(&mut self.events)
     }
@@ -208,20 +210,20 @@ impl Judge {
         self.trust = Trust::Confirmed;
         self.confirmed_at = Some(at);
         self.contradicted = None;
-        // What was known before the start is known better now, also when it was too late a time.
+        // The floor is obsolete now, and it may have been wrong.
         self.floor = None;
     }
 
-    /// Lets the time that is used follow the machine's clock as far as that is believed.
+    /// Lets the time in use follow the machine's clock as far as that is trusted.
     fn follow(&mut self, at: Duration) {
         let steady_for = at.saturating_sub(self.steady_since);
         let is_quiet = self.contradicted.is_none_or(|(_, last)| at.saturating_sub(last) >= SETTLED_AFTER);
         let is_settled = steady_for >= SETTLED_AFTER && is_quiet || steady_for >= SETTLED_AT_LAST;
         let wall = self.floor.map_or(self.wall, |floor| self.wall.max(floor));
         match self.trust {
-            // Slewing is followed; so is a jump back to where it had been.
+            // Slewing is followed; so is a jump back to the right time.
             Trust::Confirmed if is_near(self.wall, self.believed) => self.believed = self.wall,
-            // Nobody has agreed with the confirmed time since the machine's clock left it, hours ago.
+            // No host has agreed with the confirmed time since the machine's clock left it hours ago.
             Trust::Confirmed => {
                 if is_settled && self.confirmed_at.is_none_or(|last| last < self.steady_since) {
                     self.set(wall);

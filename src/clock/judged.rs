@@ -1,4 +1,4 @@
-//! A clock that is judged: the machine's, corrected by what others say and by monotonic time (`judge`).
+//! A judged clock: the machine's, corrected by other hosts' dates and by monotonic time (`judge`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,16 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use super::judge::{Break, Judge, LONGEST_EXCHANGE, Trust};
 use super::{Clock, SharedClock, Sleep};
 
-/// What is known of the present time.
+/// What is known about the present time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The time that is used.
+    /// The time in use.
     pub now: Timestamp,
-    /// How far it is believed.
+    /// How far it is trusted.
     pub trust: Trust,
-    /// By how much the machine's clock is ahead of it (negative: behind), when it is off.
+    /// How far the machine's clock is ahead of it (negative: behind), when it is wrong.
     pub machine_is_off_by: Option<SignedDuration>,
-    /// When somebody else's clock last agreed.
+    /// When another host's clock last agreed.
     pub confirmed_at: Option<Timestamp>,
 }
 
@@ -40,7 +40,7 @@ impl JudgedClock {
         self.judge().was_confirmed(time, self.machine.monotonic());
     }
 
-    /// Another clock, `host`'s, showed `date` in an exchange that began at `began` (monotonic) and ends now.
+    /// The clock of `host` showed `date` in an exchange that began at `began` (monotonic) and ends now.
     pub fn hear(&self, host: &str, date: Timestamp, began: Duration) {
         let mut judge = self.judge();
         let (wall, at) = (self.machine.now(), self.machine.monotonic());
@@ -51,7 +51,7 @@ impl JudgedClock {
         }
     }
 
-    /// What is known of the present time.
+    /// What is known about the present time.
     pub fn standing(&self) -> Standing {
         let mut judge = self.judge();
         let (wall, at) = (self.machine.now(), self.machine.monotonic());
@@ -65,7 +65,7 @@ impl JudgedClock {
         }
     }
 
-    /// Jumps and corrections since the last call, the oldest first.
+    /// Jumps and corrections since the last call, oldest first.
     pub fn take_breaks(&self) -> Vec<Break> {
         self.judge().take_events()
     }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_exchange_that_took_long_says_nothing() {
+    async fn a_slow_exchange_says_nothing() {
         let machine = VirtualClock::starting_at("2026-11-29T20:00:00Z".parse().unwrap());
         let clock = JudgedClock::over(machine.clone());
         assert!(!clock.is_sure());

@@ -1,13 +1,13 @@
-//! `[[account]]`: the name, the API and the rhythm; what is left belongs to the API.
+//! `[[account]]`: the name, the API and the polling policy. Everything else belongs to the API.
 
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::findings::Findings;
 use super::lines::join;
 use super::poll::PollSection;
-use super::problem::Findings;
 use super::provider_reports::{self, ProviderReports};
 use super::section;
 use super::{AccountName, Kind, Policy, SecretLoader, apis};
@@ -17,15 +17,15 @@ use super::{AccountName, Kind, Policy, SecretLoader, apis};
 pub struct AccountConfig {
     /// The operator's name for it.
     pub name: AccountName,
-    /// Everything that its API needs.
+    /// Its API's settings.
     pub api: apis::Settings,
-    /// How each of its kinds is watched.
+    /// The polling policy of each of its kinds.
     pub policies: BTreeMap<Kind, Policy>,
-    /// Which of the provider's own reports are fetched.
+    /// Which of the provider's own reports to fetch.
     pub provider_reports: ProviderReports,
 }
 
-/// Hands an API its section, so that `apis` need not know how sections are read.
+/// Passes an API its section, so that `apis` need not know how sections are read.
 struct Handing<'a, 'b> {
     table: Table,
     path: &'a str,
@@ -61,8 +61,8 @@ pub(super) fn read_all(
     accounts
 }
 
-/// The provider counts the requests of both against one quota and puts their batches into one list, so that
-/// two accounts would spend it twice and take each other's batches for their own.
+/// The provider counts the requests of both against one quota and lists their batches together. Two accounts
+/// with the same credentials would spend the quota twice and mistake each other's batches for their own.
 fn refuse_shared(account: &AccountConfig, others: &[AccountConfig], path: &str, findings: &mut Findings<'_>) {
     let (key, credentials) = account.api.credentials();
     if let Some(other) = others.iter().find(|other| other.api.credentials().1 == credentials) {
@@ -73,7 +73,7 @@ fn refuse_shared(account: &AccountConfig, others: &[AccountConfig], path: &str, 
                 other.name
             ),
             format!(
-                "watch the objects of both in account \"{}\", or give this one credentials of its own",
+                "watch the objects of both in account \"{}\", or give this one its own credentials",
                 other.name
             ),
         );
@@ -92,7 +92,11 @@ fn read_one(
             let named = AccountName::new(name).map_err(|error| error.to_string()).and_then(|name| {
                 // Folders are named after accounts.
                 let is_step = matches!(name.as_str(), "." | "..");
-                if is_step { Err(format!("\"{name}\" names a folder, no account")) } else { Ok(name) }
+                if is_step {
+                    Err(format!("\"{name}\" is a path step and cannot name a folder"))
+                } else {
+                    Ok(name)
+                }
             });
             named.map_err(|what| findings.add(&join(path, "name"), what, "letters, digits, - _ .")).ok()
         },
@@ -119,9 +123,7 @@ fn read_one(
     let settings = match settings {
         Ok(settings) => settings,
         Err(problems) => {
-            for problem in problems {
-                findings.add(&problem.key, problem.what, problem.remedy);
-            }
+            findings.extend(problems);
             return None;
         }
     };
@@ -137,7 +139,7 @@ fn read_one(
     if own.is_by_batch() && settings.looks_by_batch().is_none() {
         findings.add(
             &join(path, "poll.batch"),
-            "is not for this account: only amazon-pay-mws with a known marketplace has batches that look",
+            "is not for this account: only amazon-pay-mws with a known marketplace can poll by batch",
             "leave it out",
         );
     }
@@ -166,8 +168,8 @@ fn text(
     }
 }
 
-/// Which accounts there are and whether each plays with test money, as far as it can be read: alert
-/// targets refer to accounts by name even when something else is wrong with an account.
+/// Which accounts exist and whether each is a sandbox account, as far as that can be read: alert targets
+/// refer to accounts by name even when something else is wrong with an account.
 pub(super) fn environments(tables: &[Table]) -> BTreeMap<AccountName, bool> {
     let text = |table: &Table, key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
     tables

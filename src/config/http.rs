@@ -1,24 +1,24 @@
-//! `[http]`: how connections to providers and alert targets are made.
+//! `[http]`: how to connect to providers and alert targets.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::Surroundings;
-use super::problem::Findings;
+use super::findings::Findings;
 use crate::http::connections::{BadRoots, Connections};
 use crate::secret::{SecretLoader, SecretReference};
 
-/// The longest file of certificates that is read, in bytes.
+/// The largest file of certificates that is read, in bytes.
 const LONGEST_CA_FILE: u64 = 1024 * 1024;
 
-/// `[http]` as written. Not printed: a password may stand where it should not.
+/// `[http]` as written. Not printed: somebody may have put a password in the wrong place.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct HttpSection {
-    /// `"none"`, `"env"`, an address, or where one lies that holds a password.
+    /// `"none"`, `"env"`, a URL, or the place of a file that holds a URL with a password.
     proxy: String,
-    /// A PEM file of certificates that are trusted besides the system's roots.
+    /// A PEM file of certificates to trust besides the system's roots.
     ca_file: PathBuf,
 }
 
@@ -31,19 +31,19 @@ impl Default for HttpSection {
 /// `[http]`, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// What the HTTP clients are made of.
+    /// The settings of the HTTP clients.
     pub connections: Connections,
-    /// The certificates that are trusted besides the system's roots.
+    /// The certificates to trust besides the system's roots.
     pub ca_file: Option<PathBuf>,
-    /// What a person should know about the proxy beyond its address.
+    /// What a person should know about the proxy besides its address.
     remark: Option<&'static str>,
 }
 
 impl HttpConfig {
-    /// How connections are made, in words, a line each.
+    /// How connections are made, in plain words, one line each.
     pub fn words(&self) -> Vec<String> {
         let way = match self.connections.proxy_address() {
-            Some(proxy) => format!("connections go through the proxy {proxy}, but for this machine's own"),
+            Some(proxy) => format!("connections go through the proxy {proxy}, except to this machine"),
             None => "connections are made directly, without a proxy".to_owned(),
         };
         let roots =
@@ -83,12 +83,12 @@ impl HttpSection {
         let written = self.proxy.trim();
         let (address, except, remedy) = match written {
             "none" => {
-                let remark = "HTTPS_PROXY is set here and not obeyed; [http] proxy = \"env\" would obey it";
+                let remark = "HTTPS_PROXY is set here and ignored; [http] proxy = \"env\" would use it";
                 return (direct, of_environment.map(|_| remark));
             }
             "env" => match of_environment {
                 Some(address) => {
-                    (address, except.unwrap_or_default(), "mend HTTPS_PROXY, or write the address here")
+                    (address, except.unwrap_or_default(), "correct HTTPS_PROXY, or write the address here")
                 }
                 None => {
                     let remark = "[http] proxy = \"env\", but HTTPS_PROXY is not set here; the service may have another environment";
@@ -98,7 +98,7 @@ impl HttpSection {
             reference if reference.starts_with("file:") || reference.starts_with("credential:") => {
                 match loader.load_line(&SecretReference::from(reference)) {
                     Ok(_) if loader.is_blind() => {
-                        return (direct, Some("the proxy's address was not looked for"));
+                        return (direct, Some("the proxy's address was not read"));
                     }
                     Ok(address) => (
                         address.expose().clone(),
@@ -112,10 +112,10 @@ impl HttpSection {
                 }
             }
             address if address.contains('@') => {
-                let remedy = "put the whole address into a file of its own and write \"file:/absolute/path\" or \"credential:name\"";
+                let remedy = "put the whole address into a separate file and write \"file:/absolute/path\" or \"credential:name\"";
                 findings.add(
                     "http.proxy",
-                    "a user and password do not stand in the configuration itself",
+                    "a user name and a password do not belong in the configuration itself",
                     remedy,
                 );
                 return (direct, None);
@@ -164,7 +164,7 @@ fn read(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
     let remedy = "name a file that the service's user can read";
     let cannot =
         |error: std::io::Error| (format!("{} cannot be read: {}", path.display(), error.kind()), remedy);
-    // Opening a pipe would wait for its other end.
+    // Opening a pipe would wait for a writer.
     let known = std::fs::metadata(path).map_err(cannot)?;
     if !known.is_file() {
         return Err((format!("{} is not a file", path.display()), remedy));
@@ -200,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_s_proxy_is_obeyed_only_when_it_is_said() {
+    fn the_environments_proxy_is_used_only_when_configured() {
         let around = with_proxy("http://user:canary@proxy.shop:3128");
         let (config, problems) = resolve("", &around);
         assert_eq!((config.connections, problems), (Connections::default(), Vec::new()));
         let (config, _) = resolve("[http]\nproxy = \"none\"", &around);
-        assert!(config.words()[1].contains("HTTPS_PROXY is set here and not obeyed"), "{:?}", config.words());
+        assert!(config.words()[1].contains("HTTPS_PROXY is set here and ignored"), "{:?}", config.words());
         let (config, problems) = resolve("[http]\nproxy = \"env\"", &around);
         assert_eq!(config.connections.proxy_address().as_deref(), Some("proxy.shop:3128"));
         assert_eq!(problems, Vec::<String>::new());
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_s_address_stands_here_and_its_password_elsewhere() {
+    fn a_proxys_address_is_in_the_file_and_its_password_elsewhere() {
         let none = Surroundings::default();
         let (config, problems) = resolve("[http]\nproxy = \"http://proxy.shop:3128\"", &none);
         assert_eq!(

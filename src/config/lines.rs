@@ -1,18 +1,18 @@
-//! Where each key stands in the file.
+//! The line of each key in the file.
 
 use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Lines of keys by their full path, array members by number from 0.
+/// Line numbers by the key's full path. Array members are numbered from 0.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     known: BTreeMap<String, usize>,
 }
 
 impl Lines {
-    /// Reads the positions; a file that is not TOML has none.
+    /// Reads the positions. A file that is not TOML has none.
     pub(super) fn read(text: &str) -> Lines {
         let mut lines = Lines::default();
         if let Ok(table) = DeTable::parse(text) {
@@ -50,7 +50,7 @@ impl Lines {
         self.known.entry(path).or_insert_with(|| starts.partition_point(|start| *start <= offset));
     }
 
-    /// The line of a key, or of the nearest key around it.
+    /// The line of a key, or of the nearest enclosing key.
     pub(super) fn of(&self, path: &str) -> Option<usize> {
         let mut path = path;
         loop {
@@ -62,7 +62,7 @@ impl Lines {
     }
 }
 
-/// `around.key`, or `key` at the top.
+/// `around.key`, or just `key` at the top level.
 pub(super) fn join(around: &str, key: &str) -> String {
     if around.is_empty() { key.to_owned() } else { format!("{around}.{key}") }
 }

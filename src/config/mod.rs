@@ -1,7 +1,7 @@
 //! config.toml → a checked [`Config`], or all its problems at once.
 //!
-//! Owns: the file as a whole and the keys that belong to no single room. Must never know: what a
-//! section means; each room reads and checks its own.
+//! Owns: the file as a whole and the keys that belong to no single room. Must never know: what a section
+//! means; each room reads and checks its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,30 +14,31 @@ use crate::alerts;
 use crate::apis;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
+use crate::problem::Problem;
 use crate::reports;
 use crate::secret::{Secret, SecretLoader};
 
 mod account;
+mod findings;
 mod http;
 mod lines;
 mod poll;
-mod problem;
 mod provider_reports;
+mod renamed;
 mod section;
 mod store;
 
 pub use account::AccountConfig;
 pub use http::HttpConfig;
-pub use problem::Problem;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
+use findings::Findings;
 use http::HttpSection;
 use lines::Lines;
 use poll::PollSection;
-use problem::Findings;
 
-/// Everything that the file says, checked.
+/// The whole file, checked.
 #[derive(Debug)]
 pub struct Config {
     /// Where it was read from.
@@ -48,20 +49,23 @@ pub struct Config {
     pub control: ControlConfig,
     /// Logs.
     pub log: LogConfig,
-    /// How connections are made.
+    /// HTTP connections.
     pub http: HttpConfig,
-    /// Polling as a whole.
+    /// Limits of polling as a whole.
     pub polling: PollingConfig,
     /// The accounts, in the file's order.
     pub accounts: Vec<AccountConfig>,
-    /// Where alerts go.
+    /// Alert targets.
     pub alerts: alerts::AlertConfig,
-    /// The report files.
+    /// Nightly reports.
     pub reports: reports::config::ReportsConfig,
+    /// Keys that are written by an old name, each with its present one.
+    pub renamed: Vec<String>,
 }
 
 impl Config {
-    /// Accounts whose declines no alert target would hear of: worth a word before money is lost in silence.
+    /// Accounts whose declines no alert target receives. They are worth a warning before money is lost in
+    /// silence.
     pub fn unheard(&self) -> Vec<&AccountName> {
         let is_unheard =
             |account: &&AccountConfig| !self.alerts.routes.is_heard(&account.name, account.api.is_sandbox());
@@ -97,11 +101,11 @@ impl Default for LogConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PollingConfig {
-    /// Requests under way at once in the whole process.
-    pub most_in_flight: usize,
-    /// Requests under way at once for one kind of one account.
-    pub most_in_flight_per_kind: usize,
-    /// How long polls under way may take to finish when the process is asked to stop, seconds.
+    /// Most requests in flight in the whole process.
+    pub max_in_flight: usize,
+    /// Most requests in flight for one kind of one account.
+    pub max_in_flight_per_kind: usize,
+    /// How long polls in flight may take to finish at a stop, in seconds.
     pub stop_within_s: u64,
     /// The first wait between probes of refused credentials; it grows to half an hour.
     #[serde(deserialize_with = "poll::duration")]
@@ -111,15 +115,15 @@ pub struct PollingConfig {
 impl Default for PollingConfig {
     fn default() -> PollingConfig {
         PollingConfig {
-            most_in_flight: 256,
-            most_in_flight_per_kind: 16,
+            max_in_flight: 256,
+            max_in_flight_per_kind: 16,
             stop_within_s: 20,
             probe_interval: Duration::from_secs(300),
         }
     }
 }
 
-/// The surroundings that a configuration refers to.
+/// The environment that a configuration depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// `$CREDENTIALS_DIRECTORY`.
@@ -137,8 +141,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// From the environment: what systemd sets, of several folders the first (operations.md 4.2), and the
-    /// proxy's variables in large or small letters.
+    /// From the process's environment: what systemd sets (the first of several folders,
+    /// docs/src/reference/operations.md 4.2), and the proxy variables in upper or lower case.
     pub fn of_process() -> Surroundings {
         let folder = |name: &str| {
             let value = std::env::var_os(name)?;
@@ -170,7 +174,7 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// It can be read, but not used: all that is wrong with it.
+    /// It can be read, but is wrong. All problems at once.
     #[error("{path} has {count} problem(s)", path = path.display(), count = problems.len())]
     Bad {
         /// Which file.
@@ -183,15 +187,15 @@ pub enum ConfigError {
 /// Reads and checks the file.
 ///
 /// # Errors
-/// When it cannot be read or used; then all that is wrong with it.
+/// When it cannot be read, or has problems; all of them are listed.
 pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let text = text_of(path)?;
     let (config, problems) = read(&text, path, surroundings, false);
     config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 
-/// Reads and checks the file without looking for the secrets that it refers to: for checking it on another
-/// machine, and for commands that send nothing. No account can sign and no target can be sent to.
+/// Reads and checks the file without reading its secrets: to check it on another machine, and for commands
+/// that send nothing. No account can sign and nothing can be sent to a target.
 ///
 /// # Errors
 /// As [`load`].
@@ -199,10 +203,10 @@ pub fn load_without_secrets(path: &Path, surroundings: &Surroundings) -> Result<
     check_text(&text_of(path)?, path, surroundings)
 }
 
-/// Checks the text of a file at `path` without reading any file, secrets least of all.
+/// Checks the text of a file at `path` without reading any other file, in particular no secrets.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All its problems.
 pub fn check_text(text: &str, path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
     let (config, problems) = read(text, path, surroundings, true);
     config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
@@ -212,7 +216,7 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }
 
-/// The configuration, if nothing is wrong with it, and else all that is.
+/// The configuration, or all its problems.
 fn read(
     text: &str,
     path: &Path,
@@ -224,6 +228,7 @@ fn read(
         Err(error) => return (None, vec![syntax_problem(text, &error)]),
     };
     let lines = Lines::read(text);
+    let renamed = renamed::rename(&mut table, &lines);
     let mut findings = Findings::new(&lines);
     let loader =
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
@@ -246,7 +251,7 @@ fn read(
     let alerts = read_alerts(written, &environments, &loader, &mut findings);
     for key in table.keys() {
         let remedy = "expected store, control, log, http, polling, poll, reports, [[account]] or [[alert]]";
-        findings.add(key, "is not a section that is known here", remedy);
+        findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
     check_plain(&log, polling, &mut findings);
@@ -254,7 +259,7 @@ fn read(
     let config = match (reports, alerts) {
         (Some(reports), Some(alerts)) if problems.is_empty() => {
             let path = path.to_owned();
-            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports })
+            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports, renamed })
         }
         _ => None,
     };
@@ -267,7 +272,7 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
         line,
         key: "file".to_owned(),
         what: format!("is not TOML: {}", error.message().trim()),
-        remedy: "mend that line first; other problems show after it".to_owned(),
+        remedy: "correct that line first; other problems show after it".to_owned(),
     }
 }
 
@@ -336,10 +341,9 @@ fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<
     if !["auto", "text", "journal", "json"].contains(&log.format.as_str()) {
         findings.add("log.format", format!("{:?} is not known", log.format), "auto, text, journal or json");
     }
-    for (key, number) in [
-        ("most_in_flight", polling.most_in_flight),
-        ("most_in_flight_per_kind", polling.most_in_flight_per_kind),
-    ] {
+    for (key, number) in
+        [("max_in_flight", polling.max_in_flight), ("max_in_flight_per_kind", polling.max_in_flight_per_kind)]
+    {
         if !(1..=10_000).contains(&number) {
             findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
         }
@@ -375,9 +379,7 @@ fn read_reports(
             }
         }
         Err(problems) => {
-            for problem in problems {
-                findings.add(&problem.key, problem.what, problem.remedy);
-            }
+            findings.extend(problems);
             None
         }
     }
@@ -400,9 +402,7 @@ fn read_alerts(
     match alerts::config::resolve(&sections, accounts, loader) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
-            for problem in problems {
-                findings.add(&problem.key, problem.what, problem.remedy);
-            }
+            findings.extend(problems);
             None
         }
     }

@@ -1,4 +1,4 @@
-//! The rhythm of polling: defaults for all, for a kind, for an account, for a kind of an account.
+//! The polling policy: defaults for everything, for a kind, for an account, for a kind of an account.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use toml::{Table, Value};
 use crate::payments::object::Kind;
 use crate::payments::schedule::Policy;
 
+use super::findings::Findings;
 use super::lines::join;
-use super::problem::Findings;
 use super::section;
 
 /// A length of time as written: `"1h"`, `"90s"`, `"2h 30m"`.
@@ -31,27 +31,27 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// Reads a length of time into a plain one.
+/// Reads a length of time.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is not a length of time.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     Span::deserialize(deserializer).map(|span| span.0)
 }
 
-/// `[poll]`, and `poll` of an account: what is not written is taken from around it.
+/// `[poll]`, and `poll` of an account. Missing keys are inherited from the enclosing level.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PollSection {
     rhythm: Rhythm,
     kinds: BTreeMap<String, Rhythm>,
 }
 
-/// One rhythm; see config.toml for what each key means.
+/// One polling policy; config.toml explains each key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rhythm {
     interval: Option<Span>,
-    early: Option<Vec<Span>>,
+    first_polls: Option<Vec<Span>>,
     resting_interval: Option<Span>,
     quarantine_interval: Option<Span>,
     jitter_percent: Option<u32>,
@@ -65,7 +65,7 @@ pub(super) struct Rhythm {
     batch: Option<ByBatch>,
 }
 
-/// Whether what single questions cannot visit in time is visited by batch.
+/// Whether objects that single requests cannot poll in time are polled by batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ByBatch {
@@ -74,7 +74,7 @@ enum ByBatch {
 }
 
 impl Rhythm {
-    /// `policy` with what is written here instead.
+    /// `policy`, overridden by what is written here.
     fn over(&self, policy: Policy) -> Policy {
         let pick = |written: Option<Span>, around: Duration| written.map_or(around, |span| span.0);
         let list = |written: &Option<Vec<Span>>, around: Vec<Duration>| {
@@ -84,7 +84,7 @@ impl Rhythm {
         countdowns.sort_unstable_by(|one, other| other.cmp(one));
         Policy {
             interval: pick(self.interval, policy.interval),
-            early: list(&self.early, policy.early),
+            first_polls: list(&self.first_polls, policy.first_polls),
             resting_interval: pick(self.resting_interval, policy.resting_interval),
             quarantine_interval: pick(self.quarantine_interval, policy.quarantine_interval),
             jitter_permille: self.jitter_percent.map_or(policy.jitter_permille, |percent| percent * 10),
@@ -127,9 +127,13 @@ impl Rhythm {
         if self.failures_before_quarantine == Some(0) {
             findings.add(&join(path, "failures_before_quarantine"), "is 0", "5 is the default");
         }
-        if self.early.as_ref().is_some_and(|early| early.iter().any(|wait| wait.0 < Duration::from_secs(1))) {
+        if self
+            .first_polls
+            .as_ref()
+            .is_some_and(|waits| waits.iter().any(|wait| wait.0 < Duration::from_secs(1)))
+        {
             findings.add(
-                &join(path, "early"),
+                &join(path, "first_polls"),
                 "has a wait under 1s",
                 "for example [\"1m\", \"5m\", \"15m\"]",
             );
@@ -138,7 +142,7 @@ impl Rhythm {
 }
 
 impl PollSection {
-    /// Reads the table at `path`; what is wrong with it goes to `findings`.
+    /// Reads the table at `path`; problems go to `findings`.
     pub(super) fn read(mut table: Table, path: &str, findings: &mut Findings<'_>) -> PollSection {
         let mut kinds = BTreeMap::new();
         match table.remove("kinds") {
@@ -169,7 +173,7 @@ impl PollSection {
         section
     }
 
-    /// Adds what cannot be meant to `findings`.
+    /// Adds values that cannot be meant to `findings`.
     fn check(&self, path: &str, findings: &mut Findings<'_>) {
         self.rhythm.check(path, findings);
         for (kind, rhythm) in &self.kinds {
@@ -181,19 +185,19 @@ impl PollSection {
         }
     }
 
-    /// Whether anything here asks for visits by batch.
+    /// Whether anything here asks for polling by batch.
     pub(super) fn is_by_batch(&self) -> bool {
         let all = std::iter::once(&self.rhythm).chain(self.kinds.values());
         all.into_iter().any(|rhythm| rhythm.batch == Some(ByBatch::Auto))
     }
 
-    /// The kinds that have a rhythm of their own here.
+    /// The kinds that have their own policy here.
     pub(super) fn kinds_named(&self) -> Vec<&str> {
         self.kinds.keys().map(String::as_str).collect()
     }
 
-    /// The policy of one kind: the defaults, then `[poll]`, then the account's own, the kind's each after
-    /// the general one.
+    /// The policy of one kind: the defaults, then `[poll]`, then the account's own. On each level the kind's
+    /// section comes after the general one.
     pub(super) fn policy(general: &PollSection, own: &PollSection, kind: &str) -> Policy {
         [Some(&general.rhythm), general.kinds.get(kind), Some(&own.rhythm), own.kinds.get(kind)]
             .into_iter()
@@ -216,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_wins() {
+    fn the_most_specific_setting_wins() {
         let general = section("interval = '2h'\n[kinds.refund]\ninterval = '3h'\npatience = '72h'");
-        let own = section("early = ['1m', '5m']\n[kinds.charge]\ninterval = '30m'");
+        let own = section("first_polls = ['1m', '5m']\n[kinds.charge]\ninterval = '30m'");
         let hours = |kind| PollSection::policy(&general, &own, kind).interval.as_secs() / 60;
         assert_eq!((hours("charge"), hours("refund"), hours("capture")), (30, 180, 120));
         let refund = PollSection::policy(&general, &own, "refund");
         assert_eq!(refund.patience, Some(Duration::from_secs(72 * 3600)));
-        assert_eq!(refund.early.len(), 2);
+        assert_eq!(refund.first_polls.len(), 2);
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! `provider_reports` of an account: which of the provider's own reports are fetched every night.
+//! `provider_reports` of an account: which of the provider's own reports to fetch every night.
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::apis;
+use super::findings::Findings;
 use super::lines::join;
-use super::problem::Findings;
 use super::section;
 
 /// The section, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProviderReports {
-    /// The short words of the types; empty: all that the account has.
+    /// The short names of the types; empty means all that the account has.
     pub types: Vec<String>,
-    /// When, as a cron expression in the zone of the report files; none: only when an operator asks.
+    /// When to fetch: a cron expression in the reports' time zone. `None`: only when an operator asks.
     pub schedule: Option<String>,
-    /// Objects that a report names and nobody watches are watched from then on.
+    /// Whether to enrol objects that a report lists and nobody watches.
     pub discover: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn take(table: &mut Table, path: &str, findings: &mut Findings<'_>) -
     }
 }
 
-/// Whether the account's API has what is asked for.
+/// Checks that the account's API has the requested reports.
 pub(super) fn check(
     reports: &ProviderReports,
     settings: &apis::Settings,
@@ -59,14 +59,14 @@ pub(super) fn check(
     let path = join(path, "provider_reports");
     let known: Vec<&str> = settings.report_kinds().iter().map(|kind| kind.word).collect();
     if known.is_empty() {
-        findings.add(&path, "this API has no reports that can be fetched", "take it out");
+        findings.add(&path, "this API has no reports that can be fetched", "remove it");
         return;
     }
     for word in reports.types.iter().filter(|word| !known.contains(&word.as_str())) {
         let shown: String = word.chars().take(60).collect();
         findings.add(
             &join(&path, "types"),
-            format!("{shown:?} is no type of report of this account"),
+            format!("{shown:?} is not a report type of this account"),
             format!("any of {}", known.join(", ")),
         );
     }

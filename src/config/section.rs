@@ -1,20 +1,20 @@
-//! Reads one section so that all its problems come out at once: a key that cannot be read is noted
-//! and taken out, and the rest is read again.
+//! Reads one section and reports all its problems at once: a key that cannot be read is noted and removed,
+//! and the rest is read again.
 
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use super::findings::Findings;
 use super::lines::join;
-use super::problem::Findings;
 
-/// Reads the table at `path`. `None` when something is missing or wrong, which is then in `findings`.
+/// Reads the table at `path`. `None` when something is missing or wrong; `findings` then has the problems.
 pub(super) fn read<T: DeserializeOwned>(
     mut table: Table,
     path: &str,
     findings: &mut Findings<'_>,
 ) -> Option<T> {
     let mut is_whole = true;
-    // Each turn takes one key out or ends.
+    // Each iteration removes one key or ends.
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(table.clone()) {
             Ok(section) => return is_whole.then_some(section),
@@ -24,8 +24,7 @@ pub(super) fn read<T: DeserializeOwned>(
         let what = message(error.inner());
         if let Some(missing) = quoted_after(&what, "missing field ") {
             findings.add(&join(path, &missing), "is missing", "add it; config.toml shows how");
-            // Nothing more can be said about a section that lacks something it is built on, but keys
-            // that it does not know can: they are looked for with the missing one left aside.
+            // A section without a required key cannot be checked further, except for unknown keys.
             report_unknown::<T>(&table, path, findings);
             return None;
         }
@@ -38,7 +37,7 @@ pub(super) fn read<T: DeserializeOwned>(
         };
         let full = join(path, &key);
         match &unknown {
-            Some(_) => findings.add(&full, "is not a key that is known here", expected(&what)),
+            Some(_) => findings.add(&full, "is not a known key", expected(&what)),
             None => findings.add(&full, what.clone(), ""),
         }
         if !remove(&mut table, &key) {
@@ -47,14 +46,14 @@ pub(super) fn read<T: DeserializeOwned>(
     }
 }
 
-/// Names the keys that the section does not know although a needed one is missing.
+/// Reports the unknown keys of a section that lacks a required one.
 fn report_unknown<T: DeserializeOwned>(table: &Table, path: &str, findings: &mut Findings<'_>) {
     for key in table.keys() {
         let alone: Table = [(key.clone(), table[key].clone())].into_iter().collect();
         if let Err(error) = serde_path_to_error::deserialize::<_, T>(alone) {
             let what = message(error.inner());
             if quoted_after(&what, "unknown field ").as_deref() == Some(key.as_str()) {
-                findings.add(&join(path, key), "is not a key that is known here", expected(&what));
+                findings.add(&join(path, key), "is not a known key", expected(&what));
             }
         }
     }
@@ -73,11 +72,11 @@ fn quoted_after(what: &str, start: &str) -> Option<String> {
 fn expected(what: &str) -> String {
     match what.split_once("expected ") {
         Some((_, rest)) => format!("expected {rest}").replace('`', ""),
-        None => "take it out".to_owned(),
+        None => "remove it".to_owned(),
     }
 }
 
-/// Takes the key at a dotted path out; false when it is not there.
+/// Removes the key at a dotted path; false when it does not exist.
 fn remove(table: &mut Table, key: &str) -> bool {
     let Some((first, rest)) = key.split_once('.') else { return table.remove(key).is_some() };
     if let Some(toml::Value::Table(inner)) = table.get_mut(first)
@@ -125,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_come_out_at_once() {
+    fn all_problems_are_reported_at_once() {
         let found = problems("name = 'x'\ncont = 3\ncount = 'many'\n[inner]\ndepth = 1000\nwidth = 1\n");
         assert_eq!(found.len(), 4, "{found:#?}");
-        assert!(found[0].starts_with("line 2: cont: is not a key that is known here"), "{found:#?}");
+        assert!(found[0].starts_with("line 2: cont: is not a known key"), "{found:#?}");
         assert!(found[1].starts_with("line 3: count: invalid type: string"), "{found:#?}");
         assert!(found[2].starts_with("line 5: inner.depth: "), "{found:#?}");
         assert!(found[3].starts_with("line 6: inner.width: "), "{found:#?}");
@@ -139,6 +138,6 @@ mod tests {
         let found = problems("nme = 'x'\n");
         assert_eq!(found.len(), 2, "{found:#?}");
         assert!(found.iter().any(|problem| problem.contains("name: is missing")), "{found:#?}");
-        assert!(found.iter().any(|problem| problem.contains("nme: is not a key")), "{found:#?}");
+        assert!(found.iter().any(|problem| problem.contains("nme: is not a known key")), "{found:#?}");
     }
 }

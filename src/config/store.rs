@@ -1,12 +1,12 @@
-//! `[store]`: where facts and index lie, and how much of the machine they may take.
+//! `[store]`: where journal and index are, and how much of the machine they may use.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use super::findings::Findings;
 use super::poll::Span;
-use super::problem::Findings;
 
 /// `[store]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -17,13 +17,13 @@ pub struct StoreConfig {
     /// Memory for the index, mebibytes.
     pub cache_mib: u64,
     /// The process refuses to start below this much free space, mebibytes.
-    pub free_floor_mib: u64,
-    /// The index is made small again only when its file is longer than this, mebibytes.
+    pub min_free_mib: u64,
+    /// The index is compacted only when its file is larger than this, mebibytes.
     pub compact_above_mib: u64,
-    /// How often the daemon looks whether it is.
+    /// How often the daemon checks that.
     #[serde(deserialize_with = "length_of_time")]
     pub compact_every: Duration,
-    /// How long what was sent and received of a batch is kept after its end, days.
+    /// How many days the files sent and received for a batch are kept after its end.
     pub keep_batch_files_days: u32,
 }
 
@@ -32,7 +32,7 @@ impl Default for StoreConfig {
         StoreConfig {
             folder: PathBuf::new(),
             cache_mib: 48,
-            free_floor_mib: 64,
+            min_free_mib: 64,
             compact_above_mib: 64,
             compact_every: Duration::from_secs(600),
             keep_batch_files_days: 90,
@@ -40,12 +40,12 @@ impl Default for StoreConfig {
     }
 }
 
-/// A tebibyte: beyond it a number is a slip.
+/// A tebibyte: a larger number is a mistake.
 const COMPACT_ABOVE_MOST_MIB: u64 = 1024 * 1024;
 const COMPACT_EVERY_MOST: Duration = Duration::from_secs(24 * 3600);
 
 impl StoreConfig {
-    /// What can be said without looking at the folder.
+    /// Checks everything that can be checked without reading the folder.
     pub(super) fn check(&self, findings: &mut Findings<'_>) {
         if !(8..=4096).contains(&self.cache_mib) {
             findings.add("store.cache_mib", "is outside 8 to 4096", "48 is the default");

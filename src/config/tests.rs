@@ -20,7 +20,7 @@ private_key = "credential:key"
 "#;
 
 #[test]
-fn the_shipped_file_is_good_and_says_the_defaults() {
+fn the_shipped_file_is_valid_and_shows_the_defaults() {
     let (shipped, problems) = blind(SHIPPED);
     assert_eq!(problems, Vec::<String>::new());
     let shipped = shipped.unwrap();
@@ -41,7 +41,7 @@ fn the_shipped_file_is_good_and_says_the_defaults() {
     assert_eq!(shipped.accounts[0].api.quotas(), least.accounts[0].api.quotas());
 }
 
-/// The keys that a section knows, as its own complaint about an unknown one lists them.
+/// The keys of a section, as its own error about an unknown key lists them.
 fn known_keys(section: &str) -> Vec<String> {
     let (_, problems) = blind(&format!("{LEAST}\n{section}\nno_such_key = 1\n"));
     let listing = problems.iter().find(|problem| problem.contains("no_such_key")).expect("it is refused");
@@ -54,7 +54,7 @@ fn known_keys(section: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_key_that_can_be_written_stands_in_the_shipped_file() {
+fn every_key_appears_in_the_shipped_file() {
     let sections = [
         "[store]",
         "[log]",
@@ -77,13 +77,13 @@ fn every_key_that_can_be_written_stands_in_the_shipped_file() {
                     .strip_prefix(&key)
                     .is_some_and(|rest| rest.trim_start().starts_with('='))
             });
-            assert!(is_written, "{key} of {section} does not stand in config.toml");
+            assert!(is_written, "{key} of {section} is missing in config.toml");
         }
     }
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_line_key_and_remedy() {
+fn all_problems_are_reported_at_once_with_line_key_and_remedy() {
     let (config, problems) = blind(
         "[store]\nfolder = \"relative\"\ncache_mib = 1\ncompact_above_mib = 2000000\ncompact_every = \"0s\"\n\
          [log]\nformat = \"loud\"\n\
@@ -147,7 +147,7 @@ fn provider_reports_are_checked_with_their_account() {
 }
 
 #[test]
-fn when_the_index_is_made_small_is_read_and_checked() {
+fn the_compaction_keys_are_read_and_checked() {
     let of = |keys: &str| {
         let (config, problems) = blind(&format!("[store]\n{keys}\n{LEAST}"));
         (config.map(|config| (config.store.compact_above_mib, config.store.compact_every)), problems)
@@ -170,7 +170,7 @@ fn when_the_index_is_made_small_is_read_and_checked() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_its_line() {
+fn a_toml_error_is_reported_with_its_line() {
     let (_, problems) = blind("[store]\nfolder = \n");
     assert_eq!(problems.len(), 1);
     assert!(problems[0].starts_with("line 2: file: is not TOML"), "{problems:?}");
@@ -246,7 +246,7 @@ fn folders_come_from_the_service_manager_when_left_out() {
 }
 
 #[test]
-fn visits_by_batch_are_only_for_an_api_that_has_them() {
+fn polling_by_batch_is_only_for_an_api_that_has_batches() {
     let with = |section: &str| {
         let (config, problems) = blind(&format!("{LEAST}\n{section}"));
         (config.map(|config| config.accounts[0].policies.values().all(|policy| policy.is_by_batch)), problems)
@@ -258,7 +258,7 @@ fn visits_by_batch_are_only_for_an_api_that_has_them() {
     let (_, problems) = with("poll = { batch = \"sometimes\" }");
     assert!(problems.iter().any(|problem| problem.contains("auto")), "{problems:?}");
     assert_eq!(with("poll = { batch = \"never\" }").0, Some(false));
-    assert_eq!(with("[poll]\nbatch = \"auto\"").0, Some(true), "said for all, it holds where it can");
+    assert_eq!(with("[poll]\nbatch = \"auto\"").0, Some(true), "a general setting applies where it can");
 }
 
 proptest! {
@@ -283,7 +283,7 @@ proptest! {
 }
 
 #[test]
-fn the_interval_of_probes_is_a_length_of_time_within_reason() {
+fn the_probe_interval_is_a_length_of_time_within_limits() {
     let polling = |written: &str| blind(&format!("{LEAST}\n[polling]\nprobe_interval = {written}\n"));
     let read = |written| polling(written).0.map(|config| config.polling.probe_interval.as_secs());
     assert_eq!(

@@ -1,5 +1,5 @@
 //! What an operator may ask and see: the messages, the verbs, their answers, and the way between the daemon and
-//! its commands (a Unix-domain socket; operations.md sections 8.1 to 8.4).
+//! its commands (a Unix-domain socket; docs/src/reference/operations.md sections 8.1 to 8.4).
 //!
 //! Owns: verbs, messages, answers, problems, the API under `/v1`. Must never know: tables, wire formats of
 //! providers.

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::explain::moment;
 use super::messages::{PlanRow, PollAnswer};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
+use crate::time::later;
 
 /// The quota that one poll of a kind of object uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +116,7 @@ fn empty_row(
 fn timed(mut row: PlanRow) -> PlanRow {
     let Some(first_at) = row.first_at.filter(|_| row.requests > 0) else { return row };
     row.lasts_ms = row.requests.saturating_sub(u64::from(row.burst)).saturating_mul(row.refill_ms);
-    let lasts = SignedDuration::from_millis(i64::try_from(row.lasts_ms).unwrap_or(i64::MAX));
-    row.last_at = Some(first_at.checked_add(lasts).unwrap_or(Timestamp::MAX));
+    row.last_at = Some(later(first_at, Duration::from_millis(row.lasts_ms)));
     row
 }
 

@@ -33,7 +33,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The HTTP status (operations.md section 8.4, "Status use").
+    /// The HTTP status (docs/src/reference/operations.md section 8.4, "Status use").
     pub fn status(self) -> u16 {
         match self {
             Cause::Malformed => 400,

@@ -1,4 +1,4 @@
-//! The daemon's end of HTTP: routes made from the table of verbs, bodies, statuses and deadlines (operations.md
+//! The daemon's end of HTTP: routes made from the table of verbs, bodies, statuses and deadlines (docs/src/reference/operations.md
 //! section 8.4).
 //!
 //! One deviation: DELETE answers 200 with what became of it instead of 204, because an operator wants
@@ -43,7 +43,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// The name under which what it does is kept (operations.md section 6.5).
+    /// The name under which what it does is kept (docs/src/reference/operations.md section 6.5).
     fn actor(self) -> String {
         self.uid.map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
     }

@@ -1,7 +1,8 @@
 //! The daemon's end of the socket: who may connect, how many at once, and how it ends.
 //!
 //! Access is by file mode: owner and group of the socket may do everything, nobody else anything
-//! (operations.md section 8.1). Owns: the socket file and its connections. Must never know: any verb.
+//! (docs/src/reference/operations.md section 8.1). Owns: the socket file and its connections. Must never know: any
+//! verb.
 
 use std::collections::VecDeque;
 use std::io;

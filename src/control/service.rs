@@ -19,10 +19,11 @@ use crate::apis::pace::Pace;
 use crate::batches::{self, Batches};
 use crate::calls::{self, Calls};
 use crate::clock::SharedClock;
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
-use crate::reconcile::{Account, Reconcile, Routes};
+use crate::provider_reports::{self, Downloads};
+use crate::reconcile::{Account, Reconcile};
 use crate::reports::Reports;
-use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::task::Board;
 use crate::timetable::Timetable;
@@ -42,7 +43,7 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// An account whose provider makes reports, and when they are fetched.
 pub struct Reporter {
     /// What is fetched.
-    pub account: settlements::Account,
+    pub account: provider_reports::Account,
     /// The types of reports that a night fetches.
     pub words: Vec<String>,
     /// When a night begins; none when only an operator asks.
@@ -112,7 +113,7 @@ pub struct Service {
     /// The single calls of all accounts.
     pub calls: Arc<Calls>,
     /// The provider reports of all accounts.
-    pub settlements: Arc<Settlements>,
+    pub downloads: Arc<Downloads>,
     /// The polling of all accounts.
     pub reconcile: Arc<Reconcile>,
     /// How the loops fare.

@@ -8,27 +8,25 @@ use jiff::Timestamp;
 
 use super::messages::Reloaded;
 use super::service::{Later, Process, ProcessFacts, Rooms, Service};
-use crate::alerts::classify::Answer as Taken;
 use crate::alerts::config::Channel;
-use crate::alerts::post::{Post, Posting};
 use crate::alerts::slack::Slack;
-use crate::alerts::target::Outgoing;
 use crate::alerts::{AlertConfig, Deliverer};
 use crate::apis::pace::{Pace, Permit, Quota};
 use crate::apis::{Api, Fetching};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{SharedClock, VirtualClock};
-use crate::payments::alert::{Alert, Severity};
+use crate::http::{BoxFuture, Request, Response, Transport, TransportError};
+use crate::payments::alert::{Alert, AlertKind, Routes, Severity};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
-use crate::reconcile::{Account, Reconcile, Routes};
+use crate::provider_reports::Downloads;
+use crate::reconcile::{Account, Reconcile};
 use crate::reports::{Reports, ReportsSection};
 use crate::secret::Secret;
-use crate::settlements::Settlements;
 use crate::store::{Commit, Committed, Delivery, Options, OwedAlert, Store, StoreError};
 use crate::task::Board;
 use crate::timetable::{self, Timetable};
@@ -127,7 +125,7 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
     let at: Timestamp = "2026-01-15T09:00:00Z".parse().unwrap();
     Alert {
         key: key.to_owned(),
-        kind: "declined".to_owned(),
+        kind: AlertKind::Declined,
         severity: Severity::Critical,
         account: object.account.clone(),
         object: Some(object),
@@ -186,12 +184,11 @@ impl Api for Shop {
 }
 
 /// A chat that takes every message.
-#[derive(Debug)]
 struct Chat;
 
-impl Post for Chat {
-    fn post<'a>(&'a self, _: &'a Outgoing) -> Posting<'a> {
-        Box::pin(async { Ok(Taken { status: 200, body: b"ok".to_vec(), ..Taken::default() }) })
+impl Transport for Chat {
+    fn send<'a>(&'a self, _: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
+        Box::pin(async { Ok(Response { status: 200, body: b"ok".to_vec(), ..Response::default() }) })
     }
 }
 
@@ -311,7 +308,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
         clock: clock.clone(),
         batches: Arc::new(batches),
         calls: Arc::new(Calls::new(store.clone(), clock.clone(), Arc::clone(&pace))),
-        settlements: Arc::new(Settlements::new(store.clone(), clock.clone(), Arc::clone(&pace))),
+        downloads: Arc::new(Downloads::new(store.clone(), clock.clone(), Arc::clone(&pace))),
         reconcile: Reconcile::new(store.clone(), clock.clone(), Arc::clone(&pace), Arc::clone(&routes), 1),
         board: Board::new(clock),
         pace,

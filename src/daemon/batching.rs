@@ -1,17 +1,18 @@
-//! Gives the `batches` room what it hands things to.
+//! Gives the `batches` room its ports.
 //!
 //! Owns: that connection. Must never know: steps, files.
 
 use std::sync::Arc;
 
-use crate::batches::{Hands, Ledger, Routes};
+use crate::batches::{Ledger, Ports};
+use crate::payments::alert::Routes;
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::reconcile::Reconcile;
 
 use super::rooms::Rooms;
 
 /// What batches hand things to: alerts by the routes, sights to the path that every poll takes.
-pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Hands {
+pub(super) fn ports(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Ports {
     let (reconcile, accounts) = (Arc::clone(reconcile), rooms.accounts.clone());
     let ledger: Ledger = Arc::new(move |name: AccountName, shown, asked_at| {
         let reconcile = Arc::clone(&reconcile);
@@ -25,5 +26,5 @@ pub(super) fn hands(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Roo
             reconcile.take(&account, sights.collect(), asked_at).await
         })
     });
-    Hands { routes: Arc::clone(routes), ledger }
+    Ports { routes: Arc::clone(routes), ledger }
 }

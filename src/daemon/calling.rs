@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use crate::calls::{self, Calls};
+use crate::payments::alert::Routes;
 use crate::task::{Done, Round, Work};
 
 /// Finds out what became of calls in doubt.
 pub(super) struct Settling {
     pub(super) calls: Arc<Calls>,
     pub(super) accounts: Vec<Arc<calls::Account>>,
-    pub(super) routes: calls::Routes,
+    pub(super) routes: Routes,
 }
 
 impl Work for Settling {

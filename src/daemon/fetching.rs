@@ -9,18 +9,20 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::SharedClock;
 use crate::control::service::Reporter;
-use crate::settlements::{self, SettlementError, Settlements};
+use crate::payments::alert::Routes;
+use crate::provider_reports::{self, DownloadError, Downloads};
 use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
 
 use super::Daemon;
 use super::rooms::Rooms;
+use crate::time::{between, later};
 
-/// Takes every errand its next step, all accounts side by side, and begins the nightly ones.
+/// Takes the next step of every download, all accounts side by side, and begins the nightly ones.
 pub(super) struct Fetching {
-    pub(super) settlements: Arc<Settlements>,
+    pub(super) downloads: Arc<Downloads>,
     pub(super) reporters: Vec<Arc<Reporter>>,
-    pub(super) routes: settlements::Routes,
+    pub(super) routes: Routes,
     pub(super) store: Store,
     pub(super) clock: SharedClock,
 }
@@ -40,10 +42,10 @@ impl Work for Fetching {
                     Err(error) => faults.push(format!("{}: {error}", reporter.account.name)),
                 }
             }
-            let summary = format!("{taken} steps taken, {ended} errands ended");
+            let summary = format!("{taken} steps taken, {ended} downloads ended");
             let now = self.clock.now();
-            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let again_in = Some(until(now, next_at.map_or(soon, |next| next.min(soon))));
+            let soon = later(now, SignedDuration::from_mins(1));
+            let again_in = Some(between(now, next_at.map_or(soon, |next| next.min(soon))));
             if faults.is_empty() {
                 return Ok(Done { summary, again_in });
             }
@@ -65,11 +67,11 @@ impl Fetching {
             return None;
         }
         let foundation = &daemon.foundation;
-        let wake = foundation.settlements.wake();
+        let wake = foundation.downloads.wake();
         // Longer than the longest step: the watchdog must not take a provider that hangs for a stall.
         let rhythm = Rhythm { name: "provider-reports", period: Duration::from_secs(300), wake };
         let fetching = Fetching {
-            settlements: Arc::clone(&foundation.settlements),
+            downloads: Arc::clone(&foundation.downloads),
             reporters: rooms.reporters.clone(),
             routes: Arc::clone(&daemon.routes),
             store: foundation.store.clone(),
@@ -78,7 +80,7 @@ impl Fetching {
         Some((rhythm, fetching))
     }
 
-    async fn round(&self, reporter: &Reporter) -> Result<settlements::Round, SettlementError> {
+    async fn round(&self, reporter: &Reporter) -> Result<provider_reports::Round, DownloadError> {
         if let Some(timetable) = &reporter.timetable {
             let name = format!("schedule/provider-reports/{}", reporter.account.name);
             let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());
@@ -86,14 +88,10 @@ impl Fetching {
             if let Some(due) = timetable.due(done, self.clock.now())
                 && self.clock.is_sure()
             {
-                self.settlements.begin_night(&reporter.account, &reporter.words).await?;
+                self.downloads.begin_night(&reporter.account, &reporter.words).await?;
                 self.store.remember(&name, &due.to_string()).await?;
             }
         }
-        self.settlements.round(&reporter.account, &self.routes).await
+        self.downloads.round(&reporter.account, &self.routes).await
     }
-}
-
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apis::pace::{Pace, SavedLevel};
+use crate::documents;
 use crate::store::{Store, StoreError};
 
 const LEVELS: &str = "quota-levels";
@@ -62,11 +63,13 @@ async fn remember(store: &Store, name: &str, saved: &Saved) -> Result<(), StoreE
 /// # Errors
 /// The store's.
 pub(super) async fn restore(store: &Store, pace: &Pace, now: Timestamp) -> Result<(), StoreError> {
-    match recall(store, LEVELS).await? {
+    match documents::read_if_sound(store, LEVELS).await? {
         Some(Saved::Levels(levels)) => pace.restore(&levels, now),
         Some(Saved::InPieces { pieces }) => {
             for number in 0..pieces {
-                if let Some(Saved::Levels(levels)) = recall(store, &piece_name(number)).await? {
+                if let Some(Saved::Levels(levels)) =
+                    documents::read_if_sound(store, &piece_name(number)).await?
+                {
                     pace.restore(&levels, now);
                 }
             }
@@ -74,15 +77,6 @@ pub(super) async fn restore(store: &Store, pace: &Pace, now: Timestamp) -> Resul
         None => {}
     }
     Ok(())
-}
-
-async fn recall(store: &Store, name: &str) -> Result<Option<Saved>, StoreError> {
-    let Some(text) = store.recall(name).await? else { return Ok(None) };
-    let read = serde_json::from_str(&text);
-    if let Err(error) = &read {
-        tracing::warn!(%error, "the saved quota levels cannot be read; the budgets start empty");
-    }
-    Ok(read.ok())
 }
 
 /// Somebody else than the daemon is about to spend: what was written down is no longer true.

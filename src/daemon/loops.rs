@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::task::{Rhythm, Work, keep, keep_as};
 
+use super::jobs::{self, Job};
 use super::rooms::Rooms;
 use super::{Daemon, Loops, batching, calling, fetching, timekeeping, work};
 
@@ -70,7 +71,7 @@ impl Daemon {
             let batching = work::Batching::new(
                 Arc::clone(&self.foundation.batches),
                 Arc::clone(sender),
-                batching::hands(&self.routes, &self.reconcile, rooms),
+                batching::ports(&self.routes, &self.reconcile, rooms),
                 clock.clone(),
                 (prunes, rooms.config.store.keep_batch_files_days),
             );
@@ -102,14 +103,53 @@ impl Daemon {
         );
         let rhythm = Rhythm { name: "clock", period: minute, wake: Arc::new(Notify::new()) };
         self.keep(&mut tasks, rhythm, Arc::new(timekeeping), &stop);
-        let heart = Arc::clone(&self.heart);
-        self.keep(
-            &mut tasks,
-            Rhythm { name: "reports", period: minute, wake: heart },
-            Arc::new(nightly),
-            &stop,
-        );
+        let wake = Arc::clone(&self.report_time);
+        self.keep(&mut tasks, Rhythm { name: "reports", period: minute * 5, wake }, Arc::new(nightly), &stop);
         *loops = Loops { stop, tasks };
+    }
+
+    /// Has the scheduler wake the loops that have a time of day, until the stop. Without it they go by their periods.
+    pub(super) async fn keep_jobs(self: Arc<Self>) {
+        let mut scheduler = match jobs::start().await {
+            Ok(scheduler) => scheduler,
+            Err(error) => {
+                tracing::error!(%error, "the job scheduler did not start; nightly jobs may be five minutes late");
+                return;
+            }
+        };
+        while !self.stop.is_cancelled() {
+            let jobs = self.jobs();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                () = self.reloaded.notified() => {}
+                result = jobs::run(&scheduler, &jobs) => {
+                    let error = result.err().map(|error| error.to_string()).unwrap_or_default();
+                    tracing::error!(error, "the job scheduler failed; nightly jobs may be five minutes late");
+                    break;
+                }
+            }
+        }
+        if let Err(error) = scheduler.shutdown().await {
+            tracing::debug!(%error, "the job scheduler did not shut down cleanly");
+        }
+    }
+
+    /// The jobs of the present configuration.
+    fn jobs(&self) -> Vec<Job> {
+        let (rooms, clock) = (self.rooms(), &self.foundation.clock);
+        let report =
+            Job::new("nightly report", rooms.nightly.clone(), clock.clone(), Arc::clone(&self.report_time));
+        let fetching = rooms.reporters.iter().filter_map(|reporter| {
+            let name = format!("provider reports of {}", reporter.account.name);
+            Some(Job::new(
+                &name,
+                reporter.timetable.clone()?,
+                clock.clone(),
+                self.foundation.downloads.wake(),
+            ))
+        });
+        std::iter::once(report).chain(fetching).collect()
     }
 
     pub(super) fn keep(

@@ -1,5 +1,5 @@
-//! What systemd is told: ready, status, reloading, stopping, and the keep-alive, which is sent only
-//! while the loops make progress (operations.md section 4.1).
+//! What systemd is told: ready, status, reloading, stopping, and the keep-alive, which is sent only while the loops
+//! make progress (docs/src/reference/operations.md section 4.1).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,10 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::DatedPost;
-use crate::alerts::post::{HttpPost, Post};
 use crate::apis::pace::Pace;
-use crate::apis::transport::{DatedTransport, HttpTransport, Transport};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
@@ -24,9 +21,11 @@ use crate::config::{self, Config, HttpConfig, Surroundings};
 use crate::control::messages::Reloaded;
 use crate::control::service::{Later, Process, ProcessFacts};
 use crate::control::{Service, server};
-use crate::reconcile::{Reconcile, Routes};
+use crate::http::{DatedTransport, HttpClient, Transport};
+use crate::payments::alert::Routes;
+use crate::provider_reports::Downloads;
+use crate::reconcile::Reconcile;
 use crate::reports::{NoProbe, Probe};
-use crate::settlements::Settlements;
 use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm};
@@ -34,13 +33,12 @@ use crate::task::{Board, Rhythm};
 mod batching;
 mod calling;
 mod fetching;
-mod heartbeat;
+mod jobs;
 mod levels;
 mod loops;
 mod manager;
 mod rooms;
 mod run;
-mod signals;
 mod timekeeping;
 mod work;
 
@@ -53,10 +51,8 @@ use rooms::{Foundation, Rooms};
 pub struct Outside {
     /// Where time comes from.
     pub clock: SharedClock,
-    /// How requests reach the providers.
+    /// How requests reach the providers, and messages their targets.
     pub transport: Arc<dyn Transport>,
-    /// How messages reach their targets.
-    pub post: Arc<dyn Post>,
     /// What a configuration refers to when it is read again.
     pub surroundings: Surroundings,
 }
@@ -71,11 +67,9 @@ impl Outside {
         surroundings: Surroundings,
         http: &HttpConfig,
     ) -> Result<Outside, StartError> {
-        let connections = &http.connections;
-        let transport =
-            HttpTransport::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
-        let post = HttpPost::over(connections).map_err(|error| StartError::Network(error.to_string()))?;
-        Ok(Outside { clock, transport: Arc::new(transport), post: Arc::new(post), surroundings })
+        let client =
+            HttpClient::over(&http.connections).map_err(|error| StartError::Network(error.to_string()))?;
+        Ok(Outside { clock, transport: Arc::new(client), surroundings })
     }
 }
 
@@ -130,7 +124,10 @@ pub struct Daemon {
     /// Ends the control server and the loops that no reload touches.
     stop: CancellationToken,
     base: tokio::sync::Mutex<JoinSet<()>>,
-    heart: Arc<Notify>,
+    /// Wakes the loop that makes the nightly reports.
+    report_time: Arc<Notify>,
+    /// Other jobs are to be scheduled: the configuration was exchanged.
+    reloaded: Notify,
     fatal: mpsc::UnboundedSender<StoreError>,
     fatal_heard: Mutex<Option<mpsc::UnboundedReceiver<StoreError>>>,
     surroundings: Surroundings,
@@ -161,6 +158,9 @@ impl Daemon {
         for account in config.unheard() {
             tracing::warn!(%account, "no alert target hears of declines of this account");
         }
+        for note in &config.renamed {
+            tracing::warn!("{}: {note}", config.path.display());
+        }
         let (disk, probe) = machine_disk();
         let daemon = Daemon::start_rooms(config, outside, disk, probe).await?;
         daemon.start_base(server::Options::at(socket)).await?;
@@ -169,7 +169,7 @@ impl Daemon {
 
     /// Starts the loops that poll, deliver and report, with the journal on `disk` and the report
     /// files written as `probe` allows: everything but the control
-    /// socket, the heartbeat and the status line. For simulations, where nobody asks and months must be cheap.
+    /// socket, the job scheduler and the status line. For simulations, where nobody asks and months must be cheap.
     ///
     /// # Errors
     /// When the store or the configuration cannot be used.
@@ -199,7 +199,6 @@ impl Daemon {
         let is_daemon = command == RUN;
         let transport: Arc<dyn Transport> =
             Arc::new(DatedTransport::over(outside.transport, Arc::clone(&time)));
-        let post: Arc<dyn Post> = Arc::new(DatedPost::over(outside.post, Arc::clone(&time)));
         // A command of an operator's takes the machine's word: it does not live long enough to hear others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
         let since = clock.now();
@@ -209,7 +208,7 @@ impl Daemon {
             meter,
             folder: config.store.folder.clone(),
             cache_bytes: config.store.cache_mib * 1024 * 1024,
-            free_floor_bytes: config.store.free_floor_mib * 1024 * 1024,
+            free_floor_bytes: config.store.min_free_mib * 1024 * 1024,
             compact_above_bytes: config.store.compact_above_mib * 1024 * 1024,
             command: command.to_owned(),
             beside: vec![BATCHES.to_owned()],
@@ -226,9 +225,9 @@ impl Daemon {
         let folder = config.store.folder.join(BATCHES);
         let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder);
         let calls = Calls::new(store.clone(), clock.clone(), Arc::clone(&pace));
-        let settlements = Settlements::new(store.clone(), clock.clone(), Arc::clone(&pace));
+        let downloads = Downloads::new(store.clone(), clock.clone(), Arc::clone(&pace));
         let foundation = Foundation {
-            settlements: Arc::new(settlements),
+            downloads: Arc::new(downloads),
             pace,
             batches: Arc::new(batches),
             calls: Arc::new(calls),
@@ -236,11 +235,10 @@ impl Daemon {
             time,
             store: store.clone(),
             transport,
-            post,
             probe,
         };
         let config_path = config.path.clone();
-        let most_in_flight = config.polling.most_in_flight;
+        let most_in_flight = config.polling.max_in_flight;
         let first = Rooms::build(config, &foundation).map_err(StartError::Rooms)?;
         let rooms = Arc::new(RwLock::new(Arc::new(first)));
         let routed = Arc::clone(&rooms);
@@ -264,7 +262,8 @@ impl Daemon {
             loops: tokio::sync::Mutex::new(Loops { stop: CancellationToken::new(), tasks: JoinSet::new() }),
             stop: CancellationToken::new(),
             base: tokio::sync::Mutex::new(JoinSet::new()),
-            heart: Arc::new(Notify::new()),
+            report_time: Arc::new(Notify::new()),
+            reloaded: Notify::new(),
             fatal,
             fatal_heard: Mutex::new(Some(fatal_heard)),
             surroundings: outside.surroundings,
@@ -281,7 +280,7 @@ impl Daemon {
 
     /// Answers what an operator may ask; used by the socket, and directly by a command without a daemon.
     pub fn service(self: &Arc<Self>) -> Service {
-        let Foundation { store, clock, pace, batches, calls, settlements, .. } = self.foundation.clone();
+        let Foundation { store, clock, pace, batches, calls, downloads, .. } = self.foundation.clone();
         let rooms = Arc::clone(&self.rooms);
         Service {
             store,
@@ -289,7 +288,7 @@ impl Daemon {
             pace,
             batches,
             calls,
-            settlements,
+            downloads,
             reconcile: Arc::clone(&self.reconcile),
             board: Arc::clone(&self.board),
             routes: Arc::clone(&self.routes),
@@ -329,7 +328,7 @@ impl Daemon {
             server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         let clock = &self.foundation.clock;
-        base.spawn(heartbeat::keep(Arc::clone(&self.heart), clock.clone(), self.stop.clone()));
+        base.spawn(Arc::clone(self).keep_jobs());
         let pulse = work::Pulse {
             store: self.foundation.store.clone(),
             clock: clock.clone(),
@@ -395,6 +394,7 @@ impl Daemon {
             .map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         self.start_loops(&rooms).await;
+        self.reloaded.notify_one();
         remarks.extend(
             rooms::orphans(&self.foundation, &rooms.accounts)
                 .await

@@ -7,20 +7,19 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::alerts::post::Post;
 use crate::alerts::{self, Deliverer};
 use crate::apis::pace::Pace;
-use crate::apis::transport::Transport;
 use crate::batches::{self, Batches, TailRule};
 use crate::calls::{self, Calls};
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
 use crate::control::service::{self as control, Reporter};
+use crate::http::Transport;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
+use crate::provider_reports::{self, Downloads};
 use crate::reconcile::Account;
 use crate::reports::{Probe, Reports};
-use crate::settlements::{self, Settlements};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
@@ -36,10 +35,9 @@ pub(super) struct Foundation {
     pub(super) store: Store,
     pub(super) pace: Arc<Pace>,
     pub(super) transport: Arc<dyn Transport>,
-    pub(super) post: Arc<dyn Post>,
     pub(super) batches: Arc<Batches>,
     pub(super) calls: Arc<Calls>,
-    pub(super) settlements: Arc<Settlements>,
+    pub(super) downloads: Arc<Downloads>,
     /// Is asked before every step of the report writer on the disk.
     pub(super) probe: Arc<dyn Probe>,
 }
@@ -81,7 +79,7 @@ impl Rooms {
         let deliverer = Deliverer::new(
             foundation.store.clone(),
             foundation.clock.clone(),
-            foundation.post.clone(),
+            foundation.transport.clone(),
             alerts,
         );
         let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
@@ -122,7 +120,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         api,
         policies: account.policies.clone(),
         is_sandbox: account.api.is_sandbox(),
-        most_in_flight: config.polling.most_in_flight_per_kind,
+        most_in_flight: config.polling.max_in_flight_per_kind,
         probe_interval: config.polling.probe_interval,
     })
 }
@@ -173,7 +171,7 @@ fn build_reporter(
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
         Timetable::new(cron, zone).map_err(|error| error.to_string())
     });
-    let fetched = settlements::Account {
+    let fetched = provider_reports::Account {
         name: account.name.clone(),
         source,
         api: Arc::clone(&watched.api),

@@ -3,9 +3,9 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::config::Config;
+use crate::signals::{Request, listen};
 use crate::store::StoreError;
 
-use super::signals::{Wish, listen};
 use super::{Daemon, Outside, StartError, manager, work};
 
 /// How a daemon ended.
@@ -24,7 +24,7 @@ pub enum Ended {
 /// # Errors
 /// When it cannot start.
 pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> {
-    let (_listening, mut wishes) = listen().map_err(StartError::Signals)?;
+    let (_listener, mut requests) = listen().map_err(StartError::Signals)?;
     let accounts = config.accounts.len();
     let daemon = Daemon::start(config, outside).await?;
     let mut fatal = daemon
@@ -43,9 +43,9 @@ pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> 
                 manager::stopping("the store failed");
                 return Ok(Ended::Broken(error));
             }
-            wish = wishes.recv() => match wish {
-                Some(Wish::Reload) => reload(&daemon).await,
-                Some(Wish::Stop) | None => break,
+            request = requests.recv() => match request {
+                Some(Request::Reload) => reload(&daemon).await,
+                Some(Request::Stop) | None => break,
             },
         }
     }
@@ -53,15 +53,15 @@ pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> 
     tracing::info!("stopping: polls under way are finished and committed; a second signal ends at once");
     tokio::select! {
         stopped = daemon.stop() => Ok(stopped.map_or_else(Ended::Broken, |()| Ended::Stopped)),
-        () = second_stop(&mut wishes) => Ok(Ended::Hurried),
+        () = second_stop(&mut requests) => Ok(Ended::Hurried),
     }
 }
 
-async fn second_stop(wishes: &mut tokio::sync::mpsc::UnboundedReceiver<Wish>) {
+async fn second_stop(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request>) {
     loop {
-        match wishes.recv().await {
-            Some(Wish::Stop) => return,
-            Some(Wish::Reload) => {}
+        match requests.recv().await {
+            Some(Request::Stop) => return,
+            Some(Request::Reload) => {}
             None => std::future::pending().await,
         }
     }

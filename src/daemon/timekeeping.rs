@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::clock::judge::{Break, NEAR, Trust};
 use crate::clock::{Clock, JudgedClock, Standing};
 use crate::control::messages::{ClockHealth, ClockTrust};
-use crate::payments::alert::{Alert, Severity};
+use crate::documents;
+use crate::payments::alert::{Alert, AlertKind, Routes, Severity};
 use crate::payments::object::AccountName;
-use crate::payments::schedule::later;
-use crate::reconcile::Routes;
 use crate::store::{OwedAlert, Store, StoreError};
 use crate::task::{Done, Round, Work};
+use crate::time::later;
 
 /// The name under which the last time is kept.
 const LAST_TIME: &str = "clock/last";
@@ -39,8 +39,7 @@ struct LastTime {
 }
 
 async fn recall(store: &Store) -> Result<LastTime, StoreError> {
-    let kept = store.recall(LAST_TIME).await?;
-    Ok(kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(documents::read_if_sound(store, LAST_TIME).await?.unwrap_or_default())
 }
 
 /// Lets a clock know what was confirmed before this start.
@@ -161,7 +160,7 @@ impl Timekeeping {
 
     /// Objects that were enrolled or polled in the future are due now: their waits were counted from there.
     async fn pull_in(&self, now: Timestamp) -> Result<(), StoreError> {
-        let latest = now.checked_add(NEAR).unwrap_or(Timestamp::MAX);
+        let latest = later(now, NEAR);
         let is_ahead = |at: Option<Timestamp>| at.is_some_and(|at| at > latest);
         let (mut after, mut pulled) = (None, 0_u64);
         loop {
@@ -283,14 +282,14 @@ fn alert(
         .collect();
     let (kind, severity, headline, explanation, advice) = match (is_over, standing.machine_is_off_by) {
         (true, _) => (
-            "clock-right",
+            AlertKind::ClockRight,
             Severity::Info,
             "This machine's clock is right again".to_owned(),
             format!("It had been off since {since}."),
             "Nothing to do.",
         ),
         (false, Some(by)) => (
-            "clock-wrong",
+            AlertKind::ClockWrong,
             Severity::Warning,
             format!("This machine's clock is {}", off_by(by)),
             format!(
@@ -300,7 +299,7 @@ fn alert(
             "Set the clock and see that a time service runs: timedatectl",
         ),
         (false, None) => (
-            "clock-wrong",
+            AlertKind::ClockWrong,
             Severity::Warning,
             "This machine's clock jumped".to_owned(),
             format!("{} No day is closed until a provider confirms the time.", jumps.join(" ")),
@@ -313,7 +312,7 @@ fn alert(
         advice: advice.to_owned(),
         look: "reconciled status".to_owned(),
         occurred_at: since,
-        ..Alert::new(kind, format!("{kind}/{since}"), severity, account.clone(), standing.now)
+        ..Alert::new(kind, &since.to_string(), severity, account, standing.now)
     }
 }
 

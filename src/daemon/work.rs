@@ -17,6 +17,7 @@ use crate::reconcile::Reconcile;
 use crate::reports::Reports;
 use crate::store::{Store, StoreError};
 use crate::task::{Board, Done, Round, Work};
+use crate::time;
 use crate::timetable::Timetable;
 
 use super::manager;
@@ -34,7 +35,7 @@ impl Work for Delivering {
             let again_in = if round.is_unfinished {
                 Some(Duration::from_secs(1))
             } else {
-                round.next_at.map(|next| until(self.clock.now(), next))
+                round.next_at.map(|next| time::between(self.clock.now(), next))
             };
             let summary = format!(
                 "{} delivered, {} to be tried again, {} given up",
@@ -49,7 +50,7 @@ impl Work for Delivering {
 pub(super) struct Batching {
     batches: Arc<Batches>,
     account: Arc<batches::Account>,
-    hands: batches::Hands,
+    ports: batches::Ports,
     clock: SharedClock,
     /// Of which accounts old files are removed here.
     prunes: Prunes,
@@ -74,12 +75,12 @@ impl Batching {
     pub(super) fn new(
         batches: Arc<Batches>,
         account: Arc<batches::Account>,
-        hands: batches::Hands,
+        ports: batches::Ports,
         clock: SharedClock,
         (prunes, keep_files_days): (Prunes, u32),
     ) -> Batching {
         let keep_files_for = SignedDuration::from_hours(24 * i64::from(keep_files_days));
-        Batching { batches, account, hands, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
+        Batching { batches, account, ports, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
     }
 
     /// Now and then removes the files of batches that ended long ago.
@@ -91,14 +92,14 @@ impl Batching {
         let now = self.clock.now();
         let is_due = {
             let mut next = self.prune_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let latest = now.checked_add(PRUNE_EVERY).unwrap_or(Timestamp::MAX);
+            let latest = time::later(now, PRUNE_EVERY);
             let is_due = next.is_none_or(|next| next <= now || next > latest);
             if is_due {
-                *next = now.checked_add(PRUNE_EVERY).ok();
+                *next = Some(latest);
             }
             is_due
         };
-        let Ok(before) = now.checked_sub(self.keep_files_for) else { return Ok(()) };
+        let before = time::earlier(now, self.keep_files_for);
         if is_due {
             let is_chosen = |name: &AccountName| match &self.prunes {
                 Prunes::Own => *name == self.account.name,
@@ -117,12 +118,12 @@ impl Work for Batching {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             self.prune().await?;
-            let round = self.batches.round(&self.account, &self.hands).await;
+            let round = self.batches.round(&self.account, &self.ports).await;
             let round = round.map_err(|error| error.to_string())?;
             let summary = format!("{} requests sent, {} batches ended", round.sent, round.ended);
             let now = self.clock.now();
-            let soon = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
-            let again_in = Some(until(now, round.next_at.map_or(soon, |next| next.min(soon))));
+            let soon = time::later(now, SignedDuration::from_mins(1));
+            let again_in = Some(time::between(now, round.next_at.map_or(soon, |next| next.min(soon))));
             if round.blocked.is_empty() {
                 return Ok(Done { summary, again_in });
             }
@@ -227,7 +228,10 @@ impl Nightly {
                  or before it has run for three hours without a jump"
             );
         }
-        Ok(Done { summary: "waiting for the clock to be confirmed".to_owned(), again_in: None })
+        Ok(Done {
+            summary: "waiting for the clock to be confirmed".to_owned(),
+            again_in: Some(Duration::from_secs(60)),
+        })
     }
 
     /// Opens again what a clock that was ahead closed too early: once at the start, and whenever time went back.
@@ -261,9 +265,7 @@ impl Nightly {
             tracing::warn!(%first, "the first day that is owed a report has not come: the clock was ahead then");
         }
         // The process may have started on an earlier day, and so may one before it.
-        let lived =
-            SignedDuration::try_from(self.clock.monotonic().saturating_sub(self.since)).unwrap_or_default();
-        let started = now.checked_sub(lived).unwrap_or(now);
+        let started = time::earlier(now, self.clock.monotonic().saturating_sub(self.since));
         let started = self.timetable.zone().to_datetime(started).date();
         let earlier = noted.as_deref().and_then(|text| text.strip_suffix(UNSURE)).map(date).transpose()?;
         let earliest = started.checked_sub(LONGEST_UNSURE_DAYS.days()).unwrap_or(started);
@@ -297,7 +299,7 @@ impl Nightly {
         let still = quiet.filter(|(since, next)| *since <= now && now < *next);
         *quiet = still.or_else(|| Some((now, self.timetable.after(now)?)));
         let next = quiet.map(|(_, next)| next);
-        Done { summary: summary.to_owned(), again_in: next.map(|next| until(now, next)) }
+        Done { summary: summary.to_owned(), again_in: next.map(|next| time::between(now, next)) }
     }
 }
 
@@ -411,10 +413,6 @@ pub(super) async fn line(store: &Store, reconcile: &Reconcile, now: Timestamp) -
         last_round.map_or("no round yet".to_owned(), |at| format!("last round {}", at.strftime("%H:%M:%SZ")));
     let owed = store.stats().outbox_pending;
     Ok(format!("{open} open, {oldest}, {set_apart} quarantined, {round}, {owed} messages owed"))
-}
-
-fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Bytes that are not UTF-8: what they are, and the command that makes UTF-8 of them.
+//! Files that are not UTF-8: what they are, and the command that converts them.
 //!
-//! Owns: recognising. Nothing is decoded by guess: a name that was guessed wrongly would stay wrong.
+//! Owns: recognising them. Nothing is decoded by guess: a name decoded wrongly would stay wrong.
 
 use super::names::is_invisible;
 
-/// What a file is by the bytes of its first line, when it is no text in UTF-8; with the remedy.
+/// What a file is, judged by the bytes of its first line, when it is not UTF-8 text; with the remedy.
 pub(super) fn foreign(first: &[u8]) -> Option<&'static str> {
     let nul_at = |odd: usize| {
         first.len() > 1 && first.chunks_exact(2).all(|pair| pair[odd] == 0 && pair[1 - odd] != 0)
@@ -28,7 +28,7 @@ pub(super) fn foreign(first: &[u8]) -> Option<&'static str> {
              iconv -f UTF-16BE -t UTF-8 FILE",
         )
     } else if first.contains(&0) {
-        Some("this has bytes of zero, which no text has; save it as UTF-8")
+        Some("this contains zero bytes, which text never does; save it as UTF-8")
     } else {
         None
     }
@@ -37,7 +37,7 @@ pub(super) fn foreign(first: &[u8]) -> Option<&'static str> {
 /// A whole file as text.
 ///
 /// # Errors
-/// Why it is none, with the line and the remedy.
+/// Why it is not text, with the line and the remedy.
 pub fn utf8(bytes: Vec<u8>) -> Result<String, String> {
     let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let first = bytes.split(is_end).find(|line| !line.is_empty()).unwrap_or_default();
@@ -53,10 +53,10 @@ pub fn utf8(bytes: Vec<u8>) -> Result<String, String> {
     })
 }
 
-/// What bytes that are not UTF-8 may be; with the remedy.
+/// What bytes that are not UTF-8 may be, with the remedy.
 pub(super) fn not_utf8(bytes: &[u8]) -> &'static str {
     let (text, _, has_errors) = encoding_rs::WINDOWS_1252.decode(bytes);
-    // Windows-1252 leaves five bytes open; they become control characters.
+    // Windows-1252 leaves five bytes undefined; they become control characters.
     if has_errors || text.chars().any(|letter| letter.is_control() && !letter.is_whitespace()) {
         "not UTF-8; save the file as \"CSV UTF-8\", or name its encoding: iconv -f CP932 -t UTF-8 FILE (Japan)"
     } else {
@@ -65,7 +65,7 @@ pub(super) fn not_utf8(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Whether a text has nothing that a person sees.
+/// Whether a text has nothing visible.
 pub(super) fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }

@@ -1,14 +1,14 @@
 //! Physical lines in bounded memory.
 //!
-//! Owns: line ends, counting, what is too long. Must never know: cells.
+//! Owns: line ends, counting, the length limit. Must never know: cells.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-/// The longest line, in bytes, that is read; anything longer is refused unread.
+/// The longest line that is read, in bytes; a longer one is refused unread.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The reason for a line that is not even kept whole.
+/// The reason for refusing a line that is too long.
 pub fn too_long() -> String {
     format!("the line is longer than {LINE_BYTES_MAX} bytes")
 }
@@ -20,7 +20,7 @@ pub struct Line {
     pub number: u64,
     /// Without its line end; at most [`LINE_BYTES_MAX`].
     pub bytes: Vec<u8>,
-    /// It was longer: the rest was passed over.
+    /// The line was longer; the rest was skipped.
     pub is_cut: bool,
 }
 
@@ -32,7 +32,7 @@ impl Line {
 }
 
 /// The byte that ends lines. The first line end of a file decides for all of it: a stray carriage return in a
-/// file with line feeds must not make two rows of one.
+/// file with line feeds must not split a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Unknown,
@@ -69,7 +69,7 @@ impl<Source: BufRead> Lines<Source> {
         self.bytes_read
     }
 
-    /// The next line; none at the end. A byte order mark at the beginning is dropped.
+    /// The next line; `None` at the end. A byte order mark at the beginning is dropped.
     #[expect(clippy::should_implement_trait, reason = "an iterator would hide that reading can fail")]
     pub fn next(&mut self) -> io::Result<Option<Line>> {
         if let Some(line) = self.put_back.pop_front() {
@@ -107,7 +107,7 @@ impl<Source: BufRead> Lines<Source> {
         Ok(Some(Line { number: self.number, bytes, is_cut }))
     }
 
-    /// Lines that are to come again, in this order.
+    /// Puts lines back, to be read again in this order.
     pub(super) fn put_back(&mut self, lines: Vec<Line>) {
         for line in lines.into_iter().rev() {
             self.put_back.push_front(line);

@@ -1,9 +1,9 @@
-//! Delimited text as people's programs write it: CSV of every sort and JSON Lines, in bounded memory.
+//! Delimited text as people's programs write it: every kind of CSV, and JSON Lines, in bounded memory.
 //!
 //! Owns: encodings, line ends, delimiters, quotes (RFC 4180), rows that spreadsheets pad or cut.
-//! Must never know: what a column means, what becomes of a row.
+//! Must never know: what a column means, what happens to a row.
 //!
-//! A file that cannot be split is refused with the reason and the remedy; it never looks like an empty one.
+//! A file that cannot be split is refused with the reason and the remedy. It never looks like an empty one.
 
 mod encoding;
 mod lines;
@@ -19,7 +19,7 @@ pub use records::{Csv, Record};
 
 use encoding::foreign;
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// With a header line.
@@ -44,7 +44,7 @@ pub enum BadFile {
     },
 }
 
-/// A file that was recognised.
+/// A recognised file.
 pub enum Text<Source> {
     /// Nothing but white space.
     Empty,
@@ -54,10 +54,10 @@ pub enum Text<Source> {
     Csv(Csv<Source>),
 }
 
-/// Recognises a file. Without a form, a first line that begins with `{` says JSON Lines.
+/// Recognises a file. Without a form, a first line that begins with `{` means JSON Lines.
 ///
 /// # Errors
-/// When it cannot be read, is no text in UTF-8, or its header cannot be split.
+/// When it cannot be read, is not UTF-8 text, or its header cannot be split.
 pub fn open<Source: BufRead>(source: Source, form: Option<Form>) -> Result<Text<Source>, BadFile> {
     let mut lines = Lines::new(source);
     let Some(mut first) = first_line(&mut lines)? else { return Ok(Text::Empty) };
@@ -74,7 +74,7 @@ pub fn open<Source: BufRead>(source: Source, form: Option<Form>) -> Result<Text<
     if declared.is_some() {
         first = match first_line(&mut lines)? {
             Some(header) => header,
-            None => return Err(senseless(&first, "a line of sep= and no header behind it".to_owned())),
+            None => return Err(senseless(&first, "there is a sep= line but no header after it".to_owned())),
         };
     }
     if first.is_cut {

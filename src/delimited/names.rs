@@ -1,16 +1,16 @@
-//! Names of columns and keys: compared without case and punctuation, and slips of the pen found.
+//! Names of columns and keys: compared without case and punctuation, and typing mistakes found.
 
-/// White space, and what has no width: spaces that do not break, marks of direction, byte order marks.
+/// White space and characters without width: no-break spaces, direction marks, byte order marks.
 pub fn is_invisible(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// A text without what nobody sees around it.
+/// A text without the invisible characters around it.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(is_invisible)
 }
 
-/// A name as it is compared: `Charge_ID`, `charge id` and `chargeId` are one.
+/// A name in the form in which names are compared: `Charge_ID`, `charge id` and `chargeId` are equal.
 pub fn plain(name: &str) -> String {
     trimmed(name)
         .chars()
@@ -19,8 +19,8 @@ pub fn plain(name: &str) -> String {
         .collect()
 }
 
-/// The known name that `name` nearly is: one letter more, less or another, or two swapped. Short names have too
-/// many neighbours, and a name that is known is no slip.
+/// The known name that `name` nearly is: one letter more, less or different, or two swapped. Short names have
+/// too many neighbours, and a known name is no mistake.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = plain(name);
     if name.len() < 4 {

@@ -1,4 +1,4 @@
-//! Rows and cells (RFC 4180; operations.md section 7.3).
+//! Rows and cells (RFC 4180; docs/src/reference/operations.md section 7.3).
 //!
 //! Owns: quotes, delimiters, rows that spreadsheets pad with empty cells or cut. Must never know: what a
 //! column means.
@@ -13,13 +13,13 @@ use super::names::trimmed;
 pub struct Record {
     /// The number of its first line.
     pub line: u64,
-    /// Its first line as it stood.
+    /// Its first line as read.
     pub text: Vec<u8>,
     /// Its cells as text, as many as the header has.
     pub cells: Result<Vec<String>, String>,
 }
 
-/// A header and the rows behind it.
+/// A header and the rows after it.
 pub struct Csv<Source> {
     lines: Lines<Source>,
     delimiter: u8,
@@ -52,8 +52,8 @@ impl<Source: BufRead> Csv<Source> {
         self.lines.bytes_read()
     }
 
-    /// The next row; none at the end. Rows without any text are passed over. Cells that are missing at the end
-    /// are empty: spreadsheets leave them out. A row with text beyond the header is bad.
+    /// The next row; `None` at the end. Rows without any text are skipped. Cells missing at the end count as
+    /// empty, because spreadsheets leave them out. A row with text beyond the header is bad.
     #[expect(clippy::should_implement_trait, reason = "an iterator would hide that reading can fail")]
     pub fn next(&mut self) -> io::Result<Option<Record>> {
         while let Some(mut record) = next_record(&mut self.lines, self.delimiter)? {
@@ -80,7 +80,7 @@ impl<Source: BufRead> Csv<Source> {
     }
 }
 
-/// Checks the cells of a header: their names, without the empty ones at the end.
+/// Checks the cells of a header and drops empty ones at the end.
 pub(super) fn header(cells: Vec<String>) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = cells.iter().map(|cell| trimmed(cell).to_owned()).collect();
     names.truncate(names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1));
@@ -110,7 +110,7 @@ pub(super) fn declared_delimiter(line: &[u8]) -> Option<u8> {
 /// Why a record cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unsplit {
-    /// A quote is open at the end: the record may go on in the next line.
+    /// A quote is still open: the record may continue in the next line.
     Open,
     /// Something stands between a closing quote and the next delimiter.
     Stray,
@@ -119,7 +119,7 @@ pub(super) enum Unsplit {
 }
 
 impl Unsplit {
-    /// In words.
+    /// The reason in words.
     pub(super) fn reason(self, bytes: &[u8]) -> &'static str {
         match self {
             Unsplit::Open => "a quote is opened and never closed",
@@ -191,8 +191,8 @@ fn quoted_cell(text: &[u8]) -> Result<(Vec<u8>, &[u8]), Unsplit> {
     }
 }
 
-/// The next record; none at the end. A record whose quote is not closed within [`LINE_BYTES_MAX`] is
-/// bad in its first line only: the lines after it are read again.
+/// The next record; `None` at the end. If a quote is not closed within [`LINE_BYTES_MAX`], only the record's
+/// first line is bad: the lines after it are read again.
 fn next_record<Source: BufRead>(lines: &mut Lines<Source>, delimiter: u8) -> io::Result<Option<Record>> {
     let Some(first) = lines.next()? else { return Ok(None) };
     let refuse =
@@ -213,8 +213,8 @@ fn next_record<Source: BufRead>(lines: &mut Lines<Source>, delimiter: u8) -> io:
     refuse(reason.to_owned(), first.bytes)
 }
 
-/// Adds lines up to and including the next one that has a quote: no other line can close one. False
-/// when there is none within the limit.
+/// Adds lines up to and including the next one with a quote: only such a line can close it. False when there
+/// is none within the limit.
 fn join_to_next_quote<Source: BufRead>(
     lines: &mut Lines<Source>,
     joined: &mut Vec<u8>,

@@ -30,7 +30,7 @@ fn check(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn every_sort_of_line_end_makes_the_same_rows() {
+fn all_kinds_of_line_ends_give_the_same_rows() {
     let expected = ["1: a|b", "2: 1|2", "3: 3|4"];
     for end in ["\n", "\r\n", "\r"] {
         check(&["a,b", "1,2", "3,4"].join(end), &expected);
@@ -41,13 +41,13 @@ fn every_sort_of_line_end_makes_the_same_rows() {
 }
 
 #[test]
-fn a_stray_line_end_of_another_sort_makes_no_row_of_its_own() {
+fn a_stray_line_end_of_another_kind_does_not_split_a_row() {
     check("a,b\n1\r,2\n", &["1: a|b", "2: 1\r|2"]);
     check("a,b\r1\n,2\r", &["1: a|b", "2: 1\n|2"]);
 }
 
 #[test]
-fn line_ends_are_told_apart_in_the_smallest_chunks() {
+fn line_ends_are_recognised_in_the_smallest_chunks() {
     for (text, count) in [("a,b\r\n1,2\r\n", 2), ("a,b\r1,2\r", 2), ("a,b\n1,2\n", 2), ("a,b\r", 1)] {
         let source = io::BufReader::with_capacity(1, text.as_bytes());
         let Text::Csv(mut csv) = open(source, None).unwrap() else { panic!("{text:?}") };
@@ -60,7 +60,7 @@ fn line_ends_are_told_apart_in_the_smallest_chunks() {
 }
 
 #[test]
-fn what_spreadsheets_leave_out_or_add_is_understood() {
+fn cells_that_spreadsheets_leave_out_or_add_are_understood() {
     check("sep=;\r\na;b\r\n1,5;2\r\n", &["2: a|b", "3: 1,5|2"]);
     check("\u{feff}\"SEP=\t\"\n\na,x\tb\n1\t2\n", &["3: a,x|b", "4: 1|2"]);
     check("a;b;c\n1;2;3\n;;\n \u{a0};;\n4;5;6\n", &["1: a|b|c", "2: 1|2|3", "5: 4|5|6"]);
@@ -74,7 +74,7 @@ fn what_spreadsheets_leave_out_or_add_is_understood() {
 }
 
 #[test]
-fn what_is_no_text_is_named_with_the_remedy() {
+fn a_file_that_is_not_text_is_named_with_the_remedy() {
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
     for (bytes, part) in [
@@ -91,7 +91,7 @@ fn what_is_no_text_is_named_with_the_remedy() {
         (b"id,M\xFCller\n".to_vec(), "line 1: the header: not UTF-8, probably windows-1252"),
         (b"id,a\x07b\n".to_vec(), "its cell 2 has a control character"),
         (b"id,\"a\nb\"\n".to_vec(), "a quote is opened"),
-        (b"id,a\0b\n".to_vec(), "bytes of zero"),
+        (b"id,a\0b\n".to_vec(), "zero bytes"),
         (b"sep=;\n".to_vec(), "no header"),
     ] {
         let reason = rows(&bytes).unwrap_err();
@@ -111,7 +111,7 @@ fn what_is_no_text_is_named_with_the_remedy() {
 }
 
 #[test]
-fn only_slips_of_the_pen_are_taken_for_known_names() {
+fn only_typing_mistakes_are_matched_to_known_names() {
     let known = ["amount", "id", "created_at"];
     for slip in ["amuont", "amoun", "amountt", "Amont", "amaunt", "creatdat"] {
         assert!(nearest(slip, known).is_some(), "{slip}");

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use crate::time::between;
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
@@ -31,19 +32,19 @@ pub fn believed(wish: Duration) -> Duration {
 /// that clock showed in the same answer, where the answer says so: the difference holds however far the two
 /// clocks are apart. By a clock that is off by more than a day it is [`DOUBTED`] at most.
 pub fn distance(at: Timestamp, theirs: Option<Timestamp>, now: Timestamp) -> Duration {
-    let wish = Duration::try_from(at.duration_since(theirs.unwrap_or(now))).unwrap_or(Duration::ZERO);
+    let wish = between(theirs.unwrap_or(now), at);
     let is_doubted = theirs.is_some_and(|theirs| theirs.duration_since(now).abs() > CLOCKS_APART);
     if is_doubted { wish.min(DOUBTED) } else { wish }
 }
 
 /// Reads `Retry-After`, in whole seconds or as a date (RFC 9110, section 10.2.3), as far as it is believed.
-/// `date` is the answer's `Date`. None when it is neither.
-pub fn retry_after(header: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
+/// `theirs` is the answer's `Date`. None when it is neither.
+pub fn retry_after(header: &str, theirs: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|letter| letter.is_ascii_digit()) {
         return Some(header.parse().map_or(DOUBTED, |seconds| believed(Duration::from_secs(seconds))));
     }
-    Some(believed(distance(http_date(header)?, date.and_then(http_date), now)))
+    Some(believed(distance(http_date(header)?, theirs, now)))
 }
 
 /// A date as HTTP writes it, in any of the three forms of RFC 9110, 5.6.7.
@@ -67,7 +68,7 @@ mod tests {
     const NOW: &str = "2026-01-15T12:00:00Z";
 
     fn wait(header: &str, date: Option<&str>) -> Option<u64> {
-        retry_after(header, date, NOW.parse().unwrap()).map(|wait| wait.as_secs())
+        retry_after(header, date.and_then(http_date), NOW.parse().unwrap()).map(|wait| wait.as_secs())
     }
 
     #[test]
@@ -121,7 +122,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_silences_for_longer_than_an_hour(header in "\\PC{0,40}", date in "\\PC{0,40}") {
-            if let Some(wait) = retry_after(&header, Some(&date), NOW.parse().unwrap()) {
+            if let Some(wait) = retry_after(&header, http_date(&date), NOW.parse().unwrap()) {
                 prop_assert!(wait <= LONGEST);
             }
         }

@@ -1,6 +1,6 @@
-//! What it means that a person takes a doubted object as it is.
+//! What happens when a person accepts a quarantined object as it is.
 //!
-//! Owns: which doubts a person can settle. Must never know: who may do so. Pure.
+//! Owns: which doubts a person can settle. Must never know: who may settle them. Pure.
 
 use jiff::Timestamp;
 
@@ -12,25 +12,25 @@ use super::schedule::next_look;
 /// Why nothing can be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAcceptable {
-    /// The object is not set apart.
+    /// The object is not quarantined.
     #[error("nothing about it is in doubt")]
     NotInDoubt,
-    /// Nothing was seen that could be accepted.
+    /// There is no observation that could be accepted.
     #[error(
         "the provider showed nothing that could be accepted ({0}): forget it if it should not be watched"
     )]
     NothingSeen(String),
-    /// What was seen says nothing that the manual knows.
+    /// The observed state is not documented.
     #[error(
         "the provider's answer cannot be understood ({0}), so that accepting it would be a guess about money: forget it if it should not be watched"
     )]
     NotUnderstood(String),
 }
 
-/// The object as accepted, and the row that tells so. The same doubt is not raised again.
+/// The accepted object and the history row that records it. The same doubt is not raised again.
 ///
 /// # Errors
-/// When there is nothing that a person could settle by accepting it.
+/// When a person cannot settle the doubt by accepting it.
 pub fn accept(
     setting: &Setting<'_>,
     before: &Record,
@@ -42,7 +42,7 @@ pub fn accept(
     let seen = quarantine.evidence.as_ref().ok_or_else(|| NotAcceptable::NothingSeen(cause.clone()))?;
     let known =
         before.sight.as_ref().filter(|sight| sight.observation.state.eq_ignore_ascii_case(&seen.state));
-    // A marked answer was believed already, and may have been seen again since.
+    // A marked answer was believed at once, and a newer one may have come since.
     let seen = known.map_or(seen, |sight| &sight.observation);
     let facts = setting.lifecycle.state(&seen.state).filter(|_| seen.id == before.object.id.as_str());
     let mut facts = facts.ok_or_else(|| NotAcceptable::NotUnderstood(cause.clone()))?;

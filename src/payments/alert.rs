@@ -1,4 +1,7 @@
-//! Something a person should know, complete: what, which order, how much, why, what to do, where to look.
+//! An alert: what happened, to which order, how much money, why, what to do, and where to look it up.
+
+use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,36 +9,168 @@ use serde::{Deserialize, Serialize};
 use super::money::{Amounts, Money};
 use super::object::{AccountName, ObjectRef};
 
-/// How urgent.
+/// How urgent an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Good to know.
     Info,
-    /// Somebody should look today.
+    /// Somebody should check it today.
     Warning,
     /// Money is at stake now.
     Critical,
 }
 
-/// One thing to tell. Its key is the same however often it is found again.
+/// The sort of an alert. Messages and the store hold its word; one that this version does not know stays readable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum AlertKind {
+    /// Money was refused.
+    Declined,
+    /// An object was cancelled by somebody else.
+    Canceled,
+    /// An end, or a state, that somebody should check.
+    Notable,
+    /// Something about an object cannot be right.
+    Quarantined,
+    /// An object moves for longer than usual.
+    Overdue,
+    /// What an object holds ends soon.
+    Expiring,
+    /// The provider refuses an account, or one kind of its objects.
+    CredentialsRefused,
+    /// It accepts them again.
+    CredentialsAccepted,
+    /// No request of an account succeeds, or they succeed again.
+    NoSuccess,
+    /// This program failed.
+    Defect,
+    /// The provider holds requests back for long while objects are due.
+    ProviderHold,
+    /// It answers them again.
+    ProviderHoldEnded,
+    /// What the provider says of its own health.
+    ServiceStatus,
+    /// A batch cannot go on, or has ended.
+    Batch,
+    /// Nobody knows whether a call was carried out.
+    Call,
+    /// A provider's report says something else than what is known.
+    ReportDifference,
+    /// A provider's report cannot be had or used.
+    ProviderReport,
+    /// This machine's clock is wrong.
+    ClockWrong,
+    /// It is right again.
+    ClockRight,
+    /// Alerts for a target were given up.
+    Undelivered,
+    /// A target has taken no alert for long.
+    TargetSilent,
+    /// A word of another version, or of a configuration.
+    Other(String),
+}
+
+impl AlertKind {
+    /// Every sort that this version raises.
+    pub const ALL: [AlertKind; 21] = [
+        AlertKind::Declined,
+        AlertKind::Canceled,
+        AlertKind::Notable,
+        AlertKind::Quarantined,
+        AlertKind::Overdue,
+        AlertKind::Expiring,
+        AlertKind::CredentialsRefused,
+        AlertKind::CredentialsAccepted,
+        AlertKind::NoSuccess,
+        AlertKind::Defect,
+        AlertKind::ProviderHold,
+        AlertKind::ProviderHoldEnded,
+        AlertKind::ServiceStatus,
+        AlertKind::Batch,
+        AlertKind::Call,
+        AlertKind::ReportDifference,
+        AlertKind::ProviderReport,
+        AlertKind::ClockWrong,
+        AlertKind::ClockRight,
+        AlertKind::Undelivered,
+        AlertKind::TargetSilent,
+    ];
+
+    /// Its word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            AlertKind::Declined => "declined",
+            AlertKind::Canceled => "canceled",
+            AlertKind::Notable => "notable",
+            AlertKind::Quarantined => "quarantined",
+            AlertKind::Overdue => "overdue",
+            AlertKind::Expiring => "expiring",
+            AlertKind::CredentialsRefused => "credentials-refused",
+            AlertKind::CredentialsAccepted => "credentials-accepted",
+            AlertKind::NoSuccess => "no-success",
+            AlertKind::Defect => "defect",
+            AlertKind::ProviderHold => "provider-hold",
+            AlertKind::ProviderHoldEnded => "provider-hold-ended",
+            AlertKind::ServiceStatus => "service-status",
+            AlertKind::Batch => "batch",
+            AlertKind::Call => "call",
+            AlertKind::ReportDifference => "report-difference",
+            AlertKind::ProviderReport => "provider-report",
+            AlertKind::ClockWrong => "clock-wrong",
+            AlertKind::ClockRight => "clock-right",
+            AlertKind::Undelivered => "undelivered",
+            AlertKind::TargetSilent => "target-silent",
+            AlertKind::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for AlertKind {
+    fn from(word: String) -> AlertKind {
+        AlertKind::ALL.into_iter().find(|kind| kind.as_str() == word).unwrap_or(AlertKind::Other(word))
+    }
+}
+
+impl From<AlertKind> for String {
+    fn from(kind: AlertKind) -> String {
+        kind.as_str().to_owned()
+    }
+}
+
+impl PartialEq<String> for AlertKind {
+    fn eq(&self, word: &String) -> bool {
+        self.as_str() == word
+    }
+}
+
+impl fmt::Display for AlertKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Which targets an alert goes to; the second argument says whether the account is a sandbox.
+pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
+
+/// One message for people. Its key stays the same when the same thing is found again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Stable and unique for the occasion.
+    /// Unique to the occasion and stable.
     pub key: String,
-    /// The sort: `declined`, `overdue`, `quarantined`, `canceled`, `expiring`, `credentials-refused`, `clock-wrong`, ...
-    pub kind: String,
+    /// The sort.
+    pub kind: AlertKind,
     /// How urgent.
     pub severity: Severity,
-    /// Whose.
+    /// The account it concerns.
     pub account: AccountName,
-    /// About which object, if about one.
+    /// The object it concerns, if there is one.
     pub object: Option<ObjectRef>,
     /// The shop's own reference.
     pub merchant_reference: Option<String>,
-    /// How much.
+    /// The amount concerned.
     pub amount: Option<Money>,
-    /// What is authorized, captured and refunded in all, as far as the provider says.
+    /// Totals authorized, captured and refunded, as far as the provider reports them.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub amounts: Amounts,
     /// The provider's state word.
@@ -48,23 +183,30 @@ pub struct Alert {
     pub explanation: String,
     /// What to do next.
     pub advice: String,
-    /// Where to look.
+    /// A link to the provider's own page.
     pub look: String,
-    /// When it happened, as well as is known.
+    /// When it happened, as far as is known.
     pub occurred_at: Timestamp,
-    /// When we found out.
+    /// When it was found.
     pub found_at: Timestamp,
 }
 
 impl Alert {
     /// An alert about an account as a whole, found now, that still lacks its words: fill them in with
-    /// `Alert { headline, .., ..Alert::new(..) }`.
-    pub fn new(kind: &str, key: String, severity: Severity, account: AccountName, now: Timestamp) -> Alert {
+    /// `Alert { headline, .., ..Alert::new(..) }`. Its key is the sort and the occasion, so the same occasion
+    /// is reported once.
+    pub fn new(
+        kind: AlertKind,
+        occasion: &str,
+        severity: Severity,
+        account: &AccountName,
+        now: Timestamp,
+    ) -> Alert {
         Alert {
-            key,
-            kind: kind.to_owned(),
+            key: format!("{kind}/{occasion}"),
+            kind,
             severity,
-            account,
+            account: account.clone(),
             object: None,
             merchant_reference: None,
             amount: None,
@@ -78,5 +220,22 @@ impl Alert {
             occurred_at: now,
             found_at: now,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sort_is_stored_as_its_word_and_read_again() {
+        for kind in AlertKind::ALL {
+            let stored = serde_json::to_string(&kind).unwrap();
+            assert_eq!(stored, format!("\"{kind}\""));
+            assert_eq!(serde_json::from_str::<AlertKind>(&stored).unwrap(), kind);
+        }
+        let newer: AlertKind = serde_json::from_str("\"of-a-newer-version\"").unwrap();
+        assert_eq!(newer, AlertKind::Other("of-a-newer-version".to_owned()));
+        assert_eq!(serde_json::to_string(&newer).unwrap(), "\"of-a-newer-version\"");
     }
 }

@@ -1,5 +1,5 @@
-//! What a new sight of an object, or a failure to see it, implies. Pure: record, observation and time
-//! in, decision out. Nothing is ever concluded about money from an error.
+//! What a poll means: a new observation of an object, or a failed request. Pure: record, result and time go in, a
+//! decision comes out. A failure never says anything about money.
 
 use std::time::Duration;
 
@@ -14,35 +14,36 @@ use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
 use super::planted::{Bug, is_planted};
 use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Transition, Trouble};
-use super::schedule::{self, Policy, after_failures, milestones, next_look};
+use super::schedule::{Policy, after_failures, milestones, next_look};
 use super::trouble;
+use crate::time::earlier;
 
-/// What a decision rests on besides record, sight and time.
+/// The context of a decision besides record, observation and time.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
     /// The states of this kind.
     pub lifecycle: &'a dyn Lifecycle,
-    /// How the account wants the kind watched.
+    /// How the account polls this kind.
     pub policy: &'a Policy,
-    /// Where a person can look.
+    /// A link to the provider's own page about the object.
     pub look: &'a str,
-    /// Whether the account plays with test money.
+    /// Whether this is a sandbox account.
     pub is_sandbox: bool,
 }
 
-/// A date that lies further ahead of the present was written by a clock that was ahead.
+/// A stored date further in the future than this came from a clock that was ahead.
 const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 
-/// What is to be written, all of it or nothing.
+/// What to write, in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The object from now on.
     pub record: Record,
-    /// A row for the history, if anything changed.
+    /// A row for the history, if something changed.
     pub transition: Option<Transition>,
-    /// Objects found through this one.
+    /// Newly found objects to enrol.
     pub enrol: Vec<Enrolment>,
-    /// What a person should know.
+    /// Alerts to send.
     pub alerts: Vec<Alert>,
     /// False when the poll brought nothing new: losing it would cost one early poll, nothing else.
     pub is_news: bool,
@@ -72,8 +73,8 @@ pub fn decide(
     decision
 }
 
-/// A record that was enrolled or seen in the future was dated by a clock that was ahead: its waits and patience must
-/// not be counted from there. True when something was.
+/// Moves dates that a fast clock wrote into the future back to `now`, so that waits and patience do not count from
+/// them. True when there was one.
 fn not_later(record: &mut Record, now: Timestamp) -> bool {
     let mut is_redated = false;
     let sight = record.sight.iter_mut().flat_map(|sight| [&mut sight.since, &mut sight.seen_at]);
@@ -83,9 +84,9 @@ fn not_later(record: &mut Record, now: Timestamp) -> bool {
     is_redated
 }
 
-/// An answer whose provider's time is before that of what is known, in another state. A poll's answer is no late
-/// mail, so it is believed when it comes again; and at once when it only leads on, which a replica that lags
-/// behind cannot show.
+/// An answer whose provider time is earlier than the known one and whose state differs. It may come from a replica
+/// that lags behind, so it is believed only when it is repeated. The exception is a state that can only follow the
+/// known one: a lagging replica cannot show that.
 fn overtaken(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<Overtaken> {
     let known = record.sight.as_ref().and_then(|sight| sight.observation.updated_at)?;
     let updated_at = seen.updated_at.filter(|updated_at| *updated_at < known)?;
@@ -125,7 +126,7 @@ fn observed(
     }
 }
 
-/// The sight cannot be believed: the last good one stays, this one is kept beside it word for word.
+/// The observation is not believed: the last good one stays, and this one is kept beside it word for word.
 fn set_apart(
     setting: &Setting<'_>,
     before: &Record,
@@ -152,7 +153,7 @@ fn set_apart(
             explanation: doubt.explanation,
             since: now,
             evidence: Some(seen.clone()),
-            // An amount that was in doubt before stays so.
+            // An expected amount from an earlier doubt still applies.
             expected: before.quarantine.as_ref().and_then(|quarantine| quarantine.expected),
         };
         record.quarantine = Some(quarantine.clone());
@@ -165,7 +166,7 @@ fn set_apart(
     Decision { record, transition, enrol: Vec::new(), alerts, is_news: !is_same }
 }
 
-/// The sight is believed; a mark may be set on it.
+/// The observation is believed, perhaps with a mark.
 fn accept(
     setting: &Setting<'_>,
     before: &Record,
@@ -175,7 +176,7 @@ fn accept(
     now: Timestamp,
 ) -> Decision {
     let Some(mut facts) = setting.lifecycle.state(&seen.state) else { return quiet(record) };
-    // The same state can be a good or a bad end, depending on its reason and its amounts.
+    // The same state can be a good or a bad end. Its reason and amounts decide.
     facts.outcome = outcome(setting.lifecycle, &facts, seen);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
     let is_changed =
@@ -229,8 +230,8 @@ fn accept(
     Decision { record, transition, enrol, alerts, is_news }
 }
 
-/// What tells this news from earlier news about the same state: empty for its first sight, the moment for a change
-/// of its reasons or amounts; none when there is no news.
+/// The part of an alert's key that tells new facts about the same state apart: empty when the state is new, the time
+/// when reasons or amounts changed, `None` when nothing is new.
 fn news(before: &Record, seen: &Observation, is_move: bool, now: Timestamp) -> Option<String> {
     if is_move {
         return Some(String::new());
@@ -265,7 +266,7 @@ fn quiet(record: Record) -> Decision {
     Decision { record, transition: None, enrol: Vec::new(), alerts: Vec::new(), is_news: false }
 }
 
-/// The tags under which a countdown may have been told: its own, and the one of versions that counted whole hours.
+/// The tags that record a sent countdown: the current one, and the one of versions that counted whole hours.
 fn tags(milestone: &str, before: Duration) -> [String; 2] {
     [format!("{milestone}-{}", span(before)), format!("{milestone}-{}h", before.as_secs() / 3600)]
 }
@@ -279,7 +280,7 @@ fn span(time: Duration) -> String {
     }
 }
 
-/// Warns, once each, about moments that have come: patience at its end, a guarantee or an expiry near.
+/// Warns once about each moment that has come: patience is over, or a guarantee or an expiry is near.
 fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
     let record = &decision.record;
     let facts = record.state().and_then(|state| setting.lifecycle.state(state));
@@ -294,12 +295,12 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
             }
             continue;
         }
-        // Only the countdown that has come last: after a long silence, one warning and not three.
+        // Only the latest countdown that has come: one warning after a long silence, not three.
         let come: Vec<_> = setting
             .policy
             .countdowns
             .iter()
-            .filter(|before| milestone.at > now && schedule::earlier(milestone.at, **before) <= now)
+            .filter(|before| milestone.at > now && earlier(milestone.at, **before) <= now)
             .collect();
         let was_told =
             |before: Duration| tags(milestone.name, before).iter().any(|tag| record.warned.contains(tag));

@@ -1,9 +1,9 @@
-//! Why an answer cannot be taken as it is.
+//! Why an answer cannot be accepted as it is.
 //!
-//! Owns: what is compared with what. Must never know: when to poll again, who is alerted. Pure.
+//! Owns: which facts are compared. Must never know: when to poll again, who is alerted. Pure.
 //!
-//! A doubt does not heal by repetition: what was expected before it stays expected ([`Quarantine::expected`]) until
-//! the provider takes the odd answer back or a person accepts it ([`Record::accepted`]).
+//! Repeating a doubtful answer does not make it right. The expected value stays ([`Quarantine::expected`]) until the
+//! provider corrects the answer or a person accepts it ([`Record::accepted`]).
 //!
 //! [`Quarantine::expected`]: super::record::Quarantine::expected
 
@@ -14,18 +14,18 @@ use super::observation::Observation;
 use super::planted::{Bug, is_planted};
 use super::record::Record;
 
-/// What cannot be right about an answer.
+/// Something about an answer that cannot be right.
 #[derive(Debug)]
 pub(super) struct Doubt {
     pub(super) cause: String,
     pub(super) explanation: String,
-    /// Whether the state itself can be believed, so that the object is only marked.
+    /// Whether the state itself is believed. If so, the object is only marked.
     pub(super) is_state_sound: bool,
-    /// The amount that was expected, where it is the amount that is in doubt.
+    /// The expected amount, when the amount is in doubt.
     pub(super) expected: Option<Money>,
 }
 
-/// What cannot be right about this answer; none when all is well, or when a person has accepted just this.
+/// What cannot be right about this answer. `None` when all is well, or when a person has accepted exactly this.
 pub(super) fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<Doubt> {
     let unsound = |cause: &str, explanation| {
         Some(Doubt { cause: cause.to_owned(), explanation, is_state_sound: false, expected: None })
@@ -71,13 +71,13 @@ pub(super) fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) 
 
 type Oddity = (String, String);
 
-/// What the object should be about: as enrolled, as it was before a doubt, or as last seen.
+/// The amount the object should have: as enrolled, as known before an earlier doubt, or as last observed.
 fn expected_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
     let before_the_doubt = record.quarantine.as_ref().and_then(|quarantine| quarantine.expected);
     record.details.amount.or(before_the_doubt).or_else(|| settled_amount(setting, record))
 }
 
-/// The amount last seen, unless the object is still a draft whose amount may change.
+/// The amount last observed, unless the object is still a draft whose amount may change.
 fn settled_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
     let seen = &record.sight.as_ref()?.observation;
     let facts = setting.lifecycle.state(&seen.state)?;
@@ -97,8 +97,8 @@ fn amount(expected: Option<Money>, seen: &Observation) -> Option<Oddity> {
     })
 }
 
-/// What moved must be what was asked for. Only what the provider names is compared; where it says that money
-/// moved and names no sum, that is a doubt of its own.
+/// The amount moved must be the amount requested. Only amounts that the provider reports are compared. A state that
+/// says money moved without an amount is a doubt too.
 fn moved(
     setting: &Setting<'_>,
     facts: &StateFacts,
@@ -139,7 +139,7 @@ fn moved(
     }
 }
 
-/// Play money in a live account, or the reverse.
+/// A sandbox answer in a live account, or the reverse.
 fn environment(setting: &Setting<'_>, seen: &Observation) -> Option<Oddity> {
     let said = seen.environment.as_deref()?;
     let wanted = if setting.is_sandbox { "Sandbox" } else { "Live" };

@@ -1,4 +1,4 @@
-//! The row that a decision writes into the history: which amount it is about, and what is true of money since then.
+//! The history row that a decision writes: the amount it concerns, and the totals from then on.
 //!
 //! Owns: what moved between two answers. Must never know: whether an answer is believed. Pure.
 
@@ -11,7 +11,7 @@ use super::observation::Observation;
 use super::planted::{Bug, is_planted};
 use super::record::{Cause, Record, Transition};
 
-/// What a row of the history is made of.
+/// The inputs of a history row.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) setting: &'a Setting<'a>,
@@ -22,7 +22,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The row. Without facts the state is not believed.
+    /// The row. Without facts, the state is not believed.
     pub(super) fn written(&self, facts: Option<&StateFacts>, note: String, cause: Cause) -> Transition {
         let Row { before, seen, now, .. } = *self;
         let moves = facts.map_or(Moves::Nothing, |facts| facts.moves);
@@ -48,7 +48,7 @@ impl Row<'_> {
         }
     }
 
-    /// What was taken or given back since the sight before; where no money moved, what the object is about.
+    /// The amount captured or refunded since the last observation. If no money moved, the object's own amount.
     fn moved(&self, facts: Option<&StateFacts>) -> Option<Money> {
         let about = self.seen.amount.or(self.before.details.amount);
         let has_moved = |facts: &&StateFacts| !matches!(facts.outcome, Outcome::Declined | Outcome::Canceled);
@@ -68,7 +68,7 @@ impl Row<'_> {
     }
 }
 
-/// What a total has grown by.
+/// How much a total has grown.
 fn since(total: Option<Money>, known: Option<Money>) -> Option<Money> {
     let total = total?;
     let known = known.filter(|known| known.currency == total.currency);
@@ -76,7 +76,7 @@ fn since(total: Option<Money>, known: Option<Money>) -> Option<Money> {
     Some(Money { amount, ..total })
 }
 
-/// The amounts that have happened once an object is in such a state.
+/// The amounts that are facts in such a state.
 fn facts_among(amounts: Amounts, moves: Moves) -> Amounts {
     match moves {
         Moves::Nothing => Amounts::default(),
@@ -85,8 +85,8 @@ fn facts_among(amounts: Amounts, moves: Moves) -> Amounts {
     }
 }
 
-/// What a state means for the money once its reasons and amounts are considered: where nothing moved, a good
-/// state is no success.
+/// What a state means for the money, given its reasons and amounts. A good state in which no money moved is not a
+/// success.
 pub fn outcome(lifecycle: &dyn Lifecycle, facts: &StateFacts, seen: &Observation) -> Outcome {
     let said = lifecycle.outcome(facts.name, &seen.reasons, &seen.amounts).unwrap_or(facts.outcome);
     let moved = match facts.moves {

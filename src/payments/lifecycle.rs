@@ -1,5 +1,5 @@
-//! What a lifecycle can say: which states there are, what each means, where it can lead.
-//! The states themselves stand in each API's own `lifecycle.rs`.
+//! What a lifecycle describes: the states, what each means, and which states can follow.
+//! The states themselves are in each API's own `lifecycle.rs`.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::money::Amounts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// It changes by itself: keep polling.
+    /// It changes without us: keep polling.
     Moving,
-    /// Nothing moves by itself, but somebody may act: look rarely.
+    /// It changes only when somebody acts: poll rarely.
     Resting,
-    /// It never changes again: stop.
+    /// It never changes again: stop polling.
     Final,
 }
 
@@ -23,11 +23,11 @@ pub enum Phase {
 pub enum Outcome {
     /// Not decided yet.
     Undecided,
-    /// Reserved, or open for use: as hoped so far.
+    /// Reserved, or open for use. All is well so far.
     Open,
-    /// Money is known to have moved.
+    /// Money has moved.
     Succeeded,
-    /// Over, and this object does not tell whether money moved: the charges or captures made with it do.
+    /// Over, but this object does not show whether money moved: its charges or captures do.
     Closed,
     /// Refused: a person must act.
     Declined,
@@ -35,11 +35,11 @@ pub enum Outcome {
     Canceled,
 }
 
-/// What has happened to money once an object is in a state.
+/// What an object in a state has done with money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moves {
-    /// Nothing that this object's amounts would tell.
+    /// Nothing that this object's amounts would show.
     #[default]
     Nothing,
     /// The authorized amount is reserved.
@@ -59,38 +59,38 @@ pub struct StateFacts {
     pub phase: Phase,
     /// What it means for the money.
     pub outcome: Outcome,
-    /// Which of the object's amounts are facts in it.
+    /// Which of the object's amounts are facts in this state.
     pub moves: Moves,
-    /// In plain words, for a person.
+    /// For a person, in plain words.
     pub meaning: &'static str,
     /// States that can follow directly, in documented spelling.
     pub next: &'static [&'static str],
-    /// How long it may last before somebody should know. Every moving state has one.
+    /// How long it may last before somebody should know. Every moving state has a value.
     pub patience: Option<Duration>,
-    /// For a resting state, how long after the object's making what it holds stays guaranteed
-    /// (the 7 days in which a capture of an authorization is processed at once).
+    /// For a resting state: how long after creation its guarantee lasts
+    /// (a capture of an authorization is processed at once for 7 days).
     pub guarantee: Option<Duration>,
 }
 
-/// Facts about a reason that stands beside a state.
+/// Facts about a reason code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReasonFacts {
     /// The provider's code in its documented spelling.
     pub name: &'static str,
-    /// In plain words, for a person.
+    /// For a person, in plain words.
     pub meaning: &'static str,
     /// What the merchant should do next.
     pub advice: &'static str,
-    /// How much noise it deserves.
+    /// How loud its alert is.
     pub tone: Tone,
 }
 
-/// How much noise a state with a reason deserves.
+/// How loud the alert for a state with a reason is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As the merchant asked or expects: no alert.
+    /// The merchant asked for it or expects it: no alert.
     Expected,
-    /// Somebody should look (ended by the buyer, by Amazon, by time; a risk hint).
+    /// Somebody should check it (the buyer, Amazon or a deadline ended it; a risk hint).
     Notable,
     /// Money was refused: alert at once.
     Alarming,
@@ -100,12 +100,12 @@ pub enum Tone {
 pub trait Lifecycle: Send + Sync {
     /// All documented state words.
     fn states(&self) -> &'static [&'static str];
-    /// Facts about a state word as the provider sent it; none when the word is unknown.
+    /// Facts about a state, spelled as the provider sent it. `None` when the state is unknown.
     fn state(&self, word: &str) -> Option<StateFacts>;
     /// All documented reasons of a state.
     fn reasons(&self, state: &str) -> &'static [ReasonFacts];
-    /// What to do about a state that came with no (known) reason. Empty where the state needs none; where it is
-    /// not empty, a missing reason is as loud as the loudest listed one: silence is never good news.
+    /// What to do about a state without a (known) reason; empty when it needs none. If it is not empty, a missing
+    /// reason is treated like the worst listed one: silence is never good news.
     fn advice_without_reason(&self, state: &str) -> &'static str;
 
     /// What to do while an object stays undecided for too long.
@@ -118,20 +118,20 @@ pub trait Lifecycle: Send + Sync {
         "the authorization"
     }
 
-    /// Facts about a reason beside a state, compared without case.
+    /// Facts about a reason of a state; case does not matter.
     fn reason(&self, state: &str, code: &str) -> Option<ReasonFacts> {
         self.reasons(state).iter().copied().find(|reason| reason.name.eq_ignore_ascii_case(code))
     }
 
-    /// What a state means for the money, its reasons and amounts considered; none when the state is unknown.
-    /// Overridden where one state word has good and bad ends that only these tell apart.
+    /// What a state means for the money, given its reasons and amounts. `None` when the state is unknown.
+    /// Override it where one state can be a good or a bad end, and only reasons or amounts show which.
     fn outcome(&self, state: &str, reasons: &[String], amounts: &Amounts) -> Option<Outcome> {
         let _ = (reasons, amounts);
         self.state(state).map(|facts| facts.outcome)
     }
 
-    /// Whether `to` can be seen some time after `from`: polling sees snapshots, so any number of
-    /// steps may lie between. A state can always be seen again.
+    /// Whether `to` can be observed some time after `from`. Polls are snapshots, so any number of steps may lie
+    /// between two of them. A state can always be observed again.
     fn is_reachable(&self, from: &str, to: &str) -> bool {
         let (Some(start), Some(goal)) = (self.state(from), self.state(to)) else { return false };
         if start.name == goal.name {
@@ -154,7 +154,7 @@ pub trait Lifecycle: Send + Sync {
     }
 }
 
-/// Problems of a lifecycle table, for the tests of every API: empty when all is well.
+/// The problems of a lifecycle table, for the tests of every API. Empty when all is well.
 pub fn problems(lifecycle: &dyn Lifecycle) -> Vec<String> {
     let mut found = Vec::new();
     for word in lifecycle.states() {
@@ -163,18 +163,18 @@ pub fn problems(lifecycle: &dyn Lifecycle) -> Vec<String> {
             continue;
         };
         if facts.name != *word {
-            found.push(format!("{word} calls itself {}", facts.name));
+            found.push(format!("{word} has facts named {}", facts.name));
         }
         for next in facts.next {
             if !lifecycle.states().contains(next) {
-                found.push(format!("{word} leads to the unlisted {next}"));
+                found.push(format!("{word} leads to {next}, which is not listed"));
             }
         }
         if facts.phase == Phase::Moving && facts.patience.is_none() {
-            found.push(format!("{word} moves but has no patience"));
+            found.push(format!("{word} is moving but has no patience"));
         }
         if facts.phase == Phase::Moving && facts.next.is_empty() {
-            found.push(format!("{word} moves nowhere"));
+            found.push(format!("{word} is moving but leads nowhere"));
         }
         if facts.phase == Phase::Final
             && facts
@@ -182,7 +182,7 @@ pub fn problems(lifecycle: &dyn Lifecycle) -> Vec<String> {
                 .iter()
                 .any(|next| lifecycle.state(next).is_some_and(|later| later.phase != Phase::Final))
         {
-            found.push(format!("{word} is final but leads on"));
+            found.push(format!("{word} is final but has next states"));
         }
         let is_bad = matches!(facts.outcome, Outcome::Declined | Outcome::Canceled)
             && !lifecycle.reasons(word).is_empty();

@@ -1,4 +1,4 @@
-//! What an object is, what a state means, what a new sight of it implies, when to look again.
+//! What an object is, what a state means, what a new observation implies, and when to poll again.
 //!
 //! Owns: the decisions. Must never know: HTTP, JSON, XML, storage, async, the clock (time is an
 //! argument), a provider's name.
@@ -7,6 +7,7 @@ mod accept;
 pub mod alert;
 pub mod decide;
 mod doubt;
+pub mod environment;
 pub mod history;
 mod notice;
 pub mod schedule;
@@ -20,5 +21,5 @@ pub mod money;
 pub mod object;
 pub mod observation;
 pub mod planted;
+pub mod provider_health;
 pub mod record;
-pub mod service;

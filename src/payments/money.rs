@@ -1,4 +1,4 @@
-//! Exact amounts with their currency. Never a float; never a rounding.
+//! Exact amounts with a currency. Never a float, never rounded.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,7 +47,7 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("a currency is three ASCII capitals")
     }
 
-    /// How many decimals its amounts have (ISO 4217): 2 unless listed otherwise.
+    /// How many decimals its amounts have (ISO 4217). 2 unless listed otherwise.
     pub fn exponent(&self) -> u32 {
         EXPONENTS.iter().find(|(code, _)| code.as_bytes() == self.0).map_or(2, |(_, exponent)| *exponent)
     }
@@ -63,13 +63,13 @@ pub enum BadMoney {
     #[error("amount {0:?} is not a plain decimal number such as 14.00")]
     Amount(String),
     /// More decimals than the currency has.
-    #[error("amount {amount} has more decimals than {currency} knows ({exponent})")]
+    #[error("amount {amount} has more decimals than {currency} allows ({exponent})")]
     TooFine {
         /// As given.
         amount: String,
         /// ISO 4217.
         currency: Currency,
-        /// Decimals that the currency has.
+        /// How many decimals the currency has.
         exponent: u32,
     },
 }
@@ -107,10 +107,10 @@ impl fmt::Display for Currency {
     }
 }
 
-/// An exact amount. Two are equal when their numbers are (`1`, `1.0` and `1.00` are).
+/// An exact amount. Equality compares numbers: `1`, `1.0` and `1.00` are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
-    /// Exact, in the currency's main unit.
+    /// In the currency's main unit, exact.
     #[serde(with = "rust_decimal::serde::str")]
     pub amount: Decimal,
     /// ISO 4217.
@@ -119,8 +119,7 @@ pub struct Money {
 
 impl Money {
     /// Reads a plain decimal (`14.00`, `-3`, `500`) as a provider writes it: no exponent, no separators.
-    /// Trailing zeros beyond the currency's decimals are accepted (`500.00` JPY is 500 JPY), real
-    /// fractions of the smallest unit are not.
+    /// Extra trailing zeros are accepted (`500.00` JPY is 500 JPY); fractions of the smallest unit are not.
     pub fn parse(amount: &str, currency: &str) -> Result<Money, BadMoney> {
         let currency: Currency = currency.parse()?;
         let bad = || BadMoney::Amount(amount.chars().take(40).collect());
@@ -137,7 +136,7 @@ impl Money {
         Money::new(amount_read, currency)
     }
 
-    /// Takes a number that fits the currency's decimals; brings it to exactly that many.
+    /// Accepts a number with at most the currency's decimals, and pads it to exactly that many.
     pub fn new(amount: Decimal, currency: Currency) -> Result<Money, BadMoney> {
         let exponent = currency.exponent();
         let mut amount_kept = amount.normalize();
@@ -148,19 +147,19 @@ impl Money {
         Ok(Money { amount: amount_kept, currency })
     }
 
-    /// The amount in the currency's smallest unit (cents, yen), when it fits 64 bits.
+    /// The amount in the currency's smallest unit (cents, yen), if it fits into 64 bits.
     pub fn minor_units(&self) -> Option<i64> {
         let mut scaled = self.amount;
         scaled.rescale(self.currency.exponent());
         i64::try_from(scaled.mantissa()).ok()
     }
 
-    /// Whether it is above zero.
+    /// Whether it is greater than zero.
     pub fn is_positive(&self) -> bool {
         self.amount > Decimal::ZERO
     }
 
-    /// The number alone, with exactly the currency's decimals.
+    /// The number without its currency, with exactly the currency's decimals.
     pub fn amount_text(&self) -> String {
         let mut scaled = self.amount;
         scaled.rescale(self.currency.exponent());
@@ -174,23 +173,23 @@ impl fmt::Display for Money {
     }
 }
 
-/// Three different things that are never added to each other.
+/// Three amounts that are never added to each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Amounts {
     /// Reserved for the merchant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorized: Option<Money>,
-    /// Taken from the buyer, in all.
+    /// Total taken from the buyer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captured: Option<Money>,
-    /// Given back to the buyer, in all.
+    /// Total given back to the buyer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Money>,
 }
 
 impl Amounts {
-    /// Whether nothing is said.
+    /// Whether no amount is known.
     pub fn is_empty(&self) -> bool {
         *self == Amounts::default()
     }
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_of_numbers_not_of_spelling() {
+    fn equality_compares_numbers_not_spelling() {
         assert_eq!(Money::parse("1", "EUR"), Money::parse("1.00", "EUR"));
         assert_ne!(Money::parse("1", "EUR"), Money::parse("1", "USD"));
     }

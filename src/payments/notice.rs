@@ -1,9 +1,9 @@
-//! Turns what was found into an [`Alert`] that can be read alone: what, which order, how much, why,
-//! what to do next, where to look.
+//! Writes the [`Alert`]s. Each can be read without context: what, which order, how much, why, what to do next, and
+//! where to look it up.
 
 use jiff::{Timestamp, Unit};
 
-use super::alert::{Alert, Severity};
+use super::alert::{Alert, AlertKind, Severity};
 use super::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use super::observation::Observation;
 use super::planted::{Bug, is_planted};
@@ -15,33 +15,27 @@ use super::schedule::{Milestone, state_began};
 pub(super) struct Notice<'a> {
     /// The object as it is after the decision.
     pub(super) record: &'a Record,
-    /// Where a person can look.
+    /// A link to the provider's own page about the object.
     pub(super) look: &'a str,
-    /// When it was found out.
+    /// When it was found.
     pub(super) now: Timestamp,
 }
 
 impl Notice<'_> {
-    fn alert(&self, kind: &str, severity: Severity, occasion: &str) -> Alert {
+    fn alert(&self, kind: AlertKind, severity: Severity, occasion: &str) -> Alert {
         let record = self.record;
         let observation = record.sight.as_ref().map(|sight| &sight.observation);
+        let occasion = format!("{}/{occasion}", record.object);
         Alert {
-            key: format!("{kind}/{}/{occasion}", record.object),
-            kind: kind.to_owned(),
-            severity,
-            account: record.object.account.clone(),
             object: Some(record.object.clone()),
             merchant_reference: record.merchant_reference().map(str::to_owned),
             amount: record.amount(),
             amounts: observation.map(|seen| seen.amounts).unwrap_or_default(),
             state: observation.map(|seen| seen.state.clone()),
             reason: observation.and_then(|seen| seen.reasons.first().cloned()),
-            headline: String::new(),
-            explanation: String::new(),
-            advice: String::new(),
             look: self.look.to_owned(),
             occurred_at: observation.and_then(|seen| seen.updated_at).unwrap_or(self.now),
-            found_at: self.now,
+            ..Alert::new(kind, &occasion, severity, &record.object.account, self.now)
         }
     }
 
@@ -53,14 +47,14 @@ impl Notice<'_> {
         format!("{} {}{amount}{order}", words(record.object.kind.as_str()), record.object.id)
     }
 
-    /// An occasion that is the same however often it is seen: the state and when it began.
+    /// The state and when it began: the same however often it is observed.
     fn episode(&self) -> String {
         let state = self.record.state().unwrap_or("unseen");
         format!("{state}@{}", state_began(self.record))
     }
 
-    /// Money was refused, or the object ended in a way that somebody should look at.
-    /// `None` when the end is as the merchant asked.
+    /// Money was refused, or the object ended in a way that somebody should check.
+    /// `None` when the end is what the merchant asked for.
     pub(super) fn ending(
         &self,
         lifecycle: &dyn Lifecycle,
@@ -74,7 +68,7 @@ impl Notice<'_> {
         let loudest = known.iter().copied().max_by_key(|reason| loudness(reason.tone));
         let is_decline = facts.outcome == Outcome::Declined;
         let general = lifecycle.advice_without_reason(facts.name);
-        // Where a reason should stand and none does, it is taken for the worst one.
+        // A missing reason is treated like the worst one.
         let lacks_reason =
             observation.reasons.is_empty() && !general.is_empty() && !is_planted(Bug::SilentWithoutReason);
         let listed = lifecycle.reasons(facts.name).iter().map(|reason| reason.tone);
@@ -88,13 +82,13 @@ impl Notice<'_> {
             return None;
         }
         let (kind, severity, verb) = if is_decline {
-            ("declined", Severity::Critical, "was declined")
+            (AlertKind::Declined, Severity::Critical, "was declined")
         } else if facts.outcome == Outcome::Canceled {
-            ("canceled", Severity::Warning, "was canceled")
+            (AlertKind::Canceled, Severity::Warning, "was canceled")
         } else if lacks_reason && facts.phase == Phase::Final {
-            ("notable", Severity::Warning, "has ended without a reason")
+            (AlertKind::Notable, Severity::Warning, "has ended without a reason")
         } else {
-            ("notable", Severity::Warning, "needs a look")
+            (AlertKind::Notable, Severity::Warning, "needs attention")
         };
         let mut alert = self.alert(kind, severity, &format!("{}{news}", self.episode()));
         let after = previous.filter(|_| is_decline).map(|from| format!(" after {from}")).unwrap_or_default();
@@ -112,18 +106,18 @@ impl Notice<'_> {
             (None, false) => advice.to_owned(),
         };
         if is_decline && previous.is_some_and(|from| is_past_opening(lifecycle, from)) {
-            alert.advice.push_str(" It had been authorized before, so the goods may have shipped: stop them if you can, else ask the buyer to pay in another way.");
+            alert.advice.push_str(" It had been authorized before, so the goods may have shipped: stop them if you can, otherwise ask the buyer to pay in another way.");
         }
         Some(alert)
     }
 
-    /// The object is set apart because something about it cannot be right.
+    /// The object is quarantined because something about it cannot be right.
     pub(super) fn quarantined(&self, quarantine: &Quarantine) -> Alert {
         let occasion = match &quarantine.evidence {
             Some(evidence) => format!("{}/{}@{}", quarantine.cause, evidence.state, quarantine.since),
             None => format!("{}@{}", quarantine.cause, quarantine.since),
         };
-        let mut alert = self.alert("quarantined", Severity::Critical, &occasion);
+        let mut alert = self.alert(AlertKind::Quarantined, Severity::Critical, &occasion);
         if let Some(evidence) = &quarantine.evidence {
             alert.state = Some(evidence.state.clone());
             alert.reason = evidence.reasons.first().cloned();
@@ -140,17 +134,17 @@ impl Notice<'_> {
             "Nothing was concluded from it."
         };
         alert.advice = format!(
-            "{concluded} Compare the shop's order with the provider's own page. The object is polled again, more \
-             and more rarely, and is released when the provider's answer makes sense. If it is right as it is: \
+            "{concluded} Compare the shop's order with the provider's own page. The object is polled less and \
+             less often, and is released when the provider's answer makes sense. If it is right as it is: \
              `reconciled accept {}`.",
             self.record.object.id
         );
         alert
     }
 
-    /// A moving object has taken longer than anybody should wait without knowing.
+    /// A moving object has taken longer than anybody should wait uninformed.
     pub(super) fn overdue(&self, milestone: &Milestone, lifecycle: &dyn Lifecycle) -> Alert {
-        let mut alert = self.alert("overdue", Severity::Warning, &self.episode());
+        let mut alert = self.alert(AlertKind::Overdue, Severity::Warning, &self.episode());
         let state =
             self.record.state().map_or("has never been seen".to_owned(), |state| format!("is still {state}"));
         let began = state_began(self.record);
@@ -159,17 +153,17 @@ impl Notice<'_> {
             Some(detail) => {
                 format!("It should have been decided by {}. The last attempt failed: {detail}.", milestone.at)
             }
-            None => format!("It should have been decided by {}. It is asked about as before.", milestone.at),
+            None => format!("It should have been decided by {}. Polling continues as usual.", milestone.at),
         };
         alert.advice = lifecycle.advice_when_overdue().to_owned();
         alert.occurred_at = milestone.at;
         alert
     }
 
-    /// What a resting object holds ends soon.
+    /// A guarantee or an expiry of a resting object is near.
     pub(super) fn countdown(&self, milestone: &Milestone, left: &str, lifecycle: &dyn Lifecycle) -> Alert {
         let occasion = format!("{}-{left}/{}", milestone.name, self.episode());
-        let mut alert = self.alert("expiring", Severity::Warning, &occasion);
+        let mut alert = self.alert(AlertKind::Expiring, Severity::Warning, &occasion);
         let (subject, ends_in) = (capitalised(&self.subject()), age(self.now, milestone.at));
         let is_authorization = lifecycle.expires() == "the authorization";
         (alert.headline, alert.advice) = match milestone.name {
@@ -196,7 +190,7 @@ impl Notice<'_> {
     }
 }
 
-/// Whether a state is, or directly follows, one that was open for use: an authorization that was granted.
+/// Whether a state is, or directly follows, an open one: an authorization that was granted.
 fn is_past_opening(lifecycle: &dyn Lifecycle, word: &str) -> bool {
     let Some(facts) = lifecycle.state(word) else { return false };
     facts.outcome == Outcome::Open
@@ -228,7 +222,7 @@ fn capitalised(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }
 
-/// How much time lies between two moments, in the two largest units that matter (`2d 3h`, `5m`).
+/// The time between two moments, in its two largest units (`2d 3h`, `5m`).
 pub fn age(from: Timestamp, to: Timestamp) -> String {
     let minutes = to.duration_since(from).round(Unit::Minute).map_or(0, |span| span.as_mins()).max(0);
     let (days, hours, rest) = (minutes / 1440, minutes % 1440 / 60, minutes % 60);

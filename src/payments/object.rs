@@ -1,10 +1,10 @@
-//! Names of the things that are watched: an account, a kind of object, an object's id.
+//! Names of what is watched: an account, a kind of object, an object's id.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A name that cannot be used, with the reason in words.
+/// A name that cannot be used, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {text:?} {problem}")]
 pub struct BadName {
@@ -34,7 +34,7 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// Checks and takes the text. Errors when it is empty, too long or has other characters.
+            /// Checks the text. Fails when it is empty, too long or has a character that is not allowed.
             pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
                 let text = text.into();
                 check($what, &text, $longest, $allowed)?;
@@ -81,33 +81,33 @@ name!(
     |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 );
 name!(
-    /// What sort of thing an object is, in the words of its API: `charge`, `refund`, `authorization`...
-    /// Lower-case letters, digits and `-`; at most 32. Which kinds exist is each API's affair.
+    /// What an object is, in its API's words: `charge`, `refund`, `authorization`...
+    /// Lower-case letters, digits and `-`; at most 32. Each API defines its own kinds.
     Kind, "kind", 32,
     |letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'
 );
 name!(
-    /// The provider's id: opaque, at most 64 of `A-Z a-z 0-9 - _ . ~` (ids are observed, not promised,
-    /// to have at most 50; nothing that needs escaping in a URL or a table can get in).
+    /// The provider's id: opaque, at most 64 of `A-Z a-z 0-9 - _ . ~`. Observed ids have at most 50, but nothing
+    /// promises that. No character needs escaping in a URL or a table.
     ObjectId, "object id", 64,
     |letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '~')
 );
 
 impl ObjectId {
-    /// Whether it is `.` or `..`: in an address each is a step between folders, which HTTP clients take out
-    /// (RFC 3986 section 5.2.4), so that another address is asked than the one that was signed. Stored records
-    /// may have such an id; none is taken any more.
+    /// Whether it is `.` or `..`. In a URL these are path steps, which HTTP clients remove (RFC 3986 section 5.2.4),
+    /// so the request would go to another address than the signed one. Stored records may have such an id; new ones
+    /// are refused.
     pub fn is_folded_in_paths(&self) -> bool {
         matches!(self.as_str(), "." | "..")
     }
 }
 
-/// One object, worldwide.
+/// One object, unique across accounts and kinds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
-    /// Whose credentials see it.
+    /// The account whose credentials can read it.
     pub account: AccountName,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The provider's id.
     pub id: ObjectId,

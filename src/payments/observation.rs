@@ -1,4 +1,4 @@
-//! What one poll brought: a sight of the object, or a failure to see it.
+//! The result of one poll: an observation of the object, or a failure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,54 +9,54 @@ use serde::{Deserialize, Serialize};
 use super::money::{Amounts, Money};
 use super::object::{Kind, ObjectId};
 
-/// An object as its provider showed it, without anything about the buyer.
+/// An object as its provider showed it, without the buyer's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
-    /// The id in the answer, which must be the one asked for.
+    /// The id in the answer. It must be the requested one.
     pub id: String,
-    /// The provider's own state word, letter for letter.
+    /// The provider's own state, letter for letter.
     pub state: String,
     /// The provider's reason codes, letter for letter; usually none or one.
     pub reasons: Vec<String>,
     /// When the provider says the state last changed.
     pub updated_at: Option<Timestamp>,
-    /// When the provider says the object was made.
+    /// When the provider says the object was created.
     pub created_at: Option<Timestamp>,
-    /// When the provider says the object ends unused.
+    /// When the provider says the object expires unused.
     pub expires_at: Option<Timestamp>,
-    /// The amount that the object is about: charged, authorized, captured or refunded.
+    /// The object's main amount: charged, authorized, captured or refunded.
     pub amount: Option<Money>,
-    /// What the provider names as authorized, captured and refunded, whatever the state says of them.
+    /// The amounts that the provider reports as authorized, captured and refunded, whatever the state means.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub amounts: Amounts,
     /// Other amounts under the provider's names (`captureAmount`, `RefundedAmount`, ...).
     pub other_amounts: BTreeMap<String, Money>,
-    /// The merchant's own reference, as the provider kept it.
+    /// The merchant's own reference, as the provider stored it.
     pub merchant_reference: Option<String>,
-    /// The id of the object that this one belongs to.
+    /// The id of the parent object.
     pub parent: Option<String>,
-    /// Objects that this one has led to (captures of an authorization, refunds of a capture).
+    /// Child objects (captures of an authorization, refunds of a capture).
     pub children: Vec<Child>,
     /// The provider said that trying again may work (`SoftDecline`).
     pub is_soft_decline: bool,
     /// `Live` or `Sandbox`, when the provider says so.
     pub environment: Option<String>,
-    /// The fields of the answer that are on the allow-list, under the provider's names.
+    /// The allowed fields of the answer, under the provider's names.
     pub evidence: BTreeMap<String, String>,
-    /// The provider's id of this exchange, for its support desk.
+    /// The provider's id of this request, for its support desk.
     pub request_id: Option<String>,
-    /// What is odd about the answer, although its state can be believed.
+    /// What is odd about the answer although its state is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<Mark>,
 }
 
-/// Something odd about an answer whose state can be believed all the same: the object is set apart visibly until
-/// an answer comes without it, or a person accepts it.
+/// Something odd about an answer whose state is believed all the same. The object is quarantined until an answer
+/// comes without it, or a person accepts it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The sort in a word: `unreadable-field`, `unsigned`, `duplicate-field`, ...
+    /// The kind in a word: `unreadable-field`, `unsigned`, `duplicate-field`, ...
     pub cause: String,
-    /// What is odd, in one plain sentence, without text of the buyer.
+    /// What is odd, in one plain sentence without the buyer's data.
     pub explanation: String,
 }
 
@@ -68,9 +68,9 @@ impl Mark {
 }
 
 impl Observation {
-    /// Whether another says the same in everything but the number of the exchange.
+    /// Whether another observation is the same in everything but the request id.
     pub fn says_the_same(&self, other: &Observation) -> bool {
-        // Taken apart by name, so that a new field is not forgotten here.
+        // Destructured by name, so that a new field cannot be forgotten here.
         let Observation {
             id,
             state,
@@ -112,33 +112,33 @@ impl Observation {
 /// An object found through another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Child {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The provider's id.
     pub id: ObjectId,
 }
 
-/// Why a poll brought no sight. None of these says anything about money.
+/// Why a poll brought no observation. None of these says anything about money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The provider asks to slow down.
     #[error("throttled: {detail}")]
     Throttled {
-        /// How long the provider asks to wait, if it does.
+        /// How long the provider asks to wait, if it says so.
         retry_after: Option<Duration>,
         /// Status and code, never a body.
         detail: String,
     },
-    /// The network, a time-out or the provider's own trouble: ask again later.
+    /// The network, a timeout or trouble at the provider: try again later.
     #[error("did not answer: {detail}")]
     Transient {
         /// What happened, without addresses or bodies.
         detail: String,
     },
-    /// The provider refuses the request; asking again the same way will not help.
+    /// The provider refuses the request. Repeating it will not help.
     #[error("refused: {detail}")]
     Refused {
-        /// True when the credentials or the account are refused, so that no other object would fare better.
+        /// True when the credentials or the account are refused: every other object would fail too.
         is_whole_account: bool,
         /// Status and code.
         detail: String,
@@ -149,10 +149,10 @@ pub enum Failure {
         /// Status and code.
         detail: String,
     },
-    /// An answer that cannot be read, or is not about the object asked for.
+    /// An answer that cannot be read, or that is about another object.
     #[error("answer cannot be read: {detail}")]
     Garbled {
-        /// What is wrong with it, with place, never its text.
+        /// What is wrong and where, never the text of the answer.
         detail: String,
     },
 }

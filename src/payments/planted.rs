@@ -1,59 +1,59 @@
-//! Known bugs that can be planted, one at a time, so that the judge of the simulated months is itself judged.
+//! Known bugs that a test can plant, one at a time, to prove that the judge of the simulated months finds them.
 //!
-//! Owns: their names, and which one is in the ground. Must never know: what the judge looks at. Without the
-//! feature `planted-bugs` every question is answered by a constant, and nothing of this is in the program.
-//! It stands in this room because every room may name it.
+//! Owns: their names, and which one is planted. Must never know: what the judge checks. Without the feature
+//! `planted-bugs`, `is_planted` is constantly false and the compiler removes every bug.
+//! It is in this room because every room may name it.
 
 /// A bug that somebody could write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Bug {
-    /// The alert is owed in a second write, after the commit of what it tells.
+    /// An alert is stored in a second write, after the commit that caused it.
     AlertAfterCommit = 1,
-    /// A record is written without its row among those that are due.
+    /// A record is written without its row in the index of due objects.
     DueIndexNotUpdated,
-    /// After a crash the budgets are taken to be full.
+    /// After a crash, the budgets are assumed to be full.
     BudgetFullAfterCrash,
-    /// A state that cannot follow is taken like any other.
+    /// An unreachable state is accepted like any other.
     UnreachableStateAccepted,
-    /// The journal is written, but not synced, before things are acknowledged.
+    /// The journal is written, but not synced, before a write is acknowledged.
     SyncSkipped,
-    /// A change of state leaves no row in the history.
+    /// A state change writes no history row.
     HistoryRowForgotten,
-    /// Every attempt to deliver has a key of its own.
+    /// Every delivery attempt has its own key.
     KeyOfEachAttempt,
-    /// Objects found through another are not watched.
+    /// Newly found child objects are not watched.
     ChildNotEnrolled,
     /// The business day begins an hour late.
     ReportDayOffByAnHour,
-    /// What has ended is asked about as before.
+    /// Final objects are polled like any other.
     FinalStillDue,
-    /// "Too many requests" is held against the object.
+    /// "Too many requests" counts as a failure of the object.
     ThrottleCountedAsFailure,
-    /// The provider's wish for a pause is not heard.
+    /// The provider's Retry-After is ignored.
     RetryAfterIgnored,
-    /// A message is written down as delivered before it is sent.
+    /// A message is recorded as delivered before it is sent.
     SettledBeforeSending,
-    /// "Not found" is taken for an end.
+    /// "Not found" is treated as an end.
     GoneTakenForEnd,
-    /// A report is published before the disk has its files.
+    /// A report is published before its files are synced to disk.
     ReportNotSynced,
-    /// The amount asked for is booked, not the one that moved.
+    /// The requested amount is booked, not the one that moved.
     RequestedAmountBooked,
-    /// An end without a reason is taken for good news.
+    /// An end without a reason is treated as good news.
     SilentWithoutReason,
-    /// What is odd about an answer counts as right when it is seen again.
+    /// An odd answer counts as right when it is repeated.
     DoubtHealsByRepetition,
-    /// Refusals of one object are taken for refused credentials.
+    /// Refusals of one object are treated as refused credentials.
     OneRefusalIsAboutAll,
-    /// What a clock that was ahead wrote far into the future waits until then.
+    /// A due time that a fast clock wrote far into the future is obeyed.
     DueFarAheadObeyed,
-    /// A day is reported by a clock that nobody has confirmed.
+    /// A day is reported although its clock is unconfirmed.
     DoubtedDayReported,
 }
 
 impl Bug {
-    /// All of them.
+    /// All bugs.
     pub const ALL: [Bug; 21] = [
         Bug::AlertAfterCommit,
         Bug::DueIndexNotUpdated,
@@ -79,7 +79,7 @@ impl Bug {
     ];
 }
 
-/// Whether this bug is in the ground.
+/// Whether this bug is planted.
 #[cfg(not(feature = "planted-bugs"))]
 #[inline(always)]
 pub(crate) const fn is_planted(_bug: Bug) -> bool {
@@ -89,13 +89,13 @@ pub(crate) const fn is_planted(_bug: Bug) -> bool {
 #[cfg(feature = "planted-bugs")]
 static PLANTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
 
-/// Plants a bug in the whole process, in place of the one before; none: takes it out.
+/// Plants a bug in the whole process and removes the previous one. `None` only removes it.
 #[cfg(feature = "planted-bugs")]
 pub fn plant(bug: Option<Bug>) {
     PLANTED.store(bug.map_or(0, |bug| bug as u8), std::sync::atomic::Ordering::SeqCst);
 }
 
-/// Whether this bug is in the ground.
+/// Whether this bug is planted.
 #[cfg(feature = "planted-bugs")]
 pub(crate) fn is_planted(bug: Bug) -> bool {
     PLANTED.load(std::sync::atomic::Ordering::Relaxed) == bug as u8

@@ -1,4 +1,4 @@
-//! What is known and owed about one object.
+//! What is known and pending about one object.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,21 +18,21 @@ pub struct Enrolment {
     pub details: Details,
 }
 
-/// What the shop, or the object through which this one was found, says about it. All optional.
+/// What the shop, or the parent object, says about it. All optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Details {
-    /// The amount that must be seen.
+    /// The expected amount.
     pub amount: Option<Money>,
     /// The shop's own order number.
     pub merchant_reference: Option<String>,
-    /// When the shop made the object.
+    /// When the shop created the object.
     pub created_at: Option<Timestamp>,
-    /// The id of the object it belongs to.
+    /// The id of the parent object.
     pub parent: Option<String>,
 }
 
-/// Details that contradict those already stored.
+/// New details that contradict the stored ones.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{object} is already enrolled with {field} {stored}, not {given}; forget it first if the new one is right"
@@ -42,64 +42,64 @@ pub struct Conflict {
     pub object: ObjectRef,
     /// Which detail.
     pub field: &'static str,
-    /// As stored.
+    /// The stored value.
     pub stored: String,
-    /// As given now.
+    /// The new value.
     pub given: String,
 }
 
-/// Everything that is kept about an object. The store writes it whole.
+/// Everything stored about an object. The store writes it whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Which object.
     pub object: ObjectRef,
-    /// Grows by one with every change; a writer must have read the newest.
+    /// Grows by one with every change. A writer must have read the newest.
     pub revision: u64,
     /// When it was enrolled.
     pub enrolled_at: Timestamp,
-    /// What it was enrolled with, or learnt later.
+    /// What it was enrolled with, or learned later.
     pub details: Details,
-    /// The last good sight, none before the first.
+    /// The last good observation; `None` before the first.
     pub sight: Option<Sight>,
     /// Set while something about it cannot be right.
     pub quarantine: Option<Quarantine>,
-    /// Failures since the last good sight.
+    /// Failures since the last good observation.
     pub trouble: Trouble,
     /// Polls so far, failed ones included.
     pub polls: u64,
-    /// When it was last asked about.
+    /// When it was last polled.
     pub polled_at: Option<Timestamp>,
-    /// When to ask next; none: never again.
+    /// When to poll next; `None` means never.
     pub due_at: Option<Timestamp>,
-    /// An operator asked for it: before all others.
+    /// An operator asked for a poll: it goes before all others.
     pub is_asked: bool,
-    /// The next moment at which it would be bad not to know: end of the authorization window, expiry.
+    /// The next moment that must not be missed: end of the authorization window, expiry.
     pub deadline: Option<Timestamp>,
-    /// Warnings already given (`overdue`, `guarantee-24h`, ...), so that each is given once.
+    /// Warnings already sent (`overdue`, `guarantee-24h`, ...), so that each is sent once.
     pub warned: Vec<String>,
-    /// An answer older than what was known, which is believed if it comes again.
+    /// An answer older than the known one. It is believed if it is repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overtaken: Option<Overtaken>,
-    /// A doubt that a person has settled: the same doubt is not raised again.
+    /// A doubt that a person has settled. The same doubt is not raised again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,
 }
 
-/// An answer whose provider's time is before that of what was known.
+/// An answer whose provider time is earlier than the known one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overtaken {
     /// The state it showed.
     pub state: String,
-    /// The provider's time in it.
+    /// The provider's time in that answer.
     pub updated_at: Timestamp,
 }
 
 /// A doubt that a person has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
-    /// The sort of doubt.
+    /// The kind of doubt.
     pub cause: String,
-    /// Its explanation at that time, which names what was odd.
+    /// Its explanation at that time, which says what was odd.
     pub explanation: String,
     /// Who accepted it.
     pub by: String,
@@ -107,36 +107,36 @@ pub struct Accepted {
     pub at: Timestamp,
 }
 
-/// The last good sight of an object.
+/// The last good observation of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sight {
-    /// What was seen.
+    /// What was observed.
     pub observation: Observation,
-    /// How the state behaves; an unknown state counts as resting.
+    /// How the state behaves. An unknown state counts as resting.
     pub phase: Phase,
-    /// When this state was first seen.
+    /// When this state was first observed.
     pub since: Timestamp,
-    /// When it was last seen.
+    /// When it was last observed.
     pub seen_at: Timestamp,
 }
 
-/// Why an object is set apart: it is still watched, slowly, and a person must look.
+/// Why an object is quarantined. It is still polled, slowly, and a person must check it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {
-    /// The sort: `unknown-state`, `impossible-move`, `different-amount`, `not-found`, ...
+    /// The kind: `unknown-state`, `impossible-move`, `different-amount`, `not-found`, ...
     pub cause: String,
     /// In plain words.
     pub explanation: String,
     /// Since when.
     pub since: Timestamp,
-    /// What was seen, word for word, when it is not the last good sight.
+    /// The observation word for word, when it is not the last good one.
     pub evidence: Option<Observation>,
-    /// The amount that was expected before the doubt: repeating another one does not make it right.
+    /// The amount expected before the doubt. Repeating another amount does not make it right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Money>,
 }
 
-/// Failures in a row. Stored with the object, so that no restart forgets them; reset only by a sight.
+/// Failures in a row. Stored with the object so that a restart keeps them; reset only by an observation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Trouble {
@@ -174,7 +174,7 @@ impl Record {
         }
     }
 
-    /// Adds details that were missing. `None` when nothing is new; an error when one contradicts.
+    /// Adds missing details. `None` when nothing is new; an error when one contradicts.
     pub fn enrich(&self, details: &Details) -> Result<Option<Record>, Box<Conflict>> {
         let mut merged = self.details.clone();
         fill(&self.object, "amount", &mut merged.amount, &details.amount)?;
@@ -194,22 +194,22 @@ impl Record {
         Ok(Some(Record { details: merged, revision: self.revision + 1, ..self.clone() }))
     }
 
-    /// The state word last seen, or none.
+    /// The last observed state, if any.
     pub fn state(&self) -> Option<&str> {
         self.sight.as_ref().map(|sight| sight.observation.state.as_str())
     }
 
-    /// How it behaves; an object never seen is moving.
+    /// How its state behaves. An object never observed counts as moving.
     pub fn phase(&self) -> Phase {
         self.sight.as_ref().map_or(Phase::Moving, |sight| sight.phase)
     }
 
-    /// Nothing is pending any more: it is not polled again, and no person has to look at it.
+    /// Nothing is left to do: it is not polled again, and no person has to check it.
     pub fn is_finished(&self) -> bool {
         self.due_at.is_none() && self.quarantine.is_none()
     }
 
-    /// When the object was made, as well as is known.
+    /// When the object was created, as far as is known.
     pub fn made_at(&self) -> Timestamp {
         self.sight
             .as_ref()
@@ -218,12 +218,12 @@ impl Record {
             .unwrap_or(self.enrolled_at)
     }
 
-    /// The amount, as seen or else as enrolled.
+    /// The amount, as observed, otherwise as enrolled.
     pub fn amount(&self) -> Option<Money> {
         self.sight.as_ref().and_then(|sight| sight.observation.amount).or(self.details.amount)
     }
 
-    /// The shop's reference, as enrolled or else as seen.
+    /// The shop's reference, as enrolled, otherwise as observed.
     pub fn merchant_reference(&self) -> Option<&str> {
         self.details
             .merchant_reference
@@ -253,14 +253,14 @@ fn fill<T: Clone + PartialEq + std::fmt::Debug + std::fmt::Display>(
     }
 }
 
-/// One change of state, for the history: rows are only ever added.
+/// One state change in the history. Rows are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// Which object.
     pub object: ObjectRef,
-    /// The state before; none at the first sight.
+    /// The state before; `None` at the first observation.
     pub from: Option<String>,
-    /// The state seen.
+    /// The observed state.
     pub to: String,
     /// Its reason codes.
     pub reasons: Vec<String>,
@@ -268,23 +268,23 @@ pub struct Transition {
     pub phase: Phase,
     /// What the new state means for the money.
     pub outcome: super::lifecycle::Outcome,
-    /// How much this row is about: what moved with it, where money moved; none where the provider does not say.
+    /// The amount this row is about: the money that moved with it, if any. `None` when the provider does not say.
     pub amount: Option<Money>,
-    /// What kind of movement `amount` is. Rows of older versions say `nothing`.
+    /// How `amount` moved. Rows of older versions say `nothing`.
     #[serde(default)]
     pub moves: Moves,
-    /// What is authorized, captured and refunded in all since then, as far as the provider says.
+    /// Totals authorized, captured and refunded from then on, as far as the provider reports them.
     #[serde(default, skip_serializing_if = "Amounts::is_empty")]
     pub amounts: Amounts,
     /// The shop's reference.
     pub merchant_reference: Option<String>,
-    /// When the provider says that it happened; else when it was seen.
+    /// When the provider says that it happened; otherwise when it was observed.
     pub happened_at: Timestamp,
-    /// When it was seen.
+    /// When it was observed.
     pub seen_at: Timestamp,
     /// Why the row was written, for people (`polled`, `quarantined: unknown-state`).
     pub note: String,
-    /// The same for programs. Rows of older versions lack it: ask [`Transition::cause`].
+    /// The same for programs. Rows of older versions lack it: use [`Transition::cause`].
     #[serde(default, rename = "cause", skip_serializing_if = "Option::is_none")]
     pub stored_cause: Option<Cause>,
 }
@@ -293,27 +293,27 @@ pub struct Transition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// A poll saw a new state.
+    /// A poll observed a new state.
     Polled,
-    /// A poll saw the same state with other amounts or reasons.
+    /// A poll observed the same state with other amounts or reasons.
     Changed,
-    /// What was seen is not believed, or nothing was seen: the state before goes on.
+    /// The observation is not believed, or there was none. The state before stays.
     SetApart(String),
-    /// The state is believed; something beside it cannot be right.
+    /// The state is believed, but something else in the answer cannot be right.
     Marked(String),
-    /// Older news than what is known; it is believed only when it comes again.
+    /// Older than what is known. It is believed only if it is repeated.
     Overtaken,
-    /// All makes sense again.
+    /// The quarantine ended: everything makes sense again.
     Released,
-    /// A person took a doubted object as it is.
+    /// A person accepted a quarantined object as it is.
     Accepted,
-    /// A person ended the watching.
+    /// A person stopped watching the object.
     Forgotten,
 }
 
 impl Transition {
-    /// Why the row was written. For rows of versions that wrote no typed cause it is read from the note, where a
-    /// row that was set apart is known by the phase and outcome that were then written with it.
+    /// Why the row was written. Older versions stored no typed cause, so it is read from the note. Their `SetApart`
+    /// rows are recognised by phase and outcome.
     pub fn cause(&self) -> Cause {
         if let Some(cause) = &self.stored_cause {
             return cause.clone();

@@ -1,47 +1,48 @@
-//! When to look again. Pure: jitter comes from the object's own name, so no randomness is needed.
+//! When to poll again. Pure: jitter comes from the object's own name, so no randomness is needed.
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::lifecycle::{Phase, StateFacts};
 use super::object::ObjectRef;
 use super::planted::{Bug, is_planted};
 use super::record::Record;
+use crate::time::{between, earlier, later};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// How an account wants one kind of object to be watched.
+/// How an account polls one kind of object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Between looks at a moving object; one hour, as the provider recommends.
+    /// Between polls of a moving object. One hour, as the provider recommends.
     pub interval: Duration,
-    /// Waits before the first looks after a state began, before the interval takes over; may be empty.
-    pub early: Vec<Duration>,
-    /// Between looks at a resting object.
+    /// Waits before the first polls of a new state, before the interval takes over. May be empty.
+    pub first_polls: Vec<Duration>,
+    /// Between polls of a resting object.
     pub resting_interval: Duration,
-    /// Between looks at a quarantined object.
+    /// Between polls of a quarantined object.
     pub quarantine_interval: Duration,
-    /// How far each wait is spread around its length, in thousandths (100: from 95 % to 105 %).
+    /// The total spread of each wait around its length, in thousandths (100: from 95 % to 105 %).
     pub jitter_permille: u32,
-    /// Instead of the lifecycle's own patience for moving states, if set.
+    /// Replaces the lifecycle's own patience for moving states, if set.
     pub patience: Option<Duration>,
-    /// How long an object may stay unseen after enrolment before somebody should know.
+    /// How long an object may stay unobserved after enrolment before somebody should know.
     pub unseen_patience: Duration,
-    /// How long after enrolment "not found" is taken for "not yet visible".
+    /// How long after enrolment "not found" means "not yet visible".
     pub not_found_grace: Duration,
-    /// First wait after a failure; it doubles with each further one.
+    /// First wait after a failure. It doubles with each further one.
     pub backoff_first: Duration,
     /// Longest wait after failures.
     pub backoff_longest: Duration,
     /// Unreadable or refused answers in a row before the object is quarantined.
     pub failures_before_quarantine: u32,
-    /// How long before a guarantee or an expiry ends a countdown alert is given; longest first.
+    /// How long before the end of a guarantee or an expiry to warn; longest first.
     pub countdowns: Vec<Duration>,
-    /// Nothing is called overdue: the provider says itself that it is in trouble.
+    /// Nothing is called overdue, because the provider itself reports trouble.
     pub mutes_overdue: bool,
-    /// What single questions cannot visit within `interval` is visited by batch, where the API has such batches.
+    /// Objects that single requests cannot poll within `interval` are polled by batch, where the API has batches.
     pub is_by_batch: bool,
 }
 
@@ -49,7 +50,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             interval: Duration::from_secs(HOUR),
-            early: Vec::new(),
+            first_polls: Vec::new(),
             resting_interval: Duration::from_secs(12 * HOUR),
             quarantine_interval: Duration::from_secs(6 * HOUR),
             jitter_permille: 100,
@@ -66,12 +67,12 @@ impl Default for Policy {
     }
 }
 
-/// No policy's longest wait counts as shorter: rules that know no policy wait for hours, too.
+/// The lower bound of every policy's longest wait. Rules outside the policy wait for hours, too.
 const LONGEST_WAIT_LEAST: Duration = Duration::from_secs(24 * HOUR);
 
 impl Policy {
-    /// No rule of this policy makes a longer wait, however it is spread. What is due later than that was dated by a
-    /// clock that was ahead.
+    /// The longest wait that this policy can produce, jitter included. A later due time was written by a clock that
+    /// was ahead.
     pub fn longest_wait(&self) -> Duration {
         let waits = [
             self.interval,
@@ -80,13 +81,13 @@ impl Policy {
             self.backoff_first,
             self.backoff_longest,
         ];
-        let longest = waits.into_iter().chain(self.early.iter().copied()).max().unwrap_or_default();
+        let longest = waits.into_iter().chain(self.first_polls.iter().copied()).max().unwrap_or_default();
         // Jitter adds at most half.
         longest.saturating_add(longest / 2).max(LONGEST_WAIT_LEAST)
     }
 }
 
-/// A moment that matters for an object, with the name under which warnings about it are kept.
+/// A moment that matters for an object, and the tag of the warnings about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Milestone {
     /// `overdue`, `guarantee`, `expiry`.
@@ -95,17 +96,7 @@ pub struct Milestone {
     pub at: Timestamp,
 }
 
-/// `at` plus `by`, staying inside what can be represented.
-pub fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
-}
-
-/// `at` minus `by`, staying inside what can be represented.
-pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
-}
-
-/// When the present state began, as well as is known: the provider's word, else our first sight of it.
+/// When the present state began: as the provider says, otherwise our first observation of it.
 pub fn state_began(record: &Record) -> Timestamp {
     match &record.sight {
         None => record.enrolled_at,
@@ -116,7 +107,7 @@ pub fn state_began(record: &Record) -> Timestamp {
     }
 }
 
-/// The moments that matter for an object in this state, soonest first. An object never seen has one.
+/// The moments that matter for an object in this state, soonest first. An object never observed has one.
 pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) -> Vec<Milestone> {
     let mut found = Vec::new();
     match facts {
@@ -147,8 +138,8 @@ pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) 
     found
 }
 
-/// The next look at an object whose last look brought a good sight, and its next deadline.
-/// None, none: it is final, and nothing is wrong with it or nothing more is to be expected of polling.
+/// The next poll after a good observation, and the next deadline.
+/// Both are `None` when the state is final and not in doubt, or when further polls would settle nothing.
 pub fn next_look(
     record: &Record,
     facts: Option<&StateFacts>,
@@ -167,7 +158,7 @@ pub fn next_look(
     } else if phase == Phase::Resting {
         policy.resting_interval
     } else {
-        early_wait(record, policy, now).unwrap_or(policy.interval)
+        first_wait(record, policy, now).unwrap_or(policy.interval)
     };
     let mut due = later(now, jittered(wait, policy, record));
     let ahead: Vec<Timestamp> = milestones(record, facts, policy)
@@ -176,8 +167,8 @@ pub fn next_look(
         .filter(|at| *at > now)
         .collect();
     for at in &ahead {
-        // One look just after the moment, so that an expiry is seen as such; for a resting object one
-        // at each countdown too, so that its warning comes in time.
+        // One poll just after the moment, so that an expiry is observed as such. A resting object is also polled
+        // at each countdown, so that its warning comes in time.
         let after = later(*at, jittered(Duration::from_secs(2 * MINUTE), policy, record));
         due = due.min(after);
         if phase == Phase::Resting {
@@ -192,45 +183,45 @@ pub fn next_look(
     (Some(due), ahead.first().copied())
 }
 
-/// Ages of a doubt at which an object is polled before the quarantine's interval takes over: a slip of the provider
-/// is soon put right, and a person soon knows more.
+/// A quarantined object is polled at these ages before the quarantine interval takes over. Slips of the provider are
+/// usually corrected soon, and a person soon knows more.
 const SET_APART_LADDER: [Duration; 3] =
     [Duration::from_secs(5 * MINUTE), Duration::from_secs(20 * MINUTE), Duration::from_secs(80 * MINUTE)];
-/// How long a final state that is in doubt is polled: it does not change, so that only a person can settle it.
+/// How long a quarantined final state is polled. It does not change, so only a person can settle it.
 const FINAL_IN_DOUBT: Duration = Duration::from_secs(48 * HOUR);
 
-/// How long an object that is set apart waits for its next poll; none when polling can settle nothing more.
+/// How long a quarantined object waits for its next poll. `None` when further polls would settle nothing.
 fn set_apart_wait(since: Timestamp, phase: Phase, policy: &Policy, now: Timestamp) -> Option<Duration> {
     if phase == Phase::Final && now >= later(since, FINAL_IN_DOUBT) {
         return None;
     }
     let rung = SET_APART_LADDER.into_iter().map(|age| later(since, age)).find(|rung| *rung > now);
-    let wait = rung.and_then(|rung| Duration::try_from(rung.duration_since(now)).ok());
+    let wait = rung.map(|rung| between(now, rung));
     Some(wait.unwrap_or(policy.quarantine_interval).min(policy.quarantine_interval))
 }
 
-/// The next look after the `failures`-th failure in a row.
+/// The next poll after the `failures`-th failure in a row.
 pub fn after_failures(record: &Record, failures: u32, policy: &Policy, now: Timestamp) -> Timestamp {
     let doublings = failures.saturating_sub(1).min(20);
     let wait = policy.backoff_first.saturating_mul(1 << doublings).min(policy.backoff_longest);
     later(now, jittered(wait, policy, record))
 }
 
-/// The wait that the early ladder asks for, while the state is younger than the ladder is long.
-fn early_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
+/// The wait from the list of first polls, while the state is young enough.
+fn first_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
     let began = record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.since);
     let mut rung = began;
-    for step in &policy.early {
+    for step in &policy.first_polls {
         rung = later(rung, *step);
         if rung > now {
-            return Duration::try_from(rung.duration_since(now)).ok();
+            return Some(between(now, rung));
         }
     }
     None
 }
 
-/// Spreads a wait by the policy's share, by a number that depends on the object and on how often it was
-/// asked about: objects enrolled together drift apart, and the same object never lands on a beat.
+/// Spreads a wait by the policy's share. The offset depends on the object and on its number of polls, so objects
+/// enrolled together drift apart, and one object does not keep a fixed rhythm.
 pub fn jittered(wait: Duration, policy: &Policy, record: &Record) -> Duration {
     let permille = u64::from(policy.jitter_permille.min(1000));
     if permille == 0 {
@@ -242,7 +233,7 @@ pub fn jittered(wait: Duration, policy: &Policy, record: &Record) -> Duration {
     Duration::from_millis(wait_ms - spread_ms / 2 + offset_ms)
 }
 
-/// A well mixed number from an object's name and a count (FNV-1a, then a finaliser).
+/// A well-mixed number from an object's name and a count (FNV-1a, then a finaliser).
 fn scatter(object: &ObjectRef, count: u64) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let names = [object.account.as_str(), object.kind.as_str(), object.id.as_str()];
@@ -284,15 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn the_early_ladder_counts_from_the_states_beginning() {
+    fn the_first_polls_count_from_the_beginning_of_the_state() {
         let policy = Policy {
-            early: [60, 300, 900].map(Duration::from_secs).to_vec(),
+            first_polls: [60, 300, 900].map(Duration::from_secs).to_vec(),
             jitter_permille: 0,
             ..Policy::default()
         };
         let record = record("S1", 0);
         let wait_at = |second: i64| {
-            early_wait(&record, &policy, Timestamp::from_second(second).unwrap()).map(|wait| wait.as_secs())
+            first_wait(&record, &policy, Timestamp::from_second(second).unwrap()).map(|wait| wait.as_secs())
         };
         assert_eq!(wait_at(0), Some(60));
         assert_eq!(wait_at(61), Some(299));
@@ -301,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn no_look_waits_longer_than_the_longest_wait() {
+    fn no_poll_waits_longer_than_the_longest_wait() {
         let hours = |hours: u64| Duration::from_secs(hours * HOUR);
-        assert_eq!(Policy::default().longest_wait(), hours(24), "rules that know no policy wait for hours");
+        assert_eq!(Policy::default().longest_wait(), hours(24), "rules outside the policy wait for hours");
         let slow = Policy { resting_interval: hours(48), jitter_permille: 1000, ..Policy::default() };
         assert_eq!(slow.longest_wait(), hours(72));
         for polls in 0..50 {

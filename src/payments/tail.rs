@@ -1,34 +1,34 @@
-//! What single questions cannot visit in time, and what visiting it by batch saves. Pure arithmetic.
+//! The objects that single requests cannot poll in time, and what polling them by batch saves. Pure arithmetic.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Fewer than these are not worth a batch, which takes several requests of its own.
+/// Fewer objects are not worth a batch, which takes several requests itself.
 pub const LEAST: u64 = 20;
-/// Requests that one batch takes: submitting, some looks while it is taken in, fetching its result.
+/// Requests per batch: submit it, poll until it is processed, fetch its result.
 pub const REQUESTS_OF_A_BATCH: u64 = 10;
 
-/// How the moving objects of a kind are visited within one interval.
+/// How the moving objects of a kind are polled within one interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tail {
     /// Moving objects.
     pub moving: u64,
-    /// The interval within which each is to be looked at, seconds.
+    /// The interval in which each must be polled, in seconds.
     pub interval_s: u64,
-    /// How many single questions the quota allows in it.
+    /// How many single requests the quota allows in one interval.
     pub singly: u64,
-    /// How many are visited by batch instead.
+    /// How many are polled by batch instead.
     pub by_batch: u64,
-    /// In how many batches.
+    /// How many batches they need.
     pub batches: u64,
-    /// Requests that this saves in one interval.
+    /// Requests saved in one interval.
     pub saved: u64,
 }
 
 impl Tail {
-    /// `refill` is how long one question's worth of quota takes to come back, `most` how many objects one batch
-    /// may name.
+    /// `refill` is the time in which the quota recovers one request; `most` is how many objects one batch may
+    /// name.
     pub fn plan(moving: u64, interval: Duration, refill: Duration, most: u64) -> Tail {
         let refill_ms = refill.as_millis().max(1);
         let singly = u64::try_from(interval.as_millis() / refill_ms).unwrap_or(u64::MAX);
@@ -45,10 +45,10 @@ impl Tail {
         }
     }
 
-    /// In words.
+    /// As one sentence.
     pub fn words(&self) -> String {
         format!(
-            "{} are moving, single calls can visit {} in {} min, {} go in {} batches: {} requests saved",
+            "{} are moving; single requests can poll {} in {} min; {} go in {} batches: {} requests saved",
             self.moving,
             self.singly,
             self.interval_s / 60,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_quota_cannot_visit_goes_by_batch() {
+    fn only_objects_beyond_the_quota_go_by_batch() {
         let plan = |moving| Tail::plan(moving, Duration::from_secs(3600), Duration::from_secs(1), 30_000);
         assert_eq!((plan(3_600).by_batch, plan(3_600).batches, plan(3_600).saved), (0, 0, 0));
         assert_eq!(plan(3_600 + LEAST - 1).by_batch, 0);
@@ -72,6 +72,6 @@ mod tests {
         assert_eq!((many.singly, many.by_batch, many.batches, many.saved), (3_600, 46_400, 2, 46_380));
         assert!(many.words().contains("46400 go in 2 batches"), "{}", many.words());
         let few = Tail::plan(30, Duration::from_secs(4), Duration::from_secs(1), 1);
-        assert_eq!((few.batches, few.saved), (26, 0), "where it saves nothing, that is said");
+        assert_eq!((few.batches, few.saved), (26, 0), "where batches save nothing, the plan says so");
     }
 }

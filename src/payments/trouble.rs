@@ -1,5 +1,5 @@
-//! What a failure to see an object implies: when to try again, and when a person should know.
-//! Never anything about money.
+//! What a failed poll means: when to try again, and when a person should know.
+//! Never says anything about money.
 
 use jiff::Timestamp;
 
@@ -9,12 +9,13 @@ use super::notice::Notice;
 use super::observation::Failure;
 use super::planted::{Bug, is_planted};
 use super::record::{Cause, Quarantine, Record, Transition};
-use super::schedule::{after_failures, jittered, later};
+use super::schedule::{after_failures, jittered};
+use crate::time::later;
 
-/// Waits between looks while "not found" may still mean "not yet visible".
+/// Waits between polls while "not found" may still mean "not yet visible".
 const NOT_YET_VISIBLE_S: [u64; 4] = [10, 30, 60, 120];
 
-/// Decides about a failed poll. `record` is `before` with the poll counted.
+/// Decides about a failed poll. `record` is `before` with this poll counted.
 pub(super) fn failed(
     setting: &Setting<'_>,
     before: &Record,
@@ -25,8 +26,8 @@ pub(super) fn failed(
     let policy = setting.policy;
     let mut cause = None;
     match failure {
-        // Its turn was not used: it keeps its place in the queue and its priority. The account's budget
-        // already makes everybody wait.
+        // The object got no answer, so it keeps its place in the queue and its priority. The account's budget
+        // already delays everybody.
         Failure::Throttled { .. } => {
             record.is_asked = before.is_asked;
             if is_planted(Bug::ThrottleCountedAsFailure) {
@@ -37,7 +38,7 @@ pub(super) fn failed(
         Failure::Gone { .. } => {
             note(&mut record, failure, now);
             record.trouble.not_found = before.trouble.not_found.saturating_add(1);
-            // One that its parent lists exists, and becomes visible at some time.
+            // A child that its parent lists does exist, and will become visible.
             let grace = match before.details.parent {
                 Some(_) => policy.unseen_patience.max(policy.not_found_grace),
                 None => policy.not_found_grace,
@@ -63,7 +64,7 @@ pub(super) fn failed(
                 ));
             }
         }
-        // As far as is known this is not the object's fault: it waits, keeps its priority, and is never set apart
+        // As far as is known this is not the object's fault. It waits, keeps its priority, and is never quarantined
         // for it.
         Failure::Refused { is_whole_account: true, .. } => {
             note(&mut record, failure, now);
@@ -120,7 +121,7 @@ fn set_apart(
     let transition = Transition {
         object: record.object.clone(),
         from: record.state().map(str::to_owned),
-        // Nothing was seen: the row says so, and leaves the state as it was.
+        // Nothing was observed: the row says so and leaves the state as it was.
         to: record.state().unwrap_or("unseen").to_owned(),
         reasons: Vec::new(),
         phase: Phase::Resting,

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::payments::object::{Kind, ObjectRef};
-use crate::payments::schedule::later;
+use crate::time::later;
 
 mod circuit;
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::apis::pace::Level;
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::{AccountName, ObjectRef};
-use crate::payments::schedule::later;
+use crate::time::{earlier, later};
 
 /// The operations of one account that are known to be held for long, each with the beginning of its hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Holds {
 
 /// What is worth a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum HoldTurn {
+pub(super) enum HoldChange {
     /// An object is due, and its operation is held for long.
     Held { since: Timestamp, until: Timestamp },
     /// The hold that was told of is over.
@@ -42,19 +42,18 @@ impl Holds {
         level: Option<&Level>,
         is_due: bool,
         now: Timestamp,
-    ) -> Option<HoldTurn> {
+    ) -> Option<HoldChange> {
         let known = self.told.get(operation).copied();
         let held = level.and_then(|level| Some((level, level.held_already?)));
         match (known, held) {
             (Some(since), None) => {
                 self.told.remove(operation);
-                Some(HoldTurn::Ended { since })
+                Some(HoldChange::Ended { since })
             }
             (None, Some((level, already))) if is_due && level.is_held_long() => {
-                let age = jiff::SignedDuration::try_from(already).unwrap_or_default();
-                let since = now.checked_sub(age).unwrap_or(now);
+                let since = earlier(now, already);
                 self.told.insert(operation.to_owned(), since);
-                Some(HoldTurn::Held { since, until: later(now, level.held_for) })
+                Some(HoldChange::Held { since, until: later(now, level.held_for) })
             }
             _ => None,
         }
@@ -65,15 +64,15 @@ impl Holds {
 pub(super) fn notice(
     account: &AccountName,
     operation: &str,
-    turn: &HoldTurn,
+    turn: &HoldChange,
     object: &ObjectRef,
     look: &str,
     now: Timestamp,
 ) -> Alert {
     let whole = |at: Timestamp| at.round(jiff::Unit::Second).unwrap_or(at);
     let (kind, severity, since, headline, explanation, advice) = match turn {
-        HoldTurn::Held { since, until } => (
-            "provider-hold",
+        HoldChange::Held { since, until } => (
+            AlertKind::ProviderHold,
             Severity::Warning,
             since,
             format!("The provider holds {operation} of account {account} back"),
@@ -84,8 +83,8 @@ pub(super) fn notice(
             ),
             "Nothing to do yet: one request asks again when the time is over, and if it is answered what is overdue follows. If it lasts, ask the provider about the quota of these credentials, and who else uses them; `reconciled status` shows the hold.",
         ),
-        HoldTurn::Ended { since } => (
-            "provider-hold-ended",
+        HoldChange::Ended { since } => (
+            AlertKind::ProviderHoldEnded,
             Severity::Info,
             since,
             format!("The provider answers {operation} of account {account} again"),
@@ -94,22 +93,11 @@ pub(super) fn notice(
         ),
     };
     Alert {
-        key: format!("{kind}/{account}/{operation}/{since}"),
-        kind: kind.to_owned(),
-        severity,
-        account: account.clone(),
-        object: None,
-        merchant_reference: None,
-        amount: None,
-        amounts: Default::default(),
-        state: None,
-        reason: None,
         headline,
         explanation,
         advice: advice.to_owned(),
         look: look.to_owned(),
-        occurred_at: now,
-        found_at: now,
+        ..Alert::new(kind, &format!("{account}/{operation}/{since}"), severity, account, now)
     }
 }
 
@@ -141,11 +129,11 @@ mod tests {
         assert_eq!(note(level(0, 60), true, 0), None, "a short one");
         assert_eq!(note(level(60, 600), false, 60), None, "nothing is due");
         let told = note(level(100, 560), true, 100);
-        assert_eq!(told, Some(HoldTurn::Held { since: at(0), until: at(660) }));
+        assert_eq!(told, Some(HoldChange::Held { since: at(0), until: at(660) }));
         assert_eq!(note(level(660, 0), true, 660), None, "told already; the one request is on its way");
         assert_eq!(note(level(661, 600), true, 661), None, "renewed");
         let free = Level { held_already: None, ..level(0, 0) };
-        assert_eq!(note(free, false, 1_300), Some(HoldTurn::Ended { since: at(0) }));
+        assert_eq!(note(free, false, 1_300), Some(HoldChange::Ended { since: at(0) }));
         assert_eq!(note(free, true, 1_301), None);
     }
 
@@ -154,7 +142,7 @@ mod tests {
         let mut holds = Holds::default();
         assert_eq!(holds.note("Get", Some(&level(180, 60)), true, at(180)), None);
         let told = holds.note("Get", Some(&level(240, 60)), true, at(240));
-        assert_eq!(told, Some(HoldTurn::Held { since: at(0), until: at(300) }));
+        assert_eq!(told, Some(HoldChange::Held { since: at(0), until: at(300) }));
     }
 
     #[test]
@@ -163,7 +151,7 @@ mod tests {
         holds.note("Get", Some(&level(0, 3_600)), true, at(0));
         let mut holds = Holds::read(&holds.text());
         assert_eq!(holds.note("Get", Some(&level(10, 3_590)), true, at(10)), None);
-        assert_eq!(holds.note("Get", None, false, at(20)), Some(HoldTurn::Ended { since: at(0) }));
+        assert_eq!(holds.note("Get", None, false, at(20)), Some(HoldChange::Ended { since: at(0) }));
         assert_eq!(holds, Holds::default());
         assert_eq!(Holds::read("nonsense"), Holds::default());
     }
@@ -172,12 +160,13 @@ mod tests {
     fn each_hold_has_its_own_key_and_says_what_waits() {
         let account: AccountName = "shop".parse().unwrap();
         let object: ObjectRef = "shop/charge/S01".parse().unwrap();
-        let turn = HoldTurn::Held { since: at(0), until: at(3_600) };
+        let turn = HoldChange::Held { since: at(0), until: at(3_600) };
         let told = notice(&account, "GetCharge", &turn, &object, "Seller Central", at(1));
         assert_eq!((told.kind.as_str(), told.severity), ("provider-hold", Severity::Warning));
         assert_eq!(told.key, format!("provider-hold/shop/GetCharge/{}", at(0)));
         assert!(told.explanation.contains("S01") && told.explanation.contains("would be seen late"));
-        let ended = notice(&account, "GetCharge", &HoldTurn::Ended { since: at(0) }, &object, "", at(3_601));
+        let ended =
+            notice(&account, "GetCharge", &HoldChange::Ended { since: at(0) }, &object, "", at(3_601));
         assert_eq!((ended.kind.as_str(), ended.severity), ("provider-hold-ended", Severity::Info));
     }
 }

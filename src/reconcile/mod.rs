@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::apis::Api;
 use crate::apis::pace::Pace;
 use crate::clock::SharedClock;
-use crate::payments::alert::Alert;
+use crate::payments::alert::Routes;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::store::Store;
@@ -27,8 +27,8 @@ mod hold;
 mod learnt;
 mod notice;
 mod poll;
+mod provider_health;
 mod remembered;
-mod service;
 mod slots;
 mod success;
 #[cfg(test)]
@@ -62,9 +62,6 @@ impl Account {
         self.policies.get(kind).cloned().unwrap_or_default()
     }
 }
-
-/// Which targets an alert goes to; the second argument says whether it is about play money.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
 
 /// Counts since start, per account, for the status page and the summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -136,7 +133,7 @@ pub struct Reconcile {
     routes: Routes,
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
-    services: Mutex<BTreeMap<AccountName, service::Watched>>,
+    services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
     /// What each account's client has learnt, as it is stored; empty when nothing is.
     learnt: Mutex<BTreeMap<AccountName, String>>,
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use crate::payments::age;
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 
 use super::circuit_breaker::{DIFFERENT, Transition};
@@ -29,14 +29,14 @@ const MEND: &str = "Check the key, its environment and region, the account's sta
 const NOTHING: &str = "Nothing to do: what is overdue is asked about now.";
 
 impl Notice<'_> {
-    fn alert(&self, kind: &str, severity: Severity, occasion: &str, words: Words) -> Alert {
-        let key = format!("{kind}/{}/{occasion}", self.account);
+    fn alert(&self, kind: AlertKind, severity: Severity, occasion: &str, words: Words) -> Alert {
+        let occasion = format!("{}/{occasion}", self.account);
         Alert {
             headline: words.headline,
             explanation: words.explanation,
             advice: words.advice.to_owned(),
             look: self.look.to_owned(),
-            ..Alert::new(kind, key, severity, self.account.clone(), self.now)
+            ..Alert::new(kind, &occasion, severity, self.account, self.now)
         }
     }
 
@@ -46,7 +46,7 @@ impl Notice<'_> {
         let (kind, severity, occasion, words) = match transition {
             Transition::Unanswered { .. } | Transition::Answered { .. } => return None,
             Transition::AccountRefused { since } => (
-                "credentials-refused",
+                AlertKind::CredentialsRefused,
                 Severity::Critical,
                 since.to_string(),
                 Words {
@@ -58,7 +58,7 @@ impl Notice<'_> {
                 },
             ),
             Transition::KindRefused { kind, since } => (
-                "credentials-refused",
+                AlertKind::CredentialsRefused,
                 Severity::Critical,
                 format!("{kind}/{since}"),
                 Words {
@@ -70,7 +70,7 @@ impl Notice<'_> {
                 },
             ),
             Transition::AccountAccepted { since } => (
-                "credentials-accepted",
+                AlertKind::CredentialsAccepted,
                 Severity::Info,
                 since.to_string(),
                 Words {
@@ -80,7 +80,7 @@ impl Notice<'_> {
                 },
             ),
             Transition::KindAccepted { kind, since } => (
-                "credentials-accepted",
+                AlertKind::CredentialsAccepted,
                 Severity::Info,
                 format!("{kind}/{since}"),
                 Words {
@@ -104,7 +104,7 @@ impl Notice<'_> {
             advice: "Check this machine's network, name service and clock, and the provider's status page. \
                      It is asked as before, and what is overdue is asked about once it answers.",
         };
-        self.alert("no-success", Severity::Warning, &since.to_string(), words)
+        self.alert(AlertKind::NoSuccess, Severity::Warning, &since.to_string(), words)
     }
 
     /// Requests succeed again.
@@ -114,7 +114,7 @@ impl Notice<'_> {
             explanation: format!("None had succeeded since {since}."),
             advice: NOTHING,
         };
-        self.alert("no-success", Severity::Info, &format!("{since}/ended"), words)
+        self.alert(AlertKind::NoSuccess, Severity::Info, &format!("{since}/ended"), words)
     }
 
     /// A poll made this program fail.
@@ -125,7 +125,7 @@ impl Notice<'_> {
             advice: "Look at the object in the provider's pages, and report the lines around it in the log.",
         };
         let alert = self.alert(
-            "defect",
+            AlertKind::Defect,
             Severity::Warning,
             &format!("{}/{}/{}", object.kind, object.id, self.now),
             words,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::payments::schedule::later;
+use crate::time::later;
 
 /// An account none of whose requests succeeded for so long, while it had something to ask, is not well.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);

@@ -8,11 +8,12 @@ use super::*;
 use crate::apis::pace::{Permit, Quota};
 use crate::apis::{Asking, Fetching};
 use crate::clock::{Clock, VirtualClock};
+use crate::payments::alert::Alert;
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts};
 use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
+use crate::payments::provider_health::{Health, ServiceReport};
 use crate::payments::record::{Details, Enrolment, Record};
-use crate::payments::service::{Health, Said};
 use crate::store::{AlertFilter, Options};
 
 struct Parcel;
@@ -130,7 +131,7 @@ impl Api for Provider {
     fn service_status(&self, permit: Permit) -> Asking<'_> {
         drop(permit);
         let health = self.health.unwrap_or(Health::Normal);
-        Box::pin(async move { Ok(Said { word: format!("{health:?}"), health, message: None }) })
+        Box::pin(async move { Ok(ServiceReport { word: format!("{health:?}"), health, message: None }) })
     }
 
     fn look(&self) -> &'static str {

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apis::pace::Permit;
 use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::provider_health::{Health, PROBE_EVERY};
 use crate::payments::record::Record;
-use crate::payments::schedule::later;
-use crate::payments::service::{Health, PROBE_EVERY};
 use crate::store::{Due, Filter, StoreError};
+use crate::time::{between, later};
 
 use super::circuit_breaker::{Candidate, CircuitBreaker, Transition};
 use super::hold::{self, Holds};
@@ -100,6 +100,7 @@ impl Reconcile {
         let holds = holds.as_deref().map(Holds::read).unwrap_or_default();
         let mut flight = Flight { holds, ..Flight::default() };
         loop {
+            self.store.write_old_polls(self.clock.now());
             let is_stopping = stop.is_cancelled();
             if is_stopping && flight.polls.is_empty() {
                 self.left(&account.name);
@@ -433,7 +434,5 @@ fn log(account: &Account, transition: &Transition, detail: &str) {
 }
 
 fn until(now: Timestamp, at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now))
-        .unwrap_or(Duration::ZERO)
-        .clamp(Duration::from_millis(1), LONGEST_WAIT)
+    between(now, at).clamp(Duration::from_millis(1), LONGEST_WAIT)
 }

@@ -1,9 +1,9 @@
-//! The columns of every file, after operations.md, section 7.2.
+//! The columns of every file, after docs/src/reference/operations.md, section 7.2.
 //!
 //! Owns: their names, order and form. Must never know: how a file is written, the store.
 //!
-//! Left out of the section's proposal: what changes after the day (alert status) and what only the config
-//! knows (merchant id), because the same day must give the same bytes for ever.
+//! Left out of that section's proposal: what changes after the day (alert status) and what only the
+//! configuration knows (merchant id), because the same day must always give the same bytes.
 
 use std::collections::BTreeSet;
 
@@ -19,24 +19,24 @@ use crate::payments::record::{Record, Transition};
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cell {
-    /// From outside: guarded against being read as a formula.
+    /// From outside: escaped if a spreadsheet would read it as a formula.
     Text(String),
     /// Ours: numbers, times, fixed words.
     Plain(String),
 }
 
-/// A row with what the control totals need of it.
+/// A row, and what the control totals need from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     /// In the order of the file's columns.
     pub(super) cells: Vec<Cell>,
-    /// About which object.
+    /// The object it is about.
     pub(super) object: ObjectRef,
-    /// The state counted under.
+    /// The state it is counted under.
     pub(super) state: String,
-    /// What that state means for the money: a word alone does not tell.
+    /// What that state means for the money. The state's name alone does not say it.
     pub(super) outcome: Outcome,
-    /// The amount counted.
+    /// The amount it is counted with.
     pub(super) amount: Option<Money>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Row {
 pub(super) struct Frame {
     /// The day.
     pub(super) day: Day,
-    /// Which accounts play with test money.
+    /// Which accounts are sandbox accounts.
     pub(super) sandbox_accounts: BTreeSet<AccountName>,
 }
 
@@ -128,7 +128,7 @@ pub(super) const QUARANTINED_COLUMNS: &[&str] = &[
     "currency_exponent",
 ];
 
-/// A state that is not known yet.
+/// The state of an object that was not observed yet.
 const NOT_SEEN: &str = "";
 
 impl Frame {
@@ -190,7 +190,7 @@ impl Frame {
         Row { cells, object: object.clone(), state: state.to_owned(), outcome: outcome(standing), amount }
     }
 
-    /// A row of `quarantined`; none when the object is not set apart.
+    /// A row of `quarantined`; `None` when the object is not quarantined.
     pub(super) fn quarantined(
         &self,
         object: &ObjectRef,
@@ -238,7 +238,7 @@ impl Frame {
     }
 }
 
-/// What was known at the end of the day; before the first sight, what it is enrolled with.
+/// What was known at the end of the day; before the first observation, what it was enrolled with.
 pub(super) fn shown<'a>(
     standing: &Standing<'a>,
     record: Option<&'a Record>,
@@ -258,8 +258,8 @@ fn outcome(standing: &Standing<'_>) -> Outcome {
     standing.state.map_or(Outcome::Undecided, |row| row.outcome)
 }
 
-/// Authorized, captured and refunded in all, each empty where the provider does not say. They have the currency of
-/// the row; another currency is a doubt of its own and stands with the amount.
+/// Totals authorized, captured and refunded; each is empty where the provider does not report it. They have
+/// the currency of the row; another currency would itself be a doubt.
 fn three(amounts: Amounts) -> [Cell; 3] {
     [amounts.authorized, amounts.captured, amounts.refunded]
         .map(|money| plain(money.map(|money| money.amount_text()).unwrap_or_default()))
@@ -276,7 +276,7 @@ fn money(amount: Option<Money>) -> [Cell; 4] {
     ]
 }
 
-/// How an outcome is written.
+/// An outcome as written in the file.
 pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Undecided => "undecided",

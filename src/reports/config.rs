@@ -1,33 +1,24 @@
-//! The `[reports]` section of the config.
+//! The `[reports]` section of the configuration.
 //!
-//! Owns: its keys, defaults and checks. Must never know: the rest of the config.
+//! Owns: its keys, defaults and checks. Must never know: the rest of the configuration.
 
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-/// Something in the section that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Which key.
-    pub key: String,
-    /// What is wrong with it.
-    pub what: String,
-    /// What to do.
-    pub remedy: String,
-}
+use crate::problem::{Check, Problem};
 
 /// The section as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportsSection {
-    /// Where the folders of the days are made; an absolute path. Without it `reports` in systemd's
+    /// The folder for the days' folders; an absolute path. Without it, `reports` in systemd's
     /// `$LOGS_DIRECTORY`.
     pub folder: Option<PathBuf>,
     /// The IANA zone whose midnights bound the business day (`Europe/Berlin`, `Etc/UTC`).
     pub time_zone: String,
-    /// When the report of the day before is made: a cron expression in that zone.
+    /// When to create the report of the day before: a cron expression in that zone.
     pub schedule: String,
     /// Begin CSV files with a byte order mark, so that Excel reads them as UTF-8.
     pub csv_bom: bool,
@@ -50,13 +41,13 @@ impl Default for ReportsSection {
 /// The section, checked.
 #[derive(Debug, Clone)]
 pub struct ReportsConfig {
-    /// Where the folders of the days are made.
+    /// The folder for the days' folders.
     pub folder: PathBuf,
     /// The zone's name as written.
     pub zone_name: String,
-    /// Its rules.
+    /// The zone's rules.
     pub zone: TimeZone,
-    /// A cron expression; who reads it is the planner.
+    /// A cron expression; the planner reads it.
     pub schedule: String,
     /// Whether CSV files begin with a byte order mark.
     pub csv_bom: bool,
@@ -70,29 +61,25 @@ impl ReportsSection {
     /// # Errors
     /// All problems at once.
     pub fn resolve(&self, logs_folder: Option<&Path>) -> Result<ReportsConfig, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, what: String, remedy: &str| {
-            let key = format!("reports.{key}");
-            problems.push(Problem { key, what, remedy: remedy.to_owned() });
-        };
+        let mut check = Check::new("reports");
         let folder = self.folder.clone().or_else(|| logs_folder.map(|logs| logs.join("reports")));
         match &folder {
             Some(folder) if folder.is_absolute() => {}
             Some(folder) => {
-                problem(
+                check.problem(
                     "folder",
                     format!("{} is not an absolute path", folder.display()),
-                    "write it from the root",
+                    "begin it with /",
                 );
             }
-            None => problem("folder", "it is missing".to_owned(), "name the folder for the report files"),
+            None => check.problem("folder", "it is missing", "name the folder for the report files"),
         }
         let zone = TimeZone::get(&self.time_zone);
         if zone.is_err() {
             let shown: String = self.time_zone.chars().take(64).collect();
-            problem(
+            check.problem(
                 "time_zone",
-                format!("{shown:?} is not a time zone known here"),
+                format!("{shown:?} is not a known time zone"),
                 "use an IANA name such as Europe/Berlin",
             );
         }
@@ -101,14 +88,14 @@ impl ReportsSection {
             _ => None,
         };
         if delimiter.is_none() {
-            problem(
+            check.problem(
                 "delimiter",
-                "it is not one of `,` `;` and tab".to_owned(),
+                "it is not one of `,` `;` and tab",
                 "`;` suits Excel in most of the EU",
             );
         }
-        match (folder, zone, delimiter) {
-            (Some(folder), Ok(zone), Some(delimiter)) if problems.is_empty() => Ok(ReportsConfig {
+        let config = match (folder, zone, delimiter) {
+            (Some(folder), Ok(zone), Some(delimiter)) => Some(ReportsConfig {
                 folder,
                 zone_name: self.time_zone.clone(),
                 zone,
@@ -116,8 +103,9 @@ impl ReportsSection {
                 csv_bom: self.csv_bom,
                 delimiter,
             }),
-            _ => Err(problems),
-        }
+            _ => None,
+        };
+        check.finish(config)
     }
 }
 
@@ -135,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let text = "folder = \"reports\"\ntime_zone = \"Europe/Nowhere\"\ndelimiter = \"|\"";
         let problems = toml::from_str::<ReportsSection>(text).unwrap().resolve(None).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();

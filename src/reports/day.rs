@@ -1,4 +1,4 @@
-//! A business day: from one local midnight to the next, by the rules of the zone.
+//! A business day: from one local midnight to the next, by the zone's rules.
 //!
 //! Owns: its bounds and how times are written. Must never know: what happens in it.
 
@@ -8,8 +8,8 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::payments::planted::{Bug, is_planted};
 
-/// One day in one zone: `[start, end)` in UTC. It has 23 or 25 hours where clocks change, and none at all
-/// where a zone skipped it.
+/// One day in one zone: `[start, end)` in UTC. It has 23 or 25 hours where clocks change, and none where a
+/// zone skipped it.
 #[derive(Debug, Clone)]
 pub struct Day {
     /// The local date.
@@ -25,17 +25,17 @@ pub struct Day {
 }
 
 impl Day {
-    /// The day of this date.
+    /// The day with this date.
     ///
     /// # Errors
-    /// When the date is so far off that it has no next day.
+    /// When the date is so far away that it has no next day.
     pub fn new(date: Date, zone_name: &str, zone: &TimeZone) -> Result<Day, jiff::Error> {
         let start = first_moment(date, zone)?;
         let end = first_moment(date.checked_add(1.day())?, zone)?;
         Ok(Day { date, zone_name: zone_name.to_owned(), zone: zone.clone(), start, end })
     }
 
-    /// Whether a moment lies in it.
+    /// Whether a moment is in it.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }
@@ -45,19 +45,20 @@ impl Day {
         at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
-    /// How many hours it has begun to have.
+    /// How many hours it has, rounded up.
     pub fn hours(&self) -> usize {
         let seconds = self.end.duration_since(self.start).as_secs();
         usize::try_from(seconds.max(0)).unwrap_or(0).div_ceil(3600)
     }
 
-    /// In which of its hours a moment lies, counted in passed time, so that a repeated local hour has its own.
+    /// The index of the hour that a moment lies in, by elapsed time, so that a repeated local hour is counted
+    /// apart.
     pub fn hour_of(&self, at: Timestamp) -> usize {
         usize::try_from(at.duration_since(self.start).as_secs().max(0) / 3600).unwrap_or(0)
     }
 }
 
-/// A missing midnight is replaced by the first moment after it; of a repeated one the first counts.
+/// A missing midnight is replaced by the first moment after it; of a repeated one, the first counts.
 fn first_moment(date: Date, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
     let late = if is_planted(Bug::ReportDayOffByAnHour) { 1 } else { 0 };
     date.to_zoned(zone.clone())?.timestamp().checked_add(late.hours())
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_local_hour_is_told_apart() {
+    fn a_repeated_local_hour_is_counted_apart() {
         let day = day("2027-10-31", "Europe/Berlin");
         let first: Timestamp = "2027-10-31T00:30:00Z".parse().unwrap();
         let second: Timestamp = "2027-10-31T01:30:00Z".parse().unwrap();

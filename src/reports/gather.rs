@@ -1,10 +1,10 @@
-//! What the store knows about a day, page by page.
+//! Reads from the store what it knows about a day, page by page.
 //!
 //! Owns: the order of reading. Must never know: files.
 
 use jiff::Timestamp;
 
-use super::book::{Change, Watched};
+use super::day_files::{Change, Watched};
 use super::names::{Collected, Names};
 use super::standing::{is_believed, is_forgetting};
 use crate::blocking;
@@ -16,7 +16,7 @@ use crate::store::{Cursor, Life, Store, StoreError};
 /// Rows read at once.
 const PAGE: usize = 500;
 
-/// A page of changes seen in `[from, to)`, ordered by the time of seeing, and where to go on.
+/// A page of changes observed in `[from, to)`, in the order of observation, and where to continue.
 pub(super) async fn changes(
     store: &Store,
     from: Timestamp,
@@ -37,7 +37,8 @@ pub(super) async fn changes(
     Ok((changes, page.next))
 }
 
-/// A row that is dated after a later one was written while the clock was ahead: it happened no later than that.
+/// A row dated later than its successor was written while the clock was ahead: it happened no later than that
+/// one.
 fn in_order(mut history: Vec<Transition>) -> Vec<Transition> {
     let mut latest = Timestamp::MAX;
     for row in history.iter_mut().rev() {
@@ -53,11 +54,11 @@ fn was_final_before(history: &[Transition], row: &Transition) -> bool {
     earlier.is_some_and(|known| known.phase == Phase::Final && !is_forgetting(known))
 }
 
-/// The names of all objects that were open at some moment of the day or changed in it, in order: those that
-/// are open now, and those that changed since the day began.
+/// The names of all objects that were open at some moment of the day or changed in it, in order: those open
+/// now, and those that changed since the day began.
 ///
-/// The open ones are read first. One that becomes final while this goes on is found by its change, which is
-/// read later, so none is missed. Only names are held in memory. Calls `progress` after each page.
+/// Open ones are read first. If one becomes final meanwhile, its change is read later, so none is missed.
+/// Only names are held in memory. Calls `progress` after each page.
 pub(super) async fn objects(
     store: &Store,
     from: Timestamp,
@@ -83,12 +84,12 @@ pub(super) async fn objects(
             break;
         }
     }
-    // Sorting a million takes a while.
+    // Sorting a million names takes a while.
     let sorted = blocking::run(move || found.in_order()).await;
-    sorted.map_err(|error| StoreError::Broken(format!("sorting stopped in the middle: {error}")))
+    sorted.map_err(|error| StoreError::Broken(format!("sorting was interrupted: {error}")))
 }
 
-/// The next of `objects` with all that is known of them; none at the end.
+/// The next of `objects` with everything known about them; empty at the end.
 pub(super) async fn watched(store: &Store, objects: &mut Names) -> Result<Vec<Watched>, StoreError> {
     let page: Vec<ObjectRef> = objects.take(PAGE).collect();
     let lives = store.lives(page.clone()).await?;

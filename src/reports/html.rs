@@ -1,14 +1,14 @@
-//! `summary.html`: the day at a glance, one self-contained page.
+//! `summary.html`: the day at a glance, on one self-contained page.
 //!
-//! Owns: the page and its charts (operations.md, section 7.3). Must never know: the store. No script, nothing
-//! loaded; markup from outside is escaped by the template, harmful characters on the whole page; every chart has a
-//! table beside it.
+//! Owns: the page and its charts (docs/src/reference/operations.md, section 7.3). Must never know: the store.
+//! There is no script and nothing to load; the template escapes markup from outside, harmful characters are
+//! escaped on the whole page, and every chart has a table beside it.
 
 use askama::Template;
 
-use super::book::{AGES, Figures, Filed, cell_text};
 use super::columns::{CHANGE_COLUMNS, Frame, Row};
 use super::day::utc;
+use super::day_files::{AGES, Figures, Filed, cell_text};
 use super::summary::Check;
 use super::totals::sum_text;
 use crate::text;
@@ -36,7 +36,7 @@ struct HourRow {
     closed: u64,
     canceled: u64,
     declined: u64,
-    /// Where its label stands in the chart; only every third hour has one.
+    /// The position of its label; only every third hour has one.
     label_x: Option<u64>,
 }
 
@@ -121,13 +121,13 @@ pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         declines,
         declines_total: count("declined"),
     };
-    // A template over plain values cannot fail; a page that says so is better than no report.
+    // A template over plain values cannot fail; a page with an error is better than no report.
     let page = page.render();
     let page = page.unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"));
     text::lines(&page).into_owned()
 }
 
-/// Columns of `declined` that the page repeats, each with what a person calls it.
+/// The columns of `declined` that the page repeats, each under a name for people.
 const DECLINE_COLUMNS: &[(&str, &str)] = &[
     ("event_time_local", "when (local)"),
     ("account", "account"),
@@ -143,7 +143,7 @@ fn decline_row(row: &Row) -> DeclineRow {
     let cell = |(name, _): &(&str, &str)| {
         let position = CHANGE_COLUMNS.iter().position(|column| column == name);
         let text = position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default();
-        // A time reads better with a space; the page names its zone once, at the top.
+        // A time is easier to read with a space. The page names its zone once, at the top.
         match (*name, text.get(..10), text.get(11..19)) {
             ("event_time_local", Some(day), Some(time)) => format!("{day} {time}"),
             _ => text::line(text).into_owned(),
@@ -168,7 +168,7 @@ fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
             if count == 0 {
                 continue;
             }
-            // At least one unit, so that a single decline in a busy day can be seen.
+            // At least one unit, so that a single decline in a busy day is visible.
             let height = (count * CHART_HEIGHT / most).max(1).min(top);
             top -= height;
             rectangles.push(Rectangle {
@@ -185,7 +185,7 @@ fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
 }
 
 fn hour_rows(frame: &Frame, figures: &Figures) -> Vec<HourRow> {
-    let row = |(number, hour): (usize, &super::book::Hour)| {
+    let row = |(number, hour): (usize, &super::day_files::Hour)| {
         let offset_s = i64::try_from(number).unwrap_or(0) * 3600;
         let begins = frame.day.start + jiff::SignedDuration::from_secs(offset_s);
         HourRow {

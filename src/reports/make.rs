@@ -13,47 +13,48 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::book::{Book, Filed};
 use super::columns::Frame;
 use super::config::ReportsConfig;
 use super::day::{Day, utc};
+use super::day_files::{DayFiles, Filed};
 use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
-use super::write::{Draft, NoProbe, Probe, Published, Put, Shelf, folder_name};
+use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
 use super::{gather, html, summary};
 use crate::blocking;
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
 use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Store, StoreError};
+use crate::time::later;
 
-/// Makes the reports of days.
+/// Creates the reports of days.
 #[derive(Debug)]
 pub struct Reports {
     store: Store,
     clock: SharedClock,
     config: ReportsConfig,
     sandbox_accounts: BTreeSet<AccountName>,
-    shelf: Shelf,
-    /// One report at a time: the temporary folder has one name for each day.
+    folders: DayFolders,
+    /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
-    /// Pages read so far, of all reports.
+    /// Pages read so far, for all reports.
     pages: AtomicU64,
 }
 
-/// A report that is there now.
+/// A published report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// Which day.
     pub date: Date,
-    /// Where it lies.
+    /// Its folder.
     pub folder: PathBuf,
     /// Its revision, from 1.
     pub revision: u32,
-    /// The SHA-256 of its manifest, which holds those of all its files.
+    /// The SHA-256 of its manifest, which has those of all files.
     pub manifest_sha256: String,
-    /// It was published before with the same content, and nothing was written.
+    /// The same content was published before, so nothing was written.
     pub was_there: bool,
     /// Rows by file: `declined`, `resolved`, `pending`, `quarantined`.
     pub rows: Vec<(&'static str, u64)>,
@@ -72,10 +73,10 @@ pub enum ReportError {
         /// When it ends.
         ends: Timestamp,
     },
-    /// The machine's clock says that the day is over, and nobody has confirmed that yet.
+    /// The machine's clock says that the day is over, but nobody has confirmed that yet.
     #[error(
-        "{date} ended at {ends} by this machine's clock, which nobody has confirmed yet: a provider's answer does, or \
-         three hours without a jump; see `reconciled status`"
+        "{date} ended at {ends} by this machine's clock, but nothing has confirmed that clock yet; a provider's answer \
+         will, or three hours without a jump; see `reconciled status`"
     )]
     Unconfirmed {
         /// Which day.
@@ -97,7 +98,7 @@ pub enum ReportError {
         /// The reason.
         source: io::Error,
     },
-    /// The sums are out of range.
+    /// A sum is out of range.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
     /// The work was stopped from outside.
@@ -106,7 +107,7 @@ pub enum ReportError {
 }
 
 impl Reports {
-    /// Reports from `store` as `config` says. `sandbox_accounts` are marked as such.
+    /// Reports from `store`, configured by `config`. `sandbox_accounts` are marked as such.
     pub fn new(
         store: Store,
         clock: SharedClock,
@@ -116,7 +117,7 @@ impl Reports {
         Reports::with_probe(store, clock, config, sandbox_accounts, Arc::new(NoProbe))
     }
 
-    /// The same, asking `probe` before every step on the disk.
+    /// The same, with a `probe` before every disk operation.
     pub fn with_probe(
         store: Store,
         clock: SharedClock,
@@ -124,20 +125,20 @@ impl Reports {
         sandbox_accounts: BTreeSet<AccountName>,
         probe: Arc<dyn Probe>,
     ) -> Reports {
-        let shelf = Shelf { root: config.folder.clone(), probe };
+        let folders = DayFolders { root: config.folder.clone(), probe };
         Reports {
             store,
             clock,
             config,
             sandbox_accounts,
-            shelf,
+            folders,
             making: Mutex::new(()),
             pages: AtomicU64::new(0),
         }
     }
 
-    /// Whether the report of a day was made, by what the store remembers: a folder that somebody moved away
-    /// since is not made again by itself.
+    /// Whether the report of a day was created, as the store remembers. If somebody moved its folder away, it
+    /// is not created again automatically.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -146,16 +147,16 @@ impl Reports {
         Ok(mark.is_some_and(|mark| !is_premature(&mark)))
     }
 
-    /// Finds the days whose report was made, by a clock that was ahead, although they are not over. They are open
-    /// again: their history takes news, and their report is made again once they are over, as a new revision that says
-    /// why. To be asked only while the clock is sure.
+    /// Finds days that are not over although their report was created, by a clock that was ahead. They are
+    /// open again: their history accepts rows, and their report is created again once they are over, as a new
+    /// revision that gives the reason. Call it only while the clock is trusted.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn reopen_premature(&self) -> Result<Vec<Date>, StoreError> {
-        // A day that ended a moment ago is not opened again by a clock that is slewed.
+        // A slewed clock must not reopen a day that ended a moment ago.
         let now = self.clock.now();
-        let slewed = now.checked_add(SLEW).unwrap_or(Timestamp::MAX);
+        let slewed = later(now, SLEW);
         let mut found = Vec::new();
         for (name, mark) in self.store.recall_all(REMEMBERED).await? {
             let Some(date) = name.strip_prefix(REMEMBERED).and_then(|date| date.parse::<Date>().ok()) else {
@@ -175,7 +176,7 @@ impl Reports {
         Ok(found)
     }
 
-    /// A number that grows while a report is being made.
+    /// A counter that grows while a report is being created.
     pub fn progress(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
     }
@@ -184,12 +185,12 @@ impl Reports {
         self.pages.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes the report of a finished day. Made again it has the same bytes and nothing is written; should
-    /// it differ, it is published beside the old one as a new revision that says what it supersedes.
+    /// Creates the report of a finished day. If the same report was published before, nothing is written. If it
+    /// differs, it is published beside the old one as a new revision that names what it supersedes.
     ///
     /// # Errors
-    /// When the day is not over, the store cannot be read or the files cannot be written. Then nothing is
-    /// visible of the attempt; or all of it, when only the last syncs failed, and the next attempt finds it.
+    /// When the day is not over, the store cannot be read or the files cannot be written. Then nothing of the
+    /// attempt is visible. If only the last syncs failed, all of it is, and the next attempt finds it.
     pub async fn make(&self, date: Date) -> Result<Made, ReportError> {
         let _one_at_a_time = self.making.lock().await;
         let day = Day::new(date, &self.config.zone_name, &self.config.zone)
@@ -202,14 +203,14 @@ impl Reports {
         }
         let mark = self.store.recall(&remembered_as(date)).await?;
         let was_premature = mark.is_some_and(|mark| is_premature(&mark));
-        // A wall clock that is set back from now on must not bring news into this day.
+        // If the wall clock is set back from now on, it must not add rows to this day.
         self.store.seal_history(day.end).await?;
-        let shelf = self.shelf.clone();
-        let draft = self.on_disk(move || shelf.begin(date)).await?;
+        let folders = self.folders.clone();
+        let draft = self.on_disk(move || folders.begin(date)).await?;
         let outcome = self.fill(day, draft.clone(), was_premature).await;
         let is_left_over = outcome.as_ref().map_or(true, |made| made.was_there);
         if is_left_over {
-            // What cannot be removed now is removed by the next attempt.
+            // The next attempt removes what cannot be removed now.
             let _ = self.on_disk(move || draft.discard()).await;
         }
         let made = outcome?;
@@ -229,12 +230,13 @@ impl Reports {
         let frame = Frame { day, sandbox_accounts: self.sandbox_accounts.clone() };
         let dialect = Dialect { has_bom: self.config.csv_bom, delimiter: self.config.delimiter };
         let begun = (draft.clone(), frame.clone());
-        let mut book = self.on_disk(move || Book::begin(&begun.0, begun.1, dialect)).await?;
+        let mut files = self.on_disk(move || DayFiles::begin(&begun.0, begun.1, dialect)).await?;
         let mut after = None;
         loop {
             let (page, next) = gather::changes(&self.store, frame.day.start, frame.day.end, after).await?;
-            book =
-                self.write(book, move |book| page.iter().try_for_each(|change| book.change(change))).await?;
+            files = self
+                .write(files, move |files| page.iter().try_for_each(|change| files.change(change)))
+                .await?;
             self.count_page();
             after = next;
             if after.is_none() {
@@ -248,21 +250,22 @@ impl Reports {
                 break;
             }
             self.count_page();
-            book =
-                self.write(book, move |book| page.iter().try_for_each(|object| book.object(object))).await?;
+            files = self
+                .write(files, move |files| page.iter().try_for_each(|object| files.object(object)))
+                .await?;
         }
-        let shelf = self.shelf.clone();
-        let done = blocking::run(move || complete(book, draft, &shelf, dialect, was_premature)).await;
+        let folders = self.folders.clone();
+        let done = blocking::run(move || complete(files, draft, &folders, dialect, was_premature)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
-    /// Runs `work` on the open files, away from the threads that answer others.
+    /// Runs `work` on the open files, on a thread that blocks nobody else.
     async fn write(
         &self,
-        mut book: Book,
-        work: impl FnOnce(&mut Book) -> Result<(), AddError> + Send + 'static,
-    ) -> Result<Book, ReportError> {
-        let done = blocking::run(move || work(&mut book).map(|()| book)).await;
+        mut files: DayFiles,
+        work: impl FnOnce(&mut DayFiles) -> Result<(), AddError> + Send + 'static,
+    ) -> Result<DayFiles, ReportError> {
+        let done = blocking::run(move || work(&mut files).map(|()| files)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -282,14 +285,14 @@ impl Reports {
     }
 }
 
-/// A clock that goes back by less is not wrong.
+/// A clock that goes back by less is only corrected.
 const SLEW: SignedDuration = SignedDuration::from_mins(2);
-/// Begins the names under which the store remembers made reports.
+/// The prefix of the names under which the store remembers created reports.
 const REMEMBERED: &str = "report/nightly/";
-/// What such a mark says of a report that was made before its day was over.
+/// Marks a report that was created before its day was over.
 const PREMATURE: &str = "is_premature";
 
-/// The name under which the store remembers a made report.
+/// The name under which the store remembers a created report.
 fn remembered_as(date: Date) -> String {
     format!("{REMEMBERED}{date}")
 }
@@ -298,15 +301,15 @@ fn is_premature(mark: &str) -> bool {
     serde_json::from_str::<Value>(mark).is_ok_and(|mark| mark[PREMATURE] == true)
 }
 
-/// Completes the files, compares them with what is published, publishes what is new.
+/// Completes the files, compares them with the published ones, and publishes if they differ.
 fn complete(
-    book: Book,
+    files: DayFiles,
     draft: Draft,
-    shelf: &Shelf,
+    folders: &DayFolders,
     dialect: Dialect,
     was_premature: bool,
 ) -> Result<Made, AddError> {
-    let (filed, figures, frame) = book.finish()?;
+    let (filed, figures, frame) = files.finish()?;
     let checks = summary::checks(&filed, &figures);
     let failed_checks =
         checks.iter().filter(|check| !check.is_ok).map(|check| format!("{}: {}", check.name, check.detail));
@@ -327,7 +330,7 @@ fn complete(
         rows,
         failed_checks,
     };
-    let old = shelf.newest(date)?;
+    let old = folders.newest(date)?;
     if let Some(Published { folder, revision }) = &old
         && manifest::is_same(folder, &entries)?
     {

@@ -1,6 +1,6 @@
-//! `manifest.json` and `SHA256SUMS`: what belongs to a published day, to the bit.
+//! `manifest.json` and `SHA256SUMS`: the exact content of a published day.
 //!
-//! Owns: their form, and whether a published folder still is what it was. Must never know: rows.
+//! Owns: their form, and whether a published folder is still intact. Must never know: rows.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,16 +10,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::book::Filed;
 use super::columns::Frame;
 use super::day::utc;
-use super::sheet::{Dialect, hex};
+use super::day_files::Filed;
+use super::sheet::Dialect;
 use super::summary::pretty;
 use super::totals::{TooMuch, sum_text};
+use crate::text::hex;
 
 /// The manifest's name.
 pub(super) const MANIFEST: &str = "manifest.json";
-/// The name of the sums in the form of `sha256sum -c`.
+/// The name of the sums file, in the form of `sha256sum -c`.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
 /// One file of the day.
@@ -31,17 +32,17 @@ pub(super) struct Entry {
     pub(super) sha256: String,
     /// Rows and totals, for the files that have them.
     pub(super) filed: Option<Filed>,
-    /// Whether the file is a fact of the day; the page for people is made from the others and may look
+    /// Whether the file holds facts of the day. The page for people is derived from the others and may look
     /// different with another version of this program.
     pub(super) is_content: bool,
 }
 
-/// The revision that a new one takes the place of.
+/// The revision that a new one supersedes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Superseded {
     pub(super) folder_name: String,
     pub(super) manifest_sha256: String,
-    /// Why, where that is known.
+    /// Why, if known.
     pub(super) reason: Option<&'static str>,
 }
 
@@ -98,7 +99,7 @@ pub(super) fn manifest(
     })))
 }
 
-/// The sums of all files.
+/// The checksums of all files.
 pub(super) fn sums(entries: &[Entry], manifest_sha256: &str) -> Vec<u8> {
     let mut text = String::new();
     for entry in entries {
@@ -108,7 +109,7 @@ pub(super) fn sums(entries: &[Entry], manifest_sha256: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// What is needed of a published manifest.
+/// What a published manifest is read for.
 #[derive(Debug, Deserialize)]
 struct Known {
     files: Vec<KnownFile>,
@@ -120,8 +121,8 @@ struct KnownFile {
     sha256: String,
 }
 
-/// Whether a published folder is whole and holds the same facts as `entries`. A file that was changed or
-/// removed since makes it different.
+/// Whether a published folder is intact and holds the same facts as `entries`. A changed or missing file
+/// makes it different.
 pub(super) fn is_same(folder: &Path, entries: &[Entry]) -> io::Result<bool> {
     let text = match std::fs::read(folder.join(MANIFEST)) {
         Ok(text) => text,
@@ -144,7 +145,7 @@ pub(super) fn is_same(folder: &Path, entries: &[Entry]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The SHA-256 of a file; none when there is no such file.
+/// The SHA-256 of a file; `None` when it does not exist.
 pub(super) fn sha256_of(path: &Path) -> io::Result<Option<String>> {
     let mut file = match std::fs::File::open(path) {
         Ok(file) => file,

@@ -5,28 +5,27 @@
 //!
 //! # Which day an item belongs to
 //!
-//! The day in which *we saw* it (`seen_at`), whenever the provider says that it happened; both times stand
-//! in every row. A provider's time can lie in a day whose report is already published, and a published file
-//! must never change. So nothing is lost between two days and nothing is counted twice.
+//! The day on which *we observed* it (`seen_at`), whenever the provider says that it happened; every row has
+//! both times. The provider's time can lie in a day whose report is already published, and a published file
+//! must never change. So nothing is lost between two days, and nothing is counted twice.
 //!
 //! # How the state at the end of a day is found
 //!
-//! From history rows seen before that moment, never from what is known now: an object that was open then and
-//! is final today still stands in that day's `pending` file when the report is made again. Objects enrolled
-//! at or after the end are left out. Only two things are not history, and a repetition can differ by them: an
-//! object never seen before the end shows the amount and reference that it is enrolled with (the shop may add
-//! them later), and a quarantine for lack of good answers leaves no history row. A report that differs from
-//! the published one becomes a new revision beside it and says what it supersedes.
+//! From history rows observed before that moment, never from what is known now. An object that was open then
+//! and is final today still appears in that day's `pending` file when the report is created again. Objects
+//! enrolled at or after the end are left out. Only two things are not in the history, and can make a repeated
+//! report differ: the amount and reference of an object not observed before the end (the shop may add them
+//! later), and a quarantine for lack of good answers, which writes no history row. A report that differs from
+//! the published one becomes a new revision beside it and names what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `value` (the equation in money), `book` (all sheets of a day), `names` and `gather` (from the
-//! store), `summary`, `html`,
-//! `manifest`, `write` (the folder), `make` (the steps).
+//! CSV file), `totals`, `value` (the equation for money), `day_files` (all files of a day), `names` and `gather`
+//! (reading from the store), `summary`, `html`, `manifest`, `write` (the folder), `make` (the steps).
 
-mod book;
 mod columns;
 pub mod config;
 pub mod day;
+mod day_files;
 mod gather;
 mod html;
 mod make;
@@ -45,6 +44,6 @@ pub use config::{ReportsConfig, ReportsSection};
 pub use make::{Made, ReportError, Reports};
 pub use write::{NoProbe, Probe, Step};
 
-/// Version of the columns and of the JSON files. Within a version columns are only ever added at the end,
-/// never renamed or moved (operations.md, section 7.4).
+/// Version of the columns and of the JSON files. Within a version, columns are only added at the end, never
+/// renamed or moved (docs/src/reference/operations.md, section 7.4).
 pub const SCHEMA_VERSION: u32 = 1;

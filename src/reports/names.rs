@@ -1,22 +1,22 @@
-//! The names of many objects, in order, in a few dozen bytes each.
+//! The names of many objects in order, at a few dozen bytes each.
 //!
-//! Owns: keeping them small: a night of a million objects must fit beside the store's own memory. Must never know:
-//! what is done with them.
+//! Owns: keeping them small, because a night of a million objects must fit beside the store's own memory.
+//! Must never know: what they are used for.
 
 use std::collections::HashMap;
 
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 
-/// Names as they come, each any number of times.
+/// Names in any order, with repetitions.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     numbers: HashMap<(AccountName, Kind), u32>,
-    /// All ids, one behind the other.
+    /// All ids, concatenated.
     ids: String,
     places: Vec<Place>,
 }
 
-/// A name: where its id lies, and of which account and kind it is.
+/// A name: the position of its id, and the numbers of its account and kind.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: usize,
@@ -25,7 +25,7 @@ struct Place {
 }
 
 impl Collected {
-    /// One more.
+    /// Adds a name.
     pub(super) fn add(&mut self, object: &ObjectRef) {
         let id = object.id.as_str();
         let group = (object.account.clone(), object.kind.clone());
@@ -36,7 +36,7 @@ impl Collected {
         self.ids.push_str(id);
     }
 
-    /// All, in order of account, kind and id, each once.
+    /// All names in the order of account, kind and id, without repetitions.
     pub(super) fn in_order(self) -> Names {
         let Collected { numbers, ids, mut places } = self;
         let mut groups: Vec<((AccountName, Kind), u32)> = numbers.into_iter().collect();
@@ -58,7 +58,7 @@ fn id_of<'a>(ids: &'a str, place: &Place) -> &'a str {
     &ids[place.start..place.start + usize::from(place.length)]
 }
 
-/// Names in order, to be taken one after the other.
+/// Names in order, to be taken one by one.
 #[derive(Debug)]
 pub(super) struct Names {
     groups: Vec<(AccountName, Kind)>,
@@ -94,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_come_as_from_an_ordered_set(
+        fn names_are_ordered_like_an_ordered_set(
             names in proptest::collection::vec(("[a-c]{1,2}", "[a-b]{1,2}", "[A-C0-1.~_-]{1,5}"), 0..60),
         ) {
             let names: Vec<ObjectRef> = names

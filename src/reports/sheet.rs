@@ -1,7 +1,7 @@
 //! One CSV file: RFC 4180, safe to open in a spreadsheet.
 //!
-//! Owns: quoting, line ends; that each cell is one safe line, and no formula (operations.md, section 7.3). Must
-//! never know: what a column means.
+//! Owns: quoting, line ends, and that each cell is one safe line and never a formula
+//! (docs/src/reference/operations.md, section 7.3). Must never know: what a column means.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,17 +11,18 @@ use aws_lc_rs::digest;
 use super::columns::{Cell, Row};
 use super::totals::{TooMuch, Totals};
 use crate::text;
+use crate::text::hex;
 
 /// How CSV files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dialect {
-    /// Begin with a byte order mark.
+    /// Whether to begin with a byte order mark.
     pub(super) has_bom: bool,
     /// What separates cells.
     pub(super) delimiter: u8,
 }
 
-/// A writer that counts and hashes what passes.
+/// A writer that counts and hashes what is written.
 #[derive(Debug)]
 pub(super) struct Measured<W> {
     inner: W,
@@ -43,7 +44,7 @@ impl<W: Write> Measured<W> {
         Measured { inner, hash: Hash(digest::Context::new(&digest::SHA256)), bytes: 0 }
     }
 
-    /// The writer, how many bytes went through and their SHA-256 in hex.
+    /// The inner writer, the number of bytes written and their SHA-256 in hex.
     pub(super) fn finish(self) -> (W, u64, String) {
         (self.inner, self.bytes, hex(self.hash.0.finish().as_ref()))
     }
@@ -62,22 +63,17 @@ impl<W: Write> Write for Measured<W> {
     }
 }
 
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A file being written.
 pub(super) struct Sheet<W: Write> {
     writer: csv::Writer<Measured<W>>,
-    /// Rows without the heading.
+    /// Rows without the header.
     pub(super) rows: u64,
     /// Their control totals.
     pub(super) totals: Totals,
 }
 
 impl<W: Write> Sheet<W> {
-    /// Begins a file with its heading.
+    /// Starts a file with its header.
     pub(super) fn begin(inner: W, columns: &[&str], dialect: Dialect) -> io::Result<Sheet<W>> {
         let mut measured = Measured::new(inner);
         if dialect.has_bom {
@@ -103,7 +99,7 @@ impl<W: Write> Sheet<W> {
         Ok(())
     }
 
-    /// Ends the file: the writer below, bytes and SHA-256.
+    /// Ends the file. Returns the inner writer, bytes, SHA-256 and totals.
     pub(super) fn finish(mut self) -> io::Result<(W, u64, String, Totals)> {
         self.writer.flush()?;
         let measured = self.writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
@@ -118,7 +114,7 @@ pub(super) enum AddError {
     /// The file cannot be written.
     #[error("the file cannot be written")]
     Io(#[from] io::Error),
-    /// The sums are out of range.
+    /// A sum is out of range.
     #[error(transparent)]
     TooMuch(#[from] TooMuch),
 }
@@ -157,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_as_rfc_4180_wants_them() {
+    fn files_follow_rfc_4180() {
         let rows = [row(vec![Cell::Text("a,b".to_owned()), Cell::Text("say \"x\" now".to_owned())])];
         let bytes = written(&rows, &["one", "two"], PLAIN);
         assert_eq!(String::from_utf8(bytes).unwrap(), "one,two\r\n\"a,b\",\"say \"\"x\"\" now\"\r\n");
@@ -167,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_disarmed_and_numbers_stay_numbers() {
+    fn formulas_are_escaped_and_numbers_stay_numbers() {
         let rows = [row(vec![Cell::Plain("-2.50".to_owned()), Cell::Text("-2.50".to_owned())])];
         let bytes = written(&rows, &["amount", "reference"], PLAIN);
         assert_eq!(String::from_utf8(bytes).unwrap(), "amount,reference\r\n-2.50,'-2.50\r\n");

@@ -1,6 +1,6 @@
-//! How an object stood at a moment, told from its history alone.
+//! How an object stood at a moment, from its history alone.
 //!
-//! Owns: what a history row says about openness and quarantine. Must never know: files, the store.
+//! Owns: what a history row says about being open or quarantined. Must never know: files, the store.
 
 use jiff::Timestamp;
 
@@ -10,29 +10,29 @@ use crate::payments::record::{Cause, Record, Transition};
 /// How an object stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing<'a> {
-    /// Since when it was watched.
+    /// When its watch began.
     pub(super) watched_since: Timestamp,
-    /// The row of the last state that was believed; none before the first sight.
+    /// The row of the last state that was believed; `None` before the first observation.
     pub(super) state: Option<&'a Transition>,
     /// When that state was entered.
     pub(super) state_since: Option<Timestamp>,
-    /// Set apart, why, and since when.
+    /// Its quarantine, if any.
     pub(super) quarantine: Option<SetApart<'a>>,
 }
 
-/// A quarantine as history tells it.
+/// A quarantine according to the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SetApart<'a> {
     /// The cause in a word or two.
     pub(super) cause: String,
     /// Since when.
     pub(super) since: Timestamp,
-    /// The state word that was not believed, if one was seen.
+    /// The observed state that was not believed, if any.
     pub(super) seen: Option<&'a str>,
 }
 
 impl Standing<'_> {
-    /// Whether something could still happen to it.
+    /// Whether it was not yet final.
     pub(super) fn is_open(&self) -> bool {
         self.state.is_none_or(|row| row.phase != Phase::Final)
     }
@@ -46,17 +46,17 @@ pub(super) fn is_believed(row: &Transition) -> bool {
     }
 }
 
-/// A row in which an operator stopped the watching.
+/// Whether an operator stopped the watch in this row.
 pub(super) fn is_forgetting(row: &Transition) -> bool {
     row.cause() == Cause::Forgotten
 }
 
-/// A row in which a state is entered, rather than seen again with other amounts or marks.
+/// Whether a state is entered in this row, rather than observed again with other amounts or marks.
 pub(super) fn is_entry(row: &Transition) -> bool {
     is_believed(row) && row.from.as_deref().is_none_or(|from| !from.eq_ignore_ascii_case(&row.to))
 }
 
-/// Why the row sets the object apart, if it does.
+/// Why the row quarantines the object, if it does.
 fn quarantine_cause(row: &Transition) -> Option<String> {
     match row.cause() {
         Cause::SetApart(cause) | Cause::Marked(cause) => Some(cause),
@@ -68,8 +68,8 @@ fn ends_quarantine(row: &Transition) -> bool {
     matches!(row.cause(), Cause::Released | Cause::Accepted)
 }
 
-/// How an object stood just before `at`; none when it was not watched then. `history` is all of it, the
-/// oldest first; `record` is what is known now, if it is still known.
+/// How an object stood just before `at`; `None` when it was not watched then. `history` is complete, oldest
+/// first; `record` is what is known now, if the object is still known.
 pub(super) fn standing<'a>(
     history: &'a [Transition],
     record: Option<&'a Record>,
@@ -105,7 +105,7 @@ fn set_apart<'a>(rows: &[&'a Transition], record: Option<&'a Record>, at: Timest
     {
         return Some(SetApart { cause, since: row.seen_at, seen: Some(&row.to) });
     }
-    // A quarantine for lack of good answers leaves no row; the record knows it while it lasts.
+    // A quarantine for lack of good answers writes no row; the record has it while it lasts.
     let quarantine = record.and_then(|record| record.quarantine.as_ref())?;
     let is_later_than_release = last_word.is_none_or(|row| quarantine.since > row.seen_at);
     (quarantine.since < at && is_later_than_release).then_some(SetApart {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sight_that_was_not_believed_changes_nothing_but_the_quarantine() {
+    fn an_unbelieved_observation_changes_only_the_quarantine() {
         let mut odd = row("C1", Some("Captured"), "Surprise", 20);
         odd.phase = Phase::Resting;
         odd.outcome = Outcome::Undecided;
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(during.state.unwrap().to, "Captured");
         assert!(!during.is_open());
         assert_eq!(seen(31).quarantine, None);
-        assert_eq!(seen(31).state_since, Some(at(10 - 60)), "seen again is not entered again");
+        assert_eq!(seen(31).state_since, Some(at(10 - 60)), "observing it again does not enter it again");
     }
 
     #[test]

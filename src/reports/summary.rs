@@ -1,26 +1,26 @@
 //! `summary.json`: control totals and the equations that they must satisfy.
 //!
-//! Owns: its form, the checks. Must never know: how rows were made.
+//! Owns: its form, the checks. Must never know: how rows were created.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::book::{Figures, Filed};
 use super::columns::{Frame, outcome_word};
 use super::day::utc;
+use super::day_files::{Figures, Filed};
 use super::totals::{Movement, sum_text};
 use crate::text;
 
-/// A statement about the figures that is true or not.
+/// A statement about the figures, true or false.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Check {
     /// In words.
     pub(super) name: String,
     /// Whether it holds.
     pub(super) is_ok: bool,
-    /// With numbers.
+    /// The numbers behind it.
     pub(super) detail: String,
 }
 
@@ -156,7 +156,8 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
     pretty(&whole)
 }
 
-/// Two spaces, a line end at the end; characters that could harm a screen as escapes, which mean the same.
+/// Indented by two spaces, with a line end at the end. Characters that could harm a screen are escaped, which means
+/// the same.
 pub(super) fn pretty(value: &Value) -> Vec<u8> {
     text::json(&format!("{value:#}\n")).into_owned().into_bytes()
 }

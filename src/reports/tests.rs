@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::sheet::hex;
 use super::write::{NoProbe, Probe, Step};
 use super::*;
 use crate::clock::{Clock, JudgedClock, VirtualClock};
@@ -21,6 +20,7 @@ use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Cause, Details, Enrolment, Record, Sight, Transition};
 use crate::store::{Commit, Committed, Options, Store};
+use crate::text::hex;
 
 /// Seconds after 2026-01-14T23:00:00Z, which is midnight in Berlin: the beginning of 2026-01-15.
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -37,7 +37,7 @@ fn enrolment(id: &str) -> Enrolment {
     Enrolment { object: format!("shop-de/charge/{id}").parse().unwrap(), details: Details::default() }
 }
 
-/// A row as the deciding room writes it.
+/// A row as `payments` writes it.
 pub(super) fn row(id: &str, from: Option<&str>, to: &str, seconds: i64) -> Transition {
     let (phase, outcome) = match to {
         "Captured" => (Phase::Final, Outcome::Succeeded),
@@ -82,7 +82,7 @@ impl Ledger {
         self.store.enrol(vec![enrolment(id)], at(seconds)).await.unwrap();
     }
 
-    /// Writes a row into the history, and the record as it then is.
+    /// Writes a row into the history, and the record as it is afterwards.
     async fn see(&self, row: Transition) {
         let before = self.store.record(&row.object).await.unwrap().unwrap();
         let mut record = before.clone();
@@ -203,7 +203,7 @@ fn column<'a>(rows: &'a [BTreeMap<String, String>], name: &str) -> Vec<&'a str> 
 }
 
 #[tokio::test]
-async fn a_day_goes_into_its_files() {
+async fn a_day_is_written_into_its_files() {
     let ledger = Ledger::new().await;
     ledger.usual_day().await;
     let reports = ledger.reports(at(DAY_S + 600));
@@ -266,7 +266,7 @@ async fn a_day_goes_into_its_files() {
 }
 
 #[tokio::test]
-async fn what_was_captured_is_booked_and_what_is_only_marked_is_believed() {
+async fn the_captured_amount_is_booked_and_a_marked_state_is_believed() {
     let ledger = Ledger::new().await;
     let euros = |amount: &str| Money::parse(amount, "EUR").ok();
     for id in ["C1", "C2"] {
@@ -285,7 +285,7 @@ async fn what_was_captured_is_booked_and_what_is_only_marked_is_believed() {
     (rest.amount, rest.seen_at, rest.stored_cause) = (euros("50.00"), at(40), Some(Cause::Released));
     rest.amounts.captured = euros("95.00");
     ledger.see(rest).await;
-    // Undecided and resting, and believed all the same: the typed cause tells, not the note.
+    // Undecided and resting, but believed: the typed cause says so, not the note.
     let mut stopped = row("C2", Some("Authorized"), "Suspended", 50);
     (stopped.phase, stopped.outcome) = (Phase::Resting, Outcome::Undecided);
     (stopped.note, stopped.stored_cause) =
@@ -316,7 +316,7 @@ async fn what_was_captured_is_booked_and_what_is_only_marked_is_believed() {
 }
 
 #[tokio::test]
-async fn totals_and_sums_equal_what_the_files_say_themselves() {
+async fn totals_and_sums_match_the_rows_of_the_files() {
     let ledger = Ledger::new().await;
     ledger.usual_day().await;
     let made = ledger.reports(at(2 * DAY_S)).make(day()).await.unwrap();
@@ -359,7 +359,7 @@ async fn totals_and_sums_equal_what_the_files_say_themselves() {
 }
 
 #[tokio::test]
-async fn made_again_it_has_the_same_bytes_whatever_happened_since() {
+async fn a_repeated_report_has_the_same_bytes_whatever_happened_since() {
     let ledger = Ledger::new().await;
     ledger.usual_day().await;
     let first = ledger.reports(at(DAY_S)).make(day()).await.unwrap();
@@ -385,7 +385,7 @@ async fn made_again_it_has_the_same_bytes_whatever_happened_since() {
 }
 
 #[tokio::test]
-async fn what_differs_becomes_a_new_revision_beside_the_old() {
+async fn a_report_that_differs_becomes_a_new_revision_beside_the_old_one() {
     let ledger = Ledger::new().await;
     ledger.usual_day().await;
     let reports = ledger.reports(at(DAY_S));
@@ -404,7 +404,7 @@ async fn what_differs_becomes_a_new_revision_beside_the_old() {
     assert!(reports.make(day()).await.unwrap().was_there);
 
     std::fs::write(second.folder.join("declined_2026-01-15.csv"), "tampered").unwrap();
-    assert_eq!(reports.make(day()).await.unwrap().revision, 3, "a damaged one is made anew beside it");
+    assert_eq!(reports.make(day()).await.unwrap().revision, 3, "a damaged one is created again beside it");
 }
 
 #[tokio::test]
@@ -418,7 +418,7 @@ async fn an_unfinished_day_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_is_not_closed_by_a_clock_that_nobody_confirmed() {
+async fn an_unconfirmed_clock_closes_no_day() {
     let ledger = Ledger::new().await;
     let machine = VirtualClock::starting_at(at(DAY_S));
     let clock = JudgedClock::over(machine);
@@ -431,7 +431,7 @@ async fn a_day_is_not_closed_by_a_clock_that_nobody_confirmed() {
 }
 
 #[tokio::test]
-async fn a_day_that_a_clock_which_was_ahead_closed_is_opened_again_and_superseded_openly() {
+async fn a_day_closed_by_a_clock_that_was_ahead_is_reopened_and_visibly_superseded() {
     let ledger = Ledger::new().await;
     ledger.enrol("C1", 100).await;
     ledger.see(row("C1", None, "Authorized", 200)).await;
@@ -469,7 +469,7 @@ impl Probe for FailAt {
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_at_any_step_leaves_nothing_to_be_seen() {
+async fn a_disk_that_fails_at_any_step_leaves_nothing_visible() {
     let ledger = Ledger::new().await;
     ledger.usual_day().await;
     let mut failures = 0;
@@ -481,7 +481,7 @@ async fn a_disk_that_fails_at_any_step_leaves_nothing_to_be_seen() {
             break;
         }
         failures += 1;
-        // Before the folder has its name nothing is there; when only the last syncs fail, all of it is.
+        // Before the rename nothing is visible; if only the last syncs fail, all of it is.
         let entries = std::fs::read_dir(ledger.month()).map(|entries| entries.count()).unwrap_or(0);
         if entries > 0 {
             assert_eq!(
@@ -497,7 +497,7 @@ async fn a_disk_that_fails_at_any_step_leaves_nothing_to_be_seen() {
 }
 
 #[tokio::test]
-async fn a_day_of_25_hours_holds_both_of_its_repeated_hours() {
+async fn a_day_of_25_hours_has_both_of_its_repeated_hours() {
     let ledger = Ledger::new().await;
     let start: Timestamp = "2027-10-30T22:00:00Z".parse().unwrap();
     let offset = start.duration_since(at(0)).as_secs();
@@ -514,7 +514,7 @@ async fn a_day_of_25_hours_holds_both_of_its_repeated_hours() {
 }
 
 #[tokio::test]
-async fn reopened_and_forgotten_objects_keep_the_equation() {
+async fn reopened_and_forgotten_objects_keep_the_equation_true() {
     let ledger = Ledger::new().await;
     for id in ["C1", "C2", "C3"] {
         ledger.enrol(id, -100).await;
@@ -533,7 +533,7 @@ async fn reopened_and_forgotten_objects_keep_the_equation() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_report_sees_that_it_progresses() {
+async fn the_progress_of_a_report_is_visible() {
     let ledger = Ledger::new().await;
     let many = (0..700).map(|number| enrolment(&format!("C{number}"))).collect();
     ledger.store.enrol(many, at(100)).await.unwrap();
@@ -541,6 +541,6 @@ async fn whoever_waits_for_a_report_sees_that_it_progresses() {
     assert_eq!(reports.progress(), 0);
     let made = reports.make("2026-01-15".parse().unwrap()).await.unwrap();
     assert_eq!(made.rows.iter().find(|(sort, _)| *sort == "pending"), Some(&("pending", 700)));
-    // Two pages of names and two of rows, at the least.
+    // At least two pages of names and two of rows.
     assert!(reports.progress() >= 4, "{}", reports.progress());
 }

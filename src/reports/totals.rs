@@ -1,6 +1,6 @@
-//! Control totals: how many rows and exactly how much, by account, kind, state and currency.
+//! Control totals: how many rows and exactly how much money, by account, kind, state and currency.
 //!
-//! Owns: the sums. Must never know: files, rows' columns.
+//! Owns: the sums. Must never know: files, the columns of a row.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::payments::lifecycle::Outcome;
 use crate::payments::money::Currency;
 use crate::payments::object::{AccountName, Kind};
 
-/// What rows are summed by.
+/// What rows are grouped by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Group {
-    /// Whose.
+    /// The account.
     pub(super) account: AccountName,
-    /// What they are.
+    /// The kind of object.
     pub(super) kind: Kind,
-    /// In which state; empty before the first sight.
+    /// The state; empty before the first observation.
     pub(super) state: String,
-    /// What that means for the money.
+    /// What the state means for the money.
     pub(super) outcome: Outcome,
-    /// In which currency; none without an amount.
+    /// The currency; `None` without an amount.
     pub(super) currency: Option<Currency>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Total {
     pub(super) sum: Decimal,
 }
 
-/// More money than an exact number can hold.
+/// More money than the number type can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a control total is larger than an exact number can be")]
 pub struct TooMuch;
@@ -66,7 +66,7 @@ impl Totals {
         self.0.values().map(|total| total.count).sum()
     }
 
-    /// By currency alone.
+    /// Totals by currency alone.
     pub(super) fn by_currency(&self) -> Result<BTreeMap<Option<Currency>, Total>, TooMuch> {
         let mut sums: BTreeMap<Option<Currency>, Total> = BTreeMap::new();
         for (group, total) in &self.0 {
@@ -78,7 +78,7 @@ impl Totals {
     }
 }
 
-/// An exact sum with the currency's decimals.
+/// An exact sum, with the currency's decimals.
 pub(super) fn sum_text(sum: Decimal, currency: Currency) -> String {
     let mut scaled = sum;
     scaled.rescale(currency.exponent());

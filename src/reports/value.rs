@@ -1,17 +1,18 @@
-//! How much money was open, came, went and stayed in a day, told by the events of each object.
+//! How much money was open, came, went and stayed in a day, according to the events of each object.
 //!
-//! Owns: the equation in money. Must never know: files, the store.
+//! Owns: the equation for money. Must never know: files, the store.
 //!
-//! An object counts with the amount that it is about while it is open. The sum at the end of the day is found apart
-//! from the events, so that the equation checks something. Amounts of different currencies are never added.
+//! While it is open, an object counts with its main amount. The sum at the end of the day is computed
+//! separately from the events, so that the equation is a real check. Amounts of different currencies are
+//! never added.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::book::Watched;
 use super::columns::shown;
+use super::day_files::Watched;
 use super::standing::{is_believed, is_forgetting, standing};
 use super::totals::TooMuch;
 use crate::payments::lifecycle::Phase;
@@ -26,7 +27,7 @@ pub(super) struct Value {
     pub(super) entered: Decimal,
     /// Final before, and open again.
     pub(super) reopened: Decimal,
-    /// Learnt or changed while open; may be negative.
+    /// Learned or changed while open; may be negative.
     pub(super) changed: Decimal,
     /// Became final: captured, refunded, declined or released.
     pub(super) closed: Decimal,
@@ -79,7 +80,7 @@ impl Sums {
     }
 }
 
-/// What one object's money did between `start` and `end`.
+/// What happened to one object's money between `start` and `end`.
 pub(super) fn value(watched: &Watched, start: Timestamp, end: Timestamp) -> BTreeMap<Currency, Value> {
     let record = watched.record.as_ref();
     let open_at = |at| {

@@ -1,6 +1,7 @@
-//! The folder of a day: made under a temporary name, published whole, never changed afterwards.
+//! The folder of a day: created under a temporary name, published whole, never changed afterwards.
 //!
-//! Owns: names, syncing, renaming (operations.md, section 7.4). Must never know: what the files say.
+//! Owns: names, syncing, renaming (docs/src/reference/operations.md, section 7.4). Must never know: what is
+//! in the files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,36 +11,37 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::sheet::Measured;
+use crate::files::sync_folder;
 use crate::payments::planted::{Bug, is_planted};
 
-/// Begins the name of a folder that is not published.
+/// The prefix of a folder that is not published yet.
 const TEMPORARY: &str = ".making-";
 
-/// A step on the disk, about one file or folder.
+/// A disk operation on one file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A folder is made, unless it is there.
+    /// Create a folder, unless it exists.
     MakeFolder,
-    /// A folder that is not published is removed.
+    /// Remove a folder that is not published.
     RemoveFolder,
-    /// A file is made.
+    /// Create a file.
     Create,
-    /// A part of a file is written.
+    /// Write a part of a file.
     Write,
-    /// The disk is asked to have all of a file.
+    /// Sync a file's content to disk.
     Sync,
-    /// The disk is asked to have the names in a folder.
+    /// Sync a folder's entries to disk.
     SyncFolder,
-    /// A folder is published under this name.
+    /// Publish a folder under this name.
     Publish,
 }
 
-/// Is asked before every step on the disk; a test or a simulation refuses one.
+/// Called before every disk operation; a test or a simulation makes one fail.
 pub trait Probe: std::fmt::Debug + Send + Sync {
-    /// An error here is as if the disk had failed.
+    /// An error here acts like a failure of the disk.
     ///
     /// # Errors
-    /// When the step shall fail.
+    /// When the operation shall fail.
     fn before(&self, step: Step, path: &Path) -> io::Result<()>;
 }
 
@@ -53,7 +55,7 @@ impl Probe for NoProbe {
     }
 }
 
-/// A file that asks before it writes.
+/// A file that calls the probe before it writes.
 #[derive(Debug)]
 pub(super) struct Probed {
     file: File,
@@ -73,7 +75,7 @@ impl Write for Probed {
 }
 
 impl Probed {
-    /// Waits until the disk has it.
+    /// Waits until the content is on disk.
     pub(super) fn sync(self) -> io::Result<()> {
         if is_planted(Bug::ReportNotSynced) {
             return Ok(());
@@ -83,9 +85,9 @@ impl Probed {
     }
 }
 
-/// Where the days lie.
+/// The folder that holds the days.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf {
+pub(super) struct DayFolders {
     pub(super) root: PathBuf,
     pub(super) probe: Arc<dyn Probe>,
 }
@@ -97,7 +99,7 @@ pub(super) struct Published {
     pub(super) revision: u32,
 }
 
-impl Shelf {
+impl DayFolders {
     /// `<root>/2026/01`.
     fn month(&self, date: Date) -> PathBuf {
         self.root.join(format!("{:04}", date.year())).join(format!("{:02}", date.month()))
@@ -124,7 +126,7 @@ impl Shelf {
         Ok(newest)
     }
 
-    /// Begins the folder of a day; what an interrupted attempt left behind is removed.
+    /// Starts the folder of a day, and removes what an interrupted attempt left.
     pub(super) fn begin(&self, date: Date) -> io::Result<Draft> {
         let month = self.month(date);
         self.probe.before(Step::MakeFolder, &month)?;
@@ -163,11 +165,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// A folder that nobody sees yet.
+/// A folder that is not visible yet.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     temporary: PathBuf,
@@ -177,7 +175,7 @@ pub(super) struct Draft {
     probe: Arc<dyn Probe>,
 }
 
-/// What a whole file came to.
+/// A complete file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Put {
     pub(super) bytes: u64,
@@ -185,7 +183,7 @@ pub(super) struct Put {
 }
 
 impl Draft {
-    /// Begins a file.
+    /// Starts a file.
     pub(super) fn create(&self, name: &str) -> io::Result<Probed> {
         let path = self.temporary.join(name);
         self.probe.before(Step::Create, &path)?;
@@ -206,14 +204,14 @@ impl Draft {
         Ok(Put { bytes, sha256 })
     }
 
-    /// Shows the folder under its name. Whole or not at all: the rename is one step, and both folders are
+    /// Publishes the folder under its name. Whole or not at all: the rename is one step, and both folders are
     /// synced.
     pub(super) fn publish(self, revision: u32) -> io::Result<PathBuf> {
         let folder = self.month.join(folder_name(self.date, revision));
         self.probe.before(Step::SyncFolder, &self.temporary)?;
         sync_folder(&self.temporary)?;
         if folder.try_exists()? {
-            let text = format!("{} is there already", folder.display());
+            let text = format!("{} exists already", folder.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
         self.probe.before(Step::Publish, &folder)?;
@@ -228,7 +226,7 @@ impl Draft {
         Ok(folder)
     }
 
-    /// Removes it again.
+    /// Removes the folder.
     pub(super) fn discard(self) -> io::Result<()> {
         self.probe.before(Step::RemoveFolder, &self.temporary)?;
         fs::remove_dir_all(&self.temporary)
@@ -262,19 +260,19 @@ mod tests {
     #[test]
     fn a_published_folder_is_never_replaced_and_stale_ones_go() {
         let root = tempfile::tempdir().unwrap();
-        let shelf = Shelf { root: root.path().to_owned(), probe: Arc::new(NoProbe) };
+        let folders = DayFolders { root: root.path().to_owned(), probe: Arc::new(NoProbe) };
         let date = "2026-01-15".parse().unwrap();
-        assert_eq!(shelf.newest(date).unwrap(), None);
-        let stale = shelf.begin(date).unwrap();
+        assert_eq!(folders.newest(date).unwrap(), None);
+        let stale = folders.begin(date).unwrap();
         stale.put("half", b"x").unwrap();
-        let draft = shelf.begin(date).unwrap();
+        let draft = folders.begin(date).unwrap();
         draft.put("whole", b"abc").unwrap();
         let folder = draft.publish(1).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        assert_eq!(shelf.newest(date).unwrap().unwrap().folder, folder);
-        let second = shelf.begin(date).unwrap();
+        assert_eq!(folders.newest(date).unwrap().unwrap().folder, folder);
+        let second = folders.begin(date).unwrap();
         assert_eq!(second.clone().publish(1).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         second.publish(2).unwrap();
-        assert_eq!(shelf.newest(date).unwrap().unwrap().revision, 2);
+        assert_eq!(folders.newest(date).unwrap().unwrap().revision, 2);
     }
 }

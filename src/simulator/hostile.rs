@@ -33,8 +33,8 @@ pub fn content_type(is_xml: bool) -> &'static str {
     if is_xml { "text/xml" } else { "application/json" }
 }
 
-/// An error in the provider's own format, as its gateway would send it (amazon-pay-v2.md 8.2,
-/// amazon-pay-mws.md 6.1 and 6.2).
+/// An error in the provider's own format, as its gateway would send it (docs/src/reference/amazon-pay-v2.md 8.2,
+/// docs/src/reference/amazon-pay-mws.md 6.1 and 6.2).
 pub fn error(status: u16, is_xml: bool) -> Outgoing {
     let (json_code, xml_code, party) = match status {
         401 => ("UnauthorizedAccess", "AccessDenied", "Sender"),

@@ -1,4 +1,4 @@
-//! A signing shop for the simulator's own tests, written from amazon-pay-v2.md 2.2 anew.
+//! A signing shop for the simulator's own tests, written from docs/src/reference/amazon-pay-v2.md 2.2 anew.
 
 use std::sync::LazyLock;
 

@@ -6,12 +6,12 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::facts;
-use super::journal::Header;
-use super::keys::{self, CountKey};
-use super::outbox::StoredAlert;
-use super::packed::{self, Change};
-use super::{entry, value};
+use super::index::facts;
+use super::index::keys::CountKey;
+use super::index::outbox::StoredAlert;
+use super::index::value;
+use super::journal::entry;
+use super::journal::segment::Header;
 use crate::payments::record::{Record, Transition};
 
 /// A piece of what a store's folder holds.
@@ -31,15 +31,13 @@ pub enum Piece {
     Alert,
     /// A row of the index: a remembered value.
     Remembered,
-    /// A key of the index: an object by age.
-    AgeKey,
     /// A key of the index: a count.
     CountKey,
 }
 
 impl Piece {
     /// All of them.
-    pub const ALL: [Piece; 9] = [
+    pub const ALL: [Piece; 8] = [
         Piece::Segment,
         Piece::Entry,
         Piece::Fact,
@@ -47,7 +45,6 @@ impl Piece {
         Piece::Transition,
         Piece::Alert,
         Piece::Remembered,
-        Piece::AgeKey,
         Piece::CountKey,
     ];
 }
@@ -57,7 +54,6 @@ impl Piece {
 /// # Errors
 /// Why they are no such piece, in words without their text.
 pub fn rewritten(piece: Piece, bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let no_key = || "is no such key".to_owned();
     match piece {
         Piece::Segment => Header::decode(bytes).map(|header| header.encode()).map_err(str::to_owned),
         Piece::Entry => {
@@ -70,10 +66,9 @@ pub fn rewritten(piece: Piece, bytes: &[u8]) -> Result<Vec<u8>, String> {
         Piece::Transition => row::<Transition>(bytes),
         Piece::Alert => row::<StoredAlert>(bytes),
         Piece::Remembered => row::<String>(bytes),
-        Piece::AgeKey => {
-            keys::read_moving(bytes).map(|(at, object)| keys::moving(&object, at)).ok_or_else(no_key)
+        Piece::CountKey => {
+            CountKey::read(bytes).map(|key| key.bytes()).ok_or_else(|| "is no such key".to_owned())
         }
-        Piece::CountKey => CountKey::read(bytes).map(|key| key.bytes()).ok_or_else(no_key),
     }
 }
 
@@ -85,30 +80,6 @@ fn row<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<Vec<u8>, String>
 /// A row's JSON behind the header that a row has: checksum and length are right, whatever the JSON says.
 pub fn sealed(json: &[u8]) -> Vec<u8> {
     value::sealed(json, 0)
-}
-
-/// The keys of a block of the index whose row has this key, in order.
-///
-/// # Errors
-/// Why these bytes are no such block.
-pub fn keys_of_block(bound: &[u8], bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
-    packed::keys(bound, bytes)
-}
-
-/// A block's bytes behind a checksum that is right, whatever they say.
-pub fn sealed_block(bound: &[u8], bytes: &[u8]) -> Vec<u8> {
-    packed::sealed(bound, bytes)
-}
-
-/// What the block behind `bound` with these keys becomes when some come and some go: each row's key, and its
-/// bytes where it stays. `changes` are in order; true is a key that comes.
-pub fn changed_blocks(
-    bound: &[u8],
-    keys: Vec<Vec<u8>>,
-    changes: &[(Vec<u8>, bool)],
-) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-    let changes: Vec<Change<'_>> = changes.iter().map(|(key, is_in)| Change { key, is_in: *is_in }).collect();
-    packed::changed(bound, keys, &changes).into_iter().map(|block| (block.bound, block.bytes)).collect()
 }
 
 /// Where in these bytes the first entry of a journal begins whose sequence lies above `least`.

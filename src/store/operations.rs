@@ -6,13 +6,15 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::facts::Fact;
-use super::kept::{Kept, MANY};
-use super::outbox;
+use super::group::Group;
+use super::index::facts::Fact;
+use super::index::outbox;
+use super::index::view::{View, cap_evidence};
+use super::index::{Index, Writes};
 use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
-use super::view::{View, cap_evidence};
-use super::writer::Group;
-use super::{keys, value};
+
+use super::index::keys;
+use super::index::value;
 use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
 use crate::payments::planted::{Bug, is_planted};
@@ -28,9 +30,6 @@ pub(super) fn enrol(
     now: Timestamp,
 ) -> Result<Vec<Enrolled>, StoreError> {
     let now = now.max(dated_from(&group.view)?);
-    if enrolments.len() >= MANY {
-        group.view.expect_many();
-    }
     let mut answers = Vec::with_capacity(enrolments.len());
     let mut waiting = Vec::with_capacity(enrolments.len());
     let mut named = HashSet::with_capacity(enrolments.len());
@@ -66,9 +65,13 @@ pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Commit
     let dated_from = dated_from(&group.view)?;
     if !commit.tells_the_journal()
         && let Some(revision) = group.view.open_revision(&commit.read.object)?
-        && let Some(committed) = pulse_only(&mut group.view, &mut commit, dated_from, &revision)
     {
-        return Ok(committed);
+        if !date_quietly(&mut commit, dated_from, revision.value) {
+            return Ok(Committed::Stale);
+        }
+        if group.view.put_pulse(&commit.read, &commit.record, revision.sequence) {
+            return Ok(Committed::Written);
+        }
     }
     let tells_the_journal = commit.tells_the_journal();
     let Commit { read, mut record, mut transition, enrol, alerts, is_news: _ } = commit;
@@ -90,26 +93,16 @@ pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Commit
     Ok(Committed::Written)
 }
 
-/// The part of [`commit`] for a poll that saw nothing new: of the record only its revision is needed, nothing is
-/// read, and only the pulse is written. None when that would not say all; nothing is written then.
-pub(super) fn pulse_only(
-    view: &mut View<'_>,
-    commit: &mut Commit,
-    dated_from: Timestamp,
-    revision: &value::Stored<u64>,
-) -> Option<Committed> {
+/// The part of [`commit`] for a poll that saw nothing new: of the record as it is kept only its revision is needed.
+/// False when the record changed since it was read.
+pub(super) fn date_quietly(commit: &mut Commit, dated_from: Timestamp, revision: u64) -> bool {
     let Commit { read, record, .. } = commit;
-    if revision.value != read.revision {
-        return Some(Committed::Stale);
+    if revision != read.revision {
+        return false;
     }
-    debug_assert!(
-        view.record(&read.object).is_ok_and(|found| found.is_some_and(|stored| stored.value == *read)),
-        "a record of the same revision is the same"
-    );
     record.revision = read.revision + 1;
     date_not_before(dated_from.max(last_date(read, record)), read, record, None);
-    let is_all = view.put_pulse(read, record, revision.sequence);
-    is_all.then_some(Committed::Written)
+    true
 }
 
 /// Before this nothing is dated any more: the days before it are reported.
@@ -117,9 +110,14 @@ pub(super) fn dated_from(view: &View<'_>) -> Result<Timestamp, StoreError> {
     sealed_until(view.get(&keys::remembered(SEALED_UNTIL))?)
 }
 
-/// The same as far as it is in memory.
-pub(super) fn dated_from_kept(kept: &Kept) -> Result<Option<Timestamp>, StoreError> {
-    kept.row(&keys::remembered(SEALED_UNTIL)).map(sealed_until).transpose()
+/// The same as the index has it.
+pub(super) fn dated_from_index(index: &Index) -> Result<Timestamp, StoreError> {
+    sealed_until(index.get(&keys::remembered(SEALED_UNTIL))?)
+}
+
+/// The same if these rows change it.
+pub(super) fn dated_from_in(writes: &Writes) -> Result<Option<Timestamp>, StoreError> {
+    writes.get(&keys::remembered(SEALED_UNTIL)).cloned().map(sealed_until).transpose()
 }
 
 fn sealed_until(row: Option<Vec<u8>>) -> Result<Timestamp, StoreError> {

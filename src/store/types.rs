@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{Disk, MachineDisk};
-use super::journal::Damage;
-use super::meter::{Meter, Progress};
+use super::journal::segment::Damage;
+use super::maintenance::progress::{Meter, Progress};
 use crate::payments::alert::Alert;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
@@ -282,6 +282,15 @@ pub enum Committed {
     Stale,
     /// The record is gone: nothing was written.
     Forgotten,
+}
+
+/// What is due, or when something will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Records in the order of service.
+    Now(Vec<Record>),
+    /// Nothing is due; when the next is, if any waits for a poll.
+    Later(Option<Timestamp>),
 }
 
 /// An alert and the targets that it is owed to.

@@ -1,5 +1,5 @@
-//! The allocator of the program: without its settings (.cargo/config.toml, read while building) an idle daemon keeps
-//! the memory of its busiest moment.
+//! The program's allocator: without its settings (.cargo/config.toml, read at build time), an idle daemon
+//! keeps the memory of its busiest moment.
 
 use std::process::Command;
 

@@ -1,16 +1,17 @@
-//! One test in a process of its own: for what belongs to a whole process, such as its logs and its memory.
+//! Runs one test in its own process: for state that belongs to a whole process, such as logs and memory.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const FOLDER: &str = "RECONCILED_TEST_ALONE_IN";
 
-/// Where to leave things, when this process was started by [`run`].
+/// Where to write results, when [`run`] started this process.
 pub fn folder() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)
 }
 
-/// Runs the test of this binary with this whole name again, alone; it finds `folder` by [`folder`].
+/// Runs the test of this binary with this full name again, in a process of its own; there, [`folder`] gives
+/// `folder`.
 pub fn run(test: &str, folder: &Path) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads", "1"]);
@@ -21,7 +22,7 @@ pub fn run(test: &str, folder: &Path) -> Output {
     output
 }
 
-/// The last lines of what it said on standard error.
+/// The last lines of standard error.
 fn tail(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().collect();

@@ -1,5 +1,5 @@
-//! Batches at Amazon Payment Services against the pretend provider: crashes and lost answers at every step.
-//! Whatever happens, a batch is never processed twice and never forgotten.
+//! Batches at Amazon Payment Services against the simulator, with crashes and lost answers at every step.
+//! A batch is never processed twice and never forgotten.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,8 +18,8 @@ use reconciled::apis::aps::sign::{Algorithm, Signer};
 use reconciled::apis::aps::{Aps, OPERATION, ORDER};
 use reconciled::apis::config::Environment;
 use reconciled::apis::pace::Pace;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::payments::object::{AccountName, Kind, ObjectId};
 use reconciled::secret::Secret;
 use reconciled::simulator::aps::{ApsHabits, ApsMerchant, ApsProvider, ApsResults, ApsSignature};
@@ -33,11 +33,11 @@ const MERCHANT: &str = "CycHZxVj";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Luck {
     Good,
-    /// The request never arrives, and nobody can tell.
+    /// The request never arrives, and the client cannot know.
     RequestLost,
-    /// It arrives, the answer does not.
+    /// The request arrives, the answer does not.
     AnswerLost,
-    /// It arrives after four more requests, and nobody hears the answer.
+    /// The request arrives after four later ones, and its answer is lost.
     RequestLate,
 }
 
@@ -45,7 +45,7 @@ struct Wire {
     provider: Mutex<ApsProvider>,
     random: Mutex<Random>,
     luck: Mutex<Luck>,
-    /// Under way, and how many requests overtake it yet.
+    /// A delayed request, and how many others are still to overtake it.
     late: Mutex<Option<(u32, Incoming)>>,
     clock: Arc<VirtualClock>,
 }
@@ -101,7 +101,7 @@ impl Transport for Wire {
     }
 }
 
-/// Where the daemon stops, once, and begins again from what is stored.
+/// Where the daemon stops once, to restart from what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Crash {
     Never,
@@ -193,7 +193,7 @@ impl World {
         seen.map(|seen| seen.state).unwrap_or_else(|failure| failure.class().to_owned())
     }
 
-    /// Follows a batch to its end. At step number `at` the daemon crashes, and the network has this luck.
+    /// Drives a batch to its end. At step number `at` the daemon crashes, or the network does this.
     async fn follow(&self, file: &BatchFile, at: usize, crash: Crash, luck: Luck) -> Batch {
         let mut stored = Batch::new(file, self.now());
         for number in 0..2_000 {
@@ -226,7 +226,7 @@ impl World {
             }
             stored = through_storage(&stored.took(&self.patience, step, &reply, self.now()));
         }
-        panic!("the batch has no end: {:?}", stored.stage);
+        panic!("the batch does not end: {:?}", stored.stage);
     }
 
     fn process_requests(&self, file: &BatchFile) -> Option<u32> {
@@ -284,7 +284,7 @@ fn check_rows(batch: &Batch) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_without_trouble_ends_row_by_row_and_check_status_agrees() {
+async fn a_batch_without_trouble_ends_row_by_row_and_agrees_with_check_status() {
     for habits in habits() {
         let world = world(habits);
         let file = &files(INPUT)[0];
@@ -343,16 +343,16 @@ async fn a_lost_request_or_answer_at_any_step_never_processes_twice() {
     }
 }
 
-/// Either everything is known, or every row that is not is handed to CHECK_STATUS.
+/// Either everything is known, or every unknown row is passed to CHECK_STATUS.
 fn check_end(world: &World, file: &BatchFile, batch: &Batch, what: &str) {
-    let processed = world.process_requests(file).expect("the file arrived at last");
+    let processed = world.process_requests(file).expect("the file arrived in the end");
     assert!(processed <= 1, "{what}: processed {processed} times");
     match batch.stage {
         Stage::Ended(End::Finished) => {
             assert_eq!(processed, 1, "{what}");
             check_rows(batch);
         }
-        // No answer but one that shows processing tells whether it began, and nobody released it.
+        // Only an answer that shows processing proves that it began, and nobody released the batch.
         Stage::Ended(End::Unanswered) => {
             assert_eq!(processed, 0, "{what}");
             assert_eq!(batch.rows_to_watch().count(), batch.rows.len(), "{what}");
@@ -372,7 +372,7 @@ async fn the_same_file_again_is_not_processed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_never_come_back_are_left_to_check_status() {
+async fn rows_without_a_result_are_left_to_check_status() {
     let world = world(ApsHabits { lost_row_share: 1.0, ..ApsHabits::default() });
     let file = &files(INPUT)[0];
     let batch = world.follow(file, usize::MAX, Crash::Never, Luck::Good).await;
@@ -382,7 +382,7 @@ async fn rows_that_never_come_back_are_left_to_check_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_captures_of_an_order_go_one_file_after_the_other() {
+async fn two_captures_of_an_order_go_in_one_file_after_the_other() {
     let world = world(ApsHabits::default());
     let files = files(
         "command,merchant_reference,amount,currency\nCAPTURE,auth-1,4000,AED\nCAPTURE,auth-1,6000,AED\n\

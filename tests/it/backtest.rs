@@ -1,4 +1,4 @@
-//! `reconciled backtest` through the public binary, on files that the daemon itself wrote and on others.
+//! `reconciled backtest` through the public binary, on files that the daemon wrote and on others.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::process::Ran;
 use crate::world::World;
 
-/// Two shops' worth of one declined and one completed object, as the stories have them.
+/// Two shops with one declined and one completed object each.
 const SCENARIO: &str = r#"
 seed = 7
 [[account]]
@@ -47,7 +47,7 @@ fn measured(ran: &Ran, policy: &str) -> serde_json::Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_nights_files_and_the_list_can_be_given_as_they_are() {
+async fn the_files_of_the_nights_and_of_the_list_are_accepted_as_they_are() {
     let mut world = World::new("2027-01-15T06:00:00Z", SCENARIO, "").await;
     let objects = world.enrol_all("shop").await;
     world.pass_hours(20.0).await;
@@ -76,11 +76,11 @@ async fn the_nights_files_and_the_list_can_be_given_as_they_are() {
         assert_eq!((hourly["declined"].as_u64(), hourly["missed"].as_u64()), (Some(3), Some(0)), "{hourly}");
         assert!(hourly["detection"]["longest_s"].as_u64().unwrap() <= 3800, "{hourly}");
     }
-    assert_eq!(measured(&of_nights, "two-gets")["missed"], 3, "refunds are never asked about");
+    assert_eq!(measured(&of_nights, "two-gets")["missed"], 3, "refunds are never polled");
 }
 
 #[test]
-fn a_merchant_compares_policies_on_an_own_file_and_bad_lines_are_named() {
+fn a_merchant_compares_policies_on_a_file_and_bad_lines_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let history = "\u{feff}id;kind;account;created_at;final_at;final_state;reference\r\n\
                    S1;charge;de;2026-01-31T10:00:00Z;2026-01-31T11:40:00Z;Declined;A-1\r\n\
@@ -111,7 +111,7 @@ fn a_merchant_compares_policies_on_an_own_file_and_bad_lines_are_named() {
 }
 
 #[test]
-fn an_account_is_tried_as_it_is_configured() {
+fn an_account_is_tried_as_configured() {
     let folder = tempfile::tempdir().unwrap();
     let words =
         ["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml"), "--policy", "hourly", "--json"];

@@ -1,11 +1,11 @@
-//! Batches through the public binary: submitted with the daemon there or not, killed at the worst moments,
+//! Batches through the public binary: submitted with and without the daemon, killed at the worst moments,
 //! processed once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::process::Host;
 
-/// Two authorized orders and a paid one; validation and processing last longer than a restart needs to be seen.
+/// Two authorized orders and a paid one. Validation and processing take longer than a restart.
 const SCENARIO: &str = r#"
 seed = 11
 [[account]]
@@ -34,7 +34,7 @@ validation_s = 3
 processing_s = 3
 "#;
 
-/// The provider acts, and half of its answer hangs: a kill surely falls between the act and its answer.
+/// The provider acts, and half of its answer hangs: a kill is certain to fall between the act and its answer.
 const HANGING: &str = r#"
 [[fault]]
 kind = "hang_mid_body"
@@ -44,7 +44,7 @@ kind = "hang_mid_body"
 operation = "PROCESS_BATCH"
 "#;
 
-/// The third row asks for an order that is not there: it is declined.
+/// The third row names an order that does not exist: it is declined.
 const FIRST: &str = "command,merchant_reference,amount,currency,customer_email,token_name\n\
     PURCHASE,new-1,5000,USD,a@b.com,Op9Vmp\n\
     CAPTURE,auth-000000,4000,USD,,\n\
@@ -83,7 +83,7 @@ async fn answered_by_provider(host: &Host, operation: &str, count: u64) {
     .await;
 }
 
-/// The only reference in what `batch submit` printed.
+/// The only reference in the output of `batch submit`.
 fn reference(out: &str) -> String {
     assert_eq!(out.lines().count(), 1, "{out}");
     out.split_once(':').unwrap().0.to_owned()
@@ -101,7 +101,7 @@ async fn ended(host: &Host, reference: &str) -> serde_json::Value {
     .await
 }
 
-/// What an exported batch says of its rows: order, fate and code, by line of the input.
+/// The rows of an exported batch: order, fate and code, by line of the input.
 async fn exported(host: &Host, reference: &str) -> BTreeMap<u64, (String, String, String)> {
     let out = host.run(&["batch", "export", reference]).await.expect(0, &[]).out;
     let mut reader = csv::Reader::from_reader(out.as_bytes());
@@ -117,7 +117,7 @@ fn fate(order: &str, fate: &str, code: &str) -> (String, String, String) {
     (order.to_owned(), fate.to_owned(), code.to_owned())
 }
 
-/// The keys under which the back office was told of batches.
+/// The keys of the messages about batches that the back office received.
 fn told(host: &Host) -> BTreeSet<String> {
     let messages = host.simulator.chat_messages().into_iter();
     let told = messages
@@ -173,14 +173,14 @@ async fn batches_killed_after_upload_and_after_processing_are_processed_once() {
         assert_eq!((&shown["uploads"], &shown["processes"]), (&1.into(), &1.into()), "{shown}");
         assert_eq!((&shown["declined"], &shown["contradictions"]), (&declined.into(), &0.into()), "{shown}");
     }
-    host.until("the declined row is told", async || (!told(&host).is_empty()).then_some(())).await;
-    // Both batches were processed, so that two requests in all are one for each.
+    host.until("the declined row is reported", async || (!told(&host).is_empty()).then_some(())).await;
+    // Both batches were processed, so two requests in total are one for each.
     assert_eq!((arrived(&host, "UPLOAD_BATCH_FILE"), arrived(&host, "PROCESS_BATCH")), (2, 2));
-    assert_eq!(told(&host).len(), 1, "one batch had a declined row, and it is told under one key");
+    assert_eq!(told(&host).len(), 1, "one batch had a declined row, and it is reported under one key");
     lists_and_exports(&host, &one, &two).await;
     daemon.stop(&host).await;
     host.run(&["store", "check"]).await.expect(0, &["nothing is wrong"]);
-    assert_eq!(exported(&host, &two).await.len(), 1, "the store alone tells it too");
+    assert_eq!(exported(&host, &two).await.len(), 1, "the store alone knows it too");
 }
 
 async fn lists_and_exports(host: &Host, one: &str, two: &str) {
@@ -207,7 +207,7 @@ async fn lists_and_exports(host: &Host, one: &str, two: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_rows_are_named_and_nothing_is_sent_without_leave_to_write() {
+async fn bad_rows_are_named_and_nothing_is_sent_without_permission_to_write() {
     let host = host("").await;
     host.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
     let bad =

@@ -1,4 +1,4 @@
-//! Batches in a whole daemon: submitted, sent, followed, told. Whatever happens on the way, nothing is
+//! Batches in a whole daemon: submitted, sent, polled, reported. Whatever happens on the way, nothing is
 //! processed twice and nothing is forgotten.
 
 use reconciled::control::messages::{BatchRelease, BatchShow, BatchShown, BatchSubmission, BatchSubmitted};
@@ -9,7 +9,7 @@ use crate::world::World;
 
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// A live shop with two authorized orders and a paid one, and what else the scenario says.
+/// A live shop with two authorized orders and a paid one, plus the rest of the scenario.
 fn scenario(more: &str) -> String {
     let planted = |prefix: &str, count: u32, state: &str| {
         format!(
@@ -55,7 +55,7 @@ async fn one_batch(world: &World) -> String {
     done.files[0].reference.clone()
 }
 
-/// How often the provider carried out a processing.
+/// How often the provider processed a batch.
 fn processed(world: &World) -> u64 {
     answered(world, "PROCESS_BATCH")
 }
@@ -79,7 +79,7 @@ fn fates(shown: &BatchShown) -> Vec<&str> {
 const EXPECTED: [&str; 4] = ["done", "done", "done", "declined"];
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_followed_through_hours_of_processing_and_its_declined_row_is_told_once() {
+async fn a_batch_is_polled_through_hours_of_processing_and_its_declined_row_is_reported_once() {
     let world = World::new(START, &scenario("[aps]\nvalidation_s = 600\nprocessing_s = 7200\n"), "").await;
     let reference = one_batch(&world).await;
     world.pass_minutes(5.0).await;
@@ -95,7 +95,7 @@ async fn a_batch_is_followed_through_hours_of_processing_and_its_declined_row_is
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(world.chat().iter().any(|text| text.contains(&reference)), "{:?}", world.chat());
     let looks = answered(&world, "GET_BATCH_RESULTS");
-    assert!((20..80).contains(&looks), "looks grow rare: {looks}");
+    assert!((20..80).contains(&looks), "polls become rare: {looks}");
     let again = submit(&world, ROWS, None).await;
     assert!(again.files[0].was_known, "the same rows are one batch");
     world.pass_hours(1.0).await;
@@ -103,7 +103,7 @@ async fn a_batch_is_followed_through_hours_of_processing_and_its_declined_row_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_do_not_pass_validation_are_never_processed_and_told() {
+async fn rows_that_fail_validation_are_never_processed_and_are_reported() {
     let world = World::new(START, &scenario(""), "").await;
     let rows = "command,merchant_reference,amount,currency,customer_email,token_name\n\
                 PURCHASE,paid-000000,5000,USD,a@b.com,Op9Vmp\nCAPTURE,auth-000000,4000,USD,,\n";
@@ -114,7 +114,7 @@ async fn rows_that_do_not_pass_validation_are_never_processed_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_input_is_told_line_by_line_and_nothing_is_recorded() {
+async fn bad_input_is_reported_line_by_line_and_nothing_is_recorded() {
     let world = World::new(START, &scenario(""), "").await;
     let done = submit(
         &world,
@@ -139,7 +139,7 @@ async fn restarts_between_every_two_steps_process_once_and_forget_nothing() {
             world.start().await;
             world.pass_minutes(seconds / 60.0).await;
             restarts += 1;
-            assert!(restarts < 2_000, "the batch has no end");
+            assert!(restarts < 2_000, "the batch does not end");
         }
         world.pass_minutes(10.0).await;
         let batch = shown(&world, &reference).await;
@@ -167,7 +167,7 @@ async fn lost_answers_never_upload_or_process_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_processing_that_never_arrived_waits_for_a_person_who_releases_it() {
+async fn a_processing_request_that_never_arrived_waits_for_a_person_who_releases_it() {
     let fault = "[[fault]]\nkind = \"reset\"\noperation = \"PROCESS_BATCH\"\nto_s = 3600\n";
     let world = World::new(START, &scenario(fault), "").await;
     let reference = one_batch(&world).await;
@@ -177,7 +177,7 @@ async fn a_processing_that_never_arrived_waits_for_a_person_who_releases_it() {
     world.pass_hours(3.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), batch.processes, processed(&world)), ("process-sent", 1, 0));
-    assert_eq!(world.events("batch").len(), 1, "somebody is told that it waits for a person, once");
+    assert_eq!(world.events("batch").len(), 1, "one alert says that it waits for a person");
     release().release_batch(request).await.unwrap();
     world.pass_hours(1.0).await;
     let batch = shown(&world, &reference).await;
@@ -186,7 +186,7 @@ async fn a_processing_that_never_arrived_waits_for_a_person_who_releases_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_processing_that_seems_not_to_have_begun_is_not_sent_again_either() {
+async fn a_processing_that_seems_not_to_have_begun_is_not_requested_again() {
     let fault = "[aps]\nvalidated_code = \"76000\"\n\
                  [[fault]]\nkind = \"reset\"\noperation = \"PROCESS_BATCH\"\nto_s = 3600\n";
     let world = World::new(START, &scenario(fault), "").await;
@@ -194,8 +194,8 @@ async fn a_processing_that_seems_not_to_have_begun_is_not_sent_again_either() {
     world.pass_hours(3.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), batch.processes, processed(&world)), ("process-sent", 1, 0));
-    assert_eq!(asked(&world, "PROCESS_BATCH"), 1, "sent once, whatever the looks say");
-    assert_eq!(world.events("batch").len(), 1, "somebody is told that it waits for a person, once");
+    assert_eq!(asked(&world, "PROCESS_BATCH"), 1, "sent once, whatever the polls say");
+    assert_eq!(world.events("batch").len(), 1, "one alert says that it waits for a person");
     let request = BatchRelease { reference: reference.clone(), adopt: None };
     world.daemon().service().release_batch(request).await.unwrap();
     world.pass_hours(1.0).await;
@@ -205,14 +205,14 @@ async fn a_processing_that_seems_not_to_have_begun_is_not_sent_again_either() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_credentials_hold_a_batch_up_and_end_it_not() {
+async fn refused_credentials_delay_a_batch_and_do_not_end_it() {
     let fault = "[[fault]]\nkind = \"refused_credentials\"\nstatus = 403\nto_s = 259200\n";
     let world = World::new(START, &scenario(fault), "").await;
     let reference = one_batch(&world).await;
     world.pass_hours(71.0).await;
     let batch = shown(&world, &reference).await;
     assert!(!batch.line.is_ended, "{batch:?}");
-    assert_eq!(world.events("batch").len(), 1, "that the account is refused is told once");
+    assert_eq!(world.events("batch").len(), 1, "one alert says that the account is refused");
     world.pass_hours(3.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("finished", EXPECTED.to_vec()));
@@ -225,7 +225,7 @@ async fn a_file_that_was_uploaded_before_is_in_doubt_and_its_orders_are_watched(
     let reference = one_batch(&world).await;
     world.pass_hours(1.0).await;
     assert_eq!(shown(&world, &reference).await.line.stage, "finished");
-    // A store that was lost: the same rows again make the same reference.
+    // The store was lost: the same rows give the same reference.
     let mut world = world;
     world.stop().await;
     std::fs::remove_dir_all(world.folder.path().join("store")).unwrap();
@@ -237,7 +237,7 @@ async fn a_file_that_was_uploaded_before_is_in_doubt_and_its_orders_are_watched(
     let told = world.chat().into_iter().filter(|text| text.contains("not processed")).collect::<Vec<_>>();
     assert!(!told.is_empty() && told.iter().all(|text| !text.contains("No money moved")), "{told:?}");
     let object: ObjectRef = "pay/aps-order/auth-000000".parse().unwrap();
-    assert_eq!(world.record(&object).await.state(), Some("04"), "what it was about is watched");
+    assert_eq!(world.record(&object).await.state(), Some("04"), "its orders are watched");
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,7 +270,7 @@ async fn a_slow_upload_delays_no_other_accounts_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_never_come_back_are_told_and_their_orders_watched_to_the_end() {
+async fn rows_without_a_result_are_reported_and_their_orders_watched_to_the_end() {
     let world = World::new(START, &scenario("[aps]\nlost_row_share = 1.0\n"), "").await;
     let reference = one_batch(&world).await;
     world.pass_hours(26.0).await;
@@ -286,7 +286,7 @@ async fn rows_that_never_come_back_are_told_and_their_orders_watched_to_the_end(
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_without_leave_to_write() {
+async fn nothing_is_sent_without_permission_to_write() {
     let mut world = World::new(START, &scenario(""), "").await;
     world.stop().await;
     world.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
@@ -297,7 +297,7 @@ async fn nothing_is_sent_without_leave_to_write() {
     assert_eq!(shown(&world, &done.files[0].reference).await.line.stage, "new");
     let requests = world.simulator.counts().total().requests;
     assert_eq!(requests, 0);
-    assert_eq!(world.events("batch").len(), 1, "somebody is told that nothing is sent, once");
+    assert_eq!(world.events("batch").len(), 1, "one alert says that nothing is sent");
     world.stop().await;
     world.rewrite_config(|text| text.replace("allow_writes = false", "allow_writes = true"));
     world.start().await;
@@ -306,7 +306,7 @@ async fn nothing_is_sent_without_leave_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_captures_of_one_order_go_in_two_files_one_after_the_other() {
+async fn two_captures_of_one_order_go_in_two_files_one_after_another() {
     let world = World::new(START, &scenario("[aps]\nprocessing_s = 1800\n"), "").await;
     let rows = "command,merchant_reference,amount,currency\nCAPTURE,auth-000000,3000,USD\nCAPTURE,auth-000000,2000,USD\n";
     let files = submit(&world, rows, Some("march")).await.files;
@@ -322,7 +322,7 @@ async fn two_captures_of_one_order_go_in_two_files_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_is_polled_to_its_decline_which_is_told_once() {
+async fn an_order_is_polled_to_its_decline_which_is_reported_once() {
     let declined = "[[population]]\naccount = \"pay\"\nkind = \"aps-order\"\ncount = 1\nreference_prefix = \"late-\"\n\
          currencies = [{ code = \"USD\", amount = [\"14.00\", \"14.00\"] }]\n\
          outcome = [{ steps = [{ state = \"19\" }, { after_s = 14400, state = \"13\", reason = \"666\" }] }]\n";

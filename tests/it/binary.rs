@@ -25,7 +25,7 @@ fn json_lines_of(host: &Host, planted: &crate::process::Planted) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decline_is_told_across_a_restart_and_every_command_speaks() {
+async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
     let host = Host::new().await;
     let early = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 300);
     let captured = host.plant("old-shop", "capture", "Completed", None, 300);
@@ -50,19 +50,19 @@ async fn a_decline_is_told_across_a_restart_and_every_command_speaks() {
     assert!(rejects.contains("not an id"), "{rejects}");
     host.run(&["enrol", &json_lines_of(&host, &captured)]).await.expect(0, &[&via]);
 
-    host.until("both targets hear of the decline", async || {
+    host.until("both targets receive the decline", async || {
         (host.declines_told(early.id()) == 1 && host.chat_speaks_of(&early.reference) == 1).then_some(())
     })
     .await;
     let settled = ["list", "--finished", "--csv"];
-    host.until("the capture is seen completed", async || {
+    host.until("the capture is observed as completed", async || {
         host.run(&settled).await.out.contains(captured.id()).then_some(())
     })
     .await;
     lists_and_objects(&host, early.id(), late.id()).await;
     polls_and_alerts(&host, &via, late.id(), forgotten.id()).await;
 
-    // A restart in the middle: what is told is not told again, what is watched is watched on.
+    // A restart in the middle: nothing is sent twice, and watching goes on.
     host.forget_told();
     daemon.stop(&host).await;
     assert!(host.heard("STOPPING=1").is_some(), "{:?}", host.told());
@@ -72,8 +72,10 @@ async fn a_decline_is_told_across_a_restart_and_every_command_speaks() {
     host.run(&["enrol", "--account", "shop", "--id", second.id()])
         .await
         .expect(0, &["via the running daemon"]);
-    host.until("the second decline is told", async || (host.declines_told(second.id()) == 1).then_some(()))
-        .await;
+    host.until("the second decline is reported", async || {
+        (host.declines_told(second.id()) == 1).then_some(())
+    })
+    .await;
     assert_eq!(host.declines_told(early.id()), 2, "once, and once more when an operator asked for it");
     assert_eq!(host.chat_speaks_of(&early.reference), 1, "nothing is said twice");
     store_and_report(&host, &daemon).await;
@@ -179,7 +181,7 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_simulator_alone_serves_a_shops_developer_over_https() {
+async fn the_simulator_alone_serves_a_developer_over_https() {
     let host = Host::new().await;
     let (authority, keys) = (host.word("authority.pem"), host.word("keys"));
     let words = ["simulate", "--listen-tls", "127.0.0.1:0", "--ca-file", &authority, "--keys", &keys];
@@ -213,7 +215,7 @@ async fn the_simulator_alone_serves_a_shops_developer_over_https() {
     let text = answer.text().await.unwrap();
     assert!(text.contains("reasonCode"), "as Amazon refuses: {text}");
     let stranger = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    assert!(stranger.get(&base).send().await.is_err(), "nobody else trusts it");
+    assert!(stranger.get(&base).send().await.is_err(), "no other client trusts it");
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ended =

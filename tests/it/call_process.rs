@@ -1,5 +1,5 @@
-//! Single operations through the public binary: with the daemon there or not, killed at the worst moments, done
-//! once.
+//! Single operations through the public binary: with and without the daemon, killed at the worst moments,
+//! done once.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use reconciled::simulator::fault::{Fault, FaultKind};
 use crate::calls::plan;
 use crate::process::Host;
 
-/// A fault of one operation for ever.
+/// A permanent fault of one operation.
 fn always(host: &Host, kind: FaultKind, operation: &str) {
     host.simulator.set_faults(vec![Fault {
         kind,
@@ -37,7 +37,7 @@ async fn acted(host: &Host, account: &str, operation: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_are_found_tried_and_done_once_with_the_daemon_and_without() {
+async fn operations_are_found_tried_and_done_once_with_and_without_the_daemon() {
     let host = Host::new().await;
     let permission = host.simulator.plant("shop", &plan("charge-permission", "Chargeable", "EUR")).unwrap();
     let daemon = host.start().await;
@@ -91,7 +91,7 @@ async fn operations_are_found_tried_and_done_once_with_the_daemon_and_without() 
         .await
         .expect(77, &["set allow_writes = true on account shop"]);
     let daemon = host.start().await;
-    host.until("the daemon has seen the capture", async || {
+    host.until("the daemon has observed the capture", async || {
         host.run(&["explain", &charge_id]).await.out.contains("Captured").then_some(())
     })
     .await;
@@ -99,9 +99,9 @@ async fn operations_are_found_tried_and_done_once_with_the_daemon_and_without() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_killed_between_the_act_and_its_answer_is_found_out_and_never_done_twice() {
+async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done_twice() {
     let host = Host::new().await;
-    // The command itself has the store, and is killed.
+    // The command itself holds the store, and is killed.
     let captured = host.plant("shop", "capture", "Captured", None, 0);
     always(&host, FaultKind::HangMidBody, "CreateRefund");
     let charge = format!("chargeId={}", captured.id());
@@ -125,7 +125,7 @@ async fn a_call_killed_between_the_act_and_its_answer_is_found_out_and_never_don
     host.run(&refund).await.expect(0, &["RefundInitiated", "now watched: shop/refund/"]);
     assert_eq!(count(&host, "refund"), 1);
 
-    // The daemon has the store, and is killed; the capture has no key, so it is looked for.
+    // The daemon holds the store, and is killed. The capture has no key, so it is looked up.
     let host = Host::new().await;
     let order = host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
     let daemon = host.start().await;
@@ -152,12 +152,12 @@ async fn a_call_killed_between_the_act_and_its_answer_is_found_out_and_never_don
     host.run(&authorize).await.expect(0, &["Open", "now watched: old-shop/authorization/"]);
     let counts = host.simulator.counts();
     let sent = counts.operations[&("old-shop".to_owned(), "Authorize".to_owned())].requests;
-    assert_eq!((sent, count(&host, "authorization")), (1, 1), "it was looked for, not sent again");
+    assert_eq!((sent, count(&host, "authorization")), (1, 1), "it was looked up, not sent again");
     daemon.stop(&host).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_knows_has_a_code_of_its_own_and_is_resolved_by_a_person() {
+async fn a_call_that_stays_unknown_has_its_own_exit_code_and_is_resolved_by_a_person() {
     let host = Host::new().await;
     let agreement = host.simulator.plant("old-shop", &plan("billing-agreement", "Open", "USD")).unwrap();
     always(&host, FaultKind::Reset, "CreateOrderReferenceForId");
@@ -179,7 +179,7 @@ async fn what_nobody_knows_has_a_code_of_its_own_and_is_resolved_by_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_operations_beside_a_payments_life_are_called_and_the_ids_are_there_for_people() {
+async fn operations_beside_payments_can_be_called_and_their_ids_are_shown() {
     let host = Host::new().await;
     let permission = host.simulator.plant("shop", &plan("charge-permission", "Chargeable", "EUR")).unwrap();
     let order = host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
@@ -239,7 +239,7 @@ async fn the_operations_beside_a_payments_life_are_called_and_the_ids_are_there_
     let confirmed = [&reverse[..], &["--yes"]].concat();
     host.run(&confirmed).await.expect(0, &["ReverseProviderCredit of old-shop: done", "-Q"]);
     host.run(&confirmed).await.expect(0, &["was done before; not sent again"]);
-    // Its answer is lost: nothing tells what became of it, so it is never sent twice.
+    // Its answer is lost: nothing shows what happened to it, so it is never sent twice.
     always(&host, FaultKind::Reset, "ReverseProviderCredit");
     let lost: Vec<&str> = confirmed
         .iter()

@@ -1,4 +1,4 @@
-//! Single operations in a whole daemon: sent once, found out when the answer is lost, watched at once.
+//! Single operations in a whole daemon: sent once, resolved when the answer is lost, watched at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ environment = "live"
 access_code = "zx0IPay"
 "#;
 
-/// What every answered story must not have spoilt.
+/// Checks that every story kept the quota.
 fn keeps_the_quota(world: &World) {
     assert_eq!(world.simulator.counts().total().over_quota, 0);
 }
@@ -104,7 +104,7 @@ fn state(ran: &CallRan) -> &str {
     &ran.object.as_ref().expect("it shows an object").state
 }
 
-/// How many objects of a kind there are at the provider.
+/// The number of objects of a kind at the provider.
 fn count(world: &World, kind: &str) -> usize {
     world.simulator.truths().iter().filter(|truth| truth.kind == kind).count()
 }
@@ -114,7 +114,7 @@ fn requests(world: &World, account: &str, operation: &str) -> u64 {
     counts.operations.get(&(account.to_owned(), operation.to_owned())).map_or(0, |counts| counts.requests)
 }
 
-/// A fault of one operation from now on, for a time or for ever.
+/// A fault of one operation from now on, temporary or permanent.
 fn fault(world: &World, kind: FaultKind, operation: &str, lasts: Option<Duration>) {
     let from = world.clock.monotonic();
     world.simulator.set_faults(vec![Fault {
@@ -173,7 +173,7 @@ fn refund_of<'a>(capture: &'a str, reference: &'a str, amount: &'a str) -> [(&'a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_charge_lives_its_life_by_calls_and_all_that_it_leads_to_is_watched() {
+async fn a_charge_goes_through_its_life_by_calls_and_its_children_are_watched() {
     let world = world().await;
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
     let shown = done(&world, "shop", "GetChargePermission", &[("chargePermissionId", &permission)]).await;
@@ -186,7 +186,7 @@ async fn a_charge_lives_its_life_by_calls_and_all_that_it_leads_to_is_watched() 
     let captured = done(&world, "shop", "CaptureCharge", &capture(&charge_id, "50.00")).await;
     assert_eq!(state(&captured), "Captured");
     world.pass_minutes(1.0).await;
-    assert_eq!(world.record(&object).await.state(), Some("Captured"), "it is looked at again at once");
+    assert_eq!(world.record(&object).await.state(), Some("Captured"), "it is polled again at once");
     let refunded = done(&world, "shop", "CreateRefund", &refund(&charge_id, "20.00")).await;
     assert_eq!((state(&refunded), refunded.watched.len()), ("RefundInitiated", 1));
     let other = done(&world, "shop", "CreateCharge", &charge(&permission, "5.00")).await;
@@ -205,7 +205,7 @@ async fn a_charge_lives_its_life_by_calls_and_all_that_it_leads_to_is_watched() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_order_lives_its_life_by_calls_and_all_that_it_leads_to_is_watched() {
+async fn an_order_goes_through_its_life_by_calls_and_its_children_are_watched() {
     let world = world().await;
     let order = plant(&world, "old-shop", "order-reference", "Open");
     let status = done(&world, "old-shop", "GetServiceStatus", &[]).await;
@@ -229,7 +229,7 @@ async fn an_order_lives_its_life_by_calls_and_all_that_it_leads_to_is_watched() 
     keeps_the_quota(&world);
 }
 
-/// An answer that is lost before and after the provider acted, and answers that are none.
+/// Answers lost before and after the provider acted, and answers that cannot be read.
 const LOSSES: [FaultKind; 6] = [
     FaultKind::ServerError500,
     FaultKind::ServerError504,
@@ -240,7 +240,7 @@ const LOSSES: [FaultKind; 6] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_of_amazon_pay_v2_is_asked_for_again_under_the_same_key() {
+async fn after_a_lost_answer_of_amazon_pay_v2_the_request_is_repeated_under_the_same_key() {
     for kind in LOSSES {
         let world = world().await;
         let permission = plant(&world, "shop", "charge-permission", "Chargeable");
@@ -265,7 +265,7 @@ async fn a_lost_answer_of_amazon_pay_v2_is_asked_for_again_under_the_same_key() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_of_mws_is_looked_for_before_anything_is_sent_again() {
+async fn after_a_lost_answer_of_mws_the_object_is_looked_up_before_anything_is_sent_again() {
     for kind in LOSSES {
         let has_acted = matches!(kind, FaultKind::TruncatedBody | FaultKind::HangMidBody);
         let sent = if has_acted { 1 } else { 2 };
@@ -294,7 +294,7 @@ async fn a_lost_answer_of_mws_is_looked_for_before_anything_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_words_are_never_done_twice_and_others_need_a_reference_of_their_own() {
+async fn an_identical_call_is_never_done_twice_and_another_needs_its_own_reference() {
     let world = world().await;
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
     let first = done(&world, "shop", "CreateCharge", &charge(&permission, "50.00")).await;
@@ -319,13 +319,13 @@ async fn the_same_words_are_never_done_twice_and_others_need_a_reference_of_thei
     let other = run(&world, wanted("old-shop", "Authorize", &authorize(&order, "auth-1", "61.00"))).await;
     assert_eq!(other.unwrap_err().cause, Cause::Conflict);
     assert_eq!(requests(&world, "old-shop", "Authorize"), 1);
-    // What is closed already is not closed again.
+    // An object that is already closed is not closed again.
     let closing = [("chargePermissionId", permission.as_str()), ("closureReason", "all done")];
     assert!(!done(&world, "shop", "CloseChargePermission", &closing).await.was_done_before);
     let again = done(&world, "shop", "CloseChargePermission", &closing).await;
     assert_eq!((again.was_done_before, state(&again)), (true, "Closed"));
     assert_eq!(requests(&world, "shop", "CloseChargePermission"), 1);
-    // What only sets something may come again.
+    // An operation that only sets a value may be repeated.
     let total = |amount: &'static str| {
         [
             ("AmazonOrderReferenceId", "x"),
@@ -360,7 +360,7 @@ async fn the_same_command_twice_at_once_is_one_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_without_leave_and_what_would_be_sent_is_told() {
+async fn nothing_is_sent_without_permission_and_the_request_is_shown() {
     let mut world = world().await;
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
     let order = plant(&world, "old-shop", "order-reference", "Open");
@@ -387,14 +387,14 @@ async fn nothing_is_sent_without_leave_and_what_would_be_sent_is_told() {
         (world.simulator.counts().total().requests, attempts(&world, true).await),
         (before, Vec::new())
     );
-    // Looking needs no leave.
+    // Reading needs no permission.
     world.pass_minutes(1.0).await;
     let shown = done(&world, "shop", "GetChargePermission", &[("chargePermissionId", &permission)]).await;
     assert_eq!(state(&shown), "Chargeable");
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_calls_are_told_whole_before_anything_is_sent() {
+async fn all_problems_of_a_call_are_reported_before_anything_is_sent() {
     let world = world().await;
     let before = world.simulator.counts().total().requests;
     let bad = [("chargePermissionId", "S01-1234567-1234567"), ("chargeAmount.amount", "0"), ("amount", "1")];
@@ -415,7 +415,7 @@ async fn bad_calls_are_told_whole_before_anything_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_told_and_watches_nothing() {
+async fn a_refusal_is_reported_and_nothing_is_watched() {
     let world = world().await;
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
     let ran = call(&world, "shop", "CreateCharge", &charge(&permission, "140000.00")).await;
@@ -425,7 +425,7 @@ async fn a_refusal_is_told_and_watches_nothing() {
     let ran = call(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "60.00")).await;
     assert_eq!((ran.outcome, ran.sent), (CallOutcome::Refused, 1));
     assert!(ran.detail.unwrap().contains("InvalidOrderReferenceStatus"));
-    // A reference under which nothing was done is free for another call; a key that is kept is not.
+    // A reference under which nothing was done is free for another call; a stored key is not.
     let open = plant(&world, "old-shop", "order-reference", "Open");
     let freed = done(&world, "old-shop", "Authorize", &authorize(&open, "auth-1", "60.00")).await;
     assert_eq!(freed.sent, 1);
@@ -438,7 +438,7 @@ async fn a_refusal_is_told_and_watches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_cannot_be_found_out_stays_in_doubt_until_it_can() {
+async fn an_unresolved_call_stays_in_doubt_until_it_is_resolved() {
     let world = world().await;
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
     fault(&world, FaultKind::TruncatedBody, "CreateCharge", None);
@@ -448,8 +448,8 @@ async fn a_call_that_cannot_be_found_out_stays_in_doubt_until_it_can() {
     let open = attempts(&world, false).await;
     assert_eq!((open.len(), open[0].sent, open[0].standing.as_str()), (1, 3, "in doubt"));
     world.pass_minutes(30.0).await;
-    assert_eq!(attempts(&world, false).await.len(), 1, "no look can tell");
-    assert_eq!(world.events("call").len(), 1, "told once: {:?}", world.chat());
+    assert_eq!(attempts(&world, false).await.len(), 1, "no lookup can tell");
+    assert_eq!(world.events("call").len(), 1, "reported once: {:?}", world.chat());
     world.simulator.calm();
     let again = done(&world, "shop", "CreateCharge", &charge(&permission, "50.00")).await;
     assert_eq!(
@@ -461,7 +461,7 @@ async fn a_call_that_cannot_be_found_out_stays_in_doubt_until_it_can() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
+async fn the_daemon_looks_up_what_happened_to_calls_in_doubt() {
     let world = world().await;
     let order = plant(&world, "old-shop", "order-reference", "Open");
     let authorized = done(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "60.00")).await;
@@ -476,7 +476,7 @@ async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
         status: 401,
         skew_s: 0,
     };
-    // The provider captures, and nothing it says arrives; the refund never reaches it.
+    // The provider captures, but none of its answers arrive; the refund never reaches it.
     world.simulator.set_faults(vec![
         silent(FaultKind::TruncatedBody, "Capture"),
         silent(FaultKind::ServerError503, "GetAuthorizationDetails"),
@@ -485,7 +485,7 @@ async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
     ]);
     let authorization = id(&authorized);
     let ran = call(&world, "old-shop", "Capture", &capture_of(&authorization, "cap-1", "60.00")).await;
-    assert_eq!((ran.outcome, ran.sent), (CallOutcome::InDoubt, 1), "it is not sent again unseen");
+    assert_eq!((ran.outcome, ran.sent), (CallOutcome::InDoubt, 1), "it is not sent again unchecked");
     let capture_id = world
         .simulator
         .truths()
@@ -506,14 +506,14 @@ async fn the_daemon_finds_out_by_looking_what_became_of_calls_in_doubt() {
     assert_eq!(world.record(&object).await.state(), Some("Completed"));
     assert_eq!((count(&world, "capture"), count(&world, "refund")), (1, 0));
     assert_eq!(requests(&world, "old-shop", "Capture"), 1);
-    // What was not done may be done now, under the same reference.
+    // A call that was not done may be done now, under the same reference.
     let refunded = done(&world, "old-shop", "Refund", &refund_of(&capture_id, "ref-1", "10.00")).await;
     assert_eq!((refunded.was_done_before, count(&world, "refund")), (false, 1));
     keeps_the_quota(&world);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_daemon_sees_by_the_charge_what_became_of_a_capture_in_doubt() {
+async fn the_charge_shows_the_daemon_what_happened_to_a_capture_in_doubt() {
     for (kind, standing) in [(FaultKind::TruncatedBody, "done"), (FaultKind::Reset, "not done")] {
         let world = world().await;
         let permission = plant(&world, "shop", "charge-permission", "Chargeable");
@@ -529,7 +529,7 @@ async fn the_daemon_sees_by_the_charge_what_became_of_a_capture_in_doubt() {
     }
 }
 
-/// Another program of the same merchant makes a call, past everything that is watched here.
+/// Another program of the same merchant makes a call that nothing here observes.
 async fn by_another_program(world: &World, account: &str, operation: &str, pairs: &[(&str, &str)]) {
     let clock: SharedClock = world.clock.clone();
     let memory = Memory::new(Arc::clone(&world.simulator), clock.clone(), Duration::from_millis(40));
@@ -546,7 +546,7 @@ async fn by_another_program(world: &World, account: &str, operation: &str, pairs
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
+async fn a_reference_in_use_is_looked_up_before_the_call_is_answered() {
     let world = world().await;
     let order = plant(&world, "old-shop", "order-reference", "Open");
     let mut authorizations = Vec::new();
@@ -555,7 +555,7 @@ async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
         authorizations.push(id(&made));
     }
     let [first, second, third] = authorizations.try_into().unwrap();
-    // The very call was made before, in words that differ: it is done.
+    // The same call was made before with different text: it is done.
     let mut noted = capture_of(&first, "cap-1", "20.00").to_vec();
     noted.push(("SellerCaptureNote", "from the other program"));
     by_another_program(&world, "old-shop", "Capture", &noted).await;
@@ -567,7 +567,7 @@ async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
     let ran = call(&world, "old-shop", "Capture", &capture_of(&second, "cap-2", "15.00")).await;
     assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
     assert!(ran.detail.unwrap().contains("amounts to 5.00 USD"));
-    // Used elsewhere, and never sent from here before: refused.
+    // The reference was used elsewhere and never sent from here: refused.
     let other = plant(&world, "old-shop", "authorization", "Open");
     by_another_program(&world, "old-shop", "Capture", &capture_of(&other, "cap-3", "5.00")).await;
     let ran = call(&world, "old-shop", "Capture", &capture_of(&third, "cap-3", "5.00")).await;
@@ -576,13 +576,13 @@ async fn a_reference_that_is_in_use_is_looked_up_before_anything_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repetition_whose_reference_is_in_use_stays_in_doubt_until_a_person_ends_it() {
+async fn a_repetition_whose_reference_is_in_use_stays_in_doubt_until_a_person_resolves_it() {
     let world = world().await;
     let order = plant(&world, "old-shop", "order-reference", "Open");
     let first = id(&done(&world, "old-shop", "Authorize", &authorize(&order, "auth-1", "50.00")).await);
     let second = id(&done(&world, "old-shop", "Authorize", &authorize(&order, "auth-2", "50.00")).await);
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
-    // Sent, and nobody knows what became of it.
+    // Sent, with unknown outcome.
     fault(&world, FaultKind::Reset, "Capture", None);
     let ran = call(&world, "old-shop", "Capture", &capture_of(&first, "cap-1", "20.00")).await;
     assert_eq!(ran.outcome, CallOutcome::InDoubt);
@@ -603,14 +603,14 @@ async fn a_repetition_whose_reference_is_in_use_stays_in_doubt_until_a_person_en
     assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
     assert!(ran.detail.unwrap().contains("DuplicateIdempotencyKey"));
     world.pass_hours(1.0).await;
-    assert_eq!(attempts(&world, false).await.len(), 2, "that it is not shown does not end it");
+    assert_eq!(attempts(&world, false).await.len(), 2, "not being listed does not resolve it");
     let told = world.events("call");
     assert!(told.iter().any(|event| event.to_string().contains("CreateCharge/key-1")), "{told:?}");
     assert!(told.iter().any(|event| event.to_string().contains("Capture/cap-1")), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_would_be_made_twice_is_never_sent_again_and_a_person_ends_it() {
+async fn a_call_that_would_create_a_second_object_is_never_sent_again_and_a_person_resolves_it() {
     let world = world().await;
     let agreement = plant(&world, "old-shop", "billing-agreement", "Open");
     let pairs = [("Id", agreement.as_str()), ("IdType", "BillingAgreement")];
@@ -635,7 +635,7 @@ async fn what_would_be_made_twice_is_never_sent_again_and_a_person_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_waits_for_its_turn_no_longer_than_it_may() {
+async fn a_call_waits_for_its_budget_no_longer_than_allowed() {
     let world = world().await;
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");
     for number in 0..10 {
@@ -656,7 +656,7 @@ async fn a_call_waits_for_its_turn_no_longer_than_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_the_answer_nor_the_store_holds_what_is_the_buyers_or_a_secret() {
+async fn neither_the_answer_nor_the_store_holds_buyer_data_or_a_secret() {
     let mut world = world().await;
     const NOTE: &str = "canary-note-for-the-buyer";
     let permission = plant(&world, "shop", "charge-permission", "Chargeable");

@@ -1,5 +1,5 @@
-//! Single operations in seeded bad worlds: any fault at any request, the process gone at any moment, the command
-//! repeated until it is done. Whatever happens, each is done once, and what it made is watched.
+//! Single operations in seeded bad worlds: any fault at any request, a kill at any moment, the command
+//! repeated until it is done. Each operation is done once, and the object it created is watched.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ const FAULTS: [FaultKind; 11] = [
     FaultKind::EmptyBody,
 ];
 
-/// A command; `@3` in a value stands for the object that command 3 made.
+/// A command; `@3` in a value stands for the object created by command 3.
 struct Step {
     account: &'static str,
     operation: &'static str,
     pairs: Vec<(&'static str, String)>,
-    /// Only when these are done.
+    /// Runs only after these are done.
     after: &'static [usize],
 }
 
@@ -45,7 +45,7 @@ fn step(
     Step { account, operation, pairs, after }
 }
 
-/// Two charges, one captured and given back twice, one canceled; the same at MWS.
+/// Two charges, one captured and refunded twice, one canceled; the same at MWS.
 fn steps(permission: &str, order: &str) -> Vec<Step> {
     let charge = |key: &'static str| {
         step(
@@ -126,7 +126,7 @@ fn steps(permission: &str, order: &str) -> Vec<Step> {
     ]
 }
 
-/// Faults of a while: none, of everything, or of some operations.
+/// Draws faults for a while: none, of everything, or of some operations.
 fn spoil(world: &World, random: &mut Random) {
     let mut faults = Vec::new();
     for _ in 0..random.below(4) {
@@ -147,7 +147,7 @@ fn spoil(world: &World, random: &mut Random) {
     world.simulator.set_faults(faults);
 }
 
-/// Asks for a command; in the midst of it the process may be gone. The object that it made when it was done.
+/// Runs a command, and may kill the process meanwhile. Returns the created object when it was done.
 async fn attempt(world: &mut World, wanted: CallWanted, random: &mut Random) -> Option<Option<String>> {
     let service = world.daemon().service();
     let asking = tokio::spawn(async move { service.run_call(wanted).await });
@@ -161,7 +161,7 @@ async fn attempt(world: &mut World, wanted: CallWanted, random: &mut Random) -> 
     let answered = asking.await.unwrap();
     let ran = answered.unwrap_or_else(|problem| panic!("{problem:?}"));
     match ran.outcome {
-        // When it was done before and cannot be looked at just now, what is watched still tells its id.
+        // It was done before and cannot be read just now: the watched objects still give its id.
         CallOutcome::Done => Some(ran.object.map(|object| object.id).or_else(|| {
             let object: ObjectRef = ran.watched.first()?.parse().unwrap();
             Some(object.id.to_string())
@@ -194,7 +194,7 @@ async fn live(seed: u64) {
             spoil(&world, &mut random);
             let pairs = step.pairs.iter().map(|(name, value)| {
                 let of = value.strip_prefix('@').map(|other| other.parse::<usize>().unwrap());
-                let id = of.map(|other| made[other].clone().unwrap().expect("it made something"));
+                let id = of.map(|other| made[other].clone().unwrap().expect("it created an object"));
                 ((*name).to_owned(), id.unwrap_or_else(|| value.clone()))
             });
             let wanted = CallWanted {
@@ -243,7 +243,7 @@ async fn judge(world: &World, seed: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_happens_each_is_done_once_and_watched() {
+async fn each_operation_is_done_once_and_watched_whatever_happens() {
     let seeds = std::env::var("RECONCILED_CALL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
     for seed in 0..seeds {
         live(seed).await;

@@ -1,5 +1,5 @@
-//! A machine whose clock is wrong: the time that providers confirm is used, and nothing is put off, closed or
-//! published by another.
+//! A machine with a wrong clock: the daemon uses the time that providers confirm, and delays, closes or
+//! publishes nothing by another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -57,7 +57,7 @@ currencies = [{ code = "USD", amount = ["14.00", "14.00"] }]
 outcome = [{ steps = [{ after_s = 400000, state = "Declined", reason = "HardDeclined" }] }]
 "#;
 
-/// A world whose daemon starts anew on a machine that is ahead by so much.
+/// A world whose daemon starts on a machine that is ahead by this much.
 async fn booted(start: &str, ahead_s: i64) -> (World, Arc<Machine>) {
     let mut world = World::new(start, SCENARIO, "").await;
     world.stop().await;
@@ -85,7 +85,7 @@ fn published(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_ahead_for_a_minute_puts_nothing_off() {
+async fn a_clock_that_is_ahead_for_a_minute_delays_nothing() {
     for ahead_s in [9 * HOUR, 3 * DAY, 400 * DAY] {
         let (mut world, machine) = booted("2027-01-15T06:00:00Z", 0).await;
         let object = world.enrol_all("shop").await.remove(0);
@@ -111,7 +111,7 @@ async fn a_clock_that_is_ahead_for_a_minute_puts_nothing_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_boot_with_a_clock_that_is_far_off_closes_no_day_and_dates_nothing_by_it() {
+async fn a_start_with_a_wrong_clock_closes_no_day_and_dates_nothing_by_it() {
     for ahead_s in [9 * HOUR, 400 * DAY, -9 * HOUR, -730 * DAY] {
         let (mut world, machine) = booted("2027-01-15T20:00:00Z", ahead_s).await;
         let objects = world.enrol_all("shop").await;
@@ -121,7 +121,7 @@ async fn a_boot_with_a_clock_that_is_far_off_closes_no_day_and_dates_nothing_by_
             let record = world.record(object).await;
             assert!(
                 record.state().is_some(),
-                "{ahead_s}: {object} was seen although the machine's clock is wrong"
+                "{ahead_s}: {object} was observed although the machine's clock is wrong"
             );
             let seen_at = record.sight.as_ref().unwrap().seen_at;
             assert!(
@@ -150,7 +150,7 @@ async fn a_boot_with_a_clock_that_is_far_off_closes_no_day_and_dates_nothing_by_
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_answers_days_are_closed_after_hours_all_the_same() {
+async fn without_any_answers_days_are_still_closed_after_hours() {
     let (mut world, _machine) = booted("2027-01-15T22:00:00Z", 0).await;
     world.pass_hours(2.5).await;
     assert_eq!(published(&world), Vec::<String>::new(), "nobody has confirmed the clock");

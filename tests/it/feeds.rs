@@ -1,5 +1,5 @@
-//! Feeds of Amazon Pay MWS in a whole daemon: submitted, sent once, followed, their results folded into the
-//! ledger of watched objects. Whatever happens on the way, nothing is submitted twice and no request is forgotten.
+//! Feeds of Amazon Pay MWS in a whole daemon: submitted, sent once, polled, their results applied to the
+//! watched objects. Whatever happens on the way, nothing is submitted twice and no request is forgotten.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::world::World;
 
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// A live shop with open authorizations and completed captures, and what else the scenario says.
+/// A live shop with open authorizations and completed captures, plus the rest of the scenario.
 pub fn scenario(more: &str) -> String {
     let planted = |kind: &str, prefix: &str, count: u32, steps: &str| {
         format!(
@@ -94,7 +94,7 @@ async fn released(world: &World, request: BatchRelease) -> Result<BatchLine, Pro
     world.daemon().service().release_batch(request).await
 }
 
-/// How many feeds the provider has taken, whatever became of its answers.
+/// How many feeds the provider has accepted, even if its answer was lost.
 fn taken(world: &World) -> u64 {
     succeeded(world, "SubmitFeed")
 }
@@ -104,7 +104,7 @@ fn succeeded(world: &World, operation: &str) -> u64 {
     counts.operations.get(&("uk".to_owned(), operation.to_owned())).map_or(0, |counts| counts.succeeded)
 }
 
-/// Captures and refunds that the provider holds besides the planted ones: (captures, refunds).
+/// The provider's captures and refunds besides the planted ones: (captures, refunds).
 fn made(world: &World) -> (usize, usize) {
     let truths = world.simulator.truths();
     let of = |kind: &str| truths.iter().filter(|truth| truth.kind == kind).count();
@@ -115,7 +115,7 @@ fn fates(shown: &BatchShown) -> BTreeSet<&str> {
     shown.row_list.iter().map(|row| row.fate.as_str()).collect()
 }
 
-/// Every row names an object of its own, which is watched and seen as the row says.
+/// Every row names its own object, which is watched and has the state that the row says.
 async fn check_objects(world: &World, shown: &BatchShown, kind: &str) {
     let mut ids = BTreeSet::new();
     for row in &shown.row_list {
@@ -129,7 +129,7 @@ async fn check_objects(world: &World, shown: &BatchShown, kind: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn captures_are_sent_once_followed_and_folded_into_the_ledger() {
+async fn captures_are_sent_once_polled_and_applied_to_the_watched_objects() {
     let world = World::new(START, &scenario(""), "").await;
     let rows = captures(&world, 5);
     let reference = one(&world, "Capture", &rows).await;
@@ -153,7 +153,7 @@ async fn captures_are_sent_once_followed_and_folded_into_the_ledger() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refunds_that_are_pending_go_on_being_polled_to_their_end() {
+async fn pending_refunds_are_polled_to_their_end() {
     let conduct = "[[mws]]\naccount = \"uk\"\nrefund_delay_s = 20000\n";
     let world = World::new(START, &scenario(conduct), "").await;
     let mut rows = String::new();
@@ -175,7 +175,7 @@ async fn refunds_that_are_pending_go_on_being_polled_to_their_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_rows_and_a_missing_operation_are_told_all_at_once_and_nothing_is_recorded() {
+async fn bad_rows_and_a_missing_operation_are_reported_together_and_nothing_is_recorded() {
     let world = World::new(START, &scenario(""), "").await;
     let rows = captures(&world, 1)
         + "P02-1234567-1234567-C000001,x y,9.5,GBP,\nS02-1234567-1234567-A000001,b,9999999.00,GBP,\n";
@@ -213,17 +213,17 @@ async fn lost_answers_and_lost_requests_submit_once_through_restarts() {
     }
 }
 
-/// The provider takes the first sending, its answer is lost, and its list lags for hours: it is sent again.
+/// The provider accepts the first request, its answer is lost, and its list lags for hours: it is sent again.
 const ARRIVED_UNSEEN: &str = "[[fault]]\nkind = \"truncated_body\"\noperation = \"SubmitFeed\"\nto_s = 120\n\
     [[mws]]\naccount = \"uk\"\nfeed_list_lag_s = 7200\n";
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_refused_at_a_later_sending_is_looked_for_row_by_row() {
+async fn a_feed_refused_at_a_second_submission_is_looked_up_row_by_row() {
     let mut world = World::new(START, &scenario(ARRIVED_UNSEEN), "").await;
     let reference = one(&world, "Capture", &captures(&world, 2)).await;
     world.pass_minutes(3.0).await;
     assert_eq!((stage(&world, &reference).await.as_str(), taken(&world)), ("searching", 1));
-    // A retail marketplace: the next sending is refused for good.
+    // A retail marketplace: the second submission is refused permanently.
     world.stop().await;
     let retail = "allow_writes = true\nmarketplace_id = \"ATVPDKIKX0DER\"\n";
     world.rewrite_config(|text| text.replace("allow_writes = true\n", retail));
@@ -238,7 +238,7 @@ async fn a_feed_refused_at_a_later_sending_is_looked_for_row_by_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_cancelled_after_a_lost_sending_is_not_said_never_to_have_left() {
+async fn a_feed_cancelled_after_a_lost_submission_is_not_reported_as_never_sent() {
     let world = World::new(START, &scenario(ARRIVED_UNSEEN), "").await;
     let reference = one(&world, "Capture", &captures(&world, 2)).await;
     world.pass_minutes(3.0).await;
@@ -251,7 +251,7 @@ async fn a_feed_cancelled_after_a_lost_sending_is_not_said_never_to_have_left() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_sendings_duplicate_references_are_looked_up_and_not_called_declined() {
+async fn duplicate_references_of_a_second_submission_are_looked_up_and_not_reported_as_declined() {
     let conduct = format!("{ARRIVED_UNSEEN}is_repetition_refused = true\n");
     let world = World::new(START, &scenario(&conduct), "").await;
     let reference = one(&world, "Capture", &captures(&world, 3)).await;
@@ -261,14 +261,14 @@ async fn a_second_sendings_duplicate_references_are_looked_up_and_not_called_dec
     assert_eq!((taken(&world), made(&world)), (2, (3, 0)), "it arrived twice, and each was done once");
     assert_eq!(fates(&batch), BTreeSet::from(["done"]), "{batch:?}");
     check_objects(&world, &batch, "capture").await;
-    // The list lags, which is told; in the end every row is done.
+    // The list lags, which is reported; in the end every row is done.
     let told = world.events("batch");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0]["key"].as_str().unwrap().ends_with("/not-listed"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_credentials_hold_a_feed_up_and_end_it_not() {
+async fn refused_credentials_delay_a_feed_and_do_not_end_it() {
     for status in [401, 403] {
         let more = format!("[[fault]]\nkind = \"refused_credentials\"\nstatus = {status}\nto_s = 180000\n");
         let world = World::new(START, &scenario(&more), "").await;
@@ -276,7 +276,7 @@ async fn refused_credentials_hold_a_feed_up_and_end_it_not() {
         world.pass_hours(49.0).await;
         assert_eq!((stage(&world, &reference).await.as_str(), taken(&world)), ("new", 0));
         let told = world.events("batch");
-        assert_eq!(told.len(), 1, "that the account is refused is told once: {told:?}");
+        assert_eq!(told.len(), 1, "one alert says that the account is refused: {told:?}");
         world.pass_hours(4.0).await;
         let batch = shown(&world, &reference).await;
         assert_eq!((batch.line.stage.as_str(), batch.line.done), ("finished", 2), "{batch:?}");
@@ -302,7 +302,7 @@ async fn rows_that_are_missing_repeated_or_nameless_are_all_accounted_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_that_fail_end_with_their_code_and_closing_shows_in_what_is_watched() {
+async fn rows_that_fail_end_with_their_code_and_closing_shows_in_the_watched_objects() {
     let world = World::new(START, &scenario(""), "").await;
     let objects = world.enrol_all("uk").await;
     let ids = planted(&world, "auth-");
@@ -320,11 +320,11 @@ async fn rows_that_fail_end_with_their_code_and_closing_shows_in_what_is_watched
 }
 
 #[tokio::test(start_paused = true)]
-async fn batches_leave_one_after_the_other_and_large_inputs_are_divided() {
+async fn batches_are_sent_one_after_another_and_large_inputs_are_divided() {
     let world = World::new(START, &scenario(""), "").await;
     let mut world = world;
     world.stop().await;
-    let divided = "allow_writes = true\nbatch = { most_requests = 2 }\n";
+    let divided = "allow_writes = true\nbatch = { max_requests = 2 }\n";
     world.rewrite_config(|text| text.replace("allow_writes = true\n", divided));
     world.start().await;
     let done = submit(&world, "Capture", &captures(&world, 5)).await;
@@ -346,7 +346,7 @@ async fn batches_leave_one_after_the_other_and_large_inputs_are_divided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_batch_hits_its_own_feed_and_its_rows_are_shown_to_be_without_effect() {
+async fn a_cancellation_hits_its_own_feed_and_its_rows_are_shown_to_have_no_effect() {
     let conduct = "[[mws]]\naccount = \"uk\"\nfeed_take_in_s = 3600\n";
     let world = World::new(START, &scenario(conduct), "").await;
     let rows = captures(&world, 4);
@@ -369,7 +369,7 @@ async fn a_cancelled_batch_hits_its_own_feed_and_its_rows_are_shown_to_be_withou
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_leave_to_write_nothing_leaves_it_is_told_and_can_be_cancelled() {
+async fn without_permission_to_write_nothing_is_sent_which_is_reported_and_can_be_cancelled() {
     let mut world = World::new(START, &scenario(""), "").await;
     world.stop().await;
     world.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
@@ -387,7 +387,7 @@ async fn without_leave_to_write_nothing_leaves_it_is_told_and_can_be_cancelled()
     assert_eq!((taken(&world), made(&world)), (0, (0, 0)));
 }
 
-/// Somebody else's feed of the same seller, submitted by another program.
+/// A feed of the same seller, submitted by another program.
 fn foreign_feed(world: &World) {
     let settings = settings(world);
     let request = FeedRequest {
@@ -427,9 +427,9 @@ fn settings(world: &World) -> Settings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_submission_that_could_be_several_feeds_waits_for_a_person() {
+async fn a_lost_submission_that_matches_several_feeds_waits_for_a_person() {
     for adopts in [true, false] {
-        // The answer is lost (and the feed is there), or the request is (and it is not).
+        // Either the answer is lost (and the feed exists), or the request is (and it does not).
         let kind = if adopts { "truncated_body" } else { "reset" };
         let lost =
             format!("[[fault]]\nkind = \"{kind}\"\noperation = \"SubmitFeed\"\nfrom_s = 60\nto_s = 900\n");
@@ -468,7 +468,7 @@ async fn a_lost_submission_that_could_be_several_feeds_waits_for_a_person() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_that_is_missing_blocks_its_batch_is_told_and_holds_up_no_other() {
+async fn a_missing_document_blocks_its_batch_is_reported_and_delays_no_other() {
     let world = World::new(START, &scenario(""), "").await;
     let gone = one(&world, "Capture", &captures(&world, 1)).await;
     let path = world.folder.path().join(format!("store/batches/account-uk/{gone}.xml"));
@@ -485,7 +485,7 @@ async fn a_document_that_is_missing_blocks_its_batch_is_told_and_holds_up_no_oth
 }
 
 #[tokio::test(start_paused = true)]
-async fn files_of_old_batches_go_and_their_rows_stay() {
+async fn files_of_old_batches_are_removed_and_their_rows_stay() {
     let world = World::new(START, &scenario(""), "").await;
     let mut world = world;
     world.stop().await;

@@ -1,17 +1,17 @@
-//! One batch of Amazon Pay MWS, and a process that dies at every single effect on the world outside: each write and
-//! sync of the store, each request leaving, each answer arriving. Started again it finishes the batch: submitted
-//! once, every request done once.
+//! One batch of Amazon Pay MWS, and a process that dies at every single external effect: each write and sync
+//! of the store, each request that leaves, each answer that arrives. Restarted, it finishes the batch:
+//! submitted once, every request done once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::SharedClock;
 use reconciled::config::{self, Surroundings};
 use reconciled::control::messages::{BatchShow, BatchShown, BatchSubmission};
 use reconciled::daemon::{Daemon, Outside};
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::simulator::Simulator;
 use reconciled::simulator::scenario::Scenario;
 
@@ -22,7 +22,7 @@ use crate::months::disk::FatefulDisk;
 use crate::months::fuse::Fuse;
 use crate::world::configuration;
 
-/// The network in memory under a fuse: it burns when a request leaves and when its answer arrives.
+/// The network in memory under a fuse, which burns when a request leaves and when its answer arrives.
 struct Burning {
     memory: Memory,
     fuse: Fuse,
@@ -31,6 +31,9 @@ struct Burning {
 impl Transport for Burning {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
+            if request.is_beginning_enough {
+                return self.memory.send(request).await;
+            }
             self.fuse.step().await;
             let answer = self.memory.send(request).await;
             self.fuse.step().await;
@@ -39,7 +42,7 @@ impl Transport for Burning {
     }
 }
 
-/// The provider and what is on disk; the processes come and go.
+/// The provider and the disk, which survive the processes.
 struct Host {
     folder: tempfile::TempDir,
     time: Arc<WorldTime>,
@@ -55,7 +58,7 @@ impl Host {
     fn allow_large(&self, count: usize) {
         let path = self.folder.path().join("config.toml");
         let text = std::fs::read_to_string(&path).unwrap();
-        let large = format!("allow_writes = true\nbatch = {{ most_requests = {count}, most_mb = 100 }}\n");
+        let large = format!("allow_writes = true\nbatch = {{ max_requests = {count}, max_mb = 100 }}\n");
         std::fs::write(&path, text.replace("allow_writes = true\n", &large)).unwrap();
     }
 
@@ -76,7 +79,7 @@ impl Host {
         Host { folder, time, simulator }
     }
 
-    /// One life of the process, to its end or to the effect at which the fuse blows.
+    /// One run of the process, to its end or to the effect at which the fuse blows.
     fn live<T>(&self, fuse: &Fuse, life: impl AsyncFnOnce(&Arc<Daemon>) -> T) -> Option<T> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -94,7 +97,7 @@ impl Host {
             self.time.end();
             lived
         });
-        // Nothing that is still under way reaches the outside any more.
+        // Nothing in flight has an external effect any more.
         fuse.blow();
         drop(runtime);
         lived.flatten()
@@ -106,8 +109,7 @@ impl Host {
         let memory = Memory::new(Arc::clone(&self.simulator), true_clock, Duration::from_millis(40));
         let outside = Outside {
             clock,
-            transport: Arc::new(Burning { memory: memory.clone(), fuse: fuse.clone() }),
-            post: Arc::new(memory),
+            transport: Arc::new(Burning { memory, fuse: fuse.clone() }),
             surroundings: Surroundings::default(),
         };
         let config = config::load(&self.folder.path().join("config.toml"), &Surroundings::default()).unwrap();
@@ -166,12 +168,12 @@ async fn until_ended(daemon: &Arc<Daemon>, reference: &str) -> BatchShown {
         }
         daemon.service().clock().sleep(Duration::from_secs(120)).await;
     }
-    panic!("the batch has no end");
+    panic!("the batch does not end");
 }
 
 const COUNT: usize = 3;
 
-/// Dies at the given effect, is started again, and must finish. True when the first life got to the end.
+/// Dies at the given effect, restarts, and must finish. True when the first run got to the end.
 fn survives(host: &Host, count: usize, effect: u64) -> bool {
     let rows = host.rows(count);
     let first = host.live(&Fuse::of(Some(effect)), async |daemon| {
@@ -181,7 +183,7 @@ fn survives(host: &Host, count: usize, effect: u64) -> bool {
     });
     host.time.pass(Duration::from_secs(effect % 900));
     let shown = host.live(&Fuse::of(None), async |daemon| {
-        // The operator submits again what was not acknowledged; the same rows are one batch.
+        // The operator submits again what was not acknowledged; identical rows are one batch.
         let reference = submit(daemon, rows.clone()).await.unwrap();
         until_ended(daemon, &reference).await
     });
@@ -199,7 +201,7 @@ fn a_batch_survives_a_crash_at_every_effect_without_a_doubled_or_lost_submission
     let keyring = tempfile::tempdir().unwrap();
     let mut keys = Scenario::parse(&scenario(""), keyring.path()).unwrap();
     keys.generate_credentials(keyring.path()).unwrap();
-    // With rows missing the way is longest: results, single looks, the end.
+    // Missing rows make the longest path: results, single requests, the end.
     let conduct = "[[mws]]\naccount = \"uk\"\nmissing_row_share = 0.4\n";
     let mut effects = 0;
     loop {
@@ -213,7 +215,7 @@ fn a_batch_survives_a_crash_at_every_effect_without_a_doubled_or_lost_submission
     assert!(effects > 40, "only {effects} effects: the crashes do not fall on the batch's way");
 }
 
-/// Many rows, killed now and then on the way: 300 of them here, as many as `RECONCILED_FEED_ROWS` says elsewhere.
+/// Many rows, and occasional kills: 300 rows by default, or as many as `RECONCILED_FEED_ROWS` says.
 #[test]
 fn a_large_batch_survives_crashes_on_its_way() {
     let count = std::env::var("RECONCILED_FEED_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);

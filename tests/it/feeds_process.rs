@@ -1,9 +1,10 @@
-//! Feeds of Amazon Pay MWS through the public binary: submitted with the daemon there or not, killed between the
-//! provider's act and its answer, never submitted a second time by itself.
+//! Feeds of Amazon Pay MWS through the public binary: submitted with and without the daemon, killed between
+//! the provider's act and its answer, never submitted a second time automatically.
 
 use crate::process::Host;
 
-/// The provider takes a feed, and half of its answer hangs: a kill surely falls between the act and its answer.
+/// The provider accepts a feed, and half of its answer hangs: a kill is certain to fall between the act and
+/// its answer.
 const SCENARIO: &str = r#"
 seed = 11
 [[account]]
@@ -44,7 +45,7 @@ async fn stage(host: &Host, reference: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_blindly() {
+async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_unchecked() {
     let host = Host::with_scenario(SCENARIO).await;
     let good = host.write("captures.csv", &rows(&host));
     let submit = ["batch", "submit", "uk", "--operation", "Capture", good.as_str()];
@@ -52,7 +53,7 @@ async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_b
     let dry = dry.expect(0, &["3 rows, would be recorded"]).out;
     let done = host.run(&submit).await;
     let done = done.expect(0, &["3 rows, recorded", "the daemon will send it when it runs"]).out;
-    assert_eq!(dry.split(':').next(), done.split(':').next(), "a dry run tells the same reference");
+    assert_eq!(dry.split(':').next(), done.split(':').next(), "a dry run shows the same reference");
     let reference = done.split(':').next().unwrap().to_owned();
     assert_eq!((stage(&host, &reference).await.as_str(), arrived(&host)), ("new", 0));
     bad_inputs_are_refused(&host).await;

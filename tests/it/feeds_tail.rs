@@ -1,4 +1,4 @@
-//! Polling by batch in a whole daemon: more captures and refunds than single calls can visit in time.
+//! Polling by batch in a whole daemon: more captures and refunds than single requests can poll in time.
 
 use reconciled::control::messages::Selector;
 use reconciled::payments::lifecycle::Phase;
@@ -9,7 +9,7 @@ use crate::world::World;
 const START: &str = "2027-01-15T06:00:00Z";
 const COUNT: u64 = 400;
 
-/// A live shop with pending captures that all complete after six hours; single calls can visit 60 an hour.
+/// A live shop with pending captures that all complete after six hours; single requests can poll 60 an hour.
 async fn shop(poll: &str) -> (World, Vec<ObjectRef>) {
     let scenario = format!(
         "seed = 5\n[[account]]\nname = \"uk\"\napi = \"amazon-pay-mws\"\nmerchant_id = \"A3EXAMPLEUK\"\n\
@@ -42,7 +42,7 @@ fn asked(world: &World, operation: &str) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_single_calls_cannot_reach_is_visited_by_batch_and_decided_like_any_poll() {
+async fn objects_beyond_the_quota_are_polled_by_batch_and_decided_like_any_poll() {
     let (world, objects) = shop("poll = { batch = \"auto\" }\n").await;
     world.pass_hours(2.0).await;
     let status = world.daemon().service().status().await.unwrap();
@@ -57,14 +57,14 @@ async fn what_single_calls_cannot_reach_is_visited_by_batch_and_decided_like_any
     assert_eq!(finals(&world, &objects).await, 0, "all are pending yet");
     let seen = |record: reconciled::payments::record::Record| record.sight.map(|sight| sight.seen_at);
     for object in &objects {
-        let seen_at = seen(world.record(object).await).expect("each was seen");
+        let seen_at = seen(world.record(object).await).expect("each was observed");
         let age = reconciled::clock::Clock::now(&*world.clock).duration_since(seen_at);
-        assert!(age.as_secs() < 3 * 3600, "{object} was seen {} s ago", age.as_secs());
+        assert!(age.as_secs() < 3 * 3600, "{object} was observed {} s ago", age.as_secs());
     }
     world.pass_hours(5.0).await;
     assert_eq!(finals(&world, &objects).await, objects.len(), "an interval after the end all are known");
     let declined = world.events("declined").len();
-    assert!((10..90).contains(&declined), "declines found by batch are told: {declined}");
+    assert!((10..90).contains(&declined), "declines found by batch are reported: {declined}");
     assert_eq!(world.events("batch").len(), 0);
     let singly = asked(&world, "GetCaptureDetails");
     assert!(singly < 60 * 15, "{singly} single calls keep to their quota");
@@ -73,7 +73,7 @@ async fn what_single_calls_cannot_reach_is_visited_by_batch_and_decided_like_any
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_word_single_calls_take_as_long_as_they_take() {
+async fn without_the_setting_objects_are_polled_singly() {
     let (world, objects) = shop("").await;
     world.pass_hours(14.0).await;
     assert_eq!(asked(&world, "SubmitFeed"), 0);

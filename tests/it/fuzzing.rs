@@ -1,6 +1,6 @@
-//! Every fuzz target over its seeds and over mutations of them, on the stable compiler.
+//! Every fuzz target, with its seeds and with mutations of them, on the stable compiler.
 //!
-//! The same functions run for hours under `cargo fuzz` (README, "Fuzzing"); here each gets a fixed number of
+//! The same functions run for hours under `cargo fuzz` (docs/src/fuzzing.md); here each gets a fixed number of
 //! inputs, all decided by one seed. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_INPUTS` change both.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,14 +12,14 @@ mod targets;
 use targets::{TARGETS, Target};
 
 const SEED: u64 = 20_260_115;
-/// Inputs of one target beside its seeds.
+/// Inputs of one target besides its seeds.
 const INPUTS: u64 = 8_000;
-/// Longer ones teach nothing more and only take time.
+/// The longest input: longer ones find nothing more and only take time.
 const LONGEST: usize = 16 * 1024;
 
 fn number(variable: &str, usual: u64) -> u64 {
     match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
         Err(_) => usual,
     }
 }
@@ -48,7 +48,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of `0..count`; 0 of none.
+    /// A number below `count`; 0 when `count` is 0.
     fn below(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).unwrap().max(1);
         usize::try_from(self.next() % count).unwrap()
@@ -58,7 +58,7 @@ impl Random {
         self.next().to_le_bytes()[0]
     }
 
-    /// A piece of these bytes.
+    /// A random part of these bytes.
     fn piece<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let start = self.below(bytes.len() + 1);
         let length = self.below((bytes.len() - start).min(200) + 1);
@@ -147,13 +147,12 @@ each!(
     config,
     scenario,
     store,
-    block,
     saved_quotas,
     control,
 );
 
 #[test]
-fn every_target_is_run_here_and_by_the_fuzzer() {
+fn every_target_runs_here_and_in_the_fuzzer() {
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(names, NAMES);
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz");

@@ -1,10 +1,10 @@
-//! What a provider's wish to wait may do: hold an operation back as far as it is plausible, and never in silence.
+//! What a provider's Retry-After may do: delay an operation as long as it is plausible, and never silently.
 
 use reconciled::control::messages::PollRequest;
 
 use crate::world::World;
 
-/// Twenty refunds of one shop, looked at every hour; the provider throttles as the fault says.
+/// Twenty refunds of one shop, polled every hour; the provider throttles as the fault says.
 fn scenario(api: &str, fault: &str) -> String {
     let credentials = match api {
         "amazon-pay-v2" => "region = \"eu\"\npublic_key_id = \"LIVE-ASHOPKEY\"",
@@ -21,7 +21,7 @@ fn scenario(api: &str, fault: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wish_in_another_century_is_asked_about_every_minute() {
+async fn an_implausible_retry_after_is_tried_again_every_minute() {
     for api in ["amazon-pay-v2", "amazon-pay-mws"] {
         let fault = "retry_after_s = 2300000000\nfrom_s = 3000\nto_s = 4200";
         let mut world = World::new("2027-01-15T06:00:00Z", &scenario(api, fault), "").await;
@@ -33,11 +33,11 @@ async fn a_wish_in_another_century_is_asked_about_every_minute() {
             "{api}: {throttled} in the 16 minutes in which objects are due"
         );
         let told = world.events("provider-hold");
-        assert_eq!(told.len(), 1, "{api}: a minute again and again is a long hold: {told:?}");
+        assert_eq!(told.len(), 1, "{api}: repeated waits of a minute count as a long hold: {told:?}");
         assert_eq!(world.events("provider-hold-ended").len(), 1, "{api}");
         for object in &objects {
             let polls = world.record(object).await.polls;
-            assert!(polls >= 2, "{api}: {object} was not asked about within two minutes of the end");
+            assert!(polls >= 2, "{api}: {object} was not polled within two minutes of the end");
         }
         assert_eq!(world.simulator.counts().total().over_quota, 0);
         world.stop().await;
@@ -45,7 +45,7 @@ async fn a_wish_in_another_century_is_asked_about_every_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_an_hour_is_waited_shown_and_told_and_survives_a_restart() {
+async fn half_an_hour_is_waited_shown_and_reported_and_survives_a_restart() {
     let fault = "retry_after_s = 1800\nfrom_s = 3000\nto_s = 4200";
     let mut world = World::new("2027-01-15T06:00:00Z", &scenario("amazon-pay-v2", fault), "").await;
     let objects = world.enrol_all("shop").await;

@@ -1,5 +1,6 @@
 //! `kill -9` of the real process under load, again and again: nothing acknowledged is lost, every decline is
-//! told, reports are whole or absent. Then the same with the store's files torn or overwritten after the kill.
+//! reported, reports are whole or absent. Then the same with the store's files torn or overwritten after the
+//! kill.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,17 +21,17 @@ use reconciled::simulator::provider::Random;
 
 use crate::process::{Host, Planted, Running};
 
-/// Clients that enrol at the same time, and objects that each enrols in one life of the daemon.
+/// Clients that enrol at the same time, and objects that each enrols in one run of the daemon.
 const CLIENTS: u64 = 4;
 const OBJECTS_A_CLIENT: u64 = 4;
 
-/// How often the process is killed: `RECONCILED_KILLS`, or what the suite has time for.
+/// How often to kill the process: `RECONCILED_KILLS`, or as often as the suite has time for.
 pub fn kills(otherwise: u64) -> u64 {
     std::env::var("RECONCILED_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// A host that alerts the back office only: it takes every decline by itself and at once, where the chat
-/// takes one message a second.
+/// A host that alerts only the back office, which accepts every decline at once; the chat accepts one message
+/// a second.
 pub async fn host_with_back_office() -> Arc<Host> {
     let host = Host::new().await;
     host.rewrite_config(|text| {
@@ -42,7 +43,8 @@ pub async fn host_with_back_office() -> Arc<Host> {
     Arc::new(host)
 }
 
-/// What decides how each life ends: `RECONCILED_SEED`, or the same as always. Printed, to find a failure again.
+/// The seed that decides how each run ends: `RECONCILED_SEED`, or a constant. Printed, to reproduce a
+/// failure.
 pub fn seed() -> u64 {
     let seed = std::env::var("RECONCILED_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(11);
     println!("seed {seed}");
@@ -92,7 +94,7 @@ pub async fn enrol_on(host: Arc<Host>, client: Client, known: Arc<Acknowledged>,
     }
 }
 
-/// An accountant who makes one report after the other, each of a day before.
+/// An accountant who requests one report after another, each of an earlier day.
 async fn report_on(client: Client, known: Arc<Acknowledged>) {
     let last = Date::constant(2026, 1, 31);
     for _ in 0..20 {
@@ -111,7 +113,7 @@ pub async fn poll_on(client: Client) {
     while client.ask(everything.clone()).await.is_ok() {}
 }
 
-/// One life of the daemon under load; ends with `kill -9` after a drawn number of acknowledgements.
+/// One run of the daemon under load; ends with `kill -9` after a random number of acknowledgements.
 async fn live_and_die(host: &Arc<Host>, daemon: Running, known: &Arc<Acknowledged>, random: &mut Random) {
     let before = known.count.load(Ordering::SeqCst);
     let enough = before + random.between(1, CLIENTS * OBJECTS_A_CLIENT);
@@ -126,7 +128,7 @@ async fn live_and_die(host: &Arc<Host>, daemon: Running, known: &Arc<Acknowledge
         (known.count.load(Ordering::SeqCst) >= enough).then_some(())
     })
     .await;
-    // Not to wait for anything: to die at any moment of a write, a poll, a delivery.
+    // Do not wait for anything: die at any moment of a write, a poll, a delivery.
     host.clock.sleep(Duration::from_micros(random.below(60_000))).await;
     daemon.kill();
     while let Some(ended) = load.join_next().await {
@@ -149,7 +151,7 @@ pub async fn watched(host: &Host, client: &Client) -> BTreeSet<String> {
     }
 }
 
-/// Every published day is whole; the days that are.
+/// Checks that every published day is whole; returns those days.
 fn whole_reports(root: &Path) -> BTreeSet<Date> {
     let mut days = BTreeSet::new();
     let mut folders = vec![root.to_owned()];
@@ -188,13 +190,13 @@ fn assert_whole(folder: &Path) {
 
 /// Waits until the back office has every decline, each under one key only.
 pub async fn all_declines_told(host: &Host, wanted: &BTreeSet<String>) {
-    host.until("every decline is told", async || {
+    host.until("every decline is reported", async || {
         let told = keys_told(host);
         wanted.iter().all(|id| told.contains_key(id)).then_some(())
     })
     .await;
     for (id, keys) in keys_told(host) {
-        assert_eq!(keys.len(), 1, "{id} was told under several keys: {keys:?}");
+        assert_eq!(keys.len(), 1, "{id} was reported under several keys: {keys:?}");
     }
 }
 
@@ -211,7 +213,7 @@ fn keys_told(host: &Host) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_under_load_it_loses_nothing_and_tells_every_decline() {
+async fn killed_under_load_it_loses_nothing_and_reports_every_decline() {
     let host = host_with_back_office().await;
     let known = Arc::new(Acknowledged::default());
     let mut random = Random::new(seed());
@@ -234,14 +236,14 @@ async fn killed_under_load_it_loses_nothing_and_tells_every_decline() {
     host.run(&["store", "check"]).await.expect(0, &["nothing is wrong"]);
 }
 
-/// What was done to which bytes of a file.
+/// The damage done to a file.
 #[derive(Debug)]
 struct Harm {
     from: usize,
     is_journal: bool,
 }
 
-/// Files that a power cut could have left torn: the end of the journal, and anything of the index.
+/// Files that a power cut could leave torn: the end of the journal, and anything of the index.
 fn candidates(store: &Path) -> Vec<(PathBuf, bool)> {
     let files = |folder: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
@@ -252,7 +254,7 @@ fn candidates(store: &Path) -> Vec<(PathBuf, bool)> {
     let mut found: Vec<(PathBuf, bool)> =
         files(&store.join("index")).into_iter().map(|file| (file, false)).collect();
     let last = files(&store.join("journal")).pop().unwrap();
-    // As likely as all of the index together.
+    // As likely as the whole index together.
     found.extend(std::iter::repeat_n((last, true), found.len().max(1)));
     found
 }
@@ -263,7 +265,7 @@ fn harm(store: &Path, random: &mut Random) -> Harm {
     let pick = usize::try_from(random.below(files.len() as u64)).unwrap();
     let (file, is_journal) = files[pick].clone();
     let mut bytes = fs::read(&file).unwrap();
-    // Near the end of what is written: a journal has room behind its entries.
+    // Near the end of the written part: a journal has preallocated space after its entries.
     let room = if is_journal { bytes.iter().rev().take_while(|byte| **byte == b'~').count() } else { 0 };
     let end = bytes.len() - room.saturating_sub(600);
     let reach = random.between(1, 6_000).min(end as u64);
@@ -275,13 +277,13 @@ fn harm(store: &Path, random: &mut Random) -> Harm {
         bytes[from..from + length].fill(0);
     }
     fs::write(&file, bytes).unwrap();
-    // Files tear when the host itself loses its power: it has started anew since.
+    // Files tear when the machine loses its power: it has rebooted since.
     fs::write(store.join("running"), "the boot before the power cut").unwrap();
     Harm { from, is_journal }
 }
 
-/// The text of a journal file from the entry on that a place lies in (64 bytes of header, then entries: 56
-/// bytes of header each, which begin with the length of what follows).
+/// The text of a journal file from the entry at this position on (a header of 64 bytes, then entries with a
+/// header of 56 bytes each, which begins with the payload's length).
 fn text_from(bytes: &[u8], place: usize) -> String {
     let mut start = 64;
     while let Some(head) = bytes.get(start..start + 56) {
@@ -294,7 +296,8 @@ fn text_from(bytes: &[u8], place: usize) -> String {
     String::from_utf8_lossy(bytes.get(start..).unwrap_or_default()).into_owned()
 }
 
-/// Starts the daemon on a harmed store. Where it refuses, it must say what is damaged, and a rebuild must do.
+/// Starts the daemon on a damaged store. If it refuses, it must name the damage, and a rebuild must repair
+/// it.
 async fn start_or_rebuild(host: &Host) -> (Running, bool) {
     host.forget_told();
     let mut daemon = Some(host.launch());
@@ -319,8 +322,8 @@ async fn start_or_rebuild(host: &Host) -> (Running, bool) {
     (host.start().await, true)
 }
 
-/// Starts it as the service manager would: damage of the index that shows only at work ends the process, and the next
-/// start makes the index again.
+/// Starts it as the service manager would: index damage that shows only at work ends the process, and the
+/// next start rebuilds the index.
 async fn start_until_it_works(host: &Host) -> (Running, bool, Client) {
     let mut was_rebuilt = false;
     for _ in 0..3 {

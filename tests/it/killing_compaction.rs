@@ -1,7 +1,7 @@
-//! `kill -9` of the real process while its index is made small: under load, again and again, in each phase of it.
+//! `kill -9` of the real process while its index is compacted: under load, again and again, in each phase.
 //!
-//! What a kill interrupted is read from the files it left. Nothing acknowledged is lost, every decline is told,
-//! the index that the next process finds is a whole one and need not be made anew.
+//! The phase that a kill interrupted is read from the files it left. Nothing acknowledged is lost, every
+//! decline is reported, and the next process finds a whole index that needs no rebuild.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,23 +22,23 @@ use crate::process::{Host, Running};
 
 /// Kills in the suite.
 const KILLS: u64 = 20;
-/// Objects that are watched throughout and never end, so that a copy takes its time.
+/// Objects that are watched throughout and never end, so that a copy takes some time.
 const LASTING: usize = 500;
-/// Between two looks at the files: shorter than the shortest phase.
+/// Between two checks of the files: shorter than the shortest phase.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
-/// After so many looks a kill need not wait for its phase any longer.
+/// After this many checks a kill no longer waits for its phase.
 const MOST_LOOKS: u64 = 10_000;
 
-/// What making the index small is at, as its files tell.
+/// The phase of a compaction, according to its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// No file of it is there.
+    /// None of its files exist.
     Beside,
     /// Rows are copied.
     Copying,
-    /// The copy is whole and closed once: the engine has written down where its pages lie.
+    /// The copy is complete and was closed once: the engine has saved where its pages are.
     Comparing,
-    /// The mark is there, or the old index.
+    /// The marker exists, or the old index.
     Exchanging,
 }
 
@@ -55,7 +55,7 @@ impl Phase {
         }
     }
 
-    /// Most aims are at the files' presence; some kills fall where they fall.
+    /// Most kills aim at a phase; some fall anywhere.
     fn drawn(random: &mut Random) -> Phase {
         match random.below(10) {
             0 => Phase::Beside,
@@ -65,7 +65,7 @@ impl Phase {
         }
     }
 
-    /// The longest that a kill waits once its phase is reached: about as long as the phase lasts.
+    /// The longest delay of a kill once its phase is reached: about as long as the phase lasts.
     fn drawn_delay(self, random: &mut Random) -> Duration {
         Duration::from_micros(random.below(match self {
             Phase::Beside => 100_000,
@@ -76,7 +76,7 @@ impl Phase {
     }
 }
 
-/// A host whose daemon makes its index small whenever it looks, and looks every second.
+/// A host whose daemon checks every second whether to compact, and always does.
 async fn host_that_compacts() -> Arc<Host> {
     let host = host_with_back_office().await;
     host.rewrite_config(|text| {
@@ -104,7 +104,7 @@ async fn enrol_lasting(host: &Host, known: &Acknowledged) {
     }
 }
 
-/// An operator who makes the index small, again and again: the daemon's own looks come in between.
+/// An operator who compacts the index again and again, besides the daemon's own checks.
 async fn compact_on(client: Client, is_over: Arc<AtomicBool>, made: Arc<AtomicU64>) {
     while !is_over.load(Ordering::SeqCst) {
         match client.ask(StoreCompact {}).await {
@@ -120,7 +120,7 @@ async fn compact_on(client: Client, is_over: Arc<AtomicBool>, made: Arc<AtomicU6
     }
 }
 
-/// One life under load, ended in the phase aimed at where that comes; which it was.
+/// One run under load, ended in the intended phase if that comes; returns the phase it ended in.
 async fn live_and_die(
     host: &Arc<Host>,
     daemon: Running,
@@ -138,7 +138,7 @@ async fn live_and_die(
     load.spawn(compact_on(host.client().await, Arc::clone(&is_over), Arc::clone(made)));
     let (aim, store) = (Phase::drawn(random), host.path("store"));
     let made_before = made.load(Ordering::SeqCst);
-    // Beside it counts only when it came to its end once.
+    // A kill outside of a compaction counts only when one was completed before.
     let is_there = || match aim {
         Phase::Beside => made.load(Ordering::SeqCst) > made_before,
         _ => Phase::of(&store) == aim,
@@ -148,7 +148,7 @@ async fn live_and_die(
         looks += 1;
         host.clock.sleep(LOOK_EVERY).await;
     }
-    // Not to wait for anything: to die at any moment of the phase.
+    // Do not wait for anything: die at any moment of the phase.
     let delay = aim.drawn_delay(random);
     if delay > LOOK_EVERY {
         host.clock.sleep(delay).await;
@@ -162,7 +162,7 @@ async fn live_and_die(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_its_index_is_made_small_it_loses_nothing() {
+async fn killed_while_its_index_is_compacted_it_loses_nothing() {
     let host = host_that_compacts().await;
     let known = Arc::new(Acknowledged::default());
     let made = Arc::new(AtomicU64::new(0));
@@ -189,13 +189,13 @@ async fn killed_while_its_index_is_made_small_it_loses_nothing() {
         assert!(aside.is_empty(), "kill {kill} in {phase:?} cost the index: {aside:?}\n{}", host.log());
     }
     println!(
-        "{kills} kills fell {fell:?}; {} times the index was made small to the end",
+        "{kills} kills fell {fell:?}; the index was compacted completely {} times",
         made.load(Ordering::SeqCst)
     );
     let of = |phase: Phase| fell.get(&phase).copied().unwrap_or_default();
-    assert!(of(Phase::Copying) > 0, "none fell into the copying: {fell:?}");
-    assert!(of(Phase::Comparing) + of(Phase::Exchanging) > 0, "none fell behind the copying: {fell:?}");
-    assert!(4 * of(Phase::Beside) < 3 * kills, "too many fell beside: {fell:?}");
+    assert!(of(Phase::Copying) > 0, "no kill fell into the copying: {fell:?}");
+    assert!(of(Phase::Comparing) + of(Phase::Exchanging) > 0, "no kill fell after the copying: {fell:?}");
+    assert!(4 * of(Phase::Beside) < 3 * kills, "too many kills fell outside of a compaction: {fell:?}");
     all_declines_told(&host, &known.declined()).await;
     daemon.stop(&host).await;
     assert_eq!(Phase::of(&host.path("store")), Phase::Beside, "nothing of it is left behind");

@@ -4,40 +4,64 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// "May name." A room not listed here is unknown and therefore refused.
+/// Which rooms each room may name. A room that is not listed is refused.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("clock", &[]),
+    ("clock", &["time"]),
     ("secret", &[]),
     ("delimited", &[]),
     ("blocking", &[]),
     ("text", &[]),
-    ("payments", &["text"]),
+    ("time", &[]),
+    ("payments", &["text", "time"]),
     ("timetable", &[]),
+    ("signals", &[]),
     ("task", &["clock"]),
     ("telemetry", &["text"]),
-    ("http", &[]),
-    ("apis", &["text", "payments", "clock", "telemetry", "http", "secret", "delimited"]),
+    ("http", &["clock", "time"]),
+    ("apis", &["problem", "text", "time", "payments", "clock", "telemetry", "http", "secret", "delimited"]),
+    ("problem", &["secret", "text"]),
+    ("files", &["blocking"]),
+    ("documents", &["store"]),
     ("store", &["payments", "blocking", "telemetry"]),
-    ("reconcile", &["payments", "apis", "store", "clock", "telemetry"]),
-    ("batches", &["payments", "apis", "store", "blocking", "clock", "telemetry"]),
-    ("calls", &["payments", "apis", "store", "clock", "telemetry"]),
-    ("settlements", &["payments", "apis", "store", "clock", "telemetry"]),
-    ("alerts", &["text", "payments", "store", "clock", "telemetry", "http", "secret"]),
-    ("backtest", &["payments", "apis", "store", "reconcile", "clock", "delimited"]),
-    ("reports", &["text", "payments", "store", "blocking", "clock", "telemetry"]),
+    ("reconcile", &["documents", "time", "payments", "apis", "store", "clock", "telemetry"]),
+    (
+        "batches",
+        &["documents", "files", "time", "payments", "apis", "store", "blocking", "clock", "telemetry"],
+    ),
+    ("calls", &["documents", "problem", "time", "payments", "apis", "store", "clock", "telemetry"]),
+    (
+        "provider_reports",
+        &[
+            "text",
+            "blocking",
+            "documents",
+            "files",
+            "time",
+            "payments",
+            "apis",
+            "store",
+            "clock",
+            "telemetry",
+        ],
+    ),
+    ("alerts", &["problem", "text", "time", "payments", "store", "clock", "telemetry", "http", "secret"]),
+    ("backtest", &["time", "payments", "apis", "store", "reconcile", "clock", "delimited"]),
+    ("reports", &["files", "problem", "text", "time", "payments", "store", "blocking", "clock", "telemetry"]),
     (
         "control",
         &[
+            "time",
             "payments",
             "apis",
             "store",
             "reconcile",
             "batches",
             "calls",
-            "settlements",
+            "provider_reports",
             "alerts",
             "reports",
             "secret",
+            "http",
             "task",
             "timetable",
             "clock",
@@ -45,14 +69,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "delimited",
         ],
     ),
-    ("config", &["text", "apis", "alerts", "reports", "payments", "timetable", "store", "http", "secret"]),
+    (
+        "config",
+        &["problem", "text", "apis", "alerts", "reports", "payments", "timetable", "store", "http", "secret"],
+    ),
     (
         "daemon",
         &[
             "clock",
+            "time",
+            "http",
+            "documents",
             "payments",
             "timetable",
             "task",
+            "signals",
             "telemetry",
             "text",
             "apis",
@@ -60,7 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reconcile",
             "batches",
             "calls",
-            "settlements",
+            "provider_reports",
             "alerts",
             "reports",
             "control",
@@ -81,7 +112,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "clock",
             "telemetry",
+            "signals",
             "text",
+            "time",
+            "blocking",
+            "problem",
             "delimited",
         ],
     ),
@@ -104,7 +139,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All files under `src`, each with the room it stands in.
+/// All files under `src`, each with its room.
 fn rooms() -> Vec<(String, PathBuf)> {
     let source = root().join("src");
     let mut files = Vec::new();
@@ -217,4 +252,101 @@ fn paths_named_in_the_readme_and_the_map_exist() {
             }
         }
     }
+}
+
+/// Rooms of `src` whose texts have not been reread yet. Delete a room's line once it passes.
+#[rustfmt::skip]
+const NOT_YET_REREAD: &[&str] = &[
+    "alerts",
+    "apis",
+    "batches",
+    "blocking",
+    "calls",
+    "cli",
+    "control",
+    "daemon",
+    "http",
+    "provider_reports",
+    "reconcile",
+    "secret",
+    "signals",
+    "simulator",
+    "store",
+];
+
+/// Phrases that make a text hard to read, each with better words.
+const BANNED: &[(&str, &str)] = &[
+    ("a look", "a poll, a check"),
+    ("anew", "again"),
+    ("as well as is known", "as far as is known"),
+    ("asked about", "polled"),
+    ("asks about", "polls"),
+    ("by itself", "automatically"),
+    ("by themselves", "automatically"),
+    ("for ever", "permanently"),
+    ("give back", "return"),
+    ("gives back", "returns"),
+    ("hear of", "receive"),
+    ("heard of", "received"),
+    ("held apart", "kept separately"),
+    ("is told", "is reported"),
+    ("are told", "are reported"),
+    ("was told", "was reported"),
+    ("leave to", "permission to"),
+    ("looked at", "polled, checked"),
+    ("made small", "compacted"),
+    ("of which", "two sentences"),
+    ("owed", "due, pending"),
+    ("owes", "has due"),
+    ("play money", "sandbox"),
+    ("set apart", "quarantined"),
+    ("sight", "observation"),
+    ("sights", "observations"),
+    ("so long as", "while"),
+    ("so many", "this many, N"),
+    ("stands twice", "appears twice"),
+    ("take leave", "acquire a permit"),
+    ("takes leave", "acquires a permit"),
+    ("tells of", "describes, reports"),
+    ("under way", "in flight, running"),
+    ("what became of", "the outcome of"),
+    ("whoever", "a caller, a person"),
+];
+
+/// Finds the banned phrases in comments and, where `has_texts`, in the texts of the code.
+fn banned_phrases(path: &Path, has_texts: bool) -> Vec<String> {
+    let shown = path.strip_prefix(root()).unwrap().display().to_string();
+    let mut found = Vec::new();
+    for (number, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
+        let prose = if line.trim_start().starts_with("//") {
+            line.to_lowercase()
+        } else if has_texts {
+            line.to_lowercase().split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" | ")
+        } else {
+            continue;
+        };
+        let words = prose.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '|'));
+        let words = format!(" {} ", words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "));
+        for (phrase, better) in BANNED {
+            if words.contains(&format!(" {phrase} ")) {
+                found.push(format!("{shown}:{}: \"{phrase}\": better {better}", number + 1));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn texts_avoid_phrases_that_are_hard_to_read() {
+    let mut found = Vec::new();
+    for (_, path) in rooms().into_iter().filter(|(room, _)| !NOT_YET_REREAD.contains(&room.as_str())) {
+        found.extend(banned_phrases(&path, true));
+    }
+    // The texts in tests are often quotations, so only their comments are checked.
+    for folder in ["tests", "benches", "examples", "fuzz/src"] {
+        let mut files = Vec::new();
+        source_files(&root().join(folder), &mut files);
+        found.extend(files.iter().flat_map(|path| banned_phrases(path, false)));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

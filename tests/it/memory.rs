@@ -4,21 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reconciled::alerts::classify::Answer;
-use reconciled::alerts::post::{Post, PostError, Posting};
-use reconciled::alerts::target::Outgoing as Message;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::SharedClock;
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::simulator::Simulator;
 use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
 
-/// Carries requests and messages to the simulator, each taking a little while on the way there and back.
+/// Carries requests and messages to the simulator; each takes a little time each way.
 #[derive(Clone)]
 pub struct Memory {
     simulator: Arc<Simulator>,
     clock: SharedClock,
     sent: Arc<AtomicU64>,
-    /// Requests that name this text are answered with this status and nothing else.
+    /// Requests that contain this text are answered with this status and nothing else.
     refused: Arc<Mutex<Option<(String, u16)>>>,
     travel: Duration,
 }
@@ -40,20 +37,20 @@ impl Memory {
         Memory { simulator, clock, sent: Arc::default(), refused: Arc::default(), travel }
     }
 
-    /// From now on requests about `id` are answered with `status`, those about others as before.
+    /// From now on requests about `id` are answered with `status`, those about others and alerts as before.
     pub fn refuse(&self, id: &str, status: u16) {
         *self.refused.lock().unwrap() = Some((id.to_owned(), status));
     }
 
     fn refusal(&self, request: &Request) -> Option<Response> {
         let refused = self.refused.lock().unwrap();
-        let (id, status) = refused.as_ref()?;
+        let (id, status) = refused.as_ref().filter(|_| !request.is_beginning_enough)?;
         let is_named = request.url.contains(id.as_str())
             || request.body.windows(id.len()).any(|window| window == id.as_bytes());
         is_named.then(|| Response { status: *status, headers: Vec::new(), body: Vec::new() })
     }
 
-    /// A travel time that differs from request to request, by a fixed pattern: up to twice the usual.
+    /// A travel time that differs from request to request in a fixed pattern: up to twice the usual.
     fn leg(&self) -> Duration {
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
         self.travel * u32::try_from(number.wrapping_mul(7919) % 21).unwrap_or(0) / 10
@@ -123,34 +120,6 @@ impl Transport for Memory {
                 }
                 Err(Lost::Broken) => Err(TransportError::Broken("in memory".to_owned())),
                 Err(Lost::TooLarge) => Err(TransportError::TooLarge { longest_body: limit }),
-            }
-        })
-    }
-}
-
-impl Post for Memory {
-    fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
-        Box::pin(async move {
-            let answered =
-                self.exchange("POST", message.url.expose(), &message.headers, &message.body, 1 << 20).await;
-            match answered {
-                Ok(outgoing) => {
-                    let header = |name: &str| {
-                        outgoing
-                            .headers
-                            .iter()
-                            .find(|(known, _)| known == name)
-                            .map(|(_, value)| value.clone())
-                    };
-                    Ok(Answer {
-                        status: outgoing.status,
-                        retry_after: header("retry-after"),
-                        date: header("date"),
-                        body: outgoing.body,
-                    })
-                }
-                Err(Lost::Hung) => Err(PostError::Timeout),
-                Err(Lost::Broken | Lost::TooLarge) => Err(PostError::Broken),
             }
         })
     }

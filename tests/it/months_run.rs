@@ -3,9 +3,9 @@
 use crate::months::plan::Plan;
 use crate::months::{Sweep, run, story};
 
-/// Worlds of the suite.
+/// The suite's worlds.
 const SEEDS: u64 = 200;
-/// Long ones, and their length.
+/// The number and length of long ones.
 const LONG_SEEDS: u64 = 2;
 const LONG_DAYS: u64 = 32;
 
@@ -17,7 +17,7 @@ fn nothing_goes_wrong_in_any_of_the_suites_worlds() {
     }
     assert_eq!(sweep.worlds, SEEDS);
     let days = sweep.simulated_days();
-    assert!(days > 300.0, "{days} days are no months");
+    assert!(days > 300.0, "only {days} days were simulated");
 }
 
 #[test]
@@ -27,11 +27,11 @@ fn a_month_with_its_nights_and_its_end_goes_well() {
         panic!("{}", story(*seed, Some(LONG_DAYS), wrong, 10));
     }
     let days = sweep.simulated_days();
-    assert!(days > 60.0, "{days} days are no months");
+    assert!(days > 60.0, "only {days} days were simulated");
 }
 
 #[test]
-fn a_seed_brings_the_same_world_event_for_event() {
+fn a_seed_gives_the_same_world_event_for_event() {
     for plan in [0, 1, 2, 3, 4].map(Plan::of).into_iter().chain([Plan::lasting(1, 5)]) {
         let (one, other) = (run(&plan), run(&plan));
         let parts = one.trace.iter().zip(&other.trace).position(|(one, other)| one != other);

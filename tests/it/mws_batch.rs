@@ -1,5 +1,5 @@
-//! Batches in memory: the client's step machine against the simulator, killed at every step, its answers and
-//! its requests lost. Never a doubled submission, never a lost one, every request accounted for.
+//! Batches in memory: the client's step machine against the simulator, killed at every step, with answers and
+//! requests lost. No submission is doubled or lost, and every request is accounted for.
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
@@ -26,8 +26,8 @@ use reconciled::apis::amazon_pay_mws::sign::SigningKey;
 use reconciled::apis::amazon_pay_mws::{service_status, wire};
 use reconciled::apis::config::{Endpoint, Environment, QuotaChoice, Region};
 use reconciled::apis::reporting::windows;
-use reconciled::apis::transport::{Response, TransportError};
 use reconciled::clock::{Clock, VirtualClock};
+use reconciled::http::{Response, TransportError};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectId;
 use reconciled::simulator::exchange::{Carriage, Incoming};
@@ -38,7 +38,7 @@ use reconciled::simulator::{Scenario, Simulator};
 const SELLER: &str = "A3EXAMPLEUK";
 const SECRET: &str = "exampleSecretKey/With+Chars=0123456789AB";
 
-/// A seller with the simulator behind it.
+/// A seller with the simulator as provider.
 struct Shop {
     clock: Arc<VirtualClock>,
     simulator: Simulator,
@@ -136,27 +136,27 @@ impl Shop {
         feeds.remove(0)
     }
 
-    /// How many feeds the provider has taken, whatever became of its answers.
+    /// How many feeds the provider has accepted, even if its answer was lost.
     fn taken(&self) -> u64 {
         let counts = self.simulator.counts();
         counts.operations.get(&("uk".to_owned(), "SubmitFeed".to_owned())).map_or(0, |count| count.succeeded)
     }
 }
 
-/// What goes wrong at one exchange, counted from 0.
+/// The trouble at one exchange, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mishap {
     /// Killed after the intention was stored, before anything was sent.
     KilledBeforeSending,
-    /// Killed after the provider answered, before that was stored.
+    /// Killed after the provider answered, before the answer was stored.
     KilledBeforeStoring,
     /// The answer never arrives.
     AnswerLost,
-    /// The request never arrives, and nobody can know.
+    /// The request never arrives, and the client cannot know.
     RequestLost,
 }
 
-/// Somebody who drives one batch and is killed and cut off as planned.
+/// Drives one batch, and is killed and cut off as planned.
 struct Driver<'a> {
     shop: &'a Shop,
     feed: &'a Feed,
@@ -182,7 +182,7 @@ impl<'a> Driver<'a> {
         self.stored = serde_json::to_string(state).unwrap();
     }
 
-    /// Until nothing is left to do.
+    /// Runs until nothing is left to do.
     async fn run(&mut self) -> State {
         for _ in 0..2_000 {
             let state = self.state();
@@ -195,7 +195,7 @@ impl<'a> Driver<'a> {
                 step => self.take(state, &step),
             }
         }
-        panic!("it never comes to an end: {}", self.stored);
+        panic!("it never ends: {}", self.stored);
     }
 
     fn take(&mut self, state: State, step: &Step) {
@@ -277,12 +277,12 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Every request done exactly once, by the result or by a look at its authorization.
+    /// Every request must be done exactly once, according to the result or to its authorization.
     fn check_all_done(&self, requests: &[BatchRequest]) -> usize {
         let (operation, sent) = document::read_back(&self.feed.bytes).unwrap();
         assert!(
             sent.iter().map(|(_, request)| request).eq(requests),
-            "the stored document tells what was sent"
+            "the stored document shows what was sent"
         );
         let answers = result::read(self.result.as_ref().unwrap()).unwrap().answers;
         let folded = fold(operation, &sent, answers);
@@ -316,7 +316,7 @@ impl<'a> Driver<'a> {
         ask.parameters = call.parameters().clone();
         let response = self.shop.ask(&ask).unwrap();
         let Answer::Object { observation, .. } = Answer::read(&call, &response.body, None).unwrap() else {
-            panic!("a look shows an object");
+            panic!("a lookup shows an object");
         };
         observation.children[0].id.as_str().to_owned()
     }
@@ -340,7 +340,7 @@ async fn story(conduct: &str, count: usize, mishaps: &[(usize, Mishap)]) -> (usi
 #[tokio::test(start_paused = true)]
 async fn a_batch_survives_a_kill_and_every_loss_at_every_step() {
     let (exchanges, unknown) = story("", 5, &[]).await;
-    assert!(exchanges >= 4, "submitting, looking, fetching");
+    assert!(exchanges >= 4, "submitting, polling, fetching");
     assert_eq!(unknown, 0);
     for number in 0..exchanges {
         for mishap in [
@@ -376,7 +376,7 @@ async fn missing_repeated_and_nameless_rows_lose_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wanted_cancellation_hits_its_own_feed_and_no_other() {
+async fn a_cancellation_hits_its_own_feed_and_no_other() {
     let shop = Shop::new("");
     let requests = shop.captures(4);
     let (mine, other) = (shop.feed(&requests[..2], 1), shop.feed(&requests[2..], 3));
@@ -394,7 +394,7 @@ async fn a_wanted_cancellation_hits_its_own_feed_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_document_ends_the_batch_and_a_wrong_sum_is_never_taken() {
+async fn a_refused_document_ends_the_batch_and_a_wrong_checksum_is_never_accepted() {
     let shop = Shop::new("");
     let requests = shop.captures(2);
     let mut feed = shop.feed(&requests, 1);
@@ -441,7 +441,7 @@ async fn a_pull_of_reports_brings_every_state_of_every_day() {
                 tokio::time::advance(Duration::from_millis(1)).await;
                 continue;
             }
-            // The second request's answer is lost: it is found by its days.
+            // The second request's answer is lost: the request is found by its days.
             windows::Step::Request { window: 1 } if files.is_empty() => {
                 let day = &pull.windows[1];
                 let _ = shop.ask(&reports::request(ReportType::Capture, day.from, day.until, None));
@@ -499,7 +499,7 @@ async fn a_pull_of_reports_brings_every_state_of_every_day() {
     check_settlement(&shop);
 }
 
-/// The settlement comes by itself; its rows add up.
+/// The settlement report exists without a request; its rows add up.
 fn check_settlement(shop: &Shop) {
     let now = shop.now();
     let from = now - jiff::SignedDuration::from_hours(24 * 20);

@@ -1,7 +1,7 @@
-//! Power cuts: only what was synced survives. A writer runs under a preloaded shim (tests/power/shim.c) that
-//! logs every sync with what it made durable, and the writer logs every acknowledgement between them; the
-//! power is then cut at a hundred places of that log, and each time the store must have all that was
-//! acknowledged before.
+//! Power cuts: only synced data survives. A writer runs under a preloaded shim (tests/power/shim.c) that logs
+//! every sync with the data it made durable; between them the writer logs every acknowledgement. The power is
+//! then cut at a hundred places of that log, and each time the store must have everything acknowledged
+//! before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, OpenOptions};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::Timestamp;
-use reconciled::payments::alert::{Alert, Severity};
+use reconciled::payments::alert::{Alert, AlertKind, Severity};
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::simulator::provider::Random;
@@ -18,7 +18,7 @@ use reconciled::store::{AlertFilter, Delivery, DeliveryStatus, Options, OwedAler
 
 /// How often the power is cut.
 const CUTS: u64 = 100;
-/// Writers at the same time, and facts that each writes.
+/// Concurrent writers, and facts that each writes.
 const WRITERS: u64 = 4;
 const FACTS: u64 = 40;
 
@@ -40,7 +40,7 @@ fn object(id: &str) -> ObjectRef {
 fn alert(key: &str) -> Alert {
     Alert {
         key: key.to_owned(),
-        kind: "declined".to_owned(),
+        kind: AlertKind::Declined,
         severity: Severity::Critical,
         account: "shop".parse().unwrap(),
         object: None,
@@ -58,7 +58,7 @@ fn alert(key: &str) -> Alert {
     }
 }
 
-/// Puts an acknowledgement into the log, behind all syncs that came before it.
+/// Puts an acknowledgement into the log, after all syncs before it.
 fn acknowledge(log: Option<&Path>, text: &str) {
     if let Some(log) = log {
         let mut file = OpenOptions::new().append(true).create(true).open(log).unwrap();
@@ -66,7 +66,7 @@ fn acknowledge(log: Option<&Path>, text: &str) {
     }
 }
 
-/// Writes facts of every sort, and acknowledges each once the store has.
+/// Writes facts of every kind, and acknowledges each when the store does.
 async fn write_facts(store: &Store, log: Option<&Path>, writer: u64) {
     for number in 0..FACTS {
         let id = format!("S{writer}-{number}");
@@ -95,10 +95,10 @@ async fn write_facts(store: &Store, log: Option<&Path>, writer: u64) {
     }
 }
 
-/// The writer. Under the shim when the test below starts it anew with the environment that names folder and
-/// log; else a plain run, which must leave a store without a flaw.
+/// The writer. The test below starts it under the shim, with environment variables for folder and log;
+/// otherwise it is a plain run, which must leave a store without problems.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_writer_leaves_a_store_without_a_flaw() {
+async fn a_writer_leaves_a_store_without_problems() {
     let own = tempfile::tempdir().unwrap();
     let folder = std::env::var_os("POWER_ROOT").map_or_else(|| own.path().to_owned(), PathBuf::from);
     let log = std::env::var_os("POWER_LOG").map(PathBuf::from);
@@ -151,8 +151,8 @@ fn read_name(line: &str) -> (bool, String, String) {
     (next() == "d", next(), next())
 }
 
-/// What the disk has after the first events: each folder's names as of its last sync, each file's content as
-/// of its last sync; a file that was never synced is empty.
+/// What the disk has after the first events: each folder's names and each file's content as of its last sync.
+/// A file that was never synced is empty.
 #[derive(Default)]
 struct Disk<'a> {
     files: HashMap<&'a str, &'a [u8]>,
@@ -165,7 +165,7 @@ impl<'a> Disk<'a> {
         Disk::that_syncs_until(events, events.len())
     }
 
-    /// A disk that lies about every sync of a file from the event number `honest` on.
+    /// A disk that ignores every sync of a file from event number `honest` on.
     fn that_syncs_until(events: &'a [Event], honest: usize) -> Disk<'a> {
         let mut disk = Disk::default();
         for (number, event) in events.iter().enumerate() {
@@ -191,7 +191,7 @@ impl<'a> Disk<'a> {
     }
 }
 
-/// What was acknowledged, but is not there.
+/// What was acknowledged but is missing.
 async fn lost(store: &Store, acknowledged: &[&str]) -> Vec<String> {
     let mut lost = Vec::new();
     let page = store.open_objects(None, 1_000).await.unwrap();
@@ -204,7 +204,7 @@ async fn lost(store: &Store, acknowledged: &[&str]) -> Vec<String> {
     for text in acknowledged {
         let (deed, what) = text.split_once(' ').unwrap();
         let is_there = match deed {
-            // A forgetting that was under way at the cut may be durable without having been acknowledged.
+            // An unacknowledged forgetting at the cut may be durable.
             "enrolled" => {
                 watched.contains(what)
                     || forgotten.contains(what)
@@ -222,7 +222,7 @@ async fn lost(store: &Store, acknowledged: &[&str]) -> Vec<String> {
     lost
 }
 
-/// Compiles the shim; none where there is no compiler.
+/// Compiles the shim; `None` where there is no compiler.
 fn compile(folder: &Path) -> Option<PathBuf> {
     let (source, library) =
         (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/power/shim.c"), folder.join("shim.so"));
@@ -240,7 +240,7 @@ fn compile(folder: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The key of a folder itself, as the shim would give it: that of the first folder that holds `format`.
+/// The key of the store's folder itself in the shim's log: that of the first folder that holds `format`.
 fn root_key(events: &[Event]) -> String {
     let root = events.iter().find_map(|event| match event {
         Event::Folder { key, names } if names.iter().any(|(_, _, name)| name == "format") => {
@@ -258,14 +258,14 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
     let (root, log) = (folder.path().join("store"), folder.path().join("log"));
     fs::create_dir(&root).unwrap();
     let mut writer = Command::new(std::env::current_exe().unwrap());
-    writer.args(["--exact", "power::a_writer_leaves_a_store_without_a_flaw", "--test-threads=1"]);
+    writer.args(["--exact", "power::a_writer_leaves_a_store_without_problems", "--test-threads=1"]);
     writer.env("LD_PRELOAD", shim).env("POWER_ROOT", &root).env("POWER_LOG", &log);
     let output = tokio::task::spawn_blocking(move || writer.output()).await.unwrap().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let events = read_log(&log);
     let syncs = events.iter().filter(|event| matches!(event, Event::File { .. })).count();
     let all = Disk::after(&events).acknowledged.len();
-    assert!(syncs > 50 && all as u64 > WRITERS * FACTS, "the shim sees {syncs} syncs, {all} answers");
+    assert!(syncs > 50 && all as u64 > WRITERS * FACTS, "the shim logs {syncs} syncs, {all} answers");
     let root_key = root_key(&events);
     let mut random = Random::new(5);
     for cut in 1..=CUTS {
@@ -278,12 +278,12 @@ async fn a_power_cut_at_any_moment_loses_nothing_acknowledged() {
         let lost = lost_on(&Disk::after(&events[..place]), &root_key, &after).await;
         assert!(lost.is_empty(), "the power cut at event {place} lost {lost:?}");
     }
-    // The judge must see it when a disk does not keep what it promised.
+    // The test must notice a disk that breaks its promise.
     let liar = Disk::that_syncs_until(&events, events.len() / 2);
     assert!(!lost_on(&liar, &root_key, &folder.path().join("liar")).await.is_empty());
 }
 
-/// What a store on this disk has lost, or why it cannot be opened; otherwise it must be without a flaw.
+/// What a store on this disk has lost, or why it cannot be opened; otherwise it must have no problems.
 async fn lost_on(disk: &Disk<'_>, root_key: &str, folder: &Path) -> Vec<String> {
     disk.write(root_key, folder);
     let running = folder.join("running");

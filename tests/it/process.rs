@@ -1,5 +1,5 @@
-//! The real binary as a process, with the pretend provider served on a loopback port by the test itself:
-//! starting it, talking to it, hearing what it tells its service manager, ending it in every way.
+//! The real binary as a process, with the simulator served on a loopback port by the test itself: starting
+//! it, talking to it, reading its notifications to the service manager, ending it in every way.
 
 use std::fs::{self, File, OpenOptions};
 use std::net::SocketAddr;
@@ -23,11 +23,11 @@ use crate::world::configuration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_reconciled");
 
-/// How often a condition is looked at, and how long it may take on the slowest machine.
+/// How often a condition is checked, and how long it may take on the slowest machine.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Two merchants with all the quota that they could want.
+/// Two merchants with ample quota.
 const SCENARIO: &str = r#"
 seed = 11
 [[account]]
@@ -51,7 +51,7 @@ quota = [{ operation = "*", capacity = 1000, refill = 900, per_s = 1 }]
 const POLL: &str = "[poll]\ninterval = \"1s\"\nearly = []\nresting_interval = \"1s\"\nbackoff_first = \"1s\"\n\
                     backoff_longest = \"2s\"\nquarantine_interval = \"1s\"\n";
 
-/// A merchant's host: a folder with configuration, store and reports, and a provider out there.
+/// A merchant's host: a folder with configuration, store and reports, and a provider.
 pub struct Host {
     pub folder: tempfile::TempDir,
     pub simulator: Arc<Simulator>,
@@ -61,7 +61,7 @@ pub struct Host {
     _serving: Serving,
 }
 
-/// What a command brought.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,
@@ -70,7 +70,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// Checks the code and that all these texts stand somewhere in output and notes.
+    /// Checks the exit code, and that output or notes contain all these texts.
     #[track_caller]
     pub fn expect(self, code: i32, parts: &[&str]) -> Ran {
         let all = format!("{}\n{}", self.out, self.err);
@@ -86,7 +86,7 @@ impl Ran {
     }
 }
 
-/// A daemon at work. Killed when dropped, so that a failed test leaves none behind.
+/// A running daemon. Killed when dropped, so that a failed test leaves none behind.
 pub struct Running {
     child: Child,
 }
@@ -98,7 +98,7 @@ impl Drop for Running {
     }
 }
 
-/// An object of the provider's, with how to enrol it.
+/// An object at the provider, and how to enrol it.
 #[derive(Debug, Clone)]
 pub struct Planted {
     pub object: ObjectRef,
@@ -126,7 +126,7 @@ impl Host {
         Host::with_scenario(SCENARIO).await
     }
 
-    /// A host whose accounts are those of another scenario.
+    /// A host with the accounts of another scenario.
     pub async fn with_scenario(scenario: &str) -> Host {
         let folder = tempfile::tempdir().unwrap();
         let clock = SystemClock::shared();
@@ -156,7 +156,7 @@ impl Host {
         self.folder.path().join(name)
     }
 
-    /// A path as a command's word.
+    /// A path as a command's argument.
     pub fn word(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
@@ -171,7 +171,7 @@ impl Host {
         fs::write(self.path("config.toml"), change(text)).unwrap();
     }
 
-    /// Brings an object to life at the provider that is `state` after `after_ms`.
+    /// Creates an object at the provider that is in `state` after `after_ms`.
     pub fn plant(
         &self,
         account: &str,
@@ -243,12 +243,12 @@ impl Host {
         Running { child: command.stdout(log).stderr(error).spawn().unwrap() }
     }
 
-    /// Starts the daemon and waits until it says that it is ready.
+    /// Starts the daemon and waits until it reports that it is ready.
     pub async fn start(&self) -> Running {
         self.start_with(&["run", "--log", "json"]).await
     }
 
-    /// The same with other words than `run --log json`.
+    /// The same with other arguments than `run --log json`.
     pub async fn start_with(&self, words: &[&str]) -> Running {
         self.forget_told();
         let mut running = self.launch_with(words);
@@ -262,7 +262,7 @@ impl Host {
         running
     }
 
-    /// What the daemon told its service manager since the last start.
+    /// What the daemon reported to its service manager since the last start.
     pub fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
     }
@@ -271,7 +271,7 @@ impl Host {
         self.told.lock().unwrap().clear();
     }
 
-    /// Whether the service manager was told a line that holds `part`.
+    /// Whether a line with `part` was reported to the service manager.
     pub fn heard(&self, part: &str) -> Option<()> {
         self.told().iter().any(|line| line.contains(part)).then_some(())
     }
@@ -280,17 +280,17 @@ impl Host {
         fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
 
-    /// Talks to the daemon directly, as a shop's own program would.
+    /// A direct connection to the daemon, as a shop's own program would have.
     pub async fn client(&self) -> Client {
         Client::connect(&self.path("control.sock")).await.unwrap()
     }
 
-    /// Looks again and again until there is something.
+    /// Checks again and again until there is a result.
     pub async fn until<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
         patiently(&self.clock, what, look, || self.log()).await
     }
 
-    /// How often each object's decline was taken by the back office, by id.
+    /// How often the back office accepted each object's decline, by id.
     pub fn declines_told(&self, id: &str) -> usize {
         let messages = self.simulator.chat_messages();
         let events = messages.iter().filter(|message| message.path.starts_with("/hooks/"));
@@ -299,7 +299,7 @@ impl Host {
             .count()
     }
 
-    /// Whether the chat room has a text about an order.
+    /// How many texts in the chat room are about an order.
     pub fn chat_speaks_of(&self, reference: &str) -> usize {
         let messages = self.simulator.chat_messages();
         let texts = messages.iter().filter(|message| message.path.starts_with("/services/"));
@@ -335,12 +335,12 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// Waits for the end; how it ended.
+    /// Waits for the end; returns how it ended.
     pub async fn ended(mut self, host: &Host) -> ExitStatus {
         host.until("the daemon has ended", async || self.child.try_wait().unwrap()).await
     }
 
-    /// Asks it to stop and checks that it does so properly.
+    /// Stops it and checks that it ends properly.
     pub async fn stop(self, host: &Host) {
         self.signal("TERM");
         let status = self.ended(host).await;
@@ -348,7 +348,7 @@ impl Running {
     }
 }
 
-/// Looks again and again until there is something; `evidence` is shown when there never is.
+/// Checks again and again until there is a result; shows `evidence` when there never is.
 pub async fn patiently<T>(
     clock: &SharedClock,
     what: &str,
@@ -365,7 +365,7 @@ pub async fn patiently<T>(
     };
     match tokio::time::timeout(PATIENCE, looking).await {
         Ok(found) => found,
-        Err(_) => panic!("it never came true that {what}\n{}", last_lines(&evidence())),
+        Err(_) => panic!("it never happened that {what}\n{}", last_lines(&evidence())),
     }
 }
 
@@ -374,7 +374,7 @@ fn last_lines(text: &str) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// A service manager's ear: what was told, line by line.
+/// The service manager's socket: what was reported, line by line.
 fn listen_as_manager(path: &Path) -> Arc<Mutex<Vec<String>>> {
     let socket = UnixDatagram::bind(path).unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -1,5 +1,5 @@
-//! Provider reports in whole-daemon stories: a month in days, what providers do wrong, what reports say
-//! otherwise, nights.
+//! Provider reports in whole-daemon stories: a month day by day, faults of providers, reports that differ
+//! from the records, nightly schedules.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::world::World;
 /// Midnight UTC of the third day after the captures.
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// Three captures of 14.00 USD that complete after ten minutes, at a provider that keeps its documented quotas.
+/// Three captures of 14.00 USD that complete after ten minutes, at a provider with its documented quotas.
 pub fn scenario(conduct: &str) -> String {
     format!(
         r#"
@@ -72,7 +72,7 @@ fn begin(types: &[&str], from: &str, to: &str) -> FetchBegin {
     }
 }
 
-/// Asks, waits until all is over, and gives back how it ended.
+/// Requests reports, waits until all have ended, and returns how.
 async fn fetched(world: &World, types: &[&str], from: &str, to: &str) -> Vec<ErrandLine> {
     let begun = ask(world, begin(types, from, to)).await.unwrap();
     for _ in 0..24 * 60 {
@@ -83,7 +83,7 @@ async fn fetched(world: &World, types: &[&str], from: &str, to: &str) -> Vec<Err
         }
         world.pass_minutes(1.0).await;
     }
-    panic!("the reports never come");
+    panic!("the reports never arrive");
 }
 
 async fn only(world: &World, word: &str, from: &str, to: &str) -> ErrandLine {
@@ -108,7 +108,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The kept files of a type with this ending, by name.
+/// The stored files of a type with this ending, by name.
 fn kept(world: &World, word: &str, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     files(&world.folder.path().join("reports/provider/account-old-shop").join(word), &mut found);
@@ -125,7 +125,7 @@ fn told(world: &World, kind: &str) -> Vec<serde_json::Value> {
     world.events(kind)
 }
 
-/// Nothing of a buyer may stand anywhere but in the provider's own files.
+/// Buyer data may only be in the provider's own files.
 fn assert_no_buyer_outside(world: &World) {
     let mut found = Vec::new();
     files(world.folder.path(), &mut found);
@@ -146,7 +146,7 @@ fn assert_no_buyer_outside(world: &World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_month_is_pulled_in_days_within_the_real_quotas_and_never_twice() {
+async fn a_month_is_fetched_in_days_within_the_real_quotas_and_never_twice() {
     let mut world = World::new(START, &scenario(""), "").await;
     world.enrol_all("old-shop").await;
     world.pass_hours(1.0).await;
@@ -156,7 +156,7 @@ async fn a_month_is_pulled_in_days_within_the_real_quotas_and_never_twice() {
     let begun: Timestamp = world.daemon().service().status().await.unwrap().now;
     let line = only(&world, "capture", "2027-01-15", "2027-02-13").await;
     let took = world.daemon().service().status().await.unwrap().now.duration_since(begun);
-    // 15 at once, then one a minute, and the last is made in two minutes.
+    // 15 at once, then one a minute, and the last is created in two minutes.
     assert!((15..=22).contains(&took.as_mins()), "{} minutes", took.as_mins());
     assert_eq!((line.days, line.done, line.empty, line.failed.len()), (30, 30, 29, 0));
     assert_eq!((line.files, line.rejected, line.compared, line.differing, line.unknown), (1, 0, 3, 0, 0));
@@ -198,14 +198,14 @@ async fn a_month_is_pulled_in_days_within_the_real_quotas_and_never_twice() {
     world.stop().await;
 }
 
-/// What the system's own tool says.
+/// The system's own checksum tool.
 fn sum(tool: &str, path: &Path) -> String {
     let output = std::process::Command::new(tool).arg(path).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
-async fn settlements_are_found_in_the_list_and_every_type_comes() {
+async fn settlements_are_found_in_the_list_and_every_type_arrives() {
     let mut world = World::new(START, &scenario(""), "").await;
     world.enrol_all("old-shop").await;
     world.pass_hours(5.0 * 24.0).await;
@@ -235,7 +235,7 @@ async fn settlements_are_found_in_the_list_and_every_type_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelled_and_spoilt_reports_are_tried_again_and_then_told_once() {
+async fn cancelled_and_corrupt_reports_are_tried_again_and_then_reported_once() {
     let mut world = World::new(START, &scenario(&conduct("cancelled = 1, spoilt = 2")), "").await;
     world.enrol_all("old-shop").await;
     world.pass_hours(48.0).await;
@@ -258,7 +258,7 @@ async fn cancelled_and_spoilt_reports_are_tried_again_and_then_told_once() {
     assert_eq!((line.done, line.compared), (1, 3));
     world.pass_minutes(5.0).await;
     let alerts = told(&world, "provider-report");
-    assert_eq!(alerts.len(), 2, "each failed errand is told once");
+    assert_eq!(alerts.len(), 2, "each failed download is reported once");
     let advice = alerts[0]["advice"].as_str().unwrap();
     assert!(
         advice.contains("fetch-reports old-shop --type capture --from 2027-01-15 --to 2027-01-15"),
@@ -268,7 +268,7 @@ async fn cancelled_and_spoilt_reports_are_tried_again_and_then_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_rows_are_put_aside_with_their_lines_and_told_once_over_all_nights() {
+async fn bad_rows_are_quarantined_with_their_lines_and_reported_once_over_all_nights() {
     let report = "bad_rows = 3, has_extra_column = true, is_western = true";
     let mut world = World::new(START, &scenario(&conduct(report)), "").await;
     with_keys(&world, "provider_reports = { types = [\"capture\"], schedule = \"30 2 * * *\" }");
@@ -308,7 +308,7 @@ async fn bad_rows_are_put_aside_with_their_lines_and_told_once_over_all_nights()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_cannot_be_read_is_a_failure_each_time_and_each_is_told_under_its_own_key() {
+async fn each_unreadable_file_is_a_failure_and_is_reported_under_its_own_key() {
     let mut world = World::new(START, &scenario(&conduct("is_web_page = true")), "").await;
     world.enrol_all("old-shop").await;
     world.pass_hours(5.0 * 24.0).await;
@@ -334,7 +334,7 @@ async fn a_file_that_cannot_be_read_is_a_failure_each_time_and_each_is_told_unde
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_difference_is_told_exactly_once_and_the_object_is_asked_about_again() {
+async fn a_difference_is_reported_exactly_once_and_the_object_is_polled_again() {
     let report = "other_amounts = 1, other_states = 1, has_mark = true";
     let mut world = World::new(START, &scenario(&conduct(report)), "").await;
     let objects = world.enrol_all("old-shop").await;
@@ -371,17 +371,17 @@ async fn a_difference_is_told_exactly_once_and_the_object_is_asked_about_again()
     for (object, before) in objects.iter().zip(polls) {
         let record = world.record(object).await;
         let extra = u64::from(about.contains(object.id.as_str()));
-        assert_eq!(record.polls, before + extra, "asked about once more, and the truth stays: {object}");
+        assert_eq!(record.polls, before + extra, "polled once more, and the state stays: {object}");
         assert_eq!((record.state(), record.is_finished()), (Some("Completed"), true));
         assert_eq!(record.quarantine, None);
     }
     assert_eq!(world.chat().iter().filter(|text| text.contains("another")).count(), 2);
-    assert!(told(&world, "declined").is_empty(), "a report concludes nothing");
+    assert!(told(&world, "declined").is_empty(), "a report decides nothing");
     world.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_objects_are_enrolled_where_that_is_asked_for() {
+async fn unknown_objects_are_enrolled_when_configured() {
     let mut world = World::new(START, &scenario(""), "").await;
     world.pass_hours(48.0).await;
     let line = only(&world, "capture", "2027-01-15", "2027-01-15").await;
@@ -404,7 +404,7 @@ async fn unknown_objects_are_enrolled_where_that_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttles_outages_and_nights_away_are_made_up_for() {
+async fn throttles_outages_and_missed_nights_are_made_up_for() {
     let faults = "[[fault]]\nkind = \"throttle\"\noperation = \"RequestReport\"\nretry_after_s = 30\nfrom_s = 70000\nto_s = 90000\n\
                   [[fault]]\nkind = \"server_error_503\"\noperation = \"GetReport\"\nshare = 0.5\n\
                   [[fault]]\nkind = \"hang\"\noperation = \"GetReportRequestList\"\nshare = 0.3\n\
@@ -439,7 +439,7 @@ async fn throttles_outages_and_nights_away_are_made_up_for() {
     world.stop().await;
 }
 
-/// Good and bad rows with buyers in them, fetched, compared and told; nothing of them is left outside.
+/// Good and bad rows with buyer data, fetched, compared and reported; none of that data is left outside.
 pub async fn fetched_in_a_world_of_buyers() {
     let report = "bad_rows = 3, other_amounts = 1, has_extra_column = true";
     let mut world = World::new(START, &scenario(&conduct(report)), "").await;

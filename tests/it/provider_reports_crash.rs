@@ -1,5 +1,5 @@
 //! Provider reports under kills: the room on a real store, killed before and after every single exchange with
-//! the provider, and started again on what was written down.
+//! the provider, and restarted from what was stored.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use reconciled::apis;
 use reconciled::apis::pace::Pace;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Surroundings};
-use reconciled::settlements::{Account, Errand, Routes, Settlements, Wanted};
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
+use reconciled::payments::alert::Routes;
+use reconciled::provider_reports::{Account, Download, Downloads, Wanted};
 use reconciled::simulator::{Scenario, Simulator};
 use reconciled::store::{self, Store};
 
@@ -27,7 +28,7 @@ enum Death {
     AfterTheAnswer(u64),
 }
 
-/// A network that takes the process with it.
+/// A network that kills the process.
 struct Deadly {
     memory: Memory,
     death: Death,
@@ -81,7 +82,7 @@ impl Place {
         Place { folder, clock, simulator, store }
     }
 
-    /// A process on what is stored, which dies as said; how many exchanges it had.
+    /// A process on the stored data, which dies as planned; returns its number of exchanges.
     async fn live(&self, death: Death) -> (bool, u64) {
         let clock: SharedClock = self.clock.clone();
         let memory = Memory::new(Arc::clone(&self.simulator), clock.clone(), Duration::from_millis(10));
@@ -101,7 +102,7 @@ impl Place {
             pace.set_quota(&account.name, operation, quota);
         }
         let routes: Routes = Arc::new(|_, _| vec!["room".to_owned()]);
-        let settlements = Settlements::new(self.store.clone(), clock.clone(), pace);
+        let downloads = Downloads::new(self.store.clone(), clock.clone(), pace);
         let wanted = Wanted {
             words: vec!["capture".to_owned(), "settlement".to_owned()],
             from: "2027-01-15".parse().unwrap(),
@@ -109,10 +110,10 @@ impl Place {
             is_anew: false,
         };
         let life = async {
-            // The operator says the same again after every restart.
-            settlements.begin(&account, &wanted).await.unwrap();
+            // The operator repeats the request after every restart.
+            downloads.begin(&account, &wanted).await.unwrap();
             loop {
-                let round = settlements.round(&account, &routes).await.unwrap();
+                let round = downloads.round(&account, &routes).await.unwrap();
                 let Some(next) = round.next_at else { return };
                 let wait = Duration::try_from(next.duration_since(clock.now())).unwrap_or_default();
                 clock.sleep(wait.max(Duration::from_millis(1))).await;
@@ -125,7 +126,7 @@ impl Place {
         (ended, deadly.exchanges.load(Ordering::SeqCst))
     }
 
-    async fn errands(&self) -> Vec<Errand> {
+    async fn downloads(&self) -> Vec<Download> {
         let stored = self.store.recall_all("provider-report/old-shop/").await.unwrap();
         stored.into_iter().map(|(_, text)| serde_json::from_str(&text).unwrap()).collect()
     }
@@ -139,7 +140,7 @@ impl Place {
     }
 }
 
-/// Long after the exchange that nobody survives.
+/// Long after the exchange at which it died.
 async fn died(deadly: &Deadly, clock: &SharedClock) {
     let last = match deadly.death {
         Death::Never => return std::future::pending().await,
@@ -166,7 +167,7 @@ fn csv_files(folder: &Path) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kill_at_any_exchange_costs_no_doubled_request_and_loses_no_report() {
+async fn a_kill_at_any_exchange_doubles_no_request_and_loses_no_report() {
     let whole = Place::new().await;
     let (ended, exchanges) = whole.live(Death::Never).await;
     assert!(ended && exchanges >= 6, "{exchanges} exchanges");
@@ -178,23 +179,23 @@ async fn a_kill_at_any_exchange_costs_no_doubled_request_and_loses_no_report() {
             assert!(!ended, "{death:?}");
             assert!(place.live(Death::Never).await.0, "{death:?}");
             assert_eq!(place.succeeded("RequestReport"), 3, "{death:?}: one request a day");
-            // A file whose answer nobody kept is fetched again; no other.
+            // A file whose answer was not stored is fetched again; no other.
             let is_lost_file = place.succeeded("GetReport") == 3 && matches!(death, Death::AfterTheAnswer(_));
             assert!(place.succeeded("GetReport") == 2 || is_lost_file, "{death:?}");
             assert_eq!(csv_files(&place.folder.path().join("reports")), 2, "{death:?}");
-            let errands = place.errands().await;
-            assert_eq!(errands.len(), 2);
-            assert!(errands.iter().all(|errand| errand.is_closed), "{death:?}: {errands:?}");
+            let downloads = place.downloads().await;
+            assert_eq!(downloads.len(), 2);
+            assert!(downloads.iter().all(|download| download.is_closed), "{death:?}: {downloads:?}");
             let watched: u64 = place.store.counts().await.unwrap().iter().map(|count| count.number).sum();
             assert_eq!(watched, 3, "{death:?}: every report was read");
             let stats = place.store.stats();
-            assert_eq!(stats.outbox_pending, 0, "{death:?}: nothing is wrong, nothing is told");
+            assert_eq!(stats.outbox_pending, 0, "{death:?}: nothing is wrong, nothing is reported");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_life_after_every_step_asks_for_nothing_that_is_kept() {
+async fn a_restart_after_every_step_requests_nothing_that_is_stored() {
     let place = Place::new().await;
     assert!(place.live(Death::Never).await.0);
     let before = place.simulator.counts().total().requests;

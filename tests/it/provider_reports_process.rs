@@ -1,4 +1,4 @@
-//! Provider reports through the public binary: with the daemon there, killed in the middle, and without it.
+//! Provider reports through the public binary: with the daemon, killed in the middle, and without it.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ fn kept(host: &Host) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fetch_killed_in_the_middle_goes_on_and_needs_no_daemon() {
+async fn a_fetch_killed_in_the_middle_continues_and_needs_no_daemon() {
     let host = Host::with_scenario(&aged()).await;
     let (from, to) = (day(&host, 5), day(&host, 1));
     let fetch = ["fetch-reports", "old-shop", "--from", &from, "--to", &to, "--type", "settlement"];
@@ -53,7 +53,7 @@ async fn a_fetch_killed_in_the_middle_goes_on_and_needs_no_daemon() {
     let bytes = std::fs::read(&kept(&host)[0]).unwrap();
     assert!(bytes.starts_with(b"\xef\xbb\xbf\"Amazon Payments Advanced\""), "as the provider sent it");
 
-    // The same again without the daemon: nothing is fetched that is kept.
+    // The same again without the daemon: stored files are not fetched.
     let fetches = arrived(&host, "GetReport");
     let json: Vec<&str> = fetch.iter().copied().chain(["--json"]).collect();
     daemon.stop(&host).await;
@@ -79,7 +79,7 @@ async fn a_fetch_killed_in_the_middle_goes_on_and_needs_no_daemon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_report_ends_the_command_with_65_however_often() {
+async fn a_file_that_is_not_a_report_ends_the_command_with_65_every_time() {
     let page = "[[mws]]\naccount = \"old-shop\"\nreport = { is_web_page = true }\n";
     let host = Host::with_scenario(&scenario(page).replace("count = 3", "count = 3\nage_s = 345600")).await;
     let (from, to) = (day(&host, 5), day(&host, 1));
@@ -102,8 +102,8 @@ async fn a_file_that_is_no_report_ends_the_command_with_65_however_often() {
 }
 
 #[test]
-fn no_buyer_of_a_report_reaches_the_log_or_the_store() {
-    const NAME: &str = "provider_reports_process::no_buyer_of_a_report_reaches_the_log_or_the_store";
+fn no_buyer_data_of_a_report_reaches_the_log_or_the_store() {
+    const NAME: &str = "provider_reports_process::no_buyer_data_of_a_report_reaches_the_log_or_the_store";
     if alone::folder().is_some() {
         reconciled::telemetry::start(reconciled::telemetry::LogFormat::Json, "trace").unwrap();
         let paused = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();

@@ -1,4 +1,4 @@
-//! The official Node SDK, unchanged, against the pretended Amazon Pay v2 over HTTPS.
+//! The official Node SDK, unchanged, against the simulated Amazon Pay v2 over HTTPS.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -28,7 +28,7 @@ count = 1
 currencies = [{ code = "USD", amount = ["500.00", "500.00"] }]
 "#;
 
-/// Each step of the script with the status and the state or reason code that it must bring, for both
+/// Each step of the script, with the expected status and the expected state or reason code, for both
 /// algorithms.
 const STEPS: [(&str, u64, &str); 11] = [
     ("getChargePermission", 200, "Chargeable"),
@@ -53,12 +53,12 @@ async fn the_official_node_sdk_is_accepted_with_both_algorithms() {
         println!("skipped: {why}");
         return;
     }
-    let secrets = tempfile::tempdir().expect("a folder can be made");
+    let secrets = tempfile::tempdir().expect("a folder can be created");
     let mut scenario = Scenario::parse(SCENARIO, secrets.path()).expect("the scenario is good");
     let generated = scenario.generate_credentials(secrets.path()).expect("the folder can be written");
     let simulator =
         Arc::new(Simulator::new(scenario, SystemClock::shared()).expect("the scenario can be lived"));
-    let authority = ThrowAwayAuthority::generate(&["127.0.0.1", "localhost"]).expect("it is made");
+    let authority = ThrowAwayAuthority::generate(&["127.0.0.1", "localhost"]).expect("it is created");
     let authority_file = secrets.path().join("authority.pem");
     std::fs::write(&authority_file, authority.authority_pem()).expect("the folder can be written");
     let shutdown = CancellationToken::new();
@@ -104,7 +104,7 @@ fn check(output: &Output) {
     assert_eq!(lines.last().expect("there are lines")["state"], "Closed");
 }
 
-/// Installs the SDK as locked into `folder`, once.
+/// Installs the locked version of the SDK into `folder`, once.
 fn install(source: &Path, folder: &Path) -> Result<(), String> {
     if Command::new("node").arg("--version").output().is_err() {
         return Err("node is not installed".to_owned());

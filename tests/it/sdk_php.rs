@@ -1,5 +1,5 @@
-//! The official PHP SDKs, unchanged, against the pretended Amazon Pay over HTTPS. They are not in a registry that
-//! the suite may use: whoever has them names their folders.
+//! The official PHP SDKs, unchanged, against the simulated Amazon Pay over HTTPS. No registry that the suite
+//! may use has them, so environment variables name their folders.
 //!
 //! `RECONCILED_PHP_SDK_MWS=…` holds `AmazonPay/`, `RECONCILED_PHP_SDK_V2=…` holds `Amazon/Pay/API/`, and
 //! `RECONCILED_PHP_SECLIB=…` is the autoloader of phpseclib (`/usr/share/php/phpseclib3/autoload.php` where the
@@ -45,7 +45,7 @@ quota = [{ operation = "*", capacity = 100, refill = 1, per_s = 1 }]
 const SECRET: &str = "exampleSecretKey/With+Chars=0123456789AB";
 const NOTE: &str = "Größe 5*~ (a/b) 'q' !@#$%^&=+,;:?[] <日本> x";
 
-/// Each step with the status and the word that it must bring; an empty word stands for none.
+/// Each step with the expected status and the expected word; an empty word means none.
 const MWS_STEPS: [(&str, u64, &str); 27] = [
     ("draft", 200, "Draft"),
     ("set", 200, NOTE),
@@ -89,7 +89,7 @@ const V2_STEPS: [(&str, u64, &str); 10] = [
     ("getMissing", 404, "ResourceNotFound"),
 ];
 
-/// What is named by a variable; says loudly what is missing, and fails where the SDKs are required.
+/// The path in a variable. Prints what is missing, and fails where the SDKs are required.
 fn named(variable: &str) -> Option<PathBuf> {
     let problem = match std::env::var_os(variable) {
         Some(path) if Command::new("php").arg("--version").output().is_ok() => return Some(path.into()),
@@ -112,7 +112,7 @@ fn plan(kind: &str, state: &str, reference: &str) -> Plan {
     }
 }
 
-/// The pretended provider behind a tunnel.
+/// The simulated provider behind a tunnel.
 struct Stage {
     folder: tempfile::TempDir,
     simulator: Arc<Simulator>,
@@ -128,7 +128,7 @@ impl Stage {
         std::fs::write(folder.path().join("secret.key"), SECRET).expect("the key is written");
         let mut scenario = Scenario::parse(SCENARIO, folder.path()).expect("a valid scenario");
         let generated = scenario.generate_credentials(folder.path()).expect("the folder can be written");
-        let key = generated.into_iter().find(|key| key.key_id == "SANDBOX-AEXAMPLE").expect("it is made");
+        let key = generated.into_iter().find(|key| key.key_id == "SANDBOX-AEXAMPLE").expect("it is created");
         let simulator = Arc::new(Simulator::new(scenario, SystemClock::shared()).expect("a valid world"));
         let authority = ThrowAwayAuthority::generate(&["localhost"]).expect("a certificate");
         let bundle = folder.path().join("authority.pem");
@@ -145,7 +145,7 @@ impl Stage {
         self.simulator.plant(account, &plan(kind, state, reference)).expect("a plan that the provider has")
     }
 
-    /// Runs the driver; its steps.
+    /// Runs the driver and returns its steps.
     async fn drive(&self, which: &str, sdk: &Path, variables: &[(&str, String)]) -> Vec<Value> {
         let mut php = Command::new("php");
         let bundle = self.folder.path().join("authority.pem");
@@ -230,8 +230,8 @@ async fn the_official_php_sdk_of_v2_is_accepted_with_both_algorithms() {
     assert_eq!((counts.requests, counts.succeeded, counts.throttled), (21, 19, 0));
 }
 
-/// A proxy that knows one destination: both SDKs insist on port 443, which only root may listen on. What runs
-/// through it is TLS from end to end.
+/// A proxy with a single destination: both SDKs insist on port 443, which only root may listen on. The
+/// traffic in it is TLS from end to end.
 async fn tunnel_to(address: SocketAddr, shutdown: CancellationToken) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let here = listener.local_addr().expect("it is bound");

@@ -1,4 +1,4 @@
-//! The official Python SDK against the simulator, over HTTPS: proof that the pretended MWS section is what
+//! The official Python SDK against the simulator, over HTTPS: proof that the simulated MWS section behaves as
 //! Amazon's own client expects.
 
 use std::path::{Path, PathBuf};
@@ -27,8 +27,8 @@ access_key_id = "AKIAEXAMPLEKEY000001"
 secret_key_file = "secret.key"
 "#;
 
-/// The virtual environment with the SDK in it, made once for each content of the requirements; an error
-/// says what is missing.
+/// The virtual environment with the SDK, created once for each content of the requirements. An error says
+/// what is missing.
 fn python() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk-mws");
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/mws/requirements.txt");

@@ -1,10 +1,10 @@
-//! What a provider says about itself steers polling, and nothing else.
+//! A provider's own status report controls polling, and nothing else.
 
 use crate::world::World;
 
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// Captures that stay Pending for two days, and how the provider says that it is.
+/// Captures that stay Pending for two days, and the provider's status reports.
 fn scenario(statuses: &str, count: u32, faults: &str) -> String {
     format!(
         r#"
@@ -43,7 +43,7 @@ async fn service(world: &World) -> Option<reconciled::control::messages::Service
 const IMPATIENT: &str = "[poll]\npatience = \"2h\"\n";
 
 #[tokio::test(start_paused = true)]
-async fn yellow_widens_and_mutes_while_it_lasts_and_is_told_once() {
+async fn yellow_widens_and_mutes_while_it_lasts_and_is_reported_once() {
     let yellow = r#"{ status = "YELLOW", from_s = 3600, to_s = 36000 }"#;
     let mut world = World::new(START, &scenario(yellow, 1, ""), IMPATIENT).await;
     let object = world.enrol_all("old-shop").await.remove(0);
@@ -66,15 +66,15 @@ async fn yellow_widens_and_mutes_while_it_lasts_and_is_told_once() {
     let told = world.events("service-status");
     assert_eq!(told.len(), 2, "when it begins and when it ends");
     assert_eq!(world.events("declined").len() + world.events("quarantined").len(), 0);
-    // Every 15 minutes when it is well, every 5 when it is not.
+    // Every 15 minutes when all is well, every 5 during trouble.
     let asked = asked(&world, "GetServiceStatus");
-    assert!((100..=130).contains(&asked), "{asked} questions");
+    assert!((100..=130).contains(&asked), "{asked} status requests");
     assert_eq!(world.simulator.counts().total().over_quota, 0);
     world.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn red_leaves_a_probe_a_minute_and_green_takes_up_the_work() {
+async fn red_leaves_one_probe_a_minute_and_green_resumes_polling() {
     let red = r#"{ status = "RED", from_s = 5400, to_s = 16200 }"#;
     let mut world = World::new(START, &scenario(red, 150, ""), IMPATIENT).await;
     let objects = world.enrol_all("old-shop").await;
@@ -87,7 +87,7 @@ async fn red_leaves_a_probe_a_minute_and_green_takes_up_the_work() {
     world.stop().await;
     world.start().await;
     world.pass_minutes(10.0).await;
-    assert!(service(&world).await.unwrap().steers, "a restart remembers, and asks again");
+    assert!(service(&world).await.unwrap().steers, "a restart remembers, and requests the status again");
     world.pass_hours(6.0).await;
     for object in &objects {
         let record = world.record(object).await;
@@ -103,7 +103,7 @@ async fn red_leaves_a_probe_a_minute_and_green_takes_up_the_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn information_is_noted_failures_ask_sooner_and_a_key_turns_it_off() {
+async fn information_is_recorded_failures_hasten_the_next_request_and_a_key_disables_it() {
     let information = r#"{ status = "GREEN_I" }"#;
     let faults = "[[fault]]\nkind = \"server_error_503\"\noperation = \"GetCaptureDetails\"\nfrom_s = 1860\nto_s = 2400\n";
     let mut world =
@@ -117,7 +117,7 @@ async fn information_is_noted_failures_ask_sooner_and_a_key_turns_it_off() {
     let before = asked(&world, "GetServiceStatus");
     assert!((2..=3).contains(&before), "{before}");
     world.pass_minutes(8.0).await;
-    assert!(asked(&world, "GetServiceStatus") > before, "polls that fail are reason to ask");
+    assert!(asked(&world, "GetServiceStatus") > before, "failed polls are a reason to request the status");
 
     world.rewrite_config(|text| {
         text.replace("access_key_id = \"AKIA", "service_status = false\naccess_key_id = \"AKIA")

@@ -1,5 +1,4 @@
-//! Starting after something bad, as its service manager sees it: the host that stopped, a journal that is gone, a disk
-//! that is full.
+//! Starting after trouble, as the service manager sees it: a stopped machine, a lost journal, a full disk.
 
 use std::fs;
 
@@ -14,7 +13,7 @@ async fn host_with_store() -> Host {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_stop_of_the_host_it_is_ready_before_the_store_is_checked() {
+async fn after_a_stop_of_the_machine_it_is_ready_before_the_store_is_checked() {
     let host = host_with_store().await;
     fs::remove_file(host.path("store/clean")).unwrap();
     fs::write(host.path("store/running"), "the boot before").unwrap();
@@ -33,7 +32,7 @@ async fn after_a_stop_of_the_host_it_is_ready_before_the_store_is_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_the_host_left_damaged_ends_the_process_and_is_made_anew_by_the_next() {
+async fn a_damaged_index_ends_the_process_and_the_next_start_rebuilds_it() {
     let host = host_with_store().await;
     fs::remove_file(host.path("store/clean")).unwrap();
     fs::write(host.path("store/unchecked"), "since the host stopped\n").unwrap();
@@ -47,12 +46,12 @@ async fn an_index_that_the_host_left_damaged_ends_the_process_and_is_made_anew_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_journal_that_is_gone_is_not_gone_on_without() {
+async fn without_its_journal_it_does_not_start() {
     let host = host_with_store().await;
     let journal = host.path("store/journal");
     fs::rename(&journal, host.path("moved")).unwrap();
     let named = "the journal lacks entries that were acknowledged";
-    // 65: the unit does not start it again and again.
+    // 65: the unit does not restart it.
     host.run(&["run"]).await.expect(65, &[named, "store restore --from", "store rebuild --accept-loss"]);
     host.run(&["store", "check"]).await.expect(65, &[named, "is missing"]);
     host.run(&["store", "rebuild"]).await.expect(65, &[named]);
@@ -68,9 +67,9 @@ async fn a_journal_that_is_gone_is_not_gone_on_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_ends_it_with_a_code_that_is_tried_again() {
+async fn a_full_disk_ends_it_with_a_code_that_is_restarted() {
     let host = host_with_store().await;
-    host.rewrite_config(|text| text.replace("[store]\n", "[store]\nfree_floor_mib = 1000000000\n"));
+    host.rewrite_config(|text| text.replace("[store]\n", "[store]\nmin_free_mib = 1000000000\n"));
     let ran = host.run(&["run"]).await.expect(74, &["bytes are free", "make room first"]);
     let unit =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/reconciled.service")).unwrap();

@@ -1,4 +1,4 @@
-//! What a day is like: whole-daemon stories, each a timeline, in virtual time.
+//! Days in a daemon's life: whole-daemon stories, each a timeline, in virtual time.
 
 use reconciled::control::messages::AccountState;
 use reconciled::payments::lifecycle::Phase;
@@ -7,7 +7,7 @@ use crate::world::World;
 
 const START: &str = "2027-01-15T06:00:00Z";
 
-/// One live v2 shop and one live MWS shop, with the populations given.
+/// One live v2 shop and one live MWS shop, with the given populations.
 fn scenario(populations: &str) -> String {
     format!(
         r#"
@@ -41,7 +41,7 @@ fn one(account: &str, kind: &str, steps: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_decline_at_hour_twenty_is_told_once_with_what_to_do_next() {
+async fn a_decline_at_hour_twenty_is_reported_once_with_what_to_do_next() {
     let steps = r#"[{ after_s = 72000, state = "Declined", reason = "HardDeclined" }]"#;
     let mut world = World::new(START, &scenario(&one("shop", "authorization", steps)), "").await;
     let object = world.enrol_all("shop").await.remove(0);
@@ -113,11 +113,11 @@ async fn a_restart_in_the_middle_forgets_nothing_and_grants_no_second_burst() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_saturated_hour_uses_the_quota_and_never_more() {
+async fn a_saturated_hour_uses_the_whole_quota_and_no_more() {
     let population = one("shop", "refund", "[]").replace("count = 1", "count = 5000");
     let mut world = World::new(START, &scenario(&population), "").await;
     world.enrol_all("shop").await;
-    // The first minute spends the burst; then one request a second is all there is.
+    // The first minute spends the burst; after that, one request a second is the limit.
     world.pass_minutes(5.0).await;
     let before = world.simulator.counts().of_account("shop").requests;
     world.pass_hours(1.0).await;
@@ -129,7 +129,7 @@ async fn a_saturated_hour_uses_the_quota_and_never_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_hour_is_waited_out_and_costs_nobody_its_place() {
+async fn a_throttled_hour_is_waited_out_and_costs_no_object_its_place() {
     let steps = r#"[{ after_s = 1800, state = "Refunded" }]"#;
     let faults = "[[fault]]\nkind = \"throttle\"\nretry_after_s = 30\nfrom_s = 60\nto_s = 3660\n";
     let population = one("shop", "refund", steps).replace("count = 1", "count = 50");
@@ -149,7 +149,7 @@ async fn a_throttled_hour_is_waited_out_and_costs_nobody_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_key_is_told_once_and_delays_no_other_account() {
+async fn a_refused_key_is_reported_once_and_delays_no_other_account() {
     let steps = r#"[{ after_s = 3000, state = "Refunded" }]"#;
     let completed = r#"[{ after_s = 3000, state = "Completed" }]"#;
     let faults = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"shop\"\nto_s = 21600\n";
@@ -162,7 +162,7 @@ async fn a_refused_key_is_told_once_and_delays_no_other_account() {
     world.pass_hours(2.5).await;
     assert_eq!(world.record(&other).await.state(), Some("Completed"));
     let asked = world.simulator.counts().of_account("shop").requests;
-    // The burst counts once, then two single ones; probes after 5, 10, 20 and 30 minutes.
+    // The burst counts once, then two single requests; probes after 5, 10, 20 and 30 minutes.
     assert!(asked <= 10 + 2 + 6, "a refused account is probed rarely: {asked} requests");
     assert_eq!(world.events("credentials-refused").len(), 1);
     world.stop().await;
@@ -179,7 +179,7 @@ async fn a_refused_key_is_told_once_and_delays_no_other_account() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_object_that_is_always_refused_is_set_apart_and_the_others_keep_their_rhythm() {
+async fn one_object_that_is_always_refused_is_quarantined_and_the_others_keep_their_rhythm() {
     let aps = r#"
 [[account]]
 name = "order-shop"
@@ -215,7 +215,7 @@ access_code = "zx0IPmPy5jp1vAz8Kpg7"
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_without_success_is_not_well_and_that_is_told_once_over_restarts() {
+async fn an_account_without_success_is_unhealthy_and_that_is_reported_once_over_restarts() {
     let faults = "[[fault]]\nkind = \"hang\"\naccount = \"shop\"\nfrom_s = 1800\nto_s = 21600\n";
     let populations = one("shop", "refund", "[]").replace("count = 1", "count = 20") + faults;
     let mut world = World::new(START, &scenario(&populations), "").await;
@@ -247,7 +247,7 @@ async fn an_account_without_success_is_not_well_and_that_is_told_once_over_resta
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_of_another_operation_opens_a_refused_account_at_once() {
+async fn success_of_another_operation_reopens_a_refused_account_at_once() {
     let faults = "[[fault]]\nkind = \"refused_credentials\"\naccount = \"old-shop\"\nto_s = 7200\n";
     let populations = one("old-shop", "refund", "[]").replace("count = 1", "count = 20") + faults;
     // Probes alone would come too late.
@@ -255,14 +255,14 @@ async fn a_success_of_another_operation_opens_a_refused_account_at_once() {
     world.enrol_all("old-shop").await;
     world.pass_hours(1.9).await;
     assert_eq!(world.events("credentials-refused").len(), 1);
-    // How the provider is, is asked every few minutes under the same key.
+    // The provider's status is requested every few minutes with the same key.
     world.pass_hours(0.5).await;
     assert_eq!(world.events("credentials-accepted").len(), 1);
     world.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_404_that_appears_later_is_no_trouble_and_one_that_never_does_is_told() {
+async fn a_temporary_404_is_no_trouble_and_a_lasting_one_is_reported() {
     let steps = r#"[{ after_s = 1000, state = "Captured" }]"#;
     let late = one("shop", "capture", steps).replace("count = 1\n", "count = 1\nnot_found_for_s = 120\n");
     let mut world = World::new(START, &scenario(&late), "").await;
@@ -280,7 +280,7 @@ async fn a_404_that_appears_later_is_no_trouble_and_one_that_never_does_is_told(
     let polls = record.polls;
     world.pass_hours(24.0).await;
     let later = world.record(&never).await.polls;
-    assert!((3..=5).contains(&(later - polls)), "looked at slowly: {} times in a day", later - polls);
+    assert!((3..=5).contains(&(later - polls)), "polled slowly: {} times in a day", later - polls);
     assert_eq!(world.events("quarantined").len(), 1);
     world.stop().await;
 }
@@ -297,13 +297,13 @@ async fn a_bad_reload_keeps_the_old_configuration_and_says_why() {
     assert!(reloaded.problems.iter().any(|problem| problem.contains("region") && problem.contains("moon")));
     let polls = world.record(&object).await.polls;
     world.pass_hours(2.5).await;
-    assert!(world.record(&object).await.polls >= polls + 2, "it goes on as before");
+    assert!(world.record(&object).await.polls >= polls + 2, "it continues as before");
     world.rewrite_config(|_| good + "\n[poll]\ninterval = \"10m\"\n");
     assert!(world.daemon().service().reload("uid:0").await.is_applied);
     world.pass_hours(1.2).await;
     let polls = world.record(&object).await.polls;
     world.pass_hours(1.0).await;
-    assert!(world.record(&object).await.polls >= polls + 5, "the new interval holds");
+    assert!(world.record(&object).await.polls >= polls + 5, "the new interval applies");
     world.stop().await;
 }
 
@@ -320,7 +320,7 @@ async fn missed_report_nights_are_made_up_at_the_start() {
     for day in ["2027-01-15", "2027-01-16", "2027-01-17"] {
         let service = world.daemon().service();
         let report = service.report(Some(day.parse().unwrap())).await.unwrap();
-        assert!(report.was_there, "{day} was not made by itself");
+        assert!(report.was_there, "{day} was not created automatically");
         let folder = std::path::Path::new(&report.path);
         assert!(folder.join("manifest.json").exists(), "{}", folder.display());
     }

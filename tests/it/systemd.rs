@@ -17,7 +17,7 @@ fn copy_with_a_program(folder: &Path) -> std::path::PathBuf {
     copy
 }
 
-/// What `systemd-analyze` says; none where it is missing.
+/// The output of `systemd-analyze`; `None` where it is missing.
 fn analyze(words: &[&str], unit: &Path) -> Option<Output> {
     match Command::new("systemd-analyze").args(words).arg(unit).env("SYSTEMD_LOG_TARGET", "console").output()
     {
@@ -64,7 +64,7 @@ fn the_unit_repeats_nothing_of_the_configuration() {
     assert!(keys.contains(&"Type") && keys.contains(&"WatchdogSec"), "{keys:?}");
     let variables: Vec<&str> = text.lines().filter(|line| line.starts_with("Environment")).collect();
     assert_eq!(variables, ["Environment=MALLOC_ARENA_MAX=2"], "what the C library reads, nothing of ours");
-    // A full disk must not leave the unit failed for good.
+    // A full disk must not leave the unit failed permanently.
     assert!(text.contains("\nStartLimitIntervalSec=0\n") && text.contains("\nRestart=on-failure\n"));
     assert!(text.contains("Type=notify") && text.contains("RestartPreventExitStatus=64 65 66 77 78"));
 }

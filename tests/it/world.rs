@@ -1,5 +1,5 @@
-//! A whole daemon in a made-up world: the real rooms, a real store, virtual time and the network in
-//! memory. Hours pass in milliseconds.
+//! A whole daemon in a simulated world: the real rooms, a real store, virtual time and the network in memory.
+//! Hours pass in milliseconds.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,13 +25,13 @@ pub struct World {
     pub simulator: Arc<Simulator>,
     pub daemon: Option<Arc<Daemon>>,
     outside: Outside,
-    /// The way to the simulator.
+    /// The network to the simulator.
     pub memory: Memory,
 }
 
 impl World {
-    /// A world at `start`; `scenario` is the simulator's file, `sections` what the configuration has besides
-    /// the accounts, the store and two alert targets (a Slack room and a back office).
+    /// A world at `start`. `scenario` is the simulator's file; `sections` are added to the configuration,
+    /// which has the accounts, the store and two alert targets (a Slack room and a back office).
     pub async fn new(start: &str, scenario: &str, sections: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
         let clock = VirtualClock::starting_at(start.parse().unwrap());
@@ -45,7 +45,6 @@ impl World {
         let outside = Outside {
             clock: shared,
             transport: Arc::new(memory.clone()),
-            post: Arc::new(memory.clone()),
             surroundings: Surroundings::default(),
         };
         let mut world = World { folder, clock, simulator, daemon: None, outside, memory };
@@ -128,7 +127,7 @@ impl World {
         self.daemon().store().record(object).await.unwrap().expect("the object is enrolled")
     }
 
-    /// The events that the back office received, of one kind: (object id, body).
+    /// The bodies of the events of one kind that the back office received.
     pub fn events(&self, kind: &str) -> Vec<serde_json::Value> {
         self.simulator
             .chat_messages()
@@ -138,7 +137,7 @@ impl World {
             .collect()
     }
 
-    /// What the Slack room was sent, as its notification texts.
+    /// The notification texts that the Slack room received.
     pub fn chat(&self) -> Vec<String> {
         let messages = self.simulator.chat_messages().into_iter();
         messages
@@ -200,7 +199,7 @@ pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> Stri
         let file = folder.join(format!("{name}-url"));
         write_secret(&file, &format!("http://127.0.0.1:9/{path}")).unwrap();
         text.push_str(&format!(
-            "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\nleast_severity = \"info\"\n",
+            "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\nmin_severity = \"info\"\n",
             file.display()
         ));
     }

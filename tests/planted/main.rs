@@ -1,4 +1,4 @@
-//! The judge judged: each known bug is planted, and the simulated months must catch it.
+//! A test of the judge: each known bug is planted, and the simulated months must catch it.
 //!
 //! `cargo test --features planted-bugs --test planted`
 
@@ -13,14 +13,14 @@ use months::plan::Plan;
 use months::{Sweep, run, shrink, story};
 use reconciled::payments::planted::{Bug, plant};
 
-/// Worlds in which a bug must show itself.
+/// Worlds in which a bug must be caught.
 const SEEDS: u64 = 400;
 
-/// A bug is planted in the whole process: one test at a time.
+/// A bug is planted in the whole process, so only one test may run at a time.
 static GROUND: Mutex<()> = Mutex::new(());
 
 #[test]
-fn a_failing_seed_is_told_with_a_smaller_world_and_what_happens_there() {
+fn a_failing_seed_is_shown_with_a_smaller_world_and_what_happens_there() {
     let _alone = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
     plant(Some(Bug::FinalStillDue));
     let sweep = Sweep::run(0..SEEDS, None, 1, 1);
@@ -31,7 +31,7 @@ fn a_failing_seed_is_told_with_a_smaller_world_and_what_happens_there() {
     let whole = Plan::of(*seed).weight();
     println!("seed {seed}: weight {whole}, smallest found {}\n{told}", plan.weight());
     assert!(plan.weight() * 2 < whole, "{} is not much smaller than {whole}", plan.weight());
-    assert!(shown.iter().any(|what| what.contains("asked about after its end was seen")), "{shown:?}");
+    assert!(shown.iter().any(|what| what.contains("polled after its end was observed")), "{shown:?}");
     assert!(told.starts_with(&format!("seed {seed}:")), "{told}");
     for part in ["Asked {", "Answered {", "Started", &shown[0]] {
         assert!(told.contains(part), "{part} is not in:\n{told}");
@@ -64,30 +64,30 @@ fn every_planted_bug_is_caught_and_nothing_else_is() {
     assert!(missed.is_empty(), "not caught for what they are, in {SEEDS} worlds: {missed:#?}");
 }
 
-/// What the judge says when it has seen the bug itself, and not something else.
+/// The judge's words when it has found this bug, and not another problem.
 fn words(bug: Bug) -> &'static [&'static str] {
     match bug {
         Bug::AlertAfterCommit | Bug::SettledBeforeSending => &["its decline never reached"],
-        Bug::DueIndexNotUpdated => &["lacks its row", "has ended and is held for"],
+        Bug::DueIndexNotUpdated => &["lacks its row", "has ended and is stored as"],
         Bug::BudgetFullAfterCrash => &["requests above the quota"],
-        Bug::UnreachableStateAccepted => &["what was seen allows", "a row says that"],
+        Bug::UnreachableStateAccepted => &["the observations allow", "a row says that"],
         Bug::SyncSkipped => &["was acknowledged and is lost", "Lost { missing: "],
         Bug::HistoryRowForgotten => &["its rows end at"],
-        Bug::KeyOfEachAttempt => &["told under a second key"],
+        Bug::KeyOfEachAttempt => &["reported under a second key"],
         Bug::ChildNotEnrolled => &["is lost"],
-        Bug::ReportDayOffByAnHour => &["is missing", "stands in", "among the pending"],
-        Bug::FinalStillDue => &["asked about after its end was seen"],
-        Bug::ThrottleCountedAsFailure => &["failures in a row are held against it"],
-        Bug::RetryAfterIgnored => &["although the provider wants a pause"],
+        Bug::ReportDayOffByAnHour => &["is missing", "the end of", "among the pending"],
+        Bug::FinalStillDue => &["polled after its end was observed"],
+        Bug::ThrottleCountedAsFailure => &["failures in a row are counted"],
+        Bug::RetryAfterIgnored => &["although the provider asked for a pause"],
         Bug::ReportNotSynced => &["is not whole", "has no list of sums", "has an empty list of sums"],
         Bug::RequestedAmountBooked => &["is filed as"],
-        Bug::SilentWithoutReason => &["end without a reason was never told"],
+        Bug::SilentWithoutReason => &["end without a reason was never reported"],
         Bug::DoubtHealsByRepetition => &["an odd amount was taken as"],
-        Bug::OneRefusalIsAboutAll => &["the credentials are said to be refused"],
-        Bug::DueFarAheadObeyed => &["after it could be", "has ended and is held for", "never reached"],
-        Bug::DoubtedDayReported => &["stands in", "among the pending", "is missing"],
+        Bug::OneRefusalIsAboutAll => &["the credentials are reported as refused"],
+        Bug::DueFarAheadObeyed => &["minutes late", "has ended and is stored as", "never reached"],
+        Bug::DoubtedDayReported => &["the end of", "among the pending", "is missing"],
         Bug::GoneTakenForEnd => {
-            &["has ended and is held for", "not among the pending", "is not watched any more"]
+            &["has ended and is stored as", "not among the pending", "is not watched any more"]
         }
     }
 }

@@ -1,7 +1,7 @@
 /*
- * What a disk would still have after a power cut. Preloaded into a process, this notes every file and folder
- * under $POWER_ROOT that is synced, with its content at that moment, in the log $POWER_LOG, in order, before
- * the sync returns. Whatever is not in the log was never promised by the disk.
+ * What a disk would still have after a power cut. Preloaded into a process, this logs every file and folder
+ * under $POWER_ROOT when it is synced, with its content at that moment, in $POWER_LOG, in order, before
+ * the sync returns. The disk never promised anything that is not in the log.
  *
  * Records: "F <key> <bytes>\n" and the file's content; "D <key> <bytes>\n" and one line for each name in the
  * folder, "<f or d> <key> <name>\n". A key is inode number and time of birth, since numbers are used again.

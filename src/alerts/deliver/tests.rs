@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex as Guard;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::classify::Answer;
-use super::super::post::{PostError, Posting};
 use super::super::routes::{Route, Routes};
 use super::super::slack::Slack;
-use super::super::target::{Outgoing, Target};
+use super::super::target::Target;
 use super::super::tests::alert;
 use super::super::webhook::Webhook;
 use super::*;
 use crate::clock::{Clock, VirtualClock};
+use crate::http::{BoxFuture, Request, Response, TransportError};
 use crate::secret::Secret;
 use crate::store::{AlertFilter, DeliveryStatus, Options};
 
@@ -30,7 +29,7 @@ struct Sent {
 struct Network {
     clock: SharedClock,
     sent: Guard<Vec<Sent>>,
-    answers: Guard<BTreeMap<String, VecDeque<Result<Answer, PostError>>>>,
+    answers: Guard<BTreeMap<String, VecDeque<Result<Response, TransportError>>>>,
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
 }
@@ -45,30 +44,30 @@ impl Network {
     }
 
     /// The next answers of a target; the last one stays.
-    fn script(&self, target: &str, answers: Vec<Result<Answer, PostError>>) {
+    fn script(&self, target: &str, answers: Vec<Result<Response, TransportError>>) {
         self.answers.lock().unwrap().insert(target.to_owned(), answers.into());
     }
 
-    fn next(&self, target: &str) -> Result<Answer, PostError> {
+    fn next(&self, target: &str) -> Result<Response, TransportError> {
         let mut answers = self.answers.lock().unwrap();
         match answers.get_mut(target) {
             Some(script) if script.len() > 1 => script.pop_front().unwrap(),
             Some(script) => script[0].clone(),
-            None => Ok(Answer { status: 200, body: b"ok".to_vec(), ..Answer::default() }),
+            None => Ok(Response { status: 200, body: b"ok".to_vec(), ..Response::default() }),
         }
     }
 }
 
-impl Post for Network {
-    fn post<'a>(&'a self, outgoing: &'a Outgoing) -> Posting<'a> {
+impl Transport for Network {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
-            let target = outgoing.url.expose().rsplit('/').next().unwrap().to_owned();
-            let id = outgoing.headers.iter().find(|(name, _)| *name == "webhook-id");
+            let target = request.url.rsplit('/').next().unwrap().to_owned();
+            let id = request.headers.iter().find(|(name, _)| *name == "webhook-id");
             self.sent.lock().unwrap().push(Sent {
                 target: target.clone(),
                 at: self.clock.monotonic(),
                 id: id.map(|(_, value)| value.clone()),
-                body: String::from_utf8(outgoing.body.clone()).unwrap(),
+                body: String::from_utf8(request.body.clone()).unwrap(),
             });
             let now_in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_in_flight.fetch_max(now_in_flight, Ordering::SeqCst);
@@ -79,8 +78,9 @@ impl Post for Network {
     }
 }
 
-fn status(status: u16, retry_after: Option<&str>) -> Result<Answer, PostError> {
-    Ok(Answer { status, retry_after: retry_after.map(str::to_owned), ..Answer::default() })
+fn status(status: u16, retry_after: Option<&str>) -> Result<Response, TransportError> {
+    let headers = retry_after.map(|wait| ("retry-after".to_owned(), wait.to_owned())).into_iter().collect();
+    Ok(Response { status, headers, body: Vec::new() })
 }
 
 struct Scene {
@@ -120,7 +120,7 @@ impl Scene {
             accounts: BTreeSet::new(),
             hears_live: true,
             hears_sandbox: true,
-            least_severity: Severity::Info,
+            min_severity: Severity::Info,
             kinds: BTreeSet::new(),
         }]);
         let config = AlertConfig {
@@ -180,7 +180,7 @@ async fn each_alert_reaches_each_target_exactly_once() {
 async fn what_fails_is_tried_again_under_the_same_id_as_the_receiver_wishes() {
     let scene = Scene::new().await;
     let failures =
-        vec![status(503, None), Err(PostError::Timeout), status(429, Some("900")), status(204, None)];
+        vec![status(503, None), Err(TransportError::Timeout), status(429, Some("900")), status(204, None)];
     scene.network.script("office", failures);
     scene.owe(0..1, &["office"]).await;
     scene.settle_down(&scene.deliverer(), Duration::from_secs(3600)).await;
@@ -260,7 +260,7 @@ async fn a_door_that_opens_within_the_hour_lets_everything_in() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_target_is_told_of_on_the_others_and_given_up_in_the_end() {
     let scene = Scene::new().await;
-    scene.network.script("office", vec![Err(PostError::Connect)]);
+    scene.network.script("office", vec![Err(TransportError::Connect("refused".to_owned()))]);
     scene.owe(0..1, &["office"]).await;
     let deliverer = scene.deliverer();
     scene.settle_down(&deliverer, Duration::from_secs(3 * 3600)).await;
@@ -342,13 +342,13 @@ async fn a_trial_says_what_it_is_and_how_it_went() {
 #[tokio::test(start_paused = true)]
 async fn no_address_is_ever_written_down() {
     let scene = Scene::new().await;
-    scene.network.script("office", vec![Err(PostError::Broken)]);
+    scene.network.script("office", vec![Err(TransportError::Broken("cut".to_owned()))]);
     scene.owe(0..1, &["office"]).await;
     let deliverer = scene.deliverer();
     deliverer.round().await.unwrap();
     let page = scene.store.alerts(AlertFilter::default(), None, 10).await.unwrap();
-    assert_eq!(page.items[0].deliveries[0].last_error.as_deref(), Some("the connection broke"));
-    assert!(!format!("{page:?} {deliverer:?}").contains("canary"));
+    assert_eq!(page.items[0].deliveries[0].last_error.as_deref(), Some("the connection broke: cut"));
+    assert!(!format!("{page:?}").contains("canary"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! One request to any of the three sections of MWS that are used, signed: payments, feeds, reports.
 //!
-//! Owns: which path, version and body each section wants (sheet amazon-pay-mws.md, section 1; sheet
-//! amazon-pay-batch.md, sections 1 and 3.1). Must never know: the network, what an answer means.
+//! Owns: which path, version and body each section wants (docs/src/reference/amazon-pay-mws.md, section 1;
+//! docs/src/reference/amazon-pay-batch.md, sections 1 and 3.1). Must never know: the network, what an answer means.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,8 +41,8 @@ impl Section {
         }
     }
 
-    /// The path as signed and sent. Feeds and reports have one for both environments (sheet
-    /// amazon-pay-batch.md, section 1).
+    /// The path as signed and sent. Feeds and reports have one for both environments
+    /// (docs/src/reference/amazon-pay-batch.md, section 1).
     pub fn path(self, settings: &Settings) -> &'static str {
         match self {
             Section::Payments => settings.path(),
@@ -87,7 +87,8 @@ impl Ask {
         self
     }
 
-    /// Signs it for this moment: every repetition is signed anew (sheet amazon-pay-batch.md, section 13).
+    /// Signs it for this moment: every repetition is signed anew (docs/src/reference/amazon-pay-batch.md,
+    /// section 13).
     pub fn sign(&self, settings: &Settings, now: Timestamp) -> Request {
         let timestamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let own = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -121,6 +122,7 @@ impl Ask {
             body,
             deadline: if has_file { settings.deadline.max(FILE_DEADLINE) } else { settings.deadline },
             longest_body: if self.is_for_file { LONGEST_FILE_BYTES } else { wire::LONGEST_BODY_BYTES },
+            is_beginning_enough: false,
         }
     }
 

@@ -91,8 +91,8 @@ fn amount(call: &Call) -> Option<Money> {
         .find_map(of)
 }
 
-/// Where a lost answer is looked up: an order lists its authorizations, an authorization its captures, a
-/// capture its refunds (sheet amazon-pay-mws.md, section 3.3); a closed object is closed.
+/// Where a lost answer is looked up: an order lists its authorizations, an authorization its captures, a capture
+/// its refunds (docs/src/reference/amazon-pay-mws.md, section 3.3); a closed object is closed.
 fn when_lost(call: &Call, subject: Option<Child>) -> WhenLost {
     let repeat = match call.when_lost() {
         LostAnswer::AskAPerson => Repeat::Never,

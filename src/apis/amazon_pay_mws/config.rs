@@ -1,7 +1,7 @@
 //! The section of an account at Amazon Pay through MWS.
 //!
-//! Owns: its keys, their checks, the hosts and paths of the provider (sheet amazon-pay-mws.md, section 1).
-//! Must never know: the network, other sections, where secrets lie.
+//! Owns: its keys, their checks, the hosts and paths of the provider (docs/src/reference/amazon-pay-mws.md,
+//! section 1). Must never know: the network, other sections, where secrets lie.
 
 use std::time::Duration;
 
@@ -60,9 +60,9 @@ pub struct Section {
 #[serde(default, deny_unknown_fields)]
 pub struct BatchSection {
     /// Requests of one feed, 1 to 60000; 30000, as the provider advises.
-    pub most_requests: Option<usize>,
+    pub max_requests: Option<usize>,
     /// Megabytes (10^6 bytes) of one feed, 1 to 100; 10, as the provider advises.
-    pub most_mb: Option<usize>,
+    pub max_mb: Option<usize>,
 }
 
 /// An account's section as resolved: everything needed to sign and send.
@@ -152,8 +152,8 @@ impl Section {
         check.finish(settings)
     }
 
-    /// The marketplace that was written, else the known one of the region's word: the United Kingdom has
-    /// another than the rest of Europe (sheet amazon-pay-batch.md, section 1).
+    /// The marketplace that was written, else the known one of the region's word: the United Kingdom has another
+    /// than the rest of Europe (docs/src/reference/amazon-pay-batch.md, section 1).
     fn marketplace_of(
         &self,
         check: &mut Check,
@@ -195,23 +195,24 @@ impl Section {
 }
 
 impl BatchSection {
-    /// What the provider advises, where nothing else is written (sheet amazon-pay-batch.md, section 2.3).
+    /// What the provider advises, where nothing else is written (docs/src/reference/amazon-pay-batch.md,
+    /// section 2.3).
     fn caps(&self, check: &mut Check) -> Caps {
         let mut caps = Caps::ADVISED;
-        match self.most_requests {
+        match self.max_requests {
             None => {}
             Some(requests) if (1..=Caps::MOST.requests).contains(&requests) => caps.requests = requests,
             Some(_) => check.problem(
-                "batch.most_requests",
+                "batch.max_requests",
                 "is outside 1 to 60000",
                 "30000 is what the provider advises",
             ),
         }
-        match self.most_mb {
+        match self.max_mb {
             None => {}
             Some(mb @ 1..=100) => caps.bytes = mb * 1_000_000 - 1,
             Some(_) => {
-                check.problem("batch.most_mb", "is outside 1 to 100", "10 is what the provider advises");
+                check.problem("batch.max_mb", "is outside 1 to 100", "10 is what the provider advises");
             }
         }
         caps
@@ -240,13 +241,12 @@ impl Settings {
         base.split_once("://").map_or(base, |(_, host)| host).to_ascii_lowercase()
     }
 
-    /// The budget of every operation that is used. What was chosen holds for the looks at objects; all
-    /// others have their documented quotas, which are smaller (section 3.1; sheet amazon-pay-batch.md,
-    /// section 8).
+    /// The budget of every operation that is used. What was chosen holds for the looks at objects; all others have
+    /// their documented quotas, which are smaller (section 3.1; docs/src/reference/amazon-pay-batch.md, section 8).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         let is_sandbox = self.environment == Environment::Sandbox;
         let looks = match (self.quota, self.environment) {
-            (QuotaChoice::Default, environment) => environment.default_quota(),
+            (QuotaChoice::Default, environment) => Quota::usual(environment),
             (QuotaChoice::Documented, Environment::Live) => DOCUMENTED_LIVE,
             (QuotaChoice::Documented, Environment::Sandbox) => DOCUMENTED_SANDBOX,
             (QuotaChoice::Own(quota), _) => quota,
@@ -371,11 +371,11 @@ mod tests {
         let settings = resolve(WHOLE).unwrap();
         assert!(!settings.is_writing_allowed);
         assert_eq!(settings.batch_caps, Caps::ADVISED);
-        let large = "allow_writes = true\nbatch = { most_requests = 60000, most_mb = 50 }";
+        let large = "allow_writes = true\nbatch = { max_requests = 60000, max_mb = 50 }";
         let settings = resolve(&format!("{WHOLE}\n{large}")).unwrap();
         assert!(settings.is_writing_allowed);
         assert_eq!(settings.batch_caps, Caps { requests: 60_000, bytes: 49_999_999 });
-        for bad in ["most_requests = 60001", "most_requests = 0", "most_mb = 0", "most_mb = 101"] {
+        for bad in ["max_requests = 60001", "max_requests = 0", "max_mb = 0", "max_mb = 101"] {
             let problems = resolve(&format!("{WHOLE}\nbatch = {{ {bad} }}")).unwrap_err();
             assert!(problems[0].key.starts_with("account.shop.batch."), "{problems:?}");
         }

@@ -1,4 +1,5 @@
-//! The five kinds of objects of this API and the forms of their ids (sheet amazon-pay-mws.md, section 3.3).
+//! The five kinds of objects of this API and the forms of their ids (docs/src/reference/amazon-pay-mws.md,
+//! section 3.3).
 //!
 //! Owns: names, operations, what an id's form tells. Must never know: the network, XML, states.
 //! Amazon promises no form, so an id of another form is accepted everywhere; only an id whose form

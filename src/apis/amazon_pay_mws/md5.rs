@@ -1,5 +1,6 @@
-//! MD5 as Amazon wants it: base64 of the 16 raw bytes, not of their hexadecimal form (sheet
-//! amazon-pay-batch.md, section 0, fact 6). It proves that bytes arrived whole, never who sent them.
+//! MD5 as Amazon wants it: base64 of the 16 raw bytes, not of their hexadecimal form
+//! (docs/src/reference/amazon-pay-batch.md, section 0, fact 6). It proves that bytes arrived whole, never who sent
+//! them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +21,7 @@ pub(in crate::apis::amazon_pay_mws) fn is_whole(bytes: &[u8], promised: Option<&
 mod tests {
     use super::*;
 
-    /// Values that Amazon accepted or produced (sheet amazon-pay-batch.md, section 14).
+    /// Values that Amazon accepted or produced (docs/src/reference/amazon-pay-batch.md, section 14).
     #[test]
     fn the_recorded_sums_come_out() {
         for (bytes, sum) in [

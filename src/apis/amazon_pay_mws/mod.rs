@@ -1,8 +1,8 @@
 //! Amazon Pay through MWS: the "OffAmazonPayments" section, version 2013-01-01 (XML, HMAC).
 //!
-//! Owns: one exchange, from the permit to the answer or failure (sheets amazon-pay-mws.md and
-//! amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file talks; everything else
-//! is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
+//! Owns: one exchange, from the permit to the answer or failure (docs/src/reference/amazon-pay-mws.md and
+//! docs/src/reference/amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file talks;
+//! everything else is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
 
 pub mod ask;
 mod calling;
@@ -33,7 +33,7 @@ use self::wire::QuotaHeaders;
 use super::calls::CallFailure;
 use super::config::Environment;
 use super::pace::{Pace, Permit};
-use super::transport::{Response, Transport, TransportError, http_date, retry_after};
+use super::transport::{Response, Transport, TransportError};
 use super::{Api, Asking, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
@@ -179,14 +179,14 @@ impl AmazonPayMws {
 /// What the provider's clock showed when it answered.
 fn their_time(response: &Response) -> Option<Timestamp> {
     let own = response.header("x-mws-timestamp").and_then(wire::read_time);
-    own.or_else(|| response.header("date").and_then(http_date))
+    own.or_else(|| response.date())
 }
 
 /// How long an answer asks to wait: by `Retry-After`, else until the quota resets when nothing is left of it
 /// (sections 5.2 and 5.3).
 fn asked_wait(response: &Response, now: Timestamp) -> Option<Duration> {
     let quota = QuotaHeaders::read(|name| response.header(name));
-    retry_after(&response.headers, now).or_else(|| quota.wait(their_time(response), now))
+    response.retry_after(now).or_else(|| quota.wait(their_time(response), now))
 }
 
 impl Api for AmazonPayMws {

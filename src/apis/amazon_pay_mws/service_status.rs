@@ -1,4 +1,4 @@
-//! `GetServiceStatus`: how the provider says that it is (sheet amazon-pay-mws.md, section 7).
+//! `GetServiceStatus`: how the provider says that it is (docs/src/reference/amazon-pay-mws.md, section 7).
 //!
 //! Owns: the words and what they ask of us. Must never know: schedules, how often it is asked (its quota is
 //! 2, then one every 5 minutes: never per poll).
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Unreadable, Wanted, garbled, is_home_namespace, read_root, read_time, word};
 use crate::payments::observation::Failure;
-use crate::payments::service::{Health, Said};
+use crate::payments::provider_health::{Health, ServiceReport};
 
 /// The longest message that is kept, in characters.
 const LONGEST_MESSAGE: usize = 500;
@@ -65,10 +65,10 @@ impl ServiceStatus {
     }
 }
 
-impl From<ServiceStatus> for Said {
-    fn from(status: ServiceStatus) -> Said {
+impl From<ServiceStatus> for ServiceReport {
+    fn from(status: ServiceStatus) -> ServiceReport {
         let message = status.message("en_US").map(str::to_owned);
-        Said { health: status.health(), word: status.word, message }
+        ServiceReport { health: status.health(), word: status.word, message }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Signature Version 2: HMAC-SHA256 over the sorted, escaped parameters (sheet amazon-pay-mws.md, section 2).
+//! Signature Version 2: HMAC-SHA256 over the sorted, escaped parameters (docs/src/reference/amazon-pay-mws.md,
+//! section 2).
 //!
 //! Owns: escaping, the order of the parameters, the string to sign, the signed body. Must never know:
 //! the clock, the network, what the parameters mean.

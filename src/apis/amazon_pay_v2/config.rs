@@ -1,4 +1,4 @@
-//! An account's section (amazon-pay-v2 sheet, sections 1, 2.1 and 8.4).
+//! An account's section (docs/src/reference/amazon-pay-v2.md, sections 1, 2.1 and 8.4).
 //!
 //! Owns: its fields as written ([`AccountSection`]) and as checked ([`Settings`]).
 //! Must never know: how a request is made, the time.
@@ -194,7 +194,7 @@ impl Settings {
     /// The request budget of every operation, for [`crate::apis::pace::Pace::set_quota`].
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         let quota_of = |operation| match self.quota {
-            QuotaChoice::Default => self.environment.default_quota(),
+            QuotaChoice::Default => Quota::usual(self.environment),
             QuotaChoice::Documented => documented_quota(self.environment, operation),
             QuotaChoice::Own(quota) => quota,
         };

@@ -1,4 +1,4 @@
-//! What an id's form tells (amazon-pay-v2 sheet, section 3).
+//! What an id's form tells (docs/src/reference/amazon-pay-v2.md, section 3).
 //!
 //! Owns: the observed forms of ids. Must never know: an account, the wire.
 //!

@@ -1,4 +1,5 @@
-//! The states of charges, refunds and charge permissions (amazon-pay-v2 sheet, sections 4.3 to 6.1).
+//! The states of charges, refunds and charge permissions (docs/src/reference/amazon-pay-v2.md, sections 4.3 to
+//! 6.1).
 //!
 //! Owns: which states there are, what each means, where it leads, how long it may last.
 //! Must never know: JSON, HTTP, the time, what is alerted.
@@ -13,7 +14,7 @@ use super::reasons;
 const HOUR: Duration = Duration::from_secs(3600);
 /// A pending authorization is decided within 24 hours (section 7).
 const AUTHORIZATION_PATIENCE: Duration = HOUR.saturating_mul(24);
-/// No bound is documented for captures and refunds; the sheet recommends an alarm after 48 hours.
+/// No bound is documented for captures and refunds; an alarm after 48 hours is our own choice.
 const SETTLING_PATIENCE: Duration = HOUR.saturating_mul(48);
 /// A capture within 7 days of the authorization is processed at once (section 4.4).
 const CAPTURE_GUARANTEE: Duration = HOUR.saturating_mul(7 * 24);

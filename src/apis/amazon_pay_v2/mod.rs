@@ -1,7 +1,7 @@
 //! Amazon Pay API v2 (Checkout v2): JSON, signed with RSA-PSS.
 //!
-//! Owns: asking this API about one object, or for one operation. Must never know: storage, schedules, chats, what another
-//! API does. Facts come from the amazon-pay-v2 sheet. Only this file talks; [`sign`], [`wire`],
+//! Owns: asking this API about one object, or for one operation. Must never know: storage, schedules, chats, what
+//! another API does. Facts come from docs/src/reference/amazon-pay-v2.md. Only this file talks; [`sign`], [`wire`],
 //! [`operations`] and [`lifecycle`] are pure.
 
 mod calling;
@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::calls::CallFailure;
 use super::pace::Permit;
-use super::transport::{Method, Request, Response, Transport, http_date, retry_after};
+use super::transport::{Method, Request, Response, Transport};
 use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
@@ -131,7 +131,7 @@ impl AmazonPayV2 {
     }
 
     fn note_clock(&self, response: &Response, now: Timestamp) {
-        if let Some(theirs) = response.header("date").and_then(http_date) {
+        if let Some(theirs) = response.date() {
             let offset = theirs.duration_since(now).as_millis();
             self.clock_offset_ms.store(i64::try_from(offset).unwrap_or(NO_OFFSET), Ordering::Relaxed);
         }
@@ -172,6 +172,7 @@ impl AmazonPayV2 {
             body: call.body,
             deadline: settings.deadline,
             longest_body: LONGEST_BODY,
+            is_beginning_enough: false,
         })
     }
 
@@ -193,7 +194,7 @@ impl AmazonPayV2 {
         self.note_clock(&response, now);
         let outcome = wire::read(thing, id.as_str(), &response, now);
         if let Err(failure) = &outcome {
-            obey(&mut permit, failure, retry_after(&response.headers, now));
+            obey(&mut permit, failure, response.retry_after(now));
         }
         outcome
     }
@@ -228,7 +229,7 @@ impl AmazonPayV2 {
             wire::read(call.operation().shows, subject, &response, now)
         };
         if let Err(failure) = &outcome {
-            obey(&mut permit, failure, retry_after(&response.headers, now));
+            obey(&mut permit, failure, response.retry_after(now));
         }
         let code = || wire::reason_code(&response.body);
         outcome.map_err(|failure| CallFailure::from(failure).with_code(code().as_deref()))

@@ -1,4 +1,4 @@
-//! The reason codes beside the states (amazon-pay-v2 sheet, sections 4.5, 5 and 6.1).
+//! The reason codes beside the states (docs/src/reference/amazon-pay-v2.md, sections 4.5, 5 and 6.1).
 //!
 //! Owns: what each code means to a person, what to do next, how much noise it deserves.
 //! Must never know: where the codes come from on the wire.

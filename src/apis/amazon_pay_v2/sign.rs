@@ -1,4 +1,4 @@
-//! How a request is signed (amazon-pay-v2 sheet, section 2).
+//! How a request is signed (docs/src/reference/amazon-pay-v2.md, section 2).
 //!
 //! Owns: the canonical request, the string to sign, both algorithms. The key is that of [`super::key`].
 //! Must never know: the time, the network, what a request is for. Pure.

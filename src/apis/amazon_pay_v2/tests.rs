@@ -157,7 +157,7 @@ async fn a_creating_call_signs_its_idempotency_key_and_body() {
     assert_eq!(request.body, b"{}");
 }
 
-/// The refund of the sheet's example 2.
+/// The refund of example 2 (docs/src/reference/amazon-pay-v2.md, section 2.6).
 fn example_2() -> std::collections::BTreeMap<String, String> {
     let pairs = [
         ("chargeId", CHARGE_ID),

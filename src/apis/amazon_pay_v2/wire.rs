@@ -1,4 +1,4 @@
-//! What Amazon answers, read into what we keep (amazon-pay-v2 sheet, sections 3 to 6 and 8).
+//! What Amazon answers, read into what we keep (docs/src/reference/amazon-pay-v2.md, sections 3 to 6 and 8).
 //!
 //! Owns: which fields are read, and what an answer that is no object means. Must never know: how the
 //! answer travelled, the time, what a state means. Pure.
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use crate::apis::decoding::decode;
 use crate::apis::marks::Marks;
-use crate::apis::transport::{Response, failure_of_status, retry_after};
+use crate::apis::transport::{Response, failure_of_status};
 use crate::payments::observation::{Failure, Observation};
 
 use scalar::Object;
@@ -84,7 +84,7 @@ fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Fai
     let request = request_id.map(|id| format!("(request {id})"));
     let words = [Some(format!("HTTP {}", response.status)), code.clone(), request];
     let detail = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let retry_after = retry_after(&response.headers, now);
+    let retry_after = response.retry_after(now);
     let is_throttled = matches!(code.as_deref(), Some("TooManyRequests" | "RequestThrottled"));
     if is_throttled {
         Failure::Throttled { retry_after, detail }

@@ -1,4 +1,4 @@
-//! Codes: five digits, two of status and three of message (sheet aps-batch.md, sections 2.4 and 5.3 to 5.5).
+//! Codes: five digits, two of status and three of message (docs/src/reference/aps.md, sections 2.4 and 5.3 to 5.5).
 //!
 //! Owns: reading a code, which message means "not decided yet", and how an order's state word is made of a
 //! code. Must never know: the network, JSON, texts beside the codes.

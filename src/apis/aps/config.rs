@@ -1,6 +1,6 @@
 //! The section of an account at Amazon Payment Services.
 //!
-//! Owns: its keys, their checks, the provider's addresses (sheet aps-batch.md, sections 1 and 2.1).
+//! Owns: its keys, their checks, the provider's addresses (docs/src/reference/aps.md, sections 1 and 2.1).
 //! Must never know: the network, other sections, where secrets lie.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 //! Amazon Payment Services (formerly PayFort): orders by CHECK_STATUS, batches of operations (JSON, multipart,
-//! signatures by a shared phrase; sheet aps-batch.md).
+//! signatures by a shared phrase; docs/src/reference/aps.md).
 //!
 //! Owns: one exchange about one order or one batch. Must never know: storage, schedules, chats. Only this
 //! file talks; all others are pure.
@@ -8,7 +8,7 @@
 //!
 //! # What the provider's documentation leaves open
 //!
-//! Each has a provisional choice, to be settled against the sandbox (sheet, section 7):
+//! Each has a provisional choice, to be settled against the sandbox (docs/src/reference/aps.md, section 7):
 //!
 //! | Open | Choice | Changed by |
 //! |---|---|---|
@@ -46,7 +46,7 @@ use self::batch::request::{self, Body};
 use self::batch::{answer, file};
 use self::config::{Settings, Unsigned};
 use super::pace::{Pace, Permit};
-use super::transport::{Method, Request, Response, Transport, TransportError, retry_after};
+use super::transport::{Method, Request, Response, Transport, TransportError};
 use super::{Api, Fetching, obey};
 use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
@@ -194,12 +194,13 @@ impl Aps {
             body: body.bytes,
             deadline: self.settings.deadline,
             longest_body,
+            is_beginning_enough: false,
         }
     }
 
     /// What a status other than 2xx means; obeys a wish to wait.
     fn failed(&self, response: &Response, permit: &mut Permit) -> Option<Failure> {
-        let wait = retry_after(&response.headers, self.clock.now());
+        let wait = response.retry_after(self.clock.now());
         if (200..300).contains(&response.status) {
             return None;
         }

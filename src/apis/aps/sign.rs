@@ -1,4 +1,4 @@
-//! Signatures: every parameter in order between two copies of a phrase (sheet aps-batch.md, section 4).
+//! Signatures: every parameter in order between two copies of a phrase (docs/src/reference/aps.md, section 4).
 //!
 //! Owns: what is signed, in which order, by which digest. Must never know: the clock, the network, what a
 //! parameter means.
@@ -10,6 +10,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
+use crate::text::hex;
 
 /// Parameters in the order in which they are signed: bytewise by name, so that `_` comes before small
 /// letters and `batch_id` before `batch_reference` (section 4.1, step 2).
@@ -146,13 +147,6 @@ pub fn signed_text(value: &Value) -> String {
             format!("{{{}}}", fields.join(", "))
         }
     }
-}
-
-/// Bytes in small hexadecimal letters.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0x0f)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 /// The SHA-256 of some bytes, in small hexadecimal letters: what binds a file to its batch, because the

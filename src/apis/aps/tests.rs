@@ -12,7 +12,7 @@ use crate::apis::transport::BoxFuture;
 use crate::clock::VirtualClock;
 use crate::secret::Secret;
 
-/// The account of the sheet's CHECK_STATUS sample.
+/// The account of the documented CHECK_STATUS sample.
 pub(super) fn settings() -> Settings {
     let signer = |phrase: &str| Signer::new(Algorithm::Sha256, Secret::new(phrase.to_owned()));
     Settings {

@@ -1,4 +1,5 @@
-//! What a question about an order looks like, and its answer (sheet aps-batch.md, sections 5.1, 5.2 and 5.5).
+//! What a question about an order looks like, and its answer (docs/src/reference/aps.md, sections 5.1, 5.2 and
+//! 5.5).
 //!
 //! Owns: which field means what, and which answer is a failure. Must never know: the network, the clock,
 //! what a state means. The customer's and the card's fields are never read.

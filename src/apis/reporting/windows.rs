@@ -1,8 +1,8 @@
 //! A pull of reports: which day, or which report that was found, is owed which step. Pure and storable.
 //!
-//! Owns: the cut into days, the order of the steps, waits (sheet amazon-pay-batch.md, section 9). Must never
-//! know: the network, storage, the clock (time is an argument), quotas (whoever asks has a budget anyway), one
-//! provider's types.
+//! Owns: the cut into days, the order of the steps, waits (docs/src/reference/amazon-pay-batch.md, section 9).
+//! Must never know: the network, storage, the clock (time is an argument), quotas (whoever asks has a budget
+//! anyway), one provider's types.
 //!
 //! A request that is made twice does no harm, but costs of a small hourly quota: so the state is stored
 //! before a request leaves, and one whose answer was lost is looked for first.
@@ -10,6 +10,7 @@
 mod outcomes;
 mod step;
 
+use crate::time::{earlier, later};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -166,7 +167,7 @@ impl Pull {
         let mut windows = Vec::new();
         let mut begin = from;
         while begin < until {
-            let end = plus(begin, DAY).min(until);
+            let end = later(begin, DAY).min(until);
             windows.push(Window { from: begin, until: end, phase: Phase::Owed, cancelled: 0 });
             begin = end;
         }
@@ -194,7 +195,7 @@ impl Pull {
             windows: Vec::new(),
             next_request_at: now,
             listing: None,
-            give_up_at: plus(now, PATIENCE),
+            give_up_at: later(now, PATIENCE),
         }
     }
 
@@ -218,7 +219,7 @@ impl Pull {
         if let Some(listing) = &mut self.listing {
             listing.next_at = Some(now);
         }
-        self.give_up_at = plus(now, PATIENCE);
+        self.give_up_at = later(now, PATIENCE);
     }
 
     /// Nothing is owed any more.
@@ -264,10 +265,6 @@ fn checked(from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(Timesta
     Ok((whole(from), whole(until)))
 }
 
-fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
 /// What is to be done now: the first of [`next_steps`], or how long to wait.
 pub fn next_step(pull: &Pull, now: Timestamp) -> Step {
     next_steps(pull, now).swap_remove(0)
@@ -284,28 +281,28 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
         return vec![Step::GiveUp];
     }
     // What waits for longer than any wait is long was planned by a clock that was ahead.
-    let is_due = |at: Timestamp| at <= now || at > plus(now, LONGEST_WAIT);
+    let is_due = |at: Timestamp| at <= now || at > later(now, LONGEST_WAIT);
     let mut soonest = pull.give_up_at;
-    let mut later = |at: Timestamp| soonest = soonest.min(at);
+    let mut wait_until = |at: Timestamp| soonest = soonest.min(at);
     let mut steps = Vec::new();
     let lost = pull.windows.iter().filter_map(|window| match window.phase {
         Phase::Requesting { since } => Some(since),
         _ => None,
     });
     if let Some(since) = lost.min() {
-        let at = plus(since, LOOK_EVERY);
+        let at = later(since, LOOK_EVERY);
         if is_due(at) {
             // Dated by a clock that was ahead, it may have left at any time.
-            let since = if since > now { plus(now, -PATIENCE) } else { since };
-            steps.push(Step::Search { from: since.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN) });
+            let since = if since > now { later(now, -PATIENCE) } else { since };
+            steps.push(Step::Search { from: earlier(since, CLOCKS_APART) });
         }
-        later(at);
+        wait_until(at);
     }
     if let Some(Listing { from, until, next_at: Some(next_at) }) = pull.listing {
         if is_due(next_at) {
             steps.push(Step::List { from, until });
         }
-        later(next_at);
+        wait_until(next_at);
     }
     let mut request_ids = Vec::new();
     let (mut fetch, mut name, mut request) = (None, None, None);
@@ -322,11 +319,11 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
             }
             Phase::Ready { next_at, .. }
             | Phase::Unnamed { next_at, .. }
-            | Phase::Requested { next_at, .. } => later(*next_at),
+            | Phase::Requested { next_at, .. } => wait_until(*next_at),
             Phase::Owed if is_due(pull.next_request_at) => {
                 request.get_or_insert(Step::Request { window });
             }
-            Phase::Owed => later(pull.next_request_at),
+            Phase::Owed => wait_until(pull.next_request_at),
             _ => {}
         }
     }
@@ -348,7 +345,7 @@ pub fn about_to(mut pull: Pull, step: &Step, now: Timestamp) -> Pull {
         && let Some(window) = pull.windows.get_mut(*window)
     {
         window.phase = Phase::Requesting { since: now };
-        pull.next_request_at = plus(now, REQUEST_EVERY);
+        pull.next_request_at = later(now, REQUEST_EVERY);
     }
     pull
 }
@@ -360,14 +357,14 @@ mod tests {
     #[test]
     fn what_a_clock_that_was_ahead_planned_is_due_now() {
         let now: Timestamp = "2026-03-10T06:00:00Z".parse().unwrap();
-        let ahead = plus(now, SignedDuration::from_hours(400 * 24));
-        let (from, until) = (plus(now, -DAY - DAY), plus(now, -DAY));
+        let ahead = later(now, SignedDuration::from_hours(400 * 24));
+        let (from, until) = (later(now, -DAY - DAY), later(now, -DAY));
         let mut pull = Pull::of_days("X", from, until, now).unwrap();
         let window = pull.windows.len() - 1;
         pull.next_request_at = ahead;
         assert_eq!(next_step(&pull, now), Step::Request { window: 0 });
-        pull.next_request_at = plus(now, LOOK_EVERY);
-        assert_eq!(next_step(&pull, now), Step::WaitUntil(plus(now, LOOK_EVERY)));
+        pull.next_request_at = later(now, LOOK_EVERY);
+        assert_eq!(next_step(&pull, now), Step::WaitUntil(later(now, LOOK_EVERY)));
         pull.windows[window].phase = Phase::Ready { report_id: "7".to_owned(), next_at: ahead, spoilt: 0 };
         assert_eq!(next_step(&pull, now), Step::Fetch { window, report_id: "7".to_owned() });
     }

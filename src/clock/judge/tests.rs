@@ -13,7 +13,7 @@ fn mono(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap())
 }
 
-/// A machine whose clock is ahead of the truth by so much at its start.
+/// A machine whose clock is ahead of the truth by this much at its start.
 struct Machine {
     judge: Judge,
     ahead_s: i64,
@@ -24,13 +24,13 @@ impl Machine {
         Machine { judge: Judge::new(truth(ahead_s), mono(0)), ahead_s }
     }
 
-    /// By how much the time that is used is ahead of the truth.
+    /// How far the time in use is ahead of the truth.
     fn error_at(&mut self, seconds: i64) -> i64 {
         let used = self.judge.now(truth(seconds + self.ahead_s), mono(seconds));
         used.duration_since(truth(seconds)).as_secs()
     }
 
-    /// A host says a time that is ahead of the truth by so much.
+    /// A host reports a time that is ahead of the truth by this much.
     fn hears(&mut self, host: &str, seconds: i64, ahead_s: i64) {
         self.error_at(seconds);
         self.judge.hear(host, truth(seconds + ahead_s), mono(seconds));
@@ -38,7 +38,7 @@ impl Machine {
 }
 
 #[test]
-fn a_right_clock_is_followed_at_once_and_confirmed_by_the_first_date() {
+fn a_correct_clock_is_followed_at_once_and_confirmed_by_the_first_date() {
     let mut machine = Machine::ahead_by(0);
     assert_eq!((machine.error_at(1), machine.judge.trust()), (0, Trust::Unconfirmed));
     machine.hears("pay", 2, 1);
@@ -48,7 +48,7 @@ fn a_right_clock_is_followed_at_once_and_confirmed_by_the_first_date() {
 }
 
 #[test]
-fn a_confirmed_time_goes_on_when_the_machines_clock_jumps() {
+fn a_confirmed_time_continues_when_the_machines_clock_jumps() {
     for by in [9 * HOUR, -9 * HOUR, 3 * DAY, 400 * DAY, -730 * DAY] {
         let mut machine = Machine::ahead_by(0);
         machine.hears("pay", 2, 0);
@@ -83,7 +83,7 @@ fn one_absurd_date_moves_nothing() {
         assert_eq!((fresh.error_at(2), fresh.judge.trust()), (0, Trust::Unconfirmed), "{absurd}");
         let mut confirmed = Machine::ahead_by(0);
         confirmed.hears("pay", 1, 0);
-        // One host may even insist.
+        // A single host may even insist.
         for second in 2..200 {
             confirmed.hears("pay", second, absurd);
         }
@@ -123,7 +123,7 @@ fn a_host_whose_dates_stand_still_is_not_believed() {
 fn two_hosts_outweigh_everything() {
     let mut machine = Machine::ahead_by(0);
     machine.hears("pay", 1, 0);
-    // A paused machine: neither of its clocks went on.
+    // A paused machine: both of its clocks stood still.
     machine.hears("pay", 2, 3 * HOUR);
     assert_eq!(machine.error_at(3), 0);
     machine.hears("chat", 4, 3 * HOUR);
@@ -136,13 +136,13 @@ fn two_hosts_outweigh_everything() {
 }
 
 #[test]
-fn where_nobody_speaks_a_clock_that_runs_for_hours_is_settled() {
+fn without_any_dates_a_clock_that_runs_for_hours_is_settled() {
     let mut machine = Machine::ahead_by(0);
     machine.error_at(3 * HOUR - 1);
     assert_eq!(machine.judge.trust(), Trust::Unconfirmed);
     machine.error_at(3 * HOUR);
     assert_eq!(machine.judge.trust(), Trust::Settled);
-    // A jump begins it anew, and is followed.
+    // A jump restarts the wait, and is followed.
     machine.ahead_s = -9 * HOUR;
     assert_eq!((machine.error_at(4 * HOUR), machine.judge.trust()), (-9 * HOUR, Trust::Unconfirmed));
     machine.error_at(7 * HOUR);
@@ -150,7 +150,7 @@ fn where_nobody_speaks_a_clock_that_runs_for_hours_is_settled() {
 }
 
 #[test]
-fn a_clock_that_was_set_on_a_machine_without_a_network_is_believed_after_hours() {
+fn a_clock_set_by_hand_on_a_machine_without_a_network_is_trusted_after_hours() {
     let mut machine = Machine::ahead_by(0);
     machine.hears("pay", 1, 0);
     machine.ahead_s = 2 * HOUR;
@@ -159,7 +159,7 @@ fn a_clock_that_was_set_on_a_machine_without_a_network_is_believed_after_hours()
 }
 
 #[test]
-fn a_host_that_cannot_be_used_does_not_keep_days_open_permanently() {
+fn a_host_with_useless_dates_does_not_keep_days_open_permanently() {
     let mut machine = Machine::ahead_by(0);
     for minute in 0..24 * 60 {
         machine.hears("broken", minute * 60, (minute % 7) * DAY + HOUR);
@@ -169,7 +169,7 @@ fn a_host_that_cannot_be_used_does_not_keep_days_open_permanently() {
 }
 
 #[test]
-fn a_clock_without_battery_is_not_followed_behind_what_was_confirmed_before() {
+fn a_clock_without_battery_is_not_followed_behind_the_time_confirmed_before() {
     let mut machine = Machine::ahead_by(-20 * 365 * DAY);
     machine.judge.was_confirmed(truth(-600), mono(0));
     assert_eq!(machine.error_at(10), -600);
@@ -179,7 +179,7 @@ fn a_clock_without_battery_is_not_followed_behind_what_was_confirmed_before() {
 }
 
 #[test]
-fn what_was_confirmed_falsely_before_gives_way_to_the_first_date_that_agrees_with_the_clock() {
+fn a_wrong_confirmation_before_the_start_yields_to_the_first_date_that_agrees_with_the_clock() {
     let mut machine = Machine::ahead_by(0);
     machine.judge.was_confirmed(truth(400 * DAY), mono(0));
     assert_eq!(machine.error_at(1), 400 * DAY);
@@ -188,7 +188,7 @@ fn what_was_confirmed_falsely_before_gives_way_to_the_first_date_that_agrees_wit
 }
 
 #[test]
-fn small_corrections_are_followed_without_a_word() {
+fn small_corrections_are_followed_silently() {
     let mut machine = Machine::ahead_by(0);
     machine.hears("pay", 1, 0);
     for (second, ahead) in [(10, 30), (20, 90), (30, 20), (40, -60)] {
@@ -200,7 +200,7 @@ fn small_corrections_are_followed_without_a_word() {
 
 proptest! {
     #[test]
-    fn whatever_the_machines_clock_does_true_dates_keep_a_confirmed_time_right(
+    fn correct_dates_keep_a_confirmed_time_right_whatever_the_machines_clock_does(
         jumps in proptest::collection::vec((1i64..7200, -800 * DAY..800 * DAY), 0..20),
     ) {
         let mut machine = Machine::ahead_by(0);

@@ -10,8 +10,9 @@ use crate::control::service::{Rooms, Service};
 use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::Enrolment;
-use crate::payments::schedule::{Policy, later};
+use crate::payments::schedule::Policy;
 use crate::payments::tail::Tail;
+use crate::time::later;
 
 impl Rooms {
     /// Whether account and kind exist and the id can belong to them. Gives back what to store, else the reason.

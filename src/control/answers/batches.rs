@@ -137,7 +137,7 @@ fn shown(entry: &Entry, rows: Vec<Row>) -> BatchShown {
 
 fn problem(error: BatchError) -> Problem {
     let (cause, remedy) = match &error {
-        BatchError::Store(_) | BatchError::File { .. } => {
+        BatchError::Store(_) | BatchError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
         BatchError::Unreadable { .. } | BatchError::Broken(_) => {

@@ -2,7 +2,7 @@
 //!
 //! Owns: which object is meant, what is said about it. Must never know: sockets, terminals, tables.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 use crate::control::explain::{Ground, explain};
 use crate::control::messages::*;
@@ -15,6 +15,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::record::Record;
 use crate::store::{AlertFilter, Commit, Committed, Filter};
+use crate::time::earlier;
 
 /// How often an acceptance is tried while polls change the object.
 const COMMIT_ATTEMPTS: u32 = 5;
@@ -30,7 +31,7 @@ impl Service {
             state: request.state.clone(),
             quarantined: request.quarantined,
             finished: request.finished,
-            older_than: request.older_than_s.map(|seconds| before(now, seconds)),
+            older_than: request.older_than_s.map(|seconds| earlier(now, Duration::from_secs(seconds))),
         };
         let limit = rows(request.limit);
         let mut after = request.cursor.clone();
@@ -206,9 +207,4 @@ impl Service {
         let remedy = "look for it with `reconciled list`, or enrol it with `reconciled enrol`";
         Ok(Problem::new(Cause::NotFound, detail, remedy))
     }
-}
-
-fn before(now: Timestamp, seconds: u64) -> Timestamp {
-    let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    now.checked_sub(span).unwrap_or(Timestamp::MIN)
 }

@@ -11,7 +11,7 @@ use crate::control::messages::{ErrandLine, FailedDay, FetchAnswer, FetchBegin, F
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Reporter, Service};
 use crate::payments::object::AccountName;
-use crate::settlements::{self, Errand, SettlementError, Wanted};
+use crate::provider_reports::{self, Download, DownloadError, Wanted};
 
 impl Service {
     /// Asks for reports; the same request again goes on with what is under way.
@@ -20,7 +20,7 @@ impl Service {
         let rooms = self.rooms();
         let reporter = find(&rooms.reporters, &account)?;
         let wanted = Wanted { words: types, from, to, is_anew: again };
-        let begun = self.settlements.begin(&reporter.account, &wanted).await.map_err(problem)?;
+        let begun = self.downloads.begin(&reporter.account, &wanted).await.map_err(problem)?;
         Ok(self.fetched(reporter, &begun, None))
     }
 
@@ -31,19 +31,24 @@ impl Service {
         let mut next_at = None;
         if !self.is_daemon() {
             self.process.restore_budgets().await.map_err(|error| problem(error.into()))?;
-            let round = self.settlements.round(&reporter.account, &self.routes).await.map_err(problem)?;
+            let round = self.downloads.round(&reporter.account, &self.routes).await.map_err(problem)?;
             next_at = round.next_at;
             if next_at.is_none() {
                 self.process.save_budgets().await.map_err(|error| problem(error.into()))?;
             }
         }
-        let errands = self.settlements.list(&reporter.account).await.map_err(problem)?;
-        Ok(self.fetched(reporter, &errands, next_at))
+        let found = self.downloads.list(&reporter.account).await.map_err(problem)?;
+        Ok(self.fetched(reporter, &found, next_at))
     }
 
-    fn fetched(&self, reporter: &Reporter, errands: &[Errand], next_at: Option<Timestamp>) -> FetchAnswer {
+    fn fetched(
+        &self,
+        reporter: &Reporter,
+        downloads: &[Download],
+        next_at: Option<Timestamp>,
+    ) -> FetchAnswer {
         FetchAnswer {
-            errands: errands.iter().map(line).collect(),
+            errands: downloads.iter().map(line).collect(),
             folder: reporter.account.shown_folder(),
             is_daemon: self.is_daemon(),
             next_at,
@@ -63,28 +68,28 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
     })
 }
 
-fn line(errand: &Errand) -> ErrandLine {
+fn line(download: &Download) -> ErrandLine {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let (progress, tally) = (errand.pull.progress(), errand.tally);
-    let windows = errand.pull.windows.iter();
+    let (progress, tally) = (download.pull.progress(), download.tally);
+    let windows = download.pull.windows.iter();
     let failed = windows.clone().filter_map(|window| match &window.phase {
         Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
         _ => None,
     });
     ErrandLine {
-        account: errand.account.clone(),
-        report: errand.word.clone(),
-        from: errand.from,
-        until: errand.until,
-        is_nightly: errand.is_nightly,
-        is_over: errand.is_closed,
+        account: download.account.clone(),
+        report: download.word.clone(),
+        from: download.from,
+        until: download.until,
+        is_nightly: download.is_nightly,
+        is_over: download.is_closed,
         days: count(progress.days),
         done: count(progress.done),
         empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
         failed: failed.collect(),
         files: tally.files,
         unreadable: tally.unreadable,
-        unread: errand.unread.iter().map(unread_file).collect(),
+        unread: download.unread.iter().map(unread_file).collect(),
         rows: tally.rows,
         rejected: tally.rejected,
         compared: tally.compared,
@@ -94,7 +99,7 @@ fn line(errand: &Errand) -> ErrandLine {
     }
 }
 
-fn unread_file(unread: &settlements::Unread) -> UnreadFile {
+fn unread_file(unread: &provider_reports::Unread) -> UnreadFile {
     UnreadFile {
         from: unread.from,
         report_id: unread.report_id.clone(),
@@ -103,16 +108,14 @@ fn unread_file(unread: &settlements::Unread) -> UnreadFile {
     }
 }
 
-fn problem(error: SettlementError) -> Problem {
+fn problem(error: DownloadError) -> Problem {
     let (cause, remedy) = match &error {
-        SettlementError::Store(_) | SettlementError::File { .. } => {
+        DownloadError::Store(_) | DownloadError::File(_) => {
             (Cause::Unavailable, "see the log; the request may be repeated")
         }
-        SettlementError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
-        SettlementError::UnknownType { .. } => {
-            (Cause::Unprocessable, "name one with --type, or none for all")
-        }
-        SettlementError::Range(_) => {
+        DownloadError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
+        DownloadError::UnknownType { .. } => (Cause::Unprocessable, "name one with --type, or none for all"),
+        DownloadError::Range(_) => {
             (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
         }
     };

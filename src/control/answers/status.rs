@@ -13,9 +13,9 @@ use crate::control::messages::*;
 use crate::control::service::{Answer, PAGE_ROWS, ProcessFacts, Rooms, Service, storage};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
-use crate::payments::schedule::later;
 use crate::reconcile::{Account, Tally};
 use crate::task::Board;
+use crate::time::{earlier, later};
 use crate::timetable::Timetable;
 
 impl Service {
@@ -159,9 +159,7 @@ fn quotas(service: &Service, account: &Account, is_daemon: bool, now: Timestamp)
 fn long_holds(pace: &Pace, now: Timestamp) -> impl Iterator<Item = String> {
     let held = pace.held().into_iter().filter(|(_, _, level)| level.is_held_long());
     held.map(move |(account, operation, level)| {
-        let already =
-            jiff::SignedDuration::try_from(level.held_already.unwrap_or_default()).unwrap_or_default();
-        let since = moment(now.checked_sub(already).unwrap_or(now), now);
+        let since = moment(earlier(now, level.held_already.unwrap_or_default()), now);
         let until = moment(later(now, level.held_for), now);
         format!(
             "the provider of {account} wants no {operation} before {until}; it holds it back since {since}"
@@ -171,11 +169,11 @@ fn long_holds(pace: &Pace, now: Timestamp) -> impl Iterator<Item = String> {
 
 fn provider_health(service: &Service, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
     let known = service.reconcile.service(&account.name)?;
-    let said = known.said.as_ref()?;
+    let said = known.report.as_ref()?;
     Some(ServiceHealth {
         word: said.word.clone(),
         since: known.since?,
-        heard_at: known.heard_at?,
+        heard_at: known.reported_at?,
         message: said.message.clone(),
         steers: known.health(now).mutes_staleness(),
     })

@@ -8,7 +8,7 @@ use crate::control::service::{Answer, Service, storage};
 use crate::store::StoreError;
 
 impl Service {
-    /// Whether process and store answer (operations.md section 6.3).
+    /// Whether process and store answer (docs/src/reference/operations.md section 6.3).
     pub(in crate::control) async fn healthy(&self) -> Answer<Greeting> {
         self.check_store().await?;
         Ok(self.greeting("ok"))

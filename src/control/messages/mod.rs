@@ -1,5 +1,5 @@
 //! The questions an operator may ask and the answers, as they travel: JSON, amounts as text, RFC 3339
-//! UTC (operations.md section 8.4). New fields may be added within `/v1`; none may change its meaning.
+//! UTC (docs/src/reference/operations.md section 8.4). New fields may be added within `/v1`; none may change its meaning.
 //!
 //! Owns: the messages. Must never know: how they are answered or carried.
 

@@ -75,7 +75,8 @@ pub struct Health {
     pub is_daemon: bool,
     /// When the process started.
     pub since: Timestamp,
-    /// Configuration valid, credentials loaded, store open, loops started (operations.md section 6.3).
+    /// Configuration valid, credentials loaded, store open, loops started (docs/src/reference/operations.md
+    /// section 6.3).
     pub is_ready: bool,
     /// What is not as it should be, in words.
     pub complaints: Vec<String>,

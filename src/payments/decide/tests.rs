@@ -7,9 +7,9 @@ use super::*;
 use crate::payments::alert::Severity;
 use crate::payments::lifecycle::{Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone, problems};
 use crate::payments::money::{Amounts, Money};
-use crate::payments::schedule::later;
+use crate::time::later;
 
-/// A small lifecycle of our own, so that these tests know no provider.
+/// A small lifecycle of our own: these tests name no provider.
 struct Parcel;
 
 const REASONS: &[ReasonFacts] = &[
@@ -163,7 +163,7 @@ fn each_phase_has_its_rhythm() {
 }
 
 #[test]
-fn a_decline_tells_everything_once() {
+fn a_decline_alert_has_all_facts_and_is_sent_once() {
     let mut seen = sight("Refused", 20);
     seen.reasons = vec!["Broken".to_owned()];
     let decision = step(&after(&[("Started", 0)]), Ok(seen.clone()), 21);
@@ -181,7 +181,7 @@ fn a_decline_tells_everything_once() {
 }
 
 #[test]
-fn a_decline_after_the_opening_warns_that_goods_may_have_shipped() {
+fn a_decline_after_the_authorization_warns_that_goods_may_have_shipped() {
     let declined_after = |states: &[(&str, i64)]| {
         let mut seen = sight("Refused", 20);
         seen.reasons = vec!["Broken".to_owned()];
@@ -193,14 +193,14 @@ fn a_decline_after_the_opening_warns_that_goods_may_have_shipped() {
 }
 
 #[test]
-fn only_unexpected_ends_make_noise() {
+fn only_unexpected_ends_raise_alerts() {
     let noise = |reason: &str| {
         let mut seen = sight("Stopped", 1);
         seen.reasons = vec![reason.to_owned()];
         step(&after(&[("Started", 0)]), Ok(seen), 1)
             .alerts
             .into_iter()
-            .map(|alert| alert.kind)
+            .map(|alert| alert.kind.to_string())
             .collect::<Vec<_>>()
     };
     assert_eq!(noise("ByUs"), Vec::<String>::new());
@@ -209,7 +209,7 @@ fn only_unexpected_ends_make_noise() {
 }
 
 #[test]
-fn what_cannot_be_right_is_set_apart_and_kept_word_for_word() {
+fn impossible_answers_are_quarantined_and_kept_word_for_word() {
     let doubted = |states: &[(&str, i64)], change: &dyn Fn(&mut Observation), hours| {
         let mut seen = sight("Started", hours);
         change(&mut seen);
@@ -244,7 +244,7 @@ fn what_cannot_be_right_is_set_apart_and_kept_word_for_word() {
 }
 
 #[test]
-fn a_quarantine_speaks_once_and_ends_when_all_makes_sense_again() {
+fn a_quarantine_alerts_once_and_ends_when_all_makes_sense_again() {
     let strange = Ok(sight("Flying", 1));
     let first = step(&after(&[("Started", 0)]), strange.clone(), 1);
     let second = step(&first.record, strange, 7);
@@ -257,7 +257,7 @@ fn a_quarantine_speaks_once_and_ends_when_all_makes_sense_again() {
 }
 
 #[test]
-fn snapshots_may_skip_states_and_old_news_changes_nothing() {
+fn snapshots_may_skip_states_and_older_answers_change_nothing() {
     assert_eq!(kinds(&step(&after(&[("Started", 0)]), Ok(sight("Arrived", 9)), 9)), Vec::<&str>::new());
     let record = after(&[("Started", 0), ("Reserved", 5)]);
     let overtaken = step(&record, Ok(sight("Started", 4)), 6);
@@ -269,7 +269,7 @@ fn snapshots_may_skip_states_and_old_news_changes_nothing() {
 }
 
 #[test]
-fn older_news_is_believed_at_once_where_it_leads_on_and_else_when_it_comes_again() {
+fn an_older_answer_is_believed_at_once_if_it_leads_on_and_otherwise_when_repeated() {
     // One second "older" than the authorization: a decline all the same.
     let record = after(&[("Started", 0), ("Sending", 5)]);
     let mut declined = sight("Refused", 5);
@@ -296,7 +296,7 @@ fn arrived(captured: Option<Money>, hours: i64) -> Observation {
 }
 
 #[test]
-fn what_moved_is_booked_and_not_what_was_asked_for() {
+fn the_amount_that_moved_is_booked_not_the_requested_one() {
     let record = after(&[("Started", 0), ("Reserved", 1)]);
     let part = step(&record, Ok(arrived(euros("5.00"), 2)), 2);
     let row = part.transition.unwrap();
@@ -305,7 +305,7 @@ fn what_moved_is_booked_and_not_what_was_asked_for() {
     assert_eq!((row.to.as_str(), row.cause()), ("Arrived", Cause::Marked("different-amount".to_owned())));
     assert_eq!(part.alerts[0].explanation, "5.00 EUR was captured, not 14.00 EUR.");
     assert_eq!(part.alerts[0].amounts.captured, euros("5.00"));
-    // The rest comes later: only the rest moved then.
+    // The rest comes later, and only the rest moves then.
     let rest = step(&part.record, Ok(arrived(euros("14.00"), 2)), 3);
     let row = rest.transition.unwrap();
     assert_eq!((row.amount, row.cause()), (euros("9.00"), Cause::Released));
@@ -317,7 +317,7 @@ fn what_moved_is_booked_and_not_what_was_asked_for() {
 }
 
 #[test]
-fn a_good_word_without_money_is_no_success() {
+fn a_good_state_without_money_is_not_a_success() {
     let record = after(&[("Started", 0), ("Reserved", 1)]);
     for (captured, cause) in [
         (euros("0.00"), "different-amount"),
@@ -336,8 +336,8 @@ fn a_good_word_without_money_is_no_success() {
 }
 
 #[test]
-fn a_doubt_does_not_heal_by_repetition() {
-    // Without an enrolled amount: what was seen first is what is expected.
+fn repetition_does_not_settle_a_doubt() {
+    // Without an enrolled amount, the first observed one is expected.
     let record = after(&[("Started", 0)]);
     let mut seen = sight("Started", 0);
     (seen.amount, seen.amounts.authorized) = (euros("1400.00"), euros("1400.00"));
@@ -345,13 +345,13 @@ fn a_doubt_does_not_heal_by_repetition() {
     assert_eq!(first.record.quarantine.as_ref().unwrap().cause, "different-amount");
     let second = step(&first.record, Ok(seen.clone()), 2);
     assert!(second.record.quarantine.is_some() && second.alerts.is_empty());
-    // An unbelievable answer in between does not make it right either.
+    // An unbelievable answer in between does not make the amount right either.
     let between = step(&second.record, Ok(sight("Flying", 2)), 3);
     let third = step(&between.record, Ok(seen.clone()), 4);
     assert_eq!(third.record.quarantine.as_ref().unwrap().cause, "different-amount");
-    // The provider takes it back.
+    // The provider corrects it.
     assert_eq!(step(&third.record, Ok(sight("Started", 0)), 5).record.quarantine, None);
-    // Or a person accepts it: just this, and nothing else.
+    // Or a person accepts it: exactly this, and nothing else.
     let mut accepted = third.record.clone();
     let quarantine = accepted.quarantine.take().unwrap();
     accepted.accepted = Some(crate::payments::record::Accepted {
@@ -367,7 +367,7 @@ fn a_doubt_does_not_heal_by_repetition() {
 }
 
 #[test]
-fn another_amount_under_the_same_doubt_is_news() {
+fn another_doubtful_amount_is_news() {
     let doubted = |amount: &str| {
         let mut seen = sight("Started", 0);
         (seen.amount, seen.amounts.authorized) = (euros(amount), euros(amount));
@@ -381,7 +381,7 @@ fn another_amount_under_the_same_doubt_is_news() {
 }
 
 #[test]
-fn an_end_without_a_reason_is_as_loud_as_the_worst_reason() {
+fn an_end_without_a_reason_alerts_like_the_worst_reason() {
     let silent = step(&after(&[("Started", 0)]), Ok(sight("Stopped", 1)), 1);
     assert_eq!(
         (kinds(&silent), silent.alerts[0].advice.as_str()),
@@ -391,7 +391,7 @@ fn an_end_without_a_reason_is_as_loud_as_the_worst_reason() {
 }
 
 #[test]
-fn news_about_the_same_state_has_a_key_of_its_own() {
+fn each_change_within_a_state_has_its_own_alert_key() {
     let refused = |reason: &str| {
         let mut seen = sight("Refused", 1);
         seen.reasons = vec![reason.to_owned()];
@@ -408,7 +408,7 @@ fn news_about_the_same_state_has_a_key_of_its_own() {
 }
 
 #[test]
-fn marks_and_play_money_are_told_beside_a_state_that_is_believed() {
+fn marks_and_sandbox_answers_are_reported_although_the_state_is_believed() {
     let mut seen = sight("Refused", 1);
     seen.reasons = vec!["Broken".to_owned()];
     seen.marks = vec![crate::payments::observation::Mark::new("unreadable-field", "A field was odd.")];
@@ -427,7 +427,7 @@ fn marks_and_play_money_are_told_beside_a_state_that_is_believed() {
 }
 
 #[test]
-fn a_final_state_in_doubt_is_polled_more_and_more_rarely_and_not_without_end() {
+fn a_final_state_in_doubt_is_polled_less_and_less_often_and_then_no_more() {
     let mut decision = step(&after(&[("Reserved", 0)]), Ok(arrived(euros("5.00"), 1)), 1);
     let mut waits = Vec::new();
     let mut now = at(1);
@@ -461,7 +461,7 @@ fn failures_never_move_an_object() {
 }
 
 #[test]
-fn being_throttled_costs_an_object_neither_its_place_nor_its_priority() {
+fn throttling_costs_an_object_neither_its_place_nor_its_priority() {
     let mut record = after(&[("Started", 0)]);
     record.is_asked = true;
     let decision = step(&record, Err(Failure::Throttled { retry_after: None, detail: "429".into() }), 3);
@@ -471,7 +471,7 @@ fn being_throttled_costs_an_object_neither_its_place_nor_its_priority() {
 }
 
 #[test]
-fn not_found_is_first_taken_for_not_yet_visible() {
+fn not_found_first_means_not_yet_visible() {
     let gone = || Err(Failure::Gone { detail: "404".into() });
     let first = step(&new(), gone(), 0);
     assert_eq!((due_in_s(&first, 0), kinds(&first).len()), (Some(10), 0));
@@ -491,7 +491,7 @@ fn not_found_is_first_taken_for_not_yet_visible() {
 }
 
 #[test]
-fn useless_answers_end_in_quarantine_after_a_few() {
+fn several_useless_answers_in_a_row_end_in_quarantine() {
     let mut record = after(&[("Started", 0)]);
     for number in 1..=5 {
         let decision = step(&record, Err(Failure::Garbled { detail: "not JSON".into() }), 1);
@@ -501,7 +501,7 @@ fn useless_answers_end_in_quarantine_after_a_few() {
 }
 
 #[test]
-fn overdue_is_told_once_even_when_nothing_can_be_seen() {
+fn overdue_is_reported_once_even_when_every_poll_fails() {
     let record = after(&[("Started", 0)]);
     assert!(step(&record, Ok(sight("Started", 0)), 23).alerts.is_empty());
     let late = step(&record, Err(Failure::Transient { detail: "timed out".into() }), 25);
@@ -513,7 +513,7 @@ fn overdue_is_told_once_even_when_nothing_can_be_seen() {
 }
 
 #[test]
-fn an_unused_reservation_counts_down_and_is_looked_at_in_time() {
+fn an_unused_reservation_counts_down_and_is_polled_in_time() {
     let record = after(&[("Reserved", 0)]);
     let quiet = step(&record, Ok(sight("Reserved", 0)), 100);
     assert!(quiet.alerts.is_empty());
@@ -523,14 +523,14 @@ fn an_unused_reservation_counts_down_and_is_looked_at_in_time() {
     let second = step(&first.record, Ok(sight("Reserved", 0)), 145);
     assert_eq!(kinds(&second), ["expiring"]);
     assert!(step(&second.record, Ok(sight("Reserved", 0)), 150).alerts.is_empty());
-    // A countdown's moment is nearer than the resting interval: the look comes then.
+    // A countdown comes before the resting interval ends, so the poll is early.
     let early = step(&record, Ok(sight("Reserved", 0)), 115);
     assert_eq!(due_in_s(&early, 115), Some(5 * 3600));
-    // After a long silence one warning, not two.
+    // One warning after a long silence, not two.
     assert_eq!(kinds(&step(&record, Ok(sight("Reserved", 0)), 150)), ["expiring"]);
 }
 
-/// After so many minutes of an authorization whose guarantee ends after seven days.
+/// Warns this many minutes before the guarantee of an authorization ends (after seven days).
 fn warned(tags: &[&str], countdowns_min: &[u64], left_min: i64) -> Decision {
     let record = after(&[("Reserved", 0)]);
     let made_at = record.made_at();
@@ -546,7 +546,7 @@ fn warned(tags: &[&str], countdowns_min: &[u64], left_min: i64) -> Decision {
 }
 
 #[test]
-fn countdowns_within_an_hour_are_told_apart() {
+fn countdowns_within_an_hour_are_distinguished() {
     let first = warned(&[], &[90, 60, 45], 80);
     assert_eq!(
         (kinds(&first), first.record.warned.as_slice()),
@@ -566,7 +566,7 @@ fn countdowns_within_an_hour_are_told_apart() {
 }
 
 #[test]
-fn what_was_told_under_a_tag_of_whole_hours_is_not_told_again() {
+fn a_countdown_sent_under_a_tag_of_whole_hours_is_not_sent_again() {
     for (tag, countdown, left) in [
         ("guarantee-1h", 90, 80),
         ("guarantee-1h", 60, 50),
@@ -580,7 +580,7 @@ fn what_was_told_under_a_tag_of_whole_hours_is_not_told_again() {
 }
 
 #[test]
-fn dates_of_a_clock_that_was_ahead_are_no_longer_counted_from() {
+fn dates_from_a_clock_that_was_ahead_no_longer_count() {
     let ahead = after(&[("Started", 400 * 24)]);
     let ahead = Record { enrolled_at: at(400 * 24), ..ahead };
     let decision = step(&ahead, Ok(sight("Started", 0)), 1);
@@ -589,13 +589,13 @@ fn dates_of_a_clock_that_was_ahead_are_no_longer_counted_from() {
     assert!(decision.is_news, "it is written down");
     let failed = step(&ahead, Err(Failure::Transient { detail: "x".into() }), 1);
     assert_eq!(failed.record.enrolled_at, at(1));
-    // An hour may be a clock that was set right.
+    // A difference of an hour may be a corrected clock.
     let hour = Record { enrolled_at: at(2), ..new() };
     assert_eq!(step(&hour, Ok(sight("Started", 1)), 1).record.enrolled_at, at(2));
 }
 
 #[test]
-fn children_are_enrolled_when_first_seen() {
+fn children_are_enrolled_when_first_observed() {
     let mut seen = sight("Sending", 1);
     seen.children = vec![crate::payments::observation::Child {
         kind: "refund".parse().unwrap(),
@@ -625,9 +625,9 @@ fn any_seen() -> impl Strategy<Value = Result<Observation, Failure>> {
 }
 
 proptest! {
-    /// Whatever is seen in whatever order: finished means a final state and no quarantine; everything
-    /// else stays owed a look within the longest interval; a failure never changes what was seen; each
-    /// decline and each alert key is told once.
+    /// For any observations in any order: a finished object is final and not quarantined; every other object has a
+    /// poll due within the longest interval; a failure never changes what was observed; each decline and each alert
+    /// key is reported once.
     #[test]
     fn any_story_keeps_its_promises(story in proptest::collection::vec((any_seen(), 0i64..30), 1..40)) {
         let mut record = new();

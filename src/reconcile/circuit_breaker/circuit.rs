@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::payments::object::ObjectRef;
 use crate::payments::planted::{Bug, is_planted};
-use crate::payments::schedule::later;
+use crate::time::later;
 
 /// Different objects in a row whose failures trip a circuit.
 pub const DIFFERENT: usize = 3;

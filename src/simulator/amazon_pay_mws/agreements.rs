@@ -1,7 +1,7 @@
 //! The operations on billing agreements.
 //!
-//! Owns: when an agreement may be changed, confirmed, charged, closed (amazon-pay-mws.md sections 3.2, 4.5,
-//! 4.6). Must never know: signatures.
+//! Owns: when an agreement may be changed, confirmed, charged, closed (docs/src/reference/amazon-pay-mws.md
+//! sections 3.2, 4.5, 4.6). Must never know: signatures.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Checks names, presence and shapes (amazon-pay-mws.md section 3.2).
+    /// Checks names, presence and shapes (docs/src/reference/amazon-pay-mws.md section 3.2).
     pub(super) fn check(operation: &Operation, mut parameters: Parameters) -> Result<Arguments, Refusal> {
         parameters.retain(|_, value| !value.is_empty());
         for rule in operation.rules.iter().filter(|rule| rule.is_required) {

@@ -1,7 +1,7 @@
 //! Authorize, GetAuthorizationDetails, CloseAuthorization.
 //!
-//! Owns: when an authorization may be made and ended (amazon-pay-mws.md sections 3.2, 4.1, 4.6). Must never
-//! know: signatures.
+//! Owns: when an authorization may be made and ended (docs/src/reference/amazon-pay-mws.md sections 3.2, 4.1, 4.6).
+//! Must never know: signatures.
 
 use std::time::Duration;
 

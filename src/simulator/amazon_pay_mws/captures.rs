@@ -1,7 +1,7 @@
 //! Capture, Refund and their look-ups.
 //!
-//! Owns: when money may be taken and given back (amazon-pay-mws.md sections 3.2, 4.2, 4.3, 4.6). Must never
-//! know: signatures.
+//! Owns: when money may be taken and given back (docs/src/reference/amazon-pay-mws.md sections 3.2, 4.2, 4.3, 4.6).
+//! Must never know: signatures.
 
 use std::time::Duration;
 

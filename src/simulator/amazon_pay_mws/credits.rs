@@ -1,4 +1,5 @@
-//! Provider credits: what a capture gives to another merchant, and takes back (amazon-pay-mws.md section 3.2).
+//! Provider credits: what a capture gives to another merchant, and takes back (docs/src/reference/amazon-pay-mws.md
+//! section 3.2).
 //!
 //! Owns: credits and their reversals; both are carried out at once. Must never know: signatures.
 

@@ -1,4 +1,4 @@
-//! Objects as the elements of an answer: amazon-pay-mws.md section 3.4.
+//! Objects as the elements of an answer: docs/src/reference/amazon-pay-mws.md section 3.4.
 //!
 //! Owns: which children an object has. Must never know: what may be done with it.
 

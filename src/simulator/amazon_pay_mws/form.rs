@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Parameters by name, in byte order, which is the order that Signature Version 2 signs
-/// (amazon-pay-mws.md section 2.1).
+/// (docs/src/reference/amazon-pay-mws.md section 2.1).
 pub(super) type Parameters = BTreeMap<String, String>;
 
 /// Why a form could not be read.
@@ -65,7 +65,7 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 }
 
 /// RFC 3986 encoding of every byte outside `A-Z a-z 0-9 - _ . ~`, upper-case hexadecimal
-/// (amazon-pay-mws.md section 2.1 step 2).
+/// (docs/src/reference/amazon-pay-mws.md section 2.1 step 2).
 pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

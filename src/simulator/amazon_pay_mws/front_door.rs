@@ -15,7 +15,7 @@ use super::refusal::{Code, Refusal};
 
 /// The only version of this section.
 const VERSION: &str = "2013-01-01";
-/// How far a Timestamp may be from the server's clock (amazon-pay-mws.md section 1.4).
+/// How far a Timestamp may be from the server's clock (docs/src/reference/amazon-pay-mws.md section 1.4).
 const SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// A request that was let in.

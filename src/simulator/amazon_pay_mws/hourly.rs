@@ -1,4 +1,4 @@
-//! A quota per clock hour, beside the bucket: amazon-pay-mws.md section 5.2.
+//! A quota per clock hour, beside the bucket: docs/src/reference/amazon-pay-mws.md section 5.2.
 //!
 //! Owns: counts per operation in the current hour, the `x-mws-quota-*` headers. Must never know: payments.
 

@@ -32,7 +32,7 @@ impl fmt::Debug for MwsMerchant {
 }
 
 impl MwsMerchant {
-    /// The two digits after the letter of an identifier (amazon-pay-mws.md section 3.3).
+    /// The two digits after the letter of an identifier (docs/src/reference/amazon-pay-mws.md section 3.3).
     pub(super) fn region_digits(&self) -> &'static str {
         match self.region.as_str() {
             "eu" | "uk" | "de" => "02",
@@ -45,8 +45,8 @@ impl MwsMerchant {
 /// How the pretend provider behaves where the manual names a range or nothing.
 #[derive(Debug, Clone)]
 pub struct MwsHabits {
-    /// How long an asynchronous authorization stays Pending (amazon-pay-mws.md section 4.1: about 30 s, or a
-    /// minute or more).
+    /// How long an asynchronous authorization stays Pending (docs/src/reference/amazon-pay-mws.md section 4.1:
+    /// about 30 s, or a minute or more).
     pub authorization_delay: Duration,
     /// How long a capture stays Pending that comes more than 7 days after its authorization (section 4.2).
     pub late_capture_delay: Duration,
@@ -67,7 +67,7 @@ pub struct MwsHabits {
     pub batch: MwsBatchHabits,
 }
 
-/// How batches and reports go where the manual names a range or nothing (amazon-pay-batch.md).
+/// How batches and reports go where the manual names a range or nothing (docs/src/reference/amazon-pay-batch.md).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MwsBatchHabits {
     /// From the submission of a feed until its processing begins; until then it can be cancelled.
@@ -147,7 +147,7 @@ impl Default for MwsHabits {
     }
 }
 
-/// What `GetServiceStatus` says (amazon-pay-mws.md section 7).
+/// What `GetServiceStatus` says (docs/src/reference/amazon-pay-mws.md section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MwsServiceStatus {
     /// Normal.

@@ -148,7 +148,7 @@ impl MwsProvider {
     }
 
     /// From now on, other sellers' keys may call for this seller with this `MWSAuthToken`
-    /// (amazon-pay-mws.md section 1.4).
+    /// (docs/src/reference/amazon-pay-mws.md section 1.4).
     pub fn allow_delegation(&mut self, seller_id: impl Into<String>, token: impl Into<String>) {
         self.delegations.push((seller_id.into(), token.into()));
     }

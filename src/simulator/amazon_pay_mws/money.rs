@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::xml::Element;
 
-/// Currencies of amazon-pay-mws.md section 1.5.
+/// Currencies of docs/src/reference/amazon-pay-mws.md section 1.5.
 pub(super) const CURRENCIES: &[&str] =
     &["USD", "EUR", "GBP", "JPY", "AUD", "ZAR", "CHF", "NOK", "DKK", "SEK", "NZD", "HKD"];
 

@@ -1,4 +1,5 @@
-//! Every operation of the manual with its parameters: amazon-pay-mws.md section 3.2, and its quota: 3.1.
+//! Every operation of the manual with its parameters: docs/src/reference/amazon-pay-mws.md section 3.2, and its
+//! quota: 3.1.
 //!
 //! Owns: names, what is required, lengths, value sets. Must never know: what an operation does.
 

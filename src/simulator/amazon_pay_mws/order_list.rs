@@ -1,4 +1,4 @@
-//! `ListOrderReference` and its further pages (amazon-pay-mws.md section 3.2).
+//! `ListOrderReference` and its further pages (docs/src/reference/amazon-pay-mws.md section 3.2).
 //!
 //! Owns: which orders a query finds, pages, tokens. A token is the query itself with the place where it goes on.
 //! Must never know: signatures.

@@ -1,7 +1,7 @@
 //! The operations on order references.
 //!
-//! Owns: when an order may be changed, confirmed, cancelled, closed (amazon-pay-mws.md sections 3.2, 4.4,
-//! 4.6). Must never know: signatures.
+//! Owns: when an order may be changed, confirmed, cancelled, closed (docs/src/reference/amazon-pay-mws.md
+//! sections 3.2, 4.4, 4.6). Must never know: signatures.
 
 use super::arguments::Arguments;
 use super::books::{Object, Order};

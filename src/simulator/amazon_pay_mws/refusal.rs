@@ -2,8 +2,8 @@
 //!
 //! Owns: code, status, which of the two envelopes. Must never know: why a call was refused.
 
-/// An error code of amazon-pay-mws.md sections 6.2 and 6.3. Where the manual gives no HTTP status, the
-/// recalled one in brackets is used, and 400 where there is none at all.
+/// An error code of docs/src/reference/amazon-pay-mws.md sections 6.2 and 6.3. Where the manual gives no HTTP
+/// status, the recalled one in brackets is used, and 400 where there is none at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     AccessDenied,

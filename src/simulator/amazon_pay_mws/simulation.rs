@@ -1,6 +1,6 @@
 //! Sandbox simulations: a JSON text in a note decides what becomes of an object.
 //!
-//! Owns: amazon-pay-mws.md section 9. Must never know: objects.
+//! Owns: docs/src/reference/amazon-pay-mws.md section 9. Must never know: objects.
 
 use std::time::Duration;
 

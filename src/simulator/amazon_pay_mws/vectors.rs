@@ -117,7 +117,7 @@ fn own(
     }
 }
 
-/// Set 1 of amazon-pay-mws.md section 2.2.
+/// Set 1 of docs/src/reference/amazon-pay-mws.md section 2.2.
 fn set_one() -> Vec<Vector> {
     let token = ("MWSAuthToken", "TEST_MWS_AUTH_TOKEN");
     let success = ("SuccessUrl", "https://pay.amazon.com/success.html");
@@ -153,7 +153,7 @@ fn set_one() -> Vec<Vector> {
     ]
 }
 
-/// Set 2 of amazon-pay-mws.md section 2.2.
+/// Set 2 of docs/src/reference/amazon-pay-mws.md section 2.2.
 fn set_two() -> Vec<Vector> {
     let slashed = "/OffAmazonPayments_Sandbox/2013-01-01/";
     let read =

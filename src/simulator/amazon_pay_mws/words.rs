@@ -1,7 +1,7 @@
 //! The words of the manual: which states a kind has and which reasons a state has.
 //!
-//! Owns: amazon-pay-mws.md sections 4.1 to 4.5 as a table. Must never know: what follows what; a scenario may
-//! also plan what should never happen.
+//! Owns: docs/src/reference/amazon-pay-mws.md sections 4.1 to 4.5 as a table. Must never know: what follows what; a
+//! scenario may also plan what should never happen.
 
 use crate::simulator::plan::Step;
 

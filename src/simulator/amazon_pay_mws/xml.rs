@@ -8,7 +8,7 @@ use crate::simulator::provider::Random;
 
 use super::refusal::Refusal;
 
-/// The namespace on the wire, sandbox included (amazon-pay-mws.md section 3.4).
+/// The namespace on the wire, sandbox included (docs/src/reference/amazon-pay-mws.md section 3.4).
 const NAMESPACE: &str = "http://mws.amazonservices.com/schema/OffAmazonPayments/2013-01-01";
 
 /// One element: a text or children.

@@ -1,4 +1,4 @@
-//! The canonical request, computed from what arrived (amazon-pay-v2.md 2.2 and 2.3).
+//! The canonical request, computed from what arrived (docs/src/reference/amazon-pay-v2.md 2.2 and 2.3).
 //!
 //! Owns: the text whose digest is signed. Must never know: keys, signatures, the time.
 

@@ -1,4 +1,4 @@
-//! Charges (amazon-pay-v2.md section 4).
+//! Charges (docs/src/reference/amazon-pay-v2.md section 4).
 //!
 //! Owns: a charge's states, reasons, expiry and JSON. Must never know: the request that made it.
 

@@ -1,4 +1,4 @@
-//! The calls themselves: what each does to the book (amazon-pay-v2.md 4.2 to 6.1, 8.2 and 10).
+//! The calls themselves: what each does to the book (docs/src/reference/amazon-pay-v2.md 4.2 to 6.1, 8.2 and 10).
 //!
 //! Owns: parameters, preconditions and side effects. Must never know: signatures, quotas, sockets.
 

@@ -1,4 +1,4 @@
-//! Errors and replies of Amazon Pay v2 (amazon-pay-v2.md section 8).
+//! Errors and replies of Amazon Pay v2 (docs/src/reference/amazon-pay-v2.md section 8).
 //!
 //! Owns: their statuses, reason codes and shape. Must never know: when they are given.
 

@@ -1,4 +1,4 @@
-//! Charge permissions (amazon-pay-v2.md section 6.1).
+//! Charge permissions (docs/src/reference/amazon-pay-v2.md section 6.1).
 //!
 //! Owns: a permission's states, what its charges make of them, and its JSON with the buyer's data in
 //! it. Must never know: the request that made it.

@@ -1,4 +1,4 @@
-//! Money as Amazon Pay v2 writes it (amazon-pay-v2.md section 3).
+//! Money as Amazon Pay v2 writes it (docs/src/reference/amazon-pay-v2.md section 3).
 //!
 //! Owns: amounts, currencies and their limits. Must never know: what is paid for.
 
@@ -88,7 +88,7 @@ impl Price {
     }
 
     /// How much more than captured may be refunded: the lesser of 15 % and 75, or 8,400 yen
-    /// (amazon-pay-v2.md section 5).
+    /// (docs/src/reference/amazon-pay-v2.md section 5).
     pub(super) fn refund_margin(&self) -> Decimal {
         let most = if self.decimals == 0 { Decimal::from(8_400) } else { Decimal::from(75) };
         (self.amount * Decimal::new(15, 2)).min(most)

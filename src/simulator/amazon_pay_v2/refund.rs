@@ -1,4 +1,4 @@
-//! Refunds (amazon-pay-v2.md section 5).
+//! Refunds (docs/src/reference/amazon-pay-v2.md section 5).
 //!
 //! Owns: a refund's states, reasons and JSON. Must never know: the request that made it.
 

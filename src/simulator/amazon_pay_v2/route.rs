@@ -1,4 +1,4 @@
-//! Which call a path and method mean (amazon-pay-v2.md 1 and 1.1), and each call's quota (8.4).
+//! Which call a path and method mean (docs/src/reference/amazon-pay-v2.md 1 and 1.1), and each call's quota (8.4).
 //!
 //! Owns: paths and the table of quotas. Must never know: objects, signatures.
 

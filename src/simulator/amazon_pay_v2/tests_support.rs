@@ -1,10 +1,10 @@
-//! The worked examples of amazon-pay-v2.md 2.6, as requests that arrived.
+//! The worked examples of docs/src/reference/amazon-pay-v2.md 2.6, as requests that arrived.
 
 use jiff::Timestamp;
 
 use super::super::exchange::Incoming;
 
-/// The public key that all signatures of the sheet were made with.
+/// The public key that all signatures of the examples were made with.
 pub(super) const PUBLIC_KEY_PEM: &str = "-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAio9pXlMM7TITL455qxWD
 zkRJ0G9+DlgL2dAWXWY8OeliCIgnfqNmckCBQVPDOJDYMfZ3WkqEggarh197LTRR
@@ -30,7 +30,7 @@ pub(super) fn signed_at() -> Timestamp {
     EXTENDED.parse().expect("it is a timestamp")
 }
 
-/// One example with what the sheet says of it.
+/// One example with its digest and signature.
 pub(super) struct Example {
     pub(super) incoming: Incoming,
     pub(super) signed: String,

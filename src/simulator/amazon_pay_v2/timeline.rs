@@ -80,7 +80,7 @@ pub(super) struct Word {
     pub(super) reasons: &'static [&'static str],
 }
 
-/// `YYYYMMDDTHHMMSSZ`, as in every object (amazon-pay-v2.md section 3).
+/// `YYYYMMDDTHHMMSSZ`, as in every object (docs/src/reference/amazon-pay-v2.md section 3).
 pub(super) fn written(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
 }

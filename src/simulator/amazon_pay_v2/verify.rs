@@ -1,4 +1,4 @@
-//! Whether a request is genuine (amazon-pay-v2.md sections 1, 2 and 8.2).
+//! Whether a request is genuine (docs/src/reference/amazon-pay-v2.md sections 1, 2 and 8.2).
 //!
 //! Owns: the checks of key, date, signed headers and signature. Must never know: what is asked for.
 

@@ -1,4 +1,4 @@
-//! Batches: stored, validated, processed, told (sheet aps-batch.md, sections 2 and 3).
+//! Batches: stored, validated, processed, told (docs/src/reference/aps.md, sections 2 and 3).
 //!
 //! Owns: what a file must look like, what a batch answers at which time. Must never know: signatures.
 

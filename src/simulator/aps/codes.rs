@@ -1,4 +1,4 @@
-//! The texts beside codes (sheet aps-batch.md, sections 2.4 and 5.4).
+//! The texts beside codes (docs/src/reference/aps.md, sections 2.4 and 5.4).
 //!
 //! Owns: words, which no client may depend on. Must never know: who is answered.
 

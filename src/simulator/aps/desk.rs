@@ -1,4 +1,4 @@
-//! What an operation does to an order, asked for directly or by a row of a batch (sheet aps-batch.md,
+//! What an operation does to an order, asked for directly or by a row of a batch (docs/src/reference/aps.md,
 //! sections 3.2, 5.4 and 6.2).
 //!
 //! Owns: orders and the five operations. Must never know: signatures, files, how it was asked.

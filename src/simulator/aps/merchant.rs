@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A merchant that the provider knows (sheet aps-batch.md, sections 2.1 and 4).
+/// A merchant that the provider knows (docs/src/reference/aps.md, sections 2.1 and 4).
 #[derive(Clone)]
 pub struct ApsMerchant {
     /// The key of its buckets, such as `CycHZxVj`.

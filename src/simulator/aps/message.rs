@@ -1,4 +1,4 @@
-//! Requests as parameters, whether they came as JSON or as a form, and answers (sheet aps-batch.md,
+//! Requests as parameters, whether they came as JSON or as a form, and answers (docs/src/reference/aps.md,
 //! sections 1 and 2).
 //!
 //! Owns: both encodings. Must never know: what a parameter means.

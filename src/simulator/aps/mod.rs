@@ -1,5 +1,5 @@
-//! Pretend Amazon Payment Services (formerly PayFort): CHECK_STATUS, the direct operations, the three batch
-//! calls (sheet aps-batch.md).
+//! Pretend Amazon Payment Services (formerly PayFort): CHECK_STATUS, the direct operations, the three batch calls
+//! (docs/src/reference/aps.md).
 //!
 //! Owns: how that provider behaves, from its documentation alone. Must never know: any other room but
 //! `clock`, or the client's code.

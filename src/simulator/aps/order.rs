@@ -1,4 +1,4 @@
-//! One order: everything that happened to it and will happen, by time (sheet aps-batch.md, section 5).
+//! One order: everything that happened to it and will happen, by time (docs/src/reference/aps.md, section 5).
 //!
 //! Owns: codes over time, totals, the words of the truth. Must never know: requests, other orders.
 //!

@@ -1,4 +1,4 @@
-//! The provider's side of signatures (sheet aps-batch.md, section 4).
+//! The provider's side of signatures (docs/src/reference/aps.md, section 4).
 //!
 //! Owns: what is signed and how. Must never know: what a parameter means.
 

@@ -1,4 +1,4 @@
-//! The rules of a Slack incoming webhook (operations.md 1.2 and 1.3).
+//! The rules of a Slack incoming webhook (docs/src/reference/operations.md 1.2 and 1.3).
 //!
 //! Owns: the Block Kit limits and Slack's error words. Must never know: what becomes of a message.
 

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::fixture::*;
-use crate::store::journal::segment_name;
-use crate::store::open::UNCHECKED;
-use crate::store::{OpenError, Options, Store, StoreError, keys, rebuild};
+use crate::store::index::keys;
+use crate::store::journal::segment::segment_name;
+use crate::store::recovery::open::UNCHECKED;
+use crate::store::{OpenError, Options, Store, StoreError, rebuild};
 
 /// Options under which each entry has a file of its own.
 fn small(folder: &Path) -> Options {

@@ -156,7 +156,7 @@ async fn after_the_host_itself_stopped_the_index_is_checked() {
     let (store, opening) = open(folder.path()).await;
     assert!(opening.owes_check && opening.rebuilt_index.is_none());
     // A page that the disk lost shows as rows that do not fit together.
-    let lost = crate::store::keys::record(&object("A1"), false);
+    let lost = crate::store::index::keys::record(&object("A1"), false);
     tamper(&store, lost, None);
     let error = store.check_if_owed().await.unwrap_err();
     assert!(matches!(error, StoreError::Damaged(_)), "{error}");
@@ -225,7 +225,7 @@ async fn an_index_that_opens_but_cannot_be_used_is_made_anew_by_the_next_start()
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     store.raise(vec![owed("k1", &["ops"], at(0))], at(0)).await.unwrap();
-    let counted = crate::store::keys::deliveries("ops", 0);
+    let counted = crate::store::index::keys::deliveries("ops", 0);
     tamper(&store, counted, Some(b"no number".to_vec()));
     drop(store);
     fs::write(folder.path().join("running"), "another boot").unwrap();

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::fixture::*;
 use crate::store::disk::MachineDisk;
-use crate::store::entry::{decode, encode};
-use crate::store::journal::{Header, SEGMENT_HEADER_BYTES};
-use crate::store::reading::{self, Reading, Stopped};
-use crate::store::room::FILLER;
+use crate::store::journal::entry::{decode, encode};
+use crate::store::journal::preallocation::FILLER;
+use crate::store::journal::reading::{self, Reading, Stopped};
+use crate::store::journal::segment::{Header, SEGMENT_HEADER_BYTES};
 use crate::store::{OpenError, Options, Store};
 
 /// A folder as a killed process with `number` single enrolments leaves it, and where its entries begin.
@@ -237,7 +237,7 @@ async fn a_rescue_that_was_interrupted_is_taken_up_again() {
     let (after, store) = open_cut(folder.path(), starts[3] + 9, true).await;
     drop(store);
     // As if the process had been killed before the rescued rows reached the journal.
-    let gap = after.path().join("journal").join(crate::store::journal::segment_name(5));
+    let gap = after.path().join("journal").join(crate::store::journal::segment::segment_name(5));
     let bytes = fs::read(&gap).unwrap();
     fs::write(&gap, &bytes[..SEGMENT_HEADER_BYTES]).unwrap();
     fs::write(after.path().join("rescue"), "4 4\n").unwrap();
@@ -288,7 +288,8 @@ async fn a_missing_journal_file_is_named() {
         enrol(&store, &format!("A{place}"), at(0)).await;
     }
     crash_in_step(store);
-    fs::remove_file(folder.path().join("journal").join(crate::store::journal::segment_name(2))).unwrap();
+    fs::remove_file(folder.path().join("journal").join(crate::store::journal::segment::segment_name(2)))
+        .unwrap();
     let rebuild =
         |skip_damage, accept_loss| Options { rebuild_index: true, skip_damage, accept_loss, ..small() };
     for refused in [rebuild(false, false), rebuild(true, false)] {
@@ -339,7 +340,7 @@ async fn a_damaged_index_is_made_anew() {
 async fn a_damaged_row_stops_the_store_and_is_mended_by_opening_again() {
     let (folder, _) = killed(2).await;
     let (store, _) = open(folder.path()).await;
-    let row = crate::store::keys::record(&object("A1"), false);
+    let row = crate::store::index::keys::record(&object("A1"), false);
     tamper(&store, row, Some(b"rubbish that is long enough".to_vec()));
     assert!(!store.check().await.unwrap().is_clean());
     let error = store.record(&object("A1")).await.unwrap_err();
@@ -356,7 +357,7 @@ async fn a_damaged_row_stops_the_store_and_is_mended_by_opening_again() {
 async fn an_index_of_another_version_is_made_anew() {
     let (folder, _) = killed(3).await;
     let (store, _) = open(folder.path()).await;
-    tamper(&store, crate::store::keys::LAYOUT.to_vec(), None);
+    tamper(&store, crate::store::index::keys::LAYOUT.to_vec(), None);
     store.close().await.unwrap();
     let (store, opening) = open(folder.path()).await;
     assert!(opening.rebuilt_index.unwrap().contains("another version of this program"));

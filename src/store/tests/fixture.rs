@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::payments::alert::{Alert, Severity};
+use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::Observation;
@@ -118,7 +118,7 @@ pub(super) fn transition(record: &Record, to: &str, now: Timestamp) -> Transitio
 pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
     Alert {
         key: key.to_owned(),
-        kind: "declined".to_owned(),
+        kind: AlertKind::Declined,
         severity: Severity::Critical,
         account: account(),
         object: None,
@@ -187,7 +187,7 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
 
 /// The journal's only file.
 pub(super) fn first_segment(folder: &Path) -> std::path::PathBuf {
-    folder.join("journal").join(crate::store::journal::segment_name(1))
+    folder.join("journal").join(crate::store::journal::segment::segment_name(1))
 }
 
 pub(super) async fn assert_clean(store: &Store) {
@@ -195,15 +195,15 @@ pub(super) async fn assert_clean(store: &Store) {
     assert!(report.is_clean(), "{:?}", report.problems);
 }
 
-/// Ends without a clean stop, as a crash does at a moment when the index has everything.
+/// Ends without a clean stop, as a crash does at a moment when no poll is pending.
 pub(super) fn crash_in_step(store: Store) {
-    store.engine.catch_up().unwrap();
+    store.engine.write_pulses().unwrap();
     drop(store);
 }
 
 /// Writes a row behind the store's back, or removes it, as a failing disk would.
 pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
-    store.engine.catch_up().unwrap();
+    store.engine.write_pulses().unwrap();
     let shared = store.engine.index.read().unwrap();
     shared.as_ref().unwrap().apply(&crate::store::index::Writes::from([(row, bytes)])).unwrap();
 }
@@ -211,5 +211,5 @@ pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
 /// Makes the index small whatever its size.
 pub(super) async fn make_small(store: &Store) -> Result<Compacted, StoreError> {
     let engine = std::sync::Arc::clone(&store.engine);
-    tokio::task::spawn_blocking(move || crate::store::compact::run(&engine)).await.unwrap()
+    tokio::task::spawn_blocking(move || crate::store::maintenance::compaction::run(&engine)).await.unwrap()
 }

@@ -163,21 +163,29 @@ async fn urgency_comes_first_but_starves_nobody() {
 }
 
 #[tokio::test]
-async fn a_due_row_that_follows_from_no_record_is_damage_and_no_busy_loop() {
-    use crate::store::keys::{self, Lane};
-    for (lane, limit) in [(Lane::Ordinary, 1), (Lane::Asked, 9), (Lane::Urgent, 9)] {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, _) = open(folder.path()).await;
-        enrol(&store, "A1", at(0)).await;
-        move_to(&store, "A1", "Open", Phase::Moving, at(10), Some(at(900))).await;
-        enrol(&store, "A2", at(50)).await;
-        tamper(&store, keys::due(&object("A1"), lane, at(20)), Some(Vec::new()));
-        let error = store.due(&account(), &kind(), at(100), limit).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Damaged(why) if why.contains("shop-de/charge/A1")), "{error}");
-        drop(store);
-        let (store, opening) = open(folder.path()).await;
-        assert!(opening.rebuilt_index.is_some(), "it is mended");
-        assert_eq!(store.due(&account(), &kind(), at(100), limit).await.unwrap().len(), 1);
-        assert_clean(&store).await;
-    }
+async fn an_object_that_is_due_without_a_record_is_damage_and_no_busy_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    enrol(&store, "A2", at(50)).await;
+    tamper(&store, crate::store::index::keys::record(&object("A1"), false), None);
+    let error = store.due(&account(), &kind(), at(100), 9).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Damaged(why) if why.contains("shop-de/charge/A1")), "{error}");
+    drop(store);
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.rebuilt_index.is_some(), "it is mended");
+    assert_eq!(store.due(&account(), &kind(), at(100), 9).await.unwrap().len(), 2);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_self_check_finds_a_record_that_the_due_queue_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(0)).await;
+    let changed = Record { due_at: Some(at(77)), ..record(&store, "A1").await };
+    let row = crate::store::index::keys::record(&object("A1"), false);
+    tamper(&store, row, Some(crate::store::index::value::encode(&changed, 1)));
+    let report = store.check().await.unwrap();
+    assert!(report.problems[0].contains("is not in the due queue where its record says"), "{report:?}");
 }

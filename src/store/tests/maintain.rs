@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::fixture::*;
-use crate::store::journal::SEGMENT_HEADER_BYTES;
-use crate::store::room::FILLER;
+use crate::store::journal::preallocation::FILLER;
+use crate::store::journal::segment::SEGMENT_HEADER_BYTES;
 use crate::store::{OpenError, Options, Store, inspect, rebuild, restore};
 
 async fn ids(store: &Store) -> Vec<String> {

@@ -1,6 +1,5 @@
 //! The store as a whole: every verb, crashes, damage, a model.
 
-mod behind;
 mod clocks;
 mod compact;
 mod continuity;
@@ -12,7 +11,9 @@ mod fixture;
 mod lists;
 mod maintain;
 mod model;
+mod moved_forward;
 mod outbox;
+mod pending;
 mod power;
 mod pulse;
 mod quiet;

@@ -102,7 +102,7 @@ async fn alerts_are_listed_newest_first_in_pages() {
 
 #[tokio::test]
 async fn a_row_that_owes_what_was_delivered_is_damage_and_no_message_without_end() {
-    use crate::store::keys;
+    use crate::store::index::keys;
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     store.raise(vec![owed("k1", &["ops"], at(0))], at(0)).await.unwrap();

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::record::Record;
-use crate::store::pulse::Pulse;
-use crate::store::value;
+use crate::store::index::pulse::Pulse;
+use crate::store::index::value;
 
 fn known() -> Record {
     let new = Record::enrolled(enrolment("A1"), at(0));

@@ -1,4 +1,4 @@
-//! The day in which everything goes wrong, with a canary in every place that holds a secret.
+//! A day in which everything goes wrong, with a canary in every place that holds a secret.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::tap::{HEADER, MESSAGE, PERSONAL, Tap};
 use crate::memory::Memory;
 use crate::world::configuration;
 
-/// The merchant references begin with it: no secret, so it must be found wherever it belongs.
+/// The prefix of the merchant references. It is no secret, so it must be found wherever it belongs.
 pub const MARKER: &str = "MARKER-OF-THE-SHOP-";
 
 const TOKEN: &str = "amzn.mws.canary-of-a-token-0c9e17";
@@ -28,7 +28,7 @@ const CHAT_PATH: &str = "services/T0/B0/canaryOfTheChat5a90";
 const HOOK_PATH: &str = "hooks/json/canary-of-the-hook-77b3?key=canary-in-a-query-1d2f";
 const WEBHOOK_KEY: &[u8] = b"canary of a webhook's key 3c-5e8";
 
-/// Every kind of fault; those that strike few answers come while many are asked for.
+/// Every kind of fault; those that affect few answers come while there are many requests.
 pub const FAULTS: [&str; 25] = [
     "unknown_reason",
     "entity_bomb",
@@ -57,7 +57,7 @@ pub const FAULTS: [&str; 25] = [
     "slow_body",
 ];
 
-/// Two accounts that are let in and one, a solution provider's, that never is.
+/// Two accounts with accepted credentials, and a solution provider's whose credentials are always refused.
 fn scenario(faults: &str) -> String {
     let mut text = format!(
         r#"
@@ -122,12 +122,12 @@ fn faults_in_turn() -> String {
     FAULTS.iter().enumerate().map(one).collect()
 }
 
-/// What the hunt needs.
+/// The input of the hunt.
 pub struct Day {
     pub canaries: Vec<Canary>,
-    /// Each a place where no canary may be, and where the marker must be.
+    /// Places where no canary may be, and where the marker must be.
     pub places: Vec<(&'static str, Vec<u8>)>,
-    /// What went over the network, where the canaries must be.
+    /// The network traffic, where the canaries must be.
     pub traffic: Vec<u8>,
 }
 
@@ -144,7 +144,7 @@ pub async fn in_memory(folder: &Path) -> Day {
     let (simulator, config) = prepare(folder, clock.clone(), &scenario(&faults_in_turn()));
     furnish(folder, config, "http://127.0.0.1:9", "http://127.0.0.1:9");
     let memory = Memory::new(Arc::clone(&simulator), clock.clone(), Duration::from_millis(40));
-    let tap = Tap::new(Arc::new(memory.clone()), Arc::new(memory));
+    let tap = Tap::new(Arc::new(memory));
     let stage = Stage::new(folder, simulator, clock, tap);
     let daemon = stage.start().await;
     stage.enrol(&daemon).await;
@@ -160,10 +160,9 @@ pub async fn in_memory(folder: &Path) -> Day {
     stage.leave(answers)
 }
 
-/// A few moments on real sockets, for the sake of what the libraries log.
+/// A few moments on real sockets, for the logs of the libraries.
 pub async fn over_sockets(folder: &Path) -> Day {
-    use reconciled::alerts::post::HttpPost;
-    use reconciled::apis::transport::HttpTransport;
+    use reconciled::http::HttpClient;
     use reconciled::simulator::{ThrowAwayAuthority, serve};
 
     let clock = SystemClock::shared();
@@ -184,8 +183,8 @@ pub async fn over_sockets(folder: &Path) -> Day {
     let plain = serve(Arc::clone(&simulator), any, None, stop.clone()).await.unwrap();
     let endpoint = format!("https://localhost:{}", secure.address.port());
     furnish(folder, config, &endpoint, &format!("http://{}", plain.address));
-    let transport = HttpTransport::new(Some(authority.authority_pem().as_bytes())).unwrap();
-    let tap = Tap::new(Arc::new(transport), Arc::new(HttpPost::new().unwrap()));
+    let transport = HttpClient::new(Some(authority.authority_pem().as_bytes())).unwrap();
+    let tap = Tap::new(Arc::new(transport));
     let stage = Stage::new(folder, simulator, clock, tap);
     let daemon = stage.start().await;
     stage.enrol(&daemon).await;
@@ -209,7 +208,7 @@ fn prepare(folder: &Path, clock: SharedClock, scenario: &str) -> (Arc<Simulator>
     (Arc::new(Simulator::new(scenario, clock).unwrap()), config)
 }
 
-/// Writes the configuration, and the secrets that no simulator makes.
+/// Writes the configuration, and the secrets that no simulator creates.
 fn furnish(folder: &Path, config: String, endpoint: &str, chat: &str) {
     let shown = folder.display();
     for (file, secret) in [
@@ -238,12 +237,8 @@ fn furnish(folder: &Path, config: String, endpoint: &str, chat: &str) {
 
 impl Stage {
     fn new(folder: &Path, simulator: Arc<Simulator>, clock: SharedClock, tap: Tap) -> Stage {
-        let outside = Outside {
-            clock,
-            transport: Arc::new(tap.clone()),
-            post: Arc::new(tap.clone()),
-            surroundings: Surroundings::default(),
-        };
+        let outside =
+            Outside { clock, transport: Arc::new(tap.clone()), surroundings: Surroundings::default() };
         Stage { folder: folder.to_owned(), simulator, outside, tap }
     }
 
@@ -278,7 +273,7 @@ impl Stage {
         }
     }
 
-    /// So many times three quarters of an hour, with an operator who asks for everything in each.
+    /// Passes this many times three quarters of an hour; an operator requests everything in each.
     async fn pass(&self, daemon: &Arc<Daemon>, times: u32) {
         let all = PollRequest { all: true, ..PollRequest::default() };
         for _ in 0..times {
@@ -288,7 +283,7 @@ impl Stage {
         }
     }
 
-    /// An operator who writes the secrets where they do not belong, in every way that comes to mind.
+    /// An operator who writes the secrets into the wrong places, in every way that comes to mind.
     async fn bad_reloads(&self, daemon: &Arc<Daemon>) -> String {
         let file = self.folder.join("config.toml");
         let good = std::fs::read_to_string(&file).unwrap();
@@ -335,7 +330,7 @@ impl Stage {
         answers
     }
 
-    /// All that the control room can be asked.
+    /// Everything that the control socket can answer.
     async fn ask_everything(&self, daemon: &Arc<Daemon>) -> String {
         let service = daemon.service();
         let mut answers = String::new();
@@ -366,7 +361,7 @@ impl Stage {
         answers
     }
 
-    /// What is there when all has ended; it ends in a panic that shows whatever it can lay its hands on.
+    /// What is left at the end. It ends in a panic that shows all reachable values.
     fn leave(&self, answers: String) -> Day {
         let config = self.config();
         let show = || panic!("{MARKER}panic {config:#?} {config:?}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// A value that must stay where it is.
+/// A value that must not leave its place.
 #[derive(Debug, Clone)]
 pub struct Canary {
     pub name: String,
@@ -19,7 +19,7 @@ impl Canary {
         Canary { name: name.to_owned(), bytes }
     }
 
-    /// A text in every dress in which it could slip out.
+    /// A text in every encoding in which it could leak.
     pub fn dressed(name: &str, text: &str) -> Vec<Canary> {
         let escaped: String = text.bytes().map(percent).collect();
         let json = serde_json::to_string(text).unwrap();
@@ -29,7 +29,7 @@ impl Canary {
         found
     }
 
-    /// Bytes in every dress in which they could slip out.
+    /// Bytes in every encoding in which they could leak.
     pub fn bytes(name: &str, bytes: &[u8]) -> Vec<Canary> {
         let listed = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -56,7 +56,7 @@ fn percent(byte: u8) -> String {
     }
 }
 
-/// The names of the canaries that `hay` holds, each with what stands before and after it.
+/// The names of the canaries that `hay` contains, each with the text around it.
 pub fn hunt(canaries: &[Canary], hay: &[u8]) -> Vec<String> {
     let mut by_start: Vec<Vec<usize>> = vec![Vec::new(); 1 << 16];
     for (place, canary) in canaries.iter().enumerate() {
@@ -81,7 +81,7 @@ fn start(bytes: &[u8]) -> usize {
     usize::from(bytes[0]) << 8 | usize::from(bytes[1])
 }
 
-/// All that lies in a folder, names included.
+/// Everything in a folder, names included.
 pub fn contents(folder: &Path) -> Vec<u8> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -98,21 +98,21 @@ pub fn contents(folder: &Path) -> Vec<u8> {
     found
 }
 
-/// Writes canaries for the process that hunts.
+/// Saves canaries for the process that hunts.
 pub fn save(canaries: &[Canary], file: &Path) {
     let rows: Vec<(&str, &[u8])> =
         canaries.iter().map(|canary| (canary.name.as_str(), canary.bytes.as_slice())).collect();
     std::fs::write(file, serde_json::to_vec(&rows).unwrap()).unwrap();
 }
 
-/// What [`save`] wrote.
+/// Reads what [`save`] wrote.
 pub fn load(file: &Path) -> Vec<Canary> {
     let rows: Vec<(String, Vec<u8>)> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     rows.into_iter().map(|(name, bytes)| Canary { name, bytes }).collect()
 }
 
 #[test]
-fn the_hunt_finds_a_canary_in_every_dress_and_nothing_else() {
+fn the_hunt_finds_a_canary_in_every_encoding_and_nothing_else() {
     let secret = "Kanarie/+=\n\"vogel\"-1234567890";
     let canaries = Canary::dressed("secret", secret);
     for canary in &canaries {

@@ -1,5 +1,5 @@
-//! Secrets and the buyer's data stay where they are: a whole daemon lives through a bad day with a canary
-//! in every credential, address, header and personal field, and then all that it left is searched.
+//! Secrets and buyer data never leak: a whole daemon runs through a bad day with a canary in every
+//! credential, URL, header and personal field, and then everything that it left behind is searched.
 
 mod day;
 mod hunt;
@@ -16,8 +16,8 @@ pub use day::FAULTS;
 use hunt::{Canary, hunt};
 
 #[test]
-fn no_secret_and_no_buyer_leaves_a_day_of_faults() {
-    const NAME: &str = "canary::no_secret_and_no_buyer_leaves_a_day_of_faults";
+fn no_secret_and_no_buyer_data_leaks_in_a_day_of_faults() {
+    const NAME: &str = "canary::no_secret_and_no_buyer_data_leaks_in_a_day_of_faults";
     match alone::folder() {
         Some(folder) => {
             start(LogFormat::Json, "trace").unwrap();
@@ -30,8 +30,8 @@ fn no_secret_and_no_buyer_leaves_a_day_of_faults() {
 }
 
 #[test]
-fn no_secret_and_no_buyer_leaves_by_the_libraries_logs() {
-    const NAME: &str = "canary::no_secret_and_no_buyer_leaves_by_the_libraries_logs";
+fn no_secret_and_no_buyer_data_leaks_through_the_libraries_logs() {
+    const NAME: &str = "canary::no_secret_and_no_buyer_data_leaks_through_the_libraries_logs";
     match alone::folder() {
         Some(folder) => {
             start(LogFormat::Text, "trace").unwrap();
@@ -55,7 +55,7 @@ fn leave(folder: &Path, day: Day) {
     }
 }
 
-/// Lives the day in a process of its own and searches what it left and all that it said.
+/// Runs the day in its own process, and searches its files and its output.
 fn judge(name: &str, marked: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let output = alone::run(name, folder.path());
@@ -75,7 +75,7 @@ fn judge(name: &str, marked: &[&str]) {
     all_flew(&canaries, &left, folder.path());
 }
 
-/// The proof that there was something to find: each canary was sent, received, or lies in its file.
+/// Proves that there was something to find: each canary was sent, received, or is in its file.
 fn all_flew(canaries: &[Canary], left: &Path, folder: &Path) {
     let mut hay = std::fs::read(left.join("traffic")).unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {

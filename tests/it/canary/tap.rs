@@ -1,30 +1,27 @@
-//! A tap on the network: notes what secrets travel, and puts canaries into the answers.
+//! A tap on the network: records which secrets are sent, and puts canaries into the answers.
 
 use std::sync::{Arc, Mutex};
 
-use reconciled::alerts::classify::Answer;
-use reconciled::alerts::post::{Post, Posting};
-use reconciled::alerts::target::Outgoing;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 
 use super::hunt::Canary;
 /// In a header of every answer.
 pub const HEADER: &str = "canary-in-a-header-8f2b61";
 /// The text of every error.
 pub const MESSAGE: &str = "canary in an error text 41c7d0";
-/// Personal words too short or too common to be hunted for, and what they become.
+/// Personal words that are too short or too common to search for, and their replacements.
 pub const PERSONAL: [(&str, &str); 3] = [
     ("10117", "10117-canary-of-a-postal-code"),
     ("51147", "51147-canary-of-a-postal-code"),
     ("Berlin", "Canary-by-the-Spree"),
 ];
 
-/// What was seen on the way.
+/// What the tap recorded.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Signatures and signed headers: canaries from then on.
+    /// Signatures and signed headers: they are canaries from then on.
     pub signed: Vec<String>,
-    /// Everything, for the proof that the canaries flew at all.
+    /// All traffic, to prove that the canaries were there at all.
     pub traffic: Vec<u8>,
     posts: u64,
 }
@@ -32,7 +29,6 @@ pub struct Seen {
 #[derive(Clone)]
 pub struct Tap {
     transport: Arc<dyn Transport>,
-    post: Arc<dyn Post>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -43,8 +39,8 @@ impl std::fmt::Debug for Tap {
 }
 
 impl Tap {
-    pub fn new(transport: Arc<dyn Transport>, post: Arc<dyn Post>) -> Tap {
-        Tap { transport, post, seen: Arc::default() }
+    pub fn new(transport: Arc<dyn Transport>) -> Tap {
+        Tap { transport, seen: Arc::default() }
     }
 
     pub fn canaries(&self) -> Vec<Canary> {
@@ -96,6 +92,9 @@ impl Tap {
 impl Transport for Tap {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
+            if request.is_beginning_enough {
+                return self.tell(request).await;
+            }
             self.note_request(&request);
             let mut response = self.transport.send(request).await?;
             self.note_answer(&mut response);
@@ -104,25 +103,23 @@ impl Transport for Tap {
     }
 }
 
-impl Post for Tap {
-    /// Now and then an answer of a proxy that repeats all it was told.
-    fn post<'a>(&'a self, message: &'a Outgoing) -> Posting<'a> {
-        Box::pin(async move {
-            let url = message.url.expose();
-            let signature = message.headers.iter().find(|(name, _)| *name == "webhook-signature");
-            let number = {
-                let mut seen = self.seen.lock().unwrap();
-                seen.traffic.extend_from_slice(url.as_bytes());
-                seen.signed.extend(signature.map(|(_, value)| value.clone()));
-                seen.posts += 1;
-                seen.posts
-            };
-            let echo = |status, body: String| Answer { status, body: body.into_bytes(), ..Answer::default() };
-            match number % 9 {
-                7 => Ok(echo(500, format!("cannot reach {url}, {MESSAGE}, {signature:?}"))),
-                8 => Ok(echo(403, url.to_owned())),
-                _ => self.post.post(message).await,
-            }
-        })
+impl Tap {
+    /// A message to an alert target; sometimes a proxy's answer that repeats the whole request.
+    async fn tell(&self, message: Request) -> Result<Response, TransportError> {
+        let url = message.url.clone();
+        let signature = message.headers.iter().find(|(name, _)| *name == "webhook-signature");
+        let number = {
+            let mut seen = self.seen.lock().unwrap();
+            seen.traffic.extend_from_slice(url.as_bytes());
+            seen.signed.extend(signature.map(|(_, value)| value.clone()));
+            seen.posts += 1;
+            seen.posts
+        };
+        let echo = |status, body: String| Response { status, body: body.into_bytes(), ..Response::default() };
+        match number % 9 {
+            7 => Ok(echo(500, format!("cannot reach {url}, {MESSAGE}, {signature:?}"))),
+            8 => Ok(echo(403, url)),
+            _ => self.transport.send(message).await,
+        }
     }
 }

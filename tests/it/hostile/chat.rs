@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use reconciled::alerts::post::{HttpPost, Post, PostError};
-use reconciled::alerts::target::Outgoing;
-use reconciled::secret::Secret;
+use reconciled::alerts::target::LONGEST_ANSWER;
+use reconciled::http::{HttpClient, Method, Request, Transport, TransportError};
 use reconciled::simulator::{ThrowAwayAuthority, hostile, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::{ANY, PATIENT_S, Stand};
 
-/// How much of an answer is kept, bytes.
-const LONGEST_ANSWER: usize = 64 * 1024;
-
-/// What comes after the first bytes.
+/// What the receiver does after the first bytes.
 #[derive(Clone, Copy)]
 enum Then {
     End,
@@ -48,12 +44,15 @@ async fn receiver(answer: Vec<u8>, then: Then) -> String {
     format!("http://{address}/services/T0/B0/canary")
 }
 
-fn message(url: &str, timeout_s: u64) -> Outgoing {
-    Outgoing {
-        url: Secret::new(url.to_owned()),
+fn message(url: &str, deadline_s: u64) -> Request {
+    Request {
+        method: Method::Post,
+        url: url.to_owned(),
         headers: vec![("content-type", "application/json".to_owned())],
         body: b"{\"text\":\"x\"}".to_vec(),
-        timeout: Duration::from_secs(timeout_s),
+        deadline: Duration::from_secs(deadline_s),
+        longest_body: LONGEST_ANSWER,
+        is_beginning_enough: true,
     }
 }
 
@@ -62,57 +61,76 @@ fn head(status: &str, headers: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn whatever_a_receiver_does_the_status_decides_and_little_is_read() {
+async fn the_status_decides_and_little_is_read_whatever_a_receiver_does() {
     let many: String = (0..10_000).map(|number| format!("x-padding-{number}: 0\r\n")).collect();
     let bomb = hostile::gzip_bomb(false).body;
     let gzip = [head("200 OK", "content-encoding: gzip\r\n"), bomb.clone()].concat();
     let link_local = "location: http://169.254.169.254/latest/meta-data/\r\ncontent-length: 0\r\n";
-    let post = HttpPost::new().unwrap();
+    let client = HttpClient::new(None).unwrap();
     for (name, bytes, then, timeout_s, expected) in [
-        ("silence", Vec::new(), Then::Nothing, 1, Err(PostError::Timeout)),
-        ("half a head", b"HTTP/1.1 200".to_vec(), Then::Nothing, 1, Err(PostError::Timeout)),
-        ("a farewell", Vec::new(), Then::End, PATIENT_S, Err(PostError::Broken)),
-        ("no HTTP", b"\x16\x03\x01 what?\r\n\r\n".to_vec(), Then::End, PATIENT_S, Err(PostError::Broken)),
-        ("10,000 headers", head("200 OK", &many), Then::End, PATIENT_S, Err(PostError::Broken)),
+        ("silence", Vec::new(), Then::Nothing, 1, Err("no whole answer within the deadline")),
+        (
+            "half a head",
+            b"HTTP/1.1 200".to_vec(),
+            Then::Nothing,
+            1,
+            Err("no whole answer within the deadline"),
+        ),
+        ("a farewell", Vec::new(), Then::End, PATIENT_S, Err("the connection broke")),
+        (
+            "no HTTP",
+            b"\x16\x03\x01 what?\r\n\r\n".to_vec(),
+            Then::End,
+            PATIENT_S,
+            Err("the connection broke"),
+        ),
+        ("10,000 headers", head("200 OK", &many), Then::End, PATIENT_S, Err("the connection broke")),
         (
             "an endless header",
             head("200 OK", "x-padding: "),
             Then::MoreForEver,
             PATIENT_S,
-            Err(PostError::Broken),
+            Err("the connection broke"),
         ),
         ("a body that stops", head("200 OK", "content-length: 9\r\n"), Then::Nothing, 1, Ok((200, 0))),
         ("an endless body", head("500 No", ""), Then::MoreForEver, PATIENT_S, Ok((500, LONGEST_ANSWER))),
         ("a gzip bomb", gzip, Then::End, PATIENT_S, Ok((200, LONGEST_ANSWER))),
         ("a redirect", head("307 Go", link_local), Then::End, PATIENT_S, Ok((307, 0))),
     ] {
-        // The end of the head is left out where it must never come.
+        // The end of the head is left out where it must never arrive.
         let bytes = if name == "an endless header" { bytes[..bytes.len() - 2].to_vec() } else { bytes };
         let url = receiver(bytes, then).await;
-        let answered = post.post(&message(&url, timeout_s)).await;
+        let answered = client.send(message(&url, timeout_s)).await;
         if name == "a gzip bomb" {
             let kept = &answered.as_ref().unwrap().body;
             assert!(bomb.starts_with(kept), "it was unpacked");
         }
-        assert_eq!(answered.map(|answer| (answer.status, answer.body.len())), expected, "{name}");
+        match (answered, expected) {
+            (Ok(answer), Ok(expected)) => assert_eq!((answer.status, answer.body.len()), expected, "{name}"),
+            (Err(error), Err(expected)) => {
+                assert!(error.to_string().starts_with(expected), "{name}: {error}")
+            }
+            (answered, _) => panic!("{name}: {answered:?}"),
+        }
     }
 }
 
 #[tokio::test]
-async fn a_receiver_without_a_trusted_certificate_or_on_a_forbidden_address_hears_nothing() {
+async fn a_receiver_without_a_trusted_certificate_or_on_a_forbidden_address_receives_nothing() {
     let stand = Stand::new();
     let simulator = stand.simulator(None);
     let authority = ThrowAwayAuthority::generate(&["localhost"]).unwrap();
     let serving =
         serve(simulator.clone(), ANY.parse().unwrap(), Some(authority), stand.stop.clone()).await.unwrap();
-    let post = HttpPost::new().unwrap();
+    let client = HttpClient::new(None).unwrap();
     let unknown = format!("https://localhost:{}/services/T0/B0/canary", serving.address.port());
-    assert_eq!(post.post(&message(&unknown, PATIENT_S)).await, Err(PostError::Connect));
+    let strange = client.send(message(&unknown, PATIENT_S)).await;
+    assert!(matches!(strange, Err(TransportError::Tls(_))), "{strange:?}");
     for address in
         ["https://169.254.169.254/canary", "https://[fe80::1]/canary", "http://chat.example/canary"]
     {
-        let refused = post.post(&message(address, PATIENT_S)).await.unwrap_err();
-        assert!(matches!(refused, PostError::Address(_)), "{refused:?}");
+        let refused = client.send(message(address, PATIENT_S)).await.unwrap_err();
+        assert!(matches!(refused, TransportError::Unsendable(_)), "{refused:?}");
         assert!(!format!("{refused} {refused:?}").contains("canary"), "{refused:?}");
     }
     assert_eq!(simulator.counts().chat.accepted, 0);

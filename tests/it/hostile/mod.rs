@@ -1,5 +1,5 @@
-//! Servers that hang, drip, flood and lie, on real sockets and with the real clients: each ends as a failure
-//! of the right class, costs little memory, says nothing about money, and delays nobody else.
+//! Servers that hang, drip, flood and lie, on real sockets and with the real clients. Each gives a failure of
+//! the right class, costs little memory, says nothing about money, and delays nobody else.
 
 mod chat;
 mod rates;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reconciled::apis::pace::{Pace, Quota};
-use reconciled::apis::transport::HttpTransport;
 use reconciled::clock::{SharedClock, SystemClock};
 use reconciled::config::{self, AccountConfig, Surroundings};
+use reconciled::http::HttpClient;
 use reconciled::payments::object::{Kind, ObjectId};
 use reconciled::payments::observation::{Failure, Observation};
 use reconciled::simulator::authority::CertificateFlaw;
@@ -28,13 +28,13 @@ use crate::world::configuration;
 
 const ANY: &str = "127.0.0.1:0";
 
-/// How much the process may grow while everything is thrown at it at once, kibibytes.
+/// How much the process may grow while it meets all of them at once, kibibytes.
 const GROWTH_KIB: u64 = 48 * 1024;
 
-/// For exchanges that end by themselves, so that a busy machine makes no time-outs of them.
+/// For exchanges that end on their own, so that a busy machine causes no timeouts.
 const PATIENT_S: u64 = 60;
 
-/// Those that only the deadline ends.
+/// The faults that only the deadline ends.
 const HANGING: [FaultKind; 4] =
     [FaultKind::Hang, FaultKind::HangAfterHead, FaultKind::HangMidBody, FaultKind::SlowBody];
 
@@ -71,7 +71,7 @@ currencies = [{ code = "USD", amount = ["14.00", "14.00"] }]
 outcome = [{ steps = [] }]
 "#;
 
-/// The keys of the two accounts, and servers as they are needed.
+/// The keys of the two accounts, and servers on demand.
 struct Stand {
     folder: tempfile::TempDir,
     scenario: Scenario,
@@ -117,12 +117,12 @@ impl Stand {
         config::load(file.path(), &Surroundings::default()).unwrap().accounts
     }
 
-    /// Asks about the object of each account once; both questions are under way at once.
+    /// Requests the object of each account once; both requests are in flight at the same time.
     fn ask(
         &self,
         simulator: &Simulator,
         endpoint: &str,
-        transport: &HttpTransport,
+        transport: &HttpClient,
         deadline_s: u64,
     ) -> impl Future<Output = Vec<Result<Observation, Failure>>> + use<> {
         let mut asking = JoinSet::new();
@@ -142,7 +142,7 @@ impl Stand {
     }
 }
 
-/// The most memory that this process ever had, kibibytes.
+/// The peak memory of this process, kibibytes.
 fn most_memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -153,7 +153,7 @@ fn class(answer: &Result<Observation, Failure>) -> &'static str {
     answer.as_ref().map_or_else(Failure::class, |_| "seen")
 }
 
-/// What each way of answering badly comes to.
+/// The failure that each kind of bad answer gives.
 const EXPECTED: [(FaultKind, &str); 16] = [
     (FaultKind::Hang, "transient"),
     (FaultKind::HangAfterHead, "transient"),
@@ -170,13 +170,13 @@ const EXPECTED: [(FaultKind, &str); 16] = [
     (FaultKind::GzipBomb, "garbled"),
     (FaultKind::WrongId, "garbled"),
     (FaultKind::Redirect, "garbled"),
-    // The whole truth under a wrong label is still the truth.
+    // A correct answer with a wrong label is still correct.
     (FaultKind::WrongContentType, "seen"),
 ];
 
 #[test]
-fn every_hostile_answer_ends_as_its_failure_within_bounded_memory() {
-    const NAME: &str = "hostile::every_hostile_answer_ends_as_its_failure_within_bounded_memory";
+fn every_hostile_answer_gives_its_failure_in_bounded_memory() {
+    const NAME: &str = "hostile::every_hostile_answer_gives_its_failure_in_bounded_memory";
     if alone::folder().is_none() {
         alone::run(NAME, Path::new("/"));
         return;
@@ -184,7 +184,7 @@ fn every_hostile_answer_ends_as_its_failure_within_bounded_memory() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let stand = Stand::new();
-        let transport = HttpTransport::new(None).unwrap();
+        let transport = HttpClient::new(None).unwrap();
         let calm = stand.simulator(None);
         let good = stand.serve(&calm, None).await;
         let seen = stand.ask(&calm, &format!("http://{}", good.address), &transport, PATIENT_S).await;
@@ -214,9 +214,9 @@ fn every_hostile_answer_ends_as_its_failure_within_bounded_memory() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_takes_the_connection_or_the_handshake_is_left_in_time() {
+async fn a_server_that_accepts_no_connection_or_handshake_is_given_up_in_time() {
     let stand = Stand::new();
-    let transport = HttpTransport::new(None).unwrap();
+    let transport = HttpClient::new(None).unwrap();
     let simulator = stand.simulator(None);
     // A full queue of connections: the next one's first packet is dropped.
     let socket = TcpSocket::new_v4().unwrap();
@@ -244,7 +244,7 @@ async fn a_server_that_never_takes_the_connection_or_the_handshake_is_left_in_ti
 }
 
 #[tokio::test]
-async fn a_server_with_a_wrong_certificate_is_told_nothing() {
+async fn a_server_with_a_wrong_certificate_receives_nothing() {
     let stand = Stand::new();
     for (flaw, expected) in [
         (CertificateFlaw::None, None),
@@ -253,7 +253,7 @@ async fn a_server_with_a_wrong_certificate_is_told_nothing() {
         (CertificateFlaw::SelfSigned, Some("not trusted")),
     ] {
         let authority = ThrowAwayAuthority::generate_flawed(&["localhost"], flaw).unwrap();
-        let transport = HttpTransport::new(Some(authority.authority_pem().as_bytes())).unwrap();
+        let transport = HttpClient::new(Some(authority.authority_pem().as_bytes())).unwrap();
         let simulator = stand.simulator(None);
         let serving = stand.serve(&simulator, Some(authority)).await;
         let endpoint = format!("https://localhost:{}", serving.address.port());
@@ -274,7 +274,6 @@ async fn a_server_with_a_wrong_certificate_is_told_nothing() {
 
 #[tokio::test]
 async fn an_account_whose_every_request_hangs_delays_no_other() {
-    use reconciled::alerts::post::HttpPost;
     use reconciled::control::wanted::Wanted;
     use reconciled::daemon::{Daemon, Outside};
 
@@ -293,7 +292,7 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
         .replacen("http://127.0.0.1:9\"", &format!("http://{}\"\n{quota}", bad_place.address), 1)
         .replacen(
             "http://127.0.0.1:9\"",
-            // Only the questions about objects are to be counted.
+            // Count only the polls of objects.
             &format!("http://{}\"\n{quota}\nservice_status = false", good_place.address),
             1,
         );
@@ -301,8 +300,7 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
     std::fs::write(&file, text).unwrap();
     let outside = Outside {
         clock: stand.clock.clone(),
-        transport: Arc::new(HttpTransport::new(None).unwrap()),
-        post: Arc::new(HttpPost::new().unwrap()),
+        transport: Arc::new(HttpClient::new(None).unwrap()),
         surroundings: Surroundings::default(),
     };
     let config = config::load(&file, &Surroundings::default()).unwrap();

@@ -1,4 +1,4 @@
-//! In virtual time: the other account's rate, to the request.
+//! In virtual time: the rate of the other account, to the request.
 
 use crate::canary::FAULTS;
 use crate::world::World;
@@ -19,7 +19,7 @@ fn scenario(faults: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_fault_in_turn_at_one_account_leaves_the_other_its_rate() {
+async fn faults_at_one_account_leave_the_other_its_rate() {
     let faults: String = FAULTS
         .iter()
         .enumerate()

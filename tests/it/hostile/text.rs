@@ -1,5 +1,5 @@
-//! A provider whose words command terminals, forge lines and turn the direction of writing: nothing that leaves the
-//! daemon carries them as they are, and the store keeps them word for word.
+//! A provider whose texts control terminals, forge lines and change the writing direction. Nothing that
+//! leaves the daemon carries them unescaped, and the store keeps them word for word.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,11 @@ use super::ANY;
 use crate::process::Host;
 use crate::world::World;
 
-/// Erases the screen, rings the bell, begins a journal line of its own, turns the direction, hides.
+/// Erases the screen, rings the bell, starts a forged journal line, changes the writing direction, is
+/// invisible.
 const HOSTILE: &str = "X\u{1b}[2J\u{7}\0\r\n<2>the store failed\u{9b}31m\u{202e}\u{2028}\u{200b}\u{feff}";
 
-/// Line ends alone may stand between safe lines.
+/// Only line ends may stand between safe lines.
 #[track_caller]
 fn check(what: &str, text: &str) {
     let bad = text.chars().find(|letter| is_harmful(*letter) && !matches!(letter, '\n' | '\r'));
@@ -30,8 +31,8 @@ fn check(what: &str, text: &str) {
     assert!(!text.replace("\r\n", "").contains('\r'), "{what} has a lone CR: {text:?}");
 }
 
-/// An Amazon Pay v2 that shows every refund with such words: one that ends with `-R000001` in a state nobody
-/// knows, the others declined for a reason nobody knows.
+/// An Amazon Pay v2 that shows every refund with such texts: the one ending in `-R000001` in an unknown
+/// state, the others declined for an unknown reason.
 async fn provider() -> String {
     let listener = TcpListener::bind(ANY).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -75,7 +76,7 @@ async fn provider() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_words_reach_no_terminal_no_journal_and_no_chat() {
+async fn hostile_texts_reach_no_terminal_no_journal_and_no_chat() {
     let host = Host::new().await;
     let endpoint = provider().await;
     host.rewrite_config(|text| {

@@ -1,6 +1,6 @@
-//! Time that outlives the daemon: each of its lives has a runtime of its own, the world has one time.
+//! Time that outlives the daemon: each of its runs has its own runtime, but the world has one time.
 
-#![expect(clippy::disallowed_methods, reason = "the made-up world keeps time itself")]
+#![expect(clippy::disallowed_methods, reason = "the simulated world keeps its own time")]
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,17 +9,17 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reconciled::clock::{Clock, Sleep};
 
-/// The world's time: what has passed in earlier lives and in this one.
+/// The world's time: what has passed in earlier runs and in this one.
 pub struct WorldTime {
     origin: Timestamp,
     before_ns: AtomicU64,
     life: Mutex<Option<tokio::time::Instant>>,
     skew_s: AtomicI64,
-    /// The time that the daemon uses, while it lives.
+    /// The time that the daemon uses while it runs.
     used: Mutex<Option<Used>>,
 }
 
-/// Tells the time that a daemon uses; none once it is gone.
+/// Gives the time that a daemon uses; `None` once it is gone.
 type Used = Box<dyn Fn() -> Option<Timestamp> + Send>;
 
 impl std::fmt::Debug for WorldTime {
@@ -39,18 +39,19 @@ impl WorldTime {
         })
     }
 
-    /// Asks the daemon of this life what time it uses.
+    /// Reads the daemon's time through `used` in this run.
     pub fn ask(&self, used: Used) {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
     }
 
-    /// The time by which the daemon dates things: its own judgment, before it has one its wall clock.
+    /// The time by which the daemon dates things: the one it judged right, or its wall clock before it has
+    /// judged.
     pub fn used(&self) -> Timestamp {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.as_ref().and_then(|used| used()).unwrap_or_else(|| self.wall())
     }
 
-    /// Since the world began.
+    /// Time since the world began.
     pub fn elapsed(&self) -> Duration {
         let life = *self.life.lock().unwrap_or_else(PoisonError::into_inner);
         let before = Duration::from_nanos(self.before_ns.load(Ordering::SeqCst));
@@ -66,24 +67,24 @@ impl WorldTime {
         self.origin + SignedDuration::try_from(elapsed).expect("a simulated time is short")
     }
 
-    /// A life begins; call it inside its runtime.
+    /// A run begins; call it inside its runtime.
     pub fn begin(&self) {
         *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokio::time::Instant::now());
     }
 
-    /// A life ends: time stands still until the next, but for [`WorldTime::pass`].
+    /// A run ends: time stands still until the next, except for [`WorldTime::pass`].
     pub fn end(&self) {
         let elapsed = self.elapsed();
         *self.life.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.before_ns.store(u64::try_from(elapsed.as_nanos()).expect("short"), Ordering::SeqCst);
     }
 
-    /// Time passes while nobody lives.
+    /// Time passes between two runs.
     pub fn pass(&self, time: Duration) {
         self.before_ns.fetch_add(u64::try_from(time.as_nanos()).expect("short"), Ordering::SeqCst);
     }
 
-    /// The daemon's wall clock is wrong by so much from now on.
+    /// From now on the daemon's wall clock is wrong by this much.
     pub fn set_skew(&self, skew_s: i64) {
         self.skew_s.store(skew_s, Ordering::SeqCst);
     }
@@ -114,7 +115,7 @@ impl Clock for TrueClock {
     }
 }
 
-/// The clock of one life of the daemon: its wall time may jump, its monotonic time begins anew.
+/// The clock of one run of the daemon: its wall time may jump, and its monotonic time starts from zero.
 #[derive(Debug)]
 pub struct HostClock {
     time: Arc<WorldTime>,

@@ -1,4 +1,4 @@
-//! The machine's disk under a fuse: it may fail a write or a sync, and knows what a power cut leaves.
+//! The machine's disk under a fuse: it may fail a write or a sync, and it knows what a power cut destroys.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 use super::fuse::Fuse;
 use super::unsynced::Unsynced;
 
-/// What a disk does wrong.
+/// A fault of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The write fails after this share of its bytes, in thousandths.
     Write { kept_permille: u64 },
-    /// The sync fails; the bytes are there until the power goes.
+    /// The sync fails; the bytes stay until the power is cut.
     Sync,
 }
 
@@ -27,20 +27,20 @@ pub enum Fault {
 struct Inner {
     fuse: Fuse,
     fault: Option<Fault>,
-    /// Operations of the faulty sort until one fails.
+    /// Operations of that kind until one fails.
     left: AtomicI64,
     has_failed: AtomicBool,
     failed: Notify,
-    /// What a power cut may take.
+    /// What a power cut may destroy.
     unsynced_writes: Mutex<Unsynced>,
-    /// Steps of the report writer until some fail, and how many do.
+    /// Steps of the report writer until some fail, and how many fail.
     report_fault: Option<(u64, u64)>,
     report_steps: AtomicU64,
-    /// Report files that the disk was not asked to have.
+    /// Report files that were not synced.
     unsynced: Mutex<BTreeSet<PathBuf>>,
 }
 
-/// One life's view of the disk.
+/// The disk as one run sees it.
 #[derive(Debug, Clone)]
 pub struct FatefulDisk(Arc<Inner>);
 
@@ -66,8 +66,8 @@ impl FatefulDisk {
         }
     }
 
-    /// Takes from every file of the journal what a power cut takes: all that was not synced, but for a
-    /// share of its sectors in thousandths that happened to be written, whatever came before them.
+    /// Removes from every file of the journal what a power cut destroys: everything not synced, except for a
+    /// share of its sectors in thousandths that happened to be written, in any order.
     pub fn cut_power(&self, journal: &Path, kept_permille: u64) -> io::Result<()> {
         let unsynced = self.0.unsynced_writes.lock().unwrap_or_else(PoisonError::into_inner);
         let is_kept = |sector: u64| (sector + 1).wrapping_mul(2_654_435_761) / 65_536 % 1000 < kept_permille;
@@ -193,7 +193,7 @@ impl DiskFile for FatefulFile {
         self.disk.0.fuse.disk_step()
     }
 
-    /// The real sync is left out: it costs a life's time, and the power is cut by us alone.
+    /// The real sync is skipped: it would take too long, and power cuts are simulated.
     fn sync(&mut self) -> io::Result<()> {
         self.disk.0.fuse.disk_step()?;
         if self.disk.fails(true) {

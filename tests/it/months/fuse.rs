@@ -1,6 +1,6 @@
-//! The moment of a crash. Between two effects on the world outside (a write, a sync, a request, an answer)
-//! nothing that a process does can be told from a crash before or after it; so a crash at any await point is
-//! a crash just before or just after one of these. The fuse counts them.
+//! The moment of a crash. Between two external effects (a write, a sync, a request, an answer) nothing shows outside
+//! at which instruction a process died. So a crash at any await point equals a crash just before or just after one of
+//! these effects. The fuse counts them.
 
 use std::io;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ struct Inner {
     blown: Notify,
 }
 
-/// Burns down by one step with every effect of a life, and then stops the world for it.
+/// Burns down by one with every effect of a run, and then stops the run.
 #[derive(Debug, Clone, Default)]
 pub struct Fuse(Arc<Inner>);
 
 impl Fuse {
-    /// Blows at the `effects`-th effect; never when there is none.
+    /// Blows at effect number `effects`; `None` means never.
     pub fn of(effects: Option<u64>) -> Fuse {
         let fuse = Fuse::default();
         let left = effects.map_or(i64::MAX, |effects| i64::try_from(effects).unwrap_or(i64::MAX));
@@ -51,14 +51,14 @@ impl Fuse {
         }
     }
 
-    /// An effect on the network; never returns when the process has died by now.
+    /// An effect on the network. Never returns when the process is dead.
     pub async fn step(&self) {
         if self.burn() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// An effect on the disk; an error, which nobody will live to see, when the process has died by now.
+    /// An effect on the disk. Returns an error, which nobody survives to see, when the process is dead.
     pub fn disk_step(&self) -> io::Result<()> {
         match self.burn() {
             true => Err(io::Error::other("the process is dead")),

@@ -4,7 +4,7 @@ use reconciled::payments::record::{Record, Transition};
 
 use super::model::{Life, is_final, may_follow};
 
-/// Everything in the history that does not hang together.
+/// The contradictions in the history.
 pub fn judge(life: &Life, record: &Record, history: &[Transition]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut state: Option<&str> = None;
@@ -23,7 +23,7 @@ pub fn judge(life: &Life, record: &Record, history: &[Transition]) -> Vec<String
         if row.from.as_deref() != state {
             wrong.push(format!("a row begins at {:?}, the one before ended at {state:?}", row.from));
         }
-        // Set apart for want of answers: nothing was seen.
+        // Quarantined for lack of answers: nothing was observed.
         let is_blind = row.to == "unseen" && is_set_apart;
         if is_doubted || is_blind {
             continue;
@@ -45,11 +45,11 @@ pub fn judge(life: &Life, record: &Record, history: &[Transition]) -> Vec<String
         wrong.push(format!("its rows end at {state:?}, its record at {:?}", record.state()));
     }
     if ends > 1 {
-        wrong.push(format!("{ends} rows tell of an end"));
+        wrong.push(format!("{ends} rows have an end"));
     }
     let by_rows = record.quarantine.as_ref().is_some_and(|quarantine| quarantine.evidence.is_some());
     if by_rows && !is_set_apart {
-        wrong.push("is set apart, and no row tells".to_owned());
+        wrong.push("is quarantined without a row that says so".to_owned());
     }
     wrong
 }

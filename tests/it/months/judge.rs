@@ -1,4 +1,4 @@
-//! The judge: from what was seen on the wire and what is left at the end, everything that is wrong.
+//! The judge: finds everything that is wrong, from the traffic on the wire and the remains at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,35 +11,35 @@ use super::plan::Plan;
 use super::reports;
 use super::world::Remains;
 
-/// What follows an answer within this time of it may not have been written down before a crash.
+/// Effects of an answer may be missing after a crash within this time of it.
 const NEAR: Duration = Duration::from_secs(5);
-/// More often than this an end that a person must look at is not polled.
+/// The most polls of an end that a person must check.
 const MOST_AFTER_AN_ODD_END: u32 = 40;
-/// More often than this within an hour nothing is asked about, whatever the troubles.
+/// The most polls of any object within an hour, whatever the trouble.
 const MOST_AN_HOUR: u32 = 150;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the wire tells about one object.
+/// What the wire shows about one object.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     pub acknowledged_at: Option<(Duration, Timestamp)>,
     pub beliefs: Beliefs,
-    /// When its end was seen for certain: since the world began, and by the daemon's clock.
+    /// When its end was certainly observed: since the world began, and by the daemon's clock.
     pub ended: Option<(Duration, Timestamp)>,
-    /// All good answers with its last state: the moments by the daemon's clock at which it may have ended.
+    /// All good answers with its last state: the moments, by the daemon's clock, at which it may have ended.
     pub ends: Vec<Timestamp>,
     /// Something was wrong with an answer since the last good one.
     is_doubtful: bool,
-    /// Failures in a row that are not throttling; none once a crash makes them uncertain.
+    /// Failures in a row, without throttling; `None` once a crash makes them uncertain.
     failures: Option<u32>,
     last_answer_at: Duration,
-    /// Questions about it, by the hour.
+    /// Polls of it, by the hour.
     asked: BTreeMap<u64, u32>,
     keys: BTreeSet<String>,
-    /// Sorts of messages about it that the back office took.
+    /// Kinds of messages about it that the back office accepted.
     told: BTreeSet<String>,
     seen_after_end: u32,
-    /// The reasons with which its decline was shown, one after the other: each new one is news.
+    /// The reasons shown with its decline, one after another: each new one is news.
     decline_reasons: Vec<Option<String>>,
     accepted_at: Vec<Duration>,
     is_said: bool,
@@ -62,11 +62,11 @@ struct Bench<'a> {
     plan: &'a Plan,
     remains: &'a Remains,
     entries: Vec<Entry>,
-    /// When the daemon ended badly.
+    /// When the daemon crashed.
     crashes: Vec<Duration>,
     places: BTreeMap<String, usize>,
     seen: Vec<Seen>,
-    /// Since when and until when no request of an operation may leave, by the provider's wish.
+    /// The time in which the provider asked to pause an operation, so that no request of it may leave.
     holds: BTreeMap<(String, String), (Duration, Duration)>,
     /// Children that their parents have certainly shown.
     is_found: BTreeSet<usize>,
@@ -150,33 +150,33 @@ impl<'a> Bench<'a> {
 
     fn asked(&mut self, at: Duration, id: &str, operation: &str) {
         if operation == "GetServiceStatus" {
-            // It is about the provider itself and names no object; its quota is counted like any other.
+            // It is about the provider itself and names no object; its quota counts like any other.
             return;
         }
         let Some(place) = self.places.get(id).copied() else {
-            // A child that the provider made by itself, found through its parent.
+            // A child that the provider created, found through its parent.
             if !self.remains.provider_ids.contains(id) {
-                self.wrong.push(format!("asks about {id}, which nobody knows"));
+                self.wrong.push(format!("polls {id}, which does not exist"));
             }
             return;
         };
         let asked = self.seen[place].asked.entry(at.as_secs() / 3600).or_default();
         *asked += 1;
         if *asked == MOST_AN_HOUR {
-            self.blame(at, place, format!("a storm: asked about {MOST_AN_HOUR} times in one hour"));
+            self.blame(at, place, format!("a storm: polled {MOST_AN_HOUR} times in one hour"));
         }
         let is_odd = self.remains.lives[place].is_odd();
         if let Some((ended_at, _)) = self.seen[place].ended.filter(|_| !is_odd) {
-            self.blame(at, place, format!("asked about after its end was seen at {}s", ended_at.as_secs()));
+            self.blame(at, place, format!("polled after its end was observed at {}s", ended_at.as_secs()));
         }
         let account = self.remains.lives[place].account.clone();
         let (since, until) = self.holds.get(&(account, operation.to_owned())).copied().unwrap_or_default();
-        // Some had leave to go when the wish came.
+        // Some requests already had a permit when the Retry-After came.
         if since + Duration::from_secs(1) < at && at + Duration::from_millis(10) < until {
             self.blame(
                 at,
                 place,
-                format!("asked although the provider wants a pause until {}s", until.as_secs()),
+                format!("polled although the provider asked for a pause until {}s", until.as_secs()),
             );
         }
     }
@@ -199,7 +199,7 @@ impl<'a> Bench<'a> {
         let is_whole = is_true && *is_own_type && reason.as_deref() == true_reason;
         let before = seen.beliefs.clone();
         if is_true {
-            // A wrong reason or type may be believed or not; a right answer must be.
+            // An answer with a wrong reason or type may be believed or not; a correct answer must be.
             seen.beliefs.see(life.kind, state, is_certain && is_whole);
             if is_final(life.kind, state) {
                 seen.ends.push(entry.wall);
@@ -228,11 +228,11 @@ impl<'a> Bench<'a> {
         // Only good answers count: after a failed poll the next one comes soon.
         seen.seen_after_end += u32::from(is_again);
         if life.is_odd() && seen.seen_after_end == MOST_AFTER_AN_ODD_END {
-            self.blame(at, place, format!("seen {MOST_AFTER_AN_ODD_END} times after its end"));
+            self.blame(at, place, format!("observed {MOST_AFTER_AN_ODD_END} times after its end"));
         }
     }
 
-    /// A sight of a parent makes its child known; an uncertain one does not yet promise it.
+    /// An observation of a parent makes its child known, unless it is uncertain.
     fn find_child(&mut self, place: usize, entry: &Entry, is_certain: bool) {
         let Some(child) = self.remains.lives.iter().position(|other| other.parent == Some(place)) else {
             return;
@@ -248,7 +248,7 @@ impl<'a> Bench<'a> {
     fn told(&mut self, at: Duration, key: &str, kind: &str, id: &str, is_accepted: bool) {
         if kind == "credentials-refused" && !self.may_be_refused() {
             self.wrong.push(format!(
-                "at {}s the credentials are said to be refused, which they never were",
+                "at {}s the credentials are reported as refused, which they never were",
                 at.as_secs()
             ));
         }
@@ -259,29 +259,33 @@ impl<'a> Bench<'a> {
             return;
         }
         let Some(place) = self.places.get(id).copied() else {
-            self.wrong.push(format!("tells of a decline of {id}, which nobody enrolled"));
+            self.wrong.push(format!("reports a decline of {id}, which nobody enrolled"));
             return;
         };
         if !self.remains.lives[place].may_be("Declined") {
-            self.blame(at, place, "a decline is told that never was");
+            self.blame(at, place, "a decline is reported that never happened");
         }
         self.seen[place].keys.insert(key.to_owned());
         let news = self.seen[place].decline_reasons.len().max(1);
         if self.seen[place].keys.len() > news {
-            self.blame(at, place, "its decline is told under a second key");
+            self.blame(at, place, "its decline is reported under a second key");
         }
         if is_accepted {
             if let Some(before) = self.seen[place].accepted_at.last().copied()
                 && self.seen[place].accepted_at.len() >= news
                 && !self.is_crash_near(before)
             {
-                self.blame(at, place, format!("its decline, taken at {}s, is told again", before.as_secs()));
+                self.blame(
+                    at,
+                    place,
+                    format!("its decline, accepted at {}s, is reported again", before.as_secs()),
+                );
             }
             self.seen[place].accepted_at.push(at);
         }
     }
 
-    /// Whether anything in this world refuses more than single objects.
+    /// Whether this world refuses more than single objects.
     fn may_be_refused(&self) -> bool {
         use reconciled::simulator::fault::FaultKind;
         let is_refusal =
@@ -289,22 +293,18 @@ impl<'a> Bench<'a> {
         self.plan.faults.iter().any(|fault| is_refusal(fault.kind)) || !self.plan.jumps.is_empty()
     }
 
-    /// Failures in a row are those that the wire shows: throttling is none.
+    /// Failures in a row must be those on the wire; throttling does not count.
     fn counted(&mut self, at: Duration, place: usize, failures: u32) {
         let seen = &self.seen[place];
         if let Some(known) = seen.failures
             && seen.last_answer_at + NEAR < at
             && failures > known
         {
-            self.blame(
-                at,
-                place,
-                format!("{failures} failures in a row are held against it, there were {known}"),
-            );
+            self.blame(at, place, format!("{failures} failures in a row are counted, there were {known}"));
         }
     }
 
-    /// The longest that an end may stay unseen after it came, with all well.
+    /// The longest time from an end to its observation, without trouble.
     fn patience(&self, life: &Life, seen: &Seen) -> Duration {
         let interval = |hours: u64| HOUR * u32::try_from(hours).unwrap_or(1) * 106 / 100;
         let resting = life.course.iter().any(|(_, state, _)| is_resting(state));
@@ -317,7 +317,8 @@ impl<'a> Bench<'a> {
         if is_illegal || seen.is_doubtful || was_ill {
             longest = longest.max(interval(self.plan.quarantine_h));
         }
-        // A hold, a closed gate, a clock that was an hour ahead when it decided: only after troubles.
+        // A hold, an open circuit breaker, a clock that was an hour ahead at the decision: only after
+        // trouble.
         let troubles = if was_ill { HOUR * 2 + HOUR / 2 } else { HOUR / 12 };
         longest + troubles
     }
@@ -331,7 +332,7 @@ impl<'a> Bench<'a> {
             let life = self.remains.lives[place].clone();
             let seen = self.seen[place].clone();
             if seen.acknowledged_at.is_none() {
-                self.blame(ended_at, place, "was never taken, however long the calm");
+                self.blame(ended_at, place, "was never accepted, however long the calm");
                 continue;
             }
             let kept = self.remains.kept.get(place).cloned().flatten();
@@ -341,7 +342,7 @@ impl<'a> Bench<'a> {
             };
             if !seen.beliefs.may_be(record.state()) {
                 let why =
-                    format!("is held for {:?}, what was seen allows {:?}", record.state(), seen.beliefs.0);
+                    format!("is stored as {:?}, the observations allow {:?}", record.state(), seen.beliefs.0);
                 self.blame(ended_at, place, why);
             }
             self.conclude_end(place, &life, &seen, &record);
@@ -363,19 +364,19 @@ impl<'a> Bench<'a> {
         let ended_at = self.remains.ended_at;
         let last = life.last_state();
         if life.is_refused {
-            // While others of its account are answered, the refusal is its own.
+            // While others of its account are answered, it alone is refused.
             let is_alone = (0..self.seen.len()).all(|other| {
                 let life = &self.remains.lives[other];
                 life.account != self.remains.lives[place].account || life.is_refused
             });
             let is_set_apart = is_alone || record.quarantine.is_some();
             if record.due_at.is_none() || !is_set_apart || record.state().is_some() {
-                let why = format!("is refused, and held for {:?}, due {:?}", record.state(), record.due_at);
+                let why = format!("is refused, and stored as {:?}, due {:?}", record.state(), record.due_at);
                 self.blame(ended_at, place, why);
             }
             return;
         }
-        // Where a crash leaves open what was written down, either is right (and it was judged that it is one).
+        // When a crash leaves open what was stored, either is right (and it was checked that it is one).
         let held_for = seen.beliefs.certain().or(record.state()).unwrap_or(last).to_owned();
         if !is_final(life.kind, last) {
             if record.due_at.is_none() {
@@ -384,7 +385,7 @@ impl<'a> Bench<'a> {
             return;
         }
         if held_for != last {
-            // An end that cannot follow: set apart, and watched.
+            // An end that cannot follow: quarantined, and watched.
             let cause = record.quarantine.as_ref().map(|quarantine| quarantine.cause.as_str());
             if cause != Some("impossible-move") || record.due_at.is_none() {
                 self.blame(ended_at, place, format!("an impossible move was taken as {cause:?}"));
@@ -402,7 +403,7 @@ impl<'a> Bench<'a> {
         }
         if record.due_at.is_some() || record.state() != Some(last) || record.quarantine.is_some() {
             let why = format!(
-                "has ended and is held for {:?}, due {:?}, set apart {:?}",
+                "has ended and is stored as {:?}, due {:?}, quarantined {:?}",
                 record.state(),
                 record.due_at,
                 record.quarantine.as_ref().map(|quarantine| &quarantine.cause)
@@ -415,11 +416,11 @@ impl<'a> Bench<'a> {
         let bound = since + self.patience(life, seen);
         if first_seen > bound {
             let late = first_seen.saturating_sub(since).as_secs() / 60;
-            self.blame(first_seen, place, format!("its end was seen {late} minutes after it could be"));
+            self.blame(first_seen, place, format!("its end was observed {late} minutes late"));
         }
     }
 
-    /// What a person must have been told besides declines.
+    /// What must have been reported besides declines.
     fn conclude_words(&mut self, place: usize, life: &Life, seen: &Seen) {
         let ended_at = self.remains.ended_at;
         if seen.ended.is_none() {
@@ -427,10 +428,10 @@ impl<'a> Bench<'a> {
         }
         let is_told = |sorts: &[&str]| sorts.iter().any(|sort| seen.told.contains(*sort));
         if life.is_odd() && !is_told(&["quarantined"]) {
-            self.blame(ended_at, place, "its odd amount was never told");
+            self.blame(ended_at, place, "its odd amount was never reported");
         }
         if life.ends_unexplained() && !is_told(&["declined", "canceled", "notable"]) {
-            self.blame(ended_at, place, "its end without a reason was never told");
+            self.blame(ended_at, place, "its end without a reason was never reported");
         }
     }
 
@@ -438,7 +439,7 @@ impl<'a> Bench<'a> {
         let ended_at = self.remains.ended_at;
         if !is_decline(state) {
             if !seen.accepted_at.is_empty() {
-                self.blame(ended_at, place, "a decline is told of what is not declined");
+                self.blame(ended_at, place, "a decline is reported although it is not declined");
             }
             return;
         }
@@ -446,7 +447,7 @@ impl<'a> Bench<'a> {
             self.blame(ended_at, place, "its decline never reached the back office");
         }
         if !seen.is_said {
-            self.blame(ended_at, place, "its decline never reached the room");
+            self.blame(ended_at, place, "its decline never reached the chat room");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an observer on the wire and beside the shop saw, in order.
+//! What an observer on the wire and at the shop recorded, in order.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,33 +6,33 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// What an answer said, read without any code of the daemon.
+/// What an answer says, read without any code of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// Status 200 and a whole body.
     Good { is_own_type: bool, has_own_id: bool, state: String, reason: Option<String> },
-    /// "Too many", with the wait that it asks for.
+    /// "Too many", with its Retry-After.
     Throttled { retry_after: Option<Duration> },
     /// "No such object."
     NotFound,
-    /// Anything else, or nothing.
+    /// Anything else, or no answer.
     Bad,
 }
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The shop was told that these are watched (indexes of lives).
+    /// The enrolment of these lives (by index) was acknowledged to the shop.
     Acknowledged { lives: Vec<usize> },
     /// A poll left the daemon.
     Asked { id: String, operation: String },
-    /// Its answer reached the daemon; the provider made it at `made`.
+    /// Its answer reached the daemon; the provider created it at `made`.
     Answered { id: String, operation: String, made: Duration, reading: Reading },
-    /// A message left for the back office, with its key; what came of it.
+    /// A message to the back office, with its key, and whether it was accepted.
     Told { key: String, kind: String, id: String, is_accepted: bool },
-    /// A message left for the room.
+    /// A message to the chat room.
     Said { text: String, is_accepted: bool },
-    /// The store holds this number of failures in a row against an object (an index of lives).
+    /// The store counts this number of failures in a row for an object (an index of lives).
     Counted { life: usize, failures: u32 },
     /// The daemon is up.
     Started,
@@ -43,7 +43,7 @@ pub enum Event {
 /// An event with its times.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Since the world began.
+    /// Time since the world began.
     pub at: Duration,
     /// By the time that the daemon uses.
     pub wall: Timestamp,
@@ -56,7 +56,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// All that was seen.
+/// Everything recorded.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<Entry>>>);
 

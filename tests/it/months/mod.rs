@@ -1,17 +1,18 @@
-//! Simulated months: one seed rules a whole world in manual time, and an independent judge says what is wrong.
+//! Simulated months: one seed decides a whole world in manual time, and an independent judge says what is
+//! wrong.
 //!
 //! The daemon is the real one, with its store on a real folder, its polls, its outbox, its reports and its
-//! budgets. Around it everything is made up from the seed: the provider and its objects, faults, a network, a
-//! disk that fails, kills and power cuts at any effect on the outside, a wall clock that jumps, nights on
-//! which the clocks change. First things go wrong; then nothing does, until all is settled; then the judge
-//! compares what is left with what an observer on the wire saw (`judge`, which knows no code of ours for
-//! payments).
+//! budgets. Everything around it comes from the seed: the provider and its objects, faults, a network, a disk
+//! that fails, kills and power cuts at any external effect, a wall clock that jumps, nights on which the
+//! clocks change. At first things go wrong; then nothing does, until all is settled. At the end the judge
+//! compares the remains with the observer's log (`judge`, which uses none of our code for payments).
 //!
-//! In reading order: `plan` (what a seed decides), `setting`, `clock`, `fuse` (the moment of a crash), `disk`,
-//! `wire`, `log` (what is observed), `world` (the lives), `model`, `judge`, `history`, `reports`.
+//! In reading order: `plan` (what a seed decides), `setting`, `clock`, `fuse` (the moment of a crash),
+//! `disk`, `wire`, `log` (what is observed), `world` (the runs of the daemon), `model`, `judge`, `history`,
+//! `reports`.
 //!
-//! The same seed brings the same world, event for event: everything runs on one thread, also what blocks
-//! (`reconciled::blocking`), in an order that the seed alone decides. A test compares two runs.
+//! The same seed gives the same world, event for event: everything runs on one thread, including blocking
+//! work (`reconciled::blocking`), in an order that only the seed decides. A test compares two runs.
 
 pub mod clock;
 pub mod disk;
@@ -37,11 +38,11 @@ use plan::Plan;
 /// A world that was run and judged.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// Time that passed in it.
+    /// Simulated time.
     pub simulated: Duration,
     /// Everything that is wrong; empty when all is well.
     pub wrong: Vec<String>,
-    /// What happened, a line an event.
+    /// The events, one a line.
     pub trace: Vec<String>,
 }
 
@@ -55,7 +56,7 @@ pub fn run(plan: &Plan) -> Verdict {
     }
 }
 
-/// The smallest plan found, within so many attempts, in which something is still wrong; with what it is.
+/// The smallest plan found within this many attempts in which something is still wrong, and what is wrong.
 pub fn shrink(plan: &Plan, wrong: &[String], attempts: usize) -> (Plan, Vec<String>) {
     let (mut smallest, mut shown) = (plan.clone(), wrong.to_vec());
     let mut left = attempts;
@@ -76,12 +77,12 @@ pub fn shrink(plan: &Plan, wrong: &[String], attempts: usize) -> (Plan, Vec<Stri
     (smallest, shown)
 }
 
-/// What many seeds came to.
+/// The result of many seeds.
 #[derive(Debug, Default)]
 pub struct Sweep {
     pub worlds: u64,
     pub simulated: Duration,
-    /// Seeds in which something is wrong, with what.
+    /// Seeds with something wrong, and what is wrong.
     pub failed: Vec<(u64, Vec<String>)>,
 }
 
@@ -111,22 +112,22 @@ impl Sweep {
         sweep.into_inner().expect("nobody panics")
     }
 
-    /// Days that passed in all worlds together.
+    /// Days simulated in all worlds together.
     pub fn simulated_days(&self) -> f64 {
         self.simulated.as_secs_f64() / 86_400.0
     }
 }
 
-/// The world of a seed: of a few days, or long.
+/// The world of a seed: a few days, or long.
 pub fn plan_of(seed: u64, days: Option<u64>) -> Plan {
     days.map_or_else(|| Plan::of(seed), |days| Plan::lasting(seed, days))
 }
 
-/// Lines that a story shows of the beginning and of the end of a trace, and of what is wrong.
+/// How many lines of the trace's beginning and end, and of the problems, a story shows.
 const TRACE_LINES: usize = 100;
 const WRONG_LINES: usize = 10;
 
-/// The first and the last lines, with what is left out between them.
+/// The first and the last lines, and how many are left out between them.
 fn ends(lines: &[String], first: usize, last: usize) -> String {
     let left_out = lines.len().saturating_sub(first + last);
     let mut shown: Vec<String> = lines.iter().take(first).cloned().collect();
@@ -137,7 +138,7 @@ fn ends(lines: &[String], first: usize, last: usize) -> String {
     shown.join("\n  ")
 }
 
-/// A failing seed for people: its number, what is wrong, the smallest world that still shows something, and what
+/// A failing seed for people: its number, what is wrong, the smallest world that still fails, and what
 /// happened there.
 pub fn story(seed: u64, days: Option<u64>, wrong: &[String], attempts: usize) -> String {
     let (plan, shown) = shrink(&plan_of(seed, days), wrong, attempts);

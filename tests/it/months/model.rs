@@ -1,7 +1,7 @@
-//! What must be true, from the manuals alone: no code of ours for payments is used here.
+//! What must be true according to the manuals: none of our code for payments is used here.
 //!
-//! Own tables of what may follow what, what is final, what is a decline; and what an observer on the wire
-//! can conclude that a daemon must, may, or cannot know by now.
+//! It has its own tables: which state can follow, which is final, which is a decline; and it decides what a
+//! daemon must, may, or cannot know at any moment, given what an observer on the wire saw.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Life {
     pub account: String,
-    /// As the daemon is told it: `charge`, `refund`, `authorization`, `capture`.
+    /// Its kind in the daemon's words: `charge`, `refund`, `authorization`, `capture`.
     pub kind: &'static str,
     pub id: String,
     pub amount: String,
     pub currency: String,
     pub reference: String,
-    /// The provider refuses every question about it.
+    /// The provider refuses every request about it.
     pub is_refused: bool,
-    /// What its capture brings, where that is not the amount asked for.
+    /// The amount that its capture moves, if that is not the requested one.
     pub captured: Option<String>,
-    /// State and reason from a moment on, the first from its birth.
+    /// State and reason from each moment on, the first from its creation.
     pub course: Vec<(Duration, String, Option<String>)>,
     /// Known only as the child of this object (an index into the lives).
     pub parent: Option<usize>,
@@ -34,7 +34,7 @@ impl Life {
         (&now.1, now.2.as_deref())
     }
 
-    /// Whether it ends with another amount than the one asked for: a person must look.
+    /// Whether it ends with another amount than the requested one: a person must check.
     pub fn is_odd(&self) -> bool {
         self.captured.is_some() && self.last_state() == "Captured"
     }
@@ -45,12 +45,12 @@ impl Life {
         reason.is_none() && matches!(state.as_str(), "Canceled" | "Closed" | "Declined")
     }
 
-    /// What a report must book for a state of it.
+    /// The amount that a report must book for one of its states.
     pub fn booked(&self, state: &str) -> &str {
         self.captured.as_deref().filter(|_| state == "Captured").unwrap_or(&self.amount)
     }
 
-    /// From when on the last state holds.
+    /// When its last state begins.
     pub fn settled_from(&self) -> Duration {
         self.course.last().map_or(Duration::ZERO, |(from, _, _)| *from).max(self.visible_from)
     }
@@ -79,12 +79,12 @@ pub fn is_decline(state: &str) -> bool {
     state == "Declined"
 }
 
-/// Whether nothing moves by itself: the merchant's turn.
+/// Whether only the merchant can move it on.
 pub fn is_resting(state: &str) -> bool {
     matches!(state, "Authorized" | "Open")
 }
 
-/// Everything that the manuals let follow, however many steps lie between.
+/// Everything that can follow according to the manuals, in any number of steps.
 const FOLLOWS: &[(&str, &str, &[&str])] = &[
     (
         "charge",
@@ -105,7 +105,7 @@ pub fn may_follow(kind: &str, from: &str, to: &str) -> bool {
     from == to || FOLLOWS.iter().any(|(of, known, next)| *of == kind && *known == from && next.contains(&to))
 }
 
-/// What a daemon may hold an object for, given what reached it; none: never seen.
+/// The states that a daemon may store, given the answers it received; `None`: never observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beliefs(pub BTreeSet<Option<String>>);
 
@@ -116,7 +116,7 @@ impl Default for Beliefs {
 }
 
 impl Beliefs {
-    /// A good answer arrived. `is_certain`: it was written down, no crash was near.
+    /// A good answer arrived. `is_certain`: it was stored, because no crash was near.
     pub fn see(&mut self, kind: &str, state: &str, is_certain: bool) {
         let accept = |belief: &Option<String>| match belief {
             Some(from) if !may_follow(kind, from, state) => belief.clone(),
@@ -130,7 +130,7 @@ impl Beliefs {
         }
     }
 
-    /// The one thing that it must be held for.
+    /// The only state that it can have stored.
     pub fn certain(&self) -> Option<&str> {
         match self.0.len() {
             1 => self.0.first().and_then(|belief| belief.as_deref()),

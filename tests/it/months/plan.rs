@@ -8,7 +8,7 @@ use reconciled::simulator::provider::Random;
 
 use super::disk;
 
-/// Everything that is to happen in one world.
+/// Everything that will happen in one world.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub seed: u64,
@@ -24,9 +24,9 @@ pub struct Plan {
     pub chat_throttled_share: f64,
     pub lives: Vec<LifePlan>,
     pub jumps: Vec<(Duration, i64)>,
-    /// From here on nothing goes wrong any more.
+    /// From then on nothing goes wrong any more.
     pub calm_at: Duration,
-    /// Of a long world: the days for which things go wrong.
+    /// For a long world: the number of days with trouble.
     pub days: Option<u64>,
 }
 
@@ -37,45 +37,45 @@ pub struct Batch {
     pub objects: Vec<Sprout>,
 }
 
-/// One object to be.
+/// One object to create.
 #[derive(Debug, Clone)]
 pub struct Sprout {
     pub account: &'static str,
-    /// As the simulator plants it.
+    /// Its kind in the simulator's words.
     pub kind: &'static str,
     pub steps: Vec<(Duration, &'static str, Option<&'static str>)>,
     pub amount: String,
     pub currency: &'static str,
-    /// What its capture brings, where that is not the amount asked for.
+    /// The amount that its capture moves, if that is not the requested one.
     pub captured: Option<String>,
     pub invisible_for: Duration,
     /// Enrolled by its parent only.
     pub is_child: bool,
-    /// The provider refuses every question about it, as if it were another merchant's.
+    /// The provider refuses every request about it, as if it were another merchant's.
     pub is_refused: bool,
 }
 
-/// One life of the daemon while things go wrong.
+/// One run of the daemon during the trouble.
 #[derive(Debug, Clone)]
 pub struct LifePlan {
     pub lasts: Duration,
-    /// It ends at this effect on the outside, if that comes first.
+    /// It ends at this external effect, if that comes first.
     pub effects: Option<u64>,
     pub disk: Option<(disk::Fault, u64)>,
-    /// Of the steps of the report writer: so many go well, then so many fail.
+    /// Steps of the report writer that succeed, and then those that fail.
     pub report_disk: Option<(u64, u64)>,
     pub end: End,
     pub down_for: Duration,
 }
 
-/// How a life ends.
+/// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// It is asked to stop.
     Stop,
-    /// It is killed; `has_old_index`: of the index only what was there at its start has reached the disk.
+    /// It is killed. `has_old_index`: of the index, only what was there at its start has reached the disk.
     Kill { has_old_index: bool },
-    /// The power is cut: of the journal what was synced remains, and a share of the rest.
+    /// The power is cut: the synced part of the journal remains, and a share of the rest.
     PowerCut { kept_permille: u64 },
 }
 
@@ -88,7 +88,7 @@ impl End {
 pub const V2: &str = "shop";
 pub const MWS: &str = "old-shop";
 
-/// Days on which something is the matter with the calendar, and ordinary ones.
+/// Days on which the calendar is special, and ordinary ones.
 const STARTS: &[(&str, &str)] = &[
     ("Europe/Berlin", "2027-03-27T20:00:00Z"),
     ("Europe/Berlin", "2027-10-30T19:00:00Z"),
@@ -106,7 +106,7 @@ const STARTS: &[(&str, &str)] = &[
 
 type Steps = &'static [(u64, u64, &'static str, Option<&'static str>)];
 
-/// Fates: kind in the simulator, how often (a weight), steps with the shortest and longest delay in minutes.
+/// Fates: kind in the simulator, frequency (a weight), steps with the shortest and longest delay in minutes.
 const V2_FATES: &[(&str, u64, Steps)] = &[
     ("authorization", 4, &[(1, 900, "Authorized", None), (5, 500, "Captured", None)]),
     ("authorization", 3, &[(1, 1000, "Declined", Some("HardDeclined"))]),
@@ -125,7 +125,7 @@ const V2_FATES: &[(&str, u64, Steps)] = &[
     ("authorization", 1, &[]),
     // An end without a reason.
     ("authorization", 1, &[(10, 600, "Canceled", None)]),
-    // A step back, which the manual does not know.
+    // A step back, which is not in the manual.
     (
         "authorization",
         2,
@@ -184,7 +184,7 @@ const FAULTS: &[FaultKind] = &[
     FaultKind::ManyHeaders,
 ];
 
-/// How far off a wall clock may be, seconds: hours, days, years.
+/// How wrong a wall clock may be, in seconds: hours, days, years.
 const FAR_S: &[i64] = &[
     9 * 3_600,
     -9 * 3_600,
@@ -213,7 +213,7 @@ impl Plan {
         Plan::drawn(seed, None)
     }
 
-    /// A long world of a seed: things go wrong for so many days, on which more happens and takes longer.
+    /// A long world of a seed: this many days of trouble, in which more happens and takes longer.
     pub fn lasting(seed: u64, days: u64) -> Plan {
         Plan::drawn(seed, Some(days.max(1)))
     }
@@ -246,7 +246,7 @@ impl Plan {
         if random.below(3) == 0 {
             plan.draw_jumps(&mut random);
         }
-        // Drawn apart, so that what else happens in a world does not hang on it.
+        // Drawn separately, so that the rest of the world does not depend on it.
         let mut apart = Random::for_matter(seed, "far jumps", 0);
         if apart.below(3) == 0 {
             plan.draw_far_jumps(&mut apart);
@@ -265,7 +265,7 @@ impl Plan {
                 if ordinal == 0 { MINUTE } else { Duration::from_millis(random.between(60_000, latest)) };
             let count = *one_of(random, &[1, 2, 4, 8, 12]);
             let mut objects: Vec<Sprout> = (0..count).map(|_| sprout(random, is_stretched)).collect();
-            // Drawn apart, so that what else happens in a world does not hang on it.
+            // Drawn separately, so that the rest of the world does not depend on it.
             let mut apart = Random::for_matter(self.seed, "captured", ordinal);
             for sprout in &mut objects {
                 sprout.captured = captured(&mut apart, sprout);
@@ -320,7 +320,7 @@ impl Plan {
                 1 => minutes(random, 0, 5),
                 _ => minutes(random, 1, 240),
             };
-            // Drawn apart, so that what else happens in a world does not hang on it.
+            // Drawn separately, so that the rest of the world does not depend on it.
             let mut apart = Random::for_matter(self.seed, "report disk", ordinal);
             let report_disk =
                 (apart.below(3) == 0).then(|| (apart.below(90), *one_of(&mut apart, &[1, 2, 20, 10_000])));
@@ -336,7 +336,7 @@ impl Plan {
         self.jumps.sort_unstable();
     }
 
-    /// A wall clock that is far off, from the start or from some time on, until it is set right or for good.
+    /// A wall clock that is far off, from the start or later, until it is corrected or permanently.
     fn draw_far_jumps(&mut self, random: &mut Random) {
         let latest = self.calm_at.as_secs() / 60;
         for _ in 0..random.between(1, 2) {
@@ -353,7 +353,7 @@ impl Plan {
         self.jumps.sort_unstable();
     }
 
-    /// Smaller worlds, the most different first: what a failure may be shown in with less around it.
+    /// Smaller worlds, the most different first, to show a failure with less around it.
     pub fn smaller(&self) -> Vec<Plan> {
         let mut found = Vec::new();
         let mut push = |change: &dyn Fn(&mut Plan)| {
@@ -395,7 +395,7 @@ impl Plan {
         found
     }
 
-    /// How much there is in it.
+    /// A measure of its size.
     pub fn weight(&self) -> usize {
         let objects: usize = self.batches.iter().map(|batch| batch.objects.len()).sum();
         let chat = usize::from(self.chat_failure_share + self.chat_throttled_share > 0.0);
@@ -410,7 +410,7 @@ impl Plan {
     }
 }
 
-/// Now and then a capture brings a part, more than asked for, or nothing.
+/// Sometimes a capture moves a part, more than requested, or nothing.
 fn captured(random: &mut Random, sprout: &Sprout) -> Option<String> {
     let is_captured =
         sprout.account == V2 && sprout.steps.last().is_some_and(|(_, state, _)| *state == "Captured");
@@ -440,10 +440,10 @@ fn sprout(random: &mut Random, is_stretched: bool) -> Sprout {
     let minor = random.between(100, 99_999);
     let amount =
         if decimals == 0 { minor.to_string() } else { format!("{}.{:02}", minor / 100, minor % 100) };
-    // In a long world every other course takes its time: a week or two.
+    // In a long world, every other object takes its time: a week or two.
     let stretch = if is_stretched { *one_of(random, &[1, 1, 5, 14]) } else { 1 };
     let steps = steps.iter().map(|(shortest, longest, state, reason)| {
-        // Whole seconds, as the provider's own times.
+        // Whole seconds, as in the provider's own times.
         let after = Duration::from_secs(minutes(random, *shortest, *longest * stretch).as_secs());
         (after, *state, *reason)
     });

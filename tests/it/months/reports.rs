@@ -1,4 +1,4 @@
-//! Whether the nightly reports add up to what was seen on the wire.
+//! Checks the nightly reports against the traffic on the wire.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ struct Day {
     summary: serde_json::Value,
 }
 
-/// All that is wrong with the reports of a world.
+/// Everything that is wrong with the reports of a world.
 pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
     let mut wrong = Vec::new();
     let zone = &remains.zone;
@@ -32,7 +32,7 @@ pub fn judge(remains: &Remains, seen: &[Seen]) -> Vec<String> {
     let end = remains.start + SignedDuration::try_from(remains.ended_at).expect("short");
     let last = end.to_zoned(zone.clone()).date();
     let midnight = |date: Date| date.to_zoned(zone.clone()).expect("in range").timestamp();
-    // What was taken while the clock was far off is dated so, and owes the day of the truth nothing.
+    // What was observed while the clock was far off is dated by it, and need not be in the true day's report.
     let is_right = |at: std::time::Duration, wall: Timestamp| {
         let truth = remains.start + SignedDuration::try_from(at).expect("short");
         wall.duration_since(truth).abs() < SignedDuration::from_hours(3)
@@ -97,8 +97,8 @@ fn newest(root: &Path, date: Date) -> Option<PathBuf> {
     found.pop().map(|(_, _, path)| path)
 }
 
-/// Every folder that has a day's name is whole: each file has the sum that stands in the list of sums, and there
-/// is no other file.
+/// Every folder named after a day is whole: each file has the checksum in the list, and there is no other
+/// file.
 fn check_whole(root: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut open = vec![root.to_owned()];
@@ -108,17 +108,17 @@ fn check_whole(root: &Path) -> Vec<String> {
             let is_day = name.get(..10).is_some_and(|date| date.parse::<Date>().is_ok());
             match (path.is_dir(), is_day) {
                 (true, true) => wrong.extend(flaw(&path).map(|flaw| format!("the report {name} {flaw}"))),
-                // Left by a crash; nobody takes it for a report.
+                // Left by a crash; it does not look like a report.
                 (true, false) if name.starts_with('.') => {}
                 (true, false) => open.push(path),
-                (false, _) => wrong.push(format!("{name} lies among the reports")),
+                (false, _) => wrong.push(format!("{name} is among the reports")),
             }
         }
     }
     wrong
 }
 
-/// What is missing in a day's folder.
+/// What is wrong with a day's folder.
 fn flaw(folder: &Path) -> Option<String> {
     let Ok(sums) = std::fs::read_to_string(folder.join("SHA256SUMS")) else {
         return Some("has no list of sums".to_owned());
@@ -136,13 +136,13 @@ fn flaw(folder: &Path) -> Option<String> {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
         let found: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         if found != *sum {
-            return Some(format!("is not whole: {name} is another than its sum says"));
+            return Some(format!("is not whole: {name} does not match its checksum"));
         }
     }
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let strange = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut strange = strange.filter(|name| name != "SHA256SUMS" && !sums.contains_key(name));
-    strange.next().map(|name| format!("has {name}, which no sum names"))
+    strange.next().map(|name| format!("has {name}, which is not in the list of sums"))
 }
 
 fn rows(folder: &Path, sort: &str, date: Date) -> Result<Rows, String> {
@@ -162,7 +162,7 @@ fn rows(folder: &Path, sort: &str, date: Date) -> Result<Rows, String> {
     Ok(found)
 }
 
-/// The summary's totals are the sums of the files' rows, and its own checks hold.
+/// The summary's totals must equal the sums of the files' rows, and its own checks must hold.
 fn check_totals(day: &Day) -> Vec<String> {
     let mut wrong = Vec::new();
     for check in day.summary["checks"].as_array().into_iter().flatten() {
@@ -190,14 +190,14 @@ fn check_totals(day: &Day) -> Vec<String> {
             *told.entry(total["currency"].as_str().unwrap_or_default().to_owned()).or_default() += amount;
         }
         if sums != told {
-            wrong.push(format!("{}: {sort} sums up to {sums:?}, the summary says {told:?}", day.date));
+            wrong.push(format!("{}: {sort} adds up to {sums:?}, the summary has {told:?}", day.date));
         }
     }
     wrong
 }
 
-/// The object's end stands in the file of the day in which it was seen, once, with its amount; until then it
-/// stands among the pending ones.
+/// The object's end must be in the file of the day on which it was observed, once, with its amount; until
+/// then the object must be among the pending ones.
 fn check_object(
     remains: &Remains,
     place: usize,
@@ -221,19 +221,19 @@ fn check_object(
         }
     }
     let has_ended = seen.beliefs.certain().is_some_and(|state| is_final(life.kind, state));
-    // The day is that of the daemon's clock when the end was seen; near a crash it may be a later sight.
-    // After a clock was set back it may be dated as late as the clock had been before.
+    // The day is that of the daemon's clock when the end was observed; near a crash it may be a later
+    // observation. After a clock was set back, it may be as late as the clock had been before.
     let ahead = if remains.has_jumps { SignedDuration::from_mins(130) } else { SignedDuration::ZERO };
-    // An answer may itself set a clock right that was minutes ahead.
+    // An answer may itself correct a clock that was minutes ahead.
     let behind = ahead / 6;
     let dated = seen.ends.iter().flat_map(|at| [*at - behind, *at, *at + ahead]);
     let candidates: BTreeSet<Date> = dated.map(|at| at.to_zoned(remains.zone.clone()).date()).collect();
     match filed.as_slice() {
-        [] if has_ended => wrong.push(format!("the end of {} stands in no report", life.id)),
+        [] if has_ended => wrong.push(format!("the end of {} is in no report", life.id)),
         [] => {}
         [day] if candidates.contains(day) => {}
-        [day] => wrong.push(format!("the end of {} stands in {day}, it was seen on {candidates:?}", life.id)),
-        several => wrong.push(format!("the end of {} stands in several reports: {several:?}", life.id)),
+        [day] => wrong.push(format!("the end of {} is in {day}, it was observed on {candidates:?}", life.id)),
+        several => wrong.push(format!("the end of {} is in several reports: {several:?}", life.id)),
     }
     for day in days {
         let is_pending = day.pending.contains_key(&life.id);

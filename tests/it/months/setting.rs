@@ -1,4 +1,4 @@
-//! The stage of one world: its folder, its scenario, its configuration, the keys.
+//! The setting of one world: its folder, its scenario, its configuration, the keys.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -37,14 +37,14 @@ quota = [{{ operation = "*", {quota} }}]
     )
 }
 
-/// Scenarios with keys, live and sandbox, and the folder of their secret halves: making a key takes longer
-/// than a simulated day.
+/// Scenarios with keys, live and sandbox, and the folder of their private keys. They are shared because
+/// creating a key takes longer than a simulated day.
 fn keyring() -> &'static (tempfile::TempDir, [Scenario; 2]) {
     static KEYRING: OnceLock<(tempfile::TempDir, [Scenario; 2])> = OnceLock::new();
     KEYRING.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let mut live = Scenario::parse(&scenario_text(false), folder.path()).expect("the text is sound");
-        live.generate_credentials(folder.path()).expect("keys can be made");
+        live.generate_credentials(folder.path()).expect("keys can be created");
         let mut sandbox = Scenario::parse(&scenario_text(true), folder.path()).expect("the text is sound");
         for (account, with_keys) in sandbox.accounts.iter_mut().zip(&live.accounts) {
             use reconciled::simulator::scenario::Credentials;
@@ -78,7 +78,7 @@ pub fn write_config(folder: &Path, plan: &Plan) -> std::io::Result<()> {
     let keys = keyring().0.path().display().to_string();
     let shown = folder.display();
     let (environment, prefix) = if plan.is_sandbox { ("sandbox", "SANDBOX") } else { ("live", "LIVE") };
-    let early = if plan.has_early_looks { "early = [\"1m\", \"5m\", \"15m\"]" } else { "" };
+    let early = if plan.has_early_looks { "first_polls = [\"1m\", \"5m\", \"15m\"]" } else { "" };
     let mut text = format!(
         r#"
 [store]
@@ -120,7 +120,7 @@ endpoint = "http://127.0.0.1:9"
         write_secret(&file, &format!("http://127.0.0.1:9/{path}"))?;
         text.push_str(&format!(
             "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\n\
-             environments = [\"live\", \"sandbox\"]\nleast_severity = \"info\"\n",
+             environments = [\"live\", \"sandbox\"]\nmin_severity = \"info\"\n",
             file.display()
         ));
     }

@@ -1,16 +1,14 @@
-//! The network in memory, under observation and under the fuse.
+//! The network in memory, with an observer and the fuse.
 //!
-//! A request that has left arrives even when the daemon dies or gives up meanwhile: the provider counts it.
+//! A request that has left arrives even when the daemon dies or gives up meanwhile, and the provider counts
+//! it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reconciled::alerts::classify::Answer;
-use reconciled::alerts::post::{Post, PostError, Posting};
-use reconciled::alerts::target::Outgoing as Message;
-use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::Clock;
+use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::simulator::Simulator;
 use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
 use reconciled::simulator::provider::Random;
@@ -19,14 +17,14 @@ use super::clock::{TrueClock, WorldTime};
 use super::fuse::Fuse;
 use super::log::{Event, Log, Reading};
 
-/// The network of one life.
+/// The network of one run.
 #[derive(Clone)]
 pub struct Wire {
     pub simulator: Arc<Simulator>,
     pub time: Arc<WorldTime>,
     pub fuse: Fuse,
     pub log: Log,
-    /// Ids about which every question is refused.
+    /// Ids about which every request is refused.
     pub refused: Arc<Mutex<BTreeSet<String>>>,
     pub seed: u64,
 }
@@ -37,7 +35,7 @@ impl std::fmt::Debug for Wire {
     }
 }
 
-/// A request on its way there.
+/// A request on its way to the provider.
 struct Travelling<'a> {
     wire: &'a Wire,
     request: Option<Incoming>,
@@ -64,7 +62,7 @@ enum Lost {
 }
 
 impl Wire {
-    /// A travel time: mostly some 40 ms, now and then a second.
+    /// A travel time: usually some 40 ms, sometimes a second.
     fn leg(&self) -> Duration {
         let ordinal = u64::try_from(self.time.elapsed().as_nanos()).unwrap_or(0);
         let mut random = Random::for_matter(self.seed, "leg", ordinal);
@@ -119,7 +117,7 @@ impl Wire {
     }
 }
 
-/// The id that a request asks about, and the operation that is charged.
+/// The id that a request is about, and the operation whose quota it uses.
 fn asked(request: &Request) -> (String, String) {
     let body = String::from_utf8_lossy(&request.body);
     if body.is_empty() {
@@ -160,7 +158,7 @@ fn read(id: &str, answer: &Outgoing) -> Reading {
     }
 }
 
-/// "You may not see this one."
+/// "You may not read this one."
 fn refusal(url: &str, answer: Outgoing) -> Outgoing {
     let is_v2 = url.contains("/charges/") || url.contains("/refunds/");
     let (status, body) = if is_v2 {
@@ -185,71 +183,69 @@ fn between(text: &str, start: &str, end: &str) -> Option<String> {
 }
 
 impl Transport for Wire {
+    /// An alert target's answer is judged by its beginning, a provider's never.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
-        Box::pin(async move {
-            let (id, operation) = asked(&request);
-            let incoming =
-                self.incoming(request.method.as_str(), &request.url, &request.headers, &request.body);
-            self.note(Event::Asked { id: id.clone(), operation: operation.clone() });
-            let clock = TrueClock(Arc::clone(&self.time));
-            let answered = tokio::select! {
-                answered = self.exchange(incoming, request.longest_body) => answered,
-                () = clock.sleep(request.deadline) => Err(Lost::Hung),
-            };
-            let answered = answered.map(|(answer, made)| match self.refuses(&id) && answer.status == 200 {
-                true => (refusal(&request.url, answer), made),
-                false => (answer, made),
-            });
-            let (made, reading) = match &answered {
-                Ok((answer, made)) => (*made, read(&id, answer)),
-                Err(_) => (self.time.elapsed(), Reading::Bad),
-            };
-            self.fuse.step().await;
-            self.note(Event::Answered { id, operation, made, reading });
-            match answered {
-                Ok((answer, _)) => {
-                    Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
-                }
-                Err(Lost::Hung) => Err(TransportError::Timeout),
-                Err(Lost::Broken) => Err(TransportError::Broken("in memory".to_owned())),
-                Err(Lost::TooLarge) => Err(TransportError::TooLarge { longest_body: request.longest_body }),
-            }
-        })
+        match request.is_beginning_enough {
+            true => Box::pin(self.tell(request)),
+            false => Box::pin(self.ask(request)),
+        }
     }
 }
 
-impl Post for Wire {
-    fn post<'a>(&'a self, message: &'a Message) -> Posting<'a> {
-        Box::pin(async move {
-            let incoming = self.incoming("POST", message.url.expose(), &message.headers, &message.body);
-            let is_room = incoming.path.starts_with("/services/");
-            let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
-            let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
-            // Taken when it is accepted, also when the daemon does not live to hear of it.
-            let told = |is_accepted: bool| {
-                let word = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
-                self.note(match is_room {
-                    true => Event::Said { text: body.to_string(), is_accepted },
-                    false => Event::Told {
-                        key: key.clone(),
-                        kind: word("kind"),
-                        id: word("objectId"),
-                        is_accepted,
-                    },
-                });
-            };
-            self.fuse.step().await;
-            let clock = TrueClock(Arc::clone(&self.time));
-            let mut travelling = Travelling { wire: self, request: Some(incoming) };
-            clock.sleep(self.leg()).await;
-            let answer = travelling.arrive().ok_or(PostError::Broken)?;
-            told(answer.status == 200);
-            self.fuse.step().await;
-            clock.sleep(self.leg()).await;
-            self.fuse.step().await;
-            let header = |name| answer.header(name).map(str::to_owned);
-            let (retry_after, date) = (header("retry-after"), header("date"));
-            Ok(Answer { status: answer.status, retry_after, date, body: answer.body })
-        })
+impl Wire {
+    async fn ask(&self, request: Request) -> Result<Response, TransportError> {
+        let (id, operation) = asked(&request);
+        let incoming = self.incoming(request.method.as_str(), &request.url, &request.headers, &request.body);
+        self.note(Event::Asked { id: id.clone(), operation: operation.clone() });
+        let clock = TrueClock(Arc::clone(&self.time));
+        let answered = tokio::select! {
+            answered = self.exchange(incoming, request.longest_body) => answered,
+            () = clock.sleep(request.deadline) => Err(Lost::Hung),
+        };
+        let answered = answered.map(|(answer, made)| match self.refuses(&id) && answer.status == 200 {
+            true => (refusal(&request.url, answer), made),
+            false => (answer, made),
+        });
+        let (made, reading) = match &answered {
+            Ok((answer, made)) => (*made, read(&id, answer)),
+            Err(_) => (self.time.elapsed(), Reading::Bad),
+        };
+        self.fuse.step().await;
+        self.note(Event::Answered { id, operation, made, reading });
+        match answered {
+            Ok((answer, _)) => {
+                Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
+            }
+            Err(Lost::Hung) => Err(TransportError::Timeout),
+            Err(Lost::Broken) => Err(TransportError::Broken("in memory".to_owned())),
+            Err(Lost::TooLarge) => Err(TransportError::TooLarge { longest_body: request.longest_body }),
+        }
+    }
+
+    async fn tell(&self, message: Request) -> Result<Response, TransportError> {
+        let incoming = self.incoming("POST", &message.url, &message.headers, &message.body);
+        let is_room = incoming.path.starts_with("/services/");
+        let key = incoming.header("webhook-id").unwrap_or_default().to_owned();
+        let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
+        // It counts as delivered when it is accepted, even if the daemon dies before the answer.
+        let told = |is_accepted: bool| {
+            let word = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
+            self.note(match is_room {
+                true => Event::Said { text: body.to_string(), is_accepted },
+                false => {
+                    Event::Told { key: key.clone(), kind: word("kind"), id: word("objectId"), is_accepted }
+                }
+            });
+        };
+        self.fuse.step().await;
+        let clock = TrueClock(Arc::clone(&self.time));
+        let mut travelling = Travelling { wire: self, request: Some(incoming) };
+        clock.sleep(self.leg()).await;
+        let answer = travelling.arrive().ok_or(TransportError::Broken("in memory".to_owned()))?;
+        told(answer.status == 200);
+        self.fuse.step().await;
+        clock.sleep(self.leg()).await;
+        self.fuse.step().await;
+        Ok(Response { status: answer.status, headers: answer.headers, body: answer.body })
     }
 }

@@ -1,6 +1,6 @@
-//! One world from its beginning to its end: lives of the daemon, one after the other, on one folder.
+//! One world from its beginning to its end: runs of the daemon, one after another, on one folder.
 
-#![expect(clippy::disallowed_methods, reason = "the made-up world keeps time itself")]
+#![expect(clippy::disallowed_methods, reason = "the simulated world keeps its own time")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,22 +30,23 @@ use super::plan::{Batch, End, LifePlan, Plan, Sprout};
 use super::setting;
 use super::wire::Wire;
 
-/// What is left at the end, for the judge.
+/// The remains at the end, for the judge.
 pub struct Remains {
     pub folder: tempfile::TempDir,
     pub zone: TimeZone,
     pub start: Timestamp,
     pub lives: Vec<Life>,
     pub log: Log,
-    /// Of each life, what the store holds.
+    /// What the store holds about each life.
     pub kept: Vec<Option<(Record, Vec<Transition>)>>,
     pub over_quota: u64,
-    /// Everything that the provider knows, also what it made by itself (the capture of a closed authorization).
+    /// Everything at the provider, including objects it created on its own (the capture of a closed
+    /// authorization).
     pub provider_ids: BTreeSet<String>,
     pub calm_at: Duration,
     pub has_jumps: bool,
     pub ended_at: Duration,
-    /// What was seen to be wrong on the way.
+    /// Problems found on the way.
     pub wrong: Vec<String>,
 }
 
@@ -56,11 +57,11 @@ struct World {
     time: Arc<WorldTime>,
     simulator: Arc<Simulator>,
     log: Log,
-    /// Ids about which every question is refused.
+    /// Ids about which every request is refused.
     refused: Arc<Mutex<BTreeSet<String>>>,
     lives: Vec<Life>,
     is_acknowledged: Vec<bool>,
-    /// Sown and not yet acknowledged.
+    /// Created and not yet acknowledged.
     waiting: Vec<usize>,
     next_batch: usize,
     next_jump: usize,
@@ -69,14 +70,14 @@ struct World {
     kept: Vec<Option<(Record, Vec<Transition>)>>,
 }
 
-/// What goes with one life.
+/// What belongs to one run.
 struct Body {
     daemon: Arc<Daemon>,
     fuse: Fuse,
     disk: FatefulDisk,
 }
 
-/// Why the agenda was left.
+/// Why the agenda ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
     AtItsEnd,
@@ -85,9 +86,9 @@ enum Left {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Remains {
-    // Everything on this thread, in an order that the seed alone decides.
+    // Everything on this thread, in an order that only the seed decides.
     let _in_order = reconciled::blocking::InOrder::begin();
-    let folder = tempfile::tempdir().expect("a folder can be made");
+    let folder = tempfile::tempdir().expect("a folder can be created");
     setting::write_config(folder.path(), plan).expect("files can be written");
     let time = WorldTime::starting_at(plan.start);
     let clock: SharedClock = Arc::new(TrueClock(Arc::clone(&time)));
@@ -140,7 +141,7 @@ impl World {
         self.folder.path().join("store")
     }
 
-    /// One life, from the start of the process to its end; `None`: the last, that sees the calm.
+    /// One run, from the start of the process to its end; `None`: the last run, in the calm.
     fn live(&mut self, life: Option<&LifePlan>) {
         let index = self.store_folder().join("index");
         let old_index = self.folder.path().join("index.old");
@@ -151,7 +152,7 @@ impl World {
             .enable_time()
             .start_paused(true)
             .build()
-            .expect("a runtime can be made");
+            .expect("a runtime can be created");
         let fuse = Fuse::of(life.and_then(|life| life.effects));
         let disk = FatefulDisk::new(
             fuse.clone(),
@@ -164,7 +165,7 @@ impl World {
             self.time.end();
             left
         });
-        // Nothing that is still under way can reach the outside any more.
+        // Nothing in flight has an external effect any more.
         fuse.blow();
         let end = life.map_or(End::Stop, |life| life.end);
         let was_crash = left == Left::Died || end.is_crash();
@@ -190,7 +191,7 @@ impl World {
     }
 
     async fn be(&mut self, life: Option<&LifePlan>, fuse: &Fuse, disk: &FatefulDisk) -> Left {
-        // Jumps before the start, or while nobody lived.
+        // Jumps before the start, or between two runs.
         while self.plan.jumps.get(self.next_jump).is_some_and(|jump| jump.0 <= self.time.elapsed()) {
             self.jump();
         }
@@ -204,8 +205,7 @@ impl World {
         };
         let outside = Outside {
             clock: Arc::new(HostClock::new(&self.time)),
-            transport: Arc::new(wire.clone()),
-            post: Arc::new(wire),
+            transport: Arc::new(wire),
             surroundings: Surroundings::default(),
         };
         let path = self.folder.path().join("config.toml");
@@ -250,7 +250,7 @@ impl World {
         }
     }
 
-    /// What happens around the daemon while it lives.
+    /// What happens around the daemon while it runs.
     async fn agenda(&mut self, life: Option<&LifePlan>, body: &Body) -> Left {
         self.look_for_losses(body).await;
         let began = self.time.elapsed();
@@ -310,7 +310,7 @@ impl World {
         }
     }
 
-    /// Everything is settled, and its last day reported.
+    /// When everything is settled, and its last day reported.
     fn last_moment(&self) -> Duration {
         let settled = self.lives.iter().map(Life::settled_from).max().unwrap_or_default();
         let longest = self.plan.resting_h.max(self.plan.quarantine_h) + 3;
@@ -321,7 +321,7 @@ impl World {
         Duration::try_from(end.duration_since(self.plan.start)).expect("in the future")
     }
 
-    /// Brings a batch to life at the provider.
+    /// Creates a batch of objects at the provider.
     fn sow(&mut self, batch: &Batch) {
         for sprout in &batch.objects {
             let born = self.time.elapsed();
@@ -378,7 +378,7 @@ impl World {
         format!("{}/{}/{}", life.account, life.kind, life.id).parse().expect("ids have their form")
     }
 
-    /// Enrols what waits, as a shop would; false when the daemon refuses.
+    /// Enrols the waiting objects, as a shop would; false when the daemon refuses.
     async fn enrol(&mut self, body: &Body) -> bool {
         let lives = self.waiting.clone();
         if lives.is_empty() {
@@ -400,7 +400,7 @@ impl World {
         for result in &results {
             let is_taken = matches!(result.outcome, EnrolOutcome::New | EnrolOutcome::Same);
             if !is_taken {
-                self.wrong.push(format!("an enrolment is not taken: {result:?}"));
+                self.wrong.push(format!("an enrolment is not accepted: {result:?}"));
             }
         }
         for life in &lives {
@@ -411,7 +411,7 @@ impl World {
         true
     }
 
-    /// After its disk has failed nothing may be acknowledged any more.
+    /// After its disk has failed, nothing may be acknowledged any more.
     async fn see_it_refuse(&mut self, body: &Body) -> Left {
         let object: ObjectRef = "shop/charge/P02-9999999-9999999-C999999".parse().expect("it has its form");
         if body.daemon.store().remember("probe", "probe").await.is_ok()
@@ -431,7 +431,7 @@ impl World {
         }
     }
 
-    /// Notes what the store holds; at the end all of it.
+    /// Records what the store holds; at the end all of it.
     async fn look(&mut self, body: &Body, is_last: bool) {
         for life in 0..self.lives.len() {
             let object = self.object(life);
@@ -497,7 +497,7 @@ fn life_of(sprout: &Sprout, id: String, reference: String, born: Duration, paren
 
 fn copy_folder(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
-    std::fs::create_dir_all(to).expect("a folder can be made");
+    std::fs::create_dir_all(to).expect("a folder can be created");
     for entry in std::fs::read_dir(from).expect("the folder can be read") {
         let entry = entry.expect("the folder can be read");
         let goal = to.join(entry.file_name());

@@ -15,7 +15,7 @@ from urllib.parse import urlparse
 from amazon_pay import ap_region
 from amazon_pay.client import AmazonPayClient
 
-# A server that never answers must not stop the suite for ever.
+# A server that never answers must not stop the suite permanently.
 signal.alarm(120)
 
 ap_region.regions["na"] = urlparse(os.environ["SIM_URL"]).netloc

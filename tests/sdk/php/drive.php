@@ -10,7 +10,7 @@
 
 declare(strict_types=1);
 
-// The older SDK was written for older PHP: what is deprecated since is no news here.
+// The older SDK was written for older PHP: ignore what has been deprecated since.
 error_reporting(E_ALL & ~E_DEPRECATED);
 set_time_limit(120);
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// Drives a pretended Amazon Pay v2 with the official Node SDK, unchanged, once with each signing
+// Drives a simulated Amazon Pay v2 with the official Node SDK, unchanged, once with each signing
 // algorithm, and prints one JSON line a step: {"algorithm", "step", "status", "state", "id", "reasonCode"}.
 //
 // Environment: SIM_URL (https://host:port), SIM_KEY_ID, SIM_KEY_FILE (private key, PEM),

@@ -1,4 +1,4 @@
-//! What the feed operations answer (sheet amazon-pay-batch.md, sections 3.2, 4, 5.1, 7 and 12).
+//! What the feed operations answer (docs/src/reference/amazon-pay-batch.md, sections 3.2, 4, 5.1, 7 and 12).
 //!
 //! Owns: from an answer, or none, to what became of the request. Must never know: what is done about it.
 
@@ -36,7 +36,7 @@ pub enum FeedStatus {
     Done,
     /// `_CANCELLED_`: refused by the provider, or cancelled.
     Cancelled,
-    /// A word that the sheet does not know, letter for letter.
+    /// A word that is not documented, letter for letter.
     Unknown(String),
 }
 

@@ -12,6 +12,7 @@ use super::steps::{
     next_step, took,
 };
 use crate::text;
+use crate::time::later;
 
 /// Between two looks at what single polls have brought about requests without a result.
 pub const CHECK_EVERY: SignedDuration = SignedDuration::from_mins(5);
@@ -98,7 +99,7 @@ impl FeedBatch {
         match self.settling {
             Settling::Settled => return FeedNext::Ended,
             // A later look was planned by a clock that was ahead.
-            Settling::Checking { next_at, .. } if now < next_at && next_at <= plus(now, CHECK_EVERY) => {
+            Settling::Checking { next_at, .. } if now < next_at && next_at <= later(now, CHECK_EVERY) => {
                 return FeedNext::Wait(next_at);
             }
             Settling::Checking { .. } => return FeedNext::Check,
@@ -122,7 +123,7 @@ impl FeedBatch {
             }
             last = last.max(other.state.last_sent_at);
         }
-        let from = last.and_then(|last| last.checked_add(BETWEEN_SUBMISSIONS).ok());
+        let from = last.map(|last| later(last, BETWEEN_SUBMISSIONS));
         match from.filter(|from| now < *from) {
             Some(from) => FeedNext::Wait(from),
             None => FeedNext::Act(Step::Submit),
@@ -142,7 +143,7 @@ impl FeedBatch {
         let outcome = match (&self.state.phase, outcome) {
             // A fetch that only ever fails is given up like one that is never ready.
             (Phase::Collecting { since, .. }, Outcome::Failed { .. })
-                if now >= plus(*since, LONGEST_COLLECTION) =>
+                if now >= later(*since, LONGEST_COLLECTION) =>
             {
                 Outcome::NotReady
             }
@@ -233,7 +234,7 @@ impl FeedBatch {
                 return Some(("not-taken-yet", what, "See the log; it is sent again and again.", false));
             }
             Phase::Following { .. }
-                if self.state.last_sent_at.is_some_and(|sent| now >= plus(sent, LONGEST_FOLLOWING)) =>
+                if self.state.last_sent_at.is_some_and(|sent| now >= later(sent, LONGEST_FOLLOWING)) =>
             {
                 let what = "the provider has had it for more than a day without taking it in".to_owned();
                 return Some(("slow", what, "Ask the provider; it is followed on.", false));
@@ -272,10 +273,6 @@ impl FeedBatch {
         };
         Some((word, what, advice, false))
     }
-}
-
-fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether the operator may say what became of it.

@@ -1,4 +1,4 @@
-//! The feed document: requests to bytes, and back (sheet amazon-pay-batch.md, sections 2.1 and 2.3).
+//! The feed document: requests to bytes, and back (docs/src/reference/amazon-pay-batch.md, sections 2.1 and 2.3).
 //!
 //! Owns: the envelope, escaping, caps. Must never know: where requests come from, how bytes travel.
 

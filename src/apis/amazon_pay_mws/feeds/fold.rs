@@ -1,5 +1,5 @@
-//! Which answer belongs to which request, and what that makes of the request (sheet amazon-pay-batch.md,
-//! section 5.4).
+//! Which answer belongs to which request, and what that makes of the request
+//! (docs/src/reference/amazon-pay-batch.md, section 5.4).
 //!
 //! Owns: the matching by `SellerRequestId`, else by natural keys; never by place. Must never know: the
 //! document's layout, storage.

@@ -1,7 +1,8 @@
 //! The operator's file: CSV or JSON lines to checked requests, or every problem with its line.
 //!
-//! Owns: the two formats, their strict checks (sheet amazon-pay-batch.md, section 2.2). Must never know:
-//! feeds, accounts, where the file lies. Values are not repeated in problems but for ids and references.
+//! Owns: the two formats, their strict checks (docs/src/reference/amazon-pay-batch.md, section 2.2).
+//! Must never know: feeds, accounts, where the file lies. Values are not repeated in problems but for ids and
+//! references.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The Batch Service: one feed carries up to 60,000 operations of one kind (sheet amazon-pay-batch.md,
+//! The Batch Service: one feed carries up to 60,000 operations of one kind (docs/src/reference/amazon-pay-batch.md,
 //! sections 1 to 8).
 //!
 //! Owns: what may stand in a batch (`request`, `input`), the document (`document`), the calls and their

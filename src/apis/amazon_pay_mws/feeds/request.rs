@@ -1,4 +1,5 @@
-//! What may stand in a batch: the seven operations and their fields (sheet amazon-pay-batch.md, section 2.2).
+//! What may stand in a batch: the seven operations and their fields (docs/src/reference/amazon-pay-batch.md,
+//! section 2.2).
 //!
 //! Owns: field names, their order, lengths, what is required. Must never know: files, feeds.
 

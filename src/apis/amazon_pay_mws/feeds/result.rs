@@ -1,4 +1,5 @@
-//! Result documents: every answer in them, whatever stands around it (sheet amazon-pay-batch.md, section 5).
+//! Result documents: every answer in them, whatever stands around it (docs/src/reference/amazon-pay-batch.md,
+//! section 5).
 //!
 //! Owns: finding the answers and the `SellerRequestId` nearest to each; the rejection of a whole feed. Must
 //! never know: which requests were made. The envelope is not documented, so nothing but local names is relied on,

@@ -1,5 +1,5 @@
-//! What follows from a feed of which nothing more is sent: each request gets its end (sheet amazon-pay-batch.md,
-//! sections 5.2 and 5.4).
+//! What follows from a feed of which nothing more is sent: each request gets its end
+//! (docs/src/reference/amazon-pay-batch.md, sections 5.2 and 5.4).
 //!
 //! Owns: what an answer means for a row, how requests without an answer are concluded about from what single
 //! polls have seen. Must never know: the network, the store, files.
@@ -28,6 +28,7 @@ use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::Observation;
 use crate::payments::record::{Details, Record};
+use crate::time::later;
 
 /// The most letters of a provider's code that are kept.
 const LONGEST_CODE: usize = 120;
@@ -112,7 +113,7 @@ pub(in crate::apis) fn settle(
     // Polling looks at what its feed did not show by itself.
     let has_questions = !batch.is_poll && rows.iter().any(|row| row.fate == Fate::Unknown);
     let settling = match has_questions {
-        true => Settling::Checking { since: now, next_at: plus(now, CHECK_EVERY) },
+        true => Settling::Checking { since: now, next_at: later(now, CHECK_EVERY) },
         false => Settling::Settled,
     };
     settlement.batch = Batch::Feed(FeedBatch { settling, ..batch.clone() });
@@ -152,7 +153,7 @@ fn take(batch: &FeedBatch, row: &mut Row, end: RequestEnd, shown: &mut Vec<Shown
     }
 }
 
-/// Whether a code says that the reference was used before (sheet amazon-pay-mws.md, section 6.3:
+/// Whether a code says that the reference was used before (docs/src/reference/amazon-pay-mws.md, section 6.3:
 /// `DuplicateReferenceId`, `DuplicateRequest`): perhaps by this very request.
 fn is_duplicate(code: &str) -> bool {
     code.starts_with("Duplicate")
@@ -215,7 +216,7 @@ pub(in crate::apis) fn conclude(
     now: Timestamp,
 ) -> (FeedBatch, bool) {
     let Settling::Checking { since, .. } = batch.settling else { return (batch.clone(), true) };
-    let is_over = now >= plus(since, CHECKS_LAST);
+    let is_over = now >= later(since, CHECKS_LAST);
     let mut is_settled = true;
     for row in rows.iter_mut().filter(|row| row.fate == Fate::Unknown) {
         match found(batch, row, known, since) {
@@ -228,7 +229,7 @@ pub(in crate::apis) fn conclude(
     }
     let settling = match is_settled {
         true => Settling::Settled,
-        false => Settling::Checking { since, next_at: plus(now, CHECK_EVERY) },
+        false => Settling::Checking { since, next_at: later(now, CHECK_EVERY) },
     };
     (FeedBatch { settling, ..batch.clone() }, is_settled)
 }
@@ -320,8 +321,4 @@ impl FeedBatch {
             )),
         })
     }
-}
-
-fn plus(at: Timestamp, by: jiff::SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }

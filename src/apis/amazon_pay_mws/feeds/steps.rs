@@ -1,7 +1,7 @@
 //! The life of one batch: what is to be done next, and what follows from what was done. Pure and storable:
 //! whoever keeps the state may be killed between any two steps.
 //!
-//! Owns: the order of the steps, waits, what is concluded from an answer (sheet amazon-pay-batch.md,
+//! Owns: the order of the steps, waits, what is concluded from an answer (docs/src/reference/amazon-pay-batch.md,
 //! sections 3.2, 4.2, 5 and 7). Must never know: the network, storage, the clock (time is an argument).
 //!
 //! The one rule for whoever drives it: `about_to` is stored before the step is taken, `took` after it.
@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{FeedRow, FeedStatus, Submission};
+use crate::time::{earlier, later};
 
 pub use outcomes::took;
 
@@ -328,14 +329,10 @@ impl State {
     }
 }
 
-fn plus(at: Timestamp, by: SignedDuration) -> Timestamp {
-    at.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
 /// What is to be done now.
 pub fn next_step(state: &State, now: Timestamp) -> Step {
     // What waits for longer than any wait is long was planned by a clock that was ahead.
-    let at = |time: Timestamp, step: Step| match now < time && time <= plus(now, LONGEST_WAIT) {
+    let at = |time: Timestamp, step: Step| match now < time && time <= later(now, LONGEST_WAIT) {
         true => Step::WaitUntil(time),
         false => step,
     };
@@ -365,15 +362,15 @@ pub fn next_step(state: &State, now: Timestamp) -> Step {
 
 fn search_at(sent_at: Timestamp, searches: usize) -> Timestamp {
     let after_s = SEARCHES_S.get(searches).or(SEARCHES_S.last()).copied().unwrap_or_default();
-    plus(sent_at, SignedDuration::from_secs(after_s))
+    later(sent_at, SignedDuration::from_secs(after_s))
 }
 
 fn search(state: &State, now: Timestamp) -> Step {
     let first = match state.first_sent_at {
-        Some(sent_at) if sent_at > now => plus(now, -SENT_AT_SOME_TIME),
+        Some(sent_at) if sent_at > now => later(now, -SENT_AT_SOME_TIME),
         sent_at => sent_at.unwrap_or(Timestamp::MIN),
     };
-    Step::Search { from: first.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN) }
+    Step::Search { from: earlier(first, CLOCKS_APART) }
 }
 
 /// The state to store before a step is taken. Only a submission changes it.

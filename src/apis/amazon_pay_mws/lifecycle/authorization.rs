@@ -1,4 +1,4 @@
-//! An authorization: money reserved on an order (sheet amazon-pay-mws.md, section 4.1).
+//! An authorization: money reserved on an order (docs/src/reference/amazon-pay-mws.md, section 4.1).
 
 use super::{DAY, STOP_SHIPMENT, find, outcome_by_reason};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
@@ -119,8 +119,8 @@ const CLOSINGS: &[ReasonFacts] = &[
         advice: "Nothing to do. The capture itself is watched from now on.",
         tone: Tone::Expected,
     },
-    // The guide to reports and answers spell the same end otherwise (sheets amazon-pay-batch.md, section 11.5,
-    // and amazon-pay-v2.md, section 11.4).
+    // The guide to reports and answers spell the same end otherwise (docs/src/reference/amazon-pay-batch.md,
+    // section 11.5, and docs/src/reference/amazon-pay-v2.md, section 11.4).
     ReasonFacts {
         name: "MaxAmountCaptured",
         meaning: "The whole amount of the authorization was captured: the normal good end.",

@@ -1,5 +1,5 @@
-//! A billing agreement: what recurring orders are made on (sheet amazon-pay-mws.md, section 4.5).
-//! It moves no money itself; the orders made on it do.
+//! A billing agreement: what recurring orders are made on (docs/src/reference/amazon-pay-mws.md, section 4.5). It
+//! moves no money itself; the orders made on it do.
 
 use super::{find, outcome_by_reason};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};

@@ -1,4 +1,4 @@
-//! A capture: money taken of an authorization (sheet amazon-pay-mws.md, section 4.2).
+//! A capture: money taken of an authorization (docs/src/reference/amazon-pay-mws.md, section 4.2).
 
 use super::{HOUR, STOP_SHIPMENT, find};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};

@@ -1,5 +1,5 @@
-//! The states of the five kinds, with what each means and what a person should do (sheet
-//! amazon-pay-mws.md, section 4).
+//! The states of the five kinds, with what each means and what a person should do
+//! (docs/src/reference/amazon-pay-mws.md, section 4).
 //!
 //! Owns: states, reasons, what can follow. Must never know: the network, XML, records, the clock.
 //! State words and reason codes are compared without case: answers write `Closed`, one documented

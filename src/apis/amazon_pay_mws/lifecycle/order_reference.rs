@@ -1,5 +1,5 @@
-//! An order reference: what authorizations are made on (sheet amazon-pay-mws.md, section 4.4).
-//! It moves no money itself; its authorizations and captures do.
+//! An order reference: what authorizations are made on (docs/src/reference/amazon-pay-mws.md, section 4.4). It
+//! moves no money itself; its authorizations and captures do.
 
 use super::{find, outcome_by_reason};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};

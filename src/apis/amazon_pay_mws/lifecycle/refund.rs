@@ -1,4 +1,4 @@
-//! A refund: money given back of a capture (sheet amazon-pay-mws.md, section 4.3).
+//! A refund: money given back of a capture (docs/src/reference/amazon-pay-mws.md, section 4.3).
 
 use super::{HOUR, find};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};

@@ -1,4 +1,4 @@
-//! What each operation answers (sheet amazon-pay-mws.md, section 3.4).
+//! What each operation answers (docs/src/reference/amazon-pay-mws.md, section 3.4).
 //!
 //! Owns: from the body of an answer with status 200 to what it says. Must never know: the network, states.
 

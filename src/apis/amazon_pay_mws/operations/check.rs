@@ -1,7 +1,7 @@
 //! The check of a call's parameters before anything is sent: all problems at once.
 //!
-//! Owns: value sets, lengths, rules between parameters (sheet amazon-pay-mws.md, sections 1.5 and 3.2).
-//! Must never know: the network, an account.
+//! Owns: value sets, lengths, rules between parameters (docs/src/reference/amazon-pay-mws.md, sections 1.5 and
+//! 3.2). Must never know: the network, an account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::text;
 pub(in crate::apis::amazon_pay_mws) const CURRENCIES: [&str; 12] =
     ["USD", "EUR", "GBP", "JPY", "AUD", "ZAR", "CHF", "NOK", "DKK", "SEK", "NZD", "HKD"];
 
-/// The most that one authorization, capture or refund may be, where the sheet knows it.
+/// The most that one authorization, capture or refund may be, where it is documented.
 const MOST: u32 = 150_000;
 const MOST_IN: [&str; 3] = ["USD", "GBP", "EUR"];
 

@@ -1,5 +1,5 @@
-//! Every operation of the reference: what may be said, what must be, and what the answer tells (sheet
-//! amazon-pay-mws.md, sections 3.1 to 3.4 and 7).
+//! Every operation of the reference: what may be said, what must be, and what the answer tells
+//! (docs/src/reference/amazon-pay-mws.md, sections 3.1 to 3.4 and 7).
 //!
 //! Owns: the table of operations, the check of a call before it is sent, what a lost answer means for it,
 //! the typed answers. Must never know: the network, the clock, who may write.

@@ -1,4 +1,4 @@
-//! The parameters of every operation (sheet amazon-pay-mws.md, section 3.2).
+//! The parameters of every operation (docs/src/reference/amazon-pay-mws.md, section 3.2).
 //!
 //! Owns: names, what is required, lengths, value sets. Must never know: a call.
 

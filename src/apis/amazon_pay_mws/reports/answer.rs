@@ -1,4 +1,4 @@
-//! What the report operations answer (sheet amazon-pay-batch.md, section 9). Files are taken by
+//! What the report operations answer (docs/src/reference/amazon-pay-batch.md, section 9). Files are taken by
 //! `feeds::answer::file`: both sections send them alike.
 //!
 //! Owns: from an answer, or none, to what it lists. Must never know: what is done about it.

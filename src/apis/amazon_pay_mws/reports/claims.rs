@@ -1,7 +1,7 @@
 //! What the rows of a file say of objects.
 //!
-//! Owns: which row is about which object, and which of them cannot be used (sheet amazon-pay-batch.md, sections
-//! 10, 11.5 and 15). Must never know: objects that are watched, storage.
+//! Owns: which row is about which object, and which of them cannot be used (docs/src/reference/amazon-pay-batch.md,
+//! sections 10, 11.5 and 15). Must never know: objects that are watched, storage.
 
 use std::collections::BTreeMap;
 

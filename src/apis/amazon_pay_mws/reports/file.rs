@@ -1,4 +1,4 @@
-//! A report file: bytes to a table whose columns are found by their names (sheet amazon-pay-batch.md,
+//! A report file: bytes to a table whose columns are found by their names (docs/src/reference/amazon-pay-batch.md,
 //! section 11).
 //!
 //! Owns: encodings, the preamble, quoting, ragged rows. Must never know: what a column means.

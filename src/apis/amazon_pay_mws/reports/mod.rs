@@ -1,4 +1,4 @@
-//! Transaction and settlement reports (sheet amazon-pay-batch.md, sections 9 to 11 and 15).
+//! Transaction and settlement reports (docs/src/reference/amazon-pay-batch.md, sections 9 to 11 and 15).
 //!
 //! Owns: the report types, the calls and their answers (`answer`), the files (`file`, `rows`), what their rows
 //! say of objects (`claims`), and how a step of a pull is asked (`source`). Which day is owed which step is the

@@ -1,8 +1,9 @@
 //! The rows of a report as facts: exact amounts, moments, ids. A row that cannot be read is put aside with its
 //! line, and the others go on.
 //!
-//! Owns: which column means what (sheet amazon-pay-batch.md, sections 11.2 to 11.5 and 15). Must never know:
-//! objects that are watched, storage. The buyer's name, e-mail and addresses are never taken out of a file.
+//! Owns: which column means what (docs/src/reference/amazon-pay-batch.md, sections 11.2 to 11.5 and 15).
+//! Must never know: objects that are watched, storage. The buyer's name, e-mail and addresses are never taken out
+//! of a file.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! The steps of a pull as this provider's calls.
 //!
-//! Owns: which call a step is, what its answer means for the pull, the pages of a list (sheet
-//! amazon-pay-batch.md, section 9). Must never know: storage, which step is next.
+//! Owns: which call a step is, what its answer means for the pull, the pages of a list
+//! (docs/src/reference/amazon-pay-batch.md, section 9). Must never know: storage, which step is next.
 
 use super::answer::{self, Page};
 use super::{QUOTAS, ReportType, claims, fetch, list, list_of_request, look, next_page, request, search};

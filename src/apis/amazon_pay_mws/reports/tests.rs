@@ -109,7 +109,7 @@ fn read_settlement(bytes: &[u8]) -> Result<Reading, String> {
     claims::read(ReportType::Settlement, "A1EXAMPLESELLER", &file)
 }
 
-/// The settlement of the sheet, written by other tools and in other code pages, says the same of its capture.
+/// The settlement of section 11.2, written by other tools and in other code pages, says the same of its capture.
 #[test]
 fn a_file_is_read_wherever_the_needed_columns_are_plain() {
     let expected = read_settlement(SETTLEMENT.as_bytes()).unwrap();

@@ -1,4 +1,5 @@
-//! Answers that bring no sight: which sort of failure each is (sheet amazon-pay-mws.md, sections 5.3 and 6).
+//! Answers that bring no sight: which sort of failure each is (docs/src/reference/amazon-pay-mws.md, sections 5.3
+//! and 6).
 //!
 //! Owns: the error envelope, the meaning of error codes and statuses. Must never know: the network,
 //! quotas, what happens next.
@@ -51,7 +52,7 @@ const CODES: &[(&str, Class)] = &[
     ("InvalidOrderReferenceId", Class::Gone),
     ("InvalidTransactionId", Class::Gone),
     ("AmbiguousToken", Class::Refused),
-    // Feeds and reports (sheet amazon-pay-batch.md, section 12).
+    // Feeds and reports (docs/src/reference/amazon-pay-batch.md, section 12).
     ("AccessToFeedProcessingResultDenied", Class::Refused),
     ("AccessToReportDenied", Class::Refused),
     ("ContentMD5DoesNotMatch", Class::Refused),

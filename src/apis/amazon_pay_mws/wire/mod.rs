@@ -1,4 +1,4 @@
-//! What answers look like: XML to [`Observation`] (sheet amazon-pay-mws.md, sections 3.4 and 6).
+//! What answers look like: XML to [`Observation`] (docs/src/reference/amazon-pay-mws.md, sections 3.4 and 6).
 //!
 //! Owns: which element means what. Must never know: the network, the clock, what a state means.
 //! Without the object's id and its state there is no answer; what else cannot be read is marked.

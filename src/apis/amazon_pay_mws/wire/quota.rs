@@ -1,5 +1,5 @@
-//! The quota headers, which come only with operations that have an hourly quota (sheet amazon-pay-mws.md,
-//! section 5.2): read when present, never required.
+//! The quota headers, which come only with operations that have an hourly quota
+//! (docs/src/reference/amazon-pay-mws.md, section 5.2): read when present, never required.
 //!
 //! Owns: their formats. Must never know: who keeps the budget.
 

@@ -1,4 +1,4 @@
-//! Which elements are read of each kind of object (sheet amazon-pay-mws.md, section 3.4).
+//! Which elements are read of each kind of object (docs/src/reference/amazon-pay-mws.md, section 3.4).
 //!
 //! Owns: the names of elements. Must never know: XML, what the elements mean for the money.
 

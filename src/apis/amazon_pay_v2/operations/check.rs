@@ -1,7 +1,7 @@
 //! The check of a call's parameters before anything is sent: all problems at once.
 //!
-//! Owns: value sets, lengths, rules between parameters (amazon-pay-v2 sheet, sections 2.5, 3, 4 and 5).
-//! Must never know: the network, an account.
+//! Owns: value sets, lengths, rules between parameters (docs/src/reference/amazon-pay-v2.md, sections 2.5, 3, 4 and
+//! 5). Must never know: the network, an account.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::text;
 /// The most that one charge or refund may be (sections 4.1 and 5): 150,000 USD, GBP, EUR; 10,000,000 JPY.
 const MOST: [(&str, u32); 4] = [("USD", 150_000), ("GBP", 150_000), ("EUR", 150_000), ("JPY", 10_000_000)];
 
-/// The longest of the texts whose length the sheet does not print.
+/// The longest of the texts whose length is not documented.
 const LONGEST_TEXT: usize = 4096;
 /// The longest idempotency key (section 2.5).
 pub(super) const LONGEST_KEY: usize = 32;

@@ -1,5 +1,5 @@
-//! The operations that an operator may call: what may be said, what must be, what is sent (amazon-pay-v2
-//! sheet, sections 1.1, 2.5, 4.2, 5 and 6.1).
+//! The operations that an operator may call: what may be said, what must be, what is sent
+//! (docs/src/reference/amazon-pay-v2.md, sections 1.1, 2.5, 4.2, 5 and 6.1).
 //!
 //! Owns: the table of operations, the check of a call before it is sent, its path and body. Must never
 //! know: the network, the clock, who may write.
@@ -24,7 +24,7 @@ use super::{GET_CHARGE, GET_CHARGE_PERMISSION, GET_REFUND};
 pub enum Value {
     /// Free text of at most so many characters.
     Text(usize),
-    /// Text whose length the sheet does not print; bounded only by common sense.
+    /// Text whose length is not documented; bounded only by common sense.
     UnboundedText,
     /// The id of an object.
     Id(Thing),

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use super::super::key::SigningKey;
 use super::*;
 
-/// The throw-away key of the sheet, section 2.6.
+/// The throw-away key of the examples (docs/src/reference/amazon-pay-v2.md, section 2.6).
 pub(in crate::apis::amazon_pay_v2) const PUBLIC_KEY: &str = "\
 -----BEGIN PUBLIC KEY-----\n\
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAio9pXlMM7TITL455qxWD\n\

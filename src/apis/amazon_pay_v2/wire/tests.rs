@@ -5,15 +5,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::payments::money::Money;
 
-/// Recorded in the sandbox (sheet, 4.1).
+/// Recorded in the sandbox (docs/src/reference/amazon-pay-v2.md, section 4.1).
 const CHARGE: &str = r#"{"chargeId":"S03-5890444-1926095-C064126","chargeAmount":{"amount":"500","currencyCode":"JPY"},"chargePermissionId":"C03-1442027-5744374","captureAmount":null,"refundedAmount":null,"softDescriptor":null,"providerMetadata":{"providerReferenceId":null},"convertedAmount":null,"conversionRate":null,"channel":null,"chargeInitiator":"CITU","statusDetails":{"state":"Authorized","reasonCode":null,"reasonDescription":null,"lastUpdatedTimestamp":"20231026T062827Z"},"creationTimestamp":"20231026T062827Z","expirationTimestamp":"20231125T062827Z","releaseEnvironment":"Sandbox","merchantMetadata":{"merchantReferenceId":null,"merchantStoreName":null,"noteToBuyer":null,"customInformation":null},"platformId":"ADZQ303FTXBLZ","webCheckoutDetails":null}"#;
 const CHARGE_ID: &str = "S03-5890444-1926095-C064126";
 
-/// From the .NET SDK's tests (sheet, 5).
+/// From the .NET SDK's tests (docs/src/reference/amazon-pay-v2.md, section 5).
 const REFUND: &str = r#"{"refundId":"S01-5105180-3221187-R022311","chargeId":"S01-5105180-3221187-C056351","refundAmount":{"amount":"14.00","currencyCode":"USD"},"softDescriptor":"Descriptor","creationTimestamp":"20190714T155300Z","statusDetails":{"state":"RefundInitiated","reasonCode":null,"reasonDescription":null,"lastUpdatedTimestamp":"20190714T155300Z"},"releaseEnvironment":"Sandbox"}"#;
 const REFUND_ID: &str = "S01-5105180-3221187-R022311";
 
-/// Of the fields in the sheet, 6.1, with a canary in every place that describes the buyer.
+/// With all fields of section 6.1 of that page, and a canary in every place that describes the buyer.
 const PERMISSION: &str = r#"{"chargePermissionId":"P01-1234567-1234567","chargePermissionReferenceId":"R-7","chargePermissionType":"Recurring","buyer":{"buyerId":"CANARY","name":"CANARY","email":"CANARY"},"shippingAddress":{"name":"CANARY","addressLine1":"CANARY"},"billingAddress":{"name":"CANARY"},"paymentPreferences":[{"paymentDescriptor":"CANARY ****1111"}],"softDescriptor":"CANARY","amazonPayToken":"CANARY","merchantMetadata":{"merchantReferenceId":"order-7","merchantStoreName":"Shop","noteToBuyer":"CANARY","customInformation":"CANARY"},"webCheckoutDetails":{"checkoutResultReturnUrl":"https://CANARY"},"limits":{"amountLimit":{"amount":"100.00","currencyCode":"EUR"},"amountBalance":{"amount":"86.00","currencyCode":"EUR"}},"statusDetails":{"state":"NonChargeable","reasons":[{"reasonCode":"PaymentMethodInvalid","reasonDescription":"The payment method is invalid"},{"reasonCode":"NewCode","reasonDescription":null}],"lastUpdatedTimestamp":"20190714T155300Z"},"creationTimestamp":"2019-07-14T15:53:00.125Z","expirationTimestamp":null,"releaseEnvironment":"Live","somethingNew":{"buyer":"CANARY"}}"#;
 const PERMISSION_ID: &str = "P01-1234567-1234567";
 

@@ -1,4 +1,4 @@
-//! What the provider's answers to the three batch requests say (sheet aps-batch.md, sections 2.3 and 2.4).
+//! What the provider's answers to the three batch requests say (docs/src/reference/aps.md, sections 2.3 and 2.4).
 //!
 //! Owns: JSON or result text, the meaning of a code by its last three digits. Must never know: which step a
 //! batch is at.

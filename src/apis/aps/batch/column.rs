@@ -1,4 +1,4 @@
-//! The columns of a batch file: which parameters each command takes, and of which form (sheet aps-batch.md,
+//! The columns of a batch file: which parameters each command takes, and of which form (docs/src/reference/aps.md,
 //! section 3.2).
 //!
 //! Owns: names, lengths, letters, who needs what. Must never know: files, lines, other rows.

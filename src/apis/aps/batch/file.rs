@@ -1,4 +1,4 @@
-//! The files that are sent (sheet aps-batch.md, sections 2.2 and 3.3).
+//! The files that are sent (docs/src/reference/aps.md, sections 2.2 and 3.3).
 //!
 //! Owns: dividing rows among files, writing one, its name and its batch reference. Must never know: how a
 //! file travels, what becomes of it.

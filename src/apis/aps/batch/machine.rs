@@ -1,4 +1,4 @@
-//! The life of one uploaded file, step by step (sheet aps-batch.md, sections 2.4 and 2.5).
+//! The life of one uploaded file, step by step (docs/src/reference/aps.md, sections 2.4 and 2.5).
 //!
 //! Owns: which step is next, what a reply makes of it, when to give up. Must never know: the network, the
 //! store, the present time (it is an argument).
@@ -14,13 +14,14 @@ mod tests;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Said};
 use super::file::BatchFile;
 use crate::apis::aps::code::Code;
 use crate::apis::aps::sign::sha256;
+use crate::time::later;
 
 pub use row::{BatchRow, RowFate};
 
@@ -490,8 +491,4 @@ impl Batch {
         self.looks = self.looks.saturating_add(1);
         self.next_at = later(now, wait);
     }
-}
-
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }

@@ -1,5 +1,5 @@
-//! Batches: a file of operations that is uploaded, validated, processed and followed row by row (sheet
-//! aps-batch.md, sections 2 and 3).
+//! Batches: a file of operations that is uploaded, validated, processed and followed row by row
+//! (docs/src/reference/aps.md, sections 2 and 3).
 //!
 //! Owns: what may stand in a file, how it is written, what the provider's answers mean for it, and which
 //! step is next. Must never know: the network, the store, the present time (it is an argument).

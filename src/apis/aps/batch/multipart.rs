@@ -1,4 +1,4 @@
-//! The body of an upload: `multipart/form-data` (sheet aps-batch.md, section 2.6).
+//! The body of an upload: `multipart/form-data` (docs/src/reference/aps.md, section 2.6).
 //!
 //! Owns: boundaries and parts. Must never know: what the parts mean.
 

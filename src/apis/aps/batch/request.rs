@@ -1,4 +1,4 @@
-//! The three batch requests (sheet aps-batch.md, sections 2.1 and 2.6).
+//! The three batch requests (docs/src/reference/aps.md, sections 2.1 and 2.6).
 //!
 //! Owns: their parameters and bodies. Must never know: the network, when they are sent.
 

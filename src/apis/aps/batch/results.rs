@@ -1,4 +1,4 @@
-//! The rows that come back (sheet aps-batch.md, section 3.4).
+//! The rows that come back (docs/src/reference/aps.md, section 3.4).
 //!
 //! Owns: reading the result text by its header's words. Must never know: which file the rows belong to.
 //! The card's number and expiry are never read.

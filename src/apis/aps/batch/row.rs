@@ -1,4 +1,4 @@
-//! One row of a batch: the checks that concern it alone (sheet aps-batch.md, section 3.2).
+//! One row of a batch: the checks that concern it alone (docs/src/reference/aps.md, section 3.2).
 //!
 //! Owns: what a row needs. Must never know: other rows, files, the provider's answers.
 

@@ -1,4 +1,4 @@
-//! The states of an order at Amazon Payment Services: what became of its last operation (sheet aps-batch.md,
+//! The states of an order at Amazon Payment Services: what became of its last operation (docs/src/reference/aps.md,
 //! sections 5.3 to 5.5).
 //!
 //! Owns: states, what can follow, what a person should do. Must never know: the network, JSON, records.

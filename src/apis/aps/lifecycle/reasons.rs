@@ -1,4 +1,4 @@
-//! The messages of failed operations, with what to do about each (sheet aps-batch.md, section 5.4).
+//! The messages of failed operations, with what to do about each (docs/src/reference/aps.md, section 5.4).
 //!
 //! Owns: words. Must never know: which state they stand beside.
 

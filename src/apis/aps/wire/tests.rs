@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::apis::aps::tests::settings;
 
-/// The answer whose signature the sheet gives (sections 4.3 and 5.2).
+/// The answer whose signature was computed by hand (docs/src/reference/aps.md, sections 4.3 and 5.2).
 pub(in crate::apis::aps) const FIXTURE: [(&str, &str); 15] = [
     ("merchant_reference", "XYZ9239-yu898"),
     ("fort_id", "149295435400084008"),

@@ -4,15 +4,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LOOK_EVERY, MOST_SPOILT, Outcome, Phase, Pull, Window, plus};
+use super::{LOOK_EVERY, MOST_SPOILT, Outcome, Phase, Pull, Window};
 use crate::apis::reporting::{ReportRow, RequestRow, RequestStatus};
+use crate::time::later;
 
 /// The pull to store after a step was taken.
 #[must_use]
 pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
     let wait = |seconds: Option<u64>| {
         let asked = seconds.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
-        plus(
+        later(
             now,
             asked.unwrap_or(LOOK_EVERY).clamp(SignedDuration::from_secs(1), SignedDuration::from_hours(1)),
         )
@@ -20,7 +21,7 @@ pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
     match outcome {
         Outcome::Requested { window, row } => {
             if let Some(window) = requesting(&mut pull, window) {
-                window.phase = Phase::Requested { request_id: row.id, next_at: plus(now, LOOK_EVERY) };
+                window.phase = Phase::Requested { request_id: row.id, next_at: later(now, LOOK_EVERY) };
             }
         }
         Outcome::NotNow { window, retry_after_s } => {
@@ -124,7 +125,7 @@ fn seen(pull: &mut Pull, rows: &[RequestRow], now: Timestamp) {
         let Phase::Requested { request_id, next_at } = &mut window.phase else { continue };
         match rows.iter().find(|row| row.id == *request_id) {
             Some(row) => advance(window, row, now),
-            None if *next_at <= now => *next_at = plus(now, LOOK_EVERY),
+            None if *next_at <= now => *next_at = later(now, LOOK_EVERY),
             None => {}
         }
     }
@@ -182,7 +183,7 @@ fn advance(window: &mut Window, row: &RequestRow, now: Timestamp) {
             Phase::Failed { why: "cancelled by the provider twice".to_owned(), report_id: None }
         }
         (RequestStatus::Submitted | RequestStatus::InProgress | RequestStatus::Unknown(_), _) => {
-            Phase::Requested { request_id: row.id.clone(), next_at: plus(now, LOOK_EVERY) }
+            Phase::Requested { request_id: row.id.clone(), next_at: later(now, LOOK_EVERY) }
         }
     };
 }
@@ -192,6 +193,6 @@ fn named(pull: &mut Pull, window: usize, report_id: Option<String>, now: Timesta
     let Phase::Unnamed { next_at, .. } = phase else { return };
     match report_id {
         Some(report_id) => *phase = Phase::Ready { report_id, next_at: now, spoilt: 0 },
-        None => *next_at = plus(now, LOOK_EVERY),
+        None => *next_at = later(now, LOOK_EVERY),
     }
 }

@@ -1,7 +1,7 @@
 //! The door of both counters: the payment section's signature, another version, other bodies.
 //!
-//! Owns: where parameters stand, carriage, names (amazon-pay-batch.md section 3.1). Must never know: feeds,
-//! reports.
+//! Owns: where parameters stand, carriage, names (docs/src/reference/amazon-pay-batch.md section 3.1).
+//! Must never know: feeds, reports.
 
 use crate::simulator::exchange::Incoming;
 

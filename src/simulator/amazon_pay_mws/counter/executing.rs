@@ -1,7 +1,7 @@
 //! Carrying out a feed's requests, each as the single call would be, and writing the result.
 //!
-//! Owns: the order (none), the layout of the result, which rows are missing or repeated (amazon-pay-batch.md
-//! sections 0 and 5.2). Must never know: requests over the network.
+//! Owns: the order (none), the layout of the result, which rows are missing or repeated
+//! (docs/src/reference/amazon-pay-batch.md sections 0 and 5.2). Must never know: requests over the network.
 //!
 //! How the provider lays its result out is not known, so it is laid out in several ways.
 

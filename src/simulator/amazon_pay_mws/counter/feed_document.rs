@@ -1,4 +1,4 @@
-//! The feed document as the provider takes it: amazon-pay-batch.md sections 2.1 and 2.2.
+//! The feed document as the provider takes it: docs/src/reference/amazon-pay-batch.md sections 2.1 and 2.2.
 //!
 //! Owns: the envelope, the seven operations, the order of their fields. Must never know: what becomes of a
 //! request.

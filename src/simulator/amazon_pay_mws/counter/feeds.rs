@@ -1,4 +1,5 @@
-//! The counter "Feeds": taking in, listing, cancelling, handing out results (amazon-pay-batch.md sections 3 to 7).
+//! The counter "Feeds": taking in, listing, cancelling, handing out results (docs/src/reference/amazon-pay-batch.md
+//! sections 3 to 7).
 //!
 //! Owns: feeds and their statuses over time. Must never know: how a request is carried out.
 

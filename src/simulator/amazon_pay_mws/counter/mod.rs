@@ -1,4 +1,5 @@
-//! The two other counters of MWS, "Feeds" and "Reports", version 2009-01-01: what stands at them (amazon-pay-batch.md).
+//! The two other counters of MWS, "Feeds" and "Reports", version 2009-01-01: what stands at them
+//! (docs/src/reference/amazon-pay-batch.md).
 //!
 //! Owns: the order in which a request is let in, counted and answered, error envelopes, files with their sums.
 //! Must never know: what an operation of the payment section does.

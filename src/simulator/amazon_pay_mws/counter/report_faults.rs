@@ -1,4 +1,4 @@
-//! What can be wrong with a transaction file: amazon-pay-batch.md sections 11 and 17.
+//! What can be wrong with a transaction file: docs/src/reference/amazon-pay-batch.md sections 11 and 17.
 //!
 //! Owns: each fault's form. Must never know: objects, requests.
 

@@ -1,4 +1,4 @@
-//! What stands in a report file: amazon-pay-batch.md sections 10, 11 and 15.
+//! What stands in a report file: docs/src/reference/amazon-pay-batch.md sections 10, 11 and 15.
 //!
 //! Owns: columns, preamble, quoting, dates, fees. Must never know: requests for reports.
 

@@ -1,4 +1,4 @@
-//! The counter "Reports": requests, lists, files (amazon-pay-batch.md sections 9 and 10).
+//! The counter "Reports": requests, lists, files (docs/src/reference/amazon-pay-batch.md sections 9 and 10).
 //!
 //! Owns: requests for reports and their statuses over time. Must never know: what stands in a file.
 

@@ -1,4 +1,4 @@
-//! The operations of both counters: amazon-pay-batch.md sections 3.1, 4.1, 8 and 9.
+//! The operations of both counters: docs/src/reference/amazon-pay-batch.md sections 3.1, 4.1, 8 and 9.
 //!
 //! Owns: names, quotas, which parameters each knows. Must never know: what an operation does.
 

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     CLOCKS_APART, COLLECT_AFTER_S, Ending, FOLLOW_EVERY, LAST_MISSING, LATEST_ARRIVAL, LONGEST_COLLECTION,
-    MOST_MISSING, Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, plus, search_at,
+    MOST_MISSING, Outcome, Phase, SEARCHES_S, SLOWLY, SPOILT_AT_ONCE, State, Warning, search_at,
 };
 use crate::apis::amazon_pay_mws::feeds::answer::{FeedRow, FeedStatus, Submission};
+use crate::time::{earlier, later};
 
 /// The state to store after a step was taken, or something came from outside. An outcome that does not
 /// belong to the phase (an answer that comes twice, late or after a restart) changes nothing.
@@ -64,7 +65,7 @@ fn submitted(state: &mut State, submission: Submission, now: Timestamp) {
     match submission {
         Submission::Accepted { feed_id } => {
             state.warning = None;
-            state.following(feed_id, plus(now, FOLLOW_EVERY));
+            state.following(feed_id, later(now, FOLLOW_EVERY));
         }
         Submission::NotNow { retry_after, .. } => {
             let wait = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok());
@@ -97,10 +98,10 @@ fn not_taken(state: &mut State, wait: SignedDuration, now: Timestamp) {
     state.not_taken = state.not_taken.saturating_add(1);
     match (state.possible_arrivals(), state.is_cancel_wanted) {
         (0, true) => state.finished(now, Ending::NeverSent),
-        (0, false) => state.prepared(plus(now, wait)),
+        (0, false) => state.prepared(later(now, wait)),
         // An earlier sending may turn up meanwhile, so that it is looked for once more.
         (_, true) => search_again(state, now),
-        (_, false) => search_again(state, plus(now, wait)),
+        (_, false) => search_again(state, later(now, wait)),
     }
 }
 
@@ -111,8 +112,8 @@ fn search_again(state: &mut State, next_at: Timestamp) {
 /// A row that can be this batch: of its type, and received while it can have been.
 fn can_be(state: &State, row: &FeedRow) -> bool {
     let (Some(first), Some(last)) = (state.first_sent_at, state.last_sent_at) else { return false };
-    let from = first.checked_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN);
-    let until = plus(plus(last, LATEST_ARRIVAL), CLOCKS_APART);
+    let from = earlier(first, CLOCKS_APART);
+    let until = later(later(last, LATEST_ARRIVAL), CLOCKS_APART);
     row.is_batch() && row.submitted_at.is_none_or(|at| from <= at && at <= until)
 }
 
@@ -137,7 +138,7 @@ fn listed(state: &mut State, rows: &[FeedRow], now: Timestamp) {
         }
         0 => {
             // After a long standstill the searches still come one after the other, not all at once.
-            let soonest = plus(now, SignedDuration::from_secs(SEARCHES_S[0]));
+            let soonest = later(now, SignedDuration::from_secs(SEARCHES_S[0]));
             let next_at = search_at(sent_at, searches + 1).max(soonest);
             state.warning = Some(Warning::Lost);
             state.phase = Phase::Searching { searches: searches + 1, next_at };
@@ -164,7 +165,7 @@ fn seen(state: &mut State, rows: &[FeedRow], now: Timestamp) {
         *missing = missing.saturating_add(1);
         // Just after the submission the list may lag.
         let is_long = *missing >= MOST_MISSING;
-        *next_at = plus(now, if is_long { SLOWLY } else { FOLLOW_EVERY });
+        *next_at = later(now, if is_long { SLOWLY } else { FOLLOW_EVERY });
         let (is_lost, feed_id) = (*missing >= LAST_MISSING, feed_id.clone());
         if is_lost {
             collect(state, feed_id, now, false);
@@ -175,7 +176,7 @@ fn seen(state: &mut State, rows: &[FeedRow], now: Timestamp) {
     };
     *missing = 0;
     *status = Some(row.status.clone());
-    *next_at = plus(now, FOLLOW_EVERY);
+    *next_at = later(now, FOLLOW_EVERY);
     let feed_id = feed_id.clone();
     match &row.status {
         FeedStatus::Done => collect(state, feed_id, now, false),
@@ -205,7 +206,7 @@ fn collect(state: &mut State, feed_id: String, now: Timestamp, is_cancelled: boo
         feed_id,
         report_id: None,
         since: now,
-        next_at: plus(now, wait),
+        next_at: later(now, wait),
         fetches: 0,
         spoilt: 0,
         is_cancelled,
@@ -276,28 +277,28 @@ fn failed(state: &mut State, retry_after_s: Option<u64>, now: Timestamp) {
     match &mut state.phase {
         Phase::Sending { .. } => {
             state.warning = Some(Warning::Lost);
-            state.phase = Phase::Searching { searches: 0, next_at: plus(now, wait) };
+            state.phase = Phase::Searching { searches: 0, next_at: later(now, wait) };
         }
         // A cancellation whose answer is lost: the look that follows tells.
         Phase::Following { next_at, is_cancel_tried, .. } if state.is_cancel_wanted && !*is_cancel_tried => {
             *is_cancel_tried = true;
-            *next_at = plus(now, wait);
+            *next_at = later(now, wait);
         }
         Phase::Searching { next_at, .. }
         | Phase::Following { next_at, .. }
-        | Phase::Collecting { next_at, .. } => *next_at = plus(now, wait),
+        | Phase::Collecting { next_at, .. } => *next_at = later(now, wait),
         Phase::Prepared { .. } | Phase::Held { .. } | Phase::Finished { .. } => {}
     }
 }
 
 /// Nothing was carried out and nothing is concluded: the same is tried again later.
 fn account_refused(state: &mut State, detail: String, now: Timestamp) {
-    let later = plus(now, SLOWLY);
+    let again_at = later(now, SLOWLY);
     match &mut state.phase {
-        Phase::Sending { .. } => state.phase = Phase::Searching { searches: 0, next_at: later },
+        Phase::Sending { .. } => state.phase = Phase::Searching { searches: 0, next_at: again_at },
         Phase::Searching { next_at, .. }
         | Phase::Following { next_at, .. }
-        | Phase::Collecting { next_at, .. } => *next_at = later,
+        | Phase::Collecting { next_at, .. } => *next_at = again_at,
         Phase::Prepared { .. } | Phase::Held { .. } | Phase::Finished { .. } => return,
     }
     state.warning = Some(Warning::AccountRefused(detail));
@@ -309,7 +310,7 @@ fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {
         return;
     };
     *fetches += 1;
-    let is_over = now >= plus(*since, LONGEST_COLLECTION);
+    let is_over = now >= later(*since, LONGEST_COLLECTION);
     let (wanted, is_cancelled) = (state.is_cancel_wanted, *is_cancelled);
     let without_result = if is_cancelled && wanted {
         Ending::Cancelled
@@ -319,7 +320,7 @@ fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {
         Ending::NoResult
     };
     let wait_s = COLLECT_AFTER_S.get(*fetches).or(COLLECT_AFTER_S.last()).copied().unwrap_or_default();
-    *next_at = plus(now, SignedDuration::from_secs(wait_s));
+    *next_at = later(now, SignedDuration::from_secs(wait_s));
     match outcome {
         Outcome::Collected { is_rejection: true, .. } => state.finished(now, Ending::Rejected),
         Outcome::Collected { answers, .. } if *answers > 0 => state.finished(now, Ending::Collected),

@@ -7,7 +7,7 @@ fn start() -> Timestamp {
 }
 
 fn after_s(seconds: i64) -> Timestamp {
-    plus(start(), SignedDuration::from_secs(seconds))
+    later(start(), SignedDuration::from_secs(seconds))
 }
 
 fn row(id: &str, status: FeedStatus, submitted_at: Timestamp) -> FeedRow {
@@ -44,7 +44,7 @@ fn ending(state: &State) -> Option<&Ending> {
 
 #[test]
 fn what_a_clock_that_was_ahead_planned_is_due_now() {
-    let ahead = plus(start(), SignedDuration::from_hours(400 * 24));
+    let ahead = later(start(), SignedDuration::from_hours(400 * 24));
     assert_eq!(next_step(&State::new(ahead), start()), Step::Submit);
     let mut state = following();
     state.following("5".to_owned(), ahead);
@@ -171,10 +171,10 @@ fn what_left_once_is_never_said_not_to_have_left() {
     assert!(matches!(ending(&state), Some(Ending::InDoubt { .. })), "{state:?}");
     // Throttled when it was sent again: it is searched once more before the next sending.
     let (again, at) = sent_again(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
-    assert_eq!(next_step(&again, at), Step::WaitUntil(plus(at, SLOWLY)));
-    assert!(matches!(next_step(&again, plus(at, SLOWLY)), Step::Search { .. }), "{again:?}");
+    assert_eq!(next_step(&again, at), Step::WaitUntil(later(at, SLOWLY)));
+    assert!(matches!(next_step(&again, later(at, SLOWLY)), Step::Search { .. }), "{again:?}");
     let cancelled = took(again, Outcome::CancelWanted, at);
-    let cancelled = took(cancelled, Outcome::Listed(Vec::new()), plus(at, SLOWLY));
+    let cancelled = took(cancelled, Outcome::Listed(Vec::new()), later(at, SLOWLY));
     assert!(matches!(ending(&cancelled), Some(Ending::InDoubt { .. })), "{cancelled:?}");
     // A sending that was surely not taken may be taken back.
     let sure = sent(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
@@ -198,7 +198,7 @@ fn refused_credentials_end_no_feed() {
     let wanted = took(following(), Outcome::CancelWanted, after_s(1));
     for state in [lost(), following(), wanted, seen(FeedStatus::Done, 120)] {
         let refused = took(state.clone(), Outcome::AccountRefused { detail: detail() }, after_s(200));
-        let later = plus(after_s(200), SLOWLY);
+        let later = later(after_s(200), SLOWLY);
         assert_eq!(refused.warning, Some(Warning::AccountRefused(detail())));
         assert_eq!(next_step(&refused, after_s(200)), Step::WaitUntil(later), "{state:?}");
         assert_eq!(next_step(&refused, later), next_step(&state, later), "the same step again");
@@ -242,11 +242,11 @@ fn a_feed_that_is_not_listed_is_looked_for_and_then_told() {
     let mut state = following();
     let mut at = start();
     for _ in 0..MOST_MISSING {
-        at = plus(at, FOLLOW_EVERY);
+        at = later(at, FOLLOW_EVERY);
         state = took(state, Outcome::Seen(vec![row("6", FeedStatus::Done, start())]), at);
     }
     assert_eq!(state.warning, Some(Warning::NotListed));
-    assert_eq!(next_step(&state, at), Step::WaitUntil(plus(at, SLOWLY)));
+    assert_eq!(next_step(&state, at), Step::WaitUntil(later(at, SLOWLY)));
 }
 
 #[test]

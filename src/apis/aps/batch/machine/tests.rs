@@ -5,6 +5,7 @@ use super::super::input::read;
 use super::super::results::{ResultRow, Results};
 use super::super::row::Usual;
 use super::*;
+use crate::time::later;
 
 fn start() -> Timestamp {
     "2026-01-15T12:00:00Z".parse().unwrap()

@@ -1,0 +1,313 @@
+//! An alert in words that every target can show.
+//!
+//! Owns: the order and wording of a message (docs/src/reference/operations.md, sections 1.9 and 3).
+//! Must never know: a target's limits or markup, why an alert was raised, anything about a buyer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::payments::alert::{Alert, Severity};
+use crate::text;
+
+/// How many alerts one digest names.
+pub const LONGEST_DIGEST: usize = 20;
+
+/// One line of a message: what it is, and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Ours, fixed.
+    pub label: &'static str,
+    /// From outside: never trusted with markup.
+    pub value: String,
+}
+
+/// What a message is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One alert.
+    Single(Box<Alert>),
+    /// Several at once, because too many were owed.
+    Digest(Vec<Alert>),
+    /// A trial on the operator's wish.
+    Trial,
+}
+
+/// A message before any target's markup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The same for the same content however often it is sent: the receiver can tell a repetition by it.
+    pub key: String,
+    /// The most urgent of what it tells.
+    pub severity: Severity,
+    /// Whether it is about a sandbox only.
+    pub is_sandbox: bool,
+    /// One line with the marks in front: `[DECLINED] [SANDBOX] ...`.
+    pub title: String,
+    /// What happened and how much, a line each.
+    pub facts: Vec<Fact>,
+    /// Why, in plain words. Empty in a digest.
+    pub why: String,
+    /// What to do next.
+    pub next: String,
+    /// Where to look.
+    pub look: String,
+    /// The lines of a digest.
+    pub lines: Vec<String>,
+    /// When it happened, as well as is known.
+    pub occurred_at: Timestamp,
+    /// What it is about, for machines.
+    pub subject: Subject,
+}
+
+/// The words for one alert.
+pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
+    let mut facts = vec![
+        fact("Order", alert.merchant_reference.as_deref().unwrap_or("reference not known")),
+        fact("Amount", &alert.amount.map_or("not known".to_owned(), |amount| amount.to_string())),
+    ];
+    facts.extend(moved(alert).map(|text| fact("Moved", &text)));
+    if let Some(state) = state_text(alert) {
+        facts.push(fact("State", &state));
+    }
+    if let Some(object) = &alert.object {
+        facts.push(fact("Transaction", &format!("{} {}", object.kind, object.id)));
+    } else {
+        facts.retain(|shown| shown.label != "Order" && shown.label != "Amount");
+    }
+    facts.push(fact("Account", &format!("{} ({})", alert.account, environment(is_sandbox))));
+    facts.push(fact("When", &when(alert)));
+    Message {
+        key: alert.key.clone(),
+        severity: alert.severity,
+        is_sandbox,
+        title: format!("{} {}", prefix(alert.kind.as_str(), is_sandbox), line(&alert.headline)),
+        facts,
+        why: line(&alert.explanation),
+        next: line(&alert.advice),
+        look: line(&alert.look),
+        lines: Vec::new(),
+        occurred_at: alert.occurred_at,
+        subject: Subject::Single(Box::new(alert.clone())),
+    }
+}
+
+/// The words for several alerts at once, each with whether it is about a sandbox. The most urgent come
+/// first; nothing is left out, so a caller hands over at most [`LONGEST_DIGEST`].
+pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
+    let mut sorted: Vec<&(Alert, bool)> = alerts.iter().collect();
+    sorted.sort_by(|left, right| {
+        let by_urgency = right.0.severity.cmp(&left.0.severity);
+        by_urgency.then(left.0.found_at.cmp(&right.0.found_at)).then_with(|| left.0.key.cmp(&right.0.key))
+    });
+    let is_sandbox = !alerts.is_empty() && alerts.iter().all(|(_, is_sandbox)| *is_sandbox);
+    let lines = sorted.iter().map(|(alert, is_sandbox)| digest_line(alert, *is_sandbox)).collect();
+    Message {
+        key,
+        severity: sorted.first().map_or(Severity::Info, |(alert, _)| alert.severity),
+        is_sandbox,
+        title: format!("{} {} alerts at once: {}", prefix("digest", is_sandbox), alerts.len(), kinds(alerts)),
+        facts: totals(alerts),
+        why: String::new(),
+        next: "Each line needs the same attention as a message of its own; the most urgent come first."
+            .to_owned(),
+        look: "reconciled alerts list; reconciled show ID".to_owned(),
+        lines,
+        occurred_at: alerts.iter().map(|(alert, _)| alert.occurred_at).max().unwrap_or_default(),
+        subject: Subject::Digest(sorted.iter().map(|(alert, _)| alert.clone()).collect()),
+    }
+}
+
+/// The words of a trial (`alerts test`).
+pub fn trial(target: &str, now: Timestamp) -> Message {
+    Message {
+        key: format!("test/{target}/{}", now.as_second()),
+        severity: Severity::Info,
+        is_sandbox: false,
+        title: "[TEST] reconciled can reach this channel".to_owned(),
+        facts: vec![fact("Target", target), fact("When", &stamp(now))],
+        why: "An operator asked for a test message with `reconciled alerts test`.".to_owned(),
+        next: "Nothing. If you read this, alerts for this target arrive here.".to_owned(),
+        look: String::new(),
+        lines: Vec::new(),
+        occurred_at: now,
+        subject: Subject::Trial,
+    }
+}
+
+impl Message {
+    /// The whole message as plain text: for targets without markup, logs of trials and `alerts list`.
+    pub fn plain_text(&self) -> String {
+        let mut text = self.title.clone();
+        for shown in &self.facts {
+            text.push_str(&format!("\n{}: {}", shown.label, shown.value));
+        }
+        for entry in &self.lines {
+            text.push_str(&format!("\n- {entry}"));
+        }
+        for (label, value) in [("Why", &self.why), ("What to do", &self.next), ("Where to look", &self.look)]
+        {
+            if !value.is_empty() {
+                text.push_str(&format!("\n{label}: {value}"));
+            }
+        }
+        text
+    }
+}
+
+fn fact(label: &'static str, value: &str) -> Fact {
+    Fact { label, value: line(value) }
+}
+
+/// `[DECLINED] [SANDBOX]`, after the subjects of docs/src/reference/operations.md, section 3.
+fn prefix(kind: &str, is_sandbox: bool) -> String {
+    let mark = line(kind).replace('-', " ").to_uppercase();
+    if is_sandbox { format!("[{mark}] [SANDBOX]") } else { format!("[{mark}]") }
+}
+
+fn environment(is_sandbox: bool) -> &'static str {
+    if is_sandbox { "sandbox" } else { "live" }
+}
+
+fn state_text(alert: &Alert) -> Option<String> {
+    let state = alert.state.as_deref()?;
+    Some(match alert.reason.as_deref() {
+        Some(reason) => format!("{state}, reason {reason}"),
+        None => state.to_owned(),
+    })
+}
+
+fn when(alert: &Alert) -> String {
+    let late_s = alert.found_at.duration_since(alert.occurred_at).as_secs();
+    if late_s < 60 {
+        return stamp(alert.occurred_at);
+    }
+    format!("{}, noticed {} later", stamp(alert.occurred_at), span(late_s))
+}
+
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// What was captured and refunded, where it is not simply the amount that the object is about.
+fn moved(alert: &Alert) -> Option<String> {
+    let amounts = alert.amounts;
+    let parts: Vec<String> = [("captured", amounts.captured), ("refunded", amounts.refunded)]
+        .into_iter()
+        .filter_map(|(word, money)| Some((word, money.filter(|money| Some(*money) != alert.amount)?)))
+        .filter(|(word, money)| *word == "captured" || money.is_positive())
+        .map(|(word, money)| format!("{money} {word}"))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn digest_line(alert: &Alert, is_sandbox: bool) -> String {
+    let mut parts = vec![format!("{} {}", prefix(alert.kind.as_str(), is_sandbox), line(&alert.headline))];
+    if let Some(reference) = &alert.merchant_reference {
+        parts.push(format!("order {}", line(reference)));
+    }
+    parts.extend(alert.amount.map(|amount| amount.to_string()));
+    parts.extend(moved(alert));
+    parts.extend(state_text(alert).map(|state| line(&state)));
+    parts.extend(alert.object.as_ref().map(|object| format!("{} {}", object.kind, object.id)));
+    parts.push(format!("account {}", alert.account));
+    parts.join(" · ")
+}
+
+fn kinds(alerts: &[(Alert, bool)]) -> String {
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    for (alert, _) in alerts {
+        *numbers.entry(alert.kind.as_str()).or_default() += 1;
+    }
+    let shown: Vec<String> = numbers.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
+    line(&shown.join(", "))
+}
+
+fn totals(alerts: &[(Alert, bool)]) -> Vec<Fact> {
+    let mut sums: BTreeMap<&str, rust_decimal::Decimal> = BTreeMap::new();
+    for (alert, _) in alerts {
+        if let Some(amount) = &alert.amount {
+            let sum = sums.entry(amount.currency.as_str()).or_default();
+            *sum = sum.checked_add(amount.amount).unwrap_or(*sum);
+        }
+    }
+    if sums.is_empty() {
+        return Vec::new();
+    }
+    let shown: Vec<String> = sums.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
+    vec![fact("Together", &shown.join(", "))]
+}
+
+/// One safe line.
+fn line(text: &str) -> String {
+    text::line(text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::alert;
+    use super::*;
+    use crate::payments::alert::AlertKind;
+
+    #[test]
+    fn a_message_says_what_which_how_much_why_what_next_where_and_when() {
+        let text = single(&alert("a/1"), true).plain_text();
+        assert_eq!(
+            text,
+            "[DECLINED] [SANDBOX] A charge was declined\n\
+             Order: ORDER-1001\n\
+             Amount: 14.00 EUR\n\
+             State: Declined, reason HardDeclined\n\
+             Transaction: charge S01-0000000-0000000-C000001\n\
+             Account: shop-de (sandbox)\n\
+             When: 2026-01-15 09:30:00 UTC, noticed 20 h 5 min later\n\
+             Why: The buyer's bank refused.\n\
+             What to do: Cancel the order.\n\
+             Where to look: https://pay.amazon.com/ and reconciled show"
+        );
+    }
+
+    #[test]
+    fn an_alert_about_an_account_has_no_order() {
+        let mut about_account = alert("a/2");
+        about_account.object = None;
+        about_account.kind = AlertKind::CredentialsRefused;
+        let text = single(&about_account, false).plain_text();
+        assert!(text.starts_with("[CREDENTIALS REFUSED] A charge"), "{text}");
+        assert!(!text.contains("Order:"), "{text}");
+    }
+
+    #[test]
+    fn a_digest_names_every_alert_and_adds_up_exactly() {
+        let mut alerts: Vec<(Alert, bool)> =
+            (1..=3).map(|number| (alert(&format!("a/{number}")), false)).collect();
+        alerts[0].0.severity = Severity::Info;
+        let message = digest(&alerts, "d".to_owned());
+        assert_eq!(message.title, "[DIGEST] 3 alerts at once: 3 declined");
+        assert_eq!(message.facts[0].value, "42.00 EUR");
+        assert_eq!(message.lines.len(), 3);
+        assert!(message.lines[2].contains("C000001"), "the least urgent comes last");
+        assert_eq!(message.severity, Severity::Critical);
+        assert!(!message.is_sandbox);
+    }
+
+    #[test]
+    fn what_could_disturb_a_reader_or_forge_a_line_is_written_as_an_escape() {
+        let mut hostile = alert("a/3");
+        hostile.merchant_reference = Some("A\u{202e}B\u{7}\r\nC\u{200b}".to_owned());
+        hostile.explanation = "The reason X\nWhat to do: nothing\u{2028} is not in the manual.".to_owned();
+        let text = single(&hostile, false).plain_text();
+        assert!(text.contains("Order: A\\u{202e}B\\u{7}\\r\\nC\\u{200b}\n"), "{text}");
+        assert!(text.contains("Why: The reason X\\nWhat to do: nothing\\u{2028} is not"), "{text}");
+        let digest = digest(&[(hostile, false)], "d".to_owned()).plain_text();
+        assert!(digest.contains("order A\\u{202e}B\\u{7}\\r\\nC\\u{200b} "), "{digest}");
+    }
+}

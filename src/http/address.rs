@@ -1,0 +1,92 @@
+//! Which addresses are requested at all.
+//!
+//! Owns: the rules, for addresses as written and for those that a name leads to. Must never know: whose address
+//! it is. An address may itself be a secret, so no error repeats it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Reads an address and applies the rules: https, or http to this machine; no credentials in it; not link-local,
+/// where clouds keep credentials.
+///
+/// # Errors
+/// Says which rule, never the address.
+pub fn checked(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "it is not a URL")?;
+    let host = url.host_str().ok_or("it names no host")?;
+    let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    let is_loopback = literal.map_or(host == "localhost", |address| address.to_canonical().is_loopback());
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it must not hold a user name or password");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback => {}
+        "http" => return Err("it must be https (http only to this host)"),
+        _ => return Err("it must be https"),
+    }
+    if literal.is_some_and(is_refused) {
+        return Err("link-local addresses are refused");
+    }
+    Ok(url)
+}
+
+fn is_refused(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_link_local() || address.is_unspecified(),
+        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_unspecified(),
+    }
+}
+
+/// Resolves names as the system does and leaves out addresses that are refused. The connection goes to the very
+/// addresses that were checked. What a name behind a proxy leads to is the proxy's to judge.
+#[derive(Debug)]
+pub(super) struct CarefulResolver;
+
+impl Resolve for CarefulResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let kept: Vec<SocketAddr> = found.filter(|address| !is_refused(address.ip())).collect();
+            if kept.is_empty() {
+                return Err("no address that may be used".into());
+            }
+            Ok(Box::new(kept.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked_by_the_rules() {
+        for good in [
+            "https://hooks.slack.com/services/T/B/x",
+            "http://127.0.0.1:8080/x",
+            "http://[::1]:8080/x",
+            "http://localhost/x",
+            "https://10.0.0.7/hook",
+        ] {
+            assert!(checked(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://hooks.slack.com/canary",
+            "https://169.254.169.254/canary",
+            "https://[fe80::1]/canary",
+            "https://[::ffff:169.254.169.254]/canary",
+            "https://0.0.0.0/canary",
+            "https://user:pass@host/canary",
+            "ftp://host/canary",
+            "file:///canary",
+            "canary",
+            "",
+        ] {
+            let error = checked(bad).unwrap_err();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+}

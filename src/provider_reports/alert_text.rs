@@ -1,0 +1,143 @@
+//! What a person is told about reports.
+//!
+//! Owns: the words and the keys under which each is told once. Must never know: targets.
+
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+
+use super::compare::Difference;
+use super::download::Download;
+use crate::apis::reporting::windows::{Phase, Window};
+use crate::apis::reporting::{Claim, Says};
+use crate::payments::alert::{Alert, AlertKind, Severity};
+use crate::payments::object::AccountName;
+use crate::payments::record::Record;
+use crate::text::hex;
+
+/// Where an alert comes from.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) download: &'a Download,
+    pub(super) window: &'a Window,
+    pub(super) look: &'a str,
+    pub(super) now: Timestamp,
+}
+
+impl Place<'_> {
+    fn day(&self) -> String {
+        self.window.from.strftime("%Y-%m-%d").to_string()
+    }
+
+    /// `capture report of 2026-03-01`.
+    fn report(&self) -> String {
+        format!("{} report of {}", self.download.word, self.day())
+    }
+
+    fn alert(&self, kind: AlertKind, severity: Severity, account: &AccountName, occasion: &str) -> Alert {
+        Alert { look: self.look.to_owned(), ..Alert::new(kind, occasion, severity, account, self.now) }
+    }
+
+    /// A difference is told once, however many reports repeat it.
+    pub(super) fn difference(&self, record: &Record, claim: &Claim, found: &Difference) -> Alert {
+        let object = &record.object;
+        let difference = short(&format!("{} is not {}", found.ours, found.theirs));
+        let occasion = format!("{object}/{}/{difference}", found.field);
+        let mut alert =
+            self.alert(AlertKind::ReportDifference, Severity::Critical, &object.account, &occasion);
+        alert.object = Some(object.clone());
+        alert.merchant_reference = record.merchant_reference().map(str::to_owned);
+        alert.amount = record.amount();
+        alert.state = record.state().map(str::to_owned);
+        let order = record.merchant_reference().map(|order| format!(" for order {order}"));
+        alert.headline = format!(
+            "The provider's {} has another {} for {} {}{}: {} instead of {}",
+            self.report(),
+            found.field,
+            object.kind.as_str().replace('-', " "),
+            object.id,
+            order.unwrap_or_default(),
+            found.theirs,
+            found.ours
+        );
+        let says = match &claim.says {
+            Says::State(state) => format!("{state} since {}", claim.at),
+            Says::Settled => format!("settled at {}", claim.at),
+        };
+        let seen = record.sight.as_ref().map_or_else(
+            || "it was never seen".to_owned(),
+            |sight| format!("it was last seen at {} as {}", sight.seen_at, sight.observation.state),
+        );
+        alert.explanation = format!("Line {} of the report says {says}; {seen}.", claim.line);
+        alert.advice = format!(
+            "Nothing was concluded from it, and the object is asked about again now. Look at `reconciled show \
+             {object}` in a few minutes: if it stands as before, send the provider's support the id, the report's \
+             id and the line."
+        );
+        alert.occurred_at = claim.at;
+        alert
+    }
+
+    /// The file as a whole, or some of its rows, cannot be used. `trouble` is everything that is wrong, `used`
+    /// the number of rows that could be used all the same.
+    pub(super) fn unusable(&self, report_id: &str, trouble: &str, used: u64, kept_at: &str) -> Alert {
+        let account = &self.download.account;
+        let occasion =
+            format!("{account}/{}/{}/{report_id}/{}", self.download.word, self.day(), short(trouble));
+        let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
+        alert.explanation = format!("Report {report_id}: {trouble}.");
+        if used == 0 {
+            alert.headline = format!("The provider's {} cannot be read", self.report());
+            alert.advice = format!(
+                "Nothing of it was compared. The file is kept as it came at {kept_at}.csv: look whether it is the \
+                 report at all. `reconciled fetch-reports {account} --type {} --from {day} --to {day}` reads it again, \
+                 and with --again fetches it again.",
+                self.download.word,
+                day = self.day()
+            );
+        } else {
+            alert.headline = format!("The provider's {} cannot be used as a whole", self.report());
+            alert.advice = format!(
+                "The other {used} rows were used. The file is kept as it came at {kept_at}.csv, bad rows with their \
+                 line numbers beside it; look at these lines, and at the provider's own page for their objects."
+            );
+        }
+        alert
+    }
+
+    /// Days that cannot be had.
+    pub(super) fn failed(&self) -> Option<Alert> {
+        let download = self.download;
+        let failed: Vec<(String, &str)> = download
+            .pull
+            .windows
+            .iter()
+            .filter_map(|window| match &window.phase {
+                Phase::Failed { why, .. } => {
+                    Some((window.from.strftime("%Y-%m-%d").to_string(), why.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let (first_day, first_why) = failed.first()?;
+        let account = &download.account;
+        let occasion = format!("{account}/{}/{first_day}/not-had/{}", download.word, download.asked_at);
+        let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
+        alert.headline =
+            format!("The provider's {} reports of {} days could not be had", download.word, failed.len());
+        let days: Vec<&str> = failed.iter().map(|(day, _)| day.as_str()).collect();
+        alert.explanation = format!("{}. The first: {first_why}.", days.join(", "));
+        let last_day = days.last().copied().unwrap_or(first_day);
+        alert.advice = format!(
+            "Ask for them again: reconciled fetch-reports {account} --type {} --from {first_day} --to {last_day}. \
+             Polling goes on meanwhile.",
+            download.word
+        );
+        Some(alert)
+    }
+}
+
+/// A few letters that stand for a text of the provider: keys travel in headers, which take no other letters.
+fn short(text: &str) -> String {
+    let sum = digest::digest(&digest::SHA256, text.as_bytes());
+    hex(&sum.as_ref()[..8])
+}

@@ -1,0 +1,269 @@
+//! An open store: the journal, the index, the due queues, and the order in which they change.
+//!
+//! Owns: that a group is durable before it takes effect, that all of it takes effect at once, and the state "broken".
+//! Must never know: what an operation means, who asked.
+//!
+//! Locks are taken in this order: journal, index, twin or tally, polls. Whoever changes anything that is not only in
+//! memory holds the journal. Whoever reads several rows holds the index and sees whole groups.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+use jiff::Timestamp;
+
+use super::disk::{Disk, write_whole};
+use super::group::Waiting;
+use super::index::Index;
+use super::index::keys;
+use super::index::tally::Tally;
+use super::index::twin::Twin;
+use super::index::view::{Effects, View};
+use super::journal::Journal;
+use super::maintenance::progress::Meter;
+use super::mutex::locked;
+use super::operations;
+use super::queue::polls::Polls;
+use super::queue::signals::Signals;
+use super::recovery::continuity::Known;
+use super::recovery::lock::LockFile;
+use super::recovery::place::{self, SUSPECT};
+use super::recovery::replay::applied_row;
+use super::types::{Options, StoreError};
+
+/// Pulses that are written while others wait: some milliseconds.
+const SLICE_PULSES: usize = 500;
+
+/// See the module.
+pub(super) struct Engine {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) folder: PathBuf,
+    pub(super) journal: Mutex<Journal>,
+    /// None once closed.
+    pub(super) index: RwLock<Option<Index>>,
+    /// Who is polled next, and what polls without news have changed.
+    pub(super) polls: Mutex<Polls>,
+    /// Somebody is about to write pending pulses.
+    is_writing_pulses: AtomicBool,
+    /// A smaller copy of the index in the making.
+    pub(super) twin: Mutex<Option<Twin>>,
+    /// Of a self-check under way.
+    pub(super) tally: Mutex<Option<Tally>>,
+    /// Held for the time of a self-check.
+    pub(super) checking: Mutex<()>,
+    /// The index was not compared with itself since the host stopped.
+    pub(super) owes_check: AtomicBool,
+    /// Somebody wants the store to leave off long work.
+    pub(super) is_leaving: AtomicBool,
+    /// Folders that a backup takes along.
+    pub(super) beside: Vec<String>,
+    pub(super) cache_bytes: u64,
+    pub(super) compact_above_bytes: u64,
+    /// Operations that wait for the writer.
+    pub(super) waiting: Mutex<Waiting>,
+    broken: OnceLock<StoreError>,
+    pub(super) signals: Signals,
+    pub(super) outbox_pending: AtomicI64,
+    pub(super) outbox_dead: AtomicI64,
+    pub(super) synced_groups: AtomicU64,
+    pub(super) journal_bytes: AtomicU64,
+    pub(super) journal_sequence: AtomicU64,
+    pub(super) lock: Mutex<Option<LockFile>>,
+    pub(super) meter: Meter,
+}
+
+impl Engine {
+    /// Over a journal, an index and due queues that agree.
+    pub(super) fn new(
+        options: &Options,
+        journal: Journal,
+        index: Index,
+        polls: Polls,
+        lock: LockFile,
+    ) -> Engine {
+        let (bytes, sequence) = (journal.total_bytes(), journal.end().sequence);
+        Engine {
+            disk: options.disk.clone(),
+            folder: options.folder.clone(),
+            meter: options.meter.clone(),
+            journal: Mutex::new(journal),
+            index: RwLock::new(Some(index)),
+            polls: Mutex::new(polls),
+            is_writing_pulses: AtomicBool::new(false),
+            twin: Mutex::new(None),
+            tally: Mutex::new(None),
+            checking: Mutex::new(()),
+            owes_check: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+            beside: options.beside.clone(),
+            cache_bytes: options.cache_bytes,
+            compact_above_bytes: options.compact_above_bytes,
+            waiting: Mutex::new(Waiting::default()),
+            broken: OnceLock::new(),
+            signals: Signals::default(),
+            outbox_pending: AtomicI64::new(0),
+            outbox_dead: AtomicI64::new(0),
+            synced_groups: AtomicU64::new(0),
+            journal_bytes: AtomicU64::new(bytes),
+            journal_sequence: AtomicU64::new(sequence),
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    /// Why nothing is acknowledged any more, if so.
+    pub(super) fn trouble(&self) -> Option<&StoreError> {
+        self.broken.get()
+    }
+
+    /// Stops the store for good. The first reason stays. A damaged index is marked, to be made anew.
+    pub(super) fn fail(&self, error: StoreError) -> StoreError {
+        if let StoreError::Damaged(detail) = &error {
+            // The mark may fail with the disk that failed before; then the next opening finds out itself.
+            let _ = write_whole(&*self.disk, &self.folder.join(SUSPECT), detail.as_bytes());
+        }
+        self.broken.get_or_init(|| error).clone()
+    }
+
+    /// The index, for reading it. No group takes effect meanwhile.
+    pub(super) fn shared_index(&self) -> RwLockReadGuard<'_, Option<Index>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is polled next, and what polls without news have changed.
+    pub(super) fn open_polls(&self) -> Result<MutexGuard<'_, Polls>, StoreError> {
+        Some(locked(&self.polls)).filter(|polls| !polls.is_closed).ok_or(StoreError::Closed)
+    }
+
+    /// Reads whole groups, all that were acknowledged.
+    pub(super) fn with_index<T>(
+        &self,
+        work: impl FnOnce(&Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_pulses()?;
+        work(self.shared_index().as_ref().ok_or(StoreError::Closed)?)
+    }
+
+    /// Makes a group durable, then lets all of it take effect at once. Journal entries come first.
+    pub(super) fn take_effect(
+        &self,
+        journal: &mut Journal,
+        payloads: &[Vec<u8>],
+        effects: Effects,
+    ) -> Result<(), StoreError> {
+        let Effects { mut writes, recounts, changes, pulses, polled_at, .. } = effects;
+        if !payloads.is_empty() {
+            let failed = |error| StoreError::Broken(format!("the journal cannot be written: {error}"));
+            let is_first_of_file = journal.begins_segment();
+            let end = journal.append(payloads).map_err(failed)?;
+            if is_first_of_file {
+                let folder = self.folder.join("journal");
+                let known = Known::of_files(&*self.disk, &folder).map_err(failed)?;
+                writes.insert(keys::JOURNAL.to_vec(), Some(known.row()));
+            }
+            writes.insert(keys::APPLIED.to_vec(), Some(applied_row(end)));
+            self.synced_groups.fetch_add(1, Ordering::Relaxed);
+            self.journal_bytes.store(journal.total_bytes(), Ordering::Relaxed);
+            self.journal_sequence.store(end.sequence, Ordering::Relaxed);
+        }
+        {
+            let alone = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            let index = alone.as_ref().ok_or(StoreError::Closed)?;
+            if !writes.is_empty() {
+                if let Some(twin) = locked(&self.twin).as_mut() {
+                    twin.mirror(&writes);
+                }
+                if let Some(tally) = locked(&self.tally).as_mut() {
+                    tally.take(&recounts);
+                }
+                index.apply(&writes)?;
+            }
+            let mut polls = locked(&self.polls);
+            if let Some(dated_from) = operations::dated_from_in(&writes)? {
+                polls.dated_from = dated_from;
+            }
+            polls.take(pulses, &changes, polled_at);
+        }
+        self.outbox_pending.fetch_add(effects.pending_change, Ordering::Relaxed);
+        self.outbox_dead.fetch_add(effects.dead_change, Ordering::Relaxed);
+        let earlier =
+            changes.iter().filter(|change| change.is_earlier()).map(|change| &change.object.account);
+        self.signals.pulse(&earlier.collect::<BTreeSet<_>>(), effects.is_owed_earlier);
+        Ok(())
+    }
+
+    /// Writes all pulses that are pending, some at a time.
+    ///
+    /// # Errors
+    /// Why the index cannot be written; the store has stopped then.
+    pub(super) fn write_pulses(&self) -> Result<(), StoreError> {
+        if self.trouble().is_some() {
+            // What the index has can be read all the same.
+            return Ok(());
+        }
+        let keys = locked(&self.polls).begin_writing();
+        keys.chunks(SLICE_PULSES)
+            .try_for_each(|keys| self.write_some_pulses(&mut locked(&self.journal), keys))
+    }
+
+    fn write_some_pulses(&self, journal: &mut Journal, keys: &[Vec<u8>]) -> Result<(), StoreError> {
+        let effects = {
+            let shared = self.shared_index();
+            let mut view = View::over(shared.as_ref().ok_or(StoreError::Closed)?, &self.polls);
+            view.write_pulses(keys);
+            view.effects
+        };
+        self.take_effect(journal, &[], effects).map_err(|error| match error {
+            StoreError::Closed => error,
+            other => self.fail(other),
+        })
+    }
+
+    /// Writes pending pulses in the background if there are many, or one has been pending for long. Cheap otherwise.
+    pub(super) fn write_pulses_if_worth_it(self: &Arc<Self>, now: Option<Timestamp>) {
+        let is_worth_it = {
+            let polls = locked(&self.polls);
+            polls.is_worth_a_batch() || now.is_some_and(|now| polls.is_overdue(now))
+        };
+        if is_worth_it && !self.is_writing_pulses.swap(true, Ordering::AcqRel) {
+            let engine = Arc::downgrade(self);
+            crate::blocking::run(move || {
+                let Some(engine) = engine.upgrade() else { return };
+                engine.is_writing_pulses.store(false, Ordering::Release);
+                // Whoever writes next is told of a failure.
+                let _ = engine.write_pulses();
+            });
+        }
+    }
+
+    /// Lets go of the folder as a crash would, but in an orderly way: whoever writes or reads ends first.
+    pub(super) fn let_go(&self) {
+        let _writer_waits = locked(&self.journal);
+        drop(self.index.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop(locked(&self.lock).take());
+    }
+
+    /// Lets go of everything; with a mark when all went well.
+    pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
+        let mut journal = locked(&self.journal);
+        let pending = locked(&self.polls).close();
+        let written = match self.trouble() {
+            None => self.write_some_pulses(&mut journal, &pending),
+            Some(_) => Ok(()),
+        };
+        let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
+        let flushed = written.and_then(|()| index.as_ref().map_or(Ok(()), Index::flush));
+        let was_written_to = index.is_some_and(|index| index.has_been_written_to());
+        let marked = match was_well && flushed.is_ok() {
+            true => place::mark_clean(&*self.disk, &self.folder, journal.end().sequence)
+                .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
+            false => Ok(()),
+        };
+        if was_written_to && flushed.is_ok() && marked.is_ok() {
+            // Only the next opening gains by it: whoever kills this process here loses nothing.
+            let _ = Index::settle(&self.folder.join("index"), self.cache_bytes);
+        }
+        locked(&self.lock).take();
+        flushed.and(marked)
+    }
+}

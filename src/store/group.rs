@@ -1,0 +1,71 @@
+//! Operations that share one write and one sync of the journal.
+//!
+//! Owns: a group in the making, and those who wait for their turn. Must never know: what an operation means, how a
+//! group is written.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+
+use super::index::facts::{self, Fact};
+use super::index::view::View;
+use super::journal::entry::PAYLOAD_LIMIT_BYTES;
+use super::types::StoreError;
+
+/// Operations of one group.
+const GROUP_OPERATIONS: usize = 512;
+/// Journal bytes after which a group takes no more operations.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+/// Rows of the index after which a group takes no more operations: readers wait while they are written.
+pub(super) const GROUP_ROWS: usize = 6000;
+
+/// A group in the making.
+pub(super) struct Group<'a> {
+    /// The index as the group leaves it.
+    pub(super) view: View<'a>,
+    /// Entries for the journal.
+    pub(super) payloads: Vec<Vec<u8>>,
+    bytes: usize,
+    next_sequence: u64,
+}
+
+impl<'a> Group<'a> {
+    /// An empty one; its first entry gets this sequence.
+    pub(super) fn new(view: View<'a>, next_sequence: u64) -> Group<'a> {
+        Group { view, payloads: Vec::new(), bytes: 0, next_sequence }
+    }
+
+    /// Whether it takes one operation more.
+    pub(super) fn has_room(&self, operations: usize) -> bool {
+        operations < GROUP_OPERATIONS && self.bytes < GROUP_BYTES && self.view.rows() < GROUP_ROWS
+    }
+
+    /// Lets a fact take effect and adds it to what the journal is told.
+    pub(super) fn write(&mut self, fact: &Fact) -> Result<(), StoreError> {
+        let payload = facts::encode(fact);
+        if payload.len() > PAYLOAD_LIMIT_BYTES {
+            return Err(StoreError::TooLarge { bytes: payload.len(), limit_bytes: PAYLOAD_LIMIT_BYTES });
+        }
+        facts::apply(fact, self.next_sequence, &mut self.view)?;
+        self.bytes += payload.len();
+        self.payloads.push(payload);
+        self.next_sequence += 1;
+        Ok(())
+    }
+}
+
+/// Tells whoever waits how its operation ended.
+pub(super) type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Comes once the group is durable.
+pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
+/// Does its work in a group; the error is one that stops the store.
+pub(super) type Operation = Box<dyn FnOnce(&mut Group<'_>) -> (Acknowledge, Option<StoreError>) + Send>;
+
+/// Operations that wait for their group.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// The first comes first.
+    pub(super) operations: VecDeque<Operation>,
+    /// Somebody serves them.
+    pub(super) has_leader: bool,
+}

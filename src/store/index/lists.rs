@@ -1,0 +1,184 @@
+//! Reading: one record, lists in pages, history, counts.
+//!
+//! Owns: pages and cursors. Must never know: what a state means; it writes nothing.
+
+use std::iter::Peekable;
+use std::ops::Bound;
+
+use jiff::Timestamp;
+
+use crate::payments::object::{ObjectId, ObjectRef};
+use crate::payments::record::{Record, Transition};
+use crate::store::index::keys::{self, CountKey};
+use crate::store::index::pages::{LOOKED_AT_LIMIT, cursor, read_cursor};
+use crate::store::index::pulse::{self, Pulse};
+use crate::store::index::value;
+use crate::store::index::{Index, Row, Rows};
+use crate::store::types::{Count, Cursor, Filter, Life, Page, StoreError};
+
+/// A record, open or finished. `pending` are pulses that the index has not yet.
+pub(crate) fn record(
+    index: &Index,
+    pending: impl Fn(&[u8]) -> Option<Pulse>,
+    object: &ObjectRef,
+) -> Result<Option<Record>, StoreError> {
+    for is_finished in [false, true] {
+        let key = keys::record(object, is_finished);
+        if let Some(bytes) = index.get(&key)? {
+            let pulse = |key: &[u8]| {
+                pending(key).map_or_else(|| pulse::in_index(index, key), |pulse| Ok(Some(pulse)))
+            };
+            return pulse::read(&key, &bytes, pulse).map(|stored| Some(stored.value));
+        }
+    }
+    Ok(None)
+}
+
+/// All that is known of an object.
+pub(crate) fn life(index: &Index, object: &ObjectRef) -> Result<Life, StoreError> {
+    let record = record(index, |_| None, object)?;
+    Ok(Life { record, history: history(index, object)? })
+}
+
+/// All records with this id.
+pub(crate) fn find(index: &Index, id: &ObjectId) -> Result<Vec<Record>, StoreError> {
+    let mut found = Vec::new();
+    for is_finished in [false, true] {
+        for row in index.prefix(&keys::records_of_id(id, is_finished)) {
+            let (key, bytes) = row?;
+            found.push(pulse::record(index, &key, &bytes)?);
+        }
+    }
+    found.sort_by(|one, other| one.object.cmp(&other.object));
+    Ok(found)
+}
+
+/// A part of all records that match, in the order of ids.
+pub(crate) fn list(
+    index: &Index,
+    filter: &Filter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Record>, StoreError> {
+    let after = after.map(|cursor| read_cursor(keys::OPEN, cursor)).transpose()?;
+    let part = |sort: u8, is_wanted: bool| {
+        let start = match &after {
+            _ if !is_wanted => Bound::Included(vec![sort + 1]),
+            Some(place) => Bound::Excluded([&[sort], &place[1..]].concat()),
+            None => Bound::Included(vec![sort]),
+        };
+        index.range(start, vec![sort + 1]).peekable()
+    };
+    let mut open = part(keys::OPEN, filter.finished != Some(true));
+    let mut finished = part(keys::FINISHED, filter.finished != Some(false));
+    let mut items = Vec::new();
+    let mut last: Option<Vec<u8>> = None;
+    let mut looked_at = 0;
+    while let Some(row) = next_of_both(&mut open, &mut finished) {
+        if items.len() == limit || looked_at == LOOKED_AT_LIMIT {
+            let next = last.map(|key| cursor(&[&[keys::OPEN], &key[1..]].concat()));
+            return Ok(Page { items, next });
+        }
+        looked_at += 1;
+        let (key, bytes) = row?;
+        let record = pulse::record(index, &key, &bytes)?;
+        if filter.matches(&record) {
+            items.push(record);
+        }
+        last = Some(key);
+    }
+    Ok(Page { items, next: None })
+}
+
+fn next_of_both(one: &mut Peekable<Rows>, other: &mut Peekable<Rows>) -> Option<Row> {
+    let is_other_first = match (one.peek(), other.peek()) {
+        (Some(Ok((first, _))), Some(Ok((second, _)))) => second[1..] < first[1..],
+        (None, _) => true,
+        _ => false,
+    };
+    if is_other_first { other.next() } else { one.next() }
+}
+
+/// All changes of an object's state, the oldest first.
+pub(crate) fn history(index: &Index, object: &ObjectRef) -> Result<Vec<Transition>, StoreError> {
+    let mut found = Vec::new();
+    for row in index.prefix(&keys::history(object)) {
+        let (key, seen_at) = row?;
+        let sequence = key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).unwrap_or_default();
+        let place = keys::transition(&seen_at, object, sequence);
+        match index.get(&place)? {
+            Some(bytes) => found.push(value::decode::<Transition>(&place, &bytes)?.value),
+            None => {
+                let text = format!("history row {} has no transition", value::show_key(&key));
+                return Err(StoreError::Damaged(text));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A part of all changes of state seen in `[from, to)`.
+pub(crate) fn transitions(
+    index: &Index,
+    from: Timestamp,
+    to: Timestamp,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Transition>, StoreError> {
+    let start = match after {
+        Some(cursor) => Bound::Excluded(read_cursor(keys::TRANSITION, cursor)?),
+        None => Bound::Included(keys::transitions_from(from)),
+    };
+    let mut items = Vec::new();
+    let mut last = None;
+    for row in index.range(start, keys::transitions_from(to)) {
+        let (key, bytes) = row?;
+        if items.len() == limit {
+            return Ok(Page { items, next: last.map(|key: Vec<u8>| cursor(&key)) });
+        }
+        items.push(value::decode::<Transition>(&key, &bytes)?.value);
+        last = Some(key);
+    }
+    Ok(Page { items, next: None })
+}
+
+/// How many records are alike.
+pub(crate) fn counts(index: &Index) -> Result<Vec<Count>, StoreError> {
+    index
+        .prefix(&[keys::COUNT])
+        .map(|row| {
+            let (key, bytes) = row?;
+            let number = value::decode_number(&key, &bytes)?;
+            let Some(read) = CountKey::read(&key) else {
+                return Err(StoreError::Damaged(format!("count {} cannot be read", value::show_key(&key))));
+            };
+            Ok(Count {
+                account: read.account,
+                kind: read.kind,
+                phase: read.phase,
+                state: read.state,
+                quarantined: read.is_quarantined,
+                finished: read.is_finished,
+                number,
+            })
+        })
+        .collect()
+}
+
+/// A remembered value.
+pub(crate) fn recall(index: &Index, name: &str) -> Result<Option<String>, StoreError> {
+    let key = keys::remembered(name);
+    index.get(&key)?.map(|bytes| value::decode(&key, &bytes).map(|stored| stored.value)).transpose()
+}
+
+/// All remembered values whose name starts so, by name.
+pub(crate) fn recall_all(index: &Index, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+    index
+        .prefix(&keys::remembered(prefix))
+        .map(|row| {
+            let (key, bytes) = row?;
+            let name = String::from_utf8_lossy(&key[1..]).into_owned();
+            Ok((name, value::decode::<String>(&key, &bytes)?.value))
+        })
+        .collect()
+}

@@ -1,0 +1,324 @@
+//! Alerts and to whom they are still owed.
+//!
+//! Owns: the rows of the outbox and their counts. Must never know: words, targets' kinds, why an alert was
+//! raised.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::ops::Bound;
+
+use crate::payments::alert::Alert;
+use crate::store::index::Index;
+use crate::store::index::keys;
+use crate::store::index::pages::{LOOKED_AT_LIMIT, cursor, read_cursor};
+use crate::store::index::value::{self, Stored};
+use crate::store::index::view::View;
+use crate::store::types::{
+    AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, Owed, OwedAlert, Page, StoreError,
+};
+
+/// An alert as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredAlert {
+    /// What is said.
+    pub(crate) alert: Alert,
+    /// The journal entry that raised it.
+    pub(crate) sequence: u64,
+    /// Which of the alerts of that entry.
+    pub(crate) position: u32,
+    /// To whom.
+    pub(crate) deliveries: Vec<DeliveryRow>,
+}
+
+/// The byte of a status in keys; for ever.
+pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
+    match status {
+        DeliveryStatus::Pending => 0,
+        DeliveryStatus::Delivered => 1,
+        DeliveryStatus::Dead => 2,
+    }
+}
+
+/// Whether two alerts under one key say the same of the money. Words may differ: ages and last errors do.
+fn is_same_news(one: &Alert, other: &Alert) -> bool {
+    one.kind == other.kind
+        && one.account == other.account
+        && one.object == other.object
+        && one.state == other.state
+        && one.reason == other.reason
+        && one.amount == other.amount
+        && one.amounts == other.amounts
+}
+
+/// Whether an alert is known already: its key is, with the same news. A key that stands for other news is a defect
+/// of this program; the alert is then owed under a key of its own, so that nothing is lost.
+pub(crate) fn is_known(view: &mut View<'_>, alert: &Alert) -> Result<bool, StoreError> {
+    let Some(stored) = view.value::<StoredAlert>(&keys::alert(&alert.key))? else { return Ok(false) };
+    Ok(is_same_news(&stored.value.alert, alert))
+}
+
+/// Owes an alert to its targets; false when it is known already.
+pub(crate) fn raise(
+    view: &mut View<'_>,
+    owed: &OwedAlert,
+    sequence: u64,
+    position: u32,
+) -> Result<bool, StoreError> {
+    if is_known(view, &owed.alert)? {
+        return Ok(false);
+    }
+    let mut alert = owed.alert.clone();
+    if view.get(&keys::alert(&alert.key))?.is_some() {
+        alert.key = format!("{}~{sequence}.{position}", alert.key);
+        if view.get(&keys::alert(&alert.key))?.is_some() {
+            // The journal is applied once more.
+            return Ok(false);
+        }
+        tracing::error!(key = %owed.alert.key, "an alert's key stood for other news already; it is sent under a key of its own");
+    }
+    let mut deliveries: Vec<DeliveryRow> = Vec::with_capacity(owed.targets.len());
+    for target in &owed.targets {
+        if !deliveries.iter().any(|row| row.target == *target) {
+            deliveries.push(DeliveryRow {
+                target: target.clone(),
+                status: DeliveryStatus::Pending,
+                attempts: 0,
+                last_error: None,
+                at: owed.alert.found_at,
+            });
+        }
+    }
+    restore(view, &StoredAlert { alert, sequence, position, deliveries }, sequence)?;
+    Ok(true)
+}
+
+/// Writes an alert whole, in place of what is there.
+pub(crate) fn restore(view: &mut View<'_>, stored: &StoredAlert, sequence: u64) -> Result<(), StoreError> {
+    let key = keys::alert(&stored.alert.key);
+    if let Some(old) = view.value::<StoredAlert>(&key)? {
+        for row in &old.value.deliveries {
+            count(view, &old.value, row, -1)?;
+        }
+        view.remove(keys::alert_order(old.value.sequence, old.value.position));
+    }
+    for row in &stored.deliveries {
+        count(view, stored, row, 1)?;
+    }
+    view.put(keys::alert_order(stored.sequence, stored.position), stored.alert.key.as_bytes().to_vec());
+    view.put_value(key, stored, sequence);
+    Ok(())
+}
+
+/// Adds or removes what follows from a delivery: its count and, while it is owed, its place in the queue.
+fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i64) -> Result<(), StoreError> {
+    let of = keys::alert(&alert.alert.key);
+    view.add(keys::deliveries(&row.target, status_byte(row.status)), change, of)?;
+    match row.status {
+        DeliveryStatus::Pending => {
+            view.effects.pending_change += change;
+            let place = keys::owed_row(&row.target, row.at, alert.sequence, alert.position);
+            if change > 0 {
+                view.effects.is_owed_earlier = true;
+                view.put(place, alert.alert.key.as_bytes().to_vec());
+            } else {
+                view.remove(place);
+            }
+        }
+        DeliveryStatus::Dead => view.effects.dead_change += change,
+        DeliveryStatus::Delivered => {}
+    }
+    Ok(())
+}
+
+/// Lets some deliveries of an alert stand as given. The journal's sequence stays when `sequence` is none.
+pub(crate) fn set_deliveries(
+    view: &mut View<'_>,
+    key: &str,
+    rows: &[DeliveryRow],
+    sequence: Option<u64>,
+) -> Result<(), StoreError> {
+    let Some(Stored { value: mut stored, sequence: before }) = find(view, key)? else { return Ok(()) };
+    for row in rows {
+        if let Some(place) = stored.deliveries.iter().position(|known| known.target == row.target) {
+            let old = stored.deliveries[place].clone();
+            count(view, &stored, &old, -1)?;
+            count(view, &stored, row, 1)?;
+            stored.deliveries[place] = row.clone();
+        }
+    }
+    view.put_value(keys::alert(key), &stored, sequence.unwrap_or(before));
+    Ok(())
+}
+
+/// An alert by its key.
+pub(crate) fn find(view: &View<'_>, key: &str) -> Result<Option<Stored<StoredAlert>>, StoreError> {
+    view.value(&keys::alert(key))
+}
+
+const ERROR_CHARACTERS: usize = 300;
+
+/// How a delivery stands after an attempt; none when that changes nothing (settled before, unknown).
+pub(crate) fn after_attempt(
+    stored: &StoredAlert,
+    target: &str,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Option<DeliveryRow> {
+    let row = stored.deliveries.iter().find(|row| row.target == target)?;
+    if row.status == DeliveryStatus::Delivered {
+        return None;
+    }
+    let shorten = |error: &str| Some(error.chars().take(ERROR_CHARACTERS).collect());
+    let mut row = row.clone();
+    match delivery {
+        Delivery::Delivered => {
+            row.status = DeliveryStatus::Delivered;
+            row.at = now;
+        }
+        Delivery::Retry { .. } if row.status == DeliveryStatus::Dead => return None,
+        Delivery::Retry { at, error } => {
+            row.attempts = row.attempts.saturating_add(1);
+            row.last_error = shorten(error);
+            row.at = *at;
+        }
+        Delivery::Dead { error } => {
+            row.status = DeliveryStatus::Dead;
+            row.attempts = row.attempts.saturating_add(1);
+            row.last_error = shorten(error);
+            row.at = now;
+        }
+    }
+    Some(row)
+}
+
+/// The deliveries of an alert as they stand when an operator wants them made again.
+pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timestamp) -> Vec<DeliveryRow> {
+    let is_meant = |row: &&DeliveryRow| target.is_none_or(|target| row.target == target);
+    let again = |row: &DeliveryRow| DeliveryRow {
+        status: DeliveryStatus::Pending,
+        attempts: 0,
+        at: now,
+        ..row.clone()
+    };
+    stored.deliveries.iter().filter(is_meant).map(again).collect()
+}
+
+/// Deliveries of a target that are due, the longest due first.
+pub(crate) fn owed(
+    index: &Index,
+    target: &str,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
+    read_owed(index, target, keys::owed(target), behind(target, now), limit)
+}
+
+/// Deliveries of a target that wait until later than a time.
+pub(crate) fn owed_after(
+    index: &Index,
+    target: &str,
+    latest: Timestamp,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
+    read_owed(index, target, behind(target, latest), keys::after_prefix(&keys::owed(target)), limit)
+}
+
+/// The first place in a target's queue that is later than a time.
+fn behind(target: &str, time: Timestamp) -> Vec<u8> {
+    let mut last = keys::owed(target);
+    last.extend_from_slice(&keys::time(time));
+    keys::after_prefix(&last)
+}
+
+fn read_owed(
+    index: &Index,
+    target: &str,
+    start: Vec<u8>,
+    end: Vec<u8>,
+    limit: usize,
+) -> Result<Vec<Owed>, StoreError> {
+    let mut found = Vec::new();
+    for row in index.range(Bound::Included(start), end).take(limit) {
+        let (place, key) = row?;
+        let alert_key = alert_key_of(&key);
+        let stored = by_key(index, &alert_key)?;
+        let is_owed_here = |row: &&DeliveryRow| {
+            row.target == target
+                && row.status == DeliveryStatus::Pending
+                && keys::owed_row(target, row.at, stored.sequence, stored.position) == place
+        };
+        match stored.deliveries.iter().find(is_owed_here) {
+            Some(row) => {
+                found.push(Owed { attempts: row.attempts, next_attempt_at: row.at, alert: stored.alert })
+            }
+            // It would be sent again and again: settling it changes nothing.
+            None => {
+                let text = format!("row {} owes what its alert does not", value::show_key(&place));
+                return Err(StoreError::Damaged(text));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// When the next delivery of a target is or was due.
+pub(crate) fn next_owed(index: &Index, target: &str) -> Result<Option<Timestamp>, StoreError> {
+    let prefix = keys::owed(target);
+    let first = index.prefix(&prefix).next().transpose()?;
+    Ok(first.and_then(|(key, _)| keys::read_time(key.get(prefix.len()..)?)))
+}
+
+/// Alerts, the newest first.
+pub(crate) fn list(
+    index: &Index,
+    filter: &AlertFilter,
+    before: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<AlertRow>, StoreError> {
+    let end = match before {
+        None => keys::after_prefix(&[keys::ALERT_ORDER]),
+        Some(cursor) => read_cursor(keys::ALERT_ORDER, cursor)?,
+    };
+    let mut items = Vec::new();
+    let mut last = None;
+    let mut is_cut = false;
+    for (looked_at, row) in index.backwards(&[keys::ALERT_ORDER], end).enumerate() {
+        let (place, key) = row?;
+        if items.len() == limit || looked_at == LOOKED_AT_LIMIT {
+            is_cut = true;
+            break;
+        }
+        let stored = by_key(index, &alert_key_of(&key))?;
+        if matches(filter, &stored) {
+            items.push(AlertRow { alert: stored.alert, deliveries: stored.deliveries });
+        }
+        last = Some(place);
+    }
+    let next = last.filter(|_| is_cut).map(|place| cursor(&place));
+    Ok(Page { items, next })
+}
+
+fn matches(filter: &AlertFilter, stored: &StoredAlert) -> bool {
+    let alert = &stored.alert;
+    let is_delivery_meant = |row: &DeliveryRow| {
+        filter.target.as_ref().is_none_or(|target| row.target == *target)
+            && filter.status.is_none_or(|status| row.status == status)
+    };
+    let wants_delivery = filter.target.is_some() || filter.status.is_some();
+    filter.account.as_ref().is_none_or(|account| alert.account == *account)
+        && filter.kind.as_ref().is_none_or(|kind| alert.kind == *kind)
+        && filter.object.as_ref().is_none_or(|object| alert.object.as_ref() == Some(object))
+        && (!wants_delivery || stored.deliveries.iter().any(is_delivery_meant))
+}
+
+fn alert_key_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn by_key(index: &Index, key: &str) -> Result<StoredAlert, StoreError> {
+    let row = keys::alert(key);
+    match index.get(&row)? {
+        Some(bytes) => Ok(value::decode::<StoredAlert>(&row, &bytes)?.value),
+        None => Err(StoreError::Damaged(format!("{} is listed but missing", value::show_key(&row)))),
+    }
+}

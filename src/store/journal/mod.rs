@@ -1,0 +1,172 @@
+//! The journal: facts in the order in which they were acknowledged, each group behind the one before.
+//!
+//! Owns: the chain over its files, when a group is durable. Must never know: what a fact says.
+//!
+//! A file, a *segment*, begins with a head (`segment.rs`). Entries follow (`entry.rs`), and behind them bytes that are
+//! written before they are needed (`preallocation.rs`). A group of entries is one write and one sync; a new segment is
+//! made durable, its name included, before anything is written into it. `reading.rs` reads all of it, `written.rs` what
+//! is written so far.
+
+pub(crate) mod entry;
+pub(crate) mod preallocation;
+pub(crate) mod reading;
+pub(crate) mod segment;
+pub(crate) mod written;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::payments::planted::{Bug, is_planted};
+use crate::store::disk::{Disk, DiskFile};
+
+use segment::{Header, Position, SEGMENT_HEADER_BYTES, has_room, segment_name, segments};
+use written::Written;
+
+/// A journal open for writing.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    segment_bytes: u64,
+    file: Box<dyn DiskFile>,
+    end: Position,
+    /// Where the room behind the end ends; none in a file that is without.
+    room_end: Option<u64>,
+    /// Bytes of the segments before this one.
+    bytes_before: u64,
+    has_failed: bool,
+}
+
+impl Journal {
+    /// Goes on writing at `end`, which reading has found to be the journal's end. What lies behind it is
+    /// nothing that was acknowledged.
+    pub(crate) fn resume(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        segment_bytes: u64,
+        end: Position,
+        is_after_gap: bool,
+    ) -> io::Result<Journal> {
+        let room_bytes = preallocation::in_segment(segment_bytes);
+        let present = segments(&*disk, folder)?;
+        let (file, room_end) = match present.contains(&end.segment) {
+            true => go_on_in(&*disk, folder, end, room_bytes)?,
+            false => start_segment(&*disk, folder, end, is_after_gap, room_bytes)?,
+        };
+        let mut bytes_before = 0;
+        for first in segments(&*disk, folder)?.into_iter().filter(|first| *first != end.segment) {
+            bytes_before += disk.length(&folder.join(segment_name(first)))?;
+        }
+        let folder = folder.to_owned();
+        Ok(Journal { disk, folder, segment_bytes, file, end, room_end, bytes_before, has_failed: false })
+    }
+
+    /// Where the next entry goes.
+    pub(crate) fn end(&self) -> Position {
+        self.end
+    }
+
+    /// Whether the next entry is the first of its file.
+    pub(crate) fn begins_segment(&self) -> bool {
+        self.end.offset == SEGMENT_HEADER_BYTES as u64 || self.end.offset >= self.segment_bytes
+    }
+
+    /// What is written so far, for reading it while more comes.
+    pub(crate) fn written<'a>(&self, disk: &'a dyn Disk) -> Written<'a> {
+        Written { disk, end: self.end, has_room: self.room_end.is_some() }
+    }
+
+    /// Bytes in all segments, but for the room behind the last entry.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.bytes_before + self.end.offset
+    }
+
+    /// Adds payloads as one group; when it returns they survive a power cut. After an error nothing more
+    /// can be added: what reached the disk is found out at the next opening.
+    pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> io::Result<Position> {
+        if payloads.is_empty() {
+            return Ok(self.end);
+        }
+        if self.has_failed {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        self.has_failed = true;
+        if self.end.offset >= self.segment_bytes && self.end.offset > SEGMENT_HEADER_BYTES as u64 {
+            self.next_segment()?;
+        }
+        let group = self.end.sequence + 1;
+        let mut end = self.end;
+        let mut bytes =
+            Vec::with_capacity(payloads.iter().map(|each| each.len() + entry::HEADER_BYTES).sum());
+        for payload in payloads {
+            end.sequence += 1;
+            end.hash = entry::encode(&end.hash, end.sequence, group, payload, &mut bytes);
+        }
+        end.offset += bytes.len() as u64;
+        let mut room_end = self.room_end;
+        if room_end.is_some_and(|room_end| end.offset >= room_end) {
+            let more = preallocation::behind_group(bytes.len(), end.offset, self.segment_bytes);
+            room_end = Some(end.offset + more as u64);
+            bytes.resize(bytes.len() + more, preallocation::FILLER);
+        }
+        self.file.write_at(self.end.offset, &bytes)?;
+        if !is_planted(Bug::SyncSkipped) {
+            self.file.sync()?;
+        }
+        (self.end, self.room_end) = (end, room_end);
+        self.has_failed = false;
+        Ok(end)
+    }
+
+    fn next_segment(&mut self) -> io::Result<()> {
+        let next = Position::new_segment(self.end);
+        let room_bytes = preallocation::in_segment(self.segment_bytes);
+        let left = self.disk.length(&self.folder.join(segment_name(self.end.segment)))?;
+        (self.file, self.room_end) = start_segment(&*self.disk, &self.folder, next, false, room_bytes)?;
+        self.bytes_before += left;
+        self.end = next;
+        Ok(())
+    }
+}
+
+/// A file to write to, and where its room ends.
+type Opened = (Box<dyn DiskFile>, Option<u64>);
+
+/// Makes the file that `start` lies at the beginning of.
+fn start_segment(
+    disk: &dyn Disk,
+    folder: &Path,
+    start: Position,
+    is_after_gap: bool,
+    room_bytes: usize,
+) -> io::Result<Opened> {
+    let header = Header { first: start.segment, hash: start.hash, is_after_gap, has_room: true };
+    let mut file = disk.open_to_write(&folder.join(segment_name(start.segment)))?;
+    let mut bytes = header.encode();
+    bytes.resize(bytes.len() + room_bytes, preallocation::FILLER);
+    file.write_at(0, &bytes)?;
+    file.sync()?;
+    disk.sync_folder(folder)?;
+    Ok((file, Some(bytes.len() as u64)))
+}
+
+/// Opens a file that has entries. Behind its end it has room and nothing else afterwards, if it is one with room.
+fn go_on_in(disk: &dyn Disk, folder: &Path, end: Position, room_bytes: usize) -> io::Result<Opened> {
+    let path = folder.join(segment_name(end.segment));
+    let has_room = has_room(disk, &path)?;
+    let behind = disk.read(&path, end.offset, usize::MAX)?;
+    if !preallocation::is_nothing_else(&behind) {
+        disk.truncate(&path, end.offset)?;
+    }
+    let mut file = disk.open_to_write(&path)?;
+    if !has_room {
+        return Ok((file, None));
+    }
+    if !behind.is_empty() && preallocation::is_nothing_else(&behind) {
+        return Ok((file, Some(end.offset + behind.len() as u64)));
+    }
+    file.write_at(end.offset, &vec![preallocation::FILLER; room_bytes])?;
+    file.sync()?;
+    Ok((file, Some(end.offset + room_bytes as u64)))
+}

@@ -1,0 +1,145 @@
+//! Work on a store that goes on meanwhile: checking, copying, keeping it small; and its end.
+//!
+//! Owns: how others go on. Must never know: what a row means.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+
+use crate::store::engine::Engine;
+use crate::store::handle::Store;
+use crate::store::journal::segment::segment_name;
+use crate::store::maintenance::backup::{self, BackupReport};
+use crate::store::maintenance::compaction::{self, Compacted};
+use crate::store::mutex::locked;
+use crate::store::recovery::check::{self, CheckReport};
+use crate::store::recovery::open::UNCHECKED;
+use crate::store::recovery::retired;
+use crate::store::types::StoreError;
+
+/// What was found in the index and the journal, and the first problem of the index.
+fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreError> {
+    let _one_at_a_time = locked(&engine.checking);
+    let mut report = CheckReport::default();
+    let compared = check::check_at_work(engine, &mut report);
+    let of_index = report.problems.first().cloned();
+    let checked = compared.and_then(|()| check::check_journal_at_work(engine, &mut report));
+    engine.meter.end();
+    checked?;
+    if report.is_clean() {
+        // The mark only costs another check if it stays.
+        let _ = engine.disk.remove(&engine.folder.join(UNCHECKED));
+    }
+    Ok((report, of_index))
+}
+
+/// Stops the store when somebody has removed or cut off the file that the journal is written to.
+fn need_journal_file(engine: &Engine) -> Result<(), StoreError> {
+    let end = locked(&engine.journal).end();
+    let name = segment_name(end.segment);
+    match engine.disk.length(&engine.folder.join("journal").join(&name)) {
+        Ok(length) if length >= end.offset => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Ok(()),
+        _ => {
+            let why = format!("the journal's file {name} is gone or cut off while it is written to");
+            Err(engine.fail(StoreError::Broken(why)))
+        }
+    }
+}
+
+impl Store {
+    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
+    /// milliseconds at a time.
+    pub async fn check(&self) -> Result<CheckReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || Ok(check_both(&engine)?.0)).await
+    }
+
+    /// The same, if it is owed since the host stopped ([`super::Opening::owes_check`]) and was not done; none
+    /// otherwise. Done once for each start, unless it is left off.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when the index does not agree with itself: the next opening makes it anew.
+    pub async fn check_if_owed(&self) -> Result<Option<CheckReport>, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            if !engine.owes_check.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let (report, of_index) = check_both(&engine)?;
+            if let Some(problem) = of_index {
+                return Err(StoreError::Damaged(format!("after a stop of the host: {problem}")));
+            }
+            engine.owes_check.store(false, Ordering::Relaxed);
+            Ok(Some(report))
+        })
+        .await
+    }
+
+    /// Copies the journal, as it is now, and the folders of [`super::Options::beside`] into an empty or missing
+    /// folder, while work goes on. The copy is a store: opening it makes its index anew. What only the index knows
+    /// (counts of polls that saw nothing new, failed attempts) is not in it.
+    pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            let end = locked(&engine.journal).end();
+            let copied = backup::copy(&*engine.disk, &engine.folder, &to, end, &engine.beside, &engine.meter);
+            engine.meter.end();
+            copied
+        })
+        .await
+    }
+
+    /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were
+    /// set aside a day ago, and makes the index small again if its file has grown beyond
+    /// [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
+    /// three times as large as what is live in it (`compact.rs` reckons). None when there was nothing to do, which is
+    /// cheap, or when somebody is at it. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    /// [`StoreError::Broken`] when the journal's file is gone: what is written to it would be lost.
+    pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || {
+            need_journal_file(&engine)?;
+            retired::prune(&*engine.disk, &engine.folder, now)
+                .map_err(|error| StoreError::Compaction(format!("cannot remove an old index: {error}")))?;
+            match !compaction::is_under_way(&engine) && compaction::is_bloated(&engine)? {
+                true => compaction::run(&engine).map(Some),
+                false => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Makes the index small now, however small it is. Work goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Compaction`] when there is no room for a copy, or another is being made: the store goes on as
+    /// it was.
+    pub async fn compact(&self) -> Result<Compacted, StoreError> {
+        let engine = Arc::clone(&self.engine);
+        self.blocking(move || compaction::run(&engine)).await
+    }
+
+    /// Lets [`Store::tidy`] and [`Store::compact`] leave off, now and from now on: the process is about to stop.
+    pub fn leave_off(&self) {
+        self.engine.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free
+    /// for the next process. Errors when the store had failed before; it is released all the same.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let last = self.engine.write(|_| Ok(())).await;
+        let engine = Arc::clone(&self.engine);
+        let released = self.blocking(move || engine.release(last.is_ok())).await;
+        match self.engine.trouble() {
+            Some(error) => Err(error.clone()),
+            None => released,
+        }
+    }
+}

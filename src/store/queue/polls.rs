@@ -1,0 +1,124 @@
+//! What polls without news changed and the index has not yet, and the due queues with it.
+//!
+//! Owns: both, so that they change together. Must never know: the engine, when anything is written.
+//!
+//! Nearly all polls see the same again. Such a poll changes only this; what it changed of its record, a
+//! [`Pulse`], is written to the index later, together with others. A crash loses those that are pending: these
+//! objects are polled once more.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Change;
+use super::Queue;
+use crate::store::index::pulse::Pulse;
+use crate::store::index::value::Stored;
+
+/// Pending pulses from which on they are written: about a megabyte of memory.
+const PENDING_WORTH_A_BATCH: usize = 4_096;
+
+/// How long a pulse is pending at most, while anything asks for the time.
+const PENDING_AT_MOST: SignedDuration = SignedDuration::from_secs(60);
+
+/// Then the revisions handed out are forgotten: the records that are polled by then are read again.
+const HANDED_OUT_AT_MOST: usize = 16_384;
+
+/// The pulses that a group of operations changes, by the keys of their rows. None: it is no longer pending, since it
+/// was written to the index or its record was changed otherwise.
+pub(crate) type PulseChanges = HashMap<Vec<u8>, Option<Stored<Pulse>>>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    /// Who is polled next.
+    pub(crate) queue: Queue,
+    /// Nothing is dated before this any more: the days before it are reported.
+    pub(crate) dated_from: Timestamp,
+    pending: HashMap<Vec<u8>, Stored<Pulse>>,
+    /// When the first poll was made that is pending.
+    since: Option<Timestamp>,
+    /// Revisions of records that were read to be polled, by the keys of their pulses, as long as they are unchanged:
+    /// whoever commits such a poll need not read them again.
+    handed_out: HashMap<Vec<u8>, Stored<u64>>,
+    /// The store is closed.
+    pub(crate) is_closed: bool,
+}
+
+impl Polls {
+    /// Nothing is pending.
+    pub(crate) fn new(queue: Queue, dated_from: Timestamp) -> Polls {
+        Polls {
+            queue,
+            dated_from,
+            pending: HashMap::new(),
+            since: None,
+            handed_out: HashMap::new(),
+            is_closed: false,
+        }
+    }
+
+    /// A pending pulse.
+    pub(crate) fn pulse(&self, key: &[u8]) -> Option<&Stored<Pulse>> {
+        self.pending.get(key)
+    }
+
+    /// The keys of all pending pulses, which are about to be written.
+    pub(crate) fn begin_writing(&mut self) -> Vec<Vec<u8>> {
+        self.since = None;
+        self.pending.keys().cloned().collect()
+    }
+
+    /// From now on nothing is taken; the keys of what is pending.
+    pub(crate) fn close(&mut self) -> Vec<Vec<u8>> {
+        self.is_closed = true;
+        self.begin_writing()
+    }
+
+    /// Whether so many are pending that they are to be written.
+    pub(crate) fn is_worth_a_batch(&self) -> bool {
+        self.pending.len() >= PENDING_WORTH_A_BATCH
+    }
+
+    /// Whether one has been pending for so long that they are to be written.
+    pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
+        self.since.is_some_and(|since| now.duration_since(since).abs() >= PENDING_AT_MOST)
+    }
+
+    /// Takes note of the revision of a record that was read to be polled.
+    pub(crate) fn hand_out(&mut self, key: Vec<u8>, revision: Stored<u64>) {
+        if self.handed_out.len() >= HANDED_OUT_AT_MOST {
+            self.handed_out.clear();
+        }
+        self.handed_out.insert(key, revision);
+    }
+
+    /// The revision of an open record as far as it is in memory, with the last journal entry that changed the record.
+    pub(crate) fn revision(&self, key: &[u8]) -> Option<Stored<u64>> {
+        if self.is_closed {
+            return None;
+        }
+        match self.pending.get(key) {
+            Some(Stored { value: Pulse(revision, ..), sequence }) => {
+                Some(Stored { value: *revision, sequence: *sequence })
+            }
+            None => self.handed_out.get(key).cloned(),
+        }
+    }
+
+    /// Takes what a group of operations changed.
+    pub(crate) fn take(&mut self, pulses: PulseChanges, changes: &[Change], polled_at: Option<Timestamp>) {
+        for (key, pulse) in pulses {
+            self.handed_out.remove(&key);
+            match pulse {
+                Some(pulse) => drop(self.pending.insert(key, pulse)),
+                None => drop(self.pending.remove(&key)),
+            }
+        }
+        self.since = match self.pending.is_empty() {
+            true => None,
+            false => self.since.or(polled_at),
+        };
+        changes.iter().for_each(|change| self.queue.apply(change));
+    }
+}

@@ -1,0 +1,235 @@
+//! Work on the folder of a store that nobody has open: finding damage, making the index anew, going back to
+//! a backup.
+//!
+//! Owns: what these do to the folder, in which order. Must never know: what a fact says.
+//!
+//! Nothing is ever wiped: what a restore replaces goes to `aside-N`. Between the moment at which the old
+//! `format` file goes and the one at which the new one comes the folder is no store, and says so when it is
+//! opened; restoring again goes on from there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::store::handle::Store;
+use crate::store::index::facts;
+use crate::store::journal::reading::{self, Reading, Stopped};
+use crate::store::journal::segment::Damage;
+use crate::store::maintenance::backup;
+use crate::store::recovery::check::{CheckReport, check_journal};
+use crate::store::recovery::place::Place;
+use crate::store::types::{OpenError, Opening, Options, StoreError};
+
+/// What making the index anew brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Journal entries that cannot be read. What followed from them is lost, but for `rescued_rows`.
+    pub damaged: Vec<Damage>,
+    /// What the journal lacks, in words, where [`Options::accept_loss`] goes on without it.
+    pub lost: Vec<String>,
+    /// Rows of damaged entries that the old index still had; they were written to the journal again.
+    pub rescued_rows: u64,
+    /// How the last opening went.
+    pub opening: Opening,
+}
+
+/// What a restore brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The last journal entry of the backup.
+    pub journal_sequence: u64,
+    /// Bytes copied.
+    pub bytes: u64,
+    /// Where the store lies that was there before; none when there was none.
+    pub aside: Option<PathBuf>,
+    /// Where the backup was cut off, if it was: what came behind it is not in place.
+    pub torn: Option<Damage>,
+}
+
+/// Reads the whole journal of a store and changes nothing: what is wrong with it, entry by entry.
+///
+/// # Errors
+/// When another process has the store, or the folder is none.
+pub async fn inspect(options: Options, now: Timestamp) -> Result<CheckReport, OpenError> {
+    blocking(move || {
+        let place = Place::of(&options);
+        let _lock = place.take_lock(now)?;
+        place.need_format()?;
+        let mut report = CheckReport::default();
+        let journal = place.path("journal");
+        let read = check_journal(place.disk, &journal, &options.meter, &mut report, || Ok(()));
+        options.meter.end();
+        read.map_err(|error| OpenError::Index(error.to_string()))?;
+        Ok(report)
+    })
+    .await
+}
+
+/// Makes the index anew from the journal. Damaged entries are passed over and named; what the old index
+/// still knows of them is written to the journal again first. So it is with entries that are missing altogether, if
+/// [`Options::accept_loss`] is set.
+///
+/// # Errors
+/// When another process has the store, entries are missing and that is not accepted, or it cannot be opened
+/// afterwards either.
+pub async fn rebuild(options: Options, now: Timestamp) -> Result<Rebuilt, OpenError> {
+    let looking = options.clone();
+    let damaged = blocking(move || find_damage(&looking, now)).await?;
+    let mut rebuilt = Rebuilt { damaged, ..Rebuilt::default() };
+    let passing = Options { skip_damage: true, ..options };
+    if !rebuilt.damaged.is_empty() || passing.accept_loss {
+        let opening = open_and_close(Options { rebuild_index: false, ..passing.clone() }, now).await?;
+        rebuilt.rescued_rows = opening.rescued_rows;
+        rebuilt.lost = opening.lost;
+    }
+    rebuilt.opening = open_and_close(Options { rebuild_index: true, ..passing }, now).await?;
+    rebuilt.lost.append(&mut rebuilt.opening.lost);
+    Ok(rebuilt)
+}
+
+async fn open_and_close(options: Options, now: Timestamp) -> Result<Opening, OpenError> {
+    let (store, opening) = Store::open(options, now).await?;
+    store.close().await.map_err(|error| OpenError::Index(error.to_string()))?;
+    Ok(opening)
+}
+
+/// Finds all damage, and marks it for the next opening, which rescues what the index still has.
+fn find_damage(options: &Options, now: Timestamp) -> Result<Vec<Damage>, OpenError> {
+    let place = Place::of(options);
+    let _lock = place.take_lock(now)?;
+    place.need_format()?;
+    let reading = read_all(options, &options.folder, true)?;
+    let gaps = reading.skipped.iter().filter(|damage| damage.is_gap);
+    let missing: Vec<String> = gaps.map(ToString::to_string).collect();
+    if !missing.is_empty() && !options.accept_loss {
+        return Err(OpenError::Lost { missing });
+    }
+    if !reading.skipped.is_empty() {
+        let mut lost = place.marked_as_lost()?;
+        lost.extend(reading.skipped.iter());
+        place.mark_as_lost(&lost)?;
+    }
+    Ok(reading.skipped)
+}
+
+fn read_all(options: &Options, folder: &Path, skip_damage: bool) -> Result<Reading, OpenError> {
+    let journal = folder.join("journal");
+    let bytes = backup::journal_bytes(&*options.disk, &journal);
+    options.meter.begin("reading the journal", bytes);
+    let read = reading::read(&*options.disk, &journal, reading::From::Start, skip_damage, &mut |entry, _| {
+        options.meter.advance(entry.length() as u64);
+        facts::decode(&entry.payload)
+            .map(|_| ())
+            .map_err(|why| StoreError::Broken(format!("entry {} of the journal {why}", entry.sequence)))
+    });
+    options.meter.end();
+    read.map_err(|stopped| match stopped {
+        Stopped::Io(path, source) => OpenError::Io { doing: "read", path, source },
+        Stopped::Damaged(damage) => OpenError::Damaged(damage),
+        Stopped::Taker(error) => OpenError::Index(error.to_string()),
+    })
+}
+
+/// Puts a backup in the place of the store, which is kept aside. The backup is read to its end first: one
+/// that is damaged is refused unless `options.skip_damage` is set. The index is made at the next opening.
+///
+/// # Errors
+/// When another process has the store, the backup is none or damaged, or the disk fails.
+pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<Restored, OpenError> {
+    blocking(move || {
+        let disk = &*options.disk;
+        let place = Place::of(&options);
+        let source_options = Options { folder: from.clone(), ..options.clone() };
+        let source = Place::of(&source_options);
+        refuse_itself(&from, &options.folder)?;
+        source.need_format()?;
+        let Reading { end, tail: torn, .. } = read_all(&options, &from, options.skip_damage)?;
+        let _lock = place.take_lock(now)?;
+        place.check_space()?;
+        let draft = place.path("restoring");
+        if draft.is_dir() {
+            let aside = place.io("make a folder", &draft, new_aside(&place))?;
+            place.io("rename", &draft, disk.rename(&draft, &aside.join("restoring")))?;
+        }
+        let copied = backup::copy_journal(disk, &from.join("journal"), &draft, end, &options.meter);
+        let copied = place.io("copy the backup to", &draft, copied)?;
+        let files = place.path(FILES);
+        place.io("remove", &files, disk.remove_folder(&files))?;
+        for name in &options.beside {
+            let copied = backup::copy_folder(disk, &from.join(name), &files.join(name), &options.meter);
+            place.io("copy the backup's files to", &files, copied)?;
+        }
+        options.meter.end();
+        // An older backup brings no such folder: then the one that is there stays.
+        let brought: Vec<&String> = options.beside.iter().filter(|name| files.join(name).is_dir()).collect();
+        let aside = place.io("move the old store out of", &options.folder, move_aside(&place, &brought))?;
+        for name in brought {
+            let goal = place.path(name);
+            place.io("rename", &goal, disk.rename(&files.join(name), &goal))?;
+        }
+        place.io("remove", &files, disk.remove_folder(&files))?;
+        let journal = place.path("journal");
+        place.io("rename", &draft, disk.rename(&draft, &journal))?;
+        place.io("sync", &options.folder, disk.sync_folder(&options.folder))?;
+        place.write_format()?;
+        Ok(Restored { journal_sequence: end.sequence, bytes: copied.bytes, aside, torn })
+    })
+    .await
+}
+
+fn refuse_itself(from: &Path, folder: &Path) -> Result<(), OpenError> {
+    match (from.canonicalize(), folder.canonicalize()) {
+        (Ok(from), Ok(folder)) if from == folder => Err(OpenError::NotAStore {
+            folder: folder.clone(),
+            why: "it is the store itself, not a backup of it".to_owned(),
+        }),
+        (Err(source), _) => Err(OpenError::Io { doing: "find", path: from.to_owned(), source }),
+        _ => Ok(()),
+    }
+}
+
+/// Files of a backup on their way to their places.
+const FILES: &str = "restoring-files";
+
+/// What a store's folder may hold, the format file first: without it the rest is no store.
+fn is_part(name: &str) -> bool {
+    let parts = ["format", "journal", "index", "clean", "running", "suspect", "unchecked", "rescue"];
+    parts.contains(&name)
+        || crate::store::maintenance::compaction::NAMES.contains(&name)
+        || crate::store::recovery::retired::is_one(name)
+}
+
+fn move_aside(place: &Place<'_>, brought: &[&String]) -> io::Result<Option<PathBuf>> {
+    let is_replaced = |name: &String| is_part(name) || brought.contains(&name);
+    let mut names: Vec<String> = place.disk.list(place.folder())?.into_iter().filter(is_replaced).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    names.sort_by_key(|name| name != "format");
+    let aside = new_aside(place)?;
+    for name in names {
+        place.disk.rename(&place.path(&name), &aside.join(&name))?;
+        place.disk.sync_folder(place.folder())?;
+    }
+    place.disk.sync_folder(&aside)?;
+    Ok(Some(aside))
+}
+
+fn new_aside(place: &Place<'_>) -> io::Result<PathBuf> {
+    let aside = (1u32..)
+        .map(|number| place.path(&format!("aside-{number}")))
+        .find(|path| !path.exists())
+        .expect("some number is free");
+    place.disk.create_folder(&aside)?;
+    Ok(aside)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    match crate::blocking::run(work).await {
+        Ok(result) => result,
+        Err(error) => Err(OpenError::Index(format!("it stopped in the middle: {error}"))),
+    }
+}

@@ -1,0 +1,43 @@
+//! Indexes that were set aside because they were of no use.
+//!
+//! Owns: their names, and how long they are kept. Must never know: why they were set aside.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::store::disk::{Disk, read_text, write_whole};
+
+const PREFIX: &str = "index.aside-";
+/// In the folder set aside: the moment at which that was first seen.
+const SINCE: &str = "aside-since";
+/// Long enough for a person to look at it: the journal makes a new one at any time.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether a name in a store's folder is that of an index set aside.
+pub(crate) fn is_one(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+/// A name that is free.
+pub(crate) fn new_place(folder: &Path) -> PathBuf {
+    (1u32..)
+        .map(|number| folder.join(format!("{PREFIX}{number}")))
+        .find(|path| !path.exists())
+        .expect("some number is free")
+}
+
+/// Removes those that have been there for a day.
+pub(crate) fn prune(disk: &dyn Disk, folder: &Path, now: Timestamp) -> io::Result<()> {
+    for name in disk.list(folder)?.into_iter().filter(|name| is_one(name)) {
+        let aside = folder.join(name);
+        let since = read_text(disk, &aside.join(SINCE))?;
+        match since.and_then(|text| text.trim().parse::<Timestamp>().ok()) {
+            None => write_whole(disk, &aside.join(SINCE), now.to_string().as_bytes())?,
+            Some(since) if now.duration_since(since) >= KEPT => disk.remove_folder(&aside)?,
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
