@@ -22,7 +22,7 @@
 //!   records.
 //! - [`alerts`]: outbox → message → target.
 //! - [`reports`]: which rows go in which file of a finished day.
-//! - [`control`]: what an operator may do and see, over the socket or directly on the store.
+//! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use reconciled::control::batching::BatchRequest;
 use reconciled::control::messages::{
-    AlertsRequest, BackupRequest, ListRequest, PollRequest, RedeliverRequest, Selector, TestRequest,
+    AlertsRequest, BackupRequest, BatchRelease, BatchSubmission, CallWanted, ListRequest, PollRequest,
+    RedeliverRequest, Selector, TestRequest,
 };
 use reconciled::control::wanted::{from_json, texts_of};
 use serde::Serialize;
@@ -24,9 +24,9 @@ pub const WORDS: &[&str] = &[
     "\"all_dead\":",
     "\"target\":",
     "\"to\":",
-    "\"submit\":",
-    "\"list\":",
-    "\"release\":",
+    "\"reference\":",
+    "\"operation\":",
+    "\"parameters\":{",
     "\"content\":",
     "\"amount\":\"1.00\"",
     "~",
@@ -43,10 +43,10 @@ pub const WORDS: &[&str] = &[
 
 /// The first byte chooses the message.
 pub fn messages(data: &[u8]) {
-    let Some((which, bytes)) = choice(data, 10) else { return };
+    let Some((which, bytes)) = choice(data, 12) else { return };
     match which {
         0 => message::<PollRequest>(bytes),
-        1 => message::<BatchRequest>(bytes),
+        1 => message::<BatchSubmission>(bytes),
         2 => message::<RedeliverRequest>(bytes),
         3 => message::<TestRequest>(bytes),
         4 => message::<BackupRequest>(bytes),
@@ -66,12 +66,14 @@ pub fn messages(data: &[u8]) {
                 Err(reason) => assert!(!reason.is_empty()),
             }
         }
-        _ => {
+        9 => {
             let Ok(map) = serde_json::from_slice(bytes) else { return };
             if let Err(reason) = texts_of(&map).and_then(|(texts, _)| texts.read(0)) {
                 is_shown(&reason);
             }
         }
+        10 => message::<BatchRelease>(bytes),
+        _ => message::<CallWanted>(bytes),
     }
 }
 

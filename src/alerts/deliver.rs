@@ -414,7 +414,7 @@ impl Deliverer {
     ) -> Alert {
         Alert {
             advice: format!(
-                "Check the address of {target} with `reconciled alerts test {target}`, then send again what was given up with `reconciled alerts redeliver`."
+                "Check the address of {target} with `reconciled alerts test --target {target}`, then send again what was given up with `reconciled alerts redeliver`."
             ),
             look: format!("reconciled alerts list --target {target}"),
             ..Alert::new(kind, occasion, Severity::Critical, &lost.account, now)

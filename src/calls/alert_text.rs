@@ -28,7 +28,7 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
         ),
         advice: format!(
             "Repeat exactly the same command (it is not done twice), or look at the provider and say what you \
-             saw: reconciled call {account} --end {label} --was done (or not-done)"
+             saw: reconciled call resolve {account} {label} --outcome done (or not-done)"
         ),
         look: look.to_owned(),
         occurred_at: attempt.changed_at,

@@ -1,16 +1,21 @@
 //! `reconciled accept OBJECT…`
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::ObjectsArguments;
-use super::reach::{Deed, Reached};
 use super::screen::Screen;
+use crate::control::messages::Accept;
 
 /// Takes objects that are set apart as the provider shows them.
-pub(super) async fn accept(options: &ObjectsArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+pub(super) async fn accept(
+    options: &ObjectsArguments,
+    connection: &Connection,
+    screen: &mut Screen<'_>,
+) -> Ended {
     for selector in &options.objects {
-        let accepted = reached.accept(selector).await?;
+        let accepted = connection.ask(Accept(selector.clone())).await?;
         screen.line(&format!("{} is accepted as {}: {}", accepted.object, accepted.state, accepted.doubt))?;
     }
-    reached.say(Deed::Wrote, screen)?;
+    connection.say(Action::Wrote, screen)?;
     Ok(Exit::Ok)
 }

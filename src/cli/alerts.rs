@@ -1,23 +1,27 @@
 //! `reconciled alerts list|redeliver|test`
 
 use super::args::AlertsCommand;
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::{AlertsListArguments, RedeliverArguments, TestArguments};
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Tone};
 use super::show::alert_table;
 use crate::control::messages::{AlertsRequest, BATCH_LINES_MAX, RedeliverRequest, TestRequest};
 
 /// Lists, sends again or tests alerts.
-pub(super) async fn alerts(command: AlertsCommand, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+pub(super) async fn alerts(
+    command: AlertsCommand,
+    connection: &Connection,
+    screen: &mut Screen<'_>,
+) -> Ended {
     match command {
-        AlertsCommand::List(options) => list(&options, reached, screen).await,
-        AlertsCommand::Redeliver(options) => redeliver(options, reached, screen).await,
-        AlertsCommand::Test(options) => test(options, reached, screen).await,
+        AlertsCommand::List(options) => list(&options, connection, screen).await,
+        AlertsCommand::Redeliver(options) => redeliver(options, connection, screen).await,
+        AlertsCommand::Test(options) => test(options, connection, screen).await,
     }
 }
 
-async fn list(options: &AlertsListArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+async fn list(options: &AlertsListArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let mut request = AlertsRequest {
         state: options.state,
         target: options.target.clone(),
@@ -30,7 +34,7 @@ async fn list(options: &AlertsListArguments, reached: &Reached, screen: &mut Scr
     loop {
         let left = if options.limit == 0 { usize::MAX } else { options.limit - rows };
         request.limit = Some(left.min(BATCH_LINES_MAX));
-        let page = reached.alerts(&request).await?;
+        let page = connection.ask(request.clone()).await?;
         if options.json {
             page.items.iter().try_for_each(|row| screen.json_line(row))?;
         } else if !page.items.is_empty() {
@@ -42,16 +46,16 @@ async fn list(options: &AlertsListArguments, reached: &Reached, screen: &mut Scr
             break;
         }
     }
-    reached.say(Deed::Read, screen)?;
+    connection.say(Action::Read, screen)?;
     let more = if request.cursor.is_some() { ", and there are more" } else { "" };
     screen.note(&format!("{rows} alerts{more}"))?;
     Ok(Exit::Ok)
 }
 
-async fn redeliver(options: RedeliverArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+async fn redeliver(options: RedeliverArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let request = RedeliverRequest { keys: options.keys, all_dead: options.all_dead, target: options.target };
-    let done = reached.redeliver(&request).await?;
-    reached.say(Deed::Wrote, screen)?;
+    let done = connection.ask(request).await?;
+    connection.say(Action::Wrote, screen)?;
     screen.line(&format!("{} deliveries are owed again", done.deliveries))?;
     for key in &done.unknown {
         screen.note(&format!("{key} is not the key of an alert, or not for that target"))?;
@@ -60,9 +64,9 @@ async fn redeliver(options: RedeliverArguments, reached: &Reached, screen: &mut 
 }
 
 /// Code 69 when a target did not take the message.
-async fn test(options: TestArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let tested = reached.test_alerts(&TestRequest { target: options.target }).await?;
-    reached.say(Deed::Wrote, screen)?;
+async fn test(options: TestArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    let tested = connection.ask(TestRequest { target: options.target }).await?;
+    connection.say(Action::Wrote, screen)?;
     let mut exit = Exit::Ok;
     for target in &tested {
         let (word, tone) =

@@ -13,6 +13,8 @@ use super::call_options::CallArguments;
 use super::fetch_reports::FetchReportsArguments;
 use super::options::*;
 use super::options_batch::*;
+use crate::control::messages;
+use crate::control::verbs::Verb;
 
 /// Where the configuration stands unless said.
 pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
@@ -80,8 +82,8 @@ Examples:
   reconciled check-config
   reconciled check-config --config ./config.toml")]
     CheckConfig(CheckConfigArguments),
-    /// Watch one object, or every object of a file.
-    #[command(after_help = "\
+    /// [`messages::Enrol`]
+    #[command(about = messages::Enrol::SPEC.help, after_help = "\
 Twice is the same as once: a known object only gains the details that were missing. With the daemon
 running the objects go over its socket, else straight into the store.
 
@@ -102,28 +104,28 @@ Examples:
   reconciled enrol charges.csv --rejects bad.csv
   zcat orders.jsonl.gz | reconciled enrol -")]
     Enrol(EnrolArguments),
-    /// List what is watched.
-    #[command(after_help = "\
+    /// [`messages::ListRequest`]
+    #[command(about = messages::ListRequest::SPEC.help, after_help = "\
 Examples:
   reconciled list --phase moving
   reconciled list --quarantined --json
   reconciled list --account shop-de --state Declined --csv > declined.csv
   reconciled list --older-than 36h --limit 20")]
     List(ListArguments),
-    /// Show one object: what is known, its history, its alerts.
-    #[command(after_help = "\
+    /// [`messages::Show`]
+    #[command(about = messages::Show::SPEC.help, after_help = "\
 Examples:
   reconciled show S01-1234567-1234567-C123456
   reconciled show shop-de/charge/S01-1234567-1234567-C123456 --json")]
     Show(ShowArguments),
-    /// Explain one object in plain sentences: why it is pending, what comes next, what would change it.
-    #[command(after_help = "\
+    /// [`messages::Explain`]
+    #[command(about = messages::Explain::SPEC.help, after_help = "\
 Examples:
   reconciled explain S01-1234567-1234567-C123456
   reconciled explain shop-de/charge/S01-1234567-1234567-C123456 --json")]
     Explain(ExplainArguments),
-    /// Ask the provider about objects now, within the quota.
-    #[command(after_help = "\
+    /// [`messages::PollRequest`]
+    #[command(about = messages::PollRequest::SPEC.help, after_help = "\
 They come before all others of their account, but never faster than the account's quota allows. A dry
 run prints what it would cost.
 
@@ -132,14 +134,14 @@ Examples:
   reconciled poll --all --dry-run
   reconciled poll --all --account shop-de --kind refund")]
     Poll(PollArguments),
-    /// Stop watching objects. Their history stays.
-    #[command(after_help = "\
+    /// [`messages::Forget`]
+    #[command(about = messages::Forget::SPEC.help, after_help = "\
 Examples:
   reconciled forget S01-1234567-1234567-C123456
   reconciled forget shop-de/charge/S01-1234567-1234567-C123456")]
     Forget(ObjectsArguments),
-    /// Take an object that is set apart as the provider shows it. Its history says who did.
-    #[command(after_help = "\
+    /// [`messages::Accept`]
+    #[command(about = messages::Accept::SPEC.help, after_help = "\
 Look at the provider's own page first. What is accepted counts as true from then on: the state, and the amounts
 in it. Only the doubt as it stands is settled; another amount or state is a new doubt. An answer that nobody
 understands (an unknown state, nothing seen at all) cannot be accepted; `reconciled forget` ends the watching.
@@ -148,20 +150,20 @@ Examples:
   reconciled accept S01-1234567-1234567-C123456
   reconciled accept shop-de/charge/S01-1234567-1234567-C123456")]
     Accept(ObjectsArguments),
-    /// Everything at a glance: accounts, quota, what is open, what is owed, schedules, store.
-    #[command(after_help = "\
+    /// [`messages::StatusRequest`]
+    #[command(about = messages::StatusRequest::SPEC.help, after_help = "\
 Examples:
   reconciled status
   reconciled status --json")]
     Status(StatusArguments),
-    /// Make the report of a day by hand. The same day again gives the same files.
-    #[command(after_help = "\
+    /// [`messages::ReportRequest`]
+    #[command(about = messages::ReportRequest::SPEC.help, after_help = "\
 Examples:
   reconciled report
   reconciled report --date 2026-01-15")]
     Report(ReportArguments),
-    /// Fetch the provider's own reports of past days, keep them, and hold them against what is known.
-    #[command(after_help = "\
+    /// [`messages::FetchBegin`]
+    #[command(about = messages::FetchBegin::SPEC.help, after_help = "\
 At most 30 days at once, requested day by day within the provider's quota: 15 at once, then one a minute.
 What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
 daemon running the daemon does the work, and the command only watches. Settlement reports come by
@@ -236,8 +238,8 @@ Examples:
   reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
   reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
     Backtest(BacktestArguments),
-    /// Carry out one operation of an account (Amazon Pay v2 or MWS).
-    #[command(after_help = "\
+    /// [`messages::CallWanted`]
+    #[command(about = messages::CallWanted::SPEC.help, after_help = "\
 What changes anything needs allow_writes = true on the account, and --yes; without them, what would be sent
 is printed and the code is 77. Each is written down before it is sent. The same reference (or, at v2, the
 same idempotencyKey or the same words) is never carried out twice: after a lost answer the command looks
@@ -251,10 +253,10 @@ Examples:
   reconciled call shop-de CaptureCharge chargeId=P02-1234567-1234567-C123456 captureAmount.amount=14.00 \\
                   captureAmount.currencyCode=EUR --yes
   reconciled call --list
-  reconciled call old-shop-us --end Refund/my-reference-1 --was not-done")]
+  reconciled call resolve old-shop-us Refund/my-reference-1 --outcome not-done")]
     Call(CallArguments),
-    /// Make the running daemon re-read its configuration, and say what it thinks of it.
-    #[command(after_help = "\
+    /// [`messages::Reload`]
+    #[command(about = messages::Reload::SPEC.help, after_help = "\
 A bad configuration changes nothing; every problem is printed.
 
 Example:
@@ -277,8 +279,8 @@ Example:
 /// `batch …`
 #[derive(Debug, Subcommand)]
 pub enum BatchCommand {
-    /// Check a file of operations and record it; the daemon sends it.
-    #[command(after_help = "\
+    /// [`messages::BatchSubmission`]
+    #[command(about = messages::BatchSubmission::SPEC.help, after_help = "\
 The same rows are recorded only once, however often they are submitted; --label makes them another batch.
 Two operations on one order go into two files, which are sent one after the other. A feed of Amazon Pay MWS
 is divided where the provider's advice ends (30,000 requests, 10 MB), and feeds leave 20 minutes apart.
@@ -288,14 +290,14 @@ Examples:
   reconciled batch submit shop-ae captures.csv --dry-run
   reconciled batch submit shop-ae renewals.jsonl --label 2026-03")]
     Submit(BatchSubmitArguments),
-    /// List the batches, in the order in which they are sent.
-    #[command(after_help = "\
+    /// [`messages::BatchList`]
+    #[command(about = messages::BatchList::SPEC.help, after_help = "\
 Examples:
   reconciled batch list
   reconciled batch list --account shop-ae --json")]
     List(BatchListArguments),
-    /// Show one batch and every row that is not done.
-    #[command(after_help = "\
+    /// [`messages::BatchShow`]
+    #[command(about = messages::BatchShow::SPEC.help, after_help = "\
 Examples:
   reconciled batch show rcd-0123456789abcdef
   reconciled batch show rcd-0123456789abcdef --json")]
@@ -305,19 +307,19 @@ Examples:
 Example:
   reconciled batch export rcd-0123456789abcdef > results.csv")]
     Export(BatchReferenceArguments),
-    /// Cancel a batch that was not sent, or that the provider has not begun with.
-    #[command(after_help = "\
+    /// [`messages::BatchCancel`]
+    #[command(about = messages::BatchCancel::SPEC.help, after_help = "\
 A batch that was not sent yet never will be. One that was sent is cancelled by its own id, if the provider
 has not taken it in; `batch show` says what came of it.
 
 Example:
   reconciled batch cancel rcd-0123456789abcdef")]
     Cancel(BatchReferenceArguments),
-    /// Say what became of a batch in doubt.
-    #[command(after_help = "\
+    /// [`messages::BatchRelease`]
+    #[command(about = messages::BatchRelease::SPEC.help, after_help = "\
 Amazon Payment Services: a processing in doubt did not begin, so that it is sent again.
 Amazon Pay MWS: the answer to a submission was lost and several feeds could be it (stage \"held\"): --adopt
-names the right one; --may-be-sent-again says that it is none of them.
+names the right one; --resend says that it is none of them.
 
 Only after you have looked at the provider: a batch that was carried out and is sent again is carried out
 twice.
@@ -325,28 +327,28 @@ twice.
 Examples:
   reconciled batch release rcd-0123456789abcdef
   reconciled batch release rcd-0123456789abcdef --adopt 50012345678
-  reconciled batch release rcd-0123456789abcdef --may-be-sent-again")]
+  reconciled batch release rcd-0123456789abcdef --resend")]
     Release(BatchReleaseArguments),
 }
 
 /// `alerts …`
 #[derive(Debug, Subcommand)]
 pub enum AlertsCommand {
-    /// List alerts and how far their deliveries are.
-    #[command(after_help = "\
+    /// [`messages::AlertsRequest`]
+    #[command(about = messages::AlertsRequest::SPEC.help, after_help = "\
 Examples:
   reconciled alerts list
   reconciled alerts list --state dead --target chat --json")]
     List(AlertsListArguments),
-    /// Send alerts again.
-    #[command(after_help = "\
+    /// [`messages::RedeliverRequest`]
+    #[command(about = messages::RedeliverRequest::SPEC.help, after_help = "\
 Examples:
   reconciled alerts redeliver --all-dead
   reconciled alerts redeliver --all-dead --target chat
   reconciled alerts redeliver 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
     Redeliver(RedeliverArguments),
-    /// Send a test message and print what the target says.
-    #[command(after_help = "\
+    /// [`messages::TestRequest`]
+    #[command(about = messages::TestRequest::SPEC.help, after_help = "\
 Examples:
   reconciled alerts test
   reconciled alerts test --target chat")]
@@ -356,8 +358,8 @@ Examples:
 /// `store …`
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Compare the store with itself and read its whole journal.
-    #[command(after_help = "\
+    /// [`messages::StoreCheck`]
+    #[command(about = messages::StoreCheck::SPEC.help, after_help = "\
 With the daemon running it checks its own store while work goes on. With the daemon stopped the store is
 opened, which mends what a crash may have left, and then checked. Code 74 when anything is wrong, 65 when
 the journal is damaged or lacks entries, so that the store does not open; every problem is named.
@@ -366,16 +368,16 @@ Examples:
   reconciled store check
   reconciled store check --json")]
     Check(StoreCheckArguments),
-    /// Copy everything into a folder, also while the daemon runs.
-    #[command(after_help = "\
+    /// [`messages::BackupRequest`]
+    #[command(about = messages::BackupRequest::SPEC.help, after_help = "\
 With the daemon running it writes the copy itself, so name a folder that it may write to. The copy is
 read to its end before the command says that it is done.
 
 Example:
   reconciled store backup --to /var/lib/reconciled/backup-2026-01-15")]
     Backup(StoreBackupArguments),
-    /// Give back the room that the index does not need, also while the daemon runs.
-    #[command(after_help = "\
+    /// [`messages::StoreCompact`]
+    #[command(about = messages::StoreCompact::SPEC.help, after_help = "\
 The daemon does so by itself when the index has grown (store.compact_above_mib, store.compact_every). The
 index is copied without what is old in it, compared, and exchanged: there must be room for the copy. It
 pauses on the way, so that work goes on beside it: a million objects took 308 s. A command waits ten minutes

@@ -4,15 +4,15 @@ use std::io::Read;
 use std::path::Path;
 
 use super::args::BatchCommand;
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
 use super::options_batch::{
     BatchListArguments, BatchReferenceArguments, BatchReleaseArguments, BatchShowArguments,
     BatchSubmitArguments,
 };
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
-use crate::control::batching::{
-    BatchAnswer, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission, unexpected,
+use crate::control::messages::{
+    BatchCancel, BatchLine, BatchList, BatchRelease, BatchRowShown, BatchShow, BatchSubmission,
 };
 use crate::text;
 
@@ -24,19 +24,19 @@ const LARGE_INPUT_BYTES: usize = 1024 * 1024;
 const MOST_ROWS_SHOWN: usize = 200;
 
 /// Submits, lists, shows, exports, cancels or releases batches.
-pub(super) async fn batch(command: BatchCommand, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+pub(super) async fn batch(command: BatchCommand, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     match command {
-        BatchCommand::Submit(options) => submit(options, reached, screen).await,
-        BatchCommand::List(options) => list(options, reached, screen).await,
-        BatchCommand::Show(options) => show(options, reached, screen).await,
-        BatchCommand::Export(options) => export(options, reached, screen).await,
-        BatchCommand::Cancel(options) => cancel(options, reached, screen).await,
-        BatchCommand::Release(options) => release(options, reached, screen).await,
+        BatchCommand::Submit(options) => submit(options, connection, screen).await,
+        BatchCommand::List(options) => list(options, connection, screen).await,
+        BatchCommand::Show(options) => show(options, connection, screen).await,
+        BatchCommand::Export(options) => export(options, connection, screen).await,
+        BatchCommand::Cancel(options) => cancel(options, connection, screen).await,
+        BatchCommand::Release(options) => release(options, connection, screen).await,
     }
 }
 
 /// Code 65 when a line is bad: then nothing was recorded.
-async fn submit(options: BatchSubmitArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+async fn submit(options: BatchSubmitArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let content = content(&options.file)?;
     if content.len() > LARGE_INPUT_BYTES {
         let lines = content.lines().count();
@@ -50,9 +50,8 @@ async fn submit(options: BatchSubmitArguments, reached: &Reached, screen: &mut S
         label: options.label,
         dry_run: options.dry_run,
     };
-    let answer = reached.batch(BatchRequest::Submit(submission)).await?;
-    let BatchAnswer::Submitted(done) = answer else { return Err(unexpected().into()) };
-    reached.say(if done.dry_run { Deed::Read } else { Deed::Wrote }, screen)?;
+    let done = connection.ask(submission).await?;
+    connection.say(if done.dry_run { Action::Read } else { Action::Wrote }, screen)?;
     if !done.problems.is_empty() {
         for problem in &done.problems {
             screen.toned(problem, Tone::Bad)?;
@@ -96,9 +95,8 @@ fn content(file: &Path) -> Result<String, Failed> {
     })
 }
 
-async fn list(options: BatchListArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let answer = reached.batch(BatchRequest::List { account: options.account }).await?;
-    let BatchAnswer::Listed(lines) = answer else { return Err(unexpected().into()) };
+async fn list(options: BatchListArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    let lines = connection.ask(BatchList { account: options.account }).await?;
     if options.json {
         lines.iter().try_for_each(|line| screen.json_line(line))?;
     } else if !lines.is_empty() {
@@ -130,7 +128,7 @@ async fn list(options: BatchListArguments, reached: &Reached, screen: &mut Scree
         }
         table.write(screen, true)?;
     }
-    reached.say(Deed::Read, screen)?;
+    connection.say(Action::Read, screen)?;
     screen.note(&format!("{} batches", lines.len()))?;
     Ok(Exit::Ok)
 }
@@ -145,16 +143,9 @@ fn tone(line: &BatchLine) -> Tone {
     }
 }
 
-async fn shown(reference: String, reached: &Reached) -> Result<BatchShown, Failed> {
-    match reached.batch(BatchRequest::Show { reference }).await? {
-        BatchAnswer::Shown(shown) => Ok(shown),
-        _ => Err(unexpected().into()),
-    }
-}
-
-async fn show(options: BatchShowArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let shown = shown(options.reference, reached).await?;
-    reached.say(Deed::Read, screen)?;
+async fn show(options: BatchShowArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    let shown = connection.ask(BatchShow { reference: options.reference }).await?;
+    connection.say(Action::Read, screen)?;
     if options.json {
         screen.json(&shown)?;
         return Ok(Exit::Ok);
@@ -228,8 +219,8 @@ fn shown_reference(row: &BatchRowShown) -> String {
     }
 }
 
-async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let shown = shown(options.reference, reached).await?;
+async fn export(options: BatchReferenceArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    let shown = connection.ask(BatchShow { reference: options.reference }).await?;
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let failed = |error: csv::Error| Failed::new(Exit::Software, error.to_string(), "");
     let is_feed = shown.file_md5.is_some();
@@ -270,7 +261,7 @@ async fn export(options: BatchReferenceArguments, reached: &Reached, screen: &mu
     }
     let bytes = writer.into_inner().map_err(|error| Failed::new(Exit::Software, error.to_string(), ""))?;
     screen.out.write_all(&bytes)?;
-    reached.say(Deed::Read, screen)?;
+    connection.say(Action::Read, screen)?;
     Ok(Exit::Ok)
 }
 
@@ -301,10 +292,9 @@ const FEED_COLUMNS: &[&str] = &[
     "code",
 ];
 
-async fn cancel(options: BatchReferenceArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let answer = reached.batch(BatchRequest::Cancel { reference: options.reference }).await?;
-    let BatchAnswer::Cancelled(line) = answer else { return Err(unexpected().into()) };
-    reached.say(Deed::Wrote, screen)?;
+async fn cancel(options: BatchReferenceArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    let line = connection.ask(BatchCancel { reference: options.reference }).await?;
+    connection.say(Action::Wrote, screen)?;
     screen.line(&format!(
         "{} is {}; whether it could be cancelled, `batch show` says",
         line.reference, line.stage
@@ -312,20 +302,22 @@ async fn cancel(options: BatchReferenceArguments, reached: &Reached, screen: &mu
     Ok(Exit::Ok)
 }
 
-async fn release(options: BatchReleaseArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+async fn release(options: BatchReleaseArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let reference = options.reference;
-    let shown = shown(reference.clone(), reached).await?;
+    let shown = connection.ask(BatchShow { reference: reference.clone() }).await?;
     let is_feed = shown.file_md5.is_some();
-    if is_feed && options.adopt.is_none() && !options.may_be_sent_again {
+    if options.may_be_sent_again {
+        screen.note("--may-be-sent-again is now --resend; the old word goes with release 1.0")?;
+    }
+    if is_feed && options.adopt.is_none() && !(options.resend || options.may_be_sent_again) {
         return Err(Failed::new(
             Exit::Usage,
             format!("{reference} is a feed: say which one it is, or that it is none"),
-            "--adopt FEED_ID or --may-be-sent-again",
+            "--adopt FEED_ID or --resend",
         ));
     }
-    let request = BatchRequest::Release { reference, adopt: options.adopt.clone() };
-    let BatchAnswer::Released(line) = reached.batch(request).await? else { return Err(unexpected().into()) };
-    reached.say(Deed::Wrote, screen)?;
+    let line = connection.ask(BatchRelease { reference, adopt: options.adopt.clone() }).await?;
+    connection.say(Action::Wrote, screen)?;
     let then = match (is_feed, options.adopt) {
         (true, Some(_)) => "is followed",
         (true, None) => "will be sent again",

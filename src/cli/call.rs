@@ -2,31 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use super::call_options::{CallArguments, Was};
+use super::call_options::{CallArguments, CallCommand, ResolveArguments, Was};
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
-use crate::control::calling::{
-    CallAnswer, CallAttempt, CallOperation, CallOutcome, CallRan, CallRequest, CallWanted,
+use crate::control::messages::{
+    CallAttempt, CallList, CallOperation, CallOperations, CallOutcome, CallRan, CallResolve, CallWanted,
 };
-use crate::control::problem::{Cause, Problem};
 use crate::payments::object::AccountName;
 
 /// Carries out one operation, or tells about operations and attempts.
-pub(super) async fn call(options: CallArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+pub(super) async fn call(options: CallArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let CallArguments { account, operation, parameters, .. } = options;
+    if let Some(CallCommand::Resolve(options)) = options.command {
+        return resolve(options, connection, screen).await;
+    }
     if options.list {
-        return list(account, options.all, options.json, reached, screen).await;
+        return list(account, options.all, options.json, connection, screen).await;
     }
     let account = account.ok_or_else(|| Failed::new(Exit::Usage, "no account is named", "name one"))?;
-    if let (Some(attempt), Some(was)) = (options.end, options.was) {
-        return end(account, attempt, was, reached, screen).await;
+    if let (Some(call), Some(outcome)) = (options.end, options.was) {
+        screen.note("--end and --was are now `call resolve`; the old words go with release 1.0")?;
+        return resolve(ResolveArguments { account, call, outcome }, connection, screen).await;
     }
     let Some(operation) = operation else {
-        return operations(&account, None, options.json, reached, screen).await;
+        return operations(&account, None, options.json, connection, screen).await;
     };
     if options.help_parameters {
-        return operations(&account, Some(&operation), options.json, reached, screen).await;
+        return operations(&account, Some(&operation), options.json, connection, screen).await;
     }
     let wanted = CallWanted {
         account,
@@ -35,10 +38,9 @@ pub(super) async fn call(options: CallArguments, reached: &Reached, screen: &mut
         confirmed: options.yes,
         wait_s: options.wait,
     };
-    let answer = reached.call(CallRequest::Run(wanted)).await?;
-    let CallAnswer::Ran(ran) = answer else { return Err(unexpected().into()) };
+    let ran = connection.ask(wanted).await?;
     let is_sent = ran.attempt.is_some();
-    reached.say(if is_sent { Deed::Wrote } else { Deed::Read }, screen)?;
+    connection.say(if is_sent { Action::Wrote } else { Action::Read }, screen)?;
     if options.json {
         screen.json(&ran)?
     } else {
@@ -135,8 +137,8 @@ fn remark(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
         CallOutcome::InDoubt => {
             screen
                 .note("repeating exactly the same command is safe: it looks first, and does nothing twice")?;
-            let end = format!("reconciled call {} --end {label} --was done", ran.account);
-            screen.note(&format!("or look at the provider and end it: {end} (or not-done)"))?;
+            let resolve = format!("reconciled call resolve {} {label} --outcome done", ran.account);
+            screen.note(&format!("or look at the provider and say what you saw: {resolve} (or not-done)"))?;
         }
         CallOutcome::Done if ran.was_done_before => {
             screen.note("to do it a second time, give it a reference or idempotencyKey of its own")?;
@@ -150,11 +152,10 @@ async fn operations(
     account: &AccountName,
     only: Option<&str>,
     is_json: bool,
-    reached: &Reached,
+    connection: &Connection,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    let answer = reached.call(CallRequest::Operations { account: account.clone() }).await?;
-    let CallAnswer::Operations(mut known) = answer else { return Err(unexpected().into()) };
+    let mut known = connection.ask(CallOperations { account: account.clone() }).await?;
     if let Some(only) = only {
         let names: Vec<String> = known.iter().map(|operation| operation.name.clone()).collect();
         known.retain(|operation| operation.name == only);
@@ -178,7 +179,7 @@ async fn operations(
         }
         table.write(screen, true)?;
     }
-    reached.say(Deed::Read, screen)?;
+    connection.say(Action::Read, screen)?;
     Ok(Exit::Ok)
 }
 
@@ -221,11 +222,10 @@ async fn list(
     account: Option<AccountName>,
     all: bool,
     is_json: bool,
-    reached: &Reached,
+    connection: &Connection,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    let answer = reached.call(CallRequest::List { account, all }).await?;
-    let CallAnswer::Listed(attempts) = answer else { return Err(unexpected().into()) };
+    let attempts = connection.ask(CallList { account, all }).await?;
     if is_json {
         attempts.iter().try_for_each(|attempt| screen.json_line(attempt))?;
     } else if !attempts.is_empty() {
@@ -236,7 +236,7 @@ async fn list(
         }
         table.write(screen, true)?;
     }
-    reached.say(Deed::Read, screen)?;
+    connection.say(Action::Read, screen)?;
     let in_doubt = attempts.iter().filter(|attempt| attempt.standing == "in doubt").count();
     screen.note(&format!("{in_doubt} calls in doubt"))?;
     Ok(Exit::Ok)
@@ -263,25 +263,14 @@ fn tone(attempt: &CallAttempt) -> Tone {
     }
 }
 
-async fn end(
-    account: AccountName,
-    attempt: String,
-    was: Was,
-    reached: &Reached,
-    screen: &mut Screen<'_>,
-) -> Ended {
-    let was_done = was == Was::Done;
-    let answer = reached.call(CallRequest::End { account, attempt, was_done }).await?;
-    let CallAnswer::Ended(attempt) = answer else { return Err(unexpected().into()) };
-    reached.say(Deed::Wrote, screen)?;
+async fn resolve(options: ResolveArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    let ResolveArguments { account, call: attempt, outcome } = options;
+    let was_done = outcome == Was::Done;
+    let attempt = connection.ask(CallResolve { account, attempt, was_done }).await?;
+    connection.say(Action::Wrote, screen)?;
     screen.line(&format!("{} is {}", attempt.attempt, attempt.standing))?;
     if was_done {
-        screen.note("enrol what it made: reconciled enrol --account ... --id ...")?;
+        screen.note("enrol what it made: reconciled enrol --account ACCOUNT --id ID")?;
     }
     Ok(Exit::Ok)
-}
-
-fn unexpected() -> Problem {
-    let remedy = "is the daemon of another version? restart it after an upgrade";
-    Problem::new(Cause::Internal, "the answer is about something else", remedy)
 }

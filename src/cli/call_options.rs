@@ -2,13 +2,19 @@
 //!
 //! Owns: names, help and reading of options. Must never know: how a call is done.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
+use crate::control::messages::CallResolve;
+use crate::control::verbs::Verb;
 use crate::payments::object::AccountName;
 
 /// `call`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct CallArguments {
+    /// What else than to carry one out.
+    #[command(subcommand)]
+    pub command: Option<CallCommand>,
     /// Whose operation.
     #[arg(value_name = "ACCOUNT", required_unless_present = "list")]
     pub account: Option<AccountName>,
@@ -39,12 +45,41 @@ pub struct CallArguments {
     /// List those that have ended too.
     #[arg(long, requires = "list")]
     pub all: bool,
-    /// End a call in doubt, after you have looked at the provider: Capture/my-reference-1.
-    #[arg(long, value_name = "CALL", requires = "was", conflicts_with = "operation")]
+    /// The old spelling of `call resolve`.
+    #[arg(long, value_name = "CALL", requires = "was", conflicts_with = "operation", hide = true)]
     pub end: Option<String>,
-    /// What you saw there.
-    #[arg(long, value_enum, requires = "end")]
+    /// The old spelling of `--outcome`.
+    #[arg(long, value_enum, requires = "end", hide = true)]
     pub was: Option<Was>,
+}
+
+/// `call resolve`
+#[derive(Debug, Subcommand)]
+pub enum CallCommand {
+    /// [`CallResolve`]
+    #[command(about = CallResolve::SPEC.help, after_help = "\
+A call in doubt was sent, and no answer came. Repeating exactly the same command finds out by itself where that
+is possible. Otherwise look at the provider, then say what you saw: what was done is never sent again, and what
+was not done is sent again by the same command.
+
+Examples:
+  reconciled call resolve old-shop-us Refund/my-reference-1 --outcome not-done
+  reconciled call resolve shop-de CreateRefund/my-key-1 --outcome done")]
+    Resolve(ResolveArguments),
+}
+
+/// `call resolve`
+#[derive(Debug, Args)]
+pub struct ResolveArguments {
+    /// Whose call.
+    #[arg(value_name = "ACCOUNT")]
+    pub account: AccountName,
+    /// The call, as `call --list` shows it: Capture/my-reference-1.
+    #[arg(value_name = "CALL")]
+    pub call: String,
+    /// What you saw at the provider.
+    #[arg(long, value_enum)]
+    pub outcome: Was,
 }
 
 /// What became of a call in doubt.

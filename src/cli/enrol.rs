@@ -6,16 +6,16 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
 use super::intake::{BadFile, BadLine, Format, Intake, Item};
 use super::options::EnrolArguments;
 use super::progress::Progress;
-use super::reach::{Deed, Reached};
 use super::screen::Screen;
 use crate::blocking;
 use crate::clock::SharedClock;
 use crate::control::fields::Field;
-use crate::control::messages::{BATCH_LINES_MAX, EnrolOutcome, EnrolResult};
+use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult};
 use crate::control::wanted::{Texts, Wanted};
 use crate::payments::object::{AccountName, Kind};
 
@@ -55,15 +55,15 @@ impl std::fmt::Display for Totals {
 /// Enrols one object, or every object of files.
 pub(super) async fn enrol(
     options: EnrolArguments,
-    reached: &Reached,
+    connection: &Connection,
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
     if options.files.is_empty() {
-        return enrol_one(&options, reached, screen).await;
+        return enrol_one(&options, connection, screen).await;
     }
     let mut job = Job {
-        reached,
+        connection,
         clock,
         totals: Totals::default(),
         rejects: Rejects::open(&options)?,
@@ -77,15 +77,15 @@ pub(super) async fn enrol(
         }
     }
     job.rejects.close()?;
-    reached.say(Deed::Wrote, screen)?;
+    connection.say(Action::Wrote, screen)?;
     screen.line(&job.totals.to_string())?;
     Ok(if job.is_any_without_rows { Exit::Data } else { job.totals.exit() })
 }
 
-async fn enrol_one(options: &EnrolArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+async fn enrol_one(options: &EnrolArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let wanted = by_flags(options)
         .map_err(|reason| Failed::new(Exit::Usage, reason, "see `reconciled enrol --help`"))?;
-    let results = reached.enrol(vec![wanted]).await?;
+    let results = connection.ask(Enrol::from(vec![wanted])).await?;
     let Some(result) = results.into_iter().next() else {
         return Err(Failed::new(Exit::Software, "the enrolment had no result", ""));
     };
@@ -96,7 +96,7 @@ async fn enrol_one(options: &EnrolArguments, reached: &Reached, screen: &mut Scr
         };
         return Err(Failed::new(Exit::Data, reason, remedy));
     }
-    reached.say(Deed::Wrote, screen)?;
+    connection.say(Action::Wrote, screen)?;
     let name = result.object.map(|object| object.to_string()).unwrap_or_default();
     screen.line(&match result.outcome {
         EnrolOutcome::New => format!("{name} is watched from now on"),
@@ -140,7 +140,7 @@ enum News {
 }
 
 struct Job<'a> {
-    reached: &'a Reached,
+    connection: &'a Connection,
     clock: &'a SharedClock,
     totals: Totals,
     rejects: Rejects,
@@ -208,13 +208,12 @@ impl Job<'_> {
             }
         }
         if !lines.is_empty() {
-            let texts: Vec<String> = lines.iter().map(Wanted::to_json).collect();
-            let results = self.reached.enrol(lines).await.map_err(|problem| {
+            let results = self.connection.ask(Enrol::from(lines.clone())).await.map_err(|problem| {
                 let remedy = "enrol the same file again: what is known already is not changed";
                 Failed { remedy: remedy.to_owned(), ..Failed::from(problem) }
             })?;
-            for (result, text) in results.into_iter().zip(texts) {
-                self.result(name, result, text, progress, screen)?;
+            for (result, wanted) in results.into_iter().zip(&lines) {
+                self.result(name, result, wanted, progress, screen)?;
             }
         }
         progress.tell(chunk.bytes, &format!("{name}: {}", self.totals), screen)?;
@@ -225,13 +224,13 @@ impl Job<'_> {
         &mut self,
         name: &str,
         result: EnrolResult,
-        text: String,
+        wanted: &Wanted,
         progress: &Progress,
         screen: &mut Screen<'_>,
     ) -> Result<(), Failed> {
         match result.reason {
             Some(reason) => {
-                let bad = BadLine { line: result.line, reason, text };
+                let bad = BadLine { line: result.line, reason, text: wanted.to_json() };
                 self.reject(name, &bad, result.outcome, progress, screen)
             }
             None => {

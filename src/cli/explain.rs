@@ -1,14 +1,19 @@
 //! `reconciled explain OBJECT`
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::ExplainArguments;
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Tone};
+use crate::control::messages::Explain;
 
 /// Explains one object in plain sentences.
-pub(super) async fn explain(options: &ExplainArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let told = reached.explain(&options.object).await?;
-    reached.say(Deed::Read, screen)?;
+pub(super) async fn explain(
+    options: &ExplainArguments,
+    connection: &Connection,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let told = connection.ask(Explain(options.object.clone())).await?;
+    connection.say(Action::Read, screen)?;
     if options.json {
         screen.json(&told)?;
         return Ok(Exit::Ok);

@@ -7,12 +7,12 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
 use super::progress;
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
-use crate::control::fetching::{ErrandLine, FetchAnswer, FetchRequest};
+use crate::control::messages::{ErrandLine, FetchAnswer, FetchBegin, FetchGo};
 use crate::payments::object::AccountName;
 use crate::store;
 use crate::time::between;
@@ -49,13 +49,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// cannot be read.
 pub(super) async fn fetch_reports(
     options: FetchReportsArguments,
-    reached: &Reached,
+    connection: &Connection,
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
     let account = options.account.clone();
-    let begun = reached
-        .provider_reports(FetchRequest::Begin {
+    let begun = connection
+        .ask(FetchBegin {
             account: account.clone(),
             types: options.types,
             from: options.from,
@@ -63,7 +63,7 @@ pub(super) async fn fetch_reports(
             again: options.again,
         })
         .await?;
-    reached.say(Deed::Wrote, screen)?;
+    connection.say(Action::Wrote, screen)?;
     if options.no_wait {
         let who =
             if begun.is_daemon { "the daemon fetches them" } else { "the daemon fetches them when it runs" };
@@ -71,7 +71,7 @@ pub(super) async fn fetch_reports(
         return Ok(Exit::Ok);
     }
     let progress = Cell::new((0, 0));
-    let work = follow(&begun, reached, clock, &progress);
+    let work = follow(&begun, connection, clock, &progress);
     let look = async || {
         let (done, total) = progress.get();
         Some(store::Progress { step: "fetching provider reports".to_owned(), done, total })
@@ -83,7 +83,7 @@ pub(super) async fn fetch_reports(
 /// Until all that was asked for is over.
 async fn follow(
     begun: &FetchAnswer,
-    reached: &Reached,
+    connection: &Connection,
     clock: &SharedClock,
     progress: &Cell<(u64, u64)>,
 ) -> Result<FetchAnswer, Failed> {
@@ -91,7 +91,7 @@ async fn follow(
         return Ok(begun.clone());
     };
     loop {
-        let mut answer = reached.provider_reports(FetchRequest::Go { account: account.clone() }).await?;
+        let mut answer = connection.ask(FetchGo { account: account.clone() }).await?;
         answer.errands.retain(|line| begun.errands.iter().any(|wanted| wanted.is_same(line)));
         let settled = |line: &ErrandLine| line.done + u64::try_from(line.failed.len()).unwrap_or(u64::MAX);
         progress.set((

@@ -1,15 +1,20 @@
 //! `reconciled forget OBJECT…`
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::ObjectsArguments;
-use super::reach::{Deed, Reached};
 use super::screen::Screen;
+use crate::control::messages::Forget;
 
 /// Stops watching objects. Code 66 when one of them was not watched.
-pub(super) async fn forget(options: &ObjectsArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
+pub(super) async fn forget(
+    options: &ObjectsArguments,
+    connection: &Connection,
+    screen: &mut Screen<'_>,
+) -> Ended {
     let mut exit = Exit::Ok;
     for selector in &options.objects {
-        let forgotten = reached.forget(selector).await?;
+        let forgotten = connection.ask(Forget(selector.clone())).await?;
         if forgotten.was_watched {
             screen.line(&format!("{} is not watched any more; its history stays", forgotten.object))?;
         } else {
@@ -17,6 +22,6 @@ pub(super) async fn forget(options: &ObjectsArguments, reached: &Reached, screen
             exit = Exit::NoInput;
         }
     }
-    reached.say(Deed::Wrote, screen)?;
+    connection.say(Action::Wrote, screen)?;
     Ok(exit)
 }

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::ListArguments;
 use super::poll::short_time;
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::{moment, span};
@@ -37,7 +37,7 @@ const COLUMNS: [&str; 16] = [
 /// Lists what is watched, page by page, so that any number of rows needs little memory.
 pub(super) async fn list(
     options: &ListArguments,
-    reached: &Reached,
+    connection: &Connection,
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
@@ -56,7 +56,7 @@ pub(super) async fn list(
     loop {
         let left = if options.limit == 0 { usize::MAX } else { options.limit - rows };
         request.limit = Some(left.min(BATCH_LINES_MAX));
-        let page = reached.list(&request).await?;
+        let page = connection.ask(request.clone()).await?;
         if options.shape.json {
             page.items.iter().try_for_each(|record| screen.json_line(record))?;
         } else if options.shape.csv {
@@ -70,7 +70,7 @@ pub(super) async fn list(
             break;
         }
     }
-    reached.say(Deed::Read, screen)?;
+    connection.say(Action::Read, screen)?;
     let more = if request.cursor.is_some() { ", and there are more" } else { "" };
     screen.note(&format!("{rows} objects{more}"))?;
     Ok(Exit::Ok)

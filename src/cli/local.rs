@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use super::connection::Local;
 use super::exit::{Exit, Failed};
-use super::reach::Local;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigError, Surroundings};
 use crate::control::{Later, Service};

@@ -1,5 +1,5 @@
-//! The commands: one file each, a thin call into the control room's client or, with the daemon
-//! stopped, its service.
+//! The commands: one file each, a verb asked of the daemon or, with the daemon
+//! stopped, answered from the store.
 //!
 //! Owns: the command line, what is printed, exit codes. Must never know: tables, wire formats,
 //! signatures.
@@ -7,10 +7,10 @@
 pub mod args;
 pub mod backtest_options;
 pub mod call_options;
+pub mod connection;
 pub mod exit;
 pub mod options;
 pub mod options_batch;
-pub mod reach;
 pub mod screen;
 
 pub mod intake;
@@ -51,8 +51,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::args::{Arguments, Command};
+use self::connection::{Connection, Local};
 use self::exit::{Ended, Exit, Failed};
-use self::reach::{Local, Reached};
 use self::screen::{Screen, complain, wants_colour};
 use crate::clock::{SharedClock, SystemClock};
 
@@ -116,24 +116,24 @@ pub async fn operate(
     if let Command::Store(command) = command {
         return store::store(command, local, clock, screen).await;
     }
-    let reached = Reached::reach(local).await?;
+    let connection = Connection::open(local).await?;
     let ended = match command {
-        Command::Enrol(options) => enrol::enrol(options, &reached, clock, screen).await,
-        Command::List(options) => list::list(&options, &reached, clock, screen).await,
-        Command::Show(options) => show::show(&options, &reached, clock, screen).await,
-        Command::Explain(options) => explain::explain(&options, &reached, screen).await,
-        Command::Poll(options) => poll::poll(options, &reached, clock, screen).await,
-        Command::Forget(options) => forget::forget(&options, &reached, screen).await,
-        Command::Accept(options) => accept::accept(&options, &reached, screen).await,
-        Command::Status(options) => status::status(&options, &reached, screen).await,
-        Command::Report(options) => report::report(&options, &reached, screen).await,
-        Command::Alerts(command) => alerts::alerts(command, &reached, screen).await,
-        Command::Batch(command) => batch::batch(command, &reached, screen).await,
-        Command::Call(options) => call::call(options, &reached, screen).await,
+        Command::Enrol(options) => enrol::enrol(options, &connection, clock, screen).await,
+        Command::List(options) => list::list(&options, &connection, clock, screen).await,
+        Command::Show(options) => show::show(&options, &connection, clock, screen).await,
+        Command::Explain(options) => explain::explain(&options, &connection, screen).await,
+        Command::Poll(options) => poll::poll(options, &connection, clock, screen).await,
+        Command::Forget(options) => forget::forget(&options, &connection, screen).await,
+        Command::Accept(options) => accept::accept(&options, &connection, screen).await,
+        Command::Status(options) => status::status(&options, &connection, screen).await,
+        Command::Report(options) => report::report(&options, &connection, screen).await,
+        Command::Alerts(command) => alerts::alerts(command, &connection, screen).await,
+        Command::Batch(command) => batch::batch(command, &connection, screen).await,
+        Command::Call(options) => call::call(options, &connection, screen).await,
         Command::FetchReports(options) => {
-            fetch_reports::fetch_reports(options, &reached, clock, screen).await
+            fetch_reports::fetch_reports(options, &connection, clock, screen).await
         }
-        Command::Reload(_) => reload::reload(&reached, screen).await,
+        Command::Reload(_) => reload::reload(&connection, screen).await,
         Command::Run(_)
         | Command::Demo(_)
         | Command::Simulate(_)
@@ -143,7 +143,7 @@ pub async fn operate(
         | Command::Completions(_)
         | Command::Man(_) => Err(Failed::new(Exit::Software, "this command needs no store", "")),
     };
-    let closed = reached.close().await;
+    let closed = connection.close().await;
     ended.and_then(|exit| closed.map(|()| exit))
 }
 

@@ -66,9 +66,12 @@ pub struct BatchReleaseArguments {
     #[arg(value_name = "REFERENCE")]
     pub reference: String,
     /// The submission whose answer was lost is this feed (Amazon Pay MWS).
-    #[arg(long, value_name = "FEED_ID", conflicts_with = "may_be_sent_again")]
+    #[arg(long, value_name = "FEED_ID", conflicts_with_all = ["resend", "may_be_sent_again"])]
     pub adopt: Option<String>,
-    /// It is surely none of the feeds at the provider: send it again (Amazon Pay MWS).
+    /// It is certainly none of the feeds at the provider: send it again (Amazon Pay MWS).
     #[arg(long)]
+    pub resend: bool,
+    /// The old spelling of --resend.
+    #[arg(long, hide = true)]
     pub may_be_sent_again: bool,
 }

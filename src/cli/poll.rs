@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::PollArguments;
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::{moment, span};
@@ -13,7 +13,7 @@ use crate::control::messages::{PlanRow, PollAnswer, PollRequest};
 /// Asks for objects to be polled now, or says what that would cost. Code 66 when one is not watched.
 pub(super) async fn poll(
     options: PollArguments,
-    reached: &Reached,
+    connection: &Connection,
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
@@ -24,12 +24,12 @@ pub(super) async fn poll(
         kind: options.kind,
         dry_run: options.dry_run,
     };
-    let answer = reached.poll(&request).await?;
-    reached.say(if answer.dry_run { Deed::Read } else { Deed::Wrote }, screen)?;
+    let answer = connection.ask(request).await?;
+    connection.say(if answer.dry_run { Action::Read } else { Action::Wrote }, screen)?;
     if options.json {
         screen.json(&answer)?;
     } else {
-        tell(&answer, reached.is_daemon(), clock, screen)?;
+        tell(&answer, connection.is_daemon(), clock, screen)?;
     }
     for unknown in &answer.unknown {
         screen.note(&format!("{unknown} is not watched"))?;

@@ -1,16 +1,18 @@
 //! `reconciled reload`
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Tone};
+use crate::control::messages::Reload;
 
 /// Makes the daemon re-read its configuration.
-pub(super) async fn reload(reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let Some(reloaded) = reached.reload().await? else {
+pub(super) async fn reload(connection: &Connection, screen: &mut Screen<'_>) -> Ended {
+    if !connection.is_daemon() {
         let remedy = "nothing needs re-reading: it reads the configuration when it starts";
         return Err(Failed::new(Exit::Unavailable, "the daemon is not running", remedy));
-    };
-    reached.say(Deed::Wrote, screen)?;
+    }
+    let reloaded = connection.ask(Reload {}).await?;
+    connection.say(Action::Wrote, screen)?;
     for problem in &reloaded.problems {
         screen.line(problem)?;
     }

@@ -2,27 +2,27 @@
 
 use std::io;
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::list::phase;
 use super::options::ShowArguments;
 use super::poll::short_time;
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::moment;
-use crate::control::messages::{AlertRow, DeliveryStatus, Shown};
+use crate::control::messages::{AlertRow, DeliveryStatus, Show, Shown};
 use crate::payments::lifecycle::Outcome;
 use crate::payments::record::{Record, Transition};
 
 /// Shows one object: what is known, its history, its alerts.
 pub(super) async fn show(
     options: &ShowArguments,
-    reached: &Reached,
+    connection: &Connection,
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    let shown = reached.show(&options.object).await?;
-    reached.say(Deed::Read, screen)?;
+    let shown = connection.ask(Show(options.object.clone())).await?;
+    connection.say(Action::Read, screen)?;
     if options.json {
         screen.json(&shown)?;
         return Ok(Exit::Ok);

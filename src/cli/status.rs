@@ -5,18 +5,22 @@ use std::io;
 
 use jiff::SignedDuration;
 
+use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::StatusArguments;
-use super::reach::{Deed, Reached};
 use super::screen::{Screen, Table, Tone};
 use crate::control::explain::{moment, span};
-use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status};
+use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status, StatusRequest};
 use crate::payments::lifecycle::Phase;
 
 /// Everything at a glance. Code 69 when something needs a person: not ready, refused, without success, or broken.
-pub(super) async fn status(options: &StatusArguments, reached: &Reached, screen: &mut Screen<'_>) -> Ended {
-    let status = reached.status().await?;
-    reached.say(Deed::Read, screen)?;
+pub(super) async fn status(
+    options: &StatusArguments,
+    connection: &Connection,
+    screen: &mut Screen<'_>,
+) -> Ended {
+    let status = connection.ask(StatusRequest {}).await?;
+    connection.say(Action::Read, screen)?;
     if options.json {
         screen.json(&status)?;
     } else {

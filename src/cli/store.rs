@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::StoreCommand;
+use super::connection::{Action, Connection, Local};
 use super::exit::{Ended, Exit, Failed};
 use super::local::open_failed;
 use super::options::{
@@ -11,11 +12,12 @@ use super::options::{
     StoreRestoreArguments,
 };
 use super::progress::watch;
-use super::reach::{Deed, Local, Reached};
 use super::screen::{Screen, Tone};
 use crate::clock::SharedClock;
 use crate::control::client::Client;
-use crate::control::messages::{BackupReport, BackupRequest, CheckReport, Compacted};
+use crate::control::messages::{
+    BackupReport, BackupRequest, CheckReport, Compacted, StoreCheck, StoreCompact, StoreStats,
+};
 use crate::control::problem::Cause;
 use crate::store::{self, OpenError, Opening, Options, Store};
 
@@ -26,26 +28,26 @@ pub(super) async fn store(
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    let daemon = Reached::daemon(local).await?;
+    let daemon = Connection::daemon(local).await?;
     let work = Work { options: local.store_options(), clock };
     match (command, daemon) {
         (StoreCommand::Check(options), Some(client)) => {
-            let look = async || client.store_stats().await.ok()?.work;
-            let report = watch(client.self_check(), look, clock, screen).await??;
-            Reached::Daemon(client.clone()).say(Deed::Read, screen)?;
+            let look = async || client.ask(StoreStats {}).await.ok()?.work;
+            let report = watch(client.ask(StoreCheck {}), look, clock, screen).await??;
+            Connection::Daemon(client.clone()).say(Action::Read, screen)?;
             checked(&report, &options, screen)
         }
         (StoreCommand::Check(options), None) => work.check(&options, screen).await,
         (StoreCommand::Backup(options), Some(client)) => {
             let report = backup_by_daemon(&client, &options, clock, screen).await?;
-            Reached::Daemon(client).say(Deed::Read, screen)?;
+            Connection::Daemon(client).say(Action::Read, screen)?;
             backed_up(&report, &options.to, screen)
         }
         (StoreCommand::Backup(options), None) => work.backup(&options, screen).await,
         (StoreCommand::Compact(options), Some(client)) => {
-            let look = async || client.store_stats().await.ok()?.work;
-            let done = watch(client.compact(), look, clock, screen).await??;
-            Reached::Daemon(client.clone()).say(Deed::Read, screen)?;
+            let look = async || client.ask(StoreStats {}).await.ok()?.work;
+            let done = watch(client.ask(StoreCompact {}), look, clock, screen).await??;
+            Connection::Daemon(client.clone()).say(Action::Read, screen)?;
             compacted(&done, &options, screen)
         }
         (StoreCommand::Compact(options), None) => work.compact(&options, screen).await,
@@ -66,8 +68,8 @@ async fn backup_by_daemon(
     screen: &mut Screen<'_>,
 ) -> Result<BackupReport, Failed> {
     let request = BackupRequest { to: std::path::absolute(&options.to)? };
-    let look = async || client.store_stats().await.ok()?.work;
-    watch(client.backup(&request), look, clock, screen).await?.map_err(|problem| {
+    let look = async || client.ask(StoreStats {}).await.ok()?.work;
+    watch(client.ask(request), look, clock, screen).await?.map_err(|problem| {
         let is_about_the_folder = problem.cause == Cause::Unprocessable;
         let failed = Failed::from(problem);
         if is_about_the_folder { Failed { exit: Exit::CannotCreate, ..failed } } else { failed }
@@ -87,8 +89,8 @@ impl Work<'_> {
         Ok(watch(work, async || meter.progress(), self.clock, screen).await?)
     }
 
-    fn say(&self, deed: &str, screen: &mut Screen<'_>) -> io::Result<()> {
-        screen.note(&format!("daemon not running: {deed} the store at {}", self.options.folder.display()))
+    fn say(&self, done: &str, screen: &mut Screen<'_>) -> io::Result<()> {
+        screen.note(&format!("daemon not running: {done} the store at {}", self.options.folder.display()))
     }
 
     /// Opens the store as it is; a command about a store makes none.

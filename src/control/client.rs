@@ -1,26 +1,18 @@
-//! A command's end of the socket: the same verbs as the service, asked of the running daemon.
+//! A command's end of the socket: any verb, asked of the running daemon.
 //!
-//! Owns: addresses and how failures to reach the daemon are told apart. Must never know: storage.
+//! Owns: how failures to reach the daemon are told apart. Must never know: any one verb, storage.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::civil::Date;
-use reqwest::{Method, RequestBuilder, Response, Url};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use reqwest::{Method, Url};
 use tokio::net::UnixStream;
 
-use super::batching::{BatchAnswer, BatchRequest};
-use super::calling::{CallAnswer, CallRequest};
-use super::fetching::{FetchAnswer, FetchRequest};
-use super::messages::*;
+use super::messages::{Greeting, Healthy};
 use super::problem::{Cause, Problem};
-use super::routes::JSON_LINES;
 use super::service::Answer;
-use super::wanted::Wanted;
-use crate::payments::record::Record;
+use super::verbs::{Outgoing, Verb};
 
 /// The host name in the requests; the socket alone decides where they go.
 const BASE: &str = "http://reconciled.localhost";
@@ -92,8 +84,7 @@ impl Client {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build()
             .map_err(|error| silent(chain(&error)))?;
-        let asked = read(http.get(format!("{BASE}/-/healthy"))).await;
-        let greeting = asked.map_err(|problem| silent(problem.detail))?;
+        let greeting = ask(&http, Healthy {}).await.map_err(|problem| silent(problem.detail))?;
         Ok(Client { http, greeting })
     }
 
@@ -102,181 +93,51 @@ impl Client {
         &self.greeting
     }
 
-    /// As [`super::Service::enrol`].
-    pub async fn enrol(&self, lines: &[Wanted]) -> Answer<Vec<EnrolResult>> {
-        let mut body = String::new();
-        for wanted in lines {
-            body.push_str(&wanted.to_json());
-            body.push('\n');
-        }
-        let request = self.request(Method::POST, "/v1/tracked:batch")?;
-        let response = sent(request.header("content-type", JSON_LINES).body(body)).await?;
-        let text = response.bytes().await.map_err(|error| broken(&error))?;
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice(line).map_err(|error| garbled(&error))).collect()
-    }
-
-    /// As [`super::Service::list`].
-    pub async fn list(&self, request: &ListRequest) -> Answer<Listing<Record>> {
-        read(self.http.get(with_query("/v1/tracked", request)?)).await
-    }
-
-    /// As [`super::Service::show`].
-    pub async fn show(&self, selector: &Selector) -> Answer<Shown> {
-        read(self.request(Method::GET, &address("tracked", selector))?).await
-    }
-
-    /// As [`super::Service::explain`].
-    pub async fn explain(&self, selector: &Selector) -> Answer<Explanation> {
-        read(self.request(Method::GET, &address("explain", selector))?).await
-    }
-
-    /// As [`super::Service::poll`].
-    pub async fn poll(&self, request: &PollRequest) -> Answer<PollAnswer> {
-        self.post("/v1/poll", request).await
-    }
-
-    /// As [`super::Service::forget`]; the daemon sees who asks.
-    pub async fn forget(&self, selector: &Selector) -> Answer<Forgotten> {
-        read(self.request(Method::DELETE, &address("tracked", selector))?).await
-    }
-
-    /// As [`super::Service::accept`]; the daemon sees who asks.
-    pub async fn accept(&self, selector: &Selector) -> Answer<AcceptedObject> {
-        read(self.request(Method::POST, &address("accept", selector))?).await
-    }
-
-    /// As [`super::Service::batch`].
-    pub async fn batch(&self, request: &BatchRequest) -> Answer<BatchAnswer> {
-        self.post("/v1/batches", request).await
-    }
-
-    /// As [`super::Service::call`].
-    pub async fn call(&self, request: &CallRequest) -> Answer<CallAnswer> {
-        self.post("/v1/calls", request).await
-    }
-
-    /// As [`super::Service::provider_reports`].
-    pub async fn provider_reports(&self, request: &FetchRequest) -> Answer<FetchAnswer> {
-        self.post("/v1/provider-reports", request).await
-    }
-
-    /// As [`super::Service::status`].
-    pub async fn status(&self) -> Answer<Status> {
-        read(self.request(Method::GET, "/v1/status")?).await
-    }
-
-    /// As [`super::Service::alerts`].
-    pub async fn alerts(&self, request: &AlertsRequest) -> Answer<Listing<AlertRow>> {
-        read(self.http.get(with_query("/v1/alerts", request)?)).await
-    }
-
-    /// As [`super::Service::redeliver`].
-    pub async fn redeliver(&self, request: &RedeliverRequest) -> Answer<Redelivered> {
-        self.post("/v1/alerts:redeliver", request).await
-    }
-
-    /// As [`super::Service::test_alerts`].
-    pub async fn test_alerts(&self, request: &TestRequest) -> Answer<Vec<Tested>> {
-        self.post("/v1/alerts:test", request).await
-    }
-
-    /// As [`super::Service::report`].
-    pub async fn report(&self, date: Option<Date>) -> Answer<ReportMade> {
-        let day = date.map_or_else(|| "latest".to_owned(), |date| date.to_string());
-        self.post(&format!("/v1/reports/{day}:run"), &()).await
-    }
-
-    /// As [`super::Service::reload`].
-    pub async fn reload(&self) -> Answer<Reloaded> {
-        self.post("/v1/reload", &()).await
-    }
-
-    /// As [`super::Service::self_check`].
-    pub async fn self_check(&self) -> Answer<CheckReport> {
-        self.post("/v1/store:check", &()).await
-    }
-
-    /// As [`super::Service::backup`].
-    pub async fn backup(&self, request: &BackupRequest) -> Answer<BackupReport> {
-        self.post("/v1/store:backup", request).await
-    }
-
-    /// As [`super::Service::compact`].
-    pub async fn compact(&self) -> Answer<Compacted> {
-        self.post("/v1/store:compact", &()).await
-    }
-
-    /// As [`super::Service::store_stats`].
-    pub async fn store_stats(&self) -> Answer<Stats> {
-        read(self.request(Method::GET, "/v1/store")?).await
-    }
-
-    fn request(&self, method: Method, path: &str) -> Answer<RequestBuilder> {
-        Ok(self.http.request(method, url(path)?))
-    }
-
-    async fn post<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q) -> Answer<A> {
-        let body = serde_json::to_vec(question).expect("messages have text keys only");
-        let request = self.request(Method::POST, path)?.header("content-type", "application/json");
-        read(request.timeout(SLOW_TIMEOUT).body(body)).await
+    /// Asks the daemon; it sees who asks.
+    pub async fn ask<V: Verb>(&self, verb: V) -> Answer<V::Answer> {
+        ask(&self.http, verb).await
     }
 }
 
-fn url(path: &str) -> Answer<Url> {
-    let bad = |_| Problem::new(Cause::Malformed, format!("{path:?} cannot be an address"), "");
-    Url::parse(&format!("{BASE}{path}")).map_err(bad)
-}
-
-/// Names have no letter that needs escaping in an address; `~` leaves a part open. Only `.` and `..` would be
-/// taken out, as they are and escaped: they are escaped twice.
-fn address(verb: &str, selector: &Selector) -> String {
-    let account = selector.account.as_ref().map_or("~", |account| account.as_str());
-    let kind = selector.kind.as_ref().map_or("~", |kind| kind.as_str());
-    let id = selector.id.as_str();
-    let id = if selector.id.is_folded_in_paths() { id.replace('.', "%252E") } else { id.to_owned() };
-    format!("/v1/{verb}/{account}/{kind}/{id}")
-}
-
-fn with_query(path: &str, request: &impl Serialize) -> Answer<Url> {
-    let mut url = url(path)?;
-    let value = serde_json::to_value(request).expect("messages have text keys only");
-    for (key, value) in value.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        url.query_pairs_mut().append_pair(key, &text);
+async fn ask<V: Verb>(http: &reqwest::Client, verb: V) -> Answer<V::Answer> {
+    let Outgoing { path, query, media_type, body } = verb.write();
+    let mut url = Url::parse(&format!("{BASE}{path}"))
+        .map_err(|_| Problem::new(Cause::Malformed, format!("{path:?} cannot be an address"), ""))?;
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
     }
-    Ok(url)
-}
-
-async fn sent(request: RequestBuilder) -> Answer<Response> {
+    let timeout = if V::SPEC.is_slow { SLOW_TIMEOUT } else { TIMEOUT };
+    let mut request = http.request(method(V::SPEC.method), url).timeout(timeout);
+    if !body.is_empty() {
+        request = request.header("content-type", media_type).body(body);
+    }
     let response = request.send().await.map_err(|error| broken(&error))?;
-    if response.status().is_success() {
-        return Ok(response);
-    }
     let status = response.status();
     let body = response.bytes().await.map_err(|error| broken(&error))?;
-    Err(serde_json::from_slice(&body).unwrap_or_else(|_| {
-        Problem::new(
-            Cause::Unavailable,
-            format!("the daemon answered {status} without a reason"),
-            "see its log",
-        )
-    }))
+    if !status.is_success() {
+        return Err(serde_json::from_slice(&body).unwrap_or_else(|_| {
+            let detail = format!("the daemon answered {status} without a reason");
+            Problem::new(Cause::Unavailable, detail, "see its log")
+        }));
+    }
+    V::understand(&body).map_err(|why| {
+        let remedy = "is the daemon of another version? restart it after an upgrade";
+        Problem::new(Cause::Unavailable, format!("the daemon's answer cannot be read: {why}"), remedy)
+    })
 }
 
-async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Answer<T> {
-    let body = sent(request).await?.bytes().await.map_err(|error| broken(&error))?;
-    serde_json::from_slice(&body).map_err(|error| garbled(&error))
+fn method(method: super::verbs::Method) -> Method {
+    match method {
+        super::verbs::Method::Get => Method::GET,
+        super::verbs::Method::Put => Method::PUT,
+        super::verbs::Method::Post => Method::POST,
+        super::verbs::Method::Delete => Method::DELETE,
+    }
 }
 
 fn broken(error: &reqwest::Error) -> Problem {
     let remedy = "see whether the daemon still runs, and its log; the request may be repeated";
     Problem::new(Cause::Unavailable, format!("the daemon did not answer: {}", chain(error)), remedy)
-}
-
-fn garbled(error: &serde_json::Error) -> Problem {
-    let remedy = "is the daemon of another version? restart it after an upgrade";
-    Problem::new(Cause::Unavailable, format!("the daemon's answer cannot be read: {error}"), remedy)
 }
 
 /// The innermost reason: the outer ones only repeat the address.

@@ -259,7 +259,7 @@ fn advice(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::test_host::{PLAIN, sighted};
+    use crate::control::test_service::{PLAIN, sighted};
     use crate::payments::observation::Failure;
     use crate::payments::record::{Quarantine, Record};
 

@@ -8,10 +8,34 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::host::Rate;
+use super::explain::moment;
 use super::messages::{PlanRow, PollAnswer};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::time::later;
+
+/// The quota that one poll of a kind of object uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    /// The provider's operation; kinds with the same operation share one bucket.
+    pub operation: String,
+    /// How many requests may go at once when the bucket is full; at least 1.
+    pub burst: u32,
+    /// How long one request's worth takes to come back.
+    pub refill: Duration,
+    /// Until when the provider wants no such request; none when it does not say so, or it is not known.
+    pub held_until: Option<Timestamp>,
+}
+
+impl Rate {
+    /// What a person should know about a hold.
+    pub fn held_words(&self, now: Timestamp) -> Option<String> {
+        let until = moment(self.held_until?, now);
+        Some(format!(
+            "the provider wants no {} before {until}; then one request asks again and the others follow its answer",
+            self.operation
+        ))
+    }
+}
 
 /// Counts objects by account and kind, so that a million of them need no list.
 #[derive(Debug, Default)]
@@ -98,8 +122,6 @@ fn timed(mut row: PlanRow) -> PlanRow {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn object(text: &str) -> ObjectRef {

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::fields::{Field, meaning, meant};
@@ -157,6 +159,10 @@ fn shortened(text: &str) -> String {
 pub fn from_json(text: &[u8], line: u64) -> Result<Wanted, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
+    from_map(map, line)
+}
+
+fn from_map(map: serde_json::Map<String, Value>, line: u64) -> Result<Wanted, String> {
     if map.get("object").is_some_and(Value::is_object) {
         return from_record(Value::Object(map), line);
     }
@@ -171,9 +177,12 @@ fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
         format!("not a record as \"reconciled list --json\" prints it: {bad}")
     })?;
     // What another line could not say, this one cannot either.
-    let plain = Wanted { details: record.details, ..Wanted::plain(record.object) }.to_json();
-    let map = serde_json::from_str(&plain).map_err(|bad| format!("not JSON: {bad}"))?;
-    texts_of(&map)?.0.read(line)
+    let mut texts = Texts::default();
+    let plain = Wanted { details: record.details, ..Wanted::plain(record.object) };
+    for (field, text) in plain.texts().0 {
+        texts.set(field, &text)?;
+    }
+    texts.read(line)
 }
 
 /// The texts of a JSON object, and its `line` when it has one.
@@ -229,10 +238,10 @@ impl Wanted {
 
     /// The inverse of [`from_json`]: one line without its end.
     pub fn to_json(&self) -> String {
-        let mut map = serde_json::Map::new();
-        if self.line > 0 {
-            map.insert("line".to_owned(), Value::from(self.line));
-        }
+        serde_json::to_string(self).expect("an enrolment has text keys only")
+    }
+
+    fn texts(&self) -> Texts {
         let amount = self.details.amount.as_ref();
         let values = [
             self.account.as_ref().map(ToString::to_string),
@@ -244,12 +253,28 @@ impl Wanted {
             self.details.created_at.map(|at| at.to_string()),
             self.details.parent.clone(),
         ];
-        for (field, value) in Field::ALL.into_iter().zip(values) {
-            if let Some(value) = value {
-                map.insert(field.name().to_owned(), Value::String(value));
-            }
+        let given = Field::ALL.into_iter().zip(values).filter_map(|(field, value)| Some((field, value?)));
+        Texts(given.collect())
+    }
+}
+
+impl Serialize for Wanted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.line > 0 {
+            map.serialize_entry("line", &self.line)?;
         }
-        Value::Object(map).to_string()
+        for (field, text) in &self.texts().0 {
+            map.serialize_entry(field.name(), text)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Wanted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
+        let map = serde_json::Map::deserialize(deserializer)?;
+        from_map(map, 0).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,25 +1,20 @@
-//! Provider reports as the daemon does them: the nightly beginning, the steps, and what an operator asks.
+//! Provider reports as the daemon does them: the nightly beginning and the steps.
 //!
-//! Owns: when an account's night begins, the translation between `provider_reports` and `control`. Must never know:
-//! steps, files.
+//! Owns: when an account's night begins. Must never know: steps, files.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::apis::registry;
-use crate::apis::reporting::windows::Phase;
 use crate::clock::SharedClock;
-use crate::control::fetching::{ErrandLine, FailedDay, FetchAnswer, FetchRequest, UnreadFile};
-use crate::control::problem::{Cause, Problem};
-use crate::payments::object::AccountName;
-use crate::provider_reports::{self, Download, DownloadError, Downloads, Ports, Wanted};
+use crate::control::service::Reporter;
+use crate::provider_reports::{self, DownloadError, Downloads, Ports};
 use crate::store::Store;
 use crate::task::{Done, Rhythm, Round, Work};
 
-use super::rooms::{Foundation, Reporter, Rooms};
-use super::{Daemon, batching, levels, rooms};
+use super::Daemon;
+use super::rooms::Rooms;
 use crate::time::{between, later};
 
 /// Takes the next step of every download, all accounts side by side, and begins the nightly ones.
@@ -77,7 +72,10 @@ impl Fetching {
         let fetching = Fetching {
             downloads: Arc::clone(&foundation.downloads),
             reporters: rooms.reporters.clone(),
-            ports: ports(daemon),
+            ports: Ports {
+                routes: Arc::clone(&daemon.routes),
+                accepted: Arc::clone(&daemon.reconcile).accepted(),
+            },
             store: foundation.store.clone(),
             clock: foundation.clock.clone(),
         };
@@ -98,122 +96,4 @@ impl Fetching {
         }
         self.downloads.round(&reporter.account, &self.ports).await
     }
-}
-
-/// What reports hand things to.
-fn ports(daemon: &Daemon) -> Ports {
-    Ports { routes: Arc::clone(&daemon.routes), accepted: batching::accepted(&daemon.reconcile) }
-}
-
-/// Answers one question.
-pub(super) async fn answer(daemon: &Daemon, request: FetchRequest) -> Result<FetchAnswer, Problem> {
-    let rooms = daemon.rooms();
-    let downloads = &daemon.foundation.downloads;
-    match request {
-        FetchRequest::Begin { account, types, from, to, again } => {
-            let reporter = find(&rooms.reporters, &account)?;
-            let wanted = Wanted { words: types, from, to, is_anew: again };
-            let begun = downloads.begin(&reporter.account, &wanted).await.map_err(problem)?;
-            Ok(shown(daemon, reporter, &begun, None))
-        }
-        FetchRequest::Go { account } => {
-            let reporter = find(&rooms.reporters, &account)?;
-            let mut next_at = None;
-            if !daemon.is_daemon {
-                rooms::restore_once(daemon, &rooms).await.map_err(|error| problem(error.into()))?;
-                let round = downloads.round(&reporter.account, &ports(daemon)).await.map_err(problem)?;
-                next_at = round.next_at;
-                if next_at.is_none() {
-                    let Foundation { store, pace, clock, .. } = &daemon.foundation;
-                    let saved = levels::save(store, pace, clock.now()).await;
-                    saved.map_err(|error| problem(error.into()))?;
-                }
-            }
-            let found = downloads.list(&reporter.account).await.map_err(problem)?;
-            Ok(shown(daemon, reporter, &found, next_at))
-        }
-    }
-}
-
-fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a Arc<Reporter>, Problem> {
-    reporters.iter().find(|reporter| reporter.account.name == *account).ok_or_else(|| {
-        let known: Vec<&str> = reporters.iter().map(|reporter| reporter.account.name.as_str()).collect();
-        let remedy = match known.as_slice() {
-            [] => {
-                format!("reports need an account with api = {}", registry::names_with_reports().join(" or "))
-            }
-            known => format!("there are: {}", known.join(", ")),
-        };
-        let detail = DownloadError::NoReports(account.clone()).to_string();
-        Problem::new(Cause::Unprocessable, detail, remedy)
-    })
-}
-
-fn shown(
-    daemon: &Daemon,
-    reporter: &Reporter,
-    downloads: &[Download],
-    next_at: Option<Timestamp>,
-) -> FetchAnswer {
-    FetchAnswer {
-        errands: downloads.iter().map(line).collect(),
-        folder: provider_reports::shown_folder(&reporter.account),
-        is_daemon: daemon.is_daemon,
-        next_at,
-    }
-}
-
-fn line(download: &Download) -> ErrandLine {
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let (progress, tally) = (download.pull.progress(), download.tally);
-    let windows = download.pull.windows.iter();
-    let failed = windows.clone().filter_map(|window| match &window.phase {
-        Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
-        _ => None,
-    });
-    ErrandLine {
-        account: download.account.clone(),
-        report: download.word.clone(),
-        from: download.from,
-        until: download.until,
-        is_nightly: download.is_nightly,
-        is_over: download.is_closed,
-        days: count(progress.days),
-        done: count(progress.done),
-        empty: count(windows.clone().filter(|window| window.phase == Phase::Empty).count()),
-        failed: failed.collect(),
-        files: tally.files,
-        unreadable: tally.unreadable,
-        unread: download.unread.iter().map(unread_file).collect(),
-        rows: tally.rows,
-        rejected: tally.rejected,
-        compared: tally.compared,
-        differing: tally.differing,
-        unknown: tally.unknown,
-        enrolled: tally.enrolled,
-    }
-}
-
-fn unread_file(unread: &provider_reports::Unread) -> UnreadFile {
-    UnreadFile {
-        from: unread.from,
-        report_id: unread.report_id.clone(),
-        why: unread.why.clone(),
-        file: format!("{}.csv", unread.kept_at),
-    }
-}
-
-fn problem(error: DownloadError) -> Problem {
-    let (cause, remedy) = match &error {
-        DownloadError::Store(_) | DownloadError::File(_) => {
-            (Cause::Unavailable, "see the log; the request may be repeated")
-        }
-        DownloadError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
-        DownloadError::UnknownType { .. } => (Cause::Unprocessable, "name one with --type, or none for all"),
-        DownloadError::NoReports(_) => (Cause::Unprocessable, "name another account"),
-        DownloadError::Range(_) => {
-            (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
-        }
-    };
-    Problem::new(cause, error.to_string(), remedy)
 }

@@ -18,7 +18,9 @@ use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{self, Config, HttpConfig, Surroundings};
-use crate::control::{Service, messages::Reloaded, server};
+use crate::control::messages::Reloaded;
+use crate::control::service::{Later, Process, ProcessFacts};
+use crate::control::{Service, server};
 use crate::http::{DatedTransport, HttpClient, Transport};
 use crate::payments::alert::Routes;
 use crate::provider_reports::Downloads;
@@ -31,7 +33,6 @@ use crate::task::{Board, Rhythm};
 mod batching;
 mod calling;
 mod fetching;
-mod host;
 mod jobs;
 mod levels;
 mod loops;
@@ -279,8 +280,21 @@ impl Daemon {
 
     /// Answers what an operator may ask; used by the socket, and directly by a command without a daemon.
     pub fn service(self: &Arc<Self>) -> Service {
-        let host = host::DaemonHost::new(Arc::clone(self));
-        Service::new(self.foundation.store.clone(), self.foundation.clock.clone(), Arc::new(host))
+        let Foundation { store, clock, pace, batches, calls, downloads, .. } = self.foundation.clone();
+        let rooms = Arc::clone(&self.rooms);
+        Service {
+            store,
+            clock,
+            pace,
+            batches,
+            calls,
+            downloads,
+            reconcile: Arc::clone(&self.reconcile),
+            board: Arc::clone(&self.board),
+            routes: Arc::clone(&self.routes),
+            rooms: Arc::new(move || Arc::clone(&present(&rooms).shared)),
+            process: Arc::clone(self) as Arc<dyn Process>,
+        }
     }
 
     /// The store, for a command that works on it directly.
@@ -304,7 +318,7 @@ impl Daemon {
     }
 
     fn rooms(&self) -> Arc<Rooms> {
-        Arc::clone(&self.rooms.read().unwrap_or_else(PoisonError::into_inner))
+        present(&self.rooms)
     }
 
     /// The loops that live as long as the process.
@@ -336,7 +350,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Reads the configuration anew; keeps the old one if the new one is bad, and says why.
+    /// Reads the configuration again; keeps the old one if the new one is bad, and says why.
     async fn reload(&self) -> Reloaded {
         let at = self.foundation.clock.now();
         let problems = match self.try_reload().await {
@@ -407,6 +421,42 @@ impl Daemon {
         }
         self.foundation.store.clone().close().await
     }
+}
+
+impl Process for Daemon {
+    fn facts(&self) -> ProcessFacts {
+        let time = &self.foundation.time;
+        ProcessFacts {
+            is_daemon: self.is_daemon,
+            since: self.since,
+            last_reload: self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            clock: self.is_daemon.then(|| timekeeping::health(time)),
+            clock_complaint: timekeeping::complaint(time).filter(|_| self.is_daemon),
+        }
+    }
+
+    fn reload(&self) -> Later<'_, Reloaded> {
+        Box::pin(async {
+            if self.is_daemon {
+                return Daemon::reload(self).await;
+            }
+            let problem = "no daemon is running: the next start reads the configuration".to_owned();
+            Reloaded { is_applied: false, at: self.now(), problems: vec![problem] }
+        })
+    }
+
+    fn restore_budgets(&self) -> Later<'_, Result<(), StoreError>> {
+        Box::pin(async { rooms::restore_once(self, &self.rooms()).await })
+    }
+
+    fn save_budgets(&self) -> Later<'_, Result<(), StoreError>> {
+        let Foundation { store, pace, clock, .. } = &self.foundation;
+        Box::pin(levels::save(store, pace, clock.now()))
+    }
+}
+
+fn present(rooms: &RwLock<Arc<Rooms>>) -> Arc<Rooms> {
+    Arc::clone(&rooms.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The lines of a configuration error, for people.

@@ -1,6 +1,9 @@
 //! The rooms as one configuration wants them: built here, all or nothing, and exchanged on reload.
+//!
+//! Owns: what is built of which part of the configuration. Must never know: how any room does its work.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +14,7 @@ use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
+use crate::control::service::{self as control, Reporter};
 use crate::http::Transport;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::planted::{Bug, is_planted};
@@ -38,27 +42,20 @@ pub(super) struct Foundation {
     pub(super) probe: Arc<dyn Probe>,
 }
 
-/// An account whose provider makes reports, and when they are fetched automatically.
-pub(super) struct Reporter {
-    pub(super) account: Arc<Account>,
-    pub(super) words: Vec<String>,
-    pub(super) timetable: Option<Timetable>,
-}
-
-/// What one configuration asks for.
+/// What one configuration asks for, and what only the daemon needs of it.
 pub(super) struct Rooms {
     pub(super) config: Config,
-    pub(super) accounts: Vec<Arc<Account>>,
-    /// Accounts whose APIs have batches.
-    pub(super) senders: Vec<Arc<Account>>,
-    /// Accounts whose operations can be called singly.
-    pub(super) callers: Vec<Arc<Account>>,
-    /// Accounts whose providers make reports.
-    pub(super) reporters: Vec<Arc<Reporter>>,
     pub(super) routes: alerts::Routes,
-    pub(super) deliverer: Arc<Deliverer>,
-    pub(super) reports: Arc<Reports>,
-    pub(super) nightly: Timetable,
+    /// What answers to operators work on, too.
+    pub(super) shared: Arc<control::Rooms>,
+}
+
+impl Deref for Rooms {
+    type Target = control::Rooms;
+
+    fn deref(&self) -> &control::Rooms {
+        &self.shared
+    }
 }
 
 impl Rooms {
@@ -92,17 +89,22 @@ impl Rooms {
             Arc::clone(&foundation.probe),
         );
         let deliverer = Arc::new(deliverer);
-        Ok(Rooms {
+        let api_names = config.accounts.iter().map(|account| {
+            let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());
+            (account.name.clone(), (api, region))
+        });
+        let shared = control::Rooms {
+            api_names: api_names.collect(),
             accounts,
             senders,
             callers,
             reporters,
-            routes,
             deliverer,
             reports: Arc::new(reports),
             nightly,
-            config,
-        })
+            zone_name: config.reports.zone_name.clone(),
+        };
+        Ok(Rooms { config, routes, shared: Arc::new(shared) })
     }
 }
 

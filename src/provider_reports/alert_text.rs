@@ -89,9 +89,10 @@ impl Place<'_> {
             alert.headline = format!("The provider's {} cannot be read", self.report());
             alert.advice = format!(
                 "Nothing of it was compared. The file is kept as it came at {kept_at}.csv: look whether it is the \
-                 report at all. `reconciled fetch-reports {account} --type {}` over this day reads it again, and \
-                 with --again fetches it again.",
-                self.download.word
+                 report at all. `reconciled fetch-reports {account} --type {} --from {day} --to {day}` reads it again, \
+                 and with --again fetches it again.",
+                self.download.word,
+                day = self.day()
             );
         } else {
             alert.headline = format!("The provider's {} cannot be used as a whole", self.report());

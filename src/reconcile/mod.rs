@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::apis::Account;
 use crate::apis::pace::Pace;
+use crate::apis::{Accepted, Account};
 use crate::clock::SharedClock;
 use crate::payments::alert::Routes;
 use crate::payments::object::{AccountName, Kind};
@@ -166,6 +166,11 @@ impl Reconcile {
         if locked(&self.standing(account)).breaker.answered_elsewhere(now) {
             self.store.due_signal(account).notify_one();
         }
+    }
+
+    /// The same as a function, for rooms that send other requests.
+    pub fn accepted(self: Arc<Self>) -> Accepted {
+        Arc::new(move |account: &AccountName| self.answered_elsewhere(account))
     }
 
     /// An account's loop has ended on purpose: its silence means nothing from now on.

@@ -11,6 +11,7 @@ use super::columns::{Frame, outcome_word};
 use super::day::utc;
 use super::day_files::{Figures, Filed};
 use super::totals::{Movement, sum_text};
+use crate::text;
 
 /// A statement about the figures, true or false.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +156,21 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
     pretty(&whole)
 }
 
-/// Indented by two spaces, with a line end at the end.
+/// Indented by two spaces, with a line end at the end. Characters that could harm a screen are escaped, which means
+/// the same.
 pub(super) fn pretty(value: &Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
+    text::json(&format!("{value:#}\n")).into_owned().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_harm_a_screen_is_escaped_and_means_the_same() {
+        let value = json!({ "state": "De\u{9b}cli\u{202e}ned\u{1b}" });
+        let text = String::from_utf8(pretty(&value)).unwrap();
+        assert_eq!(text, "{\n  \"state\": \"De\\u009bcli\\u202ened\\u001b\"\n}\n");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

@@ -1,7 +1,9 @@
 //! Batches in a whole daemon: submitted, sent, polled, reported. Whatever happens on the way, nothing is
 //! processed twice and nothing is forgotten.
 
-use reconciled::control::batching::{BatchAnswer, BatchRequest, BatchShown, BatchSubmission, BatchSubmitted};
+use reconciled::control::messages::{
+    BatchCancel, BatchRelease, BatchShow, BatchShown, BatchSubmission, BatchSubmitted,
+};
 use reconciled::payments::lifecycle::Phase;
 use reconciled::payments::object::ObjectRef;
 
@@ -40,18 +42,12 @@ async fn submit(world: &World, content: &str, label: Option<&str>) -> BatchSubmi
         label: label.map(str::to_owned),
         dry_run: false,
     };
-    match world.daemon().service().batch(BatchRequest::Submit(submission)).await.unwrap() {
-        BatchAnswer::Submitted(done) => done,
-        other => panic!("{other:?}"),
-    }
+    world.daemon().service().submit_batch(submission).await.unwrap()
 }
 
 async fn shown(world: &World, reference: &str) -> BatchShown {
-    let request = BatchRequest::Show { reference: reference.to_owned() };
-    match world.daemon().service().batch(request).await.unwrap() {
-        BatchAnswer::Shown(shown) => shown,
-        other => panic!("{other:?}"),
-    }
+    let request = BatchShow { reference: reference.to_owned() };
+    world.daemon().service().show_batch(&request).await.unwrap()
 }
 
 async fn one_batch(world: &World) -> String {
@@ -178,13 +174,13 @@ async fn a_processing_request_that_never_arrived_waits_for_a_person_who_releases
     let world = World::new(START, &scenario(fault), "").await;
     let reference = one_batch(&world).await;
     let release = || world.daemon().service();
-    let request = BatchRequest::Release { reference: reference.clone(), adopt: None };
-    assert!(release().batch(request.clone()).await.is_err(), "nothing is in doubt yet");
+    let request = BatchRelease { reference: reference.clone(), adopt: None };
+    assert!(release().release_batch(request.clone()).await.is_err(), "nothing is in doubt yet");
     world.pass_hours(3.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), batch.processes, processed(&world)), ("process-sent", 1, 0));
     assert_eq!(world.events("batch").len(), 1, "one alert says that it waits for a person");
-    release().batch(request).await.unwrap();
+    release().release_batch(request).await.unwrap();
     world.pass_hours(1.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("finished", EXPECTED.to_vec()));
@@ -202,8 +198,8 @@ async fn a_processing_that_seems_not_to_have_begun_is_not_requested_again() {
     assert_eq!((batch.line.stage.as_str(), batch.processes, processed(&world)), ("process-sent", 1, 0));
     assert_eq!(asked(&world, "PROCESS_BATCH"), 1, "sent once, whatever the polls say");
     assert_eq!(world.events("batch").len(), 1, "one alert says that it waits for a person");
-    let request = BatchRequest::Release { reference: reference.clone(), adopt: None };
-    world.daemon().service().batch(request).await.unwrap();
+    let request = BatchRelease { reference: reference.clone(), adopt: None };
+    world.daemon().service().release_batch(request).await.unwrap();
     world.pass_hours(1.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("finished", EXPECTED.to_vec()));
@@ -267,7 +263,7 @@ async fn a_slow_upload_delays_no_other_accounts_batch() {
         label: None,
         dry_run: false,
     };
-    world.daemon().service().batch(BatchRequest::Submit(submission)).await.unwrap();
+    world.daemon().service().submit_batch(submission).await.unwrap();
     world.pass_minutes(0.5).await;
     let reference = one_batch(&world).await;
     world.pass_minutes(4.0).await;
@@ -318,13 +314,10 @@ async fn a_batch_of_which_nothing_was_sent_can_be_cancelled_and_no_other() {
     world.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
     world.start().await;
     let reference = submit(&world, ROWS, None).await.files[0].reference.clone();
-    let cancel = |reference: &str| BatchRequest::Cancel { reference: reference.to_owned() };
+    let cancel = |reference: &str| BatchCancel { reference: reference.to_owned() };
     let service = world.daemon().service();
     for _ in 0..2 {
-        match service.batch(cancel(&reference)).await.unwrap() {
-            BatchAnswer::Cancelled(line) => assert_eq!(line.stage, "never-sent"),
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(service.cancel_batch(&cancel(&reference)).await.unwrap().stage, "never-sent");
     }
     world.pass_minutes(10.0).await;
     let batch = shown(&world, &reference).await;
@@ -337,7 +330,7 @@ async fn a_batch_of_which_nothing_was_sent_can_be_cancelled_and_no_other() {
     let sent = submit(&world, ROWS, Some("again")).await.files[0].reference.clone();
     world.pass_hours(1.0).await;
     assert_eq!(shown(&world, &sent).await.line.stage, "finished");
-    let refused = world.daemon().service().batch(cancel(&sent)).await.unwrap_err();
+    let refused = world.daemon().service().cancel_batch(&cancel(&sent)).await.unwrap_err();
     assert!(refused.to_string().contains("cannot be cancelled any more"), "{refused}");
     assert_eq!((shown(&world, &reference).await.line.stage.as_str(), processed(&world)), ("never-sent", 1));
 }

@@ -163,15 +163,17 @@ async fn a_call_that_stays_unknown_has_its_own_exit_code_and_is_resolved_by_a_pe
     always(&host, FaultKind::Reset, "CreateOrderReferenceForId");
     let id = format!("Id={agreement}");
     let create = ["call", "old-shop", "CreateOrderReferenceForId", &id, "IdType=BillingAgreement", "--yes"];
-    host.run(&create).await.expect(76, &["IN DOUBT", "--was done", "nobody knows"]);
+    host.run(&create).await.expect(76, &["IN DOUBT", "--outcome done", "nobody knows"]);
     host.run(&create).await.expect(76, &["IN DOUBT"]);
     let counts = host.simulator.counts();
     let sent = counts.operations[&("old-shop".to_owned(), "CreateOrderReferenceForId".to_owned())].requests;
     assert_eq!(sent, 1);
     let label = format!("CreateOrderReferenceForId/{agreement}");
-    let end = ["call", "old-shop", "--end", &label, "--was", "not-done"];
-    host.run(&end).await.expect(0, &["is not done"]);
-    host.run(&end).await.expect(65, &["is not in doubt"]);
+    let resolve = ["call", "resolve", "old-shop", &label, "--outcome", "not-done"];
+    host.run(&resolve).await.expect(0, &["is not done"]);
+    host.run(&resolve).await.expect(65, &["is not in doubt"]);
+    let old = ["call", "old-shop", "--end", &label, "--was", "not-done"];
+    host.run(&old).await.expect(65, &["is now `call resolve`", "is not in doubt"]);
     host.simulator.calm();
     host.run(&create).await.expect(0, &["now watched: old-shop/order-reference/"]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reconciled::apis::pace::{Pace, Quota};
 use reconciled::clock::{Clock, SharedClock};
-use reconciled::control::calling::{CallAnswer, CallAttempt, CallOutcome, CallRan, CallRequest, CallWanted};
+use reconciled::control::messages::{CallAttempt, CallList, CallOutcome, CallRan, CallResolve, CallWanted};
 use reconciled::control::problem::{Cause, Problem};
 use reconciled::payments::object::ObjectRef;
 use reconciled::simulator::fault::{Fault, FaultKind};
@@ -79,10 +79,7 @@ fn wanted(account: &str, operation: &str, pairs: &[(&str, &str)]) -> CallWanted 
 }
 
 async fn run(world: &World, wanted: CallWanted) -> Result<CallRan, Problem> {
-    match world.daemon().service().call(CallRequest::Run(wanted)).await? {
-        CallAnswer::Ran(ran) => Ok(*ran),
-        other => panic!("{other:?}"),
-    }
+    world.daemon().service().run_call(wanted).await
 }
 
 async fn call(world: &World, account: &str, operation: &str, pairs: &[(&str, &str)]) -> CallRan {
@@ -96,10 +93,7 @@ async fn done(world: &World, account: &str, operation: &str, pairs: &[(&str, &st
 }
 
 async fn attempts(world: &World, all: bool) -> Vec<CallAttempt> {
-    match world.daemon().service().call(CallRequest::List { account: None, all }).await.unwrap() {
-        CallAnswer::Listed(attempts) => attempts,
-        other => panic!("{other:?}"),
-    }
+    world.daemon().service().list_calls(&CallList { account: None, all }).await.unwrap()
 }
 
 fn id(ran: &CallRan) -> String {
@@ -629,17 +623,11 @@ async fn a_call_that_would_create_a_second_object_is_never_sent_again_and_a_pers
     let label = format!("CreateOrderReferenceForId/{agreement}");
     let end = async |attempt: &str, was_done: bool| {
         let account = "old-shop".parse().unwrap();
-        world
-            .daemon()
-            .service()
-            .call(CallRequest::End { account, attempt: attempt.to_owned(), was_done })
-            .await
+        let request = CallResolve { account, attempt: attempt.to_owned(), was_done };
+        world.daemon().service().resolve_call(&request).await
     };
     assert_eq!(end("Capture/none", true).await.unwrap_err().cause, Cause::NotFound);
-    match end(&label, false).await.unwrap() {
-        CallAnswer::Ended(attempt) => assert_eq!(attempt.standing, "not done"),
-        other => panic!("{other:?}"),
-    }
+    assert_eq!(end(&label, false).await.unwrap().standing, "not done");
     assert_eq!(end(&label, false).await.unwrap_err().cause, Cause::Conflict);
     world.simulator.calm();
     let made = done(&world, "old-shop", "CreateOrderReferenceForId", &pairs).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use reconciled::clock::Clock;
-use reconciled::control::calling::{CallAnswer, CallOutcome, CallRequest, CallWanted};
+use reconciled::control::messages::{CallList, CallOutcome, CallWanted};
 use reconciled::payments::object::ObjectRef;
 use reconciled::simulator::fault::{Fault, FaultKind};
 use reconciled::simulator::plan::Plan;
@@ -150,7 +150,7 @@ fn spoil(world: &World, random: &mut Random) {
 /// Runs a command, and may kill the process meanwhile. Returns the created object when it was done.
 async fn attempt(world: &mut World, wanted: CallWanted, random: &mut Random) -> Option<Option<String>> {
     let service = world.daemon().service();
-    let asking = tokio::spawn(async move { service.call(CallRequest::Run(wanted)).await });
+    let asking = tokio::spawn(async move { service.run_call(wanted).await });
     if random.below(3) == 0 {
         let lives = if random.below(2) == 0 { random.below(400) } else { random.below(90_000) };
         world.clock.sleep(Duration::from_millis(lives)).await;
@@ -159,17 +159,15 @@ async fn attempt(world: &mut World, wanted: CallWanted, random: &mut Random) -> 
         return None;
     }
     let answered = asking.await.unwrap();
-    match answered.unwrap_or_else(|problem| panic!("{problem:?}")) {
-        CallAnswer::Ran(ran) => match ran.outcome {
-            // It was done before and cannot be read just now: the watched objects still give its id.
-            CallOutcome::Done => Some(ran.object.map(|object| object.id).or_else(|| {
-                let object: ObjectRef = ran.watched.first()?.parse().unwrap();
-                Some(object.id.to_string())
-            })),
-            CallOutcome::InDoubt | CallOutcome::TryLater => None,
-            CallOutcome::Refused | CallOutcome::NotAllowed => panic!("{ran:?}"),
-        },
-        other => panic!("{other:?}"),
+    let ran = answered.unwrap_or_else(|problem| panic!("{problem:?}"));
+    match ran.outcome {
+        // It was done before and cannot be read just now: the watched objects still give its id.
+        CallOutcome::Done => Some(ran.object.map(|object| object.id).or_else(|| {
+            let object: ObjectRef = ran.watched.first()?.parse().unwrap();
+            Some(object.id.to_string())
+        })),
+        CallOutcome::InDoubt | CallOutcome::TryLater => None,
+        CallOutcome::Refused | CallOutcome::NotAllowed => panic!("{ran:?}"),
     }
 }
 
@@ -240,10 +238,8 @@ async fn judge(world: &World, seed: u64) {
         let record = record.unwrap_or_else(|| panic!("seed {seed}: {object} is not watched"));
         assert_eq!(record.quarantine, None, "seed {seed}: {object}");
     }
-    match world.daemon().service().call(CallRequest::List { account: None, all: false }).await.unwrap() {
-        CallAnswer::Listed(open) => assert!(open.is_empty(), "seed {seed}: {open:?}"),
-        other => panic!("{other:?}"),
-    }
+    let open = world.daemon().service().list_calls(&CallList::default()).await.unwrap();
+    assert!(open.is_empty(), "seed {seed}: {open:?}");
 }
 
 #[tokio::test(start_paused = true)]

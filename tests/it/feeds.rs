@@ -8,8 +8,9 @@ use reconciled::apis::amazon_pay_mws::config::Settings;
 use reconciled::apis::amazon_pay_mws::feeds::document::{self, Caps};
 use reconciled::apis::amazon_pay_mws::feeds::request::{BatchOperation, BatchRequest as FeedRequest};
 use reconciled::clock::Clock;
-use reconciled::control::batching::{
-    BatchAnswer, BatchLine, BatchRequest, BatchRowShown, BatchShown, BatchSubmission, BatchSubmitted,
+use reconciled::control::messages::{
+    BatchCancel, BatchLine, BatchList, BatchRelease, BatchRowShown, BatchShow, BatchShown, BatchSubmission,
+    BatchSubmitted,
 };
 use reconciled::control::problem::Problem;
 use reconciled::control::wanted::Wanted;
@@ -59,10 +60,6 @@ fn captures(world: &World, count: usize) -> String {
     text
 }
 
-async fn ask(world: &World, request: BatchRequest) -> Result<BatchAnswer, Problem> {
-    world.daemon().service().batch(request).await
-}
-
 async fn submit(world: &World, operation: &str, content: &str) -> BatchSubmitted {
     let submission = BatchSubmission {
         account: "uk".parse().unwrap(),
@@ -71,10 +68,7 @@ async fn submit(world: &World, operation: &str, content: &str) -> BatchSubmitted
         label: None,
         dry_run: false,
     };
-    match ask(world, BatchRequest::Submit(submission)).await.unwrap() {
-        BatchAnswer::Submitted(done) => done,
-        other => panic!("{other:?}"),
-    }
+    world.daemon().service().submit_batch(submission).await.unwrap()
 }
 
 async fn one(world: &World, operation: &str, content: &str) -> String {
@@ -85,21 +79,20 @@ async fn one(world: &World, operation: &str, content: &str) -> String {
 }
 
 async fn shown(world: &World, reference: &str) -> BatchShown {
-    match ask(world, BatchRequest::Show { reference: reference.to_owned() }).await.unwrap() {
-        BatchAnswer::Shown(shown) => shown,
-        other => panic!("{other:?}"),
-    }
+    let request = BatchShow { reference: reference.to_owned() };
+    world.daemon().service().show_batch(&request).await.unwrap()
 }
 
 async fn stage(world: &World, reference: &str) -> String {
     shown(world, reference).await.line.stage
 }
 
-async fn granted(world: &World, request: BatchRequest) -> Result<BatchLine, Problem> {
-    match ask(world, request).await? {
-        BatchAnswer::Released(line) | BatchAnswer::Cancelled(line) => Ok(line),
-        other => panic!("{other:?}"),
-    }
+async fn cancelled(world: &World, reference: &str) -> Result<BatchLine, Problem> {
+    world.daemon().service().cancel_batch(&BatchCancel { reference: reference.to_owned() }).await
+}
+
+async fn released(world: &World, request: BatchRelease) -> Result<BatchLine, Problem> {
+    world.daemon().service().release_batch(request).await
 }
 
 /// How many feeds the provider has accepted, even if its answer was lost.
@@ -250,7 +243,7 @@ async fn a_feed_cancelled_after_a_lost_submission_is_not_reported_as_never_sent(
     let world = World::new(START, &scenario(ARRIVED_UNSEEN), "").await;
     let reference = one(&world, "Capture", &captures(&world, 2)).await;
     world.pass_minutes(3.0).await;
-    granted(&world, BatchRequest::Cancel { reference: reference.clone() }).await.unwrap();
+    cancelled(&world, &reference).await.unwrap();
     world.pass_hours(8.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), batch.uploads), ("in-doubt", 1), "{batch:?}");
@@ -389,7 +382,7 @@ async fn a_cancellation_hits_its_own_feed_and_its_rows_are_shown_to_have_no_effe
     let mine = one(&world, "Capture", &format!("{head}\n{}\n", lines[2..].join("\n"))).await;
     world.pass_minutes(30.0).await;
     assert_eq!(taken(&world), 2);
-    granted(&world, BatchRequest::Cancel { reference: mine.clone() }).await.unwrap();
+    cancelled(&world, &mine).await.unwrap();
     world.pass_hours(6.0).await;
     let batch = shown(&world, &mine).await;
     assert_eq!((batch.line.stage.as_str(), fates(&batch)), ("cancelled", BTreeSet::from(["declined"])));
@@ -397,7 +390,7 @@ async fn a_cancellation_hits_its_own_feed_and_its_rows_are_shown_to_have_no_effe
     assert_eq!(stage(&world, &other).await, "finished");
     assert_eq!(made(&world), (2, 0), "only the other batch was carried out");
     assert_eq!(world.events("batch").len(), 0, "it ended as wanted");
-    let late = granted(&world, BatchRequest::Cancel { reference: other }).await;
+    let late = cancelled(&world, &other).await;
     assert!(late.unwrap_err().to_string().contains("cannot be cancelled any more"));
 }
 
@@ -413,7 +406,7 @@ async fn without_permission_to_write_nothing_is_sent_which_is_reported_and_can_b
     world.pass_hours(5.0).await;
     assert_eq!((stage(&world, &reference).await.as_str(), taken(&world)), ("new", 0));
     assert_eq!(world.events("batch").len(), 1, "that it is blocked is told once");
-    granted(&world, BatchRequest::Cancel { reference: reference.clone() }).await.unwrap();
+    cancelled(&world, &reference).await.unwrap();
     world.pass_hours(1.0).await;
     let batch = shown(&world, &reference).await;
     assert_eq!((batch.line.stage.as_str(), batch.line.declined), ("never-sent", 2));
@@ -468,8 +461,8 @@ async fn a_lost_submission_that_matches_several_feeds_waits_for_a_person() {
         foreign_feed(&world);
         world.pass_minutes(2.0).await;
         let reference = one(&world, "Capture", &captures(&world, 2)).await;
-        let early = BatchRequest::Release { reference: reference.clone(), adopt: None };
-        assert!(granted(&world, early.clone()).await.is_err(), "nothing is in doubt yet");
+        let early = BatchRelease { reference: reference.clone(), adopt: None };
+        assert!(released(&world, early.clone()).await.is_err(), "nothing is in doubt yet");
         world.pass_hours(1.0).await;
         let batch = shown(&world, &reference).await;
         assert_eq!(batch.line.stage, "held", "{batch:?}");
@@ -484,11 +477,11 @@ async fn a_lost_submission_that_matches_several_feeds_waits_for_a_person() {
                 // The feeds are listed oldest first: the third is ours.
                 let (_, ids) = needs.rsplit_once(": ").unwrap();
                 let newest = ids.split(", ").max_by_key(|id| id[id.len() - 6..].to_owned()).unwrap();
-                BatchRequest::Release { reference: reference.clone(), adopt: Some(newest.to_owned()) }
+                BatchRelease { reference: reference.clone(), adopt: Some(newest.to_owned()) }
             }
             false => early,
         };
-        granted(&world, release).await.unwrap();
+        released(&world, release).await.unwrap();
         world.pass_hours(4.0).await;
         let batch = shown(&world, &reference).await;
         assert_eq!((batch.line.stage.as_str(), batch.line.done), ("finished", 2), "{adopts}: {batch:?}");
@@ -507,10 +500,7 @@ async fn a_missing_document_blocks_its_batch_is_reported_and_delays_no_other() {
     let other = one(&world, "GetCaptureDetails", &rows).await;
     world.pass_hours(3.0).await;
     assert_eq!(stage(&world, &other).await, "finished");
-    let lines = match ask(&world, BatchRequest::List { account: None }).await.unwrap() {
-        BatchAnswer::Listed(lines) => lines,
-        other => panic!("{other:?}"),
-    };
+    let lines = world.daemon().service().list_batches(&BatchList::default()).await.unwrap();
     assert_eq!(lines[0].stage, "new");
     let told = world.events("batch");
     assert_eq!(told.len(), 1, "{told:?}");

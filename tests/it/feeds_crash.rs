@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reconciled::clock::SharedClock;
 use reconciled::config::{self, Surroundings};
-use reconciled::control::batching::{BatchAnswer, BatchRequest, BatchShown, BatchSubmission};
+use reconciled::control::messages::{BatchShow, BatchShown, BatchSubmission};
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::simulator::Simulator;
@@ -154,16 +154,14 @@ async fn submit(daemon: &Arc<Daemon>, content: String) -> Option<String> {
         label: None,
         dry_run: false,
     };
-    match daemon.service().batch(BatchRequest::Submit(submission)).await {
-        Ok(BatchAnswer::Submitted(done)) => Some(done.files[0].reference.clone()),
-        _ => None,
-    }
+    let done = daemon.service().submit_batch(submission).await.ok()?;
+    Some(done.files[0].reference.clone())
 }
 
 async fn until_ended(daemon: &Arc<Daemon>, reference: &str) -> BatchShown {
     for _ in 0..600 {
-        let request = BatchRequest::Show { reference: reference.to_owned() };
-        if let Ok(BatchAnswer::Shown(shown)) = daemon.service().batch(request).await
+        let request = BatchShow { reference: reference.to_owned() };
+        if let Ok(shown) = daemon.service().show_batch(&request).await
             && shown.line.is_ended
         {
             return shown;

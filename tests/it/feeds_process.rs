@@ -70,7 +70,9 @@ async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_u
     assert!(exported.starts_with("seller_request_id,input_line,operation,about,reference_id,"), "{exported}");
     assert!(exported.contains(",capture-2,9.50,GBP,,,waiting,"), "{exported}");
     host.run(&["batch", "release", &reference]).await.expect(64, &["--adopt FEED_ID"]);
-    host.run(&["batch", "release", &reference, "--may-be-sent-again"]).await.expect(65, &["is not held"]);
+    host.run(&["batch", "release", &reference, "--resend"]).await.expect(65, &["is not held"]);
+    let old = ["batch", "release", &reference, "--may-be-sent-again"];
+    host.run(&old).await.expect(65, &["is now --resend", "is not held"]);
     host.run(&["batch", "cancel", &reference]).await.expect(0, &[&reference, "sending"]);
     host.run(&["status"]).await.expect(0, &["BATCHES OF", "ROWS WAITING"]);
     daemon.stop(&host).await;

@@ -13,7 +13,9 @@ use aws_lc_rs::digest;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use reconciled::control::client::Client;
-use reconciled::control::messages::{EnrolOutcome, ListRequest, PollRequest};
+use reconciled::control::messages::{
+    Enrol, EnrolOutcome, ListRequest, PollRequest, ReportRequest, StoreCheck,
+};
 use reconciled::control::wanted::Wanted;
 use reconciled::simulator::provider::Random;
 
@@ -86,7 +88,7 @@ pub async fn enrol_on(host: Arc<Host>, client: Client, known: Arc<Acknowledged>,
             (false, false) => host.plant("old-shop", "capture", "Completed", None, after_ms),
         };
         let wanted = Wanted { details: planted.details(), ..Wanted::plain(planted.object.clone()) };
-        let Ok(results) = client.enrol(&[wanted]).await else { return };
+        let Ok(results) = client.ask(Enrol::from(vec![wanted])).await else { return };
         assert_eq!(results[0].outcome, EnrolOutcome::New, "{:?}", results[0].reason);
         known.acknowledge(planted.id(), is_declined);
     }
@@ -98,7 +100,7 @@ async fn report_on(client: Client, known: Arc<Acknowledged>) {
     for _ in 0..20 {
         let back = i64::try_from(known.next_day.fetch_add(1, Ordering::SeqCst)).unwrap();
         let day = last.checked_sub(back.days()).unwrap();
-        if client.report(Some(day)).await.is_err() {
+        if client.ask(ReportRequest { date: Some(day) }).await.is_err() {
             return;
         }
         known.reports.lock().unwrap().insert(day);
@@ -108,7 +110,7 @@ async fn report_on(client: Client, known: Arc<Acknowledged>) {
 /// An operator who wants everything polled now.
 pub async fn poll_on(client: Client) {
     let everything = PollRequest { all: true, ..PollRequest::default() };
-    while client.poll(&everything).await.is_ok() {}
+    while client.ask(everything.clone()).await.is_ok() {}
 }
 
 /// One run of the daemon under load; ends with `kill -9` after a random number of acknowledgements.
@@ -139,7 +141,8 @@ pub async fn watched(host: &Host, client: &Client) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     let mut request = ListRequest { limit: Some(1_000), ..ListRequest::default() };
     loop {
-        let page = client.list(&request).await.unwrap_or_else(|error| panic!("{error:?}\n{}", host.log()));
+        let page =
+            client.ask(request.clone()).await.unwrap_or_else(|error| panic!("{error:?}\n{}", host.log()));
         ids.extend(page.items.iter().map(|record| record.object.id.as_str().to_owned()));
         match page.next_cursor {
             Some(cursor) => request.cursor = Some(cursor),
@@ -222,7 +225,7 @@ async fn killed_under_load_it_loses_nothing_and_reports_every_decline() {
         let lost: Vec<String> =
             known.enrolled().difference(&watched(&host, &client).await).cloned().collect();
         assert!(lost.is_empty(), "kill {kill} lost {lost:?}\n{}", host.log());
-        let report = client.self_check().await.unwrap();
+        let report = client.ask(StoreCheck {}).await.unwrap();
         assert!(report.is_clean(), "kill {kill}: {:?}", report.problems);
     }
     all_declines_told(&host, &known.declined()).await;
@@ -327,7 +330,7 @@ async fn start_until_it_works(host: &Host) -> (Running, bool, Client) {
         let (mut daemon, rebuilt) = start_or_rebuild(host).await;
         was_rebuilt |= rebuilt;
         if let Ok(client) = Client::connect(&host.path("control.sock")).await
-            && client.self_check().await.is_ok()
+            && client.ask(StoreCheck {}).await.is_ok()
         {
             return (daemon, was_rebuilt, client);
         }
@@ -370,7 +373,7 @@ async fn with_torn_or_zeroed_files_it_loses_only_what_it_names() {
             );
         }
         lost_in_all += lost.len();
-        let report = client.self_check().await.unwrap();
+        let report = client.ask(StoreCheck {}).await.unwrap();
         let strange: Vec<&String> = report
             .problems
             .iter()

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reconciled::control::client::Client;
+use reconciled::control::messages::{Enrol, StoreCheck, StoreCompact};
 use reconciled::control::wanted::Wanted;
 use reconciled::simulator::provider::Random;
 
@@ -96,7 +97,7 @@ async fn enrol_lasting(host: &Host, known: &Acknowledged) {
         .iter()
         .map(|one| Wanted { details: one.details(), ..Wanted::plain(one.object.clone()) })
         .collect();
-    let results = client.enrol(&wanted).await.unwrap();
+    let results = client.ask(Enrol::from(wanted.clone())).await.unwrap();
     assert!(results.iter().all(|result| result.reason.is_none()), "{results:?}");
     for one in planted {
         known.acknowledge(one.id(), false);
@@ -106,7 +107,7 @@ async fn enrol_lasting(host: &Host, known: &Acknowledged) {
 /// An operator who compacts the index again and again, besides the daemon's own checks.
 async fn compact_on(client: Client, is_over: Arc<AtomicBool>, made: Arc<AtomicU64>) {
     while !is_over.load(Ordering::SeqCst) {
-        match client.compact().await {
+        match client.ask(StoreCompact {}).await {
             Ok(done) => {
                 assert!(done.rows > LASTING as u64, "{done:?}");
                 made.fetch_add(1, Ordering::SeqCst);
@@ -178,7 +179,7 @@ async fn killed_while_its_index_is_compacted_it_loses_nothing() {
         let lost: Vec<String> =
             known.enrolled().difference(&watched(&host, &client).await).cloned().collect();
         assert!(lost.is_empty(), "kill {kill} in {phase:?} lost {lost:?}\n{}", host.log());
-        let report = client.self_check().await.unwrap();
+        let report = client.ask(StoreCheck {}).await.unwrap();
         assert!(report.is_clean(), "kill {kill} in {phase:?}: {:?}", report.problems);
         let aside: Vec<_> = fs::read_dir(host.path("store"))
             .unwrap()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use reconciled::control::fetching::{ErrandLine, FetchRequest};
+use reconciled::control::messages::{ErrandLine, FetchBegin, FetchGo};
 use reconciled::control::problem::Problem;
 
 use crate::world::World;
@@ -53,12 +53,17 @@ fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-async fn ask(world: &World, request: FetchRequest) -> Result<Vec<ErrandLine>, Problem> {
-    world.daemon().service().provider_reports(request).await.map(|answer| answer.errands)
+async fn ask(world: &World, request: FetchBegin) -> Result<Vec<ErrandLine>, Problem> {
+    world.daemon().service().begin_fetch(request).await.map(|answer| answer.errands)
 }
 
-fn begin(types: &[&str], from: &str, to: &str) -> FetchRequest {
-    FetchRequest::Begin {
+async fn go(world: &World) -> Vec<ErrandLine> {
+    let request = FetchGo { account: "old-shop".parse().unwrap() };
+    world.daemon().service().go_on_fetching(&request).await.unwrap().errands
+}
+
+fn begin(types: &[&str], from: &str, to: &str) -> FetchBegin {
+    FetchBegin {
         account: "old-shop".parse().unwrap(),
         types: types.iter().map(|word| (*word).to_owned()).collect(),
         from: day(from),
@@ -71,8 +76,7 @@ fn begin(types: &[&str], from: &str, to: &str) -> FetchRequest {
 async fn fetched(world: &World, types: &[&str], from: &str, to: &str) -> Vec<ErrandLine> {
     let begun = ask(world, begin(types, from, to)).await.unwrap();
     for _ in 0..24 * 60 {
-        let go = FetchRequest::Go { account: "old-shop".parse().unwrap() };
-        let mut lines = ask(world, go).await.unwrap();
+        let mut lines = go(world).await;
         lines.retain(|line| begun.iter().any(|wanted| wanted.is_same(line)));
         if lines.iter().all(|line| line.is_over) {
             return lines;
@@ -434,7 +438,7 @@ async fn throttles_outages_and_missed_nights_are_made_up_for() {
     world.start().await;
     world.pass_hours(6.0).await;
     let service = world.daemon().service();
-    let mut lines = ask(&world, FetchRequest::Go { account: "old-shop".parse().unwrap() }).await.unwrap();
+    let mut lines = go(&world).await;
     let line = lines.remove(0);
     assert!(line.is_nightly && line.is_over && line.failed.is_empty(), "{line:?}");
     let days: BTreeSet<String> = kept(&world, "capture", ".manifest.json")

@@ -94,15 +94,16 @@ async fn a_backup_that_was_cut_off_is_restored_and_the_loss_is_told() {
 #[tokio::test]
 async fn a_running_daemon_checks_and_copies_its_own_store() {
     let house = House::new();
+    let pid = format!("pid {}", std::process::id());
     house.furnish().await;
-    let (service, _store) = service_in(&house.local.store, TestHost::default()).await;
+    let (service, _store) = service_in(&house.local.store, Fixture::default()).await;
     let stop = CancellationToken::new();
     let server = Server::bind(Options::at(&house.local.socket)).await.unwrap();
     let serving = tokio::spawn(server.serve(service, stop.clone()));
     house.run(&["store", "check"]).await.expect(
         Exit::Ok,
         &["2 objects"],
-        &["via the running daemon (pid 4242)", "nothing is wrong"],
+        &[&format!("via the running daemon ({pid})"), "nothing is wrong"],
     );
     house.run(&["store", "compact"]).await.expect(
         Exit::Ok,
@@ -114,7 +115,7 @@ async fn a_running_daemon_checks_and_copies_its_own_store() {
     house.run(&backup).await.expect(Exit::Ok, &[&copy], &["via the running daemon"]);
     house.run(&backup).await.expect(Exit::CannotCreate, &[], &["is not empty", "/var/lib/reconciled"]);
     for words in [&["store", "rebuild"][..], &["store", "restore", "--from", &copy]] {
-        house.run(words).await.expect(Exit::Unavailable, &[], &["pid 4242", "systemctl stop reconciled"]);
+        house.run(words).await.expect(Exit::Unavailable, &[], &[&pid, "systemctl stop reconciled"]);
     }
     stop.cancel();
     serving.await.unwrap();

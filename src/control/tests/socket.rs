@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Desk;
 use crate::control::client::{Client, ConnectError};
+use crate::control::messages::Reload;
 use crate::control::server::{BindError, Options, Server};
-use crate::control::test_host::{TestHost, service_in};
+use crate::control::test_service::{Fixture, service_in};
 
 #[tokio::test]
 async fn the_socket_belongs_to_one_and_leaves_nothing_behind() {
-    let desk = Desk::open(TestHost::default(), |_| {}).await;
+    let desk = Desk::open(Fixture::default(), |_| {}).await;
     let mode = std::fs::metadata(&desk.path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
     assert!(matches!(Server::bind(Options::at(&desk.path)).await, Err(BindError::Taken { .. })));
@@ -38,7 +39,7 @@ async fn a_socket_that_a_dead_process_left_is_replaced_and_anothers_is_not_remov
     let path = folder.path().join("socket");
     drop(UnixListener::bind(&path).unwrap());
     assert!(matches!(Client::connect(&path).await, Err(ConnectError::Nobody { .. })));
-    let (service, _) = service_in(&folder.path().join("store"), TestHost::default()).await;
+    let (service, _) = service_in(&folder.path().join("store"), Fixture::default()).await;
     let server = Server::bind(Options::at(&path)).await.unwrap();
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.serve(service, stop.clone()));
@@ -71,9 +72,9 @@ async fn nobody_there_is_told_apart_from_somebody_who_is_silent() {
 #[tokio::test]
 async fn a_stop_lets_what_is_in_flight_finish() {
     let gate = Arc::new(tokio::sync::Notify::new());
-    let desk = Desk::open(TestHost { report_gate: Some(gate.clone()), ..TestHost::default() }, |_| {}).await;
+    let desk = Desk::open(Fixture { reload_gate: Some(gate.clone()), ..Fixture::default() }, |_| {}).await;
     let client = desk.client().await;
-    let asking = tokio::spawn(async move { client.report(None).await });
+    let asking = tokio::spawn(async move { client.ask(Reload {}).await });
     while Arc::strong_count(&gate) < 2 {
         tokio::task::yield_now().await;
     }
@@ -81,7 +82,7 @@ async fn a_stop_lets_what_is_in_flight_finish() {
     wait_until_waiting(&desk.path).await;
     desk.stop.cancel();
     gate.notify_one();
-    assert_eq!(asking.await.unwrap().unwrap().path, "/reports/2026-01-14");
+    assert!(asking.await.unwrap().unwrap().is_applied);
     desk.serving.await.unwrap();
     let mut rest = Vec::new();
     assert_eq!(idle.read_to_end(&mut rest).await.unwrap_or(0), 0);
@@ -96,12 +97,12 @@ async fn wait_until_waiting(path: &Path) {
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_ever() {
     let gate = Arc::new(tokio::sync::Notify::new());
-    let desk = Desk::open(TestHost { report_gate: Some(gate), ..TestHost::default() }, |options| {
+    let desk = Desk::open(Fixture { reload_gate: Some(gate), ..Fixture::default() }, |options| {
         options.stop_timeout = Duration::from_secs(5);
     })
     .await;
     let mut stream = UnixStream::connect(&desk.path).await.unwrap();
-    stream.write_all(b"POST /v1/reports/latest:run HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.write_all(b"POST /v1/reload HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     tokio::time::advance(Duration::from_millis(1)).await;
     desk.stop.cancel();
     desk.serving.await.unwrap();
@@ -110,7 +111,7 @@ async fn a_stop_does_not_wait_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_comes_is_not_waited_for() {
-    let desk = Desk::open(TestHost::default(), |_| {}).await;
+    let desk = Desk::open(Fixture::default(), |_| {}).await;
     let answer = desk
         .raw("POST /v1/poll HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 9\r\n\r\n{")
         .await;
@@ -123,17 +124,17 @@ const HEALTHY: &[u8] = b"GET /-/healthy HTTP/1.1\r\nhost: x\r\nconnection: close
 #[tokio::test]
 async fn connections_beyond_the_cap_wait_while_all_work() {
     let gate = Arc::new(tokio::sync::Notify::new());
-    let host = TestHost { report_gate: Some(Arc::clone(&gate)), ..TestHost::default() };
-    let desk = Desk::open(host, |options| {
+    let fixture = Fixture { reload_gate: Some(Arc::clone(&gate)), ..Fixture::default() };
+    let desk = Desk::open(fixture, |options| {
         options.connections_max = 1;
         options.connections_reserved = 1;
     })
     .await;
     let mut first = UnixStream::connect(&desk.path).await.unwrap();
-    first.write_all(b"POST /v1/reports/latest:run HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    first.write_all(b"POST /v1/reload HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     wait_until_waiting(&desk.path).await;
     let mut second = UnixStream::connect(&desk.path).await.unwrap();
-    second.write_all(b"POST /v1/reports/latest:run HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    second.write_all(b"POST /v1/reload HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut third = UnixStream::connect(&desk.path).await.unwrap();
     third.write_all(HEALTHY).await.unwrap();
     let mut answer = Vec::new();
@@ -148,7 +149,7 @@ async fn connections_beyond_the_cap_wait_while_all_work() {
 
 #[tokio::test]
 async fn idle_connections_shut_nobody_out() {
-    let desk = Desk::open(TestHost::default(), |options| {
+    let desk = Desk::open(Fixture::default(), |options| {
         options.connections_max = 8;
         options.connections_reserved = 0;
         options.head_timeout = Duration::from_secs(3600);
@@ -184,7 +185,7 @@ async fn idle_connections_shut_nobody_out() {
 fn random_bytes_never_stop_the_server() {
     use proptest::prelude::*;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let desk = runtime.block_on(Desk::open(TestHost::default(), |_| {}));
+    let desk = runtime.block_on(Desk::open(Fixture::default(), |_| {}));
     let strategy = (0usize..5, proptest::collection::vec(any::<u8>(), 0..120));
     proptest!(ProptestConfig::with_cases(32), |((which, bytes) in strategy)| {
         let heads = ["", "GET /v1/", "POST /v1/tracked:batch HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n",

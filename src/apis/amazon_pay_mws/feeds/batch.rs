@@ -214,7 +214,7 @@ impl FeedBatch {
             let ids = candidates.join(", ");
             let advice = "Find out which of these feeds it is (the back office shows their times and results), then: \
                           reconciled batch release REFERENCE --adopt FEED_ID. Only when it is surely none of them: \
-                          --may-be-sent-again. No other batch of this seller leaves before.";
+                          --resend. No other batch of this seller leaves before.";
             let what = format!("the answer to its submission was lost, and several feeds could be it: {ids}");
             return Some(("held", what, advice, true));
         }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::messages::Reloaded;
+use super::Reloaded;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::tail::Tail;
 use crate::store::{Count, Stats};

@@ -1,44 +1,43 @@
-//! Provider reports, as an operator asks for them: the messages and the one verb that carries them.
+//! Messages about provider reports.
 //!
-//! Owns: the messages. Must never know: how a report is asked for, kept or read: the host does.
+//! Owns: their shape. Must never know: how a report is fetched, kept or read.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::service::{Answer, Service};
 use crate::payments::object::AccountName;
 
-/// What is asked about provider reports.
+/// Which reports to fetch; the same request again goes on with what is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum FetchRequest {
-    /// Fetch them; the same request again goes on with what is under way.
-    Begin {
-        /// Whose.
-        account: AccountName,
-        /// The short words of the types; empty: all that the account has.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        types: Vec<String>,
-        /// The first day, UTC.
-        from: Date,
-        /// The last day, UTC.
-        to: Date,
-        /// Days that are kept are fetched again, and files are read again.
-        #[serde(default)]
-        again: bool,
-    },
-    /// How far all errands of an account are. Without a daemon, whoever asks takes their next step first.
-    Go {
-        /// Whose.
-        account: AccountName,
-    },
+#[serde(deny_unknown_fields)]
+pub struct FetchBegin {
+    /// Whose.
+    pub account: AccountName,
+    /// The short words of the types; empty: all that the account has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+    /// The first day, UTC.
+    pub from: Date,
+    /// The last day, UTC.
+    pub to: Date,
+    /// Days that are kept are fetched again, and files are read again.
+    #[serde(default)]
+    pub again: bool,
+}
+
+/// How far all downloads of an account are. Without a daemon, this takes their next step first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FetchGo {
+    /// Whose.
+    pub account: AccountName,
 }
 
 /// How far errands are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchAnswer {
-    /// Of [`FetchRequest::Begin`]: those that were asked for; else all of the account.
+    /// Of [`FetchBegin`]: those that were asked for; else all of the account.
     pub errands: Vec<ErrandLine>,
     /// The folder of the account's files.
     pub folder: String,
@@ -125,12 +124,5 @@ impl ErrandLine {
     pub fn is_same(&self, other: &ErrandLine) -> bool {
         let name = |line: &ErrandLine| (line.is_nightly, line.from, line.until);
         self.report == other.report && name(self) == name(other)
-    }
-}
-
-impl Service {
-    /// Answers what is asked about provider reports.
-    pub async fn provider_reports(&self, request: FetchRequest) -> Answer<FetchAnswer> {
-        self.host.provider_reports(request).await
     }
 }

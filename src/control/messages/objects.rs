@@ -1,27 +1,17 @@
-//! The questions an operator may ask and the answers, as they travel: JSON, amounts as text, RFC 3339 UTC
-//! (docs/src/reference/operations.md section 8.4). New fields may be added within `/v1`; none may change its
-//! meaning.
+//! Messages about watched objects.
 //!
-//! Owns: the messages. Must never know: how they are answered or carried.
+//! Owns: their shape. Must never know: how they are answered or carried.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::AlertRow;
+use crate::control::wanted::{Wanted, read_kind};
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Record, Transition};
-
-pub use super::status::*;
-pub use crate::store::{
-    AlertRow, BackupReport, CheckReport, Compacted, Count, DeliveryRow, DeliveryStatus, Stats,
-};
-
-/// The most lines of one enrolment batch, and the most rows of one page.
-pub const BATCH_LINES_MAX: usize = 1_000;
 
 /// An object as an operator names it: `account/kind/id`, `kind/id` or only the id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +21,15 @@ pub struct Selector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountName>,
     /// What it is, when said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "kind_in_any_spelling")]
     pub kind: Option<Kind>,
     /// The provider's id.
     pub id: ObjectId,
+}
+
+fn kind_in_any_spelling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| read_kind(&text)).transpose().map_err(serde::de::Error::custom)
 }
 
 impl Selector {
@@ -80,11 +75,52 @@ impl std::str::FromStr for Selector {
                 .then(|| AccountName::new(account))
                 .transpose()
                 .map_err(|bad| bad.to_string())?,
-            kind: (kind != "~").then(|| super::wanted::read_kind(kind)).transpose()?,
+            kind: (kind != "~").then(|| read_kind(kind)).transpose()?,
             id: ObjectId::new(id).map_err(|bad| bad.to_string())?,
         })
     }
 }
+
+/// Everything about this object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Show(pub Selector);
+
+/// Why this object stands where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Explain(pub Selector);
+
+/// No longer watch this object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Forget(pub Selector);
+
+/// Take this object, which is in doubt, as the provider shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Accept(pub Selector);
+
+/// Objects to watch from now on, at most [`BATCH_LINES_MAX`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrol {
+    /// One object a line.
+    pub lines: Vec<Wanted>,
+    /// Lines that could not be read, each with its place among the results, in order.
+    #[serde(skip)]
+    pub unreadable: Vec<(usize, EnrolResult)>,
+}
+
+impl From<Vec<Wanted>> for Enrol {
+    fn from(lines: Vec<Wanted>) -> Enrol {
+        Enrol { lines, unreadable: Vec::new() }
+    }
+}
+
+/// An object to watch from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EnrolOne(pub Wanted);
 
 /// What became of one line of an enrolment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -203,67 +239,6 @@ pub struct Explanation {
     pub fields: BTreeMap<String, String>,
 }
 
-/// Which objects to ask about now.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PollRequest {
-    /// These; finished ones as well get one look.
-    pub objects: Vec<Selector>,
-    /// Or every object that is not finished.
-    pub all: bool,
-    /// With `all`: only of this account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<AccountName>,
-    /// With `all`: only of this kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
-    /// Only say what it would cost.
-    pub dry_run: bool,
-}
-
-/// What polling now costs, and what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PollAnswer {
-    /// Nothing was changed.
-    pub dry_run: bool,
-    /// Objects that come next in their account's turn (or would).
-    pub objects: u64,
-    /// Named, but not watched.
-    pub unknown: Vec<String>,
-    /// One row an account and operation.
-    pub plan: Vec<PlanRow>,
-    /// When the first answer is expected; none when there is nothing to ask.
-    pub first_at: Option<Timestamp>,
-    /// When the last answer is expected, all accounts working side by side.
-    pub last_at: Option<Timestamp>,
-}
-
-/// What polling now costs one account at one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanRow {
-    /// Whose quota.
-    pub account: AccountName,
-    /// The operation; none when the account is no longer configured.
-    pub operation: Option<String>,
-    /// The kinds and how many objects of each.
-    pub kinds: BTreeMap<String, u64>,
-    /// Requests, one an object.
-    pub requests: u64,
-    /// How many requests may go at once when the bucket is full.
-    pub burst: u32,
-    /// How long one request's worth of quota takes to come back, in milliseconds.
-    pub refill_ms: u64,
-    /// How long it takes from a full bucket, in milliseconds.
-    pub lasts_ms: u64,
-    /// When the first request is expected.
-    pub first_at: Option<Timestamp>,
-    /// When the last request is expected.
-    pub last_at: Option<Timestamp>,
-    /// What else to know, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remark: Option<String>,
-}
-
 /// What became of a request to stop watching.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
@@ -282,111 +257,4 @@ pub struct AcceptedObject {
     pub state: String,
     /// The doubt that is settled.
     pub doubt: String,
-}
-
-/// Which alerts to list. All given conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AlertsRequest {
-    /// With a delivery in this state.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<DeliveryStatus>,
-    /// With a delivery to this target.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// About this account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<AccountName>,
-    /// Of this sort: `declined`, `overdue`, ...
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// Go on after the page that gave this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-    /// The most rows of the page: 100 unless said, at most 1,000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-}
-
-/// Which alerts to send again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RedeliverRequest {
-    /// These, whatever became of them.
-    pub keys: Vec<String>,
-    /// Or all that were given up.
-    pub all_dead: bool,
-    /// Only to this target.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-}
-
-/// What will be sent again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Redelivered {
-    /// Deliveries that are owed again.
-    pub deliveries: u64,
-    /// Keys that no alert has.
-    pub unknown: Vec<String>,
-}
-
-/// Which target to try.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TestRequest {
-    /// Only this one; else all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-}
-
-/// What a target said to a test message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tested {
-    /// The target's name in the configuration.
-    pub target: String,
-    /// It took the message.
-    pub is_delivered: bool,
-    /// What it said, without address or secret.
-    pub detail: String,
-}
-
-/// The report of a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportMade {
-    /// The business day.
-    pub date: Date,
-    /// The folder with the files.
-    pub path: String,
-    /// It was there already, with the same bytes.
-    pub was_there: bool,
-}
-
-/// What re-reading the configuration brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reloaded {
-    /// The new configuration is in force; else the old one stays.
-    pub is_applied: bool,
-    /// When it was tried.
-    pub at: Timestamp,
-    /// What is wrong with it, or what takes effect only after a restart; key and remedy each.
-    pub problems: Vec<String>,
-}
-
-/// Where to copy the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackupRequest {
-    /// An empty or missing folder, as an absolute path, that the daemon may write to.
-    pub to: PathBuf,
-}
-
-/// The short answer of the health addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Greeting {
-    /// `ok`, `ready`.
-    pub status: String,
-    /// The process that answers.
-    pub pid: u32,
-    /// The program's version.
-    pub version: String,
 }

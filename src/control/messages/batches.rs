@@ -1,50 +1,11 @@
-//! Batches, as an operator asks about them: the messages and the one verb that carries them.
+//! Messages about batches.
 //!
-//! Owns: the messages. Must never know: how a batch is checked, sent or stored: the host does.
-
-use std::collections::BTreeMap;
+//! Owns: their shape. Must never know: how a batch is checked, sent or stored.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::problem::Problem;
-use super::service::{Answer, Service};
-use super::status::{BatchCounts, TailRow};
-use crate::payments::lifecycle::Phase;
-use crate::payments::object::{AccountName, Kind};
-use crate::store::Count;
-
-/// What is asked about batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum BatchRequest {
-    /// Check rows and record them, to be sent by the daemon.
-    Submit(BatchSubmission),
-    /// All batches.
-    List {
-        /// Only of this account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<AccountName>,
-    },
-    /// One batch with its rows.
-    Show {
-        /// Its reference.
-        reference: String,
-    },
-    /// Something in doubt did not happen and may be sent again, or happened as this feed.
-    Release {
-        /// Its reference.
-        reference: String,
-        /// The provider's id of the feed that it is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        adopt: Option<String>,
-    },
-    /// Do not carry it out, if that is still possible.
-    Cancel {
-        /// Its reference.
-        reference: String,
-    },
-}
+use crate::payments::object::AccountName;
 
 /// Rows to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,20 +26,40 @@ pub struct BatchSubmission {
     pub dry_run: bool,
 }
 
-/// What is answered about batches.
+/// Which batches to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchList {
+    /// Only of this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
+}
+
+/// Which batch to show, with its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BatchAnswer {
-    /// What became of a submission.
-    Submitted(BatchSubmitted),
-    /// The batches, in the order in which they are sent.
-    Listed(Vec<BatchLine>),
-    /// One batch with its rows.
-    Shown(BatchShown),
-    /// How it stands now.
-    Released(BatchLine),
-    /// How it stands now.
-    Cancelled(BatchLine),
+#[serde(deny_unknown_fields)]
+pub struct BatchShow {
+    /// Its reference.
+    pub reference: String,
+}
+
+/// What became of a batch in doubt: it did not happen and may be sent again, or it happened as this feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchRelease {
+    /// Its reference.
+    pub reference: String,
+    /// The provider's id of the feed that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<String>,
+}
+
+/// Which batch not to carry out, if that is still possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchCancel {
+    /// Its reference.
+    pub reference: String,
 }
 
 /// What became of a submission.
@@ -200,56 +181,4 @@ pub struct BatchRowShown {
     /// What is odd about its result though it is believed, such as another `fort_id` than the file's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
-}
-
-impl Service {
-    /// Answers what is asked about batches.
-    pub async fn batch(&self, request: BatchRequest) -> Answer<BatchAnswer> {
-        self.host.batch(request).await
-    }
-}
-
-impl Service {
-    /// How the batches stand, by account.
-    pub(super) async fn batch_counts(&self) -> Answer<Vec<BatchCounts>> {
-        let listed = self.host.batch(BatchRequest::List { account: None }).await?;
-        let BatchAnswer::Listed(lines) = listed else { return Err(unexpected()) };
-        let mut counts: BTreeMap<AccountName, BatchCounts> = BTreeMap::new();
-        for line in lines {
-            let count = counts.entry(line.account.clone()).or_insert_with(|| BatchCounts {
-                account: line.account.clone(),
-                under_way: 0,
-                waiting_for_a_person: 0,
-                rows_waiting: 0,
-                ended: 0,
-            });
-            if line.is_ended {
-                count.ended += 1;
-            } else {
-                count.under_way += 1;
-                count.waiting_for_a_person += u64::from(line.needs.is_some());
-                count.rows_waiting += line.waiting;
-            }
-        }
-        Ok(counts.into_values().collect())
-    }
-
-    /// How kinds are visited by batch, as many of them as move now.
-    pub(super) fn tails(&self, counts: &[Count]) -> Vec<TailRow> {
-        let mut moving: BTreeMap<(AccountName, Kind), u64> = BTreeMap::new();
-        for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
-            *moving.entry((count.account.clone(), count.kind.clone())).or_default() += count.number;
-        }
-        let row = |((account, kind), number): ((AccountName, Kind), u64)| {
-            let tail = self.host.tail(&account, &kind, number)?;
-            Some(TailRow { account, kind, tail })
-        };
-        moving.into_iter().filter_map(row).collect()
-    }
-}
-
-/// A batch's answer that is not of the sort that was asked for.
-pub fn unexpected() -> Problem {
-    let remedy = "is the daemon of another version? restart it after an upgrade";
-    Problem::new(super::problem::Cause::Internal, "the answer is about something else", remedy)
 }

@@ -1,12 +1,12 @@
-//! The service's verbs about alerts: list, send again, test.
+//! The answers about alerts: list, send again, test.
 //!
 //! Owns: what each does. Must never know: words, targets.
 
 use jiff::Timestamp;
 
-use super::messages::*;
-use super::problem::{Cause, Problem};
-use super::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
+use crate::control::messages::*;
+use crate::control::problem::{Cause, Problem};
+use crate::control::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
 use crate::store::{AlertFilter, Page};
 
 impl Service {
@@ -94,7 +94,13 @@ impl Service {
     /// Sends a test message to one target or to all.
     pub async fn test_alerts(&self, request: &TestRequest) -> Answer<Vec<Tested>> {
         let remedy = "the targets stand under [[alert]] in the configuration";
-        let tested = self.host.test_alerts(request.target.clone()).await;
-        tested.map_err(|reason| Problem::new(Cause::Unprocessable, reason, remedy))
+        let trials = self.rooms().deliverer.test(request.target.as_deref()).await;
+        let trials = trials.map_err(|error| Problem::new(Cause::Unprocessable, error.to_string(), remedy))?;
+        let tested = trials.into_iter().map(|trial| Tested {
+            target: trial.target,
+            is_delivered: trial.outcome.is_ok(),
+            detail: trial.outcome.err().unwrap_or_else(|| "taken".to_owned()),
+        });
+        Ok(tested.collect())
     }
 }

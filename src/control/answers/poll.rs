@@ -1,13 +1,13 @@
-//! The service's verb `poll`: objects are asked about next, or it is said what that would cost.
+//! The answer to `poll`: objects are asked about next, or it is said what that would cost.
 //!
 //! Owns: which objects are meant. Must never know: who polls.
 
 use jiff::Timestamp;
 
-use super::messages::{PollAnswer, PollRequest, Selector};
-use super::plan::Tally;
-use super::problem::{Cause, Problem};
-use super::service::{Answer, PAGE_ROWS, Service, storage};
+use crate::control::messages::{PollAnswer, PollRequest, Selector};
+use crate::control::plan::Tally;
+use crate::control::problem::{Cause, Problem};
+use crate::control::service::{Answer, PAGE_ROWS, Service, storage};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 
 impl Service {
@@ -32,7 +32,7 @@ impl Service {
                 self.store.ask(objects, now).await.map_err(storage)?;
             }
         }
-        let rate = |account: &AccountName, kind: &Kind| self.host.rate(account, kind);
+        let rate = |account: &AccountName, kind: &Kind| self.rate(account, kind);
         Ok(PollAnswer { unknown, ..tally.answer(rate, now, request.dry_run) })
     }
 

@@ -1,6 +1,6 @@
-//! Single operations, as an operator asks for them: the messages and the one verb that carries them.
+//! Messages about single operations.
 //!
-//! Owns: the messages. Must never know: how a call is checked, sent or stored: the host does.
+//! Owns: their shape. Must never know: how a call is checked, sent or stored.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,41 +8,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::service::{Answer, Service};
 use crate::payments::money::Money;
 use crate::payments::object::AccountName;
 use crate::payments::observation::Observation;
-
-/// What is asked about single operations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum CallRequest {
-    /// Carry one out.
-    Run(CallWanted),
-    /// What an account's API knows.
-    Operations {
-        /// Whose.
-        account: AccountName,
-    },
-    /// The attempts.
-    List {
-        /// Only of this account.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<AccountName>,
-        /// Those that have ended too.
-        #[serde(default)]
-        all: bool,
-    },
-    /// A person saw what became of an attempt in doubt.
-    End {
-        /// Whose.
-        account: AccountName,
-        /// By what it is named: `Capture/my-reference-1`.
-        attempt: String,
-        /// It was carried out.
-        was_done: bool,
-    },
-}
 
 /// One operation to be carried out. Its debug print shows no values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,18 +42,36 @@ impl fmt::Debug for CallWanted {
     }
 }
 
-/// What is answered about single operations.
+/// Whose operations to list, with what each takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CallAnswer {
-    /// What became of one.
-    Ran(Box<CallRan>),
-    /// What an account's API knows, in the order of a payment's life.
-    Operations(Vec<CallOperation>),
-    /// The attempts, by name.
-    Listed(Vec<CallAttempt>),
-    /// How it stands now.
-    Ended(CallAttempt),
+#[serde(deny_unknown_fields)]
+pub struct CallOperations {
+    /// Whose.
+    pub account: AccountName,
+}
+
+/// Which calls to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallList {
+    /// Only of this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
+    /// Those that have ended too.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// A person saw what became of a call in doubt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallResolve {
+    /// Whose.
+    pub account: AccountName,
+    /// By what it is named: `Capture/my-reference-1`.
+    pub attempt: String,
+    /// It was carried out.
+    pub was_done: bool,
 }
 
 /// How a call ended.
@@ -202,11 +188,4 @@ pub struct CallAttempt {
     pub detail: Option<String>,
     /// The objects that it brought to life: `account/kind/id`.
     pub objects: Vec<String>,
-}
-
-impl Service {
-    /// Answers what is asked about single operations.
-    pub async fn call(&self, request: CallRequest) -> Answer<CallAnswer> {
-        self.host.call(request).await
-    }
 }

@@ -1,0 +1,98 @@
+//! What the configured accounts say: whose an id can be, the states of an object, its rhythm, its quota.
+//!
+//! Owns: the questions to accounts. Must never know: a provider, the store.
+
+use jiff::Timestamp;
+
+use crate::apis::pace::Level;
+use crate::batches::tails;
+use crate::control::plan::Rate;
+use crate::control::service::{Rooms, Service};
+use crate::payments::lifecycle::Lifecycle;
+use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
+use crate::payments::record::Enrolment;
+use crate::payments::schedule::Policy;
+use crate::payments::tail::Tail;
+use crate::time::later;
+
+impl Rooms {
+    /// Whether account and kind exist and the id can belong to them. Gives back what to store, else the reason.
+    pub(super) fn check_enrolment(&self, enrolment: Enrolment) -> Result<Enrolment, String> {
+        let Enrolment { object, details } = enrolment;
+        let Some(account) = self.account(&object.account) else {
+            let known: Vec<&str> = self.accounts.iter().map(|account| account.name.as_str()).collect();
+            return Err(format!("there is no account {}; there are: {}", object.account, known.join(", ")));
+        };
+        if account.api.lifecycle(&object.kind).is_none() {
+            return Err(format!(
+                "account {} has no kind {}; it has: {}",
+                object.account,
+                object.kind,
+                account.api.kinds().join(", ")
+            ));
+        }
+        let id = account.api.canonical(&object.id);
+        account.api.accepts(&object.kind, &id)?;
+        Ok(Enrolment { object: ObjectRef { id, ..object }, details })
+    }
+
+    /// The accounts and kinds that an id's form suits, narrowed by what is known of them.
+    pub(super) fn candidates(
+        &self,
+        id: &ObjectId,
+        account: Option<&AccountName>,
+        kind: Option<&Kind>,
+    ) -> Vec<ObjectRef> {
+        let named = self.accounts.iter().filter(|known| account.is_none_or(|name| known.name == *name));
+        let suiting = named.filter_map(|known| {
+            let id = known.api.canonical(id);
+            let kind = kind.cloned().or_else(|| known.api.kind_of(&id))?;
+            let is_possible = known.api.lifecycle(&kind).is_some() && known.api.accepts(&kind, &id).is_ok();
+            is_possible.then(|| ObjectRef { account: known.name.clone(), kind, id })
+        });
+        suiting.collect()
+    }
+
+    /// The states of an object; none when its account or kind is not configured.
+    pub(super) fn lifecycle(&self, object: &ObjectRef) -> Option<&'static dyn Lifecycle> {
+        self.account(&object.account)?.api.lifecycle(&object.kind)
+    }
+
+    /// How an object is polled; none when its account or kind is not configured.
+    pub(super) fn policy(&self, object: &ObjectRef) -> Option<Policy> {
+        let account = self.account(&object.account)?;
+        account.api.lifecycle(&object.kind)?;
+        Some(account.policies.get(&object.kind).cloned().unwrap_or_default())
+    }
+
+    /// Where a person can look at the account's transactions.
+    pub(super) fn look(&self, account: &AccountName) -> Option<&'static str> {
+        Some(self.account(account)?.api.look())
+    }
+}
+
+impl Service {
+    /// The quota that one poll of this kind uses; none when account or kind is not configured.
+    pub(super) fn rate(&self, account: &AccountName, kind: &Kind) -> Option<Rate> {
+        let operation = self.rooms().account(account)?.api.operation(kind)?;
+        let quota = self.pace.quota(account, operation)?;
+        let level = self.pace.level(account, operation);
+        let held_until = level.and_then(|level| held_until(&level, self.clock.now()));
+        Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per, held_until })
+    }
+
+    /// How the moving objects of a kind are visited, where it is visited by batch.
+    pub(super) fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
+        let rooms = self.rooms();
+        let sender = rooms.senders.iter().find(|sender| sender.name == *account)?;
+        let rule = tails(sender).into_iter().find(|rule| rule.kind == *kind)?;
+        let quota = self.pace.quota(account, rule.operation)?;
+        let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
+        Some(Tail::plan(moving, rule.interval, quota.per, most))
+    }
+}
+
+/// Until when an operation is held; the present moment while the one request after the hold is not answered.
+pub(super) fn held_until(level: &Level, now: Timestamp) -> Option<Timestamp> {
+    level.held_already.map(|_| later(now, level.held_for))
+}

@@ -1,0 +1,256 @@
+//! The answer to `status`: everything at a glance, put together from what each room says of itself.
+//!
+//! Owns: what counts as a complaint. Must never know: how any room does its work.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::accounts::held_until;
+use crate::apis::Account;
+use crate::apis::pace::Pace;
+use crate::control::explain::moment;
+use crate::control::messages::*;
+use crate::control::service::{Answer, PAGE_ROWS, ProcessFacts, Rooms, Service, storage};
+use crate::payments::lifecycle::Phase;
+use crate::payments::object::{AccountName, Kind};
+use crate::reconcile::Tally;
+use crate::task::Board;
+use crate::time::{earlier, later};
+use crate::timetable::Timetable;
+
+impl Service {
+    /// Everything at a glance.
+    pub async fn status(&self) -> Answer<Status> {
+        let now = self.clock.now();
+        let mut health = self.health();
+        let in_doubt = self.list_calls(&CallList::default()).await?.len();
+        if in_doubt > 0 {
+            health.complaints.push(format!("{in_doubt} calls are in doubt; see: reconciled call --list"));
+        }
+        let counts = self.store.counts().await.map_err(storage)?;
+        let oldest = self.store.oldest_moving().await.map_err(storage)?;
+        let mut outbox = Vec::new();
+        for target in &health.targets {
+            let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
+            let next_at = self.store.next_owed(target).await.map_err(storage)?;
+            let pending = u64::try_from(owed.len()).unwrap_or(u64::MAX);
+            outbox.push(OutboxRow { target: target.clone(), pending, next_at });
+        }
+        let tails = self.tails(&counts);
+        let batches = self.batch_counts().await?;
+        Ok(Status {
+            now,
+            batches,
+            tails,
+            open: counts.iter().filter(|count| !count.finished).map(|count| count.number).sum(),
+            objects: counts.iter().map(|count| count.number).sum(),
+            counts,
+            oldest_moving: oldest.map(|(object, made_at)| Oldest {
+                object,
+                made_at,
+                age_s: now.duration_since(made_at).as_secs(),
+            }),
+            outbox,
+            store: self.store.stats(),
+            health,
+        })
+    }
+
+    /// How the process, its accounts, targets and schedules are.
+    fn health(&self) -> Health {
+        let (rooms, facts, now) = (self.rooms(), self.process.facts(), self.clock.now());
+        let tallies = self.reconcile.tallies();
+        let accounts: Vec<AccountHealth> = rooms
+            .accounts
+            .iter()
+            .map(|account| {
+                let quotas = quotas(self, account, facts.is_daemon, now);
+                let (api, region) = rooms.api_names.get(&account.name).cloned().unwrap_or_default();
+                AccountHealth {
+                    name: account.name.clone(),
+                    api,
+                    region,
+                    environment: if account.is_sandbox { "sandbox" } else { "live" }.to_owned(),
+                    service: provider_health(self, account, now),
+                    state: account_state(facts.is_daemon, tallies.get(&account.name), &quotas),
+                    quotas,
+                }
+            })
+            .collect();
+        Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            is_daemon: facts.is_daemon,
+            since: facts.since,
+            is_ready: true,
+            complaints: complaints(self, &facts, &accounts, now),
+            last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
+            clock: facts.clock,
+            accounts,
+            targets: rooms.deliverer.targets().into_iter().map(str::to_owned).collect(),
+            schedules: schedules(&self.board, &rooms, now),
+            last_reload: facts.last_reload,
+        }
+    }
+
+    /// How the batches stand, by account.
+    async fn batch_counts(&self) -> Answer<Vec<BatchCounts>> {
+        let mut counts: BTreeMap<AccountName, BatchCounts> = BTreeMap::new();
+        for line in self.list_batches(&BatchList::default()).await? {
+            let count = counts.entry(line.account.clone()).or_insert_with(|| BatchCounts {
+                account: line.account.clone(),
+                under_way: 0,
+                waiting_for_a_person: 0,
+                rows_waiting: 0,
+                ended: 0,
+            });
+            if line.is_ended {
+                count.ended += 1;
+            } else {
+                count.under_way += 1;
+                count.waiting_for_a_person += u64::from(line.needs.is_some());
+                count.rows_waiting += line.waiting;
+            }
+        }
+        Ok(counts.into_values().collect())
+    }
+
+    /// How kinds are visited by batch, as many of them as move now.
+    pub(super) fn tails(&self, counts: &[Count]) -> Vec<TailRow> {
+        let mut moving: BTreeMap<(AccountName, Kind), u64> = BTreeMap::new();
+        for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
+            *moving.entry((count.account.clone(), count.kind.clone())).or_default() += count.number;
+        }
+        let row = |((account, kind), number): ((AccountName, Kind), u64)| {
+            let tail = self.tail(&account, &kind, number)?;
+            Some(TailRow { account, kind, tail })
+        };
+        moving.into_iter().filter_map(row).collect()
+    }
+}
+
+fn quotas(service: &Service, account: &Account, is_daemon: bool, now: Timestamp) -> Vec<QuotaHealth> {
+    let pace = &service.pace;
+    let mut operations: Vec<&'static str> = account
+        .api
+        .kinds()
+        .iter()
+        .filter_map(|kind| account.api.operation(&Kind::new(*kind).ok()?))
+        .collect();
+    operations.sort_unstable();
+    operations.dedup();
+    operations
+        .into_iter()
+        .filter_map(|operation| {
+            let quota = pace.quota(&account.name, operation)?;
+            let level = pace.level(&account.name, operation).filter(|_| is_daemon);
+            Some(QuotaHealth {
+                operation: operation.to_owned(),
+                burst: quota.burst,
+                refill_ms: u64::try_from(quota.per.as_millis()).unwrap_or(u64::MAX),
+                available: level.map(|level| level.available),
+                held_until: level.and_then(|level| held_until(&level, now)),
+            })
+        })
+        .collect()
+}
+
+/// Every operation that is held for long, in words: of polling, batches, reports and calls alike.
+fn long_holds(pace: &Pace, now: Timestamp) -> impl Iterator<Item = String> {
+    let held = pace.held().into_iter().filter(|(_, _, level)| level.is_held_long());
+    held.map(move |(account, operation, level)| {
+        let since = moment(earlier(now, level.held_already.unwrap_or_default()), now);
+        let until = moment(later(now, level.held_for), now);
+        format!(
+            "the provider of {account} wants no {operation} before {until}; it holds it back since {since}"
+        )
+    })
+}
+
+fn provider_health(service: &Service, account: &Account, now: Timestamp) -> Option<ServiceHealth> {
+    let known = service.reconcile.service(&account.name)?;
+    let said = known.report.as_ref()?;
+    Some(ServiceHealth {
+        word: said.word.clone(),
+        since: known.since?,
+        heard_at: known.reported_at?,
+        message: said.message.clone(),
+        steers: known.health(now).mutes_staleness(),
+    })
+}
+
+fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth]) -> AccountState {
+    if !is_daemon {
+        return AccountState::Unknown;
+    }
+    if let Some(tally) = tally {
+        let next_try_at = tally.next_probe_at;
+        let detail = tally.refusal.clone().unwrap_or_default();
+        if let Some(since) = tally.refused_since {
+            return AccountState::Refused { since, next_try_at, detail };
+        }
+        if let Some(since) = tally.no_success_since {
+            return AccountState::NoSuccess { since, detail: tally.last_failure.clone().unwrap_or_default() };
+        }
+        if let Some((kind, since)) = tally.refused_kinds.iter().min_by_key(|(_, since)| **since) {
+            let detail = format!("every {kind}, {detail}");
+            return AccountState::Refused { since: *since, next_try_at, detail };
+        }
+    }
+    match quotas.iter().filter_map(|quota| quota.held_until).max() {
+        Some(until) => AccountState::Held { until },
+        None => AccountState::Ok,
+    }
+}
+
+fn complaints(
+    service: &Service,
+    facts: &ProcessFacts,
+    accounts: &[AccountHealth],
+    now: Timestamp,
+) -> Vec<String> {
+    let complaint = |account: &AccountHealth| match &account.state {
+        AccountState::Refused { detail, .. } => {
+            Some(format!("the provider refuses requests of account {}: {detail}", account.name))
+        }
+        AccountState::NoSuccess { since, detail } => {
+            let name = &account.name;
+            Some(format!("no request of account {name} has succeeded since {since}: {detail}"))
+        }
+        AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => None,
+    };
+    let mut found: Vec<String> = accounts.iter().filter_map(complaint).collect();
+    found.extend(facts.clock_complaint.clone());
+    found.extend(long_holds(&service.pace, now));
+    for (name, status) in service.board.statuses() {
+        if !status.is_ok {
+            found.push(format!("{name}: {}", status.last_outcome));
+        }
+    }
+    let dead = service.store.stats().outbox_dead;
+    if dead > 0 {
+        found.push(format!("{dead} messages were given up; see: reconciled alerts list --state dead"));
+    }
+    found
+}
+
+fn schedules(board: &Board, rooms: &Rooms, now: Timestamp) -> Vec<ScheduleHealth> {
+    let statuses = board.statuses();
+    let row = |name: String, work: &str, timetable: &Timetable| {
+        let status = statuses.get(work);
+        ScheduleHealth {
+            name,
+            cron: timetable.expression().to_owned(),
+            zone: rooms.zone_name.clone(),
+            last_at: status.and_then(|status| status.last_at),
+            last_result: status.map(|status| status.last_outcome.clone()),
+            next_at: timetable.after(now),
+        }
+    };
+    let fetched = rooms.reporters.iter().filter_map(|reporter| {
+        let name = format!("provider reports of {}", reporter.account.name);
+        Some(row(name, "provider-reports", reporter.timetable.as_ref()?))
+    });
+    std::iter::once(row("report".to_owned(), "reports", &rooms.nightly)).chain(fetched).collect()
+}

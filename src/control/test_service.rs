@@ -1,0 +1,361 @@
+//! A service on two made-up accounts, and objects, for the tests of the control room and of the commands.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::messages::Reloaded;
+use super::service::{Later, Process, ProcessFacts, Rooms, Service};
+use crate::alerts::config::Channel;
+use crate::alerts::slack::Slack;
+use crate::alerts::{AlertConfig, Deliverer};
+use crate::apis::pace::{Pace, Permit, Quota};
+use crate::apis::{Account, Api, Fetching};
+use crate::batches::Batches;
+use crate::calls::Calls;
+use crate::clock::{SharedClock, VirtualClock};
+use crate::http::{BoxFuture, Request, Response, Transport, TransportError};
+use crate::payments::alert::{Alert, AlertKind, Routes, Severity};
+use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
+use crate::payments::money::Money;
+use crate::payments::object::{Kind, ObjectId, ObjectRef};
+use crate::payments::observation::Observation;
+use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use crate::provider_reports::Downloads;
+use crate::reconcile::Reconcile;
+use crate::reports::{Reports, ReportsSection};
+use crate::secret::Secret;
+use crate::store::{Commit, Committed, Delivery, Options, OwedAlert, Store, StoreError};
+use crate::task::Board;
+use crate::timetable::{self, Timetable};
+
+/// Three states: pending, then captured or declined.
+pub(crate) struct Plain;
+
+/// The only one.
+pub(crate) static PLAIN: Plain = Plain;
+
+const DECLINES: &[ReasonFacts] = &[ReasonFacts {
+    name: "HardDeclined",
+    meaning: "The bank refused.",
+    advice: "Ask for another payment method.",
+    tone: Tone::Alarming,
+}];
+
+impl Lifecycle for Plain {
+    fn states(&self) -> &'static [&'static str] {
+        &["Pending", "Captured", "Declined"]
+    }
+
+    fn state(&self, word: &str) -> Option<StateFacts> {
+        let facts = |name, phase, outcome, meaning, next, patience| StateFacts {
+            name,
+            phase,
+            outcome,
+            moves: Default::default(),
+            meaning,
+            next,
+            patience,
+            guarantee: None,
+        };
+        match word {
+            "Pending" => Some(facts(
+                "Pending",
+                Phase::Moving,
+                Outcome::Undecided,
+                "Not decided yet.",
+                &["Captured", "Declined"],
+                Some(Duration::from_secs(86_400)),
+            )),
+            "Captured" => {
+                Some(facts("Captured", Phase::Final, Outcome::Succeeded, "The money is yours.", &[], None))
+            }
+            "Declined" => Some(facts("Declined", Phase::Final, Outcome::Declined, "Refused.", &[], None)),
+            _ => None,
+        }
+    }
+
+    fn reasons(&self, state: &str) -> &'static [ReasonFacts] {
+        if state == "Declined" { DECLINES } else { &[] }
+    }
+
+    fn advice_without_reason(&self, state: &str) -> &'static str {
+        if state == "Declined" { "Look at it." } else { "" }
+    }
+}
+
+/// A record that was just seen in a state.
+pub(crate) fn sighted(object: &str, state: &str, reasons: &[&str], since: &str) -> Record {
+    let object: ObjectRef = object.parse().unwrap();
+    let since: Timestamp = since.parse().unwrap();
+    let facts = PLAIN.state(state);
+    let observation = Observation {
+        id: object.id.to_string(),
+        state: state.to_owned(),
+        reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+        updated_at: Some(since),
+        created_at: Some(since),
+        expires_at: None,
+        amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        amounts: Default::default(),
+        other_amounts: Default::default(),
+        merchant_reference: Some("A-1".to_owned()),
+        parent: None,
+        children: Vec::new(),
+        is_soft_decline: false,
+        environment: None,
+        evidence: [("chargeId".to_owned(), object.id.to_string())].into(),
+        request_id: Some("req-1".to_owned()),
+        marks: Vec::new(),
+    };
+    let phase = facts.map_or(Phase::Resting, |facts| facts.phase);
+    let mut record = Record::enrolled(Enrolment { object, details: Details::default() }, since);
+    record.sight = Some(Sight { observation, phase, since, seen_at: since });
+    record.polls = 3;
+    record.polled_at = Some(since);
+    record.due_at = (phase != Phase::Final).then(|| since + jiff::SignedDuration::from_hours(2));
+    record
+}
+
+/// An alert about an object.
+pub(crate) fn alert(key: &str, object: &str) -> Alert {
+    let object: ObjectRef = object.parse().unwrap();
+    let at: Timestamp = "2026-01-15T09:00:00Z".parse().unwrap();
+    Alert {
+        key: key.to_owned(),
+        kind: AlertKind::Declined,
+        severity: Severity::Critical,
+        account: object.account.clone(),
+        object: Some(object),
+        merchant_reference: Some("A-1".to_owned()),
+        amount: Some(Money::parse("14.00", "EUR").unwrap()),
+        amounts: Default::default(),
+        state: Some("Declined".to_owned()),
+        reason: Some("HardDeclined".to_owned()),
+        headline: "Charge declined".to_owned(),
+        explanation: "The bank refused.".to_owned(),
+        advice: "Ask for another payment method.".to_owned(),
+        look: "Seller Central".to_owned(),
+        occurred_at: at,
+        found_at: at,
+    }
+}
+
+/// An account whose ids begin with a letter; ids with `-R` are refunds.
+struct Shop {
+    letter: char,
+    kinds: &'static [&'static str],
+}
+
+impl Api for Shop {
+    fn kinds(&self) -> &'static [&'static str] {
+        self.kinds
+    }
+
+    fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle> {
+        self.kinds.contains(&kind.as_str()).then_some(&PLAIN as &dyn Lifecycle)
+    }
+
+    fn operation(&self, kind: &Kind) -> Option<&'static str> {
+        Some(match kind.as_str() {
+            "charge" => "Get-charge",
+            "capture" => "Get-capture",
+            _ => "Get-refund",
+        })
+    }
+
+    fn accepts(&self, _: &Kind, id: &ObjectId) -> Result<(), String> {
+        if id.as_str().starts_with(self.letter) { Ok(()) } else { Err(format!("{id} cannot belong to it")) }
+    }
+
+    fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
+        Kind::new(if id.as_str().contains("-R") { "refund" } else { self.kinds[0] }).ok()
+    }
+
+    fn fetch<'a>(&'a self, _: &'a Kind, _: &'a ObjectId, _: Permit) -> Fetching<'a> {
+        Box::pin(std::future::pending())
+    }
+
+    fn look(&self) -> &'static str {
+        "Seller Central"
+    }
+}
+
+/// A chat that takes every message.
+struct Chat;
+
+impl Transport for Chat {
+    fn send<'a>(&'a self, _: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
+        Box::pin(async { Ok(Response { status: 200, body: b"ok".to_vec(), ..Response::default() }) })
+    }
+}
+
+/// What differs from test to test.
+#[derive(Clone)]
+pub(crate) struct Fixture {
+    /// It is the daemon.
+    pub(crate) is_daemon: bool,
+    /// A reload waits for this, when it is set.
+    pub(crate) reload_gate: Option<Arc<tokio::sync::Notify>>,
+    /// Problems that re-reading the configuration brings.
+    pub(crate) reload_problems: Vec<String>,
+    /// How long the provider of `shop` wants no request about charges.
+    pub(crate) held_for: Option<Duration>,
+}
+
+impl Default for Fixture {
+    fn default() -> Fixture {
+        Fixture { is_daemon: true, reload_gate: None, reload_problems: Vec::new(), held_for: None }
+    }
+}
+
+impl Process for Fixture {
+    fn facts(&self) -> ProcessFacts {
+        ProcessFacts {
+            is_daemon: self.is_daemon,
+            since: "2026-01-15T08:00:00Z".parse().unwrap(),
+            last_reload: None,
+            clock: None,
+            clock_complaint: None,
+        }
+    }
+
+    fn reload(&self) -> Later<'_, Reloaded> {
+        Box::pin(async {
+            if let Some(gate) = &self.reload_gate {
+                gate.notified().await;
+            }
+            let problems = self.reload_problems.clone();
+            Reloaded { is_applied: problems.is_empty(), at: ORIGIN.parse().unwrap(), problems }
+        })
+    }
+
+    fn restore_budgets(&self) -> Later<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn save_budgets(&self) -> Later<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Two accounts: `shop` has charges and refunds (ids with S), `market` has captures and refunds (ids with P).
+fn rooms(folder: &Path, store: &Store, clock: &SharedClock) -> Rooms {
+    let account = |name: &str, letter, kinds| {
+        Arc::new(Account {
+            most_in_flight: 1,
+            probe_interval: Duration::from_secs(900),
+            ..Account::new(name.parse().unwrap(), Arc::new(Shop { letter, kinds }))
+        })
+    };
+    let zone = timetable::zone("Europe/Berlin").unwrap();
+    let section = ReportsSection {
+        folder: Some(folder.with_extension("reports")),
+        time_zone: "Europe/Berlin".to_owned(),
+        ..ReportsSection::default()
+    };
+    let url = Secret::new("https://hooks.example.com/services/x".to_owned());
+    let chat = Channel {
+        target: Box::new(Slack::new("chat".to_owned(), url, Duration::from_secs(10))),
+        give_up_after: Duration::from_secs(3600),
+    };
+    let alerts = AlertConfig { channels: vec![chat], ..AlertConfig::default() };
+    let reports =
+        Reports::new(store.clone(), clock.clone(), section.resolve(None).unwrap(), Default::default());
+    Rooms {
+        accounts: vec![
+            account("shop", 'S', &["charge", "refund"]),
+            account("market", 'P', &["capture", "refund"]),
+        ],
+        api_names: [("shop".parse().unwrap(), ("amazon-pay-v2".to_owned(), "eu".to_owned()))].into(),
+        senders: Vec::new(),
+        callers: Vec::new(),
+        reporters: Vec::new(),
+        deliverer: Arc::new(Deliverer::new(store.clone(), clock.clone(), Arc::new(Chat), alerts)),
+        reports: Arc::new(reports),
+        nightly: Timetable::new("10 0 * * *", zone).unwrap(),
+        zone_name: "Europe/Berlin".to_owned(),
+    }
+}
+
+/// The moment at which every test begins.
+pub(crate) const ORIGIN: &str = "2026-01-15T09:30:00Z";
+
+/// A service on a fresh or known store in a folder, with its store and its clock.
+pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Store) {
+    let clock: SharedClock = VirtualClock::starting_at(ORIGIN.parse().unwrap());
+    let options = Options { folder: folder.to_owned(), cache_bytes: 1 << 20, ..Options::default() };
+    let (store, _) = Store::open(options, clock.now()).await.unwrap();
+    let pace = Arc::new(Pace::new(clock.clone()));
+    let rooms = Arc::new(rooms(folder, &store, &clock));
+    for account in &rooms.accounts {
+        for operation in ["Get-charge", "Get-capture", "Get-refund"] {
+            pace.set_quota(&account.name, operation, Quota { burst: 2, per: Duration::from_secs(1) });
+        }
+    }
+    if let Some(wait) = fixture.held_for {
+        pace.hold(&"shop".parse().unwrap(), "Get-charge", wait);
+    }
+    let routes: Routes = Arc::new(|_, _| Vec::new());
+    let batches = Batches::new(store.clone(), clock.clone(), Arc::clone(&pace), folder.join("batches"));
+    let service = Service {
+        store: store.clone(),
+        clock: clock.clone(),
+        batches: Arc::new(batches),
+        calls: Arc::new(Calls::new(store.clone(), clock.clone(), Arc::clone(&pace))),
+        downloads: Arc::new(Downloads::new(store.clone(), clock.clone(), Arc::clone(&pace))),
+        reconcile: Reconcile::new(store.clone(), clock.clone(), Arc::clone(&pace), Arc::clone(&routes), 1),
+        board: Board::new(clock),
+        pace,
+        routes,
+        rooms: Arc::new(move || Arc::clone(&rooms)),
+        process: Arc::new(fixture),
+    };
+    (service, store)
+}
+
+/// Brings an enrolled object into a state, with its history row.
+pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec<OwedAlert>) {
+    let record = sighted(object, state, &["HardDeclined"], "2026-01-15T09:00:00Z");
+    let before = store.record(&record.object).await.unwrap().unwrap();
+    let facts = PLAIN.state(state).unwrap();
+    let transition = Transition {
+        object: record.object.clone(),
+        from: None,
+        to: state.to_owned(),
+        reasons: vec!["HardDeclined".to_owned()],
+        phase: facts.phase,
+        outcome: facts.outcome,
+        amount: record.amount(),
+        moves: Default::default(),
+        amounts: Default::default(),
+        merchant_reference: None,
+        happened_at: "2026-01-15T09:00:00Z".parse().unwrap(),
+        seen_at: "2026-01-15T09:10:00Z".parse().unwrap(),
+        note: "polled".to_owned(),
+        stored_cause: None,
+    };
+    let commit = Commit {
+        record: Record { revision: before.revision + 1, ..record },
+        read: before,
+        transition: Some(transition),
+        enrol: Vec::new(),
+        alerts,
+        is_news: true,
+    };
+    assert_eq!(store.commit(commit).await.unwrap(), Committed::Written);
+}
+
+/// Two declines told to the chat: one pending, one given up.
+pub(crate) async fn with_alerts(store: &Store) {
+    let now: Timestamp = ORIGIN.parse().unwrap();
+    let owed = |key: &str| OwedAlert {
+        alert: alert(key, "shop/charge/S01-1-1-C1"),
+        targets: vec!["chat".to_owned()],
+    };
+    store.raise(vec![owed("declined/1"), owed("declined/2")], now).await.unwrap();
+    let dead = Delivery::Dead { error: "404 no such channel".to_owned() };
+    store.settle("declined/2", "chat", dead, now).await.unwrap();
+}

@@ -1,0 +1,116 @@
+//! The verbs that enrol: JSON Lines, or one object whose address names it.
+//!
+//! Owns: which line was unreadable and why. Must never know: which accounts there are, what becomes of a line.
+
+use serde::Serialize;
+
+use super::{Incoming, JSON_LINES, Outgoing, Reply, Role, Spec, Verb, wire};
+use crate::control::fields::Field;
+use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult};
+use crate::control::problem::{Cause, Problem};
+use crate::control::service::{Answer, Service};
+use crate::control::wanted::{LINE_BYTES_MAX, Wanted, from_json, texts_of};
+
+impl Verb for Enrol {
+    type Answer = Vec<EnrolResult>;
+    const SPEC: Spec = Spec::post("/v1/tracked:batch", Role::Enrol)
+        .command("enrol", "Watch one object, or every object of a file.")
+        .body_bytes_max(4 * 1024 * 1024);
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.enrol_lines(self).await
+    }
+
+    fn write(&self) -> Outgoing {
+        let body = write(&self.lines);
+        Outgoing { path: Self::SPEC.path.to_owned(), query: Vec::new(), media_type: JSON_LINES, body }
+    }
+
+    fn read(incoming: &Incoming) -> Answer<Enrol> {
+        Ok(read(&incoming.body))
+    }
+
+    fn reply(answer: &Self::Answer) -> Reply {
+        Reply { status: 200, media_type: JSON_LINES, body: write(answer) }
+    }
+
+    fn understand(body: &[u8]) -> Result<Self::Answer, String> {
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).map_err(|bad| bad.to_string())).collect()
+    }
+}
+
+/// 201 new, 200 the same or enriched, 409 when it contradicts, 422 when it cannot be taken.
+impl Verb for EnrolOne {
+    type Answer = EnrolResult;
+    const SPEC: Spec = Spec::put("/v1/tracked/{account}/{kind}/{id}", Role::Enrol)
+        .command("", "Watch one object; the body has its details.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<EnrolResult> {
+        service.enrol_one(self.0).await
+    }
+
+    fn read(incoming: &Incoming) -> Answer<EnrolOne> {
+        read_one(wire::named::<EnrolOne>(incoming)?, &incoming.body)
+    }
+
+    fn reply(answer: &EnrolResult) -> Reply {
+        let status = if answer.outcome == EnrolOutcome::New { 201 } else { 200 };
+        Reply { status, ..wire::reply::<EnrolOne>(answer) }
+    }
+}
+
+/// One JSON object a line.
+fn write(lines: &[impl Serialize]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut body, line).expect("messages have text keys only");
+        body.push(b'\n');
+    }
+    body
+}
+
+/// The inverse, for lines of any origin: those that cannot be read are reported in their place.
+fn read(body: &[u8]) -> Enrol {
+    let mut enrol = Enrol::default();
+    for (line, text) in (1u64..).zip(body.split(|byte| *byte == b'\n')) {
+        let text = text.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        match read_line(text, line) {
+            Ok(wanted) => enrol.lines.push(wanted),
+            Err(reason) => {
+                let place = enrol.lines.len() + enrol.unreadable.len();
+                let reason = Some(reason);
+                let result = EnrolResult { line, outcome: EnrolOutcome::Bad, object: None, reason };
+                enrol.unreadable.push((place, result));
+            }
+        }
+    }
+    enrol
+}
+
+fn read_line(text: &[u8], line: u64) -> Result<Wanted, String> {
+    if text.len() > LINE_BYTES_MAX {
+        return Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"));
+    }
+    from_json(text, line)
+}
+
+/// The object that the address names, with the details of the body.
+fn read_one(named: Vec<(&'static str, String)>, body: &[u8]) -> Answer<EnrolOne> {
+    let details: serde_json::Map<String, serde_json::Value> =
+        wire::body(body, "send the object's details as JSON, or nothing")?;
+    let read = || {
+        let (mut texts, _) = texts_of(&details)?;
+        for (name, text) in named {
+            let field = Field::ALL.into_iter().find(|field| field.name() == name);
+            texts.set(field.ok_or_else(|| format!("{name} is no field"))?, &text)?;
+        }
+        texts.read(0)
+    };
+    read()
+        .map(EnrolOne)
+        .map_err(|reason: String| Problem::new(Cause::Unprocessable, reason, "mend it and send it again"))
+}

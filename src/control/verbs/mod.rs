@@ -1,0 +1,251 @@
+//! What a verb is: where it is reached, who may use it, what it takes, what it answers, and how both travel.
+//!
+//! Owns: the trait, the roles, the form of requests and answers on the wire. Must never know: any one verb
+//! (those stand in `table`), sockets, storage.
+//!
+//! A request is its verb: a value of the type that implements [`Verb`]. The client writes it, the routes read it
+//! back and answer it; a command without a daemon answers it in its own process.
+
+mod enrol;
+mod table;
+mod wire;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use super::service::{Answer, Service};
+
+pub use table::TABLE;
+
+/// The media type of JSON.
+pub const JSON: &str = "application/json";
+/// The media type of JSON Lines.
+pub const JSON_LINES: &str = "application/x-ndjson";
+
+/// An HTTP method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Changes nothing.
+    Get,
+    /// The same again changes nothing more.
+    Put,
+    /// Anything else.
+    Post,
+    /// Takes away.
+    Delete,
+}
+
+/// What somebody must be allowed to do. Declared for every verb; the socket's file mode still decides alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// See what is there.
+    Read,
+    /// Have objects watched.
+    Enrol,
+    /// Run the service: poll, forget, accept, redeliver, report, reload, maintain the store.
+    Operate,
+    /// Send what moves money.
+    WriteMoney,
+}
+
+impl Role {
+    /// As it stands in tables and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Read => "read",
+            Role::Enrol => "enrol",
+            Role::Operate => "operate",
+            Role::WriteMoney => "write-money",
+        }
+    }
+}
+
+/// What is the same for every request of a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    /// Its method.
+    pub method: Method,
+    /// Its path; `{name}` stands for the request's field of that name, `~` in its place for none.
+    pub path: &'static str,
+    /// Who may use it.
+    pub role: Role,
+    /// The only key of the body, by which verbs that share a path are told apart.
+    pub tag: Option<&'static str>,
+    /// The only key of the answer.
+    pub answer_tag: Option<&'static str>,
+    /// The command that uses it; empty when none does.
+    pub command: &'static str,
+    /// What it does, in a sentence, for commands and for the API's description.
+    pub help: &'static str,
+    /// It makes files, talks to others or touches every object: the answer may take minutes.
+    pub is_slow: bool,
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+}
+
+impl Spec {
+    const fn new(method: Method, path: &'static str, role: Role) -> Spec {
+        let (is_slow, body_bytes_max) = (false, 1024 * 1024);
+        Spec {
+            method,
+            path,
+            role,
+            tag: None,
+            answer_tag: None,
+            command: "",
+            help: "",
+            is_slow,
+            body_bytes_max,
+        }
+    }
+
+    const fn get(path: &'static str, role: Role) -> Spec {
+        Spec::new(Method::Get, path, role)
+    }
+
+    const fn put(path: &'static str, role: Role) -> Spec {
+        Spec::new(Method::Put, path, role)
+    }
+
+    const fn post(path: &'static str, role: Role) -> Spec {
+        Spec::new(Method::Post, path, role)
+    }
+
+    const fn delete(path: &'static str, role: Role) -> Spec {
+        Spec::new(Method::Delete, path, role)
+    }
+
+    const fn command(self, command: &'static str, help: &'static str) -> Spec {
+        Spec { command, help, ..self }
+    }
+
+    const fn tagged(self, tag: &'static str, answer_tag: Option<&'static str>) -> Spec {
+        Spec { tag: Some(tag), answer_tag, ..self }
+    }
+
+    const fn slow(self) -> Spec {
+        Spec { is_slow: true, ..self }
+    }
+
+    const fn body_bytes_max(self, body_bytes_max: usize) -> Spec {
+        Spec { body_bytes_max, ..self }
+    }
+
+    /// Whether the fields of a request stand in its address, not in its body.
+    fn is_by_address(&self) -> bool {
+        self.method == Method::Get || self.path.contains('{')
+    }
+
+    /// The path for a router that knows no text behind a name: `/v1/reports/{day}:run` is `/v1/reports/{day}`.
+    pub(super) fn route(&self) -> String {
+        let segments = self.path.split('/').map(|segment| match segment.split_once('}') {
+            Some((name, _)) => format!("{name}}}"),
+            None => segment.to_owned(),
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// A request as it leaves the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The path, with its names filled in.
+    pub path: String,
+    /// Keys and values of the query.
+    pub query: Vec<(String, String)>,
+    /// What the body is.
+    pub media_type: &'static str,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+/// A request as it arrives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Incoming {
+    /// The names in the path with their values, unescaped.
+    pub parameters: Vec<(String, String)>,
+    /// The query as it stands in the address.
+    pub query: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// An answer as it leaves the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// What the body is.
+    pub media_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Something that an operator or a program can ask of the service.
+pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
+    /// What it answers.
+    type Answer: Serialize + DeserializeOwned + Send;
+
+    /// Its address, its role, its help.
+    const SPEC: Spec;
+
+    /// Does it. `actor` is who asks, as it stands in histories: `uid:1000`.
+    fn answer(self, service: &Service, actor: &str) -> impl Future<Output = Answer<Self::Answer>> + Send;
+
+    /// Writes the request.
+    fn write(&self) -> Outgoing {
+        wire::write(self)
+    }
+
+    /// Reads the request back.
+    fn read(incoming: &Incoming) -> Answer<Self> {
+        wire::read(incoming)
+    }
+
+    /// Writes the answer.
+    fn reply(answer: &Self::Answer) -> Reply {
+        wire::reply::<Self>(answer)
+    }
+
+    /// Reads the answer back. Errors with the reason in words.
+    fn understand(body: &[u8]) -> Result<Self::Answer, String> {
+        wire::understand::<Self>(body)
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
+
+/// A verb without its types: a row of the table, from which the routes are made.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// [`Verb::SPEC`].
+    pub spec: Spec,
+    pub(super) run: fn(Service, String, Incoming) -> Answering,
+}
+
+impl Entry {
+    const fn of<V: Verb>() -> Entry {
+        Entry { spec: V::SPEC, run: run::<V> }
+    }
+}
+
+fn run<V: Verb>(service: Service, actor: String, incoming: Incoming) -> Answering {
+    Box::pin(async move {
+        let verb = V::read(&incoming)?;
+        drop(incoming);
+        let answer = verb.answer(&service, &actor).await?;
+        Ok(V::reply(&answer))
+    })
+}
+
+/// The verb among those of one path that a body means.
+pub(super) fn meant<'a>(entries: &[&'a Entry], body: &[u8]) -> Result<&'a Entry, Problem> {
+    match entries {
+        [only] if only.spec.tag.is_none() => Ok(*only),
+        _ => wire::meant(entries, body),
+    }
+}

@@ -1,0 +1,374 @@
+//! Every verb once: its address, its role, its help, and which function of the service answers it. (The two that
+//! enrol have a form of their own and stand in `enrol`.)
+//!
+//! Owns: this list. Must never know: how a verb is done, how it travels.
+
+use super::{Entry, Role, Spec, Verb};
+use crate::control::messages::*;
+use crate::control::service::{Answer, Service};
+use crate::payments::record::Record;
+
+/// All verbs.
+pub const TABLE: &[Entry] = &[
+    Entry::of::<ListRequest>(),
+    Entry::of::<Show>(),
+    Entry::of::<Explain>(),
+    Entry::of::<Enrol>(),
+    Entry::of::<EnrolOne>(),
+    Entry::of::<Forget>(),
+    Entry::of::<Accept>(),
+    Entry::of::<PollRequest>(),
+    Entry::of::<BatchSubmission>(),
+    Entry::of::<BatchList>(),
+    Entry::of::<BatchShow>(),
+    Entry::of::<BatchRelease>(),
+    Entry::of::<BatchCancel>(),
+    Entry::of::<CallWanted>(),
+    Entry::of::<CallOperations>(),
+    Entry::of::<CallList>(),
+    Entry::of::<CallResolve>(),
+    Entry::of::<FetchBegin>(),
+    Entry::of::<FetchGo>(),
+    Entry::of::<StatusRequest>(),
+    Entry::of::<AlertsRequest>(),
+    Entry::of::<RedeliverRequest>(),
+    Entry::of::<TestRequest>(),
+    Entry::of::<ReportRequest>(),
+    Entry::of::<Reload>(),
+    Entry::of::<StoreStats>(),
+    Entry::of::<StoreCheck>(),
+    Entry::of::<BackupRequest>(),
+    Entry::of::<StoreCompact>(),
+    Entry::of::<Healthy>(),
+    Entry::of::<Ready>(),
+];
+
+impl Verb for ListRequest {
+    type Answer = Listing<Record>;
+    const SPEC: Spec = Spec::get("/v1/tracked", Role::Read).command("list", "List what is watched.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.list(&self).await
+    }
+}
+
+impl Verb for Show {
+    type Answer = Shown;
+    const SPEC: Spec = Spec::get("/v1/tracked/{account}/{kind}/{id}", Role::Read)
+        .command("show", "Show one object: what is known, its history, its alerts.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.show(&self.0).await
+    }
+}
+
+impl Verb for Explain {
+    type Answer = Explanation;
+    const SPEC: Spec = Spec::get("/v1/explain/{account}/{kind}/{id}", Role::Read).command(
+        "explain",
+        "Explain one object in plain sentences: why it is pending, what comes next, what would change it.",
+    );
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.explain(&self.0).await
+    }
+}
+
+impl Verb for Forget {
+    type Answer = Forgotten;
+    const SPEC: Spec = Spec::delete("/v1/tracked/{account}/{kind}/{id}", Role::Operate)
+        .command("forget", "Stop watching objects. Their history stays.");
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        service.forget(&self.0, actor).await
+    }
+}
+
+impl Verb for Accept {
+    type Answer = AcceptedObject;
+    const SPEC: Spec = Spec::post("/v1/accept/{account}/{kind}/{id}", Role::Operate).command(
+        "accept",
+        "Take an object that is set apart as the provider shows it. Its history says who did.",
+    );
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        service.accept(&self.0, actor).await
+    }
+}
+
+impl Verb for PollRequest {
+    type Answer = PollAnswer;
+    const SPEC: Spec = Spec::post("/v1/poll", Role::Operate)
+        .command("poll", "Ask the provider about objects now, within the quota.")
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.poll(&self).await
+    }
+}
+
+impl Verb for BatchSubmission {
+    type Answer = BatchSubmitted;
+    const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
+        .command("batch submit", "Check a file of operations and record it; the daemon sends it.")
+        .tagged("submit", Some("submitted"))
+        .slow()
+        .body_bytes_max(15 * 1024 * 1024);
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.submit_batch(self).await
+    }
+}
+
+impl Verb for BatchList {
+    type Answer = Vec<BatchLine>;
+    const SPEC: Spec = Spec::post("/v1/batches", Role::Read)
+        .command("batch list", "List the batches, in the order in which they are sent.")
+        .tagged("list", Some("listed"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.list_batches(&self).await
+    }
+}
+
+impl Verb for BatchShow {
+    type Answer = BatchShown;
+    const SPEC: Spec = Spec::post("/v1/batches", Role::Read)
+        .command("batch show", "Show one batch and every row that is not done.")
+        .tagged("show", Some("shown"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.show_batch(&self).await
+    }
+}
+
+impl Verb for BatchRelease {
+    type Answer = BatchLine;
+    const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
+        .command("batch release", "Say what became of a batch in doubt.")
+        .tagged("release", Some("released"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.release_batch(self).await
+    }
+}
+
+impl Verb for BatchCancel {
+    type Answer = BatchLine;
+    const SPEC: Spec = Spec::post("/v1/batches", Role::Operate)
+        .command("batch cancel", "Cancel a batch that the provider has not begun with (Amazon Pay MWS).")
+        .tagged("cancel", Some("cancelled"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.cancel_batch(&self).await
+    }
+}
+
+impl Verb for CallWanted {
+    type Answer = CallRan;
+    const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
+        .command("call", "Carry out one operation of an account (Amazon Pay v2 or MWS).")
+        .tagged("run", Some("ran"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.run_call(self).await
+    }
+}
+
+impl Verb for CallOperations {
+    type Answer = Vec<CallOperation>;
+    const SPEC: Spec = Spec::post("/v1/calls", Role::Read)
+        .command("call", "List the operations of an account, with what each takes.")
+        .tagged("operations", Some("operations"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.call_operations(&self)
+    }
+}
+
+impl Verb for CallList {
+    type Answer = Vec<CallAttempt>;
+    const SPEC: Spec = Spec::post("/v1/calls", Role::Read)
+        .command("call", "List the calls that are in doubt, or all.")
+        .tagged("list", Some("listed"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.list_calls(&self).await
+    }
+}
+
+impl Verb for CallResolve {
+    type Answer = CallAttempt;
+    const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
+        .command("call resolve", "Say what became of a call in doubt, after you have looked at the provider.")
+        .tagged("end", Some("ended"))
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.resolve_call(&self).await
+    }
+}
+
+impl Verb for FetchBegin {
+    type Answer = FetchAnswer;
+    const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
+        .command(
+            "fetch-reports",
+            "Fetch the provider's own reports of past days, keep them, and hold them against what is known.",
+        )
+        .tagged("begin", None)
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.begin_fetch(self).await
+    }
+}
+
+impl Verb for FetchGo {
+    type Answer = FetchAnswer;
+    const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
+        .command("fetch-reports", "Say how far the downloads of an account are.")
+        .tagged("go", None)
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.go_on_fetching(&self).await
+    }
+}
+
+impl Verb for StatusRequest {
+    type Answer = Status;
+    const SPEC: Spec = Spec::get("/v1/status", Role::Read).command(
+        "status",
+        "Everything at a glance: accounts, quota, what is open, what is owed, schedules, store.",
+    );
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.status().await
+    }
+}
+
+impl Verb for AlertsRequest {
+    type Answer = Listing<AlertRow>;
+    const SPEC: Spec = Spec::get("/v1/alerts", Role::Read)
+        .command("alerts list", "List alerts and how far their deliveries are.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.alerts(&self).await
+    }
+}
+
+impl Verb for RedeliverRequest {
+    type Answer = Redelivered;
+    const SPEC: Spec = Spec::post("/v1/alerts:redeliver", Role::Operate)
+        .command("alerts redeliver", "Send alerts again.")
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.redeliver(&self).await
+    }
+}
+
+impl Verb for TestRequest {
+    type Answer = Vec<Tested>;
+    const SPEC: Spec = Spec::post("/v1/alerts:test", Role::Operate)
+        .command("alerts test", "Send a test message and print what the target says.")
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.test_alerts(&self).await
+    }
+}
+
+impl Verb for ReportRequest {
+    type Answer = ReportMade;
+    const SPEC: Spec = Spec::post("/v1/reports/{day}:run", Role::Operate)
+        .command("report", "Make the report of a day by hand. The same day again gives the same files.")
+        .slow();
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.report(self.date).await
+    }
+}
+
+impl Verb for Reload {
+    type Answer = Reloaded;
+    const SPEC: Spec = Spec::post("/v1/reload", Role::Operate)
+        .command("reload", "Make the running daemon re-read its configuration, and say what it thinks of it.")
+        .slow();
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        Ok(service.reload(actor).await)
+    }
+}
+
+impl Verb for StoreStats {
+    type Answer = Stats;
+    const SPEC: Spec =
+        Spec::get("/v1/store", Role::Read).command("", "How the store is, without waiting for it.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        Ok(service.store_stats())
+    }
+}
+
+impl Verb for StoreCheck {
+    type Answer = CheckReport;
+    const SPEC: Spec = Spec::post("/v1/store:check", Role::Operate)
+        .command("store check", "Compare the store with itself and read its whole journal.")
+        .slow();
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        service.self_check(actor).await
+    }
+}
+
+impl Verb for BackupRequest {
+    type Answer = BackupReport;
+    const SPEC: Spec = Spec::post("/v1/store:backup", Role::Operate)
+        .command("store backup", "Copy everything into a folder, also while the daemon runs.")
+        .slow();
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        service.backup(&self, actor).await
+    }
+}
+
+impl Verb for StoreCompact {
+    type Answer = Compacted;
+    const SPEC: Spec = Spec::post("/v1/store:compact", Role::Operate)
+        .command(
+            "store compact",
+            "Give back the room that the index does not need, also while the daemon runs.",
+        )
+        .slow();
+
+    async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
+        service.compact(actor).await
+    }
+}
+
+impl Verb for Healthy {
+    type Answer = Greeting;
+    const SPEC: Spec = Spec::get("/-/healthy", Role::Read).command("", "Whether process and store answer.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.healthy().await
+    }
+}
+
+impl Verb for Ready {
+    type Answer = Greeting;
+    const SPEC: Spec = Spec::get("/-/ready", Role::Read).command("", "Whether the daemon does its work.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        Ok(service.greeting("ready"))
+    }
+}
