@@ -26,7 +26,8 @@
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: a past of objects, lived through again under one polling policy after another.
-//! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
+//! - `amazon_pay_simulator` (the folder `simulator`): a pretend Amazon Pay, written from the manuals alone. It is a
+//!   crate of its own, so that it can share no code with [`apis`].
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
 //! - [`secret`]: what never prints, and where it lies.
 //! - [`http`]: what all HTTP clients have in common: proxy, roots, how far a wish to wait is believed.
@@ -59,7 +60,6 @@ pub mod reconcile;
 pub mod reports;
 pub mod secret;
 pub mod settlements;
-pub mod simulator;
 pub mod store;
 pub mod task;
 pub mod telemetry;

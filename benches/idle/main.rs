@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use reconciled::simulator::credentials::write_secret;
+use amazon_pay_simulator::credentials::write_secret;
 
 use measured::{Broken, Goal, Row, Table, Words, cpu_of};
 
@@ -176,9 +176,9 @@ fn simulate(binary: &Path, folder: &Path, objects: usize) -> Result<(Running, St
 
 /// The same scenario makes the same ids here as in the other process.
 fn write_objects(folder: &Path, scenario: &str) -> Result<(), Broken> {
+    use amazon_pay_simulator::Simulator;
+    use amazon_pay_simulator::scenario::Scenario;
     use reconciled::clock::SystemClock;
-    use reconciled::simulator::Simulator;
-    use reconciled::simulator::scenario::Scenario;
     let throw_away = tempfile::tempdir()?;
     let mut scenario = Scenario::parse(scenario, folder)?;
     scenario.generate_credentials(throw_away.path())?;

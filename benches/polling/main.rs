@@ -20,8 +20,8 @@ mod server;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use amazon_pay_simulator::scenario::Api;
 use measured::{Broken, Goal, Row, Table, Words, cpu_of, each_us};
-use reconciled::simulator::scenario::Api;
 use scene::{Scene, Size};
 
 const PARTS: [&str; 2] = ["cpu", "ceiling"];

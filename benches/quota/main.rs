@@ -28,6 +28,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::scenario::Scenario;
 use measured::{Broken, Goal, Row, Table, Words};
 use months::clock::{HostClock, TrueClock, WorldTime};
 use months::fuse::Fuse;
@@ -38,8 +40,6 @@ use reconciled::config::{self, Surroundings};
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::reports::NoProbe;
-use reconciled::simulator::Simulator;
-use reconciled::simulator::scenario::Scenario;
 use reconciled::store::disk::MachineDisk;
 use reconciled::store::{Options, Store};
 

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::provider::Random;
 use aws_lc_rs::digest;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use reconciled::control::client::Client;
 use reconciled::control::messages::{EnrolOutcome, ListRequest, PollRequest};
 use reconciled::control::wanted::Wanted;
-use reconciled::simulator::provider::Random;
 
 use crate::process::{Host, Planted, Running};
 

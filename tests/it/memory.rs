@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::exchange::{Carriage, Incoming, Outgoing};
 use reconciled::alerts::classify::Answer;
 use reconciled::alerts::post::{Post, PostError, Posting};
 use reconciled::alerts::target::Outgoing as Message;
 use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::SharedClock;
-use reconciled::simulator::Simulator;
-use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
 
 /// Carries requests and messages to the simulator, each taking a little while on the way there and back.
 #[derive(Clone)]

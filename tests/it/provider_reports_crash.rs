@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use amazon_pay_simulator::{Scenario, Simulator};
 use reconciled::apis;
 use reconciled::apis::pace::Pace;
 use reconciled::apis::transport::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Surroundings};
 use reconciled::settlements::{Account, Errand, Routes, Settlements, Wanted};
-use reconciled::simulator::{Scenario, Simulator};
 use reconciled::store::{self, Store};
 
 use crate::memory::Memory;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use amazon_pay_simulator::{ThrowAwayAuthority, hostile, serve};
 use reconciled::alerts::post::{HttpPost, Post, PostError};
 use reconciled::alerts::target::Outgoing;
 use reconciled::secret::Secret;
-use reconciled::simulator::{ThrowAwayAuthority, hostile, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
