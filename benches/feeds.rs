@@ -1,7 +1,7 @@
 //! What a batch of 60,000 captures costs: building its document, reading it back, reading its result and matching
 //! it with the requests; in seconds and in memory, beside a bare XML writer and reader on the same bytes.
 //!
-//! `cargo bench --bench feeds`. Every figure comes from a process of its own, the best of three.
+//! `cargo bench -p reconciled-benches --bench feeds`. Every figure comes from a process of its own, the best of three.
 
 #![allow(missing_docs, reason = "a benchmark has no callers")]
 

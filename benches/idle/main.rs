@@ -1,9 +1,9 @@
 //! What the daemon takes while there is nothing to do: 1,000 open objects between rounds.
 //!
-//! `cargo bench --bench idle [-- --minutes N] [--objects N] [--binary FILE] [--strict]`. The binary as built for the
-//! bench (or FILE) runs with a real configuration against `reconciled simulate` over HTTPS, with decline alerts and
-//! nightly reports configured; the first round is over before the measurement begins. The goal is the release's: give
-//! it as FILE, because the bench profile links less tightly and more of it is resident.
+//! `cargo build --profile dist && cargo bench -p reconciled-benches --bench idle [-- --minutes N] [--objects N]
+//! [--binary FILE] [--strict]`. FILE (target/dist/reconciled) runs with a real configuration against `reconciled
+//! simulate` over HTTPS, with decline alerts and nightly reports configured; the first round is over before the
+//! measurement begins. The goal is that of the dist profile: the others link less tightly, and more is resident.
 
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "a program")]
 #![allow(
@@ -44,7 +44,7 @@ impl Drop for Running {
 fn run(words: &Words) -> Result<Table, Broken> {
     let minutes = words.number("--minutes", 10)?;
     let objects = words.number("--objects", 1_000)?;
-    let binary = PathBuf::from(words.after("--binary").unwrap_or(env!("CARGO_BIN_EXE_reconciled")));
+    let binary = PathBuf::from(words.after("--binary").unwrap_or("target/dist/reconciled"));
     let folder = tempfile::tempdir()?;
     let (_simulator, base) = simulate(&binary, folder.path(), objects)?;
     std::fs::write(folder.path().join("config.toml"), configuration(folder.path(), &base))?;

@@ -1,6 +1,6 @@
 //! What one poll costs, and how many go through.
 //!
-//! `cargo bench --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--api NAME]
+//! `cargo bench -p reconciled-benches --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--api NAME]
 //! [--strict]`; both when neither is named. The built-in simulator answers over TLS from another process, so that its time is not
 //! counted. `cpu`: processor time of the whole path (due, sign, ask, read, decide, commit) against a bare loop
 //! that only signs and asks with the same client. `ceiling`: polls a second without a quota, and each part alone.

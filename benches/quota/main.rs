@@ -1,6 +1,6 @@
 //! How much of a quota is used in an hour in which there is always more to ask than it allows.
 //!
-//! `cargo bench --bench quota [-- --minutes N] [--strict]`. Virtual time: the real daemon, store and signatures, the
+//! `cargo bench -p reconciled-benches --bench quota [-- --minutes N] [--strict]`. Virtual time: the real daemon, store and signatures, the
 //! simulator behind a network in memory whose requests take up to 160 ms and now and then seconds. The server's
 //! bucket is the judge: what it would have allowed, what it was asked, and what was over the quota.
 

@@ -1,6 +1,6 @@
 //! What the store costs: enrolments a second against SQLite, a million objects, long work on them.
 //!
-//! `cargo bench --bench store -- enrol | million | upkeep | month [--objects N] [--accounts N] [--folder DIR]
+//! `cargo bench -p reconciled-benches --bench store -- enrol | million | upkeep | month [--objects N] [--accounts N] [--folder DIR]
 //! [--strict]`, everything when no word is given. Every figure stands beside its baseline or its goal, measured
 //! in the same run on the same volume. Ends non-zero when something breaks, and with `--strict` also when a goal
 //! is missed.

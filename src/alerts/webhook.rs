@@ -15,7 +15,6 @@ use super::target::{Attempt, Outgoing, Target};
 use super::words::{Message, Subject};
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
-use crate::payments::planted::{Bug, is_planted};
 use crate::secret::Secret;
 use crate::text;
 
@@ -106,10 +105,7 @@ impl Target for Webhook {
 
     fn compose(&self, message: &Message, attempt: &Attempt) -> Outgoing {
         let body = text::json(&self.payload(message).to_string()).into_owned().into_bytes();
-        let mut id = event_id(&message.key);
-        if is_planted(Bug::KeyOfEachAttempt) {
-            id = event_id(&format!("{}{}", message.key, attempt.at));
-        }
+        let id = event_id(&message.key);
         let timestamp_s = attempt.at.as_second();
         let mut headers = vec![
             ("content-type", "application/json; charset=utf-8".to_owned()),

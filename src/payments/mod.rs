@@ -19,6 +19,5 @@ pub mod lifecycle;
 pub mod money;
 pub mod object;
 pub mod observation;
-pub mod planted;
 pub mod record;
 pub mod service;

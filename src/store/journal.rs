@@ -18,7 +18,6 @@ use super::disk::{Disk, DiskFile};
 use super::entry::{self, ChainHash, number_32, number_64};
 use super::room;
 use super::written::Written;
-use crate::payments::planted::{Bug, is_planted};
 
 /// Bytes before the first entry of a segment.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
@@ -253,9 +252,7 @@ impl Journal {
             bytes.resize(bytes.len() + more, room::FILLER);
         }
         self.file.write_at(self.end.offset, &bytes)?;
-        if !is_planted(Bug::SyncSkipped) {
-            self.file.sync()?;
-        }
+        self.file.sync()?;
         (self.end, self.room_end) = (end, room_end);
         self.has_failed = false;
         Ok(end)

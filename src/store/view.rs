@@ -17,7 +17,6 @@ use super::pulse::{self, Pulse};
 use super::types::StoreError;
 use super::value::{self, Stored};
 use crate::payments::object::{AccountName, ObjectRef};
-use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Record, Transition};
 
 /// A count that changed, and the row because of which it did.
@@ -208,9 +207,6 @@ impl<'a> View<'a> {
             }
         }
         for row in rows {
-            if old.is_some() && is_planted(Bug::DueIndexNotUpdated) {
-                continue;
-            }
             self.put(row, Vec::new());
         }
         let old_due_at = old.and_then(|old| old.due_at);
