@@ -2,7 +2,7 @@
 //! matching it with the requests; in seconds and in memory, beside a bare XML writer and reader on the same
 //! bytes.
 //!
-//! `cargo bench --bench feeds`. Every figure comes from its own process, the best of three.
+//! `cargo bench -p reconciled-benches --bench feeds`. Every figure comes from its own process, the best of three.
 
 #![allow(missing_docs, reason = "a benchmark has no callers")]
 

@@ -45,6 +45,17 @@ pub trait Clock: Debug + Send + Sync + 'static {
 /// A clock that can be shared.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// The simulator lives by the same clock as the daemon that asks it.
+impl amazon_pay_simulator::clock::Clock for dyn Clock {
+    fn now(&self) -> Timestamp {
+        Clock::now(self)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Clock::monotonic(self)
+    }
+}
+
 /// The machine's clock.
 #[derive(Debug)]
 pub struct SystemClock {

@@ -27,7 +27,8 @@
 //! - [`daemon`]: everything is built, joined, started and stopped there and nowhere else.
 //! - [`cli`]: one file a command.
 //! - [`backtest`]: replays a past of objects under one polling policy after another.
-//! - [`simulator`]: a pretend Amazon Pay, written from the manuals alone; it shares no code with [`apis`].
+//! - `amazon_pay_simulator` (the folder `simulator`): a pretend Amazon Pay, written from the manuals alone. It is a
+//!   crate of its own, so it can share no code with [`apis`].
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
 //! - [`secret`]: values that never print, and where they are read from.
 //! - [`problem`]: what is wrong with something that a person wrote.
@@ -67,7 +68,6 @@ pub mod reconcile;
 pub mod reports;
 pub mod secret;
 pub mod signals;
-pub mod simulator;
 pub mod store;
 pub mod task;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! What the daemon uses while it is idle: 1,000 open objects between rounds.
 //!
-//! `cargo bench --bench idle [-- --minutes N] [--objects N] [--binary FILE] [--strict]`. The binary built for
+//! `cargo bench -p reconciled-benches --bench idle [-- --minutes N] [--objects N] [--binary FILE] [--strict]`. The binary built for
 //! the bench (or FILE) runs with a real configuration against `reconciled simulate` over HTTPS, with decline
 //! alerts and nightly reports configured. The measurement begins after the first round. The goal is meant for
 //! the release build: pass it as FILE, because the bench profile links less tightly and more of it is
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use reconciled::simulator::credentials::write_secret;
+use amazon_pay_simulator::credentials::write_secret;
 
 use measured::{Broken, Goal, Row, Table, Words, cpu_of};
 
@@ -45,7 +45,7 @@ impl Drop for Running {
 fn run(words: &Words) -> Result<Table, Broken> {
     let minutes = words.number("--minutes", 10)?;
     let objects = words.number("--objects", 1_000)?;
-    let binary = PathBuf::from(words.after("--binary").unwrap_or(env!("CARGO_BIN_EXE_reconciled")));
+    let binary = PathBuf::from(words.after("--binary").unwrap_or("target/dist/reconciled"));
     let folder = tempfile::tempdir()?;
     let (_simulator, base) = simulate(&binary, folder.path(), objects)?;
     std::fs::write(folder.path().join("config.toml"), configuration(folder.path(), &base))?;
@@ -177,9 +177,9 @@ fn simulate(binary: &Path, folder: &Path, objects: usize) -> Result<(Running, St
 
 /// The same scenario creates the same ids here as in the other process.
 fn write_objects(folder: &Path, scenario: &str) -> Result<(), Broken> {
+    use amazon_pay_simulator::Simulator;
+    use amazon_pay_simulator::scenario::Scenario;
     use reconciled::clock::SystemClock;
-    use reconciled::simulator::Simulator;
-    use reconciled::simulator::scenario::Scenario;
     let throw_away = tempfile::tempdir()?;
     let mut scenario = Scenario::parse(scenario, folder)?;
     scenario.generate_credentials(throw_away.path())?;

@@ -1,6 +1,6 @@
 //! The cost of one poll, and the highest rate of polls.
 //!
-//! `cargo bench --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--api NAME]
+//! `cargo bench -p reconciled-benches --bench polling -- cpu | ceiling [--objects N] [--accounts N] [--rounds N] [--api NAME]
 //! [--strict]`; both when neither is named. The built-in simulator answers over TLS from another process, so
 //! that its time does not count. `cpu`: processor time of the whole path (due, sign, request, read, decide,
 //! commit) against a bare loop that only signs and sends with the same client. `ceiling`: polls a second
@@ -21,8 +21,8 @@ mod server;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use amazon_pay_simulator::scenario::Api;
 use measured::{Broken, Goal, Row, Table, Words, cpu_of, each_us};
-use reconciled::simulator::scenario::Api;
 use scene::{Scene, Size};
 
 const PARTS: [&str; 2] = ["cpu", "ceiling"];

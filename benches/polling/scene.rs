@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use amazon_pay_simulator::scenario::{Api, Scenario};
 use reconciled::config::{self, Config, Surroundings};
 use reconciled::payments::object::ObjectRef;
-use reconciled::simulator::scenario::{Api, Scenario};
 
 use super::measured::Broken;
 use super::server;

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use amazon_pay_simulator::scenario::Scenario;
+use amazon_pay_simulator::{Simulator, ThrowAwayAuthority, serve as listen};
 use reconciled::clock::SystemClock;
-use reconciled::simulator::scenario::Scenario;
-use reconciled::simulator::{Simulator, ThrowAwayAuthority, serve as listen};
 use tokio_util::sync::CancellationToken;
 
 /// The argument that turns a process into the server.

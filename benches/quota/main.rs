@@ -1,6 +1,6 @@
 //! How much of a quota is used in an hour with more polls due than it allows.
 //!
-//! `cargo bench --bench quota [-- --minutes N] [--strict]`. Virtual time: the real daemon, store and
+//! `cargo bench -p reconciled-benches --bench quota [-- --minutes N] [--strict]`. Virtual time: the real daemon, store and
 //! signatures; the simulator behind a network in memory whose requests take up to 160 ms, and sometimes
 //! seconds. The server's bucket is the judge: it counts the requests that it would have allowed, those sent,
 //! and those over the quota.
@@ -29,6 +29,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::scenario::Scenario;
 use measured::{Broken, Goal, Row, Table, Words};
 use months::clock::{HostClock, TrueClock, WorldTime};
 use months::fuse::Fuse;
@@ -39,8 +41,6 @@ use reconciled::config::{self, Surroundings};
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::reports::NoProbe;
-use reconciled::simulator::Simulator;
-use reconciled::simulator::scenario::Scenario;
 use reconciled::store::disk::MachineDisk;
 use reconciled::store::{Options, Store};
 

@@ -1,6 +1,6 @@
 //! The cost of the store: enrolments a second against SQLite, a million objects, and long operations on them.
 //!
-//! `cargo bench --bench store -- enrol | million | upkeep | month [--objects N] [--accounts N] [--folder DIR]
+//! `cargo bench -p reconciled-benches --bench store -- enrol | million | upkeep | month [--objects N] [--accounts N] [--folder DIR]
 //! [--strict]`; all of them when none is named. Every figure stands beside its baseline or its goal, measured
 //! in the same run on the same volume. It exits non-zero on an error, and with `--strict` also when a goal is
 //! missed.

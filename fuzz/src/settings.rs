@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use amazon_pay_simulator::scenario::Scenario;
 use reconciled::config::{ConfigError, Surroundings, check_text};
-use reconciled::simulator::scenario::Scenario;
 
 use super::promises::{is_shown, lines};
 

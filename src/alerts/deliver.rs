@@ -24,7 +24,6 @@ use crate::clock::SharedClock;
 use crate::http::Transport;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
-use crate::payments::planted::{Bug, is_planted};
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
 use crate::time::{between, later};
 
@@ -246,12 +245,6 @@ impl Deliverer {
         round: &mut Round,
     ) -> Result<(), StoreError> {
         let message = self.message(&parcel);
-        if is_planted(Bug::SettledBeforeSending) {
-            for owed in &parcel {
-                let (target, now) = (line.channel.target.name(), self.clock.now());
-                self.store.settle(&owed.alert.key, target, Delivery::Delivered, now).await?;
-            }
-        }
         let verdict = self.send(line, health, &message).await;
         let now = self.clock.now();
         let seed = seed(&message.key);

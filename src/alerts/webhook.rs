@@ -17,7 +17,6 @@ use super::target::{Attempt, Target, post};
 use crate::http::{Request, Response};
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
-use crate::payments::planted::{Bug, is_planted};
 use crate::secret::Secret;
 use crate::text;
 
@@ -108,10 +107,7 @@ impl Target for Webhook {
 
     fn compose(&self, message: &Message, attempt: &Attempt) -> Request {
         let body = text::json(&self.payload(message).to_string()).into_owned().into_bytes();
-        let mut id = event_id(&message.key);
-        if is_planted(Bug::KeyOfEachAttempt) {
-            id = event_id(&format!("{}{}", message.key, attempt.at));
-        }
+        let id = event_id(&message.key);
         let timestamp_s = attempt.at.as_second();
         let mut headers = vec![
             ("content-type", "application/json; charset=utf-8".to_owned()),

@@ -31,7 +31,6 @@ use crate::clock::SharedClock;
 use crate::http::waits;
 use crate::payments::environment::Environment;
 use crate::payments::object::AccountName;
-use crate::payments::planted::{Bug, is_planted};
 use crate::time::between;
 
 use bucket::{Bucket, Limiters};
@@ -364,7 +363,6 @@ impl Permit {
     /// a wait of our own that doubles with every such answer in a row, up to a minute.
     pub fn throttled(&mut self, retry_after: Option<Duration>) {
         self.is_throttled = true;
-        let retry_after = retry_after.filter(|_| !is_planted(Bug::RetryAfterIgnored));
         let now_ns = self.shared.now_ns();
         let mut guard = self.shared.state();
         let State { limiters, buckets, .. } = &mut *guard;

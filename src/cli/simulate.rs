@@ -12,8 +12,8 @@ use super::finish;
 use super::options::SimulateArguments;
 use crate::clock::SystemClock;
 use crate::signals;
-use crate::simulator::scenario::{EXAMPLE, Scenario};
-use crate::simulator::{Simulator, ThrowAwayAuthority, serve};
+use amazon_pay_simulator::scenario::{EXAMPLE, Scenario};
+use amazon_pay_simulator::{Simulator, ThrowAwayAuthority, serve};
 
 /// `reconciled simulate`
 pub(super) fn simulate(arguments: SimulateArguments) -> ExitCode {

@@ -17,7 +17,6 @@ use crate::config::{AccountConfig, Config};
 use crate::control::service::{self as control, Reporter};
 use crate::http::Transport;
 use crate::payments::object::{AccountName, Kind};
-use crate::payments::planted::{Bug, is_planted};
 use crate::provider_reports::Downloads;
 use crate::reports::{Probe, Reports};
 use crate::store::{Store, StoreError};
@@ -140,12 +139,6 @@ fn build_reporter(
     Ok(Arc::new(Reporter { account, words, timetable: timetable.transpose()? }))
 }
 
-/// The operations that an account's polling uses.
-fn operations(account: &Account) -> impl Iterator<Item = &'static str> + '_ {
-    let looks = account.api.kinds().iter().filter_map(|kind| account.api.operation(&Kind::new(*kind).ok()?));
-    looks.chain(account.api.service_operation())
-}
-
 /// Brings the budgets back to where a clean stop left them. After any other end they start empty: what
 /// ran before may have spent them a moment ago. Only an account never used before starts full.
 pub(super) async fn restore_levels(
@@ -155,11 +148,6 @@ pub(super) async fn restore_levels(
 ) -> Result<(), StoreError> {
     if was_clean_stop {
         levels::restore(&foundation.store, &foundation.pace, foundation.clock.now()).await?;
-    }
-    if !was_clean_stop && is_planted(Bug::BudgetFullAfterCrash) {
-        for account in accounts {
-            operations(account).for_each(|operation| foundation.pace.assume_full(&account.name, operation));
-        }
     }
     greet(foundation, accounts).await
 }

@@ -10,7 +10,6 @@ use super::history::{Row, outcome};
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
-use super::planted::{Bug, is_planted};
 use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Trouble};
 use super::schedule::{after_failures, milestones, next_look};
 use super::trouble;
@@ -88,11 +87,7 @@ fn observed(
         let transition = Some(Row { setting, before, seen, now }.written(None, note, Cause::Overtaken));
         return Decision { record, transition, enrol: Vec::new(), alerts: Vec::new(), is_news: true };
     }
-    let mut doubt = doubt(setting, before, seen);
-    if is_planted(Bug::DoubtHealsByRepetition) && before.quarantine.is_some() {
-        doubt = doubt.filter(|doubt| !doubt.is_state_sound);
-    }
-    match doubt {
+    match doubt(setting, before, seen) {
         Some(doubt) if !doubt.is_state_sound => set_apart(setting, before, record, seen, doubt, now),
         doubt => accept(setting, before, record, seen, doubt, now),
     }

@@ -11,7 +11,6 @@ use super::decision::Setting;
 use super::lifecycle::{Moves, Outcome, Phase, StateFacts};
 use super::money::Money;
 use super::observation::Observation;
-use super::planted::{Bug, is_planted};
 use super::record::Record;
 
 /// Something about an answer that cannot be right.
@@ -41,7 +40,6 @@ pub(super) fn doubt(setting: &Setting<'_>, record: &Record, seen: &Observation) 
     };
     if let Some(from) = record.state()
         && !setting.lifecycle.is_reachable(from, &seen.state)
-        && !is_planted(Bug::UnreachableStateAccepted)
     {
         return unsound(
             "impossible-move",

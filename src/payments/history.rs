@@ -8,7 +8,6 @@ use super::decision::Setting;
 use super::lifecycle::{Lifecycle, Moves, Outcome, Phase, StateFacts};
 use super::money::{Amounts, Money};
 use super::observation::Observation;
-use super::planted::{Bug, is_planted};
 use super::record::{Cause, Record, Transition};
 
 /// The inputs of a history row.
@@ -52,7 +51,7 @@ impl Row<'_> {
     fn moved(&self, facts: Option<&StateFacts>) -> Option<Money> {
         let about = self.seen.amount.or(self.before.details.amount);
         let has_moved = |facts: &&StateFacts| !matches!(facts.outcome, Outcome::Declined | Outcome::Canceled);
-        let Some(facts) = facts.filter(has_moved).filter(|_| !is_planted(Bug::RequestedAmountBooked)) else {
+        let Some(facts) = facts.filter(has_moved) else {
             return about;
         };
         let known = self.before.sight.as_ref().map_or_else(Amounts::default, |sight| {

@@ -21,6 +21,5 @@ pub mod lifecycle;
 pub mod money;
 pub mod object;
 pub mod observation;
-pub mod planted;
 pub mod provider_health;
 pub mod record;

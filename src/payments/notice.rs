@@ -6,7 +6,6 @@ use jiff::{Timestamp, Unit};
 use super::alert::{Alert, AlertKind, Severity};
 use super::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use super::observation::Observation;
-use super::planted::{Bug, is_planted};
 use super::record::{Quarantine, Record};
 use super::schedule::{Milestone, state_began};
 
@@ -69,8 +68,7 @@ impl Notice<'_> {
         let is_decline = facts.outcome == Outcome::Declined;
         let general = lifecycle.advice_without_reason(facts.name);
         // A missing reason is treated like the worst one.
-        let lacks_reason =
-            observation.reasons.is_empty() && !general.is_empty() && !is_planted(Bug::SilentWithoutReason);
+        let lacks_reason = observation.reasons.is_empty() && !general.is_empty();
         let listed = lifecycle.reasons(facts.name).iter().map(|reason| reason.tone);
         let unnamed = match listed.max_by_key(|tone| loudness(*tone)).filter(|_| lacks_reason) {
             _ if is_decline => Tone::Alarming,

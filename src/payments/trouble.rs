@@ -7,7 +7,6 @@ use super::decision::{Decision, Setting};
 use super::lifecycle::{Outcome, Phase};
 use super::notice::Notice;
 use super::observation::Failure;
-use super::planted::{Bug, is_planted};
 use super::record::{Cause, Quarantine, Record, Transition};
 use super::schedule::{after_failures, jittered};
 use crate::time::later;
@@ -30,10 +29,6 @@ pub(super) fn failed(
         // already delays everybody.
         Failure::Throttled { .. } => {
             record.is_asked = before.is_asked;
-            if is_planted(Bug::ThrottleCountedAsFailure) {
-                record.trouble.failures += 1;
-                record.due_at = Some(after_failures(&record, record.trouble.failures, policy, now));
-            }
         }
         Failure::Gone { .. } => {
             note(&mut record, failure, now);
@@ -85,9 +80,6 @@ pub(super) fn failed(
                 cause = Some((failure.class(), format!("The provider's answers cannot be used: {failure}.")));
             }
         }
-    }
-    if is_planted(Bug::GoneTakenForEnd) && matches!(failure, Failure::Gone { .. }) {
-        (cause, record.due_at) = (None, None);
     }
     match cause {
         Some((cause, explanation)) => set_apart(setting, before, record, cause, explanation, now),

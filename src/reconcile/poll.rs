@@ -11,7 +11,6 @@ use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::observation::{Failure, Observation};
-use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::Record;
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
 
@@ -143,9 +142,8 @@ impl Reconcile {
                 .enrol
                 .into_iter()
                 .filter(|child| account.api.lifecycle(&child.object.kind).is_some())
-                .filter(|_| !is_planted(Bug::ChildNotEnrolled))
                 .collect();
-            let mut commit = Commit {
+            let commit = Commit {
                 read: record,
                 record: decision.record,
                 transition: decision.transition,
@@ -153,16 +151,8 @@ impl Reconcile {
                 alerts,
                 is_news: decision.is_news,
             };
-            let late = if is_planted(Bug::AlertAfterCommit) {
-                std::mem::take(&mut commit.alerts)
-            } else {
-                Vec::new()
-            };
             match self.store.commit(commit).await? {
                 Committed::Written => {
-                    if !late.is_empty() {
-                        self.store.raise(late, self.clock.now()).await?;
-                    }
                     let is_final = moved.as_ref().is_some_and(|row| row.phase == Phase::Final);
                     tracing::debug!(%object, is_final, "committed");
                     return Ok(moved.is_some_and(|row| row.from.as_deref() != Some(row.to.as_str())));

@@ -6,8 +6,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::payments::planted::{Bug, is_planted};
-
 /// One day in one zone: `[start, end)` in UTC. It has 23 or 25 hours where clocks change, and none where a
 /// zone skipped it.
 #[derive(Debug, Clone)]
@@ -60,8 +58,7 @@ impl Day {
 
 /// A missing midnight is replaced by the first moment after it; of a repeated one, the first counts.
 fn first_moment(date: Date, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
-    let late = if is_planted(Bug::ReportDayOffByAnHour) { 1 } else { 0 };
-    date.to_zoned(zone.clone())?.timestamp().checked_add(late.hours())
+    Ok(date.to_zoned(zone.clone())?.timestamp())
 }
 
 /// UTC: `2026-01-15T09:30:00Z`.

@@ -17,7 +17,6 @@ use super::index::keys;
 use super::index::value;
 use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
-use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::{Cause, Enrolment, Record, Transition};
 
 /// The name under which it is remembered from when on things may be dated.
@@ -85,7 +84,7 @@ pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Commit
     cap_evidence(&mut record);
     if tells_the_journal {
         let at = record.polled_at.unwrap_or(record.enrolled_at).max(earliest);
-        let transition = transition.filter(|_| !is_planted(Bug::HistoryRowForgotten)).map(Box::new);
+        let transition = transition.map(Box::new);
         group.write(&Fact::Committed { at, record: Box::new(record), transition, enrol, alerts })?;
     } else {
         group.view.put_quietly(&old, &record)?;

@@ -7,6 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
+use amazon_pay_simulator::aps::{ApsHabits, ApsMerchant, ApsProvider, ApsResults, ApsSignature};
+use amazon_pay_simulator::exchange::{Incoming, Outgoing};
+use amazon_pay_simulator::plan::{Plan, Step as PlanStep};
+use amazon_pay_simulator::provider::{Provider, Random};
 use reconciled::apis::Api;
 use reconciled::apis::aps::batch::Rules;
 use reconciled::apis::aps::batch::file::{AmountForm, BatchFile, plan};
@@ -22,10 +26,6 @@ use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::payments::object::{AccountName, Kind, ObjectId};
 use reconciled::secret::Secret;
-use reconciled::simulator::aps::{ApsHabits, ApsMerchant, ApsProvider, ApsResults, ApsSignature};
-use reconciled::simulator::exchange::{Incoming, Outgoing};
-use reconciled::simulator::plan::{Plan, Step as PlanStep};
-use reconciled::simulator::provider::{Provider, Random};
 
 const MERCHANT: &str = "CycHZxVj";
 

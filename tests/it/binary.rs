@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use reconciled::simulator::Scenario;
+use amazon_pay_simulator::Scenario;
 
 use crate::process::{Host, patiently};
 

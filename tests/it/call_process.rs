@@ -3,7 +3,7 @@
 
 use std::process::Stdio;
 
-use reconciled::simulator::fault::{Fault, FaultKind};
+use amazon_pay_simulator::fault::{Fault, FaultKind};
 
 use crate::calls::plan;
 use crate::process::Host;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::fault::{Fault, FaultKind};
+use amazon_pay_simulator::plan::{Plan, Step};
 use reconciled::apis::pace::{Pace, Quota};
 use reconciled::clock::{Clock, SharedClock};
 use reconciled::control::messages::{CallAttempt, CallList, CallOutcome, CallRan, CallResolve, CallWanted};
 use reconciled::control::problem::{Cause, Problem};
 use reconciled::payments::object::ObjectRef;
-use reconciled::simulator::fault::{Fault, FaultKind};
-use reconciled::simulator::plan::{Plan, Step};
 
 use crate::memory::Memory;
 use crate::world::World;
@@ -686,7 +686,7 @@ async fn neither_the_answer_nor_the_store_holds_buyer_data_or_a_secret() {
     let has = |text: &str| left.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(has("auth-1") && has("CreateCharge"), "there is something to search");
     let mut secrets = vec!["canary".to_owned(), "AKIAOLDSHOP000000000".to_owned()];
-    secrets.extend(reconciled::simulator::amazon_pay_v2::PERSONAL_DATA.iter().map(|text| (*text).to_owned()));
+    secrets.extend(amazon_pay_simulator::amazon_pay_v2::PERSONAL_DATA.iter().map(|text| (*text).to_owned()));
     for secret in secrets {
         assert!(!has(&secret), "{secret} was left");
     }

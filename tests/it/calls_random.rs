@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use amazon_pay_simulator::fault::{Fault, FaultKind};
+use amazon_pay_simulator::plan::Plan;
+use amazon_pay_simulator::provider::Random;
 use reconciled::clock::Clock;
 use reconciled::control::messages::{CallList, CallOutcome, CallWanted};
 use reconciled::payments::object::ObjectRef;
-use reconciled::simulator::fault::{Fault, FaultKind};
-use reconciled::simulator::plan::Plan;
-use reconciled::simulator::provider::Random;
 
 use crate::calls::{SCENARIO, plan};
 use crate::world::World;

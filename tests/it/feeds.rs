@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use amazon_pay_simulator::exchange::Incoming;
 use reconciled::apis;
 use reconciled::apis::amazon_pay_mws::config::Settings;
 use reconciled::apis::amazon_pay_mws::feeds::document::{self, Caps};
@@ -16,7 +17,6 @@ use reconciled::control::problem::Problem;
 use reconciled::control::wanted::Wanted;
 use reconciled::payments::lifecycle::Phase;
 use reconciled::payments::object::{ObjectId, ObjectRef};
-use reconciled::simulator::exchange::Incoming;
 
 use crate::world::World;
 

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::scenario::Scenario;
 use reconciled::clock::SharedClock;
 use reconciled::config::{self, Surroundings};
 use reconciled::control::messages::{BatchShow, BatchShown, BatchSubmission};
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
-use reconciled::simulator::Simulator;
-use reconciled::simulator::scenario::Scenario;
 
 use crate::feeds::scenario;
 use crate::memory::Memory;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::provider::Random;
 use aws_lc_rs::digest;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -17,7 +18,6 @@ use reconciled::control::messages::{
     Enrol, EnrolOutcome, ListRequest, PollRequest, ReportRequest, StoreCheck,
 };
 use reconciled::control::wanted::Wanted;
-use reconciled::simulator::provider::Random;
 
 use crate::process::{Host, Planted, Running};
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use amazon_pay_simulator::provider::Random;
 use reconciled::control::client::Client;
 use reconciled::control::messages::{Enrol, StoreCheck, StoreCompact};
 use reconciled::control::wanted::Wanted;
-use reconciled::simulator::provider::Random;
 
 use crate::killing::{
     Acknowledged, all_declines_told, enrol_on, host_with_back_office, kills, poll_on, seed, watched,

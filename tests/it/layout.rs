@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "../planted/bugs.rs"]
+#[allow(dead_code, reason = "the judge uses the rest")]
+mod bugs;
+
 /// Which rooms each room may name. A room that is not listed is refused.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &["time"]),
@@ -96,10 +100,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reports",
             "control",
             "config",
-            "simulator",
         ],
     ),
-    ("simulator", &["clock"]),
     (
         "cli",
         &[
@@ -107,7 +109,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "control",
             "daemon",
-            "simulator",
             "payments",
             "store",
             "clock",
@@ -232,10 +233,40 @@ fn only_the_store_names_the_engine_and_only_the_clock_reads_the_time() {
             assert!(!text.contains("sled::"), "{shown} names the store's engine");
         }
         if room != "clock" {
-            for reading in ["Timestamp::now(", "SystemTime::now(", "Zoned::now(", "Instant::now("] {
-                assert!(!text.contains(reading), "{shown} reads the time by {reading}");
-            }
+            reads_no_time(&path, &text);
         }
+    }
+}
+
+fn reads_no_time(path: &Path, text: &str) {
+    for reading in ["Timestamp::now(", "SystemTime::now(", "Zoned::now(", "Instant::now("] {
+        assert!(!text.contains(reading), "{} reads the time by {reading}", path.display());
+    }
+}
+
+/// The simulator is a crate of its own, so the compiler keeps it from our rooms. This keeps our rooms from it: the
+/// daemon must not know whether its provider is a pretended one.
+#[test]
+fn only_the_commands_and_the_clock_name_the_simulator() {
+    for (room, path) in rooms() {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_allowed = ["cli", "clock"].contains(&room.as_str());
+        assert!(
+            is_allowed || !text.contains("amazon_pay_simulator::"),
+            "{} names the simulator",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn only_the_clock_of_the_simulator_reads_the_time() {
+    let source = root().join("simulator/src");
+    let mut files = Vec::new();
+    source_files(&source, &mut files);
+    assert!(files.len() > 20, "the simulator's source was not found");
+    for path in files.into_iter().filter(|path| *path != source.join("clock.rs")) {
+        reads_no_time(&path, &fs::read_to_string(&path).unwrap());
     }
 }
 
@@ -244,8 +275,9 @@ fn paths_named_in_the_readme_and_the_map_exist() {
     for document in ["README.md", "src/lib.rs"] {
         let text = fs::read_to_string(root().join(document)).unwrap_or_default();
         for word in text.split(|letter: char| letter.is_whitespace() || "`()[],;".contains(letter)) {
-            let is_path =
-                ["src/", "tests/", "systemd/", "benches/"].iter().any(|start| word.starts_with(start));
+            let is_path = ["src/", "simulator/", "tests/", "systemd/", "benches/"]
+                .iter()
+                .any(|start| word.starts_with(start));
             if is_path && !word.contains('*') && !word.contains('<') {
                 let path = word.trim_end_matches(['.', ':']);
                 assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
@@ -270,7 +302,6 @@ const NOT_YET_REREAD: &[&str] = &[
     "reconcile",
     "secret",
     "signals",
-    "simulator",
     "store",
 ];
 
@@ -349,4 +380,17 @@ fn texts_avoid_phrases_that_are_hard_to_read() {
         found.extend(files.iter().flat_map(|path| banned_phrases(path, false)));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The bugs by which the judge of the months is judged are replacements in our source. They are compiled only in
+/// `cargo test -p reconciled-planted`; whoever changes the text around one learns it here.
+#[test]
+fn every_known_bug_still_fits_the_source() {
+    let source = root().join("src");
+    bugs::files_exist(&source).unwrap_or_else(|problem| panic!("{problem}"));
+    for (_, path) in rooms() {
+        let file = path.strip_prefix(&source).unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        bugs::apply(file, text).unwrap_or_else(|problem| panic!("{problem}"));
+    }
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::exchange::{Carriage, Incoming, Outgoing};
 use reconciled::clock::SharedClock;
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
-use reconciled::simulator::Simulator;
-use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
 
 /// Carries requests and messages to the simulator; each takes a little time each way.
 #[derive(Clone)]

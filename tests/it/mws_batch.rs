@@ -8,6 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::exchange::{Carriage, Incoming};
+use amazon_pay_simulator::plan::{Plan, Step as LifeStep};
+use amazon_pay_simulator::scenario::Credentials;
+use amazon_pay_simulator::{Scenario, Simulator};
 use jiff::Timestamp;
 use reconciled::apis::amazon_pay_mws::ask::{Ask, Section};
 use reconciled::apis::amazon_pay_mws::config::Settings;
@@ -30,10 +34,6 @@ use reconciled::clock::{Clock, VirtualClock};
 use reconciled::http::{Response, TransportError};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectId;
-use reconciled::simulator::exchange::{Carriage, Incoming};
-use reconciled::simulator::plan::{Plan, Step as LifeStep};
-use reconciled::simulator::scenario::Credentials;
-use reconciled::simulator::{Scenario, Simulator};
 
 const SELLER: &str = "A3EXAMPLEUK";
 const SECRET: &str = "exampleSecretKey/With+Chars=0123456789AB";
@@ -57,7 +57,7 @@ impl Shop {
         let mut scenario = Scenario::parse(&text, std::path::Path::new(".")).unwrap();
         let secret = Some(SECRET.to_owned());
         scenario.accounts[0].credentials = Credentials::AccessKey { id: "AKIAEXAMPLEUK".into(), secret };
-        let simulator = Simulator::new(scenario, clock.clone()).unwrap();
+        let simulator = Simulator::new(scenario, clock.clone() as SharedClock).unwrap();
         let settings = Settings {
             region: Region::Eu,
             environment: Environment::Live,

@@ -9,11 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use amazon_pay_simulator::provider::Random;
 use jiff::Timestamp;
 use reconciled::payments::alert::{Alert, AlertKind, Severity};
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Enrolment};
-use reconciled::simulator::provider::Random;
 use reconciled::store::{AlertFilter, Delivery, DeliveryStatus, Options, OwedAlert, Store};
 
 /// How often the power is cut.

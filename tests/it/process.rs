@@ -8,14 +8,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::credentials::write_secret;
+use amazon_pay_simulator::plan::{Plan, Step};
+use amazon_pay_simulator::{Scenario, Serving, Simulator, serve};
 use reconciled::clock::{SharedClock, SystemClock};
 use reconciled::control::client::Client;
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::Details;
-use reconciled::simulator::credentials::write_secret;
-use reconciled::simulator::plan::{Plan, Step};
-use reconciled::simulator::{Scenario, Serving, Simulator, serve};
 use tokio::net::UnixDatagram;
 use tokio_util::sync::CancellationToken;
 

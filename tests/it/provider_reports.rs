@@ -92,7 +92,7 @@ async fn only(world: &World, word: &str, from: &str, to: &str) -> ErrandLine {
     lines.remove(0)
 }
 
-fn counted(world: &World, operation: &str) -> reconciled::simulator::counts::OperationCounts {
+fn counted(world: &World, operation: &str) -> amazon_pay_simulator::counts::OperationCounts {
     let counts = world.simulator.counts();
     counts.operations.get(&("old-shop".to_owned(), operation.to_owned())).cloned().unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use amazon_pay_simulator::{Scenario, Simulator};
 use reconciled::apis::Account;
 use reconciled::apis::pace::Pace;
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
@@ -13,7 +14,6 @@ use reconciled::config::{self, Surroundings};
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::payments::alert::Routes;
 use reconciled::provider_reports::{Download, Downloads, Ports, Wanted};
-use reconciled::simulator::{Scenario, Simulator};
 use reconciled::store::{self, Store};
 
 use crate::memory::Memory;

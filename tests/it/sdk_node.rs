@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use amazon_pay_simulator::{Scenario, Simulator, ThrowAwayAuthority, serve};
 use reconciled::clock::SystemClock;
-use reconciled::simulator::{Scenario, Simulator, ThrowAwayAuthority, serve};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 

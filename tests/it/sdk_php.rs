@@ -11,9 +11,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::plan::{Plan, Step};
+use amazon_pay_simulator::{Scenario, Simulator, ThrowAwayAuthority, serve};
 use reconciled::clock::SystemClock;
-use reconciled::simulator::plan::{Plan, Step};
-use reconciled::simulator::{Scenario, Simulator, ThrowAwayAuthority, serve};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::credentials::write_secret;
+use amazon_pay_simulator::scenario::{Api, Scenario};
+use amazon_pay_simulator::{Planted, Simulator};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Config, Surroundings};
 use reconciled::control::wanted::Wanted;
@@ -12,9 +15,6 @@ use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Record};
-use reconciled::simulator::credentials::write_secret;
-use reconciled::simulator::scenario::{Api, Scenario};
-use reconciled::simulator::{Planted, Simulator};
 
 use crate::memory::Memory;
 

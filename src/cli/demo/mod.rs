@@ -22,7 +22,7 @@ use crate::daemon::{Daemon, Outside};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::Details;
-use crate::simulator::Simulator;
+use amazon_pay_simulator::Simulator;
 
 mod display;
 mod stage;

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::exit::{Exit, Failed};
 use crate::clock::SharedClock;
-use crate::simulator::scenario::{Account, Api, Scenario};
-use crate::simulator::{Serving, Simulator, serve};
+use amazon_pay_simulator::scenario::{Account, Api, Scenario};
+use amazon_pay_simulator::{Serving, Simulator, serve};
 
 const SCENARIO: &str = include_str!("scenario.toml");
 
@@ -132,7 +132,7 @@ fn write_config(
         [("chat", "slack", "services/T0DEMO/B0DEMO/demo"), ("back-office", "webhook", "hooks/json")]
     {
         let file = secrets.join(format!("{name}-url"));
-        crate::simulator::credentials::write_secret(&file, &format!("http://{address}/{path}"))?;
+        amazon_pay_simulator::credentials::write_secret(&file, &format!("http://{address}/{path}"))?;
         text.push_str(&format!(
             "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\n\
              kinds = [\"declined\", \"quarantined\", \"credentials-refused\"]\n\n",

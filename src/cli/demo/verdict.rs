@@ -14,8 +14,8 @@ use super::stage::Stage;
 use crate::daemon::Daemon;
 use crate::payments::object::ObjectId;
 use crate::payments::record::Record;
-use crate::simulator::fault::FaultKind;
-use crate::simulator::plan::Truth;
+use amazon_pay_simulator::fault::FaultKind;
+use amazon_pay_simulator::plan::Truth;
 
 /// How the demo stands.
 #[derive(Debug, Default)]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::payments::object::ObjectRef;
-use crate::payments::planted::{Bug, is_planted};
 use crate::time::later;
 
 /// Different objects in a row whose failures trip a circuit.
@@ -77,7 +76,7 @@ pub(super) struct Tripped {
 impl Circuit {
     /// Whether others were answered since the object's trouble began.
     pub(super) fn is_own_trouble(&self, request: &FailedRequest<'_>, now: Timestamp) -> bool {
-        if self.failed.iter().any(|(one, _)| one == request.object) || is_planted(Bug::OneRefusalIsAboutAll) {
+        if self.failed.iter().any(|(one, _)| one == request.object) {
             return false;
         }
         let Some(answered_at) = self.answered_at else { return false };
@@ -105,7 +104,7 @@ impl Circuit {
             Cause::Refused => &mut self.refused,
             Cause::Unanswered => &mut self.unanswered,
         };
-        let is_known = objects.contains(request.object) && !is_planted(Bug::OneRefusalIsAboutAll);
+        let is_known = objects.contains(request.object);
         let is_of_the_burst =
             self.counted_at.is_some_and(|counted_at| request.sent_at < counted_at && counted_at <= now);
         if !is_of_the_burst && objects.len() < DIFFERENT && !is_known {

@@ -17,7 +17,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::payments::planted::{Bug, is_planted};
 use crate::store::disk::{Disk, DiskFile};
 
 use segment::{Header, Position, SEGMENT_HEADER_BYTES, has_room, segment_name, segments};
@@ -111,9 +110,7 @@ impl Journal {
             bytes.resize(bytes.len() + more, preallocation::FILLER);
         }
         self.file.write_at(self.end.offset, &bytes)?;
-        if !is_planted(Bug::SyncSkipped) {
-            self.file.sync()?;
-        }
+        self.file.sync()?;
         (self.end, self.room_end) = (end, room_end);
         self.has_failed = false;
         Ok(end)

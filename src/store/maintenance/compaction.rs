@@ -10,7 +10,7 @@
 //!
 //! Live are the rows of the index, *R* bytes, and the facts of the journal, *F*, which are kept for ever. The most that
 //! the folder takes is while the copy lies beside an index of *x*: `x + copy + F`, and that is to stay below
-//! `3 (R + F)`. Measured with the rows of polled objects (`cargo bench --bench store -- million`):
+//! `3 (R + F)`. Measured with the rows of polled objects (`cargo bench -p reconciled-benches --bench store -- million`):
 //!
 //! - A copy takes 1.5 R in the end, and up to 1.9 R on the way, when the engine is given time to move pages together
 //!   while it is filled ([`REST`], and a quicker engine: `open_to_fill`); 1.75 to 2.1 R in the end when it is not.

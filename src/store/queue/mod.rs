@@ -21,7 +21,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
-use crate::payments::planted::{Bug, is_planted};
 use crate::payments::record::Record;
 
 use order::{order_of_service, urgent_at};
@@ -95,7 +94,7 @@ pub(crate) struct Moment {
 impl Moment {
     /// `longest`: no rule makes a longer wait.
     pub(crate) fn new(now: Timestamp, longest: SignedDuration) -> Moment {
-        let latest = now.checked_add(longest).ok().filter(|_| !is_planted(Bug::DueFarAheadObeyed));
+        let latest = now.checked_add(longest).ok();
         Moment { now: nanoseconds(now), latest: latest.map(nanoseconds) }
     }
 
@@ -224,9 +223,6 @@ impl Queue {
     /// Takes note of a commit.
     pub(crate) fn apply(&mut self, change: &Change) {
         let Change { object, before, after } = change;
-        if before.is_some() && is_planted(Bug::DueIndexNotUpdated) {
-            return;
-        }
         // Looked for before it is made, so that no name is copied for nothing.
         let known = self.accounts.get_mut(&object.account).and_then(|kinds| kinds.get_mut(&object.kind));
         let queues = match known {

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::credentials::write_secret;
+use amazon_pay_simulator::scenario::Scenario;
+use amazon_pay_simulator::{Simulator, amazon_pay_v2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reconciled::clock::{Clock, SharedClock, SystemClock, VirtualClock};
@@ -11,9 +14,6 @@ use reconciled::config::{self, Config, Surroundings};
 use reconciled::control::messages::{AlertsRequest, ListRequest, PollRequest, Selector};
 use reconciled::control::wanted::Wanted;
 use reconciled::daemon::{Daemon, Outside, problem_lines};
-use reconciled::simulator::credentials::write_secret;
-use reconciled::simulator::scenario::Scenario;
-use reconciled::simulator::{Simulator, amazon_pay_v2};
 
 use super::hunt::{Canary, contents};
 use super::tap::{HEADER, MESSAGE, PERSONAL, Tap};
@@ -162,8 +162,8 @@ pub async fn in_memory(folder: &Path) -> Day {
 
 /// A few moments on real sockets, for the logs of the libraries.
 pub async fn over_sockets(folder: &Path) -> Day {
+    use amazon_pay_simulator::{ThrowAwayAuthority, serve};
     use reconciled::http::HttpClient;
-    use reconciled::simulator::{ThrowAwayAuthority, serve};
 
     let clock = SystemClock::shared();
     let faults: String =
@@ -260,7 +260,7 @@ impl Stage {
             "authorization" | "capture" if is_v2 => "charge".to_owned(),
             kind => kind.to_owned(),
         };
-        let wanted = |planted: reconciled::simulator::Planted| {
+        let wanted = |planted: amazon_pay_simulator::Planted| {
             let kind = kind(&planted.truth.kind, planted.api == "amazon-pay-v2");
             let object = format!("{}/{kind}/{}", planted.account, planted.truth.id).parse().unwrap();
             let mut wanted = Wanted::plain(object);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use amazon_pay_simulator::{ThrowAwayAuthority, hostile, serve};
 use reconciled::alerts::target::LONGEST_ANSWER;
 use reconciled::http::{HttpClient, Method, Request, Transport, TransportError};
-use reconciled::simulator::{ThrowAwayAuthority, hostile, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -10,15 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amazon_pay_simulator::authority::CertificateFlaw;
+use amazon_pay_simulator::fault::{Fault, FaultKind};
+use amazon_pay_simulator::{Scenario, Serving, Simulator, ThrowAwayAuthority, serve, serve_silence};
 use reconciled::apis::pace::{Pace, Quota};
 use reconciled::clock::{SharedClock, SystemClock};
 use reconciled::config::{self, AccountConfig, Surroundings};
 use reconciled::http::HttpClient;
 use reconciled::payments::object::{Kind, ObjectId};
 use reconciled::payments::observation::{Failure, Observation};
-use reconciled::simulator::authority::CertificateFlaw;
-use reconciled::simulator::fault::{Fault, FaultKind};
-use reconciled::simulator::{Scenario, Serving, Simulator, ThrowAwayAuthority, serve, serve_silence};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -305,7 +305,7 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
     };
     let config = config::load(&file, &Surroundings::default()).unwrap();
     let daemon = Daemon::start(config, outside).await.unwrap();
-    let wanted = |one: reconciled::simulator::Planted| {
+    let wanted = |one: amazon_pay_simulator::Planted| {
         Wanted::plain(format!("{}/refund/{}", one.account, one.truth.id).parse().unwrap())
     };
     let lines: Vec<Wanted> = good.planted().into_iter().map(wanted).collect();

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use amazon_pay_simulator::plan::{Plan, Step};
 use reconciled::control::wanted::Wanted;
-use reconciled::simulator::plan::{Plan, Step};
 use reconciled::text::is_harmful;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

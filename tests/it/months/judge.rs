@@ -287,7 +287,7 @@ impl<'a> Bench<'a> {
 
     /// Whether this world refuses more than single objects.
     fn may_be_refused(&self) -> bool {
-        use reconciled::simulator::fault::FaultKind;
+        use amazon_pay_simulator::fault::FaultKind;
         let is_refusal =
             |kind: FaultKind| matches!(kind, FaultKind::RefusedCredentials | FaultKind::ClockSkew);
         self.plan.faults.iter().any(|fault| is_refusal(fault.kind)) || !self.plan.jumps.is_empty()

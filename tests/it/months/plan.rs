@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use amazon_pay_simulator::fault::{Fault, FaultKind};
+use amazon_pay_simulator::provider::Random;
 use jiff::Timestamp;
-use reconciled::simulator::fault::{Fault, FaultKind};
-use reconciled::simulator::provider::Random;
 
 use super::disk;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use reconciled::simulator::credentials::write_secret;
-use reconciled::simulator::scenario::Scenario;
+use amazon_pay_simulator::credentials::write_secret;
+use amazon_pay_simulator::scenario::Scenario;
 
 use super::plan::{MWS, Plan, V2};
 
@@ -47,7 +47,7 @@ fn keyring() -> &'static (tempfile::TempDir, [Scenario; 2]) {
         live.generate_credentials(folder.path()).expect("keys can be created");
         let mut sandbox = Scenario::parse(&scenario_text(true), folder.path()).expect("the text is sound");
         for (account, with_keys) in sandbox.accounts.iter_mut().zip(&live.accounts) {
-            use reconciled::simulator::scenario::Credentials;
+            use amazon_pay_simulator::scenario::Credentials;
             match (&mut account.credentials, &with_keys.credentials) {
                 (Credentials::PublicKey { der, .. }, Credentials::PublicKey { der: known, .. }) => {
                     der.clone_from(known);

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::exchange::{Carriage, Incoming, Outgoing};
+use amazon_pay_simulator::provider::Random;
 use reconciled::clock::Clock;
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
-use reconciled::simulator::Simulator;
-use reconciled::simulator::exchange::{Carriage, Incoming, Outgoing};
-use reconciled::simulator::provider::Random;
 
 use super::clock::{TrueClock, WorldTime};
 use super::fuse::Fuse;

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::fault::FaultKind;
+use amazon_pay_simulator::plan::{Plan as Seedling, Step};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use reconciled::clock::SharedClock;
@@ -17,9 +20,6 @@ use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Record, Transition};
-use reconciled::simulator::Simulator;
-use reconciled::simulator::fault::FaultKind;
-use reconciled::simulator::plan::{Plan as Seedling, Step};
 
 use super::clock::{HostClock, TrueClock, WorldTime};
 use super::disk::FatefulDisk;
