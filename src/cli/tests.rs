@@ -353,7 +353,11 @@ async fn alerts_are_listed_sent_again_and_tested() {
         &["declined/9 is not the key"],
     );
     house.run(&["alerts", "test"]).await.expect(Exit::Ok, &["chat took it"], &[]);
-    house.run(&["alerts", "test", "--target", "pager"]).await.expect(Exit::Data, &[], &["no target pager"]);
+    house.run(&["alerts", "test", "--target", "pager"]).await.expect(
+        Exit::Data,
+        &[],
+        &["no alert target \"pager\""],
+    );
 }
 
 /// Every command below, with its full name.
