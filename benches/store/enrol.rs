@@ -3,8 +3,7 @@
 //! SQLite writes the same rows on the same volume right before, in transactions of the same sizes: one row for
 //! one client; for 64 clients as many rows as clients wait when the transaction before has ended (one writing
 //! thread that takes the whole queue, which is how our writer makes its groups); a thousand for the file, which
-//! is what `reconciled enrol FILE` sends at a time. Ours ends when the index has all rows, too, which is after the
-//! last is acknowledged.
+//! is what `reconciled enrol FILE` sends at a time.
 
 use std::path::Path;
 use std::sync::mpsc;

@@ -31,6 +31,7 @@ mod layout;
 mod memory;
 mod months;
 mod months_run;
+mod moved_forward;
 mod mws_batch;
 mod power;
 mod process;
