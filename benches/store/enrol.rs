@@ -3,8 +3,7 @@
 //! Just before, SQLite writes the same rows on the same volume, in transactions of the same sizes: one row
 //! for one client; for 64 clients, as many rows as wait when the transaction before ends (a single writing
 //! thread that takes the whole queue, as our writer does); a thousand rows for the file, which is what
-//! `reconciled enrol FILE` sends at a time. Our time ends when the index has all rows, too, which is later
-//! than the last acknowledgement.
+//! `reconciled enrol FILE` sends at a time.
 
 use std::path::Path;
 use std::sync::mpsc;

@@ -1,7 +1,7 @@
 //! The store's bytes by themselves: one piece read, and written again.
 //!
-//! Owns: which pieces a store consists of. Must never know: files, the engine. For whoever wants to know
-//! whether a reader stands anything and loses nothing, above all the fuzz targets.
+//! Owns: which pieces a store consists of. Must never know: files, the engine. For the fuzz targets: a reader
+//! must accept or refuse any bytes, and lose nothing of what it accepts.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -63,19 +63,19 @@ fn due_record(
     let shared = engine.shared_index();
     let index = shared.as_ref().ok_or(StoreError::Closed)?;
     let bytes = index.get(&key)?;
-    let in_index = bytes.as_ref().map(|_| pulse::in_index(index, &pulse::key(&key))).transpose()?.flatten();
-    // Pulse, revision and queue are of one moment; the row does not change while the index is shared.
+    let pulse_key = pulse::key(&key);
+    let is_pending = engine.open_polls()?.pulse(&pulse_key).is_some();
+    let in_index = if is_pending { None } else { pulse::in_index(index, &pulse_key)? };
+    // What the index has does not change while it is shared: a pulse that is pending stays so, but may change.
+    let record = bytes.map(|bytes| pulse::read(&key, &bytes, |_| Ok(in_index))).transpose()?;
     let mut polls = engine.open_polls()?;
-    let record = match bytes {
-        None => None,
-        Some(bytes) => {
-            let pending = |key: &[u8]| polls.pulse(key).map(|stored| stored.value.clone());
-            let Stored { value: record, sequence } =
-                pulse::read(&key, &bytes, |key| Ok(pending(key).or(in_index)))?;
-            polls.hand_out(pulse::key(&key), Stored { value: record.revision, sequence });
-            Some(record).filter(|record| moment.is_due(record))
+    let record = record.and_then(|Stored { value: mut record, sequence }| {
+        if let Some(pulse) = polls.pulse(&pulse_key) {
+            pulse.value.clone().put_over(&mut record);
         }
-    };
+        polls.hand_out(pulse_key, Stored { value: record.revision, sequence });
+        Some(record).filter(|record| moment.is_due(record))
+    });
     if record.is_none() && polls.queue.has(account, kind, entry) {
         return Err(StoreError::Damaged(format!("{object} is due, but its record does not say so")));
     }

@@ -3,8 +3,8 @@
 //! Owns: that a group is durable before it takes effect, that all of it takes effect at once, and the state "broken".
 //! Must never know: what an operation means, who asked.
 //!
-//! Locks are taken in this order: journal, index, twin or tally, polls. Whoever changes anything that is not only in
-//! memory holds the journal. Whoever reads several rows holds the index and sees whole groups.
+//! Locks are taken in this order: journal, index, twin or tally, polls. Every change of the index is made
+//! under the journal's lock. A reader of several rows holds the index, and so sees whole groups.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub(super) struct Engine {
     pub(super) checking: Mutex<()>,
     /// The index was not compared with itself since the host stopped.
     pub(super) owes_check: AtomicBool,
-    /// Somebody wants the store to leave off long work.
+    /// The process is about to stop: long work is to be abandoned.
     pub(super) is_leaving: AtomicBool,
     /// Folders that a backup takes along.
     pub(super) beside: Vec<String>,
@@ -116,7 +116,7 @@ impl Engine {
         self.broken.get()
     }
 
-    /// Stops the store for good. The first reason stays. A damaged index is marked, to be made anew.
+    /// Stops the store for good. The first reason stays. A damaged index is marked, to be rebuilt.
     pub(super) fn fail(&self, error: StoreError) -> StoreError {
         if let StoreError::Damaged(detail) = &error {
             // The mark may fail with the disk that failed before; then the next opening finds out itself.
@@ -230,20 +230,20 @@ impl Engine {
             crate::blocking::run(move || {
                 let Some(engine) = engine.upgrade() else { return };
                 engine.is_writing_pulses.store(false, Ordering::Release);
-                // Whoever writes next is told of a failure.
+                // A failure stops the store: the next caller gets the error.
                 let _ = engine.write_pulses();
             });
         }
     }
 
-    /// Lets go of the folder as a crash would, but in an orderly way: whoever writes or reads ends first.
+    /// Releases the folder without writing anything, as a crash does, but only once readers and the writer are done.
     pub(super) fn let_go(&self) {
         let _writer_waits = locked(&self.journal);
         drop(self.index.write().unwrap_or_else(PoisonError::into_inner).take());
         drop(locked(&self.lock).take());
     }
 
-    /// Lets go of everything; with a mark when all went well.
+    /// Writes what is pending and releases the folder; with a mark when all went well.
     pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
         let mut journal = locked(&self.journal);
         let pending = locked(&self.polls).close();
@@ -252,7 +252,14 @@ impl Engine {
             Some(_) => Ok(()),
         };
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner).take();
-        let flushed = written.and_then(|()| index.as_ref().map_or(Ok(()), Index::flush));
+        let flushed = written.and_then(|()| {
+            let Some(index) = &index else { return Ok(()) };
+            if was_well {
+                let (queue, last) = (&locked(&self.polls).queue, journal.end().sequence);
+                place::leave_queue(&*self.disk, &self.folder, index, queue, last)?;
+            }
+            index.flush()
+        });
         let was_written_to = index.is_some_and(|index| index.has_been_written_to());
         let marked = match was_well && flushed.is_ok() {
             true => place::mark_clean(&*self.disk, &self.folder, journal.end().sequence)
@@ -260,7 +267,7 @@ impl Engine {
             false => Ok(()),
         };
         if was_written_to && flushed.is_ok() && marked.is_ok() {
-            // Only the next opening gains by it: whoever kills this process here loses nothing.
+            // It only makes the next opening quicker: a kill here loses nothing.
             let _ = Index::settle(&self.folder.join("index"), self.cache_bytes);
         }
         locked(&self.lock).take();

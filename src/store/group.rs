@@ -40,7 +40,7 @@ impl<'a> Group<'a> {
         operations < GROUP_OPERATIONS && self.bytes < GROUP_BYTES && self.view.rows() < GROUP_ROWS
     }
 
-    /// Lets a fact take effect and adds it to what the journal is told.
+    /// Applies a fact, and adds it to the group's journal entries.
     pub(super) fn write(&mut self, fact: &Fact) -> Result<(), StoreError> {
         let payload = facts::encode(fact);
         if payload.len() > PAYLOAD_LIMIT_BYTES {
@@ -54,7 +54,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Tells whoever waits how its operation ended.
+/// Gives the waiting caller the outcome of its operation.
 pub(super) type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Comes once the group is durable.
 pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;

@@ -36,7 +36,7 @@ pub struct Store {
     _held: Arc<Held>,
 }
 
-/// Ends with the last handle: from then on the folder is free, whoever was still at work in the background.
+/// Dropped with the last handle: from then on the folder is free, even if work in the background had not ended.
 struct Held(Arc<Engine>);
 
 impl Drop for Held {
@@ -52,8 +52,8 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a store, or makes one in a folder that is empty or missing. `now` is told to whoever comes
-    /// second. Errors: see [`OpenError`]; what was found and mended on the way stands in [`Opening`].
+    /// Opens a store, or makes one in a folder that is empty or missing. `now` is shown to a process that
+    /// comes second. Errors: see [`OpenError`]; what was found and mended on the way stands in [`Opening`].
     pub async fn open(options: Options, now: Timestamp) -> Result<(Store, Opening), OpenError> {
         let opened = blocking::run(move || open::open(&options, now)).await;
         let (engine, opening) =
@@ -112,7 +112,6 @@ impl Store {
         limit: usize,
     ) -> Result<Due, StoreError> {
         let moment = Moment::new(now, longest);
-        self.write_old_polls(now);
         {
             let polls = self.engine.open_polls()?;
             if polls.queue.due(account, kind, moment, 1).is_empty() {
@@ -195,7 +194,7 @@ impl Store {
         self.read(move |index| outbox::next_owed(index, &target)).await
     }
 
-    /// Puts down how an attempt went. One that is settled already, or unknown, stays as it is.
+    /// Records how an attempt went. One that is settled already, or unknown, stays as it is.
     pub async fn settle(
         &self,
         key: &str,
@@ -281,8 +280,8 @@ impl Store {
         Ok(self.engine.open_polls()?.queue.oldest_moving())
     }
 
-    /// From now on nothing is dated before `until`, whatever the wall clock says: what is told about the time
-    /// before it can be published for ever.
+    /// From now on nothing is dated before `until`, whatever the wall clock says: what is reported about
+    /// the time before it can be published permanently.
     pub async fn seal_history(&self, until: Timestamp) -> Result<(), StoreError> {
         self.engine.write(move |group| operations::seal_history(group, until)).await
     }

@@ -5,7 +5,7 @@
 //! that names an engine. Must never know: what a state means, the network, the present time.
 //!
 //! A verb that changes something returns when that survives a power cut, with two exceptions that cost one
-//! repeated step and are told where they stand: a poll that saw nothing new ([`Commit::is_news`]) and a
+//! repeated step: a poll that saw nothing new ([`Commit::is_news`]) and a
 //! failed delivery ([`Delivery::Retry`]). After a fatal error ([`StoreError::is_fatal`]) nothing is
 //! acknowledged any more: exit and start again.
 //!

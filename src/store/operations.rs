@@ -1,4 +1,4 @@
-//! What each writing verb does inside of a group: look, decide, put down facts.
+//! What each writing verb does inside of a group: look, decide, write facts.
 //!
 //! Owns: the preconditions. Must never know: files, threads, when the group becomes durable.
 
@@ -132,7 +132,7 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 /// A clock that goes back by less was not ahead.
 const SLEW: SignedDuration = SignedDuration::from_mins(2);
 
-/// The newest date in what is told of an object, as far as it can be true at the poll that `next` comes from.
+/// The newest date that is known of an object, unless it cannot be true at the poll that `next` comes from.
 pub(super) fn last_date(record: &Record, next: &Record) -> Timestamp {
     let last =
         record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at));

@@ -32,7 +32,7 @@ pub struct Options {
     pub free_floor_bytes: u64,
     /// Who opens it, for the one who comes second: the command in a word or two.
     pub command: String,
-    /// Set the index aside and make it anew from the journal, whatever its state.
+    /// Retire the index and rebuild it from the journal, whatever its state.
     pub rebuild_index: bool,
     /// Go on past damaged journal entries, naming each, where opening would otherwise stop.
     pub skip_damage: bool,
@@ -79,7 +79,7 @@ pub struct Opening {
     pub owes_check: bool,
     /// Journal entries applied to the index.
     pub replayed_entries: u64,
-    /// Why the index was made anew, if it was, and where the old one lies.
+    /// Why the index was rebuilt, if it was, and where the old one lies.
     pub rebuilt_index: Option<String>,
     /// An unfinished end of the journal that was cut off: never acknowledged unless `rescued_rows` says so.
     pub cut_tail: Option<Damage>,
@@ -152,7 +152,7 @@ pub enum OpenError {
         /// What is wrong with it.
         why: String,
     },
-    /// Too little room.
+    /// Too little free space.
     #[error("only {free_bytes} bytes are free on the volume of {folder}, less than the floor of {floor_bytes}: make room first", folder = folder.display())]
     NoSpace {
         /// Which folder.
@@ -186,12 +186,12 @@ pub enum OpenError {
         /// The reason.
         source: std::io::Error,
     },
-    /// The index cannot be made anew either.
+    /// The index cannot be rebuilt either.
     #[error("the index cannot be opened: {0}")]
     Index(String),
 }
 
-/// Why a verb of the store failed. When it [is fatal](StoreError::is_fatal) the store must be opened anew.
+/// Why a verb of the store failed. When it [is fatal](StoreError::is_fatal) the store must be opened again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A write failed before; nothing is acknowledged any more.
@@ -200,7 +200,7 @@ pub enum StoreError {
     /// It was closed.
     #[error("the store is closed")]
     Closed,
-    /// The index has wrong bytes; it will be made anew from the journal at the next opening.
+    /// The index has wrong bytes; it will be rebuilt from the journal at the next opening.
     #[error("the store's index is damaged and will be made anew at the next start: {0}")]
     Damaged(String),
     /// More than one journal entry may hold.
@@ -220,7 +220,7 @@ pub enum StoreError {
     /// The index could not be made smaller; the store goes on as it was.
     #[error("the index could not be made smaller: {0}")]
     Compaction(String),
-    /// Long work was left off.
+    /// Long work was abandoned.
     #[error("the process is about to stop")]
     Stopping,
     /// A place in a list that this store did not give out.
@@ -229,7 +229,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the store must be opened anew: exit and let the supervisor restart the daemon.
+    /// Whether the store must be opened again: exit and let the supervisor restart the daemon.
     pub fn is_fatal(&self) -> bool {
         matches!(self, StoreError::Broken(_) | StoreError::Closed | StoreError::Damaged(_))
     }

@@ -1,4 +1,4 @@
-//! The one writer: whoever finds it idle leads, and serves all who come meanwhile in groups.
+//! The one writer: a caller that finds it idle becomes the leader, and serves all who come meanwhile in groups.
 //!
 //! Owns: who leads, and that everybody is answered. Must never know: what an operation means, how a group is written.
 //!
@@ -52,7 +52,7 @@ impl Engine {
             };
             match crate::blocking::here(lead_one) {
                 Ok(leadership) if leadership.is_over => {}
-                // Whoever came meanwhile is served elsewhere.
+                // Those who came meanwhile are served elsewhere.
                 Ok(leadership) => drop(crate::blocking::run(move || leadership.lead())),
                 Err(undone) => drop(crate::blocking::run(move || undone().lead())),
             }
@@ -85,7 +85,7 @@ impl Engine {
             let result = work(group);
             let fatal = result.as_ref().err().filter(|error| error.is_fatal()).cloned();
             let acknowledge: Acknowledge = Box::new(move |outcome| {
-                // Whoever asked may have gone; the work is done all the same.
+                // The caller may have gone; the work is done all the same.
                 let _ = sender.send(outcome.and(result));
             });
             (acknowledge, fatal)
@@ -111,8 +111,8 @@ impl Engine {
         locked(&self.waiting).operations.pop_front()
     }
 
-    /// One group. Whether the leader goes on is decided before anybody is told of the outcome: whoever drops
-    /// the store after its last answer finds it free.
+    /// One group. Whether the leader goes on is decided before anybody gets the outcome: a caller that drops the
+    /// store after its last answer finds it free.
     fn run_group(self: &Arc<Self>) -> Finished {
         let mut acknowledgements = Vec::new();
         let outcome = self.build_and_write(&mut locked(&self.journal), &mut acknowledgements);
@@ -171,7 +171,7 @@ impl Engine {
     /// Takes a commit that changes nothing but a pulse. The commit comes back when it changes more, or when it would
     /// have to wait for somebody: it is the writer's then.
     ///
-    /// The journal is not told of such polls (`pulse.rs`): nothing has to become durable before they are
+    /// Such polls are not in the journal (`pulse.rs`): nothing has to become durable before they are
     /// acknowledged. So while the writer is idle they need neither its queue nor its thread, which cost more than the
     /// step itself. Nothing is read from the disk: what must be known of the record was kept when it was read to be
     /// polled. Where it was not, the poll is the writer's.

@@ -32,6 +32,7 @@ mod layout_inside;
 mod memory;
 mod months;
 mod months_run;
+mod moved_forward;
 mod mws_batch;
 mod power;
 mod process;

@@ -3,7 +3,7 @@
 //! Owns: the shapes of facts and their application, the same when a fact is new and when it is read again.
 //! Must never know: files, the engine, who asked.
 //!
-//! Shapes are for ever: fields may be added with a default, names never change. Facts carry whole values
+//! Shapes are permanent: fields may be added with a default, names never change. Facts carry whole values
 //! rather than differences where they can, so that an index which lost its newest changes still ends right.
 
 use jiff::Timestamp;

@@ -21,6 +21,7 @@
 //! | `k` | name (no zero) | a remembered value |
 //! | `m` | `applied` | how far the journal is applied |
 //! | `m` | `layout` | of the rows (`index.rs`) |
+//! | `m` | `queue` | the head of the due queues that a clean stop left behind (`queue/snapshot.rs`) |
 //! | `m` | `journal` | what is known of it (`continuity.rs`) |
 
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub(crate) const APPLIED: &[u8] = b"mapplied";
 pub(crate) const JOURNAL: &[u8] = b"mjournal";
 /// How the index keeps its rows.
 pub(crate) const LAYOUT: &[u8] = b"mlayout";
+/// The due queues that a clean stop left behind.
+pub(crate) const QUEUE: &[u8] = b"mqueue";
 pub(crate) const OPEN: u8 = b'r';
 pub(crate) const FINISHED: u8 = b'f';
 pub(crate) const PULSE: u8 = b's';

@@ -218,7 +218,7 @@ impl Index {
         fs::File::open(folder)?.sync_all()
     }
 
-    /// Bytes that its main file takes on the disk; 0 when that cannot be told.
+    /// Bytes that its main file takes on the disk; 0 when that cannot be found out.
     pub(crate) fn file_bytes(folder: &Path) -> u64 {
         fs::metadata(folder.join(FILE)).map_or(0, |data| data.blocks() * 512)
     }

@@ -30,7 +30,7 @@ pub(crate) struct StoredAlert {
     pub(crate) deliveries: Vec<DeliveryRow>,
 }
 
-/// The byte of a status in keys; for ever.
+/// The byte of a status in keys; permanent.
 pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
     match status {
         DeliveryStatus::Pending => 0,

@@ -17,7 +17,7 @@ use crate::store::index::value::{self, Stored};
 use crate::store::index::{Index, Rows};
 use crate::store::types::StoreError;
 
-/// In this order for ever; times in nanoseconds since 1970.
+/// The order is permanent; times in nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pulse(
     /// Revision.
@@ -123,7 +123,7 @@ fn moment(nanoseconds: i64) -> Timestamp {
         .expect("64 bits of nanoseconds are well within the calendar")
 }
 
-/// A record of which nothing else is read.
+/// The only part of a record that is read.
 #[derive(Deserialize)]
 struct Revision {
     revision: u64,

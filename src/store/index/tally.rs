@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-/// A count that changed, and the row because of which it did.
+/// A change of a count, and the row that caused it.
 #[derive(Debug)]
 pub(crate) struct Recount {
     /// Of a record or of an alert.

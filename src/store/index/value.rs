@@ -1,4 +1,4 @@
-//! Values of the index: JSON behind a header that tells version, length, checksum and age.
+//! Values of the index: JSON behind a header with version, length, checksum and age.
 //!
 //! Owns: the header. Must never know: what a value is about.
 //!

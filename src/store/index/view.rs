@@ -33,7 +33,7 @@ pub(crate) struct Effects {
     pub(crate) changes: Vec<Change>,
     /// Pulses that become pending, or cease to be.
     pub(crate) pulses: PulseChanges,
-    /// When the first poll was made of which only a pulse is kept.
+    /// When the first poll without news was made.
     pub(crate) polled_at: Option<Timestamp>,
     /// A delivery is owed earlier than before.
     pub(crate) is_owed_earlier: bool,
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
         self.recount(old, Some(new))
     }
 
-    /// Writes a record of which the journal is not told: only its pulse where that says all.
+    /// Writes a change that the journal does not have: only the pulse, where that says everything.
     pub(crate) fn put_quietly(&mut self, old: &Stored<Record>, new: &Record) -> Result<(), StoreError> {
         match self.put_pulse(&old.value, new, old.sequence) {
             true => Ok(()),

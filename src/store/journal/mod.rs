@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::store::disk::{Disk, DiskFile};
 
-use segment::{Header, Position, SEGMENT_HEADER_BYTES, has_room, segment_name, segments};
+use segment::{Header, Position, SEGMENT_HEADER_BYTES, is_preallocated, segment_name, segments};
 use written::Written;
 
 /// A journal open for writing.
@@ -30,8 +30,8 @@ pub(crate) struct Journal {
     segment_bytes: u64,
     file: Box<dyn DiskFile>,
     end: Position,
-    /// Where the room behind the end ends; none in a file that is without.
-    room_end: Option<u64>,
+    /// Where the preallocated bytes end; none in a file that has none.
+    preallocated_end: Option<u64>,
     /// Bytes of the segments before this one.
     bytes_before: u64,
     has_failed: bool,
@@ -47,18 +47,27 @@ impl Journal {
         end: Position,
         is_after_gap: bool,
     ) -> io::Result<Journal> {
-        let room_bytes = preallocation::in_segment(segment_bytes);
+        let preallocated_bytes = preallocation::in_segment(segment_bytes);
         let present = segments(&*disk, folder)?;
-        let (file, room_end) = match present.contains(&end.segment) {
-            true => go_on_in(&*disk, folder, end, room_bytes)?,
-            false => start_segment(&*disk, folder, end, is_after_gap, room_bytes)?,
+        let (file, preallocated_end) = match present.contains(&end.segment) {
+            true => go_on_in(&*disk, folder, end, preallocated_bytes)?,
+            false => start_segment(&*disk, folder, end, is_after_gap, preallocated_bytes)?,
         };
         let mut bytes_before = 0;
         for first in segments(&*disk, folder)?.into_iter().filter(|first| *first != end.segment) {
             bytes_before += disk.length(&folder.join(segment_name(first)))?;
         }
         let folder = folder.to_owned();
-        Ok(Journal { disk, folder, segment_bytes, file, end, room_end, bytes_before, has_failed: false })
+        Ok(Journal {
+            disk,
+            folder,
+            segment_bytes,
+            file,
+            end,
+            preallocated_end,
+            bytes_before,
+            has_failed: false,
+        })
     }
 
     /// Where the next entry goes.
@@ -73,10 +82,10 @@ impl Journal {
 
     /// What is written so far, for reading it while more comes.
     pub(crate) fn written<'a>(&self, disk: &'a dyn Disk) -> Written<'a> {
-        Written { disk, end: self.end, has_room: self.room_end.is_some() }
+        Written { disk, end: self.end, is_preallocated: self.preallocated_end.is_some() }
     }
 
-    /// Bytes in all segments, but for the room behind the last entry.
+    /// Bytes in all segments, without the preallocated bytes behind the last entry.
     pub(crate) fn total_bytes(&self) -> u64 {
         self.bytes_before + self.end.offset
     }
@@ -103,31 +112,32 @@ impl Journal {
             end.hash = entry::encode(&end.hash, end.sequence, group, payload, &mut bytes);
         }
         end.offset += bytes.len() as u64;
-        let mut room_end = self.room_end;
-        if room_end.is_some_and(|room_end| end.offset >= room_end) {
+        let mut preallocated_end = self.preallocated_end;
+        if preallocated_end.is_some_and(|preallocated_end| end.offset >= preallocated_end) {
             let more = preallocation::behind_group(bytes.len(), end.offset, self.segment_bytes);
-            room_end = Some(end.offset + more as u64);
+            preallocated_end = Some(end.offset + more as u64);
             bytes.resize(bytes.len() + more, preallocation::FILLER);
         }
         self.file.write_at(self.end.offset, &bytes)?;
         self.file.sync()?;
-        (self.end, self.room_end) = (end, room_end);
+        (self.end, self.preallocated_end) = (end, preallocated_end);
         self.has_failed = false;
         Ok(end)
     }
 
     fn next_segment(&mut self) -> io::Result<()> {
         let next = Position::new_segment(self.end);
-        let room_bytes = preallocation::in_segment(self.segment_bytes);
+        let preallocated_bytes = preallocation::in_segment(self.segment_bytes);
         let left = self.disk.length(&self.folder.join(segment_name(self.end.segment)))?;
-        (self.file, self.room_end) = start_segment(&*self.disk, &self.folder, next, false, room_bytes)?;
+        (self.file, self.preallocated_end) =
+            start_segment(&*self.disk, &self.folder, next, false, preallocated_bytes)?;
         self.bytes_before += left;
         self.end = next;
         Ok(())
     }
 }
 
-/// A file to write to, and where its room ends.
+/// A file to write to, and where its preallocated bytes end.
 type Opened = (Box<dyn DiskFile>, Option<u64>);
 
 /// Makes the file that `start` lies at the beginning of.
@@ -136,34 +146,34 @@ fn start_segment(
     folder: &Path,
     start: Position,
     is_after_gap: bool,
-    room_bytes: usize,
+    preallocated_bytes: usize,
 ) -> io::Result<Opened> {
-    let header = Header { first: start.segment, hash: start.hash, is_after_gap, has_room: true };
+    let header = Header { first: start.segment, hash: start.hash, is_after_gap, is_preallocated: true };
     let mut file = disk.open_to_write(&folder.join(segment_name(start.segment)))?;
     let mut bytes = header.encode();
-    bytes.resize(bytes.len() + room_bytes, preallocation::FILLER);
+    bytes.resize(bytes.len() + preallocated_bytes, preallocation::FILLER);
     file.write_at(0, &bytes)?;
     file.sync()?;
     disk.sync_folder(folder)?;
     Ok((file, Some(bytes.len() as u64)))
 }
 
-/// Opens a file that has entries. Behind its end it has room and nothing else afterwards, if it is one with room.
-fn go_on_in(disk: &dyn Disk, folder: &Path, end: Position, room_bytes: usize) -> io::Result<Opened> {
+/// Opens a file that has entries. If it is preallocated, nothing but preallocated bytes lies behind its end afterwards.
+fn go_on_in(disk: &dyn Disk, folder: &Path, end: Position, preallocated_bytes: usize) -> io::Result<Opened> {
     let path = folder.join(segment_name(end.segment));
-    let has_room = has_room(disk, &path)?;
+    let is_preallocated = is_preallocated(disk, &path)?;
     let behind = disk.read(&path, end.offset, usize::MAX)?;
-    if !preallocation::is_nothing_else(&behind) {
+    if !preallocation::is_all(&behind) {
         disk.truncate(&path, end.offset)?;
     }
     let mut file = disk.open_to_write(&path)?;
-    if !has_room {
+    if !is_preallocated {
         return Ok((file, None));
     }
-    if !behind.is_empty() && preallocation::is_nothing_else(&behind) {
+    if !behind.is_empty() && preallocation::is_all(&behind) {
         return Ok((file, Some(end.offset + behind.len() as u64)));
     }
-    file.write_at(end.offset, &vec![preallocation::FILLER; room_bytes])?;
+    file.write_at(end.offset, &vec![preallocation::FILLER; preallocated_bytes])?;
     file.sync()?;
-    Ok((file, Some(end.offset + room_bytes as u64)))
+    Ok((file, Some(end.offset + preallocated_bytes as u64)))
 }

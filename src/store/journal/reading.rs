@@ -1,10 +1,10 @@
-//! Reading the journal: at opening, for the self-check, for making the index anew.
+//! Reading the journal: at opening, for the self-check, for rebuilding the index.
 //!
 //! Owns: what is an unfinished end and what is damage. Must never know: what a fact says.
 //!
 //! An end is *unfinished* when nothing readable follows it but, at most, entries of the very group that it
 //! cuts: a group is acknowledged whole after its sync, so such a group may never have been. Room behind the last
-//! entry (`room.rs`) is the *end*; where a file should have it and has none, something was cut off. Everything
+//! entry (`preallocation.rs`) is the *end*; where a file should have it and has none, something was cut off. Everything
 //! else that cannot be read is *damage*.
 
 use std::io;
@@ -38,7 +38,7 @@ pub(crate) enum Stopped {
     Io(PathBuf, io::Error),
     /// There is damage.
     Damaged(Damage),
-    /// Whoever took the entries has had enough.
+    /// The caller's closure returned an error.
     Taker(StoreError),
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn read(
         skip_damage,
         place: Position::start(),
         is_chain_known: true,
-        has_room: false,
+        is_preallocated: false,
         skipped: Vec::new(),
         tail: None,
     };
@@ -93,8 +93,8 @@ struct Reader<'a> {
     place: Position,
     /// False behind damage: the next entry is believed without its link.
     is_chain_known: bool,
-    /// The segment has room behind its last entry.
-    has_room: bool,
+    /// The segment is preallocated behind its last entry.
+    is_preallocated: bool,
     skipped: Vec<Damage>,
     tail: Option<Damage>,
 }
@@ -115,7 +115,7 @@ impl Reader<'_> {
         {
             self.place = position;
             let header = Header::decode(&self.bytes(position.segment, 0, SEGMENT_HEADER_BYTES)?);
-            self.has_room = header.is_ok_and(|header| header.has_room);
+            self.is_preallocated = header.is_ok_and(|header| header.is_preallocated);
             return Ok((index, true));
         }
         while index > 0 {
@@ -135,7 +135,7 @@ impl Reader<'_> {
         let before = self.place;
         self.place.segment = segment;
         self.place.offset = 0;
-        self.has_room = header.is_ok_and(|header| header.has_room);
+        self.is_preallocated = header.is_ok_and(|header| header.is_preallocated);
         match header {
             Ok(header) if header.first == segment => {
                 self.meet(header)?;
@@ -146,7 +146,7 @@ impl Reader<'_> {
                 let detail = wrong.err().unwrap_or("its header has another number than its name");
                 self.cannot_read(detail, is_last)?;
                 if self.tail.is_some() {
-                    // The next entry begins this very file anew, or goes on in the one before.
+                    // The next entry starts this file again, or goes on in the one before.
                     self.place = match before.sequence + 1 == segment {
                         true => Position { segment, offset: SEGMENT_HEADER_BYTES as u64, ..before },
                         false => before,
@@ -216,21 +216,23 @@ impl Reader<'_> {
                 }
             }
         }
-        if self.has_room && is_last {
+        if self.is_preallocated && is_last {
             self.tail = Some(self.describe("the file is cut off here, or behind it", None));
         }
         Ok(())
     }
 
     /// Whether the entries of the segment end here. What of a group was never acknowledged may lie behind the
-    /// beginning of the room, but nothing that can be read.
+    /// beginning of the preallocated bytes, but nothing that can be read.
     fn is_room(&self) -> Result<bool, Stopped> {
-        if !self.has_room || !preallocation::begins(&self.bytes(self.place.segment, self.place.offset, 1)?) {
+        if !self.is_preallocated
+            || !preallocation::begins(&self.bytes(self.place.segment, self.place.offset, 1)?)
+        {
             return Ok(false);
         }
         let rest = self.bytes(self.place.segment, self.place.offset, usize::MAX)?;
         Ok(preallocation::begins(&rest)
-            && (preallocation::is_nothing_else(&rest) || entry::find(&rest, self.place.sequence).is_none()))
+            && (preallocation::is_all(&rest) || entry::find(&rest, self.place.sequence).is_none()))
     }
 
     fn check(&self, entry: Entry) -> Result<Entry, &'static str> {

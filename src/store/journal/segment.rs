@@ -19,12 +19,12 @@ pub(crate) const SEGMENT_HEADER_BYTES: usize = 64;
 const MAGIC: &[u8; 16] = b"reconciled facts";
 const FORMAT: u32 = 1;
 /// The same, and the entries between the file before and this one are known to be lost: what followed from
-/// them comes at its beginning (`rescue.rs`).
+/// them comes at its beginning (`salvage.rs`).
 const FORMAT_AFTER_GAP: u32 = 2;
-/// Like [`FORMAT`] and [`FORMAT_AFTER_GAP`], with room behind the entries. Files without are read and ended, not
+/// Like [`FORMAT`] and [`FORMAT_AFTER_GAP`], with preallocated bytes behind the entries. Files without are read and completed, not
 /// begun.
-const FORMAT_WITH_ROOM: u32 = 3;
-const FORMAT_AFTER_GAP_WITH_ROOM: u32 = 4;
+const FORMAT_PREALLOCATED: u32 = 3;
+const FORMAT_AFTER_GAP_PREALLOCATED: u32 = 4;
 
 /// A place just after an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +101,9 @@ pub(crate) fn segments(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-/// Whether there is always room behind the last entry of a file.
-pub(crate) fn has_room(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
-    Ok(Header::decode(&disk.read(path, 0, SEGMENT_HEADER_BYTES)?).is_ok_and(|header| header.has_room))
+/// Whether a file has preallocated bytes behind its last entry.
+pub(crate) fn is_preallocated(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
+    Ok(Header::decode(&disk.read(path, 0, SEGMENT_HEADER_BYTES)?).is_ok_and(|header| header.is_preallocated))
 }
 
 /// What a segment begins with.
@@ -115,17 +115,17 @@ pub(crate) struct Header {
     pub(crate) hash: ChainHash,
     /// Entries before it are known to be lost.
     pub(crate) is_after_gap: bool,
-    /// There is always room behind its last entry.
-    pub(crate) has_room: bool,
+    /// There are always preallocated bytes behind its last entry.
+    pub(crate) is_preallocated: bool,
 }
 
 impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let format = match (self.is_after_gap, self.has_room) {
+        let format = match (self.is_after_gap, self.is_preallocated) {
             (false, false) => FORMAT,
             (true, false) => FORMAT_AFTER_GAP,
-            (false, true) => FORMAT_WITH_ROOM,
-            (true, true) => FORMAT_AFTER_GAP_WITH_ROOM,
+            (false, true) => FORMAT_PREALLOCATED,
+            (true, true) => FORMAT_AFTER_GAP_PREALLOCATED,
         };
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
         bytes.extend_from_slice(MAGIC);
@@ -143,11 +143,11 @@ impl Header {
         if crc32c::crc32c(&header[..60]) != number_32(&header[60..64]) {
             return Err("its header has a wrong checksum");
         }
-        let (is_after_gap, has_room) = match number_32(&header[16..20]) {
+        let (is_after_gap, is_preallocated) = match number_32(&header[16..20]) {
             FORMAT => (false, false),
             FORMAT_AFTER_GAP => (true, false),
-            FORMAT_WITH_ROOM => (false, true),
-            FORMAT_AFTER_GAP_WITH_ROOM => (true, true),
+            FORMAT_PREALLOCATED => (false, true),
+            FORMAT_AFTER_GAP_PREALLOCATED => (true, true),
             _ => return Err("its header is of a newer or another kind of file"),
         };
         if &header[..16] != MAGIC {
@@ -155,7 +155,7 @@ impl Header {
         }
         let mut hash = ChainHash::default();
         hash.copy_from_slice(&header[28..60]);
-        Ok(Header { first: number_64(&header[20..28]), hash, is_after_gap, has_room })
+        Ok(Header { first: number_64(&header[20..28]), hash, is_after_gap, is_preallocated })
     }
 }
 
@@ -168,8 +168,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn headers_are_read_back(first: u64, hash: [u8; 32], is_after_gap: bool, has_room: bool, bit in 0usize..SEGMENT_HEADER_BYTES * 8, rubbish: Vec<u8>) {
-            let header = Header { first, hash, is_after_gap, has_room };
+        fn headers_are_read_back(first: u64, hash: [u8; 32], is_after_gap: bool, is_preallocated: bool, bit in 0usize..SEGMENT_HEADER_BYTES * 8, rubbish: Vec<u8>) {
+            let header = Header { first, hash, is_after_gap, is_preallocated };
             let mut bytes = header.encode();
             prop_assert_eq!(bytes.len(), SEGMENT_HEADER_BYTES);
             prop_assert_eq!(Header::decode(&bytes), Ok(header));

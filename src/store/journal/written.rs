@@ -14,10 +14,10 @@ use crate::store::journal::segment::{Position, segment_name};
 pub(crate) struct Written<'a> {
     /// Where it lies.
     pub(crate) disk: &'a dyn Disk,
-    /// What is behind does not exist, but for a little room.
+    /// Nothing behind it exists, except a few preallocated bytes.
     pub(crate) end: Position,
-    /// Whether the last file is one with room.
-    pub(crate) has_room: bool,
+    /// Whether the last file is preallocated.
+    pub(crate) is_preallocated: bool,
 }
 
 impl Written<'_> {
@@ -25,8 +25,8 @@ impl Written<'_> {
         path.file_name().is_some_and(|name| *name == *segment_name(self.end.segment))
     }
 
-    fn room_bytes(&self) -> u64 {
-        u64::from(self.has_room)
+    fn preallocated_bytes(&self) -> u64 {
+        u64::from(self.is_preallocated)
     }
 }
 
@@ -44,7 +44,7 @@ impl Disk for Written<'_> {
     }
     fn length(&self, path: &Path) -> io::Result<u64> {
         let length = self.disk.length(path)?;
-        Ok(if self.is_last(path) { length.min(self.end.offset) + self.room_bytes() } else { length })
+        Ok(if self.is_last(path) { length.min(self.end.offset) + self.preallocated_bytes() } else { length })
     }
     fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         if !self.is_last(path) {
@@ -53,8 +53,8 @@ impl Disk for Written<'_> {
         let written = self.end.offset.saturating_sub(offset);
         let most_written = usize::try_from(written).map_or(most, |left| left.min(most));
         let mut bytes = self.disk.read(path, offset, most_written)?;
-        // Whoever writes may be in the middle of it: the room is said, not read.
-        if self.has_room && bytes.len() == most_written && most_written < most {
+        // The writer may be writing there: the preallocated bytes are assumed, not read.
+        if self.is_preallocated && bytes.len() == most_written && most_written < most {
             bytes.push(FILLER);
         }
         Ok(bytes)

@@ -118,7 +118,7 @@ fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &M
     file.sync()
 }
 
-/// Bytes of a whole journal; 0 when that cannot be told.
+/// Bytes of a whole journal; 0 when that cannot be found out.
 pub(crate) fn journal_bytes(disk: &dyn Disk, journal: &Path) -> u64 {
     let lengths = |segment| disk.length(&journal.join(segment_name(segment))).unwrap_or_default();
     segments(disk, journal).map_or(0, |present| present.into_iter().map(lengths).sum())
@@ -163,13 +163,13 @@ pub(crate) fn copy_journal(
             false => disk.length(&source)?,
         };
         if segment == end.segment && disk.length(&source)? < length {
-            // Only the beginning of a header, left by a crash: the next opening writes it anew.
+            // Only the beginning of a header, left by a crash: the next opening writes it again.
             continue;
         }
         copy_file(disk, &source, &goal, length, meter)?;
-        if segment == end.segment && segment::has_room(disk, &source)? {
+        if segment == end.segment && segment::is_preallocated(disk, &source)? {
             let mut file = disk.open_to_write(&goal)?;
-            file.write_at(length, &[preallocation::FILLER; preallocation::MARGIN_BYTES])?;
+            file.write_at(length, &[preallocation::FILLER; preallocation::MIN_BYTES])?;
             file.sync()?;
         }
         report.segments += 1;

@@ -2,13 +2,13 @@
 //!
 //! Owns: the copy, and the order of steps that puts it in the index's place. Must never know: what a row means.
 //!
-//! The engine never gives space back and rewrites pages of which one row has changed (packages.md section 2.4,
+//! The engine never gives space back and rewrites a whole page when one row of it has changed (packages.md section 2.4,
 //! rule 9). So every row is copied to `index.new`, a slice at a time; what is written meanwhile reaches both.
 //! Then all rows of both are compared, and the copy takes the index's name.
 //!
 //! # When
 //!
-//! Live are the rows of the index, *R* bytes, and the facts of the journal, *F*, which are kept for ever. The most that
+//! Live are the rows of the index, *R* bytes, and the facts of the journal, *F*, which are kept permanently. The most that
 //! the folder takes is while the copy lies beside an index of *x*: `x + copy + F`, and that is to stay below
 //! `3 (R + F)`. Measured with the rows of polled objects (`cargo bench -p reconciled-benches --bench store -- million`):
 //!
@@ -110,7 +110,7 @@ pub(crate) fn is_bloated(engine: &Engine) -> Result<bool, StoreError> {
     Ok(too_long(live_bytes))
 }
 
-/// Beyond how many bytes the index's file is too long, with a journal of so many.
+/// Above this many bytes the index's file is too long, beside a journal of this length.
 fn mark(size: Size, facts: u64) -> u64 {
     let live = size.live_bytes;
     let before_the_peak = times(live + facts, WHILE_COPIED).saturating_sub(facts + times(live, COPY));

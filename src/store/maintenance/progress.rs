@@ -1,4 +1,4 @@
-//! How far a long piece of work is, for whoever waits for it.
+//! How far a long piece of work is, for those who wait for it.
 //!
 //! Owns: the gauge. Must never know: what the work is.
 
@@ -34,7 +34,7 @@ struct Gauge {
 }
 
 impl Meter {
-    /// A number that grows as long as any work progresses: for whoever must tell slow from stuck.
+    /// A number that grows as long as any work progresses: so that the watchdog can tell slow from stuck.
     pub fn ticks(&self) -> u64 {
         self.0.ticks.load(Ordering::Relaxed)
     }

@@ -59,10 +59,10 @@ impl Store {
     }
 
     /// The same, if it is owed since the host stopped ([`super::Opening::owes_check`]) and was not done; none
-    /// otherwise. Done once for each start, unless it is left off.
+    /// otherwise. Done once for each start, unless it is abandoned.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when the index does not agree with itself: the next opening makes it anew.
+    /// [`StoreError::Damaged`] when the index does not agree with itself: the next opening rebuilds it.
     pub async fn check_if_owed(&self) -> Result<Option<CheckReport>, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Copies the journal, as it is now, and the folders of [`super::Options::beside`] into an empty or missing
-    /// folder, while work goes on. The copy is a store: opening it makes its index anew. What only the index knows
+    /// folder, while work goes on. The copy is a store: opening it rebuilds its index. What only the index knows
     /// (counts of polls that saw nothing new, failed attempts) is not in it.
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
         let engine = Arc::clone(&self.engine);
@@ -96,7 +96,7 @@ impl Store {
     /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were
     /// set aside a day ago, and makes the index small again if its file has grown beyond
     /// [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
-    /// three times as large as what is live in it (`compact.rs` reckons). None when there was nothing to do, which is
+    /// three times as large as what is live in it (`compaction.rs` computes it). None when there was nothing to do, which is
     /// cheap, or when somebody is at it. Work goes on meanwhile.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Store {
         self.blocking(move || compaction::run(&engine)).await
     }
 
-    /// Lets [`Store::tidy`] and [`Store::compact`] leave off, now and from now on: the process is about to stop.
+    /// Abandons [`Store::tidy`] and [`Store::compact`], now and later: the process is about to stop.
     pub fn leave_off(&self) {
         self.engine.is_leaving.store(true, Ordering::Relaxed);
     }

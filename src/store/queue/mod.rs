@@ -3,14 +3,15 @@
 //! Owns: the due queues of each account and kind. Must never know: what a state means, how records are kept, the
 //! present time.
 //!
-//! Nothing of it is on disk: it follows from the open records. It is filled from them when the store opens, and told
-//! of every commit. Each account and kind has four queues: *asked*, by due time; *urgent*, of records with a
+//! It follows from the open records, is filled from them when the store opens, and learns of every commit. While the
+//! store is open nothing of it is on disk; a clean stop leaves a snapshot for the next start (`snapshot.rs`). Each account and kind has four queues: *asked*, by due time; *urgent*, of records with a
 //! deadline, by [`urgent_at`]; *ordinary*, of all that wait for a poll, by due time; and all that are moving by age.
 //! An object takes about 120 bytes, and 35 more while it has a deadline.
 
 pub(crate) mod order;
 pub(crate) mod polls;
 pub(crate) mod signals;
+pub(crate) mod snapshot;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -146,7 +147,7 @@ impl Hash for DueEntry {
 }
 
 /// The queues of one account and kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Queues {
     asked: BTreeSet<Entry>,
     urgent: BTreeSet<Entry>,
@@ -197,6 +198,21 @@ impl Queues {
         }
     }
 
+    /// Where every object stands, by due time.
+    fn places(&self) -> Vec<(&str, Place)> {
+        fn times(entries: &BTreeSet<Entry>) -> HashMap<&str, i64> {
+            entries.iter().map(|(at, id)| (&**id, *at)).collect()
+        }
+        let (urgent, by_age) = (times(&self.urgent), times(&self.by_age));
+        let place = |(due_at, id): &'_ Entry| Place {
+            due_at: *due_at,
+            urgent_at: urgent.get(&**id).copied(),
+            is_asked: self.asked.contains(&(*due_at, Arc::clone(id))),
+            made_at: by_age.get(&**id).copied(),
+        };
+        self.ordinary.iter().map(|entry| (&*entry.1, place(entry))).collect()
+    }
+
     /// What is due in a queue, in order. `with_ahead`: first what waits longer than any rule makes it wait: it was
     /// written by a clock that was ahead, and has waited longest.
     fn due(&self, which: Which, moment: Moment, with_ahead: bool) -> impl Iterator<Item = DueEntry> {
@@ -210,7 +226,7 @@ impl Queues {
 }
 
 /// The queues of all accounts and kinds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Queue {
     accounts: HashMap<AccountName, HashMap<Kind, Queues>>,
 }

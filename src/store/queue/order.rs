@@ -53,8 +53,7 @@ mod tests {
     use super::*;
 
     fn order(asked: &[u8], urgent: &[u8], ordinary: &[u8], limit: usize) -> Vec<u8> {
-        let queue = |ids: &[u8]| ids.to_vec().into_iter();
-        order_of_service(queue(asked), queue(urgent), queue(ordinary), limit)
+        order_of_service(asked.iter().copied(), urgent.iter().copied(), ordinary.iter().copied(), limit)
     }
 
     #[test]

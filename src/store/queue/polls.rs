@@ -39,7 +39,7 @@ pub(crate) struct Polls {
     /// When the first poll was made that is pending.
     since: Option<Timestamp>,
     /// Revisions of records that were read to be polled, by the keys of their pulses, as long as they are unchanged:
-    /// whoever commits such a poll need not read them again.
+    /// such a poll is committed without reading them again.
     handed_out: HashMap<Vec<u8>, Stored<u64>>,
     /// The store is closed.
     pub(crate) is_closed: bool,
@@ -75,12 +75,12 @@ impl Polls {
         self.begin_writing()
     }
 
-    /// Whether so many are pending that they are to be written.
+    /// Whether enough are pending to be worth a batch.
     pub(crate) fn is_worth_a_batch(&self) -> bool {
         self.pending.len() >= PENDING_WORTH_A_BATCH
     }
 
-    /// Whether one has been pending for so long that they are to be written.
+    /// Whether one has been pending too long.
     pub(crate) fn is_overdue(&self, now: Timestamp) -> bool {
         self.since.is_some_and(|since| now.duration_since(since).abs() >= PENDING_AT_MOST)
     }

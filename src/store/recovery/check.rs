@@ -180,7 +180,7 @@ fn check_row(
                 .any(|place| place == key)
         }),
         keys::COUNT | keys::DELIVERIES | keys::REMEMBERED => true,
-        _ => [keys::APPLIED, keys::LAYOUT, keys::JOURNAL].contains(&key),
+        _ => [keys::APPLIED, keys::LAYOUT, keys::JOURNAL, keys::QUEUE].contains(&key),
     };
     if !is_implied {
         report.problem(format!("row {} follows from nothing", value::show_key(key)));

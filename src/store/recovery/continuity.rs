@@ -108,7 +108,7 @@ impl Known {
     }
 
     /// The files that are missing or of another journal, in words. A file whose beginning cannot be read is damaged:
-    /// that is for whoever reads it.
+    /// the reader of the journal reports that.
     pub(crate) fn missing_files(&self, disk: &dyn Disk, folder: &Path) -> io::Result<Vec<String>> {
         let present = segments(disk, folder)?;
         let mut missing = Vec::new();

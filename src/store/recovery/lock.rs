@@ -1,4 +1,4 @@
-//! One process at a time: the lock file, and what tells this host's boots apart.
+//! One process at a time: the lock file, and what distinguishes the boots of this host.
 //!
 //! Owns: the lock. Must never know: what it guards.
 

@@ -1,4 +1,4 @@
-//! Work on the folder of a store that nobody has open: finding damage, making the index anew, going back to
+//! Work on the folder of a store that nobody has open: finding damage, rebuilding the index, going back to
 //! a backup.
 //!
 //! Owns: what these do to the folder, in which order. Must never know: what a fact says.
@@ -21,7 +21,7 @@ use crate::store::recovery::check::{CheckReport, check_journal};
 use crate::store::recovery::place::Place;
 use crate::store::types::{OpenError, Opening, Options, StoreError};
 
-/// What making the index anew brought.
+/// What a rebuild of the index brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Journal entries that cannot be read. What followed from them is lost, but for `rescued_rows`.
@@ -66,7 +66,7 @@ pub async fn inspect(options: Options, now: Timestamp) -> Result<CheckReport, Op
     .await
 }
 
-/// Makes the index anew from the journal. Damaged entries are passed over and named; what the old index
+/// Rebuilds the index from the journal. Damaged entries are passed over and named; what the old index
 /// still knows of them is written to the journal again first. So it is with entries that are missing altogether, if
 /// [`Options::accept_loss`] is set.
 ///
@@ -194,7 +194,7 @@ const FILES: &str = "restoring-files";
 
 /// What a store's folder may hold, the format file first: without it the rest is no store.
 fn is_part(name: &str) -> bool {
-    let parts = ["format", "journal", "index", "clean", "running", "suspect", "unchecked", "rescue"];
+    let parts = ["format", "journal", "index", "queue", "clean", "running", "suspect", "unchecked", "rescue"];
     parts.contains(&name)
         || crate::store::maintenance::compaction::NAMES.contains(&name)
         || crate::store::recovery::retired::is_one(name)

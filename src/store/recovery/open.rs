@@ -2,11 +2,11 @@
 //!
 //! Owns: the order of these. Must never know: what a fact says.
 //!
-//! The folder holds `lock`, `format`, `journal/`, `index/`, and marks: `clean` (stopped properly),
+//! The folder holds `lock`, `format`, `journal/`, `index/`, `queue` (`queue/snapshot.rs`), and marks: `clean` (stopped properly),
 //! `running` (on which boot of the host), `suspect` (the index was found damaged), `unchecked` (the host stopped, and
 //! the index was not compared with itself since), `rescue` (rows that only the index has are to be written to the
-//! journal again), `swapping` (`compact.rs`). An index that is of no use is renamed to `index.aside-N` and kept for
-//! a day.
+//! journal again), `swapping` (`compaction.rs`). An index that is of no use is retired: renamed to `index.aside-N` and
+//! kept for a day.
 
 use std::sync::atomic::Ordering;
 
@@ -27,7 +27,7 @@ use crate::store::queue::polls::Polls;
 use crate::store::queue::{Change, Queue};
 use crate::store::recovery::continuity::{Known, applied};
 use crate::store::recovery::lock;
-use crate::store::recovery::place::{CLEAN, Place, RESCUE, SUSPECT};
+use crate::store::recovery::place::{CLEAN, Place, QUEUE, RESCUE, SUSPECT};
 use crate::store::recovery::replay::{Replay, put_applied};
 use crate::store::recovery::retired;
 use crate::store::recovery::salvage;
@@ -52,7 +52,7 @@ pub(crate) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
         if let OpenError::Index(why) = error
             && opening.rebuilt_index.is_none()
         {
-            // The next opening makes it anew. Without the mark it only fails again.
+            // The next opening rebuilds it. Without the mark it only fails again.
             let _ = place.write_mark(SUSPECT, why);
         }
     })?;
@@ -113,7 +113,7 @@ impl Place<'_> {
         let is_to_be_rebuilt = self.options.rebuild_index && opening.rebuilt_index.is_none();
         let mut queue = match is_to_be_rebuilt {
             true => Err("as asked".to_owned()),
-            false => self.fill_queue(&index),
+            false => self.find_queue(&index, opening),
         };
         if let Err(why) = &queue
             && (is_to_be_rebuilt || opening.rebuilt_index.is_none())
@@ -134,6 +134,14 @@ impl Place<'_> {
         let deliveries = count_deliveries(&index).map_err(index_error)?;
         let dated_from = operations::dated_from_index(&index).map_err(index_error)?;
         Ok((index, journal, Polls::new(queue, dated_from), deliveries))
+    }
+
+    /// Who is polled next: as a clean stop left it, if nothing has changed since, or out of all open records.
+    fn find_queue(&self, index: &Index, opening: &Opening) -> Result<Queue, String> {
+        let is_unchanged =
+            opening.was_clean_stop && opening.rebuilt_index.is_none() && opening.replayed_entries == 0;
+        let left = if is_unchanged { self.read_queue(index) } else { None };
+        left.map_or_else(|| self.fill_queue(index), Ok)
     }
 
     /// Who is polled next, out of all open records; the error is in words.
@@ -326,6 +334,7 @@ impl Place<'_> {
     }
 
     fn start_marks(&self) -> Result<(), OpenError> {
+        self.remove_mark(QUEUE)?;
         self.write_mark(RUNNING, &lock::boot())?;
         self.remove_mark(CLEAN)
     }

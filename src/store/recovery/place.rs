@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::store::disk::{Disk, read_text, write_whole};
+use crate::store::index::{Index, Writes, keys};
+use crate::store::queue::{Queue, snapshot};
 use crate::store::recovery::continuity;
 use crate::store::recovery::lock::{self, LockFile, NoLock};
 use crate::store::recovery::salvage::Lost;
-use crate::store::types::{OpenError, Options};
+use crate::store::types::{OpenError, Options, StoreError};
 
 /// The newest format that this program reads and the one that it writes.
 const FORMAT: u32 = 1;
@@ -23,6 +25,24 @@ pub(crate) const CLEAN: &str = "clean";
 pub(crate) const SUSPECT: &str = "suspect";
 /// The mark of rows that only the index has, to be written to the journal again.
 pub(crate) const RESCUE: &str = "rescue";
+
+/// The due queues as a clean stop left them; there only while no process works with the store.
+pub(crate) const QUEUE: &str = "queue";
+
+/// Leaves the due queues for the next start, and lets the index know of them, so that no others are taken for them.
+pub(crate) fn leave_queue(
+    disk: &dyn Disk,
+    folder: &Path,
+    index: &Index,
+    queue: &Queue,
+    last: u64,
+) -> Result<(), StoreError> {
+    let bytes = snapshot::encode(queue, last);
+    index.apply(&Writes::from([(keys::QUEUE.to_vec(), Some(snapshot::head(&bytes).to_vec()))]))?;
+    // Without the file the next start takes longer, that is all.
+    let _ = write_whole(disk, &folder.join(QUEUE), &bytes);
+    Ok(())
+}
 
 /// Marks a clean stop behind the last entry; the last act of the process that has the lock.
 pub(crate) fn mark_clean(disk: &dyn Disk, folder: &Path, last: u64) -> io::Result<()> {
@@ -69,6 +89,13 @@ impl<'a> Place<'a> {
         self.io("read", &path, read_text(self.disk, &path))
     }
 
+    /// The due queues that the last process left together with this index.
+    pub(crate) fn read_queue(&self, index: &Index) -> Option<Queue> {
+        let bytes = self.disk.read(&self.path(QUEUE), 0, usize::MAX).ok()?;
+        let known = index.get(keys::QUEUE).ok()??;
+        if known == snapshot::head(&bytes) { snapshot::decode(&bytes) } else { None }
+    }
+
     /// Writes a mark, durably.
     pub(crate) fn write_mark(&self, name: &str, text: &str) -> Result<(), OpenError> {
         let path = self.path(name);
@@ -93,7 +120,7 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// Whether there is room to work.
+    /// Whether there is enough free space to work.
     pub(crate) fn check_space(&self) -> Result<(), OpenError> {
         let (folder, floor_bytes) = (&self.options.folder, self.options.free_floor_bytes);
         if floor_bytes == 0 {

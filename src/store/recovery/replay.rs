@@ -64,7 +64,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Puts down how far the journal is applied.
+/// Records how far the journal is applied.
 pub(crate) fn put_applied(view: &mut View<'_>, end: Position) {
     view.put(keys::APPLIED.to_vec(), applied_row(end));
 }

@@ -1,6 +1,6 @@
-//! Indexes that were set aside because they were of no use.
+//! Retired indexes: renamed because they were of no use, and kept for a day.
 //!
-//! Owns: their names, and how long they are kept. Must never know: why they were set aside.
+//! Owns: their names, and how long they are kept. Must never know: why they were retired.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! When the journal lost its end but the index still has it: what to write to the journal again.
+//! When the journal lost entries that the index still has: what to write to the journal again.
 //!
 //! Owns: finding these rows by the sequence in their headers. Must never know: what a row means.
 

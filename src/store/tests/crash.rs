@@ -27,6 +27,34 @@ async fn a_clean_stop_is_known_and_used_once() {
 }
 
 #[tokio::test]
+async fn the_due_queue_of_a_clean_stop_is_used_once_and_only_with_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    enrol(&store, "A1", at(5)).await;
+    let queue = folder.path().join("queue");
+    assert!(!queue.exists());
+    store.close().await.unwrap();
+    let left = fs::read(&queue).unwrap();
+    // A queue that is used shows what it says, whatever the records say.
+    let row = crate::store::index::keys::record(&object("A1"), false);
+    let (store, opening) = open(folder.path()).await;
+    assert!(opening.was_clean_stop && !queue.exists());
+    let changed = crate::payments::record::Record { due_at: Some(at(77)), ..record(&store, "A1").await };
+    tamper(&store, row, Some(crate::store::index::value::encode(&changed, 1)));
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(5))), "the queue was used");
+    drop(store);
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(77))), "a crash leaves none");
+    store.close().await.unwrap();
+    fs::write(&queue, left).unwrap();
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(77))), "it is of another stop");
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
 async fn only_one_process_has_it_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let first = Options { command: "reconciled run".to_owned(), ..options(folder.path()) };

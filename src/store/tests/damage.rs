@@ -156,7 +156,7 @@ async fn a_journal_of_the_time_before_there_was_room_is_gone_on_with() {
     let (folder, starts) = killed(3).await;
     let segment = first_segment(folder.path());
     let mut bytes = fs::read(&segment).unwrap()[..*starts.last().unwrap()].to_vec();
-    let header = Header { has_room: false, ..Header::decode(&bytes).unwrap() };
+    let header = Header { is_preallocated: false, ..Header::decode(&bytes).unwrap() };
     bytes[..SEGMENT_HEADER_BYTES].copy_from_slice(&header.encode());
     fs::write(&segment, &bytes).unwrap();
     let small = || Options { journal_segment_bytes: 3_000, ..options(folder.path()) };

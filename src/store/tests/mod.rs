@@ -17,5 +17,6 @@ mod pending;
 mod power;
 mod pulse;
 mod quiet;
+mod unpack;
 mod unsynced;
 mod verbs;
