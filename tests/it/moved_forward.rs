@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use amazon_pay_simulator::provider::Random;
 use jiff::Timestamp;
 use reconciled::payments::record::{Record, Transition};
-use amazon_pay_simulator::provider::Random;
 use reconciled::store::{Filter, Options, Store};
 
 use crate::killing::{kills, seed};
