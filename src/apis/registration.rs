@@ -29,7 +29,7 @@ pub struct Registration {
     /// Its kinds of objects.
     pub kinds: fn() -> Vec<KindFacts>,
     /// Reads a stored batch; none for an API without batches.
-    pub batch: Option<fn(&Value) -> serde_json::Result<Box<dyn Batch>>>,
+    pub batch: Option<ReadBatch>,
     /// The provider makes reports that can be fetched.
     pub has_reports: bool,
 }
@@ -38,6 +38,9 @@ pub struct Registration {
 /// itself.
 pub type ReadSettings =
     fn(&mut dyn ReadSection, &str, &SecretLoader) -> Result<Arc<dyn Settings>, Vec<Problem>>;
+
+/// Reads a stored batch; the error says that it is none of this API.
+pub type ReadBatch = fn(&Value) -> serde_json::Result<Box<dyn Batch>>;
 
 /// One kind of object of an API.
 #[derive(Clone, Copy)]
