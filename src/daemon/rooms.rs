@@ -16,7 +16,7 @@ use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
 use crate::control::service::{self as control, Reporter};
 use crate::http::Transport;
-use crate::payments::object::{AccountName, Kind};
+use crate::payments::object::AccountName;
 use crate::provider_reports::Downloads;
 use crate::reports::{Probe, Reports};
 use crate::store::{Store, StoreError};

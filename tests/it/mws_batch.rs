@@ -30,7 +30,7 @@ use reconciled::apis::amazon_pay_mws::sign::SigningKey;
 use reconciled::apis::amazon_pay_mws::{service_status, wire};
 use reconciled::apis::config::{Endpoint, Environment, QuotaChoice, Region};
 use reconciled::apis::reporting::windows;
-use reconciled::clock::{Clock, VirtualClock};
+use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::http::{Response, TransportError};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectId;
