@@ -65,9 +65,11 @@ impl JudgedClock {
         }
     }
 
-    /// Jumps and corrections since the last call, oldest first.
+    /// Jumps and corrections since the last call, oldest first. One that nobody has noticed yet is among them.
     pub fn take_breaks(&self) -> Vec<Break> {
-        self.judge().take_events()
+        let mut judge = self.judge();
+        judge.now(self.machine.now(), self.machine.monotonic());
+        judge.take_events()
     }
 
     fn judge(&self) -> MutexGuard<'_, Judge> {

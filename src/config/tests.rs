@@ -253,7 +253,9 @@ fn polling_by_batch_is_only_for_an_api_that_has_batches() {
     };
     let (_, problems) = with("poll = { batch = \"auto\" }");
     assert!(
-        problems.iter().any(|problem| problem.contains("poll.batch") && problem.contains("has no batches"))
+        problems
+            .iter()
+            .any(|problem| problem.contains("poll.batch") && problem.contains("cannot poll by batch"))
     );
     let (_, problems) = with("poll = { batch = \"sometimes\" }");
     assert!(problems.iter().any(|problem| problem.contains("auto")), "{problems:?}");

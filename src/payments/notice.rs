@@ -112,7 +112,10 @@ impl Notice<'_> {
     /// The object is quarantined because something about it cannot be right.
     pub(super) fn quarantined(&self, quarantine: &Quarantine) -> Alert {
         let occasion = match &quarantine.evidence {
-            Some(evidence) => format!("{}/{}@{}", quarantine.cause, evidence.state, quarantine.since),
+            Some(evidence) => {
+                let seen = [&[evidence.state.clone()], evidence.reasons.as_slice()].concat().join("+");
+                format!("{}/{seen}@{}", quarantine.cause, quarantine.since)
+            }
             None => format!("{}@{}", quarantine.cause, quarantine.since),
         };
         let mut alert = self.alert(AlertKind::Quarantined, Severity::Critical, &occasion);

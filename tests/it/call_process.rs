@@ -173,7 +173,7 @@ async fn a_call_that_stays_unknown_has_its_own_exit_code_and_is_resolved_by_a_pe
     host.run(&resolve).await.expect(0, &["is not done"]);
     host.run(&resolve).await.expect(65, &["is not in doubt"]);
     let old = ["call", "old-shop", "--end", &label, "--was", "not-done"];
-    host.run(&old).await.expect(65, &["is now `call resolve`", "is not in doubt"]);
+    host.run(&old).await.expect(65, &["are now `call resolve`", "is not in doubt"]);
     host.simulator.calm();
     host.run(&create).await.expect(0, &["now watched: old-shop/order-reference/"]);
 }

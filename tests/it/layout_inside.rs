@@ -19,20 +19,16 @@ const PROVIDERS: [&str; 8] = [
 ];
 
 /// Places that may name providers, each with its reason.
-const MAY_NAME: [(&str, &str); 6] = [
+const MAY_NAME: [(&str, &str); 5] = [
     ("apis/amazon_pay_mws", "its own folder"),
     ("apis/amazon_pay_v2", "its own folder"),
     ("apis/aps", "its own folder"),
     ("apis/registry.rs", "the list of APIs: one line each"),
-    ("simulator", "a pretend provider is written for one provider"),
     ("cli/demo", "it writes a configuration for the pretend providers"),
 ];
 
 /// Rooms in which files still depend on each other in a circle, with the reason.
-const CIRCLES: [(&str, &str); 2] = [
-    ("store", "its folders share the engine, whose methods stand in several files"),
-    ("simulator", "a world of objects that know each other"),
-];
+const CIRCLES: [(&str, &str); 0] = [];
 
 /// A module by its path below the crate.
 type Module = Vec<String>;
@@ -180,7 +176,8 @@ fn uses(sources: &[Source]) -> Uses {
     let mut uses = Uses::new();
     for Source { module, code, .. } in sources {
         let names = uses.entry(module.clone()).or_default();
-        for line in code.match_indices("use ").map(|(at, _)| &code[at + 4..]) {
+        let words = code.match_indices("use ").filter(|(at, _)| !code[..*at].ends_with(is_letter));
+        for line in words.map(|(at, _)| &code[at + 4..]) {
             for path in paths(line).0 {
                 let child: Module = [module.clone(), path[..1].to_vec()].concat();
                 let meant = match absolute(module, &path) {

@@ -21,7 +21,7 @@ fn options(folder: &Path) -> Options {
     Options { folder: folder.to_owned(), cache_bytes: 1 << 20, ..Options::default() }
 }
 
-/// Not a test by itself: the process that is killed.
+/// Not a test on its own: the process that is killed.
 #[tokio::test]
 async fn a_process_opens_it() {
     let Ok(folder) = std::env::var("MOVED_FOLDER") else { return };

@@ -1,4 +1,4 @@
-//! The daemon with known bugs, each of which can be switched on. Never for use.
+//! The daemon with known bugs that can be switched on one by one. Never for use.
 
 #![allow(warnings, reason = "the copy is judged where it comes from")]
 

@@ -609,6 +609,15 @@ fn children_are_enrolled_when_first_observed() {
     assert!(step(&decision.record, Ok(seen), 2).enrol.is_empty());
 }
 
+#[test]
+fn two_reasons_of_one_unknown_state_are_two_alerts_also_at_one_moment() {
+    let flying = |reason: &str| Ok(Observation { reasons: vec![reason.to_owned()], ..sight("Flying", 1) });
+    let first = step(&after(&[("Started", 0)]), flying("Broken"), 1);
+    let second = step(&first.record, flying("ByUs"), 1);
+    assert_eq!((first.alerts.len(), second.alerts.len()), (1, 1));
+    assert_ne!(first.alerts[0].key, second.alerts[0].key);
+}
+
 fn any_seen() -> impl Strategy<Value = Result<Observation, Failure>> {
     prop_oneof![
         (0usize..8, 0i64..200, 0usize..4).prop_map(|(state, hours, reason)| {
