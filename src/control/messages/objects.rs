@@ -101,7 +101,7 @@ pub struct Forget(pub Selector);
 #[serde(transparent)]
 pub struct Accept(pub Selector);
 
-/// Objects to watch from now on, at most [`BATCH_LINES_MAX`].
+/// Objects to watch from now on, at most [`super::BATCH_LINES_MAX`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrol {
     /// One object a line.

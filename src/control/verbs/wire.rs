@@ -68,7 +68,7 @@ fn filled(path: &str, fields: &mut Map<String, Value>) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// The inverse of [`write`].
+/// The inverse of [`write()`].
 pub(super) fn read<V: Verb>(incoming: &Incoming) -> Answer<V> {
     if V::SPEC.is_by_address() {
         return pairs(named::<V>(incoming)?, &incoming.query, &remedy::<V>());

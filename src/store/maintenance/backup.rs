@@ -28,7 +28,7 @@ pub struct BackupReport {
     pub segments: u64,
     /// Bytes copied of the journal.
     pub bytes: u64,
-    /// Files copied from the folders beside it ([`super::Options::beside`]).
+    /// Files copied from the folders beside it ([`crate::store::Options::beside`]).
     #[serde(default)]
     pub files: u64,
     /// Entries that cannot be read, in words: the store itself has this damage.

@@ -58,7 +58,7 @@ impl Store {
         self.blocking(move || Ok(check_both(&engine)?.0)).await
     }
 
-    /// The same, if it is owed since the host stopped ([`super::Opening::owes_check`]) and was not done; none
+    /// The same, if it is owed since the host stopped ([`crate::store::Opening::owes_check`]) and was not done; none
     /// otherwise. Done once for each start, unless it is abandoned.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Store {
         .await
     }
 
-    /// Copies the journal, as it is now, and the folders of [`super::Options::beside`] into an empty or missing
+    /// Copies the journal, as it is now, and the folders of [`crate::store::Options::beside`] into an empty or missing
     /// folder, while work goes on. The copy is a store: opening it rebuilds its index. What only the index knows
     /// (counts of polls that saw nothing new, failed attempts) is not in it.
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
@@ -95,7 +95,7 @@ impl Store {
 
     /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were
     /// set aside a day ago, and makes the index small again if its file has grown beyond
-    /// [`super::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
+    /// [`crate::store::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
     /// three times as large as what is live in it (`compaction.rs` computes it). None when there was nothing to do, which is
     /// cheap, or when somebody is at it. Work goes on meanwhile.
     ///
