@@ -18,6 +18,7 @@ mod calls;
 mod calls_random;
 mod canary;
 mod clocks;
+mod docs;
 mod feeds;
 mod feeds_crash;
 mod feeds_process;
