@@ -320,23 +320,40 @@ pub const BUGS: &[Bug] = &[
     Bug {
         name: "DueFarAheadObeyed",
         signs: &["minutes late", "has ended and is stored as", "never reached"],
-        edits: &[Edit {
-            file: "store/queue/mod.rs",
-            before: "        let latest = now.checked_add(longest).ok();",
-            after: r#"
+        edits: &[
+            Edit {
+                file: "store/queue/mod.rs",
+                before: "        let latest = now.checked_add(longest).ok();",
+                after: r#"
         let latest = now.checked_add(longest).ok().filter(|_| !crate::planted("DueFarAheadObeyed"));"#,
-        }],
+            },
+            // Once the clock is confirmed, objects that are dated ahead are pulled in, too.
+            Edit {
+                file: "daemon/timekeeping.rs",
+                before: "        if standing.trust != Trust::Unconfirmed && !state.is_searched {",
+                after: r#"
+        if standing.trust != Trust::Unconfirmed && !state.is_searched && !crate::planted("DueFarAheadObeyed") {"#,
+            },
+        ],
     },
     // A day is reported by a clock that nobody has confirmed.
     Bug {
         name: "DoubtedDayReported",
         signs: &["the end of", "among the pending", "is missing"],
-        edits: &[Edit {
-            file: "reports/make.rs",
-            before: "        if !self.clock.is_sure() {",
-            after: r#"
+        edits: &[
+            Edit {
+                file: "reports/make.rs",
+                before: "        if !self.clock.is_sure() {",
+                after: r#"
         if !self.clock.is_sure() && !crate::planted("DoubtedDayReported") {"#,
-        }],
+            },
+            Edit {
+                file: "daemon/work.rs",
+                before: "            if !self.clock.is_sure() {",
+                after: r#"
+            if !self.clock.is_sure() && !crate::planted("DoubtedDayReported") {"#,
+            },
+        ],
     },
 ];
 
