@@ -109,7 +109,7 @@ pub const BUGS: &[Bug] = &[
     // The journal is written, but not synced, before things are acknowledged.
     Bug {
         name: "SyncSkipped",
-        signs: &["was acknowledged and is lost", "Lost { missing: "],
+        signs: &["was acknowledged and is lost", "Lost { missing: ", "Store(Damaged(Damage"],
         edits: &[Edit {
             file: "store/journal/mod.rs",
             before: "        self.file.write_at(self.end.offset, &bytes)?;\n        self.file.sync()?;",
