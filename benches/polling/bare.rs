@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reconciled::apis::Settings;
 use reconciled::apis::amazon_pay_mws::ask::{Ask, Section};
 use reconciled::apis::amazon_pay_mws::config::Settings as MwsSettings;
 use reconciled::apis::amazon_pay_v2::key::SigningKey;

@@ -113,7 +113,8 @@ impl Notice<'_> {
     pub(super) fn quarantined(&self, quarantine: &Quarantine) -> Alert {
         let occasion = match &quarantine.evidence {
             Some(evidence) => {
-                let seen = [&[evidence.state.clone()], evidence.reasons.as_slice()].concat().join("+");
+                let words = std::iter::once(&evidence.state).chain(&evidence.reasons);
+                let seen = words.map(String::as_str).collect::<Vec<_>>().join("+");
                 format!("{}/{seen}@{}", quarantine.cause, quarantine.since)
             }
             None => format!("{}@{}", quarantine.cause, quarantine.since),
