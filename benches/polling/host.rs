@@ -1,15 +1,14 @@
-//! Our side: the real daemon on a real store. Between rounds its wall clock jumps, so that everything is due
-//! again.
+//! Our side: the real daemon on a real store. Between rounds its time jumps ahead, so that everything is due again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use reconciled::clock::{Clock, SharedClock, Sleep};
 use reconciled::config::Surroundings;
 use reconciled::daemon::{Daemon, Outside};
-use reconciled::http::HttpClient;
+use reconciled::http::{BoxFuture, HttpClient, Request, Response, Transport, TransportError};
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::reports::NoProbe;
 use reconciled::store::disk::MachineDisk;
@@ -19,23 +18,23 @@ use tokio::sync::Notify;
 use super::measured::Broken;
 use super::scene::{INTERVAL_S, Scene};
 
-/// Real time with a wall clock that can jump. A jump wakes every sleeper.
+/// Real time that can jump ahead, as if that time had passed: wall clock and monotonic time together, because the
+/// daemon does not believe a wall clock that jumps alone. A jump wakes every sleeper.
 #[derive(Debug)]
 struct JumpingClock {
     origin: Timestamp,
     began: Instant,
-    jumped_s: AtomicI64,
+    jumped_s: AtomicU64,
     jump: Arc<Notify>,
 }
 
 impl Clock for JumpingClock {
     fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.began.elapsed()).unwrap();
-        self.origin + elapsed + SignedDuration::from_secs(self.jumped_s.load(Ordering::SeqCst))
+        self.origin + SignedDuration::try_from(self.monotonic()).unwrap()
     }
 
     fn monotonic(&self) -> Duration {
-        self.began.elapsed()
+        self.began.elapsed() + Duration::from_secs(self.jumped_s.load(Ordering::SeqCst))
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -45,6 +44,19 @@ impl Clock for JumpingClock {
                 () = tokio::time::sleep(duration) => {}
                 () = jump.notified() => {}
             }
+        })
+    }
+}
+
+/// Keeps the `Date` of answers from the daemon: it is the real time, not the one that jumps.
+struct WithoutDates(HttpClient);
+
+impl Transport for WithoutDates {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
+        Box::pin(async move {
+            let mut response = self.0.send(request).await?;
+            response.headers.retain(|(name, _)| name != "date");
+            Ok(response)
         })
     }
 }
@@ -66,7 +78,7 @@ impl Host {
             // Its dates stay within what providers accept: up to a quarter of an hour off.
             origin: Timestamp::now() - SignedDuration::from_mins(14),
             began: Instant::now(),
-            jumped_s: AtomicI64::new(0),
+            jumped_s: AtomicU64::new(0),
             jump: Arc::default(),
         });
         let options = Options { folder: config.store.folder.clone(), ..Options::default() };
@@ -80,7 +92,7 @@ impl Host {
         let shared: SharedClock = clock.clone();
         let outside = Outside {
             clock: shared,
-            transport: Arc::new(HttpClient::new(Some(&scene.authority))?),
+            transport: Arc::new(WithoutDates(HttpClient::new(Some(&scene.authority))?)),
             surroundings: Surroundings::default(),
         };
         let daemon = Daemon::start_rooms(config, outside, Arc::new(MachineDisk), Arc::new(NoProbe)).await?;

@@ -34,7 +34,7 @@ pub const KEY: &str = "bench";
 
 /// The poll interval. It is long enough that a round ends before the next is due, and short enough that six
 /// rounds fit into the clock difference that providers accept.
-pub const INTERVAL_S: i64 = 300;
+pub const INTERVAL_S: u64 = 300;
 
 impl Scene {
     /// Creates keys, writes both files and starts the server.
