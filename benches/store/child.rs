@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reconciled::store::{Options, Store};
@@ -9,10 +10,14 @@ use reconciled::store::{Options, Store};
 use crate::Failure;
 use crate::machine::{Stopwatch, memory};
 use crate::objects::{account, kind};
+use crate::report;
 use crate::rounds::round;
 
 /// The first argument of a child process.
 pub(crate) const WORD: &str = "child";
+
+/// After this time the allocator has returned what is free.
+const FREED: Duration = Duration::from_secs(3);
 
 /// The child's figures.
 #[derive(Debug, Default, Clone)]
@@ -65,6 +70,9 @@ pub(crate) fn open(
 pub(crate) fn answer(words: &[String]) -> Result<(), Failure> {
     let [folder, accounts, now, ending] = words else { return Err("four arguments are needed".into()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if folder == report::REPORT {
+        return runtime.block_on(report::answer(Path::new(accounts), Path::new(now), ending.parse()?));
+    }
     runtime.block_on(look(PathBuf::from(folder), accounts.parse()?, now, ending == "kill"))
 }
 
@@ -80,12 +88,15 @@ async fn look(folder: PathBuf, accounts: usize, now: &str, is_killed: bool) -> R
     store.next_due(&account(0), &kind()).await?;
     store.counts().await?;
     println!("ready={}", watch.seconds());
-    let (resident, most) = memory();
+    let (_, most) = memory();
+    tokio::time::sleep(FREED).await;
+    let (resident, _) = memory();
     println!("rss-open={resident}\nhwm-open={most}");
     eprintln!("    {opening:?}");
     if !now.is_empty() {
         round(&store, accounts, opened_at).await?;
     }
+    tokio::time::sleep(FREED).await;
     let (resident, _) = memory();
     println!("rss-round={resident}");
     if is_killed {

@@ -1,6 +1,6 @@
 //! The cost of the store: enrolments a second against SQLite, a million objects, and long operations on them.
 //!
-//! `cargo bench -p reconciled-benches --bench store -- enrol | million | upkeep | month [--objects N] [--accounts N] [--folder DIR]
+//! `cargo bench -p reconciled-benches --bench store -- enrol | million | upkeep | month | report [--objects N] [--accounts N] [--folder DIR]
 //! [--strict]`; all of them when none is named. Every figure stands beside its baseline or its goal, measured
 //! in the same run on the same volume. It exits non-zero on an error, and with `--strict` also when a goal is
 //! missed.
@@ -14,6 +14,7 @@ mod machine;
 mod million;
 mod month;
 mod objects;
+mod report;
 mod rounds;
 mod settings;
 mod sqlite;
@@ -72,6 +73,9 @@ fn run(settings: &Settings) -> Result<bool, Failure> {
     }
     if settings.wants("upkeep") {
         runtime.block_on(upkeep::run(settings, &mut table))?;
+    }
+    if settings.wants("report") {
+        runtime.block_on(report::run(settings, &mut table))?;
     }
     print!("{table}");
     Ok(!settings.is_strict || table.misses() == 0)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::Failure;
 
-const PARTS: [&str; 4] = ["enrol", "million", "month", "upkeep"];
+const PARTS: [&str; 5] = ["enrol", "million", "month", "upkeep", "report"];
 
 #[derive(Debug)]
 pub(crate) struct Settings {

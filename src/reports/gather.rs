@@ -58,34 +58,42 @@ fn was_final_before(history: &[Transition], row: &Transition) -> bool {
 /// now, and those that changed since the day began.
 ///
 /// Open ones are read first. If one becomes final meanwhile, its change is read later, so none is missed.
-/// Only names are held in memory. Calls `progress` after each page.
+/// Only names are held in memory, each of them once. Calls `progress` after each page.
 pub(super) async fn objects(
     store: &Store,
     from: Timestamp,
     progress: impl Fn(),
 ) -> Result<Names, StoreError> {
-    let mut found = Collected::default();
+    let mut open = Collected::default();
     let mut after = None;
     loop {
         let page = store.open_objects(after, PAGE).await?;
-        page.items.iter().for_each(|record| found.add(&record.object));
+        page.items.iter().for_each(|record| open.add(&record.object));
         progress();
         after = page.next;
         if after.is_none() {
             break;
         }
     }
+    let open = sorted(open).await?;
+    let mut finished = Collected::default();
     loop {
         let page = store.transitions(from, Timestamp::MAX, after, PAGE).await?;
-        page.items.iter().for_each(|row| found.add(&row.object));
+        page.items.iter().filter(|row| !open.has(&row.object)).for_each(|row| finished.add(&row.object));
         progress();
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    // Sorting a million names takes a while.
-    let sorted = blocking::run(move || found.in_order()).await;
+    let mut all = Collected::from(open);
+    all.append(finished);
+    sorted(all).await
+}
+
+/// Sorting a million names takes a while.
+async fn sorted(names: Collected) -> Result<Names, StoreError> {
+    let sorted = blocking::run(move || names.in_order()).await;
     sorted.map_err(|error| StoreError::Broken(format!("sorting was interrupted: {error}")))
 }
 

@@ -36,6 +36,11 @@ impl Collected {
         self.ids.push_str(id);
     }
 
+    /// Adds all names of another collection.
+    pub(super) fn append(&mut self, other: Collected) {
+        other.in_order().for_each(|name| self.add(&name));
+    }
+
     /// All names in the order of account, kind and id, without repetitions.
     pub(super) fn in_order(self) -> Names {
         let Collected { numbers, ids, mut places } = self;
@@ -65,6 +70,28 @@ pub(super) struct Names {
     ids: String,
     places: Vec<Place>,
     taken: usize,
+}
+
+impl Names {
+    /// Whether a name is one of them. Takes none.
+    pub(super) fn has(&self, object: &ObjectRef) -> bool {
+        let group = (&object.account, &object.kind);
+        let Ok(group) = self.groups.binary_search_by(|(account, kind)| (account, kind).cmp(&group)) else {
+            return false;
+        };
+        let wanted = (group, object.id.as_str());
+        self.places
+            .binary_search_by(|place| (place.group as usize, id_of(&self.ids, place)).cmp(&wanted))
+            .is_ok()
+    }
+}
+
+/// To add more names.
+impl From<Names> for Collected {
+    fn from(names: Names) -> Collected {
+        let numbers = names.groups.into_iter().zip(0..).collect();
+        Collected { numbers, ids: names.ids, places: names.places }
+    }
 }
 
 impl Iterator for Names {
@@ -109,6 +136,29 @@ mod tests {
             names.iter().for_each(|name| collected.add(name));
             let expected: BTreeSet<ObjectRef> = names.into_iter().collect();
             prop_assert_eq!(collected.in_order().collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn names_can_be_found_and_more_added(
+            one in proptest::collection::vec(("[a-c]{1,2}", "[a-b]{1,2}", "[A-C]{1,3}"), 0..40),
+            other in proptest::collection::vec(("[a-c]{1,2}", "[a-b]{1,2}", "[A-C]{1,3}"), 0..40),
+        ) {
+            let names = |parts: Vec<(String, String, String)>| -> BTreeSet<ObjectRef> {
+                parts.iter().map(|(account, kind, id)| format!("{account}/{kind}/{id}").parse().unwrap()).collect()
+            };
+            let collected = |names: &BTreeSet<ObjectRef>| {
+                let mut collected = Collected::default();
+                names.iter().for_each(|name| collected.add(name));
+                collected
+            };
+            let (one, other) = (names(one), names(other));
+            let sorted = collected(&one).in_order();
+            for name in one.iter().chain(&other) {
+                prop_assert_eq!(sorted.has(name), one.contains(name), "{}", name);
+            }
+            let mut all = Collected::from(sorted);
+            all.append(collected(&other));
+            prop_assert_eq!(all.in_order().collect::<Vec<_>>(), one.union(&other).cloned().collect::<Vec<_>>());
         }
     }
 }

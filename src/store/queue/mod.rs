@@ -4,18 +4,19 @@
 //! present time.
 //!
 //! It follows from the open records, is filled from them when the store opens, and learns of every commit. While the
-//! store is open nothing of it is on disk; a clean stop leaves a snapshot for the next start (`snapshot.rs`). Each account and kind has four queues: *asked*, by due time; *urgent*, of records with a
-//! deadline, by [`urgent_at`]; *ordinary*, of all that wait for a poll, by due time; and all that are moving by age.
-//! An object takes about 120 bytes, and 35 more while it has a deadline.
+//! store is open nothing of it is on disk; a clean stop leaves a snapshot for the next start (`snapshot.rs`). Each
+//! account and kind has three queues: *asked*, by due time; *urgent*, of records with a deadline, by [`urgent_at`]; and
+//! *ordinary*, of all that wait for a poll, by due time. An object takes about 100 bytes, and 35 more while it has a
+//! deadline. That is why there is no fourth queue, by age: a million open objects must fit in 300 MB
+//! (docs/src/performance.md).
 
 pub(crate) mod order;
 pub(crate) mod polls;
 pub(crate) mod signals;
 pub(crate) mod snapshot;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -37,14 +38,17 @@ fn timestamp(nanoseconds: i64) -> Timestamp {
         .expect("64 bits of nanoseconds are well within the calendar")
 }
 
+/// The time at which a record was made that is not moving.
+const NOT_MOVING: i64 = i64::MAX;
+
 /// Where a record stands in the queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     due_at: i64,
     urgent_at: Option<i64>,
     is_asked: bool,
-    /// Of a moving one.
-    made_at: Option<i64>,
+    /// When a moving one was made, else [`NOT_MOVING`].
+    made_at: i64,
 }
 
 impl Place {
@@ -55,7 +59,10 @@ impl Place {
             due_at: nanoseconds(due_at),
             urgent_at: record.deadline.map(|deadline| nanoseconds(urgent_at(due_at, deadline))),
             is_asked: record.is_asked,
-            made_at: (record.phase() == Phase::Moving).then(|| nanoseconds(record.made_at())),
+            made_at: match record.phase() {
+                Phase::Moving => nanoseconds(record.made_at()).min(NOT_MOVING - 1),
+                _ => NOT_MOVING,
+            },
         })
     }
 }
@@ -149,18 +156,18 @@ impl Hash for DueEntry {
 /// The queues of one account and kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Queues {
-    asked: BTreeSet<Entry>,
-    urgent: BTreeSet<Entry>,
-    ordinary: BTreeSet<Entry>,
-    by_age: BTreeSet<Entry>,
+    asked: BTreeMap<Entry, ()>,
+    urgent: BTreeMap<Entry, ()>,
+    /// With the time at which each was made, or [`NOT_MOVING`].
+    ordinary: BTreeMap<Entry, i64>,
 }
 
 impl Queues {
-    fn get(&self, which: Which) -> &BTreeSet<Entry> {
+    fn has(&self, which: Which, entry: &Entry) -> bool {
         match which {
-            Which::Asked => &self.asked,
-            Which::Urgent => &self.urgent,
-            Which::Ordinary => &self.ordinary,
+            Which::Asked => self.asked.contains_key(entry),
+            Which::Urgent => self.urgent.contains_key(entry),
+            Which::Ordinary => self.ordinary.contains_key(entry),
         }
     }
 
@@ -168,7 +175,7 @@ impl Queues {
         let mut id: Arc<str> = Arc::from(id);
         if let Some(before) = before {
             // All queues share one copy of the id.
-            if let Some((_, known)) = self.ordinary.take(&(before.due_at, Arc::clone(&id))) {
+            if let Some(((_, known), _)) = self.ordinary.remove_entry(&(before.due_at, Arc::clone(&id))) {
                 id = known;
             }
             if before.is_asked {
@@ -178,51 +185,46 @@ impl Queues {
                 self.urgent.remove(&(at, Arc::clone(&id)));
             }
         }
-        let made_at = |place: Option<Place>| place.and_then(|place| place.made_at);
-        if made_at(before) != made_at(after) {
-            if let Some(at) = made_at(before) {
-                self.by_age.remove(&(at, Arc::clone(&id)));
-            }
-            if let Some(at) = made_at(after) {
-                self.by_age.insert((at, Arc::clone(&id)));
-            }
-        }
         if let Some(after) = after {
             if after.is_asked {
-                self.asked.insert((after.due_at, Arc::clone(&id)));
+                self.asked.insert((after.due_at, Arc::clone(&id)), ());
             }
             if let Some(at) = after.urgent_at {
-                self.urgent.insert((at, Arc::clone(&id)));
+                self.urgent.insert((at, Arc::clone(&id)), ());
             }
-            self.ordinary.insert((after.due_at, id));
+            self.ordinary.insert((after.due_at, id), after.made_at);
         }
     }
 
     /// Where every object stands, by due time.
-    fn places(&self) -> Vec<(&str, Place)> {
-        fn times(entries: &BTreeSet<Entry>) -> HashMap<&str, i64> {
-            entries.iter().map(|(at, id)| (&**id, *at)).collect()
-        }
-        let (urgent, by_age) = (times(&self.urgent), times(&self.by_age));
-        let place = |(due_at, id): &'_ Entry| Place {
-            due_at: *due_at,
-            urgent_at: urgent.get(&**id).copied(),
-            is_asked: self.asked.contains(&(*due_at, Arc::clone(id))),
-            made_at: by_age.get(&**id).copied(),
-        };
-        self.ordinary.iter().map(|entry| (&*entry.1, place(entry))).collect()
+    fn places(&self) -> impl Iterator<Item = (&str, Place)> {
+        let urgent: HashMap<&str, i64> = self.urgent.keys().map(|(at, id)| (&**id, *at)).collect();
+        self.ordinary.iter().map(move |(entry, made_at)| {
+            let (due_at, id) = entry;
+            let place = Place {
+                due_at: *due_at,
+                urgent_at: urgent.get(&**id).copied(),
+                is_asked: self.asked.contains_key(entry),
+                made_at: *made_at,
+            };
+            (&**id, place)
+        })
     }
+}
 
-    /// What is due in a queue, in order. `with_ahead`: first what waits longer than any rule makes it wait: it was
-    /// written by a clock that was ahead, and has waited longest.
-    fn due(&self, which: Which, moment: Moment, with_ahead: bool) -> impl Iterator<Item = DueEntry> {
-        let behind = |at: i64| (at.saturating_add(1), Arc::from(""));
-        let ahead = moment.latest.filter(|_| with_ahead).map(behind);
-        let ahead = ahead.into_iter().flat_map(move |start| self.get(which).range(start..));
-        let until_now = (Bound::Unbounded, Bound::Excluded(behind(moment.now)));
-        let until_now = self.get(which).range(until_now);
-        ahead.chain(until_now).map(move |(at, id)| DueEntry { which, at: *at, id: Arc::clone(id) })
-    }
+/// What is due in a queue, in order. `with_ahead`: first what waits longer than any rule makes it wait: it was written
+/// by a clock that was ahead, and has waited longest.
+fn due<T>(
+    entries: &BTreeMap<Entry, T>,
+    which: Which,
+    moment: Moment,
+    with_ahead: bool,
+) -> impl Iterator<Item = DueEntry> {
+    let behind = |at: i64| (at.saturating_add(1), Arc::from(""));
+    let ahead = moment.latest.filter(|_| with_ahead).map(behind);
+    let ahead = ahead.into_iter().flat_map(move |start| entries.range(start..));
+    let until_now = entries.range(..behind(moment.now));
+    ahead.chain(until_now).map(move |((at, id), _)| DueEntry { which, at: *at, id: Arc::clone(id) })
 }
 
 /// The queues of all accounts and kinds.
@@ -262,9 +264,9 @@ impl Queue {
         let Some(queues) = self.queues(account, kind) else { return Vec::new() };
         // An urgent entry may stand at a deadline, however far that is; it stands in the ordinary queue, too.
         order_of_service(
-            queues.due(Which::Asked, moment, true),
-            queues.due(Which::Urgent, moment, false),
-            queues.due(Which::Ordinary, moment, true),
+            due(&queues.asked, Which::Asked, moment, true),
+            due(&queues.urgent, Which::Urgent, moment, false),
+            due(&queues.ordinary, Which::Ordinary, moment, true),
             limit,
         )
     }
@@ -272,13 +274,13 @@ impl Queue {
     /// When the next object of an account and kind is or was due.
     pub(crate) fn next_due(&self, account: &AccountName, kind: &Kind) -> Option<Timestamp> {
         // No other queue has an earlier time.
-        self.queues(account, kind)?.ordinary.first().map(|(at, _)| timestamp(*at))
+        self.queues(account, kind)?.ordinary.first_key_value().map(|((at, _), _)| timestamp(*at))
     }
 
     /// Whether an entry that [`Queue::due`] gave out still stands where it stood.
     pub(crate) fn has(&self, account: &AccountName, kind: &Kind, entry: &DueEntry) -> bool {
         let place = (entry.at, Arc::clone(&entry.id));
-        self.queues(account, kind).is_some_and(|queues| queues.get(entry.which).contains(&place))
+        self.queues(account, kind).is_some_and(|queues| queues.has(entry.which, &place))
     }
 
     /// Whether an object stands exactly where its record says.
@@ -286,21 +288,21 @@ impl Queue {
         let queues = self.queues(&record.object.account, &record.object.kind);
         let Some(place) = Place::of(record) else { return true };
         let id: Arc<str> = Arc::from(record.object.id.as_str());
-        let stands = |queue: &BTreeSet<Entry>, at: i64| queue.contains(&(at, Arc::clone(&id)));
         queues.is_some_and(|queues| {
-            stands(&queues.ordinary, place.due_at)
-                && stands(&queues.asked, place.due_at) == place.is_asked
-                && place.urgent_at.is_none_or(|at| stands(&queues.urgent, at))
-                && place.made_at.is_none_or(|at| stands(&queues.by_age, at))
+            let due = (place.due_at, Arc::clone(&id));
+            queues.ordinary.get(&due) == Some(&place.made_at)
+                && queues.asked.contains_key(&due) == place.is_asked
+                && place.urgent_at.is_none_or(|at| queues.urgent.contains_key(&(at, id)))
         })
     }
 
-    /// The object that was made first of those that are moving and wait for a poll, and when.
+    /// The object that was made first of those that are moving and wait for a poll, and when. Looks at all of them.
     pub(crate) fn oldest_moving(&self) -> Option<(ObjectRef, Timestamp)> {
         let kinds = self.accounts.iter().flat_map(|(account, kinds)| {
             kinds.iter().filter_map(move |(kind, queues)| {
-                let (at, id) = queues.by_age.first()?;
-                Some((*at, id, account, kind))
+                let moving = queues.ordinary.iter().filter(|(_, made_at)| **made_at != NOT_MOVING);
+                let (made_at, id) = moving.map(|((_, id), made_at)| (*made_at, id)).min()?;
+                Some((made_at, id, account, kind))
             })
         });
         let (at, id, account, kind) = kinds.min()?;

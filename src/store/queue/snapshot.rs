@@ -13,22 +13,27 @@
 //! | then, for each account and kind | account and kind, each ended by a zero byte; how many entries (4) |
 //! | then, for each entry | due at (8), flags (1), urgent at (8) and made at (8) if there, length of the id (1), id |
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Entry, Place, Queue, Queues};
+use super::{Entry, NOT_MOVING, Place, Queue, Queues};
 use crate::payments::object::{AccountName, Kind, ObjectId};
 
 const FORMAT: u32 = 1;
 const CHECKSUM_BYTES: usize = 4;
 const HEAD_BYTES: usize = 16;
+/// Of an account and kind, apart from their names.
+const KIND_BYTES: usize = 6;
+/// Of an entry at most, apart from its id.
+const ENTRY_BYTES: usize = 26;
 const ASKED: u8 = 1;
 const URGENT: u8 = 2;
 const MOVING: u8 = 4;
 
 /// The queues as of this journal entry.
 pub(crate) fn encode(queue: &Queue, sequence: u64) -> Vec<u8> {
-    let mut bytes = vec![0; CHECKSUM_BYTES];
+    // Bytes that grow on the way would take twice the memory.
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + length(queue));
+    bytes.extend_from_slice(&[0; CHECKSUM_BYTES]);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
     bytes.extend_from_slice(&sequence.to_le_bytes());
     for (account, kinds) in &queue.accounts {
@@ -37,9 +42,8 @@ pub(crate) fn encode(queue: &Queue, sequence: u64) -> Vec<u8> {
                 bytes.extend_from_slice(text.as_bytes());
                 bytes.push(0);
             }
-            let places = queues.places();
-            bytes.extend_from_slice(&u32::try_from(places.len()).unwrap_or(u32::MAX).to_le_bytes());
-            for (id, place) in places {
+            bytes.extend_from_slice(&u32::try_from(queues.ordinary.len()).unwrap_or(u32::MAX).to_le_bytes());
+            for (id, place) in queues.places() {
                 put_entry(&mut bytes, id, place);
             }
         }
@@ -49,13 +53,24 @@ pub(crate) fn encode(queue: &Queue, sequence: u64) -> Vec<u8> {
     bytes
 }
 
+/// What the queues take at most.
+fn length(queue: &Queue) -> usize {
+    let kinds =
+        queue.accounts.iter().flat_map(|(account, kinds)| kinds.iter().map(move |kind| (account, kind)));
+    kinds.fold(0, |sum, (account, (kind, queues))| {
+        let ids: usize = queues.ordinary.keys().map(|(_, id)| id.len() + ENTRY_BYTES).sum();
+        sum + account.as_str().len() + kind.as_str().len() + KIND_BYTES + ids
+    })
+}
+
 fn put_entry(bytes: &mut Vec<u8>, id: &str, place: Place) {
+    let made_at = Some(place.made_at).filter(|at| *at != NOT_MOVING);
     let flags = u8::from(place.is_asked) * ASKED
         + u8::from(place.urgent_at.is_some()) * URGENT
-        + u8::from(place.made_at.is_some()) * MOVING;
+        + u8::from(made_at.is_some()) * MOVING;
     bytes.extend_from_slice(&place.due_at.to_le_bytes());
     bytes.push(flags);
-    for at in [place.urgent_at, place.made_at].into_iter().flatten() {
+    for at in [place.urgent_at, made_at].into_iter().flatten() {
         bytes.extend_from_slice(&at.to_le_bytes());
     }
     bytes.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
@@ -91,32 +106,28 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Queue> {
     Some(queue)
 }
 
-/// Entries of queues in the making: sets that are made of whole lists are packed more densely.
+/// Entries of queues in the making: maps that are made of whole lists are packed more densely.
 #[derive(Default)]
 struct Lists {
-    asked: Vec<Entry>,
-    urgent: Vec<Entry>,
-    ordinary: Vec<Entry>,
-    by_age: Vec<Entry>,
+    asked: Vec<(Entry, ())>,
+    urgent: Vec<(Entry, ())>,
+    ordinary: Vec<(Entry, i64)>,
 }
 
 impl Lists {
     fn push(&mut self, id: Arc<str>, place: Place) {
         if place.is_asked {
-            self.asked.push((place.due_at, Arc::clone(&id)));
+            self.asked.push(((place.due_at, Arc::clone(&id)), ()));
         }
-        self.urgent.extend(place.urgent_at.map(|at| (at, Arc::clone(&id))));
-        self.by_age.extend(place.made_at.map(|at| (at, Arc::clone(&id))));
-        self.ordinary.push((place.due_at, id));
+        self.urgent.extend(place.urgent_at.map(|at| ((at, Arc::clone(&id)), ())));
+        self.ordinary.push(((place.due_at, id), place.made_at));
     }
 
     fn into_queues(self) -> Queues {
-        let set = |entries: Vec<Entry>| entries.into_iter().collect::<BTreeSet<_>>();
         Queues {
-            asked: set(self.asked),
-            urgent: set(self.urgent),
-            ordinary: set(self.ordinary),
-            by_age: set(self.by_age),
+            asked: self.asked.into_iter().collect(),
+            urgent: self.urgent.into_iter().collect(),
+            ordinary: self.ordinary.into_iter().collect(),
         }
     }
 }
@@ -158,6 +169,7 @@ impl Reader<'_> {
         let (id, rest) = self.0.split_at_checked(length.into())?;
         self.0 = rest;
         let id = ObjectId::new(std::str::from_utf8(id).ok()?).ok()?;
+        let made_at = made_at.unwrap_or(NOT_MOVING);
         Some((Arc::from(id.as_str()), Place { due_at, urgent_at, is_asked: flags & ASKED != 0, made_at }))
     }
 }
@@ -169,7 +181,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_place() -> impl Strategy<Value = Place> {
-        (any::<i64>(), any::<Option<i64>>(), any::<bool>(), any::<Option<i64>>())
+        (any::<i64>(), any::<Option<i64>>(), any::<bool>(), prop_oneof![any::<i64>(), Just(NOT_MOVING)])
             .prop_map(|(due_at, urgent_at, is_asked, made_at)| Place { due_at, urgent_at, is_asked, made_at })
     }
 
@@ -191,6 +203,7 @@ mod tests {
         ) {
             let queue = queue_of(&places);
             let mut bytes = encode(&queue, sequence);
+            prop_assert!(bytes.len() <= HEAD_BYTES + length(&queue));
             prop_assert_eq!(decode(&bytes).unwrap(), queue);
             let bit = bit.index(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
