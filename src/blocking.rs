@@ -1,10 +1,10 @@
-//! Work that blocks: off the runtime's own threads, or in its place in the order of tasks.
+//! Blocking work: off the runtime's own threads, or as a task in a deterministic order.
 //!
 //! Owns: where such work runs. Must never know: what the work is.
 //!
-//! Usually that is the runtime's blocking pool, whose answers meet the other ready tasks in an order that the
-//! machine decides. A simulation wants an order that its seed decides: there the work is a task like any other,
-//! on the one thread that everything runs on.
+//! Usually it runs on the runtime's blocking pool, and the machine decides in which order its results and the other
+//! tasks become ready. A simulation needs an order that its seed decides. There the work is a task like any other, on
+//! the one thread that everything runs on.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -16,17 +16,17 @@ thread_local! {
     static IS_IN_ORDER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it is held, blocking work that its thread starts runs there, as a task among the others. For simulations
-/// on a runtime of one thread: on any other it would keep the tasks of a thread waiting.
+/// While this is held, blocking work started by its thread runs on that thread, as a task among the others. It is for
+/// simulations on a single-threaded runtime: on any other, it would block the tasks of a thread.
 #[derive(Debug)]
 #[must_use = "the order ends when it is dropped"]
 pub struct InOrder {
-    /// What held before; not to be sent to another thread.
+    /// The setting before. The marker keeps this from being sent to another thread.
     was: (bool, PhantomData<*const ()>),
 }
 
 impl InOrder {
-    /// From now on.
+    /// Starts the deterministic order on this thread.
     pub fn begin() -> InOrder {
         InOrder { was: (IS_IN_ORDER.replace(true), PhantomData) }
     }
@@ -38,7 +38,7 @@ impl Drop for InOrder {
     }
 }
 
-/// Starts the work; await what is given back for its outcome. Call it inside a runtime.
+/// Starts the work; await the handle for its outcome. Must be called inside a runtime.
 pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     match IS_IN_ORDER.get() {
         true => tokio::spawn(async move { work() }),
@@ -46,8 +46,8 @@ pub fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Join
     }
 }
 
-/// Does short work right here where that keeps no other task waiting, because the runtime moves them to another
-/// thread; gives it back undone elsewhere. It saves waking a thread, and being woken by it.
+/// Does short work on the current thread, which saves waking another thread and being woken by it. This is done only if
+/// it keeps no task waiting, because the runtime can move them to another thread; otherwise returns the work undone.
 pub fn here<W: FnOnce() -> T, T>(work: W) -> Result<T, W> {
     let can_others_move =
         || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    /// Two pieces of work and a task, in the order in which they ran; and whether all was on one thread.
+    /// Two pieces of work and a task, in the order in which they ran, and whether all ran on this thread.
     fn order() -> (Vec<&'static str>, bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));

@@ -1,6 +1,6 @@
 //! The signals that people and service managers send to the process.
 //!
-//! Owns: which signal asks for what. Must never know: how a stop or a reload is done.
+//! Owns: which signal requests what. Must never know: how a stop or a reload is done.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 /// What a signal asks the process to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// SIGTERM or SIGINT: finish what is under way, then end. A second one ends at once.
+    /// SIGTERM or SIGINT: finish what is in flight, then exit. A second one exits at once.
     Stop,
     /// SIGHUP: read the configuration again.
     Reload,
@@ -31,7 +31,7 @@ impl Drop for Listener {
     }
 }
 
-/// Starts listening; each signal's request comes out of the channel.
+/// Starts listening; the request of each signal arrives through the channel.
 ///
 /// # Errors
 /// When the operating system refuses the handlers or the thread.

@@ -1,7 +1,7 @@
-//! What an answer to a delivery means: delivered, try again, or never.
+//! What an answer to a delivery means: delivered, retry, or never.
 //!
-//! Owns: the rules that all targets share (docs/src/reference/operations.md, section 1.2). Must never know: a
-//! target, the outbox, the clock (time is an argument).
+//! Owns: the rules that all targets share (docs/src/reference/operations.md, section 1.2). Must never know: a target,
+//! the outbox, the clock (time is an argument).
 
 use std::time::Duration;
 
@@ -9,35 +9,36 @@ use jiff::Timestamp;
 
 use crate::http::Response;
 
-/// What it means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It arrived.
+    /// The message was delivered.
     Delivered,
-    /// It may arrive later.
+    /// It may be delivered later.
     Retry {
-        /// The receiver's own wish, as far as it is believed.
+        /// The wait that the receiver asked for, as far as it is trusted.
         after: Option<Duration>,
         /// Why, in words without addresses.
         why: String,
     },
-    /// The receiver does not let us in or does not know the address. That may be a mistake of a minute (a
-    /// deployment, a key being changed), so it is final only when it lasts.
+    /// The receiver denies access or does not know the address. That may be a short-lived mistake (a deployment, a
+    /// key being changed), so it is final only if it lasts.
     Denied {
-        /// The receiver's own wish, as far as it is believed.
+        /// The wait that the receiver asked for, as far as it is trusted.
         after: Option<Duration>,
         /// Why, in words without addresses.
         why: String,
     },
-    /// The receiver says that it never will.
+    /// The receiver will never accept the message.
     Refused {
         /// Why, in words without addresses.
         why: String,
     },
 }
 
-/// The rule of section 1.2: 2xx delivered; 408, 425, 429, 5xx again; 401, 403, 404, 407 for a while; other
-/// 4xx never. A redirect is never followed (section 2.1) but may be a maintenance page, so it is tried again.
+/// The rule of section 1.2: 2xx is delivered; 408, 425, 429 and 5xx are retried; 401, 403, 404 and 407 are retried
+/// for a while; other 4xx are never retried. A redirect is never followed (section 2.1), but it may be a maintenance
+/// page, so it is retried.
 pub fn by_status(answer: &Response, now: Timestamp) -> Verdict {
     let why = format!("HTTP {}", answer.status);
     match answer.status {
@@ -49,7 +50,7 @@ pub fn by_status(answer: &Response, now: Timestamp) -> Verdict {
     }
 }
 
-/// A body that is one short machine word (`invalid_payload`) may be quoted; anything else may not.
+/// Returns a body that is one short machine word (`invalid_payload`). Only such a body may be quoted.
 pub fn machine_word(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?.trim();
     let is_word = !text.is_empty()

@@ -1,6 +1,6 @@
-//! The `[[alert]]` sections of the config.
+//! The `[[alert]]` sections of the configuration.
 //!
-//! Owns: their keys, defaults and checks. Must never know: the rest of the config.
+//! Owns: their keys, defaults and checks. Must never know: the rest of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::payments::object::AccountName;
 use crate::problem::{self, Problem};
 use crate::secret::{Secret, SecretLoader, SecretReference};
 
-/// Which sort of target.
+/// The kind of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetKind {
-    /// A Slack incoming webhook, or a chat that takes Slack's messages.
+    /// A Slack incoming webhook, or a chat that accepts Slack's messages.
     Slack,
     /// Any receiver of JSON.
     Webhook,
@@ -32,32 +32,32 @@ pub enum TargetKind {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertSection {
-    /// The operator's name for the target; it also names what is owed to it, so keep it.
+    /// The operator's name for the target. Pending alerts are stored under it, so do not change it.
     pub name: String,
-    /// What the target is.
+    /// The kind of the target.
     pub kind: TargetKind,
-    /// Where the address stands: `file:/absolute/path` or `credential:name`. The whole address is a secret.
+    /// Where to read the address: `file:/absolute/path` or `credential:name`. The whole address is a secret.
     pub url: SecretReference,
-    /// Where signing secrets (`whsec_...`, one a line) stand; only for a webhook.
+    /// Where to read the signing secrets (`whsec_...`, one per line); only for a webhook.
     #[serde(default)]
     pub secret: Option<SecretReference>,
-    /// Only these accounts; empty: all.
+    /// Only these accounts; empty means all.
     #[serde(default)]
     pub accounts: Vec<String>,
-    /// Only these environments. Sandbox and live do not share a channel unless asked for
+    /// Only these environments. Sandbox and live share a channel only if configured to
     /// (docs/src/reference/operations.md, section 3).
     #[serde(default = "live_only")]
     pub environments: Vec<Environment>,
-    /// Nothing less urgent: `info`, `warning` or `critical`.
+    /// The lowest severity: `info`, `warning` or `critical`.
     #[serde(default = "info")]
     pub min_severity: Severity,
-    /// Only these sorts (`declined`, `overdue`, ...); empty: all.
+    /// Only these kinds (`declined`, `overdue`, ...); empty means all.
     #[serde(default)]
     pub kinds: Vec<String>,
-    /// The whole time for one delivery, in seconds.
+    /// The time limit for one delivery, in seconds.
     #[serde(default = "ten")]
     pub timeout_s: u64,
-    /// A message that could not be delivered for so many hours is given up and told elsewhere.
+    /// After this many hours without success, a message is given up and this is reported to the other targets.
     #[serde(default = "seventy_six")]
     pub give_up_after_h: u64,
 }
@@ -74,17 +74,17 @@ fn ten() -> u64 {
     10
 }
 
-/// The whole schedule of section 2.1 of docs/src/reference/operations.md: 75 h 35 min 5 s, and its jitter.
+/// The whole schedule of section 2.1 of docs/src/reference/operations.md: 75 h 35 min 5 s, plus its jitter.
 fn seventy_six() -> u64 {
     76
 }
 
-/// A target that is ready to be sent to.
+/// A target that is ready for use.
 #[derive(Debug)]
 pub struct Channel {
-    /// What it is.
+    /// The target.
     pub target: Box<dyn Target>,
-    /// When a message is given up.
+    /// When a message to it is given up.
     pub give_up_after: Duration,
 }
 
@@ -93,14 +93,14 @@ pub struct Channel {
 pub struct AlertConfig {
     /// The targets.
     pub channels: Vec<Channel>,
-    /// Who hears what.
+    /// Which target receives which alerts.
     pub routes: Routes,
-    /// Which accounts play with test money, for the marks in the messages.
+    /// The sandbox accounts, for the marks in the messages.
     pub sandbox_accounts: BTreeSet<AccountName>,
 }
 
-/// Checks all sections and reads their secrets. `accounts` says for every account of the config whether it
-/// is a sandbox; `secrets` says where secrets lie.
+/// Checks all sections and reads their secrets. `accounts` holds every configured account with whether it is a
+/// sandbox; `secrets` says where secrets are.
 ///
 /// # Errors
 /// All problems at once.
@@ -121,7 +121,7 @@ pub fn resolve(
         let accounts = check.accounts(accounts);
         let target = check.target(&config.sandbox_accounts, secrets);
         problems.extend(check.problems.finish(Some(())).err().unwrap_or_default());
-        // Without secrets there is nothing to send to, but who would hear what is known all the same.
+        // Without secrets there is nothing to send to, but which target would receive what is still known.
         match target {
             Some(target) => config.channels.push(Channel {
                 target,
@@ -155,20 +155,24 @@ impl Check<'_> {
     fn name(&mut self, names: &mut BTreeSet<String>) {
         let name = &self.section.name;
         if AccountName::new(name.clone()).is_err() {
-            self.problem("name", "it is not a plain name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
+            self.problem("name", "it is not a valid name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
         } else if !names.insert(name.clone()) {
-            self.problem("name", format!("{name} names another alert section too"), "give each its own name");
+            self.problem(
+                "name",
+                format!("another alert section is also called {name}"),
+                "give each its own name",
+            );
         }
     }
 
     fn numbers(&mut self) {
         if !(1..=120).contains(&self.section.timeout_s) {
             let what = format!("{} s is not from 1 to 120 s", self.section.timeout_s);
-            self.problem("timeout_s", what, "10 suits chats, 15 to 30 a back office");
+            self.problem("timeout_s", what, "use 10 for a chat, 15 to 30 for a back office");
         }
         if !(1..=720).contains(&self.section.give_up_after_h) {
             let what = format!("{} h is not from 1 to 720 h", self.section.give_up_after_h);
-            self.problem("give_up_after_h", what, "76 rides out a long weekend");
+            self.problem("give_up_after_h", what, "76 covers a long weekend");
         }
         if self.section.environments.is_empty() {
             self.problem(
@@ -189,7 +193,7 @@ impl Check<'_> {
                 None => {
                     let names: Vec<&str> = known.keys().map(AccountName::as_str).collect();
                     let shown: String = text.chars().take(64).collect();
-                    let remedy = format!("the accounts are: {}", names.join(", "));
+                    let remedy = format!("known accounts: {}", names.join(", "));
                     self.problem("accounts", format!("there is no account {shown:?}"), remedy);
                 }
             }
@@ -222,7 +226,7 @@ impl Check<'_> {
             _ if secrets.is_blind() => Some(url),
             Ok(_) => Some(url),
             Err(what) => {
-                let what = format!("the address is refused: {what}");
+                let what = format!("the address is not accepted: {what}");
                 self.problem("url", what, "put the https address of the webhook into the file");
                 None
             }
@@ -246,7 +250,7 @@ impl Check<'_> {
                 self.problem(
                     "secret",
                     what,
-                    "write whsec_ and base64 of 24 to 64 random bytes, one key a line",
+                    "write whsec_ and base64 of 24 to 64 random bytes, one key per line",
                 );
                 None
             }

@@ -1,9 +1,9 @@
-//! The loop over what is owed: say it, and write down that it is said.
+//! The delivery loop: sends pending alerts and records the results.
 //!
-//! Owns: the order of the steps, one message in flight for each target, and what is told elsewhere when a
-//! target stays silent. Must never know: any one target.
+//! Owns: the order of the steps, one message in flight per target, and what is reported elsewhere when a target
+//! fails. Must never know: any one target.
 //!
-//! A crash between sending and writing down costs one repeated message under the same key, never a lost one.
+//! A crash between sending and recording costs one repeated message under the same key, never a lost one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,38 +33,38 @@ mod tests;
 
 pub use round::Round;
 
-/// How many owed messages are read at once.
+/// How many pending alerts are read at once.
 const PAGE: usize = 200;
-/// A round ends after this time even when more is owed, so that a stop need not wait long.
+/// A round ends after this time even if more alerts are pending, so that a stop need not wait long.
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
-/// Under pressure, so many critical alerts a minute stay messages of their own.
+/// Under pressure, this many critical alerts per minute still get their own message.
 const SINGLES_A_MINUTE: usize = 20;
-/// No wait for a target is longer: six hours that it may ask for, or an hour of our own. What waits until later was
-/// written by a clock that was ahead.
+/// No wait for a target is longer than this: a requested wait is trusted up to an hour, and our own waits are at most
+/// an hour plus jitter. A later due time was written by a clock that was ahead.
 const LONGEST_WAIT: Duration = Duration::from_secs(7 * 3600);
-/// A target that failed for so long is told of on the others.
+/// A target that has failed for this long is reported to the others.
 const SILENT_AFTER: Duration = Duration::from_secs(3600);
 
-/// How a trial message fared.
+/// The result of a test message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// Which target.
+    /// The target.
     pub target: String,
-    /// Arrived, or why not.
+    /// Delivered, or why not.
     pub outcome: Result<(), String>,
 }
 
-/// There is no target of that name.
+/// No target has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no alert target {name:?}; there are: {known}", known = known.join(", "))]
+#[error("there is no alert target {name:?}; known targets: {known}", known = known.join(", "))]
 pub struct UnknownTarget {
-    /// As asked.
+    /// The requested name.
     pub name: String,
-    /// The names that there are.
+    /// The names of all targets.
     pub known: Vec<String>,
 }
 
-/// Delivers what is owed.
+/// Delivers pending alerts.
 pub struct Deliverer {
     store: Store,
     clock: SharedClock,
@@ -73,19 +73,20 @@ pub struct Deliverer {
     sandbox_accounts: BTreeSet<AccountName>,
 }
 
-/// A target with what is known about its health. The lock keeps one message in flight.
+/// A target with its health. The lock keeps at most one message in flight.
 #[derive(Debug)]
 struct Line {
     channel: Channel,
     health: Mutex<Health>,
 }
 
-/// Kept in memory only: after a restart a target is tried afresh. Times are the clock's monotonic ones.
+/// Kept in memory only: after a restart, a target starts without a failure history. Times are the clock's monotonic
+/// times.
 #[derive(Debug, Default)]
 struct Health {
     sent_at: Option<Duration>,
     paused_until: Option<Duration>,
-    /// Since when the target does not let us in.
+    /// Since when the target has denied access.
     denied_since: Option<Duration>,
     failures: u32,
     failing_since: Option<Timestamp>,
@@ -106,7 +107,7 @@ impl Health {
 }
 
 impl Deliverer {
-    /// A deliverer to all targets of the config.
+    /// A deliverer to all configured targets.
     pub fn new(
         store: Store,
         clock: SharedClock,
@@ -128,11 +129,11 @@ impl Deliverer {
         self.lines.iter().map(|line| line.channel.target.name()).collect()
     }
 
-    /// Sends what is owed now, to all targets side by side, for about ten seconds at most. What becomes owed
-    /// meanwhile is sent at once to the targets that are free: a slow or silent one delays no other.
+    /// Sends what is due now, to all targets in parallel, for about ten seconds at most. Alerts that become pending
+    /// meanwhile are sent at once to the targets that are free: a slow or silent target delays no other.
     ///
     /// # Errors
-    /// When the store fails. A target's failure is no error: it is written down and tried again.
+    /// When the store fails. A target's failure is not an error: it is recorded and retried.
     pub async fn round(&self) -> Result<Round, StoreError> {
         if self.store.outbox_pending() == 0 {
             return Ok(Round::default());
@@ -164,10 +165,10 @@ impl Deliverer {
         Ok(whole)
     }
 
-    /// Sends a labelled message to one target or to all, past the outbox.
+    /// Sends a test message to one target or to all, bypassing the outbox.
     ///
     /// # Errors
-    /// When there is no target of that name.
+    /// When no target has this name.
     pub async fn test(&self, name: Option<&str>) -> Result<Vec<Trial>, UnknownTarget> {
         let chosen: Vec<&Line> = self
             .lines
@@ -190,7 +191,7 @@ impl Deliverer {
             Verdict::Retry { why, .. } | Verdict::Denied { why, .. } | Verdict::Refused { why } => Err(why),
         };
         if outcome.is_ok() {
-            // It works again, perhaps just mended: what waits need not wait longer.
+            // The target works again, perhaps because it was just repaired. Waiting messages need not wait longer.
             *health = Health { sent_at: health.sent_at, ..Health::default() };
         }
         Trial { target, outcome }
@@ -236,7 +237,7 @@ impl Deliverer {
         Ok(owed_at.map(|at| free_at.map_or(at, |free_at| at.max(free_at))))
     }
 
-    /// Says one message and writes down how it went for each of its alerts.
+    /// Sends one message and records the result for each of its alerts.
     async fn deliver(
         &self,
         line: &Line,
@@ -295,7 +296,7 @@ impl Deliverer {
         message::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
     }
 
-    /// Waits for the target's pace, sends, and judges.
+    /// Waits for the target's pace, sends, and classifies the answer.
     async fn send(&self, line: &Line, health: &mut Health, message: &Message) -> Verdict {
         let target = &line.channel.target;
         if let Some(sent_at) = health.sent_at {
@@ -313,8 +314,8 @@ impl Deliverer {
         }
     }
 
-    /// Keeps count of a target's failures and pauses it, so that a hundred waiting messages do not knock a
-    /// hundred times. Each error is logged once, until it changes.
+    /// Counts a target's failures and pauses the target, so that a hundred waiting messages do not cause a hundred
+    /// attempts. Each error is logged once, until it changes.
     fn note_health(&self, line: &Line, health: &mut Health, verdict: &Verdict, seed: u64, now: Timestamp) {
         let target = line.channel.target.name();
         let why = match verdict {
@@ -347,9 +348,9 @@ impl Deliverer {
         }
     }
 
-    /// A message given up is told on the other targets, once a day for each target
-    /// (docs/src/reference/operations.md, section 3: silent loss is the worst outcome). Whether something new is
-    /// owed by that.
+    /// Reports a message that was given up to the other targets, once a day for each target
+    /// (docs/src/reference/operations.md, section 3: silent loss is the worst outcome). Returns whether this made a
+    /// new alert pending.
     async fn tell_of_dead(
         &self,
         line: &Line,
@@ -362,7 +363,7 @@ impl Deliverer {
         let alert = Alert {
             headline: format!("Alerts for {target} could not be delivered"),
             explanation: format!(
-                "{target} refuses messages or did not take one for too long ({error}). The last one given up: {}.",
+                "{target} refuses messages, or has accepted none for too long ({error}). The last alert given up: {}.",
                 lost.headline
             ),
             ..self.about_target(AlertKind::Undelivered, &format!("{target}/{day}"), lost, target, now)
@@ -370,7 +371,7 @@ impl Deliverer {
         self.tell_others(target, alert, now).await
     }
 
-    /// A target that fails for an hour is told of on the others, once until it works again.
+    /// Reports a target that has failed for an hour to the others, once until it works again.
     async fn tell_of_silence(
         &self,
         line: &Line,
@@ -388,9 +389,9 @@ impl Deliverer {
         let error = health.last_error.as_deref().unwrap_or("no answer");
         let occasion = format!("{target}/{}", since.as_second());
         let alert = Alert {
-            headline: format!("{target} has taken no alert for an hour"),
+            headline: format!("{target} has accepted no alert for an hour"),
             explanation: format!(
-                "Every delivery to {target} failed since {since} ({error}). Messages wait and are tried again."
+                "Every delivery to {target} has failed since {since} ({error}). Messages wait and are retried."
             ),
             ..self.about_target(AlertKind::TargetSilent, &occasion, waiting, target, now)
         };
@@ -407,7 +408,8 @@ impl Deliverer {
     ) -> Alert {
         Alert {
             advice: format!(
-                "Check the address of {target} with `reconciled alerts test --target {target}`, then send again what was given up with `reconciled alerts redeliver`."
+                "Check the address of {target} with `reconciled alerts test --target {target}`, \
+                 then redeliver what was given up with `reconciled alerts redeliver`."
             ),
             look: format!("reconciled alerts list --target {target}"),
             ..Alert::new(kind, occasion, Severity::Critical, &lost.account, now)
@@ -420,7 +422,7 @@ impl Deliverer {
         if others.is_empty() {
             tracing::error!(
                 target_name = target,
-                "{}, and there is no other target to say so",
+                "{}, and there is no other target to report it to",
                 alert.headline
             );
             return Ok(false);
@@ -430,7 +432,7 @@ impl Deliverer {
     }
 }
 
-/// Spreads waits by key: the same key waits the same.
+/// Spreads waits by key. The same key always gives the same seed.
 fn seed(key: &str) -> u64 {
     key.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -1,7 +1,7 @@
-//! An alert in words that every target can show.
+//! An alert as text that every target can show.
 //!
-//! Owns: the order and wording of a message (docs/src/reference/operations.md, sections 1.9 and 3).
-//! Must never know: a target's limits or markup, why an alert was raised, anything about a buyer.
+//! Owns: the order and wording of a message (docs/src/reference/operations.md, sections 1.9 and 3). Must never know:
+//! a target's limits or markup, why an alert was raised, anything about a buyer.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use crate::payments::alert::{Alert, Severity};
 use crate::text;
 
-/// How many alerts one digest names.
+/// The maximum number of alerts in one digest.
 pub const LONGEST_DIGEST: usize = 20;
 
-/// One line of a message: what it is, and its value.
+/// One line of a message: a label and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// Ours, fixed.
+    /// Fixed by this program.
     pub label: &'static str,
-    /// From outside: never trusted with markup.
+    /// From outside: never trusted as markup.
     pub value: String,
 }
 
@@ -27,40 +27,40 @@ pub struct Fact {
 pub enum Subject {
     /// One alert.
     Single(Box<Alert>),
-    /// Several at once, because too many were owed.
+    /// Several alerts at once, because too many were pending.
     Digest(Vec<Alert>),
-    /// A trial on the operator's wish.
+    /// A test message that an operator requested.
     Trial,
 }
 
 /// A message before any target's markup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The same for the same content however often it is sent: the receiver can tell a repetition by it.
+    /// The same content always has the same key, so the receiver can recognise a repetition.
     pub key: String,
-    /// The most urgent of what it tells.
+    /// The highest severity of its alerts.
     pub severity: Severity,
     /// Whether it is about a sandbox only.
     pub is_sandbox: bool,
-    /// One line with the marks in front: `[DECLINED] [SANDBOX] ...`.
+    /// One line, which starts with the marks: `[DECLINED] [SANDBOX] ...`.
     pub title: String,
-    /// What happened and how much, a line each.
+    /// What happened and how much, one line each.
     pub facts: Vec<Fact>,
     /// Why, in plain words. Empty in a digest.
     pub why: String,
     /// What to do next.
     pub next: String,
-    /// Where to look.
+    /// Where a person can check.
     pub look: String,
     /// The lines of a digest.
     pub lines: Vec<String>,
-    /// When it happened, as well as is known.
+    /// When it happened, as far as is known.
     pub occurred_at: Timestamp,
-    /// What it is about, for machines.
+    /// The alerts, for machines.
     pub subject: Subject,
 }
 
-/// The words for one alert.
+/// The message for one alert.
 pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
     let mut facts = vec![
         fact("Order", alert.merchant_reference.as_deref().unwrap_or("reference not known")),
@@ -92,8 +92,8 @@ pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
     }
 }
 
-/// The words for several alerts at once, each with whether it is about a sandbox. The most urgent come
-/// first; nothing is left out, so a caller hands over at most [`LONGEST_DIGEST`].
+/// The message for several alerts at once, each with whether it is about a sandbox. The most urgent come first.
+/// Nothing is left out, so a caller passes at most [`LONGEST_DIGEST`] alerts.
 pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
     let mut sorted: Vec<&(Alert, bool)> = alerts.iter().collect();
     sorted.sort_by(|left, right| {
@@ -109,7 +109,7 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
         title: format!("{} {} alerts at once: {}", prefix("digest", is_sandbox), alerts.len(), kinds(alerts)),
         facts: totals(alerts),
         why: String::new(),
-        next: "Each line needs the same attention as a message of its own; the most urgent come first."
+        next: "Each line needs the same attention as a single message; the most urgent come first."
             .to_owned(),
         look: "reconciled alerts list; reconciled show ID".to_owned(),
         lines,
@@ -118,7 +118,7 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
     }
 }
 
-/// The words of a trial (`alerts test`).
+/// The test message (`alerts test`).
 pub fn trial(target: &str, now: Timestamp) -> Message {
     Message {
         key: format!("test/{target}/{}", now.as_second()),
@@ -136,7 +136,7 @@ pub fn trial(target: &str, now: Timestamp) -> Message {
 }
 
 impl Message {
-    /// The whole message as plain text: for targets without markup, logs of trials and `alerts list`.
+    /// The whole message as plain text: for targets without markup, logs of test messages and `alerts list`.
     pub fn plain_text(&self) -> String {
         let mut text = self.title.clone();
         for shown in &self.facts {
@@ -159,7 +159,7 @@ fn fact(label: &'static str, value: &str) -> Fact {
     Fact { label, value: line(value) }
 }
 
-/// `[DECLINED] [SANDBOX]`, after the subjects of docs/src/reference/operations.md, section 3.
+/// `[DECLINED] [SANDBOX]`, as in the subjects of docs/src/reference/operations.md, section 3.
 fn prefix(kind: &str, is_sandbox: bool) -> String {
     let mark = line(kind).replace('-', " ").to_uppercase();
     if is_sandbox { format!("[{mark}] [SANDBOX]") } else { format!("[{mark}]") }
@@ -197,7 +197,7 @@ fn stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// What was captured and refunded, where it is not simply the amount that the object is about.
+/// What was captured and refunded, unless it is simply the object's amount.
 fn moved(alert: &Alert) -> Option<String> {
     let amounts = alert.amounts;
     let parts: Vec<String> = [("captured", amounts.captured), ("refunded", amounts.refunded)]
@@ -243,7 +243,7 @@ fn totals(alerts: &[(Alert, bool)]) -> Vec<Fact> {
         return Vec::new();
     }
     let shown: Vec<String> = sums.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
-    vec![fact("Together", &shown.join(", "))]
+    vec![fact("Total", &shown.join(", "))]
 }
 
 /// One safe line.

@@ -1,12 +1,12 @@
-//! Alerts reach people: outbox → message → target.
+//! Delivers alerts to people: outbox → message → target.
 //!
-//! Owns: which target hears of what, the words, and each target's config, limits and escaping. Must never
-//! know: why an alert was raised, how the outbox is kept.
+//! Owns: which target receives what, the texts, and each target's configuration, limits and escaping. Must never
+//! know: why an alert was raised, how the outbox is stored.
 //!
-//! A new target is one file here that implements [`target::Target`], and its line in [`config`].
-//! In reading order: `config` says what there is, `routes` who hears what, `message` what is said, `target`
-//! what every target can do, `slack` and `webhook` the targets, `classify` what the answer
-//! means, `outbox` when to try again and what to tell together, `deliver` the loop over all that.
+//! A new target is one file here that implements [`target::Target`], and its line in [`config`]. In reading order:
+//! `config` (the configured targets), `routes` (which target receives what), `message` (the text), `target` (what
+//! every target can do), `slack` and `webhook` (the targets), `classify` (what an answer means), `outbox` (when to
+//! retry and what to combine), `deliver` (the loop over all of it).
 
 pub mod classify;
 pub mod config;
@@ -27,7 +27,7 @@ pub(crate) mod tests {
     use crate::payments::alert::{Alert, AlertKind, Severity};
     use crate::payments::money::Money;
 
-    /// A declined charge; the digits after the `/` of the key become part of its id.
+    /// A declined charge. The digits after the `/` of the key become part of its id.
     pub(crate) fn alert(key: &str) -> Alert {
         let number: u32 = key.rsplit('/').next().unwrap_or_default().parse().unwrap();
         Alert {

@@ -1,6 +1,6 @@
-//! When to try again, when to give up, and what to tell together.
+//! When to retry, when to give up, and what to combine into one message.
 //!
-//! Owns: pure decisions about what is owed. Must never know: targets, the network, the clock.
+//! Owns: pure decisions about pending alerts. Must never know: targets, the network, the clock.
 
 use std::time::Duration;
 
@@ -12,32 +12,32 @@ use crate::payments::alert::Severity;
 use crate::store::{Delivery, Owed};
 use crate::time::{between, later};
 
-/// Waits after the first, second, ... failure, in seconds; the last one repeats.
+/// The waits after the first, second, ... failure, in seconds. The last one repeats.
 const WAITS_S: &[u64] = &[5, 30, 120, 600, 1_800, 3_600];
-/// Nothing is given up before so many failures, however old it is: after a long stop of this host, or when
-/// an operator sends an old message again.
+/// Nothing is given up before this many failures, however old it is. This matters after a long downtime of this host,
+/// or when an operator sends an old message again.
 const LEAST_ATTEMPTS: u32 = 6;
-/// How long a target that does not let us in is tried before that is final.
+/// How long a target that denies access is retried before that is final.
 const DENIED_FOR: Duration = Duration::from_secs(3600);
-/// The longest wait of our own between two tries at such a target: it may be mended any minute.
+/// Our longest wait between two attempts at such a target: it may be repaired at any time.
 const LONGEST_DENIED_WAIT: Duration = Duration::from_secs(600);
-/// With more than this owed to one target at once, people get digests.
+/// If more alerts than this are pending for one target at once, people get digests.
 pub const PRESSURE: usize = 20;
 
-/// What a decision about one message rests on besides the verdict.
+/// What a decision about one message needs besides the verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Past {
-    /// Failed tries before this one.
+    /// Failed attempts before this one.
     pub attempts: u32,
     /// When the alert was found.
     pub first_owed_at: Timestamp,
-    /// How long the target has not let us in, by monotonic time.
+    /// How long the target has denied access, in monotonic time.
     pub denied_for: Duration,
-    /// Spreads the waits (up to a tenth longer), so that many messages do not come back at once.
+    /// Spreads the waits (each gets up to a tenth longer), so that many messages are not retried at the same time.
     pub seed: u64,
 }
 
-/// What follows from a verdict.
+/// The delivery state that follows from a verdict.
 pub fn decide(verdict: &Verdict, past: Past, now: Timestamp, give_up_after: Duration) -> Delivery {
     let why = match verdict {
         Verdict::Delivered => return Delivery::Delivered,
@@ -56,8 +56,8 @@ pub fn decide(verdict: &Verdict, past: Past, now: Timestamp, give_up_after: Dura
     Delivery::Retry { at: later(now, wait), error: why.clone() }
 }
 
-/// How long to wait after a verdict that may change, the `failures`th in a row; none after any other. The
-/// receiver's own wish is obeyed when it is longer than our wait.
+/// How long to wait after the `failures`th verdict in a row that may change; none after any other verdict. The wait
+/// that the receiver asked for is obeyed when it is longer than ours.
 pub fn wait_after(verdict: &Verdict, failures: u32, seed: u64) -> Option<Duration> {
     match verdict {
         Verdict::Retry { after, .. } => Some(own_wait(failures, seed).max(after.unwrap_or_default())),
@@ -69,7 +69,7 @@ pub fn wait_after(verdict: &Verdict, failures: u32, seed: u64) -> Option<Duratio
     }
 }
 
-/// The wait after so many failures, with its jitter.
+/// The wait after this many failures, with its jitter.
 fn own_wait(failures: u32, seed: u64) -> Duration {
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX).min(WAITS_S.len() - 1);
     let wait = Duration::from_secs(WAITS_S[rung]);
@@ -77,11 +77,11 @@ fn own_wait(failures: u32, seed: u64) -> Duration {
     wait + wait / 10_000 * u32::try_from(mixed % 1_000).unwrap_or(0)
 }
 
-/// Sorts what is owed to one target into messages, each of one alert or a digest of several.
+/// Groups the alerts that are pending for one target into messages, each of one alert or a digest of several.
 ///
-/// In quiet times every alert is a message, oldest first. Under pressure, for a target that people read, the
-/// oldest critical ones stay messages of their own while `singles_left` lasts, and all others are told in
-/// digests. Every alert stands in exactly one message: none is only counted.
+/// Normally every alert is its own message, oldest first. Under pressure, for a target that people read, the oldest
+/// critical alerts keep their own messages while `singles_left` lasts, and all others are combined into digests.
+/// Every alert is in exactly one message: none is only counted.
 pub fn plan(owed: Vec<Owed>, likes_digests: bool, singles_left: usize) -> Vec<Vec<Owed>> {
     if !likes_digests || owed.len() <= PRESSURE {
         return owed.into_iter().map(|one| vec![one]).collect();

@@ -1,30 +1,30 @@
-//! Which target hears of what.
+//! Which target receives which alerts.
 //!
-//! Owns: the filters. Must never know: addresses, words, the outbox.
+//! Owns: the filters. Must never know: addresses, texts, the outbox.
 
 use std::collections::BTreeSet;
 
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 
-/// What one target wants to hear; an empty set means all.
+/// The alerts that one target receives. An empty set means all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The target's name.
     pub target: String,
     /// These accounts.
     pub accounts: BTreeSet<AccountName>,
-    /// Whether it hears of real money.
+    /// Whether it receives alerts about live accounts.
     pub hears_live: bool,
-    /// Whether it hears of test money.
+    /// Whether it receives alerts about sandbox accounts.
     pub hears_sandbox: bool,
-    /// Nothing less urgent.
+    /// The lowest severity.
     pub min_severity: Severity,
-    /// These sorts of alerts.
+    /// These kinds of alerts.
     pub kinds: BTreeSet<AlertKind>,
 }
 
-/// All routes, in the order of the config.
+/// All routes, in the order of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routes(pub Vec<Route>);
 
@@ -42,15 +42,15 @@ impl Route {
 }
 
 impl Routes {
-    /// The names of the targets that an alert is owed to. They are fixed when the alert is raised, so a
-    /// later change of the config changes nothing that is owed already.
+    /// The names of the targets that an alert goes to. They are fixed when the alert is raised, so a later change of
+    /// the configuration does not affect alerts that are already pending.
     pub fn targets_for(&self, alert: &Alert, is_sandbox: bool) -> Vec<String> {
         let wanting = self.0.iter().filter(|route| route.wants(alert, is_sandbox));
         wanting.map(|route| route.target.clone()).collect()
     }
 
-    /// Whether anybody hears of declines (critical alerts of the sort `declined`) of an account. An account
-    /// of which nobody hears is worth a warning at start.
+    /// Whether any target receives declines (critical alerts of the kind `declined`) of an account. If none does,
+    /// that is worth a warning at the start.
     pub fn is_heard(&self, account: &AccountName, is_sandbox: bool) -> bool {
         self.0.iter().any(|route| {
             route.hears(account, is_sandbox)

@@ -1,10 +1,10 @@
-//! Slack incoming webhooks, and chats that take the same message.
+//! Slack incoming webhooks, and chats that accept the same message.
 //!
-//! Owns: Slack's limits, escaping and answers (docs/src/reference/operations.md, sections 1.1 to 1.3).
-//! Must never know: the outbox, why an alert was raised.
+//! Owns: Slack's limits, escaping and answers (docs/src/reference/operations.md, sections 1.1 to 1.3). Must never
+//! know: the outbox, why an alert was raised.
 //!
-//! Everything from outside stands in `plain_text`, where `*`, `_` and the backtick mean nothing; `&`, `<`
-//! and `>` are escaped everywhere, which also disarms mentions and links.
+//! Everything from outside is in `plain_text`, where `*`, `_` and the backtick mean nothing. `&`, `<` and `>` are
+//! escaped everywhere, which also disarms mentions and links.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use super::target::{Attempt, Target, post};
 use crate::http::{Request, Response};
 use crate::secret::Secret;
 
-/// Longest `plain_text` of a header block.
+/// The longest `plain_text` of a header block.
 const HEADER_LIMIT: usize = 150;
-/// Longest text of a section block.
+/// The longest text of a section block.
 const SECTION_LIMIT: usize = 3000;
-/// Longest text of one field of a section.
+/// The longest text of one field of a section.
 const FIELD_LIMIT: usize = 2000;
-/// Most fields of one section; two make a row: label and value.
+/// The maximum number of fields in one section. Two make a row: label and value.
 const FIELDS_LIMIT: usize = 10;
-/// Most blocks of a message.
+/// The maximum number of blocks in a message.
 const BLOCKS_LIMIT: usize = 50;
-/// Longest top-level text that a notification needs; Slack itself would cut at 40,000.
+/// The longest top-level text that a notification needs. Slack itself would cut at 40,000.
 const TEXT_LIMIT: usize = 500;
 
-/// Answers that say that this webhook or message will never work, even under a 2xx (section 1.2).
+/// Answers that mean that this webhook or message will never work, even with a 2xx (section 1.2).
 const NEVER: &[&str] = &[
     "invalid_payload",
     "user_not_found",
@@ -68,7 +68,7 @@ impl Target for Slack {
         &self.name
     }
 
-    /// One message a second (section 1.1).
+    /// One message per second (section 1.1).
     fn pace(&self) -> Duration {
         Duration::from_secs(1)
     }
@@ -103,7 +103,7 @@ impl Target for Slack {
     }
 }
 
-/// Slack and Mattermost say `ok`; chats that imitate them say `{"ok":true}` or `{"success":true}`.
+/// Slack and Mattermost answer `ok`; chats that imitate them answer `{"ok":true}` or `{"success":true}`.
 fn is_ok(body: &[u8]) -> bool {
     if body.trim_ascii() == b"ok" {
         return true;
@@ -151,8 +151,8 @@ fn label(text: &str, limit: usize) -> Value {
     json!({"type": "mrkdwn", "text": escaped(&format!("*{text}*"), limit)})
 }
 
-/// Escapes `&`, `<` and `>` and cuts to `limit` UTF-16 units, the strictest way of counting, on a character
-/// boundary and never inside an escape. Slack refuses an empty text, so that becomes a dash.
+/// Escapes `&`, `<` and `>` and cuts to `limit` UTF-16 units, the strictest way of counting, on a character boundary
+/// and never inside an escape. Slack rejects an empty text, so that becomes a dash.
 fn escaped(text: &str, limit: usize) -> String {
     let mut whole = String::with_capacity(text.len());
     let mut units = 0;
@@ -200,7 +200,8 @@ mod tests {
         serde_json::from_slice(&slack().compose(message, &attempt).body).unwrap()
     }
 
-    /// Problems of a message by Slack's limits (section 1.3), written apart from the code that makes it.
+    /// The violations of Slack's limits in a message (section 1.3), implemented independently of the code that builds
+    /// it.
     fn problems(payload: &Value) -> Vec<String> {
         let mut found = Vec::new();
         let mut text = |place: String, value: &Value, limit: usize| {

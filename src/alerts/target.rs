@@ -1,7 +1,8 @@
 //! What every target can do.
 //!
 //! Owns: the shape of a target. Must never know: any one target, the outbox, the network.
-//! A target is pure: it makes bytes and judges answers, so that a test sees exactly what would be sent.
+//!
+//! A target is pure: it builds requests and classifies answers, so a test sees exactly what would be sent.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -13,17 +14,17 @@ use super::message::Message;
 use crate::http::{Method, Request, Response};
 use crate::secret::Secret;
 
-/// One try at sending.
+/// One attempt to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it is made.
+    /// When it happens.
     pub at: Timestamp,
 }
 
 /// How much of an answer is read, in bytes: enough for any chat's error word.
 pub const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// A POST of these bytes, ready for the wire. The address is itself a secret.
+/// A POST request with these bytes. The address is itself a secret.
 pub(super) fn post(
     url: &Secret<String>,
     mut headers: Vec<(&'static str, String)>,
@@ -42,16 +43,16 @@ pub(super) fn post(
     }
 }
 
-/// A place where alerts go.
+/// A destination for alerts.
 pub trait Target: Debug + Send + Sync {
     /// The operator's name for it.
     fn name(&self) -> &str;
-    /// The least time between two messages; zero when there is no known limit.
+    /// The minimum time between two messages; zero if there is no known limit.
     fn pace(&self) -> Duration;
-    /// Whether a person reads it, so that many messages at once are better told together.
+    /// Whether a person reads it, so that many alerts at once are better combined.
     fn likes_digests(&self) -> bool;
-    /// Makes the request. The same message makes the same body, however often.
+    /// Builds the request. The same message always gives the same body.
     fn compose(&self, message: &Message, attempt: &Attempt) -> Request;
-    /// Says what an answer means.
+    /// Classifies an answer.
     fn judge(&self, answer: &Response, now: Timestamp) -> Verdict;
 }

@@ -1,5 +1,5 @@
-//! A generic JSON webhook, after Standard Webhooks 1.0.0 (docs/src/reference/operations.md, sections 2.1, 2.2 and
-//! 2.4).
+//! A generic JSON webhook that follows Standard Webhooks 1.0.0 (docs/src/reference/operations.md, sections 2.1, 2.2
+//! and 2.4).
 //!
 //! Owns: the payload, the stable id, the signature. Must never know: the outbox, why an alert was raised.
 
@@ -20,7 +20,7 @@ use crate::payments::money::Money;
 use crate::secret::Secret;
 use crate::text;
 
-/// Longest free text of an alert, in characters: a body stays below the 20 kB of section 2.1.
+/// The longest free text of an alert, in characters: it keeps a body below the 20 kB of section 2.1.
 const TEXT_LIMIT: usize = 1_500;
 
 /// One receiver.
@@ -33,7 +33,7 @@ pub struct Webhook {
     sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
 }
 
-/// A key of the receiver, shared with us.
+/// A signing key that the receiver shares with us.
 pub struct SigningKey(hmac::Key);
 
 impl std::fmt::Debug for SigningKey {
@@ -43,16 +43,16 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Reads `whsec_` + base64 of 24 to 64 bytes (section 2.1).
+    /// Parses `whsec_` + base64 of 24 to 64 bytes (section 2.1).
     ///
     /// # Errors
-    /// In words, never quoting the key.
+    /// In words, without quoting the key.
     pub fn parse(text: &str) -> Result<SigningKey, String> {
         let encoded =
-            text.trim().strip_prefix("whsec_").ok_or("a signing secret must begin with whsec_".to_owned())?;
+            text.trim().strip_prefix("whsec_").ok_or("a signing secret must start with whsec_".to_owned())?;
         let bytes = STANDARD.decode(encoded).map_err(|_| "a signing secret must be base64 after whsec_")?;
         if !(24..=64).contains(&bytes.len()) {
-            return Err(format!("a signing secret has 24 to 64 bytes, this one {}", bytes.len()));
+            return Err(format!("a signing secret must have 24 to 64 bytes; this one has {}", bytes.len()));
         }
         Ok(SigningKey(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
@@ -66,8 +66,8 @@ impl SigningKey {
 }
 
 impl Webhook {
-    /// A receiver at `url`. With keys every message is signed, once with each, so that a key can be changed
-    /// without a gap. `sandbox_accounts` says which accounts play with test money.
+    /// A receiver at `url`. Every message is signed with each of the keys, so that a key can be changed without a
+    /// gap. `sandbox_accounts` holds the sandbox accounts.
     pub fn new(
         name: String,
         url: Secret<String>,
@@ -100,7 +100,7 @@ impl Target for Webhook {
         Duration::ZERO
     }
 
-    /// A program reads it: it gets every event by itself.
+    /// A program reads it, so it gets every event separately.
     fn likes_digests(&self) -> bool {
         false
     }
@@ -137,7 +137,7 @@ impl Target for Webhook {
     }
 }
 
-/// `charge.declined`, `account.credentials_refused`: dot-separated words of letters, digits and `_`.
+/// `charge.declined`, `account.credentials_refused`: words of letters, digits and `_`, separated by dots.
 fn event_type(alert: &Alert) -> String {
     let subject = alert.object.as_ref().map_or("account", |object| object.kind.as_str());
     let word = |text: &str| -> String {
@@ -174,12 +174,12 @@ fn describe(alert: &Alert, is_sandbox: bool) -> Value {
     })
 }
 
-/// Words for people, made safe; what a program compares stays word for word.
+/// Text for people, made safe. What a program compares stays unchanged.
 fn shown(text: &str) -> String {
     cut(&text::line(text))
 }
 
-/// In the form of the provider's own prices.
+/// In the same form as the provider's own prices.
 fn priced(money: Money) -> Value {
     json!({"amount": money.amount_text(), "currencyCode": money.currency.as_str()})
 }
@@ -191,8 +191,8 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// `evt_` and the lower-case base32 of the first 16 bytes of SHA-256 over the key (section 2.4): the same
-/// after a lost database, and without the `.` that the specification forbids.
+/// `evt_` and the lower-case base32 of the first 16 bytes of SHA-256 over the key (section 2.4). It is the same even
+/// after a lost database, and contains no `.`, which the specification forbids.
 pub fn event_id(key: &str) -> String {
     let hash = digest::digest(&digest::SHA256, key.as_bytes());
     format!("evt_{}", base32(&hash.as_ref()[..16]))

@@ -1,7 +1,7 @@
-//! One account at one provider, as all rooms see it.
+//! One account at one provider, as all modules see it.
 //!
-//! Owns: what belongs together in an account: its client and the operator's wishes for it. Must never know: what any
-//! room does with it.
+//! Owns: what belongs to an account: its client and the operator's settings for it. Must never know: what any
+//! module does with it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,32 +12,32 @@ use super::Api;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 
-/// Is told that the provider has answered a request of an account: its credentials are accepted.
+/// Called when the provider has answered a request of an account, which shows that its credentials are accepted.
 pub type Accepted = Arc<dyn Fn(&AccountName) + Send + Sync>;
 
-/// One account. Whether it has batches, single calls or reports, its API tells.
+/// One account. Its API says whether it has batches, single calls or reports.
 #[derive(Clone)]
 pub struct Account {
     /// The operator's name for it.
     pub name: AccountName,
-    /// How to ask its provider.
+    /// The client of its provider.
     pub api: Arc<dyn Api>,
-    /// Play money.
+    /// Whether it is a sandbox account, without real money.
     pub is_sandbox: bool,
     /// How each kind is watched; a kind that is not listed is watched by the default policy.
     pub policies: BTreeMap<Kind, Policy>,
-    /// Polls of one kind under way at once, at most.
+    /// The most polls of one kind in flight at once.
     pub most_in_flight: usize,
     /// The first wait between probes of refused credentials.
     pub probe_interval: Duration,
-    /// Objects that a provider's report names and nobody watches are watched from then on.
+    /// Whether to start watching unwatched objects that a provider's report names.
     pub discover: bool,
-    /// The folder of all report files; the provider's lie under `provider` in it.
+    /// The folder of all report files; the provider's own are in its subfolder `provider`.
     pub report_folder: PathBuf,
 }
 
 impl Account {
-    /// An account with the defaults of the configuration.
+    /// An account with the configuration's defaults.
     pub fn new(name: AccountName, api: Arc<dyn Api>) -> Account {
         Account {
             name,

@@ -1,7 +1,7 @@
-//! One operation of an operator's own: the shape that the APIs share.
+//! Single operations that an operator sends: the interface that the APIs share.
 //!
-//! Owns: what a checked call is, how a lost answer of it may be found out, what came back. Must never know:
-//! one provider's parameters or words, storage, schedules.
+//! Owns: what a checked call is, how its outcome can be determined when the answer is lost, what came back. Must never
+//! know: one provider's parameters or terms, storage, schedules.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,39 +19,39 @@ use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Child, Failure, Observation};
 
-/// The answer to one call, some time later.
+/// A future with the answer to one call.
 pub type Calling<'a> = Pin<Box<dyn Future<Output = Result<Reply, CallFailure>> + Send + 'a>>;
 
 /// One account at one provider, for single operations.
 pub trait Caller: Send + Sync {
-    /// Every operation, in the order of a payment's life.
+    /// All operations, in the order of a payment's life.
     fn operations(&self) -> Vec<OperationHelp>;
     /// Whether the account may change anything (`allow_writes`).
     fn may_write(&self) -> bool;
     /// Checks a call; nothing is sent.
     ///
     /// # Errors
-    /// Every problem at once, each naming its parameter; no value is repeated in them.
+    /// All problems at once, each naming its parameter. They never repeat a value.
     fn plan(&self, operation: &str, given: &BTreeMap<String, String>) -> Result<Planned, Vec<Problem>>;
-    /// Sends a planned call once. The permit is for its operation. No retry inside.
+    /// Sends a planned call once, with a permit for its operation. It does not retry.
     fn carry_out<'a>(&'a self, planned: &'a Planned, permit: Permit) -> Calling<'a>;
 }
 
-/// An operation, for people who look for it.
+/// An operation, for help texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationHelp {
-    /// The provider's name, exact in its case.
+    /// The provider's name, in its exact case.
     pub name: &'static str,
     /// Whether it changes anything at the provider.
     pub is_write: bool,
-    /// What it takes.
+    /// Its parameters.
     pub parameters: Vec<ParameterHelp>,
 }
 
-/// A parameter, for people who look for it.
+/// A parameter, for help texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterHelp {
-    /// Its name; a part `N` stands for a number from 1.
+    /// Its name; `N` in it is a placeholder for a number from 1.
     pub name: &'static str,
     /// Whether the call is refused without it.
     pub is_required: bool,
@@ -62,35 +62,35 @@ pub struct ParameterHelp {
 /// A checked call. Its debug print shows no values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Planned {
-    /// The provider's name of the operation, which is also what its quota is kept for.
+    /// The provider's name of the operation, under which its quota is kept too.
     pub operation: &'static str,
     /// Whether it changes anything.
     pub is_write: bool,
-    /// All parameters, a derived idempotency key among them.
+    /// All parameters, including a derived idempotency key.
     pub parameters: BTreeMap<String, String>,
-    /// What makes it this call and no other; none for calls that only look.
+    /// What identifies the call; none for read-only calls.
     pub identity: Option<Identity>,
     /// The object that it is about.
     pub subject: Option<Child>,
-    /// What it moves or sets.
+    /// The amount that it moves or sets.
     pub amount: Option<Money>,
-    /// How a lost answer may be found out.
+    /// How its outcome can be determined when the answer is lost.
     pub when_lost: WhenLost,
     /// What would be sent, without secrets.
     pub shown: Shown,
 }
 
-/// What makes a call this one and no other.
+/// What identifies a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
-    /// A reference of the seller's own, or an idempotency key: belongs to one call for ever.
+    /// The seller's own reference, or an idempotency key: it belongs to one call permanently.
     Once(String),
-    /// The object that it changes: the operation may come again.
+    /// The object that it changes: the operation may be repeated later.
     About(ObjectId),
 }
 
 impl Identity {
-    /// The name of it.
+    /// The key or the id as text.
     pub fn as_str(&self) -> &str {
         match self {
             Identity::Once(key) => key,
@@ -108,91 +108,91 @@ pub struct Shown {
     pub fields: Vec<(String, String)>,
 }
 
-/// How a lost answer may be found out, and what may be sent again.
+/// How the outcome of a call can be determined when its answer is lost, and whether it may be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhenLost {
-    /// Where a look tells whether the call was carried out; none when nothing shows it.
+    /// Where a lookup shows whether the call was carried out; none when nothing shows it.
     pub look: Option<Look>,
-    /// What sending exactly the same again does.
+    /// What happens if exactly the same call is sent again.
     pub repeat: Repeat,
 }
 
-/// Where a look tells whether a call was carried out.
+/// Where a lookup shows whether a call was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Look {
-    /// Among what came of this object there is one with the call's reference.
+    /// The object has a child with the call's reference.
     Child {
-        /// What the call is about.
+        /// The object that the call is about.
         parent: Child,
-        /// What the call makes.
+        /// The kind of object that the call creates.
         makes: Kind,
-        /// The reference that it was made under.
+        /// The reference of the created object.
         reference: String,
     },
-    /// The object is in one of these states then.
+    /// The object is then in one of these states.
     State {
-        /// What the call is about.
+        /// The object that the call is about.
         object: Child,
         /// The provider's words, compared without case.
         states: Vec<String>,
     },
 }
 
-/// What sending exactly the same again does.
+/// What happens if exactly the same call is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Repeat {
-    /// It would do it twice.
+    /// It would take effect twice.
     Never,
-    /// It does nothing more than once would; a refusal of it says nothing about the first.
+    /// It takes effect only once. If it is refused, that says nothing about the first try.
     Safe,
-    /// The provider gives its first answer again.
+    /// The provider returns its first answer again.
     Kept,
 }
 
-/// What a call brought.
+/// The answer to a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The object that the answer shows, without anything about the buyer.
     pub seen: Option<(Kind, Observation)>,
-    /// The objects that it brought to life, to be watched from now on.
+    /// The objects that it created, to be watched from now on.
     pub created: Vec<Child>,
-    /// What else the answer says, in the provider's words.
+    /// What else the answer says, in the provider's terms.
     pub facts: BTreeMap<String, String>,
     /// The provider's id of the exchange.
     pub request_id: Option<String>,
 }
 
-/// Why a call brought no answer that says that it was carried out.
+/// Why no answer confirms that a call was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallFailure {
-    /// It certainly never reached the provider.
+    /// It definitely never reached the provider.
     #[error("{detail}")]
     NotSent {
         /// What happened.
         detail: String,
     },
-    /// The provider did not take it for now; it did nothing.
+    /// The provider did not accept it now; it had no effect.
     #[error("throttled: {detail}")]
     Throttled {
-        /// How long the provider asks to wait.
+        /// How long the provider asks us to wait.
         retry_after: Option<Duration>,
         /// Status and code.
         detail: String,
     },
-    /// The provider said no.
+    /// The provider refused it.
     #[error("refused: {detail}")]
     Refused {
-        /// The credentials or the account are refused: that says nothing about an earlier, lost try.
+        /// The credentials or the account are refused. That says nothing about an earlier, lost try.
         is_whole_account: bool,
-        /// The call's reference or key was used before: perhaps by an earlier try of this very call.
+        /// The call's reference or key was used before, perhaps by an earlier try of this same call.
         is_duplicate: bool,
         /// Status and code.
         detail: String,
     },
     /// It may or may not have been carried out.
-    #[error("the answer is lost: {detail}")]
+    #[error("the answer was lost: {detail}")]
     Lost {
         /// What happened, without addresses or bodies.
         detail: String,
@@ -200,7 +200,7 @@ pub enum CallFailure {
 }
 
 impl From<TransportError> for CallFailure {
-    /// Without a connection nothing was sent; after anything else the request may have arrived.
+    /// Without a connection, nothing was sent. After any other error, the request may have arrived.
     fn from(error: TransportError) -> CallFailure {
         let detail = error.to_string();
         match error {
@@ -214,7 +214,7 @@ impl From<TransportError> for CallFailure {
 }
 
 impl CallFailure {
-    /// The same, where a code of the provider's says that the reference or key was used before.
+    /// The same failure, marked as a duplicate if the provider's code says that the reference or key was used before.
     #[must_use]
     pub fn with_code(self, code: Option<&str>) -> CallFailure {
         match self {
@@ -228,8 +228,8 @@ impl CallFailure {
 }
 
 impl From<Failure> for CallFailure {
-    /// What a whole answer without success means for a call. "Not found" is a no: what the call is about
-    /// is not there.
+    /// What a complete but unsuccessful answer means for a call. "Not found" is a refusal: the object of the call does
+    /// not exist.
     fn from(failure: Failure) -> CallFailure {
         match failure {
             Failure::Throttled { retry_after, detail } => CallFailure::Throttled { retry_after, detail },
@@ -244,12 +244,12 @@ impl From<Failure> for CallFailure {
     }
 }
 
-/// A short name for exactly these parameters of this operation: 64 hexadecimal digits that tell none of them.
+/// A fingerprint of exactly these parameters of this operation: 64 hexadecimal digits that reveal none of them.
 pub fn fingerprint(operation: &str, parameters: &BTreeMap<String, String>) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let texts = parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
     for text in std::iter::once(operation).chain(texts) {
-        // The length keeps two texts from being read as one.
+        // The length marks where one text ends and the next starts.
         context.update(&(text.len() as u64).to_be_bytes());
         context.update(text.as_bytes());
     }

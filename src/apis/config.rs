@@ -13,46 +13,46 @@ use crate::http::address;
 pub use crate::payments::environment::Environment;
 pub use crate::problem::{Check, Problem};
 
-/// The deadline of one exchange unless the section says otherwise.
+/// The time limit of one request unless the section says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the sections of accounts have in common.
 impl Check {
-    /// `live` or `sandbox`; it must be said.
+    /// `live` or `sandbox`; required.
     pub fn environment(&mut self, field: &str, value: Option<&str>) -> Option<Environment> {
         let remedy = "write \"live\" or \"sandbox\"";
         let text = self.required(field, value, remedy)?;
         let environment = Environment::from_word(text);
         if environment.is_none() {
-            self.problem(field, format!("{text:?} is no environment"), remedy);
+            self.problem(field, format!("{text:?} is not an environment"), remedy);
         }
         environment
     }
 
-    /// A region or one of its countries; it must be said.
+    /// A region or one of its countries; required.
     pub fn region(&mut self, field: &str, value: Option<&str>) -> Option<Region> {
         let remedy = "write \"na\" (us), \"eu\" (uk, de, fr, it, es) or \"jp\"";
         let text = self.required(field, value, remedy)?;
         let region = Region::from_word(text);
         if region.is_none() {
-            self.problem(field, format!("{text:?} is no region"), remedy);
+            self.problem(field, format!("{text:?} is not a region"), remedy);
         }
         region
     }
 
-    /// Seconds for one exchange, 1 to 300; [`DEFAULT_DEADLINE`] when not given.
+    /// The time limit of one request in seconds, 1 to 300; [`DEFAULT_DEADLINE`] when not given.
     pub fn deadline(&mut self, field: &str, seconds: Option<u64>) -> Duration {
         match seconds {
             None => DEFAULT_DEADLINE,
             Some(seconds @ 1..=300) => Duration::from_secs(seconds),
             Some(seconds) => {
-                self.problem(field, format!("{seconds} s cannot be kept"), "write a number from 1 to 300");
+                self.problem(field, format!("{seconds} s is out of range"), "write a number from 1 to 300");
                 DEFAULT_DEADLINE
             }
         }
     }
 
-    /// An endpoint of one's own instead of the provider's.
+    /// A custom endpoint instead of the provider's.
     pub fn endpoint(&mut self, field: &str, text: Option<&str>) -> Option<Endpoint> {
         match Endpoint::from_text(text?) {
             Ok(endpoint) => Some(endpoint),
@@ -64,7 +64,7 @@ impl Check {
         }
     }
 
-    /// What a quota says; the default when not given or not readable.
+    /// The chosen quota; the default when it is not given or not readable.
     pub fn quota(&mut self, field: &str, section: Option<&QuotaSection>) -> QuotaChoice {
         match section.map_or(Ok(QuotaChoice::Default), QuotaSection::choice) {
             Ok(choice) => choice,
@@ -77,7 +77,7 @@ impl Check {
     }
 }
 
-/// The provider's part of the world.
+/// A region of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Region {
     /// North America.
@@ -89,7 +89,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// Reads a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are the
+    /// Parses a region, or a country with a marketplace in it, in any case. `us`, `de`, `uk` and `jp` are the
     /// aliases of the official clients (docs/src/reference/amazon-pay-v2.md, section 1).
     pub fn from_word(word: &str) -> Option<Region> {
         match word.to_ascii_lowercase().as_str() {
@@ -109,7 +109,7 @@ impl Region {
         }
     }
 
-    /// The front page where a merchant of this region signs in. No deeper address is documented.
+    /// The front page where a merchant of this region signs in. No deeper link is documented.
     pub fn look(self) -> &'static str {
         match self {
             Region::Na => "https://sellercentral.amazon.com/",
@@ -133,9 +133,9 @@ pub enum QuotaSection {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaNumbers {
-    /// Most requests at once.
+    /// The most requests at once.
     pub burst: u32,
-    /// Tokens that grow back in a second; 0.5 is one in two seconds.
+    /// Tokens restored per second; 0.5 is one every two seconds.
     pub per_second: f64,
 }
 
@@ -144,19 +144,19 @@ pub struct QuotaNumbers {
 pub enum QuotaChoice {
     /// The environment's default for every operation.
     Default,
-    /// What the provider documents, by operation.
+    /// The quota that the provider documents for each operation.
     Documented,
     /// The same for every operation.
     Own(Quota),
 }
 
 impl QuotaSection {
-    /// What it chooses, or what is wrong with it.
+    /// The choice, or what is wrong with it.
     pub fn choice(&self) -> Result<QuotaChoice, String> {
         match self {
             QuotaSection::Word(word) if word == "default" => Ok(QuotaChoice::Default),
             QuotaSection::Word(word) if word == "documented" => Ok(QuotaChoice::Documented),
-            QuotaSection::Word(word) => Err(format!("{word:?} is no quota")),
+            QuotaSection::Word(word) => Err(format!("{word:?} is not a quota")),
             QuotaSection::Numbers(QuotaNumbers { burst, per_second }) => {
                 if !(1..=10_000).contains(burst) {
                     return Err(format!("a burst of {burst} is not between 1 and 10000"));
@@ -183,12 +183,12 @@ impl Endpoint {
         Endpoint { base: format!("https://{host}"), host: host.to_owned() }
     }
 
-    /// Reads `https://host[:port]`; `http` only for this very machine, because a request carries what
-    /// only the provider may read. The error says what is wrong.
+    /// Parses `https://host[:port]`. `http` is allowed only for this machine, because only the provider may read a
+    /// request. The error says what is wrong.
     pub fn from_text(text: &str) -> Result<Endpoint, String> {
         let url = address::checked(text.trim())?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err("it must be scheme and host alone, without a path".to_owned());
+            return Err("it must be only scheme and host, without a path".to_owned());
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -200,7 +200,7 @@ impl Endpoint {
         &self.base
     }
 
-    /// The host alone, without port.
+    /// The host without the port.
     pub fn host(&self) -> &str {
         &self.host
     }

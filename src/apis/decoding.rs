@@ -1,39 +1,39 @@
-//! Bytes of a provider as text.
+//! Decodes a provider's bytes to text.
 //!
-//! Owns: which encoding bytes are in. Must never know: what the text means.
+//! Owns: which encoding the bytes have. Must never know: what the text means.
 //!
-//! Bytes that are no letter become U+FFFD: they spoil the field in which they stand, and no other.
+//! Bytes that cannot be decoded become U+FFFD: they spoil only the field that contains them.
 
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// Stands where bytes are no letter.
+/// Replaces bytes that cannot be decoded.
 pub const NO_LETTER: char = char::REPLACEMENT_CHARACTER;
 
-/// Bytes as text.
+/// Decoded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    /// Without a byte order mark.
+    /// The text, without a byte order mark.
     pub text: Cow<'a, str>,
     /// The name of the encoding.
     pub encoding: &'static str,
-    /// Whether every byte is part of a letter.
+    /// Whether every byte could be decoded.
     pub is_whole: bool,
 }
 
-/// Decodes by the byte order mark; without one as UTF-16 where zero bytes show it, else in the encoding of this
-/// label, else in UTF-8.
+/// Decodes by the byte order mark. Without one, decodes as UTF-16 where zero bytes show it, otherwise in the encoding
+/// that the label names, otherwise as UTF-8.
 pub fn decode<'a>(bytes: &'a [u8], label: Option<&str>) -> Decoded<'a> {
     let named = label.and_then(|label| Encoding::for_label(label.as_bytes()));
-    // Text that shows no zero bytes is not UTF-16, whatever it calls itself.
+    // Text without zero bytes is not UTF-16, even if its label says so.
     let named = named.filter(|encoding| *encoding != UTF_16LE && *encoding != UTF_16BE);
     let encoding = utf_16_without_mark(bytes).or(named).unwrap_or(UTF_8);
     let (text, encoding, is_spoilt) = encoding.decode(bytes);
     Decoded { text, encoding: encoding.name(), is_whole: !is_spoilt }
 }
 
-/// Every file and answer begins with an ASCII letter, which in UTF-16 has a zero byte beside it.
+/// Every file and answer starts with an ASCII character, which has a zero byte beside it in UTF-16.
 fn utf_16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     match bytes {
         [0, letter, ..] if *letter != 0 => Some(UTF_16BE),

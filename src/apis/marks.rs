@@ -1,9 +1,11 @@
 //! What is odd about an answer, collected while it is read.
 //!
-//! Owns: the causes, and which amounts no payment can have. Must never know: formats, what a mark leads to.
+//! Owns: the causes, and which amounts a payment cannot have. Must never know: formats, what a mark leads to.
 //!
-//! An answer whose object and state can be read is believed, so that a decline is reported at once. Whatever else in
-//! it cannot be read becomes a mark and never a value.
+//! An answer is accepted if its object and state can be read, so that a decline is reported at once. Anything else in
+//! it that cannot be read becomes a mark, never a value.
+//!
+//! A mark that a person accepted is recognized by its exact explanation: a changed text makes it count as new.
 
 use std::fmt::Display;
 
@@ -15,9 +17,9 @@ use crate::payments::observation::Mark;
 pub enum Oddity {
     /// A field that cannot be read.
     UnreadableField,
-    /// A field that stands more than once.
+    /// A field that appears more than once.
     DuplicateField,
-    /// An object about no money at all.
+    /// An object with an amount of zero.
     ZeroAmount,
     /// An amount below zero.
     NegativeAmount,
@@ -26,7 +28,7 @@ pub enum Oddity {
 }
 
 impl Oddity {
-    /// The cause under which it is stored and shown.
+    /// The cause that is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Oddity::UnreadableField => "unreadable-field",
@@ -38,7 +40,7 @@ impl Oddity {
     }
 }
 
-/// The most marks of one answer; a thousand odd entries of a list are one oddity.
+/// The most marks of one answer, so that a list with a thousand odd entries does not fill the record.
 const MOST: usize = 16;
 
 /// The marks of one answer.
@@ -46,7 +48,7 @@ const MOST: usize = 16;
 pub struct Marks(Vec<Mark>);
 
 impl Marks {
-    /// Adds one, once. `explanation` is a plain sentence that quotes nothing of the answer.
+    /// Adds a mark unless it is already there. `explanation` is a plain sentence that quotes nothing from the answer.
     pub fn add(&mut self, oddity: Oddity, explanation: impl Into<String>) {
         let mark = Mark::new(oddity.as_str(), explanation);
         if self.0.len() < MOST && !self.0.contains(&mark) {
@@ -54,7 +56,7 @@ impl Marks {
         }
     }
 
-    /// What was read, or nothing and a mark that says why.
+    /// The value that was read, or a default value and a mark that says why.
     pub fn take<T: Default, E: Odd>(&mut self, read: Result<T, E>) -> T {
         read.unwrap_or_else(|problem| {
             self.add(problem.oddity(), format!("In the answer, {problem}."));
@@ -62,7 +64,7 @@ impl Marks {
         })
     }
 
-    /// Marks amounts that no payment can have: the one that the object is about is above zero, and none is below.
+    /// Marks amounts that a payment cannot have: an object's own amount must not be zero, and none may be negative.
     pub fn check_amounts(&mut self, amount: Option<Money>, amounts: &Amounts) {
         let named = [
             ("amount", amount),
@@ -83,15 +85,15 @@ impl Marks {
         }
     }
 
-    /// All of them.
+    /// All marks.
     pub fn into_list(self) -> Vec<Mark> {
         self.0
     }
 }
 
-/// Why a field has no value; shown as the middle of a sentence, without the field's text.
+/// Why a field has no value. It is displayed as part of a sentence, without the field's text.
 pub trait Odd: Display {
-    /// What is odd.
+    /// The category.
     fn oddity(&self) -> Oddity;
 }
 

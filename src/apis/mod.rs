@@ -1,7 +1,7 @@
-//! The payment APIs: how to ask each provider about one object.
+//! The payment APIs: how to poll one object at each provider.
 //!
-//! Owns: which APIs there are, and the one shape they share. Must never know: storage, schedules, chats.
-//! In each API only `mod.rs` talks; `sign`, `wire` and `lifecycle` are pure.
+//! Owns: which APIs there are, and the interface that they share. Must never know: storage, schedules, chats.
+//! In each API only `mod.rs` sends requests; `sign`, `wire` and `lifecycle` are pure.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,58 +30,58 @@ pub mod transport;
 pub use account::{Accepted, Account};
 pub use registration::Settings;
 
-/// A sight of one object, some time later.
+/// A future with an observation of one object.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
 
-/// A provider's word about itself, some time later.
+/// A future with a provider's report about its own health.
 pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<ServiceReport, Failure>> + Send + 'a>>;
 
-/// One account at one provider: everything needed to ask about its objects.
+/// One account at one provider: everything needed to poll its objects.
 pub trait Api: Send + Sync {
-    /// The kinds of objects it can show, in its own words.
+    /// The kinds of objects that it can poll, in its own words.
     fn kinds(&self) -> &'static [&'static str];
-    /// The states of a kind; none for a kind it does not have.
+    /// The states of a kind; none for a kind that it does not have.
     fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle>;
-    /// The operation whose quota one look at this kind uses.
+    /// The operation whose quota one poll of this kind uses.
     fn operation(&self, kind: &Kind) -> Option<&'static str>;
-    /// Whether this id can belong to this account (environment and region letters, length), or why not.
+    /// Whether this id can belong to this account (its environment, kind and length), or why not.
     fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String>;
-    /// An id as the provider itself writes it, whatever case it was handed on in.
+    /// An id as the provider itself writes it, in whatever case it was given.
     fn canonical(&self, id: &ObjectId) -> ObjectId {
         id.clone()
     }
-    /// The kind that an id's form suggests, if it does.
+    /// The kind that the form of an id suggests, if any.
     fn kind_of(&self, id: &ObjectId) -> Option<Kind>;
-    /// Asks once: sign, send, read. The permit says that the quota allows it. No retry inside: a
-    /// failed poll is simply due again, later.
+    /// Polls once: sign, send, read. The permit says that the quota allows it. It does not retry: a
+    /// failed poll is simply due again later.
     fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: pace::Permit) -> Fetching<'a>;
-    /// The operation that asks how the provider is; none when it has none, or must not be asked.
+    /// The operation that fetches the provider's service status; none when it has none or must not be used.
     fn service_operation(&self) -> Option<&'static str> {
         None
     }
-    /// Asks the provider how it is. The permit is for [`Api::service_operation`].
+    /// Fetches the provider's service status. The permit is for [`Api::service_operation`].
     fn service_status(&self, permit: pace::Permit) -> Asking<'_> {
         drop(permit);
         Box::pin(async {
-            let detail = "this API does not say how it is".to_owned();
+            let detail = "this API does not report its status".to_owned();
             Err(Failure::Refused { is_whole_account: false, detail })
         })
     }
-    /// What this client has learnt of its provider and should know again after a restart; none so far.
+    /// What this client has learnt about its provider and must remember across a restart; none if nothing yet.
     fn learnt(&self) -> Option<&'static str> {
         None
     }
-    /// Reminds the client of what one before it has learnt.
+    /// Passes on what an earlier client has learnt.
     fn remind(&self, learnt: &str) {
         let _ = learnt;
     }
-    /// Where a person can look at the account's transactions (a page of the provider, never a secret).
+    /// Where a person can see the account's transactions (a page of the provider, never a secret).
     fn look(&self) -> &'static str;
-    /// Operations that go in batches; none where the API has no batches.
+    /// Operations that are sent in batches; none where the API has no batches.
     fn batches(&self) -> Option<&dyn batch::BatchApi> {
         None
     }
-    /// Operations that can be called singly; none where they only go in batches.
+    /// Operations that can be called singly; none where they are only sent in batches.
     fn calls(&self) -> Option<&dyn calls::Caller> {
         None
     }
@@ -91,8 +91,8 @@ pub trait Api: Send + Sync {
     }
 }
 
-/// Lets the budget learn from a failure. `wait` is what the answer asks for; a refusal of one object that asks
-/// for a wait says nothing about the others, so that only throttling and outages hold an operation back.
+/// Applies a failure to the budget. `wait` is the wait that the answer asks for. If the refusal of one object asks for
+/// a wait, that says nothing about the others, so only throttling and outages hold back an operation.
 fn obey(permit: &mut pace::Permit, failure: &Failure, wait: Option<Duration>) {
     match (failure, wait) {
         (Failure::Throttled { retry_after, .. }, _) => permit.throttled(*retry_after),

@@ -1,18 +1,18 @@
 //! The request budget of an account and operation.
 //!
-//! Owns: how many requests may be on their way to a provider, and when the next may leave.
-//! Must never know: what a payment is, how a request travels, what an answer means.
+//! Owns: how many requests to a provider may be in flight, and when the next may be sent.
+//! Must never know: what a payment is, how a request is transported, what an answer means.
 //!
-//! A provider counts a request when it arrives, somewhere between our sending it and its answer.
-//! A limiter that counts when it sends is therefore now and then one too many: two requests sent a
-//! second apart can arrive together. So a request in flight counts as arriving as late as it still can:
-//! before a check the bucket is brought to what it would be had all requests in flight arrived just
-//! now, and the same once more when an answer comes. While the quota is used fully this costs nothing.
+//! A provider counts a request when it arrives, some time between our sending it and its answer. A limiter that counts
+//! requests when it sends them therefore sometimes sends one too many: two requests sent a second apart can arrive
+//! together. So a request in flight counts as arriving as late as possible: before each check, the bucket is set to
+//! the level that it would have if all requests in flight had arrived just now. The same happens again when an answer
+//! arrives. While the quota is fully used, this costs nothing.
 //!
-//! A provider's wish to wait holds an operation back as far as it is believed. When it is over, one request
-//! leaves; its answer lets the others follow or renews the hold.
+//! When a provider asks us to wait, the operation is held back as far as the wait is trusted. After that, one request
+//! is sent. Its answer either lets the others follow or renews the hold.
 //!
-//! Nothing here waits. [`Pace::take`] gives a [`Permit`] or says how long to leave it.
+//! Nothing here waits. [`Pace::take`] returns a [`Permit`] or says how long to wait.
 
 mod bucket;
 mod hint;
@@ -37,17 +37,17 @@ use bucket::{Bucket, Limiters};
 
 pub use hint::QuotaHint;
 
-/// The longest that a provider may make us wait at one time; a longer wish is cut to this.
+/// The longest hold at one time; the provider's wait is cut to at most this.
 pub const LONGEST_HOLD: Duration = waits::LONGEST;
-/// A hold of at least this length is worth a person's notice.
+/// A hold of at least this length deserves a person's attention.
 pub const LONG_HOLD: Duration = Duration::from_secs(300);
 
-/// A token bucket: how many requests at once, and how long until one token grows back.
+/// A token bucket: how many requests at once, and how long it takes to restore one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Quota {
-    /// Most requests at once.
+    /// The most requests at once.
     pub burst: u32,
-    /// How long one token takes to grow back.
+    /// How long it takes to restore one token.
     pub per: Duration,
 }
 
@@ -60,12 +60,12 @@ impl Quota {
         }
     }
 
-    /// 10 at once, then one a second: the default for production.
+    /// 10 at once, then one per second: the default for production.
     pub const LIVE: Quota = Quota { burst: 10, per: Duration::from_secs(1) };
     /// 2 at once, then one every two seconds: the default for a sandbox.
     pub const SANDBOX: Quota = Quota { burst: 2, per: Duration::from_secs(2) };
 
-    /// The nearest quota that makes sense: at least one at once, one token in 1 ms to 1 day.
+    /// The nearest sensible quota: 1 to 100,000 at once, one token in 1 ms to 1 day.
     fn sane(self) -> Quota {
         Quota {
             burst: self.burst.clamp(1, 100_000),
@@ -74,54 +74,54 @@ impl Quota {
     }
 }
 
-/// How a bucket stands.
+/// The state of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level {
-    /// Requests that could leave at once, if there were no hold.
+    /// Requests that could be sent at once if there were no hold.
     pub available: u32,
-    /// The most that could ever leave at once.
+    /// The most that could ever be sent at once.
     pub burst: u32,
-    /// Requests sent and not answered yet.
+    /// Requests sent but not answered yet.
     pub in_flight: u32,
-    /// How long nothing may leave because the provider asked for it.
+    /// How much longer nothing may be sent because the provider asked for it.
     pub held_for: Duration,
-    /// How long ago that began; none when nothing is held. Renewed holds are one hold, until a request after
-    /// it is answered without another.
+    /// How long ago the hold began; none when there is no hold. Renewed holds count as one, until a request after the
+    /// hold is answered without another.
     pub held_already: Option<Duration>,
-    /// A request was put off because of the hold.
+    /// Whether a request was delayed because of the hold.
     pub is_wanted: bool,
 }
 
 impl Level {
-    /// It is, or will have been, held for [`LONG_HOLD`].
+    /// Whether it has been held for [`LONG_HOLD`], or will have been when the hold ends.
     pub fn is_held_long(&self) -> bool {
         self.held_already.is_some_and(|already| already + self.held_for >= LONG_HOLD)
     }
 }
 
-/// What a bucket has seen since the start.
+/// What a bucket has counted since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Permits given out.
+    /// Permits issued.
     pub sent: u64,
     /// Answers that said "too many".
     pub throttled: u64,
 }
 
-/// A bucket as it is kept over a clean stop.
+/// A bucket as it is saved across a clean stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedLevel {
-    /// Whose.
+    /// The account that it belongs to.
     pub account: AccountName,
     /// The provider's name of the operation.
     pub operation: String,
-    /// The quota that it was counted by.
+    /// The quota that it was counted with.
     pub quota: Quota,
     /// How long after saving it would be full again.
     pub full_in: Duration,
     /// How long after saving the provider wants no request.
     pub held_for: Duration,
-    /// How long before saving that began; none when nothing is held.
+    /// How long before saving the hold began; none when there was none.
     #[serde(default)]
     pub held_already: Option<Duration>,
     /// When it was saved, by the wall clock.
@@ -151,7 +151,7 @@ impl Shared {
         ns(self.clock.monotonic())
     }
 
-    /// A panic elsewhere leaves every bucket whole (each change is one assignment), so go on.
+    /// A panic elsewhere leaves every bucket consistent (each change is one assignment), so a poisoned lock is ignored.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,7 +163,7 @@ impl State {
         operations.iter().find(|(name, _)| &**name == operation).map(|(_, place)| *place)
     }
 
-    /// The bucket; a new one starts empty, because whoever ran before may have spent it.
+    /// The bucket. A new one starts empty, because an earlier process may have spent it.
     fn place_or_new(&mut self, account: &AccountName, operation: &str, quota: Quota, now_ns: u64) -> usize {
         if let Some(place) = self.place(account, operation) {
             return place;
@@ -179,7 +179,7 @@ impl State {
 }
 
 impl Pace {
-    /// No bucket yet.
+    /// Without any buckets.
     pub fn new(clock: SharedClock) -> Pace {
         Pace { shared: Arc::new(Shared { clock, state: Mutex::new(State::default()) }) }
     }
@@ -198,8 +198,8 @@ impl Pace {
         }
     }
 
-    /// Leave to send one request now, or how long to wait before trying again. While the permit
-    /// lives the request counts as on its way; drop it when the answer has come.
+    /// Acquires a permit to send one request now, or says how long to wait before trying again. While the permit
+    /// lives, the request counts as in flight; drop the permit when the answer has arrived.
     /// An operation whose quota was never set has [`Quota::SANDBOX`], the slowest.
     pub fn take(&self, account: &AccountName, operation: &str) -> Result<Permit, Duration> {
         let now_ns = self.shared.now_ns();
@@ -210,7 +210,7 @@ impl Pace {
         Ok(Permit { shared: Arc::clone(&self.shared), place, is_throttled: false, is_probe })
     }
 
-    /// Nothing leaves for this operation before `wait` has passed, as far as it is believed ([`waits`]).
+    /// Holds back this operation until `wait` has passed, as far as it is trusted ([`waits`]).
     pub fn hold(&self, account: &AccountName, operation: &str, wait: Duration) {
         let now_ns = self.shared.now_ns();
         let mut state = self.shared.state();
@@ -218,7 +218,7 @@ impl Pace {
         state.buckets[place].hold(now_ns, wait);
     }
 
-    /// How a bucket stands; none when there is no such bucket.
+    /// The state of a bucket; none when there is no such bucket.
     pub fn level(&self, account: &AccountName, operation: &str) -> Option<Level> {
         let now_ns = self.shared.now_ns();
         let state = self.shared.state();
@@ -226,7 +226,7 @@ impl Pace {
         Some(bucket.level(state.limiters.limits(bucket.class), now_ns))
     }
 
-    /// The operations that are held, with how they stand, by account and operation.
+    /// The operations that are held back and their state, sorted by account and operation.
     pub fn held(&self) -> Vec<(AccountName, Arc<str>, Level)> {
         let now_ns = self.shared.now_ns();
         let state = self.shared.state();
@@ -251,13 +251,13 @@ impl Pace {
         Some(state.limiters.limits(bucket.class).quota)
     }
 
-    /// What a bucket has seen since the start.
+    /// What a bucket has counted since the start.
     pub fn used(&self, account: &AccountName, operation: &str) -> Used {
         let state = self.shared.state();
         state.place(account, operation).map_or(Used::default(), |place| state.buckets[place].used)
     }
 
-    /// A bucket of an account that nobody can have used before: it starts full.
+    /// Fills a bucket: for an account that nobody can have used before.
     pub fn assume_full(&self, account: &AccountName, operation: &str) {
         let now_ns = self.shared.now_ns();
         let mut state = self.shared.state();
@@ -265,7 +265,7 @@ impl Pace {
         state.buckets[place].fill();
     }
 
-    /// As [`Pace::assume_full`] for every operation of an account whose quota was set.
+    /// Like [`Pace::assume_full`], for every operation of an account whose quota was set.
     pub fn assume_account_full(&self, account: &AccountName) {
         let mut guard = self.shared.state();
         let State { buckets, places, .. } = &mut *guard;
@@ -274,7 +274,7 @@ impl Pace {
         }
     }
 
-    /// Every bucket as if all of it had been spent just now. That is how each starts anyway; call it
+    /// Empties every bucket, as if all of it had been spent just now. Every bucket starts like this anyway. Call it
     /// after a time in which somebody else may have used the account.
     pub fn assume_spent(&self) {
         let now_ns = self.shared.now_ns();
@@ -285,8 +285,8 @@ impl Pace {
         }
     }
 
-    /// All buckets, for a clean stop. Call it when the last permit has been dropped: a request still
-    /// on its way then would arrive unseen.
+    /// All buckets, for a clean stop. Call it after the last permit was dropped: a request still in flight at that
+    /// time would not be counted.
     pub fn saved(&self, now_wall: Timestamp) -> Vec<SavedLevel> {
         let now_ns = self.shared.now_ns();
         let state = self.shared.state();
@@ -312,13 +312,13 @@ impl Pace {
         saved
     }
 
-    /// Brings buckets back after a clean stop; set all quotas first. What cannot be believed stays empty:
-    /// another quota, more spent than the bucket holds, a hold longer than [`LONGEST_HOLD`]. Buckets that
-    /// nobody set a quota for are left out.
+    /// Restores buckets after a clean stop; set all quotas first. A bucket stays empty if its saved state is not
+    /// plausible: another quota, more spent than the bucket holds, or a hold longer than [`LONGEST_HOLD`]. Buckets
+    /// without a quota are skipped.
     ///
-    /// A bucket is as full as it was at the stop, however long that is ago: only the wall clock tells how
-    /// long, and it may have jumped. Too little is made up for in seconds, too much is over the quota. A hold
-    /// does end by the wall clock, because after it only one request leaves.
+    /// A bucket is as full as it was at the stop, no matter how long ago that was: only the wall clock could say, and
+    /// it may have jumped. Too low a level recovers within seconds, but too high a level exceeds the quota. A hold does
+    /// end by the wall clock, because only one request is sent after it.
     pub fn restore(&self, saved: &[SavedLevel], now_wall: Timestamp) {
         let now_ns = self.shared.now_ns();
         let mut guard = self.shared.state();
@@ -349,7 +349,7 @@ impl fmt::Debug for Pace {
     }
 }
 
-/// Leave to send one request. Keep it until the answer has been read, or has failed to come.
+/// A permit to send one request. Keep it until the answer has been read or has failed to arrive.
 #[must_use = "a permit dropped at once counts as a request sent and answered"]
 pub struct Permit {
     shared: Arc<Shared>,
@@ -359,8 +359,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The answer said "too many": the provider's bucket is empty. Nothing leaves before `retry_after` and
-    /// a wait of our own that doubles with every such answer in a row, up to a minute.
+    /// The answer said "too many": the provider's bucket is empty. Nothing is sent before `retry_after` has passed, nor
+    /// before our own wait, which doubles with every such answer in a row, up to a minute.
     pub fn throttled(&mut self, retry_after: Option<Duration>) {
         self.is_throttled = true;
         let now_ns = self.shared.now_ns();
@@ -370,13 +370,13 @@ impl Permit {
         bucket.throttled(limiters.limits(bucket.class), now_ns, retry_after);
     }
 
-    /// The provider asks for a pause without blaming this request (`Retry-After` beside a 503).
+    /// The provider asks for a pause without blaming this request (`Retry-After` with a 503).
     pub fn hold(&self, wait: Duration) {
         let now_ns = self.shared.now_ns();
         self.shared.state().buckets[self.place].hold(now_ns, wait);
     }
 
-    /// What the provider says about a longer quota than the bucket's.
+    /// Applies what the provider says about a quota over a longer period than the bucket's.
     pub fn quota_hint(&self, hint: QuotaHint) {
         let now_ns = self.shared.now_ns();
         let mut guard = self.shared.state();

@@ -1,7 +1,7 @@
-//! What each API tells about itself, so that it can be listed: its name, its section of the configuration, its
+//! What each API says about itself, so that it can be listed: its name, its section of the configuration, its
 //! objects, its batches.
 //!
-//! Owns: the shape of an entry of the registry, and of a checked section. Must never know: which APIs there are.
+//! Owns: the shape of a registry entry and of a checked section. Must never know: which APIs there are.
 
 use std::any::Any;
 use std::fmt;
@@ -20,9 +20,9 @@ use crate::clock::SharedClock;
 use crate::payments::lifecycle::Lifecycle;
 use crate::secret::SecretLoader;
 
-/// An API as the registry lists it.
+/// An API's entry in the registry.
 pub struct Registration {
-    /// The word in `api` of an account.
+    /// The value of `api` in an account.
     pub name: &'static str,
     /// Reads and checks the section of an account.
     pub settings: ReadSettings,
@@ -30,24 +30,24 @@ pub struct Registration {
     pub kinds: fn() -> Vec<KindFacts>,
     /// Reads a stored batch; none for an API without batches.
     pub batch: Option<ReadBatch>,
-    /// The provider makes reports that can be fetched.
+    /// Whether the provider makes reports that can be fetched.
     pub has_reports: bool,
 }
 
-/// Reads and checks the section at a path (`account.shop`). The error has all problems that the reader has not noted
-/// itself.
+/// Reads and checks the section at a path (`account.shop`). The error has all problems that the reader has not
+/// recorded itself.
 pub type ReadSettings =
     fn(&mut dyn ReadSection, &str, &SecretLoader) -> Result<Arc<dyn Settings>, Vec<Problem>>;
 
-/// Reads a stored batch; the error says that it is none of this API.
+/// Reads a stored batch. The error means that it is not a batch of this API.
 pub type ReadBatch = fn(&Value) -> serde_json::Result<Box<dyn Batch>>;
 
 /// One kind of object of an API.
 #[derive(Clone, Copy)]
 pub struct KindFacts {
-    /// The name by which it is enrolled and stored.
+    /// The name under which it is enrolled and stored.
     pub name: &'static str,
-    /// The operation that shows one.
+    /// The operation that fetches one.
     pub operation: &'static str,
     /// Its states.
     pub lifecycle: &'static dyn Lifecycle,
@@ -55,20 +55,20 @@ pub struct KindFacts {
 
 /// The checked section of one account.
 pub trait Settings: Any + fmt::Debug + Send + Sync {
-    /// The word in `api`.
+    /// The value of `api`.
     fn name(&self) -> &'static str;
-    /// The key of the section that names the credentials, and what they are at the provider: two accounts with the
-    /// same are one there. Not secret.
+    /// The section's key that names the credentials, and what identifies them at the provider: two accounts with the
+    /// same values are one account there. Not secret.
     fn credentials(&self) -> (&'static str, Vec<&str>);
-    /// The kinds of objects that the API shows.
+    /// The kinds of objects that the API can poll.
     fn kinds(&self) -> &'static [&'static str];
     /// The budget of each operation.
     fn quotas(&self) -> Vec<(&'static str, Quota)>;
     /// `na`, `eu`, `jp`, or the API's name where the provider has no regions.
     fn region(&self) -> &'static str;
-    /// Play money.
+    /// Whether it is a sandbox account, without real money.
     fn is_sandbox(&self) -> bool;
-    /// What can be polled by batch; none where the API or the account has no such batches.
+    /// What can be polled by batch. None where the API or the account has no such batches.
     fn poll_limits(&self) -> Option<PollLimits> {
         None
     }
@@ -76,18 +76,18 @@ pub trait Settings: Any + fmt::Debug + Send + Sync {
     fn report_kinds(&self) -> Vec<ReportKind> {
         Vec::new()
     }
-    /// Makes the client of the account.
+    /// Creates the client of the account.
     fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api>;
 }
 
 impl dyn Settings {
-    /// The section as the API itself writes it; none when it belongs to another API.
+    /// The section in the API's own type; none when it belongs to another API.
     pub fn own<T: Settings>(&self) -> Option<&T> {
         let any: &dyn Any = self;
         any.downcast_ref()
     }
 
-    /// What makes two accounts one at the provider, as one text to compare.
+    /// A text that is the same for two accounts if they are one account at the provider.
     pub fn identity(&self) -> String {
         format!("{} {}", self.name(), self.credentials().1.join(" ").to_ascii_uppercase())
     }
@@ -96,15 +96,15 @@ impl dyn Settings {
 /// Why an attempt to read a section failed, and at which key.
 pub type SectionError = serde_path_to_error::Error<toml::de::Error>;
 
-/// Hands an API the section of its account.
+/// Gives an API the section of its account.
 pub trait ReadSection {
-    /// Calls `attempt` with the section until it succeeds or nothing more can be said about what is wrong; true when
-    /// the section is whole. The reader notes the problems.
+    /// Calls `attempt` with the section until it succeeds or nothing more can be found out about what is wrong. True
+    /// when the section is valid. The reader records the problems.
     fn read_with(&mut self, attempt: &mut dyn FnMut(toml::Table) -> Result<(), SectionError>) -> bool;
 }
 
 impl dyn ReadSection + '_ {
-    /// The section as the API's own type; no problems in the error, because the reader has noted them.
+    /// The section as the API's own type. The error has no problems, because the reader has recorded them.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -1,6 +1,6 @@
-//! Which APIs there are: one line each. A new API is a folder of its own and its line here.
+//! Which APIs there are: one line each. A new API is a new folder and a line here.
 //!
-//! Owns: the list, and what is looked up in it. Must never know: anything that only one API does.
+//! Owns: the list, and lookups in it. Must never know: anything that only one API does.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::secret::SecretLoader;
 static APIS: [&Registration; 3] =
     [&amazon_pay_v2::REGISTRATION, &amazon_pay_mws::REGISTRATION, &aps::REGISTRATION];
 
-/// The words that `api` of an account may have.
+/// The possible values of `api` in an account.
 pub fn names() -> Vec<&'static str> {
     APIS.iter().map(|api| api.name).collect()
 }
 
-/// The words of APIs that have batches.
+/// The names of APIs that have batches.
 pub fn names_with_batches() -> Vec<&'static str> {
     APIS.iter().filter(|api| api.batch.is_some()).map(|api| api.name).collect()
 }
 
-/// The words of APIs whose provider makes reports.
+/// The names of APIs whose provider makes reports.
 pub fn names_with_reports() -> Vec<&'static str> {
     APIS.iter().filter(|api| api.has_reports).map(|api| api.name).collect()
 }
@@ -36,8 +36,8 @@ pub fn kinds() -> impl Iterator<Item = KindFacts> {
     APIS.iter().flat_map(|api| (api.kinds)())
 }
 
-/// Reads and checks the section of an account of `api`; none when there is no such API. `path` is where the section
-/// stands, for the problems.
+/// Reads and checks the section of an account of `api`; none when there is no such API. `path` is the section's place
+/// in the configuration, for the problems.
 pub fn settings(
     api: &str,
     reader: &mut dyn ReadSection,
@@ -48,7 +48,7 @@ pub fn settings(
     Some((known.settings)(reader, path, secrets))
 }
 
-/// Reads a stored batch of whichever API has made it.
+/// Reads a stored batch of any API.
 ///
 /// # Errors
 /// When no API has such a batch.

@@ -1,11 +1,11 @@
-//! Provider reports: files in which a provider lists what became of payments.
+//! Provider reports: files in which a provider lists the outcomes of payments.
 //!
-//! Owns: the one shape in which the reports of any provider are pulled (`windows`, `Source`) and told
+//! Owns: the common form in which reports of any provider are pulled (`windows`, `Source`) and read
 //! (`Reading`, `Claim`). Must never know: one provider's operations and columns, storage, what is known about
 //! an object.
 //!
-//! Another API with reports is one more implementation of [`Source`]: the newer REST API has the same verbs
-//! (request, list, look, fetch) and the same file contents (docs/src/reference/amazon-pay-batch.md, section 16).
+//! To add another API with reports, implement [`Source`]: the newer REST API has the same verbs (request, list, poll,
+//! fetch) and the same file contents (docs/src/reference/amazon-pay-batch.md, section 16).
 
 pub mod windows;
 
@@ -20,20 +20,20 @@ use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use windows::{Outcome, Pull, Step};
 
-/// Where a request for a report stands.
+/// The status of a request for a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestStatus {
     /// Queued.
     Submitted,
-    /// Being made.
+    /// Being generated.
     InProgress,
-    /// There.
+    /// Available.
     Done,
-    /// Nothing happened in its time; there is no file.
+    /// Nothing happened in its period; there is no file.
     DoneWithoutData,
-    /// By request or by the provider.
+    /// Cancelled on request or by the provider.
     Cancelled,
-    /// A word that no manual lists, letter for letter.
+    /// A word that no manual lists, exactly as received.
     Unknown(String),
 }
 
@@ -44,13 +44,13 @@ pub struct RequestRow {
     pub id: String,
     /// The provider's name of its type.
     pub report_type: Option<String>,
-    /// From when on.
+    /// The start of its period.
     pub from: Option<Timestamp>,
-    /// Until when.
+    /// The end of its period.
     pub until: Option<Timestamp>,
-    /// Where it stands.
+    /// Its status.
     pub status: RequestStatus,
-    /// The report that it led to; it may be missing although the report is there.
+    /// The report that it led to; it may be missing although the report is available.
     pub report_id: Option<String>,
 }
 
@@ -63,7 +63,7 @@ pub struct ReportRow {
     pub report_type: Option<String>,
     /// The request that led to it.
     pub request_id: Option<String>,
-    /// Since when it is there.
+    /// Since when it is available.
     pub available_at: Option<Timestamp>,
 }
 
@@ -74,26 +74,26 @@ pub struct ReportKind {
     pub word: &'static str,
     /// The provider's name.
     pub name: &'static str,
-    /// It comes by itself and is only found in the list of reports.
+    /// It is made without a request and can only be found in the list of reports.
     pub comes_by_itself: bool,
 }
 
-/// What a report says of an object.
+/// What a report says about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The line in the file, from 1.
     pub line: u64,
-    /// What it is about.
+    /// The kind of the object.
     pub kind: Kind,
-    /// Which one.
+    /// The id of the object.
     pub id: ObjectId,
-    /// The state, letter for letter, or that money was settled.
+    /// The exact state, or that money was settled.
     pub says: Says,
-    /// How much, if the file tells.
+    /// The amount, if the file has it.
     pub amount: Option<Money>,
-    /// Since when it is so.
+    /// Since when the claim holds.
     pub at: Timestamp,
-    /// When the object was made, if the file tells.
+    /// When the object was created, if the file says so.
     pub created_at: Option<Timestamp>,
     /// The shop's own reference.
     pub reference: Option<String>,
@@ -115,61 +115,61 @@ pub enum Says {
 pub struct Rejected {
     /// Its line, from 1.
     pub line: u64,
-    /// The column at fault.
+    /// The faulty column.
     pub column: String,
     /// Why, without the cell's text.
     pub why: String,
 }
 
-/// A report as it was read.
+/// The content of a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The names of the columns, in their order.
+    /// The names of the columns, in order.
     pub columns: Vec<String>,
-    /// Rows besides the header, bad ones included.
+    /// The number of rows without the header, including bad ones.
     pub rows: u64,
-    /// What the good rows say of objects; rows about none (fees, payouts) say nothing.
+    /// What the good rows say about objects. Rows without an object (fees, payouts) say nothing.
     pub claims: Vec<Claim>,
     /// Rows that cannot be used.
     pub rejected: Vec<Rejected>,
-    /// Further rows that can be read and are of no sort that is known.
+    /// The number of other rows that can be read but have an unknown type.
     pub unmatched: u64,
     /// What else a person should know about the file as a whole.
     pub remarks: Vec<String>,
 }
 
 impl Reading {
-    /// Rows of which use was made: they say something of an object, or are known to say nothing of any.
+    /// The number of rows that were used: they say something about an object, or are known to be about none.
     pub fn used(&self) -> u64 {
         let rejected = u64::try_from(self.rejected.len()).unwrap_or(u64::MAX);
         self.rows.saturating_sub(rejected).saturating_sub(self.unmatched)
     }
 }
 
-/// A file as it came.
+/// A file as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Byte for byte.
+    /// The exact bytes.
     pub bytes: Vec<u8>,
-    /// The header, which decides how the bytes are decoded.
+    /// The `Content-Type` header, which decides how the bytes are decoded.
     pub content_type: Option<String>,
 }
 
-/// What a step brought.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// For the pull; none when the answer was lost and nothing is known.
+    /// The outcome for the pull; none when the answer was lost and nothing is known.
     pub outcome: Option<Outcome>,
-    /// Of a fetch that succeeded: to be kept before the outcome is stored.
+    /// The file of a successful fetch, which must be kept before the outcome is stored.
     pub file: Option<Fetched>,
     /// What went wrong, for the log: status and code, never a body.
     pub trouble: Option<String>,
 }
 
-/// A step under way.
+/// A step in progress.
 pub type Taking<'a> = Pin<Box<dyn Future<Output = Taken> + Send + 'a>>;
 
-/// Leave for the further requests of a step, such as the next pages of a list.
+/// Gives permits for the further requests of a step, such as the next pages of a list.
 pub trait Leave: Send + Sync {
     /// Waits until the budget of the operation allows one more request.
     fn wait<'a>(&'a self, operation: &'static str) -> Pin<Box<dyn Future<Output = Permit> + Send + 'a>>;
@@ -183,12 +183,12 @@ pub trait Source: Send + Sync {
     fn operations(&self) -> &'static [(&'static str, Quota)];
     /// The operation of a step's first request; none for a step that sends nothing.
     fn operation(&self, step: &Step) -> Option<&'static str>;
-    /// Takes one step. The permit is for [`Source::operation`]; no retry inside.
+    /// Takes one step, with a permit for [`Source::operation`]. It does not retry.
     fn take<'a>(&'a self, pull: &'a Pull, step: &'a Step, permit: Permit, leave: &'a dyn Leave)
     -> Taking<'a>;
-    /// Reads a file of the type of this word.
+    /// Reads a file of the report type with this word.
     ///
     /// # Errors
-    /// In words, without the file's text, when the file as a whole cannot be read.
+    /// Why the file as a whole cannot be read, without its text.
     fn read(&self, word: &str, file: &Fetched) -> Result<Reading, String>;
 }

@@ -1,4 +1,4 @@
-//! What an exchange without an answer, or with a status alone, says about an object.
+//! What an exchange without an answer, or with only a status, says about an object.
 //!
 //! Owns: which [`Failure`] each is. Must never know: any provider.
 
@@ -9,8 +9,8 @@ use crate::payments::observation::Failure;
 pub use crate::http::{BoxFuture, Method, Request, Response, Transport, TransportError};
 
 impl From<TransportError> for Failure {
-    /// None of these says anything about an object; all but an oversized answer and an impossible
-    /// request may pass by themselves.
+    /// None of these says anything about an object. All except an oversized answer and an unsendable request may be
+    /// temporary.
     fn from(error: TransportError) -> Failure {
         let detail = error.to_string();
         match error {
@@ -25,7 +25,7 @@ impl From<TransportError> for Failure {
 }
 
 /// What a status without 2xx means, when nothing more is known (docs/src/reference/amazon-pay-v2.md, 8.2).
-/// `detail` must hold no body text.
+/// `detail` must not contain any body text.
 pub fn failure_of_status(status: u16, retry_after: Option<Duration>, detail: String) -> Failure {
     match status {
         429 => Failure::Throttled { retry_after, detail },

@@ -1,6 +1,6 @@
-//! What a person is told about a batch: that it cannot go on, or how it ended.
+//! Alerts about a batch: that it cannot continue, or how it ended.
 //!
-//! Owns: whether and in which words. Must never know: targets.
+//! Owns: when to alert and the wording. Must never know: alert targets.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::entry::Entry;
 use crate::apis::batch::{Blocked, Ending, Trouble};
 use crate::payments::alert::{Alert, AlertKind, Severity};
 
-/// What to tell about an ended batch; nothing when every row was done as asked, and nothing about polling's own.
+/// The alert about an ended batch. None when every row was carried out as requested, and none for polling batches.
 pub(super) fn ended(entry: &Entry, look: &str, now: Timestamp) -> Option<Alert> {
     let (tally, rows) = (&entry.tally, entry.row_count);
     if entry.batch.is_poll() {
@@ -20,67 +20,67 @@ pub(super) fn ended(entry: &Entry, look: &str, now: Timestamp) -> Option<Alert> 
         Ending::Finished if contradictions > 0 => (
             Severity::Critical,
             format!("{contradictions} of its results contradict the file"),
-            "Compare the rows with the provider's back office before anything of it is sent again.",
+            "Compare the rows with the provider's back office before you send any of them again.",
         ),
         Ending::Finished if tally.unknown > 0 => (
             Severity::Critical,
-            format!("nothing tells whether {} of {rows} rows were carried out", tally.unknown),
-            "Do not send these rows again before the back office shows what became of them.",
+            format!("it is unknown whether {} of {rows} rows were carried out", tally.unknown),
+            "Do not send these rows again until the back office shows their outcome.",
         ),
         Ending::InDoubt(why) if tally.unknown > 0 => (
             Severity::Critical,
-            format!("{why}; nothing tells whether {} of {rows} rows were carried out", tally.unknown),
-            "Do not send these rows again before the back office shows what became of them; what they are about is watched.",
+            format!("{why}; it is unknown whether {} of {rows} rows were carried out", tally.unknown),
+            "Do not send these rows again until the back office shows their outcome. Their objects are watched.",
         ),
         Ending::Unanswered if tally.unknown > 0 => (
             Severity::Critical,
-            format!("processing was asked for, and {} of {rows} rows never came back", tally.unknown),
-            "Do not send these rows again before the back office shows what became of them; what they are about is watched.",
+            format!("processing was requested, but {} of {rows} rows never got a result", tally.unknown),
+            "Do not send these rows again until the back office shows their outcome. Their objects are watched.",
         ),
         Ending::Finished if tally.declined + tally.open == 0 && marks > 0 => (
             Severity::Warning,
             format!("{marks} of {rows} results name another fort_id than the file"),
-            "What became of the rows stands. Compare the fort_id of the file with the back office: batch export shows both.",
+            "The outcomes of the rows are valid. Compare the fort_id of the file with the back office: batch export shows both.",
         ),
-        // Looking singly has found every row.
+        // Single polls have found every row.
         Ending::Finished | Ending::InDoubt(_) | Ending::Unanswered if tally.declined + tally.open == 0 => {
             return None;
         }
         Ending::Finished | Ending::InDoubt(_) | Ending::Unanswered => (
             Severity::Warning,
             format!("{} of {rows} rows were declined, {} are undecided", tally.declined, tally.open),
-            "Look at the declined rows; undecided ones are watched and told when they are decided.",
+            "Check the declined rows. Undecided ones are watched and reported once they are decided.",
         ),
         Ending::Cancelled if tally.declined == rows => return None,
         Ending::Cancelled => (
             Severity::Critical,
-            "it was cancelled, and not all of its rows are known to be without effect".to_owned(),
-            "Look at the rows that are not declined.",
+            "it was cancelled, but some of its rows may have taken effect".to_owned(),
+            "Check the rows that are not declined.",
         ),
         Ending::NotProcessed(why) if tally.unknown + tally.done + tally.open > 0 && tally.waiting == 0 => (
             Severity::Critical,
-            format!("not processed: {why}, yet not all of its rows are known to be without effect"),
-            "Look at the rows that are not declined before anything of it is sent again.",
+            format!("not processed: {why}, but some of its rows may have taken effect"),
+            "Check the rows that are not declined before you send any of them again.",
         ),
         Ending::NotProcessed(why) => (
             Severity::Critical,
             format!("not processed: {why}"),
-            "No money moved. Mend the cause, then submit the rows again with another --label.",
+            "No money moved. Fix the cause, then submit the rows again with another --label.",
         ),
     };
     let word = entry.stage();
     Some(alert(entry, (severity, word, what, advice.to_owned()), look, now))
 }
 
-/// What to tell about a batch that has trouble on its way.
+/// The alert about a batch in trouble that has not ended.
 pub(super) fn trouble(entry: &Entry, trouble: &Trouble, look: &str, now: Timestamp) -> Alert {
     let severity = if trouble.is_critical { Severity::Critical } else { Severity::Warning };
     alert(entry, (severity, trouble.word, trouble.what.clone(), trouble.advice.clone()), look, now)
 }
 
-/// What to tell about a batch that cannot take its step.
+/// The alert about a batch that cannot take its next step.
 pub(super) fn blocked(entry: &Entry, blocked: &Blocked, look: &str, now: Timestamp) -> Alert {
-    let advice = "It goes on by itself once that is mended.".to_owned();
+    let advice = "It continues automatically once this is fixed.".to_owned();
     alert(entry, (Severity::Warning, blocked.word, blocked.why.clone(), advice), look, now)
 }
 

@@ -1,8 +1,8 @@
 //! The files of batches, kept byte for byte until they are sent, and afterwards as evidence.
 //!
-//! Owns: where each lies, that it is whole. Must never know: what stands in it.
+//! Owns: where each file is, that it is complete. Must never know: what it contains.
 //!
-//! They hold what the provider must charge, card tokens included: readable by the service's user alone.
+//! The files hold what the provider is to charge, card tokens included. Only the service's user can read them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,25 +20,25 @@ impl Archive {
         Archive { folder }
     }
 
-    /// Keeps a file: when this returns it is there whole and survives a power cut. Twice is the same as once.
+    /// Keeps a file: when this returns, the file is complete and survives a power cut. Keeping it again replaces it.
     pub(super) async fn keep(
         &self,
         account: &AccountName,
         name: &str,
         bytes: impl AsRef<[u8]> + Send + 'static,
     ) -> Result<(), FileError> {
-        // The name of the folder itself must survive as well.
+        // The directory entry of the folder itself must survive too.
         let root = self.folder.parent().unwrap_or(&self.folder).to_owned();
         let path = self.path(account, name);
         files::at(path, move |path| files::write_whole(&root, path, bytes.as_ref(), Readers::Owner)).await
     }
 
-    /// The bytes of a file. Whether they are the right ones is checked before they are sent.
+    /// The bytes of a file. They are verified before they are sent.
     pub(super) async fn bytes(&self, account: &AccountName, name: &str) -> Result<Vec<u8>, FileError> {
         files::at(self.path(account, name), |path| fs::read(path)).await
     }
 
-    /// The bytes of a file, or none when it is not there.
+    /// The bytes of a file, or `None` when it does not exist.
     pub(super) async fn bytes_if_there(
         &self,
         account: &AccountName,
@@ -47,13 +47,13 @@ impl Archive {
         files::at(self.path(account, name), files::read_if_there).await
     }
 
-    /// Removes a file; one that is not there is removed already.
+    /// Removes a file. A missing file is not an error.
     pub(super) async fn remove(&self, account: &AccountName, name: &str) -> Result<(), FileError> {
         files::at(self.path(account, name), files::remove).await
     }
 
     fn path(&self, account: &AccountName, name: &str) -> PathBuf {
-        // A folder name of its own beside each account's name: `.` and `..` are names too.
+        // The prefix keeps account names such as `.` and `..` from naming another folder.
         self.folder.join(format!("account-{account}")).join(name)
     }
 }

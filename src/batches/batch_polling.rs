@@ -1,10 +1,9 @@
-//! Polling by batch: what single questions cannot visit in time is asked about in a batch that only looks. What it
-//! shows takes the path that every poll takes; what it does not show stays with single polling.
+//! Polling by batch: objects that single requests cannot poll in time are polled by a read-only batch. Its
+//! observations are handled like those of any poll. Objects that it does not show stay with single polling.
 //!
-//! Owns: when such a batch is made, and of which objects. Must never know: what a state means, how it is sent.
+//! Owns: when such a batch is made, and for which objects. Must never know: what a state means, how it is sent.
 //!
-//! One stored batch a kind and part is used again and again: nothing of the one before is needed once its sights
-//! are handed on.
+//! Each kind and part reuses one stored batch: the previous content is not needed once its observations are handed on.
 
 use std::time::Duration;
 
@@ -20,20 +19,20 @@ use crate::payments::record::Record;
 use crate::payments::tail::Tail;
 use crate::time::later;
 
-/// A kind that is visited by batch where single questions do not suffice.
+/// A kind that is polled by batch where single requests are not enough.
 #[derive(Debug, Clone)]
 pub struct TailRule {
-    /// What.
+    /// The kind.
     pub kind: Kind,
-    /// The operation whose quota a single question uses.
+    /// The operation whose quota a single request uses.
     pub operation: &'static str,
-    /// Within which each moving object is to be looked at.
+    /// The interval in which each moving object must be polled.
     pub interval: Duration,
     /// How many objects one batch may name.
     pub most: usize,
 }
 
-/// The kinds of an account that are visited by batch where single questions do not suffice.
+/// The kinds of an account that are polled by batch where single requests are not enough.
 pub fn tails(account: &Account) -> Vec<TailRule> {
     let Some(limits) = account.api.batches().and_then(|api| api.poll_limits()) else { return Vec::new() };
     let by_batch = account
@@ -49,10 +48,10 @@ pub fn tails(account: &Account) -> Vec<TailRule> {
 }
 
 impl Batches {
-    /// Makes the batches that are worth it now.
+    /// Makes the polling batches that are worthwhile now.
     ///
     /// # Errors
-    /// When store or folder fail.
+    /// When the store or the folder fails.
     pub async fn visit_tails(&self, account: &Account) -> Result<(), BatchError> {
         for rule in tails(account) {
             self.visit_tail(account, &rule).await?;
@@ -65,7 +64,7 @@ impl Batches {
         let label = format!("poll-{}-{}", account.name, rule.kind);
         let entries = self.stored.list(Some(&account.name)).await?;
         let mut earlier = entries.iter().filter(|entry| entry.reference().starts_with(&label));
-        // One that was submitted in the future was dated by a clock that was ahead.
+        // A submission time in the future was written by a clock that was ahead.
         let waits = |entry: &Entry| entry.submitted_at <= now && now < again_at(entry, rule);
         if earlier.any(|entry| !entry.is_folded || waits(entry)) {
             return Ok(());
@@ -81,7 +80,7 @@ impl Batches {
         let Some(quota) = self.pace.quota(&account.name, rule.operation) else { return Ok(()) };
         let most = u64::try_from(rule.most).unwrap_or(u64::MAX);
         let tail = Tail::plan(moving, rule.interval, quota.per, most);
-        // Where a batch costs more requests than it saves, single questions are slow but cheaper.
+        // Where a batch costs more requests than it saves, single requests are slow but cheaper.
         if tail.by_batch == 0 || tail.saved == 0 {
             return Ok(());
         }
@@ -90,7 +89,7 @@ impl Batches {
         let by_batch = usize::try_from(tail.by_batch).unwrap_or(usize::MAX);
         let wanted = singly.saturating_add(by_batch);
         let due = store.due(&account.name, &rule.kind, by, wanted).await?;
-        // The first are reached by single questions before the interval is over.
+        // Single requests reach the first ones before the interval is over.
         let is_meant = |record: &Record| record.phase() == Phase::Moving && record.quarantine.is_none();
         let ids: Vec<ObjectId> =
             due.into_iter().skip(singly).filter(is_meant).map(|record| record.object.id).collect();
@@ -99,11 +98,11 @@ impl Batches {
         }
         let plans = batches_of(account)?.plan_polls(&rule.kind, ids, &label);
         let number = plans.iter().map(|plan| plan.count).sum::<u64>();
-        tracing::info!(account = %account.name, kind = %rule.kind, objects = number, "visiting by batch");
+        tracing::info!(account = %account.name, kind = %rule.kind, objects = number, "polling by batch");
         self.record_again(account, plans).await
     }
 
-    /// Records batches in the place of ended ones of the same reference.
+    /// Records batches, replacing ended ones with the same reference.
     async fn record_again(&self, account: &Account, plans: Vec<Plan>) -> Result<(), BatchError> {
         let turns = self.turn_of(&batches_of(account)?.queue());
         let _turn = turns.lock().await;
@@ -124,7 +123,7 @@ impl Batches {
     }
 }
 
-/// When the next batch of a kind may be made: not before what the last one showed grows old.
+/// When the next batch of a kind may be made: half an interval after the last one was submitted.
 fn again_at(entry: &Entry, rule: &TailRule) -> Timestamp {
     later(entry.submitted_at, rule.interval / 2)
 }

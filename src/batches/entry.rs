@@ -1,10 +1,10 @@
-//! What is stored of each batch: durable, written before every step.
+//! What the store holds of each batch: written durably before every step.
 //!
-//! Owns: names and shapes of what is remembered. Must never know: files, the network, which step is next.
+//! Owns: names and shapes of the stored documents. Must never know: files, the network, which step is next.
 //!
-//! Rows that stand in a batch are stored apart from it, in pieces, so that a list of batches does not read all rows.
-//! They are written first: rows that are newer than their batch are only polled once more. The rows of other batches
-//! lie in files.
+//! Rows that belong to the batch itself are stored separately, in pieces, so that listing batches does not read all
+//! rows. The rows are written first: if they are newer than their batch, the only cost is one more poll. The rows of
+//! other batches are in files.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,33 +16,33 @@ use crate::documents::{self, Document, Documents};
 use crate::payments::object::AccountName;
 use crate::store::Store;
 
-/// Rows that are remembered under one name.
+/// Rows stored under one name.
 const PIECE_ROWS: usize = 1_000;
 
 /// One batch of an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
-    /// Whose.
+    /// The account that it belongs to.
     pub account: AccountName,
-    /// Its place among the account's batches: the order in which they are sent.
+    /// Its place among the account's batches, which are sent in this order.
     pub number: u64,
     /// When it was submitted.
     pub submitted_at: Timestamp,
-    /// Its turn has come: its deadlines run.
+    /// Its turn has come, and its deadlines are running.
     pub is_begun: bool,
-    /// It ended, and all that follows from its rows is done.
+    /// It ended, and everything that follows from its rows is done.
     pub is_folded: bool,
-    /// When that was.
+    /// When that happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// What was sent and received is not kept any more.
+    /// The sent and received files are no longer kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_pruned: bool,
     /// How many rows it has.
     pub row_count: u64,
-    /// How its rows stand.
+    /// How many rows are in each state.
     pub tally: Tally,
-    /// Where it stands; without its rows where only batches are listed.
+    /// Its state; without its rows where batches are only listed.
     #[serde(deserialize_with = "read_batch")]
     pub batch: Box<dyn Batch>,
 }
@@ -70,7 +70,7 @@ impl Entry {
         }
     }
 
-    /// Where it stands, in a word of its own: `new`, `upload-sent`, ..., or how it ended.
+    /// Its stage in one word: `new`, `upload-sent`, ..., or how it ended.
     pub fn stage(&self) -> &'static str {
         self.batch.stage()
     }
@@ -80,7 +80,7 @@ impl Entry {
         self.batch.reference()
     }
 
-    /// Nothing more is done for it.
+    /// Whether it has ended.
     pub fn is_ended(&self) -> bool {
         self.batch.ending().is_some()
     }
@@ -108,7 +108,7 @@ impl StoredBatches {
         self.entries.store()
     }
 
-    /// Writes a batch, with the rows that stand in it; returns when that is durable.
+    /// Writes a batch and the rows that belong to it; returns once both are durable.
     pub(super) async fn write(&self, entry: &mut Entry) -> Result<(), BatchError> {
         let unreadable = BatchError::unreadable(entry.reference());
         let pieces = entry.batch.row_pieces(PIECE_ROWS).map_err(|error| unreadable(error.to_string()))?;
@@ -122,12 +122,12 @@ impl StoredBatches {
         self.write_bare(entry).await
     }
 
-    /// Writes a batch as a list shows it; its rows stay as they are.
+    /// Writes a batch without its rows, which stay as they are.
     pub(super) async fn write_bare(&self, entry: &Entry) -> Result<(), BatchError> {
         Ok(self.entries.write(entry).await?)
     }
 
-    /// The batches of an account, or of all, in their order and without their rows.
+    /// The batches of an account, or of all accounts, in order and without their rows.
     pub(super) async fn list(&self, account: Option<&AccountName>) -> Result<Vec<Entry>, BatchError> {
         let beginning = account.map_or_else(String::new, |account| format!("{account}/"));
         let mut entries = self.entries.list(&beginning).await?;
@@ -135,7 +135,7 @@ impl StoredBatches {
         Ok(entries)
     }
 
-    /// A batch with the rows that stand in it.
+    /// A batch with the rows that belong to it.
     pub(super) async fn find(
         &self,
         account: &AccountName,
@@ -158,14 +158,14 @@ impl StoredBatches {
         entry.batch.put_row_pieces(&pieces).map_err(|error| unreadable(error.to_string()))?;
         let found = entry.batch.rows().map_or(0, |rows| rows.len());
         if u64::try_from(found).unwrap_or(u64::MAX) != entry.row_count {
-            let what = format!("{found} of its {} rows are there", entry.row_count);
+            let what = format!("{found} of its {} rows were found", entry.row_count);
             return Err(BatchError::Unreadable { name, what });
         }
         Ok(Some(entry))
     }
 
-    /// So many numbers in a row that were never given out before, durably taken. They begin no lower than the
-    /// present second, so that even a lost store gives none out again.
+    /// Durably reserves `count` consecutive numbers that were never issued before, and returns the first. They start
+    /// no lower than the current time in seconds, so that none is issued again even after the store is lost.
     pub(super) async fn numbers(&self, counter: &str, count: u64, now: Timestamp) -> Result<u64, BatchError> {
         let name = format!("batch-numbers/{counter}");
         let next = documents::read(self.store(), &name).await?.unwrap_or(1);
@@ -188,7 +188,7 @@ fn rows_name(entry: &Entry, piece: Option<u64>) -> String {
 mod tests {
     use super::*;
 
-    /// Letter for letter as the first version wrote it.
+    /// Exactly as the first version wrote it.
     const OF_OLD: &str = r#"{"account":"pay","number":1,"submitted_at":"2027-01-15T06:00:00Z","is_begun":true,
         "is_folded":false,"row_count":4,"tally":{"waiting":4,"done":0,"declined":0,"open":0,"unknown":0},
         "batch":{"reference":"rcd-0123456789abcdef","batch_id":null,"file_name":"rcd-0123456789abcdef.csv",

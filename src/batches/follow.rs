@@ -1,6 +1,6 @@
-//! The steps of an account's batches, each written down before it is sent.
+//! The steps of an account's batches, each journaled before it is sent.
 //!
-//! Owns: the order of writing and sending, who is told that a batch cannot go on. Must never know: what an
+//! Owns: the order of writing and sending, the alert that a batch cannot continue. Must never know: what an
 //! answer means, which batch may go before which.
 
 use std::time::Duration;
@@ -22,38 +22,38 @@ pub struct Round {
     pub sent: u64,
     /// Batches that ended.
     pub ended: u64,
-    /// When to go again; none when nothing is owed a step.
+    /// When to run the next round; none when no step is pending.
     pub next_at: Option<Timestamp>,
-    /// Why batches whose turn it is cannot go on.
+    /// Why batches whose turn it is cannot continue.
     pub blocked: Vec<String>,
 }
 
-/// How a turn left the account.
+/// The result of one turn of an account.
 enum Turn {
-    /// Something was done: look again.
+    /// Something was done: check again.
     Again,
     /// A request was sent.
     Sent,
-    /// A batch was finished with.
+    /// A batch was finished.
     Folded,
-    /// Nothing before this time, if any.
+    /// Nothing to do before this time; none when nothing is pending.
     Wait(Option<Timestamp>),
 }
 
-/// How one batch fared.
+/// The result of one turn of one batch.
 enum Fared {
     Turn(Turn),
     Wait(Timestamp),
-    /// It can do nothing now: those after it may.
+    /// It can do nothing now, but the batches after it may.
     Nothing,
     Blocked(Blocked),
 }
 
 impl Batches {
-    /// Does what is due now of an account, up to and with one request: a round stays short.
+    /// Does what is due now for an account, and sends at most one request, so that a round stays short.
     ///
     /// # Errors
-    /// When the store fails or a file cannot be written: the next round goes on from what is stored.
+    /// When the store fails or a file cannot be written. The next round continues from what is stored.
     pub async fn round(&self, account: &Account, ports: &Ports) -> Result<Round, BatchError> {
         let sender = Sender { account, api: batches_of(account)?, ports };
         self.visit_tails(account).await?;
@@ -76,7 +76,7 @@ impl Batches {
         let all = self.stored.list(None).await?;
         let is_open = |entry: &&Entry| entry.account == account.name && !entry.is_folded;
         let mut mine: Vec<&Entry> = all.iter().filter(is_open).collect();
-        // What a person asked for goes before what polling asks.
+        // Batches that a person submitted go before polling batches.
         mine.sort_by_key(|entry| (entry.batch.is_poll(), entry.number));
         let mut wait = None::<Timestamp>;
         for (place, listed) in mine.iter().enumerate() {
@@ -84,7 +84,7 @@ impl Batches {
             let others: Vec<&dyn Batch> =
                 others.filter(|batch| batch.reference() != listed.reference()).collect();
             let fared = match self.one(sender, listed, &others, place > 0).await {
-                // What lies beside one batch cannot be used: it waits, and is told; others go on.
+                // The files of one batch cannot be used: it waits and is reported, and others continue.
                 Err(error @ (BatchError::File(_) | BatchError::Unreadable { .. })) => {
                     Fared::Blocked(Blocked { word: "files", why: error.to_string() })
                 }
@@ -115,7 +115,7 @@ impl Batches {
         let now = self.clock.now();
         let mut entry = listed.clone();
         if !entry.is_begun {
-            // Its deadlines begin only now: it waited for those before it.
+            // Its deadlines start only now, because it waited for the batches before it.
             entry.batch.begin(now);
         }
         if let Some(trouble) = entry.batch.trouble(now) {
@@ -143,7 +143,7 @@ impl Batches {
             Next::Settle => self.settle(sender, entry, now).await.map(fared),
             Next::Check => self.check(sender, entry, now).await.map(fared),
             Next::Become(_) => {
-                // Again with its rows, which the list does not have.
+                // Decide again with its rows, which the list does not have.
                 let again = sender.api.next(&*entry.batch, others, has_earlier, now);
                 if let Ok(Next::Become(batch)) = again {
                     entry.batch = batch;
@@ -173,8 +173,7 @@ impl Batches {
             false => Some(Vec::new()),
         };
         let Some(document) = document else {
-            let why =
-                "nothing is sent: its document is not in the folder beside the store any more".to_owned();
+            let why = "nothing is sent: its document is no longer in the folder beside the store".to_owned();
             return Ok(Fared::Blocked(Blocked { word: "missing-file", why }));
         };
         if let Err(why) = api.check(&*entry.batch, step, &document) {
@@ -207,7 +206,7 @@ impl Batches {
         Ok(Fared::Turn(Turn::Sent))
     }
 
-    /// Owes an alert to its targets; one that was owed before is not owed again.
+    /// Raises an alert for its targets, unless it was raised before.
     pub(super) async fn tell(&self, sender: Sender<'_>, alert: Alert) -> Result<(), BatchError> {
         let targets = (sender.ports.routes)(&alert, sender.account.is_sandbox);
         self.stored.store().raise(vec![OwedAlert { alert, targets }], self.clock.now()).await?;

@@ -1,6 +1,6 @@
-//! The papers of a batch beside its document: lines of the input, the result as received, its rows.
+//! The files of a batch beside its document: line numbers of the input, the result as received, its rows.
 //!
-//! Owns: their names and forms. Must never know: what stands in a document or a result.
+//! Owns: their names and formats. Must never know: the content of a document or a result.
 
 use super::entry::Entry;
 use super::{BatchError, Batches};
@@ -8,20 +8,20 @@ use crate::apis::batch::{Papers, Row};
 use crate::blocking;
 use crate::payments::object::AccountName;
 
-/// The line of the input of each request.
+/// The input line number of each request.
 pub(super) const LINES: &str = "lines";
 /// The result, byte for byte.
 pub(super) const RESULT: &str = "result";
-/// What became of each request: a JSON object a line. Kept when all else is pruned.
+/// The outcome of each request, one JSON object per line. Kept when everything else is pruned.
 pub(super) const ROWS: &str = "rows";
 
-/// The name of a paper.
+/// The name of such a file.
 pub(super) fn file_name(reference: &str, kind: &str) -> String {
     format!("{reference}.{kind}")
 }
 
 impl Batches {
-    /// The rows of a batch as far as they are known.
+    /// The rows of a batch, as far as known.
     pub(super) async fn rows(&self, entry: &Entry) -> Result<Vec<Row>, BatchError> {
         if let Some(rows) = entry.batch.rows() {
             return Ok(rows);
@@ -38,7 +38,7 @@ impl Batches {
             .map_err(|blocked| unreadable(blocked.why))
     }
 
-    /// Keeps what became of each row.
+    /// Keeps the outcome of each row.
     pub(super) async fn keep_rows(&self, entry: &Entry, rows: Vec<Row>) -> Result<(), BatchError> {
         let unreadable = BatchError::unreadable(entry.reference());
         let text = blocking::run(move || {
@@ -53,7 +53,7 @@ impl Batches {
         Ok(self.archive.keep(&entry.account, &file_name(entry.reference(), ROWS), text).await?)
     }
 
-    /// The lines of the input of a batch whose rows lie in files.
+    /// The input line numbers of a batch whose rows are in files.
     pub(super) async fn lines(&self, entry: &Entry) -> Result<Vec<u64>, BatchError> {
         let name = file_name(entry.reference(), LINES);
         let bytes = self.archive.bytes(&entry.account, &name).await?;
@@ -62,13 +62,12 @@ impl Batches {
         lines.map_err(|error| BatchError::Unreadable { name, what: error.to_string() })
     }
 
-    /// Removes what was sent and received of batches that ended before a time, of the accounts that are chosen. A
-    /// batch of an account must not change meanwhile. Their rows stay: they are what an
-    /// export is made of, and name neither tokens nor notes. The record stays too, so that the same rows
-    /// submitted again are still known.
+    /// Removes the sent and received files of batches that ended before `ended_before`, for the chosen accounts. Their
+    /// batches must not change meanwhile. The rows stay: exports are made from them, and they hold neither tokens nor
+    /// notes. The record stays too, so that the same rows are recognized when they are submitted again.
     ///
     /// # Errors
-    /// When store or folder fail; the next time goes on.
+    /// When the store or the folder fails. The next run continues.
     pub async fn prune(
         &self,
         ended_before: jiff::Timestamp,

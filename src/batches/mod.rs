@@ -1,13 +1,12 @@
-//! Batches of operations: a batch is owed its next step. It is sent, followed, and its rows are handed to the
-//! ledger of watched objects.
+//! Batches of operations: a batch is sent and followed step by step, then its rows are handed to the ledger of
+//! watched objects.
 //!
-//! Owns: the batches of every account, in their order; what is written down before each step, and what lies
-//! beside a batch. Must never know: signatures, tables, chats, which provider a batch goes to, the words of its
-//! answers (those are the affair of `apis`).
+//! Owns: the batches of every account, in order; what is journaled before each step; the files beside a batch. Must
+//! never know: signatures, tables, chats, which provider a batch goes to, the terms of its answers (`apis` knows them).
 //!
-//! In reading order: `entry` (what is stored), `archive` (the files' bytes), `kept_files` (which files), `requests` (what an
-//! operator asks), `follow` (the steps), `settle` (what follows from the end), `batch_polling` (polling by
-//! batch), `alert_text` (what a person is told).
+//! In reading order: `entry` (what is stored), `archive` (the files' bytes), `kept_files` (which files), `requests`
+//! (what an operator can do), `follow` (the steps), `settle` (what follows from the end), `batch_polling` (polling by
+//! batch), `alert_text` (alerts).
 
 mod alert_text;
 mod archive;
@@ -45,26 +44,26 @@ pub use requests::{Filed, Submission, Submitted};
 use archive::Archive;
 use entry::StoredBatches;
 
-/// Takes sights of watched objects of an account as if each had been polled: decided about and written down. The
-/// time is when the provider was asked: what was seen after it is newer.
+/// Takes observations of an account's watched objects as if each had been polled: decides about them and stores the
+/// decisions. The time is when the request was sent to the provider: observations made after it are newer.
 pub type Ledger = Arc<
     dyn Fn(AccountName, Vec<Shown>, Option<Timestamp>) -> BoxFuture<'static, Result<(), StoreError>>
         + Send
         + Sync,
 >;
 
-/// What batches hand things to.
+/// Where batches send their output.
 #[derive(Clone)]
 pub struct Ports {
-    /// Alerts.
+    /// The targets of alerts.
     pub routes: Routes,
-    /// What results show.
+    /// Takes the observations in results.
     pub ledger: Ledger,
-    /// Answers that show that the credentials are accepted.
+    /// Called when an answer shows that the credentials are accepted.
     pub accepted: Accepted,
 }
 
-/// An account whose API has batches, and what its batches hand things to.
+/// An account whose API has batches, and where its batches send their output.
 #[derive(Clone, Copy)]
 struct Sender<'a> {
     account: &'a Account,
@@ -79,7 +78,7 @@ pub enum BatchError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be written or read.
-    #[error("the file of a batch cannot be kept at {0}")]
+    #[error("cannot read or write a batch file at {0}")]
     File(#[from] FileError),
     /// A stored batch cannot be read.
     #[error("the stored batch {name} cannot be read: {what}")]
@@ -90,15 +89,15 @@ pub enum BatchError {
         what: String,
     },
     /// The account's API has no batches.
-    #[error("{0} is no account that can send batches")]
+    #[error("account {0} cannot send batches")]
     NoBatches(AccountName),
-    /// Work on it broke down.
-    #[error("work on a batch broke down: {0}")]
+    /// A background task panicked or was cancelled.
+    #[error("a task on a batch failed: {0}")]
     Broken(#[from] tokio::task::JoinError),
     /// There is no such batch.
     #[error("there is no batch {0}")]
     Unknown(String),
-    /// The batch does not stand where this could be done.
+    /// The batch is in a state in which this cannot be done.
     #[error("batch {reference} {why}")]
     NotNow {
         /// Which batch.
@@ -129,20 +128,20 @@ impl BatchError {
     }
 }
 
-/// The batches of all accounts. Outlives a reload.
+/// The batches of all accounts. Survives a reload of the configuration.
 pub struct Batches {
     stored: StoredBatches,
     archive: Archive,
     clock: SharedClock,
     pace: Arc<Pace>,
-    /// A queue's is held through every change of one of its batches, a step under way included.
+    /// One lock per queue, held during every change of one of its batches, including a step in flight.
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    /// One an account, pulsed when something of it was submitted, released or cancelled.
+    /// One per account, notified when one of its batches was submitted, released or cancelled.
     wakes: Mutex<BTreeMap<AccountName, Arc<Notify>>>,
 }
 
 impl Batches {
-    /// `folder` holds the files; it is made when the first is kept.
+    /// `folder` holds the files; it is created with the first file.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>, folder: PathBuf) -> Batches {
         Batches {
             stored: StoredBatches::new(store),
@@ -154,7 +153,7 @@ impl Batches {
         }
     }
 
-    /// Pulsed when something of the account was submitted, released or cancelled.
+    /// Notified when a batch of the account was submitted, released or cancelled.
     pub fn wake(&self, account: &AccountName) -> Arc<Notify> {
         let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(wakes.entry(account.clone()).or_default())

@@ -1,4 +1,4 @@
-//! What an operator asks of batches: submit, list, show, cancel, release.
+//! An operator's requests about batches: submit, list, show, cancel, release.
 //!
 //! Owns: what a submission must be before it is recorded. Must never know: which step is next, how anything
 //! is sent.
@@ -12,26 +12,26 @@ use crate::apis::batch::{self, Batch, Plan, Row, Wish};
 use crate::blocking;
 use crate::payments::object::AccountName;
 
-/// What an operator hands in.
+/// An operator's submission.
 #[derive(Debug, Clone)]
 pub struct Submission {
     /// CSV or JSON Lines.
     pub bytes: Vec<u8>,
-    /// What all rows do, where the account's API has one operation a batch.
+    /// The operation of all rows, where the account's API has one operation per batch.
     pub operation: Option<String>,
-    /// A word that makes the same rows another batch; without one, rows that were submitted before are not
+    /// A word that turns the same rows into another batch. Without one, rows that were submitted before are not
     /// recorded again.
     pub label: Option<String>,
-    /// Only check.
+    /// Only check; record nothing.
     pub is_dry_run: bool,
 }
 
-/// What became of a submission: its files in the order in which they are sent, or all its problems.
+/// The outcome of a submission: its files in the order in which they are sent, or all its problems.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Submitted {
     /// The files.
     pub files: Vec<Filed>,
-    /// What is wrong, line by line; then nothing was recorded.
+    /// What is wrong, line by line. If there are any problems, nothing was recorded.
     pub problems: Vec<String>,
 }
 
@@ -42,15 +42,15 @@ pub struct Filed {
     pub reference: String,
     /// How many rows it has.
     pub rows: u64,
-    /// The same file was recorded before: nothing new was recorded for it.
+    /// The same file was recorded before, so nothing new was recorded for it.
     pub was_known: bool,
 }
 
 impl Batches {
-    /// Checks an input and records its batches, to be sent one after the other.
+    /// Checks an input and records its batches, which are sent one after the other.
     ///
     /// # Errors
-    /// When store or folder fail: what was recorded until then stays, and submitting again adds the rest.
+    /// When the store or the folder fails. What was recorded until then stays, and submitting again adds the rest.
     pub async fn submit(&self, account: &Account, submission: Submission) -> Result<Submitted, BatchError> {
         let is_dry_run = submission.is_dry_run;
         let own = account.clone();
@@ -70,7 +70,7 @@ impl Batches {
         }
     }
 
-    /// Records what is not known yet.
+    /// Records the batches that are not recorded yet.
     pub(super) async fn record_all(
         &self,
         account: &Account,
@@ -95,7 +95,7 @@ impl Batches {
         Ok(filed)
     }
 
-    /// Numbers and files first: a recorded batch always finds its bytes, and nobody else has its numbers.
+    /// Reserves numbers and writes files first: a recorded batch always finds its bytes, and its numbers are unique.
     pub(super) async fn record(
         &self,
         account: &Account,
@@ -124,7 +124,7 @@ impl Batches {
         self.stored.write(&mut entry).await
     }
 
-    /// All batches of an account, or of all accounts, in their order and without their rows.
+    /// All batches of an account, or of all accounts, in order and without their rows.
     ///
     /// # Errors
     /// When the store fails.
@@ -135,7 +135,7 @@ impl Batches {
     /// A batch with all its rows.
     ///
     /// # Errors
-    /// When there is none of this reference, its files are gone, or the store fails.
+    /// When there is no batch with this reference, its files are gone, or the store fails.
     pub async fn show(&self, reference: &str) -> Result<(Entry, Vec<Row>), BatchError> {
         let entry = self.entry(reference).await?;
         let rows = self.rows(&entry).await?;
@@ -150,11 +150,11 @@ impl Batches {
         self.stored.find(&account, reference).await?.ok_or_else(unknown)
     }
 
-    /// Grants an operator's wish: cancel, or say what became of something in doubt. `queue` names the queue of an
-    /// account whose step may be under way.
+    /// Carries out an operator's request: cancel a batch, or state the outcome of a batch in doubt. `queue` returns
+    /// the queue of an account, in which a step may be in flight.
     ///
     /// # Errors
-    /// When it cannot be granted now, or the store fails.
+    /// When the batch does not allow it now, or the store fails.
     pub async fn grant(
         &self,
         reference: &str,

@@ -1,7 +1,7 @@
-//! What follows from a batch of which nothing more is sent: its objects are watched, what it showed of them is
-//! handed on, what it did not tell is asked about singly, a person is told. Any of it may be repeated.
+//! What follows once nothing more of a batch is sent: its objects are watched, its observations are handed on,
+//! objects without a result are polled singly, and an alert is raised. Every part can safely be repeated.
 //!
-//! Owns: the order. Must never know: what an answer means, how an object's sight is decided about.
+//! Owns: the order. Must never know: what an answer means, what an observation leads to.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,11 @@ use crate::blocking;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Enrolment, Record};
 
-/// Objects that are enrolled, asked for or handed on at once.
+/// How many objects are enrolled, polled or handed on at once.
 const AT_ONCE: usize = 1_000;
 
 impl Batches {
-    /// True when the batch is done with; else its open rows are being checked.
+    /// True when the batch is finished; otherwise its open rows are being checked.
     pub(super) async fn settle(
         &self,
         sender: Sender<'_>,
@@ -42,7 +42,7 @@ impl Batches {
         while let Some(first) = shown.next() {
             let some: Vec<Shown> = std::iter::once(first).chain(shown.by_ref().take(AT_ONCE - 1)).collect();
             if settlement.is_shown_watched {
-                // Some at a time: what is enrolled is due at once, and its sight should come before a poll.
+                // In chunks: an enrolled object is due at once, and its observation should arrive before a poll.
                 let enrolment = |shown: &Shown| Enrolment {
                     object: object((shown.kind.clone(), shown.id.clone())),
                     details: shown.details.clone(),
@@ -53,7 +53,7 @@ impl Batches {
         }
         let mut ask = settlement.ask.into_iter().map(object);
         while let Some(first) = ask.next() {
-            // Objects that nobody watches are not known there, and stay so.
+            // This ignores objects that are not watched.
             let some = std::iter::once(first).chain(ask.by_ref().take(AT_ONCE - 1)).collect();
             store.ask(some, now).await?;
         }
@@ -89,7 +89,7 @@ impl Batches {
         settled.await?.map_err(|blocked| unreadable(blocked.why))
     }
 
-    /// Looks at what single polls have brought about rows without a result; true when the batch is done with.
+    /// Checks what single polls have found about rows without a result. True when the batch is finished.
     pub(super) async fn check(
         &self,
         sender: Sender<'_>,
@@ -114,7 +114,7 @@ impl Batches {
         Ok(false)
     }
 
-    /// The records of what open rows are about, and of what was made of it.
+    /// The records of the objects that open rows refer to, and of their children.
     async fn records_about(
         &self,
         account: &Account,
@@ -145,7 +145,7 @@ impl Batches {
         Ok(self.stored.store().record(&object).await?)
     }
 
-    /// Tells a person and is done with it.
+    /// Raises the final alert, if any, and marks the batch as finished.
     pub(super) async fn finish(
         &self,
         sender: Sender<'_>,

@@ -1,6 +1,6 @@
-//! What a person is told about a call that stays in doubt.
+//! The alert about a call that stays in doubt.
 //!
-//! Owns: the words. Must never know: targets.
+//! Owns: the wording. Must never know: alert targets.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::attempt::Attempt;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::ObjectRef;
 
-/// What to tell; the same key for the same try, so that it is told once.
+/// The alert. Its key is the same for the same try, so that it is sent once.
 pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
     let (account, label) = (&attempt.account, attempt.label());
     let object = attempt.subject.as_ref().map(|subject| ObjectRef {
@@ -24,11 +24,11 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
         explanation: format!(
             "It was sent {}, and no answer came: {}.",
             if attempt.sent == 1 { "once".to_owned() } else { format!("{} times", attempt.sent) },
-            attempt.detail.as_deref().unwrap_or("the process ended before it")
+            attempt.detail.as_deref().unwrap_or("the process ended first")
         ),
         advice: format!(
-            "Repeat exactly the same command (it is not done twice), or look at the provider and say what you \
-             saw: reconciled call resolve {account} {label} --outcome done (or not-done)"
+            "Repeat exactly the same command (it is not carried out twice), or check at the provider and report \
+             the outcome: reconciled call resolve {account} {label} --outcome done (or not-done)"
         ),
         look: look.to_owned(),
         occurred_at: attempt.changed_at,

@@ -1,7 +1,7 @@
-//! What is stored of each call that changes something: written before it is sent, and when it has ended.
+//! What the store holds of each call that changes something: written before it is sent and when it has ended.
 //!
-//! Owns: names and shapes of what is remembered. Must never know: the network, which step is next. Of the
-//! call's own parameters only those are kept that are needed to find it again; the others leave a fingerprint.
+//! Owns: names and shapes of the stored documents. Must never know: the network, which step is next. Of the
+//! call's own parameters only those needed to find it again are stored; the rest are reduced to a fingerprint.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,22 +12,22 @@ use crate::payments::money::Money;
 use crate::payments::object::{AccountName, ObjectRef};
 use crate::payments::observation::Child;
 
-/// How an attempt stands.
+/// The state of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// It may have been sent, and nobody knows what became of it.
+    /// It may have been sent, and its outcome is unknown.
     Open,
     /// It was carried out.
     Done,
-    /// The provider said no.
+    /// The provider refused it.
     Refused,
-    /// It was certainly not carried out.
+    /// It was definitely not carried out.
     NotDone,
 }
 
 impl Standing {
-    /// In a word.
+    /// The state in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Standing::Open => "in doubt",
@@ -41,36 +41,36 @@ impl Standing {
 /// One call that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Whose.
+    /// The account that it belongs to.
     pub account: AccountName,
     /// The provider's name of the operation.
     pub operation: String,
-    /// Its own reference or idempotency key, or the id of what it changes.
+    /// Its own reference or idempotency key, or the id of the object that it changes.
     pub key: String,
-    /// Whether the key belongs to this call for ever.
+    /// Whether the key belongs to this call permanently.
     pub is_once: bool,
-    /// Tells whether another call has the same parameters, without telling any.
+    /// Shows whether another call has the same parameters, without revealing them.
     pub fingerprint: String,
-    /// What it is about.
+    /// The object that it is about.
     pub subject: Option<Child>,
-    /// What it moves or sets.
+    /// The amount that it moves or sets.
     pub amount: Option<Money>,
-    /// How it may be found out what became of it.
+    /// How its outcome can be determined when the answer is lost.
     pub when_lost: WhenLost,
-    /// When it was first asked for.
+    /// When it was first requested.
     pub begun_at: Timestamp,
     /// When anything about it last changed.
     pub changed_at: Timestamp,
     /// How often it was sent, or may have been.
     pub sent: u32,
-    /// How it stands.
+    /// Its state.
     pub standing: Standing,
-    /// Why it stands so, in words.
+    /// The reason for its state, in words.
     pub detail: Option<String>,
-    /// The objects that it brought to life, as far as is known.
+    /// The objects that it created, as far as known.
     pub objects: Vec<ObjectRef>,
-    /// The provider says that its reference or key was used before, and it may have been sent before. That nothing
-    /// shows it does then not mean that it was not carried out.
+    /// The provider says that its reference or key was used before, and it may have been sent before. In that case it
+    /// may have been carried out even if no lookup shows it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_reference_taken: bool,
 }
@@ -102,7 +102,7 @@ impl Attempt {
         }
     }
 
-    /// By what an operator names it: `Capture/my-reference-1`.
+    /// The name that an operator uses for it: `Capture/my-reference-1`.
     pub fn label(&self) -> String {
         format!("{}/{}", self.operation, self.key)
     }

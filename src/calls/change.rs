@@ -1,7 +1,7 @@
 //! The tries of one call that changes something.
 //!
-//! Owns: what is written before and after each try, and when the same may be sent again. Must never know: how
-//! it is sent, what a look is.
+//! Owns: what is written before and after each try, and when the same call may be sent again. Must never know: how
+//! it is sent, how a lookup works.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
 use super::{Account, CallError, Calls, attempt, caller};
 use crate::apis::calls::{CallFailure, Identity, Look, Planned, Repeat, Reply, fingerprint};
 
-/// How often it is looked whether somebody else has the attempt.
+/// How often to check whether somebody else still holds the attempt.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 impl Calls {
-    /// Sends it once, or finds out what became of it before.
+    /// Sends the call once, or determines the outcome of an earlier attempt.
     pub(super) async fn change(
         &self,
         account: &Account,
@@ -26,7 +26,7 @@ impl Calls {
         let name = attempt::name(&account.name, planned.operation, identity.as_str());
         let label = || format!("{}/{}", planned.operation, identity.as_str());
         let _entered = loop {
-            // The same command elsewhere, or a look for it, ends soon.
+            // The same command elsewhere, or a lookup of the attempt, ends soon.
             match self.enter(&name) {
                 Some(entered) => break entered,
                 None if self.clock.monotonic() >= until => return Err(CallError::UnderWay(label())),
@@ -52,7 +52,7 @@ impl Calls {
             }
             (Some(known), Identity::Once(_)) => known,
             (Some(known), Identity::About(_)) if is_same && known.standing == Standing::Done => {
-                // What it brought about may stand still: then the provider would only refuse it.
+                // Its effect may still be in place. Then the provider would only refuse it.
                 if let Some(look) = &planned.when_lost.look
                     && let Looked::Found(reply) = self.look(account, look, planned.amount, until).await
                 {
@@ -75,7 +75,7 @@ impl Calls {
         tries.go().await
     }
 
-    /// It was carried out before: how what it made stands now.
+    /// The call was carried out before. Fetches the current state of what it created or changed.
     async fn done_before(&self, account: &Account, known: &Attempt, until: Duration) -> Ended {
         let mut reply = Reply::default();
         let seen = known.objects.first().map(|object| (object.kind.clone(), object.id.clone()));
@@ -99,8 +99,8 @@ impl Calls {
     }
 }
 
-/// Whether nothing was ever done under an attempt's reference, so that another call may have it. A kept key
-/// belongs to its call even then.
+/// Whether nothing was ever done under an attempt's reference, so that another call may use it. A key under which the
+/// provider repeats its first answer ([`Repeat::Kept`]) stays with its call even after a refusal.
 fn is_free(known: &Attempt) -> bool {
     match known.standing {
         Standing::NotDone => true,
@@ -109,7 +109,7 @@ fn is_free(known: &Attempt) -> bool {
     }
 }
 
-/// One call under way.
+/// One call in progress.
 struct Tries<'a> {
     calls: &'a Calls,
     account: &'a Account,
@@ -141,12 +141,12 @@ impl Tries<'_> {
             };
             let detail = failure.to_string();
             match failure {
-                // Its reference is in use, perhaps by an earlier try of this very call.
+                // Its reference is in use, perhaps by an earlier try of this same call.
                 CallFailure::Refused { is_duplicate: true, .. } => {
                     return self.reference_taken(is_lost || self.attempt.sent > 1, detail).await;
                 }
                 CallFailure::Refused { is_whole_account, .. } if !is_lost => {
-                    // A refused account is worth another try once it is mended.
+                    // When the whole account is refused, another try is worthwhile once that is fixed.
                     let standing = if is_whole_account { Standing::NotDone } else { Standing::Refused };
                     return self.refused(standing, detail).await;
                 }
@@ -173,10 +173,10 @@ impl Tries<'_> {
         self.in_doubt(detail).await
     }
 
-    /// Whether a lost try is known to have been carried out, or must not be repeated; none when the same may be
-    /// sent again.
+    /// The end of a lost try, if it was carried out or must not be repeated. None when the same call may be sent
+    /// again.
     async fn found_out(&mut self) -> Result<Option<Ended>, CallError> {
-        // The provider's own first answer tells more than any look.
+        // Sending again returns the provider's first answer, which says more than any lookup.
         if self.planned.when_lost.repeat == Repeat::Kept {
             return Ok(None);
         }
@@ -188,14 +188,14 @@ impl Tries<'_> {
             }
         }
         if self.planned.when_lost.repeat == Repeat::Never {
-            let detail = self.attempt.detail.clone().unwrap_or_else(|| "the answer is lost".to_owned());
+            let detail = self.attempt.detail.clone().unwrap_or_else(|| "the answer was lost".to_owned());
             return self.in_doubt(detail).await.map(Some);
         }
         Ok(None)
     }
 
-    /// The provider says that the call's reference or key was used before. Only a look tells whether this very call
-    /// was carried out under it. What was sent before and cannot be seen stays in doubt.
+    /// The provider says that the call's reference or key was used before. Only a lookup shows whether this same call
+    /// was carried out under it. A call that was sent before and cannot be seen stays in doubt.
     async fn reference_taken(&mut self, was_sent_before: bool, detail: String) -> Result<Ended, CallError> {
         self.attempt.is_reference_taken = was_sent_before;
         match &self.planned.when_lost.look {
@@ -213,9 +213,9 @@ impl Tries<'_> {
         }
     }
 
-    /// A repetition was refused. Under a kept key that is the answer to the first try too; else only a look
-    /// tells whether that one had been carried out, which may be the very reason of the refusal. Lists of what an
-    /// object led to may lag: what they do not show yet stays in doubt until the daemon has looked again.
+    /// A repeated try was refused. With [`Repeat::Kept`] this is also the answer to the first try. Otherwise only a
+    /// lookup shows whether the first try was carried out, which may be the reason for the refusal. An object's list
+    /// of children may lag: what it does not show yet stays in doubt until the daemon has checked again.
     async fn refused_after_loss(
         &mut self,
         is_whole_account: bool,
@@ -243,13 +243,13 @@ impl Tries<'_> {
 
     async fn refused(&mut self, standing: Standing, detail: String) -> Result<Ended, CallError> {
         let is_kept = self.planned.when_lost.repeat == Repeat::Kept && standing == Standing::Refused;
-        let more = "; under this key the answer stays so: a new try needs an idempotencyKey of its own";
+        let more = "; under this key the answer stays the same: a new try needs its own idempotencyKey";
         let detail = if is_kept { format!("{detail}{more}") } else { detail };
         self.note(standing, Some(detail)).await?;
         Ok(self.ended(Outcome::Refused))
     }
 
-    /// Watched first: the attempt stays open until what it made is.
+    /// Starts watching first: the attempt stays open until the objects that it created are watched.
     async fn done(&mut self, reply: Reply) -> Result<Ended, CallError> {
         let planned = Watched { subject: self.attempt.subject.as_ref(), amount: self.attempt.amount };
         let watched = self.calls.watch(self.account, planned, &reply).await?;

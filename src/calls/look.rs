@@ -1,6 +1,6 @@
-//! How a lost answer is found out: by looking, never by sending the call again.
+//! How the outcome of a call is determined when its answer was lost: by a lookup, never by sending it again.
 //!
-//! Owns: from the place to look to what was found there. Must never know: what follows from it.
+//! Owns: everything from where to look to what was found. Must never know: what follows from it.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Child, Observation};
 
-/// The most objects that are looked at to find one; the provider allows fewer of each.
+/// The most children that are fetched to find one. The provider allows fewer per object.
 const MOST_CHILDREN: usize = 50;
 
-/// What a look brought.
+/// The result of a lookup.
 #[derive(Debug)]
 pub(super) enum Looked {
-    /// The call was carried out: what it led to.
+    /// The call was carried out, with this result.
     Found(Box<Reply>),
     /// It was not carried out.
     NotThere,
-    /// It could not be seen, and why.
+    /// The outcome could not be determined, and why.
     Unclear(String),
 }
 
 impl Calls {
-    /// Looks where the call would have left its trace. Every look waits for its turn, until `until`.
-    /// What has the call's reference and another `amount` is not what the call would have made.
+    /// Looks for the effect of the call. Every request waits for its turn, until `until`. An object with the call's
+    /// reference but another `amount` was not created by this call.
     pub(super) async fn look(
         &self,
         account: &Account,
@@ -53,9 +53,9 @@ impl Calls {
         let seen = self.see(account, &parent.kind, &parent.id, until).await?;
         let children: Vec<&Child> = seen.children.iter().filter(|child| child.kind == *makes).collect();
         if children.len() > MOST_CHILDREN {
-            return Err(format!("{} has more than {MOST_CHILDREN} of its kind", parent.id));
+            return Err(format!("{} has more than {MOST_CHILDREN} objects of this kind", parent.id));
         }
-        // The newest stands last.
+        // The newest is last.
         for child in children.into_iter().rev() {
             let seen = self.see(account, &child.kind, &child.id, until).await?;
             match seen.merchant_reference.as_deref() {
@@ -63,7 +63,10 @@ impl Calls {
                     if let (Some(asked), Some(shown)) = (amount, seen.amount)
                         && asked != shown
                     {
-                        return Err(format!("{} has its reference, and amounts to {shown}", child.id));
+                        return Err(format!(
+                            "{} has the same reference, but its amount is {shown}",
+                            child.id
+                        ));
                     }
                     let mut created = vec![child.clone()];
                     created.extend(seen.children.iter().cloned());
@@ -77,7 +80,7 @@ impl Calls {
                     })));
                 }
                 Some(_) => {}
-                None => return Err(format!("{} does not say under which reference it was made", child.id)),
+                None => return Err(format!("{} does not show its reference", child.id)),
             }
         }
         Ok(Looked::NotThere)
@@ -97,14 +100,14 @@ impl Calls {
         if let (Some(asked), Some(captured)) = (amount, seen.amounts.captured)
             && asked != captured
         {
-            return Err(format!("{} was captured with {captured}", object.id));
+            return Err(format!("{} was captured, but for {captured}", object.id));
         }
         let request_id = seen.request_id.clone();
         let seen = Some((object.kind.clone(), seen));
         Ok(Looked::Found(Box::new(Reply { seen, request_id, ..Reply::default() })))
     }
 
-    /// One look at an object; the error is a sentence.
+    /// Fetches an object once. The error is a sentence.
     pub(super) async fn see(
         &self,
         account: &Account,
@@ -112,7 +115,8 @@ impl Calls {
         id: &ObjectId,
         until: Duration,
     ) -> Result<Observation, String> {
-        let operation = account.api.operation(kind).ok_or_else(|| format!("no operation shows a {kind}"))?;
+        let operation =
+            account.api.operation(kind).ok_or_else(|| format!("no operation fetches a {kind}"))?;
         let permit = self.turn(account, operation, until).await.map_err(|wait| {
             format!("the account's budget allows the next {operation} in {} s", wait.as_secs() + 1)
         })?;

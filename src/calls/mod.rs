@@ -1,12 +1,13 @@
-//! Single operations of an operator's own: checked, journaled, sent once, and found out when the answer is lost.
+//! Single operations that an operator sends: checked, journaled, sent once, and looked up when the answer is lost.
 //!
-//! Owns: the steps of one call; the attempts of every account. What changes anything is written down before it
-//! is sent, and its end after it; what it made is watched before anybody is told. A lost answer is looked up;
-//! only what cannot be done twice is sent again. Must never know: signatures, a provider's words, chats.
+//! Owns: the steps of one call; the attempts of every account. A call that changes something is journaled before it
+//! is sent and again when it has ended. The objects that it created are watched before its end is reported. When an
+//! answer is lost, the outcome is looked up; only a call that cannot take effect twice is sent again. Must never
+//! know: signatures, a provider's terms, chats.
 //!
-//! In reading order: `book` (what is stored), `run` (a call from its check to its end), `change` (the tries of
-//! one that changes something), `look` (how a lost answer is found out), `settle` (what a crash left open),
-//! `alert_text` (what a person is told).
+//! In reading order: `attempt` (what is stored), `run` (a call from its check to its end), `change` (the tries of a
+//! call that changes something), `look` (lookup after a lost answer), `settle` (what a crash left open),
+//! `alert_text` (the alert).
 
 mod alert_text;
 mod attempt;
@@ -32,7 +33,7 @@ pub use attempt::{Attempt, Standing};
 pub use run::{Ended, Outcome, Wanted};
 pub use settle::Settled;
 
-/// Why nothing was sent, or an attempt cannot be ended.
+/// Why nothing was sent, or why an attempt cannot be ended.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The store failed.
@@ -46,19 +47,19 @@ pub enum CallError {
         /// Why.
         what: String,
     },
-    /// The call is not one that could be sent.
-    #[error("{} cannot be called so: {}", .operation, lines(.problems))]
+    /// The call cannot be sent as given.
+    #[error("{} cannot be called like this: {}", .operation, lines(.problems))]
     Bad {
-        /// The operation that was asked for.
+        /// The requested operation.
         operation: String,
         /// Every problem.
         problems: Vec<Problem>,
     },
-    /// The account's operations go in batches.
-    #[error("the operations of {0} go in files, not singly")]
+    /// The account takes operations only in batches.
+    #[error("account {0} takes operations in batch files, not as single calls")]
     NoCalls(AccountName),
-    /// The same call is on its way just now.
-    #[error("{0} is on its way just now")]
+    /// The same call is being sent or looked up.
+    #[error("{0} is in progress")]
     UnderWay(String),
     /// The reference or key belongs to another call.
     #[error("{0} was used for a call with other parameters")]
@@ -74,7 +75,7 @@ pub enum CallError {
     NotOpen {
         /// Which.
         attempt: String,
-        /// How it stands.
+        /// Its state.
         standing: &'static str,
     },
 }
@@ -97,18 +98,18 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
-/// The single calls of all accounts. Outlives a reload.
+/// The single calls of all accounts. Survives a reload of the configuration.
 pub struct Calls {
     attempts: Documents<Attempt>,
     clock: SharedClock,
     pace: Arc<Pace>,
-    /// The names of the attempts that are on their way.
+    /// The names of the attempts that are in progress.
     under_way: Mutex<BTreeSet<String>>,
-    /// Accounts of which nothing is in doubt, so that nobody need look.
+    /// Accounts without calls in doubt, for which no lookup is needed.
     settled: Mutex<BTreeSet<AccountName>>,
 }
 
-/// Keeps others from the same attempt while it lives.
+/// Locks an attempt while this value lives.
 struct Entered<'a> {
     calls: &'a Calls,
     name: String,
@@ -121,7 +122,7 @@ impl Drop for Entered<'_> {
 }
 
 impl Calls {
-    /// The attempts are kept in `store`; every request is charged to `pace`.
+    /// The attempts are kept in `store`. Every request needs a permit of `pace`.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Calls {
         Calls {
             attempts: Documents::new(store),
@@ -132,8 +133,8 @@ impl Calls {
         }
     }
 
-    /// Notes whether all of an account is known. Told before the attempts are listed, and taken back after one
-    /// was written as open, so that none is overlooked.
+    /// Records whether an account has no calls in doubt. Set before the attempts are listed and cleared after one was
+    /// written as open, so that none is overlooked.
     fn set_settled(&self, account: &AccountName, is_settled: bool) {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         if is_settled {
@@ -147,7 +148,7 @@ impl Calls {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
     }
 
-    /// None when somebody else has it.
+    /// Locks the attempt; none when somebody else holds it.
     fn enter(&self, name: &str) -> Option<Entered<'_>> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.insert(name.to_owned()).then(|| Entered { calls: self, name: name.to_owned() })
@@ -164,10 +165,10 @@ impl Calls {
         Ok(attempts)
     }
 
-    /// A person has looked at the provider and says what became of an attempt in doubt.
+    /// Records the outcome of an attempt in doubt, as a person saw it at the provider.
     ///
     /// # Errors
-    /// When there is none of this name, or it is not in doubt, or the store fails.
+    /// When there is no attempt with this name, it is not in doubt, or the store fails.
     pub async fn end(
         &self,
         account: &AccountName,
@@ -184,7 +185,7 @@ impl Calls {
             return Err(CallError::NotOpen { attempt: label.to_owned(), standing });
         }
         attempt.standing = if was_done { Standing::Done } else { Standing::NotDone };
-        attempt.detail = Some("an operator said so".to_owned());
+        attempt.detail = Some("reported by an operator".to_owned());
         attempt.changed_at = self.clock.now();
         self.attempts.write(&attempt).await?;
         Ok(attempt)

@@ -1,6 +1,6 @@
 //! A call from its check to its end.
 //!
-//! Owns: what must be there before anything is sent, waiting for a turn, the total deadline. Must never know:
+//! Owns: what is required before anything is sent, waiting for a turn, the total deadline. Must never know:
 //! what an answer means.
 
 use std::collections::BTreeMap;
@@ -13,19 +13,19 @@ use crate::apis::pace::Permit;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Details, Enrolment};
 
-/// How long exchanges and looks may take together, besides the waits for a turn.
+/// How long requests and lookups may take together, not counting the waits for a turn.
 const LONGEST_WORK: Duration = Duration::from_secs(120);
-/// How often one command sends the same at most.
+/// How often one command sends the same call at most.
 pub(super) const MOST_TRIES: u32 = 3;
 
-/// What an operator asks for.
+/// An operator's request.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The provider's name of the operation.
     pub operation: String,
     /// Its parameters under the provider's names.
     pub parameters: BTreeMap<String, String>,
-    /// The operator said that it may be sent (`--yes`).
+    /// The operator confirmed that it may be sent (`--yes`).
     pub is_confirmed: bool,
     /// How long it may wait for its turn.
     pub patience: Duration,
@@ -36,34 +36,34 @@ pub struct Wanted {
 pub enum Outcome {
     /// It was carried out.
     Done,
-    /// It changes something, and nobody gave leave: nothing was sent.
+    /// It would change something without permission, so nothing was sent.
     NotAllowed,
-    /// The provider said no.
+    /// The provider refused it.
     Refused,
-    /// It was not carried out; later it might be.
+    /// It was not carried out, but might be later.
     TryLater,
     /// Nobody knows whether it was carried out.
     InDoubt,
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone)]
 pub struct Ended {
     /// How it ended.
     pub outcome: Outcome,
-    /// Why, where it was not simply carried out.
+    /// Why, unless it was simply carried out.
     pub detail: Option<String>,
-    /// What leave is missing: `allow_writes`, `--yes`.
+    /// The missing permissions: `allow_writes`, `--yes`.
     pub missing: Vec<&'static str>,
-    /// What would be sent, where leave is missing.
+    /// What would be sent, where a permission is missing.
     pub shown: Option<Shown>,
-    /// By what its attempt is named; none for calls that only look.
+    /// The name of its attempt; none for read-only calls.
     pub attempt: Option<String>,
     /// It had been carried out before, and was not sent again.
     pub was_done_before: bool,
-    /// How often it was sent, or may have been, in all.
+    /// How often it was sent, or may have been, in total.
     pub sent: u32,
-    /// What the provider says.
+    /// The provider's answer.
     pub reply: Reply,
     /// The objects that are watched because of it.
     pub watched: Vec<ObjectRef>,
@@ -93,7 +93,7 @@ impl Calls {
     /// Checks a call and carries it out.
     ///
     /// # Errors
-    /// When it cannot be called so, another is in its way, or the store fails.
+    /// When the call is invalid, another call stands in its way, or the store fails.
     pub async fn run(&self, account: &Account, wanted: &Wanted) -> Result<Ended, CallError> {
         let caller = caller(account)?;
         let planned = caller
@@ -133,7 +133,7 @@ impl Calls {
         })
     }
 
-    /// A call that only looks: it may be repeated.
+    /// Carries out a read-only call, which may be repeated.
     async fn ask(&self, account: &Account, planned: &Planned, until: Duration) -> Result<Ended, CallError> {
         let mut sent = 0;
         loop {
@@ -159,7 +159,7 @@ impl Calls {
         }
     }
 
-    /// Leave to send one request of an operation; the error is how long the budget would still make it wait.
+    /// Acquires a permit to send one request of an operation. The error is how much longer the budget makes it wait.
     pub(super) async fn turn(
         &self,
         account: &Account,
@@ -170,13 +170,13 @@ impl Calls {
             match self.pace.take(&account.name, operation) {
                 Ok(permit) => return Ok(permit),
                 Err(wait) if self.clock.monotonic().saturating_add(wait) > until => return Err(wait),
-                // Never the same moment again: a bucket counts finer than the clock.
+                // At least 1 ms: a bucket counts in finer steps than the clock.
                 Err(wait) => self.clock.sleep(wait.max(Duration::from_millis(1))).await,
             }
         }
     }
 
-    /// Watches what a call made, and looks again soon at what it changed.
+    /// Starts watching the objects that a call created, and polls the object that it changed again soon.
     pub(super) async fn watch(
         &self,
         account: &Account,
@@ -192,7 +192,7 @@ impl Calls {
         let known = reply.created.iter().filter(|child| account.api.lifecycle(&child.kind).is_some());
         let enrolments: Vec<Enrolment> = known
             .map(|child| {
-                // Only of the very object that the call shows it is known what it should amount to.
+                // The expected amount is known only for the object that the call shows.
                 let is_shown = reply
                     .seen
                     .as_ref()
@@ -207,14 +207,14 @@ impl Calls {
             store.enrol(enrolments, now).await?;
         }
         if let Some(subject) = planned.subject {
-            // What nobody watches is not known there, and stays so.
+            // This ignores objects that are not watched.
             store.ask(vec![object(subject)], now).await?;
         }
         Ok(watched)
     }
 }
 
-/// What is known of a call before its answer.
+/// What is known about a call before its answer.
 #[derive(Clone, Copy)]
 pub(super) struct Watched<'a> {
     pub(super) subject: Option<&'a crate::payments::observation::Child>,

@@ -1,6 +1,6 @@
-//! What a crash, or a provider that was silent for long, left open: found out by looking, or told.
+//! Attempts that a crash or a long-silent provider left in doubt: resolved by a lookup, or reported by an alert.
 //!
-//! Owns: when an attempt in doubt is looked for, and when a person is told. Must never know: how to send.
+//! Owns: when an attempt in doubt is looked up, and when an alert is raised. Must never know: how to send.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use crate::documents::Document;
 use crate::store::OwedAlert;
 use crate::time::between;
 
-/// An attempt is left alone so long: its own command may still find it out.
+/// An attempt is left alone for this long, because its own command may still resolve it.
 const QUIET: Duration = Duration::from_secs(120);
-/// After this time what cannot be seen was not carried out: the provider's lists are up to date then, and
-/// nothing is on its way any more.
+/// After this time, a call that cannot be seen was not carried out: the provider's lists are up to date by then, and
+/// no request is still in flight.
 const SURE_AFTER: Duration = Duration::from_secs(900);
-/// A date that lies further ahead of the present was written by a clock that was ahead.
+/// A date further in the future than this was written by a clock that was ahead.
 const AHEAD: SignedDuration = SignedDuration::from_hours(2);
-/// How long the looks of one round may wait for their turns.
+/// How long the lookups of one round may wait for their turns.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What one round found out.
+/// The result of one round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settled {
     /// Attempts that had been carried out.
@@ -36,7 +36,7 @@ pub struct Settled {
 }
 
 impl Calls {
-    /// Looks for every attempt of an account that is in doubt; nothing is ever sent again from here.
+    /// Looks up every attempt of an account that is in doubt. This never sends a call again.
     ///
     /// # Errors
     /// When the store fails.
@@ -65,10 +65,10 @@ impl Calls {
                 settled.open += 1;
                 continue;
             };
-            // Read again: its command may have ended it just now.
+            // Read it again: its command may have just ended it.
             let Some(mut attempt) = self.attempts.find(&attempt.name()).await? else { continue };
             if attempt.changed_at.duration_since(self.clock.now()) > AHEAD {
-                // Dated by a clock that was ahead: it would be young until that time comes.
+                // Dated by a clock that was ahead: it would count as recent until that time comes.
                 attempt.changed_at = self.clock.now();
                 self.attempts.write(&attempt).await?;
             }
@@ -107,7 +107,7 @@ impl Calls {
                 let planned = Watched { subject: attempt.subject.as_ref(), amount: attempt.amount };
                 attempt.objects = self.watch(account, planned, &reply).await?;
                 attempt.standing = Standing::Done;
-                attempt.detail = Some("found out by looking".to_owned());
+                attempt.detail = Some("confirmed by a lookup".to_owned());
             }
             Looked::NotThere if age >= SURE_AFTER && !attempt.is_reference_taken => {
                 attempt.standing = Standing::NotDone;
@@ -119,12 +119,12 @@ impl Calls {
         self.attempts.write(attempt).await?;
         tracing::info!(
             account = %account.name, call = attempt.label(), standing = attempt.standing.as_str(),
-            "a call in doubt was found out"
+            "a call in doubt was resolved"
         );
         Ok(attempt.standing)
     }
 
-    /// Since it last changed. A clock that went back makes it young: it is looked for later.
+    /// The time since it last changed. A clock that went back makes it look recent, so it is looked up later.
     fn age(&self, attempt: &Attempt) -> Duration {
         between(attempt.changed_at, self.clock.now())
     }

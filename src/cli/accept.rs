@@ -6,7 +6,7 @@ use super::options::ObjectsArguments;
 use super::screen::Screen;
 use crate::control::messages::Accept;
 
-/// Takes objects that are set apart as the provider shows them.
+/// Accepts quarantined objects as the provider shows them.
 pub(super) async fn accept(
     options: &ObjectsArguments,
     connection: &Connection,

@@ -8,7 +8,7 @@ use super::screen::{Screen, Tone};
 use super::show::alert_table;
 use crate::control::messages::{AlertsRequest, BATCH_LINES_MAX, RedeliverRequest, TestRequest};
 
-/// Lists, sends again or tests alerts.
+/// Lists, redelivers or tests alerts.
 pub(super) async fn alerts(
     command: AlertsCommand,
     connection: &Connection,
@@ -56,21 +56,21 @@ async fn redeliver(options: RedeliverArguments, connection: &Connection, screen:
     let request = RedeliverRequest { keys: options.keys, all_dead: options.all_dead, target: options.target };
     let done = connection.ask(request).await?;
     connection.say(Action::Wrote, screen)?;
-    screen.line(&format!("{} deliveries are owed again", done.deliveries))?;
+    screen.line(&format!("{} deliveries are pending again", done.deliveries))?;
     for key in &done.unknown {
         screen.note(&format!("{key} is not the key of an alert, or not for that target"))?;
     }
     Ok(if done.unknown.is_empty() { Exit::Ok } else { Exit::NoInput })
 }
 
-/// Code 69 when a target did not take the message.
+/// Code 69 when a target did not accept the message.
 async fn test(options: TestArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let tested = connection.ask(TestRequest { target: options.target }).await?;
     connection.say(Action::Wrote, screen)?;
     let mut exit = Exit::Ok;
     for target in &tested {
         let (word, tone) =
-            if target.is_delivered { ("took it", Tone::Good) } else { ("did not take it", Tone::Bad) };
+            if target.is_delivered { ("accepted it", Tone::Good) } else { ("did not accept it", Tone::Bad) };
         screen.toned(&format!("{} {word}: {}", target.target, target.detail), tone)?;
         if !target.is_delivered {
             exit = Exit::Unavailable;

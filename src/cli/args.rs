@@ -1,8 +1,8 @@
-//! The command line: every command, option and example. `--help`, the man pages and the completions
-//! all come from here.
+//! The command line: every command, option and example. `--help`, the man pages and the completions are all generated
+//! from here.
 //!
-//! Owns: the commands' names, help and examples (their options stand in `options` and `options_batch`).
-//! Must never know: how any command is done.
+//! Owns: the commands' names, help and examples (their options are in `options` and `options_batch`). Must never know:
+//! how any command is carried out.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use super::options_batch::*;
 use crate::control::messages;
 use crate::control::verbs::Verb;
 
-/// Where the configuration stands unless said.
+/// The default path of the configuration.
 pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
 
 /// Sees every Amazon Pay transaction through to its final state.
@@ -32,15 +32,15 @@ Examples:
   reconciled check-config                         find every mistake in the configuration
   reconciled run                                  the daemon itself, usually under systemd
   reconciled enrol --id S01-1234567-1234567-C123456 --amount 14.00 --currency EUR
-  reconciled enrol charges.csv                    a file, however large
-  reconciled list --phase moving --older-than 2d  what has been pending for long
+  reconciled enrol charges.csv                    a file of any size
+  reconciled list --phase moving --older-than 2d  what has been pending for a long time
   reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
   reconciled batch submit shop-ae captures.csv    operations on many orders, followed to the end
   reconciled call shop-de                         the single operations of an account
-  reconciled status                               everything at a glance
+  reconciled status                               an overview of everything
 
-Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not there, 69 unavailable,
-73 cannot create a file, 74 disk, 75 try later, 76 in doubt, 77 not allowed, 78 configuration."
+Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not found, 69 unavailable,
+73 cannot create a file, 74 disk, 75 try again later, 76 in doubt, 77 not allowed, 78 configuration."
 )]
 pub struct Arguments {
     /// The configuration file.
@@ -55,16 +55,16 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the daemon: poll, alert, report, until told to stop.
+    /// Run the daemon: poll, alert and report until it is stopped.
     #[command(after_help = "\
-SIGTERM and SIGINT end it after what is in flight; SIGHUP re-reads the configuration and keeps the old
-one when the new is bad.
+On SIGTERM or SIGINT it finishes what is in flight and ends. On SIGHUP it reloads the configuration; if the
+new one is invalid, the old one stays in force.
 
 Examples:
   reconciled run
   reconciled run --config ./config.toml")]
     Run(RunArguments),
-    /// Watch the whole work on a pretend Amazon Pay: no credentials, no other software.
+    /// Watch it work against a pretend Amazon Pay: no credentials, no other software.
     #[command(after_help = "\
 Examples:
   reconciled demo
@@ -84,18 +84,18 @@ Examples:
     CheckConfig(CheckConfigArguments),
     /// [`messages::Enrol`]
     #[command(about = messages::Enrol::SPEC.help, after_help = "\
-Twice is the same as once: a known object only gains the details that were missing. With the daemon
-running the objects go over its socket, else straight into the store.
+Enrolling an object again is safe: a known object only gains details that were missing. With the daemon
+running, the objects are sent over its socket; otherwise they are written directly to the store.
 
-Files are CSV with a header line (comma, semicolon or tabulator; id or charge_id, refund_id,
-AmazonCaptureId, ...; account, kind, amount, currency, reference, created_at, parent are optional) or
-JSON Lines with the same keys; our own `list --csv`, `list --json` and nightly files can be enrolled
-again. Any line ends, `sep=;`, padding rows and cells missing at the end are understood, and in CSV a
-decimal comma (14,00 or 1.234,56, not 1,234). Text is UTF-8: a file in another encoding is refused with
-the command that converts it, a misspelt column with the name that is meant.
+Files are CSV or JSON Lines. CSV needs a header line (comma, semicolon or tab; id or charge_id, refund_id,
+AmazonCaptureId, ...; account, kind, amount, currency, reference, created_at, parent are optional). JSON Lines
+use the same keys. The output of `list --csv` and `list --json` and the nightly files can be enrolled again.
+Any line ending, `sep=;`, padding rows and missing cells at the end of a row are accepted, and in CSV also a
+decimal comma (14,00 or 1.234,56, not 1,234). Text must be UTF-8. A file in another encoding is refused, with
+the command that converts it; a misspelled column is refused, with the name that was probably meant.
 
-Good lines are taken, bad ones told with number and reason; the exit code is 65 when there were any, or
-when a file with a header has no object.
+Good lines are enrolled; bad lines are reported with number and reason. The exit code is 65 if there are bad
+lines, or if a file with a header has no object.
 
 Examples:
   reconciled enrol --id S01-1234567-1234567-C123456
@@ -126,8 +126,8 @@ Examples:
     Explain(ExplainArguments),
     /// [`messages::PollRequest`]
     #[command(about = messages::PollRequest::SPEC.help, after_help = "\
-They come before all others of their account, but never faster than the account's quota allows. A dry
-run prints what it would cost.
+These objects are polled before all others of their account, but never faster than the account's quota
+allows. A dry run prints what it would cost.
 
 Examples:
   reconciled poll S01-1234567-1234567-C123456
@@ -142,9 +142,10 @@ Examples:
     Forget(ObjectsArguments),
     /// [`messages::Accept`]
     #[command(about = messages::Accept::SPEC.help, after_help = "\
-Look at the provider's own page first. What is accepted counts as true from then on: the state, and the amounts
-in it. Only the doubt as it stands is settled; another amount or state is a new doubt. An answer that nobody
-understands (an unknown state, nothing seen at all) cannot be accepted; `reconciled forget` ends the watching.
+Check the provider's own page first. What you accept counts as true from then on: the state, and the amounts
+in it. Only the present doubt is settled; another amount or state is a new doubt. An answer that cannot be
+interpreted (an unknown state, or nothing observed at all) cannot be accepted; use `reconciled forget` to stop
+watching the object.
 
 Examples:
   reconciled accept S01-1234567-1234567-C123456
@@ -165,18 +166,19 @@ Examples:
     /// [`messages::FetchBegin`]
     #[command(about = messages::FetchBegin::SPEC.help, after_help = "\
 At most 30 days at once, requested day by day within the provider's quota: 15 at once, then one a minute.
-What is kept is not fetched again, so that a command that was interrupted goes on where it was; with the
-daemon running the daemon does the work, and the command only watches. Settlement reports come by
-themselves: their days are those on which they appeared.
-Ends with 65 when a file was fetched and cannot be read (the column \"unread\"): nothing of it was compared. The
-same command tries it again; --again fetches it again. Ends with 75 when a day could not be had.
+Reports that are already kept are not fetched again, so an interrupted command continues where it stopped. If
+the daemon is running, it does the work and the command only watches. Amazon makes settlement reports on its
+own schedule: their days are the days on which they appeared.
+The exit code is 65 if a file was fetched but cannot be read (the column \"unread\"): nothing in it was
+compared. The same command tries to read it again; --again fetches it again. The exit code is 75 if a day could
+not be fetched.
 
 Examples:
   reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30
   reconciled fetch-reports old-shop-us --from 2026-01-15 --to 2026-01-15 --type capture --type refund
   reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30 --type settlement --json")]
     FetchReports(FetchReportsArguments),
-    /// List, send again or test alerts.
+    /// List, redeliver or test alerts.
     #[command(
         subcommand,
         after_help = "\
@@ -186,7 +188,7 @@ Examples:
   reconciled alerts test"
     )]
     Alerts(AlertsCommand),
-    /// Check, back up, compact, restore or rebuild what is stored.
+    /// Check, back up, compact, restore or rebuild the store.
     #[command(
         subcommand,
         after_help = "\
@@ -198,15 +200,15 @@ Examples:
   reconciled store rebuild"
     )]
     Store(StoreCommand),
-    /// Submit files of operations (Amazon Pay MWS, Amazon Payment Services), and see what became of each row.
+    /// Submit files of operations (Amazon Pay MWS, Amazon Payment Services), and see the outcome of each row.
     #[command(
         subcommand,
         after_help = "\
-At Amazon Payment Services rows are PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION, one a line,
-under the provider's parameter names. At Amazon Pay MWS all rows of a batch do what --operation says, and the
-columns are the operation's fields (AmazonAuthorizationId, CaptureReferenceId, Amount, CurrencyCode, ...).
-The daemon sends each batch once, follows it until every row has its end, and watches what came of it.
-Nothing is sent unless the account has allow_writes = true.
+For Amazon Payment Services, each line is one row: PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION,
+under the provider's parameter names. For Amazon Pay MWS, all rows of a batch carry out the operation that
+--operation names, and the columns are its fields (AmazonAuthorizationId, CaptureReferenceId, Amount,
+CurrencyCode, ...). The daemon sends each batch once, follows it until every row has an outcome, and watches
+the objects that it created. Nothing is sent unless the account has allow_writes = true.
 
 Examples:
   reconciled batch submit shop-us --operation Capture captures.csv --dry-run
@@ -216,35 +218,36 @@ Examples:
   reconciled batch export rcd-0123456789abcdef > results.csv"
     )]
     Batch(BatchCommand),
-    /// Choose a rhythm: live through a past again under one polling policy after another.
+    /// Compare polling policies: replay a history under one policy after another.
     #[command(after_help = "\
-Nothing is asked of anybody: time, server and answers are computed, from the seed that is printed. Without
-a file the past is made up (--workload). A file of your own is CSV with a header line
+No provider is contacted: time, server and answers are computed from the seed that is printed. Without a
+file, the history is made up (--workload). Your own file is CSV with a header line
 
   id,kind,account,created_at,final_at,final_state,reference
 
-or JSON Lines with these keys. Account, final_state and reference may be left out; final_at is empty for what
-has not ended; times need a zone. Several files are taken together, and of several lines about one object
-the first making and the last end count. The night's files (resolved, declined, pending) can be
-given as they are, and what \"reconciled list --json\" prints. Bad lines are told with number and reason;
-the exit code is 65 when there were any.
+or JSON Lines with these keys. Account, final_state and reference may be omitted; final_at is empty if the
+object has not ended; times need a zone. Several files are combined. If several lines are about one object, its
+first creation time and its last end count. You can pass the nightly files (resolved, declined, pending) and
+the output of \"reconciled list --json\" unchanged. Bad lines are reported with number and reason; the exit
+code is 65 if there are any.
 
-An end counts as missed when it is not seen within three days of the last one.
+An end counts as missed if it is not observed within three days of the last end.
 
 Examples:
   reconciled backtest                                    the policies, on a made-up day
-  reconciled backtest --all                              every policy in every made-up past
+  reconciled backtest --all                              every policy on every made-up history
   reconciled backtest history.csv --interval 30m --early 1m,5m
   reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
   reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
     Backtest(BacktestArguments),
     /// [`messages::CallWanted`]
     #[command(about = messages::CallWanted::SPEC.help, after_help = "\
-What changes anything needs allow_writes = true on the account, and --yes; without them, what would be sent
-is printed and the code is 77. Each is written down before it is sent. The same reference (or, at v2, the
-same idempotencyKey or the same words) is never carried out twice: after a lost answer the command looks
-before anything is sent again. Code 65: the provider said no; 75: not carried out, try later; 76: nobody
-knows, see --list. Objects that it makes are watched at once.
+An operation that changes something needs allow_writes = true on the account, and --yes. Without them, the
+command prints what it would send, and the exit code is 77. Each such call is journaled before it is sent. The
+same reference (or, for v2, the same idempotencyKey or identical parameters) is never carried out twice: after
+a lost answer, the command checks with the provider before it sends anything again. Exit codes: 65, the provider
+refused; 75, not carried out, try again later; 76, in doubt, see --list. Objects that the call creates are
+watched from then on.
 
 Examples:
   reconciled call shop-de
@@ -257,7 +260,7 @@ Examples:
     Call(CallArguments),
     /// [`messages::Reload`]
     #[command(about = messages::Reload::SPEC.help, after_help = "\
-A bad configuration changes nothing; every problem is printed.
+An invalid configuration changes nothing; every problem is printed.
 
 Example:
   reconciled reload")]
@@ -269,7 +272,7 @@ Examples:
   reconciled completions zsh > /usr/share/zsh/vendor-completions/_reconciled
   reconciled completions fish > /usr/share/fish/vendor_completions.d/reconciled.fish")]
     Completions(CompletionsArguments),
-    /// Write the man pages, one a command.
+    /// Write the man pages, one per command.
     #[command(after_help = "\
 Example:
   reconciled man --dir ./man")]
@@ -281,9 +284,9 @@ Example:
 pub enum BatchCommand {
     /// [`messages::BatchSubmission`]
     #[command(about = messages::BatchSubmission::SPEC.help, after_help = "\
-The same rows are recorded only once, however often they are submitted; --label makes them another batch.
-Two operations on one order go into two files, which are sent one after the other. A feed of Amazon Pay MWS
-is divided where the provider's advice ends (30,000 requests, 10 MB), and feeds leave 20 minutes apart.
+The same rows are recorded only once, however often they are submitted; --label makes them a separate batch.
+Two operations on one order go into two files, which are sent one after the other. A feed for Amazon Pay MWS
+is split at the provider's recommended limits (30,000 requests, 10 MB), and feeds are sent 20 minutes apart.
 
 Examples:
   reconciled batch submit shop-us --operation Refund refunds.jsonl
@@ -302,27 +305,26 @@ Examples:
   reconciled batch show rcd-0123456789abcdef
   reconciled batch show rcd-0123456789abcdef --json")]
     Show(BatchShowArguments),
-    /// Write the rows of a batch with what became of each, as CSV.
+    /// Write the rows of a batch with their outcomes, as CSV.
     #[command(after_help = "\
 Example:
   reconciled batch export rcd-0123456789abcdef > results.csv")]
     Export(BatchReferenceArguments),
     /// [`messages::BatchCancel`]
     #[command(about = messages::BatchCancel::SPEC.help, after_help = "\
-A batch that was not sent yet never will be. One that was sent is cancelled by its own id, if the provider
-has not taken it in; `batch show` says what came of it.
+A batch that has not been sent yet will never be sent. A batch that has been sent is cancelled by its id, if the
+provider has not accepted it for processing; `batch show` shows the result.
 
 Example:
   reconciled batch cancel rcd-0123456789abcdef")]
     Cancel(BatchReferenceArguments),
     /// [`messages::BatchRelease`]
     #[command(about = messages::BatchRelease::SPEC.help, after_help = "\
-Amazon Payment Services: a processing in doubt did not begin, so that it is sent again.
-Amazon Pay MWS: the answer to a submission was lost and several feeds could be it (stage \"held\"): --adopt
-names the right one; --resend says that it is none of them.
+Amazon Payment Services: use this if a processing in doubt did not begin; it is then sent again.
+Amazon Pay MWS: use this if the answer to a submission was lost and several feeds could be that submission
+(stage \"held\"): --adopt names the right one; --resend says that it is none of them.
 
-Only after you have looked at the provider: a batch that was carried out and is sent again is carried out
-twice.
+Check at the provider first: a batch that was carried out and is sent again is carried out twice.
 
 Examples:
   reconciled batch release rcd-0123456789abcdef
@@ -360,9 +362,10 @@ Examples:
 pub enum StoreCommand {
     /// [`messages::StoreCheck`]
     #[command(about = messages::StoreCheck::SPEC.help, after_help = "\
-With the daemon running it checks its own store while work goes on. With the daemon stopped the store is
-opened, which mends what a crash may have left, and then checked. Code 74 when anything is wrong, 65 when
-the journal is damaged or lacks entries, so that the store does not open; every problem is named.
+If the daemon is running, it checks its own store without stopping work. If it is stopped, the command opens
+the store, which repairs what a crash may have left, and then checks it. The exit code is 74 if anything is
+wrong, and 65 if the journal is damaged or lacks entries, so that the store does not open. Every problem is
+named.
 
 Examples:
   reconciled store check
@@ -370,37 +373,37 @@ Examples:
     Check(StoreCheckArguments),
     /// [`messages::BackupRequest`]
     #[command(about = messages::BackupRequest::SPEC.help, after_help = "\
-With the daemon running it writes the copy itself, so name a folder that it may write to. The copy is
-read to its end before the command says that it is done.
+If the daemon is running, it writes the copy itself, so name a folder that it may write to. The copy is read
+to its end before the command reports success.
 
 Example:
   reconciled store backup --to /var/lib/reconciled/backup-2026-01-15")]
     Backup(StoreBackupArguments),
     /// [`messages::StoreCompact`]
     #[command(about = messages::StoreCompact::SPEC.help, after_help = "\
-The daemon does so by itself when the index has grown (store.compact_above_mib, store.compact_every). The
-index is copied without what is old in it, compared, and exchanged: there must be room for the copy. It
-pauses on the way, so that work goes on beside it: a million objects took 308 s. A command waits ten minutes
-for the daemon, which goes on to the end all the same.
+The daemon compacts automatically when the index has grown (store.compact_above_mib, store.compact_every). The
+index is copied without its old data, the copy is compared, and then it replaces the index: there must be disk
+space for the copy. Compaction pauses repeatedly so that other work continues: a million objects took 308 s. The
+command waits ten minutes for the daemon; the daemon finishes the compaction in any case.
 
 Example:
   reconciled store compact")]
     Compact(StoreCompactArguments),
-    /// Put a backup in the place of the store. The daemon must be stopped.
+    /// Replace the store with a backup. The daemon must be stopped.
     #[command(after_help = "\
-The backup is read to its end first; one that is damaged is refused. The old store is kept beside the
-new one, in a folder that is named at the end.
+The backup is read to its end first; a damaged backup is refused. The old store is kept next to the new one, in
+a folder whose name is printed at the end.
 
 Examples:
   reconciled store restore --from /var/lib/reconciled/backup-2026-01-15
   reconciled store restore --from /mnt/old/store --skip-damage")]
     Restore(StoreRestoreArguments),
-    /// Make the index anew from the journal. The daemon must be stopped.
+    /// Rebuild the index from the journal. The daemon must be stopped.
     #[command(after_help = "\
-Everything that the journal says is there afterwards. Journal entries that cannot be read are named, and
-what the old index still has of them is kept; the code is 65 when there were any. Where entries that were
-acknowledged are missing altogether (a file is gone, or the journal ends too early) nothing is done: put the
-files back, restore a backup, or go on with what is left by --accept-loss.
+The new index contains everything that is in the journal. Journal entries that cannot be read are named, and
+what the old index still holds of them is kept; the exit code is 65 if there are any. If acknowledged entries
+are missing (a file is gone, or the journal ends too early), nothing is done: put the files back, restore a
+backup, or continue with what is left with --accept-loss.
 
 Examples:
   reconciled store rebuild

@@ -14,10 +14,10 @@ use super::screen::{Screen, Table, Tone};
 use crate::backtest::{Measured, Quota, Rhythm, Workload, merge, run, span};
 use crate::config::{self, Surroundings};
 
-/// At most so many bad lines of a file are told.
+/// The maximum number of bad lines reported per file.
 const BAD_LINES_TOLD: usize = 50;
 
-/// Tries policies on a past.
+/// Tries policies on a history.
 pub(super) fn backtest(options: &BacktestArguments, config: &Path, screen: &mut Screen<'_>) -> Ended {
     let mut quota = Quota::LIVE;
     let mut quotas = std::collections::BTreeMap::new();
@@ -81,7 +81,10 @@ fn quota_words(quota: Quota, is_configured: bool) -> String {
         return "the server has the quotas of the account".to_owned();
     }
     let grows = quota.per.as_secs_f64();
-    format!("for each operation the server takes {} requests at once, then one every {grows} s", quota.burst)
+    format!(
+        "for each operation the server accepts {} requests at once, then one every {grows} s",
+        quota.burst
+    )
 }
 
 fn made_up(options: &BacktestArguments, quota: Quota) -> Vec<Workload> {
@@ -95,7 +98,7 @@ fn made_up(options: &BacktestArguments, quota: Quota) -> Vec<Workload> {
     names.iter().filter_map(|name| Workload::named(name, quota, options.seed)).collect()
 }
 
-/// The past that the files tell of, and whether any line was bad.
+/// The history in the files, and whether any line was bad.
 fn history(
     options: &BacktestArguments,
     quota: Quota,
@@ -117,13 +120,17 @@ fn history(
     let (pasts, again) = merge(pasts);
     if bad_lines > 0 || again > 0 {
         screen.note(&format!(
-            "{} objects; {again} lines told of one again, {bad_lines} were bad and are left out{}",
+            "{} objects; {again} more lines about the same objects, {bad_lines} bad lines left out{}",
             pasts.len(),
-            if bad_lines > 0 { ": \"reconciled backtest --help\" shows what a line must say" } else { "" }
+            if bad_lines > 0 {
+                ": \"reconciled backtest --help\" shows what a line must contain"
+            } else {
+                ""
+            }
         ))?;
     }
     if pasts.is_empty() {
-        let remedy = "each line tells of one object; \"reconciled backtest --help\" shows how";
+        let remedy = "each line describes one object; \"reconciled backtest --help\" shows how";
         return Err(Failed::new(Exit::Data, "the history has no object", remedy));
     }
     let files: Vec<String> = options.files.iter().map(|path| path.display().to_string()).collect();
@@ -136,9 +143,7 @@ fn history(
 fn unreadable(path: &Path, bad: &BadFile) -> Failed {
     let (exit, remedy) = match bad {
         BadFile::Unreadable(_) => (Exit::Disk, ""),
-        BadFile::Senseless { .. } => {
-            (Exit::Data, "\"reconciled backtest --help\" shows the header that is expected")
-        }
+        BadFile::Senseless { .. } => (Exit::Data, "\"reconciled backtest --help\" shows the expected header"),
     };
     Failed::new(exit, format!("{}: {bad}", path.display()), remedy)
 }

@@ -1,4 +1,4 @@
-//! Reads files of past objects: the rows of `delimited`, the meaning of the backtest room.
+//! Reads files of past objects: `delimited` splits the rows, `backtest` interprets them.
 //!
 //! Owns: which line was bad and why. Must never know: policies.
 
@@ -8,17 +8,17 @@ use super::intake::{BadFile, BadLine, Format, bad};
 use crate::backtest::{Columns, Past, past_of_json};
 use crate::delimited::{self, Form, Text, too_long};
 
-/// What a file says: the objects of its good lines, and the bad ones.
+/// The content of a file: the objects of its good lines, and the bad lines.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) pasts: Vec<Past>,
     pub(super) bad: Vec<BadLine>,
 }
 
-/// Reads a whole file. Without a format a first line that begins with `{` tells JSON Lines.
+/// Reads a whole file. Without a format, a first line that starts with `{` means JSON Lines.
 ///
 /// # Errors
-/// When it cannot be read, or its header makes no sense.
+/// When the file cannot be read, or its header is invalid.
 pub(super) fn read(source: impl BufRead, format: Option<Format>) -> Result<Told, BadFile> {
     let mut told = Told::default();
     match delimited::open(source, format.map(Form::from))? {

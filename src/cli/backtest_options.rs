@@ -1,6 +1,6 @@
 //! The options of `backtest`.
 //!
-//! Owns: names, help and reading of its options. Must never know: how it is done.
+//! Owns: names, help and parsing of its options. Must never know: how it is carried out.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use super::options::read_span;
 use crate::backtest::{Quota, WORKLOADS};
 use crate::payments::object::AccountName;
 
-/// The words that `--workload` takes.
+/// The names that `--workload` accepts.
 pub(super) const WORKLOAD_NAMES: [&str; WORKLOADS.len()] = names_of(WORKLOADS);
-/// The words that `--policy` takes; a test holds them to the policies that there are.
+/// The names that `--policy` accepts. A test compares them with the existing policies.
 pub(super) const POLICY_NAMES: [&str; 11] = [
     "hourly",
     "early-ladder",
@@ -41,42 +41,42 @@ const fn names_of<const COUNT: usize>(pairs: [(&'static str, &'static str); COUN
 /// `backtest`
 #[derive(Debug, Args)]
 pub struct BacktestArguments {
-    /// Files that tell of past objects; `-` is standard input. Without any the past is made up.
+    /// Files that describe past objects; `-` is standard input. Without any, the history is made up.
     #[arg(value_name = "HISTORY", conflicts_with_all = ["workload", "all"])]
     pub files: Vec<PathBuf>,
-    /// How the files are written; told from the first line when not given.
+    /// The format of the files; detected from the first line by default.
     #[arg(long, value_enum, requires = "files")]
     pub format: Option<Format>,
-    /// A made-up past: steady, outage, throttles, stuck, no-answers, late-refunds.
+    /// A made-up history: steady, outage, throttles, stuck, no-answers, late-refunds.
     #[arg(long, value_name = "NAME", value_parser = WORKLOAD_NAMES)]
     pub workload: Vec<String>,
-    /// Every made-up past.
+    /// Every made-up history.
     #[arg(long, conflicts_with = "workload")]
     pub all: bool,
-    /// Only this policy; may be given several times. Without any all are tried.
+    /// Only this policy; may be given several times. By default, all policies are tried.
     #[arg(long, value_name = "NAME", value_parser = POLICY_NAMES)]
     pub policy: Vec<String>,
-    /// A policy of your own ("yours"): between looks, such as 30m.
+    /// Your own policy ("yours"): the time between polls, such as 30m.
     #[arg(long, value_name = "SPAN", value_parser = read_length)]
     pub interval: Option<Duration>,
-    /// Of your own policy: waits before the first looks, such as 1m,5m,15m.
+    /// For your own policy: the waits before the first polls, such as 1m,5m,15m.
     #[arg(long, value_name = "SPANS", value_delimiter = ',', value_parser = read_length)]
     pub early: Vec<Duration>,
-    /// The policy and the quota of this account of the configuration ("as configured").
+    /// Also try the policy and the quota of this configured account ("configured").
     #[arg(long)]
     pub account: Option<AccountName>,
-    /// The server's quota for each operation: requests at once, and requests a second, such as 10,1 or 2,0.5.
+    /// The server's quota for each operation: requests at once, and requests per second, such as 10,1 or 2,0.5.
     #[arg(long, value_name = "BURST,PER_SECOND", value_parser = read_quota)]
     pub quota: Option<Quota>,
-    /// Decides everything that looks like chance.
+    /// The seed for everything that looks random.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// Print one JSON object for each policy and past.
+    /// Print one JSON object for each policy and history.
     #[arg(long)]
     pub json: bool,
 }
 
-/// A length of time that a policy can wait: a second to thirty days, as in the configuration.
+/// A duration that a policy can wait: one second to thirty days, as in the configuration.
 fn read_length(text: &str) -> Result<Duration, String> {
     match read_span(text)? {
         seconds @ 1..=2_592_000 => Ok(Duration::from_secs(seconds)),
@@ -84,16 +84,16 @@ fn read_length(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads `10,1` or `2,0.5`: requests at once, and requests a second.
+/// Reads `10,1` or `2,0.5`: requests at once, and requests per second.
 pub(super) fn read_quota(text: &str) -> Result<Quota, String> {
     let bad =
-        || format!("{text:?} is not a quota such as 10,1 or 2,0.5 (requests at once, requests a second)");
+        || format!("{text:?} is not a quota such as 10,1 or 2,0.5 (requests at once, requests per second)");
     let (burst, per_second) = text.split_once(',').ok_or_else(bad)?;
     let burst: u32 = burst.trim().parse().map_err(|_| bad())?;
     let per_second: f64 = per_second.trim().parse().map_err(|_| bad())?;
     let is_sane = (1..=100_000).contains(&burst) && (1.0 / 86_400.0..=1000.0).contains(&per_second);
     if !is_sane {
-        return Err(format!("{text:?} is outside 1 to 100000 at once and one a day to 1000 a second"));
+        return Err(format!("{text:?} is outside 1 to 100000 at once and one per day to 1000 per second"));
     }
     Ok(Quota { burst, per: Duration::from_secs_f64(1.0 / per_second) })
 }

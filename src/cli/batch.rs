@@ -16,11 +16,11 @@ use crate::control::messages::{
 };
 use crate::text;
 
-/// The longest input, in bytes: what travels to the daemon in one request.
+/// The longest input, in bytes: it is sent to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
-/// Inputs longer than this take a moment, in bytes.
+/// For inputs longer than this, in bytes, the command says that the check takes a moment.
 const LARGE_INPUT_BYTES: usize = 1024 * 1024;
-/// Rows that `batch show` prints; the export has all.
+/// The number of rows that `batch show` prints. The export has all rows.
 const MOST_ROWS_SHOWN: usize = 200;
 
 /// Submits, lists, shows, exports, cancels or releases batches.
@@ -35,13 +35,13 @@ pub(super) async fn batch(command: BatchCommand, connection: &Connection, screen
     }
 }
 
-/// Code 65 when a line is bad: then nothing was recorded.
+/// Code 65 when a line is bad. Then nothing was recorded.
 async fn submit(options: BatchSubmitArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let content = content(&options.file)?;
     if content.len() > LARGE_INPUT_BYTES {
         let lines = content.lines().count();
         screen
-            .note(&format!("{lines} lines are being checked; what becomes of them: reconciled batch list"))?;
+            .note(&format!("{lines} lines are being checked; for the result, see: reconciled batch list"))?;
     }
     let submission = BatchSubmission {
         account: options.account,
@@ -61,14 +61,14 @@ async fn submit(options: BatchSubmitArguments, connection: &Connection, screen: 
     }
     for file in &done.files {
         let what = match (file.was_known, done.dry_run) {
-            (true, _) => "was recorded before",
+            (true, _) => "was already recorded",
             (false, true) => "would be recorded",
             (false, false) => "recorded",
         };
         screen.line(&format!("{}: {} rows, {what}", file.reference, file.rows))?;
     }
     if !done.may_send {
-        screen.note("nothing is sent before the account has allow_writes = true")?;
+        screen.note("nothing is sent until the account has allow_writes = true")?;
     } else if !done.dry_run && !done.is_daemon {
         screen.note("the daemon will send it when it runs")?;
     }
@@ -88,7 +88,7 @@ fn content(file: &Path) -> Result<String, Failed> {
     };
     if read.map_err(failed)? as u64 > LONGEST_INPUT_BYTES {
         let what = format!("{} is longer than 12 MiB", file.display());
-        return Err(Failed::new(Exit::Data, what, "divide it"));
+        return Err(Failed::new(Exit::Data, what, "split it"));
     }
     crate::delimited::utf8(bytes).map_err(|reason| {
         Failed::new(Exit::Data, format!("{}: {reason}", file.display()), "nothing was recorded")
@@ -153,7 +153,7 @@ async fn show(options: BatchShowArguments, connection: &Connection, screen: &mut
     let line = &shown.line;
     screen.toned(&format!("{} of {}: {}", line.reference, line.account, line.stage), tone(line))?;
     screen.pair("submitted", &line.submitted_at.to_string())?;
-    screen.pair("next look", &line.next_at.map_or("none".to_owned(), |at| at.to_string()))?;
+    screen.pair("next check", &line.next_at.map_or("none".to_owned(), |at| at.to_string()))?;
     screen.pair("provider's id", shown.batch_id.as_deref().unwrap_or("not known"))?;
     screen.pair("last code", line.last_code.as_deref().unwrap_or("none"))?;
     let sent = match &shown.file_md5 {
@@ -211,7 +211,7 @@ async fn show(options: BatchShowArguments, connection: &Connection, screen: &mut
     Ok(Exit::Ok)
 }
 
-/// The merchant's reference, else what the row is about.
+/// The merchant's reference, or else the object that the row is about.
 fn shown_reference(row: &BatchRowShown) -> String {
     match (row.merchant_reference.as_str(), &row.about) {
         ("", Some(about)) => about.clone(),
@@ -296,7 +296,7 @@ async fn cancel(options: BatchReferenceArguments, connection: &Connection, scree
     let line = connection.ask(BatchCancel { reference: options.reference }).await?;
     connection.say(Action::Wrote, screen)?;
     screen.line(&format!(
-        "{} is {}; whether it could be cancelled, `batch show` says",
+        "{} is {}; `batch show` will show whether it could be cancelled",
         line.reference, line.stage
     ))?;
     Ok(Exit::Ok)
@@ -307,19 +307,19 @@ async fn release(options: BatchReleaseArguments, connection: &Connection, screen
     let shown = connection.ask(BatchShow { reference: reference.clone() }).await?;
     let is_feed = shown.file_md5.is_some();
     if options.may_be_sent_again {
-        screen.note("--may-be-sent-again is now --resend; the old word goes with release 1.0")?;
+        screen.note("--may-be-sent-again is now --resend; release 1.0 removes the old name")?;
     }
     if is_feed && options.adopt.is_none() && !(options.resend || options.may_be_sent_again) {
         return Err(Failed::new(
             Exit::Usage,
-            format!("{reference} is a feed: say which one it is, or that it is none"),
+            format!("{reference} is a feed: say which feed it is, or that it is none"),
             "--adopt FEED_ID or --resend",
         ));
     }
     let line = connection.ask(BatchRelease { reference, adopt: options.adopt.clone() }).await?;
     connection.say(Action::Wrote, screen)?;
     let then = match (is_feed, options.adopt) {
-        (true, Some(_)) => "is followed",
+        (true, Some(_)) => "will be followed",
         (true, None) => "will be sent again",
         (false, _) => "will be processed",
     };

@@ -11,7 +11,7 @@ use crate::control::messages::{
 };
 use crate::payments::object::AccountName;
 
-/// Carries out one operation, or tells about operations and attempts.
+/// Carries out one operation, or lists operations and attempts.
 pub(super) async fn call(options: CallArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let CallArguments { account, operation, parameters, .. } = options;
     if let Some(CallCommand::Resolve(options)) = options.command {
@@ -22,7 +22,7 @@ pub(super) async fn call(options: CallArguments, connection: &Connection, screen
     }
     let account = account.ok_or_else(|| Failed::new(Exit::Usage, "no account is named", "name one"))?;
     if let (Some(call), Some(outcome)) = (options.end, options.was) {
-        screen.note("--end and --was are now `call resolve`; the old words go with release 1.0")?;
+        screen.note("--end and --was are now `call resolve`; release 1.0 removes the old names")?;
         return resolve(ResolveArguments { account, call, outcome }, connection, screen).await;
     }
     let Some(operation) = operation else {
@@ -69,11 +69,11 @@ fn distinct(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Fa
 
 fn show(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
     let (word, tone) = match ran.outcome {
-        CallOutcome::Done if ran.was_done_before => ("was done before; not sent again", Tone::Good),
+        CallOutcome::Done if ran.was_done_before => ("was already done; not sent again", Tone::Good),
         CallOutcome::Done => ("done", Tone::Good),
         CallOutcome::NotAllowed => ("not sent", Tone::Warning),
         CallOutcome::Refused => ("refused by the provider", Tone::Bad),
-        CallOutcome::TryLater => ("not carried out; try later", Tone::Warning),
+        CallOutcome::TryLater => ("not carried out; try again later", Tone::Warning),
         CallOutcome::InDoubt => ("IN DOUBT: nobody knows whether it was carried out", Tone::Bad),
     };
     screen.toned(&format!("{} of {}: {word}", ran.operation, ran.account), tone)?;
@@ -116,7 +116,7 @@ fn show(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What to do now.
+/// What to do next.
 fn remark(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
     for missing in &ran.missing {
         screen.note(&match missing.as_str() {
@@ -127,7 +127,7 @@ fn remark(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
                 )
             }
             missing => format!(
-                "{} changes something: look at the above, then repeat it with {missing}",
+                "{} changes something: check the output above, then repeat it with {missing}",
                 ran.operation
             ),
         })?;
@@ -135,13 +135,15 @@ fn remark(ran: &CallRan, screen: &mut Screen<'_>) -> Result<(), Failed> {
     let label = ran.attempt.as_deref().unwrap_or_default();
     match ran.outcome {
         CallOutcome::InDoubt => {
-            screen
-                .note("repeating exactly the same command is safe: it looks first, and does nothing twice")?;
+            screen.note(
+                "repeating exactly the same command is safe: it checks first, and does nothing twice",
+            )?;
             let resolve = format!("reconciled call resolve {} {label} --outcome done", ran.account);
-            screen.note(&format!("or look at the provider and say what you saw: {resolve} (or not-done)"))?;
+            screen
+                .note(&format!("or check at the provider and record the outcome: {resolve} (or not-done)"))?;
         }
         CallOutcome::Done if ran.was_done_before => {
-            screen.note("to do it a second time, give it a reference or idempotencyKey of its own")?;
+            screen.note("to do it a second time, give it its own reference or idempotencyKey")?;
         }
         _ => {}
     }
@@ -183,13 +185,13 @@ async fn operations(
     Ok(Exit::Ok)
 }
 
-/// `10, then 1 in 1 s`.
+/// `10, then 1 every 1 s`.
 fn budget(operation: &CallOperation) -> String {
     let Some((burst, per_us)) = operation.quota else { return String::new() };
     if per_us >= 1_000_000 {
-        format!("{burst}, then 1 in {} s", per_us / 1_000_000)
+        format!("{burst}, then 1 every {} s", per_us / 1_000_000)
     } else {
-        format!("{burst}, then {} a second", 1_000_000 / per_us.max(1))
+        format!("{burst}, then {} per second", 1_000_000 / per_us.max(1))
     }
 }
 
@@ -198,7 +200,7 @@ fn parameters(
     operation: &CallOperation,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failed> {
-    let changes = if operation.is_write { "changes something" } else { "only looks" };
+    let changes = if operation.is_write { "changes something" } else { "only reads" };
     screen.toned(&format!("{} ({changes}; budget {})", operation.name, budget(operation)), Tone::Strong)?;
     if operation.parameters.is_empty() {
         screen.line("takes no parameters")?;
@@ -270,7 +272,7 @@ async fn resolve(options: ResolveArguments, connection: &Connection, screen: &mu
     connection.say(Action::Wrote, screen)?;
     screen.line(&format!("{} is {}", attempt.attempt, attempt.standing))?;
     if was_done {
-        screen.note("enrol what it made: reconciled enrol --account ACCOUNT --id ID")?;
+        screen.note("enrol the object that it created: reconciled enrol --account ACCOUNT --id ID")?;
     }
     Ok(Exit::Ok)
 }

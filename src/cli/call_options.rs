@@ -1,6 +1,6 @@
 //! The options of `reconciled call`, with their help.
 //!
-//! Owns: names, help and reading of options. Must never know: how a call is done.
+//! Owns: names, help and parsing of options. Must never know: how a call is carried out.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -12,37 +12,37 @@ use crate::payments::object::AccountName;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct CallArguments {
-    /// What else than to carry one out.
+    /// What to do other than carry out an operation.
     #[command(subcommand)]
     pub command: Option<CallCommand>,
-    /// Whose operation.
+    /// The account whose operation to call.
     #[arg(value_name = "ACCOUNT", required_unless_present = "list")]
     pub account: Option<AccountName>,
-    /// The provider's name of it, such as Capture or CreateRefund. Left out: all are listed.
+    /// The provider's name for it, such as Capture or CreateRefund. By default, all operations are listed.
     #[arg(value_name = "OPERATION")]
     pub operation: Option<String>,
     /// Its parameters, such as CaptureAmount.Amount=14.00; see --help-parameters.
     #[arg(value_name = "KEY=VALUE", value_parser = read_pair)]
     pub parameters: Vec<(String, String)>,
-    /// Send it although it changes something. Without this, what would be sent is printed.
+    /// Send it although it changes something. Without this, the command prints what it would send.
     #[arg(long)]
     pub yes: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
-    /// How long it may wait for its turn in the account's budget, seconds.
+    /// How long it may wait for a permit from the account's budget, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=420))]
     pub wait: u64,
-    /// List what the account's API knows.
+    /// List the operations of the account's API.
     #[arg(long, conflicts_with_all = ["operation", "list", "end"])]
     pub list_operations: bool,
-    /// Print what the operation takes, with lengths.
+    /// Print the operation's parameters, with their lengths.
     #[arg(long, requires = "operation")]
     pub help_parameters: bool,
     /// List the calls that are in doubt.
     #[arg(long, conflicts_with_all = ["operation", "end"])]
     pub list: bool,
-    /// List those that have ended too.
+    /// Include calls that have ended.
     #[arg(long, requires = "list")]
     pub all: bool,
     /// The old spelling of `call resolve`.
@@ -58,9 +58,9 @@ pub struct CallArguments {
 pub enum CallCommand {
     /// [`CallResolve`]
     #[command(about = CallResolve::SPEC.help, after_help = "\
-A call in doubt was sent, and no answer came. Repeating exactly the same command finds out by itself where that
-is possible. Otherwise look at the provider, then say what you saw: what was done is never sent again, and what
-was not done is sent again by the same command.
+A call in doubt was sent, but its answer was lost. Repeating exactly the same command determines the outcome
+automatically where that is possible. Otherwise check at the provider, then record the outcome: a call that was
+done is never sent again; a call that was not done is sent again by the same command.
 
 Examples:
   reconciled call resolve old-shop-us Refund/my-reference-1 --outcome not-done
@@ -71,27 +71,27 @@ Examples:
 /// `call resolve`
 #[derive(Debug, Args)]
 pub struct ResolveArguments {
-    /// Whose call.
+    /// The account of the call.
     #[arg(value_name = "ACCOUNT")]
     pub account: AccountName,
     /// The call, as `call --list` shows it: Capture/my-reference-1.
     #[arg(value_name = "CALL")]
     pub call: String,
-    /// What you saw at the provider.
+    /// The outcome that you determined at the provider.
     #[arg(long, value_enum)]
     pub outcome: Was,
 }
 
-/// What became of a call in doubt.
+/// The outcome of a call in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Was {
     /// It was carried out: it is never sent again.
     Done,
-    /// It was not: the same command sends it again.
+    /// It was not carried out: the same command sends it again.
     NotDone,
 }
 
-/// `key=value`; the value may hold further `=`, and may be empty (which the check refuses by name).
+/// `key=value`. The value may contain more `=`, and may be empty; the later check then rejects it by name.
 fn read_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

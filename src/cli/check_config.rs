@@ -1,4 +1,4 @@
-//! The configuration's check.
+//! `reconciled check-config`
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::options::CheckConfigArguments;
 use crate::config::{self, Config, ConfigError, Surroundings};
 use crate::text;
 
-/// `reconciled check-config`
+/// Checks the configuration and reports all problems at once.
 pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> ExitCode {
     let surroundings = Surroundings::of_process();
     let checked = if arguments.no_secrets {
@@ -37,13 +37,13 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
                 println!("{}", text::line(&words));
             }
             for account in config.unheard() {
-                println!("note: no alert target hears of declines of account {account}");
+                println!("note: no alert target receives declines of account {account}");
             }
             for note in &config.renamed {
                 println!("note: {}", text::line(note));
             }
             if arguments.no_secrets {
-                println!("secrets were not looked for");
+                println!("secrets were not checked");
             }
             Exit::Ok.into()
         }
@@ -72,5 +72,5 @@ fn summary(path: &Path, config: &Config) -> String {
             format!("{} ({}, {}, {environment})", account.name, account.api.name(), account.api.region())
         })
         .collect();
-    format!("{} is good: {}", path.display(), accounts.join(", "))
+    format!("{} is valid: {}", path.display(), accounts.join(", "))
 }

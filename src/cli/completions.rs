@@ -9,7 +9,7 @@ use super::screen::Screen;
 
 /// Prints a completion script.
 pub(super) fn completions(options: &CompletionsArguments, screen: &mut Screen<'_>) -> Ended {
-    // Into memory first: the generator panics on a closed pipe.
+    // Into memory first, because the generator panics on a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Arguments::command(), "reconciled", &mut script);
     screen.out.write_all(&script)?;

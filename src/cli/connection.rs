@@ -1,5 +1,5 @@
-//! How a command gets at what is stored: over the daemon's socket when one runs, else by opening the
-//! store itself. It says on standard error which of the two it did.
+//! How a command reaches the store: over the daemon's socket if a daemon is running, otherwise by opening the store
+//! itself. It reports on standard error which of the two it did.
 //!
 //! Owns: that choice. Must never know: what the command does.
 
@@ -15,42 +15,42 @@ use crate::control::verbs::Verb;
 use crate::control::{Later, Service};
 use crate::store;
 
-/// What the configuration says about this host.
+/// The settings of this host.
 pub trait Local: Send + Sync {
     /// The daemon's socket.
     fn socket(&self) -> &Path;
     /// The store's folder.
     fn store_folder(&self) -> &Path;
-    /// How this command opens the store's folder when it works on that itself.
+    /// How this command opens the store's folder if it works on the folder itself.
     fn store_options(&self) -> store::Options;
-    /// Opens the store; only called when no daemon answers.
+    /// Opens the store. Called only when no daemon answers.
     fn open(&self) -> Later<'_, Result<Service, Failed>>;
 }
 
-/// Whom a command talks to.
+/// How a command reaches the store.
 pub enum Connection {
     /// The running daemon.
     Daemon(Client),
-    /// The store, opened by this very process.
+    /// The store, opened by this process.
     Store {
         /// Answers as the daemon would.
         service: Service,
-        /// Where the store lies, for what is printed.
+        /// The store's folder, for messages.
         folder: String,
     },
 }
 
-/// Whether a command changed anything, for what it says.
+/// Whether a command changed anything; for its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// It only looked.
+    /// It only read.
     Read,
     /// It changed something.
     Wrote,
 }
 
 impl Connection {
-    /// Looks for the daemon; opens the store when there is none.
+    /// Connects to the daemon, or opens the store when no daemon is running.
     pub async fn open(local: &dyn Local) -> Result<Connection, Failed> {
         if let Some(client) = Connection::daemon(local).await? {
             return Ok(Connection::Daemon(client));
@@ -59,7 +59,7 @@ impl Connection {
         Ok(Connection::Store { service, folder: local.store_folder().display().to_string() })
     }
 
-    /// Looks for the daemon. When there is none, this user must be the one whose store it is.
+    /// Connects to the daemon. When none is running, checks that the store does not belong to another user.
     pub async fn daemon(local: &dyn Local) -> Result<Option<Client>, Failed> {
         match Client::connect(local.socket()).await {
             Ok(client) => Ok(Some(client)),
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// Says which way was taken.
+    /// Reports which way was taken.
     pub fn say(&self, action: Action, screen: &mut Screen<'_>) -> io::Result<()> {
         match (self, action) {
             (Connection::Daemon(client), _) => {
@@ -92,7 +92,7 @@ impl Connection {
         }
     }
 
-    /// Whether the daemon runs.
+    /// Whether the daemon is running.
     pub fn is_daemon(&self) -> bool {
         matches!(self, Connection::Daemon(_))
     }
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Asks the daemon, or answers from the store.
+    /// Sends a request to the daemon, or answers it from the store.
     pub async fn ask<V: Verb>(&self, verb: V) -> Answer<V::Answer> {
         match self {
             Connection::Daemon(client) => client.ask(verb).await,
@@ -114,7 +114,7 @@ impl Connection {
     }
 }
 
-/// Who runs this process, as the daemon would see it at the other end of its socket.
+/// The user who runs this process, as the daemon would see it over its socket.
 fn actor() -> String {
     own_uid().map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
 }
@@ -124,8 +124,8 @@ fn own_uid() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }
 
-/// Files that another user (root above all) makes in the daemon's store would keep the daemon from
-/// opening it again.
+/// Files that another user (above all root) creates in the daemon's store would keep the daemon from opening it
+/// again.
 fn refuse_foreign(store: &Path) -> Result<(), Failed> {
     let Some(own) = own_uid() else { return Ok(()) };
     let owner = std::fs::metadata(store).map(|metadata| (metadata.uid(), true)).or_else(|_| {
@@ -145,7 +145,7 @@ fn refuse_foreign(store: &Path) -> Result<(), Failed> {
     }
 }
 
-/// A store that is there must be ours; one that is to be made must not become root's in another's folder.
+/// An existing store must belong to this user. A new one must not be created by root in another user's folder.
 fn is_foreign(own: u32, owner: u32, is_there: bool) -> bool {
     own != owner && (is_there || own == 0)
 }

@@ -19,7 +19,7 @@ use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult
 use crate::control::wanted::{Texts, Wanted};
 use crate::payments::object::{AccountName, Kind};
 
-/// What became of all lines so far.
+/// The totals of all lines so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Totals {
     new: u64,
@@ -72,7 +72,7 @@ pub(super) async fn enrol(
     for file in &options.files {
         let ended = job.file(file, &options, screen).await;
         if let Err(failed) = ended {
-            screen.note(&format!("until then: {}", job.totals))?;
+            screen.note(&format!("before that: {}", job.totals))?;
             return Err(failed);
         }
     }
@@ -100,8 +100,8 @@ async fn enrol_one(options: &EnrolArguments, connection: &Connection, screen: &m
     let name = result.object.map(|object| object.to_string()).unwrap_or_default();
     screen.line(&match result.outcome {
         EnrolOutcome::New => format!("{name} is watched from now on"),
-        EnrolOutcome::Enriched => format!("{name} was watched already; the new details are kept"),
-        _ => format!("{name} was watched already, nothing new"),
+        EnrolOutcome::Enriched => format!("{name} was already watched; the new details were added"),
+        _ => format!("{name} was already watched, nothing new"),
     })?;
     Ok(Exit::Ok)
 }
@@ -124,16 +124,16 @@ fn by_flags(options: &EnrolArguments) -> Result<Wanted, String> {
     texts.read(0)
 }
 
-/// Lines that were read together, and how far the file was read by then.
+/// Lines that were read together, and how far the file had been read by then.
 struct Chunk {
     items: Vec<Item>,
     bytes: u64,
 }
 
-/// What comes from the reading thread.
+/// A message from the reading thread.
 enum News {
     Ignoring(Vec<String>),
-    /// The file has a header and nothing behind it.
+    /// The file has a header but no rows.
     NoRows,
     Chunk(Chunk),
     Stopped(BadFile),
@@ -158,7 +158,7 @@ impl Job<'_> {
         let (source, bytes_total) = open(path)?;
         let (sender, mut receiver) = mpsc::channel(4);
         let format = options.format;
-        // Reading may block (a pipe): not on the thread that talks to the daemon.
+        // Reading may block (a pipe), so it does not run on the thread that talks to the daemon.
         let reading = blocking::run(move || read_all(source, format, &sender));
         let mut progress = Progress::start(screen.is_watched, bytes_total, self.clock);
         let mut ended = Ok(());
@@ -171,7 +171,7 @@ impl Job<'_> {
                 News::NoRows => {
                     self.is_any_without_rows = true;
                     let text = format!(
-                        "{name}: there is a header and no object behind it; nothing was enrolled from it"
+                        "{name}: there is a header but no object after it; nothing was enrolled from it"
                     );
                     progress.note(&text, screen).map_err(Failed::from)
                 }
@@ -209,7 +209,7 @@ impl Job<'_> {
         }
         if !lines.is_empty() {
             let results = self.connection.ask(Enrol::from(lines.clone())).await.map_err(|problem| {
-                let remedy = "enrol the same file again: what is known already is not changed";
+                let remedy = "enrol the same file again: objects that are already known do not change";
                 Failed { remedy: remedy.to_owned(), ..Failed::from(problem) }
             })?;
             for (result, wanted) in results.into_iter().zip(&lines) {
@@ -272,12 +272,12 @@ fn unreadable(name: &str, bad: &BadFile) -> Failed {
         BadFile::Senseless { .. } => Failed::new(
             Exit::Data,
             format!("{name}: {bad}"),
-            "see `reconciled enrol --help` for how files look",
+            "see `reconciled enrol --help` for the file format",
         ),
     }
 }
 
-/// Reads a file to its end, or until nobody listens any more.
+/// Reads a file to its end, or until the receiver is gone.
 fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mpsc::Sender<News>) {
     let mut intake = match Intake::start(source, format) {
         Ok(intake) => intake,
@@ -322,7 +322,7 @@ fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mp
     }
 }
 
-/// The file of lines that were not taken.
+/// The file of rejected lines.
 struct Rejects {
     writer: Option<(csv::Writer<File>, String)>,
 }

@@ -1,6 +1,6 @@
 //! How a command ends: the codes of sysexits.h (docs/src/reference/operations.md section 4.3).
 //!
-//! Owns: the codes and the one form in which a failed command says why. Must never know: any command.
+//! Owns: the codes, and the one form in which a failed command reports why. Must never know: any command.
 
 use std::process::ExitCode;
 
@@ -15,19 +15,19 @@ pub enum Exit {
     Usage,
     /// Some of the input was bad (EX_DATAERR).
     Data,
-    /// An input file, or the object asked for, is not there (EX_NOINPUT).
+    /// An input file, or the requested object, does not exist (EX_NOINPUT).
     NoInput,
     /// The daemon or the store cannot be reached (EX_UNAVAILABLE).
     Unavailable,
     /// A broken invariant (EX_SOFTWARE).
     Software,
-    /// A file cannot be made (EX_CANTCREAT).
+    /// A file cannot be created (EX_CANTCREAT).
     CannotCreate,
     /// The disk failed (EX_IOERR).
     Disk,
     /// Try again later (EX_TEMPFAIL).
     TryLater,
-    /// Nobody knows whether the provider did it (EX_PROTOCOL).
+    /// It is unknown whether the provider did it (EX_PROTOCOL).
     InDoubt,
     /// Not allowed (EX_NOPERM).
     NotAllowed,
@@ -36,7 +36,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number.
+    /// The numeric code.
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
@@ -61,7 +61,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command failed: what, what to do about it, and the code.
+/// Why a command failed: what went wrong, what to do about it, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Failed {
@@ -74,7 +74,7 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// A failure with what and remedy.
+    /// A failure with what went wrong and what to do about it.
     pub fn new(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Failed {
         Failed { exit, what: what.into(), remedy: remedy.into() }
     }
@@ -101,7 +101,7 @@ impl From<Problem> for Failed {
 }
 
 impl From<std::io::Error> for Failed {
-    /// Writing to a closed pipe (`| head`) is how a reader says that it has seen enough.
+    /// A closed pipe (`| head`) only means that the reader has seen enough, so it is not an error.
     fn from(error: std::io::Error) -> Failed {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Failed::new(Exit::Ok, "", ""),
@@ -110,7 +110,7 @@ impl From<std::io::Error> for Failed {
     }
 }
 
-/// What a command gives back.
+/// The result of a command.
 pub type Ended = Result<Exit, Failed>;
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) async fn explain(
     screen.line("")?;
     screen.pair("now", &told.standing)?;
     screen.pair("evidence", &told.evidence)?;
-    screen.pair("next look", &told.next_look)?;
+    screen.pair("next poll", &told.next_look)?;
     if let Some(deadline) = &told.deadline {
         screen.pair("deadline", deadline)?;
     }
@@ -34,7 +34,7 @@ pub(super) async fn explain(
         screen.pair("what to do", advice)?;
     }
     if let Some(look) = &told.look {
-        screen.pair("where to look", look)?;
+        screen.pair("where to check", look)?;
     }
     Ok(Exit::Ok)
 }

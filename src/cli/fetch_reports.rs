@@ -20,32 +20,33 @@ use crate::time::between;
 /// `fetch-reports`
 #[derive(Debug, Args)]
 pub struct FetchReportsArguments {
-    /// Whose: the account's name in the configuration.
+    /// The account's name in the configuration.
     pub account: AccountName,
     /// The first day, UTC.
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub from: Date,
-    /// The last day, UTC; it must be over.
+    /// The last day, UTC. It must be over.
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub to: Date,
-    /// Only this type, such as capture, refund or settlement; may be given several times. All when not given.
+    /// Only this type, such as capture, refund or settlement; may be given several times. By default, all types.
     #[arg(long = "type", value_name = "TYPE")]
     pub types: Vec<String>,
-    /// Fetch days that are kept again, and read files again.
+    /// Fetch days again that are already kept, and read their files again.
     #[arg(long)]
     pub again: bool,
-    /// Only ask: the daemon fetches them.
+    /// Only request the reports; the daemon fetches them.
     #[arg(long)]
     pub no_wait: bool,
-    /// Write JSON, one type of report a line.
+    /// Write JSON, one type of report per line.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Between two looks at what the daemon does; without one, the longest wait between two of our own steps.
+/// The time between two checks of the daemon's progress. Without a daemon, the longest wait between two of our own
+/// steps.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Asks for reports and waits until they are there. Code 75 when some cannot be had now, 65 when one was had and
+/// Requests reports and waits until they are there. Code 75 when some cannot be fetched now, 65 when a fetched file
 /// cannot be read.
 pub(super) async fn fetch_reports(
     options: FetchReportsArguments,
@@ -67,7 +68,7 @@ pub(super) async fn fetch_reports(
     if options.no_wait {
         let who =
             if begun.is_daemon { "the daemon fetches them" } else { "the daemon fetches them when it runs" };
-        screen.note(&format!("asked for; {who}, and the same command again shows how far they are"))?;
+        screen.note(&format!("requested; {who}; run the same command again to see the progress"))?;
         return Ok(Exit::Ok);
     }
     let progress = Cell::new((0, 0));
@@ -80,7 +81,7 @@ pub(super) async fn fetch_reports(
     show(&ended, options.json, screen)
 }
 
-/// Until all that was asked for is over.
+/// Waits until all requested downloads are over.
 async fn follow(
     begun: &FetchAnswer,
     connection: &Connection,
@@ -105,7 +106,7 @@ async fn follow(
     }
 }
 
-/// Short enough for the display, and never busy.
+/// Short enough for the display, but never a busy loop.
 fn until(now: Timestamp, at: Timestamp) -> Duration {
     between(now, at).clamp(Duration::from_millis(1), Duration::from_secs(5))
 }
@@ -168,13 +169,13 @@ fn show(answer: &FetchAnswer, is_json: bool, screen: &mut Screen<'_>) -> Ended {
             let date = file.from.strftime("%Y-%m-%d");
             let text = format!("! {} of {date} was fetched and cannot be read: {}", line.report, file.why);
             screen.toned(&text, Tone::Bad)?;
-            screen.toned(&format!("  nothing of it was compared; it is kept at {}", file.file), Tone::Bad)?;
+            screen.toned(&format!("  nothing in it was compared; it is kept at {}", file.file), Tone::Bad)?;
         }
     }
-    screen.note("rows are counted as they are fetched: what was kept before is not read again")?;
+    screen.note("rows are counted as they are fetched: files that were already kept are not read again")?;
     screen.line(&answer.folder)?;
     if is_failed {
-        screen.note("the same command again asks for what failed")?;
+        screen.note("run the same command again to request what failed")?;
     }
     Ok(exit)
 }

@@ -16,7 +16,7 @@ pub(super) async fn forget(
     for selector in &options.objects {
         let forgotten = connection.ask(Forget(selector.clone())).await?;
         if forgotten.was_watched {
-            screen.line(&format!("{} is not watched any more; its history stays", forgotten.object))?;
+            screen.line(&format!("{} is no longer watched; its history stays", forgotten.object))?;
         } else {
             screen.note(&format!("{} was not watched", forgotten.object))?;
             exit = Exit::NoInput;

@@ -10,12 +10,12 @@ use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
 pub use crate::delimited::BadFile;
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// With a header line; delimiter comma, semicolon or tabulator.
+    /// With a header line; the delimiter is a comma, semicolon or tab.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
@@ -28,18 +28,18 @@ impl From<Format> for Form {
     }
 }
 
-/// One line that could not be taken, with its number and the reason in words.
+/// A line that was not accepted, with its number and the reason in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// Counted from 1, the header included.
+    /// Counted from 1, including the header.
     pub line: u64,
     /// Why.
     pub reason: String,
-    /// The line as it stood, shortened; for the file of rejects.
+    /// The original line, shortened; for the file of rejects.
     pub text: String,
 }
 
-/// What one line brought.
+/// The result of one line.
 pub type Item = Result<Wanted, BadLine>;
 
 /// A file being read.
@@ -55,8 +55,8 @@ enum Shape<Source> {
 }
 
 impl<Source: BufRead> Intake<Source> {
-    /// Starts reading. Without a format, a first line that begins with `{` tells JSON Lines. Errors when
-    /// the header names no id, names a field twice or misspelt, or the file is no text in UTF-8.
+    /// Starts reading. Without a format, a first line that starts with `{` means JSON Lines. Fails when the header
+    /// names no id, has a field twice or misspelled, or when the file is not UTF-8 text.
     pub fn start(source: Source, format: Option<Format>) -> Result<Intake<Source>, BadFile> {
         Ok(match delimited::open(source, format.map(Form::from))? {
             Text::Empty => Intake { shape: Shape::Empty, ignored: Vec::new() },
@@ -69,12 +69,12 @@ impl<Source: BufRead> Intake<Source> {
         })
     }
 
-    /// Columns of the header that mean nothing here.
+    /// Columns of the header that are not used.
     pub fn ignored_columns(&self) -> &[String] {
         &self.ignored
     }
 
-    /// Whether there is nothing but white space in the file.
+    /// Whether the file contains nothing but white space.
     pub fn is_empty(&self) -> bool {
         matches!(self.shape, Shape::Empty)
     }
@@ -88,7 +88,7 @@ impl<Source: BufRead> Intake<Source> {
         }
     }
 
-    /// The next object or bad line; none at the end. Lines and rows without any text are passed over.
+    /// The next object or bad line; none at the end. Lines and rows without any text are skipped.
     pub fn next_item(&mut self) -> io::Result<Option<Item>> {
         match &mut self.shape {
             Shape::Empty => Ok(None),
@@ -129,7 +129,7 @@ mod tests {
     use crate::control::wanted::LINE_BYTES_MAX;
     use proptest::prelude::*;
 
-    /// Reads all of it: good lines as their JSON, bad ones as `number: reason`.
+    /// Reads everything: good lines as their JSON, bad lines as `number: reason`.
     fn read(bytes: &[u8], format: Option<Format>) -> Result<Vec<String>, String> {
         let mut intake = Intake::start(bytes, format).map_err(|bad| bad.to_string())?;
         let mut shown = Vec::new();
@@ -193,7 +193,7 @@ mod tests {
                 "3: object id \"S 2\" has a character",
                 "\"line\":4,\"id\":\"S03\"}",
                 "5: amount without currency",
-                "6: created_at \"gestern\" is not a moment",
+                "6: created_at \"gestern\" is not a time",
                 "\"line\":7,\"id\":\"S06\"}",
                 "\"line\":8,\"id\":\"S07\"}",
                 "9: no id",
@@ -201,7 +201,7 @@ mod tests {
         );
     }
 
-    /// A file under the usual header.
+    /// A file with the usual header.
     fn check_rows(delimiter: &str, rows: &str, expected: &[&str]) {
         let header = "account,kind,id,amount,currency,reference".replace(',', delimiter);
         check(&format!("{header}\r\n{rows}"), expected);
@@ -292,9 +292,9 @@ mod tests {
     fn a_misspelt_column_that_matters_is_refused_with_the_nearest_name() {
         refused(
             b"account,kind,id,amuont,currency,reference\nshop,charge,P02-1,14.00,EUR,A-1\n",
-            "line 1: column amuont is not known; is it amount? rename or remove it",
+            "line 1: column amuont is not known; did you mean amount? rename or remove it",
         );
-        refused(b"chrage_id,amount,currency\n", "is it chargeid?");
+        refused(b"chrage_id,amount,currency\n", "did you mean chargeid?");
         check("id,note,updated_at,created_by\nS01,x,y,z\n", &["\"id\":\"S01\"}"]);
     }
 

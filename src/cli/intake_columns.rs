@@ -1,16 +1,16 @@
-//! What the columns of a file of objects mean, and how its cells are read.
+//! The meaning of the columns in a file of objects, and how its cells are read.
 //!
-//! Owns: which column names the objects, misspelt columns, amounts with a decimal comma, what spreadsheets and
-//! databases write into cells. Must never know: files, lines, what becomes of a row.
+//! Owns: which column names the objects, misspelled columns, amounts with a decimal comma, what spreadsheets and
+//! databases write into cells. Must never know: files, lines, the outcome of a row.
 
 use crate::control::fields::{self, Field, Meaning};
 use crate::control::wanted::Texts;
 
-/// Kinds of objects above others: beside the id of a charge or an authorization theirs is the parent's.
+/// The parent kinds of a kind. Next to the id of a charge or an authorization, an id of these kinds names the parent.
 const ABOVE: &[(&str, &[&str])] =
     &[("charge", &["charge-permission"]), ("authorization", &["order-reference", "billing-agreement"])];
 
-/// What the columns of a file mean.
+/// The meaning of the columns of a file.
 #[derive(Debug)]
 pub(super) struct Columns {
     fields: Vec<Option<Field>>,
@@ -18,12 +18,12 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Reads a header. Gives the columns that mean nothing here as well. Errors with the reason in words.
+    /// Reads a header. Also returns the columns that are not used. The error is a sentence.
     pub(super) fn of(header: &[String]) -> Result<(Columns, Vec<String>), String> {
         let mut meanings: Vec<_> = header.iter().map(|cell| fields::meaning(cell)).collect();
         for (cell, meaning) in header.iter().zip(&meanings) {
             if let (None, Some(meant)) = (meaning, fields::meant(cell)) {
-                return Err(format!("column {cell} is not known; is it {meant}? rename or remove it"));
+                return Err(format!("column {cell} is not known; did you mean {meant}? rename or remove it"));
             }
         }
         put_parents_above(&mut meanings);
@@ -38,7 +38,7 @@ impl Columns {
             };
             if let Some((_, other)) = owners.iter().find(|(field, _)| *field == meaning.field) {
                 return Err(format!(
-                    "columns {other} and {cell} both mean {}; rename one (to parent, if it is the object above)",
+                    "columns {other} and {cell} both mean {}; rename one (to parent, if it names the parent object)",
                     meaning.field.name()
                 ));
             }
@@ -73,7 +73,7 @@ impl Columns {
     }
 }
 
-/// Of the ids of several kinds that one row has, those above the others become the parent, or are not used.
+/// If a row has ids of several kinds, ids of parent kinds become the parent, or are not used.
 fn put_parents_above(meanings: &mut [Option<Meaning>]) {
     let is_above = |meaning: &Meaning| {
         meaning.kind.is_some_and(|kind| ABOVE.iter().any(|(_, above)| above.contains(&kind)))
@@ -95,7 +95,7 @@ fn put_parents_above(meanings: &mut [Option<Meaning>]) {
     }
 }
 
-/// A cell without the `'` that keeps spreadsheets, in our own files too, from running it as a formula.
+/// A cell without the `'` that keeps spreadsheets from running it as a formula. Our own files have it too.
 fn unguarded(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(rest)
@@ -107,13 +107,13 @@ fn unguarded(cell: &str) -> &str {
     }
 }
 
-/// How databases write that there is nothing.
+/// How databases write an empty value.
 fn stands_for_nothing(cell: &str) -> bool {
     matches!(cell, "NULL" | "null" | "\\N")
 }
 
-/// An amount with a decimal comma (`14,00`, `1.234,56`) with a point instead; any other as it is. Errors when
-/// the comma may divide thousands as well.
+/// Replaces a decimal comma in an amount (`14,00`, `1.234,56`) with a point; leaves any other text unchanged. Fails
+/// when the comma could also be a thousands separator.
 fn pointed(cell: &str) -> Result<String, String> {
     let text = crate::delimited::trimmed(cell);
     let Some((whole, fraction)) = text.rsplit_once(',') else { return Ok(text.to_owned()) };
@@ -128,7 +128,7 @@ fn pointed(cell: &str) -> Result<String, String> {
     if !is_grouped && fraction.len() == 3 && whole.len() <= 3 && !whole.starts_with('0') {
         return Err(format!(
             "amount {text:?} may be {whole}{fraction} or {whole}.{fraction}; write it with a decimal point and no \
-             other mark"
+             other separator"
         ));
     }
     Ok(format!("{}.{fraction}", whole.replace('.', "")))

@@ -14,7 +14,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::record::Record;
 use crate::text;
 
-/// Columns of the CSV form. New ones are only ever added at the end.
+/// The columns of the CSV output. New columns are only added at the end.
 const COLUMNS: [&str; 16] = [
     "account",
     "kind",
@@ -83,7 +83,7 @@ fn write_table(
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
     let headings =
-        ["account", "kind", "id", "state", "phase", "amount>", "reference", "age>", "next look", "remark"];
+        ["account", "kind", "id", "state", "phase", "amount>", "reference", "age>", "next poll", "remark"];
     let mut table = Table::new(&headings);
     let now = clock.now();
     for record in records {
@@ -116,7 +116,7 @@ fn remark(record: &Record) -> String {
     }
     let failures = record.trouble.failures + record.trouble.not_found;
     match (failures, record.is_asked) {
-        (0, true) => "asked for".to_owned(),
+        (0, true) => "poll requested".to_owned(),
         (0, false) => String::new(),
         _ => {
             format!("{failures} failures in a row ({})", record.trouble.last_class.as_deref().unwrap_or("?"))
@@ -124,7 +124,7 @@ fn remark(record: &Record) -> String {
     }
 }
 
-/// The word for tables and CSV.
+/// The phase as written in tables and CSV.
 pub(super) fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Moving => "moving",
@@ -133,7 +133,7 @@ pub(super) fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// RFC 4180; text cells are made safe for spreadsheets, amounts stay numbers (docs/src/reference/operations.md
+/// RFC 4180. Text cells are made safe for spreadsheets; amounts stay numbers (docs/src/reference/operations.md
 /// section 7.3).
 fn write_csv(records: &[Record], with_header: bool, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());

@@ -1,4 +1,4 @@
-//! What the configuration says about this host, for the operator's commands.
+//! The settings of this host, read from the configuration, for the operator's commands.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -20,8 +20,8 @@ struct Configured {
     config: Mutex<Option<Config>>,
 }
 
-/// Reads the configuration. A command that talks to the daemon needs none of its secrets, and they may
-/// well be out of the operator's reach: without them it can do everything but send.
+/// Reads the configuration. A command that talks to the daemon needs none of its secrets, and the operator may not be
+/// allowed to read them. Without them, a command can do everything except send.
 pub(super) fn load(path: &Path, clock: &SharedClock) -> Result<Box<dyn Local>, Failed> {
     let surroundings = Surroundings::of_process();
     let config = config::load(path, &surroundings)
@@ -59,7 +59,7 @@ impl Local for Configured {
         Box::pin(async {
             let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).take();
             let config =
-                config.ok_or_else(|| Failed::new(Exit::Software, "the store was opened already", ""))?;
+                config.ok_or_else(|| Failed::new(Exit::Software, "the store was already opened", ""))?;
             let outside = Outside::real(self.clock.clone(), Surroundings::of_process(), &config.http);
             let outside = outside.map_err(|error| start_failed(&error))?;
             let command = &self.options.command;
@@ -70,14 +70,14 @@ impl Local for Configured {
     }
 }
 
-/// A configuration that cannot be used: every problem, a line each.
+/// A configuration that cannot be used: every problem on its own line.
 pub(super) fn config_failed(error: &ConfigError) -> Failed {
     match error {
         ConfigError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             Failed::new(
                 Exit::NoInput,
                 error.to_string(),
-                "name it with --config FILE; config.toml of the source explains every key",
+                "name it with --config FILE; the source's config.toml explains every key",
             )
         }
         ConfigError::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -91,7 +91,7 @@ pub(super) fn config_failed(error: &ConfigError) -> Failed {
     }
 }
 
-/// Why the store could not be opened, with the code that says whether trying again could help.
+/// Why the store could not be opened, with an exit code that shows whether trying again could help.
 pub(super) fn open_failed(error: &OpenError) -> Failed {
     Failed::new(open_exit(error), chain(error), "")
 }
@@ -100,13 +100,13 @@ fn open_exit(error: &OpenError) -> Exit {
     match error {
         OpenError::Locked { .. } => Exit::Unavailable,
         OpenError::TooNew { .. } | OpenError::NotAStore { .. } => Exit::Config,
-        // Nothing that starting again could mend.
+        // Starting again would not help.
         OpenError::Damaged(_) | OpenError::Lost { .. } => Exit::Data,
         _ => Exit::Disk,
     }
 }
 
-/// An error with all that lies beneath it, in one line.
+/// An error with all its sources, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut what = error.to_string();
     let mut source = error.source();
@@ -117,7 +117,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     what
 }
 
-/// Why the rooms could not be built, with the code that says whether starting again could help.
+/// Why the rooms could not be built, with an exit code that shows whether starting again could help.
 pub(super) fn start_failed(error: &StartError) -> Failed {
     let what = chain(error);
     let exit = match error {

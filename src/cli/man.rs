@@ -7,7 +7,7 @@ use super::exit::{Ended, Exit, Failed};
 use super::options::ManArguments;
 use super::screen::Screen;
 
-/// Writes one page a command.
+/// Writes one page per command.
 pub(super) fn man(options: &ManArguments, screen: &mut Screen<'_>) -> Ended {
     let dir = &options.dir;
     std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Arguments::command(), dir)).map_err(

@@ -1,8 +1,7 @@
-//! The commands: one file each, a verb asked of the daemon or, with the daemon
-//! stopped, answered from the store.
+//! The commands, one file each. A command sends a verb to the daemon or, if the daemon is stopped, answers it from
+//! the store.
 //!
-//! Owns: the command line, what is printed, exit codes. Must never know: tables, wire formats,
-//! signatures.
+//! Owns: the command line, what is printed, exit codes. Must never know: tables, wire formats, signatures.
 
 pub mod args;
 pub mod backtest_options;
@@ -56,7 +55,7 @@ use self::exit::{Ended, Exit, Failed};
 use self::screen::{Screen, complain, wants_colour};
 use crate::clock::{SharedClock, SystemClock};
 
-/// The whole program: reads the command line, does what it says, gives the exit code.
+/// The whole program: reads the command line, runs the command, returns the exit code.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -86,7 +85,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A command that ends by itself soon.
+/// Runs a command that ends without being stopped.
 fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) -> Ended {
     match command {
         Command::Completions(options) => completions::completions(&options, screen),
@@ -106,7 +105,7 @@ fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) ->
     }
 }
 
-/// An operator's command, through the daemon or straight on the store.
+/// An operator's command, through the daemon or directly on the store.
 pub async fn operate(
     command: Command,
     local: &dyn Local,
@@ -147,7 +146,7 @@ pub async fn operate(
     ended.and_then(|exit| closed.map(|()| exit))
 }
 
-/// Says why a command failed, if it did, and gives its code.
+/// Reports why a command failed, if it did, and returns its exit code.
 fn finish(ended: Ended, err: &mut dyn Write) -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),

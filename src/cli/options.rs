@@ -1,6 +1,6 @@
 //! The options of every command, with their help.
 //!
-//! Owns: names, help and reading of options. Must never know: how any command is done.
+//! Owns: names, help and parsing of options. Must never know: how any command is carried out.
 
 use std::path::PathBuf;
 
@@ -21,24 +21,24 @@ pub struct RunArguments {
     pub log: LogForm,
 }
 
-/// How logs are written.
+/// The format of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogForm {
-    /// For people on a terminal, else JSON.
+    /// For people on a terminal, otherwise JSON.
     Auto,
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// `demo`
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// Keep store, reports and alerts in this folder; else they go into a fresh temporary one.
+    /// Keep store, reports and alerts in this folder; by default, in a new temporary folder.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Decides everything that looks like chance; the same seed gives the same run.
+    /// The seed for everything that looks random; the same seed gives the same run.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// How many objects to enrol.
@@ -49,7 +49,7 @@ pub struct DemoArguments {
 /// `simulate`
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
-    /// Where to listen for HTTP; port 0 takes a free one and prints it.
+    /// Where to listen for HTTP; with port 0, a free port is chosen and printed.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: std::net::SocketAddr,
     /// Where to listen for HTTPS, with a certificate from a throw-away authority.
@@ -61,13 +61,13 @@ pub struct SimulateArguments {
     /// What happens there: populations, outcomes, delays, faults (TOML).
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Decides everything that looks like chance, instead of the scenario's own seed.
+    /// The seed for everything that looks random, instead of the scenario's own seed.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
-    /// Write generated keys into this folder; else into a temporary one, which is printed.
+    /// Write generated keys into this folder; by default, into a temporary folder, whose path is printed.
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
-    /// Print the annotated example scenario and end.
+    /// Print the annotated example scenario and exit.
     #[arg(long)]
     pub example: bool,
 }
@@ -78,7 +78,7 @@ pub struct CheckConfigArguments {
     /// Print the problems as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Check the references to secrets, but do not look for the secrets: for a machine that does not hold them.
+    /// Check the references to secrets, but do not read the secrets: for a machine that does not have them.
     #[arg(long)]
     pub no_secrets: bool,
 }
@@ -92,40 +92,41 @@ pub struct EnrolArguments {
     /// The provider's id of one object.
     #[arg(long, required_unless_present = "files")]
     pub id: Option<String>,
-    /// Whose it is; guessed from the id's form when only one account suits. For files: of lines that name none.
+    /// The account; guessed from the format of the id if only one account fits. For files: the account of lines that
+    /// name none.
     #[arg(long)]
     pub account: Option<AccountName>,
-    /// What it is (charge, refund, charge-permission, authorization, capture, order-reference,
-    /// billing-agreement); guessed from the id's form when that is clear. For files: of lines that name none.
+    /// The kind (charge, refund, charge-permission, authorization, capture, order-reference, billing-agreement);
+    /// guessed from the format of the id if that is clear. For files: the kind of lines that name none.
     #[arg(long, value_parser = read_kind)]
     pub kind: Option<Kind>,
-    /// The amount that must be seen, such as 14.00.
+    /// The amount that must be observed, such as 14.00.
     #[arg(long, requires = "currency", requires = "id")]
     pub amount: Option<String>,
     /// Its currency (ISO 4217), such as EUR.
     #[arg(long, requires = "id")]
     pub currency: Option<String>,
-    /// The shop's own order number; it stands in alerts and reports.
+    /// The shop's own order number; it appears in alerts and reports.
     #[arg(long, requires = "id")]
     pub reference: Option<String>,
-    /// When the shop made the object, such as 2026-01-15T09:30:00Z.
+    /// When the shop created the object, such as 2026-01-15T09:30:00Z.
     #[arg(long, requires = "id", value_name = "TIME")]
     pub created_at: Option<String>,
-    /// The id of the object that it belongs to.
+    /// The id of the parent object.
     #[arg(long, requires = "id", value_name = "ID")]
     pub parent: Option<String>,
-    /// How the files are written; told from the first line when not given.
+    /// The format of the files; detected from the first line by default.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Write lines that were not taken to this file (CSV: file, line, reason, text).
+    /// Write rejected lines to this file (CSV: file, line, reason, text).
     #[arg(long, value_name = "FILE", requires = "files")]
     pub rejects: Option<PathBuf>,
 }
 
-/// How a list is written.
+/// The format of a list.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Shape {
-    /// As JSON: one object a line.
+    /// As JSON: one object per line.
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// As CSV (RFC 4180, text safe for spreadsheets).
@@ -136,34 +137,34 @@ pub struct Shape {
 /// `list`
 #[derive(Debug, Args)]
 pub struct ListArguments {
-    /// Only of this account.
+    /// Only objects of this account.
     #[arg(long)]
     pub account: Option<AccountName>,
-    /// Only of this kind.
+    /// Only objects of this kind.
     #[arg(long, value_parser = read_kind)]
     pub kind: Option<Kind>,
-    /// Only what behaves so: moving (it changes by itself), resting (somebody must act), final.
+    /// Only objects in this phase: moving (the provider changes it), resting (somebody must act), final.
     #[arg(long, value_parser = read_phase)]
     pub phase: Option<Phase>,
-    /// Only in this state, in the provider's spelling.
+    /// Only objects in this state, in the provider's spelling.
     #[arg(long)]
     pub state: Option<String>,
-    /// Only what is set apart because something about it cannot be right.
+    /// Only quarantined objects: something about them cannot be right.
     #[arg(long)]
     pub quarantined: bool,
-    /// Only what is finished.
+    /// Only finished objects.
     #[arg(long, conflicts_with = "open")]
     pub finished: bool,
-    /// Only what is not finished.
+    /// Only objects that are not finished.
     #[arg(long)]
     pub open: bool,
-    /// Only what was made at least so long ago, such as 90m, 36h or 2d.
+    /// Only objects that were created at least this long ago, such as 90m, 36h or 2d.
     #[arg(long, value_name = "SPAN", value_parser = read_span)]
     pub older_than: Option<u64>,
-    /// At most so many rows; 0 is all.
+    /// The maximum number of rows; 0 means all.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub limit: usize,
-    /// How to write it.
+    /// The output format.
     #[command(flatten)]
     pub shape: Shape,
 }
@@ -193,19 +194,19 @@ pub struct ExplainArguments {
 /// `poll`
 #[derive(Debug, Args)]
 pub struct PollArguments {
-    /// Objects: id, kind/id or account/kind/id. Finished ones get one more look.
+    /// Objects: id, kind/id or account/kind/id. Finished objects are polled once more.
     #[arg(value_name = "OBJECT", required_unless_present = "all")]
     pub objects: Vec<Selector>,
-    /// Everything that is not finished.
+    /// All objects that are not finished.
     #[arg(long, conflicts_with = "objects")]
     pub all: bool,
-    /// With --all: only of this account.
+    /// With --all: only objects of this account.
     #[arg(long, requires = "all", conflicts_with = "objects")]
     pub account: Option<AccountName>,
-    /// With --all: only of this kind.
+    /// With --all: only objects of this kind.
     #[arg(long, requires = "all", conflicts_with = "objects", value_parser = read_kind)]
     pub kind: Option<Kind>,
-    /// Change nothing: print the plan and what it costs of the quota.
+    /// Change nothing: print the plan and how much of the quota it uses.
     #[arg(long, short = 'n')]
     pub dry_run: bool,
     /// Print the plan as JSON.
@@ -232,7 +233,7 @@ pub struct StatusArguments {
 /// `report`
 #[derive(Debug, Args)]
 pub struct ReportArguments {
-    /// The business day in the configured zone; the last finished one when not given.
+    /// The business day in the configured time zone; by default, the last finished day.
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub date: Option<Date>,
 }
@@ -240,22 +241,22 @@ pub struct ReportArguments {
 /// `alerts list`
 #[derive(Debug, Args)]
 pub struct AlertsListArguments {
-    /// Only with a delivery in this state: pending, delivered, dead.
+    /// Only alerts with a delivery in this state: pending, delivered, dead.
     #[arg(long, value_parser = read_delivery)]
     pub state: Option<DeliveryStatus>,
-    /// Only for this target of the configuration.
+    /// Only alerts for this target of the configuration.
     #[arg(long)]
     pub target: Option<String>,
-    /// Only about this account.
+    /// Only alerts about this account.
     #[arg(long)]
     pub account: Option<AccountName>,
-    /// Only of this sort: declined, overdue, quarantined, ...
+    /// Only alerts of this kind: declined, overdue, quarantined, ...
     #[arg(long)]
     pub kind: Option<String>,
-    /// At most so many rows; 0 is all.
+    /// The maximum number of rows; 0 means all.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: usize,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
 }
@@ -277,7 +278,7 @@ pub struct RedeliverArguments {
 /// `alerts test`
 #[derive(Debug, Args)]
 pub struct TestArguments {
-    /// Only this target of the configuration; else all.
+    /// Only this target of the configuration; by default, all targets.
     #[arg(long)]
     pub target: Option<String>,
 }
@@ -285,7 +286,7 @@ pub struct TestArguments {
 /// `store check`
 #[derive(Debug, Args)]
 pub struct StoreCheckArguments {
-    /// Print what was found as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -293,7 +294,7 @@ pub struct StoreCheckArguments {
 /// `store compact`
 #[derive(Debug, Args)]
 pub struct StoreCompactArguments {
-    /// Print what it brought as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -301,7 +302,7 @@ pub struct StoreCompactArguments {
 /// `store backup`
 #[derive(Debug, Args)]
 pub struct StoreBackupArguments {
-    /// The folder to copy to: empty, or not there yet.
+    /// The folder to copy to: empty, or not existing yet.
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
 }
@@ -312,7 +313,7 @@ pub struct StoreRestoreArguments {
     /// The folder of a backup, or of a store that no process has open.
     #[arg(long, value_name = "DIR")]
     pub from: PathBuf,
-    /// Take a damaged backup: entries that cannot be read are left out, and named.
+    /// Accept a damaged backup: unreadable entries are left out and named.
     #[arg(long)]
     pub skip_damage: bool,
 }
@@ -320,7 +321,7 @@ pub struct StoreRestoreArguments {
 /// `store rebuild`
 #[derive(Debug, Args)]
 pub struct StoreRebuildArguments {
-    /// Go on although entries that were acknowledged are gone: what is left is kept, what is missing is named.
+    /// Continue although acknowledged entries are missing: what is left is kept, and what is missing is named.
     #[arg(long)]
     pub accept_loss: bool,
 }
@@ -340,7 +341,7 @@ pub struct CompletionsArguments {
 /// `man`
 #[derive(Debug, Args)]
 pub struct ManArguments {
-    /// The folder to write into; made when it is not there.
+    /// The folder to write to; it is created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub dir: PathBuf,
 }
@@ -363,7 +364,7 @@ fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
     }
 }
 
-/// Reads `90m`, `36h`, `2d`, `1d12h` into seconds.
+/// Parses `90m`, `36h`, `2d`, `1d12h` into seconds.
 pub(super) fn read_span(text: &str) -> Result<u64, String> {
     let bad = || format!("{text:?} is not a span such as 90m, 36h or 2d");
     let mut total: u64 = 0;

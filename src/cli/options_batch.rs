@@ -1,6 +1,6 @@
-//! The words of `reconciled batch`.
+//! The options of `reconciled batch`.
 //!
-//! Owns: names, kinds and help of arguments. Must never know: what becomes of them.
+//! Owns: names, kinds and help of arguments. Must never know: how they are used.
 
 use std::path::PathBuf;
 
@@ -11,17 +11,17 @@ use crate::payments::object::AccountName;
 /// `batch submit`
 #[derive(Debug, Args)]
 pub struct BatchSubmitArguments {
-    /// Whose: an account with api = "aps" or "amazon-pay-mws".
+    /// The account: one with api = "aps" or "amazon-pay-mws".
     #[arg(value_name = "ACCOUNT")]
     pub account: AccountName,
-    /// What all rows do (Amazon Pay MWS): Capture, Refund, CancelOrderReference, CloseOrderReference,
+    /// The operation of all rows (Amazon Pay MWS): Capture, Refund, CancelOrderReference, CloseOrderReference,
     /// CloseAuthorization, GetCaptureDetails or GetRefundDetails.
     #[arg(long, value_name = "OPERATION")]
     pub operation: Option<String>,
     /// CSV with a header line of parameter names, or JSON Lines; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// A word of your own that makes the same rows another batch, such as a month.
+    /// Your own word, such as a month, that distinguishes this batch from one with the same rows.
     #[arg(long, value_name = "WORD")]
     pub label: Option<String>,
     /// Only check: print every problem, or the files that would be sent.
@@ -32,10 +32,10 @@ pub struct BatchSubmitArguments {
 /// `batch list`
 #[derive(Debug, Args)]
 pub struct BatchListArguments {
-    /// Only of this account.
+    /// Only batches of this account.
     #[arg(long)]
     pub account: Option<AccountName>,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
 }
@@ -65,10 +65,10 @@ pub struct BatchReleaseArguments {
     /// The batch's reference, as `batch list` shows it.
     #[arg(value_name = "REFERENCE")]
     pub reference: String,
-    /// The submission whose answer was lost is this feed (Amazon Pay MWS).
+    /// The feed that is the submission whose answer was lost (Amazon Pay MWS).
     #[arg(long, value_name = "FEED_ID", conflicts_with_all = ["resend", "may_be_sent_again"])]
     pub adopt: Option<String>,
-    /// It is certainly none of the feeds at the provider: send it again (Amazon Pay MWS).
+    /// None of the feeds at the provider is this submission: send it again (Amazon Pay MWS).
     #[arg(long)]
     pub resend: bool,
     /// The old spelling of --resend.

@@ -10,7 +10,7 @@ use crate::clock::SharedClock;
 use crate::control::explain::{moment, span};
 use crate::control::messages::{PlanRow, PollAnswer, PollRequest};
 
-/// Asks for objects to be polled now, or says what that would cost. Code 66 when one is not watched.
+/// Requests polls of objects now, or says what they would cost. Code 66 when an object is not watched.
 pub(super) async fn poll(
     options: PollArguments,
     connection: &Connection,
@@ -44,26 +44,28 @@ fn tell(
     screen: &mut Screen<'_>,
 ) -> std::io::Result<()> {
     if answer.objects == 0 {
-        return screen.line("nothing to ask about");
+        return screen.line("nothing to poll");
     }
     let headings =
-        ["account", "operation", "objects", "requests>", "quota", "takes>", "last answer about", "remark"];
+        ["account", "operation", "objects", "requests>", "quota", "takes>", "last answer at", "remark"];
     let mut table = Table::new(&headings);
     for row in &answer.plan {
         table.row(plan_cells(row), if row.remark.is_some() { Tone::Warning } else { Tone::Plain });
     }
     table.write(screen, true)?;
     let now = clock.now();
-    let last =
-        answer.last_at.map(|at| format!("; the last answer about {}", moment(at, now))).unwrap_or_default();
+    let last = answer
+        .last_at
+        .map(|at| format!("; the last answer is expected at {}", moment(at, now)))
+        .unwrap_or_default();
     let requests: u64 = answer.plan.iter().map(|row| row.requests).sum();
     let objects = answer.objects;
     screen.line(&match (answer.dry_run, is_daemon) {
         (true, _) => format!(
             "dry run, nothing changed: {objects} objects would cost {requests} requests from full buckets{last}"
         ),
-        (false, true) => format!("{objects} objects come next in their accounts' turns{last}"),
-        (false, false) => format!("{objects} objects are asked about first once the daemon runs"),
+        (false, true) => format!("{objects} objects are polled next by their accounts{last}"),
+        (false, false) => format!("{objects} objects are polled first once the daemon runs"),
     })
 }
 
@@ -73,9 +75,9 @@ fn plan_cells(row: &PlanRow) -> Vec<String> {
     let quota = match row.operation {
         None => String::new(),
         Some(_) if row.refill_ms >= 1_000 || row.refill_ms == 0 => {
-            format!("{} at once, then 1 each {}", row.burst, span(length(row.refill_ms)))
+            format!("{} at once, then 1 every {}", row.burst, span(length(row.refill_ms)))
         }
-        Some(_) => format!("{} at once, then 1 each {} ms", row.burst, row.refill_ms),
+        Some(_) => format!("{} at once, then 1 every {} ms", row.burst, row.refill_ms),
     };
     vec![
         row.account.to_string(),
@@ -89,7 +91,7 @@ fn plan_cells(row: &PlanRow) -> Vec<String> {
     ]
 }
 
-/// A moment to the second.
+/// A time, to the second.
 pub(super) fn short_time(at: jiff::Timestamp) -> String {
     at.round(jiff::Unit::Second).unwrap_or(at).to_string()
 }

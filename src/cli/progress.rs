@@ -1,4 +1,5 @@
-//! How far a long enrolment, or long work on the store, is: a bar on a terminal, else a plain line now and then.
+//! Shows the progress of a long enrolment, or of long work on the store: a bar on a terminal, otherwise a plain line
+//! every few seconds.
 //!
 //! Owns: the bar. Must never know: what is being read.
 
@@ -10,9 +11,9 @@ use super::screen::Screen;
 use crate::clock::SharedClock;
 use crate::store;
 
-/// Between two plain lines.
+/// The time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Between two looks at work that somebody else does.
+/// The time between two checks of work that is done elsewhere.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const STEP_STYLE: &str = "{bar:30} {human_pos} of {human_len}  {elapsed}  {msg}";
 
@@ -24,7 +25,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Starts it; `bytes_total` is none for a pipe.
+    /// Starts the display. `bytes_total` is none for a pipe.
     pub(super) fn start(is_watched: bool, bytes_total: Option<u64>, clock: &SharedClock) -> Progress {
         let bar = is_watched.then(|| match bytes_total {
             Some(total) => ProgressBar::new(total)
@@ -34,7 +35,7 @@ impl Progress {
         Progress { bar, clock: clock.clone(), last_line: clock.monotonic() }
     }
 
-    /// Says how far it is.
+    /// Updates the progress.
     pub(super) fn tell(&mut self, bytes: u64, message: &str, screen: &mut Screen<'_>) -> std::io::Result<()> {
         if let Some(bar) = &self.bar {
             bar.set_position(bytes);
@@ -49,7 +50,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Writes a note without tearing the bar.
+    /// Writes a note without breaking the bar.
     pub(super) fn note(&self, text: &str, screen: &mut Screen<'_>) -> std::io::Result<()> {
         match &self.bar {
             Some(bar) => bar.suspend(|| screen.note(text)),
@@ -65,7 +66,7 @@ impl Progress {
     }
 }
 
-/// Shows how far work is until it ends; `look` says where it stands.
+/// Shows the progress of work until it ends. `look` returns the current progress.
 pub(super) async fn watch<T>(
     work: impl Future<Output = T>,
     look: impl AsyncFn() -> Option<store::Progress>,
@@ -101,7 +102,7 @@ pub(super) async fn watch<T>(
     }
 }
 
-/// `reading the journal: 45 %`, or the bare number when the end is not known.
+/// `reading the journal: 45 %`, or only the number when the end is not known.
 fn in_words(progress: &store::Progress) -> String {
     match progress.done.saturating_mul(100).checked_div(progress.total) {
         Some(percent) => format!("{}: {} %", progress.step, percent.min(100)),

@@ -14,7 +14,7 @@ pub(super) async fn report(
 ) -> Ended {
     let made = connection.ask(ReportRequest { date: options.date }).await?;
     connection.say(if made.was_there { Action::Read } else { Action::Wrote }, screen)?;
-    let how = if made.was_there { "was there already, with the same content" } else { "made" };
+    let how = if made.was_there { "already exists, with the same content" } else { "made" };
     screen.note(&format!("report of {} {how}", made.date))?;
     screen.line(&made.path)?;
     Ok(Exit::Ok)

@@ -1,4 +1,4 @@
-//! The daemon's command.
+//! `reconciled run`
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::config::{self, Config, Surroundings};
 use crate::daemon::{self, Ended, Outside};
 use crate::telemetry::{self, LogFormat};
 
-/// `reconciled run`
+/// Runs the daemon.
 pub(super) fn run(path: &Path, arguments: RunArguments) -> ExitCode {
     finish(try_run(path, arguments), &mut io::stderr())
 }
@@ -31,7 +31,7 @@ fn try_run(path: &Path, arguments: RunArguments) -> Result<Exit, Failed> {
         let outside = Outside::real(SystemClock::shared(), surroundings, &config.http)?;
         daemon::run(config, outside).await
     });
-    // Whatever still hangs is not waited for: everything that counts is on disk.
+    // Tasks that still hang are not awaited: everything important is on disk.
     runtime.shutdown_background();
     match ended {
         Ok(Ended::Stopped | Ended::Hurried) => Ok(Exit::Ok),

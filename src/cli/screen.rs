@@ -1,6 +1,6 @@
 //! What a command writes: results to standard output, everything else to standard error.
 //!
-//! Owns: escaping of what could command a terminal, tables, colour. Must never know: any command.
+//! Owns: escaping of characters that could control a terminal, tables, colour. Must never know: any command.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -14,11 +14,11 @@ use crate::text;
 pub struct Screen<'a> {
     /// Results.
     pub out: &'a mut (dyn Write + Send),
-    /// How it went.
+    /// Messages about the run.
     pub err: &'a mut (dyn Write + Send),
-    /// Standard output shows colours.
+    /// Whether standard output shows colours.
     pub has_colour: bool,
-    /// Standard error is a terminal, so that a progress bar makes sense.
+    /// Whether standard error is a terminal, so that a progress bar makes sense.
     pub is_watched: bool,
 }
 
@@ -30,31 +30,31 @@ pub fn wants_colour() -> bool {
 /// Colours, used sparingly: only where something needs a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As it is.
+    /// Neutral.
     Plain,
     /// A heading.
     Strong,
-    /// Well.
+    /// Good news.
     Good,
-    /// Look at it.
+    /// A person should check it.
     Warning,
-    /// Act.
+    /// A person must act.
     Bad,
 }
 
 impl Screen<'_> {
-    /// A line of results. Control characters are escaped.
+    /// Writes a line of results. Control characters are escaped.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{}", text::line(text))
     }
 
-    /// A line of results in a tone.
+    /// Writes a line of results in a tone.
     pub fn toned(&mut self, text: &str, tone: Tone) -> io::Result<()> {
         let painted = paint(&text::line(text), tone, self.has_colour);
         writeln!(self.out, "{painted}")
     }
 
-    /// A line about how it went.
+    /// Writes a line about the run.
     pub fn note(&mut self, text: &str) -> io::Result<()> {
         for line in text.lines() {
             writeln!(self.err, "{}", text::line(line))?;
@@ -62,27 +62,27 @@ impl Screen<'_> {
         Ok(())
     }
 
-    /// A message as indented JSON. JSON itself escapes control characters below U+0020; the others are
-    /// escaped here, in JSON's own way.
+    /// Writes a message as indented JSON. JSON itself escapes control characters below U+0020. This escapes the
+    /// others, in JSON's own syntax.
     pub fn json(&mut self, message: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(message)?;
         writeln!(self.out, "{}", text::json(&text))
     }
 
-    /// A message as one line of JSON.
+    /// Writes a message as one line of JSON.
     pub fn json_line(&mut self, message: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(message)?;
         writeln!(self.out, "{}", text::json(&text))
     }
 
-    /// A line `name: value` whose values stand in one column.
+    /// Writes a line `name: value`. All values are aligned in one column.
     pub fn pair(&mut self, name: &str, value: &str) -> io::Result<()> {
         let name = if name.is_empty() { String::new() } else { format!("{}:", text::line(name)) };
         writeln!(self.out, "{name:<16} {}", text::line(value))
     }
 }
 
-/// Says why a command failed. Only the first line begins at the margin, so that nothing in it passes for another
+/// Reports why a command failed. Only the first line starts at the margin, so that no part of it can pass for another
 /// message.
 pub(super) fn complain(failed: &Failed, err: &mut dyn Write) -> io::Result<()> {
     let mut lines = failed.what.lines();
@@ -112,7 +112,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings; one that ends in `>` is of numbers and stands to the right.
+    /// A table with these headings. A heading that ends in `>` is for numbers and is right-aligned.
     pub fn new(headings: &[&'static str]) -> Table {
         Table {
             headings: headings.iter().map(|heading| heading.trim_end_matches('>')).collect(),
@@ -133,8 +133,8 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// Writes it, headings only when `with_headings`. Widths are in terminal columns: a Japanese order
-    /// number takes two a letter.
+    /// Writes the table, with headings only when `with_headings` is set. Widths are in terminal columns: each
+    /// character of a Japanese order number takes two.
     pub fn write(&self, screen: &mut Screen<'_>, with_headings: bool) -> io::Result<()> {
         let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.width()).collect();
         for (cells, _) in &self.rows {
@@ -181,7 +181,7 @@ pub(super) mod tests {
     use super::super::exit::Exit;
     use super::*;
 
-    /// What a piece of code writes: output and notes.
+    /// What a piece of code writes: results and notes.
     pub(in crate::cli) fn written(code: impl FnOnce(&mut Screen<'_>)) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         code(&mut Screen { out: &mut out, err: &mut err, has_colour: false, is_watched: false });
@@ -210,9 +210,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_cannot_forge_another() {
-        let failed = Failed::new(Exit::Data, "bad:\n  one\nreconciled: all is well\u{7}", "mend it");
+        let failed = Failed::new(Exit::Data, "bad:\n  one\nreconciled: all is well\u{7}", "fix it");
         let (_, err) = written(|screen| complain(&failed, screen.err).unwrap());
-        assert_eq!(err, "reconciled: bad:\n  one\n  reconciled: all is well\\u{7}\n  mend it\n");
+        assert_eq!(err, "reconciled: bad:\n  one\n  reconciled: all is well\\u{7}\n  fix it\n");
     }
 
     #[test]

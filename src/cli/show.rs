@@ -45,7 +45,7 @@ fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> 
     let outcome = shown.outcome.map(|outcome| format!(", {}", outcome_word(outcome))).unwrap_or_default();
     screen.pair(
         "state",
-        &format!("{} ({}{outcome})", record.state().unwrap_or("not seen yet"), phase(record.phase())),
+        &format!("{} ({}{outcome})", record.state().unwrap_or("not observed yet"), phase(record.phase())),
     )?;
     if let Some(quarantine) = &record.quarantine {
         let since = moment(quarantine.since, now);
@@ -58,10 +58,10 @@ fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> 
         ("amount", record.amount().map(|money| money.to_string())),
         ("reference", record.merchant_reference().map(str::to_owned)),
         ("parent", record.details.parent.clone()),
-        ("made", Some(moment(record.made_at(), now))),
+        ("created", Some(moment(record.made_at(), now))),
         ("enrolled", Some(moment(record.enrolled_at, now))),
-        ("last asked", record.polled_at.map(|at| moment(at, now))),
-        ("next look", Some(record.due_at.map_or_else(|| "never: finished".to_owned(), |at| moment(at, now)))),
+        ("last polled", record.polled_at.map(|at| moment(at, now))),
+        ("next poll", Some(record.due_at.map_or_else(|| "never: finished".to_owned(), |at| moment(at, now)))),
         ("deadline", record.deadline.map(|at| moment(at, now))),
         ("polls", Some(record.polls.to_string())),
         ("last failure", record.trouble.last_detail.clone()),
@@ -132,7 +132,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
-/// One row a delivery.
+/// One row per delivery.
 pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
     let mut table =
         Table::new(&["found", "kind", "target", "delivery", "tries>", "headline", "error", "key"]);

@@ -1,4 +1,4 @@
-//! The pretend provider alone, for a shop's developer.
+//! `reconciled simulate`: the pretend provider alone, for a shop's developer.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::signals;
 use amazon_pay_simulator::scenario::{EXAMPLE, Scenario};
 use amazon_pay_simulator::{Simulator, ThrowAwayAuthority, serve};
 
-/// `reconciled simulate`
+/// Runs the simulator until it is stopped.
 pub(super) fn simulate(arguments: SimulateArguments) -> ExitCode {
     if arguments.example {
         print!("{EXAMPLE}");
@@ -34,7 +34,7 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
         Failed::new(Exit::CannotCreate, format!("keys in {}: {error}", keys.display()), "")
     })?;
     let (_listener, mut signals) = signals::listen()
-        .map_err(|error| Failed::new(Exit::TryLater, format!("signals cannot be taken: {error}"), ""))?;
+        .map_err(|error| Failed::new(Exit::TryLater, format!("signals cannot be handled: {error}"), ""))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -13,7 +13,7 @@ use crate::control::explain::{moment, span};
 use crate::control::messages::{AccountHealth, AccountState, ClockHealth, ClockTrust, Status, StatusRequest};
 use crate::payments::lifecycle::Phase;
 
-/// Everything at a glance. Code 69 when something needs a person: not ready, refused, without success, or broken.
+/// An overview of everything. Code 69 when something needs a person: not ready, refused, without success, or broken.
 pub(super) async fn status(
     options: &StatusArguments,
     connection: &Connection,
@@ -64,8 +64,8 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         screen.pair("last round", &moment(at, now))?;
     }
     if let Some(reload) = &health.last_reload {
-        let how = if reload.is_applied { "in force" } else { "refused, the old one stays" };
-        screen.pair("configuration", &format!("re-read {}, {how}", moment(reload.at, now)))?;
+        let how = if reload.is_applied { "in force" } else { "rejected, the old one stays" };
+        screen.pair("configuration", &format!("reloaded {}, {how}", moment(reload.at, now)))?;
         for problem in &reload.problems {
             screen.toned(&format!("! {problem}"), Tone::Warning)?;
         }
@@ -82,9 +82,9 @@ fn write_process(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
 
 fn clock_words(clock: &ClockHealth, now: jiff::Timestamp) -> String {
     match (clock.trust, clock.confirmed_at) {
-        (ClockTrust::Confirmed, Some(at)) => format!("confirmed by others {}", moment(at, now)),
-        (ClockTrust::Confirmed, None) => "confirmed by others".to_owned(),
-        (ClockTrust::Settled, _) => "confirmed by nobody, but steady for hours".to_owned(),
+        (ClockTrust::Confirmed, Some(at)) => format!("confirmed by another clock {}", moment(at, now)),
+        (ClockTrust::Confirmed, None) => "confirmed by another clock".to_owned(),
+        (ClockTrust::Settled, _) => "not confirmed by another clock, but steady for hours".to_owned(),
         (ClockTrust::Unconfirmed, _) => {
             "not confirmed yet: no day is closed before a provider answers, or before three hours without a jump"
                 .to_owned()
@@ -104,7 +104,7 @@ fn write_accounts(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         "moving>",
         "resting>",
         "final>",
-        "set apart>",
+        "quarantined>",
         "quota",
         "state",
     ]);
@@ -132,12 +132,12 @@ fn write_accounts(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     status.health.accounts.iter().try_for_each(|account| write_service(account, status, screen))
 }
 
-/// How a provider says that it is, where it says anything but that all is well.
+/// The health that a provider reports, if it reports anything other than that all is well.
 fn write_service(account: &AccountHealth, status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     let Some(service) = &account.service else { return Ok(()) };
     let (now, says) = (status.now, service.message.as_deref().unwrap_or_default());
     let heard = format!(
-        "the provider of {} says {} since {}, heard {}",
+        "the provider of {} reports {} since {}, last polled {}",
         account.name,
         service.word,
         moment(service.since, now),
@@ -145,7 +145,7 @@ fn write_service(account: &AccountHealth, status: &Status, screen: &mut Screen<'
     );
     match (service.steers, says) {
         (true, _) => {
-            let what = "objects are asked about less often, none is called overdue";
+            let what = "objects are polled less often, and none is reported as overdue";
             screen.toned(&format!("! {heard}: {what}. {says}"), Tone::Warning)
         }
         (false, "") => screen.line(&heard),
@@ -168,7 +168,8 @@ fn account_state(account: &AccountHealth, status: &Status) -> (String, Tone) {
         AccountState::Unknown => ("-".to_owned(), Tone::Plain),
         AccountState::Held { until } => (format!("held until {}", moment(*until, now)), Tone::Warning),
         AccountState::Refused { since, next_try_at, detail } => {
-            let again = next_try_at.map(|at| format!(", again {}", moment(at, now))).unwrap_or_default();
+            let again =
+                next_try_at.map(|at| format!(", next attempt {}", moment(at, now))).unwrap_or_default();
             (format!("refused since {}: {detail}{again}", moment(*since, now)), Tone::Bad)
         }
         AccountState::NoSuccess { since, detail } => {
@@ -180,7 +181,7 @@ fn account_state(account: &AccountHealth, status: &Status) -> (String, Tone) {
 fn write_states(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut sums: BTreeMap<(String, String), u64> = BTreeMap::new();
     for count in &status.counts {
-        let state = count.state.clone().unwrap_or_else(|| "not seen yet".to_owned());
+        let state = count.state.clone().unwrap_or_else(|| "not observed yet".to_owned());
         *sums.entry((count.kind.to_string(), state)).or_default() += count.number;
     }
     if sums.is_empty() {
@@ -197,7 +198,8 @@ fn write_states(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
 fn write_batches(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     if !status.batches.is_empty() {
         screen.line("")?;
-        let mut table = Table::new(&["batches of", "under way>", "for a person>", "rows waiting>", "ended>"]);
+        let mut table =
+            Table::new(&["batches of", "in progress>", "waiting for a person>", "rows waiting>", "ended>"]);
         for row in &status.batches {
             let cells = vec![
                 row.account.to_string(),
@@ -220,7 +222,7 @@ fn write_duties(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
     let now = status.now;
     if !status.outbox.is_empty() {
         screen.line("")?;
-        let mut table = Table::new(&["alert target", "owed>", "next try"]);
+        let mut table = Table::new(&["alert target", "pending>", "next attempt"]);
         for row in &status.outbox {
             let next = row.next_at.map_or_else(|| "-".to_owned(), |at| moment(at, now));
             let tone = if row.pending > 0 { Tone::Warning } else { Tone::Plain };

@@ -21,7 +21,7 @@ use crate::control::messages::{
 use crate::control::problem::Cause;
 use crate::store::{self, OpenError, Opening, Options, Store};
 
-/// Does what the command says, through the daemon where that makes sense.
+/// Carries out the command, through the daemon where that makes sense.
 pub(super) async fn store(
     command: StoreCommand,
     local: &dyn Local,
@@ -83,7 +83,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Waits for work on the folder and shows how far it is.
+    /// Waits for work on the folder and shows its progress.
     async fn watched<T>(&self, work: impl Future<Output = T>, screen: &mut Screen<'_>) -> Result<T, Failed> {
         let meter = self.options.meter.clone();
         Ok(watch(work, async || meter.progress(), self.clock, screen).await?)
@@ -93,7 +93,7 @@ impl Work<'_> {
         screen.note(&format!("daemon not running: {done} the store at {}", self.options.folder.display()))
     }
 
-    /// Opens the store as it is; a command about a store makes none.
+    /// Opens the store as it is. A command about a store never creates one.
     async fn open(&self, screen: &mut Screen<'_>) -> Result<(Store, Opening), Failed> {
         let folder = &self.options.folder;
         if !folder.join("format").exists() && !folder.join("journal").exists() {
@@ -113,7 +113,7 @@ impl Work<'_> {
         }
     }
 
-    /// Opening stops at the first damage; an operator wants to know all of it.
+    /// Opening stops at the first damage, but an operator wants to know about all of it.
     async fn name_damage(&self, error: &OpenError, screen: &mut Screen<'_>) -> Result<(), Failed> {
         if !matches!(error, OpenError::Damaged(_)) {
             return Ok(());
@@ -146,7 +146,7 @@ impl Work<'_> {
             Failed::new(
                 Exit::CannotCreate,
                 error.to_string(),
-                "name an empty or new folder outside of the store",
+                "name an empty or new folder outside the store",
             )
         })?;
         let exit = backed_up(&made, &options.to, screen)?;
@@ -165,13 +165,13 @@ impl Work<'_> {
     async fn restore(&self, options: StoreRestoreArguments, screen: &mut Screen<'_>) -> Ended {
         if !options.from.join("format").exists() {
             let what = format!("there is no backup at {}", options.from.display());
-            return Err(Failed::new(Exit::NoInput, what, "name the folder that `store backup --to` made"));
+            return Err(Failed::new(Exit::NoInput, what, "name the folder that `store backup --to` created"));
         }
         let settings = Options { skip_damage: options.skip_damage, ..self.options.clone() };
         let restoring = store::restore(settings.clone(), options.from, self.clock.now());
         let restored = self.watched(restoring, screen).await?.map_err(|error| not_restored(&error))?;
         if let Some(aside) = &restored.aside {
-            screen.note(&format!("the store that was there is kept in {}", aside.display()))?;
+            screen.note(&format!("the old store is kept in {}", aside.display()))?;
         }
         let opening = Store::open(settings, self.clock.now());
         let (store, opening) = self.watched(opening, screen).await?.map_err(|error| open_failed(&error))?;
@@ -179,7 +179,7 @@ impl Work<'_> {
             screen.toned(&format!("lost: {damage}"), Tone::Bad)?;
         }
         if let Some(torn) = &restored.torn {
-            let text = format!("the backup is cut off: {torn}: what came behind it is lost");
+            let text = format!("the backup is cut off: {torn}: everything after that is lost");
             screen.toned(&text, Tone::Bad)?;
         }
         let counts = store.counts().await;
@@ -205,7 +205,7 @@ impl Work<'_> {
         for lost in &rebuilt.lost {
             screen.toned(&format!("the journal lacks entries: {lost}"), Tone::Bad)?;
         }
-        // What was skipped has been said.
+        // The skipped entries have already been named.
         remark(&Opening { skipped: Vec::new(), ..rebuilt.opening.clone() }, screen)?;
         screen.line(&format!("{} journal entries applied", rebuilt.opening.replayed_entries))?;
         if rebuilt.damaged.is_empty() && rebuilt.lost.is_empty() {
@@ -215,8 +215,7 @@ impl Work<'_> {
             "of the entries that are missing or cannot be read, {} rows were still in the old index and are kept",
             rebuilt.rescued_rows
         ))?;
-        screen
-            .note("what else followed from them is lost: enrol again what the shop created in that time")?;
+        screen.note("everything else in them is lost: enrol again what the shop created in that time")?;
         Ok(Exit::Data)
     }
 }
@@ -231,7 +230,7 @@ fn not_restored(error: &OpenError) -> Failed {
         OpenError::Damaged(damage) => Failed::new(
             Exit::Data,
             format!("the backup is damaged: {damage}"),
-            "choose another backup, or take it all the same with --skip-damage",
+            "choose another backup, or accept this one with --skip-damage",
         ),
         _ => failed,
     }
@@ -262,7 +261,7 @@ fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Scr
         return Ok(Exit::Ok);
     }
     screen.note(&format!(
-        "{} problems; `reconciled store rebuild` makes anew what the journal can tell",
+        "{} problems; `reconciled store rebuild` rebuilds what the journal contains",
         report.problem_count
     ))?;
     Ok(Exit::Disk)

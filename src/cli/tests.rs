@@ -46,14 +46,14 @@ impl Local for TestLocal {
     }
 }
 
-/// A folder with a store, and perhaps a daemon.
+/// A folder with a store, and optionally a daemon.
 struct House {
     folder: TempDir,
     local: TestLocal,
     clock: SharedClock,
 }
 
-/// What a command brought.
+/// The result of a command.
 #[derive(Debug)]
 struct Ran {
     exit: Exit,
@@ -139,10 +139,10 @@ async fn enrol_works_with_and_without_a_daemon_and_says_which() {
     let serving = tokio::spawn(server.serve(service, stop.clone()));
     let via = format!("via the running daemon (pid {})", std::process::id());
     let via = via.as_str();
-    house.run(&words).await.expect(Exit::Ok, &["watched already, nothing new"], &[via]);
+    house.run(&words).await.expect(Exit::Ok, &["already watched, nothing new"], &[via]);
     let more =
         ["--amount", "14", "--currency", "EUR", "--reference", "A-1", "--created-at", "2026-01-15T09:00:00Z"];
-    house.run(&[&words[..], &more].concat()).await.expect(Exit::Ok, &["the new details are kept"], &[via]);
+    house.run(&[&words[..], &more].concat()).await.expect(Exit::Ok, &["the new details were added"], &[via]);
     let other = ["--amount", "15", "--currency", "EUR"];
     house.run(&[&words[..], &other].concat()).await.expect(
         Exit::Data,
@@ -163,7 +163,7 @@ async fn enrol_works_with_and_without_a_daemon_and_says_which() {
 async fn flags_that_make_no_sense_are_refused() {
     let house = House::new();
     house.run(&["enrol", "--id", "a b"]).await.expect(Exit::Usage, &[], &["not allowed"]);
-    house.run(&["enrol", "--id", "X1"]).await.expect(Exit::Data, &[], &["no configured account"]);
+    house.run(&["enrol", "--id", "X1"]).await.expect(Exit::Data, &[], &["fits no configured account"]);
     for words in [
         &["enrol"][..],
         &["enrol", "--id", "S1", "--amount", "1"],
@@ -195,7 +195,7 @@ async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
         &["2 new, 0 enriched, 0 same, 1 conflict, 4 bad"],
         &[
             "charges.csv:2: amount \"1,400\" may be 1400 or 1.400",
-            "charges.csv:5: no configured account",
+            "charges.csv:5: the format of id X9 fits no configured account",
             "charges.csv:6: shop/charge/S02 is already enrolled with amount 14.00 EUR",
             "charges.csv:7: 5 cells where the header has 4",
             "charges.csv:8: a quote is opened",
@@ -230,12 +230,12 @@ async fn a_large_file_goes_in_batches_and_a_second_time_changes_nothing() {
     let plan = house.run(&["poll", "--all", "--dry-run"]).await;
     plan.expect(
         Exit::Ok,
-        &["2500 objects would cost 2500 requests", "41 min", "2 at once, then 1 each 1 s"],
+        &["2500 objects would cost 2500 requests", "41 min", "2 at once, then 1 every 1 s"],
         &[],
     );
     house.run(&["poll", "--all"]).await.expect(
         Exit::Ok,
-        &["asked about first once the daemon runs"],
+        &["polled first once the daemon runs"],
         &[STORE_WRITTEN],
     );
 }
@@ -291,7 +291,11 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
         &["This is final: the money was refused", "what to do:", "Ask for another payment method."],
         &[read],
     );
-    house.run(&["explain", "S02", "--json"]).await.expect(Exit::Ok, &["never seen at the provider yet"], &[]);
+    house.run(&["explain", "S02", "--json"]).await.expect(
+        Exit::Ok,
+        &["not been observed at the provider yet"],
+        &[],
+    );
     house.run(&["show", "S99"]).await.expect(Exit::NoInput, &[], &["S99 is not watched", "reconciled list"]);
 }
 
@@ -301,13 +305,13 @@ async fn poll_forget_report_status_and_reload_on_a_stopped_daemon() {
     house.furnish().await;
     house.run(&["poll", "S02", "S98"]).await.expect(
         Exit::NoInput,
-        &["1 objects are asked about first"],
+        &["1 objects are polled first"],
         &["S98 is not watched"],
     );
     house.run(&["poll", "S02", "-n", "--json"]).await.expect(Exit::Ok, &["\"dry_run\": true"], &[]);
     house.run(&["forget", "S02"]).await.expect(
         Exit::Ok,
-        &["shop/charge/S02 is not watched any more"],
+        &["shop/charge/S02 is no longer watched"],
         &[STORE_WRITTEN],
     );
     house.run(&["forget", "S02"]).await.expect(Exit::NoInput, &[], &["was not watched"]);
@@ -344,7 +348,7 @@ async fn alerts_are_listed_sent_again_and_tested() {
     );
     house.run(&["alerts", "redeliver", "--all-dead"]).await.expect(
         Exit::Ok,
-        &["1 deliveries are owed again"],
+        &["1 deliveries are pending again"],
         &[],
     );
     house.run(&["alerts", "redeliver", "declined/9"]).await.expect(
@@ -352,7 +356,7 @@ async fn alerts_are_listed_sent_again_and_tested() {
         &["0 deliveries"],
         &["declined/9 is not the key"],
     );
-    house.run(&["alerts", "test"]).await.expect(Exit::Ok, &["chat took it"], &[]);
+    house.run(&["alerts", "test"]).await.expect(Exit::Ok, &["chat accepted it"], &[]);
     house.run(&["alerts", "test", "--target", "pager"]).await.expect(
         Exit::Data,
         &[],
@@ -360,7 +364,7 @@ async fn alerts_are_listed_sent_again_and_tested() {
     );
 }
 
-/// Every command below, with its full name.
+/// Every subcommand, with its full name.
 fn commands(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
     for sub in command.get_subcommands() {
         let name = format!("{name} {}", sub.get_name());

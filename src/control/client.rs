@@ -1,6 +1,6 @@
-//! A command's end of the socket: any verb, asked of the running daemon.
+//! A command's end of the socket: sends any verb to the running daemon.
 //!
-//! Owns: how failures to reach the daemon are told apart. Must never know: any one verb, storage.
+//! Owns: how failures to reach the daemon are distinguished. Must never know: any one verb, storage.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,33 +14,33 @@ use super::problem::{Cause, Problem};
 use super::service::Answer;
 use super::verbs::{Outgoing, Verb};
 
-/// The host name in the requests; the socket alone decides where they go.
+/// The host name in the requests. It does not matter: the socket alone decides where they go.
 const BASE: &str = "http://reconciled.localhost";
 
-/// Longer than the server's own limits, so that its explanation arrives.
+/// Longer than the server's own limits, so that the server's explanation arrives.
 const TIMEOUT: Duration = Duration::from_secs(90);
-/// Shorter than the server's patience with idle connections, so that none is used just as it closes.
+/// Shorter than the server's timeout for idle connections, so that no connection is reused just as it closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const SLOW_TIMEOUT: Duration = Duration::from_secs(630);
 
-/// Why the daemon cannot be asked.
+/// Why the daemon cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No daemon runs there.
-    #[error("nobody answers at {path}: {why}", path = path.display())]
+    /// No daemon is running there.
+    #[error("no daemon answers at {path}: {why}", path = path.display())]
     Nobody {
         /// The socket file.
         path: PathBuf,
-        /// `there is no socket`, `the socket is a leftover`.
+        /// `there is no socket`, or that the socket is left over.
         why: &'static str,
     },
-    /// The socket's mode keeps this user out.
-    #[error("this user may not talk to the daemon at {path}", path = path.display())]
+    /// The socket's mode does not let this user in.
+    #[error("this user may not connect to the daemon at {path}", path = path.display())]
     NotAllowed {
         /// The socket file.
         path: PathBuf,
     },
-    /// Somebody is there, but does not answer as a daemon would.
+    /// Something is there, but does not answer like a daemon.
     #[error("the daemon at {path} does not answer: {detail}", path = path.display())]
     Silent {
         /// The socket file.
@@ -58,7 +58,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Looks whether a daemon answers at a socket.
+    /// Connects to a socket and checks that a daemon answers.
     pub async fn connect(path: &Path) -> Result<Client, ConnectError> {
         let nobody = |why| ConnectError::Nobody { path: path.to_owned(), why };
         let silent = |detail: String| ConnectError::Silent { path: path.to_owned(), detail };
@@ -68,14 +68,14 @@ impl Client {
                 return Err(match error.kind() {
                     io::ErrorKind::NotFound => nobody("there is no socket"),
                     io::ErrorKind::ConnectionRefused => {
-                        nobody("the socket was left behind by a process that is gone")
+                        nobody("the socket is left over from a process that has exited")
                     }
                     io::ErrorKind::PermissionDenied => ConnectError::NotAllowed { path: path.to_owned() },
                     _ => silent(error.to_string()),
                 });
             }
         }
-        // Without certificates of its own the client needs none of the system's: the socket speaks plain HTTP.
+        // The socket speaks plain HTTP, so the client need not load the system's certificates.
         let http = reqwest::Client::builder()
             .unix_socket(path)
             .no_proxy()
@@ -88,12 +88,12 @@ impl Client {
         Ok(Client { http, greeting })
     }
 
-    /// What the daemon said about itself.
+    /// The daemon's greeting.
     pub fn greeting(&self) -> &Greeting {
         &self.greeting
     }
 
-    /// Asks the daemon; it sees who asks.
+    /// Sends a request to the daemon, which sees who sent it.
     pub async fn ask<V: Verb>(&self, verb: V) -> Answer<V::Answer> {
         ask(&self.http, verb).await
     }
@@ -102,7 +102,7 @@ impl Client {
 async fn ask<V: Verb>(http: &reqwest::Client, verb: V) -> Answer<V::Answer> {
     let Outgoing { path, query, media_type, body } = verb.write();
     let mut url = Url::parse(&format!("{BASE}{path}"))
-        .map_err(|_| Problem::new(Cause::Malformed, format!("{path:?} cannot be an address"), ""))?;
+        .map_err(|_| Problem::new(Cause::Malformed, format!("{path:?} is not a valid URL path"), ""))?;
     if !query.is_empty() {
         url.query_pairs_mut().extend_pairs(query);
     }
@@ -121,7 +121,7 @@ async fn ask<V: Verb>(http: &reqwest::Client, verb: V) -> Answer<V::Answer> {
         }));
     }
     V::understand(&body).map_err(|why| {
-        let remedy = "is the daemon of another version? restart it after an upgrade";
+        let remedy = "the daemon may be another version; restart it after an upgrade";
         Problem::new(Cause::Unavailable, format!("the daemon's answer cannot be read: {why}"), remedy)
     })
 }
@@ -136,11 +136,11 @@ fn method(method: super::verbs::Method) -> Method {
 }
 
 fn broken(error: &reqwest::Error) -> Problem {
-    let remedy = "see whether the daemon still runs, and its log; the request may be repeated";
+    let remedy = "check whether the daemon is still running, and see its log; you may repeat the request";
     Problem::new(Cause::Unavailable, format!("the daemon did not answer: {}", chain(error)), remedy)
 }
 
-/// The innermost reason: the outer ones only repeat the address.
+/// The innermost error: the outer ones only repeat the address.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

@@ -1,6 +1,6 @@
-//! Why an object stands where it stands, in plain sentences.
+//! Explains the current state of an object, in plain sentences.
 //!
-//! Owns: the sentences. Pure: record, states, rhythm and the present time are arguments.
+//! Owns: the sentences. Pure: record, states, policy and the present time are arguments.
 //! Must never know: storage, sockets, a provider's name.
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,20 +11,20 @@ use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, StateFacts};
 use crate::payments::record::Record;
 use crate::payments::schedule::{Policy, milestones, state_began};
 
-/// What an explanation rests on besides the record.
+/// What an explanation needs besides the record.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
-    /// The states of the object's kind; none when it is no longer configured.
+    /// The states of the object's kind, or none when it is no longer configured.
     pub lifecycle: Option<&'a dyn Lifecycle>,
-    /// How often it is looked at; none when it is no longer configured.
+    /// How often it is polled, or none when it is no longer configured.
     pub policy: Option<&'a Policy>,
-    /// Where a person can look.
+    /// Where a person can check the object.
     pub look: Option<&'a str>,
     /// The present time.
     pub now: Timestamp,
 }
 
-/// A length of time in two words at most: `45 s`, `3 h 20 min`, `6 d 4 h`.
+/// A duration in at most two units: `45 s`, `3 h 20 min`, `6 d 4 h`.
 pub fn span(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().unsigned_abs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
@@ -38,7 +38,7 @@ pub fn span(duration: SignedDuration) -> String {
     }
 }
 
-/// A moment with its distance: `2026-01-15T09:30:00Z (in 5 min)`.
+/// A time with its distance from now: `2026-01-15T09:30:00Z (in 5 min)`.
 pub fn moment(at: Timestamp, now: Timestamp) -> String {
     let whole = at.round(jiff::Unit::Second).unwrap_or(at);
     let distance = at.duration_since(now);
@@ -75,27 +75,30 @@ fn about(record: &Record, now: Timestamp) -> String {
         record.amount().map_or_else(|| "of unknown amount".to_owned(), |money| format!("of {money}"));
     let order = record.merchant_reference().map(|order| format!(", order {order}")).unwrap_or_default();
     let age = span(now.duration_since(record.made_at()));
-    format!("{} {amount}{order}, made {age} ago", record.object.kind)
+    format!("{} {amount}{order}, created {age} ago", record.object.kind)
 }
 
 fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> String {
     if let Some(quarantine) = &record.quarantine {
         let polled = match record.due_at {
-            Some(_) => "It is still polled, more and more rarely.",
-            None => "It is not polled any more.",
+            Some(_) => "It is still polled, at longer and longer intervals.",
+            None => "It is no longer polled.",
         };
         return format!(
-            "Set apart since {} ({}): {} {polled} A person must look at it.",
+            "Quarantined since {} ({}): {} {polled} A person must check it.",
             moment(quarantine.since, ground.now),
             quarantine.cause,
             quarantine.explanation
         );
     }
     let Some(state) = record.state() else {
-        return "It was never seen at the provider yet, so nothing is known about the money.".to_owned();
+        return "It has not been observed at the provider yet, so nothing is known about the money."
+            .to_owned();
     };
     let Some(facts) = facts else {
-        return format!("Last seen as {state}. Its account or kind is not configured any more, so it waits.");
+        return format!(
+            "Last observed as {state}. Its account or kind is no longer configured, so it is not polled."
+        );
     };
     let since = moment(state_began(record), ground.now);
     let outcome = match (ground.lifecycle, &record.sight) {
@@ -104,15 +107,15 @@ fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) ->
     };
     let why = match (facts.phase, outcome) {
         (Phase::Moving, _) => {
-            "It is pending because the provider has not decided yet; only the provider moves it."
+            "It is pending because the provider has not decided yet; only the provider can change that."
         }
         (Phase::Resting, _) => {
-            "Nothing moves by itself now: it waits for somebody to act, or for its time to run out."
+            "The provider changes nothing now: it waits until somebody acts or until it expires."
         }
         (Phase::Final, Outcome::Declined) => "This is final: the money was refused.",
         (Phase::Final, Outcome::Succeeded) => "This is final: the money moved.",
-        (Phase::Final, Outcome::Undecided) => "This is final, and nothing tells whether money moved.",
-        (Phase::Final, _) => "This is final: no money moves any more.",
+        (Phase::Final, Outcome::Undecided) => "This is final, and it is not known whether money moved.",
+        (Phase::Final, _) => "This is final: no more money will move.",
     };
     format!("{} since {since}: {} {why}{}", facts.name, facts.meaning, reasons(record, facts, ground))
 }
@@ -130,13 +133,13 @@ fn reasons(record: &Record, facts: &StateFacts, ground: &Ground<'_>) -> String {
 fn evidence(record: &Record, now: Timestamp) -> String {
     let polls = record.polls;
     let mut text = match &record.sight {
-        None if polls == 0 => "It was not asked about yet.".to_owned(),
-        None => format!("Asked {polls} times, never seen."),
+        None if polls == 0 => "It has not been polled yet.".to_owned(),
+        None => format!("Polled {polls} times, never observed."),
         Some(sight) => {
             let number = sight.observation.request_id.as_ref();
             let exchange = number.map(|id| format!(", the provider's request id {id}")).unwrap_or_default();
             format!(
-                "Last seen as {} at {}{exchange}; asked {polls} times in all.",
+                "Last observed as {} at {}{exchange}; polled {polls} times in total.",
                 sight.observation.state,
                 moment(sight.seen_at, now)
             )
@@ -147,7 +150,7 @@ fn evidence(record: &Record, now: Timestamp) -> String {
         let detail = trouble.last_detail.as_deref().or(trouble.last_class.as_deref()).unwrap_or("unknown");
         let at = trouble.last_at.map(|at| format!(" at {}", moment(at, now))).unwrap_or_default();
         text.push_str(&format!(
-            " Since then {} failed and {} \"not found\" answers in a row; the last{at}: {detail}. \
+            " Since then, {} failed polls and {} \"not found\" answers in a row; the last{at}: {detail}. \
              An error says nothing about the money.",
             trouble.failures, trouble.not_found
         ));
@@ -158,12 +161,10 @@ fn evidence(record: &Record, now: Timestamp) -> String {
 fn next_look(record: &Record, ground: &Ground<'_>) -> String {
     let Some(due_at) = record.due_at else {
         return match record.quarantine {
-            Some(_) => {
-                "Never again: polling cannot settle the doubt. `reconciled accept` takes it as it is, \
-                        `reconciled poll` polls once more."
-                    .to_owned()
-            }
-            None => "Never again: it is final. `reconciled poll` polls once more.".to_owned(),
+            Some(_) => "Never: polling cannot settle the doubt. `reconciled accept` accepts it as it is, \
+                        `reconciled poll` polls it once more."
+                .to_owned(),
+            None => "Never: it is final. `reconciled poll` polls it once more.".to_owned(),
         };
     };
     let when = if due_at <= ground.now {
@@ -182,25 +183,25 @@ fn why_then(record: &Record, ground: &Ground<'_>) -> String {
     let trouble = &record.trouble;
     let policy = ground.policy;
     if record.is_asked {
-        "somebody asked for it, which goes before all others".to_owned()
+        "an operator requested it, which takes precedence".to_owned()
     } else if record.polled_at.is_none() {
-        "every object is looked at right after its enrolment".to_owned()
+        "every object is polled right after its enrolment".to_owned()
     } else if trouble.not_found > 0 && record.sight.is_none() && record.quarantine.is_none() {
         "a new object may not be visible at the provider yet".to_owned()
     } else if trouble.failures + trouble.not_found > 0 && record.quarantine.is_none() {
-        "after failures in a row the waits double, up to a limit".to_owned()
+        "after each failure in a row the wait doubles, up to a limit".to_owned()
     } else if record.quarantine.is_some() {
         format!(
-            "what is set apart is polled after 5 min, 20 min and 80 min, then {}",
+            "a quarantined object is polled after 5 min, 20 min and 80 min, then {}",
             every(policy.map(|policy| policy.quarantine_interval))
         )
     } else if record.phase() == Phase::Resting {
         format!(
-            "a resting object is looked at {}, and around its deadlines",
+            "a resting object is polled {}, and around its deadlines",
             every(policy.map(|policy| policy.resting_interval))
         )
     } else {
-        format!("a moving object is looked at {}", every(policy.map(|policy| policy.interval)))
+        format!("a moving object is polled {}", every(policy.map(|policy| policy.interval)))
     }
 }
 
@@ -217,20 +218,20 @@ fn deadline(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) ->
         };
         return Some(format!("{}: {then}", moment(milestone.at, ground.now)));
     }
-    record.deadline.map(|at| format!("{}: by then it should have been looked at", moment(at, ground.now)))
+    record.deadline.map(|at| format!("{}: it should have been polled by then", moment(at, ground.now)))
 }
 
 fn would_change(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> Vec<String> {
     let mut found = Vec::new();
     if record.quarantine.is_some() {
         found.push(
-            "An answer that fits the manual and the enrolment releases it. `reconciled accept` takes it as it is."
+            "An answer that matches the manual and the enrolment releases it. `reconciled accept` accepts it as it is."
                 .to_owned(),
         );
     }
     let (Some(facts), Some(lifecycle)) = (facts, ground.lifecycle) else {
         if record.sight.is_none() {
-            found.push("The first answer of the provider that names its state.".to_owned());
+            found.push("The provider's first answer that names its state.".to_owned());
         }
         return found;
     };
@@ -239,7 +240,7 @@ fn would_change(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>
         found.push(format!("{next}: {meaning}"));
     }
     if facts.next.is_empty() {
-        found.push("Nothing: this state is never left.".to_owned());
+        found.push("Nothing: an object never leaves this state.".to_owned());
     }
     found
 }
@@ -287,12 +288,12 @@ mod tests {
         let told = explained(&pending(), true);
         assert!(told.standing.contains("Pending since 2026-01-15T08:30:00Z (1 h ago)"), "{}", told.standing);
         assert!(told.standing.contains("the provider has not decided yet"));
-        assert!(told.evidence.contains("Last seen as Pending"), "{}", told.evidence);
+        assert!(told.evidence.contains("Last observed as Pending"), "{}", told.evidence);
         assert!(told.next_look.contains("about every 1 h"), "{}", told.next_look);
         assert!(told.deadline.unwrap().contains("an alert is sent"));
         assert_eq!(told.would_change.len(), 2);
         assert_eq!(told.advice, None);
-        assert_eq!(told.about, "charge of 14.00 EUR, order A-1, made 1 h ago");
+        assert_eq!(told.about, "charge of 14.00 EUR, order A-1, created 1 h ago");
     }
 
     #[test]
@@ -303,11 +304,11 @@ mod tests {
             let told = explained(&record, true).next_look;
             assert!(told.contains(part), "{told}");
         };
-        check(|record| record.is_asked = true, "somebody asked");
+        check(|record| record.is_asked = true, "an operator requested it");
         check(|record| record.polled_at = None, "right after its enrolment");
-        check(|record| record.due_at = None, "Never again");
+        check(|record| record.due_at = None, "Never:");
         check(|record| record.due_at = Some("2026-01-15T09:20:00Z".parse().unwrap()), "due since");
-        check(|record| record.trouble.failures = 3, "the waits double");
+        check(|record| record.trouble.failures = 3, "the wait doubles");
         check(
             |record| {
                 record.sight = None;
@@ -324,7 +325,7 @@ mod tests {
         assert!(told.standing.contains("the money was refused"), "{}", told.standing);
         assert!(told.standing.contains("Reason HardDeclined"), "{}", told.standing);
         assert_eq!(told.advice.as_deref(), Some("Ask for another payment method."));
-        assert_eq!(told.would_change, ["Nothing: this state is never left."]);
+        assert_eq!(told.would_change, ["Nothing: an object never leaves this state."]);
         let record = sighted("shop/charge/S01", "Declined", &["Strange"], "2026-01-15T08:30:00Z");
         let told = explained(&record, true);
         assert!(told.standing.contains("Reason Strange, which the manual does not list"));
@@ -346,11 +347,14 @@ mod tests {
         record.trouble.last_class = Some(failure.class().to_owned());
         record.trouble.last_detail = Some(failure.to_string());
         let told = explained(&record, true);
-        assert!(told.standing.contains("Set apart") && told.standing.contains("unknown-state"));
-        assert!(told.evidence.contains("2 failed") && told.evidence.contains("says nothing about the money"));
+        assert!(told.standing.contains("Quarantined") && told.standing.contains("unknown-state"));
+        assert!(
+            told.evidence.contains("2 failed polls")
+                && told.evidence.contains("says nothing about the money")
+        );
         assert!(told.would_change[0].contains("releases it"));
         let told = explained(&pending(), false);
-        assert!(told.standing.contains("not configured any more"));
+        assert!(told.standing.contains("no longer configured"));
         assert!(told.would_change.is_empty());
     }
 

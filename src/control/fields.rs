@@ -1,27 +1,27 @@
-//! The fields of an enrolment, and the names that people give them.
+//! The fields of an enrolment, and the names that people use for them.
 //!
-//! Owns: spelling variants and the kinds that they imply, misspelt names. Must never know: values.
+//! Owns: name variants, the kinds that they imply, misspelled names. Must never know: values.
 
 use crate::delimited::{nearest, plain};
 
 /// The fields of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
-    /// Whose.
+    /// The account.
     Account,
     /// What it is.
     Kind,
     /// The provider's id.
     Id,
-    /// How much, in the main unit.
+    /// The amount, in the currency's main unit.
     Amount,
     /// ISO 4217.
     Currency,
     /// The shop's own order number.
     Reference,
-    /// When the shop made it.
+    /// When the shop created it.
     CreatedAt,
-    /// The object it belongs to.
+    /// The parent object.
     Parent,
 }
 
@@ -53,7 +53,7 @@ impl Field {
     }
 }
 
-/// What a header or key stands for: a field, and the kind of object when the name tells it.
+/// What a header or key stands for: a field, and the kind of object if the name implies one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
     /// The field.
@@ -62,9 +62,9 @@ pub struct Meaning {
     pub kind: Option<&'static str>,
 }
 
-/// Spelling variants, compared without case and punctuation: the field names of both APIs, our own lists and
-/// nightly files, the tables of common shop systems. An order's total is none of the amounts: it is not what one
-/// charge, capture or refund moves.
+/// Name variants, compared without case and punctuation: the field names of both APIs, our own lists and nightly
+/// files, and the tables of common shop systems. An order's total is not among the amounts, because it is not what
+/// one charge, capture or refund moves.
 const VARIANTS: &[(&str, Field, Option<&str>)] = &[
     ("account", Field::Account, None),
     ("accountname", Field::Account, None),
@@ -129,7 +129,7 @@ const VARIANTS: &[(&str, Field, Option<&str>)] = &[
     ("parentid", Field::Parent, None),
 ];
 
-/// What a header cell or JSON key means; none when it is not one of ours.
+/// What a header cell or JSON key means, or none when it is not one of ours.
 pub fn meaning(name: &str) -> Option<Meaning> {
     let name = plain(name);
     VARIANTS
@@ -138,8 +138,8 @@ pub fn meaning(name: &str) -> Option<Meaning> {
         .map(|(_, field, kind)| Meaning { field: *field, kind: *kind })
 }
 
-/// The name that an unknown one is probably meant to be: a misspelt `amount` would otherwise silently switch
-/// the check of the amount off.
+/// The name that an unknown one was probably meant to be. Otherwise a misspelled `amount` would silently disable the
+/// check of the amount.
 pub fn meant(name: &str) -> Option<&'static str> {
     let ours = Field::ALL.iter().map(|field| field.name());
     nearest(name, ours).or_else(|| nearest(name, VARIANTS.iter().map(|(variant, _, _)| *variant)))

@@ -1,12 +1,11 @@
-//! What an operator may ask and see: the messages, the verbs, their answers, and the way between the daemon and
-//! its commands (a Unix-domain socket; docs/src/reference/operations.md sections 8.1 to 8.4).
+//! What an operator may request and see: the messages, the verbs, their answers, and the connection between the
+//! daemon and its commands (a Unix-domain socket; docs/src/reference/operations.md sections 8.1 to 8.4).
 //!
-//! Owns: verbs, messages, answers, problems, the API under `/v1`. Must never know: tables, wire formats of
-//! providers.
+//! Owns: verbs, messages, answers, problems, the API under `/v1`. Must never know: tables, wire formats of providers.
 //!
-//! In reading order: `messages` (what is asked and answered), `verbs` (every verb once), `service` (what answers
-//! work on), `answers` (one file a subject), `routes` and `server` (the daemon's end of the socket), `client` (a
-//! command's end).
+//! In reading order: `messages` (requests and answers), `verbs` (every verb once), `service` (what answers work on),
+//! `answers` (one file per subject), `routes` and `server` (the daemon's end of the socket), `client` (a command's
+//! end).
 
 pub mod fields;
 pub mod messages;

@@ -1,10 +1,10 @@
-//! Who may stay connected to the socket when there are more connections than places.
+//! Which connections may stay connected to the socket when there are more of them than slots.
 //!
-//! Owns: the count of places, which connection gives way. Must never know: sockets, requests.
+//! Owns: the count of slots, which connection gives way. Must never know: sockets, requests.
 //!
-//! A connection without a request in progress keeps its place only while nobody else needs one: the one that
-//! has waited longest gives way. Some places are kept for root and the daemon's own user, so that they get in
-//! even when every other place works on a request.
+//! A connection without a request in progress keeps its slot only while nobody else needs one: the connection that
+//! has been idle longest gives way. Some slots are reserved for root and the daemon's own user, so that they get in
+//! even when every other slot is working on a request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,26 +12,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// All places.
+/// All slots.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
     reserved: usize,
     state: Mutex<State>,
-    /// A place has become free, or a connection that could give way.
+    /// Notified when a slot becomes free, or when a connection becomes idle and could give way.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     taken: usize,
-    /// Grows with every connection and every end of a request, so that the smallest has waited longest.
+    /// Grows with every connection and every end of a request, so the smallest number has been idle longest.
     last: u64,
-    /// Connections without a request in progress, and how each is asked to give way.
+    /// Connections without a request in progress, each with the token that asks it to give way.
     idle: BTreeMap<u64, CancellationToken>,
 }
 
-/// One connection's place. It is free again when this is dropped.
+/// The slot of one connection. Dropping this frees it.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -41,17 +41,17 @@ pub(super) struct Place {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// What it sent with its beginning was not looked at yet: it does not give way.
+    /// The data that it sent right after connecting has not been read yet: it does not give way.
     New,
-    /// Without a request; under this number among those that give way.
+    /// Without a request. This number is its key among the connections that can give way.
     Idle(u64),
     /// With a request in progress.
     Working,
-    /// Its last request ended after it was asked to give way.
+    /// Its last request ended after the connection was asked to give way.
     Leaving,
 }
 
-/// A request in progress: while this lives, its connection does not give way.
+/// A request in progress. While this lives, its connection does not give way.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Place>);
 
@@ -60,14 +60,14 @@ impl Places {
         Arc::new(Places { most: most.max(1), reserved, state: Mutex::default(), changed: Notify::new() })
     }
 
-    /// A place: a free one, else that of the connection that has been idle longest, else a reserved one for who
-    /// may have it.
+    /// Takes a free slot, or else the slot of the connection that has been idle longest, or else a reserved slot if
+    /// the caller is privileged.
     pub(super) fn take(self: &Arc<Places>, is_privileged: bool) -> Option<Arc<Place>> {
         let mut state = self.state();
         let most = self.most + if is_privileged { self.reserved } else { 0 };
         if state.taken >= self.most {
             match state.idle.pop_first() {
-                // Its place counts as free at once; what it still needs to end is not waited for.
+                // Its slot counts as free at once. Nobody waits until that connection has closed.
                 Some((_, leave)) => {
                     leave.cancel();
                     state.taken -= 1;
@@ -81,7 +81,7 @@ impl Places {
         Some(Arc::new(Place { places: Arc::clone(self), leave, phase }))
     }
 
-    /// Waits until [`Places::take`] may succeed where it did not.
+    /// Waits until [`Places::take`] may succeed after it returned none.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -100,19 +100,19 @@ impl State {
 }
 
 impl Place {
-    /// Ends when the connection is to give way.
+    /// Completes when the connection is asked to give way.
     pub(super) async fn asked_to_leave(&self) {
         self.leave.cancelled().await;
     }
 
-    /// What the connection sent with its beginning has been looked at.
+    /// Records that the data which the connection sent right after connecting has been read.
     pub(super) fn settle(&self) {
         if *self.phase() == Phase::New {
             self.make_idle();
         }
     }
 
-    /// A request begins.
+    /// Starts a request.
     pub(super) fn busy(self: &Arc<Place>) -> Busy {
         let before = std::mem::replace(&mut *self.phase(), Phase::Working);
         if let Phase::Idle(number) = before {
@@ -139,7 +139,7 @@ impl Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        // One that works is not asked to give way, unless it was just before its request began.
+        // A working connection is not asked to give way. But it may have been asked just before its request began.
         if self.0.leave.is_cancelled() {
             *self.0.phase() = Phase::Leaving;
         } else {
@@ -155,7 +155,7 @@ impl Drop for Place {
         if let Phase::Idle(number) = phase {
             state.idle.remove(&number);
         }
-        // One that gave way has given its place back already.
+        // A connection that gave way no longer counts.
         if !self.leave.is_cancelled() {
             state.taken -= 1;
         }
@@ -187,7 +187,7 @@ mod tests {
         let third = settled(&places);
         assert!(second.leave.is_cancelled() && !first.leave.is_cancelled());
         drop(second);
-        assert_eq!(places.state().taken, 2, "it had given its place back when it was asked to");
+        assert_eq!(places.state().taken, 2, "its slot was free as soon as it was asked to give way");
         let more = third.busy();
         assert!(places.take(false).is_none(), "both work");
         drop(work);

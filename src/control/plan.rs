@@ -1,4 +1,4 @@
-//! What polling many objects now costs: requests and time, an account and operation.
+//! The cost of polling many objects now: requests and time per account and operation.
 //!
 //! Owns: the arithmetic. Pure: rates and the present time are arguments.
 //! Must never know: who polls, storage, transports.
@@ -20,18 +20,18 @@ pub struct Rate {
     pub operation: String,
     /// How many requests may go at once when the bucket is full; at least 1.
     pub burst: u32,
-    /// How long one request's worth takes to come back.
+    /// How long one request's worth takes to refill.
     pub refill: Duration,
-    /// Until when the provider wants no such request; none when it does not say so, or it is not known.
+    /// When the provider's hold on such requests ends; none when there is no hold, or it is not known.
     pub held_until: Option<Timestamp>,
 }
 
 impl Rate {
-    /// What a person should know about a hold.
+    /// What a person should know about a hold, in words.
     pub fn held_words(&self, now: Timestamp) -> Option<String> {
         let until = moment(self.held_until?, now);
         Some(format!(
-            "the provider wants no {} before {until}; then one request asks again and the others follow its answer",
+            "the provider allows no {} before {until}; then one request tests it, and the rest follow its answer",
             self.operation
         ))
     }
@@ -54,13 +54,13 @@ impl Tally {
         *self.numbers.entry((account.clone(), kind.clone())).or_default() += number;
     }
 
-    /// All objects.
+    /// The number of all objects.
     pub fn total(&self) -> u64 {
         self.numbers.values().sum()
     }
 
-    /// The cost: one request an object, starting from a full bucket at `now`, or when a hold ends; the
-    /// accounts and operations work side by side.
+    /// The cost: one request per object, starting from a full bucket at `now`, or when a hold ends. The accounts and
+    /// operations work in parallel.
     pub fn answer(
         &self,
         rate: impl Fn(&AccountName, &Kind) -> Option<Rate>,
@@ -98,7 +98,7 @@ fn empty_row(
     PlanRow {
         account: account.clone(),
         remark: match rate {
-            None => Some("account or kind is not configured: nothing is sent".to_owned()),
+            None => Some("the account or kind is not configured: nothing is sent".to_owned()),
             Some(rate) => rate.held_words(now),
         },
         operation,
@@ -112,7 +112,7 @@ fn empty_row(
     }
 }
 
-/// A full bucket lets `burst` requests go at once; each further one waits for one refill more.
+/// A full bucket lets `burst` requests go at once. Each further request waits for one more refill.
 fn timed(mut row: PlanRow) -> PlanRow {
     let Some(first_at) = row.first_at.filter(|_| row.requests > 0) else { return row };
     row.lasts_ms = row.requests.saturating_sub(u64::from(row.burst)).saturating_mul(row.refill_ms);
@@ -150,7 +150,7 @@ mod tests {
         let answer = tally.answer(held, now, true);
         assert_eq!((answer.first_at, answer.last_at), (Some(until), "2026-01-15T09:51:00Z".parse().ok()));
         let remark = answer.plan[0].remark.as_deref().unwrap();
-        assert!(remark.contains("no GetCharge before 2026-01-15T09:50:00Z (in 20 min)"), "{remark}");
+        assert!(remark.contains("allows no GetCharge before 2026-01-15T09:50:00Z (in 20 min)"), "{remark}");
     }
 
     #[test]

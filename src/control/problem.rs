@@ -1,20 +1,20 @@
-//! What went wrong with a request, as RFC 9457 problem details: what, and what to do about it.
+//! Why a request failed, as RFC 9457 problem details: what is wrong, and what to do about it.
 //!
 //! Owns: the problem's classes, statuses and JSON form. Must never know: which verb failed, HTTP servers.
 
 use serde::{Deserialize, Serialize};
 
-/// The classes of problems. The provider's and the store's own words stand in the detail.
+/// The classes of problems. The detail holds the provider's or the store's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// The request cannot be read.
     Malformed,
-    /// The caller may not.
+    /// The caller lacks permission.
     Forbidden,
-    /// There is no such object, report, alert or address.
+    /// There is no such object, report, alert or path.
     NotFound,
-    /// The address knows other methods only.
+    /// The path supports only other methods.
     WrongMethod,
     /// The request took too long to arrive or to answer.
     TooSlow,
@@ -22,13 +22,13 @@ pub enum Cause {
     Conflict,
     /// The id alone names several objects.
     Ambiguous,
-    /// The request is larger than it may be.
+    /// The request is larger than allowed.
     TooLarge,
-    /// The request can be read, but what it says cannot be.
+    /// The request can be parsed, but its content is invalid.
     Unprocessable,
-    /// The daemon is starting, stopping, or its store is out of order.
+    /// The daemon is starting or stopping, or its store is out of order.
     Unavailable,
-    /// Our own fault.
+    /// A fault of this program.
     Internal,
 }
 
@@ -49,7 +49,7 @@ impl Cause {
         }
     }
 
-    /// As it stands in the JSON.
+    /// The class as it appears in the JSON.
     fn word(self) -> &'static str {
         match self {
             Cause::Malformed => "malformed",
@@ -71,27 +71,27 @@ impl Cause {
             Cause::Malformed => "The request cannot be read",
             Cause::Forbidden => "Not allowed",
             Cause::NotFound => "Not found",
-            Cause::WrongMethod => "The address does not know this method",
+            Cause::WrongMethod => "The path does not support this method",
             Cause::TooSlow => "Too slow",
             Cause::Conflict => "It contradicts what is stored",
             Cause::Ambiguous => "The id names several objects",
             Cause::TooLarge => "The request is too large",
-            Cause::Unprocessable => "The request makes no sense",
+            Cause::Unprocessable => "The content of the request is invalid",
             Cause::Internal => "Internal error",
             Cause::Unavailable => "Not available now",
         }
     }
 }
 
-/// A refused or failed request. Its JSON also has the class as `type` (a URI, RFC 9457 section 3.1.1),
-/// as `title` and as `status`.
+/// A rejected or failed request. Its JSON also carries the class as `type` (a URI, RFC 9457 section 3.1.1), as
+/// `title` and as `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(into = "Wire", from = "Wire")]
 #[error("{detail}")]
 pub struct Problem {
     /// The class.
     pub cause: Cause,
-    /// What is wrong with this very request.
+    /// What is wrong with this particular request.
     pub detail: String,
     /// What to do about it; may be empty.
     pub remedy: String,
@@ -100,7 +100,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of a class, with what is wrong and what to do.
+    /// A problem of a class, with what is wrong and what to do about it.
     pub fn new(cause: Cause, detail: impl Into<String>, remedy: impl Into<String>) -> Problem {
         Problem { cause, detail: detail.into(), remedy: remedy.into(), candidates: Vec::new() }
     }

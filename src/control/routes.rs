@@ -1,8 +1,8 @@
-//! The daemon's end of HTTP: routes made from the table of verbs, bodies, statuses and deadlines (docs/src/reference/operations.md
-//! section 8.4).
+//! The daemon's HTTP side: routes built from the table of verbs, bodies, statuses and deadlines
+//! (docs/src/reference/operations.md section 8.4).
 //!
-//! One deviation: DELETE answers 200 with what became of it instead of 204, because an operator wants
-//! to know whether the object was watched at all.
+//! One deviation: DELETE answers 200 with the result instead of 204, because an operator wants to know whether the
+//! object was watched at all.
 //!
 //! Owns: HTTP. Must never know: any one verb, sockets.
 
@@ -21,7 +21,7 @@ use super::problem::{Cause, Problem};
 use super::service::Service;
 use super::verbs::{Entry, Incoming, Method, Reply, TABLE, meant};
 
-/// How much of a body that is too large is still read, in bytes.
+/// How many bytes of a body that is too large are still read.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How long the server waits.
@@ -31,19 +31,19 @@ pub(super) struct Patience {
     pub(super) body: Duration,
     /// For the answer of a verb that only reads or writes the store.
     pub(super) answer: Duration,
-    /// For the answer of a verb that makes files, talks to chats or touches every object.
+    /// For the answer of a verb that creates files, contacts chats or touches every object.
     pub(super) slow_answer: Duration,
 }
 
-/// Who is at the other end of the socket.
+/// The process at the other end of the socket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
-    /// As the kernel says it (SO_PEERCRED).
+    /// As reported by the kernel (SO_PEERCRED).
     pub(super) uid: Option<u32>,
 }
 
 impl Peer {
-    /// The name under which what it does is kept (docs/src/reference/operations.md section 6.5).
+    /// The name under which its actions are recorded (docs/src/reference/operations.md section 6.5).
     fn actor(self) -> String {
         self.uid.map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
     }
@@ -55,7 +55,7 @@ struct AppState {
     patience: Patience,
 }
 
-/// A route for every method and path of the table; verbs that share one are told apart by their tag.
+/// One route for each method and path of the table. Verbs that share a path are distinguished by their tag.
 pub(super) fn router(service: Service, patience: Patience) -> Router {
     let mut addresses: Vec<(Method, &str)> =
         TABLE.iter().map(|entry| (entry.spec.method, entry.spec.path)).collect();
@@ -84,7 +84,7 @@ fn filter(method: Method) -> MethodFilter {
     }
 }
 
-/// Answers one request by the verb that it means.
+/// Answers a request with the verb that it addresses.
 async fn answer(
     entries: Vec<&'static Entry>,
     State(state): State<AppState>,
@@ -125,15 +125,15 @@ fn typed(status: u16, media_type: &'static str, body: Vec<u8>) -> Response {
     response
 }
 
-/// Reads a body to its end, up to a size and within a time. What is too large is read on and thrown
-/// away for a while: otherwise the writer would see a broken pipe instead of the reason.
+/// Reads a body to its end, up to a size and within a time limit. The rest of a body that is too large is read and
+/// discarded for a while: otherwise the writer would see a broken pipe instead of the reason.
 async fn body_of(request: Request, state: &AppState, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let reading = async move {
         let mut parts = request.into_body().into_data_stream();
         let mut body = Vec::new();
         let mut bytes: usize = 0;
         while let Some(part) = parts.next().await {
-            let part = part.map_err(|_| Problem::new(Cause::Malformed, "the body broke off", ""))?;
+            let part = part.map_err(|_| Problem::new(Cause::Malformed, "the body ended early", ""))?;
             bytes = bytes.saturating_add(part.len());
             if bytes > DRAIN_BYTES_MAX {
                 break;
@@ -156,7 +156,7 @@ async fn body_of(request: Request, state: &AppState, bytes_max: usize) -> Result
     }
 }
 
-/// Waits for an answer no longer than `limit`. What was begun in the store is finished all the same.
+/// Waits for an answer no longer than `limit`. Work that has begun in the store is finished anyway.
 async fn within<T>(
     state: &AppState,
     limit: Duration,
@@ -167,19 +167,15 @@ async fn within<T>(
         () = state.service.clock().sleep(limit) => Err(Problem::new(
             Cause::Unavailable,
             format!("no answer within {} s", limit.as_secs()),
-            "see the daemon's log and `reconciled status`; the request may be repeated",
+            "see the daemon's log and `reconciled status`; you may repeat the request",
         )),
     }
 }
 
 async fn nowhere(uri: Uri) -> Problem {
-    Problem::new(
-        Cause::NotFound,
-        format!("there is no address {}", uri.path()),
-        "the API begins at /v1/status",
-    )
+    Problem::new(Cause::NotFound, format!("there is no path {}", uri.path()), "the API starts at /v1/status")
 }
 
 async fn wrong_method() -> Problem {
-    Problem::new(Cause::WrongMethod, "the address does not know this method", "see the Allow header")
+    Problem::new(Cause::WrongMethod, "the path does not support this method", "see the Allow header")
 }

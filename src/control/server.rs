@@ -1,8 +1,9 @@
-//! The daemon's end of the socket: who may connect, how many at once, and how it ends.
+//! The daemon's end of the socket: who may connect, how many at once, and how it shuts down.
 //!
-//! Access is by file mode: owner and group of the socket may do everything, nobody else anything
-//! (docs/src/reference/operations.md section 8.1). Owns: the socket file and its connections. Must never know: any
-//! verb.
+//! Access is by file mode: owner and group of the socket may do everything, others nothing
+//! (docs/src/reference/operations.md section 8.1).
+//!
+//! Owns: the socket file and its connections. Must never know: any verb.
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,23 +29,23 @@ use super::routes::{Patience, Peer, router};
 use super::service::Service;
 use crate::clock::SharedClock;
 
-/// Connections that wait for a place; more wait in the socket's own queue.
+/// The maximum number of connections that wait for a slot. More connections wait in the socket's own queue.
 const WAITING_MAX: usize = 256;
 
-/// How long a connection that must give way may take to end.
+/// How long a connection that must give way may take to close.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where to listen and how patiently.
+/// Where to listen, and the limits.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The socket file. Its folder must exist.
     pub path: PathBuf,
     /// The socket's mode: who may connect.
     pub mode: u32,
-    /// Connections served at once. Beyond them one without a request in progress gives way; while all work,
-    /// further ones wait.
+    /// The number of connections served at once. Above it, one without a request in progress gives way; while all of
+    /// them are working, further connections wait.
     pub connections_max: usize,
-    /// Places kept besides for root and the daemon's own user.
+    /// Additional slots, reserved for root and the daemon's own user.
     pub connections_reserved: usize,
     /// How long a connection may take to send the head of its next request.
     pub head_timeout: Duration,
@@ -52,14 +53,14 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long a verb that only reads or writes the store may take.
     pub answer_timeout: Duration,
-    /// How long a verb may take that makes files, talks to chats or touches every object.
+    /// How long a verb that creates files, contacts chats or touches every object may take.
     pub slow_answer_timeout: Duration,
-    /// How long requests in flight may take to end once the server is to stop.
+    /// How long requests in flight may take to finish after the server was asked to stop.
     pub stop_timeout: Duration,
 }
 
 impl Options {
-    /// The usual patience, at a path.
+    /// The default limits, at a path.
     pub fn at(path: impl Into<PathBuf>) -> Options {
         Options {
             path: path.into(),
@@ -75,16 +76,16 @@ impl Options {
     }
 }
 
-/// Why the socket cannot be had.
+/// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Somebody answers there.
-    #[error("another process answers at {path}; stop it first, or give this one another socket", path = path.display())]
+    /// Another process is listening there.
+    #[error("another process listens at {path}; stop it first, or give this one another socket", path = path.display())]
     Taken {
         /// The socket file.
         path: PathBuf,
     },
-    /// Something else lies there. It is not removed.
+    /// Something other than a socket is there. It is not removed.
     #[error("{path} is not a socket; move it away, or give this process another socket", path = path.display())]
     NotASocket {
         /// The file.
@@ -93,7 +94,7 @@ pub enum BindError {
     /// The file system refused.
     #[error("cannot {doing} the socket {path}", path = path.display())]
     Io {
-        /// The attempt, as a verb.
+        /// What was attempted, as a verb.
         doing: &'static str,
         /// The socket file.
         path: PathBuf,
@@ -102,7 +103,7 @@ pub enum BindError {
     },
 }
 
-/// A socket that listens; nobody is served before [`Server::serve`].
+/// A listening socket. No request is served before [`Server::serve`].
 pub struct Server {
     listener: UnixListener,
     options: Options,
@@ -110,8 +111,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the socket. One that a dead process left behind is replaced; one at which somebody answers
-    /// is not. It appears under its name with its mode already set. Call it inside a tokio runtime.
+    /// Opens the socket. It replaces a socket that a dead process left behind, but not one where a process is
+    /// listening. The socket appears under its name with its mode already set. Must be called inside a tokio runtime.
     pub async fn bind(options: Options) -> Result<Server, BindError> {
         let path = options.path.clone();
         let failed = |doing: &'static str| {
@@ -121,15 +122,16 @@ impl Server {
         refuse_if_taken(&path).await?;
         let draft = draft_of(&path);
         remove_if_there(&draft).map_err(failed("replace"))?;
-        let listener = UnixListener::bind(&draft).map_err(failed("make"))?;
+        let listener = UnixListener::bind(&draft).map_err(failed("create"))?;
         let mode = std::fs::Permissions::from_mode(options.mode);
         std::fs::set_permissions(&draft, mode).map_err(failed("set the mode of"))?;
-        let identity = identity_of(&draft).map_err(failed("look at"))?;
-        std::fs::rename(&draft, &path).map_err(failed("put in place"))?;
+        let identity = identity_of(&draft).map_err(failed("inspect"))?;
+        std::fs::rename(&draft, &path).map_err(failed("rename"))?;
         Ok(Server { listener, options, identity })
     }
 
-    /// Serves until told to stop; then finishes what is in flight, within its time, and removes the socket.
+    /// Serves until it is asked to stop. Then it finishes what is in flight, within its time limit, and removes the
+    /// socket.
     pub async fn serve(self, service: Service, stop: CancellationToken) {
         let clock = service.clock().clone();
         let patience = Patience {
@@ -152,8 +154,9 @@ impl Server {
                 None => None,
                 Some(Ok((stream, _))) => Some(stream),
                 Some(Err(error)) => {
-                    // Out of file descriptors, most likely: it passes, and spinning would not help.
-                    tracing::warn!(%error, "a connection to the operators' socket could not be taken");
+                    // Most likely the process has no file descriptors left. That passes, and retrying in a tight loop
+                    // would not help.
+                    tracing::warn!(%error, "could not accept a connection to the operators' socket");
                     tokio::select! {
                         () = clock.sleep(Duration::from_secs(1)) => {}
                         () = stop.cancelled() => break,
@@ -188,7 +191,7 @@ impl Server {
         tokio::select! {
             () = connections.wait() => {}
             () = clock.sleep(self.options.stop_timeout) => {
-                tracing::warn!(open = connections.len(), "operators' requests were cut off at the stop");
+                tracing::warn!(open = connections.len(), "operators' requests were cut off at shutdown");
             }
         }
         if identity_of(&self.options.path).is_ok_and(|identity| identity == self.identity) {
@@ -213,7 +216,7 @@ impl Serving {
     async fn serve(self, stream: UnixStream, place: Arc<Place>) {
         let Serving { router, head_timeout, clock, stop } = self;
         let peer = Peer { uid: peer_uid(&stream) };
-        // The first word about a socket says as well whether something has arrived already.
+        // The first readiness event of a socket also shows whether data has already arrived.
         tokio::select! {
             _ = stream.writable() => {}
             () = stop.cancelled() => return,
@@ -243,7 +246,7 @@ impl Serving {
                 connection.await
             }
             () = place.asked_to_leave() => {
-                // A request or its answer may be on its way; half a head is not waited for.
+                // A request or its answer may be in flight. A partial request head is not waited for.
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection.as_mut() => ended,
@@ -257,7 +260,7 @@ impl Serving {
     }
 }
 
-/// A name beside the socket's, for the moments before it is ready.
+/// A temporary name next to the socket's, used until the socket is ready.
 fn draft_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -280,7 +283,7 @@ async fn refuse_if_taken(path: &Path) -> Result<(), BindError> {
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(BindError::Io { doing: "look at", path: path.to_owned(), source }),
+        Err(source) => return Err(BindError::Io { doing: "inspect", path: path.to_owned(), source }),
     };
     if !metadata.file_type().is_socket() {
         return Err(BindError::NotASocket { path: path.to_owned() });
@@ -289,6 +292,6 @@ async fn refuse_if_taken(path: &Path) -> Result<(), BindError> {
         Ok(_) => Err(BindError::Taken { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(BindError::Io { doing: "try", path: path.to_owned(), source }),
+        Err(source) => Err(BindError::Io { doing: "connect to", path: path.to_owned(), source }),
     }
 }

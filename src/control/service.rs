@@ -1,9 +1,9 @@
-//! What answers work on: the store, the rooms as the configuration in force wants them, and the process around
-//! them. The same service stands behind the daemon's socket and in a command that opened the store itself because
-//! no daemon runs.
+//! What answers work on: the store, the rooms of the configuration in force, and the process around them. The same
+//! service is used behind the daemon's socket and in a command that opened the store itself because no daemon is
+//! running.
 //!
-//! Owns: what is at hand for an answer (the answers stand in `answers`). Must never know: sockets, terminals,
-//! tables, how anything was built.
+//! Owns: what an answer can use (the answers are in `answers`). Must never know: sockets, terminals, tables, how
+//! anything was built.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -29,29 +29,29 @@ use crate::store::{Store, StoreError};
 use crate::task::Board;
 use crate::timetable::Timetable;
 
-/// The most rows of one page, and the number unless said.
+/// The maximum number of rows on one page, and the default.
 pub(super) const PAGE_ROWS: (usize, usize) = (BATCH_LINES_MAX, 100);
 
-/// Empty stretches of a filtered list that are passed over in one request.
+/// How many pages without a match a filtered list may skip in one request.
 pub(super) const EMPTY_PAGES_MAX: usize = 50;
 
-/// What came of a verb.
+/// The result of a verb.
 pub type Answer<T> = Result<T, Problem>;
 
-/// Something that is ready later.
+/// A value that is ready later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An account whose provider makes reports, and when they are fetched.
 pub struct Reporter {
-    /// What is fetched.
+    /// The account.
     pub account: Arc<Account>,
-    /// The types of reports that a night fetches.
+    /// The types of reports that are fetched every night.
     pub words: Vec<String>,
-    /// When a night begins; none when only an operator asks.
+    /// When the nightly fetch begins; none when reports are fetched only on request.
     pub timetable: Option<Timetable>,
 }
 
-/// The rooms as one configuration wants them; a reload replaces them all at once.
+/// The rooms as one configuration defines them. A reload replaces all of them at once.
 pub struct Rooms {
     /// The accounts that are watched.
     pub accounts: Vec<Arc<Account>>,
@@ -73,41 +73,41 @@ pub struct Rooms {
     pub zone_name: String,
 }
 
-/// How the process is.
+/// Facts about the process.
 #[derive(Debug, Clone)]
 pub struct ProcessFacts {
-    /// It is the daemon, not a command in its place.
+    /// It is the daemon, not a command acting in its place.
     pub is_daemon: bool,
     /// When it started.
     pub since: Timestamp,
-    /// The last re-reading of the configuration.
+    /// The last reload of the configuration.
     pub last_reload: Option<Reloaded>,
-    /// How far its clock is believed; none of a command.
+    /// How far its clock is trusted; none for a command.
     pub clock: Option<ClockHealth>,
     /// What is wrong with its clock, in words.
     pub clock_complaint: Option<String>,
 }
 
-/// What only the process around the rooms can tell or do.
+/// What only the process around the rooms knows or can do.
 pub trait Process: Send + Sync {
-    /// How it is.
+    /// Facts about the process.
     fn facts(&self) -> ProcessFacts;
-    /// Re-reads the configuration.
+    /// Reloads the configuration.
     fn reload(&self) -> Later<'_, Reloaded>;
-    /// Makes a command ready to send requests in the daemon's place: the budgets stand as they were left.
+    /// Restores the saved budgets, so that a command can send requests in the daemon's place.
     fn restore_budgets(&self) -> Later<'_, Result<(), StoreError>>;
-    /// Writes down what such a command left of the budgets.
+    /// Saves the budgets that such a command has left.
     fn save_budgets(&self) -> Later<'_, Result<(), StoreError>>;
 }
 
 /// Answers the verbs. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
-    /// What is stored.
+    /// The store.
     pub store: Store,
-    /// The time that the service goes by.
+    /// The clock of the service.
     pub clock: SharedClock,
-    /// The budgets.
+    /// The quota budgets.
     pub pace: Arc<Pace>,
     /// The batches of all accounts.
     pub batches: Arc<Batches>,
@@ -117,23 +117,23 @@ pub struct Service {
     pub downloads: Arc<Downloads>,
     /// The polling of all accounts.
     pub reconcile: Arc<Reconcile>,
-    /// How the loops fare.
+    /// The status of the loops.
     pub board: Arc<Board>,
     /// Which targets an alert goes to.
     pub routes: Routes,
-    /// The rooms of the configuration in force.
+    /// Returns the rooms of the configuration in force.
     pub rooms: Arc<dyn Fn() -> Arc<Rooms> + Send + Sync>,
     /// The process around them.
     pub process: Arc<dyn Process>,
 }
 
 impl Service {
-    /// The time that the service goes by.
+    /// The clock of the service.
     pub fn clock(&self) -> &SharedClock {
         &self.clock
     }
 
-    /// Closes the store properly; for a command that opened it itself.
+    /// Closes the store cleanly. For a command that opened it itself.
     pub async fn close(self) -> Answer<()> {
         self.store.close().await.map_err(storage)
     }
@@ -157,9 +157,9 @@ pub(super) fn rows(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE_ROWS.1).clamp(1, PAGE_ROWS.0)
 }
 
-/// Where a backup can go. Under the hardened unit little else is writable.
-const BACKUP_REMEDY: &str = "name an empty or new folder that the daemon may write to, such as one beside its store; \
-    under the unit that is /var/lib/reconciled, and its /tmp is its own";
+/// Where a backup can go. Under the hardened systemd unit, little else is writable.
+const BACKUP_REMEDY: &str = "name an empty or new folder that the daemon may write to, such as one next to its store; \
+    under systemd, use /var/lib/reconciled: the daemon's /tmp is private";
 
 pub(super) fn storage(error: StoreError) -> Problem {
     match error {
@@ -172,10 +172,12 @@ pub(super) fn storage(error: StoreError) -> Problem {
         StoreError::Compaction(_) => Problem::new(
             Cause::Unavailable,
             error.to_string(),
-            "the store goes on as it was; make room beside it, or try again when the other is done",
+            "the store works as before; free disk space next to it, or try again when the other compaction is done",
         ),
-        other => {
-            Problem::new(Cause::Unavailable, other.to_string(), "see the daemon's log; it restarts by itself")
-        }
+        other => Problem::new(
+            Cause::Unavailable,
+            other.to_string(),
+            "see the daemon's log; it restarts automatically",
+        ),
     }
 }

@@ -1,4 +1,4 @@
-//! A service on two made-up accounts, and objects, for the tests of the control room and of the commands.
+//! A service with two made-up accounts, and objects, for the tests of `control` and of the commands.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::timetable::{self, Timetable};
 /// Three states: pending, then captured or declined.
 pub(crate) struct Plain;
 
-/// The only one.
+/// The only instance.
 pub(crate) static PLAIN: Plain = Plain;
 
 const DECLINES: &[ReasonFacts] = &[ReasonFacts {
@@ -86,7 +86,7 @@ impl Lifecycle for Plain {
     }
 }
 
-/// A record that was just seen in a state.
+/// A record that has just been observed in a state.
 pub(crate) fn sighted(object: &str, state: &str, reasons: &[&str], since: &str) -> Record {
     let object: ObjectRef = object.parse().unwrap();
     let since: Timestamp = since.parse().unwrap();
@@ -183,7 +183,7 @@ impl Api for Shop {
     }
 }
 
-/// A chat that takes every message.
+/// A chat that accepts every message.
 struct Chat;
 
 impl Transport for Chat {
@@ -192,16 +192,16 @@ impl Transport for Chat {
     }
 }
 
-/// What differs from test to test.
+/// What differs between tests.
 #[derive(Clone)]
 pub(crate) struct Fixture {
-    /// It is the daemon.
+    /// Whether it is the daemon.
     pub(crate) is_daemon: bool,
     /// A reload waits for this, when it is set.
     pub(crate) reload_gate: Option<Arc<tokio::sync::Notify>>,
-    /// Problems that re-reading the configuration brings.
+    /// Problems that a reload of the configuration reports.
     pub(crate) reload_problems: Vec<String>,
-    /// How long the provider of `shop` wants no request about charges.
+    /// How long the provider of `shop` holds requests for charges.
     pub(crate) held_for: Option<Duration>,
 }
 
@@ -280,10 +280,10 @@ fn rooms(folder: &Path, store: &Store, clock: &SharedClock) -> Rooms {
     }
 }
 
-/// The moment at which every test begins.
+/// The time at which every test starts.
 pub(crate) const ORIGIN: &str = "2026-01-15T09:30:00Z";
 
-/// A service on a fresh or known store in a folder, with its store and its clock.
+/// A service on a new or existing store in a folder, with its store and its clock.
 pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Store) {
     let clock: SharedClock = VirtualClock::starting_at(ORIGIN.parse().unwrap());
     let options = Options { folder: folder.to_owned(), cache_bytes: 1 << 20, ..Options::default() };
@@ -316,7 +316,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
     (service, store)
 }
 
-/// Brings an enrolled object into a state, with its history row.
+/// Puts an enrolled object into a state, with its history row.
 pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec<OwedAlert>) {
     let record = sighted(object, state, &["HardDeclined"], "2026-01-15T09:00:00Z");
     let before = store.record(&record.object).await.unwrap().unwrap();
@@ -348,7 +348,7 @@ pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec
     assert_eq!(store.commit(commit).await.unwrap(), Committed::Written);
 }
 
-/// Two declines told to the chat: one pending, one given up.
+/// Two alerts about declines for the chat: one pending, one given up.
 pub(crate) async fn with_alerts(store: &Store) {
     let now: Timestamp = ORIGIN.parse().unwrap();
     let owed = |key: &str| OwedAlert {

@@ -1,7 +1,7 @@
-//! One line of an enrolment: what a shop writes in a file, a batch or a flag, read strictly.
+//! One line of an enrolment, as a shop writes it in a file, a batch or a flag, parsed strictly.
 //!
-//! Owns: the fields' names and their spelling variants, and how text becomes a [`Wanted`].
-//! Must never know: which accounts and kinds exist (the host checks that), files, sockets, storage.
+//! Owns: how texts by field become a [`Wanted`]. Must never know: which accounts and kinds exist (the host checks
+//! that), files, sockets, storage.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,14 @@ pub use crate::delimited::LINE_BYTES_MAX;
 /// The longest merchant reference or parent id, in characters.
 const TEXT_CHARACTERS_MAX: usize = 256;
 
-/// An object that somebody wants watched, before account and kind are settled.
+/// An object that somebody wants to watch, before account and kind are settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The line it stood on, counted from 1; 0 when it came alone.
+    /// Its line number, counted from 1; 0 when it came alone.
     pub line: u64,
-    /// Whose, when said; else the host finds it from the id's form.
+    /// The account, if given. Otherwise the host determines it from the format of the id.
     pub account: Option<AccountName>,
-    /// What it is, when said; else the host finds it from the id's form.
+    /// The kind, if given. Otherwise the host determines it from the format of the id.
     pub kind: Option<Kind>,
     /// The provider's id.
     pub id: ObjectId,
@@ -36,12 +36,12 @@ pub struct Wanted {
     pub details: Details,
 }
 
-/// The raw texts of one line by field; absent and blank are the same.
+/// The raw texts of one line, by field. Absent and blank mean the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(BTreeMap<Field, String>);
 
 impl Texts {
-    /// Sets a field; blank text leaves it unset. Errors when it is set already.
+    /// Sets a field; blank text leaves it unset. Fails when it is already set.
     pub fn set(&mut self, field: Field, text: &str) -> Result<(), String> {
         let text = trimmed(text);
         if text.is_empty() {
@@ -53,7 +53,7 @@ impl Texts {
         }
     }
 
-    /// Sets a field only if nothing stands there yet.
+    /// Sets a field only if it is not set yet.
     pub fn set_default(&mut self, field: Field, text: &str) {
         self.0.entry(field).or_insert_with(|| text.to_owned());
     }
@@ -62,11 +62,11 @@ impl Texts {
         self.0.get(&field).map(String::as_str)
     }
 
-    /// Reads the fields. Errors with the reason in words, naming the field.
+    /// Parses the fields. The error is a sentence that names the field.
     pub fn read(&self, line: u64) -> Result<Wanted, String> {
-        let id = self.get(Field::Id).ok_or("no id: every line names one object")?;
+        let id = self.get(Field::Id).ok_or("no id: every line must name one object")?;
         if ["null", "none", "nil", "nan", "undefined"].contains(&id.to_ascii_lowercase().as_str()) {
-            return Err(format!("no id: {id:?} stands for none"));
+            return Err(format!("no id: {id:?} means none"));
         }
         Ok(Wanted {
             line,
@@ -114,13 +114,13 @@ impl Texts {
     }
 }
 
-/// Whether a letter only turns the direction of the text after it: it makes an alert or a table say what it
-/// does not.
+/// Whether a character only changes the direction of the text after it. Such a character can make an alert or a table
+/// appear to say something else.
 fn turns_text(letter: char) -> bool {
     matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// An amount that something can move.
+/// Checks that an amount is above zero.
 fn above_zero(money: Money) -> Result<Money, String> {
     if money.amount > rust_decimal::Decimal::ZERO {
         Ok(money)
@@ -146,7 +146,7 @@ pub fn read_kind(text: &str) -> Result<Kind, String> {
 
 fn read_time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| {
-        format!("created_at {:?} is not a moment with zone such as 2026-01-31T14:30:00Z", shortened(text))
+        format!("created_at {:?} is not a time with a zone, such as 2026-01-31T14:30:00Z", shortened(text))
     })
 }
 
@@ -154,8 +154,8 @@ fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// Reads one JSON object. Errors with the reason in words; an unknown key is refused, because a
-/// misspelt `amount` would otherwise silently switch the check of the amount off.
+/// Parses one JSON object. The error is a sentence. An unknown key is rejected: otherwise a misspelled `amount` would
+/// silently disable the check of the amount.
 pub fn from_json(text: &[u8], line: u64) -> Result<Wanted, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
@@ -170,13 +170,13 @@ fn from_map(map: serde_json::Map<String, Value>, line: u64) -> Result<Wanted, St
     texts.read(own_line.unwrap_or(line))
 }
 
-/// A record as `list --json` prints it: what it was enrolled with.
+/// A record as `list --json` prints it; takes the details with which it was enrolled.
 fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
     let record: Record = serde_json::from_value(value).map_err(|bad| {
         let bad: String = bad.to_string().chars().filter(|letter| !letter.is_control()).take(200).collect();
         format!("not a record as \"reconciled list --json\" prints it: {bad}")
     })?;
-    // What another line could not say, this one cannot either.
+    // A record gets the same checks as any other line.
     let mut texts = Texts::default();
     let plain = Wanted { details: record.details, ..Wanted::plain(record.object) };
     for (field, text) in plain.texts().0 {
@@ -185,7 +185,7 @@ fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
     texts.read(line)
 }
 
-/// The texts of a JSON object, and its `line` when it has one.
+/// The texts of a JSON object, and its `line` if it has one.
 pub fn texts_of(map: &serde_json::Map<String, Value>) -> Result<(Texts, Option<u64>), String> {
     let mut texts = Texts::default();
     let mut line = None;
@@ -197,8 +197,12 @@ pub fn texts_of(map: &serde_json::Map<String, Value>) -> Result<(Texts, Option<u
         }
         let Some(meaning) = meaning(key) else {
             let known: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
-            let hint = meant(key).map(|meant| format!("; is it {meant}?")).unwrap_or_default();
-            return Err(format!("unknown key {:?}{hint}; known are {}", shortened(key), known.join(", ")));
+            let hint = meant(key).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            return Err(format!(
+                "unknown key {:?}{hint}; known keys are {}",
+                shortened(key),
+                known.join(", ")
+            ));
         };
         let text = scalar(key, value)?;
         if meaning.kind.is_some() && !text.trim().is_empty() {
@@ -217,10 +221,11 @@ fn scalar(key: &str, value: &Value) -> Result<String, String> {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
-        Value::Number(_) => {
-            Err(format!("{} is a JSON fraction, which may lose digits: write it as text", shortened(key)))
-        }
-        _ => Err(format!("{} is not text", shortened(key))),
+        Value::Number(_) => Err(format!(
+            "{} is a fractional number, which may lose digits: write it as a string",
+            shortened(key)
+        )),
+        _ => Err(format!("{} is not a string", shortened(key))),
     }
 }
 
@@ -236,7 +241,7 @@ impl Wanted {
         }
     }
 
-    /// The inverse of [`from_json`]: one line without its end.
+    /// The inverse of [`from_json`]: one line without a line break.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("an enrolment has text keys only")
     }

@@ -1,4 +1,4 @@
-//! Gives the `batches` room its ports.
+//! Connects the `batches` room to its ports.
 //!
 //! Owns: that connection. Must never know: steps, files.
 
@@ -11,7 +11,7 @@ use crate::reconcile::Reconcile;
 
 use super::rooms::Rooms;
 
-/// What batches hand things to: alerts by the routes, sights to the path that every poll takes.
+/// Where batches send their results: alerts to the routes, observations to the path that every poll takes.
 pub(super) fn ports(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Rooms>) -> Ports {
     let accepted = Arc::clone(reconcile).accepted();
     let (reconcile, accounts) = (Arc::clone(reconcile), rooms.accounts.clone());

@@ -1,4 +1,4 @@
-//! Gives the `calls` room its rhythm.
+//! Runs the `calls` room periodically.
 //!
 //! Owns: that loop. Must never know: steps, providers.
 
@@ -9,7 +9,7 @@ use crate::calls::Calls;
 use crate::payments::alert::Routes;
 use crate::task::{Done, Round, Work};
 
-/// Finds out what became of calls in doubt.
+/// Determines the outcome of calls in doubt.
 pub(super) struct Settling {
     pub(super) calls: Arc<Calls>,
     pub(super) accounts: Vec<Arc<Account>>,

@@ -1,6 +1,6 @@
-//! Provider reports as the daemon does them: the nightly beginning and the steps.
+//! Provider reports in the daemon: starting the nightly downloads and taking the steps.
 //!
-//! Owns: when an account's night begins. Must never know: steps, files.
+//! Owns: when an account's nightly download starts. Must never know: steps, files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::Daemon;
 use super::rooms::Rooms;
 use crate::time::{between, later};
 
-/// Takes the next step of every download, all accounts side by side, and begins the nightly ones.
+/// Takes the next step of every download, all accounts in parallel, and starts the nightly downloads.
 pub(super) struct Fetching {
     pub(super) downloads: Arc<Downloads>,
     pub(super) reporters: Vec<Arc<Reporter>>,
@@ -49,25 +49,25 @@ impl Work for Fetching {
                 return Ok(Done { summary, again_in });
             }
             let faults = faults.join("; ");
-            // A failed round waits for its period: an account that can go on is not held up by another.
+            // A failed round waits for its period, but an account that can continue is not delayed by another.
             if next_at.is_none() && taken + ended == 0 {
                 return Err(faults);
             }
-            tracing::warn!(faults, "provider reports cannot go on; they are tried again with the next round");
+            tracing::warn!(faults, "provider reports cannot continue; they are retried in the next round");
             Ok(Done { summary: format!("{summary}; {faults}"), again_in })
         })
     }
 }
 
 impl Fetching {
-    /// The loop of a configuration; none when no account has reports.
+    /// The loop of one configuration; none when no account has reports.
     pub(super) fn of(daemon: &Daemon, rooms: &Rooms) -> Option<(Rhythm, Fetching)> {
         if rooms.reporters.is_empty() {
             return None;
         }
         let foundation = &daemon.foundation;
         let wake = foundation.downloads.wake();
-        // Longer than the longest step: the watchdog must not take a provider that hangs for a stall.
+        // Longer than the longest step: the watchdog must not mistake a hanging provider for a stall.
         let rhythm = Rhythm { name: "provider-reports", period: Duration::from_secs(300), wake };
         let fetching = Fetching {
             downloads: Arc::clone(&foundation.downloads),
@@ -86,7 +86,7 @@ impl Fetching {
         if let Some(timetable) = &reporter.timetable {
             let name = format!("schedule/provider-reports/{}", reporter.account.name);
             let done = self.store.recall(&name).await?.and_then(|text| text.parse().ok());
-            // A clock that is ahead would take days for over that are not.
+            // A clock that is ahead would treat days as over that are not.
             if let Some(due) = timetable.due(done, self.clock.now())
                 && self.clock.is_sure()
             {

@@ -1,14 +1,13 @@
-//! The jobs that have a time of day, run by tokio-cron-scheduler.
+//! The jobs that run at a time of day, through tokio-cron-scheduler.
 //!
 //! Owns: which loop is woken at which time. Must never know: what a loop does.
 //!
-//! The scheduler has a fixed offset instead of a time zone, forgets the runs that it missed, and lets runs overlap.
-//! So it gets no cron expression. Each job is a one-shot at the next time of our own timetable; it wakes its loop and
-//! is armed again. The loop asks the timetable what is due, which makes up for missed runs, and does one round at a
-//! time.
+//! The scheduler has a fixed offset instead of a time zone, forgets missed runs, and lets runs overlap. So it gets no
+//! cron expression. Each job is a one-shot at the next time of our own timetable; it wakes its loop and is scheduled
+//! again. The loop asks the timetable what is due, which makes up for missed runs, and does one round at a time.
 //!
-//! What the scheduler adds: it compares with the wall clock twice a second, so a job is on time after the machine was
-//! suspended or its clock was corrected. The loop's own period is the fallback should the scheduler fail.
+//! What the scheduler adds: it compares with the wall clock twice a second, so a job is on time even after the
+//! machine was suspended or its clock was corrected. If the scheduler fails, the loop's own period is the fallback.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +18,16 @@ use tokio_cron_scheduler::{Job as OneShot, JobScheduler, JobSchedulerError};
 use crate::clock::SharedClock;
 use crate::timetable::Timetable;
 
-/// Messages that each of the scheduler's channels can hold: a few jobs need few, and each place costs memory.
+/// How many messages each of the scheduler's channels can hold. A few jobs need few, and each slot costs memory.
 const CHANNEL_CAPACITY: usize = 16;
 
-/// The scheduler counts whole seconds and may fire this much early; a job must not come before its time.
+/// The scheduler counts whole seconds and may fire this much early. A job must not run before its time.
 const ROUNDING: Duration = Duration::from_secs(1);
 
 /// How long until a job's next time; none if it never comes.
 type UntilNext = Box<dyn Fn() -> Option<Duration> + Send + Sync>;
 
-/// A loop that is woken at its times.
+/// A loop that is woken at certain times.
 pub(super) struct Job {
     name: String,
     until_next: UntilNext,
@@ -36,7 +35,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Wakes by `wake` at the times of `timetable`.
+    /// Notifies `wake` at the times of `timetable`.
     pub(super) fn new(name: &str, timetable: Timetable, clock: SharedClock, wake: Arc<Notify>) -> Job {
         let until_next = move || {
             let now = clock.now();
@@ -54,8 +53,8 @@ pub(super) async fn start() -> Result<JobScheduler, JobSchedulerError> {
     Ok(scheduler)
 }
 
-/// Wakes the loops of `jobs` at their times, until dropped or until the scheduler fails. A job that is still armed
-/// when this is dropped fires once more without effect.
+/// Wakes the loops of `jobs` at their times, until dropped or until the scheduler fails. A job that is still
+/// scheduled when this is dropped fires once more, without effect.
 pub(super) async fn run(scheduler: &JobScheduler, jobs: &[Job]) -> Result<(), JobSchedulerError> {
     let (fired, mut firing) = mpsc::unbounded_channel();
     for number in 0..jobs.len() {
@@ -63,7 +62,7 @@ pub(super) async fn run(scheduler: &JobScheduler, jobs: &[Job]) -> Result<(), Jo
     }
     while let Some(number) = firing.recv().await {
         let Some(job) = jobs.get(number) else { continue };
-        tracing::debug!(job = job.name, "its time has come");
+        tracing::debug!(job = job.name, "the job is due");
         job.wake.notify_one();
         arm(scheduler, jobs, number, &fired).await?;
     }
@@ -79,7 +78,7 @@ async fn arm(
     let Some(wait) = jobs.get(number).and_then(|job| (job.until_next)()) else { return Ok(()) };
     let fired = fired.clone();
     let one_shot = OneShot::new_one_shot(wait, move |_, _| {
-        // Nobody listens once a reload has exchanged the jobs.
+        // Nobody listens any more once a reload has replaced the jobs.
         let _ = fired.send(number);
     })?;
     scheduler.add(one_shot).await.map(drop)
@@ -91,7 +90,7 @@ mod tests {
     use crate::clock::{Clock, VirtualClock};
     use jiff::tz::TimeZone;
 
-    /// In real time, because the scheduler knows no other.
+    /// In real time, because the scheduler supports no other clock.
     #[tokio::test]
     async fn a_job_wakes_its_loop_at_each_of_its_times() {
         let wakes = [Arc::new(Notify::new()), Arc::new(Notify::new())];
@@ -123,7 +122,7 @@ mod tests {
         let job = Job::new("nightly report", table, clock.clone(), Arc::default());
         assert_eq!((job.until_next)(), Some(Duration::from_secs(31)));
         clock.sleep(Duration::from_secs(31)).await;
-        // The next night is an hour shorter.
+        // The next night is one hour shorter.
         assert_eq!((job.until_next)(), Some(Duration::from_secs(23 * 3_600)));
     }
 }

@@ -1,9 +1,9 @@
 //! How much of each quota was left at a clean stop.
 //!
-//! Owns: under which names that is remembered. Must never know: how a budget is counted.
+//! Owns: the names under which this is stored. Must never know: how a budget is counted.
 //!
-//! One remembered value as long as that is short; thousands of accounts have more than a journal entry may hold, so
-//! theirs are written in pieces, and the value says how many there are.
+//! The levels are one stored value while that is short. The levels of thousands of accounts are longer than a journal
+//! entry may be, so they are written in pieces, and the value holds the number of pieces.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,16 +13,16 @@ use crate::documents;
 use crate::store::{Store, StoreError};
 
 const LEVELS: &str = "quota-levels";
-/// Levels of a piece: some 200 KB.
+/// Levels per piece: about 200 KB.
 const PIECE_LEVELS: usize = 1_000;
 
-/// What the value says.
+/// The content of the value.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Saved {
-    /// All there are.
+    /// All levels.
     Levels(Vec<SavedLevel>),
-    /// So many pieces, each under a name of its own.
+    /// The number of pieces, each stored under its own name.
     InPieces { pieces: usize },
 }
 
@@ -30,7 +30,7 @@ fn piece_name(number: usize) -> String {
     format!("{LEVELS}/{number}")
 }
 
-/// Writes down how the budgets stand, at a clean stop.
+/// Saves the levels of the budgets, at a clean stop.
 ///
 /// # Errors
 /// The store's.
@@ -44,7 +44,7 @@ pub(super) async fn save(store: &Store, pace: &Pace, now: Timestamp) -> Result<(
         remember(store, &piece_name(pieces), &Saved::Levels(piece.to_vec())).await?;
         pieces += 1;
     }
-    // Last: a stop that is cut off in the middle is no clean one, and nothing of it is believed.
+    // Written last: a stop that is interrupted before this is not a clean one, and none of the pieces are used.
     remember(store, LEVELS, &Saved::InPieces { pieces }).await
 }
 
@@ -52,13 +52,13 @@ async fn remember(store: &Store, name: &str, saved: &Saved) -> Result<(), StoreE
     match serde_json::to_string(saved) {
         Ok(text) => store.remember(name, &text).await,
         Err(error) => {
-            tracing::warn!(%error, "the quota levels cannot be written down; the budgets will start empty");
+            tracing::warn!(%error, "the quota levels cannot be saved; the budgets will start empty");
             Ok(())
         }
     }
 }
 
-/// Brings back what was written down. What cannot be read starts empty.
+/// Restores the saved levels. A budget whose level cannot be read starts empty.
 ///
 /// # Errors
 /// The store's.
@@ -79,7 +79,7 @@ pub(super) async fn restore(store: &Store, pace: &Pace, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Somebody else than the daemon is about to spend: what was written down is no longer true.
+/// Forgets the saved levels: a process other than the daemon is about to use the budgets, so they are no longer true.
 ///
 /// # Errors
 /// The store's.
@@ -101,7 +101,7 @@ mod tests {
         AccountName::new(format!("shop-{number:05}")).unwrap()
     }
 
-    /// Budgets of so many accounts, of three operations each, which start empty.
+    /// Budgets of this many accounts, with three operations each, which start empty.
     fn pace(accounts: usize) -> Pace {
         let pace = Pace::new(HandClock::starting_at(NOW));
         for number in 0..accounts {

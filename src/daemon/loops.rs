@@ -1,4 +1,4 @@
-//! The loops of one configuration: started together, stopped together, exchanged by a reload.
+//! The loops of one configuration: started together, stopped together, replaced by a reload.
 //!
 //! Owns: which loops there are. Must never know: how any room does its work.
 
@@ -16,11 +16,11 @@ use super::jobs::{self, Job};
 use super::rooms::Rooms;
 use super::{Daemon, Loops, batching, calling, fetching, timekeeping, work};
 
-/// What the names of the loops of batches begin with; the account's name follows.
+/// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
 
 impl Daemon {
-    /// The loops that a reload exchanges.
+    /// Starts the loops that a reload replaces.
     pub(super) async fn start_loops(&self, rooms: &Arc<Rooms>) {
         let mut loops = self.loops.lock().await;
         let stop = CancellationToken::new();
@@ -63,7 +63,7 @@ impl Daemon {
             Arc::new(delivering),
             &stop,
         );
-        // One loop an account: a slow upload of one delays no other.
+        // One loop per account, so that a slow upload of one account delays no other.
         for (number, sender) in rooms.senders.iter().enumerate() {
             let others = rooms.senders.iter().map(|other| &other.name).filter(|name| **name != sender.name);
             let prunes =
@@ -76,7 +76,7 @@ impl Daemon {
                 (prunes, rooms.config.store.keep_batch_files_days),
             );
             let wake = self.foundation.batches.wake(&sender.name);
-            // Longer than the longest exchange: the watchdog must not take a provider that hangs for a stall.
+            // Longer than the longest request: the watchdog must not mistake a hanging provider for a stall.
             let rhythm = Rhythm { name: "batches", period: minute * 5, wake };
             let (clock, board, stop) = (clock.clone(), Arc::clone(&self.board), stop.clone());
             let name = format!("{BATCHES_OF}{}", sender.name);
@@ -112,7 +112,8 @@ impl Daemon {
         *loops = Loops { stop, tasks };
     }
 
-    /// Has the scheduler wake the loops that have a time of day, until the stop. Without it they go by their periods.
+    /// Lets the scheduler wake the loops that have a time of day, until the stop. Without the scheduler, they run by
+    /// their periods.
     pub(super) async fn keep_jobs(self: Arc<Self>) {
         let mut scheduler = match jobs::start().await {
             Ok(scheduler) => scheduler,
@@ -139,7 +140,7 @@ impl Daemon {
         }
     }
 
-    /// The jobs of the present configuration.
+    /// The jobs of the configuration in force.
     fn jobs(&self) -> Vec<Job> {
         let (rooms, clock) = (self.rooms(), &self.foundation.clock);
         let report =
@@ -167,8 +168,8 @@ impl Daemon {
         tasks.spawn(keep(rhythm, work, clock, Arc::clone(&self.board), stop.clone()));
     }
 
-    /// Stops the loops of the present configuration; polls under way are finished and committed, unless
-    /// they take longer than `within`: then they are dropped, which costs a repeated question.
+    /// Stops the loops of the configuration in force. Polls in flight are finished and committed, unless they take
+    /// longer than `within`: then they are dropped, which costs a repeated request.
     pub(super) async fn stop_loops(&self, within: Duration) {
         let mut loops = self.loops.lock().await;
         loops.stop.cancel();
@@ -177,7 +178,7 @@ impl Daemon {
             biased;
             () = async { while tasks.join_next().await.is_some() {} } => {}
             () = self.foundation.clock.sleep(within) => {
-                tracing::warn!("polls under way took too long to finish; their objects are asked about again after the start");
+                tracing::warn!("polls in flight took too long; their objects are polled again after the start");
                 tasks.abort_all();
                 while tasks.join_next().await.is_some() {}
             }

@@ -1,5 +1,5 @@
-//! What systemd is told: ready, status, reloading, stopping, and the keep-alive, which is sent only while the loops
-//! make progress (docs/src/reference/operations.md section 4.1).
+//! What is reported to systemd: ready, status, reloading, stopping, and the keep-alive, which is sent only while the
+//! loops make progress (docs/src/reference/operations.md section 4.1).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +17,23 @@ const SLACK: Duration = Duration::from_secs(120);
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager could not be told");
+        tracing::debug!(%error, "the service manager could not be notified");
     }
 }
 
-/// How long the service manager waits for the next word while opening the store progresses, and how often it gets
-/// one.
+/// How long the service manager waits for the next message while opening the store makes progress, and how often such
+/// a message is sent.
 const EXTENSION: Duration = Duration::from_secs(60);
 const EXTEND_EVERY: Duration = Duration::from_secs(10);
-/// How long a step may take that shows no progress, such as the engine reading its own files after a crash.
+/// How long a step may take without progress, such as the engine reading its own files after a crash.
 const LONGEST_STEP: Duration = Duration::from_secs(10 * 60);
 
-/// Lets the service manager wait for as long as opening the store progresses, however large it is; until dropped.
+/// Makes the service manager wait while opening the store makes progress, however large the store is. Ends when
+/// dropped.
 pub(super) struct Opening(Option<tokio::task::JoinHandle<()>>);
 
 impl Opening {
-    /// Begins to tell, if there is a service manager.
+    /// Starts to notify, if there is a service manager.
     pub(super) fn begin(meter: Meter, clock: SharedClock) -> Opening {
         let has_manager = std::env::var_os("NOTIFY_SOCKET").is_some();
         Opening(has_manager.then(|| {
@@ -72,7 +73,7 @@ fn in_words(progress: &Progress) -> String {
     }
 }
 
-/// Tells slow from stuck.
+/// Distinguishes slow work from stuck work.
 #[derive(Debug, Default)]
 struct Patience {
     /// The last progress, and when it was first seen.
@@ -80,7 +81,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Whether work with so many ticks is still worth waiting for.
+    /// Whether work with this number of ticks is still worth waiting for.
     fn lasts(&mut self, ticks: u64, now: Duration) -> bool {
         match self.seen {
             Some((known, since)) if known == ticks => now.saturating_sub(since) < LONGEST_STEP,
@@ -102,7 +103,7 @@ pub(super) fn status(line: &str) {
     tell(&[NotifyState::Status(&text::line(line))]);
 }
 
-/// A reload has begun; [`ready`] ends it, whether it succeeded or not.
+/// A reload has started. [`ready`] ends it, whether it succeeded or not.
 pub(super) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -110,12 +111,12 @@ pub(super) fn reloading() {
     }
 }
 
-/// Shutdown has begun.
+/// Shutdown has started.
 pub(super) fn stopping(status: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(&text::line(status))]);
 }
 
-/// Sends the keep-alive, if the service manager wants one, as long as no loop has stalled.
+/// Sends the keep-alive, if the service manager wants one, until a loop stalls.
 pub(super) async fn keep_alive(board: Arc<Board>, clock: SharedClock, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut was_stalled = false;
@@ -146,11 +147,11 @@ mod tests {
     fn opening_is_waited_for_as_long_as_it_progresses() {
         let mut patience = Patience::default();
         let minutes = |number: u64| Duration::from_secs(60 * number);
-        // A whole night, a tick every nine minutes.
+        // A whole night, with one tick every nine minutes.
         assert!((0..60).all(|tick| patience.lasts(tick, minutes(9 * tick))));
         assert!(patience.lasts(59, minutes(9 * 59 + 9)));
         assert!(!patience.lasts(59, minutes(9 * 59 + 10)), "it is stuck");
-        assert!(patience.lasts(60, minutes(9 * 59 + 11)), "it goes on after all");
+        assert!(patience.lasts(60, minutes(9 * 59 + 11)), "it makes progress after all");
     }
 
     #[test]

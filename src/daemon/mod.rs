@@ -1,7 +1,7 @@
-//! Everything is built, joined, started and stopped here and nowhere else.
+//! Everything is built, connected, started and stopped here and nowhere else.
 //!
-//! Owns: the order of start and stop, reload, what the process tells its service manager. Must never
-//! know: how any room does its work.
+//! Owns: the order of start and stop, reload, what the process reports to its service manager. Must never know: how
+//! any room does its work.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -49,19 +49,19 @@ use rooms::{Foundation, Rooms};
 /// What comes from outside: time and the network.
 #[derive(Clone)]
 pub struct Outside {
-    /// Where time comes from.
+    /// The source of time.
     pub clock: SharedClock,
     /// How requests reach the providers, and messages their targets.
     pub transport: Arc<dyn Transport>,
-    /// What a configuration refers to when it is read again.
+    /// What a configuration refers to when it is reloaded.
     pub surroundings: Surroundings,
 }
 
 impl Outside {
-    /// The real network, reached as the configuration says.
+    /// The real network, as configured.
     ///
     /// # Errors
-    /// When no HTTP client can be made, for example for want of root certificates.
+    /// When no HTTP client can be created, for example because root certificates are missing.
     pub fn real(
         clock: SharedClock,
         surroundings: Surroundings,
@@ -82,24 +82,24 @@ pub enum StartError {
     /// The store failed while starting.
     #[error("the store failed")]
     Broken(#[from] StoreError),
-    /// A room refuses its configuration.
+    /// A room rejects its configuration.
     #[error("the configuration cannot be used: {0}")]
     Rooms(String),
     /// The control socket cannot be bound.
     #[error("the control socket cannot be used: {0}")]
     Socket(String),
     /// No HTTP client.
-    #[error("no HTTP client can be made: {0}")]
+    #[error("no HTTP client can be created: {0}")]
     Network(String),
-    /// Signals cannot be taken.
-    #[error("signals cannot be taken")]
+    /// Signals cannot be handled.
+    #[error("signals cannot be handled")]
     Signals(#[source] std::io::Error),
 }
 
-/// The command that is the daemon itself.
+/// The command that runs the daemon itself.
 const RUN: &str = "run";
 
-/// The folder of batch files, beside the store's own.
+/// The folder of batch files, inside the store's folder.
 pub(crate) const BATCHES: &str = "batches";
 
 /// The machine's own disk, for the journal and for the reports.
@@ -113,7 +113,7 @@ struct Loops {
     tasks: JoinSet<()>,
 }
 
-/// A daemon at work, or the same rooms without loops for a command that opened the store itself.
+/// A running daemon, or the same rooms without loops, for a command that opened the store itself.
 pub struct Daemon {
     foundation: Foundation,
     reconcile: Arc<Reconcile>,
@@ -121,12 +121,12 @@ pub struct Daemon {
     rooms: Arc<RwLock<Arc<Rooms>>>,
     routes: Routes,
     loops: tokio::sync::Mutex<Loops>,
-    /// Ends the control server and the loops that no reload touches.
+    /// Stops the control server and the loops that a reload does not replace.
     stop: CancellationToken,
     base: tokio::sync::Mutex<JoinSet<()>>,
     /// Wakes the loop that makes the nightly reports.
     report_time: Arc<Notify>,
-    /// Other jobs are to be scheduled: the configuration was exchanged.
+    /// Notified when a reload has replaced the configuration, so that the jobs must be scheduled again.
     reloaded: Notify,
     fatal: mpsc::UnboundedSender<StoreError>,
     fatal_heard: Mutex<Option<mpsc::UnboundedReceiver<StoreError>>>,
@@ -134,29 +134,30 @@ pub struct Daemon {
     config_path: PathBuf,
     is_daemon: bool,
     was_clean_stop: bool,
-    /// The budgets stand as the last clean stop left them.
+    /// The budgets were restored from the last clean stop.
     is_restored: AtomicBool,
     since: Timestamp,
     last_reload: Mutex<Option<Reloaded>>,
 }
 
 impl Daemon {
-    /// Opens the store and builds the rooms, without starting anything: for a command while no daemon runs.
+    /// Opens the store and builds the rooms without starting anything, for a command while no daemon is running.
     ///
     /// # Errors
-    /// When the store cannot be opened (who has it is in the error) or the configuration cannot be used.
+    /// When the store cannot be opened (the error says which process has it open) or the configuration cannot be
+    /// used.
     pub async fn open(config: Config, outside: Outside, command: &str) -> Result<Arc<Daemon>, StartError> {
         Daemon::build(config, outside, command, machine_disk()).await
     }
 
-    /// Starts everything; returns when all loops run.
+    /// Starts everything. Returns when all loops are running.
     ///
     /// # Errors
     /// When the store, the configuration or the control socket cannot be used.
     pub async fn start(config: Config, outside: Outside) -> Result<Arc<Daemon>, StartError> {
         let socket = config.control.socket.clone();
         for account in config.unheard() {
-            tracing::warn!(%account, "no alert target hears of declines of this account");
+            tracing::warn!(%account, "no alert target receives declines of this account");
         }
         for note in &config.renamed {
             tracing::warn!("{}: {note}", config.path.display());
@@ -167,9 +168,9 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Starts the loops that poll, deliver and report, with the journal on `disk` and the report
-    /// files written as `probe` allows: everything but the control
-    /// socket, the job scheduler and the status line. For simulations, where nobody asks and months must be cheap.
+    /// Starts the loops that poll, deliver and report, but not the control socket, the job scheduler and the status
+    /// line. The journal is written to `disk`, and report files as `probe` allows. For simulations, which have no
+    /// operator and in which months must be cheap.
     ///
     /// # Errors
     /// When the store or the configuration cannot be used.
@@ -199,7 +200,8 @@ impl Daemon {
         let is_daemon = command == RUN;
         let transport: Arc<dyn Transport> =
             Arc::new(DatedTransport::over(outside.transport, Arc::clone(&time)));
-        // A command of an operator's takes the machine's word: it does not live long enough to hear others.
+        // An operator's command trusts the machine's clock: it does not run long enough to learn the time from
+        // others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
         let since = clock.now();
         let meter = store::Meter::default();
@@ -278,7 +280,7 @@ impl Daemon {
         Ok(Arc::new(daemon))
     }
 
-    /// Answers what an operator may ask; used by the socket, and directly by a command without a daemon.
+    /// Answers an operator's requests. Used by the socket, and directly by a command without a daemon.
     pub fn service(self: &Arc<Self>) -> Service {
         let Foundation { store, clock, pace, batches, calls, downloads, .. } = self.foundation.clone();
         let rooms = Arc::clone(&self.rooms);
@@ -302,17 +304,17 @@ impl Daemon {
         &self.foundation.store
     }
 
-    /// What was done for each account since start.
+    /// The polling of all accounts, with what was done for each since the start.
     pub fn reconcile(&self) -> &Reconcile {
         &self.reconcile
     }
 
-    /// The time that is used.
+    /// The time in use.
     pub fn now(&self) -> Timestamp {
         self.foundation.clock.now()
     }
 
-    /// The budgets.
+    /// The quota budgets.
     pub fn pace(&self) -> &Pace {
         &self.foundation.pace
     }
@@ -321,7 +323,7 @@ impl Daemon {
         present(&self.rooms)
     }
 
-    /// The loops that live as long as the process.
+    /// Starts the loops that live as long as the process.
     async fn start_base(self: &Arc<Self>, socket: server::Options) -> Result<(), StartError> {
         let mut base = self.base.lock().await;
         let server =
@@ -350,7 +352,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Reads the configuration again; keeps the old one if the new one is bad, and says why.
+    /// Reloads the configuration. If the new one is invalid, keeps the old one and reports why.
     async fn reload(&self) -> Reloaded {
         let at = self.foundation.clock.now();
         let problems = match self.try_reload().await {
@@ -374,16 +376,16 @@ impl Daemon {
         let old = self.rooms();
         let mut remarks = Vec::new();
         if config.store != old.config.store {
-            remarks.push("store: takes effect with the next restart".to_owned());
+            remarks.push("store: takes effect at the next restart".to_owned());
         }
         if config.control != old.config.control {
-            remarks.push("control: takes effect with the next restart".to_owned());
+            remarks.push("control: takes effect at the next restart".to_owned());
         }
         if config.log != old.config.log {
-            remarks.push("log: takes effect with the next restart".to_owned());
+            remarks.push("log: takes effect at the next restart".to_owned());
         }
         if config.http != old.config.http {
-            remarks.push("http: takes effect with the next restart".to_owned());
+            remarks.push("http: takes effect at the next restart".to_owned());
         }
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
@@ -406,7 +408,7 @@ impl Daemon {
     /// Stops everything in order and closes the store.
     ///
     /// # Errors
-    /// When the store cannot be closed properly; nothing acknowledged is lost by that.
+    /// When the store cannot be closed cleanly. Even then, nothing that was acknowledged is lost.
     pub async fn stop(&self) -> Result<(), StoreError> {
         let within = Duration::from_secs(self.rooms().config.polling.stop_within_s);
         self.stop_loops(within).await;
@@ -440,7 +442,7 @@ impl Process for Daemon {
             if self.is_daemon {
                 return Daemon::reload(self).await;
             }
-            let problem = "no daemon is running: the next start reads the configuration".to_owned();
+            let problem = "no daemon is running: the next start will read the configuration".to_owned();
             Reloaded { is_applied: false, at: self.now(), problems: vec![problem] }
         })
     }

@@ -1,6 +1,6 @@
-//! The rooms as one configuration wants them: built here, all or nothing, and exchanged on reload.
+//! The rooms as one configuration defines them: built here, all or none, and replaced on reload.
 //!
-//! Owns: what is built of which part of the configuration. Must never know: how any room does its work.
+//! Owns: what is built from which part of the configuration. Must never know: how any room does its work.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -24,12 +24,12 @@ use crate::timetable::{self, Timetable};
 
 use super::{Daemon, levels};
 
-/// What outlives a reload.
+/// What survives a reload.
 #[derive(Clone)]
 pub(super) struct Foundation {
-    /// The time that is used: `time`, or for a command that works in the daemon's place the machine's.
+    /// The time in use: `time`, or the machine's clock for a command that works in the daemon's place.
     pub(super) clock: SharedClock,
-    /// The machine's clock, judged by what others say.
+    /// The machine's clock, checked against the times in providers' answers.
     pub(super) time: Arc<JudgedClock>,
     pub(super) store: Store,
     pub(super) pace: Arc<Pace>,
@@ -37,15 +37,15 @@ pub(super) struct Foundation {
     pub(super) batches: Arc<Batches>,
     pub(super) calls: Arc<Calls>,
     pub(super) downloads: Arc<Downloads>,
-    /// Is asked before every step of the report writer on the disk.
+    /// Is called before every disk operation of the report writer.
     pub(super) probe: Arc<dyn Probe>,
 }
 
-/// What one configuration asks for, and what only the daemon needs of it.
+/// What one configuration defines, including what only the daemon needs.
 pub(super) struct Rooms {
     pub(super) config: Config,
     pub(super) routes: alerts::Routes,
-    /// What answers to operators work on, too.
+    /// The part that answers to operators work on, too.
     pub(super) shared: Arc<control::Rooms>,
 }
 
@@ -58,7 +58,7 @@ impl Deref for Rooms {
 }
 
 impl Rooms {
-    /// Builds everything that `config` asks for; nothing is started yet.
+    /// Builds everything that `config` defines. Nothing is started yet.
     pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
         let alerts = std::mem::take(&mut config.alerts);
         let routes = alerts.routes.clone();
@@ -124,7 +124,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
     })
 }
 
-/// When the reports of an account's provider are fetched, and which.
+/// The account's provider reports: which to fetch, and when.
 fn build_reporter(
     configured: &AccountConfig,
     account: &Arc<Account>,
@@ -139,8 +139,8 @@ fn build_reporter(
     Ok(Arc::new(Reporter { account, words, timetable: timetable.transpose()? }))
 }
 
-/// Brings the budgets back to where a clean stop left them. After any other end they start empty: what
-/// ran before may have spent them a moment ago. Only an account never used before starts full.
+/// Restores the budgets from a clean stop. After any other end they start empty: the previous process may have used
+/// them a moment ago. Only an account that was never used before starts full.
 pub(super) async fn restore_levels(
     foundation: &Foundation,
     accounts: &[Arc<Account>],
@@ -152,7 +152,7 @@ pub(super) async fn restore_levels(
     greet(foundation, accounts).await
 }
 
-/// The same for a command that works in the daemon's place, before its first request.
+/// Does the same for a command that works in the daemon's place, before its first request.
 pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), StoreError> {
     if daemon.is_restored.swap(true, Ordering::SeqCst) {
         return Ok(());
@@ -164,7 +164,7 @@ pub(super) async fn restore_once(daemon: &Daemon, rooms: &Rooms) -> Result<(), S
     greet_reporters(&daemon.foundation, &rooms.reporters).await
 }
 
-/// Gives accounts whose reports were never fetched from here a full budget for that.
+/// Gives a full report budget to accounts whose reports were never fetched from here.
 pub(super) async fn greet_reporters(
     foundation: &Foundation,
     reporters: &[Arc<Reporter>],
@@ -183,7 +183,7 @@ pub(super) async fn greet_reporters(
     Ok(())
 }
 
-/// Gives accounts that were never used before a full budget, and notes that they are used now.
+/// Gives a full budget to accounts that were never used before, and records that they are used now.
 pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
     for account in accounts {
         let name = format!("account-used/{}", account.name);
@@ -195,8 +195,8 @@ pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) ->
     Ok(())
 }
 
-/// Accounts that have open objects in the store but stand no more in the configuration: nobody asks about
-/// those objects, which must not happen in silence.
+/// Accounts that have open objects in the store but are no longer in the configuration. Those objects are not polled,
+/// which must not go unnoticed.
 pub(super) async fn orphans(
     foundation: &Foundation,
     accounts: &[Arc<Account>],
@@ -210,7 +210,8 @@ pub(super) async fn orphans(
     }
     let remark = |(account, number): (&AccountName, &u64)| {
         format!(
-            "{number} open objects of account {account}, which is not in the configuration, are not asked about: add the account again or forget them"
+            "{number} open objects of account {account}, which is not in the configuration, are not polled: \
+             add the account again or forget them"
         )
     };
     Ok(open.iter().map(remark).collect())

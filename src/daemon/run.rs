@@ -1,4 +1,4 @@
-//! The daemon as a process: signals in, service manager told, an exit with a meaning.
+//! The daemon as a process: it handles signals, notifies the service manager, and ends with a meaningful result.
 
 use std::sync::{Arc, PoisonError};
 
@@ -11,15 +11,15 @@ use super::{Daemon, Outside, StartError, manager, work};
 /// How a daemon ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// Asked to.
+    /// It was asked to stop.
     Stopped,
-    /// Asked twice: at once, without waiting for polls under way.
+    /// It was asked twice: it stopped at once, without waiting for polls in flight.
     Hurried,
-    /// The store failed: nothing can be promised any more.
+    /// The store failed: nothing can be guaranteed any more.
     Broken(StoreError),
 }
 
-/// Runs until a signal asks to stop.
+/// Runs until a signal asks it to stop.
 ///
 /// # Errors
 /// When it cannot start.
@@ -39,7 +39,7 @@ pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> 
     loop {
         tokio::select! {
             Some(error) = fatal.recv() => {
-                tracing::error!(%error, "the store failed; the process ends so that nothing is promised in vain");
+                tracing::error!(%error, "the store failed; the process ends, because it can guarantee nothing");
                 manager::stopping("the store failed");
                 return Ok(Ended::Broken(error));
             }
@@ -49,8 +49,10 @@ pub async fn run(config: Config, outside: Outside) -> Result<Ended, StartError> 
             },
         }
     }
-    manager::stopping("finishing polls under way");
-    tracing::info!("stopping: polls under way are finished and committed; a second signal ends at once");
+    manager::stopping("finishing polls in flight");
+    tracing::info!(
+        "stopping: polls in flight are finished and committed; a second signal ends the process at once"
+    );
     tokio::select! {
         stopped = daemon.stop() => Ok(stopped.map_or_else(Ended::Broken, |()| Ended::Stopped)),
         () = second_stop(&mut requests) => Ok(Ended::Hurried),

@@ -1,7 +1,7 @@
-//! What the process does about its clock: says when the machine's is off, keeps what was confirmed, and has what was
-//! dated by a clock that was ahead asked about now.
+//! How the process handles its clock: it reports when the machine's clock is off, saves the confirmed time, and makes
+//! objects due now if a clock that was ahead gave them a later due time.
 //!
-//! Owns: the words, and under which name the last time is kept. Must never know: how a clock is judged.
+//! Owns: the texts, and the name under which the last time is stored. Must never know: how a clock is judged.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,22 +19,22 @@ use crate::store::{OwedAlert, Store, StoreError};
 use crate::task::{Done, Round, Work};
 use crate::time::later;
 
-/// The name under which the last time is kept.
+/// The name under which the last time is stored.
 const LAST_TIME: &str = "clock/last";
-/// Between two times that are kept.
+/// The time between two saves.
 const KEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Records read at once.
 const PAGE: usize = 500;
 
-/// The last time, as it is kept for the next start.
+/// The last time, as saved for the next start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct LastTime {
-    /// It was later than this.
+    /// The latest confirmed time: the real time is later than this.
     confirmed: Option<Timestamp>,
-    /// Things may be dated as late as this.
+    /// The latest time in use: dates in the store may be as late as this.
     used: Option<Timestamp>,
-    /// Since when the machine's clock is off.
+    /// Since when the machine's clock has been off.
     off_since: Option<Timestamp>,
 }
 
@@ -42,7 +42,7 @@ async fn recall(store: &Store) -> Result<LastTime, StoreError> {
     Ok(documents::read_if_sound(store, LAST_TIME).await?.unwrap_or_default())
 }
 
-/// Lets a clock know what was confirmed before this start.
+/// Passes on to a clock what was confirmed before this start.
 ///
 /// # Errors
 /// The store's.
@@ -58,18 +58,18 @@ pub(super) struct Timekeeping {
     store: Store,
     clock: Arc<JudgedClock>,
     routes: Routes,
-    /// With whether it is play money.
+    /// The accounts, each with whether it is a sandbox.
     accounts: Vec<(AccountName, bool)>,
     state: Mutex<Option<State>>,
 }
 
-/// What the loop knows.
+/// The state of the loop.
 #[derive(Debug, Clone, Copy)]
 struct State {
     last: LastTime,
-    /// When it was kept, by monotonic time.
+    /// When `last` was saved, in monotonic time.
     kept_at: Option<Duration>,
-    /// Whether objects were looked for that were dated ahead, before or since the clock last went back.
+    /// Whether objects with dates in the future were searched for since the start, or since the clock last went back.
     is_searched: bool,
 }
 
@@ -113,7 +113,7 @@ impl Timekeeping {
         let off_since = self.tell(&standing, &breaks, state.last.off_since).await?;
         let is_turn = off_since != state.last.off_since || !breaks.is_empty();
         state.last.off_since = off_since;
-        // A time that was used stays until it is known that nothing is dated by it.
+        // A time that was in use stays recorded until it is known that nothing is dated by it.
         state.last.used = Some(state.last.used.map_or(standing.now, |used| used.max(standing.now)));
         if standing.trust == Trust::Confirmed {
             state.last.confirmed = Some(standing.now);
@@ -130,7 +130,7 @@ impl Timekeeping {
         Ok(words(&standing))
     }
 
-    /// Raises the alert of a clock that is off, once until it is right again, and the one that says so.
+    /// Raises the alert that the clock is off, once until it is right again, and then the alert that it is right.
     async fn tell(
         &self,
         standing: &Standing,
@@ -147,7 +147,7 @@ impl Timekeeping {
         let Some((account, _)) = self.accounts.first() else { return Ok(Some(since).filter(|_| !is_over)) };
         let alert = alert(account, standing, breaks, since, is_over);
         if is_over {
-            tracing::info!("the machine's clock agrees with others again");
+            tracing::info!("the machine's clock agrees with other clocks again");
         }
         let mut targets = Vec::new();
         for (account, is_sandbox) in &self.accounts {
@@ -158,7 +158,7 @@ impl Timekeeping {
         Ok(Some(since).filter(|_| !is_over))
     }
 
-    /// Objects that were enrolled or polled in the future are due now: their waits were counted from there.
+    /// Makes objects that were enrolled or polled in the future due now: their waits were counted from those dates.
     async fn pull_in(&self, now: Timestamp) -> Result<(), StoreError> {
         let latest = later(now, NEAR);
         let is_ahead = |at: Option<Timestamp>| at.is_some_and(|at| at > latest);
@@ -177,14 +177,11 @@ impl Timekeeping {
                 break;
             }
         }
-        tracing::warn!(
-            objects = pulled,
-            "objects that a clock which was ahead had put off are asked about now"
-        );
+        tracing::warn!(objects = pulled, "objects that were delayed by a clock that was ahead are due now");
         Ok(())
     }
 
-    /// Keeps the time for the next start.
+    /// Saves the time for the next start.
     pub(super) async fn leave(store: &Store, clock: &JudgedClock) -> Result<(), StoreError> {
         let standing = clock.standing();
         let mut last = recall(store).await?;
@@ -215,7 +212,7 @@ impl Work for Timekeeping {
 fn log(one: Break) {
     match one {
         Break::Jumped { by } => tracing::warn!(by = amount(by), "the machine's clock jumped"),
-        Break::Moved { by } => tracing::warn!(by = amount(by), "the time that is used was set"),
+        Break::Moved { by } => tracing::warn!(by = amount(by), "the time in use was changed"),
     }
 }
 
@@ -243,7 +240,7 @@ fn words(standing: &Standing) -> String {
     }
 }
 
-/// For the status page.
+/// The clock's state for the status page.
 pub(super) fn health(clock: &JudgedClock) -> ClockHealth {
     let standing = clock.standing();
     ClockHealth {
@@ -257,7 +254,7 @@ pub(super) fn health(clock: &JudgedClock) -> ClockHealth {
     }
 }
 
-/// The complaint of the status page, if there is one.
+/// The complaint for the status page, if there is one.
 pub(super) fn complaint(clock: &JudgedClock) -> Option<String> {
     let by = clock.standing().machine_is_off_by?;
     Some(format!(
@@ -277,7 +274,7 @@ fn alert(
         .iter()
         .map(|one| match one {
             Break::Jumped { by } => format!("The machine's clock jumped by {}.", amount(*by)),
-            Break::Moved { by } => format!("The time that is used was set by {}.", amount(*by)),
+            Break::Moved { by } => format!("The time in use was changed by {}.", amount(*by)),
         })
         .collect();
     let (kind, severity, headline, explanation, advice) = match (is_over, standing.machine_is_off_by) {
@@ -296,14 +293,14 @@ fn alert(
                 "{} The time that providers confirm is used instead, for requests, dates and days.",
                 jumps.join(" ")
             ),
-            "Set the clock and see that a time service runs: timedatectl",
+            "Set the clock, and check that a time service is running: timedatectl",
         ),
         (false, None) => (
             AlertKind::ClockWrong,
             Severity::Warning,
             "This machine's clock jumped".to_owned(),
             format!("{} No day is closed until a provider confirms the time.", jumps.join(" ")),
-            "See that a time service runs: timedatectl",
+            "Check that a time service is running: timedatectl",
         ),
     };
     Alert {

@@ -1,4 +1,4 @@
-//! The daemon's own loops: delivering what is owed, the nightly report, the status line.
+//! The daemon's own loops: delivering pending alerts, the nightly report, the status line.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::timetable::Timetable;
 
 use super::manager;
 
-/// Delivers what the outbox holds.
+/// Delivers the messages in the outbox.
 pub(super) struct Delivering {
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) clock: SharedClock,
@@ -39,7 +39,7 @@ impl Work for Delivering {
                 round.next_at.map(|next| time::between(self.clock.now(), next))
             };
             let summary = format!(
-                "{} delivered, {} to be tried again, {} given up",
+                "{} delivered, {} to be retried, {} given up",
                 round.delivered, round.retried, round.dead
             );
             Ok(Done { summary, again_in })
@@ -47,29 +47,29 @@ impl Work for Delivering {
     }
 }
 
-/// Takes the batches of one account their next steps.
+/// Takes the next steps of the batches of one account.
 pub(super) struct Batching {
     batches: Arc<Batches>,
     account: Arc<Account>,
     ports: batches::Ports,
     clock: SharedClock,
-    /// Of which accounts old files are removed here.
+    /// The accounts whose old files this loop removes.
     prunes: Prunes,
     keep_files_for: SignedDuration,
-    /// When old files are looked for next.
+    /// When to search for old files next.
     prune_at: Mutex<Option<Timestamp>>,
 }
 
-/// Of which accounts old files of batches are removed: by each loop those of its own account, for a batch must not
-/// change meanwhile.
+/// The accounts whose old batch files are removed. Each loop removes those of its own account, because a batch must
+/// not change meanwhile.
 pub(super) enum Prunes {
-    /// Its own.
+    /// Its own account.
     Own,
-    /// Its own, and those of accounts that no loop has any more.
+    /// Its own account, and accounts that no longer have a loop.
     AllBut(Vec<AccountName>),
 }
 
-/// Between two looks for files of batches that need not be kept any more.
+/// The time between two searches for batch files that need not be kept any more.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(6);
 
 impl Batching {
@@ -84,10 +84,10 @@ impl Batching {
         Batching { batches, account, ports, clock, prunes, keep_files_for, prune_at: Mutex::new(None) }
     }
 
-    /// Now and then removes the files of batches that ended long ago.
+    /// Periodically removes the files of batches that ended long ago.
     async fn prune(&self) -> Result<(), String> {
         if !self.clock.is_sure() {
-            // A clock that is ahead would make all files old.
+            // With a clock that is ahead, all files would look old.
             return Ok(());
         }
         let now = self.clock.now();
@@ -108,7 +108,7 @@ impl Batching {
             };
             let pruned = self.batches.prune(before, is_chosen).await.map_err(|error| error.to_string())?;
             if pruned > 0 {
-                tracing::info!(pruned, "files of old batches removed; their rows stay");
+                tracing::info!(pruned, "files of old batches removed; their rows are kept");
             }
         }
         Ok(())
@@ -129,17 +129,17 @@ impl Work for Batching {
                 return Ok(Done { summary, again_in });
             }
             let faults = round.blocked.join("; ");
-            // A failed round waits for its period: a batch that can go on is not held up by another.
+            // A failed round waits for its period, but a batch that can continue is not delayed by another.
             if round.next_at.is_none() && round.sent + round.ended == 0 {
                 return Err(faults);
             }
-            tracing::warn!(faults, "batches cannot go on; they are tried again with the next round");
+            tracing::warn!(faults, "batches cannot continue; they are retried in the next round");
             Ok(Done { summary: format!("{summary}; {faults}"), again_in })
         })
     }
 }
 
-/// Reports operations of batches, reports and calls that a provider holds back for long.
+/// Reports operations of batches, reports and calls that have long been on hold by the provider.
 pub(super) struct Holding {
     pub(super) reconcile: Arc<Reconcile>,
     pub(super) accounts: Vec<Arc<Account>>,
@@ -149,23 +149,23 @@ impl Work for Holding {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             self.reconcile.report_other_holds(&self.accounts).await.map_err(|error| error.to_string())?;
-            Ok(Done { summary: "looked for operations that are held".to_owned(), again_in: None })
+            Ok(Done { summary: "checked for operations on hold".to_owned(), again_in: None })
         })
     }
 }
 
-/// How long a report waits for a confirmed clock before that is worth a line in the log.
+/// How long a report waits for a confirmed clock before that is logged.
 const LONG_UNCONFIRMED: Duration = Duration::from_secs(15 * 60);
 
-/// Name under which the moment of the last nightly run is kept.
+/// The name under which the time of the last nightly run is stored.
 const NIGHTLY_DONE: &str = "schedule/nightly-report";
-/// Name under which the first day worth a report is kept.
+/// The name under which the first day with a report is stored.
 const FIRST_DAY: &str = "report-first-day";
-/// Stands behind a first day that was noted by a clock which nobody had confirmed.
+/// Suffix of a first day that was stored while the clock was not confirmed.
 const UNSURE: &str = "?";
-/// An unconfirmed first day that is longer ago was noted by a clock that was behind.
+/// If an unconfirmed first day is longer ago than this, the clock was behind when it was stored.
 const LONGEST_UNSURE_DAYS: i32 = 31;
-/// Days made up in one round, so that a long absence does not block a stop.
+/// How many missed days one round makes up for, so that a long absence does not delay a stop.
 const MOST_DAYS_A_ROUND: usize = 31;
 
 /// Makes the report of every finished day that has none.
@@ -174,11 +174,11 @@ pub(super) struct Nightly {
     pub(super) clock: SharedClock,
     pub(super) reports: Arc<Reports>,
     pub(super) timetable: Timetable,
-    /// From when until when nothing is to be done, as far as is known.
+    /// The period in which nothing is due, as far as is known.
     pub(super) quiet: Mutex<Option<(Timestamp, Timestamp)>>,
-    /// The monotonic time at which the loop was made.
+    /// The monotonic time at which the loop was created.
     pub(super) since: Duration,
-    /// When days that were closed too early were last looked for.
+    /// When the loop last checked for days that were closed too early.
     pub(super) checked_at: Mutex<Option<Timestamp>>,
     pub(super) is_waiting_told: AtomicBool,
 }
@@ -213,7 +213,7 @@ impl Work for Nightly {
                 }
                 if made.len() == MOST_DAYS_A_ROUND {
                     return Ok(Done {
-                        summary: format!("made {}, more to come", made.join(", ")),
+                        summary: format!("made {}; more to follow", made.join(", ")),
                         again_in: Some(Duration::ZERO),
                     });
                 }
@@ -224,7 +224,7 @@ impl Work for Nightly {
             }
             self.store.remember(NIGHTLY_DONE, &due.to_string()).await.map_err(words)?;
             let summary = if made.is_empty() {
-                "no day was owed".to_owned()
+                "no report was due".to_owned()
             } else {
                 format!("made {}", made.join(", "))
             };
@@ -234,14 +234,14 @@ impl Work for Nightly {
 }
 
 impl Nightly {
-    /// The time may be wrong: no day is closed by it.
+    /// The time may be wrong, so no day is closed by it.
     async fn wait_for_the_clock(&self, now: Timestamp) -> Result<Done, String> {
         self.note_first_day(now).await?;
         let waited = self.clock.monotonic().saturating_sub(self.since);
         if waited >= LONG_UNCONFIRMED && !self.is_waiting_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "nobody has confirmed the clock since the start: no day is closed before a provider's answer does, \
-                 or before it has run for three hours without a jump"
+                "the clock has not been confirmed since the start: no day is closed until a provider's \
+                 answer confirms it, or until it has run for three hours without a jump"
             );
         }
         Ok(Done {
@@ -250,7 +250,7 @@ impl Nightly {
         })
     }
 
-    /// Opens again what a clock that was ahead closed too early: once at the start, and whenever time went back.
+    /// Reopens days that a clock that was ahead closed too early: once at the start, and whenever the time went back.
     async fn reopen(&self, now: Timestamp) -> Result<(), String> {
         let latest = {
             let mut checked = self.checked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -262,13 +262,14 @@ impl Nightly {
         let days = self.reports.reopen_premature().await.map_err(|error| error.to_string())?;
         for day in days {
             tracing::warn!(
-                %day, "a report was published before its day was over, by a clock that was ahead; it is made again"
+                %day, "a report was published before its day was over, by a clock that was ahead; it will be made again"
             );
         }
         Ok(())
     }
 
-    /// The first day that is owed a report: that of the first start. Without a confirmed clock it is only noted.
+    /// The first day for which a report is due: the day of the first start. Without a confirmed clock it is only
+    /// noted.
     async fn first_day(&self, now: Timestamp) -> Result<Date, String> {
         let date = |text: &str| text.parse::<Date>().map_err(|error| format!("first day {text:?}: {error}"));
         let noted = self.store.recall(FIRST_DAY).await.map_err(|error| error.to_string())?;
@@ -278,9 +279,9 @@ impl Nightly {
             if first <= today {
                 return Ok(first);
             }
-            tracing::warn!(%first, "the first day that is owed a report has not come: the clock was ahead then");
+            tracing::warn!(%first, "the first report day is in the future: a clock that was ahead recorded it");
         }
-        // The process may have started on an earlier day, and so may one before it.
+        // The process may have started on an earlier day, and a process before it may have started even earlier.
         let started = time::earlier(now, self.clock.monotonic().saturating_sub(self.since));
         let started = self.timetable.zone().to_datetime(started).date();
         let earlier = noted.as_deref().and_then(|text| text.strip_suffix(UNSURE)).map(date).transpose()?;
@@ -290,7 +291,7 @@ impl Nightly {
         Ok(first)
     }
 
-    /// Notes the present day as the first one that is owed a report, unless one is noted that may be it.
+    /// Notes the present day as the first day for which a report is due, unless a plausible day is already noted.
     async fn note_first_day(&self, now: Timestamp) -> Result<(), String> {
         let today = self.timetable.zone().to_datetime(now).date();
         let earliest = today.checked_sub(LONGEST_UNSURE_DAYS.days()).unwrap_or(today);
@@ -319,13 +320,13 @@ impl Nightly {
     }
 }
 
-/// The days that are owed a report by a run at a moment of `run_day`: all finished before it.
+/// The days for which a run on `run_day` must make a report: all days that finished before it.
 fn owed_days(first: Date, run_day: Date) -> impl Iterator<Item = Date> {
     std::iter::successors(Some(first), |day| day.checked_add(1.day()).ok())
         .take_while(move |day| *day < run_day)
 }
 
-/// Keeps the service manager's status line true, and the polling loops' pulse on the board.
+/// Updates the service manager's status line, and the polling loops' heartbeat on the board.
 pub(super) struct Pulse {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
@@ -333,7 +334,7 @@ pub(super) struct Pulse {
     pub(super) board: Arc<Board>,
 }
 
-/// A polling loop looks around at least once a minute; this is how long none of them may be silent.
+/// The longest time without progress in a polling loop. Each loop is active at least once a minute.
 const LONGEST_SILENCE: Duration = Duration::from_secs(240);
 
 impl Work for Pulse {
@@ -352,11 +353,11 @@ impl Work for Pulse {
     }
 }
 
-/// Checks the store after a stop of the host, and keeps its folder small.
+/// Checks the store after the host went down, and compacts its index.
 pub(super) struct Tidying {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
-    /// Ends the process when the store has failed.
+    /// Receives the error when the store has failed; the process then ends.
     pub(super) fatal: mpsc::UnboundedSender<StoreError>,
 }
 
@@ -381,7 +382,7 @@ impl Work for Tidying {
             let checked = match self.store.check_if_owed().await {
                 Err(StoreError::Stopping) => {
                     return Ok(Done {
-                        summary: "the check goes on at the next start".to_owned(),
+                        summary: "the check continues at the next start".to_owned(),
                         again_in: None,
                     });
                 }
@@ -391,7 +392,7 @@ impl Work for Tidying {
                 match report.problems.first() {
                     None => tracing::info!(
                         records = report.records,
-                        "the store was checked after a stop of the host: nothing is wrong"
+                        "the store was checked after the host went down: nothing is wrong"
                     ),
                     Some(problem) => {
                         let more = report.problem_count - 1;
@@ -403,11 +404,11 @@ impl Work for Tidying {
             }
             let tidied = self.store.tidy(self.clock.now()).await.map_err(|error| self.failed(error))?;
             let summary = match tidied {
-                None => "small enough".to_owned(),
+                None => "no compaction needed".to_owned(),
                 Some(done) => {
                     let (before, after) = (done.bytes_before, done.bytes_after);
-                    tracing::info!(rows = done.rows, before, after, "the store's index was made small");
-                    format!("index made small, from {before} to {after} bytes")
+                    tracing::info!(rows = done.rows, before, after, "the store's index was compacted");
+                    format!("index compacted from {before} to {after} bytes")
                 }
             };
             Ok(Done { summary, again_in: None })
@@ -415,7 +416,7 @@ impl Work for Tidying {
     }
 }
 
-/// `42 open, oldest 3h 5m (charge S01-…), last round 09:30:05Z, 0 messages owed`.
+/// `42 open, oldest 3h 5m (charge S01-…), last round 09:30:05Z, 0 messages pending`.
 pub(super) async fn line(store: &Store, reconcile: &Reconcile, now: Timestamp) -> Result<String, String> {
     let counts = store.counts().await.map_err(|error| error.to_string())?;
     let open: u64 = counts.iter().filter(|count| !count.finished).map(|count| count.number).sum();
@@ -427,8 +428,10 @@ pub(super) async fn line(store: &Store, reconcile: &Reconcile, now: Timestamp) -
     let last_round = reconcile.tallies().values().filter_map(|tally| tally.last_round_at).max();
     let round =
         last_round.map_or("no round yet".to_owned(), |at| format!("last round {}", at.strftime("%H:%M:%SZ")));
-    let owed = store.stats().outbox_pending;
-    Ok(format!("{open} open, {oldest}, {set_apart} quarantined, {round}, {owed} messages owed"))
+    Ok(format!(
+        "{open} open, {oldest}, {set_apart} quarantined, {round}, {} messages pending",
+        store.stats().outbox_pending
+    ))
 }
 
 #[cfg(test)]

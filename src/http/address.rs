@@ -1,6 +1,6 @@
-//! Which addresses are requested at all.
+//! Which addresses may be requested.
 //!
-//! Owns: the rules, for addresses as written and for those that a name leads to. Must never know: whose address
+//! Owns: the rules, for addresses as written and for those that a name resolves to. Must never know: whose address
 //! it is. An address may itself be a secret, so no error repeats it.
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,18 +8,18 @@ use std::net::{IpAddr, SocketAddr};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Reads an address and applies the rules: https, or http to this machine; no credentials in it; not link-local,
-/// where clouds keep credentials.
+/// Parses an address and applies the rules: https, or http to this machine; no credentials in it; not link-local,
+/// where cloud providers serve credentials.
 ///
 /// # Errors
-/// Says which rule, never the address.
+/// Names the broken rule, never the address.
 pub fn checked(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "it is not a URL")?;
     let host = url.host_str().ok_or("it names no host")?;
     let literal: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
     let is_loopback = literal.map_or(host == "localhost", |address| address.to_canonical().is_loopback());
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it must not hold a user name or password");
+        return Err("it must not contain a user name or password");
     }
     match url.scheme() {
         "https" => {}
@@ -40,8 +40,8 @@ fn is_refused(address: IpAddr) -> bool {
     }
 }
 
-/// Resolves names as the system does and leaves out addresses that are refused. The connection goes to the very
-/// addresses that were checked. What a name behind a proxy leads to is the proxy's to judge.
+/// Resolves names as the system does and drops addresses that are refused. The connection goes to exactly the
+/// addresses that were checked. Behind a proxy, the proxy resolves names and decides.
 #[derive(Debug)]
 pub(super) struct CarefulResolver;
 
@@ -51,7 +51,7 @@ impl Resolve for CarefulResolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let kept: Vec<SocketAddr> = found.filter(|address| !is_refused(address.ip())).collect();
             if kept.is_empty() {
-                return Err("no address that may be used".into());
+                return Err("the name resolves only to refused addresses".into());
             }
             Ok(Box::new(kept.into_iter()) as Addrs)
         })

@@ -3,8 +3,8 @@
 //! Owns: the one HTTP client. Must never know: what it carries.
 //!
 //! One connection pool for all accounts and alert targets. HTTP/1.1, TLS 1.2 or newer, no redirects, no cookies, no
-//! decompression, no retries. Proxy and roots are those of [`Connections`]; the environment's proxy variables
-//! alone are not obeyed: payments go where the configuration says.
+//! decompression, no retries. Proxy and root certificates come from [`Connections`]. The environment's proxy variables
+//! alone are ignored: payments go where the configuration says.
 
 use std::error::Error;
 use std::io;
@@ -17,7 +17,7 @@ use rustls::CertificateError;
 use super::connections::Connections;
 use super::{BoxFuture, Method, Request, Response, Transport, TransportError, address};
 
-/// Below what load balancers allow (60 s and more), so that no idle connection closes under a request.
+/// Below the idle timeout of load balancers (60 s and more), so that no idle connection closes during a request.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,23 +27,23 @@ pub struct HttpClient {
     client: Client,
 }
 
-/// Why no HTTP client could be made.
+/// Why no HTTP client could be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The extra certificate is no PEM certificate.
+    /// The extra certificate is not a PEM certificate.
     #[error("the extra root certificate is not a PEM certificate")]
     Certificate,
     /// TLS could not be set up, usually because the machine has no root certificates.
-    #[error("no HTTPS client can be made; is the package ca-certificates installed?")]
+    #[error("cannot create an HTTPS client; is the package ca-certificates installed?")]
     Client(#[source] reqwest::Error),
 }
 
 impl HttpClient {
-    /// A client without a proxy that trusts the system's roots, and the certificates of
+    /// A client without a proxy that trusts the system's root certificates and those in
     /// `extra_root_certificate_pem`.
     ///
     /// # Errors
-    /// When those are none, or TLS cannot be set up.
+    /// When the extra text holds no usable certificate, or TLS cannot be set up.
     pub fn new(extra_root_certificate_pem: Option<&[u8]>) -> Result<HttpClient, SetupError> {
         let direct = Connections::default();
         HttpClient::over(&match extra_root_certificate_pem {
@@ -52,7 +52,7 @@ impl HttpClient {
         })
     }
 
-    /// A client that connects so.
+    /// A client that makes its connections this way.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -126,7 +126,7 @@ fn method(method: Method) -> HttpMethod {
     }
 }
 
-/// The kind of error, in words of our own: the client's would name the URL.
+/// The kind of error, in our own words: the client's message would name the URL.
 fn cause(error: reqwest::Error) -> TransportError {
     if error.is_builder() {
         return TransportError::Unsendable("its address or a header is not valid");
@@ -147,7 +147,7 @@ fn cause(error: reqwest::Error) -> TransportError {
     }
 }
 
-/// What lies at the bottom of an error chain.
+/// The root cause of an error chain.
 #[derive(Default)]
 struct Origin {
     tls: Option<String>,
@@ -171,29 +171,29 @@ impl Origin {
             self.tls = Some(tls_words(tls));
         } else if let Some(io) = link.downcast_ref::<io::Error>() {
             self.io = Some(io.kind());
-            // An I/O error hides what it wraps from its source chain.
+            // An I/O error does not list the error that it wraps in its source chain.
             if let Some(inner) = io.get_ref() {
                 self.note(inner);
             }
         } else {
             // The type of these errors is not public.
             self.proxy = self.proxy.or(match link.to_string().as_str() {
-                "tunnel error: proxy authorization required" => Some("the proxy wants a user and password"),
-                "tunnel error: failed to create underlying connection" => Some("the proxy cannot be reached"),
-                text if text.starts_with("tunnel error: ") => {
-                    Some("the proxy does not let the connection through")
+                "tunnel error: proxy authorization required" => {
+                    Some("the proxy requires a user and password")
                 }
+                "tunnel error: failed to create underlying connection" => Some("the proxy cannot be reached"),
+                text if text.starts_with("tunnel error: ") => Some("the proxy does not allow the connection"),
                 _ => None,
             });
         }
     }
 
     fn words(&self) -> String {
-        self.io.map_or_else(|| "it ended before the answer was whole".to_owned(), |kind| kind.to_string())
+        self.io.map_or_else(|| "it ended before the answer was complete".to_owned(), |kind| kind.to_string())
     }
 }
 
-/// Without names from the certificate: those are the other side's text.
+/// Without names from the certificate: the other side controls those.
 fn tls_words(error: &rustls::Error) -> String {
     let words = match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {

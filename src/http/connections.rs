@@ -1,6 +1,7 @@
-//! How every HTTP connection of this process is made: directly or through a proxy, and which roots it trusts.
+//! How every HTTP connection of this process is made: directly or through a proxy, and which root certificates it
+//! trusts.
 //!
-//! Owns: the common part of the clients' builders, the check of a proxy's address and of certificates. Must
+//! Owns: the common part of the clients' builders, the checks of a proxy's address and of certificates. Must
 //! never know: configuration files, the environment, what a connection carries.
 
 use std::fmt;
@@ -10,63 +11,63 @@ use reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, Url};
 /// This machine is never reached through a proxy.
 const HERE: &str = "localhost,127.0.0.0/8,::1";
 
-/// How connections are made. The default is the safest: directly, and by the system's roots alone.
+/// How connections are made. The default is the safest: directly, trusting only the system's root certificates.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Connections {
     proxy: Option<ProxyServer>,
     extra_roots_pem: Vec<u8>,
 }
 
-/// Where connections go first.
+/// The proxy that connections go through.
 #[derive(Clone, PartialEq, Eq)]
 struct ProxyServer {
-    /// May hold a user and password.
+    /// May contain a user and password.
     url: Url,
     /// Hosts that are reached directly, as `NO_PROXY` lists them.
     except: String,
 }
 
 impl Connections {
-    /// These connections, through the proxy at `url`, but for the hosts in `except` (as `NO_PROXY` lists
-    /// them) and this machine. Only `https` goes through it: it sees whom we talk to, not what is said.
+    /// These connections, through the proxy at `url`, except for this machine and the hosts in `except` (listed as in
+    /// `NO_PROXY`). Only `https` goes through it: the proxy sees which hosts we connect to, but not the content.
     ///
     /// # Errors
-    /// What is wrong with the address, without the address: it may hold a password.
+    /// What is wrong with the address. The address itself is left out: it may contain a password.
     pub fn through(mut self, url: &str, except: &str) -> Result<Connections, &'static str> {
         let url = url.trim();
         let is_bare = !url.contains("://");
         let whole = if is_bare { format!("http://{url}") } else { url.to_owned() };
         let url = Url::parse(&whole).map_err(|_| "it is not an address")?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err("only http:// and https:// proxies are known");
+            return Err("only http:// and https:// proxies are supported");
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err("it names no host");
         }
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err("it must be scheme, host and port alone, without a path");
+            return Err("it must be only scheme, host and port, without a path");
         }
         Proxy::https(url.clone()).map_err(|_| "it is not an address")?;
         self.proxy = Some(ProxyServer { url, except: except.trim().to_owned() });
         Ok(self)
     }
 
-    /// These connections, trusting the certificates of a PEM text besides the system's roots.
+    /// These connections, trusting the certificates of a PEM text in addition to the system's root certificates.
     ///
     /// # Errors
-    /// When it holds no certificate, or one that cannot be used.
+    /// When it contains no certificate, or one that cannot be used.
     pub fn trusting(mut self, pem: &[u8]) -> Result<Connections, BadRoots> {
         let found = Certificate::from_pem_bundle(pem).map_err(|_| BadRoots::Garbled)?;
         if found.is_empty() {
             return Err(BadRoots::None);
         }
-        // A client looks inside them; without the system's roots it can fail for no other reason.
+        // Building a client parses them. Without the system's root certificates it can fail for no other reason.
         Client::builder().tls_certs_only(found).build().map_err(|_| BadRoots::Garbled)?;
         self.extra_roots_pem = pem.to_vec();
         Ok(self)
     }
 
-    /// A builder for a client that connects so. The environment's proxy variables are not obeyed.
+    /// A builder for a client that makes its connections this way. It ignores the environment's proxy variables.
     pub fn builder(&self) -> ClientBuilder {
         let roots = Certificate::from_pem_bundle(&self.extra_roots_pem).unwrap_or_default();
         let builder = Client::builder().tls_certs_merge(roots).no_proxy();
@@ -106,10 +107,10 @@ impl fmt::Debug for Connections {
 /// Why certificates cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRoots {
-    /// There is none.
+    /// The text contains none.
     #[error("holds no certificate (-----BEGIN CERTIFICATE-----)")]
     None,
-    /// One of them is not what it says.
+    /// One of them cannot be parsed.
     #[error("holds a certificate that cannot be read")]
     Garbled,
 }

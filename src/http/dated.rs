@@ -1,20 +1,20 @@
-//! Lets the clock hear the `Date` of every answer.
+//! Passes the `Date` header of every answer to the clock.
 //!
-//! Owns: which host said it. Must never know: what the clock makes of it.
+//! Owns: which host sent it. Must never know: what the clock does with it.
 
 use std::sync::Arc;
 
 use super::{BoxFuture, Request, Response, Transport, TransportError};
 use crate::clock::{Clock, JudgedClock};
 
-/// A transport whose answers are heard by a clock.
+/// A transport that passes the date of every answer to a clock.
 pub struct DatedTransport {
     inner: Arc<dyn Transport>,
     clock: Arc<JudgedClock>,
 }
 
 impl DatedTransport {
-    /// Sends by `inner`; `clock` hears the dates.
+    /// Sends through `inner`; `clock` receives the dates.
     pub fn over(inner: Arc<dyn Transport>, clock: Arc<JudgedClock>) -> DatedTransport {
         DatedTransport { inner, clock }
     }
@@ -36,7 +36,7 @@ impl Transport for DatedTransport {
     }
 }
 
-/// The host of an absolute URL, without its port: one machine has one clock.
+/// The host of an absolute URL without its port, because one machine has one clock.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

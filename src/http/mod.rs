@@ -1,10 +1,10 @@
 //! One HTTP exchange: what is sent, what comes back, what can go wrong on the way.
 //!
-//! Owns: the one client, how connections are made (proxy, trusted roots), which addresses are refused, how far a
-//! wish to wait is believed. Must never know: a provider, an alert target, what a request says.
+//! Owns: the one client, how connections are made (proxy, trusted root certificates), which addresses are refused, how
+//! far a `Retry-After` is trusted. Must never know: a provider, an alert target, what a request says.
 //!
-//! No text that leaves this module carries a URL, a query or a body: a request may hold signatures and an answer
-//! may hold the buyer's data.
+//! No text that leaves this module contains a URL, a query or a body: a request may contain signatures, and an answer
+//! may contain the buyer's data.
 
 pub mod address;
 mod client;
@@ -22,12 +22,12 @@ use jiff::Timestamp;
 pub use client::{HttpClient, SetupError};
 pub use dated::DatedTransport;
 
-/// Something that will be there later.
+/// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What carries requests: the network, or a test's memory.
+/// What carries requests: the network, or memory in a test.
 pub trait Transport: Send + Sync {
-    /// Sends once, reads the whole answer. Never retries, never follows a redirect.
+    /// Sends once and reads the whole answer. Never retries, never follows a redirect.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>>;
 }
 
@@ -59,19 +59,19 @@ impl Method {
 /// One request, complete and signed. Its debug print shows neither URL nor headers nor body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// How.
+    /// The HTTP method.
     pub method: Method,
-    /// Where: absolute, already encoded; sent exactly as it stands.
+    /// The absolute URL, already encoded; sent exactly as given.
     pub url: String,
     /// Names in lower case, without `host` and `content-length`.
     pub headers: Vec<(&'static str, String)>,
-    /// Bytes, empty for none.
+    /// The body; empty for none.
     pub body: Vec<u8>,
-    /// For everything together: connecting, sending, the whole answer.
+    /// The time limit for everything together: connecting, sending, reading the whole answer.
     pub deadline: Duration,
     /// The most bytes of an answer that are read.
     pub longest_body: usize,
-    /// Whether the status decides alone: a body that is longer or breaks off is then cut, and no error.
+    /// Whether only the status matters: a body that is too long or breaks off is then truncated instead of an error.
     pub is_beginning_enough: bool,
 }
 
@@ -92,23 +92,23 @@ pub struct Response {
     pub status: u16,
     /// Names in lower case, in the order received.
     pub headers: Vec<(String, String)>,
-    /// Bytes as received.
+    /// The body as received.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The first header of this (lower-case) name.
+    /// The first header with this (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// What the other side's clock showed, by the header `Date`.
+    /// The time of the other side's clock, from the header `Date`.
     pub fn date(&self) -> Option<Timestamp> {
         self.header("date").and_then(waits::http_date)
     }
 
-    /// How long the other side asks to wait by `Retry-After`, as far as that is believed ([`waits`]). None when
-    /// it asks for nothing that can be read.
+    /// How long the other side asks us to wait by `Retry-After`, as far as that is trusted ([`waits`]). None when
+    /// there is no readable header.
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         waits::retry_after(self.header("retry-after")?, self.date(), now)
     }
@@ -130,11 +130,11 @@ pub enum TransportError {
     /// No connection: name not found, refused, unreachable.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The other side's certificate or TLS is not acceptable.
+    /// The other side's certificate or TLS handshake is not acceptable.
     #[error("TLS failed: {0}")]
     Tls(String),
     /// The deadline passed.
-    #[error("no whole answer within the deadline")]
+    #[error("no complete answer within the deadline")]
     Timeout,
     /// The answer is longer than allowed.
     #[error("the answer is longer than {longest_body} bytes")]
@@ -142,7 +142,7 @@ pub enum TransportError {
         /// The limit, in bytes.
         longest_body: usize,
     },
-    /// The connection broke before the answer was whole.
+    /// The connection broke before the answer was complete.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// The request cannot be put on the wire; nothing was sent.

@@ -1,10 +1,10 @@
-//! How long the other side of an exchange asks to wait, and how far that is believed.
+//! How long the other side of an exchange asks us to wait, and how far that is trusted.
 //!
-//! Owns: the forms of `Retry-After`, dates in headers, what is plausible. Must never know: who asks, what
-//! is held back meanwhile.
+//! Owns: the forms of `Retry-After`, dates in headers, what is plausible. Must never know: who asks, which requests
+//! wait meanwhile.
 //!
-//! A wish to wait is a hint. A wrong one must not silence us for long, and a right one costs little to ask
-//! about again: when a believed wait is over, one request finds out whether it still holds.
+//! A requested wait is a hint. A wrong one must not stop us for long, and checking a right one costs little: when the
+//! trusted wait is over, one request shows whether it still applies.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// The longest wait that is believed at one time.
+/// The longest wait that is obeyed at one time.
 pub const LONGEST: Duration = Duration::from_secs(3600);
-/// How long a wish that cannot be right holds at most.
+/// The longest wait that is obeyed when the requested one cannot be right.
 pub const DOUBTED: Duration = Duration::from_secs(60);
 /// No provider or chat closes for longer than this and says so in a header.
 const LONGEST_PLAUSIBLE: Duration = Duration::from_secs(24 * 3600);
-/// Clocks that are farther apart than this are not merely set badly: one of them is wrong.
+/// Clocks that differ by more than this are not just inaccurate: one of them is wrong.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(24);
 
-/// How far a wish to wait is believed: up to [`LONGEST`], an absurd one up to [`DOUBTED`].
+/// How far a requested wait is trusted: up to [`LONGEST`], an absurd one up to [`DOUBTED`].
 pub fn believed(wish: Duration) -> Duration {
     if wish > LONGEST_PLAUSIBLE { DOUBTED } else { wish.min(LONGEST) }
 }
 
-/// How long it is until `at`, a moment by the other side's clock; zero when it has passed. `theirs` is what
-/// that clock showed in the same answer, where the answer says so: the difference holds however far the two
-/// clocks are apart. By a clock that is off by more than a day it is [`DOUBTED`] at most.
+/// How long it is until `at`, a time by the other side's clock; zero when it has passed. `theirs` is the time that
+/// this clock showed in the same answer, if any: the difference is right even if the two clocks disagree. If they
+/// differ by more than a day, the result is at most [`DOUBTED`].
 pub fn distance(at: Timestamp, theirs: Option<Timestamp>, now: Timestamp) -> Duration {
     let wish = between(theirs.unwrap_or(now), at);
     let is_doubted = theirs.is_some_and(|theirs| theirs.duration_since(now).abs() > CLOCKS_APART);
     if is_doubted { wish.min(DOUBTED) } else { wish }
 }
 
-/// Reads `Retry-After`, in whole seconds or as a date (RFC 9110, section 10.2.3), as far as it is believed.
-/// `theirs` is the answer's `Date`. None when it is neither.
+/// Parses `Retry-After`, in whole seconds or as a date (RFC 9110, section 10.2.3), as far as it is trusted.
+/// `theirs` is the answer's `Date`. None when the header is neither.
 pub fn retry_after(header: &str, theirs: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|letter| letter.is_ascii_digit()) {

@@ -1,6 +1,6 @@
-//! What a person is told about reports.
+//! The alerts about reports.
 //!
-//! Owns: the words and the keys under which each is told once. Must never know: targets.
+//! Owns: the texts, and the keys under which each is reported once. Must never know: targets.
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::payments::object::AccountName;
 use crate::payments::record::Record;
 use crate::text::hex;
 
-/// Where an alert comes from.
+/// The origin of an alert.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) download: &'a Download,
@@ -37,7 +37,7 @@ impl Place<'_> {
         Alert { look: self.look.to_owned(), ..Alert::new(kind, occasion, severity, account, self.now) }
     }
 
-    /// A difference is told once, however many reports repeat it.
+    /// The alert about a difference. It is reported once, however many reports repeat it.
     pub(super) fn difference(&self, record: &Record, claim: &Claim, found: &Difference) -> Alert {
         let object = &record.object;
         let difference = short(&format!("{} is not {}", found.ours, found.theirs));
@@ -50,7 +50,7 @@ impl Place<'_> {
         alert.state = record.state().map(str::to_owned);
         let order = record.merchant_reference().map(|order| format!(" for order {order}"));
         alert.headline = format!(
-            "The provider's {} has another {} for {} {}{}: {} instead of {}",
+            "The provider's {} has a different {} for {} {}{}: {} instead of {}",
             self.report(),
             found.field,
             object.kind.as_str().replace('-', " "),
@@ -64,21 +64,21 @@ impl Place<'_> {
             Says::Settled => format!("settled at {}", claim.at),
         };
         let seen = record.sight.as_ref().map_or_else(
-            || "it was never seen".to_owned(),
-            |sight| format!("it was last seen at {} as {}", sight.seen_at, sight.observation.state),
+            || "it was never observed".to_owned(),
+            |sight| format!("it was last observed at {} as {}", sight.seen_at, sight.observation.state),
         );
         alert.explanation = format!("Line {} of the report says {says}; {seen}.", claim.line);
         alert.advice = format!(
-            "Nothing was concluded from it, and the object is asked about again now. Look at `reconciled show \
-             {object}` in a few minutes: if it stands as before, send the provider's support the id, the report's \
+            "Nothing was concluded from it, and the object is polled again now. Check `reconciled show \
+             {object}` in a few minutes: if it has not changed, send the provider's support the id, the report's \
              id and the line."
         );
         alert.occurred_at = claim.at;
         alert
     }
 
-    /// The file as a whole, or some of its rows, cannot be used. `trouble` is everything that is wrong, `used`
-    /// the number of rows that could be used all the same.
+    /// The whole file, or some of its rows, cannot be used. `trouble` is everything that is wrong; `used` is the
+    /// number of rows that could still be used.
     pub(super) fn unusable(&self, report_id: &str, trouble: &str, used: u64, kept_at: &str) -> Alert {
         let account = &self.download.account;
         let occasion =
@@ -88,23 +88,23 @@ impl Place<'_> {
         if used == 0 {
             alert.headline = format!("The provider's {} cannot be read", self.report());
             alert.advice = format!(
-                "Nothing of it was compared. The file is kept as it came at {kept_at}.csv: look whether it is the \
+                "Nothing in it was compared. The file is kept unchanged at {kept_at}.csv: check whether it is the \
                  report at all. `reconciled fetch-reports {account} --type {} --from {day} --to {day}` reads it again, \
                  and with --again fetches it again.",
                 self.download.word,
                 day = self.day()
             );
         } else {
-            alert.headline = format!("The provider's {} cannot be used as a whole", self.report());
+            alert.headline = format!("The provider's {} can be used only in part", self.report());
             alert.advice = format!(
-                "The other {used} rows were used. The file is kept as it came at {kept_at}.csv, bad rows with their \
-                 line numbers beside it; look at these lines, and at the provider's own page for their objects."
+                "The other {used} rows were used. The file is kept unchanged at {kept_at}.csv, and the bad rows with \
+                 their line numbers next to it; check these lines, and the provider's own page for their objects."
             );
         }
         alert
     }
 
-    /// Days that cannot be had.
+    /// Days that could not be fetched.
     pub(super) fn failed(&self) -> Option<Alert> {
         let download = self.download;
         let failed: Vec<(String, &str)> = download
@@ -123,20 +123,20 @@ impl Place<'_> {
         let occasion = format!("{account}/{}/{first_day}/not-had/{}", download.word, download.asked_at);
         let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
         alert.headline =
-            format!("The provider's {} reports of {} days could not be had", download.word, failed.len());
+            format!("The provider's {} reports of {} days could not be fetched", download.word, failed.len());
         let days: Vec<&str> = failed.iter().map(|(day, _)| day.as_str()).collect();
         alert.explanation = format!("{}. The first: {first_why}.", days.join(", "));
         let last_day = days.last().copied().unwrap_or(first_day);
         alert.advice = format!(
-            "Ask for them again: reconciled fetch-reports {account} --type {} --from {first_day} --to {last_day}. \
-             Polling goes on meanwhile.",
+            "Request them again: reconciled fetch-reports {account} --type {} --from {first_day} --to {last_day}. \
+             Polling continues meanwhile.",
             download.word
         );
         Some(alert)
     }
 }
 
-/// A few letters that stand for a text of the provider: keys travel in headers, which take no other letters.
+/// A few characters that stand for a text of the provider: keys are sent in headers, which allow no other characters.
 fn short(text: &str) -> String {
     let sum = digest::digest(&digest::SHA256, text.as_bytes());
     hex(&sum.as_ref()[..8])

@@ -1,6 +1,6 @@
-//! The provider's files, kept byte for byte under the report folder, each with a manifest beside it.
+//! The provider's files, kept byte for byte under the report folder, each with a manifest next to it.
 //!
-//! Owns: where each lies, that it is whole, its sums. Must never know: what stands in it.
+//! Owns: where each file is, that it is complete, its checksums. Must never know: its contents.
 //!
 //! ```text
 //! provider/account-NAME/TYPE/2026-03/2026-03-01--50012345678.csv             as the provider sent it
@@ -9,8 +9,8 @@
 //!                                    2026-03-02--empty.manifest.json         nothing happened on that day
 //! ```
 //!
-//! The provider's own files may name buyers. They are readable by the service's user and group alone, and
-//! nothing of a buyer is taken out of them.
+//! The provider's own files may name buyers. Only the service's user and group can read them, and no buyer data is
+//! taken from them.
 
 use std::fs;
 use std::io;
@@ -29,49 +29,49 @@ use crate::time::later;
 
 const MANIFEST: &str = "manifest.json";
 
-/// What stands beside every file.
+/// The contents of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The provider's id of the report; none for a day without any rows.
     pub(super) report_id: Option<String>,
     /// The provider's name of its type.
     pub(super) report_type: String,
-    /// From when on.
+    /// The start of the range.
     pub(super) from: Timestamp,
-    /// Until when.
+    /// The end of the range, exclusive.
     pub(super) until: Timestamp,
     /// When it was fetched.
     pub(super) fetched_at: Timestamp,
-    /// As the provider declared the file.
+    /// The content type that the provider declared.
     pub(super) content_type: Option<String>,
-    /// How long the file is.
+    /// The length of the file.
     pub(super) bytes: u64,
-    /// Of the file, hexadecimal.
+    /// The checksum of the file, in hexadecimal.
     pub(super) sha256: Option<String>,
-    /// Of the file, hexadecimal; the provider's own sum was checked when it came.
+    /// The checksum of the file, in hexadecimal. The provider's own sum was checked when the file was fetched.
     pub(super) md5: Option<String>,
-    /// What was read; none until that was done.
+    /// The result of reading it; none until it has been read.
     pub(super) read: Option<Read>,
 }
 
-/// What was read of a file.
+/// The result of reading a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Read {
     /// The names of the columns.
     pub(super) columns: Vec<String>,
-    /// Rows besides the header.
+    /// The number of rows, without the header.
     pub(super) rows: u64,
-    /// Rows that cannot be used; they stand in the file beside.
+    /// Rows that cannot be used; they are in the file of rejected rows.
     pub(super) rejected: u64,
-    /// What cannot be used of it, if anything.
+    /// What cannot be used, if anything.
     pub(super) trouble: Option<String>,
-    /// Nothing of it could be used.
+    /// Nothing in it could be used.
     #[serde(default)]
     pub(super) is_unread: bool,
 }
 
 impl Read {
-    /// Whether nothing of the file could be used. Manifests of earlier versions say so by naming no column.
+    /// Whether nothing in the file could be used. Manifests of earlier versions express this by naming no column.
     pub(super) fn is_unread(&self) -> bool {
         self.is_unread || (self.trouble.is_some() && self.columns.is_empty())
     }
@@ -85,9 +85,9 @@ pub(super) struct Kept {
     pub(super) fetched_at: Timestamp,
     pub(super) report_id: Option<String>,
     pub(super) is_read: bool,
-    /// What was told of it.
+    /// What was reported about it.
     pub(super) trouble: Option<String>,
-    /// It was tried, and nothing of it could be used.
+    /// It was read, and nothing in it could be used.
     pub(super) is_unread: bool,
 }
 
@@ -104,18 +104,18 @@ impl Archive {
         Archive { root: account.report_folder.clone(), folder: folder(account).join(word) }
     }
 
-    /// The name of a file without its ending. A report's id has only letters, digits and dashes.
+    /// The path of a file without its extension. A report's id contains only letters, digits and dashes.
     fn stem(&self, from: Timestamp, report_id: Option<&str>) -> PathBuf {
         let (month, day) = (from.strftime("%Y-%m").to_string(), from.strftime("%Y-%m-%d"));
         self.folder.join(month).join(format!("{day}--{}", report_id.unwrap_or("empty")))
     }
 
-    /// Where a report is kept, for people; without an ending.
+    /// Where a report is kept, for people; without an extension.
     pub(super) fn shown(&self, manifest: &Manifest) -> String {
         self.stem(manifest.from, manifest.report_id.as_deref()).display().to_string()
     }
 
-    /// Keeps a file: when this returns it is there whole, with its manifest, and survives a power cut.
+    /// Keeps a file. When this returns, the complete file and its manifest exist and survive a power cut.
     pub(super) async fn keep(
         &self,
         mut manifest: Manifest,
@@ -135,14 +135,14 @@ impl Archive {
         .await
     }
 
-    /// Notes a day without any rows.
+    /// Records a day without any rows.
     pub(super) async fn keep_empty(&self, manifest: Manifest) -> Result<(), FileError> {
         let stem = self.stem(manifest.from, None);
         let root = self.root.clone();
         files::at(stem, move |stem| put(&root, &with(stem, MANIFEST), &pretty(&manifest)?)).await
     }
 
-    /// Notes what was read of a file, and its bad rows in a file beside it.
+    /// Records the result of reading a file, and writes its bad rows into a file next to it.
     pub(super) async fn note(&self, manifest: Manifest, rejected: Vec<Rejected>) -> Result<(), FileError> {
         let stem = self.stem(manifest.from, manifest.report_id.as_deref());
         let root = self.root.clone();
@@ -162,7 +162,7 @@ impl Archive {
         .await
     }
 
-    /// A kept report with its file, if its bytes are still those that were kept.
+    /// A kept report with its file, if its bytes are unchanged.
     pub(super) async fn kept(
         &self,
         from: Timestamp,
@@ -181,7 +181,7 @@ impl Archive {
         .await
     }
 
-    /// What is kept of the days in `[from, until)`.
+    /// What is kept for the days in `[from, until)`.
     pub(super) async fn kept_in(&self, from: Timestamp, until: Timestamp) -> Result<Vec<Kept>, FileError> {
         let mut months: Vec<PathBuf> = Vec::new();
         let mut at = from;
@@ -226,12 +226,12 @@ impl Archive {
     }
 }
 
-/// The folder of an account. A name of its own beside each account's: `.` and `..` are names too.
+/// The folder of an account. The prefix is needed because `.` and `..` are valid account names.
 pub(super) fn folder(account: &Account) -> PathBuf {
     account.report_folder.join("provider").join(format!("account-{}", account.name))
 }
 
-/// A manifest that cannot be read is as good as none: its file is fetched again.
+/// A manifest that cannot be read counts as missing: its file is fetched again.
 fn manifest_at(path: &Path) -> io::Result<Option<Manifest>> {
     Ok(files::read_if_there(path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
@@ -249,7 +249,7 @@ fn with(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// For the service's user and group alone.
+/// Readable only for the service's user and group.
 fn put(root: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     files::write_whole(root, path, bytes, Readers::Group)
 }

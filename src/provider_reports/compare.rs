@@ -1,9 +1,9 @@
 //! One claim of a report against one record. Pure.
 //!
-//! Owns: what is a difference. Must never know: storage, how anybody is told.
+//! Owns: what is a difference. Must never know: storage, how a difference is reported.
 //!
-//! A report is a day old and polling looks hourly, so that what a report says is usually history: it must lead to
-//! what is known. News that polling has not looked for yet are no difference, only a reason to look. Nothing is
+//! A report is a day old and polling is hourly, so a report usually contains history: it must be able to lead to the
+//! recorded state. News that polling has not observed yet are not a difference, only a reason to poll. Nothing is
 //! ever concluded about the object itself: polling finds the truth.
 
 use jiff::Timestamp;
@@ -13,29 +13,30 @@ use crate::payments::lifecycle::{Lifecycle, Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
 use crate::payments::record::{Record, Sight};
 
-/// What a claim means for what is known.
+/// What a claim means for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Both can be true.
     Agrees,
-    /// It may have changed since the last look: look again.
+    /// The object may have changed since the last poll: poll it again.
     News,
     /// Both cannot be true.
     Differs(Vec<Difference>),
 }
 
-/// One thing that is told differently.
+/// One field that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
     /// `state`, `amount` or `currency`.
     pub(super) field: &'static str,
-    /// What is known.
+    /// The value in the record.
     pub(super) ours: String,
-    /// What the report says.
+    /// The value in the report.
     pub(super) theirs: String,
 }
 
-/// Compares. `lifecycle` is that of the record's kind; none when its account no longer has the kind.
+/// Compares a claim with a record. `lifecycle` belongs to the record's kind; none when its account no longer has the
+/// kind.
 pub(super) fn compare(lifecycle: Option<&dyn Lifecycle>, record: &Record, claim: &Claim) -> Verdict {
     let mut differences = Vec::new();
     differences.extend(amounts(lifecycle, record, claim));
@@ -54,7 +55,7 @@ pub(super) fn compare(lifecycle: Option<&dyn Lifecycle>, record: &Record, claim:
     }
 }
 
-/// A settlement may be in another currency than the payment, and then says nothing about its amount.
+/// A settlement may be in a different currency than the payment. Then it says nothing about the payment's amount.
 fn amounts(lifecycle: Option<&dyn Lifecycle>, record: &Record, claim: &Claim) -> Option<Difference> {
     let (ours, theirs) = (settled_amount(lifecycle, record)?, claim.amount?);
     if ours == theirs || (claim.says == Says::Settled && ours.currency != theirs.currency) {
@@ -64,7 +65,7 @@ fn amounts(lifecycle: Option<&dyn Lifecycle>, record: &Record, claim: &Claim) ->
     Some(Difference { field, ours: ours.to_string(), theirs: theirs.to_string() })
 }
 
-/// The amount that is known, unless the object is a draft whose amount may still change.
+/// The recorded amount, unless the object is a draft whose amount may still change.
 fn settled_amount(lifecycle: Option<&dyn Lifecycle>, record: &Record) -> Option<Money> {
     let facts = record.state().and_then(|state| lifecycle?.state(state));
     let is_draft =
@@ -100,7 +101,8 @@ fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Cla
     if whole_second(claim.at) <= began(sight) && can_lead_to_ours {
         return Verdict::Agrees;
     }
-    // An end that is none for the money, such as a capture that closes: polling does not wait for it.
+    // A final state that changes nothing about the money, such as a capture that closes: polling does not wait for
+    // it.
     let is_same_end =
         our_outcome.is_some() && lifecycle.outcome(theirs, &[], &Amounts::default()) == our_outcome;
     match (can_follow_ours, record.is_finished()) {
@@ -110,12 +112,12 @@ fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Cla
     }
 }
 
-/// When the state that is known began: the provider's word, else our first sight of it.
+/// When the recorded state began: the provider's time, or else our first observation of it.
 fn began(sight: &Sight) -> Timestamp {
     sight.observation.updated_at.unwrap_or(sight.since)
 }
 
-/// Reports tell whole seconds.
+/// Reports use whole seconds.
 fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
@@ -168,7 +170,7 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
     }
 
-    /// Seen in `state`, which began at minute 10, at minute 60; 9.50 EUR.
+    /// An object that was observed at minute 60 in `state`, which began at minute 10; 9.50 EUR.
     fn seen(state: &str) -> Record {
         let object = "shop/refund/P02-1-R1".parse().unwrap();
         let details = Details { amount: Money::parse("9.50", "EUR").ok(), ..Details::default() };

@@ -1,9 +1,9 @@
-//! What is stored of each download: durable, written before and after every step.
+//! What is stored about each download: durable, written before and after every step.
 //!
-//! Owns: names and shapes of what is remembered. Must never know: files, the network, which step is next.
+//! Owns: the names and shapes of what is stored. Must never know: files, the network, which step is next.
 //!
-//! The nightly download of a type has one name for ever, and each night's takes the place of the last. Those of
-//! operators are named by their days, so that the same request twice is one download.
+//! The nightly download of a type always has the same name, and each night's replaces the previous one. Downloads of
+//! operators are named by their days, so the same request twice is one download.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,61 +15,61 @@ use crate::payments::object::AccountName;
 /// One type of report over a range of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Download {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// The short word of the type.
+    /// The short name of the type.
     pub word: String,
-    /// The first moment.
+    /// The start of the range.
     pub from: Timestamp,
-    /// The first moment behind it.
+    /// The end of the range, exclusive.
     pub until: Timestamp,
-    /// When it was asked for, the last time.
+    /// When it was last requested.
     pub asked_at: Timestamp,
-    /// Asked for by the schedule, not by an operator.
+    /// Requested by the schedule, not by an operator.
     pub is_nightly: bool,
-    /// Everything is to be fetched and read anew.
+    /// Fetch and read everything again.
     pub is_anew: bool,
-    /// It ended, and all that follows from it is done.
+    /// It ended, and everything that follows from it is done.
     pub is_closed: bool,
-    /// What came of it.
+    /// The counts of its results.
     pub tally: Tally,
     /// Files that were fetched and could not be read.
     #[serde(default)]
     pub unread: Vec<Unread>,
-    /// Where each day stands.
+    /// The state of each day.
     pub pull: Pull,
 }
 
-/// A file that was fetched and could not be read as a whole: nothing of it was compared.
+/// A file that was fetched and could not be read at all: nothing in it was compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// The first moment of its day.
+    /// The start of its day.
     pub from: Timestamp,
     /// The provider's id of the report.
     pub report_id: String,
     /// Why.
     pub why: String,
-    /// Where it is kept, without an ending.
+    /// Where it is kept, without an extension.
     pub kept_at: String,
 }
 
-/// What came of an download.
+/// The counts of a download's results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tally {
-    /// Files that were taken up.
+    /// Files that were processed.
     pub files: u64,
-    /// Of these, files that could not be read as a whole.
+    /// Of these, files that could not be read at all.
     pub unreadable: u64,
-    /// Rows in them.
+    /// The rows in the files.
     pub rows: u64,
     /// Rows that cannot be used.
     pub rejected: u64,
-    /// Watched objects that a file spoke of.
+    /// Watched objects that a file mentions.
     pub compared: u64,
-    /// Of these, objects about which the file says something else than what is known.
+    /// Of these, objects for which the file differs from the record.
     pub differing: u64,
-    /// Objects that nobody watches.
+    /// Objects that are not watched.
     pub unknown: u64,
     /// Of these, objects that are watched from then on.
     pub enrolled: u64,

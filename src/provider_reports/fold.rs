@@ -1,6 +1,6 @@
-//! A file against the ledger: what it says of watched objects is compared, what cannot be used is set apart.
+//! Processes a file: compares its rows with the watched objects, and rejects rows that cannot be used.
 //!
-//! Owns: the order of telling and noting; any of it may be repeated. Must never know: columns, what a difference
+//! Owns: the order of reporting and recording; any step may be repeated. Must never know: columns, what a difference
 //! is.
 
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ use crate::payments::object::ObjectRef;
 use crate::payments::record::{Details, Enrolment};
 use crate::store::{AlertFilter, Enrolled, OwedAlert};
 
-/// Bad lines that are named in a message; all stand in the file.
+/// The maximum number of bad lines named in an alert. All of them are in the file of rejected rows.
 const MOST_LINES_TOLD: usize = 10;
 
 impl Downloads {
-    /// Reads a kept file and does all that follows from it. Of one that cannot be read, why.
+    /// Reads a kept file and does everything that follows from it. If the file cannot be read, also returns why.
     pub(super) async fn fold(
         &self,
         account: &Account,
@@ -34,7 +34,7 @@ impl Downloads {
         let report_id = manifest.report_id.clone().unwrap_or_default();
         let archive = Archive::of(account, &download.word);
         let (own, word) = (account.clone(), download.word.clone());
-        // Millions of rows take seconds: other loops must not wait for them.
+        // Millions of rows take seconds, and other loops must not wait for that.
         let read = move || source(&own).map_err(|error| error.to_string())?.read(&word, &file);
         let read = blocking::run(read).await;
         let read = read.unwrap_or_else(|_| Err("reading it broke down".to_owned()));
@@ -76,7 +76,7 @@ impl Downloads {
         Ok((tally, unread))
     }
 
-    /// Whether an earlier file of the same day had the same trouble: a young day's report is fetched every night.
+    /// Whether an earlier file of the same day had the same trouble: a recent day's report is fetched every night.
     async fn is_told(
         &self,
         archive: &Archive,
@@ -84,7 +84,7 @@ impl Downloads {
         report_id: &str,
         why: &str,
     ) -> Result<bool, DownloadError> {
-        // A report that comes by itself has a moment and not a day: each is another one.
+        // A report that the provider makes on its own schedule has a time instead of a day: each one is different.
         if window.from == window.until {
             return Ok(false);
         }
@@ -134,8 +134,8 @@ impl Downloads {
         Ok(())
     }
 
-    /// An object about which something new is told is asked about before that is told: killed in between, it is
-    /// only asked about once more. What was told before makes nobody ask again.
+    /// Requests a poll of an object before it reports a new difference. If the process is killed in between, the
+    /// object is only polled once more. A difference that was reported before causes no poll.
     async fn tell_differences(
         &self,
         account: &Account,
@@ -165,7 +165,7 @@ impl Downloads {
         }
         store.ask(vec![object.clone()], self.clock.now()).await?;
         for alert in new {
-            tracing::warn!(%object, key = alert.key, "a provider's report differs from what is known");
+            tracing::warn!(%object, key = alert.key, "a provider's report differs from the record");
             self.tell(account, ports, alert).await?;
         }
         Ok(())
@@ -183,8 +183,8 @@ impl Downloads {
     }
 }
 
-/// The newest claim about each object: a file has a row for every state. An object with several postings has no
-/// amount that could be compared with its own.
+/// The newest claim about each object, because a file has a row for every state. The amounts of several postings of one
+/// object cannot be compared with the object's own amount, so such a claim has no amount.
 fn newest(claims: &[Claim]) -> Vec<Claim> {
     let mut newest: BTreeMap<(&str, &str), Claim> = BTreeMap::new();
     for claim in claims {
@@ -194,7 +194,7 @@ fn newest(claims: &[Claim]) -> Vec<Claim> {
             }
             std::collections::btree_map::Entry::Occupied(mut place) => {
                 let known = place.get_mut();
-                // Of two rows of the same second the first counts: files begin with the newest.
+                // Of two rows with the same second, the first counts: files start with the newest row.
                 if claim.at > known.at {
                     *known = claim.clone();
                 }
@@ -207,7 +207,8 @@ fn newest(claims: &[Claim]) -> Vec<Claim> {
     newest.into_values().collect()
 }
 
-/// What a report tells of an object that nobody watched. A settlement's amount may be in another currency.
+/// The details that a report gives for an object that was not watched. A settlement's amount may be in a different
+/// currency.
 fn details(claim: &Claim) -> Details {
     Details {
         amount: claim.amount.filter(|_| claim.says != Says::Settled),

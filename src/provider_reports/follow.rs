@@ -1,6 +1,6 @@
-//! The steps of an account's downloads, each written down before it is taken and after.
+//! The steps of an account's downloads, each recorded before and after it is taken.
 //!
-//! Owns: the order of writing, asking and keeping. Must never know: what an answer means.
+//! Owns: the order of recording, requesting and keeping. Must never know: what an answer means.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,39 +17,39 @@ use crate::apis::reporting::{Leave, Taken};
 use crate::payments::object::AccountName;
 use crate::time::later;
 
-/// The longest that one step may take, all its pages included.
+/// The longest time that one step may take, including all its pages.
 const LONGEST_STEP: Duration = Duration::from_secs(240);
 
-/// What one round of an account did.
+/// What one round did for an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Round {
     /// Steps that were taken.
     pub taken: u64,
     /// Downloads that ended.
     pub ended: u64,
-    /// When to go again; none when nothing is owed a step.
+    /// When the next round is due; none when no step is due.
     pub next_at: Option<Timestamp>,
 }
 
-/// How a turn left the account.
+/// The result of one turn.
 enum Turn {
-    /// Something was done without a request: look again.
+    /// Something was done without a request: take another turn.
     Again,
     /// A request was sent.
     Sent,
-    /// An download was finished with.
+    /// A download was closed.
     Closed,
-    /// Nothing before this time.
+    /// Nothing is due before this time.
     Wait(Timestamp),
-    /// No download is owed a step.
+    /// No download has a step that is due.
     Nothing,
 }
 
 impl Downloads {
-    /// Does what is due now of an account, up to and with one request: a round stays short.
+    /// Does what is due now for an account, up to and including one request, so that a round stays short.
     ///
     /// # Errors
-    /// When store or folder fail: the next round goes on from what is stored.
+    /// When the store or the folder fails. The next round continues from what is stored.
     pub async fn round(&self, account: &Account, ports: &Ports) -> Result<Round, DownloadError> {
         let mut round = Round::default();
         loop {
@@ -88,7 +88,7 @@ impl Downloads {
                     Step::Fetch { window, report_id }
                         if self.is_kept(account, &download, *window).await? =>
                     {
-                        tracing::debug!(account = %account.name, report_id, "report is kept already");
+                        tracing::debug!(account = %account.name, report_id, "report is already kept");
                         let window = *window;
                         self.take_from_shelf(account, ports, download, window).await?;
                         return Ok(Turn::Again);
@@ -100,7 +100,7 @@ impl Downloads {
                                 self.step(account, ports, download, step.clone(), permit).await?;
                                 return Ok(Turn::Sent);
                             }
-                            // Never the same moment again: a bucket counts finer than the clock.
+                            // Never the same time again, because a bucket counts more finely than the clock.
                             Err(wait) => later(now, wait.max(Duration::from_millis(1))),
                         }
                     }
@@ -135,7 +135,7 @@ impl Downloads {
             tracing::debug!(account = %account.name, report = download.word, trouble, "a step of a report failed");
         }
         let outcome = match (taken.outcome, &step) {
-            // A request whose answer was lost is searched for.
+            // A request whose answer was lost is looked up.
             (None, Step::Request { .. }) => return Ok(()),
             (None, _) => Outcome::Failed { retry_after_s: None },
             (Some(outcome), _) => outcome,
@@ -232,7 +232,7 @@ impl Downloads {
     }
 }
 
-/// Waits for the budget of further pages.
+/// Waits for permits for further pages.
 struct Budget<'a> {
     downloads: &'a Downloads,
     account: &'a AccountName,

@@ -1,13 +1,13 @@
-//! Provider reports: a finished day is owed its report. It is requested, waited for, fetched, kept byte for
-//! byte, read, and what it says is held against the ledger of watched objects.
+//! Provider reports: a report is due for every finished day. It is requested, waited for, fetched, kept byte for byte
+//! and read, and its claims are compared with the watched objects.
 //!
-//! Owns: the downloads of every account (a type of report over a range of days), what is written down before and
-//! after each step, the kept files, what a difference is. Must never know: signatures, columns, tables, chats;
-//! the calls and files of a provider are the affair of `apis`.
+//! Owns: the downloads of every account (a type of report over a range of days), what is recorded before and after
+//! each step, the kept files, what a difference is. Must never know: signatures, columns, tables, chats (the calls
+//! and files of a provider belong to `apis`).
 //!
-//! In reading order: `download` (what is stored), `archive` (the files), `requests` (what is asked for), `follow` (the
-//! steps), `fold` (a file against the ledger), `compare` (one claim against one record), `alert_text` (what a person
-//! is told).
+//! In reading order: `download` (what is stored), `archive` (the files), `requests` (what is requested), `follow`
+//! (the steps), `fold` (a file against the records), `compare` (one claim against one record), `alert_text` (the
+//! alerts).
 
 mod alert_text;
 mod archive;
@@ -37,17 +37,17 @@ pub use download::{Download, Tally, Unread};
 pub use follow::Round;
 pub use requests::Wanted;
 
-/// Where an account's files lie, for people.
+/// The folder of an account's files, for people.
 pub fn shown_folder(account: &Account) -> String {
     archive::folder(account).display().to_string()
 }
 
-/// What reports hand things to.
+/// Where reports send their results.
 #[derive(Clone)]
 pub struct Ports {
     /// Alerts.
     pub routes: Routes,
-    /// Answers that show that the credentials are accepted.
+    /// Called when an answer shows that the credentials are accepted.
     pub accepted: Accepted,
 }
 
@@ -56,16 +56,16 @@ fn source(account: &Account) -> Result<&dyn Source, DownloadError> {
     account.api.reports().ok_or_else(|| DownloadError::NoReports(account.name.clone()))
 }
 
-/// Why something about reports could not be done.
+/// Why an operation on reports failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be written or read.
-    #[error("a provider's report cannot be kept at {0}")]
+    #[error("a provider's report cannot be stored at {0}")]
     File(#[from] FileError),
-    /// Something stored cannot be read.
+    /// A stored value cannot be read.
     #[error("what is stored under {name} cannot be read: {what}")]
     Unreadable {
         /// The name that it is stored under.
@@ -74,19 +74,19 @@ pub enum DownloadError {
         what: String,
     },
     /// The account's provider makes no reports.
-    #[error("{0} is no account whose provider's reports can be fetched")]
+    #[error("the provider's reports of account {0} cannot be fetched")]
     NoReports(AccountName),
     /// The account has no such type.
-    #[error("{word:?} is no type of report of account {account}; it has: {known}")]
+    #[error("account {account} has no report type {word:?}; its types: {known}")]
     UnknownType {
-        /// Whose.
+        /// The account.
         account: AccountName,
-        /// As asked for.
+        /// The requested type.
         word: String,
-        /// Those that there are.
+        /// The existing types.
         known: String,
     },
-    /// The days cannot be pulled.
+    /// The days cannot be fetched.
     #[error("{0}")]
     Range(#[from] BadRange),
 }
@@ -100,18 +100,19 @@ impl From<DocumentError> for DownloadError {
     }
 }
 
-/// The reports of all accounts. Outlives a reload.
+/// The reports of all accounts. Survives a reload.
 pub struct Downloads {
     stored: Documents<Download>,
     clock: SharedClock,
     pace: Arc<Pace>,
-    /// An account's is held through every change of one of its downloads, a step under way included.
+    /// One lock per account. It is held during every change of one of the account's downloads, including a step in
+    /// flight.
     turns: Mutex<BTreeMap<AccountName, Arc<tokio::sync::Mutex<()>>>>,
     wake: Arc<Notify>,
 }
 
 impl Downloads {
-    /// Nothing is done before something is asked for.
+    /// Nothing is done before something is requested.
     pub fn new(store: Store, clock: SharedClock, pace: Arc<Pace>) -> Downloads {
         Downloads {
             stored: Documents::new(store),
@@ -122,12 +123,12 @@ impl Downloads {
         }
     }
 
-    /// Pulsed when something was asked for.
+    /// Notified when something is requested.
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
     }
 
-    /// The downloads of an account, the oldest first.
+    /// The downloads of an account, oldest first.
     async fn downloads_of(&self, account: &AccountName) -> Result<Vec<Download>, DownloadError> {
         let mut downloads = self.stored.list(&format!("{account}/")).await?;
         downloads.sort_by(|one, other| (one.asked_at, &one.word).cmp(&(other.asked_at, &other.word)));

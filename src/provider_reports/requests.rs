@@ -1,6 +1,6 @@
-//! What is asked for: by an operator, and every night.
+//! What is requested: by an operator, and every night.
 //!
-//! Owns: which days an download has, and which of them are kept already. Must never know: how anything is asked.
+//! Owns: which days a download has, and which of them are already kept. Must never know: how anything is requested.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +15,33 @@ use crate::apis::reporting::ReportKind;
 use crate::apis::reporting::windows::{MOST_DAYS, Phase, Pull};
 use crate::time::earlier;
 
-/// Rows are keyed by the change of a state, and the last days' may still come: what was fetched so long after a
-/// day's end is taken for all of it (docs/src/reference/amazon-pay-batch.md, section 9).
+/// Rows are keyed by the change of a state, and rows of the last days may still arrive. A file that was fetched this
+/// long after the end of its day counts as complete (docs/src/reference/amazon-pay-batch.md, section 9).
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// What was fetched within this time is not fetched again, however young its day.
+/// What was fetched within this time is not fetched again, however recent its day is.
 const FRESH: SignedDuration = SignedDuration::from_hours(12);
-/// The days that every night looks back besides the one that just ended.
+/// How many days before the one that just ended are fetched again every night.
 const NIGHTS_BACK: i64 = 3;
 
-/// What an operator asks for.
+/// What an operator requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The short words of the types; empty: all that the account has.
+    /// The short names of the types; empty for all types of the account.
     pub words: Vec<String>,
     /// The first day, UTC.
     pub from: Date,
     /// The last day, UTC.
     pub to: Date,
-    /// Days that are kept are fetched again, and files are read again.
+    /// Fetch days again that are already kept, and read their files again.
     pub is_anew: bool,
 }
 
 impl Downloads {
-    /// Asks for reports. The same request again goes on with what is under way, and asks for nothing that is
+    /// Requests reports. The same request again continues the downloads in progress, and requests nothing that is
     /// kept.
     ///
     /// # Errors
-    /// When the days or types cannot be had, or store or folder fail.
+    /// When the days or types cannot be fetched, or the store or the folder fails.
     pub async fn begin(&self, account: &Account, wanted: &Wanted) -> Result<Vec<Download>, DownloadError> {
         let from = midnight(wanted.from)?;
         let until = midnight(wanted.to.checked_add(1.day()).map_err(|_| out_of_time())?)?;
@@ -72,11 +72,11 @@ impl Downloads {
         Ok(downloads)
     }
 
-    /// Asks for the day that just ended, those before it whose rows may still come, and those that were missed.
-    /// A night whose download is not at its end is left to it. How many downloads are new.
+    /// Requests the day that just ended, the days before it whose rows may still arrive, and the days that were
+    /// missed. A nightly download that has not ended is left as it is. Returns how many downloads are new.
     ///
     /// # Errors
-    /// When a type is unknown, or store or folder fail.
+    /// When a type is unknown, or the store or the folder fails.
     pub async fn begin_night(&self, account: &Account, words: &[String]) -> Result<u64, DownloadError> {
         let kinds = kinds(account, words)?;
         let turns = self.turn_of(&account.name);
@@ -104,7 +104,7 @@ impl Downloads {
         Ok(begun)
     }
 
-    /// The downloads of an account, the oldest first.
+    /// The downloads of an account, oldest first.
     ///
     /// # Errors
     /// When the store fails.
@@ -147,7 +147,7 @@ impl Downloads {
     }
 }
 
-/// Days that are kept, and were fetched late enough or a moment ago, are not asked for.
+/// Skips days that are kept and were fetched late enough, or very recently.
 fn spare(pull: &mut Pull, kept: &[Kept], now: Timestamp) {
     let mut newest: BTreeMap<(Timestamp, Timestamp), &Kept> = BTreeMap::new();
     for file in kept {
@@ -162,7 +162,7 @@ fn spare(pull: &mut Pull, kept: &[Kept], now: Timestamp) {
         let is_fresh = now.duration_since(file.fetched_at).abs() < FRESH;
         if file.is_read && (is_whole || is_fresh) {
             window.phase = match &file.report_id {
-                // Not fetched again, but tried again: it is a failure until it can be read.
+                // Not fetched again, but read again: it counts as a failure until it can be read.
                 Some(report_id) if file.is_unread => {
                     Phase::Ready { report_id: report_id.clone(), next_at: now, spoilt: 0 }
                 }

@@ -1,11 +1,11 @@
-//! Whether a kind of an account may be asked about at all, and whom a failure belongs to. Pure.
+//! Whether a kind of an account may be polled at all, and whether a failure is an object's own. Pure.
 //!
-//! Owns: when failures are the provider's and no longer an object's, how rarely is asked then, what its first
-//! answer sets free. Must never know: the store, alerts, any provider.
+//! Owns: when failures count against the provider instead of an object, how rarely requests are sent then, which
+//! objects become due again with its first answer. Must never know: the store, alerts, any provider.
 //!
 //! Each kind has a circuit. Failures of [`DIFFERENT`] different objects in a row trip it (refusals are counted over
-//! all kinds); then one probe at a time is sent, ever more rarely, about another object than before. One answer
-//! resets it. An object that fails while others are answered has a trouble of its own and trips nothing.
+//! all kinds). Then one probe at a time is sent, at growing intervals, each for another object than before. One
+//! answer resets the circuit. If an object fails while others are answered, the failure is its own and trips nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,21 +22,21 @@ use circuit::{Circuit, OUTAGE, Tripped, UNANSWERED_WAITS};
 
 pub use circuit::{Cause, DIFFERENT, FailedRequest, LONGEST_PROBE_WAIT};
 
-/// Whose trouble a failure is.
+/// Who is responsible for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// Others are answered: the object's own.
+    /// The object: others are answered.
     Object,
-    /// The account's or the provider's, as far as is known.
+    /// The account or the provider, as far as is known.
     Account,
 }
 
-/// A change that somebody should know of, or that goes into the log.
+/// A change to report or to log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition {
-    /// The account is refused: no kind was answered since the first refusal.
+    /// The account is refused: no kind has been answered since the first refusal.
     AccountRefused {
-        /// When it tripped.
+        /// When the circuit tripped.
         since: Timestamp,
     },
     /// The account is accepted again.
@@ -46,59 +46,59 @@ pub enum Transition {
     },
     /// Objects of this kind are refused while other kinds are answered.
     KindRefused {
-        /// Which.
+        /// The kind.
         kind: Kind,
-        /// When it tripped.
+        /// When the circuit tripped.
         since: Timestamp,
     },
-    /// A kind that alone was refused is accepted again.
+    /// A kind that was refused alone is accepted again.
     KindAccepted {
-        /// Which.
+        /// The kind.
         kind: Kind,
         /// Since when it was refused.
         since: Timestamp,
     },
-    /// The provider does not answer about this kind: only probes are sent.
+    /// The provider does not answer requests for this kind: only probes are sent.
     Unanswered {
-        /// Which.
+        /// The kind.
         kind: Kind,
-        /// When it tripped.
+        /// When the circuit tripped.
         since: Timestamp,
     },
-    /// It answers again.
+    /// The provider answers again.
     Answered {
-        /// Which.
+        /// The kind.
         kind: Kind,
-        /// Since when it did not.
+        /// Since when it had not answered.
         since: Timestamp,
     },
 }
 
-/// An object that may be asked about.
+/// An object that may be polled.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Which.
+    /// The object.
     pub object: &'a ObjectRef,
     /// Its last request failed.
     pub is_in_trouble: bool,
 }
 
-/// What an answer changes.
+/// The effects of an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answered {
-    /// What somebody should know.
+    /// Changes to report.
     pub transitions: Vec<Transition>,
-    /// Objects that failed for no fault of their own, with the time at which each was due: they are due again.
+    /// Objects that failed through no fault of their own, with the time at which each was due. They are due again.
     pub pulled_in: Vec<(ObjectRef, Timestamp)>,
 }
 
-/// What of a breaker outlives a restart.
+/// The part of a breaker that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RefusedSince {
-    /// Since when the account is refused.
+    /// Since when the account has been refused.
     pub account: Option<Timestamp>,
-    /// Since when kinds are refused alone.
+    /// Since when kinds have been refused alone.
     pub kinds: BTreeMap<Kind, Timestamp>,
 }
 
@@ -112,8 +112,8 @@ pub struct CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// Nothing has failed yet. `probe_interval` is the first wait between probes of refused credentials; it doubles
-    /// up to [`LONGEST_PROBE_WAIT`].
+    /// A breaker without failures. `probe_interval` is the first wait between probes of refused credentials; it
+    /// doubles up to [`LONGEST_PROBE_WAIT`].
     pub fn new(probe_interval: Duration) -> CircuitBreaker {
         CircuitBreaker {
             probe_interval,
@@ -123,7 +123,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// As the last process left it: what was refused then is probed at once.
+    /// The breaker as the last process left it. Whatever was refused then is probed at once.
     pub fn restored(
         probe_interval: Duration,
         left: &RefusedSince,
@@ -146,7 +146,7 @@ impl CircuitBreaker {
         breaker
     }
 
-    /// What must outlive a restart.
+    /// The part that must survive a restart.
     pub fn refused_since(&self) -> RefusedSince {
         let alone = self.circuits.iter().filter_map(|(kind, circuit)| {
             let tripped = circuit.tripped.as_ref().filter(|tripped| tripped.is_reported)?;
@@ -160,15 +160,15 @@ impl CircuitBreaker {
         self.account_refused_since.is_some()
     }
 
-    /// When something refused is tried again, if that is not now.
+    /// When refused requests are tried again, if not now.
     pub fn next_probe_at(&self, now: Timestamp) -> Option<Timestamp> {
         let tripped = self.circuits.values().filter_map(|circuit| circuit.tripped.as_ref());
         let probes = tripped.filter(|tripped| tripped.cause == Cause::Refused).map(|one| one.next_probe_at);
         probes.filter(|at| *at > now).min()
     }
 
-    /// How many requests about a kind may be under way at once (`most` while all is well), or when the next probe
-    /// may be sent.
+    /// How many requests for a kind may be in flight at once (`most` while all is well), or when the next probe may
+    /// be sent.
     ///
     /// # Errors
     /// The time of the next probe.
@@ -182,14 +182,14 @@ impl CircuitBreaker {
         }
     }
 
-    /// Whether one request at a time is sent, about an object that [`CircuitBreaker::choose`] picks.
+    /// Whether only one request at a time is sent, for an object that [`CircuitBreaker::choose`] picks.
     pub fn is_cautious(&self, kind: &Kind) -> bool {
         let is_doubted = |circuit: &Circuit| circuit.tripped.is_some() || !circuit.refused.is_empty();
         self.account_refused_since.is_some() || self.circuits.get(kind).is_some_and(is_doubted)
     }
 
-    /// Which of the due objects of a kind is asked about next: the first that has not failed since the last answer
-    /// and has no trouble of its own; else the one whose failure is longest ago.
+    /// Which of the due objects of a kind is polled next: the first that has not failed since the last answer and has
+    /// no failures of its own, or else the one whose failure is longest ago.
     pub fn choose<'a>(&self, kind: &Kind, due: impl Iterator<Item = Candidate<'a>>) -> Option<usize> {
         let failed = self.circuits.get(kind).map(|circuit| &circuit.failed);
         let rank = |candidate: &Candidate<'_>| {
@@ -199,7 +199,7 @@ impl CircuitBreaker {
         due.enumerate().min_by_key(|(_, candidate)| rank(candidate)).map(|(position, _)| position)
     }
 
-    /// A request failed. Says whose trouble it is.
+    /// Records that a request failed. Returns who is responsible.
     pub fn failed(&mut self, request: FailedRequest<'_>, now: Timestamp) -> (Blame, Option<Transition>) {
         let kind = &request.object.kind;
         let first_wait = match request.cause {
@@ -235,7 +235,7 @@ impl CircuitBreaker {
         }
         let first_failed_at = circuit.first_failed_at;
         if counted < DIFFERENT {
-            // Refused again, while another kind is answered under the same credentials.
+            // Refused again, while another kind is answered with the same credentials.
             let is_own = request.cause == Cause::Refused
                 && request.was_in_trouble
                 && self.answered_at > first_failed_at;
@@ -251,8 +251,8 @@ impl CircuitBreaker {
         (Blame::Account, self.tripped(kind, request.cause, first_failed_at, now))
     }
 
-    /// Different objects whose failures count: of the kind, or of all kinds when they were refused and none was
-    /// answered since.
+    /// The number of different objects whose failures count: those of the kind, or of all kinds if they were refused
+    /// and none has been answered since.
     fn counted(&self, kind: &Kind, cause: Cause) -> usize {
         let of_kind = self.circuits.get(kind).map_or(0, |circuit| match cause {
             Cause::Refused => circuit.refused.len(),
@@ -263,7 +263,7 @@ impl CircuitBreaker {
         if cause == Cause::Refused { of_kind.max(of_account) } else { of_kind }
     }
 
-    /// What a tripped circuit is worth reporting.
+    /// The transition to report for a circuit that has just tripped.
     fn tripped(
         &mut self,
         kind: &Kind,
@@ -277,7 +277,7 @@ impl CircuitBreaker {
         if self.account_refused_since.is_some() {
             return None;
         }
-        // The kind itself was not answered since, so whatever was is another one.
+        // The kind itself has not been answered since, so the answer was for another kind.
         if self.answered_at > first_failed_at {
             let circuit = self.circuits.get_mut(kind)?;
             circuit.tripped.as_mut()?.is_reported = true;
@@ -287,7 +287,7 @@ impl CircuitBreaker {
         Some(Transition::AccountRefused { since: now })
     }
 
-    /// The provider answered about an object, whatever it said about it.
+    /// Records that the provider answered a request for an object, whatever the answer was.
     pub fn answered(&mut self, object: &ObjectRef, now: Timestamp) -> Answered {
         self.probe_soon(now);
         self.answered_at = Some(now);
@@ -315,8 +315,8 @@ impl CircuitBreaker {
         answered
     }
 
-    /// Something else than a poll was answered under the same credentials: what is refused is probed at once.
-    /// True when there is something to probe.
+    /// Records that a request other than a poll was answered with the same credentials: whatever is refused is probed
+    /// at once. Returns true when there is something to probe.
     pub fn answered_elsewhere(&mut self, now: Timestamp) -> bool {
         let is_probed = self.probe_soon(now);
         if is_probed {
@@ -325,7 +325,7 @@ impl CircuitBreaker {
         is_probed
     }
 
-    /// The first answer since a circuit tripped is a reason to probe it now; a later one is none.
+    /// The first answer since a circuit tripped is a reason to probe it now. Later answers are not.
     fn probe_soon(&mut self, now: Timestamp) -> bool {
         let mut is_probed = false;
         for tripped in self.circuits.values_mut().filter_map(|circuit| circuit.tripped.as_mut()) {

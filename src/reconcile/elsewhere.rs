@@ -1,4 +1,4 @@
-//! Sights that came by another way than a poll: decided about and committed like any poll's.
+//! Observations that did not come from a poll. They are decided and committed like those of any poll.
 //!
 //! Owns: which of them are news. Must never know: where they came from.
 
@@ -11,14 +11,14 @@ use crate::store::StoreError;
 
 use super::{Account, Reconcile};
 
-/// Sights that are decided about side by side, so that they share the store's writes.
+/// How many observations are decided concurrently, so that they share the store's writes.
 const AT_ONCE: usize = 64;
 
 impl Reconcile {
-    /// Takes sights of watched objects. One that is older than the last good look, because the provider was
-    /// asked at `asked_at`, is left out; so is one of an object that nobody watches.
+    /// Accepts observations of watched objects. Skips observations of objects that nobody watches, and observations
+    /// that are older than the last good one (the provider was asked at `asked_at`).
     ///
-    /// # Errors
+    /// When the store fails. Passing all of them again is harmless.
     /// When the store fails; taking all of them again is harmless.
     pub async fn take(
         &self,

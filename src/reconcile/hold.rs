@@ -1,4 +1,4 @@
-//! What is reported about operations that a provider holds back while objects wait for them. Pure.
+//! What is reported about operations that a provider puts on hold while objects wait for them. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,38 +9,38 @@ use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 use crate::time::{earlier, later};
 
-/// The operations of one account that are known to be held for long, each with the beginning of its hold.
+/// The operations of one account whose long hold has been reported, each with the start of its hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Holds {
     told: BTreeMap<String, Timestamp>,
 }
 
-/// What is worth a message.
+/// A change to report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HoldChange {
-    /// An object is due, and its operation is held for long.
+    /// An object is due, and its operation has a long hold.
     Held { since: Timestamp, until: Timestamp },
-    /// The hold that was told of is over.
+    /// The reported hold is over.
     Ended { since: Timestamp },
 }
 
 impl Holds {
-    /// As they were written down.
+    /// Parses the stored form.
     pub(super) fn read(text: &str) -> Holds {
         Holds { told: serde_json::from_str(text).unwrap_or_default() }
     }
 
-    /// To be written down.
+    /// The form to store.
     pub(super) fn text(&self) -> String {
         serde_json::to_string(&self.told).unwrap_or_default()
     }
 
-    /// The operations that are known to be held.
+    /// The operations whose hold has been reported.
     pub(super) fn operations(&self) -> impl Iterator<Item = &str> {
         self.told.keys().map(String::as_str)
     }
 
-    /// Takes note of how an operation stands. `is_due`: an object waits for it.
+    /// Records the state of an operation's quota. `is_due` says whether an object waits for it.
     pub(super) fn note(
         &mut self,
         operation: &str,
@@ -65,7 +65,7 @@ impl Holds {
     }
 }
 
-/// The message that a turn is worth. `waiting` says what waits, and what comes of that.
+/// The alert for a change. `waiting` says what waits and what follows from that.
 pub(super) fn notice(
     account: &AccountName,
     operation: &str,
@@ -80,21 +80,24 @@ pub(super) fn notice(
             AlertKind::ProviderHold,
             Severity::Warning,
             since,
-            format!("The provider holds {operation} of account {account} back"),
+            format!("The provider is holding back {operation} requests of account {account}"),
             format!(
-                "Since {} it wants no such request before {} (Retry-After, or a spent quota). {waiting}",
+                "Since {}, it has allowed no such request. The hold lasts until {} (Retry-After, or an \
+                 exhausted quota). {waiting}",
                 whole(*since),
                 whole(*until)
             ),
-            "Nothing to do yet: one request asks again when the time is over, and if it is answered what is overdue follows. If it lasts, ask the provider about the quota of these credentials, and who else uses them; `reconciled status` shows the hold.",
+            "Nothing to do yet: when the hold ends, one request is sent, and if it is answered, the overdue \
+             ones follow. If this continues, ask the provider about the quota of these credentials, and check \
+             who else uses them; `reconciled status` shows the hold.",
         ),
         HoldChange::Ended { since } => (
             AlertKind::ProviderHoldEnded,
             Severity::Info,
             since,
-            format!("The provider answers {operation} of account {account} again"),
+            format!("The provider answers {operation} requests of account {account} again"),
             format!("It had held these requests back since {}.", whole(*since)),
-            "Nothing to do: what waited goes on now.",
+            "Nothing to do: the waiting requests continue now.",
         ),
     };
     Alert {
@@ -136,7 +139,7 @@ mod tests {
         assert_eq!(note(level(60, 600), false, 60), None, "nothing is due");
         let told = note(level(100, 560), true, 100);
         assert_eq!(told, Some(HoldChange::Held { since: at(0), until: at(660) }));
-        assert_eq!(note(level(660, 0), true, 660), None, "told already; the one request is on its way");
+        assert_eq!(note(level(660, 0), true, 660), None, "already reported; the one request is in flight");
         assert_eq!(note(level(661, 600), true, 661), None, "renewed");
         let free = Level { held_already: None, ..level(0, 0) };
         assert_eq!(note(free, false, 1_300), Some(HoldChange::Ended { since: at(0) }));
@@ -165,12 +168,12 @@ mod tests {
     #[test]
     fn each_hold_has_its_own_key_and_says_what_waits() {
         let account: AccountName = "shop".parse().unwrap();
-        let waiting = "S01 would be seen late.";
+        let waiting = "S01 would be noticed late.";
         let turn = HoldChange::Held { since: at(0), until: at(3_600) };
         let told = notice(&account, "GetCharge", &turn, waiting, "Seller Central", at(1));
         assert_eq!((told.kind.as_str(), told.severity), ("provider-hold", Severity::Warning));
         assert_eq!(told.key, format!("provider-hold/shop/GetCharge/{}", at(0)));
-        assert!(told.explanation.contains("S01") && told.explanation.contains("would be seen late"));
+        assert!(told.explanation.contains("S01") && told.explanation.contains("would be noticed late"));
         let ended = notice(&account, "GetCharge", &HoldChange::Ended { since: at(0) }, "", "", at(3_601));
         assert_eq!((ended.kind.as_str(), ended.severity), ("provider-hold-ended", Severity::Info));
     }

@@ -1,6 +1,6 @@
-//! What the clients of providers have learnt, kept over restarts and reloads.
+//! What the clients of providers have learnt, kept across restarts and reloads.
 //!
-//! Owns: under which name it is remembered. Must never know: what it means.
+//! Owns: the name under which it is stored. Must never know: what it means.
 
 use std::sync::PoisonError;
 
@@ -13,7 +13,7 @@ fn name(account: &AccountName) -> String {
 }
 
 impl Reconcile {
-    /// Tells an account's client what was learnt before. The store is read once an account.
+    /// Passes to an account's client what it learnt earlier. The store is read once per account.
     pub(super) async fn remind(&self, account: &Account) -> Result<(), StoreError> {
         let known = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&account.name).cloned();
         let known = match known {
@@ -30,7 +30,7 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Writes down what an account's client has learnt since.
+    /// Stores what an account's client has learnt since.
     pub(super) async fn keep_learnt(&self, account: &Account) -> Result<(), StoreError> {
         let Some(word) = account.api.learnt() else { return Ok(()) };
         let is_new = {
@@ -58,7 +58,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::constant(1_770_000_000, 0);
 
-    /// Learns one thing, and keeps what it is reminded of.
+    /// Learns one thing, and records what it is reminded of.
     #[derive(Default)]
     struct Pupil {
         has_learnt: AtomicBool,

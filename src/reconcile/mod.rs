@@ -1,11 +1,11 @@
 //! due → poll → decide → commit: the path that every object takes, again and again, until it is final.
 //!
-//! Owns: the order of the steps; how many at once per account, so that a slow one delays nobody else;
-//! what to do when a whole account is refused or a provider does not answer ([`circuit_breaker`]); that an account
-//! whose requests all fail is reported. Must never know: any state or provider by name.
+//! Owns: the order of the steps; how many polls run at once per account, so that a slow account delays no other; what
+//! to do when a whole account is refused or a provider does not answer ([`circuit_breaker`]); that an account whose
+//! requests all fail is reported. Must never know: any state or provider by name.
 //!
-//! Nothing here is on disk: the store knows what is owed, and a crash between any two steps costs one
-//! repeated question, never a lost answer.
+//! Nothing here is on disk: the store knows what is due, and a crash between any two steps costs one repeated
+//! request, never a lost answer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,39 +41,39 @@ use success::Success;
 
 pub use success::PATIENCE;
 
-/// Counts since start, per account, for the status page and the summary.
+/// Counts since the start, per account, for the status page and the summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Requests answered or failed.
+    /// Requests that were answered or failed.
     pub polls: u64,
-    /// Of these, good sights.
+    /// Of these, good observations.
     pub seen: u64,
-    /// Good sights that brought a new state.
+    /// Good observations that brought a new state.
     pub moved: u64,
     /// Failures by class.
     pub failures: BTreeMap<&'static str, u64>,
     /// When the last poll ended.
     pub last_poll_at: Option<Timestamp>,
-    /// When nothing was left to ask about, the last time.
+    /// When nothing was left to poll, most recently.
     pub last_round_at: Option<Timestamp>,
-    /// Since when the provider refuses the account, if it does.
+    /// Since when the provider has refused the account, if it does.
     pub refused_since: Option<Timestamp>,
-    /// Kinds that alone are refused, and since when.
+    /// Kinds that are refused alone, and since when.
     pub refused_kinds: BTreeMap<Kind, Timestamp>,
-    /// When what is refused is tried again.
+    /// When refused requests are tried again.
     pub next_probe_at: Option<Timestamp>,
-    /// What the provider said when it refused.
+    /// The provider's answer when it refused.
     pub refusal: Option<String>,
-    /// Since when no request has succeeded, once that was reported.
+    /// Since when no request has succeeded, once that has been reported.
     pub no_success_since: Option<Timestamp>,
     /// How the last request failed, if none has succeeded since.
     pub last_failure: Option<String>,
-    /// When the account's loop last looked around, by the clock's monotonic time.
+    /// When the account's loop was last active, in the clock's monotonic time.
     #[serde(skip)]
     last_turn: Duration,
 }
 
-/// What is known of one account while the process runs.
+/// What is known about one account while the process runs.
 struct Standing {
     tally: Tally,
     breaker: CircuitBreaker,
@@ -81,7 +81,7 @@ struct Standing {
 }
 
 impl Standing {
-    /// The counts, with how the account fares now.
+    /// The counts, with the present state of the account.
     fn snapshot(&self, now: Timestamp) -> Tally {
         let refused = self.breaker.refused_since();
         Tally {
@@ -98,7 +98,7 @@ impl Standing {
 /// The standing of one account, shared by its loop and its polls.
 type SharedStanding = Arc<Mutex<Standing>>;
 
-/// A panic elsewhere leaves every part of it whole, so go on.
+/// A panic elsewhere leaves every part of it consistent, so this continues.
 fn locked(standing: &SharedStanding) -> MutexGuard<'_, Standing> {
     standing.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -112,12 +112,12 @@ pub struct Reconcile {
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
     services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
-    /// What each account's client has learnt, as it is stored; empty when nothing is.
+    /// What each account's client has learnt, as stored; empty when there is nothing.
     learnt: Mutex<BTreeMap<AccountName, String>>,
 }
 
 impl Reconcile {
-    /// `most_in_flight` limits the polls under way in the whole process.
+    /// `most_in_flight` limits the polls in flight in the whole process.
     pub fn new(
         store: Store,
         clock: SharedClock,
@@ -137,14 +137,15 @@ impl Reconcile {
         })
     }
 
-    /// What was done for each account since start, and how it fares. Costs in proportion to all accounts.
+    /// What was done for each account since the start, and its present state. Takes time in proportion to the number
+    /// of accounts.
     pub fn tallies(&self) -> BTreeMap<AccountName, Tally> {
         let now = self.clock.now();
         let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
         standings.iter().map(|(name, standing)| (name.clone(), locked(standing).snapshot(now))).collect()
     }
 
-    /// Accounts whose loop has not looked around for `limit`; none in a healthy process.
+    /// Accounts whose loop has not been active for `limit`; none in a healthy process.
     pub fn stalled(&self, limit: Duration) -> Vec<String> {
         let now = self.clock.monotonic();
         let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,8 +160,8 @@ impl Reconcile {
         stalled
     }
 
-    /// A request other than a poll (of a call, a batch, a report) was answered under an account's credentials: what was
-    /// refused is tried again at once.
+    /// Records that a request other than a poll (of a call, a batch, a report) was answered with an account's
+    /// credentials: whatever was refused is tried again at once.
     pub fn answered_elsewhere(&self, account: &AccountName) {
         let now = self.clock.now();
         if locked(&self.standing(account)).breaker.answered_elsewhere(now) {
@@ -173,7 +174,7 @@ impl Reconcile {
         Arc::new(move |account: &AccountName| self.answered_elsewhere(account))
     }
 
-    /// An account's loop has ended on purpose: its silence means nothing from now on.
+    /// Records that an account's loop has ended on purpose, so its silence means nothing from now on.
     fn left(&self, account: &AccountName) {
         locked(&self.standing(account)).tally.last_turn = Duration::MAX;
     }

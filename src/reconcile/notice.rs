@@ -1,6 +1,6 @@
 //! What is reported about an account as a whole: refused, accepted, without success.
 //!
-//! Owns: the words. Must never know: when any of it is so.
+//! Owns: the texts. Must never know: when any of this applies.
 
 use jiff::Timestamp;
 
@@ -10,11 +10,11 @@ use crate::payments::object::AccountName;
 
 use super::circuit_breaker::{DIFFERENT, Transition};
 
-/// What every alert about an account shares.
+/// What all alerts about an account share.
 #[derive(Clone, Copy)]
 pub(super) struct Notice<'a> {
     pub(super) account: &'a AccountName,
-    /// Where a person can look.
+    /// Where a person can check.
     pub(super) look: &'a str,
     pub(super) now: Timestamp,
 }
@@ -25,8 +25,10 @@ struct Words {
     advice: &'static str,
 }
 
-const MEND: &str = "Check the key, its environment and region, the account's standing and this machine's clock. It is tried again on its own, ever more rarely up to every 30 minutes, and at once after a restart or reload.";
-const NOTHING: &str = "Nothing to do: what is overdue is asked about now.";
+const MEND: &str = "Check the key, its environment and region, the account's status and this machine's clock. \
+    Requests are retried automatically, at growing intervals of up to 30 minutes, and at once after a restart \
+    or reload.";
+const NOTHING: &str = "Nothing to do: overdue objects are polled now.";
 
 impl Notice<'_> {
     fn alert(&self, kind: AlertKind, severity: Severity, occasion: &str, words: Words) -> Alert {
@@ -40,7 +42,7 @@ impl Notice<'_> {
         }
     }
 
-    /// The alert that a transition is worth. `detail` is how the last request failed.
+    /// The alert for a transition, if it is worth one. `detail` says how the last request failed.
     pub(super) fn of(&self, transition: &Transition, detail: &str) -> Option<Alert> {
         let account = self.account;
         let (kind, severity, occasion, words) = match transition {
@@ -52,7 +54,8 @@ impl Notice<'_> {
                 Words {
                     headline: format!("The provider refuses the credentials of account {account}"),
                     explanation: format!(
-                        "Requests about {DIFFERENT} different objects in a row were refused ({detail}), and none was answered meanwhile. Nothing of this account is watched until that ends."
+                        "Requests for {DIFFERENT} different objects in a row were refused ({detail}), \
+                         and none was answered meanwhile. No object of this account can be observed until that ends."
                     ),
                     advice: MEND,
                 },
@@ -62,9 +65,13 @@ impl Notice<'_> {
                 Severity::Critical,
                 format!("{kind}/{since}"),
                 Words {
-                    headline: format!("The provider refuses account {account} all it asks about its {kind}s"),
+                    headline: format!(
+                        "The provider refuses all requests of account {account} for its {kind}s"
+                    ),
                     explanation: format!(
-                        "Requests about {DIFFERENT} different objects in a row were refused ({detail}), while other kinds of objects are answered. No {kind} of this account is watched until that ends."
+                        "Requests for {DIFFERENT} different objects in a row were refused ({detail}), \
+                         while requests for other kinds are answered. No {kind} of this account can be \
+                         observed until that ends."
                     ),
                     advice: MEND,
                 },
@@ -84,7 +91,9 @@ impl Notice<'_> {
                 Severity::Info,
                 format!("{kind}/{since}"),
                 Words {
-                    headline: format!("The provider answers account {account} about its {kind}s again"),
+                    headline: format!(
+                        "The provider answers requests of account {account} for its {kind}s again"
+                    ),
                     explanation: format!("They had been refused since {since}."),
                     advice: NOTHING,
                 },
@@ -93,16 +102,17 @@ impl Notice<'_> {
         Some(self.alert(kind, severity, &occasion, words))
     }
 
-    /// Nothing has succeeded since then.
+    /// Nothing has succeeded since `since`.
     pub(super) fn no_success(&self, since: Timestamp, detail: &str) -> Alert {
         let account = self.account;
         let words = Words {
             headline: format!("No request of account {account} has succeeded for {}", age(since, self.now)),
             explanation: format!(
-                "The last one failed: {detail}. Nothing is concluded about any payment, and none is seen until that ends."
+                "The last one failed: {detail}. Nothing is concluded about any payment, and none can be \
+                 observed until that ends."
             ),
             advice: "Check this machine's network, name service and clock, and the provider's status page. \
-                     It is asked as before, and what is overdue is asked about once it answers.",
+                     Polling continues as before, and overdue objects are polled once the provider answers.",
         };
         self.alert(AlertKind::NoSuccess, Severity::Warning, &since.to_string(), words)
     }
@@ -117,12 +127,14 @@ impl Notice<'_> {
         self.alert(AlertKind::NoSuccess, Severity::Info, &format!("{since}/ended"), words)
     }
 
-    /// A poll made this program fail.
+    /// A poll failed within this program.
     pub(super) fn broken_poll(&self, object: &crate::payments::object::ObjectRef) -> Alert {
         let words = Words {
             headline: format!("A poll of {object} failed within this program"),
-            explanation: "That is a defect of this program. Nothing was concluded from it; the object is asked about again, ever more rarely, and all others as before.".to_owned(),
-            advice: "Look at the object in the provider's pages, and report the lines around it in the log.",
+            explanation: "That is a defect of this program. Nothing was concluded from it. The object is \
+                          polled again at growing intervals, and all other objects as before."
+                .to_owned(),
+            advice: "Check the object on the provider's pages, and report the log lines around this poll.",
         };
         let alert = self.alert(
             AlertKind::Defect,

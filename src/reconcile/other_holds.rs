@@ -1,6 +1,7 @@
-//! Operations other than polling's (of batches, reports and calls) that a provider holds back while requests wait.
+//! Operations that polling does not use (those of batches, reports and calls) and that a provider puts on hold while
+//! requests wait.
 //!
-//! Owns: when that is looked at, and that it is reported once. Must never know: what waits.
+//! Owns: when that is checked, and that it is reported once. Must never know: what waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,13 +11,13 @@ use super::{Account, Reconcile};
 use crate::payments::object::Kind;
 use crate::store::{OwedAlert, StoreError};
 
-/// What comes of such a hold.
-const WAITING: &str = "A batch, a report or a call waits for it; polling goes on.";
-/// Under this and the account's name it is kept which holds were reported.
+/// What follows from such a hold.
+const WAITING: &str = "A batch, a report or a call waits for it; polling continues.";
+/// The prefix, before the account's name, of the name under which the reported holds are stored.
 const KEPT_AT: &str = "provider-holds/other/";
 
 impl Reconcile {
-    /// Reports what is held for long, and when that is over. To be called every minute.
+    /// Reports long holds, and when they are over. To be called every minute.
     ///
     /// # Errors
     /// Only when the store fails.
@@ -59,7 +60,7 @@ impl Reconcile {
     }
 }
 
-/// Whether polling uses an operation, which then reports its holds itself.
+/// Whether polling uses an operation; it then reports the operation's holds itself.
 fn is_polled(account: &Account, operation: &str) -> bool {
     let mut kinds = account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok());
     account.api.service_operation() == Some(operation)

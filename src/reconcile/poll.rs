@@ -1,4 +1,4 @@
-//! One poll: ask, decide, commit.
+//! One poll: request, decide, commit.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
 use super::notice::Notice;
 use super::{Account, Reconcile, Standing, locked};
 
-/// Between two polls that are refused while the time is in doubt.
+/// The pause after a poll that is refused while the time is in doubt.
 const DOUBT_PAUSE: Duration = Duration::from_secs(5);
-/// How often a decision is made anew because somebody else changed the object meanwhile.
+/// How often a decision is made again because something else changed the object meanwhile.
 const COMMIT_ATTEMPTS: u32 = 5;
-/// How a poll that made this program fail is told.
+/// The recorded detail of a poll that failed within this program.
 const BROKE: &str = "the poll failed within this program";
 
-/// What a poll came to, for the loop that started it.
+/// The result of a poll, for the loop that started it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Polled {
-    /// What changed for the account or a kind.
+    /// Changes for the account or a kind.
     pub(super) transitions: Vec<Transition>,
     /// Objects that are due again, with the time at which each was due.
     pub(super) pulled_in: Vec<(ObjectRef, Timestamp)>,
-    /// The first success after a time without, which was reported and began then.
+    /// Set by the first success after a reported time without any: since when there was none.
     pub(super) no_success_since: Option<Timestamp>,
     /// How the request failed.
     pub(super) detail: String,
@@ -43,7 +43,7 @@ fn is_account_refused(seen: &Result<Observation, Failure>) -> bool {
 }
 
 impl Reconcile {
-    /// Asks about one object and writes down what it means.
+    /// Polls one object and records the result.
     pub(super) async fn poll(
         &self,
         account: &Account,
@@ -56,7 +56,8 @@ impl Reconcile {
         let (sent_at, began) = (self.clock.now(), self.clock.monotonic());
         let mut seen = account.api.fetch(&record.object.kind, &record.object.id, permit).await;
         self.keep_learnt(account).await?;
-        // Requests are signed with the time: a refusal while that is in doubt, or is being set right, says nothing.
+        // Requests are signed with the time. A refusal while the time is in doubt, or is being corrected, means
+        // nothing.
         if is_account_refused(&seen) {
             if self.clock.is_doubted() {
                 self.clock.sleep(DOUBT_PAUSE).await;
@@ -85,7 +86,7 @@ impl Reconcile {
         Ok(polled)
     }
 
-    /// A poll made this program fail: that counts as a failure of its object, and is reported.
+    /// A poll failed within this program: this counts as a failure of its object, and is reported.
     pub(super) async fn broke(&self, account: &Account, record: Record) -> Result<Polled, StoreError> {
         let now = self.clock.now();
         let object = record.object.clone();
@@ -99,7 +100,7 @@ impl Reconcile {
         Ok(Polled::default())
     }
 
-    /// Owes an alert to the targets that it concerns.
+    /// Makes an alert pending for the targets that receive it.
     pub(super) async fn raise(
         &self,
         account: &Account,
@@ -110,7 +111,7 @@ impl Reconcile {
         self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
     }
 
-    /// Decides on the newest record and commits; true when a new state was written.
+    /// Decides on the newest record and commits. Returns true when a new state was written.
     pub(super) async fn commit(
         &self,
         account: &Account,
@@ -130,7 +131,7 @@ impl Reconcile {
                 tracing::info!(
                     account = %object.account, kind = %object.kind, id = %object.id,
                     from = transition.from.as_deref().unwrap_or("unseen"), to = %transition.to,
-                    reason = %transition.reasons.join(","), note = %transition.note, "state seen"
+                    reason = %transition.reasons.join(","), note = %transition.note, "state observed"
                 );
             }
             let alerts = decision
@@ -164,12 +165,12 @@ impl Reconcile {
                 },
             }
         }
-        tracing::warn!(%object, "the object kept changing under the poll; it is asked about again");
+        tracing::warn!(%object, "the object kept changing during the poll; it is polled again");
         Ok(false)
     }
 }
 
-/// Takes note of what a poll says about the account, and changes the failure of one that is refused alone into its
+/// Records what a poll says about the account. If only this object is refused, turns that failure into the object's
 /// own.
 fn take_note(
     standing: &mut Standing,
@@ -186,7 +187,7 @@ fn take_note(
     let cause = match seen {
         Ok(_) | Err(Failure::Gone { .. } | Failure::Refused { is_whole_account: false, .. }) => {
             match seen {
-                // What keeps failing alone is the object's own trouble.
+                // A failure that keeps happening to one object alone is the object's own.
                 Err(Failure::Refused { .. }) if was_in_trouble => {}
                 Err(Failure::Refused { .. }) => standing.success.failed(&polled.detail, now),
                 _ => polled.no_success_since = standing.success.succeeded(),

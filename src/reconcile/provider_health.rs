@@ -1,6 +1,6 @@
-//! The loop that asks a provider how it is, rarely, and the steering by its word.
+//! The loop that polls a provider's own health status, rarely, and how that status affects polling.
 //!
-//! Owns: when it is asked within its own quota, and that the word survives a restart. Must never know: the
+//! Owns: when it is polled, within a quota of its own, and that the status survives a restart. Must never know: the
 //! provider's words.
 
 use std::sync::{Arc, PoisonError};
@@ -19,26 +19,27 @@ use crate::store::{OwedAlert, StoreError};
 
 use super::{Account, Reconcile};
 
-/// The longest sleep between two looks at the clock: a jump of the wall clock is noticed within it.
+/// The longest sleep between two checks of the clock: a jump of the wall clock is noticed within it.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// What is known of one account's provider.
+/// What is known about one account's provider.
 #[derive(Debug)]
 pub(super) struct Watched {
     service: ProviderHealth,
-    /// Polls in a row that brought no answer.
+    /// Polls in a row without an answer.
     silent_polls: u32,
     wake: Arc<Notify>,
 }
 
 impl Reconcile {
-    /// How the provider of an account says that it is; none when it is not asked.
+    /// The health that the provider of an account reports; none when it is not polled for that.
     pub fn service(&self, account: &AccountName) -> Option<ProviderHealth> {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services.get(account).map(|watched| watched.service.clone())
     }
 
-    /// Follows how the provider says that it is, until `stop`. Ends at once for an account that is not asked.
+    /// Follows the health that the provider reports, until `stop`. Ends at once for an account whose provider is not
+    /// polled for it.
     ///
     /// # Errors
     /// Only when the store fails.
@@ -82,7 +83,7 @@ impl Reconcile {
     async fn begin(&self, account: &Account) -> Result<Arc<Notify>, StoreError> {
         let now = self.clock.now();
         let stored = documents::read_if_sound(&self.store, &name(account)).await?;
-        // Whatever was known, the first question comes at once: the budget says when that is.
+        // Whatever is known, the first request is due at once. The budget decides when it is sent.
         let known = self.service(&account.name).or(stored).unwrap_or_else(|| ProviderHealth::unknown(now));
         let service = ProviderHealth { next_at: now, ..known };
         let wake = Arc::new(Notify::new());
@@ -104,7 +105,7 @@ impl Reconcile {
                 before.reported(said, now)
             }
             Err(failure) => {
-                tracing::debug!(account = %account.name, %failure, "the provider does not say how it is");
+                tracing::debug!(account = %account.name, %failure, "the provider does not report its health");
                 (before.unanswered(now), None)
             }
         };
@@ -113,7 +114,7 @@ impl Reconcile {
         {
             tracing::info!(
                 account = %account.name, word = said.word,
-                message = said.message.as_deref().unwrap_or_default(), "the provider says how it is"
+                message = said.message.as_deref().unwrap_or_default(), "the provider reports its health"
             );
             let text = serde_json::to_string(&after).unwrap_or_default();
             self.store.remember(&name(account), &text).await?;
@@ -131,18 +132,18 @@ impl Reconcile {
         Ok(())
     }
 
-    /// How the provider is, as far as it steers.
+    /// The provider's health, as far as it affects polling.
     pub(super) fn health(&self, account: &AccountName, now: Timestamp) -> Health {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services.get(account).map_or(Health::Normal, |watched| watched.service.health(now))
     }
 
-    /// How a kind is watched while the provider is so.
+    /// How a kind is polled at the provider's present health.
     pub(super) fn policy(&self, account: &Account, kind: &Kind, now: Timestamp) -> Policy {
         provider_health::steered(account.policy(kind), self.health(&account.name, now))
     }
 
-    /// Polls without an answer are reason to ask the provider how it is.
+    /// After several polls without an answer, polls the provider's health sooner.
     pub(super) fn note_poll(&self, account: &AccountName, failure: Option<&Failure>, now: Timestamp) {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(watched) = services.get_mut(account) else { return };

@@ -1,6 +1,6 @@
-//! What of an account's standing outlives a restart, so that nothing is reported twice.
+//! The part of an account's standing that survives a restart, so that nothing is reported twice.
 //!
-//! Owns: its name in the store and its form there. Must never know: what follows from it.
+//! Owns: its name in the store and its stored form. Must never know: what follows from it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::store::{Store, StoreError};
 
 use super::circuit_breaker::RefusedSince;
 
-/// Refused, and without success, since when.
+/// Since when the account or a kind is refused, and since when no request has succeeded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Remembered {
@@ -19,7 +19,7 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// As it was last written; all well when it cannot be read.
+    /// Reads the last stored value. A value that cannot be read counts as all well.
     pub(super) async fn read(store: &Store, account: &AccountName) -> Result<Remembered, StoreError> {
         Ok(store.recall(&name(account)).await?.map(|text| Remembered::of(&text)).unwrap_or_default())
     }
@@ -33,7 +33,7 @@ impl Remembered {
     }
 
     fn of(text: &str) -> Remembered {
-        // An earlier version wrote a bare time, or nothing.
+        // An earlier version stored a bare time, or nothing.
         let account = text.parse().ok();
         serde_json::from_str(text).unwrap_or_else(|_| Remembered {
             refused: RefusedSince { account, ..RefusedSince::default() },

@@ -1,11 +1,12 @@
-//! How many polls may be under way in the whole process.
+//! How many polls may be in flight in the whole process.
 //!
-//! Owns: the bound, and that accounts whose requests hang leave room for the others. Must never know: what a poll is.
+//! Owns: the limit, and that accounts with hanging requests leave slots for the others. Must never know: what a poll
+//! is.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The places of the process. Half of them are for the only poll of an account, so that however many requests a few
-/// accounts have hanging, each other account still gets its turn.
+/// The slots of the process. Half of them are for the only poll of an account, so that every other account still gets
+/// its turn, however many hanging requests a few accounts have.
 pub(super) struct Slots {
     for_only: Semaphore,
     for_more: Semaphore,
@@ -13,7 +14,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// At most `most` at once, and at least one.
+    /// A limit of `most` polls, and of at least one.
     pub(super) fn new(most: usize) -> Slots {
         let for_only = most.div_ceil(2).max(1);
         let for_more = most.saturating_sub(for_only);
@@ -24,7 +25,7 @@ impl Slots {
         }
     }
 
-    /// Waits for a place; it is free again when the permit is dropped. None when the process ends.
+    /// Waits for a slot, which is free again when the permit is dropped. None when the process ends.
     pub(super) async fn acquire(&self, is_only: bool) -> Option<SemaphorePermit<'_>> {
         let slots = if is_only || self.is_single { &self.for_only } else { &self.for_more };
         slots.acquire().await.ok()

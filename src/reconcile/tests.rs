@@ -71,7 +71,7 @@ impl Provider {
         *self.answers.lock().unwrap() = Box::new(answers);
     }
 
-    /// How often was asked since the last time.
+    /// The number of requests since the last call.
     fn take_asked(&self) -> usize {
         std::mem::take(&mut *self.asked.lock().unwrap()).len()
     }
@@ -106,7 +106,7 @@ impl Api for Provider {
         Box::pin(async move {
             self.asked.lock().unwrap().push(id.to_string());
             let answer = (self.answers.lock().unwrap())(id.as_str());
-            assert_ne!(answer, Answer::Panics, "a provider's answer that nobody thought of");
+            assert_ne!(answer, Answer::Panics, "an unexpected answer of a provider");
             let now_in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_in_flight.fetch_max(now_in_flight, Ordering::SeqCst);
             let takes_s = if answer == Answer::Hangs { 30.0 } else { 0.04 };
@@ -177,7 +177,7 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    /// The accounts are watched at once; their polls are answered as `answers` says.
+    /// Watches the accounts from the start; polls are answered as `answers` says.
     async fn new(
         accounts: &[&str],
         most_in_flight: usize,
@@ -312,7 +312,8 @@ async fn an_outage_leaves_a_trickle_is_told_and_everything_overdue_is_seen_as_fa
         );
         stage.provider.answers(|_| Answer::Shows);
         stage.reconcile.answered_elsewhere(&AccountName::new("shop").unwrap());
-        // The quota lets 10 go at once and one a second, so 600 objects need 590 s; a probe may be a minute away.
+        // The quota lets 10 requests go at once and one per second, so 600 objects need 590 s. A probe may be a
+        // minute away.
         stage.clock.sleep(Duration::from_secs(590 * 11 / 10 + 30)).await;
         let asked = stage.provider.take_asked();
         assert!((600..=620).contains(&asked), "{asked} of 600, {answer:?}");
@@ -323,7 +324,11 @@ async fn an_outage_leaves_a_trickle_is_told_and_everything_overdue_is_seen_as_fa
     }
     let told = |alerts: Vec<Alert>| alerts.into_iter().map(|alert| alert.headline).collect::<Vec<_>>();
     let no_success = told(stage.alerts("no-success").await);
-    assert_eq!(no_success.len(), 4, "two outages, each told when it began and when it ended: {no_success:?}");
+    assert_eq!(
+        no_success.len(),
+        4,
+        "two outages, each reported when it began and when it ended: {no_success:?}"
+    );
     assert_eq!(told(stage.alerts("credentials-refused").await).len(), 1);
     assert_eq!(told(stage.alerts("credentials-accepted").await).len(), 1);
     assert_eq!(stage.alerts("quarantined").await, []);
@@ -360,7 +365,7 @@ async fn a_lone_object_that_fails_is_no_closed_account_but_the_account_is_not_we
     let told = stage.alerts("no-success").await;
     assert_eq!(told.len(), 1);
     assert!(told[0].explanation.contains("HTTP 403"), "{:?}", told[0]);
-    assert_eq!(stage.record("shop/parcel/P000").await.quarantine, None, "nobody can tell whose fault it is");
+    assert_eq!(stage.record("shop/parcel/P000").await.quarantine, None, "it is not known who is responsible");
     stage.provider.answers(|_| Answer::Shows);
     stage.pass(65).await;
     assert_eq!(stage.alerts("no-success").await.len(), 2);

@@ -1,4 +1,4 @@
-//! The loop of one account: hands out what is due as fast as the budget allows, in the store's order.
+//! The loop of one account: polls what is due as fast as the budget allows, in the store's order.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -24,37 +24,37 @@ use super::remembered::Remembered;
 use super::success::Success;
 use super::{Account, Reconcile, SharedStanding, locked};
 
-/// The longest the loop sleeps without looking: a jump of the wall clock is noticed within it.
+/// The longest that the loop sleeps without a check: a jump of the wall clock is noticed within it.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The longest that the store is not asked while nothing is due.
+/// The longest time without querying the store while nothing is due.
 const LONGEST_QUIET: Duration = Duration::from_secs(3600);
 
-/// How many records more than can start at once are read from the store together, where the budget lets as many
-/// leave at once: a fraction of a second's.
+/// How many more records than can start at once are read from the store together, if the budget allows that many at
+/// once. They last a fraction of a second.
 const READ_AHEAD: usize = 240;
 
-/// Among how many due records a probe is chosen.
+/// From how many due records a probe is chosen.
 const CHOICE: usize = 64;
 
-/// How long an object rests whose poll this program could not even write down as failed.
+/// How long an object is not polled if this program could not even record the failure of its poll.
 const REST: Duration = Duration::from_secs(3600);
 
-/// At most this many waiting objects of an account that was refused are tried at once at the start.
+/// At most this many waiting objects of an account that was refused are retried at once at the start.
 const RETRIED_AT_START: usize = 200;
 
-/// Objects that are pulled in side by side, so that they share the store's writes.
+/// How many objects are made due again concurrently, so that they share the store's writes.
 const AT_ONCE: usize = 64;
 
-/// How long records that were read ahead stand for what the store would say now.
+/// How long records that were read ahead count as current.
 const FRESH_FOR: Duration = Duration::from_secs(2);
 
-/// Records read from the store and not asked about yet, in the store's order. One that has changed meanwhile
-/// costs a question more: its commit is decided anew on what is stored then.
+/// Records that were read from the store and not polled yet, in the store's order. If one has changed meanwhile, that
+/// costs one extra request: its commit is decided again on what is stored by then.
 struct Ahead {
     records: VecDeque<Record>,
     read_at: Duration,
-    /// Until when nothing is due, if nothing was.
+    /// Until when nothing is due, if nothing was due.
     quiet_until: Option<Timestamp>,
 }
 
@@ -64,19 +64,20 @@ impl Ahead {
     }
 }
 
-/// One account's polls under way.
+/// One account's polls in flight.
 #[derive(Default)]
 struct Flight {
     polls: JoinSet<Result<Polled, StoreError>>,
-    /// By task, the record as it was read, and whether the task only writes down that a poll broke.
+    /// For each task, the record as it was read, and whether the task only records that a poll failed within this
+    /// program.
     running: HashMap<Id, (Record, bool)>,
     objects: HashSet<ObjectRef>,
-    /// Objects that are left alone until then: not even their failure could be written down.
+    /// Objects that are not polled until this time, because not even their failure could be recorded.
     resting: HashMap<ObjectRef, Timestamp>,
-    /// Until when nothing of a kind is due, as far as is known: the store is not asked before.
+    /// Until when nothing of a kind is due, as far as is known. The store is not queried before.
     quiet: HashMap<Kind, Timestamp>,
     ahead: HashMap<Kind, Ahead>,
-    /// Operations that the provider holds back, as far as somebody was told.
+    /// Operations on hold by the provider, as far as that has been reported.
     holds: Holds,
 }
 
@@ -84,10 +85,10 @@ struct Flight {
 type Ended = Result<(Id, Result<Polled, StoreError>), tokio::task::JoinError>;
 
 impl Reconcile {
-    /// Watches one account until `stop`; polls under way are then finished and committed.
+    /// Watches one account until `stop`. Polls in flight are then finished and committed.
     ///
     /// # Errors
-    /// Only when the store fails: nothing can be promised any more, and the process must end.
+    /// Only when the store fails: nothing can be guaranteed any more, and the process must end.
     pub async fn watch(
         self: Arc<Self>,
         account: Arc<Account>,
@@ -114,7 +115,7 @@ impl Reconcile {
                 biased;
                 Some(ended) = flight.polls.join_next_with_id(), if !flight.polls.is_empty() => {
                     self.land(&account, &mut flight, ended).await?;
-                    // Polls that shared a write end together: looked around is once for all of them.
+                    // Polls that shared a write end together. One turn of the loop handles all of them.
                     while let Some(ended) = flight.polls.try_join_next_with_id() {
                         self.land(&account, &mut flight, ended).await?;
                     }
@@ -129,7 +130,7 @@ impl Reconcile {
         }
     }
 
-    /// Brings the standing of an account to where the last process left it. What was refused is tried at once.
+    /// Restores the standing of an account as the last process left it. Whatever was refused is retried at once.
     async fn restore(&self, account: &Account, standing: &SharedStanding) -> Result<(), StoreError> {
         let left = Remembered::read(&self.store, &account.name).await?;
         let kinds = account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok());
@@ -152,7 +153,7 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Starts as many polls as are due and allowed; says how long nothing more can be started.
+    /// Starts as many polls as are due and allowed. Returns how long nothing more can be started.
     async fn fill(
         self: &Arc<Self>,
         account: &Arc<Account>,
@@ -190,7 +191,7 @@ impl Reconcile {
                     continue;
                 }
             };
-            // Each kind has its own room, so that one that hangs delays no other.
+            // Each kind has its own limit, so that a hanging kind delays no other.
             let under_way = flight.objects.iter().filter(|object| object.kind == kind).count();
             let room = most.saturating_sub(under_way).min(left);
             if room == 0 {
@@ -198,7 +199,7 @@ impl Reconcile {
                 is_idle = false;
                 continue;
             }
-            // Later than that was counted by a clock that was ahead.
+            // A later time was computed by a clock that was ahead.
             let longest = later(now, LONGEST_QUIET);
             if let Some(next) = flight.quiet.get(&kind).filter(|next| **next > now && **next <= longest) {
                 wait = wait.min(until(now, *next));
@@ -209,7 +210,7 @@ impl Reconcile {
                 _ => self.read_ahead(account, &kind, operation, room, is_cautious, flight).await?,
             };
             if waiting.records.is_empty() {
-                // Else what is due is under way, and its end wakes the loop.
+                // Otherwise, what is due is in flight, and its end wakes the loop.
                 if let Some(next) = waiting.quiet_until.filter(|next| *next > now) {
                     wait = wait.min(until(now, next));
                     flight.quiet.insert(kind, next.min(longest));
@@ -256,14 +257,14 @@ impl Reconcile {
         let is_only = flight.objects.is_empty();
         flight.objects.insert(record.object.clone());
         let (all, account, read) = (Arc::clone(self), Arc::clone(account), record.clone());
-        // In a box of its own: it is several KB, and becoming a task moves it more than once.
+        // Boxed, because it is several KB and turning it into a task moves it more than once.
         let poll = Box::pin(async move { all.poll(&account, record, permit, is_only).await });
         let task = flight.polls.spawn(poll);
         flight.running.insert(task.id(), (read, false));
     }
 
-    /// Reads the next records from the store: one when the budget is spent, and a few more than can start at
-    /// once while it is not, so that the store is not asked again for each poll; enough to choose a probe from.
+    /// Reads the next records from the store: one when the budget is spent; otherwise a few more than can start at
+    /// once, so that the store is not queried again for each poll; and enough to choose a probe from.
     async fn read_ahead(
         &self,
         account: &Account,
@@ -293,7 +294,7 @@ impl Reconcile {
         Ok(Ahead { records: waiting.collect(), read_at: self.clock.monotonic(), quiet_until })
     }
 
-    /// Takes note of a poll that ended.
+    /// Handles a poll that has ended.
     async fn land(
         self: &Arc<Self>,
         account: &Arc<Account>,
@@ -304,15 +305,21 @@ impl Reconcile {
         let Some((record, was_broken)) = flight.running.remove(&id) else { return Ok(()) };
         let polled = match ended {
             Ok((_, polled)) => polled?,
-            // What it panicked with may hold an answer's text, so it is not repeated here.
+            // The panic message may contain text of an answer, so it is not logged here.
             Err(_) if was_broken => {
-                tracing::error!(object = %record.object, "the failure of a broken poll cannot be written down; its object rests for an hour");
+                tracing::error!(
+                    object = %record.object,
+                    "the failure of a poll cannot be recorded; its object is not polled for an hour"
+                );
                 flight.objects.remove(&record.object);
                 flight.resting.insert(record.object, later(self.clock.now(), REST));
                 return Ok(());
             }
             Err(_) => {
-                tracing::error!(object = %record.object, "a poll broke within this program; that counts as a failure of its object");
+                tracing::error!(
+                    object = %record.object,
+                    "a poll failed within this program; this counts as a failure of its object"
+                );
                 let (all, account, read) = (Arc::clone(self), Arc::clone(account), record.clone());
                 let task = flight.polls.spawn(async move { all.broke(&account, record).await });
                 flight.running.insert(task.id(), (read, true));
@@ -325,7 +332,8 @@ impl Reconcile {
         self.report(account, polled).await
     }
 
-    /// Reports what a poll has changed for its account, and makes due again what failed for no fault of its own.
+    /// Reports what a poll has changed for its account, and makes objects due again that failed through no fault of
+    /// their own.
     async fn report(&self, account: &Account, polled: Polled) -> Result<(), StoreError> {
         let now = self.clock.now();
         let notice = Notice { account: &account.name, look: account.api.look(), now };
@@ -351,7 +359,7 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Reports, once, that nothing has succeeded for too long. Refused credentials are reported as such.
+    /// Reports, once, that nothing has succeeded for too long. Refused credentials are reported separately.
     async fn report_no_success(
         &self,
         account: &Account,
@@ -383,7 +391,7 @@ impl Reconcile {
         left.write(&self.store, &account.name).await
     }
 
-    /// Tells of an operation that is held back while `object` is due (`is_due`), and when that is over.
+    /// Reports that an operation is on hold while `object` is due (`is_due`), and when the hold is over.
     async fn note_hold(
         &self,
         account: &Account,
@@ -395,7 +403,7 @@ impl Reconcile {
         let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
         let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
         let waiting =
-            format!("Objects are due meanwhile, {object} among them: a decline would be seen late.");
+            format!("Objects are due meanwhile, {object} among them: a decline would be noticed late.");
         let alert = hold::notice(&account.name, operation, &turn, &waiting, account.api.look(), now);
         tracing::warn!(account = %account.name, operation, "{}", alert.headline);
         self.store.remember(&holds_name(account), &flight.holds.text()).await?;
@@ -421,16 +429,16 @@ fn log(account: &Account, transition: &Transition, detail: &str) {
             tracing::warn!(account = %name, %since, "the provider accepts the credentials again");
         }
         Transition::KindRefused { kind, .. } => {
-            tracing::warn!(account = %name, %kind, detail, "the provider refuses everything about a kind");
+            tracing::warn!(account = %name, %kind, detail, "the provider refuses all requests for a kind");
         }
         Transition::KindAccepted { kind, since } => {
-            tracing::warn!(account = %name, %kind, %since, "the provider answers about a kind again");
+            tracing::warn!(account = %name, %kind, %since, "the provider answers requests for a kind again");
         }
         Transition::Unanswered { kind, .. } => {
             tracing::info!(account = %name, %kind, detail, "the provider does not answer; only probes are sent");
         }
         Transition::Answered { kind, since } => {
-            tracing::info!(account = %name, %kind, %since, "the provider answers again; what failed is asked about now");
+            tracing::info!(account = %name, %kind, %since, "the provider answers again; what failed is polled now");
         }
     }
 }

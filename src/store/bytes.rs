@@ -1,7 +1,7 @@
-//! The store's bytes by themselves: one piece read, and written again.
+//! Single pieces of the store's bytes, decoded and encoded again, for the fuzz targets.
 //!
-//! Owns: which pieces a store consists of. Must never know: files, the engine. For the fuzz targets: a reader
-//! must accept or refuse any bytes, and lose nothing of what it accepts.
+//! Owns: which pieces a store consists of. Must never know: files, the engine. A decoder must accept or refuse any
+//! bytes, and must lose nothing of what it accepts.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use crate::payments::record::{Record, Transition};
 /// A piece of what a store's folder holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
-    /// The head of a segment of the journal.
+    /// The header of a journal segment.
     Segment,
     /// One entry of the journal, with its checksum.
     Entry,
@@ -49,17 +49,17 @@ impl Piece {
     ];
 }
 
-/// Reads bytes as this piece and writes what was read. Bytes behind the end of an entry are left alone.
+/// Decodes bytes as this piece and encodes the result. Bytes after the end of an entry are ignored.
 ///
 /// # Errors
-/// Why they are no such piece, in words without their text.
+/// Why the bytes are no such piece, in words that do not quote them.
 pub fn rewritten(piece: Piece, bytes: &[u8]) -> Result<Vec<u8>, String> {
     match piece {
         Piece::Segment => Header::decode(bytes).map(|header| header.encode()).map_err(str::to_owned),
         Piece::Entry => {
             let read = entry::decode(bytes).map_err(|why| format!("{why:?}"))?;
-            // What links it to the entry before is not in it, so it is written as it stands.
-            bytes.get(..read.length()).map(<[u8]>::to_vec).ok_or_else(|| "is longer than it is".to_owned())
+            // The hash of the previous entry is not part of the entry, so it cannot be encoded again: copy it.
+            bytes.get(..read.length()).map(<[u8]>::to_vec).ok_or_else(|| "runs past its bytes".to_owned())
         }
         Piece::Fact => facts::decode(bytes).map(|fact| facts::encode(&fact)),
         Piece::Record => row::<Record>(bytes),
@@ -67,7 +67,7 @@ pub fn rewritten(piece: Piece, bytes: &[u8]) -> Result<Vec<u8>, String> {
         Piece::Alert => row::<StoredAlert>(bytes),
         Piece::Remembered => row::<String>(bytes),
         Piece::CountKey => {
-            CountKey::read(bytes).map(|key| key.bytes()).ok_or_else(|| "is no such key".to_owned())
+            CountKey::read(bytes).map(|key| key.bytes()).ok_or_else(|| "is not the key of a count".to_owned())
         }
     }
 }
@@ -77,12 +77,12 @@ fn row<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<Vec<u8>, String>
     Ok(value::encode(&read.value, read.sequence))
 }
 
-/// A row's JSON behind the header that a row has: checksum and length are right, whatever the JSON says.
+/// JSON with the header of an index row in front: checksum and length are right, whatever the JSON says.
 pub fn sealed(json: &[u8]) -> Vec<u8> {
     value::sealed(json, 0)
 }
 
-/// Where in these bytes the first entry of a journal begins whose sequence lies above `least`.
+/// The offset of the first journal entry in these bytes whose sequence is above `least`.
 pub fn find_entry(bytes: &[u8], least: u64) -> Option<usize> {
     entry::find(bytes, least).map(|(offset, _)| offset)
 }

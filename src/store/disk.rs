@@ -1,7 +1,7 @@
-//! The few things that the journal asks of a file system.
+//! The few things that the journal needs from a file system.
 //!
-//! Owns: the order of writes, syncs and renames that makes a file whole after a power cut.
-//! Must never know: what the bytes mean. A test puts its own [`Disk`] here, one that fails.
+//! Owns: the order of writes, syncs and renames that leaves a file whole after a power cut.
+//! Must never know: what the bytes mean. Tests put a [`Disk`] here that fails.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -11,21 +11,21 @@ use std::path::{Path, PathBuf};
 
 /// A file system, as far as the journal needs one. All calls block.
 pub trait Disk: Debug + Send + Sync {
-    /// Makes a folder with its parents, readable by its owner only. Present already is fine.
+    /// Creates a folder and its parents, readable only by the owner. It may exist already.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
-    /// The names in a folder, in no order.
+    /// The names in a folder, in no particular order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// The length of a file in bytes.
     fn length(&self, path: &Path) -> io::Result<u64>;
     /// At most `most` bytes from `offset`; fewer only at the end of the file.
     fn read(&self, path: &Path, offset: u64, most: usize) -> io::Result<Vec<u8>>;
-    /// Opens a file for writing, making it when it is missing; what it has stays.
+    /// Opens a file for writing, and creates it if it is missing; its content stays.
     fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Cuts a file to `length` bytes, durably.
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
-    /// Removes a file; one that is missing already is fine.
+    /// Removes a file. It may be missing already.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Removes a folder with all that is in it; one that is missing already is fine.
+    /// Removes a folder and everything in it. It may be missing already.
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
         match fs::remove_dir_all(folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -42,14 +42,14 @@ pub trait Disk: Debug + Send + Sync {
 
 /// A file that is written to.
 pub trait DiskFile: Debug + Send {
-    /// Puts bytes at `offset`, over what is there and behind it, all or an error (after which any part may be
-    /// there).
+    /// Writes bytes at `offset`: overwrites what is there and extends the file as needed. After an error any part of
+    /// the bytes may have been written.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// Returns when all that was written survives a power cut. After an error nothing is known.
+    /// Returns once everything written survives a power cut. After an error nothing is certain.
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// Writes a small file whole or not at all, durably: temporary name, sync, rename, folder sync.
+/// Writes a small file atomically and durably: temporary name, sync, rename, folder sync.
 pub(super) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = beside(path);
     disk.remove(&temporary)?;
@@ -64,7 +64,7 @@ pub(super) fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Res
     }
 }
 
-/// A small text file, none when it is missing.
+/// The content of a small text file; none if it is missing.
 pub(super) fn read_text(disk: &dyn Disk, path: &Path) -> io::Result<Option<String>> {
     match disk.read(path, 0, 64 * 1024) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),

@@ -1,6 +1,6 @@
-//! Records as they were acknowledged, whether the index has their last poll or not.
+//! Records as they were acknowledged, whether or not the index has their last poll yet.
 //!
-//! Owns: laying pending pulses over what the index has. Must never know: in which order objects are served.
+//! Owns: applying pending pulses to what the index has. Must never know: in which order objects are served.
 
 use super::engine::Engine;
 use super::index::keys;
@@ -21,7 +21,7 @@ pub(super) fn record(engine: &Engine, object: &ObjectRef) -> Result<Option<Recor
     lists::record(index, pending, object)
 }
 
-/// Up to `limit` records that are due, in the order of service; when nothing is, what comes next.
+/// Up to `limit` records that are due, in the order of service. If nothing is due, when the next record will be.
 pub(super) fn due(
     engine: &Engine,
     account: &AccountName,
@@ -42,15 +42,15 @@ pub(super) fn due(
         for entry in &entries {
             records.extend(due_record(engine, account, kind, moment, entry)?);
         }
-        // Else all of them have changed meanwhile.
+        // Otherwise all of them have changed in the meantime.
         if !records.is_empty() {
             return Ok(Due::Now(records));
         }
     }
 }
 
-/// The record of an entry; none when it has changed since so that it is not due any more. An entry that does not
-/// follow from its record is damage: it would be found again and again, and hide those behind it.
+/// The record of an entry; none if it has changed and is no longer due. An entry that does not match its record is
+/// damage: it would be found again and again and block the entries behind it.
 fn due_record(
     engine: &Engine,
     account: &AccountName,
@@ -66,7 +66,7 @@ fn due_record(
     let pulse_key = pulse::key(&key);
     let is_pending = engine.open_polls()?.pulse(&pulse_key).is_some();
     let in_index = if is_pending { None } else { pulse::in_index(index, &pulse_key)? };
-    // What the index has does not change while it is shared: a pulse that is pending stays so, but may change.
+    // The index does not change while it is shared: a pulse that is pending stays pending, but its value may change.
     let record = bytes.map(|bytes| pulse::read(&key, &bytes, |_| Ok(in_index))).transpose()?;
     let mut polls = engine.open_polls()?;
     let record = record.and_then(|Stored { value: mut record, sequence }| {

@@ -1,10 +1,10 @@
 //! An open store: the journal, the index, the due queues, and the order in which they change.
 //!
 //! Owns: that a group is durable before it takes effect, that all of it takes effect at once, and the state "broken".
-//! Must never know: what an operation means, who asked.
+//! Must never know: what an operation means, who called.
 //!
-//! Locks are taken in this order: journal, index, twin or tally, polls. Every change of the index is made
-//! under the journal's lock. A reader of several rows holds the index, and so sees whole groups.
+//! Locks are acquired in this order: journal, index, twin or tally, polls. Every change of the index is made under the
+//! journal's lock. A reader of several rows holds the index lock, and so sees whole groups.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ use super::recovery::place::{self, SUSPECT};
 use super::recovery::replay::applied_row;
 use super::types::{Options, StoreError};
 
-/// Pulses that are written while others wait: some milliseconds.
+/// Pulses written while others wait: takes some milliseconds.
 const SLICE_PULSES: usize = 500;
 
 /// See the module.
@@ -42,21 +42,21 @@ pub(super) struct Engine {
     pub(super) journal: Mutex<Journal>,
     /// None once closed.
     pub(super) index: RwLock<Option<Index>>,
-    /// Who is polled next, and what polls without news have changed.
+    /// Which object is polled next, and what polls without news have changed.
     pub(super) polls: Mutex<Polls>,
-    /// Somebody is about to write pending pulses.
+    /// A task that writes pending pulses is about to start.
     is_writing_pulses: AtomicBool,
-    /// A smaller copy of the index in the making.
+    /// The compacted copy of the index, while it is being made.
     pub(super) twin: Mutex<Option<Twin>>,
-    /// Of a self-check under way.
+    /// The counts of a running self-check.
     pub(super) tally: Mutex<Option<Tally>>,
-    /// Held for the time of a self-check.
+    /// Held during a self-check.
     pub(super) checking: Mutex<()>,
-    /// The index was not compared with itself since the host stopped.
+    /// A check of the whole store is pending, as after a crash of the host.
     pub(super) owes_check: AtomicBool,
-    /// The process is about to stop: long work is to be abandoned.
+    /// The process is about to stop: abandon long work.
     pub(super) is_leaving: AtomicBool,
-    /// Folders that a backup takes along.
+    /// Folders that a backup includes.
     pub(super) beside: Vec<String>,
     pub(super) cache_bytes: u64,
     pub(super) compact_above_bytes: u64,
@@ -74,7 +74,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Over a journal, an index and due queues that agree.
+    /// Made of a journal, an index and due queues that agree.
     pub(super) fn new(
         options: &Options,
         journal: Journal,
@@ -111,31 +111,31 @@ impl Engine {
         }
     }
 
-    /// Why nothing is acknowledged any more, if so.
+    /// Why nothing is acknowledged any more, if that is so.
     pub(super) fn trouble(&self) -> Option<&StoreError> {
         self.broken.get()
     }
 
-    /// Stops the store for good. The first reason stays. A damaged index is marked, to be rebuilt.
+    /// Stops the store permanently. The first reason is kept. A damaged index is marked so that it is rebuilt.
     pub(super) fn fail(&self, error: StoreError) -> StoreError {
         if let StoreError::Damaged(detail) = &error {
-            // The mark may fail with the disk that failed before; then the next opening finds out itself.
+            // Writing the mark may fail too, on a failing disk; then the next opening finds the damage again.
             let _ = write_whole(&*self.disk, &self.folder.join(SUSPECT), detail.as_bytes());
         }
         self.broken.get_or_init(|| error).clone()
     }
 
-    /// The index, for reading it. No group takes effect meanwhile.
+    /// The index, for reading. No group takes effect while this is held.
     pub(super) fn shared_index(&self) -> RwLockReadGuard<'_, Option<Index>> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who is polled next, and what polls without news have changed.
+    /// The polls, unless the store is closed.
     pub(super) fn open_polls(&self) -> Result<MutexGuard<'_, Polls>, StoreError> {
         Some(locked(&self.polls)).filter(|polls| !polls.is_closed).ok_or(StoreError::Closed)
     }
 
-    /// Reads whole groups, all that were acknowledged.
+    /// Reads the index, which then has everything that was acknowledged, and only whole groups.
     pub(super) fn with_index<T>(
         &self,
         work: impl FnOnce(&Index) -> Result<T, StoreError>,
@@ -144,7 +144,7 @@ impl Engine {
         work(self.shared_index().as_ref().ok_or(StoreError::Closed)?)
     }
 
-    /// Makes a group durable, then lets all of it take effect at once. Journal entries come first.
+    /// Makes a group durable in the journal, then lets all of it take effect at once.
     pub(super) fn take_effect(
         &self,
         journal: &mut Journal,
@@ -153,7 +153,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let Effects { mut writes, recounts, changes, pulses, polled_at, .. } = effects;
         if !payloads.is_empty() {
-            let failed = |error| StoreError::Broken(format!("the journal cannot be written: {error}"));
+            let failed = |error| StoreError::Broken(format!("cannot write the journal: {error}"));
             let is_first_of_file = journal.begins_segment();
             let end = journal.append(payloads).map_err(failed)?;
             if is_first_of_file {
@@ -192,13 +192,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes all pulses that are pending, some at a time.
+    /// Writes all pending pulses, a slice at a time.
     ///
     /// # Errors
-    /// Why the index cannot be written; the store has stopped then.
+    /// Why the index cannot be written; the store has then stopped.
     pub(super) fn write_pulses(&self) -> Result<(), StoreError> {
         if self.trouble().is_some() {
-            // What the index has can be read all the same.
+            // What the index has can still be read.
             return Ok(());
         }
         let keys = locked(&self.polls).begin_writing();
@@ -219,7 +219,7 @@ impl Engine {
         })
     }
 
-    /// Writes pending pulses in the background if there are many, or one has been pending for long. Cheap otherwise.
+    /// Writes pending pulses in the background if there are many, or if one has been pending for long. Otherwise cheap.
     pub(super) fn write_pulses_if_worth_it(self: &Arc<Self>, now: Option<Timestamp>) {
         let is_worth_it = {
             let polls = locked(&self.polls);
@@ -230,20 +230,20 @@ impl Engine {
             crate::blocking::run(move || {
                 let Some(engine) = engine.upgrade() else { return };
                 engine.is_writing_pulses.store(false, Ordering::Release);
-                // A failure stops the store: the next caller gets the error.
+                // A failure stops the store, and the next caller gets the error.
                 let _ = engine.write_pulses();
             });
         }
     }
 
-    /// Releases the folder without writing anything, as a crash does, but only once readers and the writer are done.
+    /// Releases the folder without writing anything, as a crash would, but only once readers and the writer are done.
     pub(super) fn let_go(&self) {
         let _writer_waits = locked(&self.journal);
         drop(self.index.write().unwrap_or_else(PoisonError::into_inner).take());
         drop(locked(&self.lock).take());
     }
 
-    /// Writes what is pending and releases the folder; with a mark when all went well.
+    /// Writes what is pending and releases the folder. Leaves the mark of a clean stop if all went well.
     pub(super) fn release(&self, was_well: bool) -> Result<(), StoreError> {
         let mut journal = locked(&self.journal);
         let pending = locked(&self.polls).close();
@@ -263,11 +263,11 @@ impl Engine {
         let was_written_to = index.is_some_and(|index| index.has_been_written_to());
         let marked = match was_well && flushed.is_ok() {
             true => place::mark_clean(&*self.disk, &self.folder, journal.end().sequence)
-                .map_err(|error| StoreError::Broken(format!("the clean stop cannot be marked: {error}"))),
+                .map_err(|error| StoreError::Broken(format!("cannot mark the clean stop: {error}"))),
             false => Ok(()),
         };
         if was_written_to && flushed.is_ok() && marked.is_ok() {
-            // It only makes the next opening quicker: a kill here loses nothing.
+            // This only makes the next opening quicker: a kill here loses nothing.
             let _ = Index::settle(&self.folder.join("index"), self.cache_bytes);
         }
         locked(&self.lock).take();

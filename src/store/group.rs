@@ -1,7 +1,7 @@
 //! Operations that share one write and one sync of the journal.
 //!
-//! Owns: a group in the making, and those who wait for their turn. Must never know: what an operation means, how a
-//! group is written.
+//! Owns: a group that is being built, and the operations that wait for their turn. Must never know: what an operation
+//! means, how a group is written.
 
 use std::collections::VecDeque;
 
@@ -12,16 +12,16 @@ use super::index::view::View;
 use super::journal::entry::PAYLOAD_LIMIT_BYTES;
 use super::types::StoreError;
 
-/// Operations of one group.
+/// The most operations in one group.
 const GROUP_OPERATIONS: usize = 512;
-/// Journal bytes after which a group takes no more operations.
+/// With this many journal bytes, a group takes no more operations.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
-/// Rows of the index after which a group takes no more operations: readers wait while they are written.
+/// With this many index rows, a group takes no more operations: readers wait while the rows are written.
 pub(super) const GROUP_ROWS: usize = 6000;
 
-/// A group in the making.
+/// A group that is being built.
 pub(super) struct Group<'a> {
-    /// The index as the group leaves it.
+    /// The index as it will be after the group.
     pub(super) view: View<'a>,
     /// Entries for the journal.
     pub(super) payloads: Vec<Vec<u8>>,
@@ -30,12 +30,12 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// An empty one; its first entry gets this sequence.
+    /// An empty group whose first entry gets this sequence.
     pub(super) fn new(view: View<'a>, next_sequence: u64) -> Group<'a> {
         Group { view, payloads: Vec::new(), bytes: 0, next_sequence }
     }
 
-    /// Whether it takes one operation more.
+    /// Whether it takes one more operation.
     pub(super) fn has_room(&self, operations: usize) -> bool {
         operations < GROUP_OPERATIONS && self.bytes < GROUP_BYTES && self.view.rows() < GROUP_ROWS
     }
@@ -54,18 +54,18 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Gives the waiting caller the outcome of its operation.
+/// Sends the waiting caller the outcome of its operation.
 pub(super) type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Comes once the group is durable.
+/// Arrives once the group is durable.
 pub(super) type Answer<T> = oneshot::Receiver<Result<T, StoreError>>;
-/// Does its work in a group; the error is one that stops the store.
+/// Does its work in a group. An error that it returns stops the store.
 pub(super) type Operation = Box<dyn FnOnce(&mut Group<'_>) -> (Acknowledge, Option<StoreError>) + Send>;
 
 /// Operations that wait for their group.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// The first comes first.
+    /// First in, first out.
     pub(super) operations: VecDeque<Operation>,
-    /// Somebody serves them.
+    /// Whether a leader is serving them.
     pub(super) has_leader: bool,
 }

@@ -1,7 +1,7 @@
-//! A handle on the open store: every verb that others use.
+//! A handle on the open store, with every method that others use.
 //!
-//! Owns: the verbs, and where each runs: on the caller's thread what is in memory, on the runtime's blocking pool what
-//! reads the disk, in a group what writes. Must never know: how a verb does what it promises.
+//! Owns: these methods, and where each one runs: on the caller's thread if its data is in memory, on the runtime's
+//! blocking pool if it reads the disk, in a group if it writes. Must never know: how a method keeps its promise.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::types::{
     OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
 };
 
-/// Enrolments or questions that share a journal entry.
+/// The most enrolments or poll requests in one journal entry.
 const CHUNK: usize = 500;
 
 /// A handle on the store of this process; cheap to clone.
@@ -36,7 +36,7 @@ pub struct Store {
     _held: Arc<Held>,
 }
 
-/// Dropped with the last handle: from then on the folder is free, even if work in the background had not ended.
+/// Dropped with the last handle. From then on the folder is free, even if background work has not ended.
 struct Held(Arc<Engine>);
 
 impl Drop for Held {
@@ -52,19 +52,20 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens a store, or makes one in a folder that is empty or missing. `now` is shown to a process that
-    /// comes second. Errors: see [`OpenError`]; what was found and mended on the way stands in [`Opening`].
+    /// Opens a store, or creates one in a folder that is empty or missing. A second process that tries to open it is
+    /// shown `now`. Errors: see [`OpenError`]. [`Opening`] says what was found and repaired on the way.
     pub async fn open(options: Options, now: Timestamp) -> Result<(Store, Opening), OpenError> {
         let opened = blocking::run(move || open::open(&options, now)).await;
         let (engine, opening) =
-            opened.map_err(|error| OpenError::Index(format!("opening stopped: {error}")))??;
+            opened.map_err(|error| OpenError::Index(format!("opening did not finish: {error}")))??;
         let engine = Arc::new(engine);
         let held = Arc::new(Held(Arc::clone(&engine)));
         Ok((Store { engine, _held: held }, opening))
     }
 
-    /// Begins to watch objects: one answer for each, in order. Enrolling again changes nothing but details
-    /// that were missing. Durable chunk by chunk: after an error some may be enrolled; enrol all again.
+    /// Starts watching objects; returns one answer for each, in order. Enrolling an object again only adds details
+    /// that were missing. Chunks become durable one by one: after an error some objects may be enrolled, so enrol all
+    /// of them again.
     pub async fn enrol(
         &self,
         enrolments: Vec<Enrolment>,
@@ -79,15 +80,15 @@ impl Store {
         self.blocking(move || due::record(&engine, &object)).await
     }
 
-    /// All records with this id, of whatever account and kind.
+    /// All records with this id, whatever their account and kind.
     pub async fn find(&self, id: &ObjectId) -> Result<Vec<Record>, StoreError> {
         let id = id.clone();
         self.read(move |index| lists::find(index, &id)).await
     }
 
-    /// Up to `limit` records that are due, in the order in which to ask: those that an operator asked for;
-    /// then those near a deadline, with every fourth the longest overdue of all. Nothing is marked: one
-    /// already in flight is handed out again, so ask for as many more as are in flight.
+    /// Up to `limit` records that are due, in the order in which to poll them: first those that an operator asked for,
+    /// then those near a deadline, except that every fourth is the longest overdue of all. Nothing is marked: a record
+    /// already in flight is returned again, so raise `limit` by the number in flight.
     pub async fn due(
         &self,
         account: &AccountName,
@@ -101,8 +102,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::due`]; when nothing is, what [`Store::next_due`] would say. `longest` is the longest wait that any
-    /// rule makes: what waits for longer was written by a clock that was ahead, and is due now.
+    /// Like [`Store::due`]; if nothing is due, returns what [`Store::next_due`] would. `longest` is the longest wait
+    /// that any rule sets: a record that waits longer was written by a clock that was ahead, and is due now.
     pub async fn due_or_later(
         &self,
         account: &AccountName,
@@ -122,7 +123,7 @@ impl Store {
         self.blocking(move || due::due(&engine, &account, &kind, moment, limit)).await
     }
 
-    /// When the next record of an account and kind is due; in the past while some are.
+    /// When the next record of an account and kind is due; in the past if some are due already.
     pub async fn next_due(
         &self,
         account: &AccountName,
@@ -131,13 +132,13 @@ impl Store {
         Ok(self.engine.open_polls()?.queue.next_due(account, kind))
     }
 
-    /// Writes polls without news in the background if one of them is a minute old: a crash repeats those that are not
-    /// written. Cheap when there is nothing to do; to be called at least every minute while anything is polled.
+    /// Writes polls without news in the background if one of them is a minute old; after a crash, those not yet written
+    /// are repeated. Cheap when there is nothing to do. Call it at least every minute while anything is polled.
     pub fn write_old_polls(&self, now: Timestamp) {
         self.engine.write_pulses_if_worth_it(Some(now));
     }
 
-    /// Writes all that follows from a poll, or nothing when the record changed since it was read.
+    /// Writes everything that follows from a poll, or nothing if the record has changed since it was read.
     pub async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
         match self.engine.commit_pulse(commit) {
             Ok(committed) => committed,
@@ -145,39 +146,40 @@ impl Store {
         }
     }
 
-    /// An operator wants these polled now, before all others; finished ones too, for one look. False for
-    /// those that are not known.
+    /// An operator wants these objects polled now, before all others; finished ones are polled once, too. False for
+    /// each object that is not known.
     pub async fn ask(&self, objects: Vec<ObjectRef>, now: Timestamp) -> Result<Vec<bool>, StoreError> {
         self.in_chunks(objects, move |group, chunk| operations::ask(group, chunk, now)).await
     }
 
-    /// Somebody says that there is news: due now, in its ordinary place. False when the object is unknown
-    /// or finished, which nothing but [`Store::ask`] changes. Not journaled: a crash costs only the hint.
+    /// A hint that there is news: the object is due now, without priority. False if the object is unknown or waits for
+    /// no poll; only [`Store::ask`] makes a finished object due. Not journaled: a crash loses only the hint.
     pub async fn hint(&self, object: &ObjectRef, now: Timestamp) -> Result<bool, StoreError> {
         let object = object.clone();
         self.engine.write(move |group| operations::hint(group, &object, now)).await
     }
 
-    /// Stops watching: the record goes, its history stays with a last row `forgotten by ...`, whose
-    /// outcome is undecided. False when the object is not known.
+    /// Stops watching an object: its record is removed, and its history stays, with a last row `forgotten by ...` whose
+    /// outcome is undecided. False if the object is not known.
     pub async fn forget(&self, object: &ObjectRef, now: Timestamp, by: &str) -> Result<bool, StoreError> {
         let (object, by) = (object.clone(), by.to_owned());
         self.engine.write(move |group| operations::forget(group, &object, now, &by)).await
     }
 
-    /// Owes alerts that no commit brings; how many are new. One whose key is known is not raised again.
+    /// Raises alerts that belong to no commit; returns how many are new. An alert that is known already is not raised
+    /// again.
     pub async fn raise(&self, alerts: Vec<OwedAlert>, _now: Timestamp) -> Result<usize, StoreError> {
         self.engine.write(move |group| operations::raise(group, alerts)).await
     }
 
-    /// Deliveries of a target that are due, the longest due first.
+    /// Deliveries to a target that are due, the longest due first.
     pub async fn owed(&self, target: &str, now: Timestamp, limit: usize) -> Result<Vec<Owed>, StoreError> {
         let target = target.to_owned();
         self.read(move |index| outbox::owed(index, &target, now, limit)).await
     }
 
-    /// Deliveries of a target that wait until later than `latest`, which no rule makes them wait for: they were
-    /// written by a clock that was ahead, and are due now.
+    /// Deliveries to a target that wait until after `latest`. No rule makes them wait that long: they were written by a
+    /// clock that was ahead, and are due now.
     pub async fn owed_after(
         &self,
         target: &str,
@@ -188,13 +190,13 @@ impl Store {
         self.read(move |index| outbox::owed_after(index, &target, latest, limit)).await
     }
 
-    /// When the next delivery of a target is due; in the past while some are.
+    /// When the next delivery to a target is due; in the past if some are due already.
     pub async fn next_owed(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
         let target = target.to_owned();
         self.read(move |index| outbox::next_owed(index, &target)).await
     }
 
-    /// Records how an attempt went. One that is settled already, or unknown, stays as it is.
+    /// Records the outcome of a delivery attempt. A delivery that is settled already, or unknown, stays as it is.
     pub async fn settle(
         &self,
         key: &str,
@@ -206,7 +208,7 @@ impl Store {
         self.engine.write(move |group| operations::settle(group, &key, &target, &delivery, now)).await
     }
 
-    /// Owes an alert again, to one target or to all of its targets; how many deliveries that makes.
+    /// Makes an alert pending again, for one of its targets or for all; returns the number of deliveries.
     pub async fn redeliver(
         &self,
         key: &str,
@@ -217,7 +219,7 @@ impl Store {
         self.engine.write(move |group| operations::redeliver(group, &key, target.as_deref(), now)).await
     }
 
-    /// Alerts with their deliveries, the newest first.
+    /// Alerts with their deliveries, newest first.
     pub async fn alerts(
         &self,
         filter: AlertFilter,
@@ -227,18 +229,18 @@ impl Store {
         self.read(move |index| outbox::list(index, &filter, after.as_ref(), limit)).await
     }
 
-    /// All changes of an object's state, the oldest first; they outlive the record.
+    /// All changes of an object's state, oldest first; they outlive the record.
     pub async fn history(&self, object: &ObjectRef) -> Result<Vec<Transition>, StoreError> {
         let object = object.clone();
         self.read(move |index| lists::history(index, &object)).await
     }
 
-    /// All that is known of some objects, in their order. Read at once: ask for some hundreds at a time.
+    /// Everything known about some objects, in the given order. All are read at once: ask for some hundreds at a time.
     pub async fn lives(&self, objects: Vec<ObjectRef>) -> Result<Vec<Life>, StoreError> {
         self.read(move |index| objects.iter().map(|object| lists::life(index, object)).collect()).await
     }
 
-    /// Changes of state seen in `[from, to)`, ordered by time, object and sequence.
+    /// Changes of state observed in `[from, to)`, ordered by time, object and sequence.
     pub async fn transitions(
         &self,
         from: Timestamp,
@@ -249,7 +251,7 @@ impl Store {
         self.read(move |index| lists::transitions(index, from, to, after.as_ref(), limit)).await
     }
 
-    /// Records that match, in the order of ids. Looks at all of them, a page at a time.
+    /// Records that match, ordered by id. Scans all records, a page at a time.
     pub async fn list(
         &self,
         filter: &Filter,
@@ -260,7 +262,7 @@ impl Store {
         self.read(move |index| lists::list(index, &filter, after.as_ref(), limit)).await
     }
 
-    /// Records that are still owed something, in the order of ids, without looking at finished ones.
+    /// Unfinished records, ordered by id; finished ones are not read.
     pub async fn open_objects(
         &self,
         after: Option<Cursor>,
@@ -270,24 +272,24 @@ impl Store {
         self.list(&filter, after, limit).await
     }
 
-    /// How many records are alike, kept up to date with every commit.
+    /// How many records share account, kind, phase and so on; kept up to date by every commit.
     pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
         self.read(lists::counts).await
     }
 
-    /// The object that was made first of those that are moving and still owed a poll, and when.
+    /// Of the objects that are moving and wait for a poll, the one created first, and when it was created.
     pub async fn oldest_moving(&self) -> Result<Option<(ObjectRef, Timestamp)>, StoreError> {
         Ok(self.engine.open_polls()?.queue.oldest_moving())
     }
 
-    /// From now on nothing is dated before `until`, whatever the wall clock says: what is reported about
-    /// the time before it can be published permanently.
+    /// From now on nothing is dated before `until`, whatever the wall clock says, so a report about the time before
+    /// `until` can be published permanently.
     pub async fn seal_history(&self, until: Timestamp) -> Result<(), StoreError> {
         self.engine.write(move |group| operations::seal_history(group, until)).await
     }
 
-    /// A clock that was ahead sealed days that are not over: nothing later than `now` is sealed any more. True when
-    /// something was.
+    /// Undoes the seal of a clock that was ahead, on days that are not over: nothing later than `now` is sealed any
+    /// more. True if something was.
     pub async fn unseal_history(&self, now: Timestamp) -> Result<bool, StoreError> {
         self.engine.write(move |group| operations::unseal_history(group, now)).await
     }
@@ -312,7 +314,7 @@ impl Store {
         self.read(move |index| lists::recall_all(index, &prefix)).await
     }
 
-    /// How the store is doing. Cheap; does not wait.
+    /// How the store is doing. Cheap, and never waits.
     pub fn stats(&self) -> Stats {
         let engine = &self.engine;
         let positive = |number: i64| u64::try_from(number).unwrap_or_default();
@@ -328,29 +330,30 @@ impl Store {
         }
     }
 
-    /// A number that grows as long as upkeep progresses ([`super::Meter::ticks`]).
+    /// A number that grows while upkeep makes progress ([`super::Meter::ticks`]).
     pub fn upkeep_ticks(&self) -> u64 {
         self.engine.meter.ticks()
     }
 
-    /// Deliveries owed, now or later; a plain number, so that who has nothing to do need not look.
+    /// The number of pending deliveries, due now or later. It comes from memory: at 0, callers can skip their queries.
     pub fn outbox_pending(&self) -> u64 {
         u64::try_from(self.engine.outbox_pending.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
-    /// Pulsed whenever something of the account became due earlier than it was (enrolled, asked, hinted,
-    /// found as a child or rescheduled), so that who sleeps until [`Store::next_due`] looks again. One
-    /// waiter an account; a pulse that nobody waits for is kept.
+    /// Signaled whenever an object of the account becomes due earlier than before (enrolled, requested by an operator,
+    /// hinted, found as a child or rescheduled), so that a task that sleeps until [`Store::next_due`] checks again. One
+    /// waiter per account; a signal that nobody waits for is kept.
     pub fn due_signal(&self, account: &AccountName) -> Arc<Notify> {
         self.engine.signals.of(account)
     }
 
-    /// Pulsed whenever a delivery became owed, so that who sleeps until [`Store::next_owed`] looks again.
+    /// Signaled whenever a delivery becomes pending, so that a task that sleeps until [`Store::next_owed`] checks
+    /// again.
     pub fn outbox_signal(&self) -> Arc<Notify> {
         self.engine.signals.outbox()
     }
 
-    /// Hands parts of a long list to the writer one behind the other, so that they share groups.
+    /// Submits a long list to the writer in chunks, without waiting in between, so that chunks share groups.
     async fn in_chunks<I: Send + 'static, O: Send + 'static>(
         &self,
         items: Vec<I>,
@@ -384,15 +387,15 @@ impl Store {
         self.blocking(move || engine.with_index(work)).await
     }
 
-    /// Runs off the runtime's threads. A store that stopped writing still answers: the index never has what the
-    /// journal has not. Only wrong bytes stop everything.
+    /// Runs off the runtime's own threads. A store that has stopped writing still answers reads, because the index
+    /// never has facts that the journal lacks. Only damage stops everything.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let result = match blocking::run(work).await {
             Ok(result) => result,
-            Err(error) => Err(StoreError::Broken(format!("a read stopped in the middle: {error}"))),
+            Err(error) => Err(StoreError::Broken(format!("a read did not finish: {error}"))),
         };
         result.map_err(|error| match error {
             StoreError::Damaged(_) => self.engine.fail(error),

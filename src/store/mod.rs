@@ -1,25 +1,25 @@
-//! The store: what is known, what is owed.
+//! The store: what is known and what is pending.
 //!
-//! Owns: facts in an append-only journal, synced before anything is acknowledged; an index that is derived
-//! from it (records, who is due, the outbox, history, counts); one atomic commit per decision. The only room
-//! that names an engine. Must never know: what a state means, the network, the present time.
+//! Owns: facts in an append-only journal, synced before anything is acknowledged; an index derived from the journal
+//! (records, history, outbox, counts); due queues in memory; one atomic commit per decision. The only top-level module
+//! that names a storage engine. Must never know: what a state means, the network, the present time.
 //!
-//! A verb that changes something returns when that survives a power cut, with two exceptions that cost one
-//! repeated step: a poll that saw nothing new ([`Commit::is_news`]) and a
-//! failed delivery ([`Delivery::Retry`]). After a fatal error ([`StoreError::is_fatal`]) nothing is
-//! acknowledged any more: exit and start again.
+//! A method that changes something returns once the change survives a power cut. Two exceptions cost one repeated step
+//! when they are lost: a poll that saw nothing new ([`Commit::is_news`]) and a failed delivery attempt
+//! ([`Delivery::Retry`]). A lost hint ([`Store::hint`]) costs only the hint. After a fatal error
+//! ([`StoreError::is_fatal`]) nothing is acknowledged any more: exit and start again.
 //!
 //! | Folder | What |
 //! |---|---|
 //! | `journal/` | the facts, in files: synced before anything is acknowledged, each linked to the one before |
-//! | `index/` | what follows from the facts, in sled: records, history, outbox, counts, documents |
-//! | `queue/` | who is polled next, and what polls without news changed, in memory |
-//! | `recovery/` | from the files that a process left to an open store |
-//! | `maintenance/` | backup and compaction of a store at work |
+//! | `index/` | what is derived from the facts, in sled: records, history, outbox, counts, remembered values |
+//! | `queue/` | which object is polled next, and what polls without news changed, in memory |
+//! | `recovery/` | how the files that a process left behind become an open store |
+//! | `maintenance/` | check, backup and compaction of a store in use |
 //!
-//! Beside them: `types` (the words), `engine` (an open store), `writer` and `group` (who writes, and what together),
-//! `operations` (what each writing verb does), `due` (reading what is due), `disk` (the file system), `bytes` (for
-//! fuzzing), `mutex`.
+//! Besides these: `types` (inputs and outputs), `handle` (the public methods), `engine` (an open store), `writer` and
+//! `group` (who writes, and which operations are written together), `operations` (what each writing method does), `due`
+//! (reading what is due), `disk` (the file system), `bytes` (for fuzzing), `mutex`.
 
 pub mod bytes;
 pub mod disk;

@@ -1,10 +1,10 @@
-//! Locks of the store.
+//! The store's locks.
 //!
-//! Owns: what a panic behind a lock means. Must never know: what is locked.
+//! Owns: what a panic while a lock is held means. Must never know: what is locked.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A lock whose holder cannot leave half-done work behind: after a panic the store is broken anyway.
+/// Locks a mutex even if it is poisoned. Half-done work does no harm: after a panic the store is broken anyway.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

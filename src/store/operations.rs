@@ -1,4 +1,4 @@
-//! What each writing verb does inside of a group: look, decide, write facts.
+//! What each writing method does inside a group: read, decide, write facts.
 //!
 //! Owns: the preconditions. Must never know: files, threads, when the group becomes durable.
 
@@ -19,7 +19,7 @@ use crate::payments::lifecycle::Outcome;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Cause, Enrolment, Record, Transition};
 
-/// The name under which it is remembered from when on things may be dated.
+/// The name of the remembered time before which nothing is dated any more.
 const SEALED_UNTIL: &str = "history-sealed-until";
 
 /// See [`super::Store::enrol`].
@@ -34,7 +34,7 @@ pub(super) fn enrol(
     let mut named = HashSet::with_capacity(enrolments.len());
     for enrolment in enrolments {
         if named.contains(&enrolment.object) {
-            // The second of the same must see the first.
+            // The second enrolment of an object must see the first.
             group.write(&Fact::Enrolled { at: now, enrolments: std::mem::take(&mut waiting) })?;
             named.clear();
         }
@@ -92,8 +92,8 @@ pub(super) fn commit(group: &mut Group<'_>, mut commit: Commit) -> Result<Commit
     Ok(Committed::Written)
 }
 
-/// The part of [`commit`] for a poll that saw nothing new: of the record as it is kept only its revision is needed.
-/// False when the record changed since it was read.
+/// The part of [`commit`] for a poll that saw nothing new; of the stored record it needs only the revision. False if
+/// the record has changed since it was read.
 pub(super) fn date_quietly(commit: &mut Commit, dated_from: Timestamp, revision: u64) -> bool {
     let Commit { read, record, .. } = commit;
     if revision != read.revision {
@@ -104,17 +104,17 @@ pub(super) fn date_quietly(commit: &mut Commit, dated_from: Timestamp, revision:
     true
 }
 
-/// Before this nothing is dated any more: the days before it are reported.
+/// Nothing is dated before this any more: the days before it have been reported.
 pub(super) fn dated_from(view: &View<'_>) -> Result<Timestamp, StoreError> {
     sealed_until(view.get(&keys::remembered(SEALED_UNTIL))?)
 }
 
-/// The same as the index has it.
+/// The same, read from the index.
 pub(super) fn dated_from_index(index: &Index) -> Result<Timestamp, StoreError> {
     sealed_until(index.get(&keys::remembered(SEALED_UNTIL))?)
 }
 
-/// The same if these rows change it.
+/// The new value, if these rows change it.
 pub(super) fn dated_from_in(writes: &Writes) -> Result<Option<Timestamp>, StoreError> {
     writes.get(&keys::remembered(SEALED_UNTIL)).cloned().map(sealed_until).transpose()
 }
@@ -125,14 +125,14 @@ fn sealed_until(row: Option<Vec<u8>>) -> Result<Timestamp, StoreError> {
     Ok(sealed.value.parse().unwrap_or(Timestamp::MIN))
 }
 
-/// A date that lies further ahead of the present was written by a clock that was ahead: what follows it is not dated
+/// A date further ahead of the present than this was written by a clock that was ahead. Later events need not be dated
 /// after it.
 const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 
-/// A clock that goes back by less was not ahead.
+/// If a clock goes back by less than this, it was not ahead.
 const SLEW: SignedDuration = SignedDuration::from_mins(2);
 
-/// The newest date that is known of an object, unless it cannot be true at the poll that `next` comes from.
+/// The newest known date of an object, unless it cannot be true at the time of the poll that `next` comes from.
 pub(super) fn last_date(record: &Record, next: &Record) -> Timestamp {
     let last =
         record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at));
@@ -140,8 +140,8 @@ pub(super) fn last_date(record: &Record, next: &Record) -> Timestamp {
     if last.duration_since(now) > AHEAD { now } else { last }
 }
 
-/// A wall clock that was set back must not let news be older than what was known before, nor fall into a day
-/// whose report is published.
+/// If the wall clock was set back, news must still not be dated before what was already known, nor into a day whose
+/// report is published.
 pub(super) fn date_not_before(
     earliest: Timestamp,
     old: &Record,
@@ -232,7 +232,7 @@ pub(super) fn forget(
 ) -> Result<bool, StoreError> {
     let Some(old) = group.view.record(object)? else { return Ok(false) };
     let record = old.value;
-    // As every other row: not in a day whose report is published, nor before what was seen last.
+    // Like every other row, it is not dated into a day whose report is published, nor before the last observation.
     let seen_now = Record { polled_at: Some(now), ..record.clone() };
     let now = now.max(dated_from(&group.view)?).max(last_date(&record, &seen_now));
     let transition = Transition {

@@ -1,6 +1,6 @@
-//! What goes in and out of the store: the words of its verbs.
+//! What goes into and comes out of the store: the types of its methods.
 //!
-//! Owns: the shapes. Must never know: how anything is kept.
+//! Owns: these types. Must never know: how anything is stored.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,35 +16,34 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::record::{Conflict, Enrolment, Record, Transition};
 
-/// Where a store lies and how much it may use.
+/// Where a store is, how much it may use, and how to open it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The store's folder; made when it is missing.
+    /// The store's folder; created if it is missing.
     pub folder: PathBuf,
-    /// Memory for the index's pages in bytes. What the process really takes is a multiple of it
-    /// (packages.md section 2.1).
+    /// Memory for the index's pages, in bytes. The process really takes a multiple of it.
     pub cache_bytes: u64,
-    /// A journal file is closed and the next one begun once it is this long.
+    /// Once a journal file is this long, it is closed and the next one is started.
     pub journal_segment_bytes: u64,
-    /// The index is made small again only when its file is longer than this.
+    /// The index is compacted only when its file is longer than this.
     pub compact_above_bytes: u64,
-    /// Refuse to open with less free space than this on the volume; 0: do not look.
+    /// Refuse to open with less free space than this on the volume; 0: do not check.
     pub free_floor_bytes: u64,
-    /// Who opens it, for the one who comes second: the command in a word or two.
+    /// The command that opens the store, in a word or two. A second process that tries to open it is shown this.
     pub command: String,
     /// Retire the index and rebuild it from the journal, whatever its state.
     pub rebuild_index: bool,
-    /// Go on past damaged journal entries, naming each, where opening would otherwise stop.
+    /// Skip damaged journal entries and name each of them, where opening would otherwise fail.
     pub skip_damage: bool,
-    /// Go on with what is left of a journal that lacks entries, naming what is missing. Together with
-    /// `skip_damage` where files in the middle are missing.
+    /// Continue with what is left of a journal that lacks entries, and name what is missing. Where files in the middle
+    /// are missing, `skip_damage` is needed too.
     pub accept_loss: bool,
-    /// Folders beside the journal that are others', whose files never change once written: a backup takes
-    /// them along, a restore brings them back.
+    /// Folders beside the journal that belong to other modules and whose files never change once written. A backup
+    /// includes them, and a restore brings them back.
     pub beside: Vec<String>,
     /// The file system under the journal; a test puts a failing one here.
     pub disk: Arc<dyn Disk>,
-    /// Shows how far opening and other long work is.
+    /// Shows the progress of opening and of other long work.
     pub meter: Meter,
 }
 
@@ -67,37 +66,37 @@ impl Default for Options {
     }
 }
 
-/// What opening found and did; each is worth a log line.
+/// What opening found and did; each item is worth a log line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opening {
     /// The store is new.
     pub is_new: bool,
-    /// The last process closed it properly.
+    /// The last process closed it cleanly.
     pub was_clean_stop: bool,
-    /// The host itself had stopped since, or the journal's files were never listed: [`super::Store::check_if_owed`]
-    /// has something to do.
+    /// The host went down while the store was open, or the index has no list of the journal's files:
+    /// [`super::Store::check_if_owed`] has work to do.
     pub owes_check: bool,
     /// Journal entries applied to the index.
     pub replayed_entries: u64,
-    /// Why the index was rebuilt, if it was, and where the old one lies.
+    /// Why the index was rebuilt, if it was, and where the old one is.
     pub rebuilt_index: Option<String>,
-    /// An unfinished end of the journal that was cut off: never acknowledged unless `rescued_rows` says so.
+    /// An unfinished end of the journal that was cut off. It was never acknowledged, unless `rescued_rows` says so.
     pub cut_tail: Option<Damage>,
-    /// Damaged entries that were skipped as [`Options::skip_damage`] asks.
+    /// Damaged entries that were skipped because of [`Options::skip_damage`].
     pub skipped: Vec<Damage>,
-    /// What the journal lacks, in words, where [`Options::accept_loss`] goes on without it.
+    /// What the journal lacks, in words, if it was accepted with [`Options::accept_loss`].
     pub lost: Vec<String>,
-    /// Rows that only the index still had, written to the journal again.
+    /// Rows that only the index still had; they were written to the journal again.
     pub rescued_rows: u64,
 }
 
 impl Opening {
-    /// What an operator should know about it, a line each; empty on an ordinary day.
+    /// What an operator should know about it, one line each; usually empty.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.owes_check {
             remarks.push(
-                "the whole store is to be checked, as after every stop of the host: the daemon does so beside its work".to_owned(),
+                "the whole store has to be checked, as always after the host went down: the daemon does it in the background".to_owned(),
             );
         }
         remarks.extend(self.lost.iter().map(|what| format!("the journal lacks entries: {what}")));
@@ -105,7 +104,7 @@ impl Opening {
             remarks.push(format!("an unfinished end of the journal was cut off: {damage}"));
         }
         if let Some(why) = &self.rebuilt_index {
-            remarks.push(format!("the index was made anew from the journal: {why}"));
+            remarks.push(format!("the index was rebuilt from the journal: {why}"));
         }
         if self.rescued_rows > 0 {
             remarks.push(format!(
@@ -120,22 +119,22 @@ impl Opening {
     }
 }
 
-/// Why a store cannot be opened. Nothing is ever wiped.
+/// Why a store cannot be opened. Opening never deletes data.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
     #[error(
-        "the store in {folder} is held by {holder}: talk to that process instead, or stop it first",
+        "the store in {folder} is in use by {holder}: send the command to that process, or stop it first",
         folder = folder.display()
     )]
     Locked {
         /// Which folder.
         folder: PathBuf,
-        /// Process id, command and host, as that process wrote them.
+        /// Process id, command and host, as that process wrote them down.
         holder: String,
     },
     /// Written by a newer program.
-    #[error("the store in {folder} has format {found}, newer than {known} which this program reads: install the newer program again", folder = folder.display())]
+    #[error("the store in {folder} has format {found}, but this program reads only up to {known}: install the newer program again", folder = folder.display())]
     TooNew {
         /// Which folder.
         folder: PathBuf,
@@ -153,7 +152,7 @@ pub enum OpenError {
         why: String,
     },
     /// Too little free space.
-    #[error("only {free_bytes} bytes are free on the volume of {folder}, less than the floor of {floor_bytes}: make room first", folder = folder.display())]
+    #[error("only {free_bytes} bytes are free on the volume of {folder}, less than the floor of {floor_bytes}: free up space first", folder = folder.display())]
     NoSpace {
         /// Which folder.
         folder: PathBuf,
@@ -169,7 +168,7 @@ pub enum OpenError {
     Damaged(Damage),
     /// Entries that were acknowledged are gone.
     #[error(
-        "the journal lacks entries that were acknowledged: {}. Put its files back, or go back to a backup by `reconciled store restore --from DIR`; `reconciled store rebuild --accept-loss` goes on with what is left and names what is lost",
+        "the journal lacks entries that were acknowledged: {}. Put its files back, or restore a backup with `reconciled store restore --from DIR`; `reconciled store rebuild --accept-loss` continues with what is left and names what is lost",
         missing.join("; ")
     )]
     Lost {
@@ -179,106 +178,106 @@ pub enum OpenError {
     /// The file system failed.
     #[error("cannot {doing} {path}", path = path.display())]
     Io {
-        /// The attempt, as a verb.
+        /// What was attempted, as a verb.
         doing: &'static str,
-        /// With which file.
+        /// On which file or folder.
         path: PathBuf,
         /// The reason.
         source: std::io::Error,
     },
-    /// The index cannot be rebuilt either.
+    /// The index cannot be opened or rebuilt.
     #[error("the index cannot be opened: {0}")]
     Index(String),
 }
 
-/// Why a verb of the store failed. When it [is fatal](StoreError::is_fatal) the store must be opened again.
+/// Why a method of the store failed. If the error [is fatal](StoreError::is_fatal), the store must be opened again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A write failed before; nothing is acknowledged any more.
-    #[error("the store has stopped after a failure: {0}")]
+    /// An earlier write failed; nothing is acknowledged any more.
+    #[error("the store stopped after a failure: {0}")]
     Broken(String),
-    /// It was closed.
+    /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// The index has wrong bytes; it will be rebuilt from the journal at the next opening.
-    #[error("the store's index is damaged and will be made anew at the next start: {0}")]
+    /// The index is damaged; the next opening rebuilds it from the journal.
+    #[error("the store's index is damaged and will be rebuilt at the next start: {0}")]
     Damaged(String),
     /// More than one journal entry may hold.
-    #[error("{bytes} bytes are more than the {limit_bytes} that one entry may have")]
+    #[error("{bytes} bytes exceed the limit of {limit_bytes} for one journal entry")]
     TooLarge {
-        /// As asked.
+        /// The size of the entry.
         bytes: usize,
-        /// As allowed.
+        /// The largest size allowed.
         limit_bytes: usize,
     },
     /// A target's name that cannot be a key.
-    #[error("the target name {0:?} has a zero byte")]
+    #[error("the target name {0:?} contains a zero byte")]
     BadTarget(String),
-    /// A backup that could not be made; the store itself is well.
+    /// A backup could not be made; the store itself is unharmed.
     #[error("the backup could not be made: {0}")]
     Backup(String),
-    /// The index could not be made smaller; the store goes on as it was.
-    #[error("the index could not be made smaller: {0}")]
+    /// The index could not be compacted; the store continues as it was.
+    #[error("the index could not be compacted: {0}")]
     Compaction(String),
-    /// Long work was abandoned.
+    /// Long work was abandoned because the process is about to stop.
     #[error("the process is about to stop")]
     Stopping,
-    /// A place in a list that this store did not give out.
-    #[error("{0:?} is not a place in a list that this store gave out")]
+    /// A cursor that this list did not return.
+    #[error("{0:?} is not a cursor that this list returned")]
     BadCursor(String),
 }
 
 impl StoreError {
-    /// Whether the store must be opened again: exit and let the supervisor restart the daemon.
+    /// Whether the store must be opened again: exit, and let the supervisor restart the daemon.
     pub fn is_fatal(&self) -> bool {
         matches!(self, StoreError::Broken(_) | StoreError::Closed | StoreError::Damaged(_))
     }
 }
 
-/// What became of an enrolment.
+/// The outcome of an enrolment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enrolled {
-    /// Unknown before; due at once.
+    /// It was unknown; it is due at once.
     New,
-    /// Known, and details were added.
+    /// It was known, and details were added.
     Enriched,
-    /// Known with all this.
+    /// It was known with all these details.
     Same,
-    /// Known with something else; nothing was changed.
+    /// It was known with other details; nothing was changed.
     Conflict(Conflict),
 }
 
-/// Everything that follows from one poll, written whole or not at all.
+/// Everything that follows from one poll; all of it is written, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// The record that the decision was made on, as the store gave it out.
+    /// The record that the decision is based on, as the store returned it.
     pub read: Record,
-    /// The record as it shall be. Its revision is set by the store.
+    /// The record to write. The store sets its revision.
     pub record: Record,
-    /// The history row, when the state changed.
+    /// The history row, if the state changed.
     pub transition: Option<Transition>,
-    /// Objects found through this one: due at once when new, enriched where possible when known.
+    /// Objects found through this one: new ones are due at once, known ones are enriched where possible.
     pub enrol: Vec<Enrolment>,
-    /// What somebody should know.
+    /// Alerts to raise.
     pub alerts: Vec<OwedAlert>,
-    /// False when the poll saw nothing new: only the index is changed, and losing that costs one early poll.
-    /// A commit with a transition, an enrolment or an alert is news whatever this says.
+    /// False if the poll saw nothing new. Then only the index changes, and losing the change costs one early poll.
+    /// A commit with a transition, an enrolment or an alert is news, whatever this flag says.
     pub is_news: bool,
 }
 
 impl Commit {
-    /// Whether it is news, whatever was said of it.
+    /// Whether it must be written to the journal.
     pub(super) fn tells_the_journal(&self) -> bool {
         self.is_news || self.transition.is_some() || !self.enrol.is_empty() || !self.alerts.is_empty()
     }
 }
 
-/// What became of a commit.
+/// The outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
-    /// Durable.
+    /// Written: durable if it was news.
     Written,
-    /// The record changed meanwhile: nothing was written, ask again.
+    /// The record has changed since it was read: nothing was written. Read it again.
     Stale,
     /// The record is gone: nothing was written.
     Forgotten,
@@ -289,16 +288,16 @@ pub enum Committed {
 pub enum Due {
     /// Records in the order of service.
     Now(Vec<Record>),
-    /// Nothing is due; when the next is, if any waits for a poll.
+    /// Nothing is due. The time is when the next object is due, if any waits for a poll.
     Later(Option<Timestamp>),
 }
 
-/// An alert and the targets that it is owed to.
+/// An alert and the targets to which it must be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwedAlert {
     /// What to say.
     pub alert: Alert,
-    /// To whom, by the names of the config.
+    /// To whom, by their names in the configuration.
     pub targets: Vec<String>,
 }
 
@@ -309,7 +308,7 @@ pub struct Owed {
     pub alert: Alert,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Since when it is due.
+    /// Since when it has been due.
     pub next_attempt_at: Timestamp,
 }
 
@@ -318,25 +317,25 @@ pub struct Owed {
 pub enum Delivery {
     /// The target has it.
     Delivered,
-    /// Not now; try again then.
+    /// It failed for now; try again later.
     Retry {
-        /// When.
+        /// When to try again.
         at: Timestamp,
         /// Why, in words that may be shown.
         error: String,
     },
-    /// Never: the target refuses it.
+    /// It failed permanently: the target refuses it.
     Dead {
         /// Why, in words that may be shown.
         error: String,
     },
 }
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeliveryStatus {
-    /// Owed.
+    /// Still to be delivered.
     Pending,
     /// The target has it.
     Delivered,
@@ -349,82 +348,82 @@ pub enum DeliveryStatus {
 pub struct DeliveryRow {
     /// To whom.
     pub target: String,
-    /// Where it stands.
+    /// Its status.
     pub status: DeliveryStatus,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Why the last one failed.
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// Pending: when to try next. Else: when it was settled.
+    /// While pending, when to try next; afterwards, when it was settled.
     pub at: Timestamp,
 }
 
 /// An alert with its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRow {
-    /// What is said.
+    /// What to say.
     pub alert: Alert,
-    /// To whom, and where that stands.
+    /// To whom, and the status of each.
     pub deliveries: Vec<DeliveryRow>,
 }
 
-/// Which alerts; all that are set must match.
+/// Selects alerts; all fields that are set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlertFilter {
     /// Of this account.
     pub account: Option<AccountName>,
-    /// Of this sort (`declined`, ...).
+    /// Of this kind (`declined`, ...).
     pub kind: Option<String>,
     /// About this object.
     pub object: Option<ObjectRef>,
-    /// Owed to this target.
+    /// With a delivery to this target.
     pub target: Option<String>,
-    /// With a delivery in this status (of `target`, when that is set).
+    /// With a delivery in this status (to `target`, if that is set).
     pub status: Option<DeliveryStatus>,
 }
 
-/// A place in a list, good for the next page. Opaque; never empty.
+/// Where the next page of a list begins. Opaque; never empty.
 pub type Cursor = String;
 
-/// A part of a list. It may be empty and still have a next one, when a filter found nothing in a long stretch.
+/// One page of a list. If the filter matched nothing in a long stretch, a page may be empty and still have a next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// Where to go on; none at the end.
+    /// Where to continue; none at the end.
     pub next: Option<Cursor>,
 }
 
-/// All that is known of an object.
+/// Everything known about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
     /// The record, while it is watched.
     pub record: Option<Record>,
-    /// All changes of its state, the oldest first.
+    /// All changes of its state, oldest first.
     pub history: Vec<Transition>,
 }
 
-/// Which records; all that are set must match.
+/// Selects records; all fields that are set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this account.
     pub account: Option<AccountName>,
     /// Of this kind.
     pub kind: Option<Kind>,
-    /// Behaving so.
+    /// In this phase.
     pub phase: Option<Phase>,
     /// In this state, letter for letter.
     pub state: Option<String>,
-    /// Set apart, or not.
+    /// Quarantined, or not.
     pub quarantined: Option<bool>,
-    /// Owed nothing any more, or still owed something.
+    /// Finished, or not.
     pub finished: Option<bool>,
-    /// Made before this moment.
+    /// Created before this moment.
     pub older_than: Option<Timestamp>,
 }
 
 impl Filter {
-    /// Whether a record is meant.
+    /// Whether a record matches.
     pub fn matches(&self, record: &Record) -> bool {
         fn fits<T: PartialEq + ?Sized>(wanted: Option<&T>, found: &T) -> bool {
             wanted.is_none_or(|wanted| wanted == found)
@@ -439,26 +438,26 @@ impl Filter {
     }
 }
 
-/// How many records are alike.
+/// How many records share all these properties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// Whose.
+    /// Their account.
     pub account: AccountName,
-    /// What they are.
+    /// Their kind.
     pub kind: Kind,
-    /// How they behave.
+    /// Their phase.
     pub phase: Phase,
-    /// Their state; none: not seen yet.
+    /// Their state; none: not observed yet.
     pub state: Option<String>,
-    /// Set apart.
+    /// Whether they are quarantined.
     pub quarantined: bool,
-    /// Owed nothing any more.
+    /// Whether nothing is left to do for them.
     pub finished: bool,
     /// How many.
     pub number: u64,
 }
 
-/// How the store is doing; cheap.
+/// How the store is doing; cheap to get.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Bytes in all journal files.
@@ -469,13 +468,13 @@ pub struct Stats {
     pub synced_groups: u64,
     /// Bytes of the index's main file.
     pub index_bytes: u64,
-    /// Deliveries owed.
+    /// Pending deliveries.
     pub outbox_pending: u64,
     /// Deliveries given up.
     pub outbox_dead: u64,
-    /// Why nothing is acknowledged any more, if so.
+    /// Why nothing is acknowledged any more, if that is so.
     pub broken: Option<String>,
-    /// A self-check or a backup under way.
+    /// Progress of long work, such as a self-check or a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Progress>,
 }

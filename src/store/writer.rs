@@ -1,9 +1,11 @@
-//! The one writer: a caller that finds it idle becomes the leader, and serves all who come meanwhile in groups.
+//! The single writer: a caller that finds it idle becomes the leader, and serves everyone who arrives meanwhile, in
+//! groups.
 //!
-//! Owns: who leads, and that everybody is answered. Must never know: what an operation means, how a group is written.
+//! Owns: who leads, and that every caller is answered. Must never know: what an operation means, how a group is
+//! written.
 //!
-//! There is no thread of its own: the leader runs on the runtime's blocking pool, which also keeps a test's
-//! paused time from running ahead.
+//! The writer has no thread of its own: the leader runs on the runtime's blocking pool. In tests with paused time, that
+//! also keeps the clock from running ahead.
 
 use std::sync::{Arc, Weak};
 
@@ -21,7 +23,7 @@ use super::operations;
 use super::queue::Change;
 use super::types::{Commit, Committed, StoreError};
 
-/// A group that is written, or not.
+/// A group after the attempt to write it.
 struct Finished {
     acknowledgements: Vec<Acknowledge>,
     outcome: Result<(), StoreError>,
@@ -38,7 +40,7 @@ impl Engine {
         self.wait(answer).await
     }
 
-    /// The same for one who waits alone: if nobody else is writing, the group is made and synced on this thread.
+    /// Like [`Engine::write`], but if nobody else is writing, the group is built and synced on this thread.
     pub(super) async fn write_here<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -52,7 +54,7 @@ impl Engine {
             };
             match crate::blocking::here(lead_one) {
                 Ok(leadership) if leadership.is_over => {}
-                // Those who came meanwhile are served elsewhere.
+                // Callers that arrived meanwhile are served on the blocking pool.
                 Ok(leadership) => drop(crate::blocking::run(move || leadership.lead())),
                 Err(undone) => drop(crate::blocking::run(move || undone().lead())),
             }
@@ -60,7 +62,7 @@ impl Engine {
         self.wait(answer).await
     }
 
-    /// Queues an operation; what it returns comes through the channel once the group is durable.
+    /// Queues an operation; its result arrives through the channel once the group is durable.
     pub(super) fn submit<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -72,7 +74,7 @@ impl Engine {
         Ok(answer)
     }
 
-    /// Queues an operation, and says who has to serve the queue if nobody does.
+    /// Queues an operation. If nobody is serving the queue, the caller gets the leadership and must serve it.
     fn enqueue<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Group<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -85,7 +87,7 @@ impl Engine {
             let result = work(group);
             let fatal = result.as_ref().err().filter(|error| error.is_fatal()).cloned();
             let acknowledge: Acknowledge = Box::new(move |outcome| {
-                // The caller may have gone; the work is done all the same.
+                // The caller may have gone; the work is done anyway.
                 let _ = sender.send(outcome.and(result));
             });
             (acknowledge, fatal)
@@ -98,7 +100,7 @@ impl Engine {
         Ok((receiver, leadership))
     }
 
-    /// The end of [`Engine::submit`].
+    /// Waits for the answer to [`Engine::submit`].
     pub(super) async fn wait<T>(&self, answer: Answer<T>) -> Result<T, StoreError> {
         match answer.await {
             Ok(result) => result,
@@ -111,8 +113,8 @@ impl Engine {
         locked(&self.waiting).operations.pop_front()
     }
 
-    /// One group. Whether the leader goes on is decided before anybody gets the outcome: a caller that drops the
-    /// store after its last answer finds it free.
+    /// Builds and writes one group. Whether the leader continues is decided before anybody gets the outcome, so a
+    /// caller that drops the store after its last answer finds it free.
     fn run_group(self: &Arc<Self>) -> Finished {
         let mut acknowledgements = Vec::new();
         let outcome = self.build_and_write(&mut locked(&self.journal), &mut acknowledgements);
@@ -127,14 +129,14 @@ impl Engine {
         Finished { acknowledgements, outcome, goes_on }
     }
 
-    /// Whether somebody waits; else the leader has resigned.
+    /// Whether operations are waiting. If not, the leader has resigned.
     fn has_more(&self) -> bool {
         let mut waiting = locked(&self.waiting);
         waiting.has_leader = !waiting.operations.is_empty();
         waiting.has_leader
     }
 
-    /// Lets all who wait know (by the end of their channels) that there is no writer any more.
+    /// Drops the operations that wait. Their channels close, which tells the callers that there is no writer any more.
     fn drop_waiting(&self) -> bool {
         let mut waiting = locked(&self.waiting);
         let operations = std::mem::take(&mut waiting.operations);
@@ -168,13 +170,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a commit that changes nothing but a pulse. The commit comes back when it changes more, or when it would
-    /// have to wait for somebody: it is the writer's then.
+    /// Handles a commit that changes only a pulse. If it changes more, or would have to wait, the commit is returned,
+    /// and the writer must handle it.
     ///
-    /// Such polls are not in the journal (`pulse.rs`): nothing has to become durable before they are
-    /// acknowledged. So while the writer is idle they need neither its queue nor its thread, which cost more than the
-    /// step itself. Nothing is read from the disk: what must be known of the record was kept when it was read to be
-    /// polled. Where it was not, the poll is the writer's.
+    /// Such polls are not journaled (`pulse.rs`), so nothing has to become durable before they are acknowledged. While
+    /// the writer is idle they therefore need neither its queue nor its thread, which would cost more than the step
+    /// itself. Nothing is read from the disk: the revision was kept when the record was read to be polled. If it was
+    /// not kept, the writer handles the poll.
     pub(super) fn commit_pulse(
         self: &Arc<Self>,
         commit: Commit,
@@ -192,10 +194,10 @@ impl Engine {
         }
     }
 
-    /// None when it is not taken.
+    /// None if the writer must handle the commit.
     fn take_pulse(self: &Arc<Self>, commit: &mut Commit) -> Option<Committed> {
-        // A group is in the making, and may be about the same object. A lock that a panic left behind is the writer's
-        // to judge.
+        // If the lock is held, a group is being built and may concern the same object. A poisoned lock is left for the
+        // writer to judge.
         let _writer_waits = self.journal.try_lock().ok()?;
         let key = pulse::key(&keys::record(&commit.read.object, false));
         let mut polls = locked(&self.polls);
@@ -218,7 +220,7 @@ impl Engine {
     }
 }
 
-/// The right and duty to serve the queue. It does not keep the store open: who waits does.
+/// The right and duty to serve the queue. It does not keep the store open; the waiting callers do.
 struct Leadership {
     engine: Weak<Engine>,
     is_over: bool,
@@ -248,7 +250,7 @@ impl Leadership {
 impl Drop for Leadership {
     fn drop(&mut self) {
         if let Some(engine) = self.engine.upgrade().filter(|_| !self.is_over) {
-            let _ = engine.fail(StoreError::Broken("the writer stopped in the middle".to_owned()));
+            let _ = engine.fail(StoreError::Broken("the writer stopped in the middle of a group".to_owned()));
             engine.drop_waiting();
         }
     }

@@ -152,7 +152,7 @@ async fn batches_killed_after_upload_and_after_processing_are_processed_once() {
     assert_eq!(shown(&host, &one).await["stage"], "upload-sent");
     let daemon = host.start().await;
     let via = format!("via the running daemon (pid {})", daemon.pid());
-    host.run(&submit).await.expect(0, &[&via, "was recorded before"]);
+    host.run(&submit).await.expect(0, &[&via, "was already recorded"]);
     let done = host.run(&["batch", "submit", "pay", &second]).await.expect(0, &[&via, "1 rows, recorded"]);
     let two = reference(&done.out);
     answered_by_provider(&host, "PROCESS_BATCH", 1).await;
@@ -221,7 +221,7 @@ async fn bad_rows_are_named_and_nothing_is_sent_without_permission_to_write() {
     host.run(&["batch", "submit", "shop", &good]).await.expect(65, &["shop is no account", "pay"]);
     host.run(&["batch", "submit", "pay", &host.word("none.csv")]).await.expect(66, &["none.csv"]);
     host.run(&["batch", "list"]).await.expect(0, &["0 batches"]);
-    let leave = "nothing is sent before the account has allow_writes = true";
+    let leave = "nothing is sent until the account has allow_writes = true";
     let done = host.run(&["batch", "submit", "pay", &good]).await.expect(0, &[leave, "recorded"]);
     let reference = reference(&done.out);
     host.until("the daemon says why it does not send", async || {

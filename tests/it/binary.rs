@@ -102,8 +102,8 @@ async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
 
 async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     host.run(&["poll", "--all", "--dry-run"]).await.expect(0, &["shop", "2"]);
-    host.run(&["poll", open]).await.expect(0, &[via, "1 objects come next"]);
-    host.run(&["forget", forgotten]).await.expect(0, &["is not watched any more"]);
+    host.run(&["poll", open]).await.expect(0, &[via, "1 objects are polled next"]);
+    host.run(&["forget", forgotten]).await.expect(0, &["is no longer watched"]);
     host.run(&["forget", forgotten]).await.expect(66, &["was not watched"]);
     host.run(&["status"]).await.expect(0, &["running as pid", "1 open of 3", "shop", "chat", "back-office"]);
     let status = host.run(&["status", "--json"]).await.expect(0, &[]).json();
@@ -111,10 +111,10 @@ async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     let listed = host.run(&["alerts", "list", "--json"]).await.expect(0, &["declined"]).out;
     let row: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     let key = row["alert"]["key"].as_str().unwrap().to_owned();
-    host.run(&["alerts", "test"]).await.expect(0, &["chat took it", "back-office took it"]);
+    host.run(&["alerts", "test"]).await.expect(0, &["chat accepted it", "back-office accepted it"]);
     let before = host.simulator.chat_messages().len();
     let words = ["alerts", "redeliver", &key, "--target", "back-office"];
-    host.run(&words).await.expect(0, &["1 deliveries are owed again"]);
+    host.run(&words).await.expect(0, &["1 deliveries are pending again"]);
     host.until("it is delivered again, under the same key", async || {
         let messages = host.simulator.chat_messages();
         let last = messages.last().filter(|_| messages.len() > before)?;
@@ -134,7 +134,7 @@ async fn store_and_report(host: &Host, daemon: &crate::process::Running) {
     let made = host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["report of 2026-01-15 made"]);
     let folder = std::path::PathBuf::from(made.out.trim());
     assert!(folder.join("manifest.json").is_file(), "{}", made.out);
-    host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["was there already"]);
+    host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["already exists"]);
     host.run(&["report", "--date", "2999-01-15"]).await.expect(65, &[]);
 }
 
@@ -160,7 +160,7 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     host.until("the bad reload is rejected", async || host.heard("STATUS=reload rejected: ")).await;
     assert!(host.heard("RELOADING=1").is_some() && host.heard("READY=1").is_some(), "{:?}", host.told());
     std::fs::write(host.path("config.toml"), &good).unwrap();
-    host.run(&["status"]).await.expect(0, &["refused, the old one stays", "mars"]);
+    host.run(&["status"]).await.expect(0, &["rejected, the old one stays", "mars"]);
     let declined = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 100);
     host.run(&["enrol", "--account", "shop", "--id", declined.id()])
         .await
@@ -175,7 +175,7 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     daemon.signal("HUP");
     host.until("the good one applies", async || host.heard("STATUS=configuration reloaded")).await;
     host.run(&["status"]).await.expect(0, &["in force", "accounts"]);
-    host.run(&["alerts", "test", "--target", "accounts"]).await.expect(0, &["accounts took it"]);
+    host.run(&["alerts", "test", "--target", "accounts"]).await.expect(0, &["accounts accepted it"]);
     host.run(&["reload"]).await.expect(0, &["the new configuration is in force"]);
     daemon.stop(&host).await;
 }

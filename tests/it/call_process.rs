@@ -43,7 +43,12 @@ async fn operations_are_found_tried_and_done_once_with_and_without_the_daemon() 
     let daemon = host.start().await;
     host.run(&["call", "shop"]).await.expect(
         0,
-        &["CreateRefund", "chargeId refundAmount.amount", "via the running daemon", "400, then 400 a second"],
+        &[
+            "CreateRefund",
+            "chargeId refundAmount.amount",
+            "via the running daemon",
+            "400, then 400 per second",
+        ],
     );
     let help = ["call", "old-shop", "Capture", "--help-parameters"];
     host.run(&help).await.expect(0, &["SellerCaptureNote", "text, at most 255 characters", "--yes"]);
@@ -64,7 +69,7 @@ async fn operations_are_found_tried_and_done_once_with_and_without_the_daemon() 
     let made =
         made.expect(0, &["CreateCharge of shop: done", "state:", "Authorized", "now watched: shop/charge/"]);
     assert!(made.out.contains("14.00 EUR"), "{}", made.out);
-    host.run(&confirmed).await.expect(0, &["was done before; not sent again", "of its own"]);
+    host.run(&confirmed).await.expect(0, &["was already done; not sent again", "its own reference"]);
     let json = host.run(&[&confirmed[..], &["--json"]].concat()).await.expect(0, &[]).json();
     assert_eq!((json["outcome"].as_str(), json["was_done_before"].as_bool()), (Some("done"), Some(true)));
     let charge_id = json["object"]["id"].as_str().unwrap().to_owned();
@@ -238,7 +243,7 @@ async fn operations_beside_payments_can_be_called_and_their_ids_are_shown() {
     host.run(&reverse).await.expect(77, &["would send", "--yes"]);
     let confirmed = [&reverse[..], &["--yes"]].concat();
     host.run(&confirmed).await.expect(0, &["ReverseProviderCredit of old-shop: done", "-Q"]);
-    host.run(&confirmed).await.expect(0, &["was done before; not sent again"]);
+    host.run(&confirmed).await.expect(0, &["was already done; not sent again"]);
     // Its answer is lost: nothing shows what happened to it, so it is never sent twice.
     always(&host, FaultKind::Reset, "ReverseProviderCredit");
     let lost: Vec<&str> = confirmed

@@ -64,7 +64,7 @@ async fn a_feed_killed_between_the_act_and_its_answer_is_never_submitted_again_u
     assert_eq!(stage(&host, &reference).await, "sending", "written down before it left");
     let daemon = host.start().await;
     let via = format!("via the running daemon (pid {})", daemon.pid());
-    host.run(&submit).await.expect(0, &[&via, "was recorded before"]);
+    host.run(&submit).await.expect(0, &[&via, "was already recorded"]);
     let exported = host.run(&["batch", "export", &reference]).await.expect(0, &[]).out;
     assert_eq!(exported.lines().count(), 4, "{exported}");
     assert!(exported.starts_with("seller_request_id,input_line,operation,about,reference_id,"), "{exported}");

@@ -52,7 +52,7 @@ async fn objects_beyond_the_quota_are_polled_by_batch_and_decided_like_any_poll(
     assert!((300..400).contains(&tail.by_batch) && tail.saved > 250, "{tail:?}");
     let selector = Selector::from(objects[0].clone());
     let told = world.daemon().service().explain(&selector).await.unwrap().next_look;
-    assert!(told.contains("visited by batch"), "{told}");
+    assert!(told.contains("polled by batch"), "{told}");
     world.pass_hours(7.0).await;
     assert_eq!(finals(&world, &objects).await, 0, "all are pending yet");
     let seen = |record: reconciled::payments::record::Record| record.sight.map(|sight| sight.seen_at);

@@ -54,19 +54,19 @@ async fn half_an_hour_is_waited_shown_and_reported_and_survives_a_restart() {
     let status = service.status().await.unwrap();
     let complaint = status.health.complaints.join("\n");
     assert!(
-        complaint.contains("the provider of shop wants no GetRefund before 2027-01-15T07:"),
+        complaint.contains("the provider of shop allows no GetRefund before 2027-01-15T07:"),
         "{complaint}"
     );
     let request = PollRequest { all: true, dry_run: true, ..PollRequest::default() };
     let plan = service.poll(&request).await.unwrap();
     let remark = plan.plan[0].remark.as_deref().unwrap_or_default();
-    assert!(remark.contains("the provider wants no GetRefund before"), "{remark}");
+    assert!(remark.contains("the provider allows no GetRefund before"), "{remark}");
     assert!(plan.first_at.unwrap() > status.now);
     let told = service.explain(&objects[0].to_string().parse().unwrap()).await.unwrap();
-    assert!(told.next_look.contains("the provider wants no GetRefund before"), "{}", told.next_look);
+    assert!(told.next_look.contains("the provider allows no GetRefund before"), "{}", told.next_look);
     let events = world.events("provider-hold");
     assert_eq!(events.len(), 1, "{events:?}");
-    assert!(events[0]["explanation"].as_str().unwrap().contains("a decline would be seen late"));
+    assert!(events[0]["explanation"].as_str().unwrap().contains("a decline would be noticed late"));
 
     world.stop().await;
     world.start().await;

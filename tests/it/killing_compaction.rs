@@ -112,7 +112,7 @@ async fn compact_on(client: Client, is_over: Arc<AtomicBool>, made: Arc<AtomicU6
                 assert!(done.rows > LASTING as u64, "{done:?}");
                 made.fetch_add(1, Ordering::SeqCst);
             }
-            Err(problem) if problem.to_string().contains("another is under way") => {
+            Err(problem) if problem.to_string().contains("another compaction is running") => {
                 tokio::task::yield_now().await;
             }
             Err(_) => return,

@@ -289,25 +289,6 @@ fn paths_named_in_the_readme_and_the_map_exist() {
     }
 }
 
-/// Rooms of `src` whose texts have not been reread yet. Delete a room's line once it passes.
-#[rustfmt::skip]
-const NOT_YET_REREAD: &[&str] = &[
-    "alerts",
-    "apis",
-    "batches",
-    "blocking",
-    "calls",
-    "cli",
-    "control",
-    "daemon",
-    "http",
-    "provider_reports",
-    "reconcile",
-    "secret",
-    "signals",
-    "store",
-];
-
 /// Phrases that make a text hard to read, each with better words.
 const BANNED: &[(&str, &str)] = &[
     ("a look", "a poll, a check"),
@@ -373,7 +354,7 @@ fn banned_phrases(path: &Path, has_texts: bool) -> Vec<String> {
 #[test]
 fn texts_avoid_phrases_that_are_hard_to_read() {
     let mut found = Vec::new();
-    for (_, path) in rooms().into_iter().filter(|(room, _)| !NOT_YET_REREAD.contains(&room.as_str())) {
+    for (_, path) in rooms() {
         found.extend(banned_phrases(&path, true));
     }
     // The texts in tests are often quotations, so only their comments are checked.

@@ -345,7 +345,7 @@ async fn each_unreadable_file_is_a_failure_and_is_reported_under_its_own_key() {
     assert_eq!(alerts.len(), 2, "{alerts:?}");
     for alert in &alerts {
         let text = alert.to_string();
-        assert!(text.contains("cannot be read") && text.contains("Nothing of it was compared"), "{text}");
+        assert!(text.contains("cannot be read") && text.contains("Nothing in it was compared"), "{text}");
         assert!(!text.contains("other rows"), "{text}");
     }
     world.stop().await;

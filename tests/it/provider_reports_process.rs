@@ -91,7 +91,7 @@ async fn a_file_that_is_not_a_report_ends_the_command_with_65_every_time() {
             &[
                 "UNREAD",
                 "was fetched and cannot be read: the file is a web page",
-                "nothing of it was compared",
+                "nothing in it was compared",
             ],
         );
     }

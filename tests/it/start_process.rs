@@ -23,7 +23,7 @@ async fn after_a_stop_of_the_machine_it_is_ready_before_the_store_is_checked() {
     let extended = place("EXTEND_TIMEOUT_USEC=").unwrap_or_else(|| panic!("{told:?}"));
     assert!(Some(extended) < place("READY=1"), "{told:?}");
     host.until("the check has ended", async || {
-        host.log().contains("checked after a stop of the host: nothing is wrong").then_some(())
+        host.log().contains("checked after the host went down: nothing is wrong").then_some(())
     })
     .await;
     let mark = host.path("store/unchecked");
@@ -37,9 +37,9 @@ async fn a_damaged_index_ends_the_process_and_the_next_start_rebuilds_it() {
     fs::remove_file(host.path("store/clean")).unwrap();
     fs::write(host.path("store/unchecked"), "since the host stopped\n").unwrap();
     // As the check leaves it.
-    fs::write(host.path("store/suspect"), "after a stop of the host: a row is missing").unwrap();
+    fs::write(host.path("store/suspect"), "after the host went down: a row is missing").unwrap();
     let daemon = host.start().await;
-    assert!(host.log().contains("after a stop of the host: a row is missing"), "{}", host.log());
+    assert!(host.log().contains("after the host went down: a row is missing"), "{}", host.log());
     assert!(!host.path("store/unchecked").exists(), "a fresh index needs no check");
     host.run(&["list"]).await.expect(0, &["1 objects"]);
     daemon.stop(&host).await;
@@ -70,7 +70,7 @@ async fn without_its_journal_it_does_not_start() {
 async fn a_full_disk_ends_it_with_a_code_that_is_restarted() {
     let host = host_with_store().await;
     host.rewrite_config(|text| text.replace("[store]\n", "[store]\nmin_free_mib = 1000000000\n"));
-    let ran = host.run(&["run"]).await.expect(74, &["bytes are free", "make room first"]);
+    let ran = host.run(&["run"]).await.expect(74, &["bytes are free", "free up space first"]);
     let unit =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/reconciled.service")).unwrap();
     let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();

@@ -1,28 +1,28 @@
-//! What a round of deliveries came to.
+//! The result of a round of deliveries.
 //!
 //! Owns: the numbers. Must never know: how anything is delivered.
 
 use jiff::Timestamp;
 
-/// What one round did.
+/// The result of one round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Round {
-    /// Alerts that arrived.
+    /// Alerts that were delivered.
     pub delivered: u64,
-    /// Messages among them that told several alerts at once.
+    /// Digests among the delivered messages.
     pub digests: u64,
-    /// Alerts to be tried again.
+    /// Alerts that will be retried.
     pub retried: u64,
     /// Alerts given up.
     pub dead: u64,
-    /// More is owed now: begin the next round at once.
+    /// More alerts are due now: start the next round at once.
     pub is_unfinished: bool,
-    /// When the next delivery is due; none: nothing is owed.
+    /// When the next delivery is due; none if nothing is pending.
     pub next_at: Option<Timestamp>,
 }
 
 impl Round {
-    /// Adds what another did.
+    /// Adds the counts of another round.
     pub(super) fn count(&mut self, other: &Round) {
         self.delivered += other.delivered;
         self.digests += other.digests;
@@ -31,7 +31,7 @@ impl Round {
         self.is_unfinished |= other.is_unfinished;
     }
 
-    /// When another must be looked at again.
+    /// Takes the earlier of both due times.
     pub(super) fn wait_for(&mut self, other: &Round) {
         self.next_at = [self.next_at, other.next_at].into_iter().flatten().min();
     }

@@ -1,4 +1,4 @@
-//! Deliveries from a real store to targets that answer as a test says, in virtual time.
+//! Deliveries from a real store to targets with scripted answers, in virtual time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex as Guard;
@@ -24,7 +24,7 @@ struct Sent {
     body: String,
 }
 
-/// Answers `ok` unless told otherwise; takes one second for each answer.
+/// Answers `ok` unless scripted otherwise. Each answer takes one second.
 #[derive(Debug)]
 struct Network {
     clock: SharedClock,
@@ -43,7 +43,7 @@ impl Network {
         self.sent().into_iter().filter(|sent| sent.target == target).collect()
     }
 
-    /// The next answers of a target; the last one stays.
+    /// Sets the next answers of a target; the last one repeats.
     fn script(&self, target: &str, answers: Vec<Result<Response, TransportError>>) {
         self.answers.lock().unwrap().insert(target.to_owned(), answers.into());
     }
@@ -139,7 +139,7 @@ impl Scene {
         self.store.raise(owed, self.clock.now()).await.unwrap();
     }
 
-    /// Rounds as the daemon makes them, until nothing is owed or `limit` has passed.
+    /// Runs rounds like the daemon, until nothing is pending or `limit` has passed.
     async fn settle_down(&self, deliverer: &Deliverer, limit: Duration) {
         let until = self.clock.monotonic() + limit;
         while self.clock.monotonic() < until {
@@ -169,7 +169,7 @@ async fn each_alert_reaches_each_target_exactly_once() {
     let round = deliverer.round().await.unwrap();
     assert_eq!((round.delivered, round.retried, round.dead, round.next_at), (6, 0, 0, None));
     scene.owe(0..3, &["ops", "office"]).await;
-    assert_eq!(deliverer.round().await.unwrap(), Round::default(), "nothing is said twice");
+    assert_eq!(deliverer.round().await.unwrap(), Round::default(), "nothing is sent twice");
     assert_eq!(scene.deliverer().round().await.unwrap(), Round::default(), "not by a new process either");
     assert_eq!(scene.network.sent().len(), 6);
     let chat = scene.network.sent_to("ops");
@@ -269,7 +269,7 @@ async fn a_silent_target_is_told_of_on_the_others_and_given_up_in_the_end() {
     assert!(told[0].body.contains("[TARGET SILENT]"), "{}", told[0].body);
     scene.settle_down(&deliverer, Duration::from_secs(80 * 3600)).await;
     assert_eq!(scene.statuses("office").await, [DeliveryStatus::Dead]);
-    assert_eq!(scene.network.sent_to("ops").len(), 2, "told of the loss as well");
+    assert_eq!(scene.network.sent_to("ops").len(), 2, "the loss is reported as well");
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,7 +278,7 @@ async fn under_pressure_people_get_digests_and_programs_every_event() {
     scene.owe(0..65, &["ops", "office"]).await;
     let deliverer = scene.deliverer();
     let first = deliverer.round().await.unwrap();
-    assert!(first.is_unfinished, "a round is short even when much is owed");
+    assert!(first.is_unfinished, "a round is short even when much is pending");
     assert!(scene.clock.monotonic() < Duration::from_secs(13));
     scene.settle_down(&deliverer, Duration::from_secs(300)).await;
     let chat = scene.network.sent_to("ops");
@@ -288,7 +288,7 @@ async fn under_pressure_people_get_digests_and_programs_every_event() {
     for number in 0..65 {
         let id = format!("C{number:06}");
         let times = chat.iter().filter(|sent| sent.body.contains(&id)).count();
-        assert_eq!(times, 1, "{id} is told exactly once");
+        assert_eq!(times, 1, "{id} is sent exactly once");
     }
     assert!(chat.iter().any(|sent| sent.body.contains("[DIGEST]")));
 }
@@ -336,7 +336,7 @@ async fn a_trial_says_what_it_is_and_how_it_went() {
     assert!(scene.network.sent().iter().all(|sent| sent.body.contains("[TEST]")));
     assert_eq!(deliverer.test(Some("ops")).await.unwrap().len(), 1);
     let unknown = deliverer.test(Some("nobody")).await.unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no alert target \"nobody\"; there are: ops, office");
+    assert_eq!(unknown.to_string(), "there is no alert target \"nobody\"; known targets: ops, office");
 }
 
 #[tokio::test(start_paused = true)]
@@ -369,5 +369,5 @@ async fn a_slow_target_does_not_keep_news_from_the_others() {
         scene.network.sent_to("ops").last().unwrap().at > Duration::from_secs(5),
         "the chat has its pace"
     );
-    assert_eq!(deliverer.round().await.unwrap(), Round::default(), "nothing is owed any more");
+    assert_eq!(deliverer.round().await.unwrap(), Round::default(), "nothing is pending any more");
 }

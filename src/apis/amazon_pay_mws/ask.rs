@@ -1,6 +1,6 @@
-//! One request to any of the three sections of MWS that are used, signed: payments, feeds, reports.
+//! One signed request to any of the three MWS sections in use: payments, feeds, reports.
 //!
-//! Owns: which path, version and body each section wants (docs/src/reference/amazon-pay-mws.md, section 1;
+//! Owns: the path, version and body that each section requires (docs/src/reference/amazon-pay-mws.md, section 1;
 //! docs/src/reference/amazon-pay-batch.md, sections 1 and 3.1). Must never know: the network, what an answer means.
 
 use std::collections::BTreeMap;
@@ -15,10 +15,10 @@ use super::sign::{Parameters, Target, signed_body};
 use super::wire;
 use crate::apis::transport::{Method, Request};
 
-/// The longest result or report that is taken, in bytes: 60,000 answers of 2 KB each, and some.
+/// The longest result or report that is accepted, in bytes: room for more than 60,000 answers of 2 KB each.
 pub const LONGEST_FILE_BYTES: usize = 256 * 1024 * 1024;
 
-/// The shortest deadline of an exchange that carries a whole file.
+/// The minimum deadline of an exchange that carries a whole file.
 const FILE_DEADLINE: Duration = Duration::from_secs(180);
 
 /// A section of MWS.
@@ -41,7 +41,7 @@ impl Section {
         }
     }
 
-    /// The path as signed and sent. Feeds and reports have one for both environments
+    /// The path to sign and send. Feeds and reports use one path for both environments
     /// (docs/src/reference/amazon-pay-batch.md, section 1).
     pub fn path(self, settings: &Settings) -> &'static str {
         match self {
@@ -52,22 +52,22 @@ impl Section {
     }
 }
 
-/// One request, not yet signed. Its debug print shows no values.
+/// One request, not yet signed. Its debug output shows no values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Where it goes.
+    /// The section that it goes to.
     pub section: Section,
-    /// The operation's name, which is also what its quota is kept for.
+    /// The operation's name, which is also the key of its quota.
     pub action: &'static str,
     /// Its parameters besides the common ones.
     pub parameters: Parameters,
-    /// The document that is the whole body (`SubmitFeed` only); the parameters then stand in the query.
+    /// The document that is the whole body (`SubmitFeed` only). The parameters then go into the query string.
     pub document: Option<Arc<[u8]>>,
-    /// Whether the answer is a whole file, not a short document.
+    /// Whether the answer is a whole file rather than a short document.
     pub is_for_file: bool,
 }
 
-/// Fetches a report, byte for byte (sheet amazon-pay-batch.md, section 9).
+/// Fetches a report, byte for byte (docs/src/reference/amazon-pay-batch.md, section 9).
 pub fn report(report_id: &str) -> Ask {
     Ask::new(Section::Reports, "GetReport").with("ReportId", report_id).for_file()
 }
@@ -78,21 +78,21 @@ impl Ask {
         Ask { section, action, parameters: Parameters::new(), document: None, is_for_file: false }
     }
 
-    /// The same with one parameter more.
+    /// The same request with one more parameter.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Ask {
         self.parameters.insert(name.into(), value.into());
         self
     }
 
-    /// The same for a whole file.
+    /// The same request, answered with a whole file.
     #[must_use]
     pub fn for_file(mut self) -> Ask {
         self.is_for_file = true;
         self
     }
 
-    /// Signs it for this moment: every repetition is signed anew (docs/src/reference/amazon-pay-batch.md,
+    /// Signs the request with the current time. Every retry is signed again (docs/src/reference/amazon-pay-batch.md,
     /// section 13).
     pub fn sign(&self, settings: &Settings, now: Timestamp) -> Request {
         let timestamp = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -150,7 +150,7 @@ impl fmt::Debug for Ask {
     }
 }
 
-/// Who asks, in the form of section 1.3. None of its parts has a letter that would need an escape.
+/// The `User-Agent`, in the form of section 1.3. No part of it contains a character that needs escaping.
 static USER_AGENT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "reconciled/{} (Language=Rust/{}; Platform={})",

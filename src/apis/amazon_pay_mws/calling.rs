@@ -1,7 +1,7 @@
-//! Single operations in the shape that all APIs share.
+//! Single operations behind the interface that all APIs share.
 //!
-//! Owns: how a checked call looks to whoever plans, journals and sends it. Must never know: storage, who
-//! gives leave. It talks only through [`AmazonPayMws::call`].
+//! Owns: how a checked call looks to the code that plans, journals and sends it. Must never know: storage, who approves
+//! writes. It sends only through [`AmazonPayMws::call`].
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::apis::pace::Permit;
 use crate::payments::money::Money;
 use crate::payments::observation::Child;
 
-/// What stands in place of a buyer's token.
+/// Shown instead of a buyer's token.
 const HIDDEN: &str = "[hidden]";
 
 impl Caller for AmazonPayMws {
@@ -78,7 +78,7 @@ fn planned(call: &Call, settings: &Settings) -> Planned {
     }
 }
 
-/// The amount that the operation needs; else the total that it sets.
+/// The amount that the operation requires, else the total that it sets.
 fn amount(call: &Call) -> Option<Money> {
     let of = |prefix: &str| {
         let given = |name: &str| call.parameters().get(&format!("{prefix}.{name}"));
@@ -91,8 +91,9 @@ fn amount(call: &Call) -> Option<Money> {
         .find_map(of)
 }
 
-/// Where a lost answer is looked up: an order lists its authorizations, an authorization its captures, a capture
-/// its refunds (docs/src/reference/amazon-pay-mws.md, section 3.3); a closed object is closed.
+/// How to find out whether a call was carried out after its answer was lost. An order lists its authorizations, an
+/// authorization its captures, a capture its refunds (docs/src/reference/amazon-pay-mws.md, section 3.3). A closed
+/// object shows the state `Closed`.
 fn when_lost(call: &Call, subject: Option<Child>) -> WhenLost {
     let repeat = match call.when_lost() {
         LostAnswer::AskAPerson => Repeat::Never,
@@ -117,8 +118,8 @@ fn when_lost(call: &Call, subject: Option<Child>) -> WhenLost {
     WhenLost { look, repeat }
 }
 
-/// The states in which an object can be once the operation was carried out (section 4). Operations that set
-/// attributes have none that tell.
+/// The states that an object can be in after the operation was carried out (section 4). None for operations that set
+/// attributes: no state shows whether they were carried out.
 fn states_after(operation: &str) -> Option<&'static [&'static str]> {
     match operation {
         "ConfirmOrderReference" => Some(&["Open", "Suspended", "Closed"]),

@@ -1,7 +1,7 @@
-//! The section of an account at Amazon Pay through MWS.
+//! The configuration section of an Amazon Pay account via MWS.
 //!
-//! Owns: its keys, their checks, the hosts and paths of the provider (docs/src/reference/amazon-pay-mws.md,
-//! section 1). Must never know: the network, other sections, where secrets lie.
+//! Owns: its keys, their checks, the provider's hosts and paths (docs/src/reference/amazon-pay-mws.md, section 1). Must
+//! never know: the network, other sections, where secrets are stored.
 
 use std::time::Duration;
 
@@ -15,41 +15,41 @@ use crate::apis::config::{Check, Endpoint, Environment, Problem, QuotaChoice, Qu
 use crate::apis::pace::Quota;
 use crate::secret::{Secret, SecretLoader, SecretReference};
 
-/// The documented quota of the five reading operations in production: 20, then 2 a second (section 3.1).
+/// The documented production quota of the five read operations: 20, then 2 a second (section 3.1).
 pub const DOCUMENTED_LIVE: Quota = Quota { burst: 20, per: Duration::from_millis(500) };
 /// The same in the sandbox: 5, then 1 a second (section 3.1).
 pub const DOCUMENTED_SANDBOX: Quota = Quota { burst: 5, per: Duration::from_secs(1) };
 
-/// The longest seller id, access key id, token or secret key; the provider's have at most 45 letters.
+/// The longest seller id, access key id, token or secret key. The provider's have at most 45 characters.
 const LONGEST_CREDENTIAL: usize = 256;
 
 /// An account's section as written.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Section {
-    /// `na`, `eu`, `jp` or a country of theirs. Needed.
+    /// `na`, `eu`, `jp` or one of their countries. Required.
     pub region: Option<String>,
-    /// `live` or `sandbox`. Needed.
+    /// `live` or `sandbox`. Required.
     pub environment: Option<String>,
-    /// The merchant id. Needed; for a solution provider, that of the merchant acted for.
+    /// The merchant id. Required. A solution provider gives the id of the merchant it acts for.
     pub seller_id: Option<String>,
-    /// The MWS access key id, 20 letters. Needed.
+    /// The MWS access key id, 20 characters. Required.
     pub access_key_id: Option<String>,
-    /// Where the MWS secret key lies. Needed.
+    /// Where the MWS secret key is stored. Required.
     pub secret_key: Option<SecretReference>,
-    /// Where the `amzn.mws.…` token lies; only for solution providers.
+    /// Where the `amzn.mws.…` token is stored; only for solution providers.
     pub mws_auth_token: Option<SecretReference>,
-    /// `https://host[:port]` instead of the provider's; the path stays.
+    /// `https://host[:port]` to use instead of the provider's; the path stays the same.
     pub endpoint: Option<String>,
-    /// The Amazon Pay marketplace of batches and reports, where it is not that of the region and environment.
+    /// The Amazon Pay marketplace of batches and reports, if it is not that of the region and environment.
     pub marketplace_id: Option<String>,
-    /// Whether the provider's word about itself (`GetServiceStatus`) steers polling; true when not given.
+    /// Whether the provider's own status (`GetServiceStatus`) steers polling; true by default.
     pub service_status: Option<bool>,
     /// `"default"`, `"documented"` or `{ burst, per_second }`.
     pub quota: Option<QuotaSection>,
-    /// Seconds for one exchange, 1 to 300; 30 when not given.
+    /// Seconds for one exchange, 1 to 300; 30 by default.
     pub deadline_s: Option<u64>,
-    /// Whether anything may be changed at the provider; not unless it says so.
+    /// Whether anything may be changed at the provider; false by default.
     pub allow_writes: bool,
     /// How large one feed of a batch may be.
     pub batch: BatchSection,
@@ -59,18 +59,18 @@ pub struct Section {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchSection {
-    /// Requests of one feed, 1 to 60000; 30000, as the provider advises.
+    /// Requests in one feed, 1 to 60000. The default is 30000, as the provider advises.
     pub max_requests: Option<usize>,
-    /// Megabytes (10^6 bytes) of one feed, 1 to 100; 10, as the provider advises.
+    /// Megabytes (10^6 bytes) in one feed, 1 to 100. The default is 10, as the provider advises.
     pub max_mb: Option<usize>,
 }
 
 /// An account's section as resolved: everything needed to sign and send.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where in the world.
+    /// The region.
     pub region: Region,
-    /// Real money or not.
+    /// Live or sandbox.
     pub environment: Environment,
     /// The merchant id.
     pub seller_id: String,
@@ -82,13 +82,13 @@ pub struct Settings {
     pub mws_auth_token: Option<Secret<String>>,
     /// Where requests go.
     pub endpoint: Endpoint,
-    /// The Amazon Pay marketplace that batches go to; none where nobody knows it (live Japan).
+    /// The Amazon Pay marketplace that batches go to; none where it is not known (live Japan).
     pub marketplace_id: Option<String>,
-    /// Whether the provider is asked how it is, and heeded.
+    /// Whether the provider's own status is polled and acted on.
     pub is_service_followed: bool,
     /// The budget of each operation.
     pub quota: QuotaChoice,
-    /// For one whole exchange.
+    /// The deadline of one whole exchange.
     pub deadline: Duration,
     /// Whether anything may be changed at the provider.
     pub is_writing_allowed: bool,
@@ -97,9 +97,9 @@ pub struct Settings {
 }
 
 impl Section {
-    /// Checks everything and loads the secrets. `path` is where the section stands (`account.shop`).
+    /// Checks everything and loads the secrets. `path` is the path of the section (`account.shop`).
     ///
-    /// Errors: all problems at once, with key and remedy.
+    /// Errors: all problems at once, each with its key and a remedy.
     pub fn resolve(&self, path: &str, secrets: &SecretLoader) -> Result<Settings, Vec<Problem>> {
         let mut check = Check::new(path);
         let region = check.region("region", self.region.as_deref());
@@ -152,8 +152,8 @@ impl Section {
         check.finish(settings)
     }
 
-    /// The marketplace that was written, else the known one of the region's word: the United Kingdom has another
-    /// than the rest of Europe (docs/src/reference/amazon-pay-batch.md, section 1).
+    /// The configured marketplace, else the known one of the configured region word: the United Kingdom has a different
+    /// one from the rest of Europe (docs/src/reference/amazon-pay-batch.md, section 1).
     fn marketplace_of(
         &self,
         check: &mut Check,
@@ -195,24 +195,21 @@ impl Section {
 }
 
 impl BatchSection {
-    /// What the provider advises, where nothing else is written (docs/src/reference/amazon-pay-batch.md,
-    /// section 2.3).
+    /// The configured caps, else what the provider advises (docs/src/reference/amazon-pay-batch.md, section 2.3).
     fn caps(&self, check: &mut Check) -> Caps {
         let mut caps = Caps::ADVISED;
         match self.max_requests {
             None => {}
             Some(requests) if (1..=Caps::MOST.requests).contains(&requests) => caps.requests = requests,
-            Some(_) => check.problem(
-                "batch.max_requests",
-                "is outside 1 to 60000",
-                "30000 is what the provider advises",
-            ),
+            Some(_) => {
+                check.problem("batch.max_requests", "is outside 1 to 60000", "the provider advises 30000")
+            }
         }
         match self.max_mb {
             None => {}
             Some(mb @ 1..=100) => caps.bytes = mb * 1_000_000 - 1,
             Some(_) => {
-                check.problem("batch.max_mb", "is outside 1 to 100", "10 is what the provider advises");
+                check.problem("batch.max_mb", "is outside 1 to 100", "the provider advises 10");
             }
         }
         caps
@@ -220,13 +217,12 @@ impl BatchSection {
 }
 
 impl Settings {
-    /// Whose requests the provider takes these for: it counts by seller and key (section 5.1).
+    /// The identity under which the provider counts requests: seller and key (section 5.1).
     pub fn credentials(&self) -> Vec<&str> {
         vec![self.endpoint.base(), self.environment.as_str(), &self.seller_id, &self.access_key_id]
     }
 
-    /// The path of every request, as it is signed and sent: without a slash at its end, as the official
-    /// SDKs have it (section 1.1).
+    /// The path of every request, as signed and sent: without a trailing slash, as in the official SDKs (section 1.1).
     pub fn path(&self) -> &'static str {
         match self.environment {
             Environment::Live => "/OffAmazonPayments/2013-01-01",
@@ -234,15 +230,15 @@ impl Settings {
         }
     }
 
-    /// The host that is signed: in small letters, with its port unless that is the usual one
-    /// (section 2.1, step 5).
+    /// The host to sign: in lower case, with its port unless that is the default (section 2.1, step 5).
     pub fn signed_host(&self) -> String {
         let base = self.endpoint.base();
         base.split_once("://").map_or(base, |(_, host)| host).to_ascii_lowercase()
     }
 
-    /// The budget of every operation that is used. What was chosen holds for the looks at objects; all others have
-    /// their documented quotas, which are smaller (section 3.1; docs/src/reference/amazon-pay-batch.md, section 8).
+    /// The budget of every operation in use. The configured quota applies to polls of objects. All other operations
+    /// have their documented quotas, which are smaller (section 3.1; docs/src/reference/amazon-pay-batch.md, section
+    /// 8).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         let is_sandbox = self.environment == Environment::Sandbox;
         let looks = match (self.quota, self.environment) {
@@ -273,17 +269,17 @@ fn is_plain(text: &str) -> bool {
     text.len() <= LONGEST_CREDENTIAL && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// A field that must be there and can have no space in it; one with a space was copied wrongly.
+/// A required field that can contain no spaces; one with a space was copied wrongly.
 fn plain(check: &mut Check, field: &str, value: Option<&str>, remedy: &str) -> Option<String> {
     let text = check.required(field, value, remedy)?;
     if is_plain(text) {
         return Some(text.to_owned());
     }
-    check.problem(field, "has spaces or letters that cannot be in it, or is too long", remedy);
+    check.problem(field, "contains a space or an invalid character, or is too long", remedy);
     None
 }
 
-/// A secret that can have no space in it. What is wrong is told without the value.
+/// A secret that can contain no spaces. Problems are reported without its value.
 fn secret(
     check: &mut Check,
     secrets: &SecretLoader,
@@ -296,7 +292,7 @@ fn secret(
     }
     check.problem(
         field,
-        "the secret has spaces or letters that cannot be in it, or is too long",
+        "the secret contains a space or an invalid character, or is too long",
         "store exactly what Seller Central showed, on one line, and nothing else",
     );
     None

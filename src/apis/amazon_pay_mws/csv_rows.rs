@@ -1,10 +1,10 @@
-//! Rows of separated text with the line where each begins: operators' files and the provider's reports.
+//! Rows of delimiter-separated text, each with the line where it begins: the provider's reports.
 //!
-//! Owns: line ends, blank lines, counting lines. Must never know: columns.
+//! Owns: line endings, blank lines, counting lines. Must never know: columns.
 //!
-//! The reader beneath counts from where it stopped, which after a carriage return or before blank lines is
-//! not where the next row begins. So rows end at line feeds only, and lines are counted backwards from there.
-//! A last line feed is added, so that only a row whose quote is never closed can end with the input.
+//! The underlying reader counts from where it stopped. After a carriage return or before blank lines, that is not where
+//! the next row begins. So rows end only at line feeds, and lines are counted backwards from there. A final line feed
+//! is added, so that only a row whose quote is never closed can end with the input.
 
 use std::io::{self, Chain, Read};
 
@@ -32,7 +32,7 @@ impl<R: Read> Read for Ending<R> {
 }
 
 impl<R: Read> Rows<R> {
-    /// From the beginning of a file whose cells are separated by this letter.
+    /// Reads from the beginning of a file whose cells are separated by this byte.
     pub(in crate::apis::amazon_pay_mws) fn separated(input: R, by: u8) -> Rows<R> {
         let mut builder = csv::ReaderBuilder::new();
         builder.has_headers(false).flexible(true).delimiter(by).terminator(csv::Terminator::Any(b'\n'));
@@ -40,10 +40,10 @@ impl<R: Read> Rows<R> {
         Rows { reader, record: csv::ByteRecord::new() }
     }
 
-    /// The next row that is not blank, with its line from 1; none at the end.
+    /// The next row that is not blank, with its line number from 1; none at the end.
     ///
     /// # Errors
-    /// The line where the input cannot be read any further; that of a row whose quote is never closed.
+    /// The line from which the input cannot be read, or the line of a row whose quote is never closed.
     pub(in crate::apis::amazon_pay_mws) fn next(&mut self) -> Result<Option<Row<'_>>, u64> {
         loop {
             match self.reader.read_byte_record(&mut self.record) {

@@ -1,9 +1,9 @@
 //! The five kinds of objects of this API and the forms of their ids (docs/src/reference/amazon-pay-mws.md,
 //! section 3.3).
 //!
-//! Owns: names, operations, what an id's form tells. Must never know: the network, XML, states.
-//! Amazon promises no form, so an id of another form is accepted everywhere; only an id whose form
-//! plainly says otherwise is not.
+//! Owns: names, operations, what the form of an id shows. Must never know: the network, XML, states. Amazon guarantees
+//! no form, so an id of any other form is accepted everywhere. An id is refused only if its form clearly contradicts
+//! the kind or environment.
 
 use crate::payments::object::{Kind, ObjectId};
 
@@ -12,9 +12,9 @@ use crate::payments::object::{Kind, ObjectId};
 pub enum ObjectKind {
     /// Money reserved on an order.
     Authorization,
-    /// Money taken of an authorization.
+    /// Money captured from an authorization.
     Capture,
-    /// Money given back of a capture.
+    /// Money refunded from a capture.
     Refund,
     /// An order reference: what authorizations are made on.
     OrderReference,
@@ -54,10 +54,10 @@ impl ObjectKind {
 
     /// Its name as a [`Kind`].
     pub fn kind(self) -> Kind {
-        Kind::new(self.name()).expect("every name is made of small letters and dashes")
+        Kind::new(self.name()).expect("every name consists of lower-case letters and dashes")
     }
 
-    /// The operation that shows one (section 3.2), which is also what its quota is kept for (section 3.1).
+    /// The operation that reads one (section 3.2), which is also the key of its quota (section 3.1).
     pub fn operation(self) -> &'static str {
         match self {
             ObjectKind::Authorization => "GetAuthorizationDetails",
@@ -68,7 +68,7 @@ impl ObjectKind {
         }
     }
 
-    /// The parameter, and the element of the answer, that holds its id.
+    /// The parameter, and the element of the answer, that hold its id.
     pub fn id_name(self) -> &'static str {
         match self {
             ObjectKind::Authorization => "AmazonAuthorizationId",
@@ -80,17 +80,17 @@ impl ObjectKind {
     }
 }
 
-/// What an id in one of the known forms tells.
+/// What an id in one of the known forms shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// Made in the sandbox (`S`, `C`), not live (`P`, `B`).
+    /// Created in the sandbox (`S`, `C`), not live (`P`, `B`).
     pub is_sandbox: bool,
-    /// What the id belongs to; none for forms of things that are not watched (provider credits).
+    /// The kind of the object; none if the form does not show it or the object is not watched (provider credits).
     pub kind: Option<ObjectKind>,
 }
 
-/// Reads an id of a known form: `S01-1234567-1234567`, or with `-A`, `-C`, `-R`... and digits behind it.
-/// The documentation's samples whose last part has no letter tell no kind. None for any other form.
+/// Reads an id of a known form: `S01-1234567-1234567`, optionally followed by `-A`, `-C`, `-R`... and digits. The
+/// documentation's samples whose last part has no letter show no kind. None for any other form.
 pub fn form(id: &ObjectId) -> Option<Form> {
     let mut parts = id.as_str().split('-');
     let head = parts.next()?.as_bytes();
@@ -118,13 +118,14 @@ pub fn form(id: &ObjectId) -> Option<Form> {
     Some(Form { is_sandbox, kind })
 }
 
-/// The id as the provider writes it: one of a known form has capitals, in whatever case it was handed on.
+/// The id as the provider writes it: an id of a known form is in upper case, whatever case it was given in.
 pub fn canonical(id: &ObjectId) -> ObjectId {
     let capitals = ObjectId::new(id.as_str().to_ascii_uppercase()).ok();
     capitals.filter(|capitals| form(capitals).is_some()).unwrap_or_else(|| id.clone())
 }
 
-/// The kind told by the last part of an id: none inside when it tells none, none when its form is unknown.
+/// The kind shown by the last part of an id. The inner value is none if it shows no kind, the outer if its form is
+/// unknown.
 fn kind_of_tail(tail: &str) -> Option<Option<ObjectKind>> {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_digits(tail) {
@@ -141,7 +142,7 @@ fn kind_of_tail(tail: &str) -> Option<Option<ObjectKind>> {
     }
 }
 
-/// Whether an id can be of this kind and environment, or why not in words.
+/// Whether an id can be of this kind and environment; if not, why.
 pub fn check(kind: ObjectKind, id: &ObjectId, is_sandbox: bool) -> Result<(), String> {
     let Some(form) = form(id) else { return Ok(()) };
     let place = |is_sandbox| if is_sandbox { "sandbox" } else { "live" };

@@ -1,5 +1,5 @@
-//! How much and how often: the size of a feed, and the quotas of feeds and reports (sheet amazon-pay-batch.md,
-//! sections 2.3 and 8).
+//! Size and rate limits: the size of a feed, and the quotas of feeds and reports
+//! (docs/src/reference/amazon-pay-batch.md, sections 2.3 and 8).
 //!
 //! Owns: the figures. Must never know: what is sent.
 
@@ -10,16 +10,16 @@ use crate::apis::pace::Quota;
 /// How much one feed may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caps {
-    /// Requests of one feed.
+    /// Requests in one feed.
     pub requests: usize,
-    /// Bytes of one document.
+    /// Bytes in one document.
     pub bytes: usize,
 }
 
 impl Caps {
-    /// What the provider advises: 30,000 records and less than 10 MB a feed.
+    /// What the provider advises: 30,000 records and less than 10 MB per feed.
     pub const ADVISED: Caps = Caps { requests: 30_000, bytes: 10_000_000 - 1 };
-    /// The most that is known to be taken: 60,000 requests and 2,147,483,647 bytes.
+    /// The largest feed that the provider is known to accept: 60,000 requests and 2,147,483,647 bytes.
     pub const MOST: Caps = Caps { requests: 60_000, bytes: 2_147_483_647 };
 }
 
@@ -27,8 +27,8 @@ const fn quota(burst: u32, per_s: u64) -> Quota {
     Quota { burst, per: Duration::from_secs(per_s) }
 }
 
-/// The documented quotas of feeds (section 8). Each operation has an hourly one besides, which differs from seller to
-/// seller and is read from the answers' headers.
+/// The documented quotas of feeds (section 8). Each operation also has an hourly quota, which differs from seller to
+/// seller and is read from the response headers.
 pub const FEED_QUOTAS: &[(&str, Quota)] = &[
     ("SubmitFeed", quota(15, 120)),
     ("GetFeedSubmissionList", quota(10, 45)),
@@ -37,7 +37,8 @@ pub const FEED_QUOTAS: &[(&str, Quota)] = &[
     ("GetFeedSubmissionResult", quota(15, 60)),
 ];
 
-/// The documented quotas of reports (section 8); each operation has an hourly one besides, read from the headers.
+/// The documented quotas of reports (section 8). Each operation also has an hourly quota, read from the response
+/// headers.
 pub const REPORT_QUOTAS: &[(&str, Quota)] = &[
     ("RequestReport", quota(15, 60)),
     ("GetReportRequestList", quota(10, 45)),

@@ -1,5 +1,5 @@
 //! MD5 as Amazon wants it: base64 of the 16 raw bytes, not of their hexadecimal form
-//! (docs/src/reference/amazon-pay-batch.md, section 0, fact 6). It proves that bytes arrived whole, never who sent
+//! (docs/src/reference/amazon-pay-batch.md, section 0, fact 6). It shows that bytes arrived complete, never who sent
 //! them.
 
 use base64::Engine;
@@ -11,8 +11,7 @@ pub(in crate::apis::amazon_pay_mws) fn content_md5(bytes: &[u8]) -> String {
     STANDARD.encode(Md5::digest(bytes))
 }
 
-/// Whether bytes are those that the answer's `Content-MD5` promises. An answer without one is taken as it is
-/// (section 5.1).
+/// Whether the bytes match the answer's `Content-MD5`. An answer without that header is accepted (section 5.1).
 pub(in crate::apis::amazon_pay_mws) fn is_whole(bytes: &[u8], promised: Option<&str>) -> bool {
     promised.is_none_or(|promised| promised.trim() == content_md5(bytes))
 }

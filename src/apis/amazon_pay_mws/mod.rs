@@ -1,7 +1,7 @@
-//! Amazon Pay through MWS: the "OffAmazonPayments" section, version 2013-01-01 (XML, HMAC).
+//! Amazon Pay via MWS: the "OffAmazonPayments" section, version 2013-01-01 (XML, HMAC).
 //!
 //! Owns: one exchange, from the permit to the answer or failure (docs/src/reference/amazon-pay-mws.md and
-//! docs/src/reference/amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file talks;
+//! docs/src/reference/amazon-pay-batch.md). Must never know: storage, schedules, chats. Only this file sends requests;
 //! everything else is pure: `operations` (single calls), `feeds` (batches), `reports`, `wire`, `sign`, `lifecycle`.
 
 pub mod ask;
@@ -44,13 +44,14 @@ use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
 
-/// The farthest the provider lets a request's time be from its own (section 1.4).
+/// The largest difference between a request's timestamp and the provider's clock that the provider accepts (section
+/// 1.4).
 const WIDEST_CLOCK_OFFSET_S: u64 = 15 * 60;
 
-/// No answer has told the provider's time yet.
+/// No answer has shown the provider's time yet.
 const NO_OFFSET: i64 = i64::MIN;
 
-/// One account at Amazon Pay through MWS.
+/// One Amazon Pay account, reached via MWS.
 pub struct AmazonPayMws {
     settings: Settings,
     transport: Arc<dyn Transport>,
@@ -59,22 +60,22 @@ pub struct AmazonPayMws {
 }
 
 impl AmazonPayMws {
-    /// An account that asks over `transport` and takes the time of its requests from `clock`.
+    /// An account that sends through `transport` and timestamps its requests with `clock`.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> AmazonPayMws {
         AmazonPayMws { settings, transport, clock, clock_offset_s: AtomicI64::new(NO_OFFSET) }
     }
 
-    /// What it was configured with.
+    /// Its configuration.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The present time.
+    /// The current time.
     pub(in crate::apis) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Tells `pace` the budget of every operation of this account.
+    /// Sets the budget of every operation of this account in `pace`.
     pub fn set_quotas(&self, account: &AccountName, pace: &Pace) {
         for (operation, quota) in self.settings.quotas() {
             pace.set_quota(account, operation, quota);
@@ -87,12 +88,12 @@ impl AmazonPayMws {
         (offset_s != NO_OFFSET).then(|| SignedDuration::from_secs(offset_s))
     }
 
-    /// Carries out one checked call. The permit is for its operation ([`operations::Operation::name`]). No
-    /// retry inside: [`operations::Call::when_lost`] says what may be done when this fails.
+    /// Carries out one checked call. The permit is for its operation ([`operations::Operation::name`]). It never
+    /// retries: [`operations::Call::when_lost`] says what may be done when this fails.
     ///
     /// # Errors
-    /// Why there is no answer that says that it was carried out; [`CallFailure`] tells whether it may have
-    /// been all the same.
+    /// Why no answer confirms that the call was carried out. [`CallFailure`] says whether it may have been carried out
+    /// anyway.
     pub async fn call(&self, call: &Call, permit: Permit) -> Result<Answer, CallFailure> {
         let mut ask = Ask::new(Section::Payments, call.operation().name);
         ask.parameters.clone_from(call.parameters());
@@ -107,16 +108,16 @@ impl AmazonPayMws {
         Err(CallFailure::from(self.blame_clock(failure)).with_code(code.as_deref()))
     }
 
-    /// Sends one request of any section and gives back its answer, whatever the status: what it means, the
-    /// readers of `feeds` and `reports` say. The permit learns of quotas and throttling.
+    /// Sends one request of any section and returns its answer, whatever the status. The readers in `feeds` and
+    /// `reports` interpret it. Quota headers and throttling update the permit.
     ///
     /// # Errors
-    /// When there is no whole answer.
+    /// If there is no complete answer.
     pub async fn ask(&self, ask: &Ask, permit: Permit) -> Result<Response, TransportError> {
         Ok(self.send(ask, permit).await?.0)
     }
 
-    /// Sends one request; only an answer with status 200 is one.
+    /// Sends one request. Any status other than 200 is a failure.
     async fn exchange(&self, ask: &Ask, permit: Permit) -> Result<Response, Failure> {
         match self.send(ask, permit).await? {
             (response, None) => Ok(response),
@@ -124,8 +125,8 @@ impl AmazonPayMws {
         }
     }
 
-    /// Sends one request; the permit learns of quotas and throttling. An answer with another status than
-    /// 200 comes with what it means.
+    /// Sends one request. Quota headers and throttling update the permit. A status other than 200 comes with the
+    /// failure that it means.
     async fn send(
         &self,
         ask: &Ask,
@@ -162,14 +163,14 @@ impl AmazonPayMws {
         }
     }
 
-    /// A refusal while the clocks are too far apart is about the clock, not about the object: the provider
-    /// calls an expired request `InvalidParameterValue` like any other wrong field (section 1.4).
+    /// If the clocks are too far apart, a refusal is about the clock, not the object: the provider answers an expired
+    /// request with `InvalidParameterValue`, as it does for any wrong field (section 1.4).
     fn blame_clock(&self, failure: Failure) -> Failure {
         let offset_s = self.clock_offset().map_or(0, |offset| offset.as_secs());
         match failure {
             Failure::Refused { detail, .. } if offset_s.unsigned_abs() >= WIDEST_CLOCK_OFFSET_S => {
                 let detail = format!(
-                    "{detail}; this machine's clock is {} s {} the provider's, which accepts 15 minutes",
+                    "{detail}; this machine's clock is {} s {} the provider's, which allows 15 minutes",
                     offset_s.unsigned_abs(),
                     if offset_s > 0 { "behind" } else { "ahead of" }
                 );
@@ -186,14 +187,14 @@ fn their_time(response: &Response) -> Option<Timestamp> {
     own.or_else(|| response.date())
 }
 
-/// How long an answer asks to wait: by `Retry-After`, else until the quota resets when nothing is left of it
-/// (sections 5.2 and 5.3).
+/// How long an answer asks us to wait: `Retry-After` if present, else the time until the quota resets if none of it is
+/// left (sections 5.2 and 5.3).
 fn asked_wait(response: &Response, now: Timestamp) -> Option<Duration> {
     let quota = QuotaHeaders::read(|name| response.header(name));
     response.retry_after(now).or_else(|| quota.wait(their_time(response), now))
 }
 
-/// As the registry lists it.
+/// The entry in the registry.
 pub const REGISTRATION: Registration = Registration {
     name: "amazon-pay-mws",
     settings: |reader, path, secrets| Ok(Arc::new(reader.read::<config::Section>()?.resolve(path, secrets)?)),

@@ -1,7 +1,7 @@
-//! `GetServiceStatus`: how the provider says that it is (docs/src/reference/amazon-pay-mws.md, section 7).
+//! `GetServiceStatus`: what the provider says about its own health (docs/src/reference/amazon-pay-mws.md, section 7).
 //!
-//! Owns: the words and what they ask of us. Must never know: schedules, how often it is asked (its quota is
-//! 2, then one every 5 minutes: never per poll).
+//! Owns: the status words and what they mean for us. Must never know: schedules, how often it is called. Its quota is 2
+//! requests, then one every 5 minutes, so it must never be called for each poll.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

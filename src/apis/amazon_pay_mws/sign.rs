@@ -11,16 +11,16 @@ use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The parameters of a call in the order in which they are signed: bytewise by name, so that
-/// `AWSAccessKeyId` precedes `Action` and `Foo.10` precedes `Foo.2` (section 2.1, step 3).
+/// The parameters of a call in signing order: bytewise by name, so that `AWSAccessKeyId` precedes `Action` and `Foo.10`
+/// precedes `Foo.2` (section 2.1, step 3).
 pub type Parameters = BTreeMap<String, String>;
 
-/// The secret key of an MWS account, ready for signing. It never prints itself.
+/// The secret key of an MWS account, ready for signing. Its debug output hides the key.
 #[derive(Clone)]
 pub struct SigningKey(hmac::Key);
 
 impl SigningKey {
-    /// Takes the secret key as Amazon hands it out; its bytes are used as they stand.
+    /// Takes the secret key as Amazon issues it; its bytes are used unchanged.
     pub fn new(secret_key: &str) -> SigningKey {
         SigningKey(hmac::Key::new(hmac::HMAC_SHA256, secret_key.as_bytes()))
     }
@@ -32,18 +32,18 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Where a signed call goes: all of it is part of what is signed.
+/// The target of a signed call. All of it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// `POST` or `GET`, in capitals.
     pub method: &'static str,
-    /// Host in small letters, with its port unless that is 443.
+    /// The host in lower case, with its port unless that is 443.
     pub host: String,
-    /// The path exactly as requested; a slash at its end changes the signature.
+    /// The path exactly as requested; a trailing slash changes the signature.
     pub path: String,
 }
 
-/// Escapes after RFC 3986: everything but `A-Z a-z 0-9 - _ . ~` becomes `%XX` (section 2.1, step 2).
+/// Escapes according to RFC 3986: everything but `A-Z a-z 0-9 - _ . ~` becomes `%XX` (section 2.1, step 2).
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     push_escaped(&mut escaped, text);
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(signature(&SigningKey::new("TEST_SECRET_KEY"), &lines), expected, "{lines}");
     }
 
-    /// Set 2: the vectors made for this project and compared with the official Python SDK.
+    /// Set 2: vectors made for this project and checked against the official Python SDK.
     fn check_at(target: &Target, timestamp: &str, own: &[(&str, &str)], expected: &str) {
         let parameters = parameters("AKIAEXAMPLEKEY000001", "A1EXAMPLESELLER", timestamp, own);
         let lines = string_to_sign(target, &parameters);

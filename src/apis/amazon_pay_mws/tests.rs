@@ -13,7 +13,7 @@ use crate::secret::Secret;
 const ID: &str = "S01-1234567-1234567-A012345";
 const OPERATION: &str = "GetAuthorizationDetails";
 
-/// Answers from memory, and keeps what was sent.
+/// Returns canned answers and records what was sent.
 #[derive(Default)]
 struct Canned {
     answers: Mutex<VecDeque<Result<Response, TransportError>>>,
@@ -28,7 +28,7 @@ impl Transport for Canned {
     }
 }
 
-/// One account with its budget, a transport from memory and a clock that only moves when told.
+/// One account with its budget, an in-memory transport and a clock that moves only when told.
 struct Stage {
     api: AmazonPayMws,
     transport: Arc<Canned>,
@@ -72,7 +72,7 @@ impl Stage {
         self.api.fetch(&kind, &id, permit).await
     }
 
-    /// Fetches and tells how long nothing may leave afterwards.
+    /// Fetches once and returns how long the operation is held back afterwards.
     async fn held_after(&self, answer: Response) -> Duration {
         let _ = self.fetch(Ok(answer)).await;
         self.pace.level(&self.account, OPERATION).unwrap().held_for
@@ -262,7 +262,7 @@ async fn kinds_and_ids_are_told_apart() {
     assert_eq!(api.look(), "https://sellercentral.amazon.com/");
 }
 
-/// A capture's checked parameters.
+/// Valid parameters of a capture.
 fn capture_pairs() -> BTreeMap<String, String> {
     let pairs = [
         ("AmazonAuthorizationId", ID),
@@ -350,7 +350,7 @@ async fn a_buyers_token_is_not_shown() {
     assert!(!format!("{:?}{planned:?}", planned.shown).contains("canary"));
 }
 
-/// Which trace each operation leaves.
+/// The trace that each operation leaves.
 #[tokio::test(start_paused = true)]
 async fn every_operation_that_changes_something_says_how_a_lost_answer_is_found_out() {
     let stage = stage();

@@ -1,7 +1,7 @@
 //! Single operations in the shape that all APIs share.
 //!
-//! Owns: how a checked call looks to whoever plans, journals and sends it. Must never know: storage, who
-//! gives leave. It talks only through [`AmazonPayV2::call`].
+//! Owns: how a checked call looks to the code that plans, journals and sends it. Must never know: storage, who
+//! permits a call. It sends only through [`AmazonPayV2::call`].
 
 use std::collections::BTreeMap;
 

@@ -20,25 +20,25 @@ use super::sign::Algorithm;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountSection {
-    /// `na`, `eu`, `jp` or a country of theirs.
+    /// `na`, `eu`, `jp`, or a country in one of them.
     pub region: Option<String>,
     /// `live` or `sandbox`.
     pub environment: Option<String>,
-    /// As Seller Central shows it: `LIVE-...`, `SANDBOX-...`, or without a prefix in older accounts.
+    /// As shown in Seller Central: `LIVE-...`, `SANDBOX-...`, or without a prefix in older accounts.
     pub public_key_id: Option<String>,
     /// `file:/absolute/path` or `credential:name` of the private key's PEM.
     pub private_key: Option<SecretReference>,
-    /// The merchant's id, for telling accounts apart in notifications.
+    /// The merchant's id, to tell accounts apart in notifications.
     pub merchant_id: Option<String>,
     /// `AMZN-PAY-RSASSA-PSS-V2` (the default) or `AMZN-PAY-RSASSA-PSS`.
     pub algorithm: Option<String>,
-    /// Another endpoint than Amazon's: `https://host[:port]`, or `http` on this machine.
+    /// An endpoint other than Amazon's: `https://host[:port]`, or `http` on this machine.
     pub endpoint: Option<String>,
     /// `"default"`, `"documented"` or `{ burst = 10, per_second = 1.0 }`.
     pub quota: Option<QuotaSection>,
-    /// Seconds for one exchange, 1 to 300.
+    /// The time limit of one request in seconds, 1 to 300.
     pub deadline_s: Option<u64>,
-    /// Whether operations that change anything may be called; not unless it says so.
+    /// Whether operations that change anything may be called. The default is no.
     pub allow_writes: bool,
 }
 
@@ -58,8 +58,8 @@ pub struct Settings {
 }
 
 impl AccountSection {
-    /// Checks everything and loads the key; `path` is where the section stands (`account.shop`). All
-    /// problems come back together.
+    /// Checks everything and loads the key; `path` is the section's place in the configuration (`account.shop`). All
+    /// problems are returned together.
     pub fn resolve(&self, path: &str, secrets: &SecretLoader) -> Result<Settings, Vec<Problem>> {
         let mut check = Check::new(path);
         let region = check.region("region", self.region.as_deref());
@@ -139,7 +139,7 @@ fn public_key_id(check: &mut Check, text: Option<&str>, environment: Option<Envi
     let is_plain = id.len() <= 100
         && id.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.'));
     if !is_plain {
-        check.problem("public_key_id", "has characters that no key id has", remedy);
+        check.problem("public_key_id", "has characters that a key id cannot have", remedy);
         return None;
     }
     if let (Some(of_key), Some(of_account)) = (environment_of_key(id), environment)
@@ -156,7 +156,7 @@ fn algorithm(check: &mut Check, text: Option<&str>) -> Option<Algorithm> {
     let algorithm = Algorithm::from_label(label);
     if algorithm.is_none() {
         let remedy = "leave it out, or write \"AMZN-PAY-RSASSA-PSS-V2\" or \"AMZN-PAY-RSASSA-PSS\"";
-        check.problem("algorithm", format!("{label:?} is no signing algorithm"), remedy);
+        check.problem("algorithm", format!("{label:?} is not a signing algorithm"), remedy);
     }
     algorithm
 }
@@ -172,7 +172,7 @@ impl Settings {
         self.environment
     }
 
-    /// Whose requests the provider takes these for.
+    /// What identifies the sender of these requests to the provider.
     pub fn credentials(&self) -> Vec<&str> {
         vec![self.endpoint.base(), self.environment.as_str(), &self.public_key_id]
     }
@@ -182,7 +182,7 @@ impl Settings {
         self.merchant_id.as_deref()
     }
 
-    /// The path before every operation: a prefixed key carries its environment itself (section 1).
+    /// The path before every operation: a prefixed key names its environment itself (section 1).
     pub(super) fn base_path(&self) -> &'static str {
         match (environment_of_key(&self.public_key_id), self.environment) {
             (Some(_), _) => "/v2",
@@ -235,7 +235,7 @@ pub(super) mod tests {
         (pem, public.as_ref().to_vec())
     });
 
-    /// A directory of credentials with a key in it, by the name `key`; and the key's public half.
+    /// A directory of credentials that holds a key named `key`; and the key's public half.
     pub(in crate::apis::amazon_pay_v2) fn credentials() -> (tempfile::TempDir, SecretLoader, Vec<u8>) {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("key"), &KEY.0).unwrap();

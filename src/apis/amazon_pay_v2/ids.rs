@@ -1,10 +1,10 @@
-//! What an id's form tells (docs/src/reference/amazon-pay-v2.md, section 3).
+//! What the form of an id reveals (docs/src/reference/amazon-pay-v2.md, section 3).
 //!
 //! Owns: the observed forms of ids. Must never know: an account, the wire.
 //!
-//! The forms are observed, not promised: an id of another form is taken as it is. Only an id that has
-//! the known form and says plainly that it belongs elsewhere is refused. The digits after the letter
-//! (01, 02, 03) seem to name the region; that is inferred, so nothing is refused by them.
+//! The forms are observed, not promised: an id with another form is accepted as it is. An id is refused only if it has
+//! the known form and clearly belongs elsewhere. The digits after the letter (01, 02, 03) seem to name the region. That
+//! is inferred, so no id is refused because of them.
 
 use crate::apis::config::Environment;
 use crate::payments::object::ObjectId;
@@ -40,7 +40,7 @@ impl Form {
         (is_known && rest.is_none()).then_some(Form { first, last })
     }
 
-    /// `S` and `C` begin sandbox ids, `P` and `B` live ones (one-time, recurring).
+    /// Sandbox ids start with `S` or `C`, live ids with `P` or `B` (one-time, recurring).
     fn environment(&self) -> Option<Environment> {
         match self.first {
             b'S' | b'C' => Some(Environment::Sandbox),
@@ -59,7 +59,7 @@ impl Form {
     }
 }
 
-/// The id as Amazon writes it: one of the known form has capitals, in whatever case it was handed on.
+/// The id as Amazon writes it: an id with the known form becomes upper case.
 pub(super) fn canonical(id: &ObjectId) -> ObjectId {
     let capitals = ObjectId::new(id.as_str().to_ascii_uppercase()).ok();
     capitals.filter(|capitals| Form::of(capitals.as_str()).is_some()).unwrap_or_else(|| id.clone())
@@ -81,7 +81,7 @@ pub(super) fn accepts(thing: Thing, id: &str, environment: Environment) -> Resul
     }
     if form.last == Some(b'A') {
         return Err(format!(
-            "{id} is an authorization's id as reports show it; its charge has C in place of A"
+            "{id} is an authorization id as shown in reports; the id of its charge has C in place of A"
         ));
     }
     match form.thing() {

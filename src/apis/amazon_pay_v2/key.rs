@@ -1,6 +1,6 @@
-//! The account's private key: any copy of it that can be understood is read, and what cannot is named.
+//! The account's private key: any usable copy is read, and for others the problem is named.
 //!
-//! Owns: PEM as people really have it, signing. Must never know: where the key lies, what is signed.
+//! Owns: PEM as it occurs in practice, signing. Must never know: where the key is stored, what is signed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD};
 
 use super::sign::Algorithm;
 
-/// Standard letters, with or without `=` at the end.
+/// The standard Base64 alphabet, with or without `=` at the end.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -22,25 +22,25 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// The object identifier of RSA keys in PKCS#8 (rsaEncryption).
 const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 
-/// No key of 2048 bits is shorter, in bytes of DER; those of 1024 bits have some 630.
+/// No 2048-bit key is shorter, in bytes of DER; 1024-bit keys have about 630.
 const SHORTEST: usize = 1_000;
 
-/// A private key that cannot be used. Never holds any of its text.
+/// A private key that cannot be used. Never contains any of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
     /// A public key or certificate in place of the private key.
-    #[error("it is not a private key but a public one or a certificate")]
+    #[error("it is a public key or a certificate, not a private key")]
     Public,
     /// Protected by a passphrase.
-    #[error("it is protected by a passphrase, which nobody could type in at the start")]
+    #[error("it is protected by a passphrase, which nobody could enter at startup")]
     Encrypted,
-    /// OpenSSH's own form.
-    #[error("it has OpenSSH's own form, not PEM's")]
+    /// OpenSSH's own format.
+    #[error("it is in OpenSSH's own format, not PEM")]
     OpenSsh,
-    /// PuTTY's own form.
-    #[error("it has PuTTY's own form (.ppk), not PEM's")]
+    /// PuTTY's own format.
+    #[error("it is in PuTTY's own format (.ppk), not PEM")]
     Putty,
-    /// Text of two bytes a letter.
+    /// Text with two bytes per character.
     #[error("it is UTF-16 text, as PowerShell writes it")]
     Utf16,
     /// DER, or a .pfx.
@@ -53,32 +53,32 @@ pub enum BadKey {
     #[error("its end is missing: no line says -----END PRIVATE KEY-----")]
     NoEnd,
     /// Not Base64 between the first and the last line.
-    #[error("between its first and its last line stands something that is not Base64")]
+    #[error("something between its first and last line is not Base64")]
     NotBase64,
-    /// The key says that it is longer or shorter than what is there.
-    #[error("it is not whole: a line was lost, doubled or changed in copying")]
+    /// The length that the key states differs from its actual length.
+    #[error("it is damaged: a line was lost, duplicated or changed when it was copied")]
     Damaged,
     /// RSA, but too weak.
     #[error("it is an RSA key of fewer than 2048 bits")]
     Short,
-    /// Another sort of key.
+    /// Another type of key.
     #[error("it is not an RSA key")]
     NotRsa,
-    /// It was never read, because secrets were not looked for.
-    #[error("it was not looked for")]
+    /// It was never read, because secrets were not loaded.
+    #[error("it was not loaded")]
     Absent,
     /// The signature could not be made.
-    #[error("it does not sign")]
+    #[error("it cannot sign")]
     Unusable,
 }
 
 impl BadKey {
-    /// What to do about it; `FILE` stands for the key's file.
+    /// What to do about it; `FILE` is a placeholder for the key's file.
     pub fn remedy(self) -> &'static str {
         match self {
             BadKey::Public => {
-                "name the file of the private key that belongs to public_key_id; Seller Central offers it once, \
-                 when the pair is made"
+                "name the file of the private key that belongs to public_key_id; Seller Central offers it only \
+                 once, when the key pair is created"
             }
             BadKey::Encrypted => {
                 "run: openssl pkey -in FILE -out FILE.new (it asks for the passphrase), and name FILE.new"
@@ -94,17 +94,17 @@ impl BadKey {
                  -nocerts -nodes -out FILE.new), and name FILE.new"
             }
             BadKey::NotPem => {
-                "use the private key file (.pem) that belongs to public_key_id, whole, with its first and last line"
+                "use the complete private key file (.pem) that belongs to public_key_id, with its first and last line"
             }
             BadKey::NoEnd | BadKey::NotBase64 | BadKey::Damaged => {
-                "copy the file again as a file, not through an editor or a form; it is whole when this says so: \
+                "copy the file again as a file, not through an editor or a form; to verify the copy, run: \
                  openssl pkey -in FILE -check -noout"
             }
             BadKey::Short | BadKey::NotRsa => {
                 "run: openssl genrsa -out FILE.new 2048, register its public half in Seller Central, and name FILE.new"
             }
-            BadKey::Absent => "look for it: leave out what keeps secrets unread",
-            BadKey::Unusable => "make a new key pair in Seller Central",
+            BadKey::Absent => "leave out the option that keeps secrets from being read",
+            BadKey::Unusable => "create a new key pair in Seller Central",
         }
     }
 }
@@ -112,14 +112,14 @@ impl BadKey {
 /// The account's private key, parsed once.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// None when secrets were not looked for.
+    /// None when secrets were not loaded.
     pair: Option<Arc<KeyPair>>,
     random: SystemRandom,
 }
 
 impl SigningKey {
-    /// Reads PKCS#8 or PKCS#1 from PEM, whatever of the two its first line says; with a byte order mark, on
-    /// one line, or with `\n` written out, as environment variables and JSON carry it.
+    /// Reads PKCS#8 or PKCS#1 from PEM, whichever of the two its first line names. Also accepts a byte order mark, a
+    /// key on one line, and line breaks written as `\n`, as in environment variables and JSON.
     ///
     /// # Errors
     /// What is wrong with it; [`BadKey::remedy`] says what to do.
@@ -138,15 +138,15 @@ impl SigningKey {
         Ok(SigningKey { pair: Some(Arc::new(pair)), random: SystemRandom::new() })
     }
 
-    /// Stands in where secrets were not looked for: it signs nothing.
+    /// A placeholder for when secrets were not loaded. It cannot sign.
     pub fn absent() -> SigningKey {
         SigningKey { pair: None, random: SystemRandom::new() }
     }
 
-    /// Signs; no two signatures are alike, because the salt is random.
+    /// Signs a text. Every signature is different, because the salt is random.
     ///
     /// # Errors
-    /// When there is no key, or it fails.
+    /// When there is no key, or signing fails.
     pub fn sign(&self, algorithm: Algorithm, string_to_sign: &str) -> Result<String, BadKey> {
         let pair = self.pair.as_ref().ok_or(BadKey::Absent)?;
         let mut signature = vec![0; pair.public_modulus_len()];
@@ -162,7 +162,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The bytes of the first private key in a PEM text, as long as they say themselves.
+/// The DER bytes of the first private key in a PEM text; their length must be the one that they state.
 fn der_of(pem: &[u8]) -> Result<Vec<u8>, BadKey> {
     if pem.starts_with(&[0x30, 0x82]) {
         return Err(BadKey::Binary);
@@ -187,7 +187,7 @@ fn der_of(pem: &[u8]) -> Result<Vec<u8>, BadKey> {
     if claimed_length(&der) == Some(der.len()) { Ok(der) } else { Err(BadKey::Damaged) }
 }
 
-/// The label of the first private key, and what follows its first line.
+/// The label of the first private key, and the text after its first line.
 fn private_block(text: &str) -> Result<(&str, &str), BadKey> {
     let mut rest = text;
     let mut is_public = text.starts_with("ssh-rsa ");
@@ -206,7 +206,7 @@ fn private_block(text: &str) -> Result<(&str, &str), BadKey> {
     })
 }
 
-/// How long a DER sequence says that it is, its head included; none when it is no sequence.
+/// The length that a DER sequence states for itself, including its header. None when it is not a sequence.
 fn claimed_length(der: &[u8]) -> Option<usize> {
     match *der {
         [0x30, short, ..] if short < 0x80 => Some(2 + usize::from(short)),
@@ -216,7 +216,7 @@ fn claimed_length(der: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether it begins as a PKCS#1 key does: version 0, then a number of more than 63 bytes, the modulus.
+/// Whether it starts like a PKCS#1 key: version 0, then a number of more than 63 bytes, the modulus.
 fn is_pkcs1(der: &[u8]) -> bool {
     let head = match *der {
         [0x30, 0x81, ..] => 3,

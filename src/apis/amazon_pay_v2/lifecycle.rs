@@ -1,7 +1,7 @@
 //! The states of charges, refunds and charge permissions (docs/src/reference/amazon-pay-v2.md, sections 4.3 to
 //! 6.1).
 //!
-//! Owns: which states there are, what each means, where it leads, how long it may last.
+//! Owns: the states, what each means, what can follow it, how long it may last.
 //! Must never know: JSON, HTTP, the time, what is alerted.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::reasons;
 const HOUR: Duration = Duration::from_secs(3600);
 /// A pending authorization is decided within 24 hours (section 7).
 const AUTHORIZATION_PATIENCE: Duration = HOUR.saturating_mul(24);
-/// No bound is documented for captures and refunds; an alarm after 48 hours is our own choice.
+/// No limit is documented for captures and refunds; an alert after 48 hours is our own choice.
 const SETTLING_PATIENCE: Duration = HOUR.saturating_mul(48);
 /// A capture within 7 days of the authorization is processed at once (section 4.4).
 const CAPTURE_GUARANTEE: Duration = HOUR.saturating_mul(7 * 24);
@@ -52,14 +52,14 @@ impl ChargeState {
 
     fn facts(self) -> StateFacts {
         match self {
-            // With captureNow a pending authorization can go straight on to its capture.
+            // With captureNow, a pending authorization can go directly to its capture.
             ChargeState::AuthorizationInitiated => StateFacts {
                 patience: Some(AUTHORIZATION_PATIENCE),
                 ..facts(
                     "AuthorizationInitiated",
                     Phase::Moving,
                     Outcome::Undecided,
-                    "Amazon is still deciding about the authorization.",
+                    "Amazon is still deciding on the authorization.",
                     &["Authorized", "CaptureInitiated", "Captured", "Declined", "Canceled"],
                 )
             },
@@ -136,7 +136,7 @@ impl ChargeState {
 pub enum RefundState {
     /// Being processed.
     RefundInitiated,
-    /// The buyer gets the money.
+    /// The buyer receives the money.
     Refunded,
     /// Refused.
     Declined,
@@ -202,14 +202,14 @@ impl RefundState {
 pub enum ChargePermissionState {
     /// Charges can be made.
     Chargeable,
-    /// No charge can be made until something is put right.
+    /// No charge can be made until a problem is fixed.
     NonChargeable,
-    /// Over.
+    /// Ended.
     Closed,
 }
 
 impl ChargePermissionState {
-    /// Only one reason of a closed permission says that money was captured.
+    /// Only one reason for a closed permission says that money was captured.
     fn outcome(self, reasons: &[String]) -> Outcome {
         let is_used_up = reasons.iter().any(|reason| reason.eq_ignore_ascii_case("AmazonClosed"));
         if self == ChargePermissionState::Closed && is_used_up {
@@ -238,14 +238,14 @@ impl ChargePermissionState {
                 "NonChargeable",
                 Phase::Resting,
                 Outcome::Undecided,
-                "No charge can be made with it until its cause is put right.",
+                "No charge can be made with it until the cause is fixed.",
                 &["Chargeable", "Closed"],
             ),
             ChargePermissionState::Closed => facts(
                 "Closed",
                 Phase::Final,
                 Outcome::Closed,
-                "It is over; no further charge can be made with it. Its charges tell what was captured.",
+                "It has ended: no further charge can be made with it. Its charges show what was captured.",
                 &[],
             ),
         }
@@ -270,7 +270,7 @@ impl ChargePermissionState {
     }
 }
 
-/// The facts that every state has; patience and guarantee are added where there is one.
+/// The facts that every state has. Patience and guarantee are added where a state has them.
 fn facts(
     name: &'static str,
     phase: Phase,
@@ -329,18 +329,18 @@ lifecycle!(
     /// The lifecycle of a charge.
     Charge, ChargeState,
     ["AuthorizationInitiated", "Authorized", "CaptureInitiated", "Captured", "Canceled", "Declined"],
-    "Do not ship on it. If it stays so, ask the provider's support with the id.", "the authorization"
+    "Do not ship yet. If this does not change, contact the provider's support with the id.", "the authorization"
 );
 lifecycle!(
     /// The lifecycle of a refund.
     Refund, RefundState, ["RefundInitiated", "Refunded", "Declined"],
-    "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays so, ask the \
-     provider's support with the id.", "the refund"
+    "Tell the buyer that the refund is still on its way. Do not refund a second time. If this does not change, \
+     contact the provider's support with the id.", "the refund"
 );
 lifecycle!(
     /// The lifecycle of a charge permission.
     ChargePermission, ChargePermissionState, ["Chargeable", "NonChargeable", "Closed"],
-    "If it stays so, ask the provider's support with the id.", "the charge permission"
+    "If this does not change, contact the provider's support with the id.", "the charge permission"
 );
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Amazon Pay API v2 (Checkout v2): JSON, signed with RSA-PSS.
 //!
-//! Owns: asking this API about one object, or for one operation. Must never know: storage, schedules, chats, what
-//! another API does. Facts come from docs/src/reference/amazon-pay-v2.md. Only this file talks; [`sign`], [`wire`],
-//! [`operations`] and [`lifecycle`] are pure.
+//! Owns: polling one object and carrying out one operation at this API. Must never know: storage, schedules, chats,
+//! what another API does. Facts come from docs/src/reference/amazon-pay-v2.md. Only this file sends requests; [`sign`],
+//! [`wire`], [`operations`] and [`lifecycle`] are pure.
 
 mod calling;
 mod ids;
@@ -36,18 +36,18 @@ use config::{AccountSection, Settings};
 use sign::{Canonical, authorization, canonical_path, canonical_query};
 use wire::Thing;
 
-/// The operation that shows a charge.
+/// The operation that fetches a charge.
 pub const GET_CHARGE: &str = "GetCharge";
-/// The operation that shows a refund.
+/// The operation that fetches a refund.
 pub const GET_REFUND: &str = "GetRefund";
-/// The operation that shows a charge permission.
+/// The operation that fetches a charge permission.
 pub const GET_CHARGE_PERMISSION: &str = "GetChargePermission";
 
 /// The kinds of objects, as an operator writes them.
 pub const KINDS: &[&str] = &["charge", "refund", "charge-permission"];
-/// Recorded answers have about 1 KB; a charge permission with every field a few.
+/// Recorded answers have about 1 KB; a charge permission with every field has a few KB.
 const LONGEST_BODY: usize = 256 * 1024;
-/// No `Date` header seen yet.
+/// The offset while no `Date` header has been received.
 const NO_OFFSET: i64 = i64::MIN;
 
 impl Thing {
@@ -62,7 +62,7 @@ impl Thing {
 
     /// The kind's name as a [`Kind`].
     fn kind(self) -> Kind {
-        Kind::new(self.name()).expect("every name is made of small letters and dashes")
+        Kind::new(self.name()).expect("every name consists of lower-case letters and dashes")
     }
 
     fn name(self) -> &'static str {
@@ -107,18 +107,18 @@ pub struct AmazonPayV2 {
     clock_offset_ms: AtomicI64,
 }
 
-/// One call of the API, before it is signed. `parameters` are unencoded; the path too.
+/// One call of the API, before it is signed. `path` and `parameters` are not encoded.
 struct Call<'a> {
     method: Method,
     path: &'a str,
     parameters: &'a [(&'a str, &'a str)],
     body: Vec<u8>,
-    /// For creating calls alone (section 2.5): signed like every header.
+    /// Only for creating calls (section 2.5); signed like every header.
     idempotency_key: Option<&'a str>,
 }
 
 impl AmazonPayV2 {
-    /// An account with its settings. Give its [`Settings::quotas`] to the pace as well.
+    /// An account with its settings. Its [`Settings::quotas`] must also be set at the pace.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> AmazonPayV2 {
         AmazonPayV2 { settings, transport, clock, clock_offset_ms: AtomicI64::new(NO_OFFSET) }
     }
@@ -128,8 +128,8 @@ impl AmazonPayV2 {
         &self.settings
     }
 
-    /// How far Amazon's clock is ahead of ours, to the second, by the last answer that told its time.
-    /// Signatures carry our time: a large offset explains refused ones.
+    /// How far Amazon's clock is ahead of ours, to the second, according to the last answer with a `Date`.
+    /// Signatures contain our time, so a large offset explains refused signatures.
     pub fn clock_offset(&self) -> Option<SignedDuration> {
         let offset_ms = self.clock_offset_ms.load(Ordering::Relaxed);
         (offset_ms != NO_OFFSET).then(|| SignedDuration::from_millis(offset_ms))
@@ -142,12 +142,12 @@ impl AmazonPayV2 {
         }
     }
 
-    /// The call, signed for this moment (section 2).
+    /// The call, signed with the current time (section 2).
     fn signed(&self, call: Call<'_>, now: Timestamp) -> Result<Request, Failure> {
         let settings = &self.settings;
         if call.path.split('/').any(|piece| matches!(piece, "." | "..")) {
-            // An HTTP client takes such a step out of the address, and the signature fits no more.
-            let detail = "an id of dots cannot be asked about; forget the object".to_owned();
+            // An HTTP client removes such a segment from the address, and the signature no longer matches.
+            let detail = "an id that is only dots cannot be requested; forget the object".to_owned();
             return Err(Failure::Refused { is_whole_account: false, detail });
         }
         let path = canonical_path(&format!("{}/{}", settings.base_path(), call.path));
@@ -163,9 +163,11 @@ impl AmazonPayV2 {
         let signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let canonical = Canonical::new(call.method, &path, &query, &signed, &call.body);
         let text = canonical.string_to_sign(settings.algorithm);
-        let signature = settings.signing_key.sign(settings.algorithm, &text).map_err(|error| {
-            Failure::Refused { is_whole_account: true, detail: format!("the private key fails: {error}") }
-        })?;
+        let signature =
+            settings.signing_key.sign(settings.algorithm, &text).map_err(|error| Failure::Refused {
+                is_whole_account: true,
+                detail: format!("the private key cannot be used: {error}"),
+            })?;
         let header = authorization(settings.algorithm, &settings.public_key_id, &canonical, &signature);
         headers.push(("authorization", header));
         headers.push(("user-agent", concat!("reconciled/", env!("CARGO_PKG_VERSION")).to_owned()));
@@ -204,12 +206,12 @@ impl AmazonPayV2 {
         outcome
     }
 
-    /// Carries out one checked call. The permit is for its operation. No retry inside:
+    /// Carries out one checked call, with a permit for its operation. It does not retry:
     /// [`operations::Call::when_lost`] says what may be done when this fails.
     ///
     /// # Errors
-    /// Why there is no answer that says that it was carried out; [`CallFailure`] tells whether it may have
-    /// been all the same.
+    /// Why no answer confirms that it was carried out. [`CallFailure`] says whether it may have been carried out
+    /// anyway.
     pub async fn call(
         &self,
         call: &operations::Call,
@@ -241,7 +243,7 @@ impl AmazonPayV2 {
     }
 }
 
-/// As the registry lists it.
+/// The entry in the registry.
 pub const REGISTRATION: Registration = Registration {
     name: "amazon-pay-v2",
     settings: |reader, path, secrets| Ok(Arc::new(reader.read::<AccountSection>()?.resolve(path, secrets)?)),

@@ -1,19 +1,19 @@
-//! The reason codes beside the states (docs/src/reference/amazon-pay-v2.md, sections 4.5, 5 and 6.1).
+//! The reason codes of the states (docs/src/reference/amazon-pay-v2.md, sections 4.5, 5 and 6.1).
 //!
-//! Owns: what each code means to a person, what to do next, how much noise it deserves.
+//! Owns: what each code means to a person, what to do next, how urgent it is.
 //! Must never know: where the codes come from on the wire.
 
 use crate::payments::lifecycle::{ReasonFacts, Tone};
 
-/// For a declined charge whose reason says nothing better. A decline of a capture comes more than seven
-/// days after the authorization, when goods may have left.
+/// For a declined charge without a more specific reason. A capture is declined only more than seven days after the
+/// authorization, when goods may have shipped.
 pub(super) const CHARGE_DECLINED_ADVICE: &str = "Cancel the order and ask the buyer to check out again with another payment method. If the capture was \
      declined (the charge was CaptureInitiated before), goods may have shipped already: stop or recall them, \
-     or agree another payment with the buyer.";
+     or agree on another payment with the buyer.";
 
-/// For a declined refund whose reason says nothing better.
+/// For a declined refund without a more specific reason.
 pub(super) const REFUND_DECLINED_ADVICE: &str =
-    "Refund the buyer by another way, such as a gift card or store credit, and tell them.";
+    "Refund the buyer in another way, such as a gift card or store credit, and tell them.";
 
 const fn reason(name: &'static str, tone: Tone, meaning: &'static str, advice: &'static str) -> ReasonFacts {
     ReasonFacts { name, meaning, advice, tone }
@@ -24,12 +24,12 @@ const OTHER_PAYMENT_METHOD: &str =
     "Ask the buyer to choose another payment method in their Amazon account, or to check out again.";
 const CHECK_OUT_AGAIN: &str = "Ask the buyer to check out again if anything is still to be paid.";
 
-/// Beside `Canceled` of a charge.
+/// Reasons for a `Canceled` charge.
 pub(super) const CHARGE_CANCELED: &[ReasonFacts] = &[
     reason(
         "ExpiredUnused",
         Tone::Notable,
-        "The authorization stood for 30 days without a capture and has expired.",
+        "The authorization expired after 30 days without a capture.",
         "If the order has shipped, it is unpaid: create a new charge while the charge permission is still \
          Chargeable, or ask the buyer to check out again. Otherwise cancel the order.",
     ),
@@ -55,7 +55,7 @@ pub(super) const CHARGE_CANCELED: &[ReasonFacts] = &[
     ),
 ];
 
-/// Beside `Declined` of a charge, be it the authorization or the capture that was refused.
+/// Reasons for a `Declined` charge, whether the authorization or the capture was refused.
 pub(super) const CHARGE_DECLINED: &[ReasonFacts] = &[
     reason(
         "SoftDeclined",
@@ -73,7 +73,7 @@ pub(super) const CHARGE_DECLINED: &[ReasonFacts] = &[
     reason(
         "AmazonRejected",
         Tone::Alarming,
-        "Amazon refused the transaction and has ended the charge permission with it.",
+        "Amazon refused the transaction and ended the charge permission too.",
         "Cancel the order and ask the buyer to check out again with another payment method, not with Amazon \
          Pay. Do not ship.",
     ),
@@ -87,32 +87,32 @@ pub(super) const CHARGE_DECLINED: &[ReasonFacts] = &[
     reason(
         "TransactionTimedOut",
         Tone::Alarming,
-        "Amazon could not decide in time whether the payment is good.",
+        "Amazon could not decide in time whether to accept the payment.",
         "Cancel the order and ask the buyer to check out again with another payment method. If this happens \
          often, let charges wait for their decision (canHandlePendingAuthorization).",
     ),
 ];
 
-/// Beside `Declined` of a refund.
+/// Reasons for a `Declined` refund.
 pub(super) const REFUND_DECLINED: &[ReasonFacts] = &[
     reason(
         "AmazonRejected",
         Tone::Alarming,
         "Amazon refused the refund, often because the merchant account's balance is negative.",
-        "Settle a negative balance in Seller Central and ask for a new refund, or refund the buyer by another \
+        "Settle a negative balance in Seller Central and request a new refund, or refund the buyer in another \
          way, such as a gift card or store credit.",
     ),
     reason(
         "ProcessingFailure",
         Tone::Alarming,
-        "Amazon had an error, or the buyer was repaid already by a claim or chargeback.",
-        "Look in Seller Central whether the buyer was repaid. If not, ask for a new refund (with a new \
-         idempotency key) while the charge is Captured, or refund the buyer by another way, such as a gift \
+        "Amazon had an error, or a claim or chargeback has already repaid the buyer.",
+        "Check in Seller Central whether the buyer was repaid. If not, request a new refund (with a new \
+         idempotency key) while the charge is Captured, or refund the buyer in another way, such as a gift \
          card or store credit.",
     ),
 ];
 
-/// Beside `NonChargeable` of a charge permission.
+/// Reasons for a `NonChargeable` charge permission.
 pub(super) const PERMISSION_NON_CHARGEABLE: &[ReasonFacts] = &[
     reason(
         "PaymentMethodInvalid",
@@ -155,13 +155,13 @@ pub(super) const PERMISSION_NON_CHARGEABLE: &[ReasonFacts] = &[
         "AmountNotSet",
         Tone::Notable,
         "No amount was set for it.",
-        "Set the amount by an update of the checkout session or the charge permission.",
+        "Set the amount by updating the checkout session or the charge permission.",
     ),
     reason(
         "TransactionAmountExceeded",
         Tone::Notable,
         "Its charges have reached the amount that it allows.",
-        "Charge no more with it; ask the buyer to check out again for the rest.",
+        "Make no more charges with it. Ask the buyer to check out again for the rest.",
     ),
     reason(
         "ChargeInProgress",
@@ -171,7 +171,7 @@ pub(super) const PERMISSION_NON_CHARGEABLE: &[ReasonFacts] = &[
     ),
 ];
 
-/// Beside `Closed` of a charge permission.
+/// Reasons for a `Closed` charge permission.
 pub(super) const PERMISSION_CLOSED: &[ReasonFacts] = &[
     reason("MerchantCanceled", Tone::Expected, "The shop closed it.", NOTHING_TO_DO),
     reason("MerchantClosed", Tone::Expected, "The shop closed it.", NOTHING_TO_DO),
@@ -185,14 +185,14 @@ pub(super) const PERMISSION_CLOSED: &[ReasonFacts] = &[
         "AmazonCanceled",
         Tone::Notable,
         "Amazon canceled it.",
-        "Do not ship anything unpaid. Look at the transaction in Seller Central.",
+        "Do not ship anything unpaid. Check the transaction in Seller Central.",
     ),
     reason("BuyerCanceled", Tone::Notable, "The buyer canceled it.", CHECK_OUT_AGAIN),
     reason("BuyerClosed", Tone::Notable, "The buyer closed it.", CHECK_OUT_AGAIN),
     reason(
         "Expired",
         Tone::Notable,
-        "Its time is over: 180 days for a single order, 13 months for a recurring one.",
+        "It has expired: it lasts 180 days for a single order, 13 months for a recurring one.",
         CHECK_OUT_AGAIN,
     ),
 ];

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaPssSaltLength, RsaSignatureEncodin
 
 use crate::apis::transport::Method;
 
-/// RSASSA-PSS with SHA-256; the two differ in the salt's length alone (section 2.1).
+/// RSASSA-PSS with SHA-256. The two differ only in the length of the salt (section 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// `AMZN-PAY-RSASSA-PSS`: 20 bytes of salt.
@@ -21,12 +21,12 @@ static SALT_20: RsaSignatureEncoding = RSA_PSS_SHA256.with_pss_salt_length(RsaPs
 static SALT_32: RsaSignatureEncoding = RSA_PSS_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(32));
 
 impl Algorithm {
-    /// Reads a label.
+    /// Parses a label.
     pub fn from_label(label: &str) -> Option<Algorithm> {
         [Algorithm::Pss, Algorithm::PssV2].into_iter().find(|algorithm| algorithm.label() == label)
     }
 
-    /// As it stands in the string to sign and in the header.
+    /// The label in the string to sign and in the header.
     pub fn label(self) -> &'static str {
         match self {
             Algorithm::Pss => "AMZN-PAY-RSASSA-PSS",
@@ -42,7 +42,7 @@ impl Algorithm {
     }
 }
 
-/// What is signed of a request.
+/// The part of a request that is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canonical {
     /// The canonical request (section 2.2).
@@ -52,8 +52,8 @@ pub struct Canonical {
 }
 
 impl Canonical {
-    /// `path` and `query` are those of [`canonical_path`] and [`canonical_query`]: what is signed is what
-    /// is sent. Header names may come in any case and order.
+    /// `path` and `query` come from [`canonical_path`] and [`canonical_query`], so that exactly what is sent is
+    /// signed. Header names may be in any case and order.
     pub fn new(method: Method, path: &str, query: &str, headers: &[(&str, &str)], body: &[u8]) -> Canonical {
         let mut lines: Vec<(String, String)> = headers
             .iter()
@@ -72,13 +72,13 @@ impl Canonical {
         Canonical { text, signed_headers }
     }
 
-    /// What the signature is made over.
+    /// The text that the signature covers.
     pub fn string_to_sign(&self, algorithm: Algorithm) -> String {
         format!("{}\n{}", algorithm.label(), hex_sha256(self.text.as_bytes()))
     }
 }
 
-/// An unencoded path as it is signed and sent: never empty, no `//`, RFC 3986 encoded but for the slashes.
+/// An unencoded path as it is signed and sent: never empty, no `//`, RFC 3986 encoded except for the slashes.
 pub fn canonical_path(path: &str) -> String {
     let mut encoded = String::from("/");
     for piece in path.split('/').filter(|piece| !piece.is_empty()) {
@@ -132,7 +132,7 @@ fn hex_sha256(bytes: &[u8]) -> String {
     text
 }
 
-/// The value of the `authorization` header, letter for letter as section 2.2 prints it.
+/// The value of the `authorization` header, exactly as section 2.2 shows it.
 pub fn authorization(
     algorithm: Algorithm,
     public_key_id: &str,

@@ -14,7 +14,7 @@ use crate::payments::object::AccountName;
 const CHARGE_ID: &str = "S01-1234567-1234567-C123456";
 static SALT_32: RsaParameters = RSA_PSS_2048_8192_SHA256.with_pss_salt_length(RsaPssSaltLength::Custom(32));
 
-/// Answers from memory, and remembers what was asked.
+/// Answers from memory and records the requests.
 struct Memory {
     asked: Mutex<Vec<Request>>,
     answers: Mutex<Vec<Result<Response, TransportError>>>,
@@ -40,7 +40,7 @@ fn shop() -> AccountName {
     AccountName::new("shop").unwrap()
 }
 
-/// A sandbox account whose transport gives these answers in this order. Call it inside a runtime.
+/// A sandbox account whose transport returns these answers in this order. Call it inside a runtime.
 fn scene(public_key_id: &str, answers: Vec<Result<Response, TransportError>>) -> Scene {
     let (_directory, secrets, public_key) = config::tests::credentials();
     let section = config::AccountSection {

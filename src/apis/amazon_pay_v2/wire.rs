@@ -1,11 +1,11 @@
-//! What Amazon answers, read into what we keep (docs/src/reference/amazon-pay-v2.md, sections 3 to 6 and 8).
+//! Parses Amazon's answers into what we keep (docs/src/reference/amazon-pay-v2.md, sections 3 to 6 and 8).
 //!
-//! Owns: which fields are read, and what an answer that is no object means. Must never know: how the
-//! answer travelled, the time, what a state means. Pure.
+//! Owns: which fields are read, and what an answer without an object means. Must never know: how the
+//! answer was transported, the time, what a state means. Pure.
 //!
-//! Fields are read from an allow-list. Whatever describes the buyer or was written to the buyer (names,
-//! addresses, payment instruments, notes, descriptors) has no line here, so it cannot be kept.
-//! Unknown fields are passed over, unknown words kept: Amazon adds both without a new version.
+//! Only fields on an allow-list are read. Everything that describes the buyer or was written to the buyer (names,
+//! addresses, payment instruments, notes, descriptors) is not on it, so it cannot be kept. Unknown fields are skipped
+//! and unknown words are kept: Amazon adds both without a new version.
 
 mod object;
 mod scalar;
@@ -32,7 +32,7 @@ pub enum Thing {
     ChargePermission,
 }
 
-/// What an answer to a question about `id` says. `now` is for `Retry-After` dates alone.
+/// Reads the answer to a request for `id`. `now` is needed only for `Retry-After` dates.
 pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Result<Observation, Failure> {
     let request_id = request_id(response);
     if !(200..=299).contains(&response.status) {
@@ -42,14 +42,14 @@ pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Resu
     if !observation.id.eq_ignore_ascii_case(id) {
         return Err(garbled("the answer is about another object".to_owned()));
     }
-    // An object that was enrolled in another case keeps its name here.
+    // Keep the id as it was enrolled, which may differ in case.
     id.clone_into(&mut observation.id);
     observation.request_id = request_id;
     Ok(observation)
 }
 
-/// What the answer to a creating call says; the new object must belong to `parent`, where it says to what it
-/// belongs. `now` is for `Retry-After` dates alone.
+/// Reads the answer to a creating call. If the new object names its parent, that must be `parent`. `now` is needed
+/// only for `Retry-After` dates.
 pub fn read_made(
     thing: Thing,
     parent: &str,
@@ -72,13 +72,14 @@ fn garbled(detail: String) -> Failure {
     Failure::Garbled { detail }
 }
 
-/// Amazon's id of this exchange (section 8.1), when it looks like one.
+/// Amazon's id of this exchange (section 8.1), if it looks like an id.
 fn request_id(response: &Response) -> Option<String> {
     let text = response.header("x-amz-pay-request-id")?.trim();
     is_word(text).then(|| text.to_owned())
 }
 
-/// An answer without 2xx: the status decides, the code is told. The message is not: it repeats values.
+/// The failure of an answer without a 2xx status. The status decides and the code is reported. The message is not
+/// reported, because it repeats values.
 fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Failure {
     let code = reason_code(&response.body);
     let request = request_id.map(|id| format!("(request {id})"));
@@ -93,7 +94,7 @@ fn refusal(response: &Response, request_id: Option<&str>, now: Timestamp) -> Fai
     }
 }
 
-/// The code of an error body, if there is a body, it is JSON, and the code looks like one.
+/// The code in an error body, if the body is JSON and the code looks like one.
 pub(super) fn reason_code(body: &[u8]) -> Option<String> {
     let text = decode(body, None).text;
     let body: Object<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
@@ -101,7 +102,7 @@ pub(super) fn reason_code(body: &[u8]) -> Option<String> {
     is_word(&code).then_some(code)
 }
 
-/// One word of a machine's vocabulary: nothing else may enter a log by this way.
+/// Whether a text is a single machine-readable word. Nothing else may get into a log this way.
 fn is_word(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.'))

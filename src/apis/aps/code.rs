@@ -1,19 +1,20 @@
-//! Codes: five digits, two of status and three of message (docs/src/reference/aps.md, sections 2.4 and 5.3 to 5.5).
+//! Codes: five digits, two for the status and three for the message (docs/src/reference/aps.md, sections 2.4 and 5.3 to
+//! 5.5).
 //!
-//! Owns: reading a code, which message means "not decided yet", and how an order's state word is made of a
-//! code. Must never know: the network, JSON, texts beside the codes.
+//! Owns: parsing a code, which message means "not decided yet", and how an order's state word is derived from a
+//! code. Must never know: the network, JSON, the texts that accompany codes.
 
 /// A code as the provider sends it, five digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Code(String);
 
-/// Text that is no code.
+/// Text that is not a code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is not five digits")]
 pub struct NoCode;
 
-/// Messages by which the fate of an operation is not decided yet: technical trouble and lost confirmations
+/// Messages that leave the outcome of an operation undecided: technical problems and lost confirmations
 /// of section 5.5 "Hold, ask again", then those "Pending by meaning".
 pub const UNDECIDED: [&str; 11] =
     ["006", "777", "778", "779", "780", "781", "064", "065", "090", "784", "662"];
@@ -21,30 +22,30 @@ pub const UNDECIDED: [&str; 11] =
 /// Statuses that are pending whatever the message says (section 5.5 "Pending by meaning").
 pub const PENDING: [&str; 6] = ["01", "10", "15", "19", "20", "40"];
 
-/// Messages about the account or the request's shape: no other order would fare better (section 5.5).
+/// Messages about the account or the request's shape: requests for other orders would fail too (section 5.5).
 const ACCOUNT_MESSAGES: [&str; 7] = ["004", "008", "009", "010", "015", "027", "073"];
 
-/// Messages about this request alone, one of its values (section 5.5).
+/// Messages about one value of this request only (section 5.5).
 const CALLER_MESSAGES: [&str; 7] = ["001", "002", "003", "005", "032", "033", "110"];
 
 /// Messages after which the same request may succeed later (sections 2.4 and 6.1).
 const TRANSIENT_MESSAGES: [&str; 5] = ["006", "051", "054", "071", "119"];
 
-/// What a message says about a request, apart from any payment.
+/// What a message says about a request, regardless of any payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// Nobody: it says something about the thing asked for, or is not known.
+    /// Nobody: it is about the requested object, or it is not known.
     Nobody,
     /// The account's credentials or settings.
     Account,
     /// One value of this request.
     Caller,
-    /// The provider, for now.
+    /// A temporary problem of the provider.
     Provider,
 }
 
 impl Code {
-    /// Reads five digits.
+    /// Parses five digits.
     ///
     /// # Errors
     /// When it is anything else.
@@ -69,12 +70,12 @@ impl Code {
         &self.0[2..]
     }
 
-    /// Whether it leaves the fate of an operation open.
+    /// Whether it leaves the outcome of an operation open.
     pub fn is_undecided(&self) -> bool {
         UNDECIDED.contains(&self.message()) || PENDING.contains(&self.status())
     }
 
-    /// Whom its message blames for a request that failed.
+    /// What its message blames for a failed request.
     pub fn blame(&self) -> Blame {
         let message = &self.message();
         if ACCOUNT_MESSAGES.contains(message) {
@@ -90,10 +91,10 @@ impl Code {
 
     /// The state word of an order whose last operation ended with this code, and its reason, if any.
     ///
-    /// The word is the two digits of the status wherever the status decides. It is all five digits where
-    /// only the message does: an operation that is not decided although its status reads like an end
-    /// (`13006`), a good status beside a message of failure (`14160`, which no table lists, so that it
-    /// becomes an alarm), a payment that the customer gave up before it began (`00072`).
+    /// The word is the two digits of the status where the status decides. It is all five digits where only the message
+    /// decides: an undecided operation whose status looks final (`13006`), a good status with a failure message
+    /// (`14160`, which no table lists, so that it raises an alert), a payment that the customer gave up before it
+    /// started (`00072`).
     pub fn state_and_reason(&self) -> (&str, Option<&str>) {
         let (status, message) = (self.status(), self.message());
         if PENDING.contains(&status) {
@@ -110,7 +111,7 @@ impl Code {
     }
 }
 
-/// Statuses by which an operation ended well (section 5.3). Card tokens, queries and batches have others.
+/// Statuses of a successful operation (section 5.3). Card tokens, queries and batches have others.
 fn is_good(status: &str) -> bool {
     matches!(status, "02" | "04" | "06" | "08" | "14")
 }

@@ -1,23 +1,23 @@
-//! The columns of a batch file: which parameters each command takes, and of which form (docs/src/reference/aps.md,
+//! The columns of a batch file: which parameters each command takes, and in which form (docs/src/reference/aps.md,
 //! section 3.2).
 //!
-//! Owns: names, lengths, letters, who needs what. Must never know: files, lines, other rows.
+//! Owns: names, lengths, allowed characters, which command needs what. Must never know: files, lines, other rows.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a row does (section 3.1). Payment links have files of their own and are not written here.
+/// The operation of a row (section 3.1). Payment links have their own files and are not supported here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Command {
-    /// Takes money by a stored card token.
+    /// Takes money with a stored card token.
     Purchase,
     /// Takes money that was authorized.
     Capture,
-    /// Gives money back.
+    /// Returns money.
     Refund,
-    /// Frees money that was authorized.
+    /// Releases money that was authorized.
     VoidAuthorization,
 }
 
@@ -36,12 +36,12 @@ impl Command {
         }
     }
 
-    /// Reads the provider's word, letter for letter.
+    /// Parses the provider's word, which must match exactly.
     pub fn from_word(word: &str) -> Option<Command> {
         Command::ALL.into_iter().find(|command| command.as_str() == word)
     }
 
-    /// The code by which it ended well (section 3.4).
+    /// The code of a successful operation (section 3.4).
     pub fn good_code(self) -> &'static str {
         match self {
             Command::Purchase => "14000",
@@ -80,27 +80,27 @@ pub enum Column {
     MerchantExtra5,
 }
 
-/// How many columns always stand in a file (section 3.3); the others only when a row uses them.
+/// How many columns every file has (section 3.3); the others appear only when a row uses them.
 pub const ALWAYS: usize = 10;
 
 /// Whether a command takes a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// It must be there.
+    /// It must be present.
     Mandatory,
-    /// It may be there.
+    /// It may be present.
     Optional,
-    /// It must not be there.
+    /// It must not be present.
     NotTaken,
 }
 
-/// Which letters a value may have.
+/// Which characters a value may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Letters {
     Alpha,
     Numeric,
     Alphanumeric,
-    /// Names and descriptions: letters of any script, because the provider serves Arabic too.
+    /// Names and descriptions: letters of any script, because the provider supports Arabic too.
     AnyAlphanumeric,
 }
 
@@ -141,12 +141,12 @@ impl Column {
         Column::ALL.into_iter().find(|column| column.name() == name)
     }
 
-    /// All names in one line, for a person.
+    /// All names in one line, for messages.
     pub fn names() -> String {
         Column::ALL.map(Column::name).join(", ")
     }
 
-    /// Name, longest length, letters, other characters (section 3.2).
+    /// Name, maximum length, letters, other characters (section 3.2).
     fn form(self) -> (&'static str, usize, Letters, &'static str) {
         use Letters::{Alpha, Alphanumeric, AnyAlphanumeric, Numeric};
         const EXTRA: &str = ".;/_-,'@";
@@ -160,7 +160,7 @@ impl Column {
             Column::CustomerEmail => ("customer_email", 254, Alphanumeric, "_-.@+"),
             Column::Eci => ("eci", 16, Alpha, ""),
             Column::TokenName => ("token_name", 100, Alphanumeric, "_-.@"),
-            // The sources disagree between 40 and 200; what fits the shorter fits both.
+            // The sources disagree: 40 or 200. A value that fits the shorter limit fits both.
             Column::MaintenanceReference => ("maintenance_reference", 40, Alphanumeric, "-_."),
             Column::PaymentOption => ("payment_option", 10, Alpha, ""),
             Column::OrderDescription => ("order_description", 150, AnyAlphanumeric, "'/._-#:$ "),
@@ -177,8 +177,8 @@ impl Column {
         }
     }
 
-    /// Whether `command` takes it (section 3.2). The sources disagree about the amount of a voiding; so it
-    /// may be there.
+    /// Whether `command` takes it (section 3.2). The sources disagree about the amount of a void, so it is
+    /// optional.
     pub fn need(self, command: Command) -> Need {
         use Command::{Capture, Purchase, Refund, VoidAuthorization};
         match (self, command) {
@@ -207,8 +207,8 @@ impl Column {
         }
     }
 
-    /// Whether a customer wrote it, so that a spreadsheet must not take it for a formula and a card number
-    /// must not hide in it.
+    /// Whether a customer may have written it. A spreadsheet must not take it for a formula, and it must not contain
+    /// a card number.
     fn is_free_text(self) -> bool {
         matches!(
             self,
@@ -224,12 +224,12 @@ impl Column {
         )
     }
 
-    /// What is wrong with a value, without the value.
+    /// What is wrong with a value. The value itself is left out.
     pub fn fault(self, value: &str) -> Option<String> {
         let (_, longest, letters, specials) = self.form();
         let length = value.chars().count();
         if length > longest {
-            return Some(format!("has {length} letters, at most {longest} are allowed"));
+            return Some(format!("has {length} characters, at most {longest} are allowed"));
         }
         let fits = |letter: char| {
             specials.contains(letter)
@@ -241,13 +241,13 @@ impl Column {
                 }
         };
         if let Some(place) = value.chars().position(|letter| !fits(letter)) {
-            return Some(format!("has a character that is not allowed, at place {}", place + 1));
+            return Some(format!("has a character that is not allowed, at position {}", place + 1));
         }
         if self.is_free_text() && value.starts_with(['=', '+', '-', '@']) {
-            return Some("begins like a spreadsheet's formula".to_owned());
+            return Some("starts like a spreadsheet formula".to_owned());
         }
         if (self.is_free_text() || self == Column::TokenName) && holds_card_number(value) {
-            return Some("seems to hold a card number; only a token may name a card".to_owned());
+            return Some("seems to contain a card number; only a token may identify a card".to_owned());
         }
         self.wrong_word(value)
     }
@@ -272,7 +272,7 @@ impl Column {
     }
 }
 
-/// Whether 13 to 19 digits in a row, spaces and hyphens left out, pass the check of card numbers.
+/// Whether 13 to 19 digits in a row, ignoring spaces and hyphens, pass the check-digit test of card numbers.
 fn holds_card_number(value: &str) -> bool {
     let mut digits: Vec<u32> = Vec::new();
     let mut runs = Vec::new();
@@ -294,16 +294,16 @@ fn passes_luhn(digits: &[u32]) -> bool {
     digits.iter().rev().enumerate().map(weigh).sum::<u32>() % 10 == 0
 }
 
-/// The header's words for columns: the parameters' names unless said otherwise. The provider's own
-/// spelling could not be read (section 7, point 1), which is why it can be changed.
+/// The column names in the header: the parameters' names unless configured otherwise. They can be changed because the
+/// provider's own spelling is not known (section 7, point 1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ColumnMap(BTreeMap<Column, String>);
 
 impl ColumnMap {
-    /// Takes words by parameter.
+    /// Makes a map from header words by parameter.
     ///
     /// # Errors
-    /// Every parameter that does not exist and every word that cannot stand in a header.
+    /// Every parameter that does not exist and every word that cannot be used in a header.
     pub fn new(words: &BTreeMap<String, String>) -> Result<ColumnMap, Vec<String>> {
         let (mut map, mut problems) = (BTreeMap::new(), Vec::new());
         for (name, word) in words {
@@ -312,8 +312,8 @@ impl ColumnMap {
                 && word.bytes().all(|byte| byte.is_ascii_graphic() && !b",\"".contains(&byte));
             match Column::from_name(name) {
                 Some(column) if is_plain => drop(map.insert(column, word.clone())),
-                Some(_) => problems.push(format!("the word for {name} cannot stand in a header")),
-                None => problems.push(format!("{name:?} is no parameter of a batch")),
+                Some(_) => problems.push(format!("the word for {name} cannot be used in a header")),
+                None => problems.push(format!("{name:?} is not a batch parameter")),
             }
         }
         let map = ColumnMap(map);
@@ -345,10 +345,10 @@ mod tests {
             }
         };
         check(Column::MerchantReference, "XYZ9239-yu_8.98", None);
-        check(Column::MerchantReference, "a b", Some("place 2"));
+        check(Column::MerchantReference, "a b", Some("position 2"));
         check(Column::MerchantReference, &"x".repeat(41), Some("at most 40"));
         check(Column::Amount, "1234567890", None);
-        check(Column::Amount, "12.50", Some("place 3"));
+        check(Column::Amount, "12.50", Some("position 3"));
         check(Column::FortId, "149295435400084008", None);
         check(Column::CustomerName, "محمد O'Neil", None);
         check(Column::CustomerName, "-1", Some("formula"));

@@ -1,7 +1,7 @@
 //! The section of an account at Amazon Payment Services.
 //!
 //! Owns: its keys, their checks, the provider's addresses (docs/src/reference/aps.md, sections 1 and 2.1).
-//! Must never know: the network, other sections, where secrets lie.
+//! Must never know: the network, other sections, where secrets are stored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,34 +26,34 @@ const SANDBOX: &str = "https://sbpaymentservices.payfort.com";
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Section {
-    /// `live` or `sandbox`. Needed.
+    /// `live` or `sandbox`. Required.
     pub environment: Option<String>,
-    /// The access code, at most 20 letters and digits. Needed.
+    /// The access code, at most 20 letters and digits. Required.
     pub access_code: Option<String>,
-    /// The merchant identifier, at most 20 letters and digits. Needed.
+    /// The merchant identifier, at most 20 letters and digits. Required.
     pub merchant_identifier: Option<String>,
-    /// Where the SHA request phrase lies. Needed.
+    /// Where the SHA request phrase is stored. Required.
     pub request_phrase: Option<SecretReference>,
-    /// Where the SHA response phrase lies. Needed.
+    /// Where the SHA response phrase is stored. Required.
     pub response_phrase: Option<SecretReference>,
     /// `SHA-256` (the default), `SHA-512`, `HMAC-256` or `HMAC-512`.
     pub signature: Option<String>,
-    /// What becomes of an answer without a signature: `until-signed` (the default), `accept` or `refuse`.
+    /// How to treat an answer without a signature: `until-signed` (the default), `accept` or `refuse`.
     pub unsigned_answers: Option<String>,
     /// `en` (the default) or `ar`: the language of the provider's messages.
     pub language: Option<String>,
-    /// The currency of all this account's orders. CHECK_STATUS answers name none, so that without it their
+    /// The currency of all this account's orders. CHECK_STATUS answers name none, so without it their
     /// totals are kept as evidence and not compared.
     pub currency: Option<String>,
-    /// `https://host[:port]` instead of the provider's; the paths stay.
+    /// `https://host[:port]` instead of the provider's; the paths stay the same.
     pub endpoint: Option<String>,
-    /// Whole addresses of single commands, which go before `endpoint`.
+    /// Full addresses of single commands, which override `endpoint`.
     pub endpoints: EndpointsSection,
     /// `"default"` or `{ burst, per_second }`.
     pub quota: Option<QuotaSection>,
-    /// Seconds for one exchange, 1 to 300; 30 when not given.
+    /// The time limit of one request in seconds, 1 to 300; 30 when not given.
     pub deadline_s: Option<u64>,
-    /// Whether batches may be uploaded and processed; not unless it says so.
+    /// Whether batches may be uploaded and processed. The default is no.
     pub allow_writes: bool,
     /// How batches are written and followed.
     pub batch: BatchSection,
@@ -69,7 +69,7 @@ pub struct EndpointsSection {
     pub upload: Option<String>,
     /// Of `GET_BATCH_RESULTS`.
     pub results: Option<String>,
-    /// Of `PROCESS_BATCH`; the documentation names a host of its own for the sandbox (section 1).
+    /// Of `PROCESS_BATCH`; the documentation names a separate host for the sandbox (section 1).
     pub process: Option<String>,
 }
 
@@ -77,37 +77,37 @@ pub struct EndpointsSection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchSection {
-    /// The header's word for a parameter, where it is not the parameter's name.
+    /// The header word for a parameter, if it differs from the parameter's name.
     pub columns: BTreeMap<String, String>,
     /// `minor` (the default: 10050 is 100.50 USD) or `decimal` (100.50).
     pub amounts: Option<String>,
     /// The most rows of one file; the provider names no limit.
     pub longest_file_rows: Option<usize>,
-    /// Whether the file's bytes are signed too; the provider does not say, so no.
+    /// Whether the file's bytes are signed too. The provider does not say, so the default is no.
     pub sign_file: bool,
-    /// Process although some rows did not pass validation.
+    /// Whether to process a file although some rows did not pass validation.
     pub process_with_row_errors: bool,
-    /// Seconds until the first look at a batch; 15.
+    /// Seconds until the first poll of a batch; the default is 15.
     pub first_look_s: Option<u64>,
-    /// The longest wait between looks, seconds; 300.
+    /// The longest wait between polls in seconds; the default is 300.
     pub longest_look_s: Option<u64>,
-    /// Hours after which validation, or the results, are given up; 24.
+    /// Hours after which to give up waiting for validation or for the results; the default is 24.
     pub deadline_h: Option<u64>,
 }
 
-/// What becomes of an answer without a signature. The documentation does not promise that every answer has one.
+/// How to treat an answer without a signature. The documentation does not promise that every answer has one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unsigned {
-    /// Believed with a mark until the account's first signed answer about an order, and refused from then on.
+    /// Accepted with a mark until the account's first signed answer about an order, and refused from then on.
     #[default]
     UntilSigned,
-    /// Always believed with a mark.
+    /// Always accepted with a mark.
     Accept,
-    /// Never believed.
+    /// Never accepted.
     Refuse,
 }
 
-/// An account's section as resolved.
+/// An account's section after all checks.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Real money or not.
@@ -120,7 +120,7 @@ pub struct Settings {
     pub request_signer: Signer,
     /// Verifies what is received.
     pub response_signer: Signer,
-    /// What becomes of an answer without a signature.
+    /// How to treat an answer without a signature.
     pub unsigned: Unsigned,
     /// `en` or `ar`.
     pub language: &'static str,
@@ -130,7 +130,7 @@ pub struct Settings {
     pub addresses: Addresses,
     /// The budget of all requests together.
     pub quota: Quota,
-    /// For one whole exchange.
+    /// The time limit of one request.
     pub deadline: Duration,
     /// Whether batches may be uploaded and processed.
     pub is_writing_allowed: bool,
@@ -139,18 +139,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whose requests the provider takes these for.
+    /// What identifies the sender of these requests to the provider.
     pub fn credentials(&self) -> Vec<&str> {
         vec![&self.addresses.payment, self.environment.as_str(), &self.merchant_identifier, &self.access_code]
     }
 
-    /// The budget of every operation: there is one, which all commands share (section 6.1).
+    /// The budget of every operation. There is only one, which all commands share (section 6.1).
     pub fn quotas(&self) -> Vec<(&'static str, Quota)> {
         vec![(super::OPERATION, self.quota)]
     }
 }
 
-/// Where each command goes: whole addresses.
+/// Where each command goes, as full addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// Of `CHECK_STATUS`.
@@ -176,7 +176,7 @@ impl Addresses {
 }
 
 impl Section {
-    /// Checks everything and loads the secrets. `path` is where the section stands (`account.shop`).
+    /// Checks everything and loads the secrets. `path` is the section's place in the configuration (`account.shop`).
     ///
     /// # Errors
     /// All problems at once, with key and remedy.
@@ -223,7 +223,7 @@ impl Section {
         Algorithm::from_word(word).unwrap_or_else(|| {
             let remedy = "write what the account's technical settings say: \"SHA-256\", \"SHA-512\", \
                           \"HMAC-256\" or \"HMAC-512\"";
-            check.problem("signature", format!("{word:?} is no signature that is known"), remedy);
+            check.problem("signature", format!("{word:?} is not a known signature type"), remedy);
             Algorithm::Sha256
         })
     }
@@ -235,7 +235,7 @@ impl Section {
             Some("refuse") => Unsigned::Refuse,
             Some(other) => {
                 let remedy = "write \"until-signed\", \"accept\" or \"refuse\"";
-                check.problem("unsigned_answers", format!("{other:?} is no such choice"), remedy);
+                check.problem("unsigned_answers", format!("{other:?} is not one of the choices"), remedy);
                 Unsigned::UntilSigned
             }
         }
@@ -246,7 +246,7 @@ impl Section {
             None | Some("en") => "en",
             Some("ar") => "ar",
             Some(other) => {
-                check.problem("language", format!("{other:?} is not offered"), "write \"en\" or \"ar\"");
+                check.problem("language", format!("{other:?} is not supported"), "write \"en\" or \"ar\"");
                 "en"
             }
         }
@@ -284,7 +284,7 @@ impl Section {
             let Some(text) = text else { continue };
             match address(text) {
                 Ok(address) => *place = address,
-                Err(what) => check.problem(field, what, "write a whole address, https://host/path"),
+                Err(what) => check.problem(field, what, "write a full address, https://host/path"),
             }
         }
         Some(addresses)
@@ -309,7 +309,7 @@ impl BatchSection {
             None => Duration::from_secs(usual * unit),
             Some(value) if (1..=most).contains(&value) => Duration::from_secs(value * unit),
             Some(value) => {
-                check.problem(field, format!("{value} cannot be kept"), format!("write 1 to {most}"));
+                check.problem(field, format!("{value} is out of range"), format!("write 1 to {most}"));
                 Duration::from_secs(usual * unit)
             }
         };
@@ -330,19 +330,23 @@ impl BatchSection {
             Some("decimal") => AmountForm::Decimal,
             Some(other) => {
                 let remedy = "write \"minor\" (10050 is 100.50 USD) or \"decimal\" (100.50)";
-                check.problem("batch.amounts", format!("{other:?} is no form of amounts"), remedy);
+                check.problem("batch.amounts", format!("{other:?} is not an amount format"), remedy);
                 AmountForm::Minor
             }
         };
         if self.longest_file_rows == Some(0) {
-            check.problem("batch.longest_file_rows", "a file needs a row", "write 1 or more, or nothing");
+            check.problem(
+                "batch.longest_file_rows",
+                "a file needs a row",
+                "write 1 or more, or leave it out",
+            );
         }
         let longest_file_rows = self.longest_file_rows.filter(|rows| *rows > 0);
         Rules { columns, amounts, longest_file_rows, is_file_signed: self.sign_file, patience }
     }
 }
 
-/// A whole address: `https`, or `http` on this very machine, with a path.
+/// A full address: `https`, or `http` on this machine, with a path.
 fn address(text: &str) -> Result<String, String> {
     let text = text.trim();
     let after_scheme = text.find("://").map_or(0, |place| place + 3);
@@ -353,7 +357,7 @@ fn address(text: &str) -> Result<String, String> {
     let is_plain_path = path.starts_with('/')
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
     if !is_plain_path {
-        return Err("it needs a path of plain letters, and nothing behind it".to_owned());
+        return Err("it needs a path of plain characters, and nothing after it".to_owned());
     }
     Ok(format!("{}{path}", endpoint.base()))
 }
@@ -365,7 +369,11 @@ fn identifier(check: &mut Check, field: &str, value: Option<&str>) -> Option<Str
     if text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Some(text.to_owned());
     }
-    check.problem(field, "is longer than 20 letters or has others than letters and digits", remedy);
+    check.problem(
+        field,
+        "is longer than 20 characters or has characters other than letters and digits",
+        remedy,
+    );
     None
 }
 
@@ -377,7 +385,7 @@ fn signer(
     algorithm: Algorithm,
 ) -> Option<Signer> {
     let Some(reference) = reference else {
-        let remedy = "put the phrase into a file of its own and write \"file:/absolute/path\" or \
+        let remedy = "put the phrase into its own file and write \"file:/absolute/path\" or \
                       \"credential:name\"";
         check.problem(field, "is missing", remedy);
         return None;

@@ -1,32 +1,32 @@
 //! Amazon Payment Services (formerly PayFort): orders by CHECK_STATUS, batches of operations (JSON, multipart,
-//! signatures by a shared phrase; docs/src/reference/aps.md).
+//! signatures with a shared phrase; docs/src/reference/aps.md).
 //!
 //! Owns: one exchange about one order or one batch. Must never know: storage, schedules, chats. Only this
-//! file talks; all others are pure.
+//! file sends requests; all others are pure.
 //!
 //! The id of an `aps-order` is the merchant reference, which the provider keeps unique.
 //!
 //! # What the provider's documentation leaves open
 //!
-//! Each has a provisional choice, to be settled against the sandbox (docs/src/reference/aps.md, section 7):
+//! Each point has a provisional choice, to be verified against the sandbox (docs/src/reference/aps.md, section 7):
 //!
 //! | Open | Choice | Changed by |
 //! |---|---|---|
-//! | Header words of a batch file | the parameters' names | `batch.columns` |
+//! | Column names in a batch file | the parameters' names | `batch.columns` |
 //! | Columns `access_code`, `signature` in a row | no | – |
 //! | Whether `file` is signed at upload | no | `batch.sign_file` |
 //! | Sandbox host of `PROCESS_BATCH` | the host of the others | `endpoints.process` |
 //! | Whether every answer about an order is signed | yes, once one was | `unsigned_answers` |
 //! | Form and signature of results | JSON or CSV text, signed or not | – |
 //! | Full codes of batch states | the last three digits decide | – |
-//! | Whether a bare `70000` after a doubtful `PROCESS` means "not begun" | it shows nothing: never sent again by itself | `Batch::not_processed` |
+//! | Whether `70000` after a doubtful `PROCESS` means "not started" | no automatic resend | `Batch::not_processed` |
 //! | Rows that fail validation | the file is not processed | `batch.process_with_row_errors` |
 //! | Most rows of a file, MB of 10^6 or 2^20 | no limit, 10^6 | `batch.longest_file_rows` |
-//! | Duration, retention | looks from 15 s to 5 min, 24 h | `batch.first_look_s`, `longest_look_s`, `deadline_h` |
-//! | Request budget | 2 a second for all commands together | `quota` |
+//! | Duration, retention | polls every 15 s to 5 min, 24 h | `batch.first_look_s`, `longest_look_s`, `deadline_h` |
+//! | Request budget | 2 per second for all commands together | `quota` |
 //! | Currency of CHECK_STATUS totals (the answer names none) | totals are evidence only | `currency` |
-//! | Decimals of XOF, XPF, UYI, UYW (the provider's tools differ from ISO 4217) | not converted | `batch.amounts = "minor"` |
-//! | How long something may stay undecided | a day, three in review | the account's polling policy |
+//! | Decimals of XOF, XPF, UYI, UYW (tools differ from ISO 4217) | not converted | `batch.amounts = "minor"` |
+//! | How long an order may stay undecided | one day, three in review | the account's polling policy |
 
 pub mod batch;
 pub mod code;
@@ -58,16 +58,16 @@ use crate::payments::lifecycle::Lifecycle;
 use crate::payments::object::{AccountName, Kind, ObjectId};
 use crate::payments::observation::{Failure, Observation};
 
-/// The one kind of object.
+/// The only kind of object.
 pub const ORDER: &str = "aps-order";
 
 /// All kinds of objects.
 pub const KINDS: &[&str] = &[ORDER];
 
-/// The name of the one budget: all commands of a merchant share it (section 6.1).
+/// The name of the only budget, which all commands of a merchant share (section 6.1).
 pub const OPERATION: &str = "FortAPI";
 
-/// The back office, where a person can look.
+/// The back office, where a person can check.
 pub const LOOK: &str = "https://fort.payfort.com/";
 
 /// One account at Amazon Payment Services.
@@ -75,11 +75,11 @@ pub struct Aps {
     settings: Settings,
     transport: Arc<dyn Transport>,
     clock: SharedClock,
-    /// A signed answer about an order was seen.
+    /// Whether a signed answer about an order was received.
     has_seen_signature: AtomicBool,
 }
 
-/// What is to be known again after a restart: this account's answers are signed.
+/// What must be remembered across a restart: this account's answers are signed.
 const SIGNED: &str = "signed";
 
 /// Why a step of a batch was not sent.
@@ -88,7 +88,7 @@ pub enum NotSent {
     /// The account may only read.
     #[error("nothing is sent: the account has no allow_writes = true")]
     WritesForbidden,
-    /// The file beside the batch is not the one that the batch was made for.
+    /// The stored file is not the one that the batch was made for.
     #[error("nothing is sent: the stored file is not the one that this batch was made for")]
     OtherFile,
     /// The file's name or length is not acceptable.
@@ -100,34 +100,34 @@ pub enum NotSent {
 }
 
 impl Aps {
-    /// An account that asks over `transport`.
+    /// An account that sends requests through `transport`.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: SharedClock) -> Aps {
         Aps { settings, transport, clock, has_seen_signature: AtomicBool::new(false) }
     }
 
-    /// What it was configured with.
+    /// The account's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The present time.
+    /// The current time.
     pub(in crate::apis) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Tells `pace` the budget of this account.
+    /// Sets the budget of this account at `pace`.
     pub fn set_quotas(&self, account: &AccountName, pace: &Pace) {
         for (operation, quota) in self.settings.quotas() {
             pace.set_quota(account, operation, quota);
         }
     }
 
-    /// Carries out one step of a batch, once. Store [`Batch::marked`] before, [`Batch::took`] of the reply
-    /// afterwards. `file` are the bytes that the batch was made for; only an upload needs them.
+    /// Carries out one step of a batch, once. Store [`Batch::marked`] before it, and [`Batch::took`] of the reply
+    /// after it. `file` is the content that the batch was made for; only an upload needs it.
     ///
     /// # Errors
     /// When nothing was sent and nothing ever would be: the batch stays as it was before it was marked.
-    /// [`Aps::check_step`] tells the same without sending.
+    /// [`Aps::check_step`] says the same without sending.
     pub async fn carry_out(
         &self,
         batch: &Batch,
@@ -165,7 +165,7 @@ impl Aps {
         Ok(read.map_or(Reply::Doubtful, Reply::Answered))
     }
 
-    /// Whether a step may be sent at all; to be asked before it is marked.
+    /// Whether a step may be sent at all. Call it before the step is marked.
     ///
     /// # Errors
     /// Why not.
@@ -203,7 +203,7 @@ impl Aps {
         }
     }
 
-    /// What a status other than 2xx means; obeys a wish to wait.
+    /// What a status other than 2xx means. Also obeys a `Retry-After`.
     fn failed(&self, response: &Response, permit: &mut Permit) -> Option<Failure> {
         let wait = response.retry_after(self.clock.now());
         if (200..300).contains(&response.status) {
@@ -245,7 +245,7 @@ impl Aps {
     }
 }
 
-/// As the registry lists it.
+/// The entry in the registry.
 pub const REGISTRATION: Registration = Registration {
     name: "aps",
     settings: |reader, path, secrets| Ok(Arc::new(reader.read::<Section>()?.resolve(path, secrets)?)),
@@ -302,7 +302,7 @@ impl Api for Aps {
             return Err(format!("there is no kind {kind}, only {ORDER}"));
         }
         if id.as_str().len() > wire::LONGEST_REFERENCE {
-            return Err("a merchant reference has at most 40 letters".to_owned());
+            return Err("a merchant reference has at most 40 characters".to_owned());
         }
         if id.as_str().contains('~') {
             return Err("a merchant reference has only letters, digits, '-', '_' and '.'".to_owned());
@@ -310,7 +310,7 @@ impl Api for Aps {
         Ok(())
     }
 
-    /// Any text may be a merchant reference; there is only one kind.
+    /// Any text may be a merchant reference, and there is only one kind.
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
         let kind = Kind::new(ORDER).ok()?;
         self.accepts(&kind, id).is_ok().then_some(kind)

@@ -1,27 +1,27 @@
-//! How an account wants its batches written and followed.
+//! An account's settings for writing and following its batches.
 //!
-//! Owns: the choices, and the waits and deadlines where none are chosen. Must never know: what is done by them.
+//! Owns: the settings, and the default waits and deadlines. Must never know: how they are applied.
 
 use std::time::Duration;
 
 use super::column::ColumnMap;
 
-/// How an account wants its batches written and followed.
+/// An account's settings for writing and following its batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
-    /// The header's words.
+    /// The column names in the header.
     pub columns: ColumnMap,
     /// How amounts are written in the input.
     pub amounts: AmountForm,
     /// The most rows of one file, if there is a limit (the provider names none; section 2.2).
     pub longest_file_rows: Option<usize>,
-    /// Whether the file's bytes are part of what is signed (section 4.1: not known, provisionally no).
+    /// Whether the signature covers the file's bytes (section 4.1: not known, provisionally no).
     pub is_file_signed: bool,
     /// Waits and deadlines.
     pub patience: Patience,
 }
 
-/// How amounts are written in the input. In the file they are always whole numbers of the smallest unit.
+/// How amounts are written in the input. In the file, they are always whole numbers of the smallest unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AmountForm {
     /// `10050` is 100.50 USD, as in the file.
@@ -34,11 +34,11 @@ pub enum AmountForm {
 /// Waits and deadlines. The provider names none (section 2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patience {
-    /// Until the first look; each further wait is twice as long.
+    /// The wait until the first poll; each further wait is twice as long.
     pub first_look: Duration,
-    /// The longest wait between looks.
+    /// The longest wait between polls.
     pub longest_look: Duration,
-    /// For validation, and again for the results.
+    /// The deadline for validation, and then again for the results.
     pub deadline: Duration,
     /// Whether a file is processed although rows did not pass validation.
     pub is_processed_with_row_errors: bool,

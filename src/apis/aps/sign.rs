@@ -1,6 +1,6 @@
-//! Signatures: every parameter in order between two copies of a phrase (docs/src/reference/aps.md, section 4).
+//! Signatures: every parameter in order, between two copies of a phrase (docs/src/reference/aps.md, section 4).
 //!
-//! Owns: what is signed, in which order, by which digest. Must never know: the clock, the network, what a
+//! Owns: what is signed, in which order, with which digest. Must never know: the clock, the network, what a
 //! parameter means.
 
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use crate::secret::Secret;
 use crate::text::hex;
 
-/// Parameters in the order in which they are signed: bytewise by name, so that `_` comes before small
+/// Parameters in the order in which they are signed: bytewise by name, so that `_` comes before lower-case
 /// letters and `batch_id` before `batch_reference` (section 4.1, step 2).
 pub type Parameters = BTreeMap<String, String>;
 
-/// The parameter that carries the signature and is never part of what is signed.
+/// The parameter that holds the signature and is never signed itself.
 pub const SIGNATURE: &str = "signature";
 
-/// The one parameter that the provider's own SDK leaves out of what it signs (section 4.1).
+/// The only parameter that the provider's own SDK does not sign (section 4.1).
 const LEFT_OUT: &str = "installment_detail";
 
 /// How a signature is made; the account's technical settings say which.
@@ -40,8 +40,8 @@ impl Algorithm {
     pub const ALL: [Algorithm; 4] =
         [Algorithm::Sha256, Algorithm::Sha512, Algorithm::Hmac256, Algorithm::Hmac512];
 
-    /// Reads `SHA-256`, `SHA-512`, `HMAC-256` or `HMAC-512`, in any case. `SHA-128` is refused: what the
-    /// provider means by it is not known, and it advises against it (section 4.1).
+    /// Parses `SHA-256`, `SHA-512`, `HMAC-256` or `HMAC-512`, in any case. `SHA-128` is refused: what the provider
+    /// means by it is not known, and the provider advises against it (section 4.1).
     pub fn from_word(word: &str) -> Option<Algorithm> {
         Algorithm::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(word.trim()))
     }
@@ -66,12 +66,12 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Signs by `algorithm` with `phrase` as the back office shows it.
+    /// Signs with `algorithm` and with `phrase` as shown in the back office.
     pub fn new(algorithm: Algorithm, phrase: Secret<String>) -> Signer {
         Signer { algorithm, phrase }
     }
 
-    /// The signature in small hexadecimal letters. A parameter named `signature` is left out.
+    /// The signature in lower-case hexadecimal. A parameter named `signature` is left out.
     pub fn sign(&self, parameters: &Parameters) -> String {
         let text = self.wrapped(parameters);
         match self.algorithm {
@@ -82,15 +82,15 @@ impl Signer {
         }
     }
 
-    /// Whether `signature` is the one of these parameters, in whatever letters it is written. The time it
-    /// takes does not depend on where the two differ.
+    /// Whether `signature` is the right one for these parameters, in upper or lower case. The comparison takes constant
+    /// time.
     pub fn is_genuine(&self, parameters: &Parameters, signature: &str) -> bool {
         let expected = self.sign(parameters);
         let given = signature.trim().to_ascii_lowercase();
         constant_time::verify_slices_are_equal(expected.as_bytes(), given.as_bytes()).is_ok()
     }
 
-    /// The parameters with their signature among them.
+    /// The parameters with their signature added.
     pub fn signed(&self, mut parameters: Parameters) -> Parameters {
         let signature = self.sign(&parameters);
         parameters.insert(SIGNATURE.to_owned(), signature);
@@ -123,13 +123,13 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// What an answer's signature covers: every field received, unknown ones included, each as the text that is
+/// What an answer's signature covers: every received field, including unknown ones, each in the form that is
 /// signed (section 4.1, "Responses").
 pub fn parameters_of(answer: &Map<String, Value>) -> Parameters {
     answer.iter().map(|(name, value)| (name.clone(), signed_text(value))).collect()
 }
 
-/// A value as it is signed: texts as they stand, lists as `[a, b]`, objects as `{k=v, k=v}` in the order in
+/// A value as it is signed: strings unchanged, lists as `[a, b]`, objects as `{k=v, k=v}` in the order in
 /// which they were sent, nothing for null (section 4.1, "Lists" and below).
 pub fn signed_text(value: &Value) -> String {
     match value {
@@ -149,8 +149,8 @@ pub fn signed_text(value: &Value) -> String {
     }
 }
 
-/// The SHA-256 of some bytes, in small hexadecimal letters: what binds a file to its batch, because the
-/// provider's signature does not (section 4.1, "The uploaded file").
+/// The SHA-256 of some bytes, in lower-case hexadecimal. It ties a file to its batch, because the provider's
+/// signature does not (section 4.1, "The uploaded file").
 pub fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }

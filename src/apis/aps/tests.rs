@@ -32,7 +32,7 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-/// Answers from memory, and keeps what was sent.
+/// Answers from memory and records the requests.
 #[derive(Default)]
 struct Canned {
     answers: Mutex<VecDeque<Result<Response, TransportError>>>,

@@ -1,7 +1,6 @@
-//! What a question about an order looks like, and its answer (docs/src/reference/aps.md, sections 5.1, 5.2 and
-//! 5.5).
+//! The request for an order's status, and its answer (docs/src/reference/aps.md, sections 5.1, 5.2 and 5.5).
 //!
-//! Owns: which field means what, and which answer is a failure. Must never know: the network, the clock,
+//! Owns: what each field means, and which answer is a failure. Must never know: the network, the clock,
 //! what a state means. The customer's and the card's fields are never read.
 
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ use crate::payments::money::{Amounts, Currency, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Failure, Observation};
 
-/// The most bytes of an answer about one order; the documented fields have less than 2,000.
+/// The most bytes of an answer about one order; the documented fields have fewer than 2,000.
 pub const LONGEST_BODY_BYTES: usize = 64 * 1024;
 /// The longest merchant reference (section 5.1).
 pub const LONGEST_REFERENCE: usize = 40;
@@ -32,7 +31,7 @@ const NOT_FOUND: &str = "036";
 /// The query itself was answered (section 5.2).
 const ANSWERED: &str = "12000";
 
-/// Fields that are kept as they stand. Whatever else comes, the customer's and the card's among it, is not.
+/// Fields that are kept unchanged. All others, including the customer's and the card's, are not kept.
 const EVIDENCE: [&str; 12] = [
     "fort_id",
     "response_code",
@@ -48,7 +47,7 @@ const EVIDENCE: [&str; 12] = [
     "reconciliation_reference",
 ];
 
-/// Fields without which there is no answer, or which say whose it is.
+/// Required fields, and fields that say whose answer it is.
 const NEEDED: [&str; 9] = [
     SIGNATURE,
     "access_code",
@@ -65,7 +64,7 @@ const TOTALS: [&str; 3] = ["authorized_amount", "captured_amount", "refunded_amo
 
 const VERIFIED: &str = "verified";
 
-/// Who asks, in every request.
+/// The parameters of every request that identify the caller.
 pub fn caller(settings: &Settings) -> Parameters {
     let mut parameters = Parameters::new();
     for (name, value) in [
@@ -78,7 +77,7 @@ pub fn caller(settings: &Settings) -> Parameters {
     parameters
 }
 
-/// The signed question about one order, by the merchant's reference (section 5.1).
+/// The signed request for one order, by the merchant's reference (section 5.1).
 pub fn question(settings: &Settings, id: &ObjectId) -> Parameters {
     let mut parameters = caller(settings);
     parameters.insert("query_command".to_owned(), "CHECK_STATUS".to_owned());
@@ -86,15 +85,15 @@ pub fn question(settings: &Settings, id: &ObjectId) -> Parameters {
     settings.request_signer.signed(parameters)
 }
 
-/// Parameters as a JSON body, keys in order, every value a text (section 4.1, "Numbers in JSON").
+/// Parameters as a JSON body, with keys in order and every value a string (section 4.1, "Numbers in JSON").
 pub fn json_body(parameters: &Parameters) -> Vec<u8> {
     let fields: Map<String, Value> =
         parameters.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
     Value::Object(fields).to_string().into_bytes()
 }
 
-/// What a status other than 2xx means. Errors of the business come with 200 (section 1), so that a 404 says
-/// that the address is wrong and nothing about an order.
+/// What a status other than 2xx means. Business errors come with status 200 (section 1), so a 404 means that the
+/// address is wrong and says nothing about an order.
 pub fn refusal_of_status(status: u16, retry_after: Option<Duration>) -> Failure {
     let detail = format!("HTTP {status}");
     match status {
@@ -106,7 +105,7 @@ pub fn refusal_of_status(status: u16, retry_after: Option<Duration>) -> Failure 
     }
 }
 
-/// An answer about this account whose signature, where there is one, is genuine.
+/// An answer about this account whose signature, if it has one, is genuine.
 #[derive(Debug)]
 pub struct Opened {
     /// Its fields.
@@ -117,11 +116,11 @@ pub struct Opened {
     pub marks: Marks,
 }
 
-/// A JSON object in which no name that stands twice is lost.
+/// A JSON object that also records duplicate names.
 struct Fields {
     /// The last value of each name.
     last: Map<String, Value>,
-    /// Names that stand more than once, and whether all their values are the same.
+    /// Names that appear more than once, and whether all their values are the same.
     repeated: BTreeMap<String, bool>,
 }
 
@@ -163,7 +162,7 @@ pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Opened,
     if let Some(signature) = signature {
         let signature = signature.as_str().unwrap_or_default();
         if !signer.is_genuine(&parameters_of(&fields), signature) {
-            return Err("its signature does not fit the response phrase".to_owned());
+            return Err("its signature does not match the response phrase".to_owned());
         }
     }
     let is_signed = signature.is_some();
@@ -173,7 +172,7 @@ pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Opened,
             continue;
         }
         if !is_same && NEEDED.contains(&name.as_str()) {
-            return Err(format!("{name} stands more than once, with two values"));
+            return Err(format!("{name} appears more than once, with two values"));
         }
         if !is_same {
             fields.remove(&name);
@@ -184,18 +183,18 @@ pub fn open(body: &[u8], signer: &Signer, settings: &Settings) -> Result<Opened,
         [("access_code", &settings.access_code), ("merchant_identifier", &settings.merchant_identifier)]
     {
         if text_of(&fields, name).is_some_and(|theirs| theirs != *own) {
-            return Err(format!("its {name} is another account's"));
+            return Err(format!("its {name} belongs to another account"));
         }
     }
     Ok(Opened { fields, is_signed, marks })
 }
 
-/// Reads an answer to CHECK_STATUS that came with status 200. `must_be_signed` refuses one without a signature;
-/// otherwise that is a mark.
+/// Reads an answer to CHECK_STATUS that came with status 200. With `must_be_signed`, an answer without a signature is
+/// refused; otherwise it gets a mark.
 ///
 /// # Errors
 /// [`Failure::Gone`] when the order is not known, [`Failure::Refused`] and [`Failure::Transient`] when the
-/// query failed (which says nothing about the payment), [`Failure::Garbled`] when the answer is not one.
+/// query failed (which says nothing about the payment), [`Failure::Garbled`] when the answer is not valid.
 pub fn read(
     settings: &Settings,
     asked: &ObjectId,
@@ -207,7 +206,7 @@ pub fn read(
     let outcome = code(&opened.fields, "response_code").map_err(garbled)?;
     if !opened.is_signed {
         if must_be_signed {
-            return Err(garbled("it has no signature, which this account's answers have".to_owned()));
+            return Err(garbled("it has no signature, but this account's answers are signed".to_owned()));
         }
         opened.marks.add(Oddity::Unsigned, "The answer has no signature: nobody can tell who wrote it.");
     }
@@ -217,7 +216,7 @@ pub fn read(
     observe(settings, asked, opened).map_err(garbled)
 }
 
-/// What it means that the query itself failed. No payment is judged by it (section 5.5).
+/// What a failure of the query itself means. It says nothing about a payment (section 5.5).
 pub fn failure(outcome: &Code) -> Failure {
     let detail = format!("response_code {outcome}");
     if outcome.message() == NOT_FOUND {
@@ -235,7 +234,7 @@ fn observe(settings: &Settings, asked: &ObjectId, opened: Opened) -> Result<Obse
     let fields = &fields;
     let reference = text_of(fields, "merchant_reference").ok_or("merchant_reference is missing")?;
     if reference != asked.as_str() {
-        return Err("it is about another order than asked for".to_owned());
+        return Err("it is about another order than the requested one".to_owned());
     }
     let transaction = code(fields, "transaction_code")?;
     if let Some(status) = text_of(fields, "transaction_status")
@@ -271,9 +270,9 @@ fn observe(settings: &Settings, asked: &ObjectId, opened: Opened) -> Result<Obse
     })
 }
 
-/// The order's totals. What the order is about is what was authorized, or else what was captured. Without a
-/// currency, or with one whose decimals the provider's own tools count otherwise, they stay evidence; so does one
-/// that is no whole number.
+/// The order's amount and totals. The order's amount is the authorized amount, or else the captured one. Without a
+/// currency, or with a currency whose decimals the provider's own tools count differently, the totals stay evidence.
+/// So does a total that is not a whole number.
 fn amounts(
     settings: &Settings,
     fields: &Map<String, Value>,
@@ -309,7 +308,7 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// An operation that went well has moved something: a total of nothing contradicts it.
+/// A successful operation has moved something, so a total of zero contradicts it.
 fn check_total(transaction: &str, fields: &Map<String, Value>, marks: &mut Marks) {
     let name = match transaction {
         "02000" => "authorized_amount",
@@ -322,7 +321,7 @@ fn check_total(transaction: &str, fields: &Map<String, Value>, marks: &mut Marks
     }
 }
 
-/// Currencies whose decimals the provider's tools count otherwise than ISO 4217 does (section 3.3).
+/// Currencies whose decimals the provider's tools count differently from ISO 4217 (section 3.3).
 pub fn is_disputed(currency: Currency) -> bool {
     matches!(currency.as_str(), "XOF" | "XPF" | "UYI" | "UYW")
 }
@@ -337,7 +336,7 @@ pub fn from_minor(text: &str, currency: Currency) -> Option<Money> {
     Money::new(Decimal::new(minor, currency.exponent()), currency).ok()
 }
 
-/// Whether the answer had a signature, which then was genuine.
+/// Whether the answer had a signature. If so, it was genuine.
 pub fn is_signed(seen: &Observation) -> bool {
     seen.evidence.get(SIGNATURE).is_some_and(|seal| seal == VERIFIED)
 }
@@ -355,7 +354,7 @@ fn evidence(fields: &Map<String, Value>) -> BTreeMap<String, String> {
     evidence
 }
 
-/// A code that must be there.
+/// A required code.
 ///
 /// # Errors
 /// When it is missing or not five digits.
@@ -364,7 +363,7 @@ pub fn code(fields: &Map<String, Value>, name: &str) -> Result<Code, String> {
     Code::new(&text).map_err(|problem| format!("{name}: {problem}"))
 }
 
-/// A field's text, or its number as text; nothing for an empty one.
+/// A field's text, or its number as text. None for an empty field.
 pub fn text_of(fields: &Map<String, Value>, name: &str) -> Option<String> {
     let text = match fields.get(name)? {
         Value::String(text) => text.trim().to_owned(),

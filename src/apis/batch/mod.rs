@@ -1,12 +1,11 @@
-//! Batches at any provider: what an API that has them offers, and the values that pass to and fro.
+//! Batches at any provider: the interface of an API with batches, and the values that it exchanges.
 //!
-//! Owns: the trait of an API with batches ([`BatchApi`]); a batch as it is stored is in `stored`, one of its rows in
-//! `row`. Must never know: any provider, the store, files, schedules.
+//! Owns: the trait of an API with batches ([`BatchApi`]); a stored batch is in `stored`, one of its rows in `row`.
+//! Must never know: any provider, the store, files, schedules.
 //!
-//! For each batch [`BatchApi::next`] says what to do. A step is stored as [`BatchApi::about_to`] makes it, then
-//! [`BatchApi::carry_out`] sends it once and says what must be stored afterwards. A batch that has ended is
-//! [settled](Batch::settle): its objects are watched, and rows that its result does not tell about are polled one
-//! by one.
+//! For each batch, [`BatchApi::next`] says what to do. [`BatchApi::about_to`] gives the batch to store before a step,
+//! then [`BatchApi::carry_out`] sends the step once and says what must be stored afterwards. A batch that has ended is
+//! [settled](Batch::settle): its objects are watched, and rows without a result are polled one by one.
 
 mod row;
 mod stored;
@@ -31,18 +30,19 @@ pub use stored::{Batch, Known, Papers, own};
 pub trait BatchApi: Send + Sync {
     /// Whether batches that change anything may be sent.
     fn may_write(&self) -> bool;
-    /// Whose batches must go one after the other, whatever the account is called.
+    /// The name of the queue. Batches in one queue are sent one after the other, even if they belong to accounts with
+    /// different names.
     fn queue(&self) -> String;
-    /// What its requests' numbers are unique for, where we number them.
+    /// The name of the counter that makes request numbers unique, where we number requests.
     fn counter(&self) -> Option<String> {
         None
     }
     /// Checks an input and divides it into batches.
     ///
     /// # Errors
-    /// Every problem of it, with its line.
+    /// All its problems, with their lines.
     fn plan(&self, submission: &Submission<'_>) -> Result<Vec<Plan>, Vec<String>>;
-    /// What can be polled by batch; none where the API or the account has no such batches.
+    /// What can be polled by batch. None where the API or the account has no such batches.
     fn poll_limits(&self) -> Option<PollLimits> {
         None
     }
@@ -56,8 +56,8 @@ pub trait BatchApi: Send + Sync {
     /// # Errors
     /// When another API made the plan.
     fn make(&self, plan: Plan, first_request_id: u64, now: Timestamp) -> Result<Made, Blocked>;
-    /// What to do at this time. `others` are all other batches of all accounts; `has_earlier` says that an
-    /// earlier one of this account is not finished.
+    /// What to do now. `others` are all other batches of all accounts; `has_earlier` says that an earlier batch of
+    /// this account is not finished.
     ///
     /// # Errors
     /// When the batch belongs to another API.
@@ -68,7 +68,7 @@ pub trait BatchApi: Send + Sync {
         has_earlier: bool,
         now: Timestamp,
     ) -> Result<Next, Blocked>;
-    /// Whether a step may be sent at all; asked before the step is stored.
+    /// Whether a step may be sent at all. Called before the step is stored.
     ///
     /// # Errors
     /// Why not.
@@ -76,7 +76,7 @@ pub trait BatchApi: Send + Sync {
     /// What must be stored before the step is carried out.
     ///
     /// # Errors
-    /// When batch or step belong to another API.
+    /// When the batch or the step belongs to another API.
     fn about_to(&self, batch: &dyn Batch, step: &Step, now: Timestamp) -> Result<Box<dyn Batch>, Blocked>;
     /// Sends the step once.
     ///
@@ -85,27 +85,27 @@ pub trait BatchApi: Send + Sync {
     fn carry_out<'a>(&'a self, sending: Sending<'a>) -> Carrying<'a>;
 }
 
-/// What an API polls by batch: how many objects one batch may name, and of which kinds.
+/// What an API can poll by batch: how many objects one batch may name, and which kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PollLimits {
-    /// Objects of one batch, at most.
+    /// The most objects in one batch.
     pub most: usize,
     /// The kinds that such a batch can name.
     pub kinds: &'static [&'static str],
 }
 
-/// What an operator hands in.
+/// An operator's submission.
 #[derive(Debug, Clone, Copy)]
 pub struct Submission<'a> {
     /// CSV or JSON Lines.
     pub bytes: &'a [u8],
-    /// What all its rows do, where the API has one operation a batch.
+    /// The operation of all rows, where the API has one operation per batch.
     pub operation: Option<&'a str>,
-    /// A word that makes the same rows another batch.
+    /// A word that turns the same rows into another batch.
     pub label: &'a str,
 }
 
-/// One batch to be recorded, unless its reference is known.
+/// One batch to be recorded, unless its reference is already known.
 pub struct Plan {
     /// The same content has the same reference.
     pub reference: String,
@@ -114,14 +114,14 @@ pub struct Plan {
     content: Box<dyn Any + Send>,
 }
 
-/// A batch with what must lie beside it before it is recorded.
+/// A batch, and the files that must be stored before it is recorded.
 #[derive(Debug)]
 pub struct Made {
-    /// Nothing of it was sent.
+    /// The batch, before anything was sent.
     pub batch: Box<dyn Batch>,
-    /// The very bytes that are sent.
+    /// The exact bytes that are sent.
     pub document: Arc<[u8]>,
-    /// The lines of the input, in the order of the requests, where they are not in the batch.
+    /// The input line of each request, in order, where the batch itself does not hold them.
     pub lines: Option<Vec<u64>>,
 }
 
@@ -134,21 +134,21 @@ pub enum Next {
     Become(Box<dyn Batch>),
     /// Nothing more is sent: settle it.
     Settle,
-    /// Look at what single polls have brought.
+    /// Check what single polls have found.
     Check,
-    /// Nothing before this time.
+    /// Do nothing before this time.
     Wait(Timestamp),
-    /// Nothing before other batches have gone on.
+    /// Do nothing before other batches have made progress.
     Behind,
-    /// Nothing before a person has decided.
+    /// Do nothing before a person has decided.
     Person,
-    /// Nothing ever.
+    /// Do nothing more.
     Ended,
 }
 
 /// One request of a batch.
 pub struct Step {
-    /// Whose quota it uses.
+    /// The operation whose quota it uses.
     pub operation: &'static str,
     /// Whether the document is sent with it.
     pub needs_document: bool,
@@ -158,19 +158,19 @@ pub struct Step {
 /// Why a batch cannot take its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
-    /// The occasion in a word.
+    /// The reason in one word.
     pub word: &'static str,
-    /// For a person.
+    /// The reason, for a person.
     pub why: String,
 }
 
 /// A step that is about to be sent.
 pub struct Sending<'a> {
-    /// As it was stored before the step.
+    /// The batch as it was stored before the step.
     pub batch: &'a dyn Batch,
-    /// Which step.
+    /// The step.
     pub step: &'a Step,
-    /// The bytes to be sent; empty where the step does not need them.
+    /// The bytes to send; empty where the step does not need them.
     pub document: Vec<u8>,
     /// All other batches of all accounts.
     pub others: &'a [&'a dyn Batch],
@@ -180,48 +180,48 @@ pub struct Sending<'a> {
     pub more: More<'a>,
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub struct Carried {
-    /// To be stored.
+    /// The batch to store.
     pub batch: Box<dyn Batch>,
-    /// A result to be stored before that, byte for byte.
+    /// A result to store before the batch, byte for byte.
     pub result: Option<Vec<u8>>,
-    /// The provider answered as it does when it accepts the account's credentials.
+    /// The answer shows that the provider accepts the account's credentials.
     pub is_accepted: bool,
 }
 
-/// A step under way.
+/// A step in flight.
 pub type Carrying<'a> = Pin<Box<dyn Future<Output = Result<Carried, Blocked>> + Send + 'a>>;
 
-/// A permit for a further request of a step, or how long to wait.
+/// Gives a permit for a further request of a step, or says how long to wait.
 pub type More<'a> = &'a (dyn Fn(&'static str) -> Result<Permit, Duration> + Send + Sync);
 
 /// What follows from a batch that has ended.
 #[derive(Debug)]
 pub struct Settlement {
-    /// To be stored when all else is done.
+    /// The batch to store when everything else is done.
     pub batch: Box<dyn Batch>,
-    /// What became of each operation, where that does not stand in the batch.
+    /// The outcome of each operation, where the batch itself does not hold it.
     pub rows: Option<Vec<Row>>,
     /// Objects as the result showed them.
     pub shown: Vec<Shown>,
-    /// Whether these are to be watched from now on; else only those that are watched already count.
+    /// Whether to watch these from now on; otherwise only those that are already watched count.
     pub is_shown_watched: bool,
     /// Only polls after this time are newer than what the result shows.
     pub asked_at: Option<Timestamp>,
-    /// Objects to be watched from now on.
+    /// Objects to watch from now on.
     pub watch: Vec<(Kind, ObjectId, Details)>,
-    /// Objects to be polled now, if they are watched.
+    /// Objects to poll now, if they are watched.
     pub ask: Vec<(Kind, ObjectId)>,
 }
 
-/// What somebody should know about a batch that is under way.
+/// What somebody should know about a batch that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The occasion in a word.
+    /// The reason in one word.
     pub word: &'static str,
-    /// What is the matter.
+    /// What is wrong.
     pub what: String,
     /// What to do.
     pub advice: String,
@@ -232,19 +232,19 @@ pub struct Trouble {
 /// How a batch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// Its results came.
+    /// Its results arrived.
     Finished,
-    /// It was sent, and results are missing.
+    /// It was sent, but results are missing.
     Unanswered,
-    /// It may have been carried out although it came to nothing at last, and why.
+    /// It ended without a result, but may have been carried out. The text says why.
     InDoubt(String),
-    /// Nothing of it was carried out, and why.
+    /// None of it was carried out. The text says why.
     NotProcessed(String),
-    /// It was cancelled as wanted.
+    /// It was cancelled as requested.
     Cancelled,
 }
 
-/// What an operator wants of a batch.
+/// What an operator wants to do with a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// Do not carry it out, if that is still possible.
@@ -256,12 +256,12 @@ pub enum Wish {
 }
 
 impl Plan {
-    /// `content` is what the API makes the batch of.
+    /// `content` is what the API makes the batch from.
     pub fn new(reference: String, count: usize, content: impl Any + Send) -> Plan {
         Plan { reference, count: u64::try_from(count).unwrap_or(u64::MAX), content: Box::new(content) }
     }
 
-    /// What the batch is made of, for the API that planned it.
+    /// The content of the batch, for the API that planned it.
     ///
     /// # Errors
     /// When that was another API.
@@ -272,12 +272,12 @@ impl Plan {
 }
 
 impl Step {
-    /// `own` is the step as the API itself writes it.
+    /// `own` is the step in the API's own type.
     pub fn new(operation: &'static str, needs_document: bool, own: impl Any + Send + Sync) -> Step {
         Step { operation, needs_document, own: Box::new(own) }
     }
 
-    /// The step as the API that made it writes it.
+    /// The step in the type of the API that made it.
     ///
     /// # Errors
     /// When that was another API.
@@ -287,7 +287,7 @@ impl Step {
 }
 
 impl Blocked {
-    /// What belongs to an account of another API is left alone.
+    /// For something that belongs to an account of another API, which is left alone.
     pub fn other_api(what: &str) -> Blocked {
         Blocked { word: "other-api", why: format!("{what} was made for an account of another API") }
     }

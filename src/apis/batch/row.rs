@@ -1,4 +1,4 @@
-//! One operation of a batch and what became of it, the same for every provider.
+//! One operation of a batch and its outcome, in a form that is the same for every provider.
 //!
 //! Owns: the shape. Must never know: what a provider's code means.
 
@@ -8,16 +8,16 @@ use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::Observation;
 use crate::payments::record::Details;
 
-/// One operation. Nothing of the customer is in it.
+/// One operation. It contains nothing about the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Its line in the file, or its number at the provider.
     pub line: u64,
-    /// Its line in what was submitted.
+    /// Its line in the submitted input.
     pub input_line: u64,
-    /// What it does: the provider's word.
+    /// The operation, in the provider's word.
     pub command: String,
-    /// The object that it is about, where that has an id of the provider's.
+    /// The object that it is about, if the provider has an id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// The merchant's own reference.
@@ -29,18 +29,18 @@ pub struct Row {
     /// ISO 4217.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
-    /// The provider's id of what came of it.
+    /// The provider's id of the object that it led to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
-    /// The state of that, when the answer was given.
+    /// The state of that object at the time of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     pub fate: Fate,
-    /// The code that said so.
+    /// The code that states the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The code by which the provider said no, while a look must tell whether to believe it.
+    /// The code of a refusal that a poll has not confirmed yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
     /// What is odd about its result, for a person.
@@ -48,24 +48,24 @@ pub struct Row {
     pub mark: Option<String>,
 }
 
-/// What became of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// It has not come back.
+    /// It has no result yet.
     Waiting,
-    /// Done as asked.
+    /// Done as requested.
     Done,
     /// Refused, or not carried out: no money moved. The code says why.
     Declined,
-    /// Not decided; its object is watched.
+    /// Undecided; its object is watched.
     Open,
-    /// Nothing tells whether it was carried out.
+    /// It is unknown whether it was carried out.
     Unknown,
 }
 
 impl Fate {
-    /// The word.
+    /// The outcome in one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Fate::Waiting => "waiting",
@@ -77,23 +77,23 @@ impl Fate {
     }
 }
 
-/// How the operations of a batch stand.
+/// How many operations of a batch have each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Not come back.
+    /// Without a result yet.
     pub waiting: u64,
-    /// Done as asked.
+    /// Done as requested.
     pub done: u64,
-    /// Refused: no money moved.
+    /// Refused, or not carried out: no money moved.
     pub declined: u64,
-    /// Not decided; their objects are watched.
+    /// Undecided; their objects are watched.
     pub open: u64,
-    /// Nothing tells whether they were carried out.
+    /// Unknown whether they were carried out.
     pub unknown: u64,
 }
 
 impl Tally {
-    /// Counts.
+    /// Counts these outcomes.
     pub fn of(fates: impl IntoIterator<Item = Fate>) -> Tally {
         let mut tally = Tally::default();
         for fate in fates {
@@ -113,12 +113,12 @@ impl Tally {
 /// An object that a batch's result showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The provider's id.
     pub id: ObjectId,
-    /// What it was asked to be.
+    /// What was requested.
     pub details: Details,
-    /// How it was.
+    /// What the result showed.
     pub observation: Observation,
 }

@@ -1,7 +1,7 @@
-//! A batch as it is stored: what every API's batches tell without their account's client.
+//! A stored batch: what every API's batches can do without their account's client.
 //!
-//! Owns: the trait of a stored batch, and how it becomes JSON; the registry reads it again, because it knows whose
-//! batches there are. Must never know: any provider, where the JSON is kept.
+//! Owns: the trait of a stored batch, and how it becomes JSON. The registry reads it back, because it knows all APIs.
+//! Must never know: any provider, where the JSON is kept.
 
 use std::any::Any;
 use std::fmt;
@@ -14,51 +14,51 @@ use super::{Blocked, Ending, Row, Settlement, Trouble, Wish};
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::record::Record;
 
-/// What is stored about objects.
+/// Finds the stored record of an object.
 pub type Known<'a> = &'a (dyn Fn(&Kind, &ObjectId) -> Option<Record> + 'a);
 
-/// What lies in files beside a batch whose rows do not stand in it.
+/// The files of a batch that does not hold its rows itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Papers<'a> {
     /// What was sent.
     pub document: &'a [u8],
-    /// The line of the input of each request.
+    /// The input line of each request.
     pub lines: &'a [u64],
-    /// What came back, if it did.
+    /// The result, if it has arrived.
     pub result: Option<&'a [u8]>,
 }
 
-/// One batch. Every change of it is a new value, which its driver stores.
+/// One batch. Every change creates a new value, which the caller stores.
 pub trait Batch: Any + fmt::Debug + Send + Sync {
-    /// The reference: derived from the content.
+    /// The reference, derived from the content.
     fn reference(&self) -> &str;
-    /// Where it stands, in a word of its own: `new`, `upload-sent`, `following`, ..., or how it ended.
+    /// Its stage in one word: `new`, `upload-sent`, `following`, ..., or how it ended.
     fn stage(&self) -> &'static str;
-    /// When something is done next.
+    /// When the next step is due.
     fn next_at(&self) -> Option<Timestamp>;
-    /// The last code that the provider answered.
+    /// The last code in an answer of the provider.
     fn last_code(&self) -> Option<&str>;
     /// The provider's own id.
     fn provider_id(&self) -> Option<&str>;
-    /// What binds the document to this record: the algorithm and its sum.
+    /// Ties the document to this record: the algorithm and the checksum.
     fn document_sum(&self) -> (&'static str, &str);
     /// The name under which its document is kept.
     fn document_name(&self) -> String;
     /// How often it was sent, and how often it was processed, or may have been.
     fn sendings(&self) -> (u32, u32);
-    /// Results that contradict the document.
+    /// How many results contradict the document.
     fn contradictions(&self) -> u32 {
         0
     }
-    /// Rows whose result is odd though it can be believed.
+    /// How many rows have a result that is odd but valid.
     fn marks(&self) -> usize {
         0
     }
-    /// Made by polling, not by a person.
+    /// Whether it was made for polling, not by a person.
     fn is_poll(&self) -> bool {
         false
     }
-    /// Its turn has come: its deadlines run from now.
+    /// Its turn has come: its deadlines start now.
     fn begin(&mut self, now: Timestamp) {
         let _ = now;
     }
@@ -67,11 +67,11 @@ pub trait Batch: Any + fmt::Debug + Send + Sync {
     /// How it ended, once it is settled.
     fn ending(&self) -> Option<Ending>;
 
-    /// The rows that stand in it; none where they lie in files.
+    /// The rows that it holds itself; none where they are in files.
     fn rows(&self) -> Option<Vec<Row>> {
         None
     }
-    /// The rows that stand in it as JSON lists of at most so many, to be stored apart from it.
+    /// The rows that it holds itself, as JSON lists of at most `most` rows, to be stored separately.
     ///
     /// # Errors
     /// When they cannot be written as JSON.
@@ -79,7 +79,7 @@ pub trait Batch: Any + fmt::Debug + Send + Sync {
         let _ = most;
         Ok(None)
     }
-    /// Takes back the rows that were stored apart, in the same order.
+    /// Restores the rows that were stored separately, in the same order.
     ///
     /// # Errors
     /// When a piece cannot be read.
@@ -87,34 +87,34 @@ pub trait Batch: Any + fmt::Debug + Send + Sync {
         let _ = pieces;
         Ok(())
     }
-    /// Rows of a batch that is not settled, as its document tells them.
+    /// The rows of a batch that is not settled, read from its document.
     ///
     /// # Errors
-    /// When the document is not that of this batch.
+    /// When the document does not belong to this batch.
     fn rows_of(&self, papers: &Papers<'_>) -> Result<Vec<Row>, Blocked> {
         let _ = papers;
         Ok(self.rows().unwrap_or_default())
     }
 
-    /// What follows from a batch of which nothing more is sent.
+    /// What follows once nothing more of the batch is sent.
     ///
     /// # Errors
-    /// When the papers are not those of this batch.
+    /// When the papers do not belong to this batch.
     fn settle(&self, papers: &Papers<'_>, now: Timestamp) -> Result<Settlement, Blocked>;
-    /// The object whose record tells what became of a row without a result.
+    /// The object whose record shows the outcome of a row without a result.
     fn asked_about(&self, row: &Row) -> Option<(Kind, ObjectId)> {
         let _ = row;
         None
     }
-    /// Concludes what single polls have brought about rows without a result; true when every row has its end.
+    /// Applies what single polls have found about rows without a result. True when every row has its final outcome.
     fn conclude(&self, rows: &mut [Row], known: Known<'_>, now: Timestamp) -> (Box<dyn Batch>, bool) {
         let _ = (rows, known, now);
         (self.copy(), true)
     }
-    /// What an operator's wish makes of it. `others` are all other batches of all accounts.
+    /// The batch after an operator's request. `others` are all other batches of all accounts.
     ///
     /// # Errors
-    /// Why it cannot be granted now.
+    /// Why the request cannot be carried out now.
     fn grant(
         &self,
         wish: &Wish,
@@ -122,16 +122,16 @@ pub trait Batch: Any + fmt::Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Box<dyn Batch>, &'static str>;
 
-    /// The same once more.
+    /// A copy of the batch.
     fn copy(&self) -> Box<dyn Batch>;
-    /// As it is stored, without rows.
+    /// The batch as it is stored, without rows.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     fn json(&self) -> serde_json::Result<Value>;
 }
 
-/// A batch as the API that made it writes it.
+/// A batch in the type of the API that made it.
 ///
 /// # Errors
 /// When that was another API.

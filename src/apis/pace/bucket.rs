@@ -1,7 +1,7 @@
-//! One bucket, with the present time as an argument.
+//! One bucket, with the current time as an argument.
 //!
-//! Owns: the arithmetic of a bucket (by governor, with our clock and our place for its state) and what
-//! requests in flight do to it. Must never know: accounts, operations, locks.
+//! Owns: the arithmetic of a bucket (from governor, with our own clock and state store) and the effect of
+//! requests in flight. Must never know: accounts, operations, locks.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -19,7 +19,7 @@ use crate::http::waits::believed;
 
 /// The longest wait of our own after throttled answers that name no time.
 const LONGEST_OWN_WAIT: Duration = Duration::from_secs(60);
-/// While the one request after a hold has no answer yet, the next look at the bucket is at most so far away.
+/// The longest wait until the next check of the bucket while the single request after a hold has no answer yet.
 const LOOK_AGAIN_NS: u64 = 1_000_000_000;
 
 /// When the bucket would be full again if nothing more were taken (the "theoretical arrival time"),
@@ -33,7 +33,7 @@ impl Hash for FullAt {
     }
 }
 
-/// A state store whose keys are the states: each bucket carries its own eight bytes.
+/// A state store whose keys are the states: each bucket holds its own eight bytes.
 #[derive(Debug)]
 struct InPlace;
 
@@ -50,7 +50,7 @@ impl StateStore for InPlace {
     }
 }
 
-/// A clock that shows what it is set to. It starts at zero, so that states are absolute.
+/// A clock that shows the time that it is set to. It starts at zero, so that states are absolute.
 #[derive(Debug)]
 struct Hand(Cell<u64>);
 
@@ -62,7 +62,7 @@ impl Clock for Hand {
     }
 }
 
-/// What a quota means in nanoseconds.
+/// A quota in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) quota: Quota,
@@ -75,7 +75,7 @@ impl Limits {
         Limits { quota, token_ns: ns(quota.per), burst: u64::from(quota.burst) }
     }
 
-    /// How long an empty bucket takes to be full.
+    /// How long an empty bucket takes to fill.
     pub(super) fn whole_ns(&self) -> u64 {
         self.token_ns * self.burst
     }
@@ -86,14 +86,14 @@ struct Class {
     limiter: RateLimiter<FullAt, InPlace, Hand, NoOpMiddleware<Nanos>>,
 }
 
-/// One limiter for each different quota; the buckets bring their state along.
+/// One limiter for each different quota; the buckets hold their own state.
 #[derive(Default)]
 pub(super) struct Limiters {
     classes: Vec<Class>,
 }
 
 impl Limiters {
-    /// The class of a quota. A handful at most, so a search by eye is enough.
+    /// The class of a quota. There are only a handful, so a linear search is enough.
     pub(super) fn class_of(&mut self, quota: Quota) -> usize {
         if let Some(class) = self.classes.iter().position(|class| class.limits.quota == quota) {
             return class;
@@ -118,13 +118,13 @@ pub(super) struct Bucket {
     pub(super) class: usize,
     pub(super) used: Used,
     full_at: FullAt,
-    /// Before the clock's zero for a hold that began before a restart.
+    /// Negative for a hold that began before a restart.
     held_since_ns: i64,
     held_until_ns: u64,
     in_flight: u32,
     throttles_in_a_row: u32,
     door: Door,
-    /// A request was put off since the door was last open.
+    /// Whether a request was delayed since the door was last open.
     is_wanted: bool,
 }
 
@@ -133,14 +133,14 @@ pub(super) struct Bucket {
 enum Door {
     /// There is no hold.
     Open,
-    /// Nothing leaves before the hold ends; then one request does.
+    /// Nothing is sent before the hold ends; then one request is.
     Held,
-    /// That one is on its way. Its answer opens the door, or renews the hold.
+    /// That request is in flight. Its answer opens the door or renews the hold.
     Probed,
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub(super) fn new(class: usize) -> Bucket {
         Bucket {
             class,
@@ -155,7 +155,7 @@ impl Bucket {
         }
     }
 
-    /// Leave for one request, or how long to wait. True: it is the one request after a hold.
+    /// Takes a token for one request, or says how long to wait. True if it is the single request after a hold.
     pub(super) fn take(&mut self, limiters: &Limiters, now_ns: u64) -> Result<bool, Duration> {
         if now_ns < self.held_until_ns {
             self.is_wanted = true;
@@ -180,7 +180,7 @@ impl Bucket {
         Ok(is_probe)
     }
 
-    /// The answer to a request has come, or nobody waits for it any more.
+    /// The answer to a request has arrived, or nobody waits for it any more.
     pub(super) fn answered(&mut self, limits: Limits, now_ns: u64, is_throttled: bool, is_probe: bool) {
         self.assume_arrived(limits, now_ns);
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -193,8 +193,8 @@ impl Bucket {
         }
     }
 
-    /// Requests in flight count as arriving as late as they still can: now. (Each takes a token, so
-    /// the bucket cannot be full sooner than that many tokens from now.)
+    /// Requests in flight count as arriving as late as possible: now. (Each takes a token, so the bucket cannot be full
+    /// before that many tokens are restored.)
     fn assume_arrived(&self, limits: Limits, now_ns: u64) {
         self.not_full_before(now_ns + u64::from(self.in_flight) * limits.token_ns);
     }
@@ -203,8 +203,8 @@ impl Bucket {
         self.full_at.0.set(self.full_at.0.get().max(at_ns));
     }
 
-    /// The provider said "too many": it has no token left. Several such answers to requests that left
-    /// together count as one.
+    /// The provider said "too many": it has no tokens left. Several such answers to requests that were sent together
+    /// count as one.
     pub(super) fn throttled(&mut self, limits: Limits, now_ns: u64, retry_after: Option<Duration>) {
         self.used.throttled += 1;
         self.spend_all(limits, now_ns);
@@ -214,11 +214,11 @@ impl Bucket {
         let doublings = self.throttles_in_a_row.saturating_sub(1).min(20);
         let own_wait_ns = limits.token_ns.saturating_mul(1 << doublings).min(ns(LONGEST_OWN_WAIT));
         let own_wait = Duration::from_nanos(own_wait_ns.max(limits.token_ns));
-        // A short wish that is repeated for hours is no leave to knock at full pace for hours.
+        // A short wait that is requested for hours must not let us send at full rate for hours.
         self.hold(now_ns, retry_after.unwrap_or_default().max(own_wait));
     }
 
-    /// Nothing leaves before `wait` has passed, as far as it is believed; then one request does.
+    /// Sends nothing before `wait` has passed, as far as it is trusted; then one request.
     pub(super) fn hold(&mut self, now_ns: u64, wait: Duration) {
         let wait = believed(wait);
         if wait.is_zero() {
@@ -231,7 +231,7 @@ impl Bucket {
         self.held_until_ns = self.held_until_ns.max(now_ns + ns(wait));
     }
 
-    /// A hold from before a stop, which began `already` ago and still has `wait` to go, perhaps nothing.
+    /// Restores a hold from before a stop. It began `already` ago and lasts `wait` longer, which may be zero.
     pub(super) fn restore_hold(&mut self, now_ns: u64, already: Duration, wait: Duration) {
         self.hold(now_ns, wait);
         self.door = Door::Held;
@@ -246,12 +246,12 @@ impl Bucket {
         self.full_at.0.set(0);
     }
 
-    /// Full again after `full_in`, whatever was assumed before.
+    /// Full again after `full_in`, regardless of what was assumed before.
     pub(super) fn restore(&self, now_ns: u64, full_in: Duration) {
         self.full_at.0.set(now_ns + ns(full_in));
     }
 
-    /// How long until it is full, all requests in flight counted; never more than a whole bucket.
+    /// How long until it is full, counting all requests in flight. Never more than a whole bucket.
     pub(super) fn full_in_ns(&self, limits: Limits, now_ns: u64) -> u64 {
         let in_flight_ns = u64::from(self.in_flight) * limits.token_ns;
         self.full_at.0.get().saturating_sub(now_ns).max(in_flight_ns).min(limits.whole_ns())
@@ -261,7 +261,7 @@ impl Bucket {
         self.held_until_ns.saturating_sub(now_ns)
     }
 
-    /// How long ago the present hold began; none when there is none.
+    /// How long ago the current hold began; none when there is none.
     pub(super) fn held_since_ns(&self, now_ns: u64) -> Option<u64> {
         let age_ns = signed(now_ns).saturating_sub(self.held_since_ns);
         (self.door != Door::Open).then(|| u64::try_from(age_ns).unwrap_or(0))

@@ -1,29 +1,29 @@
-//! What a provider says about a longer quota beside the bucket's, and how far that is believed. Pure.
+//! What a provider says about a second quota over a longer period, and how far that is trusted. Pure.
 
 use std::time::Duration;
 
 use super::Quota;
 use crate::http::waits::DOUBTED;
 
-/// The window of such a quota (`x-mws-quota-max` and its sisters); a reset is named to the minute.
+/// The window of such a quota (`x-mws-quota-max` and the related headers); resets are given to the minute.
 const WINDOW: Duration = Duration::from_secs(3600 + 60);
 
 /// What the headers of one answer say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaHint {
-    /// Whole requests an hour.
+    /// The quota in requests per hour, rounded down.
     pub most: Option<u64>,
-    /// Whole requests left.
+    /// The remaining requests, rounded down.
     pub remaining: Option<u64>,
-    /// How long until all are there again.
+    /// How long until the full quota is available again.
     pub resets_in: Option<Duration>,
 }
 
 impl QuotaHint {
-    /// How long nothing should leave by it. It is doubted when it cannot be right: a maximum below what the
-    /// operation's own `quota` restores in an hour, a reset more than an hour away, or nothing left for the
-    /// very first request after a hold (`is_probe`), when all were to be there again. Being wrong costs
-    /// one request, which the provider then refuses, saying why.
+    /// How long nothing should be sent. The hint is doubted when it cannot be right: a maximum below what the
+    /// operation's own `quota` restores in an hour, a reset more than an hour away, or nothing left for the first
+    /// request after a hold (`is_probe`), when the full quota should be available again. A wrong doubt costs one
+    /// request, which the provider then refuses and says why.
     pub(super) fn pause(self, quota: Quota, is_probe: bool) -> Duration {
         let (Some(0), Some(resets_in)) = (self.remaining, self.resets_in) else { return Duration::ZERO };
         let restored_an_hour = 3_600_000 / quota.per.as_millis().max(1);
@@ -37,7 +37,7 @@ impl QuotaHint {
 mod tests {
     use super::*;
 
-    /// The pause in seconds after an answer with nothing left, of an operation that restores one a minute.
+    /// The pause in seconds after an answer with this hint, for an operation that restores one request per minute.
     fn pause(most: Option<u64>, remaining: Option<u64>, resets_in_s: Option<u64>, is_probe: bool) -> u64 {
         let hint = QuotaHint { most, remaining, resets_in: resets_in_s.map(Duration::from_secs) };
         hint.pause(Quota { burst: 15, per: Duration::from_secs(60) }, is_probe).as_secs()
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(pause(Some(0), Some(0), Some(1500), false), 60);
         assert_eq!(pause(Some(59), Some(0), Some(1500), false), 60, "less than the bucket restores");
         assert_eq!(pause(Some(60), Some(0), Some(4000), false), 60, "farther away than an hour");
-        assert_eq!(pause(Some(60), Some(0), Some(1500), true), 60, "all were to be there again");
+        assert_eq!(pause(Some(60), Some(0), Some(1500), true), 60, "the quota should be full again");
         assert_eq!(pause(Some(0), Some(0), Some(20), false), 20);
     }
 }

@@ -40,7 +40,7 @@ fn shop() -> AccountName {
 
 const ASK: &str = "GetCharge";
 
-/// The provider's side, written as its manual words it: a bucket of tokens that fills steadily.
+/// The provider's side, as its manual describes it: a bucket of tokens that fills steadily.
 struct ServerBucket {
     level_ns: u64,
     whole_ns: u64,
@@ -65,8 +65,8 @@ struct Outcome {
     refused: u64,
 }
 
-/// Asks as often as the pace allows for `length`, each request arriving and answered after times
-/// drawn from `travel`, and counts what the provider's bucket says.
+/// Sends as often as the pace allows for `length`. Each request arrives and is answered after times drawn from
+/// `travel`. Counts what the provider's bucket accepts and refuses.
 fn saturate(
     quota: Quota,
     length: Duration,
@@ -118,7 +118,7 @@ fn saturate(
     outcome
 }
 
-/// Numbers from a seed, for travel times.
+/// A pseudorandom number below `below`, for travel times.
 fn draw(seed: &mut u64, below: u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*seed >> 24) % below.max(1)
@@ -134,7 +134,7 @@ proptest! {
         let mut seed = seed;
         let quota = Quota { burst, per: Duration::from_millis(per_ms) };
         let mut travel = || {
-            // Now and then one is very slow, so that later requests overtake it.
+            // Sometimes one is very slow, so that later requests overtake it.
             let longest_ns = if draw(&mut seed, 4) == 0 { longest_ms * 1_000_000 } else { 200_000_000 };
             (draw(&mut seed, longest_ns), draw(&mut seed, longest_ns))
         };
@@ -147,7 +147,7 @@ proptest! {
     fn a_busy_hour_uses_the_quota(burst in 5u32..25, per_ms in 200u64..2_500, starts_full: bool, seed: u64) {
         let mut seed = seed;
         let quota = Quota { burst, per: Duration::from_millis(per_ms) };
-        // As long on the way as the bucket can bridge, in both directions together.
+        // The longest travel time, in both directions together, that the bucket can bridge.
         let longest_ns = ns(quota.per) * u64::from(burst - 3) / 2;
         let mut travel = || (draw(&mut seed, longest_ns), draw(&mut seed, longest_ns));
         let hour = Duration::from_secs(3600);
@@ -240,7 +240,7 @@ fn the_provider_s_own_wait_is_obeyed_within_an_hour() {
     pace.take(&shop(), ASK).unwrap().throttled(Some(Duration::from_secs(120)));
     assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 120);
     pace.hold(&shop(), ASK, Duration::from_secs(30));
-    assert_eq!(pace.level(&shop(), ASK).unwrap().held_for.as_secs(), 120, "a shorter wish changes nothing");
+    assert_eq!(pace.level(&shop(), ASK).unwrap().held_for.as_secs(), 120, "a shorter wait changes nothing");
     pace.hold(&shop(), ASK, Duration::from_secs(7_200));
     assert_eq!(pace.take(&shop(), ASK).unwrap_err(), LONGEST_HOLD);
     clock.advance(LONGEST_HOLD);
@@ -278,7 +278,7 @@ fn after_a_hold_one_request_leaves_and_a_good_answer_lets_the_others_follow() {
     assert_eq!(pace.level(&shop(), ASK).unwrap().held_already, Some(Duration::ZERO));
     clock.advance(Duration::from_secs(600));
     let probe = pace.take(&shop(), ASK).unwrap();
-    assert!(pace.take(&shop(), ASK).unwrap_err() <= Duration::from_secs(1), "looked at again soon");
+    assert!(pace.take(&shop(), ASK).unwrap_err() <= Duration::from_secs(1), "checked again soon");
     permits.clear();
     assert!(pace.take(&shop(), ASK).is_err(), "answers to requests from before the hold open nothing");
     drop(probe);
@@ -318,7 +318,7 @@ fn a_spent_quota_is_believed_once_and_not_for_the_first_request_after_it() {
     assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 1_500);
     clock.advance(Duration::from_secs(1_500));
     pace.take(&shop(), ASK).unwrap().quota_hint(hint(3_600, 3_600));
-    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 60, "all were to be there again");
+    assert_eq!(pace.take(&shop(), ASK).unwrap_err().as_secs(), 60, "the quota should be full again");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! A pull of reports: which day, or which report that was found, is owed which step. Pure and storable.
+//! A pull of reports: which step is due for each day, or for each report that was found. Pure and storable.
 //!
-//! Owns: the cut into days, the order of the steps, waits (docs/src/reference/amazon-pay-batch.md, section 9).
-//! Must never know: the network, storage, the clock (time is an argument), quotas (whoever asks has a budget
+//! Owns: the division into days, the order of the steps, waits (docs/src/reference/amazon-pay-batch.md, section 9).
+//! Must never know: the network, storage, the clock (time is an argument), quotas (the caller has a budget
 //! anyway), one provider's types.
 //!
-//! A request that is made twice does no harm, but costs of a small hourly quota: so the state is stored
-//! before a request leaves, and one whose answer was lost is looked for first.
+//! Making a request twice does no harm, but uses up a small hourly quota. So the state is stored before a request is
+//! sent, and a request whose answer was lost is searched for first.
 
 mod outcomes;
 mod step;
@@ -17,86 +17,86 @@ use serde::{Deserialize, Serialize};
 pub use outcomes::took;
 pub use step::{Outcome, Step};
 
-/// The longest range that one pull may have (section 9).
+/// The longest range of one pull (section 9).
 pub const MOST_DAYS: i64 = 30;
-/// The provider keeps requests and reports for so long.
+/// How long the provider keeps requests and reports.
 const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Between two looks at a request; the quota's restore rate is 45 s and one look serves 100 requests.
+/// The time between two polls of a request. The quota restores one poll in 45 s, and one poll covers 100 requests.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// Between two requests.
+/// The time between two requests.
 const REQUEST_EVERY: SignedDuration = SignedDuration::from_secs(1);
-/// How far the clocks may be apart.
+/// How far the clocks may differ.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(16);
-/// Fetches of spoilt bytes before the day is given up.
+/// How many fetches of corrupt bytes make a day fail.
 const MOST_SPOILT: u32 = 4;
-/// A pull that is not at its end after so long gives up what is left: the provider makes a report in minutes.
+/// A pull that is not finished after this time gives up the rest: the provider makes a report within minutes.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// No wait is longer, whatever the provider asks for.
+/// No wait is longer than this, whatever the provider asks for.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
 
 /// A pull of one type of report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pull {
-    /// The provider's name of the type that is pulled.
+    /// The provider's name of the report type.
     pub report_type: String,
-    /// One for each day, in their order; or one for each report that was found in the list.
+    /// One for each day, in order; or one for each report that was found in the list.
     pub windows: Vec<Window>,
-    /// No request leaves before.
+    /// No request is sent before this time.
     pub next_request_at: Timestamp,
-    /// The list of reports that is to be read first, where reports come by themselves.
+    /// The list of reports that must be read first, where reports are made without a request.
     pub listing: Option<Listing>,
-    /// What is not there by then is given up.
+    /// Reports that are not available by then are given up.
     pub give_up_at: Timestamp,
 }
 
-/// A list of reports that is owed a look: those that became available in `[from, until)`.
+/// A list of reports that must be read: those that became available in `[from, until)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
-    /// From when on.
+    /// The start of the period.
     pub from: Timestamp,
-    /// Until when.
+    /// The end of the period.
     pub until: Timestamp,
-    /// The next look; none once the list was read.
+    /// When to read it next; none once it was read.
     pub next_at: Option<Timestamp>,
 }
 
 /// One day of a pull: `[from, until)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// Its first moment.
+    /// The start of the day.
     pub from: Timestamp,
-    /// The first moment behind it.
+    /// The first moment after the day.
     pub until: Timestamp,
-    /// Where it stands.
+    /// Its phase.
     pub phase: Phase,
-    /// Requests that were cancelled by the provider.
+    /// How many requests were cancelled by the provider.
     pub cancelled: u32,
 }
 
-/// Where a day stands.
+/// The phase of a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// Nothing was asked yet.
+    /// Nothing was requested yet.
     Owed,
-    /// The request was about to leave; its answer is not known.
+    /// The request was about to be sent; its answer is not known.
     Requesting {
-        /// When.
+        /// When it was about to be sent.
         since: Timestamp,
     },
-    /// The provider makes it.
+    /// The provider is making the report.
     Requested {
         /// `ReportRequestId`.
         request_id: String,
-        /// The next look.
+        /// The next poll.
         next_at: Timestamp,
     },
-    /// It is there under an id that is not known yet.
+    /// The report is available under an id that is not known yet.
     Unnamed {
         /// `ReportRequestId`.
         request_id: String,
-        /// The next look at the list of reports.
+        /// When to read the list of reports next.
         next_at: Timestamp,
     },
     /// It can be fetched.
@@ -105,7 +105,7 @@ pub enum Phase {
         report_id: String,
         /// The next fetch.
         next_at: Timestamp,
-        /// Fetches that came spoilt.
+        /// How many fetches were corrupt.
         spoilt: u32,
     },
     /// The file is kept.
@@ -115,7 +115,7 @@ pub enum Phase {
     },
     /// Nothing happened on that day.
     Empty,
-    /// It cannot be had; somebody should know.
+    /// The report cannot be obtained; somebody should know.
     Failed {
         /// Why.
         why: String,
@@ -127,7 +127,7 @@ pub enum Phase {
 /// A range that cannot be pulled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// Its end is not behind its beginning.
+    /// Its end is not after its start.
     #[error("the range is empty")]
     Empty,
     /// Longer than [`MOST_DAYS`].
@@ -136,24 +136,24 @@ pub enum BadRange {
     /// Not over yet.
     #[error("the range reaches into the future")]
     NotOver,
-    /// Older than the provider keeps.
-    #[error("the range begins more than 90 days ago, longer than the provider keeps anything")]
+    /// Older than what the provider keeps.
+    #[error("the range starts more than 90 days ago, and the provider keeps nothing that long")]
     TooOld,
 }
 
-/// How far a pull is.
+/// The progress of a pull.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Days in all.
+    /// Days in total.
     pub days: usize,
-    /// With their file kept, or empty.
+    /// Days whose file is kept, and empty days.
     pub done: usize,
-    /// That cannot be had.
+    /// Days whose report cannot be obtained.
     pub failed: usize,
 }
 
 impl Pull {
-    /// Cuts a half-open range into days, the last of which may be shorter; each is requested.
+    /// Divides a half-open range into days, each with its own request. The last day may be shorter.
     ///
     /// # Errors
     /// When the range cannot be pulled.
@@ -174,7 +174,7 @@ impl Pull {
         Ok(Pull { windows, ..Pull::empty(report_type, now) })
     }
 
-    /// Looks for reports that came by themselves in a half-open time.
+    /// Finds the reports that were made without a request in a half-open range.
     ///
     /// # Errors
     /// When the range cannot be pulled.
@@ -199,7 +199,7 @@ impl Pull {
         }
     }
 
-    /// What failed is owed again, and `also_done` makes what is there be asked for anew.
+    /// Starts failed days again; with `also_done`, finished ones too.
     pub fn again(&mut self, also_done: bool, now: Timestamp) {
         for window in &mut self.windows {
             let is_wanted = match &window.phase {
@@ -222,13 +222,13 @@ impl Pull {
         self.give_up_at = later(now, PATIENCE);
     }
 
-    /// Nothing is owed any more.
+    /// Whether nothing is pending any more.
     pub fn is_over(&self) -> bool {
         let is_listed = self.listing.as_ref().is_none_or(|listing| listing.next_at.is_none());
         is_listed && self.windows.iter().all(|window| window.phase.is_over())
     }
 
-    /// How far it is.
+    /// Its progress.
     pub fn progress(&self) -> Progress {
         let count =
             |wanted: fn(&Phase) -> bool| self.windows.iter().filter(|window| wanted(&window.phase)).count();
@@ -241,13 +241,13 @@ impl Pull {
 }
 
 impl Phase {
-    /// Nothing is owed any more.
+    /// Whether nothing is pending any more.
     pub fn is_over(&self) -> bool {
         matches!(self, Phase::Fetched { .. } | Phase::Empty | Phase::Failed { .. })
     }
 }
 
-/// The range in whole seconds: the provider takes no finer ones, and a lost request is found by them.
+/// The range in whole seconds: the provider accepts nothing finer, and a lost request is found by its exact range.
 fn checked(from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(Timestamp, Timestamp), BadRange> {
     if until <= from {
         return Err(BadRange::Empty);
@@ -265,14 +265,14 @@ fn checked(from: Timestamp, until: Timestamp, now: Timestamp) -> Result<(Timesta
     Ok((whole(from), whole(until)))
 }
 
-/// What is to be done now: the first of [`next_steps`], or how long to wait.
+/// What to do now: the first of [`next_steps`], or how long to wait.
 pub fn next_step(pull: &Pull, now: Timestamp) -> Step {
     next_steps(pull, now).swap_remove(0)
 }
 
-/// What can be done now, the most urgent first: what was lost, then files that are there, then looks at what is
-/// known, then new requests, then looks at what is being made. Never empty: when nothing can be done now, how
-/// long to wait. Each has a budget of its own, so that one that has to wait need not hold up the others.
+/// What can be done now, the most urgent first: lost requests, the list of reports, files that are available, names of
+/// finished reports, new requests, polls of unfinished ones. Never empty: when nothing can be done now, it says how
+/// long to wait. Each step has its own budget, so a step that has to wait does not hold up the others.
 pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
     if pull.is_over() {
         return vec![Step::Nothing];
@@ -280,7 +280,7 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
     if now >= pull.give_up_at {
         return vec![Step::GiveUp];
     }
-    // What waits for longer than any wait is long was planned by a clock that was ahead.
+    // A wait longer than the longest one was scheduled by a clock that was ahead.
     let is_due = |at: Timestamp| at <= now || at > later(now, LONGEST_WAIT);
     let mut soonest = pull.give_up_at;
     let mut wait_until = |at: Timestamp| soonest = soonest.min(at);
@@ -292,7 +292,7 @@ pub fn next_steps(pull: &Pull, now: Timestamp) -> Vec<Step> {
     if let Some(since) = lost.min() {
         let at = later(since, LOOK_EVERY);
         if is_due(at) {
-            // Dated by a clock that was ahead, it may have left at any time.
+            // It was dated by a clock that was ahead, so it may have been sent at any time.
             let since = if since > now { later(now, -PATIENCE) } else { since };
             steps.push(Step::Search { from: earlier(since, CLOCKS_APART) });
         }

@@ -1,4 +1,4 @@
-//! How the demo shows that it works: a bar on a terminal, a plain line now and then otherwise.
+//! Shows the demo's progress: a bar on a terminal, otherwise a plain line every few seconds.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::verdict::Verdict;
 use crate::clock::SharedClock;
 
-/// Between two plain lines.
+/// The time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(3);
 
 pub(super) struct Display {
@@ -28,7 +28,7 @@ impl Display {
 
     pub(super) fn show(&mut self, verdict: &Verdict, now: Timestamp) {
         let line = format!(
-            "{}  {} polls, {} throttled, {} declined, {} messages owed",
+            "{}  {} polls, {} throttled, {} declined, {} messages pending",
             now.strftime("%H:%M:%S"),
             verdict.polls,
             verdict.throttled,

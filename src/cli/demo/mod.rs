@@ -1,7 +1,7 @@
-//! The whole work on a pretend provider: the real daemon, real HTTP, real signatures, a real limiter.
+//! The whole system against a pretend provider: the real daemon, real HTTP, real signatures, a real limiter.
 //!
-//! The demo's clock starts shortly before midnight, so that a business day ends while you watch and the
-//! night's report is made by the schedule that makes it every night.
+//! The demo's clock starts shortly before midnight. A business day ends while you watch, and the normal schedule
+//! makes the nightly report.
 
 use std::io;
 use std::path::PathBuf;
@@ -32,12 +32,12 @@ use display::Display;
 use stage::Stage;
 use verdict::Verdict;
 
-/// How long before the demo's midnight it starts.
+/// How long before midnight the demo's clock starts.
 const BEFORE_MIDNIGHT: SignedDuration = SignedDuration::from_secs(21);
-/// When the demo gives up waiting. It usually ends within 30 s; a chat that was short of patience is
-/// paused and tried again, which must have its time.
+/// When the demo stops waiting. It usually ends within 30 s. A throttling chat is paused and retried, which takes
+/// time.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Objects in one enrolment.
+/// The number of objects in one enrolment.
 const ENROL_AT_ONCE: usize = 100;
 
 /// `reconciled demo`
@@ -59,7 +59,7 @@ pub(super) fn demo(arguments: DemoArguments) -> ExitCode {
 }
 
 async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
-    // The last line of standard error counts for nothing here: errors are shown by the summary.
+    // Nothing needs the last line of standard error here: the summary shows errors.
     let _ = crate::telemetry::start(crate::telemetry::LogFormat::Text, "error");
     let clock = VirtualClock::starting_at(shortly_before_midnight(&*SystemClock::shared()));
     let shared: SharedClock = clock.clone();
@@ -123,7 +123,7 @@ async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Faile
     Ok(enrolled)
 }
 
-/// The scenario speaks of a charge by its phase; the API knows only charges.
+/// The scenario names a charge by its phase. The API knows only charges.
 fn enrolled_kind<'a>(api: &str, kind: &'a str) -> &'a str {
     match (api, kind) {
         ("amazon-pay-v2", "authorization" | "capture") => "charge",
@@ -131,7 +131,7 @@ fn enrolled_kind<'a>(api: &str, kind: &'a str) -> &'a str {
     }
 }
 
-/// Shows how it goes until all that became final is seen, told and reported, or time is up.
+/// Shows the progress until everything that became final is observed, delivered and reported, or time is up.
 async fn watch(daemon: &Arc<Daemon>, stage: &Stage, clock: &SharedClock) -> Result<(), Failed> {
     let mut display = Display::start(clock);
     let began = clock.monotonic();
@@ -148,7 +148,7 @@ async fn watch(daemon: &Arc<Daemon>, stage: &Stage, clock: &SharedClock) -> Resu
     }
 }
 
-/// The file that is written last of the report of the day that ends during the demo.
+/// The last file that is written of the report for the day that ends during the demo.
 fn report_manifest(stage: &Stage, now: Timestamp) -> PathBuf {
     let day = jiff::tz::TimeZone::UTC.to_datetime(now).date();
     verdict::report_folder(&stage.folder, day).join("manifest.json")

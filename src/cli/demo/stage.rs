@@ -1,5 +1,5 @@
-//! Sets the stage: a folder, a pretend Amazon Pay with throw-away keys, and the configuration file that a
-//! merchant would have written for it. What runs on that stage is the real daemon.
+//! Sets up the demo: a folder, a pretend Amazon Pay with throw-away keys, and the configuration file that a merchant
+//! would have written for it. The daemon that runs on it is the real one.
 
 use std::fs;
 use std::io;
@@ -16,17 +16,17 @@ use amazon_pay_simulator::{Serving, Simulator, serve};
 
 const SCENARIO: &str = include_str!("scenario.toml");
 
-/// Objects that the scenario has as written.
+/// The number of objects in the scenario as written.
 const WRITTEN_OBJECTS: u64 = 300;
 
-/// Where everything lies.
+/// Where everything is.
 pub(super) struct Stage {
     pub(super) folder: PathBuf,
     pub(super) simulator: Arc<Simulator>,
     pub(super) serving: Serving,
     pub(super) shutdown: CancellationToken,
     pub(super) config: PathBuf,
-    /// A folder that goes with the stage, unless the user named one.
+    /// The folder is temporary, because the user named none.
     pub(super) is_temporary: bool,
 }
 
@@ -38,7 +38,7 @@ fn cannot(what: &Path, error: &io::Error) -> Failed {
     )
 }
 
-/// Makes the folder, the simulator on a loopback port, the keys and the configuration.
+/// Creates the folder, the simulator on a loopback port, the keys and the configuration.
 pub(super) async fn set(
     dir: Option<PathBuf>,
     seed: u64,
@@ -53,7 +53,7 @@ pub(super) async fn set(
     for leftover in ["store", "reports", "alerts.jsonl", "secrets"] {
         let path = folder.join(leftover);
         if path.exists() {
-            let what = format!("{} is there already: a demo begins afresh", path.display());
+            let what = format!("{} already exists: a demo needs an empty folder", path.display());
             return Err(Failed::new(Exit::CannotCreate, what, "name an empty folder with --dir DIR"));
         }
     }
@@ -90,7 +90,7 @@ fn write_config(
     let shown = folder.display();
     let kept = secrets.display();
     let mut text = format!(
-        "# Written by `reconciled demo`: a configuration as any other, with shortened intervals.\n\
+        "# Written by `reconciled demo`: an ordinary configuration with shortened intervals.\n\
          [store]\nfolder = \"{shown}/store\"\n\n\
          [control]\nsocket = \"{shown}/control.sock\"\n\n\
          [poll]\ninterval = \"2s\"\nearly = []\nresting_interval = \"3s\"\nbackoff_first = \"1s\"\n\

@@ -1,5 +1,5 @@
-//! Compares what the daemon saw with what the pretend provider knows, and what the chat received with
-//! what was declined: the demo's exit code.
+//! Compares what the daemon observed with what the pretend provider knows, and the alerts that the chat received with
+//! the declines. The result decides the demo's exit code.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,12 +17,12 @@ use crate::payments::record::Record;
 use amazon_pay_simulator::fault::FaultKind;
 use amazon_pay_simulator::plan::Truth;
 
-/// How the demo stands.
+/// The state of the demo.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     enrolled: u64,
     watched: u64,
-    /// How many ended in which way, by kind and state.
+    /// The number of ended objects, by kind and state.
     outcomes: BTreeMap<(String, String), u64>,
     pub(super) declined: u64,
     still_open: u64,
@@ -31,9 +31,9 @@ pub(super) struct Verdict {
     over_quota: u64,
     quota: Vec<(String, u64)>,
     pub(super) owed: u64,
-    /// Final at the provider, but not seen final.
+    /// Final at the provider, but not observed as final.
     missed: Vec<String>,
-    /// Declined, but not told exactly once by each target.
+    /// Declined, but not delivered exactly once to each target.
     mistold: Vec<String>,
     final_at_provider: u64,
     quarantined: u64,
@@ -41,13 +41,13 @@ pub(super) struct Verdict {
     is_temporary: bool,
 }
 
-/// Where a day's report lies.
+/// The folder of a day's report.
 pub(super) fn report_folder(folder: &Path, day: Date) -> PathBuf {
     folder.join(format!("reports/{}/{:02}/{day}", day.year(), day.month()))
 }
 
 impl Verdict {
-    /// Looks at both sides.
+    /// Compares both sides.
     pub(super) async fn reach(daemon: &Arc<Daemon>, stage: &Stage, enrolled: u64) -> Result<Verdict, Failed> {
         let failed = |error: crate::store::StoreError| Failed::new(Exit::Disk, error.to_string(), "");
         let mut verdict = Verdict {
@@ -56,7 +56,7 @@ impl Verdict {
             is_temporary: stage.is_temporary,
             ..Verdict::default()
         };
-        // The messages first: a decline that happens meanwhile must not look untold.
+        // Messages first: otherwise a decline that happens meanwhile would look undelivered.
         let told = told(stage);
         for truth in stage.simulator.truths() {
             let Ok(id) = ObjectId::new(truth.id.as_str()) else { continue };
@@ -90,15 +90,18 @@ impl Verdict {
         if truth.is_final {
             self.final_at_provider += 1;
             if !record.is_finished() || !state.eq_ignore_ascii_case(&truth.state) {
-                self.missed
-                    .push(format!("{} is {} at the provider, seen {state}", record.object, truth.state));
+                self.missed.push(format!(
+                    "{} is {} at the provider, observed as {state}",
+                    record.object, truth.state
+                ));
             }
         }
         if truth.is_declined {
             self.declined += 1;
             let times = told.get(&truth.id).copied().unwrap_or_default();
             if times != [1, 1] {
-                self.mistold.push(format!("{} was told {} and {} times", record.object, times[0], times[1]));
+                self.mistold
+                    .push(format!("{} was delivered {} and {} times", record.object, times[0], times[1]));
             }
         }
         if record.is_finished() {
@@ -116,7 +119,7 @@ impl Verdict {
         self.final_at_provider.saturating_sub(self.missed.len() as u64)
     }
 
-    /// Nothing is owed any more: all that is final was seen, all that was declined was told.
+    /// Nothing is pending: everything that is final was observed, and every decline was delivered.
     pub(super) fn is_settled(&self) -> bool {
         self.missed.is_empty() && self.mistold.is_empty() && self.owed == 0
     }
@@ -125,7 +128,7 @@ impl Verdict {
         self.is_settled() && self.over_quota == 0 && self.final_at_provider > 0
     }
 
-    /// What the newcomer reads at the end.
+    /// The summary that a newcomer reads at the end.
     pub(super) fn summary(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
@@ -134,7 +137,7 @@ impl Verdict {
         line(
             "enrolled",
             format!(
-                "{} (and {} found through others)",
+                "{} (and {} discovered through them)",
                 self.enrolled,
                 self.watched.saturating_sub(self.enrolled)
             ),
@@ -142,12 +145,15 @@ impl Verdict {
         for ((kind, state), number) in &self.outcomes {
             line(&format!("{kind} {state}"), number.to_string());
         }
-        line("declined, each told", format!("{} (once by chat, once to the back office)", self.declined));
+        line(
+            "declined, each delivered",
+            format!("{} (once by chat, once to the back office)", self.declined),
+        );
         line("still open", self.still_open.to_string());
         line("quarantined", self.quarantined.to_string());
         line("polls", self.polls.to_string());
         line("throttled answers", self.throttled.to_string());
-        line("over the quota", format!("{} as the provider counts", self.over_quota));
+        line("over the quota", format!("{} by the provider's count", self.over_quota));
         for (account, polls) in &self.quota {
             line(&format!("  {account}"), format!("{polls} requests"));
         }
@@ -161,9 +167,9 @@ impl Verdict {
             let _ = writeln!(text, "  PROBLEM: {problem}");
         }
         let verdict = if self.is_good() {
-            "everything that became final was seen final, and each decline was told exactly once"
+            "everything that became final was seen final, and each decline was delivered exactly once"
         } else {
-            "NOT everything was seen and told as it should be"
+            "NOT everything was seen and delivered as it should be"
         };
         format!("\n{text}\n{verdict}\n")
     }
@@ -174,7 +180,7 @@ fn is_kind(record: &Record, truth: &Truth) -> bool {
     kind == truth.kind || kind == enrolled_kind("amazon-pay-v2", &truth.kind)
 }
 
-/// How often each object's decline was received: by the chat, by the back office.
+/// How often each object's decline was received, by the chat and by the back office.
 fn told(stage: &Stage) -> BTreeMap<String, [u64; 2]> {
     let mut told: BTreeMap<String, [u64; 2]> = BTreeMap::new();
     for message in stage.simulator.chat_messages() {

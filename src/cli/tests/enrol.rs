@@ -6,9 +6,9 @@ use super::*;
 async fn a_file_that_brings_no_object_never_ends_well() {
     let house = House::new();
     for (text, part) in [
-        ("id,amount,currency\n", "there is a header and no object behind it"),
-        ("sep=;\r\nid;amount;currency\r\n;;\r\n;;\r\n", "there is a header and no object behind it"),
-        ("id,amuont,currency\nS01,1,EUR\n", "is it amount?"),
+        ("id,amount,currency\n", "there is a header but no object after it"),
+        ("sep=;\r\nid;amount;currency\r\n;;\r\n;;\r\n", "there is a header but no object after it"),
+        ("id,amuont,currency\nS01,1,EUR\n", "did you mean amount?"),
         ("i\0d\0\n\0S\x000\x001\0", "iconv -f UTF-16LE -t UTF-8"),
         ("PK\u{3}\u{4}", ".xlsx"),
     ] {

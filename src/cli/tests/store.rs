@@ -34,7 +34,7 @@ async fn a_store_is_checked_copied_restored_and_rebuilt_without_a_daemon() {
     house.run(&["store", "rebuild"]).await.expect(
         Exit::Ok,
         &["journal entries applied"],
-        &["the index was made anew", "rebuilt the store at"],
+        &["the index was rebuilt", "rebuilt the store at"],
     );
     house.run(&["store", "compact"]).await.expect(
         Exit::Ok,

@@ -1,4 +1,4 @@
-//! Commands that an alert, a message or a remedy names can be typed as they stand there.
+//! Commands that an alert, a message or a remedy names can be typed exactly as written.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The program's text without comments, with strings that go over several lines put together.
+/// The program's text without comments. Strings that span several lines are joined.
 fn text_of(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -32,7 +32,7 @@ fn text_of(path: &Path) -> String {
     joined
 }
 
-/// What stands for a word that differs from case to case: `{account}`, `ACCOUNT`, `...`.
+/// What replaces a word that varies: `{account}`, `ACCOUNT`, `...`.
 fn example(word: &str, before: &str) -> String {
     let is_placeholder = word == "..."
         || word.contains('{')
@@ -44,7 +44,7 @@ fn example(word: &str, before: &str) -> String {
     }
 }
 
-/// The command that begins a text, word by word, up to where the sentence goes on.
+/// The command at the start of a text, word by word, up to where the sentence continues.
 fn command(text: &str) -> Vec<String> {
     let ends = ['`', '"', '\'', ';', ',', '(', ')', '\n', '\\', '|', '<', '>'];
     let end = text.find(ends).unwrap_or(text.len());
@@ -65,8 +65,8 @@ fn parses(words: &[String]) -> bool {
     }
 }
 
-/// Whether the words are a command that can be typed, or name one whose arguments are left out. In a sentence they
-/// need only begin with one.
+/// Whether the words are a command that can be typed, or name a command without its arguments. Inside a sentence, it
+/// is enough that the words start with a command.
 fn is_possible(words: &[String], is_quoted: bool) -> bool {
     let names_only =
         words.iter().all(|word| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-'));

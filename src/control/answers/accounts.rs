@@ -1,6 +1,7 @@
-//! What the configured accounts say: whose an id can be, the states of an object, its rhythm, its quota.
+//! What the configured accounts know: which account an id can belong to, the states of an object, its polling policy,
+//! its quota.
 //!
-//! Owns: the questions to accounts. Must never know: a provider, the store.
+//! Owns: the queries to accounts. Must never know: a provider, the store.
 
 use jiff::Timestamp;
 
@@ -16,16 +17,21 @@ use crate::payments::tail::Tail;
 use crate::time::later;
 
 impl Rooms {
-    /// Whether account and kind exist and the id can belong to them. Gives back what to store, else the reason.
+    /// Checks that the account and kind exist and that the id can belong to them. Returns what to store, or why it
+    /// was refused.
     pub(super) fn check_enrolment(&self, enrolment: Enrolment) -> Result<Enrolment, String> {
         let Enrolment { object, details } = enrolment;
         let Some(account) = self.account(&object.account) else {
             let known: Vec<&str> = self.accounts.iter().map(|account| account.name.as_str()).collect();
-            return Err(format!("there is no account {}; there are: {}", object.account, known.join(", ")));
+            return Err(format!(
+                "there is no account {}; known accounts: {}",
+                object.account,
+                known.join(", ")
+            ));
         };
         if account.api.lifecycle(&object.kind).is_none() {
             return Err(format!(
-                "account {} has no kind {}; it has: {}",
+                "account {} has no kind {}; its kinds: {}",
                 object.account,
                 object.kind,
                 account.api.kinds().join(", ")
@@ -36,7 +42,7 @@ impl Rooms {
         Ok(Enrolment { object: ObjectRef { id, ..object }, details })
     }
 
-    /// The accounts and kinds that an id's form suits, narrowed by what is known of them.
+    /// The accounts and kinds whose id format matches, limited to the given account and kind.
     pub(super) fn candidates(
         &self,
         id: &ObjectId,
@@ -53,12 +59,12 @@ impl Rooms {
         suiting.collect()
     }
 
-    /// The states of an object; none when its account or kind is not configured.
+    /// The states of an object, or none when its account or kind is not configured.
     pub(super) fn lifecycle(&self, object: &ObjectRef) -> Option<&'static dyn Lifecycle> {
         self.account(&object.account)?.api.lifecycle(&object.kind)
     }
 
-    /// How an object is polled; none when its account or kind is not configured.
+    /// How an object is polled, or none when its account or kind is not configured.
     pub(super) fn policy(&self, object: &ObjectRef) -> Option<Policy> {
         let account = self.account(&object.account)?;
         account.api.lifecycle(&object.kind)?;
@@ -72,7 +78,7 @@ impl Rooms {
 }
 
 impl Service {
-    /// The quota that one poll of this kind uses; none when account or kind is not configured.
+    /// The quota that one poll of this kind uses, or none when the account or kind is not configured.
     pub(super) fn rate(&self, account: &AccountName, kind: &Kind) -> Option<Rate> {
         let operation = self.rooms().account(account)?.api.operation(kind)?;
         let quota = self.pace.quota(account, operation)?;
@@ -81,7 +87,7 @@ impl Service {
         Some(Rate { operation: operation.to_owned(), burst: quota.burst, refill: quota.per, held_until })
     }
 
-    /// How the moving objects of a kind are visited, where it is visited by batch.
+    /// How the moving objects of a kind are polled by batch, if they are.
     pub(super) fn tail(&self, account: &AccountName, kind: &Kind, moving: u64) -> Option<Tail> {
         let rooms = self.rooms();
         let sender = rooms.senders.iter().find(|sender| sender.name == *account)?;
@@ -92,7 +98,7 @@ impl Service {
     }
 }
 
-/// Until when an operation is held; the present moment while the one request after the hold is not answered.
+/// When the hold on an operation ends. This is `now` while the single request after the hold is still unanswered.
 pub(super) fn held_until(level: &Level, now: Timestamp) -> Option<Timestamp> {
     level.held_already.map(|_| later(now, level.held_for))
 }

@@ -1,6 +1,6 @@
 //! The answers about alerts: list, send again, test.
 //!
-//! Owns: what each does. Must never know: words, targets.
+//! Owns: what each does. Must never know: alert texts, targets.
 
 use jiff::Timestamp;
 
@@ -40,7 +40,7 @@ impl Service {
         Ok(Page { items: Vec::new(), next: after })
     }
 
-    /// Owes alerts again.
+    /// Schedules alerts for delivery again.
     pub async fn redeliver(&self, request: &RedeliverRequest) -> Answer<Redelivered> {
         if request.all_dead != request.keys.is_empty() {
             return Err(Problem::new(Cause::Malformed, "name either keys or all_dead", ""));
@@ -61,7 +61,7 @@ impl Service {
         Ok(done)
     }
 
-    /// All keys are collected first: what is owed again would drop out of the list under the cursor.
+    /// Collects all keys first: an alert that becomes pending again drops out of the list that the cursor walks.
     async fn redeliver_dead(&self, target: Option<&str>, now: Timestamp) -> Answer<u64> {
         let filter = AlertFilter {
             target: target.map(str::to_owned),
@@ -93,13 +93,13 @@ impl Service {
 
     /// Sends a test message to one target or to all.
     pub async fn test_alerts(&self, request: &TestRequest) -> Answer<Vec<Tested>> {
-        let remedy = "the targets stand under [[alert]] in the configuration";
+        let remedy = "the targets are listed under [[alert]] in the configuration";
         let trials = self.rooms().deliverer.test(request.target.as_deref()).await;
         let trials = trials.map_err(|error| Problem::new(Cause::Unprocessable, error.to_string(), remedy))?;
         let tested = trials.into_iter().map(|trial| Tested {
             target: trial.target,
             is_delivered: trial.outcome.is_ok(),
-            detail: trial.outcome.err().unwrap_or_else(|| "taken".to_owned()),
+            detail: trial.outcome.err().unwrap_or_else(|| "accepted".to_owned()),
         });
         Ok(tested.collect())
     }

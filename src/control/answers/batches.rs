@@ -1,4 +1,4 @@
-//! The answers about batches, from the room that keeps them.
+//! The answers about batches, from the `batches` room.
 //!
 //! Owns: how a batch is shown. Must never know: steps, files.
 
@@ -14,7 +14,7 @@ use crate::control::service::{Answer, Service};
 use crate::payments::object::AccountName;
 
 impl Service {
-    /// Checks rows and records them, to be sent by the daemon.
+    /// Checks the rows and records them. The daemon sends them.
     pub async fn submit_batch(&self, submission: BatchSubmission) -> Answer<BatchSubmitted> {
         let rooms = self.rooms();
         let Some(account) = rooms.senders.iter().find(|account| account.name == submission.account) else {
@@ -24,9 +24,9 @@ impl Service {
                     "batches need an account with api = {}",
                     registry::names_with_batches().join(" or ")
                 ),
-                known => format!("there are: {}", known.join(", ")),
+                known => format!("known accounts: {}", known.join(", ")),
             };
-            let detail = format!("{} is no account that can send batches", submission.account);
+            let detail = format!("account {} cannot send batches", submission.account);
             return Err(Problem::new(Cause::Unprocessable, detail, remedy));
         };
         let asked = Submission {
@@ -64,13 +64,13 @@ impl Service {
         Ok(shown(&entry, rows))
     }
 
-    /// Says what became of a batch in doubt.
+    /// Records the outcome of a batch in doubt.
     pub async fn release_batch(&self, request: BatchRelease) -> Answer<BatchLine> {
         let wish = request.adopt.map_or(Wish::SendAgain, Wish::Adopt);
         self.grant(&request.reference, &wish).await
     }
 
-    /// Cancels a batch, if that is still possible.
+    /// Cancels a batch if that is still possible.
     pub async fn cancel_batch(&self, request: &BatchCancel) -> Answer<BatchLine> {
         self.grant(&request.reference, &Wish::Cancel).await
     }
@@ -142,10 +142,10 @@ fn shown(entry: &Entry, rows: Vec<Row>) -> BatchShown {
 fn problem(error: BatchError) -> Problem {
     let (cause, remedy) = match &error {
         BatchError::Store(_) | BatchError::File(_) => {
-            (Cause::Unavailable, "see the log; the request may be repeated")
+            (Cause::Unavailable, "see the log; you may repeat the request")
         }
         BatchError::Unreadable { .. } | BatchError::Broken(_) => {
-            (Cause::Internal, "see the log, and keep the store as it is")
+            (Cause::Internal, "see the log, and do not change the store")
         }
         BatchError::Unknown(_) => (Cause::NotFound, "see: reconciled batch list"),
         BatchError::NotNow { .. } => (Cause::Conflict, "see: reconciled batch show"),

@@ -1,4 +1,4 @@
-//! The answers about single operations, from the room that carries them out.
+//! The answers about single operations, from the `calls` room.
 //!
 //! Owns: how a call and its attempts are shown. Must never know: steps, providers.
 
@@ -15,11 +15,11 @@ use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Rooms, Service};
 use crate::payments::object::AccountName;
 
-/// The longest that a call may wait for its turn, seconds.
+/// The longest that a call may wait for a permit, in seconds.
 const LONGEST_WAIT_S: u64 = 420;
 
 impl Service {
-    /// Carries out one operation. Goes on when the asker hangs up: what was begun is finished.
+    /// Carries out one operation. A call that has begun is finished even if the client disconnects.
     pub async fn run_call(&self, wanted: CallWanted) -> Answer<CallRan> {
         let account = caller(&self.rooms(), &wanted.account)?;
         let calls = Arc::clone(&self.calls);
@@ -32,7 +32,11 @@ impl Service {
         }
         let running = tokio::spawn(async move { calls.run(&account, &asked).await });
         let ended = running.await.map_err(|_| {
-            Problem::new(Cause::Internal, "the call broke off", "see the log, and `reconciled call --list`")
+            Problem::new(
+                Cause::Internal,
+                "the call ended unexpectedly",
+                "see the log and `reconciled call --list`",
+            )
         })?;
         if is_in_place_of_daemon {
             self.process.save_budgets().await.map_err(|error| problem(error.into()))?;
@@ -44,7 +48,7 @@ impl Service {
         Ok(ran(name, operation, ended))
     }
 
-    /// What an account's API knows, in the order of a payment's life.
+    /// The operations of an account's API, in the order of a payment's life.
     pub fn call_operations(&self, request: &CallOperations) -> Answer<Vec<CallOperation>> {
         let account = caller(&self.rooms(), &request.account)?;
         let shown = account.api.calls().map(|calls| calls.operations()).unwrap_or_default().into_iter().map(
@@ -75,7 +79,7 @@ impl Service {
         Ok(attempts.iter().map(line).collect())
     }
 
-    /// Says what became of a call in doubt.
+    /// Records the outcome of a call in doubt.
     pub async fn resolve_call(&self, request: &CallResolve) -> Answer<CallAttempt> {
         let CallResolve { account, attempt, was_done } = request;
         let attempt = self.calls.end(account, attempt, *was_done).await.map_err(problem)?;
@@ -92,7 +96,7 @@ fn caller(rooms: &Rooms, name: &AccountName) -> Result<Arc<Account>, Problem> {
     }
     let known: Vec<&str> = rooms.callers.iter().map(|account| account.name.as_str()).collect();
     let detail = format!("there is no account {name}");
-    Err(Problem::new(Cause::Unprocessable, detail, format!("there are: {}", known.join(", "))))
+    Err(Problem::new(Cause::Unprocessable, detail, format!("known accounts: {}", known.join(", "))))
 }
 
 fn ran(account: AccountName, operation: String, ended: Ended) -> CallRan {
@@ -139,17 +143,17 @@ fn line(attempt: &Attempt) -> CallAttempt {
 fn problem(error: CallError) -> Problem {
     let (cause, remedy) = match &error {
         CallError::Store(_) => (Cause::Unavailable, "see the log and `reconciled call --list`"),
-        CallError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
+        CallError::Unreadable { .. } => (Cause::Internal, "see the log, and do not change the store"),
         CallError::Bad { .. } => (Cause::Unprocessable, "nothing was sent"),
         CallError::NoCalls(_) => {
-            (Cause::Unprocessable, "submit a file, of one row if need be: reconciled batch submit")
+            (Cause::Unprocessable, "submit a file, even for a single row: reconciled batch submit")
         }
-        CallError::UnderWay(_) => (Cause::TooSlow, "wait for it"),
+        CallError::UnderWay(_) => (Cause::TooSlow, "wait for it to finish"),
         CallError::OtherCall(_) => {
             (Cause::Conflict, "give the new call a reference or idempotencyKey of its own")
         }
         CallError::EarlierInDoubt(_) => {
-            (Cause::Conflict, "repeat that one, or end it: see `reconciled call --list`")
+            (Cause::Conflict, "repeat that one, or resolve it: see `reconciled call --list`")
         }
         CallError::Unknown(_) => (Cause::NotFound, "see: reconciled call ACCOUNT --list --all"),
         CallError::NotOpen { .. } => (Cause::Conflict, "see: reconciled call ACCOUNT --list --all"),

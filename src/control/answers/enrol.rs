@@ -1,6 +1,6 @@
-//! The answer to an enrolment: account and kind are settled, then the store has the objects.
+//! The answer to an enrolment: settle account and kind, then store the objects.
 //!
-//! Owns: what each line becomes. Must never know: files, sockets, states.
+//! Owns: the result of each line. Must never know: files, sockets, states.
 
 use crate::control::messages::*;
 use crate::control::problem::{Cause, Problem};
@@ -11,7 +11,7 @@ use crate::payments::record::Enrolment;
 use crate::store::Enrolled;
 
 impl Service {
-    /// As [`Service::enrol`]; lines that could not be read are reported as bad in their place.
+    /// Like [`Service::enrol`], but also reports the lines that could not be read, as bad and in their place.
     pub(in crate::control) async fn enrol_lines(&self, enrol: Enrol) -> Answer<Vec<EnrolResult>> {
         let mut results = self.enrol(enrol.lines).await?;
         for (place, result) in enrol.unreadable {
@@ -20,7 +20,7 @@ impl Service {
         Ok(results)
     }
 
-    /// Starts to watch one object. Errors when it cannot be taken or contradicts what is known.
+    /// Starts to watch one object. Fails when it cannot be accepted or contradicts what is stored.
     pub(in crate::control) async fn enrol_one(&self, wanted: Wanted) -> Answer<EnrolResult> {
         let result = self.enrol(vec![wanted]).await?.pop();
         let result = result.ok_or_else(|| Problem::new(Cause::Internal, "no result", ""))?;
@@ -29,13 +29,13 @@ impl Service {
             EnrolOutcome::Conflict => {
                 (Cause::Conflict, "forget it and enrol it again if the new details are right")
             }
-            EnrolOutcome::Bad => (Cause::Unprocessable, "mend it and send it again"),
+            EnrolOutcome::Bad => (Cause::Unprocessable, "correct it and send it again"),
         };
         Err(Problem::new(cause, result.reason.unwrap_or_default(), remedy))
     }
 
-    /// Starts to watch objects; one result a line, in order. Errors when there are more than
-    /// [`BATCH_LINES_MAX`], or when the store fails: then none is promised, and all may be sent again.
+    /// Starts to watch objects; one result per line, in order. Fails when there are more than [`BATCH_LINES_MAX`]
+    /// lines or when the store fails. Then nothing is guaranteed, and the client may send all of them again.
     pub async fn enrol(&self, lines: Vec<Wanted>) -> Answer<Vec<EnrolResult>> {
         if lines.len() > BATCH_LINES_MAX {
             let detail = format!("{} lines are more than the {BATCH_LINES_MAX} of one batch", lines.len());
@@ -78,10 +78,10 @@ impl Service {
     }
 }
 
-/// Settles account and kind, and asks the account whether they suit.
+/// Settles account and kind, and checks with the account that they match the id.
 fn settled(rooms: &Rooms, wanted: Wanted) -> Result<Enrolment, String> {
     if wanted.id.is_folded_in_paths() {
-        return Err(format!("object id {} is a step between folders in an address, no id", wanted.id));
+        return Err(format!("{} is a relative path segment in a URL, not an object id", wanted.id));
     }
     let Wanted { account, kind, id, details, .. } = wanted;
     let object = match (account, kind) {
@@ -92,13 +92,13 @@ fn settled(rooms: &Rooms, wanted: Wanted) -> Result<Enrolment, String> {
                 1 => found.remove(0),
                 0 => {
                     return Err(format!(
-                        "no configured account and kind suits the form of id {id}; name both, or look at the \
+                        "the format of id {id} fits no configured account and kind; name both, or check the \
                          configuration"
                     ));
                 }
                 _ => {
                     let names: Vec<String> = found.iter().map(ToString::to_string).collect();
-                    return Err(format!("it could be {}; name account and kind", names.join(" or ")));
+                    return Err(format!("it could be {}; name the account and kind", names.join(" or ")));
                 }
             }
         }

@@ -1,6 +1,6 @@
-//! What each verb does, one file a subject. Every answer is a method of [`super::Service`].
+//! What each verb does, one file per subject. Every answer is a method of [`super::Service`].
 //!
-//! Owns: nothing itself. Must never know: sockets, terminals, how answers travel.
+//! Owns: nothing of its own. Must never know: sockets, terminals, how answers travel.
 
 mod accounts;
 mod alerts;

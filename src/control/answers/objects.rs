@@ -17,7 +17,7 @@ use crate::payments::record::Record;
 use crate::store::{AlertFilter, Commit, Committed, Filter};
 use crate::time::earlier;
 
-/// How often an acceptance is tried while polls change the object.
+/// How often an acceptance is tried while polls keep changing the object.
 const COMMIT_ATTEMPTS: u32 = 5;
 
 impl Service {
@@ -68,7 +68,7 @@ impl Service {
         Ok(Shown { outcome, record, history, alerts })
     }
 
-    /// Why an object stands where it stands.
+    /// Explains the current state of an object.
     pub async fn explain(&self, selector: &Selector) -> Answer<Explanation> {
         let record = self.resolve(selector).await?;
         let rooms = self.rooms();
@@ -94,13 +94,13 @@ impl Service {
                 .find(|row| row.account == record.object.account && row.kind == record.object.kind);
             if let Some(row) = row.filter(|row| row.tail.by_batch > 0) {
                 told.next_look =
-                    format!("{} It may also be visited by batch: {}.", told.next_look, row.tail.words());
+                    format!("{} It may also be polled by batch: {}.", told.next_look, row.tail.words());
             }
         }
         Ok(told)
     }
 
-    /// Stops watching an object. Its history stays. Repeatable.
+    /// Stops watching an object. Its history stays. May be repeated.
     pub async fn forget(&self, selector: &Selector, actor: &str) -> Answer<Forgotten> {
         let object = match self.resolve(selector).await {
             Ok(record) => record.object,
@@ -110,11 +110,11 @@ impl Service {
             Err(problem) => return Err(problem),
         };
         let was_watched = self.store.forget(&object, self.clock.now(), actor).await.map_err(storage)?;
-        tracing::info!(%object, actor, was_watched, "asked to stop watching an object");
+        tracing::info!(%object, actor, was_watched, "an object is no longer watched");
         Ok(Forgotten { object: object.to_string(), was_watched })
     }
 
-    /// Takes an object that is set apart as the provider shows it. The history says who did.
+    /// Accepts a quarantined object as the provider shows it. Its history records who did.
     pub async fn accept(&self, selector: &Selector, actor: &str) -> Answer<AcceptedObject> {
         let rooms = self.rooms();
         for _ in 0..COMMIT_ATTEMPTS {
@@ -128,7 +128,7 @@ impl Service {
                 ));
             };
             let look = rooms.look(&object.account).unwrap_or_default();
-            // Accepting settles what was seen; the environment is compared when the next answer comes.
+            // Accepting settles what was observed. The environment is compared when the next answer arrives.
             let setting = Setting { lifecycle, policy: &policy, look, is_sandbox: false };
             let (record, transition) =
                 accept(&setting, &before, actor, self.clock.now()).map_err(|refusal| {
@@ -152,14 +152,14 @@ impl Service {
                 is_news: true,
             };
             if self.store.commit(commit).await.map_err(storage)? == Committed::Written {
-                tracing::info!(%object, actor, "an object in doubt was accepted as it is");
+                tracing::info!(%object, actor, "a quarantined object was accepted as it is");
                 return Ok(accepted);
             }
         }
         Err(Problem::new(Cause::Conflict, format!("{selector} kept changing"), "try again"))
     }
 
-    /// The one record that is meant. Errors when there is none, or several.
+    /// Finds the one record that is meant. Fails when there is none, or more than one.
     pub(in crate::control) async fn resolve(&self, selector: &Selector) -> Answer<Record> {
         let mut found = match (&selector.account, &selector.kind) {
             (Some(account), Some(kind)) => {
@@ -194,14 +194,14 @@ impl Service {
         }
     }
 
-    /// Nothing is watched under that name; it may have been.
+    /// The problem for a name under which nothing is watched. Says so if an object was watched before.
     async fn unknown(&self, selector: &Selector) -> Answer<Problem> {
         let mut detail = format!("{selector} is not watched");
         if let (Some(account), Some(kind)) = (&selector.account, &selector.kind) {
             let object = ObjectRef { account: account.clone(), kind: kind.clone(), id: selector.id.clone() };
             let history = self.store.history(&object).await.map_err(storage)?;
             if let Some(last) = history.last() {
-                detail = format!("{selector} is not watched any more: {} on {}", last.note, last.seen_at);
+                detail = format!("{selector} is no longer watched: {} on {}", last.note, last.seen_at);
             }
         }
         let remedy = "look for it with `reconciled list`, or enrol it with `reconciled enrol`";

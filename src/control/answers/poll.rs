@@ -1,4 +1,4 @@
-//! The answer to `poll`: objects are asked about next, or it is said what that would cost.
+//! The answer to `poll`: queues objects to be polled next, or says what that would cost.
 //!
 //! Owns: which objects are meant. Must never know: who polls.
 
@@ -11,7 +11,7 @@ use crate::control::service::{Answer, PAGE_ROWS, Service, storage};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 
 impl Service {
-    /// Puts objects at the head of their account's queue, or says what that would cost.
+    /// Moves objects to the head of their account's queue, or says what that would cost.
     pub async fn poll(&self, request: &PollRequest) -> Answer<PollAnswer> {
         if request.all != request.objects.is_empty() {
             return Err(Problem::new(Cause::Malformed, "name either objects or all", ""));

@@ -1,6 +1,6 @@
-//! The answers about provider reports, from the room that fetches them.
+//! The answers about provider reports, from the `provider_reports` room.
 //!
-//! Owns: how far a download is, in numbers. Must never know: steps, files.
+//! Owns: the progress of a download, in numbers. Must never know: steps, files.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::payments::object::AccountName;
 use crate::provider_reports::{self, Download, DownloadError, Ports, Wanted};
 
 impl Service {
-    /// Asks for reports; the same request again goes on with what is under way.
+    /// Requests reports. The same request again continues the downloads in progress.
     pub async fn begin_fetch(&self, request: FetchBegin) -> Answer<FetchAnswer> {
         let FetchBegin { account, types, from, to, again } = request;
         let rooms = self.rooms();
@@ -25,7 +25,7 @@ impl Service {
         Ok(self.fetched(reporter, &begun, None))
     }
 
-    /// How far all downloads of an account are. Without a daemon, this takes their next step first.
+    /// The progress of all downloads of an account. Without a daemon, this also takes their next step first.
     pub async fn go_on_fetching(&self, request: &FetchGo) -> Answer<FetchAnswer> {
         let rooms = self.rooms();
         let reporter = find(&rooms.reporters, &request.account)?;
@@ -66,7 +66,7 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
             [] => {
                 format!("reports need an account with api = {}", registry::names_with_reports().join(" or "))
             }
-            known => format!("there are: {}", known.join(", ")),
+            known => format!("known accounts: {}", known.join(", ")),
         };
         let detail = DownloadError::NoReports(account.clone()).to_string();
         Problem::new(Cause::Unprocessable, detail, remedy)
@@ -116,13 +116,13 @@ fn unread_file(unread: &provider_reports::Unread) -> UnreadFile {
 fn problem(error: DownloadError) -> Problem {
     let (cause, remedy) = match &error {
         DownloadError::Store(_) | DownloadError::File(_) => {
-            (Cause::Unavailable, "see the log; the request may be repeated")
+            (Cause::Unavailable, "see the log; you may repeat the request")
         }
-        DownloadError::Unreadable { .. } => (Cause::Internal, "see the log, and keep the store as it is"),
-        DownloadError::UnknownType { .. } => (Cause::Unprocessable, "name one with --type, or none for all"),
+        DownloadError::Unreadable { .. } => (Cause::Internal, "see the log, and do not change the store"),
+        DownloadError::UnknownType { .. } => (Cause::Unprocessable, "name one with --type, or omit --type"),
         DownloadError::NoReports(_) => (Cause::Unprocessable, "name another account"),
         DownloadError::Range(_) => {
-            (Cause::Unprocessable, "days are UTC days that are over, at most 30 at once, at most 90 days old")
+            (Cause::Unprocessable, "name past UTC days: at most 30 at once, at most 90 days old")
         }
     };
     Problem::new(cause, error.to_string(), remedy)

@@ -10,7 +10,7 @@ use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service};
 
 impl Service {
-    /// Makes the report of a day, of the last finished one unless said.
+    /// Makes the report of a day; by default, of the last finished day.
     pub async fn report(&self, date: Option<Date>) -> Answer<ReportMade> {
         let rooms = self.rooms();
         let date = date.unwrap_or_else(|| {
@@ -24,12 +24,12 @@ impl Service {
 
     /// Re-reads the configuration.
     pub async fn reload(&self, actor: &str) -> Reloaded {
-        tracing::info!(actor, "asked to re-read the configuration");
+        tracing::info!(actor, "reload of the configuration requested");
         self.process.reload().await
     }
 }
 
-/// An error with all that lies beneath it, in one line.
+/// An error with all its sources, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! The answer to `status`: everything at a glance, put together from what each room says of itself.
+//! The answer to `status`: an overview, assembled from what each room reports about itself.
 //!
 //! Owns: what counts as a complaint. Must never know: how any room does its work.
 
@@ -20,7 +20,7 @@ use crate::time::{earlier, later};
 use crate::timetable::Timetable;
 
 impl Service {
-    /// Everything at a glance.
+    /// An overview of everything.
     pub async fn status(&self) -> Answer<Status> {
         let now = self.clock.now();
         let mut health = self.health();
@@ -57,7 +57,7 @@ impl Service {
         })
     }
 
-    /// How the process, its accounts, targets and schedules are.
+    /// The state of the process, its accounts, targets and schedules.
     fn health(&self) -> Health {
         let (rooms, facts, now) = (self.rooms(), self.process.facts(), self.clock.now());
         let tallies = self.reconcile.tallies();
@@ -94,7 +94,7 @@ impl Service {
         }
     }
 
-    /// How the batches stand, by account.
+    /// How many batches are in which state, by account.
     async fn batch_counts(&self) -> Answer<Vec<BatchCounts>> {
         let mut counts: BTreeMap<AccountName, BatchCounts> = BTreeMap::new();
         for line in self.list_batches(&BatchList::default()).await? {
@@ -116,7 +116,7 @@ impl Service {
         Ok(counts.into_values().collect())
     }
 
-    /// How kinds are visited by batch, as many of them as move now.
+    /// How kinds are polled by batch, given how many of their objects are moving now.
     pub(super) fn tails(&self, counts: &[Count]) -> Vec<TailRow> {
         let mut moving: BTreeMap<(AccountName, Kind), u64> = BTreeMap::new();
         for count in counts.iter().filter(|count| count.phase == Phase::Moving && !count.quarantined) {
@@ -156,14 +156,14 @@ fn quotas(service: &Service, account: &Account, is_daemon: bool, now: Timestamp)
         .collect()
 }
 
-/// Every operation that is held for long, in words: of polling, batches, reports and calls alike.
+/// A sentence for every operation on a long hold, whether it serves polls, batches, reports or calls.
 fn long_holds(pace: &Pace, now: Timestamp) -> impl Iterator<Item = String> {
     let held = pace.held().into_iter().filter(|(_, _, level)| level.is_held_long());
     held.map(move |(account, operation, level)| {
         let since = moment(earlier(now, level.held_already.unwrap_or_default()), now);
         let until = moment(later(now, level.held_for), now);
         format!(
-            "the provider of {account} wants no {operation} before {until}; it holds it back since {since}"
+            "the provider of {account} allows no {operation} before {until}; it has been on hold since {since}"
         )
     })
 }
@@ -212,7 +212,7 @@ fn complaints(
 ) -> Vec<String> {
     let complaint = |account: &AccountHealth| match &account.state {
         AccountState::Refused { detail, .. } => {
-            Some(format!("the provider refuses requests of account {}: {detail}", account.name))
+            Some(format!("the provider refuses requests from account {}: {detail}", account.name))
         }
         AccountState::NoSuccess { since, detail } => {
             let name = &account.name;
@@ -230,7 +230,9 @@ fn complaints(
     }
     let dead = service.store.stats().outbox_dead;
     if dead > 0 {
-        found.push(format!("{dead} messages were given up; see: reconciled alerts list --state dead"));
+        found.push(format!(
+            "delivery of {dead} messages was given up; see: reconciled alerts list --state dead"
+        ));
     }
     found
 }

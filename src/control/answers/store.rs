@@ -1,4 +1,4 @@
-//! The answers about the store itself: check, backup, compaction, figures.
+//! The answers about the store itself: check, backup, compaction, statistics.
 //!
 //! Owns: what each does. Must never know: how the store does it.
 
@@ -8,19 +8,19 @@ use crate::control::service::{Answer, Service, storage};
 use crate::store::StoreError;
 
 impl Service {
-    /// Whether process and store answer (docs/src/reference/operations.md section 6.3).
+    /// Whether the process and the store respond (docs/src/reference/operations.md section 6.3).
     pub(in crate::control) async fn healthy(&self) -> Answer<Greeting> {
         self.check_store().await?;
         Ok(self.greeting("ok"))
     }
 
-    /// The short answer of the health addresses.
+    /// The short answer of the health endpoints.
     pub(in crate::control) fn greeting(&self, status: &str) -> Greeting {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Greeting { status: status.to_owned(), pid: std::process::id(), version }
     }
 
-    /// Whether the store still takes what it is given.
+    /// Whether the store still accepts writes.
     pub async fn check_store(&self) -> Answer<()> {
         self.store.oldest_moving().await.map_err(storage)?;
         match self.store.stats().broken {
@@ -29,9 +29,9 @@ impl Service {
         }
     }
 
-    /// Compares the store with itself and reads its whole journal, while work goes on.
+    /// Checks the store against itself and reads its whole journal, without stopping work.
     pub async fn self_check(&self, actor: &str) -> Answer<CheckReport> {
-        tracing::info!(actor, "asked for a self-check of the store");
+        tracing::info!(actor, "self-check of the store requested");
         let report = self.store.check().await.map_err(storage)?;
         for problem in &report.problems {
             tracing::error!(problem, "the store's self-check found a problem");
@@ -39,23 +39,23 @@ impl Service {
         Ok(report)
     }
 
-    /// Copies the journal into an empty or missing folder while work goes on.
+    /// Copies the journal into an empty or missing folder, without stopping work.
     pub async fn backup(&self, request: &BackupRequest, actor: &str) -> Answer<BackupReport> {
-        tracing::info!(actor, to = %request.to.display(), "asked for a backup");
+        tracing::info!(actor, to = %request.to.display(), "backup requested");
         if !request.to.is_absolute() {
             let detail = format!("{} is not an absolute path", request.to.display());
-            return Err(Problem::new(Cause::Unprocessable, detail, "begin it with /"));
+            return Err(Problem::new(Cause::Unprocessable, detail, "start it with /"));
         }
         self.store.backup(request.to.clone()).await.map_err(storage)
     }
 
-    /// Makes the store's index small now, while work goes on.
+    /// Compacts the store's index now, without stopping work.
     pub async fn compact(&self, actor: &str) -> Answer<Compacted> {
-        tracing::info!(actor, "asked to make the store's index small");
+        tracing::info!(actor, "compaction of the store's index requested");
         self.store.compact().await.map_err(storage)
     }
 
-    /// How the store is doing. Does not wait for it.
+    /// The store's statistics. Does not wait for the store.
     pub fn store_stats(&self) -> Stats {
         self.store.stats()
     }

@@ -1,6 +1,6 @@
 //! Messages about alerts.
 //!
-//! Owns: their shape. Must never know: how they are answered or carried.
+//! Owns: their shape. Must never know: how they are answered or transported.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,16 +17,16 @@ pub struct AlertsRequest {
     /// With a delivery to this target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// About this account.
+    /// For this account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountName>,
-    /// Of this sort: `declined`, `overdue`, ...
+    /// Of this kind: `declined`, `overdue`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Go on after the page that gave this.
+    /// The `next_cursor` of the previous page: continue after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// The most rows of the page: 100 unless said, at most 1,000.
+    /// The maximum number of rows: 100 by default, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -35,9 +35,9 @@ pub struct AlertsRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedeliverRequest {
-    /// These, whatever became of them.
+    /// These alerts, whatever the outcome of their delivery.
     pub keys: Vec<String>,
-    /// Or all that were given up.
+    /// Or all whose delivery was given up.
     pub all_dead: bool,
     /// Only to this target.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,9 +47,9 @@ pub struct RedeliverRequest {
 /// What will be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redelivered {
-    /// Deliveries that are owed again.
+    /// Deliveries that are pending again.
     pub deliveries: u64,
-    /// Keys that no alert has.
+    /// Keys that belong to no alert.
     pub unknown: Vec<String>,
 }
 
@@ -57,18 +57,18 @@ pub struct Redelivered {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TestRequest {
-    /// Only this one; else all.
+    /// Only this target; otherwise all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
-/// What a target said to a test message.
+/// How a target answered a test message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tested {
     /// The target's name in the configuration.
     pub target: String,
-    /// It took the message.
+    /// It accepted the message.
     pub is_delivered: bool,
-    /// What it said, without address or secret.
+    /// Its answer, without address or secret.
     pub detail: String,
 }

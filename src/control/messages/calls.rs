@@ -12,21 +12,21 @@ use crate::payments::money::Money;
 use crate::payments::object::AccountName;
 use crate::payments::observation::Observation;
 
-/// One operation to be carried out. Its debug print shows no values.
+/// An operation to carry out. Its debug output shows no values.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallWanted {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// The provider's name of it.
+    /// The provider's name for it.
     pub operation: String,
-    /// Its parameters under the provider's names.
+    /// Its parameters, under the provider's names.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
-    /// The operator said that it may be sent (`--yes`).
+    /// The operator confirmed it (`--yes`).
     #[serde(default)]
     pub confirmed: bool,
-    /// How long it may wait for its turn, seconds.
+    /// How long it may wait for a permit, in seconds.
     pub wait_s: u64,
 }
 
@@ -42,11 +42,11 @@ impl fmt::Debug for CallWanted {
     }
 }
 
-/// Whose operations to list, with what each takes.
+/// List an account's operations, with the parameters of each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallOperations {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
 }
 
@@ -54,21 +54,21 @@ pub struct CallOperations {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallList {
-    /// Only of this account.
+    /// Only calls of this account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountName>,
-    /// Those that have ended too.
+    /// Include calls that have ended.
     #[serde(default)]
     pub all: bool,
 }
 
-/// A person saw what became of a call in doubt.
+/// A person determined the outcome of a call in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallResolve {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// By what it is named: `Capture/my-reference-1`.
+    /// The name of the attempt: `Capture/my-reference-1`.
     pub attempt: String,
     /// It was carried out.
     pub was_done: bool,
@@ -80,54 +80,54 @@ pub struct CallResolve {
 pub enum CallOutcome {
     /// It was carried out.
     Done,
-    /// It changes something, and leave is missing: nothing was sent.
+    /// It changes something and permission is missing: nothing was sent.
     NotAllowed,
     /// The provider said no.
     Refused,
-    /// It was not carried out; later it might be.
+    /// It was not carried out, but may succeed later.
     TryLater,
-    /// Nobody knows whether it was carried out.
+    /// It is unknown whether it was carried out.
     InDoubt,
 }
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRan {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// The provider's name of it.
+    /// The provider's name for the operation.
     pub operation: String,
     /// How it ended.
     pub outcome: CallOutcome,
-    /// Why, where it was not simply carried out.
+    /// Why, unless it was simply carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What leave is missing: `allow_writes`, `--yes`.
+    /// The missing permissions: `allow_writes`, `--yes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
-    /// What would be sent, without secrets, where leave is missing.
+    /// What would be sent, without secrets, if a permission is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_send: Option<CallShown>,
-    /// By what its attempt is named; none for a call that only looks.
+    /// The name of its attempt; none for a call that only reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,
-    /// It had been carried out before, and was not sent again.
+    /// It had already been carried out, and was not sent again.
     pub was_done_before: bool,
-    /// How often it was sent, or may have been, in all.
+    /// How many times it was, or may have been, sent in total.
     pub sent: u32,
-    /// What the object that the answer shows is.
+    /// The kind of the object in the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The object, without anything about the buyer.
+    /// The object, without any buyer data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<Observation>,
-    /// What else the provider says, in its words.
+    /// Other facts from the answer, in the provider's words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
-    /// The objects that are watched because of it: `account/kind/id`.
+    /// The objects that are watched because of this call: `account/kind/id`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watched: Vec<String>,
-    /// The provider's id of the exchange, for its support desk.
+    /// The provider's request id, for its support desk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
 }
@@ -135,57 +135,57 @@ pub struct CallRan {
 /// What would be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallShown {
-    /// Method and address.
+    /// Method and URL.
     pub line: String,
     /// Names and values, in order.
     pub fields: Vec<(String, String)>,
 }
 
-/// An operation, for people who look for it.
+/// An operation, as shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOperation {
     /// The provider's name.
     pub name: String,
     /// Whether it changes anything.
     pub is_write: bool,
-    /// What it takes.
+    /// Its parameters.
     pub parameters: Vec<CallParameter>,
-    /// How many requests may go at once, and how long one takes to come back, microseconds.
+    /// How many requests may go at once, and how long one takes to refill, in microseconds.
     pub quota: Option<(u32, u64)>,
 }
 
 /// A parameter of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallParameter {
-    /// Its name; a part `N` stands for a number from 1.
+    /// Its name; `N` in a name stands for a number from 1.
     pub name: String,
-    /// Whether the call is refused without it.
+    /// Whether the call is rejected without it.
     pub is_required: bool,
-    /// What it takes, in words.
+    /// What it accepts, in words.
     pub takes: String,
 }
 
 /// An attempt to change something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallAttempt {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// By what it is named: `Capture/my-reference-1`.
+    /// The name of the attempt: `Capture/my-reference-1`.
     pub attempt: String,
     /// `in doubt`, `done`, `refused` or `not done`.
     pub standing: String,
-    /// What it is about: `kind/id`.
+    /// The object that it acts on: `kind/id`.
     pub about: Option<String>,
-    /// What it moves or sets.
+    /// The amount that it moves or sets.
     pub amount: Option<Money>,
-    /// When it was first asked for.
+    /// When it was first requested.
     pub begun_at: Timestamp,
     /// When anything about it last changed.
     pub changed_at: Timestamp,
-    /// How often it was sent, or may have been.
+    /// How many times it was, or may have been, sent.
     pub sent: u32,
-    /// Why it stands so.
+    /// Why it has this standing.
     pub detail: Option<String>,
-    /// The objects that it brought to life: `account/kind/id`.
+    /// The objects that it created: `account/kind/id`.
     pub objects: Vec<String>,
 }

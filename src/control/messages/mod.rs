@@ -1,7 +1,8 @@
-//! The questions an operator may ask and the answers, as they travel: JSON, amounts as text, RFC 3339
-//! UTC (docs/src/reference/operations.md section 8.4). New fields may be added within `/v1`; none may change its meaning.
+//! The requests that an operator may send and their answers, as transported: JSON, amounts as text, RFC 3339 UTC
+//! (docs/src/reference/operations.md section 8.4). New fields may be added within `/v1`; no field may change its
+//! meaning.
 //!
-//! Owns: the messages. Must never know: how they are answered or carried.
+//! Owns: the messages. Must never know: how they are answered or transported.
 
 use std::path::PathBuf;
 
@@ -29,13 +30,13 @@ pub use crate::store::{
     AlertRow, BackupReport, CheckReport, Compacted, Count, DeliveryRow, DeliveryStatus, Stats,
 };
 
-/// The most lines of one enrolment batch, and the most rows of one page.
+/// The maximum number of lines in one enrolment batch, and of rows on one page.
 pub const BATCH_LINES_MAX: usize = 1_000;
 
 /// The report of a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportRequest {
-    /// The business day; none for the last finished one.
+    /// The business day; none for the last finished day.
     #[serde(rename = "day", serialize_with = "write_day", deserialize_with = "read_day")]
     pub date: Option<Date>,
 }
@@ -63,46 +64,46 @@ pub struct ReportMade {
     pub date: Date,
     /// The folder with the files.
     pub path: String,
-    /// It was there already, with the same bytes.
+    /// It already existed, with the same bytes.
     pub was_there: bool,
 }
 
-/// What re-reading the configuration brought.
+/// The result of reloading the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// The new configuration is in force; else the old one stays.
+    /// The new configuration is in force. Otherwise the old one stays in force.
     pub is_applied: bool,
     /// When it was tried.
     pub at: Timestamp,
-    /// What is wrong with it, or what takes effect only after a restart; key and remedy each.
+    /// What is wrong with it, or what takes effect only after a restart. Each entry names the key and the remedy.
     pub problems: Vec<String>,
 }
 
-/// How everything is.
+/// An overview of everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusRequest {}
 
-/// Read the configuration again.
+/// Reload the configuration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reload {}
 
-/// How the store is.
+/// The store's statistics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStats {}
 
-/// Compare the store with itself.
+/// Check the store against itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreCheck {}
 
-/// Make the store's index small.
+/// Compact the store's index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreCompact {}
 
-/// Whether process and store answer.
+/// Whether the process and the store respond.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healthy {}
 
-/// Whether the daemon does its work.
+/// Whether the daemon is working.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {}
 
@@ -114,7 +115,7 @@ pub struct BackupRequest {
     pub to: PathBuf,
 }
 
-/// The short answer of the health addresses.
+/// The short answer of the health endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     /// `ok`, `ready`.

@@ -1,6 +1,6 @@
 //! Messages about watched objects.
 //!
-//! Owns: their shape. Must never know: how they are answered or carried.
+//! Owns: their shape. Must never know: how they are answered or transported.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crate::payments::record::{Record, Transition};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selector {
-    /// Whose, when said.
+    /// The account, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountName>,
-    /// What it is, when said.
+    /// The kind, if given.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "kind_in_any_spelling")]
     pub kind: Option<Kind>,
     /// The provider's id.
@@ -33,7 +33,7 @@ fn kind_in_any_spelling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
 }
 
 impl Selector {
-    /// Whether an object is meant.
+    /// Whether this selector matches an object.
     pub fn matches(&self, object: &ObjectRef) -> bool {
         object.id == self.id
             && self.account.as_ref().is_none_or(|account| *account == object.account)
@@ -61,7 +61,7 @@ impl std::fmt::Display for Selector {
 impl std::str::FromStr for Selector {
     type Err = String;
 
-    /// Reads `id`, `kind/id` or `account/kind/id`; `~` leaves a part open. Errors in words.
+    /// Reads `id`, `kind/id` or `account/kind/id`; `~` leaves a part open. The error is a sentence.
     fn from_str(text: &str) -> Result<Selector, String> {
         let parts: Vec<&str> = text.trim().split('/').collect();
         let (account, kind, id) = match parts.as_slice() {
@@ -86,17 +86,17 @@ impl std::str::FromStr for Selector {
 #[serde(transparent)]
 pub struct Show(pub Selector);
 
-/// Why this object stands where it stands.
+/// Why this object is in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Explain(pub Selector);
 
-/// No longer watch this object.
+/// Stop watching this object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Forget(pub Selector);
 
-/// Take this object, which is in doubt, as the provider shows it.
+/// Accept this object, which is in doubt, as the provider shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Accept(pub Selector);
@@ -104,9 +104,9 @@ pub struct Accept(pub Selector);
 /// Objects to watch from now on, at most [`super::BATCH_LINES_MAX`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrol {
-    /// One object a line.
+    /// One object per line.
     pub lines: Vec<Wanted>,
-    /// Lines that could not be read, each with its place among the results, in order.
+    /// Lines that could not be read, in order, each with its index among the results.
     #[serde(skip)]
     pub unreadable: Vec<(usize, EnrolResult)>,
 }
@@ -122,33 +122,33 @@ impl From<Vec<Wanted>> for Enrol {
 #[serde(transparent)]
 pub struct EnrolOne(pub Wanted);
 
-/// What became of one line of an enrolment.
+/// The outcome of one line of an enrolment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnrolOutcome {
     /// Watched from now on.
     New,
-    /// Watched already; details that were missing are now known.
+    /// Already watched; missing details were filled in.
     Enriched,
-    /// Watched already, nothing new.
+    /// Already watched; nothing new.
     Same,
-    /// Watched already with other details; nothing was changed.
+    /// Already watched with other details; nothing was changed.
     Conflict,
-    /// Not taken.
+    /// Not accepted.
     Bad,
 }
 
 /// The result of one line of an enrolment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrolResult {
-    /// The line's number, as given.
+    /// The number of the line, as given.
     pub line: u64,
-    /// What became of it.
+    /// The outcome.
     pub outcome: EnrolOutcome,
     /// The object, once account and kind are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
-    /// Why it was not taken, in words.
+    /// Why it was not accepted, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -163,25 +163,25 @@ pub struct ListRequest {
     /// Of this kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// Behaving so.
+    /// In this phase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
     /// In this state, in the provider's spelling.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Set apart, or not.
+    /// Quarantined, or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<bool>,
-    /// Nothing owed any more, or something still owed.
+    /// Finished (not polled again and not quarantined), or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished: Option<bool>,
-    /// Made at least so many seconds ago.
+    /// Created at least this many seconds ago.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub older_than_s: Option<u64>,
-    /// Go on after the page that gave this.
+    /// The `next_cursor` of the previous page: continue after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// The most rows of the page: 100 unless said, at most 1,000.
+    /// The maximum number of rows: 100 by default, at most 1,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -191,70 +191,70 @@ pub struct ListRequest {
 pub struct Listing<Item> {
     /// The rows.
     pub items: Vec<Item>,
-    /// Where to go on; none at the end.
+    /// The cursor of the next page; none at the end.
     pub next_cursor: Option<String>,
 }
 
 /// Everything about one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
-    /// What is stored.
+    /// The stored record.
     pub record: Record,
-    /// What its state means; none while it is unseen or unknown.
+    /// What its state means; none while it is unobserved or unknown.
     pub outcome: Option<Outcome>,
     /// Its changes of state, oldest first.
     pub history: Vec<Transition>,
-    /// The alerts about it, with what became of them.
+    /// The alerts about it, with the outcome of their deliveries.
     pub alerts: Vec<AlertRow>,
 }
 
-/// Why an object stands where it stands, in plain sentences.
+/// Explains the current state of an object, in plain sentences.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// Which object.
     pub object: ObjectRef,
-    /// The provider's state word; none before the first sight.
+    /// The provider's state name; none before the first observation.
     pub state: Option<String>,
-    /// How it behaves.
+    /// Its phase.
     pub phase: Phase,
-    /// What it is about, in one line: amount, the shop's reference, age.
+    /// The object in one line: amount, the shop's reference, age.
     pub about: String,
-    /// Where it stands and why it is (or is no longer) pending.
+    /// Its state, and why it is (or is no longer) pending.
     pub standing: String,
-    /// What the last sights and failures were.
+    /// The last observations and failures.
     pub evidence: String,
-    /// When it is asked about next, and why then.
+    /// When it is polled next, and why then.
     pub next_look: String,
-    /// The next moment that matters; none when there is none.
+    /// The next important time, if there is one.
     pub deadline: Option<String>,
     /// What would change it.
     pub would_change: Vec<String>,
-    /// What a person should do; none when nothing.
+    /// What a person should do, if anything.
     pub advice: Option<String>,
-    /// Where a person can look at it.
+    /// Where a person can check it.
     pub look: Option<String>,
-    /// When it is asked about next.
+    /// When it is polled next.
     pub due_at: Option<Timestamp>,
     /// The fields of the last answer, under the provider's names.
     pub fields: BTreeMap<String, String>,
 }
 
-/// What became of a request to stop watching.
+/// The result of a request to stop watching.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// Which object.
     pub object: String,
-    /// False when it was not watched.
+    /// False if it was not watched.
     pub was_watched: bool,
 }
 
-/// What became of a request to take a doubted object as it is.
+/// The result of accepting an object in doubt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedObject {
     /// Which object.
     pub object: String,
-    /// The state that is taken as true.
+    /// The state that was accepted as true.
     pub state: String,
-    /// The doubt that is settled.
+    /// The doubt that was settled.
     pub doubt: String,
 }

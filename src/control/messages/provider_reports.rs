@@ -8,103 +8,103 @@ use serde::{Deserialize, Serialize};
 
 use crate::payments::object::AccountName;
 
-/// Which reports to fetch; the same request again goes on with what is under way.
+/// Which reports to fetch. The same request again continues the downloads in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchBegin {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// The short words of the types; empty: all that the account has.
+    /// The short names of the types; empty for all types of the account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<String>,
     /// The first day, UTC.
     pub from: Date,
     /// The last day, UTC.
     pub to: Date,
-    /// Days that are kept are fetched again, and files are read again.
+    /// Fetch days again that are already kept, and read their files again.
     #[serde(default)]
     pub again: bool,
 }
 
-/// How far all downloads of an account are. Without a daemon, this takes their next step first.
+/// The progress of all downloads of an account. Without a daemon, this also takes their next step first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FetchGo {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
 }
 
-/// How far errands are.
+/// The progress of downloads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchAnswer {
-    /// Of [`FetchBegin`]: those that were asked for; else all of the account.
+    /// For [`FetchBegin`], the requested downloads; otherwise all downloads of the account.
     pub errands: Vec<ErrandLine>,
     /// The folder of the account's files.
     pub folder: String,
-    /// A daemon takes their steps.
+    /// A daemon takes the steps.
     pub is_daemon: bool,
-    /// When the next step is due, where none takes them but who asks.
+    /// When the next step is due, if only the requester takes the steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
 }
 
-/// One type of report over a range of days.
+/// One download: one type of report over a range of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrandLine {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// The short word of the type.
+    /// The short name of the type.
     pub report: String,
-    /// The first moment.
+    /// The start of the range.
     pub from: Timestamp,
-    /// The first moment behind it.
+    /// The end of the range, exclusive.
     pub until: Timestamp,
-    /// Asked for by the schedule.
+    /// Requested by the schedule.
     pub is_nightly: bool,
     /// Nothing more is done for it.
     pub is_over: bool,
-    /// Days in all; of a type that comes by itself, reports that were found.
+    /// The total number of days. For a type that the provider makes on its own schedule: the reports that were found.
     pub days: u64,
-    /// With their file kept, or empty.
+    /// Days whose file is kept, or that are empty.
     pub done: u64,
-    /// Of these, on which nothing happened.
+    /// Of these, the days on which nothing happened.
     pub empty: u64,
-    /// That cannot be had.
+    /// Days that could not be fetched.
     pub failed: Vec<FailedDay>,
-    /// Files that were taken up.
+    /// Files that were processed.
     pub files: u64,
-    /// Of these, that could not be read as a whole.
+    /// Of these, the files that could not be read at all.
     pub unreadable: u64,
-    /// Which, and why.
+    /// Those files, with the reasons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadFile>,
-    /// Rows in them.
+    /// The rows in the files.
     pub rows: u64,
     /// Rows that cannot be used.
     pub rejected: u64,
     /// Watched objects that were compared.
     pub compared: u64,
-    /// Of these, about which a report says something else.
+    /// Of these, the objects for which a report differs.
     pub differing: u64,
-    /// Objects that nobody watches.
+    /// Objects that are not watched.
     pub unknown: u64,
-    /// Of these, that are watched from then on.
+    /// Of these, the objects that are watched from now on.
     pub enrolled: u64,
 }
 
-/// A day that cannot be had.
+/// A day that could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedDay {
-    /// Its first moment.
+    /// The start of the day.
     pub from: Timestamp,
     /// Why.
     pub why: String,
 }
 
-/// A file that was fetched and cannot be read: nothing of it was compared.
+/// A file that was fetched but cannot be read: nothing in it was compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadFile {
-    /// The first moment of its day.
+    /// The start of its day.
     pub from: Timestamp,
     /// The provider's id of the report.
     pub report_id: String,
@@ -115,12 +115,12 @@ pub struct UnreadFile {
 }
 
 impl ErrandLine {
-    /// Whether something that was asked for is missing: a day was not had, or a file was had and not read.
+    /// Whether something that was requested is missing: a day was not fetched, or a fetched file was not read.
     pub fn is_failed(&self) -> bool {
         !self.failed.is_empty() || self.unreadable > 0
     }
 
-    /// Whether both are the same errand.
+    /// Whether both lines are about the same download.
     pub fn is_same(&self, other: &ErrandLine) -> bool {
         let name = |line: &ErrandLine| (line.is_nightly, line.from, line.until);
         self.report == other.report && name(self) == name(other)

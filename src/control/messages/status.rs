@@ -1,4 +1,4 @@
-//! The daemon's state in one message: what an operator, a watchdog or a status page wants to know.
+//! The daemon's state in one message, for an operator, a watchdog or a status page.
 //!
 //! Owns: the shape of the status. Must never know: where the numbers come from.
 
@@ -10,29 +10,29 @@ use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::tail::Tail;
 use crate::store::{Count, Stats};
 
-/// Everything at a glance.
+/// An overview of everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// What the host knows: process, accounts, targets, schedules.
+    /// The state of the host: process, accounts, targets, schedules.
     pub health: Health,
-    /// When this was put together.
+    /// When this status was assembled.
     pub now: Timestamp,
-    /// Objects for which something is still owed.
+    /// Objects that are not finished.
     pub open: u64,
     /// All objects.
     pub objects: u64,
-    /// How many of each sort.
+    /// The number of objects in each group.
     pub counts: Vec<Count>,
-    /// The moving object that was made first.
+    /// The moving object that was created first.
     pub oldest_moving: Option<Oldest>,
-    /// Messages still owed, by target.
+    /// Pending messages, by target.
     pub outbox: Vec<OutboxRow>,
     /// The store.
     pub store: Stats,
     /// Batches, by account.
     #[serde(default)]
     pub batches: Vec<BatchCounts>,
-    /// Kinds that are visited by batch where single questions do not suffice.
+    /// Kinds that are polled by batch because single requests do not suffice.
     #[serde(default)]
     pub tails: Vec<TailRow>,
 }
@@ -40,49 +40,49 @@ pub struct Status {
 /// The batches of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchCounts {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// Under way; those of polling among them.
+    /// In progress, including those created by polling.
     pub under_way: u64,
-    /// Of these, waiting for a person.
+    /// Of these, the batches that wait for a person.
     pub waiting_for_a_person: u64,
-    /// Their rows that have not come back.
+    /// Their rows without a result yet.
     pub rows_waiting: u64,
     /// Ended.
     pub ended: u64,
 }
 
-/// How a kind is visited.
+/// How a kind is polled by batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TailRow {
-    /// Whose.
+    /// The account.
     pub account: AccountName,
-    /// What.
+    /// The kind.
     pub kind: Kind,
     /// The plan and what it saves.
     #[serde(flatten)]
     pub tail: Tail,
 }
 
-/// What only the running daemon, or the configuration, knows.
+/// What only the running daemon or the configuration knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// The program's version.
     pub version: String,
     /// The process that answers.
     pub pid: u32,
-    /// It is the daemon; else a command that opened the store itself.
+    /// It is the daemon. Otherwise it is a command that opened the store directly.
     pub is_daemon: bool,
     /// When the process started.
     pub since: Timestamp,
     /// Configuration valid, credentials loaded, store open, loops started (docs/src/reference/operations.md
     /// section 6.3).
     pub is_ready: bool,
-    /// What is not as it should be, in words.
+    /// What is wrong, in words.
     pub complaints: Vec<String>,
-    /// When the last round of polling was completed; none before the first.
+    /// When the last polling round was completed; none before the first.
     pub last_round_at: Option<Timestamp>,
-    /// How far the clock is believed; none when not known.
+    /// How far the clock is trusted; none when not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockHealth>,
     /// The accounts of the configuration.
@@ -91,31 +91,30 @@ pub struct Health {
     pub targets: Vec<String>,
     /// The schedules.
     pub schedules: Vec<ScheduleHealth>,
-    /// The last re-reading of the configuration.
+    /// The last reload of the configuration.
     pub last_reload: Option<Reloaded>,
 }
 
-/// How far the clock is believed.
+/// How far the clock is trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockHealth {
-    /// In a word.
+    /// The level of trust.
     pub trust: ClockTrust,
-    /// When somebody else's clock last agreed with the time that is used.
+    /// When another clock last agreed with the time in use.
     pub confirmed_at: Option<Timestamp>,
-    /// Seconds by which the machine's clock is ahead of the time that is used (negative: behind); zero when it is not
-    /// off.
+    /// Seconds by which the machine's clock is ahead of the time in use (negative: behind); zero when it is not off.
     pub machine_ahead_s: i64,
 }
 
-/// How far the clock is believed, in a word. Days are closed by it unless it is unconfirmed.
+/// The level of trust in the clock. Days are closed by it unless it is unconfirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockTrust {
-    /// Nobody has confirmed it yet.
+    /// No other clock has confirmed it yet.
     Unconfirmed,
-    /// Nobody has confirmed it, but it has run for hours without a jump.
+    /// No other clock has confirmed it, but it has run for hours without a jump.
     Settled,
-    /// A provider's or target's clock agreed with it.
+    /// The clock of a provider or a target agreed with it.
     Confirmed,
 }
 
@@ -130,39 +129,39 @@ pub struct AccountHealth {
     pub region: String,
     /// `live`, `sandbox`.
     pub environment: String,
-    /// How it fares.
+    /// Its state.
     pub state: AccountState,
-    /// What is left of its quota.
+    /// Its remaining quota.
     pub quotas: Vec<QuotaHealth>,
-    /// How its provider says that it is; none where it is not asked, or has not answered yet.
+    /// The health that its provider reports; none if the provider is not polled for it, or has not answered yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceHealth>,
 }
 
-/// How a provider says that it is. It says nothing about money.
+/// The health that a provider reports. It says nothing about money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceHealth {
-    /// Its own word: `GREEN`, `GREEN_I`, `YELLOW`, `RED`.
+    /// The provider's own word: `GREEN`, `GREEN_I`, `YELLOW`, `RED`.
     pub word: String,
-    /// Since when it is this one.
+    /// Since when it has been this word.
     pub since: Timestamp,
-    /// When it was last heard.
+    /// When it was last reported.
     pub heard_at: Timestamp,
     /// Its message.
     pub message: Option<String>,
-    /// Because of it, objects are asked about less often and none is called overdue.
+    /// Because of it, objects are polled less often and none is reported as overdue.
     pub steers: bool,
 }
 
-/// How an account fares.
+/// The state of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "word")]
 pub enum AccountState {
-    /// Polling as it should.
+    /// Polling normally.
     Ok,
-    /// The provider asked to wait.
+    /// The provider asked for a pause.
     Held {
-        /// Until when.
+        /// The end of the pause.
         until: Timestamp,
     },
     /// The provider refuses the credentials or the account.
@@ -174,7 +173,7 @@ pub enum AccountState {
         /// Status and code.
         detail: String,
     },
-    /// No request has succeeded for a quarter of an hour, although there was something to ask.
+    /// No request has succeeded for a quarter of an hour, although requests were due.
     NoSuccess {
         /// Since when.
         since: Timestamp,
@@ -192,11 +191,11 @@ pub struct QuotaHealth {
     pub operation: String,
     /// How many requests may go at once when the bucket is full.
     pub burst: u32,
-    /// How long one request's worth takes to come back, in milliseconds.
+    /// How long one request's worth takes to refill, in milliseconds.
     pub refill_ms: u64,
     /// Requests that may go now; none when not known.
     pub available: Option<u32>,
-    /// Held by the provider until then.
+    /// When the provider's hold ends.
     pub held_until: Option<Timestamp>,
 }
 
@@ -207,34 +206,34 @@ pub struct ScheduleHealth {
     pub name: String,
     /// Its cron expression.
     pub cron: String,
-    /// The IANA time zone in which that is meant.
+    /// The IANA time zone of the expression.
     pub zone: String,
     /// When it last ran.
     pub last_at: Option<Timestamp>,
-    /// What came of it, in a few words.
+    /// The result of that run, in a few words.
     pub last_result: Option<String>,
     /// When it runs next.
     pub next_at: Option<Timestamp>,
 }
 
-/// The oldest object that still moves.
+/// The moving object that was created first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Oldest {
     /// Which.
     pub object: ObjectRef,
-    /// When it was made.
+    /// When it was created.
     pub made_at: Timestamp,
     /// How long ago that is, in seconds.
     pub age_s: i64,
 }
 
-/// What is owed to one target.
+/// What is pending for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxRow {
     /// The target's name in the configuration.
     pub target: String,
-    /// Messages owed, capped at 1,000.
+    /// Pending messages, capped at 1,000.
     pub pending: u64,
-    /// When the next try is due.
+    /// When the next attempt is due.
     pub next_at: Option<Timestamp>,
 }

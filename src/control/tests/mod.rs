@@ -45,7 +45,7 @@ impl Desk {
         Client::connect(&self.path).await.unwrap()
     }
 
-    /// Sends bytes as they are; gives back all that comes until the other end closes.
+    /// Sends raw bytes; returns everything that arrives until the other end closes.
     async fn raw(&self, request: &str) -> String {
         let mut stream = UnixStream::connect(&self.path).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -54,7 +54,7 @@ impl Desk {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// One request with a body; status and JSON of the answer.
+    /// One request with a body; returns the status and JSON of the answer.
     async fn ask(&self, line: &str, body: &str) -> (u16, serde_json::Value) {
         let answer = self
             .raw(&format!(
@@ -102,7 +102,7 @@ async fn enrolments_are_taken_line_by_line_and_twice_is_once() {
     assert_eq!(outcomes(&client, &lines).await, [New, New, Enriched, Conflict, Bad, Bad, Bad]);
     assert_eq!(outcomes(&client, &lines).await, [Same, Same, Same, Conflict, Bad, Bad, Bad]);
     let results = client.ask(Enrol::from(vec![wanted(lines[4]), wanted(lines[3])])).await.unwrap();
-    assert!(results[0].reason.as_deref().unwrap().contains("no configured account and kind suits"));
+    assert!(results[0].reason.as_deref().unwrap().contains("fits no configured account and kind"));
     assert!(results[1].reason.as_deref().unwrap().contains("14.00 EUR"));
     assert_eq!(results[1].object.as_ref().unwrap().to_string(), "shop/charge/S01-1-1-C1");
     let too_many = vec![wanted(lines[0]); BATCH_LINES_MAX + 1];
@@ -118,10 +118,10 @@ async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reac
         let line = format!("{{\"id\":\"{id}\",\"account\":\"shop\",\"kind\":\"charge\"}}");
         let results = client.ask(Enrol::from(vec![wanted(&line)])).await.unwrap();
         assert_eq!(results[0].outcome, EnrolOutcome::Bad);
-        assert!(results[0].reason.as_deref().unwrap().contains("no id"), "{results:?}");
+        assert!(results[0].reason.as_deref().unwrap().contains("not an object id"), "{results:?}");
         let (status, _) = desk.ask(&format!("PUT /v1/tracked/shop/charge/{id}"), "{}").await;
         assert_eq!(status, 422);
-        // One that an earlier release took.
+        // An object that an earlier release accepted.
         let object = format!("shop/charge/{id}").parse().unwrap();
         let enrolment = crate::payments::record::Enrolment { object, details: Default::default() };
         desk.store.enrol(vec![enrolment], "2026-01-15T09:00:00Z".parse().unwrap()).await.unwrap();
@@ -228,7 +228,7 @@ async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
     let desk = Desk::open(Fixture { held_for, ..Fixture::default() }, |_| {}).await;
     let client = desk.client().await;
     client.ask(Enrol::from(vec![wanted(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
-    let words = "the provider wants no Get-charge before 2026-01-15T09:50:0";
+    let words = "the provider allows no Get-charge before 2026-01-15T09:50:0";
     let told = client.ask(Explain(named("S01-1-1-C1"))).await.unwrap();
     assert!(told.next_look.contains(words), "{}", told.next_look);
     let request = PollRequest { all: true, dry_run: true, ..PollRequest::default() };
@@ -238,7 +238,7 @@ async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
     assert!(answer.first_at.unwrap() >= expected, "{answer:?}");
     settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
     let told = client.ask(Explain(named("S01-1-1-C1"))).await.unwrap();
-    assert!(!told.next_look.contains("wants no"), "it is final: {}", told.next_look);
+    assert!(!told.next_look.contains("allows no"), "it is final: {}", told.next_look);
 }
 
 #[tokio::test]
@@ -340,19 +340,19 @@ async fn bad_requests_get_a_problem_that_names_what_and_remedy() {
         assert!(problem.detail.contains(part), "{line}: {}", problem.detail);
         assert_eq!(problem.cause.status(), status);
     };
-    check("GET /nowhere", "", 404, "no address /nowhere").await;
+    check("GET /nowhere", "", 404, "no path /nowhere").await;
     check("POST /v1/status", "", 405, "method").await;
     check("GET /v1/tracked/a/b/%00", "", 400, "not allowed").await;
     check("GET /v1/tracked/a/B%2FC/d", "", 400, "not allowed").await;
     check("GET /v1/tracked/shop/charge/S404", "", 404, "is not watched").await;
     check("GET /v1/tracked?limit=many", "", 400, "query").await;
     check("GET /v1/tracked?colour=red", "", 400, "colour").await;
-    check("GET /v1/tracked?cursor=%C3%A4", "", 400, "not a place in a list").await;
+    check("GET /v1/tracked?cursor=%C3%A4", "", 400, "not a cursor").await;
     check("POST /v1/poll", "{", 400, "the body").await;
     check("POST /v1/poll", r#"{"al":true}"#, 400, "unknown field").await;
     check("POST /v1/poll", "", 400, "either objects or all").await;
     check("POST /v1/reports/tomorrow:run", "", 400, "not a date").await;
-    check("POST /v1/reports/2026-01-14", "", 404, "no such address").await;
+    check("POST /v1/reports/2026-01-14", "", 404, "no such path").await;
     check("POST /v1/reports/2026-01-15:run", "", 422, "cannot be reported before").await;
     let large = "x".repeat(1024 * 1024 + 1);
     check("POST /v1/poll", &large, 413, "larger than 1048576").await;

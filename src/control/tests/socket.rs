@@ -1,4 +1,4 @@
-//! The socket itself: who has it, how long anybody waits, how it ends.
+//! The socket itself: who owns it, how long anybody waits, how it shuts down.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -89,7 +89,7 @@ async fn a_stop_lets_what_is_in_flight_finish() {
     assert!(Client::connect(&desk.path).await.is_err());
 }
 
-/// A later request is answered, so earlier ones have been taken up.
+/// When a later request is answered, earlier ones have been accepted.
 async fn wait_until_waiting(path: &Path) {
     assert_eq!(Client::connect(path).await.unwrap().greeting().status, "ok");
 }
@@ -176,7 +176,7 @@ async fn idle_connections_shut_nobody_out() {
         }
         assert_eq!(desk.client().await.greeting().status, "ok");
     };
-    // A guard alone: on a server that lets idle connections sit, this would take an hour.
+    // Only a safeguard: on a server that leaves idle connections open, this would take an hour.
     tokio::time::timeout(Duration::from_secs(60), asking).await.expect("idle connections give way");
     drop(idle);
 }

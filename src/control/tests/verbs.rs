@@ -1,4 +1,4 @@
-//! The table of verbs: what programs and commands of an earlier release send is still understood, to the letter.
+//! The table of verbs: requests from programs and commands of an earlier release are still understood, exactly.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ fn every_verb_has_an_address_of_its_own_and_says_what_it_does() {
     let mut addresses = BTreeSet::new();
     for spec in TABLE.iter().map(|entry| entry.spec) {
         let key = (format!("{:?}", spec.method), spec.path, spec.tag);
-        assert!(addresses.insert(key.clone()), "{key:?} is there twice");
+        assert!(addresses.insert(key.clone()), "{key:?} appears twice");
         assert!(spec.path.starts_with("/v1/") || spec.path.starts_with("/-/"), "{}", spec.path);
         assert!(spec.help.ends_with('.'), "{}", spec.path);
         assert!(["read", "enrol", "operate", "write-money"].contains(&spec.role.as_str()));
@@ -86,12 +86,7 @@ async fn verbs_that_share_an_address_are_told_apart_and_answered_under_their_old
     for (line, body, status, part) in [
         ("POST /v1/batches", r#"{"list":{}}"#, 200, r#"{"listed":[]}"#),
         ("POST /v1/batches", r#"{"show":{"reference":"rcd-1"}}"#, 404, "there is no batch rcd-1"),
-        (
-            "POST /v1/batches",
-            r#"{"submit":{"account":"shop","content":""}}"#,
-            422,
-            "no account that can send batches",
-        ),
+        ("POST /v1/batches", r#"{"submit":{"account":"shop","content":""}}"#, 422, "cannot send batches"),
         ("POST /v1/batches", r#"{"lost":{}}"#, 400, "submit, list, show, release, cancel"),
         ("POST /v1/batches", r#"{"list":{},"show":{"reference":"x"}}"#, 400, "exactly one key"),
         ("POST /v1/batches", "", 400, "exactly one key"),

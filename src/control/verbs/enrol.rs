@@ -1,6 +1,6 @@
-//! The verbs that enrol: JSON Lines, or one object whose address names it.
+//! The verbs that enrol: JSON Lines, or one object that the path names.
 //!
-//! Owns: which line was unreadable and why. Must never know: which accounts there are, what becomes of a line.
+//! Owns: which line was unreadable and why. Must never know: which accounts there are, the outcome of a line.
 
 use serde::Serialize;
 
@@ -40,7 +40,8 @@ impl Verb for Enrol {
     }
 }
 
-/// 201 new, 200 the same or enriched, 409 when it contradicts, 422 when it cannot be taken.
+/// 201 for a new object, 200 for the same or an enriched one, 409 for a contradiction, 422 for one that cannot be
+/// accepted.
 impl Verb for EnrolOne {
     type Answer = EnrolResult;
     const SPEC: Spec = Spec::put("/v1/tracked/{account}/{kind}/{id}", Role::Enrol)
@@ -60,7 +61,7 @@ impl Verb for EnrolOne {
     }
 }
 
-/// One JSON object a line.
+/// One JSON object per line.
 fn write(lines: &[impl Serialize]) -> Vec<u8> {
     let mut body = Vec::new();
     for line in lines {
@@ -70,7 +71,7 @@ fn write(lines: &[impl Serialize]) -> Vec<u8> {
     body
 }
 
-/// The inverse, for lines of any origin: those that cannot be read are reported in their place.
+/// The inverse, for lines of any origin. Lines that cannot be read are reported in their place.
 fn read(body: &[u8]) -> Enrol {
     let mut enrol = Enrol::default();
     for (line, text) in (1u64..).zip(body.split(|byte| *byte == b'\n')) {
@@ -98,7 +99,7 @@ fn read_line(text: &[u8], line: u64) -> Result<Wanted, String> {
     from_json(text, line)
 }
 
-/// The object that the address names, with the details of the body.
+/// The object that the path names, with the details from the body.
 fn read_one(named: Vec<(&'static str, String)>, body: &[u8]) -> Answer<EnrolOne> {
     let details: serde_json::Map<String, serde_json::Value> =
         wire::body(body, "send the object's details as JSON, or nothing")?;
@@ -106,11 +107,11 @@ fn read_one(named: Vec<(&'static str, String)>, body: &[u8]) -> Answer<EnrolOne>
         let (mut texts, _) = texts_of(&details)?;
         for (name, text) in named {
             let field = Field::ALL.into_iter().find(|field| field.name() == name);
-            texts.set(field.ok_or_else(|| format!("{name} is no field"))?, &text)?;
+            texts.set(field.ok_or_else(|| format!("{name} is not a field"))?, &text)?;
         }
         texts.read(0)
     };
     read()
         .map(EnrolOne)
-        .map_err(|reason: String| Problem::new(Cause::Unprocessable, reason, "mend it and send it again"))
+        .map_err(|reason: String| Problem::new(Cause::Unprocessable, reason, "correct it and send it again"))
 }

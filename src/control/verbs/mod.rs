@@ -1,10 +1,10 @@
-//! What a verb is: where it is reached, who may use it, what it takes, what it answers, and how both travel.
+//! What a verb is: its path, its role, its request and answer, and how both are transported.
 //!
-//! Owns: the trait, the roles, the form of requests and answers on the wire. Must never know: any one verb
-//! (those stand in `table`), sockets, storage.
+//! Owns: the trait, the roles, the form of requests and answers on the wire. Must never know: any one verb (the verbs
+//! are in `table`), sockets, storage.
 //!
-//! A request is its verb: a value of the type that implements [`Verb`]. The client writes it, the routes read it
-//! back and answer it; a command without a daemon answers it in its own process.
+//! A request is its verb: a value of the type that implements [`Verb`]. The client writes it; the routes read it and
+//! answer it. A command without a daemon answers it in its own process.
 
 mod enrol;
 mod table;
@@ -31,29 +31,29 @@ pub const JSON_LINES: &str = "application/x-ndjson";
 pub enum Method {
     /// Changes nothing.
     Get,
-    /// The same again changes nothing more.
+    /// Repeating it changes nothing more.
     Put,
     /// Anything else.
     Post,
-    /// Takes away.
+    /// Removes something.
     Delete,
 }
 
-/// What somebody must be allowed to do. Declared for every verb; the socket's file mode still decides alone.
+/// The permission that a verb needs. It is declared for every verb, but so far only the socket's file mode decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// See what is there.
+    /// View what is there.
     Read,
     /// Have objects watched.
     Enrol,
     /// Run the service: poll, forget, accept, redeliver, report, reload, maintain the store.
     Operate,
-    /// Send what moves money.
+    /// Send operations that move money.
     WriteMoney,
 }
 
 impl Role {
-    /// As it stands in tables and messages.
+    /// The role as it appears in tables and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Read => "read",
@@ -64,24 +64,24 @@ impl Role {
     }
 }
 
-/// What is the same for every request of a verb.
+/// What all requests of a verb share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
     /// Its method.
     pub method: Method,
-    /// Its path; `{name}` stands for the request's field of that name, `~` in its place for none.
+    /// Its path. `{name}` stands for the request's field of that name; `~` in its place means none.
     pub path: &'static str,
     /// Who may use it.
     pub role: Role,
-    /// The only key of the body, by which verbs that share a path are told apart.
+    /// The only key of the body. It distinguishes verbs that share a path.
     pub tag: Option<&'static str>,
     /// The only key of the answer.
     pub answer_tag: Option<&'static str>,
     /// The command that uses it; empty when none does.
     pub command: &'static str,
-    /// What it does, in a sentence, for commands and for the API's description.
+    /// What it does, in one sentence, for commands and for the API's description.
     pub help: &'static str,
-    /// It makes files, talks to others or touches every object: the answer may take minutes.
+    /// It creates files, contacts others or touches every object: the answer may take minutes.
     pub is_slow: bool,
     /// The largest body, in bytes.
     pub body_bytes_max: usize,
@@ -135,12 +135,12 @@ impl Spec {
         Spec { body_bytes_max, ..self }
     }
 
-    /// Whether the fields of a request stand in its address, not in its body.
+    /// Whether the fields of a request are in its URL instead of its body.
     fn is_by_address(&self) -> bool {
         self.method == Method::Get || self.path.contains('{')
     }
 
-    /// The path for a router that knows no text behind a name: `/v1/reports/{day}:run` is `/v1/reports/{day}`.
+    /// The path for a router that allows no text after a name: `/v1/reports/{day}:run` becomes `/v1/reports/{day}`.
     pub(super) fn route(&self) -> String {
         let segments = self.path.split('/').map(|segment| match segment.split_once('}') {
             Some((name, _)) => format!("{name}}}"),
@@ -150,14 +150,14 @@ impl Spec {
     }
 }
 
-/// A request as it leaves the client.
+/// A request as the client sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The path, with its names filled in.
     pub path: String,
     /// Keys and values of the query.
     pub query: Vec<(String, String)>,
-    /// What the body is.
+    /// The media type of the body.
     pub media_type: &'static str,
     /// The body; empty for none.
     pub body: Vec<u8>,
@@ -168,32 +168,32 @@ pub struct Outgoing {
 pub struct Incoming {
     /// The names in the path with their values, unescaped.
     pub parameters: Vec<(String, String)>,
-    /// The query as it stands in the address.
+    /// The raw query of the URL.
     pub query: String,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// An answer as it leaves the daemon.
+/// An answer as the daemon sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// What the body is.
+    /// The media type of the body.
     pub media_type: &'static str,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// Something that an operator or a program can ask of the service.
+/// A request that an operator or a program can send to the service.
 pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
-    /// What it answers.
+    /// The type of its answer.
     type Answer: Serialize + DeserializeOwned + Send;
 
-    /// Its address, its role, its help.
+    /// Its path, its role, its help.
     const SPEC: Spec;
 
-    /// Does it. `actor` is who asks, as it stands in histories: `uid:1000`.
+    /// Carries it out. `actor` is the caller as recorded in histories: `uid:1000`.
     fn answer(self, service: &Service, actor: &str) -> impl Future<Output = Answer<Self::Answer>> + Send;
 
     /// Writes the request.
@@ -201,7 +201,7 @@ pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
         wire::write(self)
     }
 
-    /// Reads the request back.
+    /// Reads the request.
     fn read(incoming: &Incoming) -> Answer<Self> {
         wire::read(incoming)
     }
@@ -211,7 +211,7 @@ pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
         wire::reply::<Self>(answer)
     }
 
-    /// Reads the answer back. Errors with the reason in words.
+    /// Reads the answer. The error is a sentence.
     fn understand(body: &[u8]) -> Result<Self::Answer, String> {
         wire::understand::<Self>(body)
     }
@@ -219,7 +219,7 @@ pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
 
-/// A verb without its types: a row of the table, from which the routes are made.
+/// A verb without its types: a row of the table. The routes are built from these rows.
 #[derive(Clone, Copy)]
 pub struct Entry {
     /// [`Verb::SPEC`].
@@ -242,7 +242,7 @@ fn run<V: Verb>(service: Service, actor: String, incoming: Incoming) -> Answerin
     })
 }
 
-/// The verb among those of one path that a body means.
+/// The verb that a body addresses, among the verbs of one path.
 pub(super) fn meant<'a>(entries: &[&'a Entry], body: &[u8]) -> Result<&'a Entry, Problem> {
     match entries {
         [only] if only.spec.tag.is_none() => Ok(*only),

@@ -1,7 +1,7 @@
-//! Every verb once: its address, its role, its help, and which function of the service answers it. (The two that
-//! enrol have a form of their own and stand in `enrol`.)
+//! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
+//! that enrol have their own form and are in `enrol`.)
 //!
-//! Owns: this list. Must never know: how a verb is done, how it travels.
+//! Owns: this list. Must never know: how a verb is carried out or transported.
 
 use super::{Entry, Role, Spec, Verb};
 use crate::control::messages::*;
@@ -88,7 +88,7 @@ impl Verb for Accept {
     type Answer = AcceptedObject;
     const SPEC: Spec = Spec::post("/v1/accept/{account}/{kind}/{id}", Role::Operate).command(
         "accept",
-        "Take an object that is set apart as the provider shows it. Its history says who did.",
+        "Accept a quarantined object as the provider shows it. Its history records who did.",
     );
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
@@ -98,9 +98,8 @@ impl Verb for Accept {
 
 impl Verb for PollRequest {
     type Answer = PollAnswer;
-    const SPEC: Spec = Spec::post("/v1/poll", Role::Operate)
-        .command("poll", "Ask the provider about objects now, within the quota.")
-        .slow();
+    const SPEC: Spec =
+        Spec::post("/v1/poll", Role::Operate).command("poll", "Poll objects now, within the quota.").slow();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.poll(&self).await
@@ -147,7 +146,7 @@ impl Verb for BatchShow {
 impl Verb for BatchRelease {
     type Answer = BatchLine;
     const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
-        .command("batch release", "Say what became of a batch in doubt.")
+        .command("batch release", "Record the outcome of a batch in doubt.")
         .tagged("release", Some("released"))
         .slow();
 
@@ -159,7 +158,10 @@ impl Verb for BatchRelease {
 impl Verb for BatchCancel {
     type Answer = BatchLine;
     const SPEC: Spec = Spec::post("/v1/batches", Role::Operate)
-        .command("batch cancel", "Cancel a batch that the provider has not begun with (Amazon Pay MWS).")
+        .command(
+            "batch cancel",
+            "Cancel a batch that the provider has not started to process (Amazon Pay MWS).",
+        )
         .tagged("cancel", Some("cancelled"))
         .slow();
 
@@ -183,7 +185,7 @@ impl Verb for CallWanted {
 impl Verb for CallOperations {
     type Answer = Vec<CallOperation>;
     const SPEC: Spec = Spec::post("/v1/calls", Role::Read)
-        .command("call", "List the operations of an account, with what each takes.")
+        .command("call", "List the operations of an account, with the parameters of each.")
         .tagged("operations", Some("operations"))
         .slow();
 
@@ -207,7 +209,7 @@ impl Verb for CallList {
 impl Verb for CallResolve {
     type Answer = CallAttempt;
     const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
-        .command("call resolve", "Say what became of a call in doubt, after you have looked at the provider.")
+        .command("call resolve", "Record the outcome of a call in doubt, after checking it at the provider.")
         .tagged("end", Some("ended"))
         .slow();
 
@@ -221,7 +223,7 @@ impl Verb for FetchBegin {
     const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
         .command(
             "fetch-reports",
-            "Fetch the provider's own reports of past days, keep them, and hold them against what is known.",
+            "Fetch the provider's own reports of past days, keep them, and compare them with the records.",
         )
         .tagged("begin", None)
         .slow();
@@ -234,7 +236,7 @@ impl Verb for FetchBegin {
 impl Verb for FetchGo {
     type Answer = FetchAnswer;
     const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
-        .command("fetch-reports", "Say how far the downloads of an account are.")
+        .command("fetch-reports", "Show the progress of an account's downloads.")
         .tagged("go", None)
         .slow();
 
@@ -247,7 +249,7 @@ impl Verb for StatusRequest {
     type Answer = Status;
     const SPEC: Spec = Spec::get("/v1/status", Role::Read).command(
         "status",
-        "Everything at a glance: accounts, quota, what is open, what is owed, schedules, store.",
+        "Show an overview: accounts, quotas, open objects, pending messages, schedules, store.",
     );
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
@@ -258,7 +260,7 @@ impl Verb for StatusRequest {
 impl Verb for AlertsRequest {
     type Answer = Listing<AlertRow>;
     const SPEC: Spec = Spec::get("/v1/alerts", Role::Read)
-        .command("alerts list", "List alerts and how far their deliveries are.");
+        .command("alerts list", "List alerts and the state of their deliveries.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.alerts(&self).await
@@ -279,7 +281,7 @@ impl Verb for RedeliverRequest {
 impl Verb for TestRequest {
     type Answer = Vec<Tested>;
     const SPEC: Spec = Spec::post("/v1/alerts:test", Role::Operate)
-        .command("alerts test", "Send a test message and print what the target says.")
+        .command("alerts test", "Send a test message and print the target's answer.")
         .slow();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
@@ -290,7 +292,7 @@ impl Verb for TestRequest {
 impl Verb for ReportRequest {
     type Answer = ReportMade;
     const SPEC: Spec = Spec::post("/v1/reports/{day}:run", Role::Operate)
-        .command("report", "Make the report of a day by hand. The same day again gives the same files.")
+        .command("report", "Make the report of a day by hand. Repeating a day gives the same files.")
         .slow();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
@@ -301,7 +303,7 @@ impl Verb for ReportRequest {
 impl Verb for Reload {
     type Answer = Reloaded;
     const SPEC: Spec = Spec::post("/v1/reload", Role::Operate)
-        .command("reload", "Make the running daemon re-read its configuration, and say what it thinks of it.")
+        .command("reload", "Make the running daemon reload its configuration, and report any problems.")
         .slow();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
@@ -311,8 +313,8 @@ impl Verb for Reload {
 
 impl Verb for StoreStats {
     type Answer = Stats;
-    const SPEC: Spec =
-        Spec::get("/v1/store", Role::Read).command("", "How the store is, without waiting for it.");
+    const SPEC: Spec = Spec::get("/v1/store", Role::Read)
+        .command("", "The store's statistics, without waiting for the store.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         Ok(service.store_stats())
@@ -322,7 +324,7 @@ impl Verb for StoreStats {
 impl Verb for StoreCheck {
     type Answer = CheckReport;
     const SPEC: Spec = Spec::post("/v1/store:check", Role::Operate)
-        .command("store check", "Compare the store with itself and read its whole journal.")
+        .command("store check", "Check the store against itself and read its whole journal.")
         .slow();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
@@ -333,7 +335,7 @@ impl Verb for StoreCheck {
 impl Verb for BackupRequest {
     type Answer = BackupReport;
     const SPEC: Spec = Spec::post("/v1/store:backup", Role::Operate)
-        .command("store backup", "Copy everything into a folder, also while the daemon runs.")
+        .command("store backup", "Copy everything into a folder, even while the daemon runs.")
         .slow();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
@@ -344,10 +346,7 @@ impl Verb for BackupRequest {
 impl Verb for StoreCompact {
     type Answer = Compacted;
     const SPEC: Spec = Spec::post("/v1/store:compact", Role::Operate)
-        .command(
-            "store compact",
-            "Give back the room that the index does not need, also while the daemon runs.",
-        )
+        .command("store compact", "Compact the index to free disk space, even while the daemon runs.")
         .slow();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
@@ -357,7 +356,8 @@ impl Verb for StoreCompact {
 
 impl Verb for Healthy {
     type Answer = Greeting;
-    const SPEC: Spec = Spec::get("/-/healthy", Role::Read).command("", "Whether process and store answer.");
+    const SPEC: Spec =
+        Spec::get("/-/healthy", Role::Read).command("", "Whether the process and the store respond.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.healthy().await
@@ -366,7 +366,7 @@ impl Verb for Healthy {
 
 impl Verb for Ready {
     type Answer = Greeting;
-    const SPEC: Spec = Spec::get("/-/ready", Role::Read).command("", "Whether the daemon does its work.");
+    const SPEC: Spec = Spec::get("/-/ready", Role::Read).command("", "Whether the daemon is working.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         Ok(service.greeting("ready"))

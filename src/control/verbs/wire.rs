@@ -1,6 +1,6 @@
-//! How requests and answers are written and read: fields in the path, in the query, or as JSON in the body.
+//! How requests and answers are encoded: fields in the path, in the query, or as JSON in the body.
 //!
-//! Owns: that form. Must never know: any one verb, sockets.
+//! Owns: that encoding. Must never know: any one verb, sockets.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use super::{Entry, Incoming, JSON, Method, Outgoing, Reply, Verb};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::Answer;
 
-/// Stands in a path for a field that is left open.
+/// In a path, stands for a field that is left open.
 const OPEN: &str = "~";
 
-/// The name in a segment of a path, and what follows it there.
+/// The name in a segment of a path, and the text that follows it.
 fn placeholder(segment: &str) -> Option<(&str, &str)> {
     segment.strip_prefix('{')?.split_once('}')
 }
 
-/// Fields that the path names stand there; the others are the query of a GET, else the JSON of the body.
+/// Puts the fields that the path names into the path. The others become the query of a GET, or else the JSON body.
 pub(super) fn write<V: Verb>(verb: &V) -> Outgoing {
     let mut outgoing =
         Outgoing { path: V::SPEC.path.to_owned(), query: Vec::new(), media_type: JSON, body: Vec::new() };
@@ -54,8 +54,8 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Names have no letter that needs escaping in a path. Only `.` and `..` would be taken out by HTTP clients, as
-/// they are and escaped: they are escaped twice.
+/// Names have no character that needs escaping in a path. Only `.` and `..` are a problem: HTTP clients remove them,
+/// both plain and escaped. So they are escaped twice.
 fn filled(path: &str, fields: &mut Map<String, Value>) -> String {
     let segments = path.split('/').map(|segment| match placeholder(segment) {
         Some((name, rest)) => {
@@ -86,21 +86,21 @@ pub(super) fn read<V: Verb>(incoming: &Incoming) -> Answer<V> {
 
 fn remedy<V: Verb>() -> String {
     match V::SPEC.command {
-        "" => format!("see the address {}", V::SPEC.path),
+        "" => format!("see the path {}", V::SPEC.path),
         command => format!("see `reconciled {command} --help`"),
     }
 }
 
-/// The fields that the path names, as text; those left open are not among them.
+/// The fields that the path names, as text, without those that are left open.
 pub(super) fn named<V: Verb>(incoming: &Incoming) -> Answer<Vec<(&'static str, String)>> {
     let mut fields = Vec::new();
     for (name, rest) in V::SPEC.path.split('/').filter_map(placeholder) {
         let value = incoming.parameters.iter().find(|(known, _)| known == name);
         let value = value.and_then(|(_, value)| value.strip_suffix(rest)).ok_or_else(|| {
-            Problem::new(Cause::NotFound, "there is no such address", format!("it is {}", V::SPEC.path))
+            Problem::new(Cause::NotFound, "there is no such path", format!("it is {}", V::SPEC.path))
         })?;
         if value != OPEN {
-            // `%2E` is a dot that was escaped twice; no id has a percent sign.
+            // `%2E` is a dot that was escaped twice. No id contains a percent sign.
             fields.push((name, value.replace("%2E", ".")));
         }
     }
@@ -109,7 +109,7 @@ pub(super) fn named<V: Verb>(incoming: &Incoming) -> Answer<Vec<(&'static str, S
 
 fn pairs<T: DeserializeOwned>(named: Vec<(&'static str, String)>, query: &str, remedy: &str) -> Answer<T> {
     let malformed = |what: String| Problem::new(Cause::Malformed, what, remedy);
-    let place = if named.is_empty() { "the query" } else { "the address" };
+    let place = if named.is_empty() { "the query" } else { "the path" };
     let mut url = Url::parse(&format!("http://localhost/?{query}"))
         .map_err(|bad| malformed(format!("{place}: {bad}")))?;
     if !named.is_empty() {
@@ -125,7 +125,7 @@ fn pairs<T: DeserializeOwned>(named: Vec<(&'static str, String)>, query: &str, r
     })
 }
 
-/// Reads a JSON body; an empty one stands for `{}`.
+/// Reads a JSON body. An empty body counts as `{}`.
 pub(super) fn body<T: DeserializeOwned>(body: &[u8], remedy: &str) -> Answer<T> {
     let text = if body.trim_ascii().is_empty() { b"{}" } else { body };
     serde_json::from_slice(text)
@@ -144,7 +144,7 @@ pub(super) fn meant<'a>(entries: &[&'a Entry], body: &[u8]) -> Result<&'a Entry,
                 Problem::new(Cause::Malformed, format!("the body: unknown key {key:?}"), &*remedy)
             })
         }
-        _ => Err(Problem::new(Cause::Malformed, "the body has not exactly one key", &*remedy)),
+        _ => Err(Problem::new(Cause::Malformed, "the body must have exactly one key", &*remedy)),
     }
 }
 
@@ -160,9 +160,7 @@ pub(super) fn understand<V: Verb>(body: &[u8]) -> Result<V::Answer, String> {
     match V::SPEC.answer_tag {
         Some(tag) => {
             let read = serde_json::from_slice::<BTreeMap<String, V::Answer>>(body);
-            read.map_err(|bad| bad.to_string())?
-                .remove(tag)
-                .ok_or_else(|| format!("it is about something else than {tag:?}"))
+            read.map_err(|bad| bad.to_string())?.remove(tag).ok_or_else(|| format!("it lacks {tag:?}"))
         }
         None => serde_json::from_slice(body).map_err(|bad| bad.to_string()),
     }

@@ -33,13 +33,13 @@ fn lines_are_read_in_every_spelling_or_refused_with_the_reason() {
     check("{}", Err("no id"));
     check(r#"{"id":"a b"}"#, Err("not allowed"));
     check(r#"{"id":"a","amount":"1"}"#, Err("without currency"));
-    check(r#"{"id":"a","amount":14.5,"currency":"EUR"}"#, Err("JSON fraction"));
+    check(r#"{"id":"a","amount":14.5,"currency":"EUR"}"#, Err("fractional number"));
     check(r#"{"id":"a","amount":"1,50","currency":"EUR"}"#, Err("plain decimal"));
-    check(r#"{"id":"a","amout":"1"}"#, Err("unknown key \"amout\"; is it amount?; known are"));
-    check(r#"{"id":"a","colour":"1"}"#, Err("unknown key \"colour\"; known are"));
+    check(r#"{"id":"a","amout":"1"}"#, Err("unknown key \"amout\"; did you mean amount?; known keys are"));
+    check(r#"{"id":"a","colour":"1"}"#, Err("unknown key \"colour\"; known keys are"));
     check(r#"{"id":"a","amount":"0.00","currency":"EUR"}"#, Err("amount 0.00 EUR is not above zero"));
     check(r#"{"id":"a","amount":"-14","currency":"EUR"}"#, Err("amount -14.00 EUR is not above zero"));
-    check(r#"{"id":"NULL","amount":"1","currency":"EUR"}"#, Err("no id: \"NULL\" stands for none"));
+    check(r#"{"id":"NULL","amount":"1","currency":"EUR"}"#, Err("no id: \"NULL\" means none"));
     check(
         r#"{"id":"\u00a0a\u200b","kind":"ChargePermission"}"#,
         Ok(r#"{"line":7,"kind":"charge-permission","id":"a"}"#),
@@ -47,9 +47,9 @@ fn lines_are_read_in_every_spelling_or_refused_with_the_reason() {
     check(r#"{"id":"a","reference":"A\u202e1"}"#, Err("control character"));
     check(r#"{"id":"a","objectId":"b"}"#, Err("given twice"));
     check(r#"{"id":"a","reference":"x\u0007"}"#, Err("control character"));
-    check(r#"{"id":"a","created_at":"yesterday"}"#, Err("not a moment"));
-    check(r#"{"id":"a","created_at":"2026-01-31 14:30"}"#, Err("not a moment"));
-    check(r#"{"id":"a","parent":["b"]}"#, Err("not text"));
+    check(r#"{"id":"a","created_at":"yesterday"}"#, Err("not a time"));
+    check(r#"{"id":"a","created_at":"2026-01-31 14:30"}"#, Err("not a time"));
+    check(r#"{"id":"a","parent":["b"]}"#, Err("not a string"));
     check(r#"{"id":"a","line":"x"}"#, Err("whole number"));
 }
 

@@ -18,7 +18,7 @@ fn request(url: String) -> Request {
     }
 }
 
-/// Reads one request (head, and a body of `content-length`), so that the client has been heard.
+/// Reads one whole request (the head, and a body of `content-length`).
 async fn hear(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut heard = Vec::new();
     loop {
@@ -49,7 +49,7 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) 
     heard
 }
 
-/// A server that gives the same bytes to everybody, and tells what it heard.
+/// A server that sends the same bytes to every client, and reports what it received.
 async fn server(bytes: &'static [u8]) -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -182,7 +182,7 @@ async fn only_a_trusted_certificate_of_the_right_name_is_accepted() {
     assert_eq!(misnamed, TransportError::Tls("the certificate is for another name".to_owned()));
 }
 
-/// A proxy that answers a CONNECT with `status` and, when it lets through, joins it to `port` of this machine.
+/// A proxy that answers a CONNECT with `status` and, if that is a success, connects it to `port` of this machine.
 async fn proxy(status: &'static str, port: u16) -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://user:pass@{}", listener.local_addr().unwrap());
@@ -221,14 +221,14 @@ async fn a_proxy_is_used_only_when_configured_and_only_for_others_than_this_mach
     assert_eq!(through.send(request(base)).await.unwrap().body, b"me");
     let here = through.send(request(format!("https://localhost:{port}/"))).await.unwrap_err();
     assert_eq!(here, TransportError::Tls("the certificate is for another name".to_owned()), "directly");
-    assert!(hearing.try_recv().is_err(), "the proxy heard of one connection");
+    assert!(hearing.try_recv().is_err(), "the proxy saw only one connection");
 }
 
 #[tokio::test]
 async fn a_proxy_that_does_not_let_us_through_is_named_as_the_cause() {
     for (status, words) in [
-        ("407 Proxy Authentication Required", "cannot connect: the proxy wants a user and password"),
-        ("403 Forbidden", "cannot connect: the proxy does not let the connection through"),
+        ("407 Proxy Authentication Required", "cannot connect: the proxy requires a user and password"),
+        ("403 Forbidden", "cannot connect: the proxy does not allow the connection"),
     ] {
         let (address, _hearing) = proxy(status, 1).await;
         let through = Connections::default().through(&address, "").unwrap();

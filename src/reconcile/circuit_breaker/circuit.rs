@@ -10,36 +10,36 @@ use jiff::Timestamp;
 use crate::payments::object::ObjectRef;
 use crate::time::later;
 
-/// Different objects in a row whose failures trip a circuit.
+/// How many different objects must fail in a row to trip a circuit.
 pub const DIFFERENT: usize = 3;
 /// The longest wait between probes of refused credentials.
 pub const LONGEST_PROBE_WAIT: Duration = Duration::from_secs(30 * 60);
-/// Waits between probes of a provider that does not answer: the first, and the longest.
+/// The waits between probes of a provider that does not answer: the first and the longest.
 pub(super) const UNANSWERED_WAITS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
-/// An answer as recent as this speaks for the credentials when an object that was never seen is refused.
+/// An answer as recent as this shows that the credentials are good when an object that was never observed is refused.
 const RECENT: Duration = Duration::from_secs(15 * 60);
-/// Failures of a shorter time need no help: their objects are due again by then.
+/// After a shorter series of failures, nothing needs to be made due again: the objects are due soon anyway.
 pub(super) const OUTAGE: Duration = Duration::from_secs(60);
-/// Objects that a circuit remembers as failed since its last answer.
+/// How many failed objects a circuit remembers since its last answer.
 const REMEMBERED: usize = 512;
 
-/// How a request failed, as far as that can be the provider's or the account's trouble.
+/// How a request failed, in a way that can be due to the provider or the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// The credentials or the account are refused.
     Refused,
-    /// No answer, or none that can be read.
+    /// There is no answer, or it cannot be read.
     Unanswered,
 }
 
 /// A request that failed.
 #[derive(Debug, Clone, Copy)]
 pub struct FailedRequest<'a> {
-    /// About which object.
+    /// The object of the request.
     pub object: &'a ObjectRef,
-    /// How.
+    /// How it failed.
     pub cause: Cause,
-    /// The object's requests failed before this one, without an answer since.
+    /// The object's requests had failed before this one, without an answer since.
     pub was_in_trouble: bool,
     /// The provider has shown the object before.
     pub was_seen: bool,
@@ -51,13 +51,14 @@ pub struct FailedRequest<'a> {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Circuit {
-    /// Failed since the last answer, the latest last, with the time at which each was due.
+    /// The objects that have failed since the last answer, the latest last, with the time at which each was due.
     pub(super) failed: VecDeque<(ObjectRef, Timestamp)>,
     pub(super) first_failed_at: Option<Timestamp>,
     /// The different objects whose failures count, by cause.
     pub(super) refused: Vec<ObjectRef>,
     pub(super) unanswered: Vec<ObjectRef>,
-    /// What was sent before the last counted failure was heard counts no more: a burst counts once.
+    /// When a failure was last counted. Failures of requests that were sent before then do not count: a burst counts
+    /// once.
     pub(super) counted_at: Option<Timestamp>,
     pub(super) answered_at: Option<Timestamp>,
     pub(super) tripped: Option<Tripped>,
@@ -69,12 +70,12 @@ pub(super) struct Tripped {
     pub(super) since: Timestamp,
     pub(super) wait: Duration,
     pub(super) next_probe_at: Timestamp,
-    /// It was reported that this kind alone is refused.
+    /// It has been reported that only this kind is refused.
     pub(super) is_reported: bool,
 }
 
 impl Circuit {
-    /// Whether others were answered since the object's trouble began.
+    /// Whether the failure is the object's own: others have been answered since the object began to fail.
     pub(super) fn is_own_trouble(&self, request: &FailedRequest<'_>, now: Timestamp) -> bool {
         if self.failed.iter().any(|(one, _)| one == request.object) {
             return false;
@@ -98,7 +99,7 @@ impl Circuit {
         self.failed.push_back((request.object.clone(), due_at));
     }
 
-    /// Adds the object to those whose failure counts, unless it was one of a burst.
+    /// Adds the object to those whose failure counts, unless the request belongs to a burst.
     pub(super) fn count(&mut self, request: &FailedRequest<'_>, now: Timestamp) {
         let objects = match request.cause {
             Cause::Refused => &mut self.refused,
@@ -115,12 +116,12 @@ impl Circuit {
 }
 
 impl Tripped {
-    /// Whether the next probe must wait. A wait that is longer than any could be tells of a clock that was set back.
+    /// Whether the next probe must wait. A wait longer than any possible wait means that the clock was set back.
     pub(super) fn is_waiting(&self, now: Timestamp) -> bool {
         now < self.next_probe_at && self.next_probe_at <= later(now, self.wait)
     }
 
-    /// A request failed. True when it was a probe: the next one waits longer.
+    /// Records that a request failed. Returns true when it was a probe: then the next one waits longer.
     pub(super) fn probed(&mut self, sent_at: Timestamp, now: Timestamp) -> bool {
         if sent_at < self.since && self.since <= now {
             return false;

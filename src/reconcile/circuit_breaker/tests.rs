@@ -12,7 +12,7 @@ fn object(kind: &str, id: &str) -> ObjectRef {
     format!("shop/{kind}/{id}").parse().unwrap()
 }
 
-/// A breaker and what happens to it: each request is sent one second before it is heard.
+/// A breaker and its history. Each request is sent one second before its result arrives.
 struct Story(CircuitBreaker);
 
 impl Story {
@@ -93,9 +93,9 @@ fn one_object_that_is_always_refused_closes_nothing() {
         assert_eq!(transition, None);
         assert_eq!(blame, if minute == 0 { Blame::Account } else { Blame::Object });
     }
-    assert_eq!(story.allowance("charge", 36_000), Ok(8), "its refusals are its own: nobody else waits");
+    assert_eq!(story.allowance("charge", 36_000), Ok(8), "its refusals are its own: no other object waits");
 
-    // Alone, nobody can tell; still it closes nothing, and it is not held against the object.
+    // With a single object nobody can tell. Still, it trips nothing, and it does not count against the object.
     let mut story = Story::new();
     for minute in 0..600 {
         let is_again = |request: &mut FailedRequest<'_>| request.was_in_trouble = minute > 0;
@@ -169,7 +169,7 @@ fn the_only_object_of_a_kind_has_its_own_refusal_while_other_kinds_are_answered(
     story.answered("charge", "C1", 60);
     let again = story.fails_as(Cause::Refused, "refund", "R1", 120, |request| request.was_in_trouble = true);
     assert_eq!(again, (Blame::Object, None));
-    // Without an answer of any kind nobody knows whose trouble it is.
+    // Without an answer of any kind, it is not known who is responsible.
     let mut silent = Story::new();
     assert_eq!(silent.refused("refund", "R1", 0), None);
     let again = silent.fails_as(Cause::Refused, "refund", "R1", 120, |request| request.was_in_trouble = true);
@@ -190,7 +190,7 @@ fn a_success_of_another_kind_opens_the_account_and_tries_the_refused_one_at_once
     story.answered("charge", "X", 40);
     assert_eq!(story.allowance("refund", 40), Err(632), "only the first success is a reason");
     assert_eq!(story.refused("refund", "E", 633), None, "one message is enough");
-    // A success elsewhere than in polls counts as well.
+    // A success outside of polling counts as well.
     let mut story = Story::new();
     for (id, seconds) in [("A", 0), ("B", 10), ("C", 20)] {
         story.refused("refund", id, seconds);
@@ -224,7 +224,7 @@ fn an_outage_leaves_a_trickle_and_its_first_answer_pulls_in_what_it_threw_back()
     assert_eq!(answered.transitions, [Transition::Answered { kind: kind("charge"), since }]);
     let pulled_in = answered.pulled_in;
     let expected = [("A", 0), ("B", 10), ("C", 20)].map(|(id, due)| (object("charge", id), at(due)));
-    assert_eq!(pulled_in, expected, "each in its old place");
+    assert_eq!(pulled_in, expected, "each with its old due time");
     assert_eq!(story.allowance("charge", now + 60), Ok(8));
 }
 
@@ -238,7 +238,7 @@ fn what_failed_for_a_reason_of_its_own_is_not_pulled_in() {
     assert!(story.answered("charge", "X", 30).pulled_in.is_empty(), "after seconds it is due soon anyway");
     story.fails(Cause::Unanswered, "charge", "B", 40);
     let pulled_in = story.answered("charge", "X", 100).pulled_in;
-    assert_eq!(pulled_in, [(object("charge", "B"), at(30))], "two objects are enough of an account");
+    assert_eq!(pulled_in, [(object("charge", "B"), at(30))], "two objects are enough for an account");
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What the journal says: facts, and what follows from each for the index.
+//! What the journal says: facts, and what each of them changes in the index.
 //!
-//! Owns: the shapes of facts and their application, the same when a fact is new and when it is read again.
-//! Must never know: files, the engine, who asked.
+//! Owns: the formats of facts, and applying them, in the same way when a fact is new and when it is replayed.
+//! Must never know: files, the engine, who called.
 //!
-//! Shapes are permanent: fields may be added with a default, names never change. Facts carry whole values
-//! rather than differences where they can, so that an index which lost its newest changes still ends right.
+//! Formats are permanent: fields may be added with a default, names never change. Where possible, facts carry whole
+//! values rather than differences, so that an index that lost its newest changes still ends up correct.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,13 @@ use crate::store::index::outbox::{self, StoredAlert};
 use crate::store::index::view::View;
 use crate::store::types::{DeliveryRow, OwedAlert, StoreError};
 
-/// The newest shape of payloads that this program reads and the one that it writes.
+/// The newest payload format that this program reads, and the one that it writes.
 const VERSION: u32 = 1;
 
 /// Something that happened and must never be forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fact {
-    /// Objects became known, or details of known ones.
+    /// Objects were enrolled, or details of known ones were added.
     #[serde(rename = "enrolled")]
     Enrolled {
         /// When.
@@ -34,24 +34,24 @@ pub(crate) enum Fact {
     Committed {
         /// When.
         at: Timestamp,
-        /// As it is now.
+        /// The new record.
         record: Box<Record>,
-        /// The change of state.
+        /// The change of state, if any.
         transition: Option<Box<Transition>>,
         /// Objects found through it.
         enrol: Vec<Enrolment>,
-        /// What somebody should know.
+        /// Alerts to raise.
         alerts: Vec<OwedAlert>,
     },
-    /// An operator wants to know now.
+    /// An operator asked for a poll now.
     #[serde(rename = "asked")]
     Asked {
         /// When.
         at: Timestamp,
-        /// About what.
+        /// The objects to poll.
         objects: Vec<ObjectRef>,
     },
-    /// An operator wants an object watched no more.
+    /// An operator no longer wants an object watched.
     #[serde(rename = "forgotten")]
     Forgotten {
         /// Which.
@@ -59,18 +59,18 @@ pub(crate) enum Fact {
         /// The history row that stays.
         transition: Box<Transition>,
     },
-    /// Alerts about no object in particular.
+    /// Alerts that belong to no commit.
     #[serde(rename = "raised")]
     Raised {
         /// Which.
         alerts: Vec<OwedAlert>,
     },
-    /// Some deliveries of an alert stand differently now.
+    /// Some deliveries of an alert changed.
     #[serde(rename = "deliveries")]
     Deliveries {
         /// The alert's key.
         key: String,
-        /// As they stand now.
+        /// Their new state.
         rows: Vec<DeliveryRow>,
     },
     /// A small value under a name.
@@ -112,17 +112,17 @@ pub(crate) fn encode(fact: &Fact) -> Vec<u8> {
     serde_json::to_vec(&PayloadOut { v: VERSION, fact }).expect("our own facts can be written as JSON")
 }
 
-/// The inverse of [`encode`]; an error in words, without the text itself.
+/// The inverse of [`encode`]. The error is in words that do not quote the payload.
 pub(crate) fn decode(payload: &[u8]) -> Result<Fact, String> {
     let read: PayloadIn =
         serde_json::from_slice(payload).map_err(|error| crate::store::index::value::unreadable(&error))?;
     match read.v {
         VERSION => Ok(read.fact),
-        other => Err(format!("has version {other} (known is {VERSION})")),
+        other => Err(format!("has version {other} (this program knows {VERSION})")),
     }
 }
 
-/// Lets a fact take effect.
+/// Applies a fact to the view.
 pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(), StoreError> {
     match fact {
         Fact::Enrolled { at, enrolments } => enrol(view, enrolments, *at, sequence),
@@ -178,7 +178,7 @@ fn raise(view: &mut View<'_>, alerts: &[OwedAlert], sequence: u64) -> Result<(),
     Ok(())
 }
 
-/// New objects are due at once; known ones learn what they can. A contradiction changes nothing.
+/// New objects are due at once; known ones are enriched. An enrolment that contradicts its record changes nothing.
 fn enrol(
     view: &mut View<'_>,
     enrolments: &[Enrolment],

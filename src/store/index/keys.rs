@@ -1,28 +1,27 @@
-//! Keys of the index: binary, ordered as what they stand for.
+//! Keys of the index: binary, and ordered like what they stand for.
 //!
-//! Owns: the layout. Must never know: what a value means, how rows are kept.
+//! Owns: the layout. Must never know: what a value means, how rows are stored.
 //!
-//! Text ends with a zero byte (names cannot contain one; the zero sorts before every letter, so that order
-//! is kept). Times are 12 bytes: seconds with the sign turned, then nanoseconds, big-endian. Numbers are
-//! big-endian.
+//! Text ends with a zero byte. Names cannot contain one, and it sorts before every letter, so the order is kept. Times
+//! are 12 bytes: seconds with the sign bit flipped, then nanoseconds, big-endian. Numbers are big-endian.
 //!
 //! | First byte | Rest | Value |
 //! |---|---|---|
-//! | `r` | id, account, kind | a record that is still owed something |
+//! | `r` | id, account, kind | an open record |
 //! | `f` | id, account, kind | a finished record |
-//! | `s` | id, account, kind | what polls without news changed of an open record (`pulse.rs`) |
-//! | `h` | id, account, kind, sequence | seen-at: where in `t` |
+//! | `s` | id, account, kind | what polls without news changed in an open record (`pulse.rs`) |
+//! | `h` | id, account, kind, sequence | seen-at: the first part of its key in `t` |
 //! | `t` | seen-at, account, kind, id, sequence | a transition |
 //! | `a` | alert key (no zero) | an alert with its deliveries |
 //! | `l` | sequence, position (4 bytes) | alert key: the order in which alerts were raised |
-//! | `o` | target, next attempt, sequence, position | alert key: a delivery that is owed |
+//! | `o` | target, next attempt, sequence, position | alert key: a pending delivery |
 //! | `n` | target, status (1 byte) | how many deliveries are in that status |
 //! | `c` | account, kind, phase, flags, state (no zero) | how many records |
 //! | `k` | name (no zero) | a remembered value |
 //! | `m` | `applied` | how far the journal is applied |
-//! | `m` | `layout` | of the rows (`index.rs`) |
-//! | `m` | `queue` | the head of the due queues that a clean stop left behind (`queue/snapshot.rs`) |
-//! | `m` | `journal` | what is known of it (`continuity.rs`) |
+//! | `m` | `layout` | the layout of the rows (`index/mod.rs`) |
+//! | `m` | `queue` | the header of the due queues' snapshot that a clean stop left behind (`queue/snapshot.rs`) |
+//! | `m` | `journal` | what is known about the journal (`continuity.rs`) |
 
 use jiff::Timestamp;
 
@@ -31,11 +30,11 @@ use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 
 /// How far the journal is applied.
 pub(crate) const APPLIED: &[u8] = b"mapplied";
-/// What is known of the journal.
+/// What is known about the journal.
 pub(crate) const JOURNAL: &[u8] = b"mjournal";
-/// How the index keeps its rows.
+/// The layout of the rows.
 pub(crate) const LAYOUT: &[u8] = b"mlayout";
-/// The due queues that a clean stop left behind.
+/// The header of the due queues' snapshot that a clean stop left behind.
 pub(crate) const QUEUE: &[u8] = b"mqueue";
 pub(crate) const OPEN: u8 = b'r';
 pub(crate) const FINISHED: u8 = b'f';
@@ -49,7 +48,7 @@ pub(crate) const DELIVERIES: u8 = b'n';
 pub(crate) const COUNT: u8 = b'c';
 pub(crate) const REMEMBERED: u8 = b'k';
 
-/// Sorts of rows that the index had in its second layout: who is due, and the moving ones by age.
+/// Kinds of rows that only the second layout had: the objects that are due, and the moving ones by age.
 pub(crate) const RETIRED: [u8; 2] = [b'd', b'p'];
 
 /// Bytes of a time in a key.
@@ -82,7 +81,7 @@ impl Key {
     }
 }
 
-/// A time in key order, exact to the nanosecond.
+/// A time in the order of keys, exact to the nanosecond.
 pub(crate) fn time(at: Timestamp) -> [u8; TIME_BYTES] {
     let nanoseconds = at.as_nanosecond();
     let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).expect("a timestamp's seconds fit");
@@ -93,7 +92,7 @@ pub(crate) fn time(at: Timestamp) -> [u8; TIME_BYTES] {
     bytes
 }
 
-/// The inverse of [`time`]; none for bytes that are no time.
+/// The inverse of [`time`]; none if the bytes are no time.
 pub(crate) fn read_time(bytes: &[u8]) -> Option<Timestamp> {
     let seconds = u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?) ^ (1 << 63);
     let rest = u32::from_be_bytes(bytes.get(8..TIME_BYTES)?.try_into().ok()?);
@@ -101,17 +100,17 @@ pub(crate) fn read_time(bytes: &[u8]) -> Option<Timestamp> {
     Timestamp::from_nanosecond(nanoseconds).ok()
 }
 
-/// Where a record stands; open and finished ones stand apart.
+/// The key of a record. Open and finished records have different first bytes.
 pub(crate) fn record(object: &ObjectRef, is_finished: bool) -> Vec<u8> {
     Key::new(if is_finished { FINISHED } else { OPEN }).id_first(object).0
 }
 
-/// All records with this id, whatever their account and kind.
+/// The prefix of all records with this id, whatever their account and kind.
 pub(crate) fn records_of_id(id: &ObjectId, is_finished: bool) -> Vec<u8> {
     Key::new(if is_finished { FINISHED } else { OPEN }).text(id.as_str()).0
 }
 
-/// All history of an object.
+/// The prefix of an object's history.
 pub(crate) fn history(object: &ObjectRef) -> Vec<u8> {
     Key::new(HISTORY).id_first(object).0
 }
@@ -126,7 +125,7 @@ pub(crate) fn read_history(key: &[u8]) -> Option<(ObjectRef, u64)> {
     Some((read_object_id_first(key.get(1..)?)?, u64::from_be_bytes(*key.last_chunk()?)))
 }
 
-/// A transition in the order of time.
+/// The key of a transition, in the order of time.
 pub(crate) fn transition(seen_at: &[u8], object: &ObjectRef, sequence: u64) -> Vec<u8> {
     Key::new(TRANSITION)
         .bytes(seen_at)
@@ -137,27 +136,27 @@ pub(crate) fn transition(seen_at: &[u8], object: &ObjectRef, sequence: u64) -> V
         .0
 }
 
-/// The start of all transitions seen at or after a time.
+/// The first possible key of a transition observed at or after a time.
 pub(crate) fn transitions_from(at: Timestamp) -> Vec<u8> {
     Key::new(TRANSITION).bytes(&time(at)).0
 }
 
-/// An alert.
+/// The key of an alert.
 pub(crate) fn alert(key: &str) -> Vec<u8> {
     Key::new(ALERT).bytes(key.as_bytes()).0
 }
 
-/// An alert in the order of raising.
+/// The key of an alert in the order of raising.
 pub(crate) fn alert_order(sequence: u64, position: u32) -> Vec<u8> {
     Key::new(ALERT_ORDER).bytes(&sequence.to_be_bytes()).bytes(&position.to_be_bytes()).0
 }
 
-/// All deliveries owed to a target.
+/// The prefix of all pending deliveries to a target.
 pub(crate) fn owed(target: &str) -> Vec<u8> {
     Key::new(OWED).text(target).0
 }
 
-/// A delivery owed.
+/// The key of a pending delivery.
 pub(crate) fn owed_row(target: &str, at: Timestamp, sequence: u64, position: u32) -> Vec<u8> {
     Key::new(OWED)
         .text(target)
@@ -167,12 +166,12 @@ pub(crate) fn owed_row(target: &str, at: Timestamp, sequence: u64, position: u32
         .0
 }
 
-/// How many deliveries of a target are in a status.
+/// The key of the number of deliveries to a target in a status.
 pub(crate) fn deliveries(target: &str, status: u8) -> Vec<u8> {
     Key::new(DELIVERIES).text(target).bytes(&[status]).0
 }
 
-/// A remembered value.
+/// The key of a remembered value.
 pub(crate) fn remembered(name: &str) -> Vec<u8> {
     Key::new(REMEMBERED).bytes(name.as_bytes()).0
 }

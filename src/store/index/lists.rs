@@ -1,6 +1,6 @@
-//! Reading: one record, lists in pages, history, counts.
+//! Reads: one record, lists in pages, history, counts.
 //!
-//! Owns: pages and cursors. Must never know: what a state means; it writes nothing.
+//! Owns: pages and cursors. Must never know: what a state means. It writes nothing.
 
 use std::iter::Peekable;
 use std::ops::Bound;
@@ -16,7 +16,7 @@ use crate::store::index::value;
 use crate::store::index::{Index, Row, Rows};
 use crate::store::types::{Count, Cursor, Filter, Life, Page, StoreError};
 
-/// A record, open or finished. `pending` are pulses that the index has not yet.
+/// A record, open or finished. `pending` returns pulses that the index does not have yet.
 pub(crate) fn record(
     index: &Index,
     pending: impl Fn(&[u8]) -> Option<Pulse>,
@@ -34,7 +34,7 @@ pub(crate) fn record(
     Ok(None)
 }
 
-/// All that is known of an object.
+/// Everything known about an object.
 pub(crate) fn life(index: &Index, object: &ObjectRef) -> Result<Life, StoreError> {
     let record = record(index, |_| None, object)?;
     Ok(Life { record, history: history(index, object)? })
@@ -53,7 +53,7 @@ pub(crate) fn find(index: &Index, id: &ObjectId) -> Result<Vec<Record>, StoreErr
     Ok(found)
 }
 
-/// A part of all records that match, in the order of ids.
+/// One page of all records that match, ordered by id.
 pub(crate) fn list(
     index: &Index,
     filter: &Filter,
@@ -99,7 +99,7 @@ fn next_of_both(one: &mut Peekable<Rows>, other: &mut Peekable<Rows>) -> Option<
     if is_other_first { other.next() } else { one.next() }
 }
 
-/// All changes of an object's state, the oldest first.
+/// All changes of an object's state, oldest first.
 pub(crate) fn history(index: &Index, object: &ObjectRef) -> Result<Vec<Transition>, StoreError> {
     let mut found = Vec::new();
     for row in index.prefix(&keys::history(object)) {
@@ -117,7 +117,7 @@ pub(crate) fn history(index: &Index, object: &ObjectRef) -> Result<Vec<Transitio
     Ok(found)
 }
 
-/// A part of all changes of state seen in `[from, to)`.
+/// One page of all changes of state observed in `[from, to)`.
 pub(crate) fn transitions(
     index: &Index,
     from: Timestamp,
@@ -142,7 +142,7 @@ pub(crate) fn transitions(
     Ok(Page { items, next: None })
 }
 
-/// How many records are alike.
+/// The number of records under each count.
 pub(crate) fn counts(index: &Index) -> Result<Vec<Count>, StoreError> {
     index
         .prefix(&[keys::COUNT])
@@ -171,7 +171,7 @@ pub(crate) fn recall(index: &Index, name: &str) -> Result<Option<String>, StoreE
     index.get(&key)?.map(|bytes| value::decode(&key, &bytes).map(|stored| stored.value)).transpose()
 }
 
-/// All remembered values whose name starts so, by name.
+/// All remembered values whose name starts with `prefix`, by name.
 pub(crate) fn recall_all(index: &Index, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
     index
         .prefix(&keys::remembered(prefix))

@@ -1,7 +1,7 @@
 //! The index: everything that can be derived from the journal, in sled.
 //!
-//! Owns: the engine and its traps (packages.md section 2.1). Must never know: what a row means. No other file of this
-//! room names the engine.
+//! Owns: the engine and its pitfalls (docs/src/reference/storage-engine.md, section 1). Must never know: what a row
+//! means. No other file of the store names the engine.
 
 pub(crate) mod facts;
 pub(crate) mod keys;
@@ -28,7 +28,7 @@ use crate::store::types::StoreError;
 /// A key and its value.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
-/// A row, or the end of the engine.
+/// A row, or the engine's failure.
 pub(crate) type Row = Result<Pair, StoreError>;
 
 /// Rows in order.
@@ -43,7 +43,7 @@ impl Iterator for Rows {
 }
 
 impl Rows {
-    /// The last row that was not given out yet.
+    /// The last row that was not returned yet.
     pub(crate) fn next_back(&mut self) -> Option<Row> {
         guarded(|| self.0.next_back().transpose()).map(own).transpose()
     }
@@ -53,46 +53,46 @@ fn own(row: Option<(sled::IVec, sled::IVec)>) -> Option<Pair> {
     row.map(|(key, value)| (key.to_vec(), value.to_vec()))
 }
 
-/// Rows to write: a value, or nothing to remove the row.
+/// Rows to write: the new value, or none to remove the row.
 pub(crate) type Writes = HashMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// An open index.
 #[derive(Debug)]
 pub(crate) struct Index {
     tree: sled::Db,
-    /// Since it was opened.
+    /// Bytes written since it was opened.
     written_bytes: AtomicU64,
 }
 
-/// How rows lie in the engine: the third layout. The second also had rows that said who is due.
+/// The layout of the rows: the third. The second also had rows that said which objects are due.
 const LAYOUT: &[u8] = b"3";
 const LAYOUT_WITH_DUE_ROWS: &[u8] = b"2";
 
-/// Rows of an older layout that are removed at a time.
+/// Rows of an older layout that are removed in one batch.
 const SLICE_ROWS: usize = 2_000;
 
 /// The engine's main file.
 const FILE: &str = "db";
 
-/// Written bytes that the next opening may read again without anybody waiting for it.
+/// The next opening reads up to this many written bytes again, without a noticeable delay.
 const UNLISTED_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How often the engine writes down what it has, and spends up to half of that time on moving pages out of segments
-/// that are of little use.
+/// How often the engine flushes. It spends up to half of that time moving pages out of mostly unused segments.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
-/// The same while an index is filled row by row: what is moved late lies in segments that have grown the file.
+/// The same while an index is filled row by row: pages that are moved late have already made the file grow.
 const FLUSH_EVERY_WHILE_FILLED: Duration = Duration::from_millis(20);
 
-/// The engine's last tenant may need a moment to let go of its lock; ours says that nobody else has it.
+/// How often to retry the engine's lock: its last holder may need a moment to release it. The store's own lock ensures
+/// that nobody else holds it.
 const LOCK_PATIENCE: u32 = 500;
 
 impl Index {
-    /// Opens or makes it. Errors are texts: whatever is wrong, the answer is to set it aside.
+    /// Opens or creates it. Errors are plain text: whatever is wrong, the index is retired.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Index, String> {
         Index::open_with(folder, cache_bytes, FLUSH_EVERY)
     }
 
-    /// Opens or makes one that is about to be filled: it costs more processor time, and stays smaller.
+    /// Opens or creates an index that is about to be filled. It costs more processor time and stays smaller.
     pub(crate) fn open_to_fill(folder: &Path, cache_bytes: u64) -> Result<Index, String> {
         Index::open_with(folder, cache_bytes, FLUSH_EVERY_WHILE_FILLED)
     }
@@ -108,11 +108,11 @@ impl Index {
                 Ok(tree) => return Index { tree, written_bytes: AtomicU64::new(0) }.of_our_layout(),
             }
         }
-        Err("its lock is not let go of".to_owned())
+        Err("its lock was not released".to_owned())
     }
 
-    /// A new index is marked with the layout of its rows; one of the second layout is moved forward, one of any other
-    /// is of no use.
+    /// Marks a new index with the layout of its rows, and migrates an index with the second layout. An index with any
+    /// other layout cannot be used.
     fn of_our_layout(self) -> Result<Index, String> {
         let (layout, is_empty) = guarded(|| Ok((self.tree.get(keys::LAYOUT)?, self.tree.is_empty())))
             .map_err(|error| error.to_string())?;
@@ -120,13 +120,14 @@ impl Index {
             Some(LAYOUT) => return Ok(self),
             Some(LAYOUT_WITH_DUE_ROWS) => self.remove_due_rows().map_err(|error| error.to_string())?,
             None if is_empty => {}
-            _ => return Err("its rows are laid out as another version of this program does".to_owned()),
+            _ => return Err("its rows have the layout of another version of this program".to_owned()),
         }
         guarded(|| self.tree.insert(keys::LAYOUT, LAYOUT)).map_err(|error| error.to_string())?;
         Ok(self)
     }
 
-    /// Who is due follows from the open records. A crash on the way leaves the old layout: the next opening goes on.
+    /// Which objects are due follows from the open records. A crash in between leaves the old layout, and the next
+    /// opening continues.
     fn remove_due_rows(&self) -> Result<(), StoreError> {
         for sort in keys::RETIRED {
             loop {
@@ -142,7 +143,7 @@ impl Index {
         self.flush()
     }
 
-    /// What a process leaves that is killed while it moves an index forward; how many due rows are left.
+    /// What a process leaves behind if it is killed while it migrates an index. Returns how many due rows are left.
     #[cfg(test)]
     pub(crate) fn remove_some_due_rows(folder: &Path, most: usize) -> usize {
         let tree = open_once(folder, 1 << 20, FLUSH_EVERY).expect("an index of the second layout");
@@ -158,7 +159,7 @@ impl Index {
         guarded(|| self.tree.get(key)).map(|value| value.map(|bytes| bytes.to_vec()))
     }
 
-    /// Rows from `start` on and before `end`, in order of their keys.
+    /// Rows from `start` up to but not including `end`, in the order of their keys.
     pub(crate) fn range(&self, start: Bound<Vec<u8>>, end: Vec<u8>) -> Rows {
         Rows(self.tree.range::<Vec<u8>, _>((start, Bound::Excluded(end))))
     }
@@ -168,13 +169,14 @@ impl Index {
         Rows(self.tree.scan_prefix(prefix))
     }
 
-    /// All rows from `start` on and before `end`, the last first.
+    /// All rows from `start` up to but not including `end`, last first.
     pub(crate) fn backwards(&self, start: &[u8], end: Vec<u8>) -> impl Iterator<Item = Row> + use<> {
         let mut rows = self.range(Bound::Included(start.to_vec()), end);
         std::iter::from_fn(move || rows.next_back())
     }
 
-    /// Writes all or nothing, for readers and for crashes alike (not for power cuts: the journal is).
+    /// Writes all rows or none, for readers and after crashes alike. After a power cut that does not hold; the journal
+    /// covers that.
     pub(crate) fn apply(&self, writes: &Writes) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         let mut bytes = 0;
@@ -194,18 +196,18 @@ impl Index {
         guarded(|| self.tree.flush()).map(|_| ())
     }
 
-    /// Whether the next opening would have to read much that was written since the last one: the engine writes
-    /// down where all pages lie only when it is opened.
+    /// Whether so much was written that the next opening would take long: only when the engine opens does it write down
+    /// where all pages are, and it must read what was written since then.
     pub(crate) fn has_been_written_to(&self) -> bool {
         self.written_bytes.load(Ordering::Relaxed) > UNLISTED_BYTES
     }
 
-    /// Opens an index that was written to a lot and closes it again, so that the next opening is quick.
+    /// Opens an index that was written to a lot, and closes it again, so that the next opening is quick.
     pub(crate) fn settle(folder: &Path, cache_bytes: u64) -> Result<(), String> {
         Index::open(folder, cache_bytes).map(drop)
     }
 
-    /// Makes the files of a closed index durable, which the engine itself does only by the way.
+    /// Makes the files of a closed index durable. The engine syncs them only now and then.
     pub(crate) fn sync_files(folder: &Path) -> std::io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -218,13 +220,13 @@ impl Index {
         fs::File::open(folder)?.sync_all()
     }
 
-    /// Bytes that its main file takes on the disk; 0 when that cannot be found out.
+    /// The bytes that its main file takes on the disk; 0 if that cannot be determined.
     pub(crate) fn file_bytes(folder: &Path) -> u64 {
         fs::metadata(folder.join(FILE)).map_or(0, |data| data.blocks() * 512)
     }
 }
 
-/// The engine panics where others return errors.
+/// Turns panics into errors: the engine panics where others return errors.
 fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
@@ -246,7 +248,8 @@ fn open_once(folder: &Path, cache_bytes: u64, flush_every: Duration) -> Result<s
     }
 }
 
-/// A crash while opening leaves these, and a cut one makes every later opening fail (packages.md 2.1).
+/// A crash during opening can leave these, and a truncated one makes every later opening fail
+/// (docs/src/reference/storage-engine.md, section 1).
 fn remove_half_snapshots(folder: &Path) -> std::io::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
@@ -261,7 +264,7 @@ fn remove_half_snapshots(folder: &Path) -> std::io::Result<()> {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
 }
 
 #[cfg(test)]

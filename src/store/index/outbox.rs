@@ -1,7 +1,7 @@
-//! Alerts and to whom they are still owed.
+//! Alerts and their pending deliveries.
 //!
-//! Owns: the rows of the outbox and their counts. Must never know: words, targets' kinds, why an alert was
-//! raised.
+//! Owns: the rows of the outbox and their counts. Must never know: the alerts' words, what kinds of targets there are,
+//! why an alert was raised.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,20 +17,20 @@ use crate::store::types::{
     AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, Owed, OwedAlert, Page, StoreError,
 };
 
-/// An alert as it is kept.
+/// An alert as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredAlert {
-    /// What is said.
+    /// What to say.
     pub(crate) alert: Alert,
     /// The journal entry that raised it.
     pub(crate) sequence: u64,
-    /// Which of the alerts of that entry.
+    /// Its position among the alerts of that entry.
     pub(crate) position: u32,
     /// To whom.
     pub(crate) deliveries: Vec<DeliveryRow>,
 }
 
-/// The byte of a status in keys; permanent.
+/// The byte for a status in keys; permanent.
 pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
     match status {
         DeliveryStatus::Pending => 0,
@@ -39,7 +39,7 @@ pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
     }
 }
 
-/// Whether two alerts under one key say the same of the money. Words may differ: ages and last errors do.
+/// Whether two alerts with one key report the same facts. Their words may differ: ages and last errors do.
 fn is_same_news(one: &Alert, other: &Alert) -> bool {
     one.kind == other.kind
         && one.account == other.account
@@ -50,14 +50,14 @@ fn is_same_news(one: &Alert, other: &Alert) -> bool {
         && one.amounts == other.amounts
 }
 
-/// Whether an alert is known already: its key is, with the same news. A key that stands for other news is a defect
-/// of this program; the alert is then owed under a key of its own, so that nothing is lost.
+/// Whether an alert is known already: its key is, with the same news. If the key stands for other news, that is a bug
+/// of this program; the alert is then raised under a key of its own, so that nothing is lost.
 pub(crate) fn is_known(view: &mut View<'_>, alert: &Alert) -> Result<bool, StoreError> {
     let Some(stored) = view.value::<StoredAlert>(&keys::alert(&alert.key))? else { return Ok(false) };
     Ok(is_same_news(&stored.value.alert, alert))
 }
 
-/// Owes an alert to its targets; false when it is known already.
+/// Raises an alert: its deliveries become pending. False if it is known already.
 pub(crate) fn raise(
     view: &mut View<'_>,
     owed: &OwedAlert,
@@ -71,10 +71,10 @@ pub(crate) fn raise(
     if view.get(&keys::alert(&alert.key))?.is_some() {
         alert.key = format!("{}~{sequence}.{position}", alert.key);
         if view.get(&keys::alert(&alert.key))?.is_some() {
-            // The journal is applied once more.
+            // The journal is being replayed.
             return Ok(false);
         }
-        tracing::error!(key = %owed.alert.key, "an alert's key stood for other news already; it is sent under a key of its own");
+        tracing::error!(key = %owed.alert.key, "this alert's key already stands for other news; it is sent under a key of its own");
     }
     let mut deliveries: Vec<DeliveryRow> = Vec::with_capacity(owed.targets.len());
     for target in &owed.targets {
@@ -92,7 +92,7 @@ pub(crate) fn raise(
     Ok(true)
 }
 
-/// Writes an alert whole, in place of what is there.
+/// Writes a whole alert, in place of what is there.
 pub(crate) fn restore(view: &mut View<'_>, stored: &StoredAlert, sequence: u64) -> Result<(), StoreError> {
     let key = keys::alert(&stored.alert.key);
     if let Some(old) = view.value::<StoredAlert>(&key)? {
@@ -109,7 +109,7 @@ pub(crate) fn restore(view: &mut View<'_>, stored: &StoredAlert, sequence: u64) 
     Ok(())
 }
 
-/// Adds or removes what follows from a delivery: its count and, while it is owed, its place in the queue.
+/// Adds or removes what follows from a delivery: its count and, while it is pending, its place in the queue.
 fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i64) -> Result<(), StoreError> {
     let of = keys::alert(&alert.alert.key);
     view.add(keys::deliveries(&row.target, status_byte(row.status)), change, of)?;
@@ -130,7 +130,7 @@ fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i6
     Ok(())
 }
 
-/// Lets some deliveries of an alert stand as given. The journal's sequence stays when `sequence` is none.
+/// Replaces some deliveries of an alert. If `sequence` is none, the stored sequence stays.
 pub(crate) fn set_deliveries(
     view: &mut View<'_>,
     key: &str,
@@ -157,7 +157,7 @@ pub(crate) fn find(view: &View<'_>, key: &str) -> Result<Option<Stored<StoredAle
 
 const ERROR_CHARACTERS: usize = 300;
 
-/// How a delivery stands after an attempt; none when that changes nothing (settled before, unknown).
+/// A delivery as it is after an attempt; none if the attempt changes nothing (settled before, or unknown).
 pub(crate) fn after_attempt(
     stored: &StoredAlert,
     target: &str,
@@ -191,7 +191,7 @@ pub(crate) fn after_attempt(
     Some(row)
 }
 
-/// The deliveries of an alert as they stand when an operator wants them made again.
+/// The deliveries of an alert as they are when an operator asks for them again.
 pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timestamp) -> Vec<DeliveryRow> {
     let is_meant = |row: &&DeliveryRow| target.is_none_or(|target| row.target == target);
     let again = |row: &DeliveryRow| DeliveryRow {
@@ -203,7 +203,7 @@ pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timest
     stored.deliveries.iter().filter(is_meant).map(again).collect()
 }
 
-/// Deliveries of a target that are due, the longest due first.
+/// Deliveries to a target that are due, the longest due first.
 pub(crate) fn owed(
     index: &Index,
     target: &str,
@@ -213,7 +213,7 @@ pub(crate) fn owed(
     read_owed(index, target, keys::owed(target), behind(target, now), limit)
 }
 
-/// Deliveries of a target that wait until later than a time.
+/// Deliveries to a target that wait until after a time.
 pub(crate) fn owed_after(
     index: &Index,
     target: &str,
@@ -223,7 +223,7 @@ pub(crate) fn owed_after(
     read_owed(index, target, behind(target, latest), keys::after_prefix(&keys::owed(target)), limit)
 }
 
-/// The first place in a target's queue that is later than a time.
+/// The first key in a target's queue that is later than a time.
 fn behind(target: &str, time: Timestamp) -> Vec<u8> {
     let mut last = keys::owed(target);
     last.extend_from_slice(&keys::time(time));
@@ -251,9 +251,9 @@ fn read_owed(
             Some(row) => {
                 found.push(Owed { attempts: row.attempts, next_attempt_at: row.at, alert: stored.alert })
             }
-            // It would be sent again and again: settling it changes nothing.
+            // It would be sent again and again, because settling it changes nothing.
             None => {
-                let text = format!("row {} owes what its alert does not", value::show_key(&place));
+                let text = format!("row {} is pending, but not in its alert", value::show_key(&place));
                 return Err(StoreError::Damaged(text));
             }
         }
@@ -261,14 +261,14 @@ fn read_owed(
     Ok(found)
 }
 
-/// When the next delivery of a target is or was due.
+/// When the next delivery to a target is or was due.
 pub(crate) fn next_owed(index: &Index, target: &str) -> Result<Option<Timestamp>, StoreError> {
     let prefix = keys::owed(target);
     let first = index.prefix(&prefix).next().transpose()?;
     Ok(first.and_then(|(key, _)| keys::read_time(key.get(prefix.len()..)?)))
 }
 
-/// Alerts, the newest first.
+/// Alerts, newest first.
 pub(crate) fn list(
     index: &Index,
     filter: &AlertFilter,

@@ -1,21 +1,21 @@
-//! Places in long lists.
+//! Cursors of long lists.
 //!
-//! Owns: what a cursor looks like, and how far a page looks. Must never know: what is listed.
+//! Owns: what a cursor looks like, and how many rows a page scans. Must never know: what is listed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::store::types::{Cursor, StoreError};
 
-/// Rows of a filtered page that are looked at before it ends, found or not.
+/// A filtered page ends after this many scanned rows, whether or not they match.
 pub(crate) const LOOKED_AT_LIMIT: usize = 20_000;
 
-/// A key as a place in a list.
+/// A key as a cursor.
 pub(crate) fn cursor(key: &[u8]) -> Cursor {
     URL_SAFE_NO_PAD.encode(key)
 }
 
-/// The inverse of [`cursor`]; the key must be of the list's sort.
+/// The inverse of [`cursor`]. The key must begin with the list's first byte, `sort`.
 pub(crate) fn read_cursor(sort: u8, cursor: &str) -> Result<Vec<u8>, StoreError> {
     match URL_SAFE_NO_PAD.decode(cursor) {
         Ok(key) if key.first() == Some(&sort) => Ok(key),

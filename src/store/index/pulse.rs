@@ -1,10 +1,10 @@
-//! What polls change that saw nothing new: beside a record, in a small row of its own.
+//! What a poll that saw nothing new changes: stored beside the record, in a small row of its own (a *pulse*).
 //!
-//! Owns: which fields these are, and putting them over the record. Must never know: why they changed.
+//! Owns: which fields these are, and applying them to the record. Must never know: why they changed.
 //!
-//! Nearly all polls see the same again. Writing the whole record for each would write ten times as much to the
-//! index, whose file grows with what is written. The row lies under the record's key with [`keys::PULSE`] in
-//! front, and is removed when the whole record is written next.
+//! Nearly all polls see the same as before. Writing the whole record each time would write ten times as much to the
+//! index, whose file grows with what is written. The row's key is the record's with [`keys::PULSE`] as its first byte.
+//! The row is removed when the whole record is next written.
 
 use std::iter::Peekable;
 
@@ -17,7 +17,7 @@ use crate::store::index::value::{self, Stored};
 use crate::store::index::{Index, Rows};
 use crate::store::types::StoreError;
 
-/// The order is permanent; times in nanoseconds since 1970.
+/// The order is permanent. Times are in nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pulse(
     /// Revision.
@@ -28,7 +28,7 @@ pub(crate) struct Pulse(
     pub(crate) Option<i64>,
     /// Due at.
     pub(crate) Option<i64>,
-    /// Whether an operator asked.
+    /// Whether an operator asked for a poll.
     pub(crate) bool,
     /// Deadline.
     pub(crate) Option<i64>,
@@ -39,8 +39,8 @@ pub(crate) struct Pulse(
 );
 
 impl Pulse {
-    /// What leads from `old` to `new`; none when they differ in more than a pulse can say, or when one of them
-    /// is finished.
+    /// The pulse that turns `old` into `new`. None if they differ in more than a pulse can say, or if one of them is
+    /// finished.
     pub(crate) fn between(old: &Record, new: &Record) -> Option<Pulse> {
         if old.is_finished() || new.is_finished() {
             return None;
@@ -59,7 +59,7 @@ impl Pulse {
         is_same_beside(old, new).then_some(pulse)
     }
 
-    /// Lets it stand in a record.
+    /// Applies it to a record.
     pub(crate) fn put_over(self, record: &mut Record) {
         let Pulse(revision, polls, polled_at, due_at, is_asked, deadline, seen_at, request_id) = self;
         record.revision = revision;
@@ -77,7 +77,7 @@ impl Pulse {
 
 /// Whether two records are the same in all that a pulse does not say.
 fn is_same_beside(old: &Record, new: &Record) -> bool {
-    // Taken apart by name, so that a new field is not forgotten here.
+    // Destructured by name, so that a new field cannot be forgotten here.
     let Record {
         object,
         enrolled_at,
@@ -113,7 +113,7 @@ fn is_same_beside(old: &Record, new: &Record) -> bool {
         && *accepted == new.accepted
 }
 
-/// None for a time that does not fit, some 290 years from 1970.
+/// None if the time does not fit: more than some 290 years from 1970.
 fn nanoseconds(at: Option<Timestamp>) -> Option<Option<i64>> {
     at.map(|at| i64::try_from(at.as_nanosecond())).transpose().ok()
 }
@@ -129,13 +129,13 @@ struct Revision {
     revision: u64,
 }
 
-/// The revision that a record's row says.
+/// The revision in a record's row.
 pub(crate) fn record_revision(key: &[u8], bytes: &[u8]) -> Result<Stored<u64>, StoreError> {
     let Stored { value, sequence } = value::decode::<Revision>(key, bytes)?;
     Ok(Stored { value: value.revision, sequence })
 }
 
-/// Where the pulse of an open record lies.
+/// The key of an open record's pulse.
 pub(crate) fn key(record_key: &[u8]) -> Vec<u8> {
     under(keys::PULSE, record_key)
 }
@@ -153,7 +153,7 @@ fn under(sort: u8, key: &[u8]) -> Vec<u8> {
     key
 }
 
-/// A record out of its row and, if it has one, its pulse, which `find` gives.
+/// A record, read from its row and its pulse, if it has one. `find` returns the pulse.
 pub(crate) fn read(
     row: &[u8],
     bytes: &[u8],
@@ -168,19 +168,19 @@ pub(crate) fn read(
     Ok(stored)
 }
 
-/// All open records as the index has them, in the order of ids.
+/// All open records as the index has them, ordered by id.
 pub(crate) struct OpenRecords {
     rows: Rows,
     pulses: Peekable<Rows>,
 }
 
 impl OpenRecords {
-    /// Of this index.
+    /// The open records of this index.
     pub(crate) fn of(index: &Index) -> OpenRecords {
         OpenRecords { rows: index.prefix(&[keys::OPEN]), pulses: index.prefix(&[keys::PULSE]).peekable() }
     }
 
-    /// The pulse under this key. Both sorts of rows come in the same order, so that none is looked for.
+    /// The pulse under this key. Records and pulses come in the same order, so no lookup is needed.
     fn pulse(&mut self, wanted: &[u8]) -> Result<Option<Pulse>, StoreError> {
         loop {
             match self.pulses.peek() {

@@ -1,17 +1,17 @@
-//! What the counts must say, added up while the index is compared with itself.
+//! What the counts should be, added up while the index is checked for consistency.
 //!
-//! Owns: adding up, whatever is written meanwhile. Must never know: how rows are compared.
+//! Owns: counting correctly while others write. Must never know: how rows are compared.
 
 use std::collections::HashMap;
 
 /// A change of a count, and the row that caused it.
 #[derive(Debug)]
 pub(crate) struct Recount {
-    /// Of a record or of an alert.
+    /// The key of the record or alert.
     pub(crate) row: Vec<u8>,
-    /// Of the count.
+    /// The key of the count.
     pub(crate) count: Vec<u8>,
-    /// By so much.
+    /// By how much the count changes.
     pub(crate) change: i64,
 }
 
@@ -25,14 +25,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// A row that was compared has changed; one that is compared later is counted then.
+    /// Applies changes to rows that were compared already; rows that come later are counted when they are compared.
     pub(crate) fn take(&mut self, recounts: &[Recount]) {
         for recount in recounts.iter().filter(|recount| recount.row <= self.reached) {
             *self.numbers.entry(recount.count.clone()).or_default() += recount.change;
         }
     }
 
-    /// One more.
+    /// Counts one more.
     pub(crate) fn add(&mut self, count: Vec<u8>) {
         *self.numbers.entry(count).or_default() += 1;
     }

@@ -1,12 +1,12 @@
-//! A copy of the index in the making.
+//! A copy of the index that is being made.
 //!
-//! Owns: that what is written to the index reaches the copy, too. Must never know: what a row means, when the copy is
+//! Owns: that what is written to the index also reaches the copy. Must never know: what a row means, when the copy is
 //! made.
 
 use crate::store::index::{Index, Writes};
 use crate::store::types::StoreError;
 
-/// How far the copy has come. What is written behind its reach is copied later.
+/// How far the copy has come. Rows beyond that are copied later.
 #[derive(Debug)]
 pub(crate) enum Reach {
     /// Every row up to this key.
@@ -18,9 +18,9 @@ pub(crate) enum Reach {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Twin {
-    /// None while it is closed and opened again; then writes wait.
+    /// None while it is closed and reopened; writes wait until then.
     pub(crate) index: Option<Index>,
-    /// Writes that wait.
+    /// Writes that wait until the copy is reopened.
     pub(crate) waiting: Vec<Writes>,
     /// How far it has come.
     pub(crate) reached: Reach,
@@ -28,12 +28,13 @@ pub(crate) struct Twin {
 }
 
 impl Twin {
-    /// A copy that has no row yet.
+    /// A copy without any row yet.
     pub(crate) fn new(index: Index) -> Twin {
         Twin { index: Some(index), waiting: Vec::new(), reached: Reach::To(Vec::new()), failure: None }
     }
 
-    /// Takes its part of what the index is about to take. A failure is not the writer's affair: the copy is given up.
+    /// Takes its part of what is about to be written to the index. A failure does not concern the writer: the copy is
+    /// given up.
     pub(crate) fn mirror(&mut self, writes: &Writes) {
         let part: Writes = match &self.reached {
             Reach::All => writes.clone(),
@@ -63,7 +64,7 @@ impl Twin {
     }
 }
 
-/// Trouble with the copy is none of the store's.
+/// Turns an error of the copy into one that does not stop the store.
 pub(crate) fn of_copy(error: StoreError) -> StoreError {
     StoreError::Compaction(format!("the copy: {error}"))
 }

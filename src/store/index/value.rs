@@ -1,17 +1,17 @@
-//! Values of the index: JSON behind a header with version, length, checksum and age.
+//! Values of the index: JSON after a header with version, length, checksum and journal sequence.
 //!
 //! Owns: the header. Must never know: what a value is about.
 //!
 //! | Bytes | What (integers little-endian) |
 //! |---|---|
-//! | 0 | version of the value's shape |
+//! | 0 | version of the value's format |
 //! | 1..5 | length of the JSON |
 //! | 5..9 | CRC32C of everything after this field |
 //! | 9..17 | sequence of the last journal entry that changed the value |
 //! | 17.. | JSON |
 //!
 //! The engine checks its pages; this header guards against wrong bytes from any engine
-//! (packages.md section 2.4, rule 5).
+//! (docs/src/reference/storage-engine.md, section 2, rule 3).
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,10 +20,10 @@ use crate::store::journal::entry::{number_32, number_64};
 use crate::store::types::StoreError;
 
 const HEADER_BYTES: usize = 17;
-/// The newest shape that this program reads and the one that it writes.
+/// The newest format that this program reads, and the one that it writes.
 const VERSION: u8 = 1;
 
-/// A value with the journal sequence that last changed it.
+/// A value and the sequence of the journal entry that last changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored<T> {
     /// What is stored.
@@ -37,7 +37,7 @@ pub(crate) fn encode<T: Serialize>(value: &T, sequence: u64) -> Vec<u8> {
     sealed(&serde_json::to_vec(value).expect("our own types can be written as JSON"), sequence)
 }
 
-/// JSON behind its header.
+/// JSON with its header in front.
 pub(crate) fn sealed(json: &[u8], sequence: u64) -> Vec<u8> {
     let length = u32::try_from(json.len()).expect("a value is far smaller than 4 GB");
     let mut bytes = Vec::with_capacity(HEADER_BYTES + json.len());
@@ -58,10 +58,10 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<St
         return Err(damaged("is too short"));
     };
     if header[0] != VERSION {
-        return Err(damaged(&format!("has version {} (known is {VERSION})", header[0])));
+        return Err(damaged(&format!("has version {} (this program knows {VERSION})", header[0])));
     }
     if number_32(&header[1..5]) as usize != json.len() {
-        return Err(damaged("has another length than it says"));
+        return Err(damaged("does not have the length that it states"));
     }
     if crc32c::crc32c(&bytes[9..]) != number_32(&header[5..9]) {
         return Err(damaged("has a wrong checksum"));
@@ -70,12 +70,12 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<St
     Ok(Stored { value, sequence: number_64(&header[9..17]) })
 }
 
-/// The sequence in a value's header, unchecked; 0 for bytes that are no value.
+/// The sequence in a value's header, unchecked; 0 if the bytes are too short.
 pub(crate) fn sequence_of(bytes: &[u8]) -> u64 {
     bytes.get(9..HEADER_BYTES).map(number_64).unwrap_or_default()
 }
 
-/// The place of a JSON error without the text around it, which could hold anything.
+/// The position of a JSON error, without the text around it, which could contain anything.
 pub(crate) fn unreadable(error: &serde_json::Error) -> String {
     format!(
         "cannot be read ({:?} error at line {} column {})",
@@ -85,7 +85,7 @@ pub(crate) fn unreadable(error: &serde_json::Error) -> String {
     )
 }
 
-/// A count as stored. Counts that fall to nothing have no row.
+/// A count as it is stored. Counts of 0 have no row.
 pub(crate) fn encode_number(number: u64) -> Vec<u8> {
     number.to_le_bytes().to_vec()
 }
@@ -98,7 +98,7 @@ pub(crate) fn decode_number(key: &[u8], bytes: &[u8]) -> Result<u64, StoreError>
     }
 }
 
-/// A key for people: its letters, with dots for the rest.
+/// A key for people to read: its printable characters, with dots for the rest.
 pub(crate) fn show_key(key: &[u8]) -> String {
     key.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).take(160).collect()
 }

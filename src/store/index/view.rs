@@ -1,6 +1,6 @@
-//! The index as it will be once the present group is written: what the writer reads and changes.
+//! The index as it will be once the current group is written: what the writer reads and changes.
 //!
-//! Owns: which rows belong to a record, the counts. Must never know: what a state means, who asked.
+//! Owns: which rows belong to a record, the counts. Must never know: what a state means, who called.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -22,55 +22,55 @@ use crate::store::queue::Change;
 use crate::store::queue::polls::{Polls, PulseChanges};
 use crate::store::types::StoreError;
 
-/// What follows from a change: rows of the index, and what is in memory only.
+/// What follows from a change: rows of the index, and state that is only in memory.
 #[derive(Default)]
 pub(crate) struct Effects {
-    /// Rows to be written.
+    /// Rows to write.
     pub(crate) writes: Writes,
-    /// For a self-check that is under way.
+    /// For a running self-check.
     pub(crate) recounts: Vec<Recount>,
     /// For the due queues.
     pub(crate) changes: Vec<Change>,
-    /// Pulses that become pending, or cease to be.
+    /// Pulses that become pending, or stop being so.
     pub(crate) pulses: PulseChanges,
     /// When the first poll without news was made.
     pub(crate) polled_at: Option<Timestamp>,
-    /// A delivery is owed earlier than before.
+    /// A delivery has become pending, or is due at another time.
     pub(crate) is_owed_earlier: bool,
-    /// Changes of the numbers of deliveries, by status: pending, dead.
+    /// By how much the number of pending deliveries changes.
     pub(crate) pending_change: i64,
-    /// See `pending_change`.
+    /// By how much the number of dead deliveries changes.
     pub(crate) dead_change: i64,
 }
 
-/// A change in the making.
+/// A change that is being built.
 pub(crate) struct View<'a> {
     index: &'a Index,
-    /// What polls without news changed and the index has not yet; none while nobody polls.
+    /// What polls without news changed and the index does not have yet; none while nothing is polled.
     polls: Option<&'a Mutex<Polls>>,
-    /// Records that the index does not have, by their open key: an enrolment looks for its record twice.
+    /// Records that the index does not have, by their open key, because an enrolment looks up its record twice.
     absent: RefCell<HashSet<Vec<u8>>>,
-    /// What follows from it so far.
+    /// What follows from the change so far.
     pub(crate) effects: Effects,
 }
 
 impl<'a> View<'a> {
-    /// No change yet, of an index while nobody polls.
+    /// A view without changes, over an index while nothing is polled.
     pub(crate) fn new(index: &'a Index) -> View<'a> {
         View { index, polls: None, absent: RefCell::default(), effects: Effects::default() }
     }
 
-    /// No change yet, of an index and what polls have changed since it was written.
+    /// A view without changes, over an index and what polls have changed since it was written.
     pub(crate) fn over(index: &'a Index, polls: &'a Mutex<Polls>) -> View<'a> {
         View { polls: Some(polls), ..View::new(index) }
     }
 
-    /// How many rows are to be written.
+    /// How many rows there are to write.
     pub(crate) fn rows(&self) -> usize {
         self.effects.writes.len()
     }
 
-    /// Writes what is to be written, to an index that nobody reads.
+    /// Writes its rows to an index that nobody else reads.
     pub(crate) fn write(&mut self) -> Result<(), StoreError> {
         self.absent.get_mut().clear();
         self.index.apply(&std::mem::take(&mut self.effects).writes)
@@ -137,7 +137,7 @@ impl<'a> View<'a> {
         self.value(key)
     }
 
-    /// The revision of an open record, with the last entry that changed the record; the rest is not read.
+    /// The revision of an open record and the last journal entry that changed the record; nothing else is read.
     pub(crate) fn open_revision(&self, object: &ObjectRef) -> Result<Option<Stored<u64>>, StoreError> {
         let open = keys::record(object, false);
         if let Some(Stored { value: Pulse(revision, ..), sequence }) = self.pulse(&pulse::key(&open))? {
@@ -146,7 +146,7 @@ impl<'a> View<'a> {
         self.get(&open)?.map(|bytes| pulse::record_revision(&open, &bytes)).transpose()
     }
 
-    /// Writes a record in place of `old`, with all rows that follow from it.
+    /// Replaces `old` with a record, and updates all rows that follow from it.
     pub(crate) fn put_record(
         &mut self,
         old: Option<&Record>,
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
         self.recount(old, Some(new))
     }
 
-    /// Writes a change that the journal does not have: only the pulse, where that says everything.
+    /// Writes a change that is not in the journal: only the pulse, if that says everything.
     pub(crate) fn put_quietly(&mut self, old: &Stored<Record>, new: &Record) -> Result<(), StoreError> {
         match self.put_pulse(&old.value, new, old.sequence) {
             true => Ok(()),
@@ -173,7 +173,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Keeps the pulse of a record; false, and nothing is changed, when that does not say all.
+    /// Keeps the pulse of a record. False, and nothing changes, if the pulse cannot say everything.
     pub(crate) fn put_pulse(&mut self, old: &Record, new: &Record, sequence: u64) -> bool {
         let Some(value) = Pulse::between(old, new) else { return false };
         self.effects.polled_at = self.effects.polled_at.or(new.polled_at);
@@ -194,7 +194,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The whole record is written, or removed.
+    /// Removes the pulse, because the whole record is written or removed.
     fn remove_pulse(&mut self, old: &Record) -> Result<(), StoreError> {
         if old.is_finished() {
             return Ok(());
@@ -207,7 +207,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Removes a record with all its rows but its history.
+    /// Removes a record and all its rows except its history.
     pub(crate) fn remove_record(&mut self, old: &Record) -> Result<(), StoreError> {
         self.effects.changes.extend(Change::between(Some(old), None));
         self.remove_pulse(old)?;
@@ -223,7 +223,7 @@ impl<'a> View<'a> {
         self.put(keys::history_row(&transition.object, sequence), seen_at.to_vec());
     }
 
-    /// Changes a count because of `row`; a count of nothing has no row.
+    /// Changes a count because of `row`. A count of 0 has no row.
     pub(crate) fn add(&mut self, key: Vec<u8>, change: i64, row: Vec<u8>) -> Result<(), StoreError> {
         self.effects.recounts.push(Recount { row, count: key.clone(), change });
         let before = match self.get(&key)? {
@@ -231,7 +231,7 @@ impl<'a> View<'a> {
             None => 0,
         };
         match before.checked_add_signed(change) {
-            None => Err(StoreError::Damaged(format!("count {} falls below nothing", value::show_key(&key)))),
+            None => Err(StoreError::Damaged(format!("count {} falls below zero", value::show_key(&key)))),
             Some(0) => {
                 self.remove(key);
                 Ok(())
@@ -259,7 +259,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Under what a record is counted.
+/// The count that a record belongs to.
 pub(crate) fn count_key(record: &Record) -> CountKey {
     CountKey {
         account: record.object.account.clone(),
@@ -271,8 +271,8 @@ pub(crate) fn count_key(record: &Record) -> CountKey {
     }
 }
 
-/// A record's JSON stays below this where cutting evidence can do it: larger values leave the engine's
-/// pages (packages.md section 2.4, rule 4).
+/// A record's JSON stays below this if cutting evidence can achieve it: large values leave the engine's pages
+/// (docs/src/reference/storage-engine.md, section 1 and section 2, rule 4).
 const VALUE_GOAL_BYTES: usize = 4 * 1024;
 const EVIDENCE_TEXT_CHARACTERS: usize = 120;
 

@@ -1,6 +1,6 @@
 //! One journal entry as bytes.
 //!
-//! Owns: the layout, the checksum, the chain. Must never know: what a payload says, where it is stored.
+//! Owns: the layout, the checksum, the hash chain. Must never know: what a payload says, where it is stored.
 //!
 //! | Bytes | What (integers little-endian) |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | 4..8 | CRC32C of everything after this field |
 //! | 8..16 | sequence: 1, 2, 3, ... over all segments |
 //! | 16..24 | sequence of the first entry that was synced together with this one |
-//! | 24..56 | SHA-256 of the chain: hash of the entry before, sequence, first of group, payload |
+//! | 24..56 | chain hash: SHA-256 of the previous entry's hash, sequence, first of group, payload |
 //! | 56.. | payload: JSON |
 
 use aws_lc_rs::digest;
@@ -16,41 +16,41 @@ use aws_lc_rs::digest;
 /// Bytes before the payload.
 pub(crate) const HEADER_BYTES: usize = 56;
 
-/// The longest payload: a larger one is refused before it is written and taken for damage when read.
+/// The longest payload. A longer one is refused when written, and counts as damage when read.
 pub(crate) const PAYLOAD_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
-/// What links an entry to all before it.
+/// The hash that links an entry to all entries before it.
 pub(crate) type ChainHash = [u8; 32];
 
-/// An entry whose checksum is right.
+/// An entry whose checksum is correct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its place in the journal.
+    /// Its number in the journal.
     pub(crate) sequence: u64,
     /// The first entry of its group.
     pub(crate) group: u64,
-    /// The chain up to here, as written.
+    /// The chain hash up to here, as written.
     pub(crate) hash: ChainHash,
     /// What was written.
     pub(crate) payload: Vec<u8>,
 }
 
-/// Why bytes are no entry.
+/// Why bytes are not an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoEntry {
-    /// There are not enough bytes yet; this many from the entry's start would do.
+    /// There are too few bytes; this many from the entry's start are needed.
     Short(usize),
-    /// They can never become one.
+    /// They are not an entry, however many bytes follow.
     Wrong(&'static str),
 }
 
 impl Entry {
-    /// Bytes that it takes in the file.
+    /// Its length in the file, in bytes.
     pub(crate) fn length(&self) -> usize {
         HEADER_BYTES + self.payload.len()
     }
 
-    /// Whether it follows directly on `hash`.
+    /// Whether `hash` is the hash of the entry directly before it.
     pub(crate) fn is_chained_to(&self, hash: &ChainHash) -> bool {
         chain(hash, self.sequence, self.group, &self.payload) == self.hash
     }
@@ -67,7 +67,7 @@ fn chain(before: &ChainHash, sequence: u64, group: u64, payload: &[u8]) -> Chain
     hash
 }
 
-/// Adds an entry to `out` and returns the chain's new end.
+/// Appends an entry to `out` and returns its chain hash.
 pub(crate) fn encode(
     before: &ChainHash,
     sequence: u64,
@@ -89,7 +89,7 @@ pub(crate) fn encode(
     hash
 }
 
-/// Reads the entry at the start of `bytes`, which may go on.
+/// Reads the entry at the start of `bytes`; more bytes may follow it.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, NoEntry> {
     let Some((header, rest)) = bytes.split_at_checked(HEADER_BYTES) else {
         return Err(NoEntry::Short(HEADER_BYTES));
@@ -114,8 +114,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, NoEntry> {
     })
 }
 
-/// The first whole entry after the start of `bytes` whose sequence lies above `least`: what tells a torn
-/// end (nothing follows) from damage in the middle. Returns its offset too.
+/// Finds the first whole entry in `bytes` whose sequence is above `least`, and its offset. This distinguishes a torn
+/// end, which no entry follows, from damage in the middle.
 pub(crate) fn find(bytes: &[u8], least: u64) -> Option<(usize, Entry)> {
     let last_start = bytes.len().checked_sub(HEADER_BYTES)?;
     (0..=last_start).find_map(|offset| {

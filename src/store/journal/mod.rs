@@ -1,11 +1,11 @@
-//! The journal: facts in the order in which they were acknowledged, each group behind the one before.
+//! The journal: facts in the order in which they were acknowledged, one group after another.
 //!
-//! Owns: the chain over its files, when a group is durable. Must never know: what a fact says.
+//! Owns: the hash chain across its files, when a group is durable. Must never know: what a fact says.
 //!
-//! A file, a *segment*, begins with a head (`segment.rs`). Entries follow (`entry.rs`), and behind them bytes that are
-//! written before they are needed (`preallocation.rs`). A group of entries is one write and one sync; a new segment is
-//! made durable, its name included, before anything is written into it. `reading.rs` reads all of it, `written.rs` what
-//! is written so far.
+//! A file (a *segment*) begins with a header (`segment.rs`). Entries follow (`entry.rs`), and after them preallocated
+//! bytes (`preallocation.rs`). A group of entries is one write and one sync. A new segment is made durable, including
+//! its name, before anything else is written into it. `reading.rs` reads a whole journal, `written.rs` what has been
+//! written so far.
 
 pub(crate) mod entry;
 pub(crate) mod preallocation;
@@ -30,16 +30,15 @@ pub(crate) struct Journal {
     segment_bytes: u64,
     file: Box<dyn DiskFile>,
     end: Position,
-    /// Where the preallocated bytes end; none in a file that has none.
+    /// Where the preallocated bytes end; none if the file has none.
     preallocated_end: Option<u64>,
-    /// Bytes of the segments before this one.
+    /// Bytes in the segments before this one.
     bytes_before: u64,
     has_failed: bool,
 }
 
 impl Journal {
-    /// Goes on writing at `end`, which reading has found to be the journal's end. What lies behind it is
-    /// nothing that was acknowledged.
+    /// Continues writing at `end`, which reading has found to be the journal's end. Nothing after it was acknowledged.
     pub(crate) fn resume(
         disk: Arc<dyn Disk>,
         folder: &Path,
@@ -80,18 +79,18 @@ impl Journal {
         self.end.offset == SEGMENT_HEADER_BYTES as u64 || self.end.offset >= self.segment_bytes
     }
 
-    /// What is written so far, for reading it while more comes.
+    /// What has been written so far, for reading it while more is written.
     pub(crate) fn written<'a>(&self, disk: &'a dyn Disk) -> Written<'a> {
         Written { disk, end: self.end, is_preallocated: self.preallocated_end.is_some() }
     }
 
-    /// Bytes in all segments, without the preallocated bytes behind the last entry.
+    /// Bytes in all segments, without the preallocated bytes after the last entry.
     pub(crate) fn total_bytes(&self) -> u64 {
         self.bytes_before + self.end.offset
     }
 
-    /// Adds payloads as one group; when it returns they survive a power cut. After an error nothing more
-    /// can be added: what reached the disk is found out at the next opening.
+    /// Appends payloads as one group; when it returns, they survive a power cut. After an error nothing more can be
+    /// appended: the next opening finds out what reached the disk.
     pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> io::Result<Position> {
         if payloads.is_empty() {
             return Ok(self.end);
@@ -140,7 +139,7 @@ impl Journal {
 /// A file to write to, and where its preallocated bytes end.
 type Opened = (Box<dyn DiskFile>, Option<u64>);
 
-/// Makes the file that `start` lies at the beginning of.
+/// Creates the file whose beginning is `start`.
 fn start_segment(
     disk: &dyn Disk,
     folder: &Path,
@@ -158,7 +157,7 @@ fn start_segment(
     Ok((file, Some(bytes.len() as u64)))
 }
 
-/// Opens a file that has entries. If it is preallocated, nothing but preallocated bytes lies behind its end afterwards.
+/// Opens a file that has entries. If it is preallocated, only preallocated bytes follow its end afterwards.
 fn go_on_in(disk: &dyn Disk, folder: &Path, end: Position, preallocated_bytes: usize) -> io::Result<Opened> {
     let path = folder.join(segment_name(end.segment));
     let is_preallocated = is_preallocated(disk, &path)?;

@@ -1,41 +1,42 @@
-//! Preallocated bytes behind the last entry of a journal file: written and synced before they are needed.
+//! Preallocated bytes after the last entry of a journal file: written and synced before they are needed.
 //!
 //! Owns: what they look like, and how many there are. Must never know: what an entry is.
 //!
-//! A sync after writing over bytes that the file has already costs the disk one write; when the file grows, the
-//! file system's own journal comes on top (145 against 195 us where it was measured), and with it, on some, all that
-//! others have written to files that grow. A file that ends without them was torn: otherwise, a file cut off
-//! exactly between two entries would look whole.
+//! A sync after overwriting existing bytes costs the disk one write. If the file grows instead, the file system's own
+//! journal is written too (195 us instead of 145 where it was measured), and on some file systems also everything that
+//! others have written to growing files. A file that ends without preallocated bytes was torn: without this rule, a
+//! file cut off exactly between two entries would look whole.
 
-/// What preallocated bytes are. Not zero, which is what a torn file has; as the length of an entry it is impossible.
+/// The value of a preallocated byte. It is not zero, because torn files contain zeros; and no entry can have a length
+/// made of these bytes.
 pub(crate) const FILLER: u8 = b'~';
 
-/// The fewest bytes. A copy, which nobody writes to before it is opened, has this many.
+/// The fewest bytes. A copy has this many, since nothing is written to it before it is opened.
 pub(crate) const MIN_BYTES: usize = 64;
 
-/// As many as a file has whose groups are small.
+/// The usual number, for a file with small groups.
 const USUAL_BYTES: usize = 256 * 1024;
 
-/// Enough for this many groups like the one that found too few.
+/// When a group finds too few, enough are written for this many groups of its size.
 const GROUPS: usize = 16;
 
 /// The most bytes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// How many a new segment has that is to become this long.
+/// How many bytes a new segment gets that is planned to become this long.
 pub(crate) fn in_segment(segment_bytes: u64) -> usize {
     usize::try_from(segment_bytes / 4).unwrap_or(USUAL_BYTES).clamp(MIN_BYTES, USUAL_BYTES)
 }
 
-/// How many to write together with a group that found too few and ends at `end`. At the end of a segment there are
-/// no more than will be needed.
+/// How many bytes to write together with a group that found too few and ends at `end`. Near the end of a segment, no
+/// more than will be needed.
 pub(crate) fn behind_group(group_bytes: usize, end: u64, segment_bytes: u64) -> usize {
     let left = usize::try_from(segment_bytes.saturating_sub(end)).unwrap_or(usize::MAX);
     let wanted = group_bytes.saturating_mul(GROUPS).clamp(in_segment(segment_bytes), MAX_BYTES);
     wanted.min(left.saturating_add(group_bytes)).max(MIN_BYTES)
 }
 
-/// Whether bytes behind an entry begin as preallocated ones do, whatever a crash left behind them.
+/// Whether the bytes after an entry begin like preallocated ones, whatever a crash left further on.
 pub(crate) fn begins(bytes: &[u8]) -> bool {
     !bytes.is_empty() && is_all(&bytes[..bytes.len().min(MIN_BYTES)])
 }

@@ -1,11 +1,11 @@
 //! Reading the journal: at opening, for the self-check, for rebuilding the index.
 //!
-//! Owns: what is an unfinished end and what is damage. Must never know: what a fact says.
+//! Owns: what counts as an unfinished end and what as damage. Must never know: what a fact says.
 //!
-//! An end is *unfinished* when nothing readable follows it but, at most, entries of the very group that it
-//! cuts: a group is acknowledged whole after its sync, so such a group may never have been. Room behind the last
-//! entry (`preallocation.rs`) is the *end*; where a file should have it and has none, something was cut off. Everything
-//! else that cannot be read is *damage*.
+//! An end is *unfinished* if nothing readable follows it, except entries of the very group that it cuts. A group is
+//! acknowledged as a whole after its sync, so such a group may never have been acknowledged. Preallocated bytes after
+//! the last entry (`preallocation.rs`) mark the *end*; if a file should have them and does not, something was cut off.
+//! Everything else that cannot be read is *damage*.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,14 +20,14 @@ use crate::store::types::StoreError;
 
 const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 
-/// What reading came to.
+/// The result of reading.
 #[derive(Debug)]
 pub(crate) struct Reading {
     /// The journal's end: the next entry goes there.
     pub(crate) end: Position,
-    /// An unfinished end behind it.
+    /// An unfinished end after it.
     pub(crate) tail: Option<Damage>,
-    /// Damage that was passed over.
+    /// Damage that was skipped.
     pub(crate) skipped: Vec<Damage>,
 }
 
@@ -47,16 +47,16 @@ pub(crate) enum Stopped {
 pub(crate) enum From {
     /// At the very first entry.
     Start,
-    /// Just behind a position.
+    /// Just after a position.
     Behind(Position),
     /// At the beginning of the segment of a position.
     SegmentOf(Position),
 }
 
-/// Takes each entry with the position behind it.
+/// Called with each entry and the position after it.
 pub(crate) type Taker<'a> = dyn FnMut(&Entry, Position) -> Result<(), StoreError> + 'a;
 
-/// Reads all entries from `from` on.
+/// Reads all entries, starting at `from`.
 pub(crate) fn read(
     disk: &dyn Disk,
     folder: &Path,
@@ -91,16 +91,16 @@ struct Reader<'a> {
     folder: &'a Path,
     skip_damage: bool,
     place: Position,
-    /// False behind damage: the next entry is believed without its link.
+    /// False after damage: the next entry is accepted without checking its link.
     is_chain_known: bool,
-    /// The segment is preallocated behind its last entry.
+    /// The segment has preallocated bytes after its last entry.
     is_preallocated: bool,
     skipped: Vec<Damage>,
     tail: Option<Damage>,
 }
 
 impl Reader<'_> {
-    /// The first segment to read, and whether to go on inside of it.
+    /// The first segment to read, and whether to continue inside it.
     fn begin(&mut self, present: &[u64], from: From) -> Result<(usize, bool), Stopped> {
         let position = match from {
             From::Start => return Ok((0, false)),
@@ -129,7 +129,7 @@ impl Reader<'_> {
         Ok((index, false))
     }
 
-    /// Checks a segment's header; false when the segment is only the trace of a crash.
+    /// Checks a segment's header. False if the segment is only what a crash left of a new file.
     fn enter(&mut self, segment: u64, is_last: bool) -> Result<bool, Stopped> {
         let header = Header::decode(&self.bytes(segment, 0, SEGMENT_HEADER_BYTES)?);
         let before = self.place;
@@ -143,10 +143,10 @@ impl Reader<'_> {
                 Ok(true)
             }
             wrong => {
-                let detail = wrong.err().unwrap_or("its header has another number than its name");
+                let detail = wrong.err().unwrap_or("its header and its name have different numbers");
                 self.cannot_read(detail, is_last)?;
                 if self.tail.is_some() {
-                    // The next entry starts this file again, or goes on in the one before.
+                    // The next entry either starts this file again or continues the previous file.
                     self.place = match before.sequence + 1 == segment {
                         true => Position { segment, offset: SEGMENT_HEADER_BYTES as u64, ..before },
                         false => before,
@@ -157,7 +157,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Compares what a segment says to come before it with what was read.
+    /// Compares what a segment's header says about the entries before it with what was read.
     fn meet(&mut self, header: Header) -> Result<(), Stopped> {
         let Header { first, hash, is_after_gap, .. } = header;
         let expected = self.place.sequence + 1;
@@ -165,12 +165,12 @@ impl Reader<'_> {
         if let Some(known) = self.skipped.last_mut().filter(|damage| damage.last_sequence.is_none()) {
             known.last_sequence = Some(first.saturating_sub(1));
         } else if is_known_gap {
-            // What followed from the lost entries stands at this file's beginning.
+            // This file begins with what was rescued of the lost entries.
         } else if first != expected || (self.is_chain_known && hash != self.place.hash) {
             let is_gap = first > expected;
             let detail = match is_gap {
                 true => "the entries before this file are missing",
-                false => "it does not follow on the file before it",
+                false => "it does not continue the file before it",
             };
             let last = Some(first.saturating_sub(1));
             self.pass_over(Damage { is_gap, ..self.describe(detail, last) })?;
@@ -217,13 +217,13 @@ impl Reader<'_> {
             }
         }
         if self.is_preallocated && is_last {
-            self.tail = Some(self.describe("the file is cut off here, or behind it", None));
+            self.tail = Some(self.describe("the file is cut off here, or after this point", None));
         }
         Ok(())
     }
 
-    /// Whether the entries of the segment end here. What of a group was never acknowledged may lie behind the
-    /// beginning of the preallocated bytes, but nothing that can be read.
+    /// Whether the segment's entries end here, because preallocated bytes begin. Parts of a group that was never
+    /// acknowledged may follow their beginning, but no readable entry.
     fn is_room(&self) -> Result<bool, Stopped> {
         if !self.is_preallocated
             || !preallocation::begins(&self.bytes(self.place.segment, self.place.offset, 1)?)
@@ -245,12 +245,12 @@ impl Reader<'_> {
         Ok(entry)
     }
 
-    /// Decides between an unfinished end and damage. True when there is more to read in this segment.
+    /// Decides between an unfinished end and damage. True if there is more to read in this segment.
     fn cannot_read(&mut self, detail: &'static str, is_last: bool) -> Result<bool, Stopped> {
         let expected = self.place.sequence + 1;
         let rest = self.bytes(self.place.segment, self.place.offset, usize::MAX)?;
         let next = entry::find(&rest, expected - 1);
-        // A header is synced before anything is written behind it.
+        // A header is synced before anything is written after it.
         let is_followed = match self.place.offset {
             0 => next.is_some(),
             _ => is_followed(&rest, expected),
@@ -310,7 +310,7 @@ impl Reader<'_> {
         self.disk.read(&path, offset, most).map_err(|error| Stopped::Io(path, error))
     }
 
-    /// How many of `wanted` bytes the segment still has from here.
+    /// How many of `wanted` bytes the segment still has from here on.
     fn left(&self, length: u64, wanted: usize) -> usize {
         usize::try_from(length - self.place.offset).map_or(wanted, |left| left.min(wanted))
     }
@@ -324,7 +324,7 @@ fn why(problem: NoEntry) -> &'static str {
     }
 }
 
-/// Whether an entry of a later group than that of `expected` can be read behind.
+/// Whether an entry of a later group than that of entry `expected` can be read further on.
 fn is_followed(rest: &[u8], expected: u64) -> bool {
     let mut from = 0;
     while let Some((offset, entry)) = entry::find(&rest[from..], expected) {

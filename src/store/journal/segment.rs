@@ -1,9 +1,9 @@
-//! The files of the journal: their names, their heads, places in them, and damage to them.
+//! The files of the journal: their names, their headers, positions in them, and damage to them.
 //!
-//! Owns: the head of a segment. Must never know: what an entry is, how a group is written.
+//! Owns: the header of a segment. Must never know: what an entry is, how a group is written.
 //!
 //! A segment is named after its first sequence and begins with a header of 64 bytes: magic (16), format (4), first
-//! sequence (8), hash of the chain before it (32), CRC32C of all that (4).
+//! sequence (8), chain hash of the entry before (32), CRC32C of all these (4).
 
 use std::fmt;
 use std::io;
@@ -18,20 +18,20 @@ use crate::store::journal::entry::{ChainHash, number_32, number_64};
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 64;
 const MAGIC: &[u8; 16] = b"reconciled facts";
 const FORMAT: u32 = 1;
-/// The same, and the entries between the file before and this one are known to be lost: what followed from
-/// them comes at its beginning (`salvage.rs`).
+/// The same, but the entries between the previous file and this one are known to be lost. This file begins with what
+/// could be rescued of them (`salvage.rs`).
 const FORMAT_AFTER_GAP: u32 = 2;
-/// Like [`FORMAT`] and [`FORMAT_AFTER_GAP`], with preallocated bytes behind the entries. Files without are read and completed, not
-/// begun.
+/// Like [`FORMAT`] and [`FORMAT_AFTER_GAP`], with preallocated bytes after the entries. All new files have them; older
+/// files without them are still read and continued.
 const FORMAT_PREALLOCATED: u32 = 3;
 const FORMAT_AFTER_GAP_PREALLOCATED: u32 = 4;
 
-/// A place just after an entry.
+/// The position just after an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The entry before it; 0 at the very beginning.
     pub(crate) sequence: u64,
-    /// The chain up to it.
+    /// The chain hash up to it.
     pub(crate) hash: ChainHash,
     /// The segment's first sequence.
     pub(crate) segment: u64,
@@ -47,7 +47,7 @@ impl Position {
 }
 
 impl Position {
-    /// The beginning of a new segment behind a position.
+    /// The beginning of a new segment after a position.
     pub(crate) fn new_segment(behind: Position) -> Position {
         Position { segment: behind.sequence + 1, offset: SEGMENT_HEADER_BYTES as u64, ..behind }
     }
@@ -62,11 +62,11 @@ pub struct Damage {
     pub offset: u64,
     /// The first entry that cannot be read.
     pub first_sequence: u64,
-    /// The last one that cannot be read, when entries follow that can.
+    /// The last entry that cannot be read, if readable entries follow.
     pub last_sequence: Option<u64>,
     /// What is wrong.
     pub detail: String,
-    /// Whole files are missing here; no byte is wrong.
+    /// Whole files are missing here; the bytes themselves are fine.
     pub is_gap: bool,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn segment_name(first_sequence: u64) -> String {
 /// First sequences of all segments, in order.
 pub(crate) fn segments(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
     let names = match disk.list(folder) {
-        // A folder that is gone holds no file: that these are missing is found by what is known of them.
+        // A folder that is gone has no files. What is known about the journal shows that they are missing.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names?,
     };
@@ -101,21 +101,21 @@ pub(crate) fn segments(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
-/// Whether a file has preallocated bytes behind its last entry.
+/// Whether a file has preallocated bytes after its last entry.
 pub(crate) fn is_preallocated(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
     Ok(Header::decode(&disk.read(path, 0, SEGMENT_HEADER_BYTES)?).is_ok_and(|header| header.is_preallocated))
 }
 
-/// What a segment begins with.
+/// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Its first sequence.
     pub(crate) first: u64,
-    /// The chain before it.
+    /// The chain hash before it.
     pub(crate) hash: ChainHash,
     /// Entries before it are known to be lost.
     pub(crate) is_after_gap: bool,
-    /// There are always preallocated bytes behind its last entry.
+    /// There are always preallocated bytes after its last entry.
     pub(crate) is_preallocated: bool,
 }
 
@@ -137,7 +137,7 @@ impl Header {
         bytes
     }
 
-    /// The inverse of `encode`; an error in words when the bytes are no header.
+    /// The inverse of `encode`. If the bytes are no header, the error says why.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Header, &'static str> {
         let Some(header) = bytes.get(..SEGMENT_HEADER_BYTES) else { return Err("its header is cut off") };
         if crc32c::crc32c(&header[..60]) != number_32(&header[60..64]) {
@@ -148,10 +148,10 @@ impl Header {
             FORMAT_AFTER_GAP => (true, false),
             FORMAT_PREALLOCATED => (false, true),
             FORMAT_AFTER_GAP_PREALLOCATED => (true, true),
-            _ => return Err("its header is of a newer or another kind of file"),
+            _ => return Err("its header belongs to a newer or another kind of file"),
         };
         if &header[..16] != MAGIC {
-            return Err("its header is of another kind of file");
+            return Err("its header belongs to another kind of file");
         }
         let mut hash = ChainHash::default();
         hash.copy_from_slice(&header[28..60]);

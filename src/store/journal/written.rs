@@ -1,6 +1,6 @@
-//! The journal up to a place, for reading while it grows.
+//! The journal up to a position, for reading while it grows.
 //!
-//! Owns: hiding what is written meanwhile. Must never know: what an entry is.
+//! Owns: hiding what is written after that position. Must never know: what an entry is.
 
 use std::io;
 use std::path::Path;
@@ -9,12 +9,12 @@ use crate::store::disk::{Disk, DiskFile};
 use crate::store::journal::preallocation::FILLER;
 use crate::store::journal::segment::{Position, segment_name};
 
-/// The journal up to a place, for reading while it grows.
+/// The journal up to a position, for reading while it grows.
 #[derive(Debug)]
 pub(crate) struct Written<'a> {
-    /// Where it lies.
+    /// The file system that it is on.
     pub(crate) disk: &'a dyn Disk,
-    /// Nothing behind it exists, except a few preallocated bytes.
+    /// Nothing after this position is visible, except one preallocated byte.
     pub(crate) end: Position,
     /// Whether the last file is preallocated.
     pub(crate) is_preallocated: bool,
@@ -31,7 +31,7 @@ impl Written<'_> {
 }
 
 fn only_read<T>() -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this is only for reading"))
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this journal is read-only"))
 }
 
 impl Disk for Written<'_> {
@@ -53,7 +53,7 @@ impl Disk for Written<'_> {
         let written = self.end.offset.saturating_sub(offset);
         let most_written = usize::try_from(written).map_or(most, |left| left.min(most));
         let mut bytes = self.disk.read(path, offset, most_written)?;
-        // The writer may be writing there: the preallocated bytes are assumed, not read.
+        // The writer may be writing there, so the preallocated byte is assumed and not read.
         if self.is_preallocated && bytes.len() == most_written && most_written < most {
             bytes.push(FILLER);
         }

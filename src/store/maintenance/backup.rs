@@ -1,6 +1,6 @@
-//! A copy of the journal, whole up to a place, while the store goes on.
+//! A copy of the journal, complete up to a position, made while the store stays in use.
 //!
-//! Owns: copying so that the copy is a store or nothing. Must never know: what a fact says.
+//! Owns: copying so that the result is either a whole store or not a store at all. Must never know: what a fact says.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::store::journal::segment::{Position, segment_name, segments};
 use crate::store::maintenance::progress::Meter;
 use crate::store::types::StoreError;
 
-/// The end of the name of a file that is being written.
+/// The suffix of a file that is still being written.
 const UNFINISHED: &str = ".new";
 const PIECE_BYTES: usize = 1024 * 1024;
 
@@ -26,18 +26,18 @@ pub struct BackupReport {
     pub journal_sequence: u64,
     /// Journal files copied.
     pub segments: u64,
-    /// Bytes copied of the journal.
+    /// Journal bytes copied.
     pub bytes: u64,
-    /// Files copied from the folders beside it ([`crate::store::Options::beside`]).
+    /// Files copied from the folders beside the journal ([`crate::store::Options::beside`]).
     #[serde(default)]
     pub files: u64,
-    /// Entries that cannot be read, in words: the store itself has this damage.
+    /// Entries that cannot be read, in words. The store itself has the same damage.
     #[serde(default)]
     pub damage: Vec<String>,
 }
 
-/// Copies everything before `end` and reads the copy to its end. The format file is written last: without
-/// it the copy is not taken for a store.
+/// Copies everything before `end`, and reads the copy to its end. The format file is written last: without it, the copy
+/// does not count as a store.
 pub(crate) fn copy(
     disk: &dyn Disk,
     from: &Path,
@@ -52,12 +52,12 @@ pub(crate) fn copy(
     }
     disk.create_folder(to).map_err(refuse)?;
     if let Some(name) = disk.list(to).map_err(refuse)?.first() {
-        return Err(StoreError::Backup(format!("{} is not empty, it holds {name:?}", to.display())));
+        return Err(StoreError::Backup(format!("{} is not empty: it contains {name:?}", to.display())));
     }
     copy_journal(disk, &from.join("journal"), &to.join("journal"), end, meter)
         .and_then(|mut report| {
             report.damage = read_back(disk, &to.join("journal"), end, meter)?;
-            // After the journal: whatever it speaks of was written before it.
+            // After the journal: every file that the journal mentions was written before its entry.
             for name in beside {
                 report.files += copy_folder(disk, &from.join(name), &to.join(name), meter)?;
             }
@@ -68,17 +68,17 @@ pub(crate) fn copy(
         .map_err(refuse)
 }
 
-/// Whether a path that need not exist lies in a folder, whatever links lead there.
+/// Whether a path is inside a folder, even through links. The path need not exist.
 fn is_within(path: &Path, folder: &Path) -> io::Result<bool> {
     let folder = folder.canonicalize()?;
     let real = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
     let Some((part, real)) = real else { return Ok(false) };
     let rest = path.strip_prefix(part).unwrap_or(Path::new(""));
-    // Behind what exists, `..` only leads out of folders that are about to be made.
+    // After the part that exists, `..` only leads out of folders that are yet to be created.
     Ok(real.join(rest).starts_with(&folder) || real.starts_with(&folder))
 }
 
-/// Copies a folder that is somebody else's, durably; how many files. One that is missing has none.
+/// Copies a folder that belongs to another module, durably. Returns the number of files: 0 if the folder is missing.
 pub(crate) fn copy_folder(disk: &dyn Disk, from: &Path, to: &Path, meter: &Meter) -> io::Result<u64> {
     if !from.is_dir() {
         return Ok(0);
@@ -100,7 +100,7 @@ pub(crate) fn copy_folder(disk: &dyn Disk, from: &Path, to: &Path, meter: &Meter
     Ok(files)
 }
 
-/// Copies the first bytes of a file, durably.
+/// Copies the first `length` bytes of a file, durably.
 fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &Meter) -> io::Result<()> {
     let mut file = disk.open_to_write(goal)?;
     let mut offset = 0;
@@ -108,7 +108,7 @@ fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &M
         let most = usize::try_from(length - offset).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
         let piece = disk.read(source, offset, most)?;
         if piece.is_empty() {
-            let text = format!("{} became shorter", source.display());
+            let text = format!("{} became shorter while it was copied", source.display());
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
         file.write_at(offset, &piece)?;
@@ -118,13 +118,13 @@ fn copy_file(disk: &dyn Disk, source: &Path, goal: &Path, length: u64, meter: &M
     file.sync()
 }
 
-/// Bytes of a whole journal; 0 when that cannot be found out.
+/// The bytes of a whole journal; 0 if that cannot be determined.
 pub(crate) fn journal_bytes(disk: &dyn Disk, journal: &Path) -> u64 {
     let lengths = |segment| disk.length(&journal.join(segment_name(segment))).unwrap_or_default();
     segments(disk, journal).map_or(0, |present| present.into_iter().map(lengths).sum())
 }
 
-/// What of the copy cannot be read. An error when its end is not that of the original.
+/// Reads the copy, and returns what in it cannot be read. An error if it does not end where the original does.
 fn read_back(disk: &dyn Disk, copy: &Path, end: Position, meter: &Meter) -> io::Result<Vec<String>> {
     meter.begin("reading the copy", journal_bytes(disk, copy));
     let read = reading::read(disk, copy, reading::From::Start, true, &mut |entry, _| {
@@ -163,7 +163,7 @@ pub(crate) fn copy_journal(
             false => disk.length(&source)?,
         };
         if segment == end.segment && disk.length(&source)? < length {
-            // Only the beginning of a header, left by a crash: the next opening writes it again.
+            // A crash left only the beginning of a header; the next opening writes it again.
             continue;
         }
         copy_file(disk, &source, &goal, length, meter)?;

@@ -1,38 +1,40 @@
-//! Making the index small again while the store goes on.
+//! Compaction: makes the index small again while the store stays in use.
 //!
 //! Owns: the copy, and the order of steps that puts it in the index's place. Must never know: what a row means.
 //!
-//! The engine never gives space back and rewrites a whole page when one row of it has changed (packages.md section 2.4,
-//! rule 9). So every row is copied to `index.new`, a slice at a time; what is written meanwhile reaches both.
-//! Then all rows of both are compared, and the copy takes the index's name.
+//! The engine returns no space to the file system, and rewrites a whole page when one row in it has changed
+//! (docs/src/reference/storage-engine.md, section 1). So every row is copied to `index.new`, a slice at a time; what is
+//! written meanwhile goes to both. Then all rows of both are compared, and the copy takes the index's name.
 //!
 //! # When
 //!
-//! Live are the rows of the index, *R* bytes, and the facts of the journal, *F*, which are kept permanently. The most that
-//! the folder takes is while the copy lies beside an index of *x*: `x + copy + F`, and that is to stay below
-//! `3 (R + F)`. Measured with the rows of polled objects (`cargo bench -p reconciled-benches --bench store -- million`):
+//! Live data is the rows of the index, *R* bytes, and the facts of the journal, *F* bytes, which are kept permanently.
+//! The folder is largest while the copy lies beside an index of *x* bytes: `x + copy + F`. That should stay below
+//! `3 (R + F)`. Measured with the rows of polled objects
+//! (`cargo bench -p reconciled-benches --bench store -- million`):
 //!
-//! - A copy takes 1.5 R in the end, and up to 1.9 R on the way, when the engine is given time to move pages together
-//!   while it is filled ([`REST`], and a quicker engine: `open_to_fill`); 1.75 to 2.1 R in the end when it is not.
-//! - An index in use levels off at 3 R where everything is polled at once, as fast as it goes, and at 2.5 R where
-//!   polls leave the engine time (the engine alone, 10 ms between groups, two rounds). It grows beyond that while objects are enrolled and first seen in bulk.
-//! - Every row follows from a fact: F is 0.9 R after the first sight of each object, and more after each change.
+//! - A copy takes 1.5 R in the end, and up to 1.9 R on the way, if the engine is given time to pack pages while the
+//!   copy is filled ([`REST`], and more frequent flushes: `open_to_fill`). Otherwise it takes 1.75 to 2.1 R in the end.
+//! - An index in use levels off at 3 R if everything is polled at full speed, and at 2.5 R if polls leave the engine
+//!   time (the engine alone, 10 ms between groups, two rounds). It grows beyond that while objects are enrolled and
+//!   first observed in bulk.
+//! - Every row follows from a fact: F is 0.9 R after the first observation of each object, and grows with each change.
 //!
-//! So the index is made small when `x` reaches `2.9 (R + F) - F - 1.9 R`, which is 2.75 R at F = 0.92 R: above what an
-//! index levels off at that is polled by a quota, and reached every other round where all is polled at once. A tenth of
-//! `R + F` is for what is written between two looks, and meanwhile. What was written in bulk between two looks can be
-//! beyond the mark already: then the bound does not hold that once. Where facts are many the index is made small at
-//! 3.5 R all the same. Where they are few (below 0.6 R: hardly anything was seen yet) half as much again as the
-//! fresh copy must be there to win, and the bound does not hold either.
+//! So the index is compacted when `x` reaches `2.9 (R + F) - F - 1.9 R`, which is 2.75 R at F = 0.92 R. That is above
+//! where an index levels off that is polled within a quota; at full speed it is reached every other round. The
+//! remaining tenth of `R + F` is for what is written between two checks and during the compaction. After bulk writes
+//! between two checks, `x` can be beyond the threshold already: then the bound does not hold that one time. If there
+//! are many facts, the index is still compacted at 3.5 R. If there are few (below 0.6 R: hardly anything was observed
+//! yet), the index must have grown to one and a half times its fresh copy, and the bound does not hold either.
 //!
 //! # A crash
 //!
 //! | Mark `swapping` | `index` | `index.new` | `index.old` | What opening does |
 //! |---|---|---|---|---|
-//! | no | there | half a copy | - | throws the copy away |
-//! | yes | there | whole | - | the same: both have the same rows |
-//! | yes | - | whole | there | goes on: the copy takes the name |
-//! | yes | there | - | there | throws the old one away |
+//! | no | exists | half a copy | - | deletes the copy |
+//! | yes | exists | whole | - | the same: both have the same rows |
+//! | yes | - | whole | exists | continues: the copy takes the name |
+//! | yes | exists | - | exists | deletes the old index |
 
 use std::io;
 use std::ops::Bound;
@@ -53,35 +55,35 @@ use crate::store::types::StoreError;
 const DRAFT: &str = "index.new";
 const OLD: &str = "index.old";
 const SWAPPING: &str = "swapping";
-/// How many bytes were live, and how long the file was, when that was last counted.
+/// The live bytes when they were last counted, and the length of the file after the last compaction.
 const SIZE: &str = "index.size";
 const INDEX: &str = "index";
 
-/// Names that may lie in a store's folder because of this.
+/// Names that compaction may leave in a store's folder.
 pub(crate) const NAMES: [&str; 4] = [DRAFT, OLD, SWAPPING, SIZE];
 
-/// Rows that are copied while nobody can write: some milliseconds.
+/// Rows copied while nobody can write: takes some milliseconds.
 const SLICE_ROWS: usize = 500;
 /// Memory for the copy's pages until it takes over.
 const DRAFT_CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// Room that even the copy of a nearly empty index takes.
+/// The disk space that even the copy of a nearly empty index takes.
 const SMALLEST_BYTES: u64 = 1024 * 1024;
-/// After a slice of [`FULL_SLICE_BYTES`] the engine gets this long to move pages together, and others to read and
-/// write; after one of fewer so much less, for it has less to move.
+/// After a slice of [`FULL_SLICE_BYTES`], the engine gets this long to pack pages, and others can read and write. After
+/// a smaller slice it gets proportionally less, because it has less to move.
 const REST: Duration = Duration::from_millis(50);
 const LEAST_REST: Duration = Duration::from_millis(5);
 const FULL_SLICE_BYTES: u64 = 300 * 1024;
-/// The index is made small at the latest when its file takes this times what is live in it. The engine moves pages
-/// together only where half of a segment is of no use: an index in use takes not much less than three times.
+/// The index is compacted at the latest when its file is this many times its live data. The engine packs pages only
+/// where half of a segment is unused, so an index in use takes not much less than three times its live data.
 const BLOAT: f64 = 3.5;
-/// It must have grown by this since it was fresh, or there is too little to win.
+/// The file must have grown by this factor since the last compaction; otherwise there is too little to gain.
 const GROWTH: f64 = 1.5;
 /// What a copy takes on the way, as a multiple of its rows.
 const COPY: f64 = 1.9;
-/// What index, copy and journal together may take when the copy is begun, as a multiple of all that is live.
+/// What index, copy and journal together may take when the copy is started, as a multiple of all live data.
 const WHILE_COPIED: f64 = 2.9;
 
-/// What making the index small again brought.
+/// The result of a compaction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compacted {
     /// Rows in the index.
@@ -90,11 +92,11 @@ pub struct Compacted {
     pub live_bytes: u64,
     /// Bytes of the index's main file before.
     pub bytes_before: u64,
-    /// And after.
+    /// Bytes of the index's main file after.
     pub bytes_after: u64,
 }
 
-/// Whether the index's file is too long for what is live in it, and longer than a fresh copy would be.
+/// Whether the index's file is too long for its live data, and longer than a fresh copy would be.
 pub(crate) fn is_bloated(engine: &Engine) -> Result<bool, StoreError> {
     let known = known_size(engine)?;
     let too_long = |live_bytes: u64| {
@@ -104,13 +106,13 @@ pub(crate) fn is_bloated(engine: &Engine) -> Result<bool, StoreError> {
     if !too_long(known.live_bytes) {
         return Ok(false);
     }
-    // What was known is old: more may be live by now.
+    // The known number is old: more may be live by now.
     let live_bytes = count_live(engine)?;
     remember_size(engine, Size { live_bytes, ..known })?;
     Ok(too_long(live_bytes))
 }
 
-/// Above this many bytes the index's file is too long, beside a journal of this length.
+/// The threshold in bytes above which the index's file is too long, with `facts` bytes in the journal.
 fn mark(size: Size, facts: u64) -> u64 {
     let live = size.live_bytes;
     let before_the_peak = times(live + facts, WHILE_COPIED).saturating_sub(facts + times(live, COPY));
@@ -131,11 +133,11 @@ fn bytes_now(engine: &Engine) -> u64 {
     Index::file_bytes(&engine.folder.join(INDEX))
 }
 
-/// What was counted when that was last done.
+/// The content of the file [`SIZE`].
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     live_bytes: u64,
-    /// Of the file when the index had just been made small; 0: it never was.
+    /// Bytes of the index's file just after the last compaction; 0: there was none.
     fresh_bytes: u64,
 }
 
@@ -152,7 +154,7 @@ fn remember_size(engine: &Engine, size: Size) -> Result<(), StoreError> {
     write_whole(&*engine.disk, &engine.folder.join(SIZE), text.as_bytes()).map_err(failed("write", SIZE))
 }
 
-/// Nothing is wrong with the store: the index only stays as large as it is.
+/// An error that does not stop the store: the index just stays as large as it is.
 fn failed(doing: &'static str, name: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |error| StoreError::Compaction(format!("cannot {doing} {name}: {error}"))
 }
@@ -186,21 +188,21 @@ fn count_live(engine: &Engine) -> Result<u64, StoreError> {
     }
 }
 
-/// Whether a copy is in the making.
+/// Whether a copy is being made.
 pub(crate) fn is_under_way(engine: &Engine) -> bool {
     locked(&engine.twin).is_some()
 }
 
-/// Copies, compares, exchanges. Others read and write meanwhile, and wait for some milliseconds at a time, and
-/// for about a second at the end.
+/// Copies, compares, swaps. Others can read and write meanwhile; they wait for some milliseconds at a time, and for
+/// about a second at the end.
 ///
 /// # Errors
-/// [`StoreError::Compaction`] when the copy could not be made: the store goes on as it was. Anything else is the
-/// store's own trouble.
+/// [`StoreError::Compaction`] when the copy could not be made: the store continues as it was. Any other error is a
+/// failure of the store itself.
 pub(crate) fn run(engine: &Engine) -> Result<Compacted, StoreError> {
     let draft = engine.folder.join(DRAFT);
     let free_bytes =
-        engine.disk.free_bytes(&engine.folder).map_err(failed("find the free space for", DRAFT))?;
+        engine.disk.free_bytes(&engine.folder).map_err(failed("determine the free space for", DRAFT))?;
     if free_bytes < bytes_now(engine).max(SMALLEST_BYTES) {
         let text = format!("{free_bytes} bytes are free, less than a copy of the index may need");
         return Err(StoreError::Compaction(text));
@@ -208,7 +210,7 @@ pub(crate) fn run(engine: &Engine) -> Result<Compacted, StoreError> {
     {
         let mut twin = locked(&engine.twin);
         if twin.is_some() {
-            return Err(StoreError::Compaction("another is under way".to_owned()));
+            return Err(StoreError::Compaction("another compaction is running".to_owned()));
         }
         engine.disk.remove_folder(&draft).map_err(failed("remove", DRAFT))?;
         let index = opened(Index::open_to_fill(&draft, DRAFT_CACHE_BYTES))?;
@@ -218,7 +220,7 @@ pub(crate) fn run(engine: &Engine) -> Result<Compacted, StoreError> {
     drop(locked(&engine.twin).take());
     engine.meter.end();
     if outcome.is_err() {
-        // Whatever is left of it is removed by the next opening, too.
+        // The next opening also removes whatever is left of it.
         let _ = engine.disk.remove_folder(&draft);
     }
     outcome
@@ -230,7 +232,7 @@ fn opened(draft: Result<Index, String>) -> Result<Index, StoreError> {
 
 fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError> {
     let bytes_before = bytes_now(engine);
-    engine.meter.begin("making the index small", known_size(engine)?.live_bytes);
+    engine.meter.begin("compacting the index", known_size(engine)?.live_bytes);
     let mut compacted = Compacted { bytes_before, ..Compacted::default() };
     let mut copied = 0;
     while copy_slice(engine, &mut compacted)? {
@@ -238,7 +240,7 @@ fn copy_and_swap(engine: &Engine, draft: &Path) -> Result<Compacted, StoreError>
         copied = compacted.live_bytes;
     }
     reopen_draft(engine, draft)?;
-    engine.meter.begin("comparing both", compacted.live_bytes);
+    engine.meter.begin("comparing the copy with the index", compacted.live_bytes);
     let mut after = Vec::new();
     while compare_slice(engine, &mut after)? {}
     swap(engine, draft)?;
@@ -275,7 +277,7 @@ fn copy_slice(engine: &Engine, compacted: &mut Compacted) -> Result<bool, StoreE
     })
 }
 
-/// Lets the engine write down where the copy's pages lie, so that opening it in the index's place is quick.
+/// Makes the engine write down where the copy's pages are, so that opening the copy in the index's place is quick.
 fn reopen_draft(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
     let index = locked(&engine.twin).as_mut().and_then(|twin| twin.index.take());
     drop(index.ok_or(StoreError::Closed)?);
@@ -298,7 +300,7 @@ fn compare_slice(engine: &Engine, after: &mut Vec<u8>) -> Result<bool, StoreErro
         let copy = shared.as_ref().ok_or(StoreError::Closed)?.open_index()?;
         let rows = slice(index, after)?;
         if rows != slice(copy, after).map_err(of_copy)? {
-            return Err(StoreError::Compaction("the copy is not the same".to_owned()));
+            return Err(StoreError::Compaction("the copy differs from the index".to_owned()));
         }
         engine.meter.advance(bytes_of(&rows));
         let Some((last, _)) = rows.last() else { return Ok(false) };
@@ -319,10 +321,10 @@ fn swap(engine: &Engine, draft: &Path) -> Result<(), StoreError> {
     let disk = &*engine.disk;
     Index::sync_files(draft).map_err(failed("sync", DRAFT))?;
     write_whole(disk, &folder.join(SWAPPING), b"").map_err(failed("write", SWAPPING))?;
-    // From here on a failure leaves no index: the next opening goes on with what it finds.
+    // From here on, a failure leaves no open index: the next opening continues with what it finds.
     drop(alone.take());
     let index = exchange(disk, folder)
-        .map_err(|error| StoreError::Broken(format!("the index cannot be exchanged: {error}")))
+        .map_err(|error| StoreError::Broken(format!("the index cannot be swapped: {error}")))
         .and_then(|()| {
             Index::open(&folder.join(INDEX), engine.cache_bytes)
                 .map_err(|why| StoreError::Broken(format!("the new index cannot be opened: {why}")))
@@ -339,7 +341,7 @@ fn exchange(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     disk.sync_folder(folder)
 }
 
-/// Ends what a crash interrupted, before the index is opened.
+/// Finishes what a crash interrupted, before the index is opened.
 pub(crate) fn settle(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     let is_there = |name: &str| folder.join(name).is_dir();
     let is_swapping = read_text(disk, &folder.join(SWAPPING))?.is_some();

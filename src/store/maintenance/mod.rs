@@ -1,6 +1,6 @@
-//! Work on a store that goes on meanwhile: backup, compaction, and how far each is.
+//! Work on a store that stays in use meanwhile: backup, compaction, and their progress.
 //!
-//! Owns: that others read and write while it is done. Must never know: what a row means.
+//! Owns: that others can read and write during this work. Must never know: what a row means.
 
 pub(crate) mod backup;
 pub(crate) mod compaction;

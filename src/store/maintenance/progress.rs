@@ -1,4 +1,4 @@
-//! How far a long piece of work is, for those who wait for it.
+//! The progress of long work, for those who wait for it.
 //!
 //! Owns: the gauge. Must never know: what the work is.
 
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::mutex::locked;
 
-/// Where a long piece of work stands.
+/// How far long work has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// What is being done, in a few words.
     pub step: String,
     /// How much of it is done: rows or bytes.
     pub done: u64,
-    /// How much there is; 0 when that is not known beforehand.
+    /// How much there is in all; 0 if that is not known in advance.
     pub total: u64,
 }
 
-/// A gauge on a self-check, a backup, a replay. Cheap to clone; all clones show the same.
+/// A gauge for a self-check, a backup, a replay and so on. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Gauge>);
 
@@ -29,24 +29,24 @@ struct Gauge {
     step: Mutex<Option<&'static str>>,
     done: AtomicU64,
     total: AtomicU64,
-    /// Grows with every step and every advance, over all work.
+    /// Grows with every step and every advance of any work.
     ticks: AtomicU64,
 }
 
 impl Meter {
-    /// A number that grows as long as any work progresses: so that the watchdog can tell slow from stuck.
+    /// A number that grows while any work makes progress, so that the watchdog can tell slow from stuck.
     pub fn ticks(&self) -> u64 {
         self.0.ticks.load(Ordering::Relaxed)
     }
 
-    /// What is being done; none when nothing is.
+    /// What is being done; none if nothing is.
     pub fn progress(&self) -> Option<Progress> {
         let step = (*locked(&self.0.step))?;
         let (done, total) = (self.0.done.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed));
         Some(Progress { step: step.to_owned(), done, total })
     }
 
-    /// Begins a step of `total` rows or bytes; 0 when that is not known.
+    /// Begins a step of `total` rows or bytes; 0 if that is not known.
     pub(crate) fn begin(&self, step: &'static str, total: u64) {
         self.0.ticks.fetch_add(1, Ordering::Relaxed);
         self.0.done.store(0, Ordering::Relaxed);
@@ -54,13 +54,13 @@ impl Meter {
         *locked(&self.0.step) = Some(step);
     }
 
-    /// So much more is done.
+    /// Adds to what is done.
     pub(crate) fn advance(&self, by: u64) {
         self.0.ticks.fetch_add(1, Ordering::Relaxed);
         self.0.done.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// Nothing is being done any more.
+    /// Ends the work: nothing is being done any more.
     pub(crate) fn end(&self) {
         *locked(&self.0.step) = None;
     }

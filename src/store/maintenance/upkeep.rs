@@ -1,6 +1,6 @@
-//! Work on a store that goes on meanwhile: checking, copying, keeping it small; and its end.
+//! Work on a store that stays in use meanwhile: check, backup, compaction; and closing it.
 //!
-//! Owns: how others go on. Must never know: what a row means.
+//! Owns: that others can read and write meanwhile. Must never know: what a row means.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::store::recovery::open::UNCHECKED;
 use crate::store::recovery::retired;
 use crate::store::types::StoreError;
 
-/// What was found in the index and the journal, and the first problem of the index.
+/// Checks the index and the journal. Also returns the first problem of the index.
 fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreError> {
     let _one_at_a_time = locked(&engine.checking);
     let mut report = CheckReport::default();
@@ -30,13 +30,13 @@ fn check_both(engine: &Engine) -> Result<(CheckReport, Option<String>), StoreErr
     engine.meter.end();
     checked?;
     if report.is_clean() {
-        // The mark only costs another check if it stays.
+        // If the mark stays, it only costs another check.
         let _ = engine.disk.remove(&engine.folder.join(UNCHECKED));
     }
     Ok((report, of_index))
 }
 
-/// Stops the store when somebody has removed or cut off the file that the journal is written to.
+/// Stops the store if the file that the journal is written to was removed or cut off.
 fn need_journal_file(engine: &Engine) -> Result<(), StoreError> {
     let end = locked(&engine.journal).end();
     let name = segment_name(end.segment);
@@ -44,25 +44,25 @@ fn need_journal_file(engine: &Engine) -> Result<(), StoreError> {
         Ok(length) if length >= end.offset => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Ok(()),
         _ => {
-            let why = format!("the journal's file {name} is gone or cut off while it is written to");
+            let why = format!("the journal file {name} is gone or cut off while in use");
             Err(engine.fail(StoreError::Broken(why)))
         }
     }
 }
 
 impl Store {
-    /// Compares the index with itself and reads the whole journal, while work goes on: others wait for some
+    /// Checks the consistency of the index and reads the whole journal. Work continues meanwhile: others wait for some
     /// milliseconds at a time.
     pub async fn check(&self) -> Result<CheckReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || Ok(check_both(&engine)?.0)).await
     }
 
-    /// The same, if it is owed since the host stopped ([`crate::store::Opening::owes_check`]) and was not done; none
-    /// otherwise. Done once for each start, unless it is abandoned.
+    /// Like [`Store::check`], if a check is pending ([`crate::store::Opening::owes_check`]); none otherwise. Runs once
+    /// per start, unless it is abandoned.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when the index does not agree with itself: the next opening rebuilds it.
+    /// [`StoreError::Damaged`] when the index is not consistent: the next opening rebuilds it.
     pub async fn check_if_owed(&self) -> Result<Option<CheckReport>, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
@@ -71,7 +71,7 @@ impl Store {
             }
             let (report, of_index) = check_both(&engine)?;
             if let Some(problem) = of_index {
-                return Err(StoreError::Damaged(format!("after a stop of the host: {problem}")));
+                return Err(StoreError::Damaged(format!("after the host went down: {problem}")));
             }
             engine.owes_check.store(false, Ordering::Relaxed);
             Ok(Some(report))
@@ -79,9 +79,9 @@ impl Store {
         .await
     }
 
-    /// Copies the journal, as it is now, and the folders of [`crate::store::Options::beside`] into an empty or missing
-    /// folder, while work goes on. The copy is a store: opening it rebuilds its index. What only the index knows
-    /// (counts of polls that saw nothing new, failed attempts) is not in it.
+    /// Copies the journal as it is now, and the folders of [`crate::store::Options::beside`], into an empty or missing
+    /// folder, while work continues. The copy is a store: opening it rebuilds its index. It lacks what only the index
+    /// knows (polls that saw nothing new, failed delivery attempts).
     pub async fn backup(&self, to: PathBuf) -> Result<BackupReport, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || {
@@ -93,14 +93,14 @@ impl Store {
         .await
     }
 
-    /// Makes sure that the journal's file is still in its place, and keeps the folder small: removes indexes that were
-    /// set aside a day ago, and makes the index small again if its file has grown beyond
-    /// [`crate::store::Options::compact_above_bytes`] and so far that a copy beside it would soon make the folder more than
-    /// three times as large as what is live in it (`compaction.rs` computes it). None when there was nothing to do, which is
-    /// cheap, or when somebody is at it. Work goes on meanwhile.
+    /// Verifies that the journal's file is still in place, and keeps the folder small. It removes indexes that were
+    /// retired a day ago. It compacts the index if its file has grown beyond
+    /// [`crate::store::Options::compact_above_bytes`] and so far that, with a copy beside it, the folder would soon be
+    /// more than three times as large as its live data (`compaction.rs` computes this). None if there was nothing to
+    /// compact, which is cheap, or if a compaction is already running. Work continues meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Compaction`] when there is no room for a copy: the store goes on as it was.
+    /// [`StoreError::Compaction`] when there is no room for a copy: the store continues as it was.
     /// [`StoreError::Broken`] when the journal's file is gone: what is written to it would be lost.
     pub async fn tidy(&self, now: Timestamp) -> Result<Option<Compacted>, StoreError> {
         let engine = Arc::clone(&self.engine);
@@ -116,23 +116,24 @@ impl Store {
         .await
     }
 
-    /// Makes the index small now, however small it is. Work goes on meanwhile.
+    /// Compacts the index now, whatever its size. Work continues meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Compaction`] when there is no room for a copy, or another is being made: the store goes on as
-    /// it was.
+    /// [`StoreError::Compaction`] when there is no room for a copy, or when another compaction is running: the store
+    /// continues as it was.
     pub async fn compact(&self) -> Result<Compacted, StoreError> {
         let engine = Arc::clone(&self.engine);
         self.blocking(move || compaction::run(&engine)).await
     }
 
-    /// Abandons [`Store::tidy`] and [`Store::compact`], now and later: the process is about to stop.
+    /// Abandons [`Store::check`], [`Store::tidy`] and [`Store::compact`], now and later, because the process is about
+    /// to stop.
     pub fn leave_off(&self) {
         self.engine.is_leaving.store(true, Ordering::Relaxed);
     }
 
-    /// Ends properly: what waits is written, later calls fail with [`StoreError::Closed`], the folder is free
-    /// for the next process. Errors when the store had failed before; it is released all the same.
+    /// Closes the store cleanly: what waits is written, later calls fail with [`StoreError::Closed`], and the folder is
+    /// free for the next process. Fails if the store had failed before; the folder is released even then.
     pub async fn close(self) -> Result<(), StoreError> {
         let last = self.engine.write(|_| Ok(())).await;
         let engine = Arc::clone(&self.engine);

@@ -1,14 +1,14 @@
-//! Who is polled next: an entry for each object that waits for a poll, in memory.
+//! Which object is polled next: an entry for each object that waits for a poll, in memory.
 //!
-//! Owns: the due queues of each account and kind. Must never know: what a state means, how records are kept, the
+//! Owns: the due queues of each account and kind. Must never know: what a state means, how records are stored, the
 //! present time.
 //!
-//! It follows from the open records, is filled from them when the store opens, and learns of every commit. While the
-//! store is open nothing of it is on disk; a clean stop leaves a snapshot for the next start (`snapshot.rs`). Each
-//! account and kind has three queues: *asked*, by due time; *urgent*, of records with a deadline, by [`urgent_at`]; and
-//! *ordinary*, of all that wait for a poll, by due time. An object takes about 100 bytes, and 35 more while it has a
-//! deadline. That is why there is no fourth queue, by age: a million open objects must fit in 300 MB
-//! (docs/src/performance.md).
+//! The queues follow from the open records: they are filled from them when the store opens, and updated by every
+//! commit. While the store is open they are not on disk; a clean stop leaves a snapshot for the next start
+//! (`snapshot.rs`). Each account and kind has three queues: *asked*, the objects that an operator asked for, by due
+//! time; *urgent*, those with a deadline, by [`urgent_at`]; and *ordinary*, all that wait for a poll, by due time. An
+//! object takes about 100 bytes, and 35 more while it has a deadline. There is no fourth queue, by age, because a
+//! million open objects must fit in 300 MB (docs/src/performance.md).
 
 pub(crate) mod order;
 pub(crate) mod polls;
@@ -27,7 +27,7 @@ use crate::payments::record::Record;
 
 use order::{order_of_service, urgent_at};
 
-/// Nanoseconds since 1970; a time that does not fit counts as the last that does, in the year 2262.
+/// Nanoseconds since 1970. A time that does not fit is clamped to the first or last that does (the last is in 2262).
 fn nanoseconds(at: Timestamp) -> i64 {
     let end = if at < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX };
     i64::try_from(at.as_nanosecond()).unwrap_or(end)
@@ -38,21 +38,21 @@ fn timestamp(nanoseconds: i64) -> Timestamp {
         .expect("64 bits of nanoseconds are well within the calendar")
 }
 
-/// The time at which a record was made that is not moving.
+/// Stands for the creation time of a record that is not moving.
 const NOT_MOVING: i64 = i64::MAX;
 
-/// Where a record stands in the queues.
+/// Where a record is in the queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     due_at: i64,
     urgent_at: Option<i64>,
     is_asked: bool,
-    /// When a moving one was made, else [`NOT_MOVING`].
+    /// When a moving object was created, else [`NOT_MOVING`].
     made_at: i64,
 }
 
 impl Place {
-    /// None for a record that waits for no poll.
+    /// None if the record does not wait for a poll.
     pub(crate) fn of(record: &Record) -> Option<Place> {
         let due_at = record.due_at?;
         Some(Place {
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-/// What a commit changes: where an object stood before, and where it stands now.
+/// What a commit changes in the queues: where an object was before, and where it is now.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) object: ObjectRef,
@@ -76,7 +76,7 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// From one record to the other; none stands for no record.
+    /// The change from one record to another; none stands for no record. Returns none if nothing changes.
     pub(crate) fn between(old: Option<&Record>, new: Option<&Record>) -> Option<Change> {
         let (before, after) = (old.and_then(Place::of), new.and_then(Place::of));
         let object = new.or(old)?.object.clone();
@@ -90,23 +90,23 @@ impl Change {
     }
 }
 
-/// What is due at a moment.
+/// The moment for which to decide what is due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     now: i64,
-    /// No rule makes anything wait until later than this. What does was written while the clock was ahead, and is
+    /// No rule makes anything wait until after this. An object that does was written while the clock was ahead, and is
     /// due now.
     latest: Option<i64>,
 }
 
 impl Moment {
-    /// `longest`: no rule makes a longer wait.
+    /// `longest` is the longest wait that any rule sets.
     pub(crate) fn new(now: Timestamp, longest: SignedDuration) -> Moment {
         let latest = now.checked_add(longest).ok();
         Moment { now: nanoseconds(now), latest: latest.map(nanoseconds) }
     }
 
-    /// Whether a record is due that says so.
+    /// Whether a record is due.
     pub(crate) fn is_due(self, record: &Record) -> bool {
         let is_due = |due_at: i64| due_at <= self.now || self.latest.is_some_and(|latest| due_at > latest);
         record.due_at.map(nanoseconds).is_some_and(is_due)
@@ -124,7 +124,7 @@ enum Which {
     Ordinary,
 }
 
-/// An object that is due. Two are the same if their ids are, in whatever queue they were found.
+/// An object that is due. Two entries are equal if their ids are, whichever queue they come from.
 #[derive(Debug, Clone)]
 pub(crate) struct DueEntry {
     which: Which,
@@ -196,7 +196,7 @@ impl Queues {
         }
     }
 
-    /// Where every object stands, by due time.
+    /// Where every object is, by due time.
     fn places(&self) -> impl Iterator<Item = (&str, Place)> {
         let urgent: HashMap<&str, i64> = self.urgent.keys().map(|(at, id)| (&**id, *at)).collect();
         self.ordinary.iter().map(move |(entry, made_at)| {
@@ -212,8 +212,8 @@ impl Queues {
     }
 }
 
-/// What is due in a queue, in order. `with_ahead`: first what waits longer than any rule makes it wait: it was written
-/// by a clock that was ahead, and has waited longest.
+/// What is due in a queue, in order. With `with_ahead`, objects that wait longer than any rule allows come first: they
+/// were written by a clock that was ahead, and have waited longest.
 fn due<T>(
     entries: &BTreeMap<Entry, T>,
     which: Which,
@@ -238,10 +238,10 @@ impl Queue {
         self.accounts.get(account)?.get(kind)
     }
 
-    /// Takes note of a commit.
+    /// Applies a commit's change.
     pub(crate) fn apply(&mut self, change: &Change) {
         let Change { object, before, after } = change;
-        // Looked for before it is made, so that no name is copied for nothing.
+        // Looked up before it is created, so that no name is cloned needlessly.
         let known = self.accounts.get_mut(&object.account).and_then(|kinds| kinds.get_mut(&object.kind));
         let queues = match known {
             Some(queues) => queues,
@@ -253,7 +253,7 @@ impl Queue {
         queues.change(object.id.as_str(), *before, *after);
     }
 
-    /// Up to `limit` objects that are due, in the order of service. Costs in proportion to what it returns.
+    /// Up to `limit` objects that are due, in the order of service. The cost is proportional to what it returns.
     pub(crate) fn due(
         &self,
         account: &AccountName,
@@ -262,7 +262,7 @@ impl Queue {
         limit: usize,
     ) -> Vec<DueEntry> {
         let Some(queues) = self.queues(account, kind) else { return Vec::new() };
-        // An urgent entry may stand at a deadline, however far that is; it stands in the ordinary queue, too.
+        // The time of an urgent entry comes from a deadline, which may be far ahead; the ordinary queue has it, too.
         order_of_service(
             due(&queues.asked, Which::Asked, moment, true),
             due(&queues.urgent, Which::Urgent, moment, false),
@@ -277,13 +277,13 @@ impl Queue {
         self.queues(account, kind)?.ordinary.first_key_value().map(|((at, _), _)| timestamp(*at))
     }
 
-    /// Whether an entry that [`Queue::due`] gave out still stands where it stood.
+    /// Whether an entry that [`Queue::due`] returned is still where it was.
     pub(crate) fn has(&self, account: &AccountName, kind: &Kind, entry: &DueEntry) -> bool {
         let place = (entry.at, Arc::clone(&entry.id));
         self.queues(account, kind).is_some_and(|queues| queues.has(entry.which, &place))
     }
 
-    /// Whether an object stands exactly where its record says.
+    /// Whether an object is exactly where its record says.
     pub(crate) fn agrees_with(&self, record: &Record) -> bool {
         let queues = self.queues(&record.object.account, &record.object.kind);
         let Some(place) = Place::of(record) else { return true };
@@ -296,7 +296,8 @@ impl Queue {
         })
     }
 
-    /// The object that was made first of those that are moving and wait for a poll, and when. Looks at all of them.
+    /// Of the objects that are moving and wait for a poll, the one created first, and when it was created. Checks all of
+    /// them.
     pub(crate) fn oldest_moving(&self) -> Option<(ObjectRef, Timestamp)> {
         let kinds = self.accounts.iter().flat_map(|(account, kinds)| {
             kinds.iter().filter_map(move |(kind, queues)| {

@@ -1,6 +1,6 @@
 //! The order of service: which of the due objects is polled first.
 //!
-//! Owns: the rule. Must never know: what a state means, where the due queues are kept.
+//! Owns: the rule. Must never know: what a state means, where the due queues are.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 /// How long before its deadline a record becomes urgent.
 const URGENT_WINDOW: SignedDuration = SignedDuration::from_hours(4);
 
-/// One of this many comes from the ordinary queue.
+/// One object in this many comes from the ordinary queue.
 const SHARE: usize = 4;
 
 /// When a record with a deadline becomes urgent: never before it is due.
@@ -18,9 +18,9 @@ pub fn urgent_at(due_at: Timestamp, deadline: Timestamp) -> Timestamp {
     due_at.max(deadline.checked_sub(URGENT_WINDOW).unwrap_or(Timestamp::MIN))
 }
 
-/// Up to `limit` of the due objects, in the order of service. An id may stand in several queues. Everything that an
-/// operator asked for comes first; then, of each four, at least one is the longest overdue of all, so that urgency
-/// never starves anybody. Pure, so that a policy can be tried on a past with the order that it will have.
+/// Up to `limit` of the due objects, in the order of service. An id may be in several queues. Everything that an
+/// operator asked for comes first. After that, at least one object in four is the longest overdue of all, so that
+/// urgent objects never starve the others. Pure, so that a backtest of a policy uses the same order as the daemon.
 pub fn order_of_service<Id: Clone + Eq + Hash>(
     mut asked: impl Iterator<Item = Id>,
     mut urgent: impl Iterator<Item = Id>,

@@ -1,10 +1,10 @@
-//! What polls without news changed and the index has not yet, and the due queues with it.
+//! What polls without news changed and the index does not have yet, together with the due queues.
 //!
 //! Owns: both, so that they change together. Must never know: the engine, when anything is written.
 //!
-//! Nearly all polls see the same again. Such a poll changes only this; what it changed of its record, a
-//! [`Pulse`], is written to the index later, together with others. A crash loses those that are pending: these
-//! objects are polled once more.
+//! Nearly all polls see the same as before. Such a poll changes only this state in memory. What it changed in its
+//! record, a [`Pulse`], is written to the index later, together with others. A crash loses the pending pulses, and
+//! these objects are polled once more.
 
 use std::collections::HashMap;
 
@@ -15,38 +15,38 @@ use super::Queue;
 use crate::store::index::pulse::Pulse;
 use crate::store::index::value::Stored;
 
-/// Pending pulses from which on they are written: about a megabyte of memory.
+/// With this many pending pulses, they are written: about a megabyte of memory.
 const PENDING_WORTH_A_BATCH: usize = 4_096;
 
-/// How long a pulse is pending at most, while anything asks for the time.
+/// The longest time that a pulse is pending, provided that [`Polls::is_overdue`] is called often enough.
 const PENDING_AT_MOST: SignedDuration = SignedDuration::from_secs(60);
 
-/// Then the revisions handed out are forgotten: the records that are polled by then are read again.
+/// With this many, all kept revisions are forgotten: records that are being polled at that moment are read again.
 const HANDED_OUT_AT_MOST: usize = 16_384;
 
-/// The pulses that a group of operations changes, by the keys of their rows. None: it is no longer pending, since it
-/// was written to the index or its record was changed otherwise.
+/// The pulses that a group of operations changes, by the keys of their rows. None: the pulse is no longer pending,
+/// because it was written to the index or its record was changed in another way.
 pub(crate) type PulseChanges = HashMap<Vec<u8>, Option<Stored<Pulse>>>;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Polls {
-    /// Who is polled next.
+    /// Which object is polled next.
     pub(crate) queue: Queue,
-    /// Nothing is dated before this any more: the days before it are reported.
+    /// Nothing is dated before this any more: the days before it have been reported.
     pub(crate) dated_from: Timestamp,
     pending: HashMap<Vec<u8>, Stored<Pulse>>,
-    /// When the first poll was made that is pending.
+    /// When the oldest pending poll was made.
     since: Option<Timestamp>,
-    /// Revisions of records that were read to be polled, by the keys of their pulses, as long as they are unchanged:
-    /// such a poll is committed without reading them again.
+    /// Revisions of records that were read to be polled and have not changed since, by the keys of their pulses. Such a
+    /// poll is committed without reading its record again.
     handed_out: HashMap<Vec<u8>, Stored<u64>>,
     /// The store is closed.
     pub(crate) is_closed: bool,
 }
 
 impl Polls {
-    /// Nothing is pending.
+    /// With nothing pending.
     pub(crate) fn new(queue: Queue, dated_from: Timestamp) -> Polls {
         Polls {
             queue,
@@ -69,7 +69,7 @@ impl Polls {
         self.pending.keys().cloned().collect()
     }
 
-    /// From now on nothing is taken; the keys of what is pending.
+    /// Closes it, so that nothing more is taken. Returns the keys of all pending pulses.
     pub(crate) fn close(&mut self) -> Vec<Vec<u8>> {
         self.is_closed = true;
         self.begin_writing()
@@ -85,7 +85,7 @@ impl Polls {
         self.since.is_some_and(|since| now.duration_since(since).abs() >= PENDING_AT_MOST)
     }
 
-    /// Takes note of the revision of a record that was read to be polled.
+    /// Keeps the revision of a record that was read to be polled.
     pub(crate) fn hand_out(&mut self, key: Vec<u8>, revision: Stored<u64>) {
         if self.handed_out.len() >= HANDED_OUT_AT_MOST {
             self.handed_out.clear();
@@ -93,7 +93,7 @@ impl Polls {
         self.handed_out.insert(key, revision);
     }
 
-    /// The revision of an open record as far as it is in memory, with the last journal entry that changed the record.
+    /// The revision of an open record and the last journal entry that changed the record, if they are in memory.
     pub(crate) fn revision(&self, key: &[u8]) -> Option<Stored<u64>> {
         if self.is_closed {
             return None;

@@ -1,7 +1,7 @@
-//! Wakes those who sleep until something is due or owed.
+//! Wakes tasks that sleep until an object or a delivery is due.
 //!
-//! Owns: one pulse an account, so that an enrolment wakes one loop and not ten thousand. Must never know:
-//! what is due.
+//! Owns: one signal per account, so that an enrolment wakes one loop and not ten thousand. Must never know: what is
+//! due.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::payments::object::AccountName;
 use crate::store::mutex::locked;
 
-/// The pulses of all accounts that somebody listens for, and the outbox's.
+/// The signals of all accounts that have a listener, and the outbox's.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     due: Mutex<HashMap<AccountName, Arc<Notify>>>,
@@ -19,18 +19,18 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// The pulse of an account.
+    /// The signal of an account.
     pub(crate) fn of(&self, account: &AccountName) -> Arc<Notify> {
         let mut due = locked(&self.due);
         Arc::clone(due.entry(account.clone()).or_default())
     }
 
-    /// The outbox's pulse.
+    /// The outbox's signal.
     pub(crate) fn outbox(&self) -> Arc<Notify> {
         Arc::clone(&self.owed)
     }
 
-    /// Wakes the accounts' listeners, and the outbox's if `is_owed`.
+    /// Wakes the listeners of these accounts, and the outbox's listener if `is_owed`.
     pub(crate) fn pulse(&self, accounts: &BTreeSet<&AccountName>, is_owed: bool) {
         if !accounts.is_empty() {
             let due = locked(&self.due);

@@ -1,17 +1,17 @@
 //! The due queues as bytes: written at a clean stop, so that the next start need not read all open records.
 //!
-//! Owns: the bytes. Must never know: where they lie, whether they still fit the index.
+//! Owns: the format. Must never know: where the bytes are stored, whether they still match the index.
 //!
-//! The goal that needs it: a million open objects are ready after 2 s (README, "Performance"). Reading their records
-//! takes longer. Integers are little-endian, times nanoseconds since 1970.
+//! The goal behind it: a million open objects are ready after 2 s (docs/src/performance.md). Reading their records
+//! takes longer. Integers are little-endian, times are nanoseconds since 1970.
 //!
 //! | Bytes | What |
 //! |---|---|
 //! | 0..4 | CRC32C of everything after this field |
 //! | 4..8 | format |
 //! | 8..16 | sequence of the last journal entry |
-//! | then, for each account and kind | account and kind, each ended by a zero byte; how many entries (4) |
-//! | then, for each entry | due at (8), flags (1), urgent at (8) and made at (8) if there, length of the id (1), id |
+//! | then, for each account and kind | account and kind, each ended by a zero byte; number of entries (4) |
+//! | then, for each entry | due at (8), flags (1), urgent at (8) and made at (8) if set, length of the id (1), id |
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ pub(crate) fn head(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(HEAD_BYTES)]
 }
 
-/// The inverse of [`encode`]; none for any other bytes.
+/// The inverse of [`encode`]; none for bytes that it did not write.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Queue> {
     let (checksum, rest) = bytes.split_first_chunk::<CHECKSUM_BYTES>()?;
     if crc32c::crc32c(rest) != u32::from_le_bytes(*checksum) {
@@ -106,7 +106,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Queue> {
     Some(queue)
 }
 
-/// Entries of queues in the making: maps that are made of whole lists are packed more densely.
+/// Entries of queues that are being read: a map that is built from a whole list is packed more densely.
 #[derive(Default)]
 struct Lists {
     asked: Vec<(Entry, ())>,

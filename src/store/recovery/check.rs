@@ -1,6 +1,6 @@
-//! The self-check: does the index agree with itself, and is the journal whole?
+//! The self-check: is the index consistent, and is the journal whole?
 //!
-//! Owns: finding out. Must never know: how to mend; it changes nothing.
+//! Owns: finding problems. Must never know: how to repair them. It changes nothing.
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -35,9 +35,9 @@ pub struct CheckReport {
     pub transitions: u64,
     /// Alerts.
     pub alerts: u64,
-    /// Journal entries whose checksum, number and link are right.
+    /// Journal entries whose checksum, number and link are correct.
     pub journal_entries: u64,
-    /// Bytes of keys and values in the index: what is live of it, whatever its files take.
+    /// Bytes of keys and values in the index: its live data, however large its files are.
     #[serde(default)]
     pub live_bytes: u64,
     /// How many problems there are.
@@ -49,12 +49,12 @@ pub struct CheckReport {
 const SHOWN_PROBLEMS: usize = 100;
 
 impl CheckReport {
-    /// Nothing is wrong.
+    /// Whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.problem_count == 0
     }
 
-    /// Wrong bytes are a problem; an engine that gives up ends the check.
+    /// Counts damage as a problem; any other error ends the check.
     fn wrong(&mut self, error: StoreError) -> Result<(), StoreError> {
         match error {
             StoreError::Damaged(_) => {
@@ -73,11 +73,11 @@ impl CheckReport {
     }
 }
 
-/// Rows that are compared while nobody can write: some milliseconds.
+/// Rows compared while nobody can write: takes some milliseconds.
 const SLICE_ROWS: usize = 200;
 
-/// Compares every row of the index of a store at work: others write between any two slices. Errors only when the
-/// engine gives up, or the process is about to stop.
+/// Checks every row of the index of a store in use; others can write between two slices. Fails only if the engine
+/// fails, or if the process is about to stop.
 pub(crate) fn check_at_work(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
     engine.meter.begin("comparing rows", 0);
     *locked(&engine.tally) = Some(Tally::default());
@@ -110,7 +110,7 @@ fn compare_all(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreErr
     }
 }
 
-/// Compares the next rows with those that they imply, and with those that imply them. False at the end.
+/// Compares the next rows with the rows that they imply and the rows that imply them. False at the end.
 fn check_slice(
     engine: &Engine,
     index: &Index,
@@ -183,7 +183,7 @@ fn check_row(
         _ => [keys::APPLIED, keys::LAYOUT, keys::JOURNAL, keys::QUEUE].contains(&key),
     };
     if !is_implied {
-        report.problem(format!("row {} follows from nothing", value::show_key(key)));
+        report.problem(format!("row {} is not implied by any other row", value::show_key(key)));
     }
     Ok(())
 }
@@ -196,10 +196,10 @@ fn alert_of(index: &Index, alert_key: &[u8]) -> Result<Option<StoredAlert>, Stor
 
 fn check_record(engine: &Engine, key: &[u8], record: &Record, tally: &mut Tally, report: &mut CheckReport) {
     if *key != *keys::record(&record.object, record.is_finished()) {
-        report.problem(format!("{} stands under {}", record.object, value::show_key(key)));
+        report.problem(format!("{} is stored under {}", record.object, value::show_key(key)));
     }
     let polls = locked(&engine.polls);
-    // One that was polled since its pulse was read stands elsewhere by now.
+    // If the object was polled since its pulse was read, it is elsewhere in the queue by now.
     if polls.pulse(&pulse::key(key)).is_none() && !polls.queue.agrees_with(record) {
         report.problem(format!("{} is not in the due queue where its record says", record.object));
     }
@@ -237,7 +237,7 @@ fn need(
     Ok(())
 }
 
-/// The counts against what was counted.
+/// Compares the stored counts with what was counted.
 fn compare_counts(index: &Index, tally: &Tally, report: &mut CheckReport) -> Result<(), StoreError> {
     let mut counts: HashMap<&[u8], i64> =
         tally.numbers.iter().map(|(key, number)| (key.as_slice(), *number)).collect();
@@ -258,7 +258,7 @@ fn compare_counts(index: &Index, tally: &Tally, report: &mut CheckReport) -> Res
     Ok(())
 }
 
-/// Reads all of the journal of a store at work, every link of its chain, up to what was acknowledged before.
+/// Reads the whole journal of a store in use, and checks every link, up to what was acknowledged before it began.
 pub(crate) fn check_journal_at_work(engine: &Engine, report: &mut CheckReport) -> Result<(), StoreError> {
     let (written, last) = {
         let journal = locked(&engine.journal);
@@ -267,12 +267,12 @@ pub(crate) fn check_journal_at_work(engine: &Engine, report: &mut CheckReport) -
     let folder = engine.folder.join("journal");
     let end = check_journal(&written, &folder, &engine.meter, report, || stay(engine))?;
     if end < last {
-        report.problem(format!("journal: it ends with entry {end}, and entry {last} was acknowledged"));
+        report.problem(format!("journal: it ends with entry {end}, but entry {last} was acknowledged"));
     }
     Ok(())
 }
 
-/// Reads all of a journal as long as `go_on` lets it; its last entry.
+/// Reads a whole journal, unless `go_on` stops it. Returns its last entry.
 pub(crate) fn check_journal(
     disk: &dyn Disk,
     folder: &Path,

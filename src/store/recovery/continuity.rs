@@ -1,16 +1,16 @@
-//! Whether the journal still has all that was acknowledged.
+//! Whether the journal still has everything that was acknowledged.
 //!
-//! Owns: what is known of the journal outside of it, and comparing. Must never know: what an entry says.
+//! Owns: what is known about the journal outside of it, and comparing the two. Must never know: what an entry says.
 //!
-//! The chain of the journal shows damage within it. It does not show that its end is missing, or all of it, nor that
-//! a file is of another store. These places know:
+//! The journal's hash chain shows damage inside the journal. It does not show that the end or the whole journal is
+//! missing, nor that a file belongs to another store. These places show it:
 //!
 //! - the index: how far the journal is applied ([`keys::APPLIED`]), and which files there are, each with the hash
-//!   of its first entry ([`keys::JOURNAL`]). An index that takes the place of another one inherits that row;
+//!   of its first entry ([`keys::JOURNAL`]). An index that replaces another one inherits that row;
 //! - the mark of a clean stop: the last entry;
 //! - the mark of a start: that there is a journal.
 //!
-//! A store of the time before there was such a row gets it at its first opening.
+//! A store from before this row existed gets it when it is first opened.
 
 use std::io;
 use std::path::Path;
@@ -30,17 +30,17 @@ use crate::store::types::StoreError;
 struct Segment {
     /// Its first sequence.
     first: u64,
-    /// The chain up to its first entry.
+    /// The chain hash of its first entry.
     hash: ChainHash,
 }
 
-/// What is known of the journal outside of it.
+/// What is known about the journal outside of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Known {
-    /// An entry that was acknowledged; 0: none is known.
+    /// The last entry known to be acknowledged; 0: none is known.
     last: u64,
     segments: Vec<Segment>,
-    /// A process has worked with it.
+    /// A process has used the store.
     #[serde(skip)]
     was_used: bool,
     /// Whether the index had a list of the files.
@@ -64,14 +64,14 @@ pub(crate) fn clean_mark(last: u64) -> String {
 }
 
 impl Known {
-    /// What the mark of a clean stop knows, if there is one.
+    /// What the marks of a clean stop and of a start tell.
     pub(crate) fn of_marks(clean: Option<&str>, was_used: bool) -> Known {
         let mut lines = clean.unwrap_or_default().lines();
         let last = lines.find_map(|line| line.strip_prefix(LAST_ENTRY)?.trim().parse().ok());
         Known { last: last.unwrap_or_default(), was_used, ..Known::default() }
     }
 
-    /// Which files the journal has. How far it goes an index says by what it has applied.
+    /// Which files the journal has. How far it goes is not set here: the index says that by what it has applied.
     pub(crate) fn of_files(disk: &dyn Disk, folder: &Path) -> io::Result<Known> {
         let mut known = Known::default();
         for first in segments(disk, folder)? {
@@ -81,7 +81,7 @@ impl Known {
         Ok(known)
     }
 
-    /// Takes what the index knows.
+    /// Adds what the index knows.
     pub(crate) fn learn(&mut self, index: &Index) -> Result<(), StoreError> {
         self.last = self.last.max(applied(index)?.sequence);
         if let Some(bytes) = index.get(keys::JOURNAL)? {
@@ -98,7 +98,7 @@ impl Known {
         value::encode(self, self.last)
     }
 
-    /// Lets the index know it.
+    /// Stores it in the index.
     pub(crate) fn teach(&self, index: &Index) -> Result<(), StoreError> {
         let row = Some(self.row());
         match index.get(keys::JOURNAL)? == row {
@@ -107,8 +107,8 @@ impl Known {
         }
     }
 
-    /// The files that are missing or of another journal, in words. A file whose beginning cannot be read is damaged:
-    /// the reader of the journal reports that.
+    /// The files that are missing or belong to another journal, in words. A file whose beginning cannot be read is
+    /// damaged; the reader of the journal reports that.
     pub(crate) fn missing_files(&self, disk: &dyn Disk, folder: &Path) -> io::Result<Vec<String>> {
         let present = segments(disk, folder)?;
         let mut missing = Vec::new();
@@ -117,11 +117,11 @@ impl Known {
             if !present.contains(&known.first) {
                 missing.push(format!("its file {name} is missing"));
             } else if first_entry(disk, &folder.join(&name))?.is_some_and(|hash| hash != known.hash) {
-                missing.push(format!("its file {name} is of another journal"));
+                missing.push(format!("its file {name} belongs to another journal"));
             }
         }
         if present.is_empty() && self.segments.is_empty() && (self.was_used || self.last > 0) {
-            missing.push("it has no file".to_owned());
+            missing.push("it has no files".to_owned());
         }
         if let Some(first) = present.first().filter(|first| **first != 1 && self.segments.is_empty())
             && let Ok(header) =
@@ -133,16 +133,16 @@ impl Known {
         Ok(missing)
     }
 
-    /// What is missing behind the journal's last entry, in words.
+    /// What is missing after the journal's last entry, in words.
     pub(crate) fn missing_end(&self, end: u64) -> Option<String> {
         (self.last > end).then(|| match end {
-            0 => format!("it is empty, and entry {} was acknowledged", self.last),
-            _ => format!("it ends with entry {end}, and entry {} was acknowledged", self.last),
+            0 => format!("it is empty, but entry {} was acknowledged", self.last),
+            _ => format!("it ends with entry {end}, but entry {} was acknowledged", self.last),
         })
     }
 }
 
-/// The chain up to the first entry of a file; none when there is no entry that can be read.
+/// The chain hash of a file's first entry; none if no entry can be read there.
 fn first_entry(disk: &dyn Disk, path: &Path) -> io::Result<Option<ChainHash>> {
     let mut bytes = disk.read(path, SEGMENT_HEADER_BYTES as u64, HEADER_BYTES)?;
     if let Err(NoEntry::Short(wanted)) = entry::decode(&bytes) {

@@ -1,4 +1,4 @@
-//! One process at a time: the lock file, and what distinguishes the boots of this host.
+//! One process at a time: the lock file, and the id of the host's current boot.
 //!
 //! Owns: the lock. Must never know: what it guards.
 
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-/// Held until dropped, or until the process ends however it may.
+/// Held until dropped, or until the process ends, in whatever way.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     file: File,
@@ -16,8 +16,8 @@ pub(crate) struct LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // A program that another thread is starting at this moment has a copy of the file until it runs, and closing
-        // ours alone would leave the lock with it.
+        // If another thread is just now starting a program, the child process has a copy of the file until it executes.
+        // Closing only our copy would leave the lock with the child.
         let _ = self.file.unlock();
     }
 }
@@ -25,13 +25,13 @@ impl Drop for LockFile {
 /// Why there is no lock.
 #[derive(Debug)]
 pub(crate) enum NoLock {
-    /// Another has it: process id, command and host in its own words.
+    /// Another process has it: its process id, command and host, as it wrote them down.
     Held(String),
     /// The file system failed.
     Io(io::Error),
 }
 
-/// Takes the lock and writes down who has it.
+/// Takes the lock, and writes down which process has it.
 pub(crate) fn take(path: &Path, command: &str, now: Timestamp) -> Result<LockFile, NoLock> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -46,7 +46,7 @@ pub(crate) fn take(path: &Path, command: &str, now: Timestamp) -> Result<LockFil
             let mut holder = String::new();
             let _ = file.take(1024).read_to_string(&mut holder);
             let known = holder.lines().next().filter(|line| !line.is_empty());
-            return Err(NoLock::Held(known.unwrap_or("a process that has not said who it is").to_owned()));
+            return Err(NoLock::Held(known.unwrap_or("an unknown process").to_owned()));
         }
         Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
     }
@@ -59,7 +59,7 @@ pub(crate) fn take(path: &Path, command: &str, now: Timestamp) -> Result<LockFil
     Ok(LockFile { file })
 }
 
-/// Different after each start of the host; empty where the host does not say.
+/// Changes with each boot of the host; empty if the host does not tell.
 pub(crate) fn boot() -> String {
     first_line("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
@@ -83,7 +83,7 @@ mod tests {
         assert!(holder.contains(&format!("process {} (reconciled run) on ", std::process::id())), "{holder}");
         let copy = first.file.try_clone().unwrap();
         drop(first);
-        assert!(take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH).is_ok(), "whoever has a copy");
+        assert!(take(&path, "reconciled enrol", Timestamp::UNIX_EPOCH).is_ok(), "even while a copy is open");
         drop(copy);
     }
 }

@@ -1,8 +1,8 @@
-//! From the files that a process left to a store that is open: lock, marks, replay, salvage, the self-check, and work
-//! on the folder of a store that nobody has open.
+//! How the files that a process left behind become an open store: lock, marks, replay, salvage, the self-check, and
+//! work on the folder of a store that no process has open.
 //!
-//! Owns: what a crash, a stop of the host or a failing disk may leave, and what is made of it. Must never know: what
-//! a fact is about, how a store at work goes on.
+//! Owns: what a crash of the process or the host, or a failing disk, may leave behind, and how to deal with it.
+//! Must never know: what a fact is about, how a store in use continues.
 
 pub(crate) mod check;
 pub(crate) mod continuity;

@@ -1,11 +1,10 @@
-//! Work on the folder of a store that nobody has open: finding damage, rebuilding the index, going back to
-//! a backup.
+//! Work on the folder of a store that no process has open: finding damage, rebuilding the index, restoring a backup.
 //!
 //! Owns: what these do to the folder, in which order. Must never know: what a fact says.
 //!
-//! Nothing is ever wiped: what a restore replaces goes to `aside-N`. Between the moment at which the old
-//! `format` file goes and the one at which the new one comes the folder is no store, and says so when it is
-//! opened; restoring again goes on from there.
+//! No data is ever deleted: what a restore replaces is moved to `aside-N`. Between moving the old `format` file away
+//! and writing the new one, the folder is not a store, and opening it fails with that error. Running the restore again
+//! completes it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,36 +20,36 @@ use crate::store::recovery::check::{CheckReport, check_journal};
 use crate::store::recovery::place::Place;
 use crate::store::types::{OpenError, Opening, Options, StoreError};
 
-/// What a rebuild of the index brought.
+/// The result of rebuilding the index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rebuilt {
-    /// Journal entries that cannot be read. What followed from them is lost, but for `rescued_rows`.
+    /// Journal entries that cannot be read. What followed from them is lost, except for `rescued_rows`.
     pub damaged: Vec<Damage>,
-    /// What the journal lacks, in words, where [`Options::accept_loss`] goes on without it.
+    /// What the journal lacks, in words, if it was accepted with [`Options::accept_loss`].
     pub lost: Vec<String>,
-    /// Rows of damaged entries that the old index still had; they were written to the journal again.
+    /// Rows of damaged or missing entries that the old index still had; they were written to the journal again.
     pub rescued_rows: u64,
-    /// How the last opening went.
+    /// What the last opening found and did.
     pub opening: Opening,
 }
 
-/// What a restore brought.
+/// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// The last journal entry of the backup.
     pub journal_sequence: u64,
     /// Bytes copied.
     pub bytes: u64,
-    /// Where the store lies that was there before; none when there was none.
+    /// Where the previous store is now; none if there was none.
     pub aside: Option<PathBuf>,
-    /// Where the backup was cut off, if it was: what came behind it is not in place.
+    /// Where the backup was cut off, if it was: what came after that was not restored.
     pub torn: Option<Damage>,
 }
 
-/// Reads the whole journal of a store and changes nothing: what is wrong with it, entry by entry.
+/// Reads the whole journal of a store, and reports what is wrong with it, entry by entry. Changes nothing.
 ///
 /// # Errors
-/// When another process has the store, or the folder is none.
+/// When another process has the store, or the folder is not a store.
 pub async fn inspect(options: Options, now: Timestamp) -> Result<CheckReport, OpenError> {
     blocking(move || {
         let place = Place::of(&options);
@@ -66,13 +65,13 @@ pub async fn inspect(options: Options, now: Timestamp) -> Result<CheckReport, Op
     .await
 }
 
-/// Rebuilds the index from the journal. Damaged entries are passed over and named; what the old index
-/// still knows of them is written to the journal again first. So it is with entries that are missing altogether, if
-/// [`Options::accept_loss`] is set.
+/// Rebuilds the index from the journal. Damaged entries are skipped and named, but first, what the old index still has
+/// of them is written to the journal again. With [`Options::accept_loss`], the same is done for entries that are
+/// missing altogether.
 ///
 /// # Errors
-/// When another process has the store, entries are missing and that is not accepted, or it cannot be opened
-/// afterwards either.
+/// When another process has the store, when entries are missing and that is not accepted, or when the store still
+/// cannot be opened afterwards.
 pub async fn rebuild(options: Options, now: Timestamp) -> Result<Rebuilt, OpenError> {
     let looking = options.clone();
     let damaged = blocking(move || find_damage(&looking, now)).await?;
@@ -94,7 +93,7 @@ async fn open_and_close(options: Options, now: Timestamp) -> Result<Opening, Ope
     Ok(opening)
 }
 
-/// Finds all damage, and marks it for the next opening, which rescues what the index still has.
+/// Finds all damage, and marks it for the next opening, which rescues what the index still has of it.
 fn find_damage(options: &Options, now: Timestamp) -> Result<Vec<Damage>, OpenError> {
     let place = Place::of(options);
     let _lock = place.take_lock(now)?;
@@ -121,7 +120,7 @@ fn read_all(options: &Options, folder: &Path, skip_damage: bool) -> Result<Readi
         options.meter.advance(entry.length() as u64);
         facts::decode(&entry.payload)
             .map(|_| ())
-            .map_err(|why| StoreError::Broken(format!("entry {} of the journal {why}", entry.sequence)))
+            .map_err(|why| StoreError::Broken(format!("journal entry {} {why}", entry.sequence)))
     });
     options.meter.end();
     read.map_err(|stopped| match stopped {
@@ -131,11 +130,11 @@ fn read_all(options: &Options, folder: &Path, skip_damage: bool) -> Result<Readi
     })
 }
 
-/// Puts a backup in the place of the store, which is kept aside. The backup is read to its end first: one
-/// that is damaged is refused unless `options.skip_damage` is set. The index is made at the next opening.
+/// Puts a backup in the place of the store, which is moved aside. The backup is read to its end first; a damaged one is
+/// refused unless `options.skip_damage` is set. The next opening builds the index.
 ///
 /// # Errors
-/// When another process has the store, the backup is none or damaged, or the disk fails.
+/// When another process has the store, when the backup is damaged or is not a store, or when the disk fails.
 pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<Restored, OpenError> {
     blocking(move || {
         let disk = &*options.disk;
@@ -149,7 +148,7 @@ pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<
         place.check_space()?;
         let draft = place.path("restoring");
         if draft.is_dir() {
-            let aside = place.io("make a folder", &draft, new_aside(&place))?;
+            let aside = place.io("create a folder for", &draft, new_aside(&place))?;
             place.io("rename", &draft, disk.rename(&draft, &aside.join("restoring")))?;
         }
         let copied = backup::copy_journal(disk, &from.join("journal"), &draft, end, &options.meter);
@@ -161,7 +160,7 @@ pub async fn restore(options: Options, from: PathBuf, now: Timestamp) -> Result<
             place.io("copy the backup's files to", &files, copied)?;
         }
         options.meter.end();
-        // An older backup brings no such folder: then the one that is there stays.
+        // An older backup has no such folder: then the existing one stays.
         let brought: Vec<&String> = options.beside.iter().filter(|name| files.join(name).is_dir()).collect();
         let aside = place.io("move the old store out of", &options.folder, move_aside(&place, &brought))?;
         for name in brought {
@@ -189,10 +188,10 @@ fn refuse_itself(from: &Path, folder: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Files of a backup on their way to their places.
+/// The folder for a backup's files until they are moved into place.
 const FILES: &str = "restoring-files";
 
-/// What a store's folder may hold, the format file first: without it the rest is no store.
+/// Whether a name belongs to a store. The format file is moved first: without it, the rest is not a store.
 fn is_part(name: &str) -> bool {
     let parts = ["format", "journal", "index", "queue", "clean", "running", "suspect", "unchecked", "rescue"];
     parts.contains(&name)
@@ -230,6 +229,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, OpenError> {
     match crate::blocking::run(work).await {
         Ok(result) => result,
-        Err(error) => Err(OpenError::Index(format!("it stopped in the middle: {error}"))),
+        Err(error) => Err(OpenError::Index(format!("the work did not finish: {error}"))),
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! Owns: the order of these. Must never know: what a fact says.
 //!
-//! The folder holds `lock`, `format`, `journal/`, `index/`, `queue` (`queue/snapshot.rs`), and marks: `clean` (stopped properly),
-//! `running` (on which boot of the host), `suspect` (the index was found damaged), `unchecked` (the host stopped, and
-//! the index was not compared with itself since), `rescue` (rows that only the index has are to be written to the
-//! journal again), `swapping` (`compaction.rs`). An index that is of no use is retired: renamed to `index.aside-N` and
-//! kept for a day.
+//! The folder holds `lock`, `format`, `journal/`, `index/`, `queue` (`queue/snapshot.rs`), and marks: `clean` (the last
+//! stop was clean), `running` (on which boot of the host the store was opened), `suspect` (the index was found
+//! damaged), `unchecked` (a check of the whole store is pending, as after a crash of the host), `rescue` (rows that
+//! only the index has must be written to the journal again), `swapping` (`compaction.rs`). An index that cannot be used
+//! is retired: renamed to `index.aside-N` and kept for a day.
 
 use std::sync::atomic::Ordering;
 
@@ -37,7 +37,7 @@ use crate::store::index::keys;
 use crate::store::index::view::View;
 
 const RUNNING: &str = "running";
-/// The mark of an index that is still to be compared with itself after the host stopped.
+/// The mark of a store whose check is pending, as after a crash of the host.
 pub(crate) const UNCHECKED: &str = "unchecked";
 
 /// Opens the store. Blocks.
@@ -52,7 +52,7 @@ pub(crate) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
         if let OpenError::Index(why) = error
             && opening.rebuilt_index.is_none()
         {
-            // The next opening rebuilds it. Without the mark it only fails again.
+            // The mark makes the next opening rebuild the index; without it, opening would only fail again.
             let _ = place.write_mark(SUSPECT, why);
         }
     })?;
@@ -66,9 +66,9 @@ pub(crate) fn open(options: &Options, now: Timestamp) -> Result<(Engine, Opening
 }
 
 enum Halt {
-    /// The index does not fit the journal or cannot be used.
+    /// The index does not match the journal, or cannot be used.
     Index(String),
-    /// The index and the journal are not of the same store.
+    /// The index and the journal do not belong to the same store.
     OtherJournal(String),
     Open(OpenError),
 }
@@ -83,15 +83,15 @@ impl Halt {
 }
 
 impl Place<'_> {
-    /// Opens index and journal, and lets them agree.
+    /// Opens the index and the journal, and makes them agree.
     fn open_both(&self, opening: &mut Opening) -> Result<(Index, Journal, Polls, Deliveries), OpenError> {
         let journal_folder = self.path("journal");
-        self.io("make the folder", &journal_folder, self.disk.create_folder(&journal_folder))?;
+        self.io("create the folder", &journal_folder, self.disk.create_folder(&journal_folder))?;
         let clean = self.read_mark(CLEAN)?;
         opening.was_clean_stop = clean.is_some();
         let mut known = Known::of_marks(clean.as_deref(), self.read_mark(RUNNING)?.is_some());
         let settled = compaction::settle(self.disk, self.folder());
-        self.io("end the exchange of the index in", self.folder(), settled)?;
+        self.io("finish swapping the index in", self.folder(), settled)?;
         self.options.meter.begin("opening the index", 0);
         let (mut index, applied) = self.open_index(&mut known, opening)?;
         let missing = known.missing_files(self.disk, &journal_folder);
@@ -109,10 +109,10 @@ impl Place<'_> {
         }
         let mut reading = read.map_err(Halt::into_open_error)?;
         self.accept(known.missing_end(reading.end.sequence).into_iter().collect(), opening)?;
-        // Not before: where entries are missing the old index is all that has them.
+        // Not earlier: if entries are missing, only the old index still has them.
         let is_to_be_rebuilt = self.options.rebuild_index && opening.rebuilt_index.is_none();
         let mut queue = match is_to_be_rebuilt {
-            true => Err("as asked".to_owned()),
+            true => Err("as requested".to_owned()),
             false => self.find_queue(&index, opening),
         };
         if let Err(why) = &queue
@@ -136,7 +136,7 @@ impl Place<'_> {
         Ok((index, journal, Polls::new(queue, dated_from), deliveries))
     }
 
-    /// Who is polled next: as a clean stop left it, if nothing has changed since, or out of all open records.
+    /// The due queues: as a clean stop left them, if nothing has changed since; otherwise from all open records.
     fn find_queue(&self, index: &Index, opening: &Opening) -> Result<Queue, String> {
         let is_unchanged =
             opening.was_clean_stop && opening.rebuilt_index.is_none() && opening.replayed_entries == 0;
@@ -144,7 +144,7 @@ impl Place<'_> {
         left.map_or_else(|| self.fill_queue(index), Ok)
     }
 
-    /// Who is polled next, out of all open records; the error is in words.
+    /// Fills the due queues from all open records. The error is in words.
     fn fill_queue(&self, index: &Index) -> Result<Queue, String> {
         self.options.meter.begin("reading the open records", 0);
         let mut queue = Queue::default();
@@ -158,7 +158,7 @@ impl Place<'_> {
         Ok(queue)
     }
 
-    /// Opens the index, and learns what it knows of the journal even if it is of no use otherwise.
+    /// Opens the index, and learns what it knows about the journal, even if the index cannot be used.
     fn open_index(&self, known: &mut Known, opening: &mut Opening) -> Result<(Index, Position), OpenError> {
         let folder = self.path("index");
         let suspicion = self.read_mark(SUSPECT)?;
@@ -184,7 +184,7 @@ impl Place<'_> {
         }
     }
 
-    /// Goes on without what is missing, if that is wanted.
+    /// Continues without what is missing, if the options accept that.
     fn accept(&self, missing: Vec<String>, opening: &mut Opening) -> Result<(), OpenError> {
         if !missing.is_empty() && !self.options.accept_loss {
             return Err(OpenError::Lost { missing });
@@ -193,14 +193,14 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Lets the index know of the journal as it is now.
+    /// Stores in the index what the journal is like now.
     fn teach(&self, index: &Index) -> Result<(), OpenError> {
         let folder = self.path("journal");
         let known = self.io("read", &folder, Known::of_files(self.disk, &folder))?;
         known.teach(index).map_err(|error| OpenError::Index(error.to_string()))
     }
 
-    /// Gives the index another name, and begins a new one, which inherits what is known of the journal.
+    /// Retires the index, and starts a new one that inherits what is known about the journal.
     fn set_aside(
         &self,
         index: Option<Index>,
@@ -226,9 +226,10 @@ impl Place<'_> {
         Ok(index)
     }
 
-    /// What the engine had not synced is lost with the host, in whatever order the disk liked: then the index is to be
-    /// compared with itself, beside the work, because that takes minutes for a large one. The mark stays until that is
-    /// done, however often the process starts. So it is with a journal whose files were never listed.
+    /// When the host crashes, whatever the engine had not synced is lost, in any order. Then the index must be checked
+    /// for consistency. The check runs in the background, because it takes minutes for a large index. The mark stays
+    /// until the check is done, however often the process starts. The same holds for a journal whose files were never
+    /// listed.
     fn mark_unchecked(&self, known: &Known, opening: &mut Opening) -> Result<(), OpenError> {
         let boot = self.read_mark(RUNNING)?.unwrap_or_default();
         let has_host_stopped = !opening.was_clean_stop && boot.trim() != lock::boot();
@@ -266,7 +267,7 @@ impl Place<'_> {
                 replay.take(entry, position)
             });
         if replay.is_of_another_journal {
-            let why = format!("its entry {} is another than the index was made from", applied.sequence);
+            let why = format!("its entry {} is not the one the index was built from", applied.sequence);
             return Err(Halt::OtherJournal(why));
         }
         let finished = read.and_then(|reading| match replay.finish() {
@@ -286,7 +287,7 @@ impl Place<'_> {
         })
     }
 
-    /// Cuts an unfinished end off.
+    /// Cuts off an unfinished end.
     fn mend_end(&self, reading: &Reading, opening: &mut Opening) -> Result<Position, OpenError> {
         let Some(tail) = &reading.tail else { return Ok(reading.end) };
         let path = self.path("journal").join(&tail.segment);
@@ -295,13 +296,13 @@ impl Place<'_> {
             let folder = self.path("journal");
             self.io("sync", &folder, self.disk.sync_folder(&folder))?;
         } else {
-            self.io("cut", &path, self.disk.truncate(&path, tail.offset))?;
+            self.io("truncate", &path, self.disk.truncate(&path, tail.offset))?;
         }
         opening.cut_tail = Some(tail.clone());
         Ok(reading.end)
     }
 
-    /// Opens the journal for writing, and gives back to it what only the index still knows.
+    /// Opens the journal for writing, and writes to it again what only the index still has.
     fn resume(&self, index: &Index, end: Position, opening: &mut Opening) -> Result<Journal, OpenError> {
         let index_error = |error: StoreError| OpenError::Index(error.to_string());
         let known = applied(index).map_err(index_error)?;
@@ -314,7 +315,7 @@ impl Place<'_> {
         if !lost.is_empty() {
             self.mark_as_lost(&lost)?;
         }
-        // Behind damage a new file begins, so that the damaged one need not be read at every start.
+        // After damage a new file begins, so that the damaged one need not be read at every start.
         let end = match is_gap || !opening.skipped.is_empty() {
             true => Position::new_segment(if is_gap { known } else { end }),
             false => end,
@@ -350,7 +351,7 @@ fn put_position(index: &Index, position: Position) -> Result<(), StoreError> {
     view.write()
 }
 
-/// Of the outbox.
+/// The numbers of pending and dead deliveries in the outbox.
 #[derive(Debug, Default)]
 struct Deliveries {
     pending: i64,

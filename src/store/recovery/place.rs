@@ -1,6 +1,6 @@
 //! A store's folder: its lock, its format, its marks.
 //!
-//! Owns: reading and writing these. Must never know: in which order opening needs them, what a fact says.
+//! Owns: reading and writing these. Must never know: the order in which opening needs them, what a fact says.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::store::recovery::lock::{self, LockFile, NoLock};
 use crate::store::recovery::salvage::Lost;
 use crate::store::types::{OpenError, Options, StoreError};
 
-/// The newest format that this program reads and the one that it writes.
+/// The newest format that this program reads, and the one that it writes.
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "reconciled store";
@@ -23,13 +23,14 @@ const FORMAT_WORDS: &str = "reconciled store";
 pub(crate) const CLEAN: &str = "clean";
 /// The mark of an index that was found damaged while in use.
 pub(crate) const SUSPECT: &str = "suspect";
-/// The mark of rows that only the index has, to be written to the journal again.
+/// The mark of lost journal entries: rows of them that the index still has must be written to the journal again.
 pub(crate) const RESCUE: &str = "rescue";
 
-/// The due queues as a clean stop left them; there only while no process works with the store.
+/// The due queues as a clean stop left them; the file exists only while no process has the store open.
 pub(crate) const QUEUE: &str = "queue";
 
-/// Leaves the due queues for the next start, and lets the index know of them, so that no others are taken for them.
+/// Leaves a snapshot of the due queues for the next start. Its header goes into the index, so that no other snapshot is
+/// mistaken for it.
 pub(crate) fn leave_queue(
     disk: &dyn Disk,
     folder: &Path,
@@ -39,19 +40,19 @@ pub(crate) fn leave_queue(
 ) -> Result<(), StoreError> {
     let bytes = snapshot::encode(queue, last);
     index.apply(&Writes::from([(keys::QUEUE.to_vec(), Some(snapshot::head(&bytes).to_vec()))]))?;
-    // Without the file the next start takes longer, that is all.
+    // Without the file, the next start only takes longer.
     let _ = write_whole(disk, &folder.join(QUEUE), &bytes);
     Ok(())
 }
 
-/// Marks a clean stop behind the last entry; the last act of the process that has the lock.
+/// Marks a clean stop after entry `last`. The process with the lock does this last.
 pub(crate) fn mark_clean(disk: &dyn Disk, folder: &Path, last: u64) -> io::Result<()> {
     write_whole(disk, &folder.join(CLEAN), continuity::clean_mark(last).as_bytes())
 }
 
 /// A store's folder, whatever its state.
 pub(crate) struct Place<'a> {
-    /// As asked.
+    /// How to open it.
     pub(crate) options: &'a Options,
     /// The file system.
     pub(crate) disk: &'a dyn Disk,
@@ -63,17 +64,17 @@ impl<'a> Place<'a> {
         Place { options, disk: &*options.disk }
     }
 
-    /// Where it lies.
+    /// Its path.
     pub(crate) fn folder(&self) -> &Path {
         &self.options.folder
     }
 
-    /// Something in it.
+    /// The path of something in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.options.folder.join(name)
     }
 
-    /// The file system's errors, with what was attempted.
+    /// Adds to an error of the file system what was attempted.
     pub(crate) fn io<T>(
         &self,
         doing: &'static str,
@@ -83,13 +84,13 @@ impl<'a> Place<'a> {
         result.map_err(|source| OpenError::Io { doing, path: path.to_owned(), source })
     }
 
-    /// What a mark says; none when it is missing.
+    /// What a mark says; none if it is missing.
     pub(crate) fn read_mark(&self, name: &str) -> Result<Option<String>, OpenError> {
         let path = self.path(name);
         self.io("read", &path, read_text(self.disk, &path))
     }
 
-    /// The due queues that the last process left together with this index.
+    /// The due queues that the last process left with this index; none if there are none, or they do not match.
     pub(crate) fn read_queue(&self, index: &Index) -> Option<Queue> {
         let bytes = self.disk.read(&self.path(QUEUE), 0, usize::MAX).ok()?;
         let known = index.get(keys::QUEUE).ok()??;
@@ -112,7 +113,7 @@ impl<'a> Place<'a> {
     /// Keeps every other process out.
     pub(crate) fn take_lock(&self, now: Timestamp) -> Result<LockFile, OpenError> {
         let folder = &self.options.folder;
-        self.io("make the folder", folder, self.disk.create_folder(folder))?;
+        self.io("create the folder", folder, self.disk.create_folder(folder))?;
         let path = self.path("lock");
         lock::take(&path, &self.options.command, now).map_err(|error| match error {
             NoLock::Held(holder) => OpenError::Locked { folder: folder.clone(), holder },
@@ -126,14 +127,14 @@ impl<'a> Place<'a> {
         if floor_bytes == 0 {
             return Ok(());
         }
-        let free_bytes = self.io("find the free space of", folder, self.disk.free_bytes(folder))?;
+        let free_bytes = self.io("determine the free space of", folder, self.disk.free_bytes(folder))?;
         match free_bytes < floor_bytes {
             true => Err(OpenError::NoSpace { folder: folder.clone(), free_bytes, floor_bytes }),
             false => Ok(()),
         }
     }
 
-    /// Reads the format, or makes a new store in an empty folder; true when new.
+    /// Reads the format, or creates a new store in an empty folder; true if it is new.
     pub(crate) fn check_format(&self) -> Result<bool, OpenError> {
         if self.has_format()? {
             return Ok(false);
@@ -148,12 +149,12 @@ impl<'a> Place<'a> {
         Ok(true)
     }
 
-    /// Makes the folder a store.
+    /// Writes the format file, which makes the folder a store.
     pub(crate) fn write_format(&self) -> Result<(), OpenError> {
         self.write_mark(FORMAT_FILE, &format!("{FORMAT_WORDS} {FORMAT}\n"))
     }
 
-    /// Refuses a folder that is no store.
+    /// Refuses a folder that is not a store.
     pub(crate) fn need_format(&self) -> Result<(), OpenError> {
         match self.has_format()? {
             true => Ok(()),
@@ -161,12 +162,12 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Entries that the journal is known to have lost and that the index may still have.
+    /// Entries that the journal is known to have lost; the index may still have rows of them.
     pub(crate) fn marked_as_lost(&self) -> Result<Lost, OpenError> {
         Ok(self.read_mark(RESCUE)?.map_or_else(Lost::default, |text| Lost::parse(&text)))
     }
 
-    /// Lets the next opening write to the journal again what the index has of these entries.
+    /// Makes the next opening write to the journal again what the index has of these entries.
     pub(crate) fn mark_as_lost(&self, lost: &Lost) -> Result<(), OpenError> {
         self.write_mark(RESCUE, &lost.to_string())
     }
@@ -175,7 +176,7 @@ impl<'a> Place<'a> {
         OpenError::NotAStore { folder: self.options.folder.clone(), why }
     }
 
-    /// Whether there is a format that this program knows; false when there is none.
+    /// Whether there is a format that this program knows; false if there is none, an error for any other.
     fn has_format(&self) -> Result<bool, OpenError> {
         let folder = &self.options.folder;
         let not_a_store = |why: String| self.not_a_store(why);

@@ -1,4 +1,4 @@
-//! Retired indexes: renamed because they were of no use, and kept for a day.
+//! Retired indexes: renamed because they could not be used, and kept for a day.
 //!
 //! Owns: their names, and how long they are kept. Must never know: why they were retired.
 
@@ -10,17 +10,17 @@ use jiff::{SignedDuration, Timestamp};
 use crate::store::disk::{Disk, read_text, write_whole};
 
 const PREFIX: &str = "index.aside-";
-/// In the folder set aside: the moment at which that was first seen.
+/// A file in the retired folder: when the folder was first noticed.
 const SINCE: &str = "aside-since";
-/// Long enough for a person to look at it: the journal makes a new one at any time.
+/// Long enough for a person to inspect it. A new index can be built from the journal at any time.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// Whether a name in a store's folder is that of an index set aside.
+/// Whether a name in a store's folder is that of a retired index.
 pub(crate) fn is_one(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
-/// A name that is free.
+/// A free name for a retired index.
 pub(crate) fn new_place(folder: &Path) -> PathBuf {
     (1u32..)
         .map(|number| folder.join(format!("{PREFIX}{number}")))
@@ -28,7 +28,7 @@ pub(crate) fn new_place(folder: &Path) -> PathBuf {
         .expect("some number is free")
 }
 
-/// Removes those that have been there for a day.
+/// Removes the retired indexes that have been there for a day.
 pub(crate) fn prune(disk: &dyn Disk, folder: &Path, now: Timestamp) -> io::Result<()> {
     for name in disk.list(folder)?.into_iter().filter(|name| is_one(name)) {
         let aside = folder.join(name);

@@ -1,6 +1,6 @@
-//! When the journal lost entries that the index still has: what to write to the journal again.
+//! The rescue of entries that the journal lost and the index still has: they are written to the journal again.
 //!
-//! Owns: finding these rows by the sequence in their headers. Must never know: what a row means.
+//! Owns: finding the rows of these entries by the sequence in their headers. Must never know: what a row means.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::store::journal::segment::Damage;
 use crate::store::recovery::replay::put_applied;
 use crate::store::types::StoreError;
 
-/// Entries that the journal lost: ranges with both ends.
+/// Entries that the journal lost: inclusive ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Lost(Vec<(u64, u64)>);
 
@@ -26,7 +26,7 @@ impl fmt::Display for Lost {
 }
 
 impl Lost {
-    /// The inverse of `to_string`; lines that say something else are passed over.
+    /// The inverse of `to_string`; other lines are ignored.
     pub(crate) fn parse(text: &str) -> Lost {
         let range = |line: &str| {
             let (first, last) = line.split_once(' ')?;
@@ -35,19 +35,19 @@ impl Lost {
         Lost(text.lines().filter_map(range).collect())
     }
 
-    /// Nothing was lost.
+    /// Whether nothing was lost.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// One more range.
+    /// Adds a range.
     pub(crate) fn add(&mut self, first: u64, last: u64) {
         if !self.0.contains(&(first, last)) {
             self.0.push((first, last));
         }
     }
 
-    /// What was damaged.
+    /// Adds the damaged entries.
     pub(crate) fn extend<'a>(&mut self, damages: impl Iterator<Item = &'a Damage>) {
         for damage in damages {
             self.add(damage.first_sequence, damage.last_sequence.unwrap_or(u64::MAX));
@@ -61,8 +61,8 @@ impl Lost {
 
 const ROWS_IN_A_FACT: u64 = 200;
 
-/// Writes all rows that the lost entries changed last; how many they are. A record that a lost entry had
-/// removed is not known any more: a later rebuild would watch it again.
+/// Writes all rows that the lost entries changed last, and returns their number. Removals cannot be rescued: if a lost
+/// entry had removed a record, a later rebuild would watch that object again.
 pub(crate) fn run(index: &Index, journal: &mut Journal, lost: &Lost) -> Result<u64, StoreError> {
     let mut rescue = Rescue { index, journal, fact: empty(), in_fact: 0, rows: 0 };
     for sort in [keys::OPEN, keys::FINISHED, keys::TRANSITION, keys::ALERT, keys::REMEMBERED] {
@@ -122,7 +122,7 @@ impl Rescue<'_> {
             .journal
             .append(&[facts::encode(&fact)])
             .map_err(|error| StoreError::Broken(error.to_string()))?;
-        // The rows stand already; only the position moves on.
+        // The index has the rows already; only the position moves on.
         let mut view = View::new(self.index);
         put_applied(&mut view, end);
         view.write()

@@ -1,4 +1,4 @@
-//! What a clock that was ahead wrote down does not wait until that time comes.
+//! What was dated by a clock that was ahead does not wait until that time comes.
 
 use jiff::SignedDuration;
 
@@ -8,7 +8,7 @@ use crate::store::{Delivery, Due, Store};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
-/// A wait that no rule makes longer.
+/// The longest wait that any rule sets.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 async fn due_ids(store: &Store, seconds: i64, limit: usize) -> Vec<String> {
@@ -37,7 +37,7 @@ async fn what_waits_longer_than_any_rule_makes_it_wait_is_due_now() {
         assert_eq!(found, ["ENROLLED-AHEAD", "OVERDUE", "POLLED-AHEAD"], "in the index: {is_in_index}");
         assert_eq!(due_ids(&store, 100, 1).await.len(), 1);
     }
-    // Once polled, they wait as all do.
+    // Once polled, they wait like all others.
     for id in ["ENROLLED-AHEAD", "POLLED-AHEAD", "OVERDUE"] {
         move_to(&store, id, "Sent", Phase::Moving, at(100), Some(at(HOUR))).await;
     }

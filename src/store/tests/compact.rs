@@ -1,4 +1,4 @@
-//! Making the index small: the same rows before and after, whatever happens in between.
+//! Compaction: the index has the same rows before and after, whatever happens in between.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use crate::payments::lifecycle::Phase;
 use crate::store::disk::{Disk, DiskFile, MachineDisk};
 use crate::store::{Committed, Options, Store, StoreError};
 
-/// Every row of the index but the one that a clean stop writes.
+/// Every row of the index except the one that a clean stop writes.
 fn rows(store: &Store) -> Vec<(Vec<u8>, Vec<u8>)> {
     store.engine.write_pulses().unwrap();
     let shared = store.engine.index.read().unwrap();
@@ -56,8 +56,8 @@ async fn all_rows_are_the_same_before_and_after_and_behind_a_start() {
     store.close().await.unwrap();
     let (store, opening) = open(folder.path()).await;
     assert_eq!((opening.was_clean_stop, opening.replayed_entries, opening.rebuilt_index), (true, 0, None));
-    assert_eq!(store.tidy(at(5002)).await, Ok(None), "it is far below the ordinary size");
-    assert_eq!(rows(&store).len(), before.len() + 1, "a record");
+    assert_eq!(store.tidy(at(5002)).await, Ok(None), "it is far below the size limit");
+    assert_eq!(rows(&store).len(), before.len() + 1, "one more record");
     let names = MachineDisk.list(folder.path()).unwrap();
     assert!(
         !names.iter().any(|name| name.starts_with("index.") && name != "index.size" || name == "swapping"),
@@ -76,7 +76,7 @@ async fn who_reads_and_writes_meanwhile_loses_nothing() {
     let mut polls = [0u64; 1500];
     let mut step = 0;
     while !tidying.is_finished() {
-        // Everywhere: in front of the copy's reach and behind it.
+        // Everywhere: both in what is copied already and in what is not.
         step += 1;
         let number = step * 607 % 1500;
         let read = record(&store, &format!("A{number:04}")).await;
@@ -102,7 +102,7 @@ async fn who_reads_and_writes_meanwhile_loses_nothing() {
     assert_clean(&store).await;
 }
 
-/// A disk that does so many more things and then nothing any more, as if the host had stopped there.
+/// A disk that performs a number of operations and then no more, as if the host had stopped there.
 #[derive(Debug, Clone)]
 struct Fuse(Arc<AtomicI64>);
 
@@ -110,7 +110,7 @@ impl Fuse {
     fn burn(&self) -> io::Result<()> {
         match self.0.fetch_sub(1, Ordering::SeqCst) > 0 {
             true => Ok(()),
-            false => Err(io::Error::other("the host has stopped")),
+            false => Err(io::Error::other("the host stopped")),
         }
     }
 }
@@ -151,7 +151,7 @@ impl Disk for Fuse {
     }
 }
 
-/// Steps of the disk that making small takes, and of the opening that ends it, are interrupted one by one.
+/// Interrupts, one after another, every disk operation of a compaction, and those of the opening that completes it.
 #[tokio::test]
 async fn a_stop_at_any_step_leaves_all_rows() {
     let mut steps_until_done = None;
@@ -173,7 +173,7 @@ async fn a_stop_at_any_step_leaves_all_rows() {
         }
         drop(store);
         if steps % 2 == 1 {
-            // The opening behind it is interrupted as well.
+            // The opening after it is interrupted as well.
             fuse.0.store(steps / 2 % 5, Ordering::SeqCst);
             drop(Store::open(on_fuse(), at(2)).await);
         }
@@ -264,7 +264,7 @@ async fn a_file_that_has_grown_is_made_small_and_a_small_one_left_alone() {
     let (store, _) = Store::open(eager(), at(0)).await.unwrap();
     enrol(&store, "A1", at(0)).await;
     store.close().await.unwrap();
-    // What the engine has left over: a whole segment for a few rows.
+    // What the engine leaves: a whole segment for a few rows.
     let (store, _) = Store::open(eager(), at(0)).await.unwrap();
     let done = store.tidy(at(1)).await.unwrap().unwrap();
     assert!(done.bytes_before > 2 * done.live_bytes && done.rows > 0, "{done:?}");

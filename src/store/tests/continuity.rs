@@ -1,4 +1,5 @@
-//! A journal that lacks entries: refused, named, and left out only when somebody accepts that.
+//! A journal that lacks entries: opening is refused, the missing entries are named, and they are left out only if the
+//! loss is accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ fn file(folder: &Path, first: u64) -> PathBuf {
     folder.join("journal").join(segment_name(first))
 }
 
-/// A store of this many single enrolments, closed properly.
+/// A store of this many single enrolments, closed cleanly.
 async fn furnished(options: Options, prefix: &str, number: usize) {
     let (store, _) = Store::open(options, at(0)).await.unwrap();
     for place in 0..number {
@@ -31,8 +32,8 @@ async fn number(store: &Store) -> usize {
     store.open_objects(None, 999).await.unwrap().items.len()
 }
 
-/// Opens, which must be refused for `why`, twice: the refusal changes nothing. The same for a rebuild that accepts no
-/// loss, and for an index that is to be made anew.
+/// Opening must be refused for `why`, and again after that, because the refusal changes nothing. The same holds for
+/// opening with a rebuild of the index, and for a rebuild that accepts no loss.
 async fn assert_refused(options: Options, why: &str) {
     for rebuild_index in [false, true, false] {
         let error = open_error(Options { rebuild_index, ..options.clone() }).await;
@@ -46,7 +47,7 @@ async fn assert_refused(options: Options, why: &str) {
     assert!(matches!(error, OpenError::Lost { .. }), "{error}");
 }
 
-/// Accepts the loss, and expects a sound store with so many records afterwards.
+/// Accepts the loss, and expects a sound store with `left` records afterwards.
 async fn assert_accepted(options: Options, rescued: u64, left: usize) {
     let accepting = Options { accept_loss: true, ..options.clone() };
     let rebuilt = rebuild(accepting, at(1)).await.unwrap();
@@ -91,7 +92,7 @@ async fn a_journal_that_ends_before_what_the_index_knows_is_refused() {
         fs::rename(gone, gone.with_extension("hidden")).unwrap();
     }
     assert_refused(small(folder.path()), "its file 00000000000000000005.journal is missing").await;
-    // Somebody has put the files back.
+    // The files are put back.
     for gone in [&fourth, &fifth] {
         fs::rename(gone.with_extension("hidden"), gone).unwrap();
     }
@@ -108,7 +109,7 @@ async fn a_journal_whose_end_is_cut_off_is_refused() {
     let bytes = fs::read(file(folder.path(), 1)).unwrap();
     let half = bytes.iter().position(|byte| *byte == b'~').unwrap() / 2;
     fs::write(file(folder.path(), 1), &bytes[..half]).unwrap();
-    assert_refused(options(folder.path()), "and entry 5 was acknowledged").await;
+    assert_refused(options(folder.path()), "but entry 5 was acknowledged").await;
     assert_eq!(fs::read(file(folder.path(), 1)).unwrap().len(), half, "nothing was cut off");
 }
 
@@ -118,7 +119,7 @@ async fn without_an_index_the_mark_of_the_clean_stop_knows() {
     furnished(small(folder.path()), "A", 5).await;
     fs::remove_dir_all(folder.path().join("index")).unwrap();
     fs::remove_file(file(folder.path(), 5)).unwrap();
-    assert_refused(small(folder.path()), "it ends with entry 4, and entry 5 was acknowledged").await;
+    assert_refused(small(folder.path()), "it ends with entry 4, but entry 5 was acknowledged").await;
     assert_accepted(small(folder.path()), 0, 4).await;
 }
 
@@ -130,7 +131,7 @@ async fn a_store_that_was_used_has_a_journal() {
         fs::remove_dir_all(folder.path().join(gone)).unwrap();
     }
     fs::remove_file(folder.path().join("clean")).unwrap();
-    assert_refused(options(folder.path()), "it has no file").await;
+    assert_refused(options(folder.path()), "it has no files").await;
     assert_accepted(options(folder.path()), 0, 0).await;
 }
 
@@ -144,7 +145,7 @@ async fn a_missing_file_in_the_middle_or_at_the_beginning_is_refused() {
         assert_refused(small(folder.path()), &why).await;
         assert_accepted(small(folder.path()), 1, 5).await;
     }
-    // So it is without an index: by the chain.
+    // Without an index, the hash chain shows it.
     let folder = tempfile::tempdir().unwrap();
     furnished(small(folder.path()), "A", 5).await;
     fs::remove_dir_all(folder.path().join("index")).unwrap();
@@ -164,7 +165,7 @@ async fn a_file_of_another_store_is_refused() {
         if !is_clean {
             fs::remove_file(folder.path().join("clean")).unwrap();
         }
-        let why = format!("its file {} is of another journal", segment_name(exchanged));
+        let why = format!("its file {} belongs to another journal", segment_name(exchanged));
         assert_refused(small(folder.path()), &why).await;
     }
 }
@@ -184,7 +185,7 @@ async fn a_store_of_the_time_before_the_row_opens_and_gets_it() {
         opening.was_clean_stop && opening.lost.is_empty() && opening.rebuilt_index.is_none(),
         "{opening:?}"
     );
-    assert!(opening.owes_check, "nobody knows yet whether files are missing");
+    assert!(opening.owes_check, "it is not known yet whether files are missing");
     assert!(store.check_if_owed().await.unwrap().is_some_and(|report| report.is_clean()));
     assert_eq!(store.check_if_owed().await.unwrap(), None, "once");
     store.close().await.unwrap();
@@ -203,8 +204,8 @@ async fn a_check_says_when_the_journal_of_a_store_at_work_is_gone() {
     fs::remove_file(file(folder.path(), 4)).unwrap();
     fs::remove_file(file(folder.path(), 3)).unwrap();
     let report = store.check().await.unwrap();
-    assert_eq!(report.problems, ["journal: it ends with entry 2, and entry 4 was acknowledged"]);
-    // Upkeep notices it, before more is promised in vain.
+    assert_eq!(report.problems, ["journal: it ends with entry 2, but entry 4 was acknowledged"]);
+    // Upkeep notices it before more is acknowledged in vain.
     let error = store.tidy(at(1)).await.unwrap_err();
     assert!(
         error.is_fatal() && error.to_string().contains("00000000000000000004.journal is gone"),
@@ -225,9 +226,9 @@ async fn the_check_after_a_stop_of_the_host_is_owed_until_it_was_done() {
     drop(store);
     fs::write(folder.path().join("running"), "another boot").unwrap();
     for _ in 0..2 {
-        // Killed before the check has ended, and started again on the same boot.
+        // Killed before the check ended, and started again on the same boot.
         let (store, opening) = open(folder.path()).await;
-        assert!(opening.owes_check && opening.remarks()[0].contains("beside its work"));
+        assert!(opening.owes_check && opening.remarks()[0].contains("in the background"));
         drop(store);
     }
     let (store, _) = open(folder.path()).await;
@@ -237,5 +238,5 @@ async fn the_check_after_a_stop_of_the_host_is_owed_until_it_was_done() {
     let (store, opening) = open(folder.path()).await;
     assert!(!opening.owes_check && !folder.path().join(UNCHECKED).exists());
     store.leave_off();
-    assert_eq!(store.check().await, Err(StoreError::Stopping), "a process that stops does not wait for it");
+    assert_eq!(store.check().await, Err(StoreError::Stopping), "a stopping process does not wait for it");
 }

@@ -1,4 +1,4 @@
-//! What a crash of the process leaves, and what opening makes of it.
+//! What a crash of the process leaves behind, and how opening deals with it.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ async fn the_due_queue_of_a_clean_stop_is_used_once_and_only_with_its_index() {
     assert!(!queue.exists());
     store.close().await.unwrap();
     let left = fs::read(&queue).unwrap();
-    // A queue that is used shows what it says, whatever the records say.
+    // If the stored queue is used, its due times count, whatever the records say.
     let row = crate::store::index::keys::record(&object("A1"), false);
     let (store, opening) = open(folder.path()).await;
     assert!(opening.was_clean_stop && !queue.exists());
@@ -50,7 +50,7 @@ async fn the_due_queue_of_a_clean_stop_is_used_once_and_only_with_its_index() {
     store.close().await.unwrap();
     fs::write(&queue, left).unwrap();
     let (store, _) = open(folder.path()).await;
-    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(77))), "it is of another stop");
+    assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(77))), "the queue is from another stop");
     assert_clean(&store).await;
 }
 
@@ -164,13 +164,13 @@ async fn an_index_of_another_journal_is_set_aside_when_that_is_accepted() {
     fs::remove_dir_all(one.path().join("index")).unwrap();
     copy_folder(&other.path().join("index"), &one.path().join("index"));
     let error = open_error(options(one.path())).await;
-    assert!(error.to_string().contains("00000000000000000001.journal is of another journal"), "{error}");
+    assert!(error.to_string().contains("00000000000000000001.journal belongs to another journal"), "{error}");
     let accepting = Options { accept_loss: true, ..options(one.path()) };
     let (store, opening) = crate::store::Store::open(accepting, at(0)).await.unwrap();
-    assert!(opening.rebuilt_index.unwrap().contains("its entry 2 is another than the index was made from"));
+    assert!(opening.rebuilt_index.unwrap().contains("its entry 2 is not the one the index was built from"));
     record(&store, "A1").await;
     assert_eq!(store.record(&object("B1")).await, Ok(None));
-    assert!(one.path().join("index.aside-1").is_dir(), "nothing is wiped");
+    assert!(one.path().join("index.aside-1").is_dir(), "nothing is deleted");
     assert_clean(&store).await;
 }
 
@@ -183,7 +183,7 @@ async fn after_the_host_itself_stopped_the_index_is_checked() {
     fs::write(folder.path().join("running"), "another boot").unwrap();
     let (store, opening) = open(folder.path()).await;
     assert!(opening.owes_check && opening.rebuilt_index.is_none());
-    // A page that the disk lost shows as rows that do not fit together.
+    // A page that the disk lost shows up as rows that do not match.
     let lost = crate::store::index::keys::record(&object("A1"), false);
     tamper(&store, lost, None);
     let error = store.check_if_owed().await.unwrap_err();
@@ -191,7 +191,7 @@ async fn after_the_host_itself_stopped_the_index_is_checked() {
     assert!(store.remember("a", "b").await.unwrap_err().is_fatal(), "nothing is acknowledged any more");
     drop(store);
     let (store, opening) = open(folder.path()).await;
-    assert!(opening.rebuilt_index.unwrap().contains("after a stop of the host"));
+    assert!(opening.rebuilt_index.unwrap().contains("after the host went down"));
     assert!(!opening.owes_check, "a fresh index needs none");
     record(&store, "A1").await;
     assert_clean(&store).await;
@@ -210,7 +210,7 @@ async fn a_backup_made_while_at_work_is_a_store() {
     let report = store.backup(to.clone()).await.unwrap();
     assert!(report.segments > 3 && report.journal_sequence == 10, "{report:?}");
     enrol(&store, "B1", at(50)).await;
-    assert!(matches!(store.backup(to.clone()).await, Err(StoreError::Backup(_))), "never over another");
+    assert!(matches!(store.backup(to.clone()).await, Err(StoreError::Backup(_))), "never over another one");
     std::os::unix::fs::symlink(folder.path(), parent.path().join("link")).unwrap();
     for inside in ["link", "link/copy", "link/journal/a/b"] {
         let refused = store.backup(parent.path().join(inside)).await.unwrap_err().to_string();
@@ -225,7 +225,7 @@ async fn a_backup_made_while_at_work_is_a_store() {
     assert_eq!(opening.replayed_entries, 10);
     assert_eq!(copy.open_objects(None, 99).await.unwrap().items.len(), 10);
     assert_clean(&copy).await;
-    assert_eq!(enrol(&store, "B2", at(51)).await, crate::store::Enrolled::New, "the store goes on");
+    assert_eq!(enrol(&store, "B2", at(51)).await, crate::store::Enrolled::New, "the store continues to work");
 }
 
 #[tokio::test]

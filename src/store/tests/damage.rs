@@ -1,4 +1,4 @@
-//! Torn ends and wrong bytes: cut, named, mended; never silent.
+//! Torn ends and wrong bytes: cut off, named, repaired, and never passed over in silence.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::store::journal::reading::{self, Reading, Stopped};
 use crate::store::journal::segment::{Header, SEGMENT_HEADER_BYTES};
 use crate::store::{OpenError, Options, Store};
 
-/// A folder as a killed process with `number` single enrolments leaves it, and where its entries begin.
+/// A folder as a killed process with `number` single enrolments leaves it, and where its journal entries begin.
 async fn killed(number: usize) -> (tempfile::TempDir, Vec<usize>) {
     let folder = tempfile::tempdir().unwrap();
     let small = Options { journal_segment_bytes: 20_000, ..options(folder.path()) };
@@ -66,7 +66,7 @@ async fn every_cut_leaves_the_entries_before_it() {
         if cut >= SEGMENT_HEADER_BYTES {
             assert_eq!(reading.end.offset, starts[left] as u64);
         }
-        // Between two entries, too: the room behind them is missing.
+        // Between two entries, too: the preallocated bytes are missing.
         assert_eq!(reading.tail.is_some(), cut <= end, "cut at {cut}");
     }
 }
@@ -114,8 +114,8 @@ async fn what_never_was_acknowledged_is_no_damage_wherever_it_lies_in_the_room()
     let segment = first_segment(folder.path());
     let whole = fs::read(&segment).unwrap();
     let end = *starts.last().unwrap();
-    let Ok(last) = decode(&whole[starts[3]..]) else { panic!("it was read before") };
-    // Two entries of one group that was never synced: sectors of it are there, others are not.
+    let Ok(last) = decode(&whole[starts[3]..]) else { panic!("it could be read before") };
+    // Two entries of one group that was never synced: some of its sectors are on the disk, others are not.
     let mut group = Vec::new();
     let hash = encode(&last.hash, 5, 5, &[b'x'; 700], &mut group);
     encode(&hash, 6, 5, &[b'y'; 700], &mut group);
@@ -143,7 +143,7 @@ async fn what_never_was_acknowledged_is_no_damage_wherever_it_lies_in_the_room()
             let bytes = fs::read(first_segment(after.path())).unwrap();
             let starts = entry_starts(&bytes);
             assert_eq!(starts.len(), 6);
-            assert!(bytes[starts[5]..].iter().all(|byte| *byte == FILLER), "only room is behind it");
+            assert!(bytes[starts[5]..].iter().all(|byte| *byte == FILLER), "only preallocated bytes follow");
             let (store, opening) = open(after.path()).await;
             assert_eq!(opening.cut_tail, None);
             record(&store, "B1").await;
@@ -166,7 +166,7 @@ async fn a_journal_of_the_time_before_there_was_room_is_gone_on_with() {
         enrol(&store, &format!("B{place}"), at(1)).await;
     }
     assert_clean(&store).await;
-    assert!(fs::read(&segment).unwrap().last().is_some_and(|byte| *byte != FILLER), "it got no room");
+    assert!(fs::read(&segment).unwrap().last().is_some_and(|byte| *byte != FILLER), "no filler was added");
     store.close().await.unwrap();
     let (store, opening) = open(folder.path()).await;
     assert_eq!(opening.cut_tail, None);
@@ -174,7 +174,7 @@ async fn a_journal_of_the_time_before_there_was_room_is_gone_on_with() {
     assert_clean(&store).await;
 }
 
-/// Cuts the only segment and opens.
+/// Cuts the only segment at `cut`, and opens the store.
 async fn open_cut(folder: &Path, cut: usize, keep_index: bool) -> (tempfile::TempDir, Store) {
     let after = tempfile::tempdir().unwrap();
     copy_folder(folder, after.path());
@@ -184,7 +184,7 @@ async fn open_cut(folder: &Path, cut: usize, keep_index: bool) -> (tempfile::Tem
         fs::remove_dir_all(after.path().join("index")).unwrap();
     }
     if keep_index {
-        // The index knows what the journal lacks: somebody has to accept that.
+        // The index shows that the journal lacks entries: the loss must be accepted.
         let error = open_error(options(after.path())).await;
         assert!(matches!(error, OpenError::Lost { .. }), "{error}");
     }
@@ -241,7 +241,7 @@ async fn a_rescue_that_was_interrupted_is_taken_up_again() {
     let bytes = fs::read(&gap).unwrap();
     fs::write(&gap, &bytes[..SEGMENT_HEADER_BYTES]).unwrap();
     fs::write(after.path().join("rescue"), "4 4\n").unwrap();
-    // The index was brought up to the rescued rows already, which a real kill cannot leave.
+    // The index is already ahead of that, which a real kill could not leave behind.
     let accepting = Options { accept_loss: true, ..options(after.path()) };
     let (store, opening) = Store::open(accepting, at(0)).await.unwrap();
     assert!(opening.rescued_rows > 0, "{opening:?}");
@@ -270,8 +270,8 @@ async fn damage_in_the_middle_stops_until_it_is_to_be_skipped() {
     assert_eq!(opening.rescued_rows, 1, "the index still had it");
     drop(store);
     let (store, opening) = open(folder.path()).await;
-    assert!(opening.skipped.is_empty(), "the damaged file is behind us");
-    assert!(!store.check().await.unwrap().is_clean(), "but it is not forgotten");
+    assert!(opening.skipped.is_empty(), "the damaged file is not read any more");
+    assert!(!store.check().await.unwrap().is_clean(), "but the check still reports it");
     drop(store);
     let rebuild = Options { rebuild_index: true, ..skip() };
     let (store, opening) = Store::open(rebuild, at(0)).await.unwrap();
@@ -315,11 +315,11 @@ async fn a_damaged_index_is_made_anew() {
         bytes[start..end].iter_mut().for_each(|byte| *byte ^= 0x55);
         fs::write(&file, &bytes).unwrap();
         let (store, opening) = open(after.path()).await;
-        // The engine takes damage in its newest pages for a torn end, and goes back before it.
+        // The engine mistakes damage in its newest pages for a torn end, and goes back to before it.
         noticed += u32::from(opening.rebuilt_index.is_some() || opening.replayed_entries > 0);
         let found = store.open_objects(None, 9).await;
         if found.is_err() {
-            // Found while in use: the next opening makes it anew.
+            // Found while in use: the next opening rebuilds the index.
             drop(store);
             let (store, opening) = open(after.path()).await;
             assert!(opening.rebuilt_index.unwrap().contains("found damaged"));

@@ -1,4 +1,4 @@
-//! The seal on days that are reported: nothing is dated into them any more, whatever the wall clock says.
+//! The seal on reported days: nothing is dated into them any more, whatever the wall clock says.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::payments::record::{Quarantine, Record};
 use crate::store::Store;
 use crate::store::operations::{date_not_before, last_date};
 
-/// The dates, in seconds, of what is told of an object: its rows, and its last sight.
+/// The dates of an object's history rows and of its last observation, in seconds.
 async fn dates(store: &Store, id: &str) -> (Vec<i64>, i64) {
     let seconds = |moment: Timestamp| moment.duration_since(at(0)).as_secs();
     let rows = store.history(&object(id)).await.unwrap();
@@ -28,7 +28,7 @@ async fn nothing_is_dated_into_a_sealed_day() {
     move_to(&store, "A1", "Captured", Phase::Final, at(1500), None).await;
     assert_eq!(dates(&store, "A1").await, (vec![100, 1000, 1500], 1500));
     let day = store.transitions(at(0), at(1000), None, 10).await.unwrap();
-    assert_eq!(day.items.len(), 1, "the sealed day has what it had");
+    assert_eq!(day.items.len(), 1, "the sealed day is unchanged");
     assert_clean(&store).await;
 }
 
@@ -62,7 +62,7 @@ async fn a_clock_that_was_set_back_makes_no_news_older_than_what_was_known() {
     assert_clean(&store).await;
 }
 
-/// A record enrolled at second 0, with a sight of each of these moments, one after the other.
+/// A record enrolled at second 0 and observed at each of these moments, one after another.
 fn record_seen_at(moments: &[i64]) -> Record {
     let mut record = Record::enrolled(enrolment("A1"), at(0));
     for second in moments {
@@ -73,7 +73,7 @@ fn record_seen_at(moments: &[i64]) -> Record {
     record
 }
 
-/// A sight at `now`, of a new state or of the same; gives since, seen_at and the row's date, in seconds.
+/// An observation at `now`, of a new state or of the same. Returns since, seen_at and the row's date, in seconds.
 fn dated(old: &Record, earliest: i64, now: i64, is_move: bool) -> (i64, i64, i64) {
     let mut record = seen(old, "Captured", Phase::Final, at(now), None);
     if !is_move {
@@ -91,13 +91,13 @@ fn news_is_dated_by_the_clock_unless_the_clock_was_set_back() {
     let fresh = record_seen_at(&[]);
     let known = record_seen_at(&[100, 200]);
     let table = [
-        // Old record, earliest, now, a move: since, seen, row.
+        // Old record, earliest, now, new state: (since, seen, row).
         (&fresh, 0, 50, true, (50, 50, 50)),
         (&fresh, 80, 50, true, (80, 80, 80)),
         (&known, 200, 300, true, (300, 300, 300)),
         (&known, 200, 150, true, (200, 200, 200)),
         (&known, 250, 150, true, (250, 250, 250)),
-        // The same state again: since when it is known stays, however early.
+        // The same state again: its `since` stays, however early.
         (&known, 250, 300, false, (100, 300, 300)),
         (&known, 250, 150, false, (100, 250, 250)),
         (&known, 250, 250, true, (250, 250, 250)),
@@ -160,5 +160,5 @@ fn nothing_is_set_apart_in_a_day_that_is_reported() {
     assert_eq!(record.quarantine.as_ref().map(|quarantine| quarantine.since), Some(at(500)));
     let mut later = record.clone();
     date_not_before(at(900), &record, &mut later, None);
-    assert_eq!(later.quarantine, record.quarantine, "what is known already keeps its date");
+    assert_eq!(later.quarantine, record.quarantine, "what is already known keeps its date");
 }

@@ -1,4 +1,4 @@
-//! A disk that fails, and one that forgets what was not synced.
+//! A disk that fails, and that loses what was not synced.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::store::disk::{Disk, DiskFile, MachineDisk};
 /// What fails next.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Writes until one fails, having written part of its bytes; negative: none.
+    /// Writes until one fails after writing part of its bytes; negative: none fails.
     pub(super) writes_left: AtomicI64,
     /// Bytes of the failing write that reach the disk.
     pub(super) partial_bytes: AtomicUsize,
-    /// Syncs until one fails; negative: none.
+    /// Syncs until one fails; negative: none fails.
     pub(super) syncs_left: AtomicI64,
-    /// What a power cut may take.
+    /// What a power cut may lose.
     unsynced: Mutex<Unsynced>,
 }
 
-/// The machine's disk with a plan.
+/// The machine's disk, failing as planned.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FaultyDisk(pub(super) Arc<Plan>);
 
@@ -33,7 +33,7 @@ impl FaultyDisk {
         disk
     }
 
-    /// Takes from the copy of a file what a power cut takes from the file.
+    /// Removes from a file's copy what a power cut would lose of the file.
     pub(super) fn cut(&self, path: &Path, copy: &Path, is_kept: impl Fn(u64) -> bool) -> io::Result<()> {
         self.0.unsynced.lock().unwrap().cut(path, copy, is_kept)
     }

@@ -15,7 +15,7 @@ use crate::store::{
     Commit, Committed, Compacted, Enrolled, OpenError, Opening, Options, OwedAlert, Store, StoreError,
 };
 
-/// A moment, in seconds after the first of March 2026.
+/// A moment, in seconds after the start of 1 March 2026.
 pub(super) fn at(seconds: i64) -> Timestamp {
     "2026-03-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
 }
@@ -59,7 +59,7 @@ pub(super) async fn record(store: &Store, id: &str) -> Record {
     store.record(&object(id)).await.unwrap().unwrap()
 }
 
-/// The record after a poll at `now` that saw `state`.
+/// The record after a poll at `now` that observed `state`.
 pub(super) fn seen(
     record: &Record,
     state: &str,
@@ -153,7 +153,7 @@ pub(super) fn quiet(read: &Record, record: Record) -> Commit {
     }
 }
 
-/// Sees `state` in a poll at `now`, and writes it with its history row.
+/// Observes `state` in a poll at `now`, and writes it with its history row.
 pub(super) async fn move_to(
     store: &Store,
     id: &str,
@@ -171,7 +171,7 @@ pub(super) async fn move_to(
     assert_eq!(store.commit(commit).await, Ok(Committed::Written));
 }
 
-/// What a crash leaves: everything that was handed to the operating system, but no lock.
+/// Copies what a crash leaves: everything that was handed to the operating system, except the lock.
 pub(super) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -195,20 +195,20 @@ pub(super) async fn assert_clean(store: &Store) {
     assert!(report.is_clean(), "{:?}", report.problems);
 }
 
-/// Ends without a clean stop, as a crash does at a moment when no poll is pending.
+/// Ends without a clean stop, like a crash at a moment when no poll is pending.
 pub(super) fn crash_in_step(store: Store) {
     store.engine.write_pulses().unwrap();
     drop(store);
 }
 
-/// Writes a row behind the store's back, or removes it, as a failing disk would.
+/// Writes or removes a row behind the store's back, as a failing disk might.
 pub(super) fn tamper(store: &Store, row: Vec<u8>, bytes: Option<Vec<u8>>) {
     store.engine.write_pulses().unwrap();
     let shared = store.engine.index.read().unwrap();
     shared.as_ref().unwrap().apply(&crate::store::index::Writes::from([(row, bytes)])).unwrap();
 }
 
-/// Makes the index small whatever its size.
+/// Compacts the index, whatever its size.
 pub(super) async fn make_small(store: &Store) -> Result<Compacted, StoreError> {
     let engine = std::sync::Arc::clone(&store.engine);
     tokio::task::spawn_blocking(move || crate::store::maintenance::compaction::run(&engine)).await.unwrap()

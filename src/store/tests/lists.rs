@@ -45,7 +45,7 @@ async fn lists_filter_and_page_over_open_and_finished() {
     assert_eq!((page.items.len(), page.next), (6, None));
     let transitions = store.transitions(at(0), at(99), None, 1).await.unwrap();
     let wrong = store.list(&Filter::default(), transitions.next, 5).await;
-    assert!(matches!(wrong, Err(StoreError::BadCursor(_))), "a place in another list is refused");
+    assert!(matches!(wrong, Err(StoreError::BadCursor(_))), "a cursor of another list is refused");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn transitions_are_given_by_time_in_pages() {
     assert_eq!(store.transitions(at(20), at(21), None, 9).await.unwrap().items.len(), 1);
 }
 
-/// Gives a record a due time and a deadline.
+/// Sets a record's due time and deadline.
 async fn set(store: &Store, id: &str, due: i64, deadline: Option<i64>) {
     let read = record(store, id).await;
     let record = Record { due_at: Some(at(due)), deadline: deadline.map(at), ..read.clone() };
@@ -173,7 +173,7 @@ async fn an_object_that_is_due_without_a_record_is_damage_and_no_busy_loop() {
     assert!(matches!(&error, StoreError::Damaged(why) if why.contains("shop-de/charge/A1")), "{error}");
     drop(store);
     let (store, opening) = open(folder.path()).await;
-    assert!(opening.rebuilt_index.is_some(), "it is mended");
+    assert!(opening.rebuilt_index.is_some(), "the index was rebuilt");
     assert_eq!(store.due(&account(), &kind(), at(100), 9).await.unwrap().len(), 2);
     assert_clean(&store).await;
 }

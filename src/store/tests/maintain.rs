@@ -1,4 +1,4 @@
-//! Going back to a backup, making the index anew, naming damage: on a folder that nobody has open.
+//! Restoring a backup, rebuilding the index, naming damage: on a folder that no process has open.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ async fn ids(store: &Store) -> Vec<String> {
     page.items.iter().map(|record| record.object.id.as_str().to_owned()).collect()
 }
 
-/// Wrong bytes in the payload of the entry that enrolled `id`.
+/// Damages the payload of the entry that enrolled `id`.
 fn spoil(folder: &Path, id: &str) {
     let segment = first_segment(folder);
     let mut bytes = fs::read(&segment).unwrap();
@@ -22,7 +22,7 @@ fn spoil(folder: &Path, id: &str) {
     fs::write(segment, bytes).unwrap();
 }
 
-/// A store with `ids`, closed properly.
+/// A store with `ids`, closed cleanly.
 async fn furnished(folder: &Path, ids: &[&str]) {
     let (store, _) = open(folder).await;
     for id in ids {
@@ -127,7 +127,7 @@ async fn a_restore_that_was_interrupted_says_so_and_is_taken_up_again() {
     let (folder, copy) = (parent.path().join("store"), parent.path().join("copy"));
     furnished(&folder, &["A1"]).await;
     furnished(&copy, &["C1"]).await;
-    // As if the power had failed after the old format file went aside.
+    // As if the power had failed after the old format file was moved aside.
     fs::create_dir(folder.join("aside-1")).unwrap();
     fs::rename(folder.join("format"), folder.join("aside-1").join("format")).unwrap();
     fs::create_dir(folder.join("restoring")).unwrap();
@@ -148,7 +148,7 @@ async fn a_torn_end_of_a_copied_store_is_left_out() {
     let segment = first_segment(&copy);
     let bytes = fs::read(&segment).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != FILLER).unwrap() + 1;
-    // In the room, at the very end, within an entry, within the header.
+    // In the preallocated bytes, at the very end of the entries, within an entry, within the header.
     let cuts = [
         (end + 1, vec!["C1", "C2"], false),
         (end, vec!["C1", "C2"], true),
@@ -182,7 +182,7 @@ async fn the_files_of_others_go_with_a_backup_and_come_back() {
     put(&folder, &[7; 3_000_000]);
     fs::write(file(&folder).with_extension("new"), b"half").unwrap();
     let report = store.backup(copy.clone()).await.unwrap();
-    assert_eq!(report.files, 1, "what is being written is not taken along");
+    assert_eq!(report.files, 1, "a file that is still being written is not included");
     assert_eq!(fs::read(file(&copy)).unwrap(), [7; 3_000_000]);
     store.close().await.unwrap();
 
@@ -197,6 +197,6 @@ async fn the_files_of_others_go_with_a_backup_and_come_back() {
 
     fs::remove_dir_all(copy.join("batches")).unwrap();
     restore(with_files(&other), copy, at(2)).await.unwrap();
-    assert!(file(&other).is_file(), "a backup without files leaves those that are there");
+    assert!(file(&other).is_file(), "a backup without files leaves the existing ones");
     assert!(!other.join("restoring-files").exists());
 }

@@ -1,4 +1,4 @@
-//! The store as a whole: every verb, crashes, damage, a model.
+//! The store as a whole: every method, crashes, damage, and a model.
 
 mod clocks;
 mod compact;

@@ -70,7 +70,7 @@ fn id_of(number: u8) -> String {
 }
 
 impl Model {
-    /// One step at `now`, in the store and here; both must answer alike.
+    /// Takes one step at `now`, in the store and in the model; both must give the same answer.
     async fn step(&mut self, store: &Store, step: &Step, now: Timestamp) {
         match step {
             Step::Enrol(id) => {
@@ -185,7 +185,7 @@ impl Model {
         }
     }
 
-    /// Who is due, by sorting all records.
+    /// Which objects are due, found by sorting all records.
     fn due(&self, now: Timestamp, limit: usize) -> Vec<ObjectRef> {
         let lane = |key: &dyn Fn(&Record) -> Option<Timestamp>| {
             let mut rows: Vec<_> = self
@@ -211,7 +211,7 @@ impl Model {
                 (false, false) => &urgent,
                 _ => &ordinary,
             };
-            // Whoever is urgent is due, so the ordinary lane is the last to run dry.
+            // Every urgent object is also due, so the ordinary lane is the last to run dry.
             let Some(next) = queue.first().cloned() else { break };
             order.push(next);
         }
@@ -296,7 +296,7 @@ proptest! {
 
     #[test]
     fn the_journal_alone_brings_everything_back(steps in proptest::collection::vec(any_step(), 1..40)) {
-        // What is not journaled by design is left out: hints, polls without news, retries.
+        // Leave out what is not journaled by design: hints, polls without news, retries.
         let steps = steps.into_iter().filter(|step| !matches!(step,
             Step::Hint(_) | Step::Poll { is_news: false, .. } | Step::Settle(_, 1)));
         run(play(steps.collect(), true));

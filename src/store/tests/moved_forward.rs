@@ -1,4 +1,4 @@
-//! Stores of earlier versions: opened, moved forward, and interrupted on the way.
+//! Stores of earlier versions: opened, migrated, and interrupted on the way.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::payments::record::{Record, Transition};
 use crate::store::index::Index;
 use crate::store::{AlertFilter, AlertRow, Count, Filter, Options, Store, rebuild};
 
-/// What the version that wrote a store read from it.
+/// What the version that wrote the store read from it.
 #[derive(Debug, Deserialize, PartialEq)]
 struct Content {
     records: Vec<Record>,
@@ -25,7 +25,7 @@ struct Content {
     oldest_moving: Option<(ObjectRef, Timestamp)>,
     /// Pending and dead deliveries.
     outbox: (u64, u64),
-    /// By account and kind: who is due, in the order of service, and when the next is.
+    /// By account and kind: which objects are due, in the order of service, and when the next one is.
     due: BTreeMap<String, (Vec<String>, Option<Timestamp>)>,
 }
 
@@ -62,7 +62,7 @@ fn as_it_was(folder: &Path) -> Options {
     Options { journal_segment_bytes: 40_000, ..options(folder) }
 }
 
-/// The commits that wrote one.
+/// The commits of this program that wrote the stored fixtures.
 const STORES: [&str; 2] = ["6d207ff", "05d53c3"];
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_store_of_an_earlier_version_is_moved_forward_with_all_that_it_holds()
     for (commit, is_stopped) in STORES.iter().flat_map(|commit| [(*commit, false), (*commit, true)]) {
         let folder = unpack(commit);
         if is_stopped {
-            // The index has the whole journal already.
+            // The index has applied the whole journal already.
             fs::write(folder.path().join("clean"), "stopped properly\n").unwrap();
         }
         let (store, opening) = Store::open(as_it_was(folder.path()), at(1000)).await.unwrap();

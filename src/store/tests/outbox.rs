@@ -1,4 +1,4 @@
-//! Alerts: owed until settled, under one key for ever.
+//! Alerts: pending until settled, permanently under one key.
 
 use super::fixture::*;
 use crate::store::{AlertFilter, Delivery, DeliveryStatus, Store, StoreError};
@@ -39,7 +39,7 @@ async fn a_delivery_is_owed_until_it_is_settled() {
     store.settle("k1", "ops", retry(60), at(55)).await.unwrap();
     store.settle("k1", "nobody", retry(60), at(55)).await.unwrap();
     store.settle("k9", "ops", retry(60), at(55)).await.unwrap();
-    assert_eq!(store.next_owed("ops").await, Ok(None), "what is settled stays so");
+    assert_eq!(store.next_owed("ops").await, Ok(None), "what is settled stays settled");
     assert_clean(&store).await;
 
     store.close().await.unwrap();

@@ -1,4 +1,5 @@
-//! Polls whose pulses are pending: nobody sees that the index has not got them, and a crash repeats them.
+//! Polls whose pulses are pending: nobody notices that the index does not have them yet, and after a crash they are
+//! repeated.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,10 +10,10 @@ use crate::store::index::Index;
 use crate::store::index::keys;
 use crate::store::{Committed, Due, Filter, Store};
 
-/// A wait that no rule makes longer.
+/// The longest wait that any rule sets.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// How many pulses the index itself has.
+/// How many pulses the index has.
 fn pulses_in_index(store: &Store) -> usize {
     let shared = store.engine.index.read().unwrap();
     shared.as_ref().map_or(0, |index: &Index| index.prefix(&[keys::PULSE]).map(Result::unwrap).count())
@@ -30,7 +31,7 @@ async fn a_crash_repeats_polls_that_were_pending_and_nothing_else() {
     store.remember("report", "made").await.unwrap();
     let known = record(&store, "A1").await;
     poll_again(&store, "A1", at(20), at(1900)).await;
-    assert_eq!(record(&store, "A1").await.polls, known.polls + 1, "it is seen at once");
+    assert_eq!(record(&store, "A1").await.polls, known.polls + 1, "it is visible at once");
     assert_eq!(pulses_in_index(&store), 0);
     drop(store);
     let (store, opening) = open(folder.path()).await;
@@ -65,11 +66,11 @@ async fn whoever_reads_several_rows_sees_pending_polls() {
     assert!(listed.iter().all(|record| record.due_at == Some(at(900))));
     assert_eq!(pulses_in_index(&store), 1_200);
     move_to(&store, "A7", "Open", Phase::Moving, at(901), Some(at(1_000))).await;
-    assert_eq!(pulses_in_index(&store), 1_199, "the whole record takes its place");
+    assert_eq!(pulses_in_index(&store), 1_199, "the whole record replaces it");
     assert_clean(&store).await;
 }
 
-/// A poll that saw the same as the one before.
+/// A poll that observed the same as the one before.
 async fn poll_again(store: &Store, id: &str, now: Timestamp, due_at: Timestamp) {
     let read = record(store, id).await;
     let mut again = quiet(&read, seen(&read, "Open", Phase::Moving, now, Some(due_at)));
@@ -97,9 +98,9 @@ async fn who_is_due_follows_every_change_at_once() {
     enrol(&store, "A9", at(105)).await;
     assert_eq!(due_ids(&store, at(111)).await, ["A3", "A9"]);
     assert!(store.hint(&object("A0"), at(112)).await.unwrap());
-    assert_eq!(due_ids(&store, at(112)).await, ["A3", "A9", "A0"], "by the time that counts now");
+    assert_eq!(due_ids(&store, at(112)).await, ["A3", "A9", "A0"], "ordered by their new due times");
     assert_eq!(store.ask(vec![object("A0")], at(113)).await.unwrap(), [true]);
-    assert_eq!(due_ids(&store, at(113)).await, ["A0", "A3", "A9"], "asked for by somebody");
+    assert_eq!(due_ids(&store, at(113)).await, ["A0", "A3", "A9"], "an operator asked for it");
     for id in ["A0", "A3", "A9"] {
         move_to(&store, id, "Open", Phase::Moving, at(114), Some(at(300))).await;
     }
@@ -123,7 +124,7 @@ async fn a_poll_is_pending_for_a_minute_at_most() {
     poll_again(&store, "A1", at(20), at(30)).await;
     for (now, expected) in [(30, 0), (79, 0), (80, 1)] {
         store.write_old_polls(at(now));
-        // Pulses are written in a turn of their own.
+        // Pulses are written by a task of their own.
         tokio::task::yield_now().await;
         assert_eq!(pulses_in_index(&store), expected, "at {now}");
     }

@@ -28,7 +28,7 @@ async fn a_failed_write_is_never_acknowledged_and_stops_everything() {
         disk.0.writes_left.store(0, Ordering::SeqCst);
         let refused = store.enrol(vec![enrolment("A2")], at(1)).await;
         assert!(matches!(refused, Err(StoreError::Broken(_))), "{refused:?}");
-        assert_eq!(store.record(&object("A2")).await, Ok(None), "it has not happened");
+        assert_eq!(store.record(&object("A2")).await, Ok(None), "it did not happen");
         assert!(store.enrol(vec![enrolment("A3")], at(1)).await.unwrap_err().is_fatal());
         assert!(store.stats().broken.unwrap().contains("no space left"));
         assert!(store.close().await.is_err());
@@ -86,7 +86,7 @@ async fn a_power_cut_leaves_all_that_was_acknowledged() {
             let copy = after.path().join("journal").join(path.file_name().unwrap());
             disk.cut(&path, &copy, |_| false).unwrap();
         }
-        // The index was never synced: nothing of it may be left.
+        // The index was never synced, so nothing of it need be left.
         fs::remove_dir_all(after.path().join("index")).unwrap();
         let (copy, opening) = open(after.path()).await;
         assert!(opening.rebuilt_index.is_some());

@@ -1,4 +1,4 @@
-//! What a pulse can say of a record.
+//! What a pulse can say about a record.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Polls without news: taken at once where nobody is in the way, and by the writer where somebody is.
+//! Polls without news: committed at once if the writer is idle, and by the writer if it is busy.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use crate::payments::record::Record;
 use crate::store::mutex::locked;
 use crate::store::{Commit, Committed, Store, StoreError};
 
-/// A poll at `now` that saw what was known.
+/// A poll at `now` that observed what was already known.
 fn same_again(read: &Record, now: Timestamp, due_at: Timestamp) -> Commit {
     let mut record = seen(read, "Open", Phase::Moving, now, Some(due_at));
     record.sight.as_mut().unwrap().since = read.sight.as_ref().unwrap().since;
@@ -22,13 +22,13 @@ fn same_again(read: &Record, now: Timestamp, due_at: Timestamp) -> Commit {
 async fn moving(store: &Store, id: &str) -> Record {
     enrol(store, id, at(0)).await;
     move_to(store, id, "Open", Phase::Moving, at(10), Some(at(100))).await;
-    // Whoever asks what is due reads the revision, away from the runtime's threads.
+    // Reading what is due also keeps the revision in memory.
     let due = store.due(&account(), &kind(), at(100), 9).await.unwrap();
     assert_eq!(due.len(), 1);
     record(store, id).await
 }
 
-/// The outcome if it is there without anybody having been waited for.
+/// The outcome, if it is there without any waiting.
 fn at_once(commit: impl Future<Output = Result<Committed, StoreError>>) -> Option<Committed> {
     match pin!(commit).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => Some(outcome.unwrap()),
@@ -51,7 +51,7 @@ async fn what_is_taken_at_once_is_seen_by_all_and_survives() {
         assert_eq!(store.next_due(&account(), &kind()).await, Ok(Some(at(120 + second))));
         assert_eq!(store.due(&account(), &kind(), at(150), 9).await.unwrap(), [told]);
     }
-    assert_eq!(store.stats().journal_sequence, sequence, "the journal is not told");
+    assert_eq!(store.stats().journal_sequence, sequence, "nothing is journaled");
     assert_clean(&store).await;
     store.close().await.unwrap();
     let (store, _) = open(folder.path()).await;
@@ -69,7 +69,7 @@ async fn one_that_was_decided_on_an_older_record_is_refused() {
     assert_eq!(record(&store, "A1").await, before);
     store.ask(vec![object("A1")], at(25)).await.unwrap();
     assert_eq!(store.commit(same_again(&before, at(26), at(36))).await, Ok(Committed::Stale));
-    assert!(record(&store, "A1").await.is_asked, "what an operator asked for is not lost");
+    assert!(record(&store, "A1").await.is_asked, "the operator's request is not lost");
     store.forget(&object("A1"), at(27), "a test").await.unwrap();
     assert_eq!(store.commit(same_again(&before, at(28), at(38))).await, Ok(Committed::Forgotten));
     assert_clean(&store).await;
@@ -119,7 +119,7 @@ async fn nothing_is_read_from_the_disk_for_it() {
     let (store, _) = open(folder.path()).await;
     enrol(&store, "A2", at(0)).await;
     let read = record(&store, "A1").await;
-    // Its revision is on the disk only: the writer takes it.
+    // Its revision is only on the disk, so the writer must handle the poll.
     let commit = store.engine.commit_pulse(same_again(&read, at(110), at(120))).unwrap_err();
     assert_eq!(store.commit(*commit).await, Ok(Committed::Written));
     let read = record(&store, "A1").await;
@@ -129,7 +129,7 @@ async fn nothing_is_read_from_the_disk_for_it() {
     assert_eq!(at_once(store.commit(same_again(&read, at(121), at(130)))), Some(Committed::Written));
     let changed = record(&store, "A1").await;
     assert_eq!(changed.due_at, Some(at(130)));
-    // What was handed out before the change does not count any more, nor once the index has the change.
+    // The revision kept before the change no longer counts, not even once the index has the change.
     assert_eq!(at_once(store.commit(same_again(&read, at(122), at(140)))), Some(Committed::Stale));
     store.engine.write_pulses().unwrap();
     assert!(store.engine.commit_pulse(same_again(&read, at(122), at(140))).is_err());

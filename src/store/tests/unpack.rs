@@ -1,5 +1,5 @@
-// Stores of earlier versions, out of `tests/fixtures` (its README.md explains the files). Included by the integration
-// tests, too.
+// Unpacks stores of earlier versions from `tests/fixtures` (its README.md explains the files). The integration tests
+// include this file, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-// What a disk may forget: every write since the last sync of its file, with what it wrote over. Included by the
-// simulated months, too.
+// What a disk may lose: every write since the last sync of its file, together with what it overwrote. The simulated
+// months include this file, too.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -7,10 +7,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// What a disk writes at once or not at all.
+/// What a disk writes atomically.
 const SECTOR_BYTES: u64 = 512;
 
-/// Writes that were not synced, by file, the oldest first.
+/// Writes that were not synced, by file, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Unsynced(HashMap<PathBuf, Vec<Write>>);
 
@@ -18,13 +18,13 @@ pub(super) struct Unsynced(HashMap<PathBuf, Vec<Write>>);
 struct Write {
     offset: u64,
     length: u64,
-    /// How long the file was, and what it had where the write goes.
+    /// The file's length before the write, and the bytes that the write replaces.
     length_before: u64,
     before: Vec<u8>,
 }
 
 impl Unsynced {
-    /// Takes down what a write will be over, right before it is made.
+    /// Notes what a write will replace, just before it is made.
     pub(super) fn note(&mut self, path: &Path, offset: u64, length: usize) -> io::Result<()> {
         let mut before = Vec::new();
         let mut length_before = 0;
@@ -42,13 +42,13 @@ impl Unsynced {
         Ok(())
     }
 
-    /// All of a file is safe.
+    /// The whole file is safe: it was synced.
     pub(super) fn forget(&mut self, path: &Path) {
         self.0.remove(path);
     }
 
-    /// Takes from a file, or its copy, what a power cut takes: of each write the sectors that `is_kept` does not
-    /// want, by their number in the file.
+    /// Removes from a file's copy what a power cut would lose: the sectors of each write for which `is_kept` is false.
+    /// It is called with the sector's number in the file.
     pub(super) fn cut(&self, path: &Path, copy: &Path, is_kept: impl Fn(u64) -> bool) -> io::Result<()> {
         let Some(writes) = self.0.get(path) else { return Ok(()) };
         let file = OpenOptions::new().write(true).open(copy)?;

@@ -1,4 +1,4 @@
-//! What each verb promises.
+//! What each method promises.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ async fn nothing_new_is_not_journaled() {
         ..quiet(&record(&store, "A1").await, record(&store, "A1").await)
     };
     assert_eq!(store.commit(with_news).await, Ok(Committed::Written));
-    assert_eq!(store.stats().journal_sequence, before + 1, "an alert is news whatever the flag says");
+    assert_eq!(store.stats().journal_sequence, before + 1, "an alert is news, whatever the flag says");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn asking_comes_first_and_wakes_finished_ones() {
     assert!(due[0].is_asked && due[1].is_asked && !due[2].is_asked);
     let before = store.stats().journal_sequence;
     assert_eq!(store.ask(vec![object("A3")], at(3)).await, Ok(vec![true]));
-    assert_eq!(store.stats().journal_sequence, before, "asked already");
+    assert_eq!(store.stats().journal_sequence, before, "it was requested already");
     assert_clean(&store).await;
 }
 
@@ -163,7 +163,7 @@ async fn signals_pulse_when_something_is_due_earlier() {
     assert!(!was_pulsed(&due).await, "later is not earlier");
     assert!(store.hint(&object("A1"), at(5)).await.unwrap());
     assert!(was_pulsed(&due).await);
-    assert!(!was_pulsed(&other).await, "another account's affair");
+    assert!(!was_pulsed(&other).await, "it concerns another account");
     assert!(!was_pulsed(&outbox).await);
     assert_eq!(store.raise(vec![owed("k", &["ops"], at(5))], at(5)).await, Ok(1));
     assert!(was_pulsed(&outbox).await);
@@ -171,7 +171,7 @@ async fn signals_pulse_when_something_is_due_earlier() {
     assert!(!was_pulsed(&outbox).await);
 }
 
-/// Whether a pulse is waiting; takes it.
+/// Whether a signal is waiting; consumes it.
 async fn was_pulsed(signal: &tokio::sync::Notify) -> bool {
     tokio::select! {
         biased;

@@ -68,13 +68,13 @@ async fn the_status_decides_and_little_is_read_whatever_a_receiver_does() {
     let link_local = "location: http://169.254.169.254/latest/meta-data/\r\ncontent-length: 0\r\n";
     let client = HttpClient::new(None).unwrap();
     for (name, bytes, then, timeout_s, expected) in [
-        ("silence", Vec::new(), Then::Nothing, 1, Err("no whole answer within the deadline")),
+        ("silence", Vec::new(), Then::Nothing, 1, Err("no complete answer within the deadline")),
         (
             "half a head",
             b"HTTP/1.1 200".to_vec(),
             Then::Nothing,
             1,
-            Err("no whole answer within the deadline"),
+            Err("no complete answer within the deadline"),
         ),
         ("a farewell", Vec::new(), Then::End, PATIENT_S, Err("the connection broke")),
         (

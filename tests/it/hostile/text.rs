@@ -143,7 +143,7 @@ async fn hostile_texts_reach_no_terminal_no_journal_and_no_chat() {
     daemon.stop(&host).await;
     let log = host.log();
     check("the journal", &log);
-    assert!(log.contains("state seen") && log.contains("the store failed"), "{log}");
+    assert!(log.contains("state observed") && log.contains("the store failed"), "{log}");
     for line in log.lines() {
         let priority = line.get(..3).unwrap_or_default();
         assert!(["<3>", "<4>", "<6>", "<7>"].contains(&priority), "no line of ours: {line:?}");

@@ -1,4 +1,4 @@
-//! The section as it is read, checked and resolved.
+//! Reading, checking and resolving the section.
 
 use super::*;
 use std::path::Path;

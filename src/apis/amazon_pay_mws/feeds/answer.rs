@@ -1,6 +1,6 @@
 //! What the feed operations answer (docs/src/reference/amazon-pay-batch.md, sections 3.2, 4, 5.1, 7 and 12).
 //!
-//! Owns: from an answer, or none, to what became of the request. Must never know: what is done about it.
+//! Owns: interpreting an answer, or its absence. Must never know: what is done about it.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::apis::amazon_pay_mws::wire::{
 use crate::apis::transport::{Response, TransportError};
 use crate::payments::observation::Failure;
 
-/// An answer, or none.
+/// An answer, or why there is none.
 pub type Reply = Result<Response, TransportError>;
 
 /// `FeedProcessingStatus` (section 4.2).
@@ -26,13 +26,13 @@ pub enum FeedStatus {
     Submitted,
     /// `_UNCONFIRMED_`: pending.
     Unconfirmed,
-    /// `_IN_PROGRESS_`: being taken in.
+    /// `_IN_PROGRESS_`: being processed.
     InProgress,
-    /// `_AWAITING_ASYNCHRONOUS_REPLY_`: waits for others.
+    /// `_AWAITING_ASYNCHRONOUS_REPLY_`: waiting for other systems.
     AwaitingReply,
     /// `_IN_SAFETY_NET_`: held because it looks dangerous; the provider's support will call.
     InSafetyNet,
-    /// `_DONE_`: taken in and waiting to be carried out. Nothing has been carried out yet.
+    /// `_DONE_`: accepted and waiting to be carried out. Nothing has been carried out yet.
     Done,
     /// `_CANCELLED_`: refused by the provider, or cancelled.
     Cancelled,
@@ -62,7 +62,7 @@ pub struct FeedRow {
     pub id: String,
     /// Such as `_POST_TRANSACTION_PAYMENTS_BATCH_DATA_`.
     pub feed_type: Option<String>,
-    /// Where it stands.
+    /// Its status.
     pub status: FeedStatus,
     /// When the provider received it, by its clock.
     pub submitted_at: Option<Timestamp>,
@@ -80,49 +80,49 @@ impl FeedRow {
 pub struct FeedList {
     /// In the provider's order.
     pub rows: Vec<FeedRow>,
-    /// For the next page; none on the last.
+    /// The token of the next page; none on the last.
     pub next_token: Option<String>,
 }
 
-/// What became of a submission.
+/// The outcome of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submission {
-    /// It was taken under this id.
+    /// It was accepted under this id.
     Accepted {
         /// Such as `1234567890`.
         feed_id: String,
     },
-    /// It was surely not taken and may be sent again later.
+    /// It was certainly not accepted and may be sent again later.
     NotNow {
         /// How long the provider asks to wait, if it does.
         retry_after: Option<Duration>,
         /// Status and code.
         detail: String,
     },
-    /// It was surely not taken: the provider refuses the account or its credentials. Once that is mended it would
-    /// be taken.
+    /// It was certainly not accepted: the provider refuses the account or its credentials. It would be accepted once
+    /// that is fixed.
     AccountRefused {
         /// Status and code.
         detail: String,
     },
-    /// It was surely not taken and would not be if it were sent again.
+    /// It was certainly not accepted and would not be if it were sent again.
     Refused {
         /// Status and code.
         detail: String,
     },
-    /// Nobody knows: only the list of feeds tells.
+    /// Not known: only the list of feeds can tell.
     Lost {
         /// What happened.
         detail: String,
     },
 }
 
-/// Reads the answer to `SubmitFeed`. Only a refusal with a code of the provider's counts as not taken; everything
-/// doubtful is lost.
+/// Reads the answer to `SubmitFeed`. The feed counts as not accepted if it was never sent, or if the provider throttled
+/// it or refused it with a code of its own. Everything doubtful is lost.
 pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
     let response = match reply {
         Err(error @ (TransportError::Connect(_) | TransportError::Tls(_))) => {
-            // No request travels before there is a connection.
+            // Nothing is sent before there is a connection.
             return Submission::NotNow { retry_after: None, detail: error.to_string() };
         }
         Err(error @ TransportError::Unsendable(_)) => {
@@ -137,12 +137,12 @@ pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
             Err(failure) => Submission::Lost { detail: failure.to_string() },
         };
     }
-    // A sum that does not match means that the bytes were spoilt on the way: they were not taken.
+    // A checksum that does not match means that the bytes were corrupted in transit: they were not accepted.
     let code = envelope(&response.body).code;
     let was_spoilt = code.as_deref() == Some("ContentMD5DoesNotMatch");
     match failure(response, now) {
         Failure::Throttled { retry_after, detail } => Submission::NotNow { retry_after, detail },
-        // A page of something between us and the provider says nothing about what reached the provider.
+        // A page from a proxy or gateway says nothing about what reached the provider.
         Failure::Refused { detail, .. } | Failure::Gone { detail } if code.is_none() => {
             Submission::Lost { detail }
         }
@@ -155,7 +155,7 @@ pub fn submission(reply: &Reply, now: Timestamp) -> Submission {
     }
 }
 
-/// What an answer with another status than 200 means, with the wait that its headers ask for.
+/// What an answer with a status other than 200 means, with the wait that its headers ask for.
 pub(in crate::apis::amazon_pay_mws) fn failure(response: &Response, now: Timestamp) -> Failure {
     let wait = asked_wait(response, now);
     wire::failure(response.status, &response.body, response.header("x-mws-request-id"), wait)
@@ -189,7 +189,7 @@ fn accepted_id(body: &[u8]) -> Result<String, Failure> {
     row(info).map(|row| row.id).map_err(|problem| unreadable(&problem))
 }
 
-/// A provider's id: decimal digits today, taken as short plain text.
+/// A provider's id: decimal digits today; any short plain text is accepted.
 pub(in crate::apis::amazon_pay_mws) fn plain_id(
     place: &Element<'_>,
     name: &'static str,
@@ -216,7 +216,7 @@ fn row(info: &Element<'_>) -> Result<FeedRow, Unreadable> {
 /// Reads the answer to `GetFeedSubmissionList`, its `ByNextToken` or `CancelFeedSubmissions`.
 ///
 /// # Errors
-/// The failure that the reply is.
+/// The failure that the reply represents.
 pub fn list(action: &str, reply: &Reply, now: Timestamp) -> Result<FeedList, Failure> {
     let response = reply.as_ref().map_err(|error| Failure::from(error.clone()))?;
     if response.status != 200 {
@@ -231,20 +231,20 @@ pub fn list(action: &str, reply: &Reply, now: Timestamp) -> Result<FeedList, Fai
     .map_err(|problem| unreadable(&problem))
 }
 
-/// The token of the next page, wherever it stands among the rows; none when `HasNext` says that this was all.
+/// The token of the next page, wherever it appears among the rows; none if `HasNext` says that there are no more.
 pub(in crate::apis::amazon_pay_mws) fn next_token(
     result: &Element<'_>,
 ) -> Result<Option<String>, Unreadable> {
     let has_next = result.text_of("HasNext")?.is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let token = result.text_of("NextToken")?.map(str::to_owned);
     if has_next && token.is_none() {
-        // Without it rows would be missed in silence.
+        // Without it, rows would be missed silently.
         return Err(Unreadable::Missing("NextToken"));
     }
     Ok(token.filter(|_| has_next))
 }
 
-/// What a fetch of a whole file brought.
+/// The outcome of fetching a whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum File {
     /// Its bytes are those that the provider sent; `content_type` decides how they are decoded.
@@ -254,9 +254,9 @@ pub enum File {
         /// The header, if there was one.
         content_type: Option<String>,
     },
-    /// Not there yet: normal for hours.
+    /// Not ready yet, which is normal for hours.
     NotReady,
-    /// The bytes do not have the promised MD5: fetch again, at most three times at once.
+    /// The bytes do not match the promised MD5: fetch again, at most three times at once.
     Spoilt,
     /// It will not come: the feed was cancelled, or the file is gone or withheld.
     Never {
@@ -267,7 +267,7 @@ pub enum File {
     Failed(Failure),
 }
 
-/// Codes that say that a file will never be there (section 12).
+/// Codes that say that a file will never be available (section 12).
 const NEVER: [&str; 6] = [
     "FeedCanceled",
     "FeedProcessingResultNoLongerAvailable",
@@ -277,7 +277,7 @@ const NEVER: [&str; 6] = [
     "InvalidReportId",
 ];
 
-/// Takes the answer to `GetFeedSubmissionResult` or `GetReport`.
+/// Reads the answer to `GetFeedSubmissionResult` or `GetReport`.
 pub fn file(reply: Reply, now: Timestamp) -> File {
     let response = match reply {
         Err(error) => return File::Failed(error.into()),

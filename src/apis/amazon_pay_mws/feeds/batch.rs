@@ -1,4 +1,4 @@
-//! One feed as it is stored: the state of its submission, and what is left to do once its result is there.
+//! One feed as it is stored: the state of its submission, and what remains to be done once its result is there.
 //!
 //! Owns: which step is next among the seller's feeds, how a feed ended. Must never know: the network, the store,
 //! files, the clock (time is an argument).
@@ -14,26 +14,26 @@ use super::steps::{
 use crate::text;
 use crate::time::later;
 
-/// Between two looks at what single polls have brought about requests without a result.
+/// Interval between checks of what individual polls have found about requests without a result.
 pub const CHECK_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// How long single polls may take to tell about requests without a result: 60,000 of them, one a second, are
-/// 17 hours.
+/// How long individual polls may take to settle requests without a result. At one a second, 60,000 of them take 17
+/// hours.
 pub const CHECKS_LAST: SignedDuration = SignedDuration::from_hours(72);
-/// How long a feed may be followed before somebody is told.
+/// How long a feed may be followed before somebody is alerted.
 const LONGEST_FOLLOWING: SignedDuration = SignedDuration::from_hours(24);
-/// Failures in a row after which somebody is told.
+/// Failures in a row after which somebody is alerted.
 const MANY_FAILURES: u32 = 12;
 
-/// One feed, as it is stored. Its document, its result and its rows lie beside it.
+/// One feed, as it is stored. Its document, its result and its rows are stored beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedBatch {
-    /// Derived from the content: the same rows have the same reference.
+    /// Derived from the content, so that the same rows have the same reference. For a poll, its label and number.
     pub reference: String,
-    /// What all its requests are.
+    /// The operation of all its requests.
     pub operation: BatchOperation,
-    /// Whose: feeds of one seller are told apart by their ids alone, whatever the account is called.
+    /// The seller. Feeds of one seller are distinguished by their ids alone, whatever the account is called.
     pub seller_id: String,
-    /// Made by polling, not by a person.
+    /// Created by polling, not by a person.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_poll: bool,
     /// `ContentMD5Value` of the document.
@@ -42,35 +42,35 @@ pub struct FeedBatch {
     pub first_request_id: u64,
     /// How many requests it has.
     pub count: u64,
-    /// Where the submission stands.
+    /// The state of the submission.
     pub state: State,
-    /// Its id at the provider, once it had one.
+    /// Its id at the provider, once it has one.
     #[serde(default)]
     pub feed_id: Option<String>,
-    /// MD5 of the result that lies beside it.
+    /// MD5 of the result that is stored beside it.
     #[serde(default)]
     pub result_md5: Option<String>,
-    /// Requests about it that failed in a row.
+    /// How many requests about it failed in a row.
     #[serde(default)]
     pub failures: u32,
-    /// What is left to do after the submission.
+    /// What remains to be done after the submission.
     pub settling: Settling,
 }
 
-/// What is left to do once nothing is to be done with the feed itself.
+/// What remains to be done once the feed itself needs no more steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Settling {
-    /// The feed is still under way, or its result was not matched with its requests.
+    /// The feed is still in progress, or its result has not been matched with its requests.
     Open,
-    /// Requests without a result are asked about singly.
+    /// Requests without a result are polled individually.
     Checking {
-        /// Only sights from then on count.
+        /// Only observations from then on count.
         since: Timestamp,
-        /// The next look at what was seen.
+        /// The next check of what was observed.
         next_at: Timestamp,
     },
-    /// Every request has its end.
+    /// Every request is settled.
     Settled,
 }
 
@@ -81,15 +81,15 @@ pub enum FeedNext {
     Act(Step),
     /// Match the result with the requests.
     Settle,
-    /// Look at what single polls have brought.
+    /// Check what individual polls have found.
     Check,
-    /// Nothing before this time.
+    /// Wait until this time.
     Wait(Timestamp),
-    /// Nothing before other feeds of the seller have gone on.
+    /// Wait until other feeds of the seller have progressed.
     Behind,
-    /// Nothing before a person has decided.
+    /// Wait for a person's decision.
     Person,
-    /// Nothing ever.
+    /// Nothing more to do.
     Ended,
 }
 
@@ -98,7 +98,7 @@ impl FeedBatch {
     pub fn next<'a>(&self, others: impl Iterator<Item = &'a FeedBatch>, now: Timestamp) -> FeedNext {
         match self.settling {
             Settling::Settled => return FeedNext::Ended,
-            // A later look was planned by a clock that was ahead.
+            // A check further in the future was planned by a clock that was ahead.
             Settling::Checking { next_at, .. } if now < next_at && next_at <= later(now, CHECK_EVERY) => {
                 return FeedNext::Wait(next_at);
             }
@@ -114,7 +114,7 @@ impl FeedBatch {
         }
     }
 
-    /// One submission at a time, and 20 minutes between two (section 2.3).
+    /// One submission at a time, with 20 minutes between two (section 2.3).
     fn may_leave<'a>(&self, others: impl Iterator<Item = &'a FeedBatch>, now: Timestamp) -> FeedNext {
         let mut last = None;
         for other in others.filter(|other| other.seller_id == self.seller_id) {
@@ -136,12 +136,12 @@ impl FeedBatch {
         FeedBatch { state: about_to(self.state.clone(), step, now), ..self.clone() }
     }
 
-    /// What must be stored after a step, or when something came from outside.
+    /// What must be stored after a step or an event from outside.
     #[must_use]
     pub fn took(&self, outcome: Outcome, now: Timestamp) -> FeedBatch {
         let is_failure = matches!(outcome, Outcome::Failed { .. } | Outcome::AccountRefused { .. });
         let outcome = match (&self.state.phase, outcome) {
-            // A fetch that only ever fails is given up like one that is never ready.
+            // A fetch that keeps failing is given up like one that is never ready.
             (Phase::Collecting { since, .. }, Outcome::Failed { .. })
                 if now >= later(*since, LONGEST_COLLECTION) =>
             {
@@ -168,7 +168,7 @@ impl FeedBatch {
         }
     }
 
-    /// Where it stands, in a word.
+    /// Its stage, in one word.
     pub fn stage(&self) -> &'static str {
         match &self.state.phase {
             Phase::Prepared { .. } => "new",
@@ -191,7 +191,7 @@ impl FeedBatch {
         }
     }
 
-    /// When something is done next, if that is known without the other feeds.
+    /// When the next step is due, if that is known without the other feeds.
     pub fn next_at(&self) -> Option<Timestamp> {
         match (self.settling, &self.state.phase) {
             (Settling::Settled, _) => None,
@@ -207,37 +207,38 @@ impl FeedBatch {
         }
     }
 
-    /// What somebody should know about it now: a word that names the occasion, what is the matter, what to
-    /// do, and whether it waits for a person.
+    /// What somebody should know about it now: a word for the occasion, what is wrong, what to do, and whether it waits
+    /// for a person.
     pub fn trouble(&self, now: Timestamp) -> Option<(&'static str, String, &'static str, bool)> {
         if let Phase::Held { candidates } = &self.state.phase {
             let ids = candidates.join(", ");
-            let advice = "Find out which of these feeds it is (the back office shows their times and results), then: \
-                          reconciled batch release REFERENCE --adopt FEED_ID. Only when it is surely none of them: \
-                          --resend. No other batch of this seller leaves before.";
-            let what = format!("the answer to its submission was lost, and several feeds could be it: {ids}");
+            let advice = "Find out which feed it is (the back office shows their times and results), then run: \
+                          reconciled batch release REFERENCE --adopt FEED_ID. If it is certainly none of them: \
+                          --resend. Until then, no other batch of this seller is sent.";
+            let what =
+                format!("the answer to its submission was lost, and several feeds could be this one: {ids}");
             return Some(("held", what, advice, true));
         }
         if let Some(Warning::AccountRefused(detail)) = &self.state.warning {
             let what = format!("the provider refuses the account: {}", detail);
-            let advice = "Mend the key, the secret or the account's rights. It is tried again every 15 minutes; \
-                          nothing of it is lost.";
+            let advice = "Fix the key, the secret or the account's permissions. The step is retried every 15 minutes; \
+                          nothing is lost.";
             return Some(("account-refused", what, advice, false));
         }
         if self.failures >= MANY_FAILURES {
             let what = format!("{} requests about it failed in a row", self.failures);
-            return Some(("failing", what, "See the log; look at the credentials and the service.", false));
+            return Some(("failing", what, "See the log; check the credentials and the service.", false));
         }
         match &self.state.phase {
             Phase::Prepared { .. } if self.state.sendings >= MANY_FAILURES => {
-                let what = format!("the provider did not take it {} times", self.state.sendings);
-                return Some(("not-taken-yet", what, "See the log; it is sent again and again.", false));
+                let what = format!("the provider has not accepted it in {} attempts", self.state.sendings);
+                return Some(("not-taken-yet", what, "See the log; it is retried automatically.", false));
             }
             Phase::Following { .. }
                 if self.state.last_sent_at.is_some_and(|sent| now >= later(sent, LONGEST_FOLLOWING)) =>
             {
-                let what = "the provider has had it for more than a day without taking it in".to_owned();
-                return Some(("slow", what, "Ask the provider; it is followed on.", false));
+                let what = "the provider has been processing it for more than a day".to_owned();
+                return Some(("slow", what, "Ask the provider; its status is still polled.", false));
             }
             _ => {}
         }
@@ -245,17 +246,17 @@ impl FeedBatch {
             Warning::HeldForSafety => (
                 "held-for-safety",
                 "the provider holds it because it looks dangerous".to_owned(),
-                "Its support calls, or call it. Nothing was carried out; the batch is followed on.",
+                "Its support will call, or call it. Nothing was carried out; the batch is still polled.",
             ),
             Warning::NotListed => (
                 "not-listed",
-                "the provider's list does not show it any more".to_owned(),
-                "Look for the feed in the back office. Do not submit its rows again: it is looked for on.",
+                "the provider's list no longer shows it".to_owned(),
+                "Look for the feed in the back office. Do not submit its rows again: the search continues.",
             ),
             Warning::UnknownStatus(status) => (
                 "unknown-status",
                 format!("its status is {}, which the manual does not list", text::short(status, 60)),
-                "Ask the provider what it means; the batch is followed on.",
+                "Ask the provider what it means; the batch is still polled.",
             ),
             Warning::NotCancelled => (
                 "not-cancelled",
@@ -264,8 +265,8 @@ impl FeedBatch {
             ),
             Warning::Spoilt => (
                 "spoilt",
-                "its result arrives spoilt, again and again".to_owned(),
-                "Look at the network on the way; it is fetched again for a day, then checked singly.",
+                "its result keeps arriving corrupted".to_owned(),
+                "Check the network. It is fetched again for a day, then its requests are checked individually.",
             ),
             Warning::Lost | Warning::SentAgain | Warning::Ambiguous | Warning::AccountRefused(_) => {
                 return None;
@@ -275,7 +276,7 @@ impl FeedBatch {
     }
 }
 
-/// Whether the operator may say what became of it.
+/// Whether the operator may decide what happened to it.
 pub fn is_held(state: &State) -> bool {
     matches!(state.phase, steps::Phase::Held { .. })
 }

@@ -1,7 +1,7 @@
 //! One step of a feed, carried out once.
 //!
-//! Owns: which request a step is, and what its answer makes of it. Must never know: the store, schedules, what is
-//! done next.
+//! Owns: which request a step is, and what its answer means for the step. Must never know: the store, schedules, what
+//! is done next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::apis::batch::More;
 use crate::apis::pace::Permit;
 use crate::payments::observation::Failure;
 
-/// The most pages of one list: 100 feeds each, of the last hour or so.
+/// The most pages of one list: 100 feeds each, submitted in the last hour or so.
 const MOST_PAGES: usize = 50;
 
 impl AmazonPayMws {
-    /// Takes a step. `known` are the ids of other batches, which a search must not take for this one. Besides the
-    /// outcome a result document, to be stored before it is concluded from.
+    /// Takes a step. `known` are the ids of other batches, which a search must not mistake for this one. Returns the
+    /// outcome and, if there is one, a result document. Store it before drawing conclusions from it.
     pub(super) async fn take_feed_step(
         &self,
         batch: &FeedBatch,
@@ -63,7 +63,7 @@ impl AmazonPayMws {
         (outcome, None)
     }
 
-    /// All pages of a list: a page that is missing could hold the very feed that is looked for.
+    /// All pages of a list. A missing page could hold the very feed that is searched for.
     async fn rows(&self, ask: &Ask, permit: Permit, more: More<'_>) -> Result<Vec<FeedRow>, Failure> {
         let reply = self.ask(ask, permit).await;
         let mut page = answer::list(ask.action, &reply, self.now())?;
@@ -91,7 +91,7 @@ impl AmazonPayMws {
                     Ok(read) => {
                         Outcome::Collected { answers: read.answers.len(), is_rejection: read.is_rejection() }
                     }
-                    // Kept as evidence; a later fetch may bring what can be read.
+                    // Kept as evidence; a later fetch may bring a readable one.
                     Err(_) => Outcome::Spoilt,
                 };
                 (outcome, Some(bytes))

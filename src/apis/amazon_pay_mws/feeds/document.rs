@@ -1,6 +1,6 @@
 //! The feed document: requests to bytes, and back (docs/src/reference/amazon-pay-batch.md, sections 2.1 and 2.3).
 //!
-//! Owns: the envelope, escaping, caps. Must never know: where requests come from, how bytes travel.
+//! Owns: the envelope, escaping, caps. Must never know: where requests come from, how bytes are sent.
 
 use std::sync::Arc;
 
@@ -19,30 +19,30 @@ const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Batch><Product>Am
                     <Connection><Version>2013-01-01</Version></Connection><Requests>";
 const TAIL: &str = "</Requests></Batch>";
 
-/// One document with what stands in it.
+/// One document and what it contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// What all its requests are.
+    /// The operation of all its requests.
     pub operation: BatchOperation,
     /// `SellerRequestId` of the first request; the others follow without a gap.
     pub first_request_id: u64,
     /// How many requests it has.
     pub count: usize,
-    /// The very bytes that are hashed, stored and sent.
+    /// The exact bytes that are hashed, stored and sent.
     pub bytes: Arc<[u8]>,
     /// Their `ContentMD5Value`.
     pub md5: String,
 }
 
 impl Feed {
-    /// The `SellerRequestId` behind its last one.
+    /// The `SellerRequestId` after its last one.
     pub fn next_request_id(&self) -> u64 {
         self.first_request_id.saturating_add(u64::try_from(self.count).unwrap_or(u64::MAX))
     }
 }
 
-/// Builds the documents for all requests, split where a cap is reached. `SellerRequestId`s count on from
-/// `first_request_id`, which the caller keeps unique over all batches of the seller (section 5.4, rule 6).
+/// Builds the documents for all requests and begins a new one where a cap is reached. `SellerRequestId`s are counted
+/// from `first_request_id`, which the caller keeps unique over all batches of the seller (section 5.4, rule 6).
 pub fn build<'a>(
     operation: BatchOperation,
     seller_id: &str,
@@ -84,7 +84,7 @@ impl Begun {
     }
 
     fn length_of(&self, payload: &str) -> usize {
-        // The tags around it and at most 20 digits of the number.
+        // Plus the tags around it and at most 20 digits of the number.
         payload.len() + 120
     }
 
@@ -111,7 +111,7 @@ impl Begun {
     }
 }
 
-/// One operation element, without declaration and namespace. Its text is escaped, so that `]]>` cannot occur.
+/// One operation element, without declaration and namespace. Its text is escaped, so `]]>` cannot occur.
 fn write_payload(into: &mut String, operation: BatchOperation, seller_id: &str, request: &BatchRequest) {
     let name = operation.name();
     into.extend(["<", name, "Request>"]);
@@ -153,7 +153,7 @@ fn element(into: &mut String, name: &str, value: &str) {
             b'&' => "&amp;",
             b'<' => "&lt;",
             b'>' => "&gt;",
-            // Both parsers on the way would make a plain one a line feed.
+            // Both parsers on the way would turn a literal carriage return into a line feed.
             _ => "&#13;",
         });
         rest = &rest[place + 1..];
@@ -169,11 +169,11 @@ fn element(into: &mut String, name: &str, value: &str) {
 #[error("the stored batch document cannot be read: {0}")]
 pub struct BadDocument(String);
 
-/// What stands in a document: the operation and every request with its `SellerRequestId`. The stored bytes
-/// are the one truth about what was sent, so nothing else need be kept of a batch's requests.
+/// What a document contains: the operation and every request with its `SellerRequestId`. The stored bytes are the only
+/// record of what was sent, so nothing else about a batch's requests needs to be kept.
 ///
 /// # Errors
-/// When it is not a document as [`build`] makes them.
+/// If it is not a document that [`build`] makes.
 pub fn read_back(bytes: &[u8]) -> Result<(BatchOperation, Vec<(u64, BatchRequest)>), BadDocument> {
     let bad = |what: &str| BadDocument(what.to_owned());
     let text = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
@@ -185,12 +185,12 @@ pub fn read_back(bytes: &[u8]) -> Result<(BatchOperation, Vec<(u64, BatchRequest
         match reader.read_event().map_err(|_| bad("it is not well-formed"))? {
             Event::Start(start) => name = start.local_name().into_inner().to_owned(),
             Event::Text(text) if name == "SellerRequestId" => {
-                number = Some(text.parse::<u64>().map_err(|_| bad("a SellerRequestId is no number"))?);
+                number = Some(text.parse::<u64>().map_err(|_| bad("a SellerRequestId is not a number"))?);
             }
             Event::CData(data) if name == "RequestData" => {
                 let number = number.take().ok_or_else(|| bad("a request has no SellerRequestId"))?;
                 let (of, request) =
-                    read_payload(data.as_bytes()).ok_or_else(|| bad("a request is strange"))?;
+                    read_payload(data.as_bytes()).ok_or_else(|| bad("a request cannot be read"))?;
                 if *operation.get_or_insert(of) != of {
                     return Err(bad("it mixes operations"));
                 }

@@ -1,8 +1,8 @@
-//! Which answer belongs to which request, and what that makes of the request
-//! (docs/src/reference/amazon-pay-batch.md, section 5.4).
+//! Which answer belongs to which request, and what that means for the request (docs/src/reference/amazon-pay-batch.md,
+//! section 5.4).
 //!
-//! Owns: the matching by `SellerRequestId`, else by natural keys; never by place. Must never know: the
-//! document's layout, storage.
+//! Owns: the matching by `SellerRequestId`, else by natural keys; never by position. Must never know: the document's
+//! layout, storage.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::request::{BatchOperation, BatchRequest};
 use super::result::{Answered, Said};
 use crate::payments::observation::Observation;
 
-/// What became of one request, as far as the result tells.
+/// The outcome of one request, as far as the result shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestEnd {
-    /// It was carried out. A capture or refund that is still pending must go on being watched.
+    /// It was carried out. A capture or refund that is still pending must stay watched.
     Done {
-        /// The object that it made or showed.
+        /// The object that it created or showed.
         observation: Option<Box<Observation>>,
     },
     /// It was not carried out.
@@ -27,14 +27,14 @@ pub enum RequestEnd {
         /// The provider's id of the exchange.
         request_id: Option<String>,
     },
-    /// Nothing that can be believed was said about it: it must be checked singly.
+    /// The result says nothing credible about it: it must be checked individually.
     Unknown {
         /// Why.
         why: Doubt,
     },
 }
 
-/// Why a result does not tell about a request.
+/// Why a result does not decide a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Doubt {
     /// No row is about it.
@@ -43,23 +43,23 @@ pub enum Doubt {
     Unreadable,
     /// Several rows say different things.
     Contradiction,
-    /// The row's id says one request, its content another.
+    /// The row's id names one request, its content another.
     Mismatch,
 }
 
-/// A result, matched.
+/// A result, matched with its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folded {
     /// One for each request, in the order of the requests.
     pub ends: Vec<(u64, RequestEnd)>,
-    /// Rows that belong to no request of this batch: perhaps the result of another one.
+    /// Rows that belong to no request of this batch. They may come from the result of another one.
     pub strangers: usize,
-    /// Rows that only repeat what another said.
+    /// Rows that only repeat another.
     pub repeats: usize,
 }
 
 impl Folded {
-    /// How many requests must be checked singly.
+    /// How many requests must be checked individually.
     pub fn unknown(&self) -> usize {
         self.ends.iter().filter(|(_, end)| matches!(end, RequestEnd::Unknown { .. })).count()
     }
@@ -85,7 +85,7 @@ pub fn fold(operation: BatchOperation, requests: &[(u64, BatchRequest)], answers
         let named = answered.seller_request_id.and_then(|id| by_id.get(&id).copied());
         let (place, end) = match (named, by_content) {
             (Some(named), Some(content)) if named != content => {
-                // Neither of the two can be believed.
+                // Neither match can be believed.
                 note(&mut found, content, RequestEnd::Unknown { why: Doubt::Mismatch }, &mut repeats);
                 (named, RequestEnd::Unknown { why: Doubt::Mismatch })
             }
@@ -107,8 +107,8 @@ pub fn fold(operation: BatchOperation, requests: &[(u64, BatchRequest)], answers
     Folded { ends: ends.collect(), strangers, repeats }
 }
 
-/// What makes a request recognisable in its answer. Cancelling and closing answer nothing, so their rows can
-/// only be told by `SellerRequestId`.
+/// What identifies a request in its answer. The answers to cancelling and closing show nothing, so their rows can only
+/// be matched by `SellerRequestId`.
 fn key_of(operation: BatchOperation, request: &BatchRequest) -> &str {
     match operation.has_reference() {
         true => request.reference_id.as_deref().unwrap_or_default(),
@@ -124,7 +124,7 @@ fn key_in(operation: BatchOperation, answered: &Answered) -> Option<String> {
     }
 }
 
-/// A named row that shows an object with another key than its request has.
+/// Whether a row that was matched by id shows an object whose key is not that of its request.
 fn is_about_another(operation: BatchOperation, answered: &Answered, request: &BatchRequest) -> bool {
     key_in(operation, answered).is_some_and(|key| key != key_of(operation, request))
 }
@@ -143,13 +143,13 @@ fn note(found: &mut [Option<RequestEnd>], place: usize, end: RequestEnd, repeats
     match slot {
         None => *slot = Some(end),
         Some(known) if says_the_same(known, &end) => *repeats += 1,
-        // A mismatch stays one, whatever else is said.
+        // A mismatch stays one, whatever other rows say.
         Some(RequestEnd::Unknown { why: Doubt::Mismatch }) => {}
         Some(known) => *known = RequestEnd::Unknown { why: Doubt::Contradiction },
     }
 }
 
-/// Two rows that differ at most in the id of their exchange.
+/// Whether two rows differ at most in the id of their exchange.
 fn says_the_same(one: &RequestEnd, other: &RequestEnd) -> bool {
     match (one, other) {
         (RequestEnd::Failed { code, .. }, RequestEnd::Failed { code: other, .. }) => code == other,

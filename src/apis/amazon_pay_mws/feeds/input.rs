@@ -1,8 +1,8 @@
-//! The operator's file: CSV or JSON lines to checked requests, or every problem with its line.
+//! The operator's file: CSV or JSON Lines, turned into checked requests or into a list of all problems with their
+//! lines.
 //!
-//! Owns: the two formats, their strict checks (docs/src/reference/amazon-pay-batch.md, section 2.2).
-//! Must never know: feeds, accounts, where the file lies. Values are not repeated in problems but for ids and
-//! references.
+//! Owns: the two formats, their strict checks (docs/src/reference/amazon-pay-batch.md, section 2.2). Must never know:
+//! feeds, accounts, where the file is. Problems repeat no values except ids and references.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,17 +20,17 @@ use crate::text;
 
 /// The most rows that one file may have.
 pub const MOST_ROWS: usize = 1_000_000;
-/// The most problems that are told; the rest is counted.
+/// The most problems that are listed; the rest are only counted.
 pub const MOST_PROBLEMS: usize = 1_000;
 /// The most refunds of one capture (section 2.2).
 const MOST_REFUNDS: u32 = 10;
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Comma separated, the first line names the columns.
+    /// Comma-separated; the first line names the columns.
     Csv,
-    /// One JSON object a line, all values as text.
+    /// One JSON object per line, all values as strings.
     JsonLines,
 }
 
@@ -39,16 +39,16 @@ pub enum Format {
 pub struct Row {
     /// The line where it begins, from 1.
     pub line: u64,
-    /// What it asks.
+    /// The request.
     pub request: BatchRequest,
 }
 
-/// Something in the file that must be changed.
+/// A problem in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineProblem {
     /// The line where the row begins, from 1.
     pub line: u64,
-    /// The column or key; empty for the line as a whole.
+    /// The column or key; empty for the whole line.
     pub field: String,
     /// What is wrong.
     pub what: String,
@@ -66,17 +66,16 @@ impl fmt::Display for LineProblem {
 /// All problems of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InputProblems {
-    /// In the order of the lines, at most [`MOST_PROBLEMS`].
+    /// In line order, at most [`MOST_PROBLEMS`].
     pub told: Vec<LineProblem>,
-    /// How many there are in all.
+    /// How many there are in total.
     pub count: u64,
 }
 
-/// Reads a whole file as a stream. `is_sandbox` is the account's environment, which ids must not
-/// contradict.
+/// Reads a whole file as a stream. Ids must not contradict the account's environment (`is_sandbox`).
 ///
 /// # Errors
-/// Every problem at once; a file without rows is one, too.
+/// All problems at once. A file without rows is a problem, too.
 pub fn read(
     operation: BatchOperation,
     format: Format,
@@ -150,18 +149,18 @@ impl Reading {
         }
     }
 
-    /// The header: known names, none twice.
+    /// The header: only known names, each once.
     fn columns(&mut self, line: u64, cells: &[String]) -> Option<Vec<String>> {
         let before = self.problems.count;
         let mut columns: Vec<String> = Vec::new();
         for cell in cells {
             let name = cell.clone();
             if columns.contains(&name) {
-                self.problem(line, &name, "stands twice in the header");
+                self.problem(line, &name, "appears twice in the header");
             } else if !self.is_known(&name) {
                 let hint = nearest(&name, self.names()).map(|meant| format!("; is it {meant}?"));
                 let what = format!(
-                    "is no column of {}{}: {}",
+                    "is not a column of {}{}; known columns: {}",
                     self.operation.name(),
                     hint.unwrap_or_default(),
                     self.names().join(", ")
@@ -194,7 +193,7 @@ impl Reading {
                 Err(error) => {
                     let what = match error.classify() {
                         serde_json::error::Category::Data => {
-                            "must be one object whose keys stand once and whose values are texts in quotes"
+                            "must be one object with unique keys and with values in quotes"
                         }
                         _ => "is not JSON",
                     };
@@ -220,7 +219,7 @@ impl Reading {
         names
     }
 
-    /// The short names, and those that single calls have for amount and currency.
+    /// Whether a name is known: the short names, and the names that single calls use for amount and currency.
     fn is_known(&self, name: &str) -> bool {
         self.names().contains(&name)
             || self.operation.fields().iter().any(|field| match field {
@@ -234,12 +233,16 @@ impl Reading {
     fn row(&mut self, line: u64, fields: Vec<(String, String)>) {
         let before = self.problems.count;
         if self.rows.len() == MOST_ROWS {
-            return self.problem(line, "", format!("is beyond the {MOST_ROWS} rows that one file may have"));
+            return self.problem(line, "", format!("exceeds the {MOST_ROWS} rows that one file may have"));
         }
         let mut given: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in fields {
             if !self.is_known(&name) {
-                let what = format!("is no field of {}: {}", self.operation.name(), self.names().join(", "));
+                let what = format!(
+                    "is not a field of {}; known fields: {}",
+                    self.operation.name(),
+                    self.names().join(", ")
+                );
                 self.problem(line, &name, what);
                 continue;
             }
@@ -277,7 +280,7 @@ impl Reading {
             return None;
         };
         let Some(id) = ObjectId::new(value.as_str()).ok().filter(|id| !id.is_folded_in_paths()) else {
-            self.problem(line, name, "cannot be an id of the provider");
+            self.problem(line, name, "cannot be a provider id");
             return None;
         };
         let id = kind::canonical(&id);
@@ -289,7 +292,7 @@ impl Reading {
         self.ids.insert(value.to_owned(), (first, count + 1));
         let most = if self.operation == BatchOperation::Refund { MOST_REFUNDS } else { 1 };
         if count >= most {
-            let what = format!("{value} is here more often than {most} times, first in line {first}");
+            let what = format!("{value} appears too often (at most {most}), first in line {first}");
             self.problem(line, name, what);
         }
         Some(id)
@@ -297,19 +300,15 @@ impl Reading {
 
     fn reference(&mut self, line: u64, name: &str, value: Option<&String>) -> Option<String> {
         let Some(value) = value else {
-            self.problem(
-                line,
-                name,
-                "is missing: it is what keeps a repeated request from moving money twice",
-            );
+            self.problem(line, name, "is missing: without it, a repeated request could move money twice");
             return None;
         };
         if !is_reference(value) {
-            self.problem(line, name, "must be 1 to 32 letters, digits, - and _");
+            self.problem(line, name, "must be 1 to 32 characters: letters, digits, - and _");
             return None;
         }
         if let Some(first) = self.references.insert(value.clone(), line) {
-            self.problem(line, name, format!("{value} stands already in line {first}"));
+            self.problem(line, name, format!("{value} already appears in line {first}"));
         }
         Some(value.clone())
     }
@@ -341,7 +340,7 @@ impl Reading {
         } else if count > longest {
             self.problem(line, name, format!("has {count} characters, {longest} are allowed"));
         } else if !value.chars().all(is_xml) {
-            self.problem(line, name, "has a character that XML cannot carry");
+            self.problem(line, name, "has a character that XML does not allow");
         } else {
             return Some(value.clone());
         }
@@ -349,7 +348,7 @@ impl Reading {
     }
 }
 
-/// An object of texts, each key once: numbers are refused, for an amount must not pass through a float.
+/// An object of strings with unique keys. Numbers are refused, because an amount must not pass through a float.
 struct Fields(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Fields {
@@ -359,14 +358,14 @@ impl<'de> Deserialize<'de> for Fields {
             type Value = Fields;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object of texts")
+                formatter.write_str("an object of strings")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
                 let mut fields: Vec<(String, String)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, String>()? {
                     if fields.iter().any(|(known, _)| *known == name) {
-                        return Err(serde::de::Error::custom("a key stands twice"));
+                        return Err(serde::de::Error::custom("a key appears twice"));
                     }
                     fields.push((name, value));
                 }

@@ -1,11 +1,11 @@
 //! The Batch Service: one feed carries up to 60,000 operations of one kind (docs/src/reference/amazon-pay-batch.md,
 //! sections 1 to 8).
 //!
-//! Owns: what may stand in a batch (`request`, `input`), the document (`document`), the calls and their
-//! answers (`answer`), the steps from submission to result (`steps`), result documents (`result`) and how
-//! their rows are matched with requests (`fold`); and behind the shape that all batches share (`serving`): one
-//! stored feed (`batch`), what may become one (`submission`), its steps carried out (`carry`), what follows from its
-//! end (`settle`). Must never know: the network, storage, when it runs.
+//! Owns: what a batch may contain (`request`, `input`), the document (`document`), the calls and their answers
+//! (`answer`), the steps from submission to result (`steps`), result documents (`result`), and how their rows are
+//! matched with requests (`fold`). Behind the interface that all batches share (`serving`): one stored feed (`batch`),
+//! what may become one (`submission`), carrying out its steps (`carry`), what follows from its end (`settle`). Must
+//! never know: the network, storage, when it runs.
 
 pub mod answer;
 pub mod batch;
@@ -36,15 +36,15 @@ use super::md5::content_md5;
 /// The only feed type of payment batches (section 3.1).
 pub const FEED_TYPE: &str = "_POST_TRANSACTION_PAYMENTS_BATCH_DATA_";
 
-/// The most ids that one look may name (section 4.1).
+/// The most ids in one status query (section 4.1).
 pub const MOST_IDS_OF_A_LOOK: usize = 100;
 
-/// A time as the section takes it: whole seconds, UTC.
+/// A time in the section's format: whole seconds, UTC.
 pub(in crate::apis::amazon_pay_mws) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// `SubmitFeed` with the whole document as its body (section 3.1). `PurgeAndReplace` is never true.
+/// `SubmitFeed` with the whole document as its body (section 3.1). `PurgeAndReplace` is always false.
 pub fn submit(document: Arc<[u8]>, marketplace_id: &str) -> Ask {
     let sum = content_md5(&document);
     let mut ask = Ask::new(Section::Feeds, "SubmitFeed")
@@ -56,8 +56,8 @@ pub fn submit(document: Arc<[u8]>, marketplace_id: &str) -> Ask {
     ask
 }
 
-/// Looks at feeds by their ids, at most [`MOST_IDS_OF_A_LOOK`] of them; other filters would be ignored
-/// (section 4.1). None without any id: the provider would then show whatever it likes.
+/// Queries the status of feeds by their ids, at most [`MOST_IDS_OF_A_LOOK`] of them. The provider would ignore other
+/// filters (section 4.1). None without any id: the provider would then list whatever it likes.
 pub fn look(feed_ids: &[&str]) -> Option<Ask> {
     if feed_ids.is_empty() {
         return None;
@@ -69,8 +69,8 @@ pub fn look(feed_ids: &[&str]) -> Option<Ask> {
     Some(ask)
 }
 
-/// Lists the batches submitted from a moment on: the only way to find out what became of a submission whose
-/// answer was lost (section 3.2).
+/// Lists the batches submitted from a time on. This is the only way to find a submission whose answer was lost (section
+/// 3.2).
 pub fn search(from: Timestamp) -> Ask {
     Ask::new(Section::Feeds, "GetFeedSubmissionList")
         .with("MaxCount", "100")
@@ -83,8 +83,8 @@ pub fn next_page(token: &str) -> Ask {
     Ask::new(Section::Feeds, "GetFeedSubmissionListByNextToken").with("NextToken", token)
 }
 
-/// Cancels exactly this feed (section 7). With the id left out or misnamed the provider would cancel
-/// whatever the other filters match, so there is no way to ask for that.
+/// Cancels exactly this feed (section 7). With the id left out or misspelled, the provider would cancel everything that
+/// the other filters match, so such a request cannot be built.
 pub fn cancel(feed_id: &str) -> Ask {
     Ask::new(Section::Feeds, "CancelFeedSubmissions")
         .with("FeedSubmissionIdList.Id.1", feed_id)

@@ -1,5 +1,5 @@
-//! What may stand in a batch: the seven operations and their fields (docs/src/reference/amazon-pay-batch.md,
-//! section 2.2).
+//! What a batch may contain: the seven operations and their fields (docs/src/reference/amazon-pay-batch.md, section
+//! 2.2).
 //!
 //! Owns: field names, their order, lengths, what is required. Must never know: files, feeds.
 
@@ -20,13 +20,13 @@ pub enum BatchOperation {
     CloseOrderReference,
     /// Closes an authorization.
     CloseAuthorization,
-    /// Takes money of an authorization.
+    /// Captures money from an authorization.
     Capture,
-    /// Looks at a capture.
+    /// Reads a capture.
     GetCaptureDetails,
-    /// Gives money of a capture back.
+    /// Refunds money from a capture.
     Refund,
-    /// Looks at a refund.
+    /// Reads a refund.
     GetRefundDetails,
 }
 
@@ -65,7 +65,7 @@ impl BatchOperation {
         !matches!(self, BatchOperation::GetCaptureDetails | BatchOperation::GetRefundDetails)
     }
 
-    /// What its id names.
+    /// The kind of object that its id names.
     pub fn subject(self) -> ObjectKind {
         match self {
             BatchOperation::CancelOrderReference | BatchOperation::CloseOrderReference => {
@@ -77,7 +77,7 @@ impl BatchOperation {
         }
     }
 
-    /// What its answer shows, if anything.
+    /// The kind of object that its answer shows, if any.
     pub fn shows(self) -> Option<ObjectKind> {
         match self {
             BatchOperation::Capture | BatchOperation::GetCaptureDetails => Some(ObjectKind::Capture),
@@ -117,13 +117,13 @@ impl BatchOperation {
         }
     }
 
-    /// Whether it has a reference id of the seller's own and an amount.
+    /// Whether it has a seller's reference id and an amount.
     pub fn has_reference(self) -> bool {
         matches!(self, BatchOperation::Capture | BatchOperation::Refund)
     }
 }
 
-/// A field of an operation, with its name and where it has one its greatest length in characters.
+/// A field of an operation: its name and, if it has one, its maximum length in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// The object that it is about; required.
@@ -134,11 +134,11 @@ pub enum Field {
     Price(&'static str),
     /// A reason or note.
     Text(&'static str, usize),
-    /// What stands on the buyer's statement.
+    /// The text on the buyer's statement.
     Descriptor(&'static str, usize),
 }
 
-/// One operation of a batch. Its debug print shows no free text.
+/// One operation of a batch. Its debug output shows no free text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRequest {
     /// The object that it is about.

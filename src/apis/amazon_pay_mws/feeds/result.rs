@@ -1,9 +1,8 @@
-//! Result documents: every answer in them, whatever stands around it (docs/src/reference/amazon-pay-batch.md,
-//! section 5).
+//! Result documents: every answer in them, whatever surrounds it (docs/src/reference/amazon-pay-batch.md, section 5).
 //!
-//! Owns: finding the answers and the `SellerRequestId` nearest to each; the rejection of a whole feed. Must
-//! never know: which requests were made. The envelope is not documented, so nothing but local names is relied on,
-//! and an answer is never matched by its place.
+//! Owns: finding the answers and the `SellerRequestId` nearest to each; the rejection of a whole feed. Must never know:
+//! which requests were made. The envelope is not documented, so only local names are relied on, and an answer is never
+//! matched by its position.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -15,31 +14,31 @@ use crate::apis::amazon_pay_mws::wire::{
 use crate::apis::decoding::{Decoded, decode};
 use crate::payments::observation::Observation;
 
-/// The deepest nesting that is followed, in elements.
+/// The deepest nesting that is accepted, in elements.
 const DEEPEST: usize = 64;
-/// The deepest nesting of documents inside texts.
+/// The deepest nesting of documents inside text.
 const DEEPEST_DOCUMENT: usize = 3;
-/// The longest text that can be a document itself, in bytes.
+/// The longest text that can itself be a document, in bytes.
 const LONGEST_NESTED_BYTES: usize = 256 * 1024;
 
 /// A result document that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadResult {
-    /// Not text in the encoding that it declares, and no document even so.
+    /// Not text in the encoding that it declares, and not parseable even so.
     #[error("the result is not text in {0}")]
     NotText(&'static str),
-    /// Not well-formed, or not whole.
+    /// Not well-formed, or not complete.
     #[error("the result is not well-formed XML near byte {position}")]
     Syntax {
         /// Bytes from its beginning.
         position: u64,
     },
-    /// Nested too deep, or with a document type: not the provider's.
-    #[error("the result is built like an attack")]
+    /// Nested too deeply, or with a document type: not from the provider.
+    #[error("the result is nested too deeply or declares a document type")]
     Hostile,
 }
 
-/// What one request was answered.
+/// The answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     /// An object as it is now.
@@ -48,7 +47,7 @@ pub enum Said {
     Done,
     /// Refused or failed.
     Error {
-        /// The provider's code; none when it names none.
+        /// The provider's code, if it names one.
         code: Option<String>,
         /// The provider's id of the exchange.
         request_id: Option<String>,
@@ -62,7 +61,7 @@ pub enum Said {
 pub struct Answered {
     /// The `SellerRequestId` of its record, when there is exactly one.
     pub seller_request_id: Option<u64>,
-    /// Which operation it is an answer to; none for an error.
+    /// The operation that it answers; none for an error.
     pub operation: Option<BatchOperation>,
     /// What it says.
     pub said: Said,
@@ -73,7 +72,7 @@ pub struct Answered {
 pub struct ProcessingReport {
     /// Messages with an error, by its own count.
     pub errors: Option<u64>,
-    /// Messages looked at, by its own count.
+    /// Messages processed, by its own count.
     pub processed: Option<u64>,
     /// Each complaint: message id, result code, numeric message code; never its free text.
     pub complaints: Vec<[String; 3]>,
@@ -90,7 +89,7 @@ impl ProcessingReport {
 /// What a result document says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResultDocument {
-    /// In the order of the document, which means nothing.
+    /// In document order, which means nothing.
     pub answers: Vec<Answered>,
     /// The generic report, if that is what came.
     pub report: Option<ProcessingReport>,
@@ -106,7 +105,7 @@ impl ResultDocument {
 /// Reads a result document of any layout.
 ///
 /// # Errors
-/// When it is not one whole, harmless XML document.
+/// If it is not one complete, harmless XML document.
 pub fn read(bytes: &[u8]) -> Result<ResultDocument, BadResult> {
     let Decoded { text, encoding, is_whole } = decode(bytes, declared_encoding(bytes));
     let mut document = ResultDocument::default();
@@ -116,7 +115,7 @@ pub fn read(bytes: &[u8]) -> Result<ResultDocument, BadResult> {
     Ok(document)
 }
 
-/// An open element outside of any answer.
+/// An open element outside any answer.
 #[derive(Default)]
 struct Frame {
     name: String,
@@ -177,7 +176,7 @@ fn slice(text: &str, begin: u64, end: u64) -> Option<&str> {
     text.get(usize::try_from(begin).ok()?..usize::try_from(end).ok()?)
 }
 
-/// An answer, or the generic report: taken as a whole.
+/// Whether an element is an answer or the generic report. These are read as a whole.
 fn is_subtree(start: &BytesStart<'_>) -> bool {
     let local = start.local_name();
     let name = local.into_inner();
@@ -232,8 +231,8 @@ fn add_text(frames: &mut [Frame], piece: &str) {
     }
 }
 
-/// Closes an element: its text may be an id or a document of its own; its answers get the id of their record
-/// when there is exactly one of each, else they wait for the record around it.
+/// Closes an element. Its text may be an id or a nested document. If the element holds exactly one id and one answer,
+/// the answer gets the id; otherwise the answers wait for the record around it.
 fn close(frames: &mut Vec<Frame>, report: &mut Option<ProcessingReport>, nesting: usize) {
     if frames.len() < 2 {
         return;
@@ -242,7 +241,7 @@ fn close(frames: &mut Vec<Frame>, report: &mut Option<ProcessingReport>, nesting
     let text = closed.text.trim();
     let id = if closed.name == "SellerRequestId" { text.parse::<u64>().ok() } else { None };
     if text.starts_with('<') && nesting < DEEPEST_DOCUMENT {
-        // One record that cannot be read is a request without an answer, not the end of all others.
+        // A record that cannot be read is a request without an answer; it does not affect the others.
         closed.answers.extend(walk(text, report, nesting + 1).unwrap_or_default());
     }
     if let ([id], [answer]) = (closed.ids.as_slice(), closed.answers.as_mut_slice())
@@ -253,7 +252,7 @@ fn close(frames: &mut Vec<Frame>, report: &mut Option<ProcessingReport>, nesting
     }
     let Some(parent) = frames.last_mut() else { return };
     parent.ids.extend(id);
-    // An id whose record has no single answer without one says nothing further up.
+    // An id whose record does not hold exactly one answer without an id means nothing further up.
     parent.answers.append(&mut closed.answers);
 }
 

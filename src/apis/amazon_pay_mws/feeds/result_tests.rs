@@ -52,7 +52,7 @@ fn rows_are_matched_by_id_then_by_reference_and_never_by_place() {
         said(4, "Declined").replace('&', "&amp;").replace('<', "&lt;")
     );
     assert_eq!(words(&ends(&wrapped)), ["Pending", "TransactionAmountExceeded", "Completed", "Declined"]);
-    // Without records around them, ids say nothing: only the references count, and an error has none.
+    // Without records around them, ids mean nothing: only the references count, and an error has none.
     let flat = format!(
         "<R><SellerRequestId>2</SellerRequestId>{}<SellerRequestId>1</SellerRequestId>{refused}</R>",
         said(3, "Completed")
@@ -112,7 +112,7 @@ fn the_generic_report_is_a_rejection_only_with_errors() {
     };
     assert!(result::read(report(1).as_bytes()).unwrap().is_rejection());
     let accepted = result::read(report(0).as_bytes()).unwrap();
-    assert!(!accepted.is_rejection() && accepted.answers.is_empty(), "accepted is not carried out");
+    assert!(!accepted.is_rejection() && accepted.answers.is_empty(), "accepted does not mean carried out");
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Feeds behind the shape that all batches share.
+//! Feeds behind the interface that all batches share.
 //!
 //! Owns: the translation. Must never know: the network, the store.
 
@@ -21,7 +21,7 @@ use crate::payments::object::{Kind, ObjectId};
 /// Reads a feed as it is stored.
 ///
 /// # Errors
-/// When it is none.
+/// If it is not one.
 pub(in crate::apis) fn read(stored: &Value) -> serde_json::Result<Box<dyn Batch>> {
     Ok(Box::new(FeedBatch::deserialize(stored)?))
 }

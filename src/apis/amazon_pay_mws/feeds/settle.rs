@@ -1,15 +1,15 @@
-//! What follows from a feed of which nothing more is sent: each request gets its end
+//! What follows once nothing more is sent for a feed: each request gets its outcome
 //! (docs/src/reference/amazon-pay-batch.md, sections 5.2 and 5.4).
 //!
-//! Owns: what an answer means for a row, how requests without an answer are concluded about from what single
-//! polls have seen. Must never know: the network, the store, files.
+//! Owns: what an answer means for a row, and how requests without an answer are settled from what individual polls have
+//! observed. Must never know: the network, the store, files.
 //!
-//! A request without an answer is never sent again. Its subject is watched: the authorization of a capture, the
-//! capture of a refund, the object that was to be looked at, closed or cancelled. What the subject and its
-//! children show, seen after the feed had ended, tells; where nothing shows it, it stays unknown, and is told.
+//! A request without an answer is never sent again. Its subject is watched: the authorization of a capture, the capture
+//! of a refund, the object that was to be read, closed or cancelled. What the subject and its children show after the
+//! feed has ended decides. If nothing shows the request, it stays unknown and is reported.
 //!
-//! So is a request whose answer is a refusal that an earlier sending may have brought about: its reference is in
-//! use, or the feed may have arrived twice. The refusal is believed once a look shows nothing of the request.
+//! The same holds for a refusal that an earlier submission may have caused: the request's reference is in use, or the
+//! feed may have arrived twice. The refusal is believed once a poll shows no trace of the request.
 
 use jiff::Timestamp;
 
@@ -30,10 +30,10 @@ use crate::payments::observation::Observation;
 use crate::payments::record::{Details, Record};
 use crate::time::later;
 
-/// The most letters of a provider's code that are kept.
+/// The longest code of the provider that is kept, in characters.
 const LONGEST_CODE: usize = 120;
 
-/// The object of a request names another amount than was asked for.
+/// The object of a request shows a different amount from the requested one.
 const OTHER_AMOUNT: &str = "OtherAmount";
 
 type Requests = Vec<(u64, BatchRequest)>;
@@ -46,7 +46,7 @@ fn requests_of(batch: &FeedBatch, bytes: &[u8]) -> Result<Requests, Blocked> {
     document::read_back(bytes).map(|(_, requests)| requests).map_err(|error| other(error.to_string()))
 }
 
-/// The rows as the document tells them: none has come back.
+/// The rows as the document describes them, before any answer.
 pub(super) fn rows_of(batch: &FeedBatch, papers: &Papers<'_>) -> Result<Vec<Row>, Blocked> {
     let requests = requests_of(batch, papers.document)?;
     Ok(waiting(batch.operation, &requests, papers.lines))
@@ -71,7 +71,7 @@ fn waiting(operation: BatchOperation, requests: &Requests, lines: &[u64]) -> Vec
     rows.collect()
 }
 
-/// Gives every request the end that the result tells, and says what is to be watched.
+/// Gives every request the outcome that the result shows, and says what must be watched.
 pub(super) fn settle(batch: &FeedBatch, papers: &Papers<'_>, now: Timestamp) -> Result<Settlement, Blocked> {
     let requests = requests_of(batch, papers.document)?;
     let mut rows = waiting(batch.operation, &requests, papers.lines);
@@ -100,7 +100,7 @@ pub(super) fn settle(batch: &FeedBatch, papers: &Papers<'_>, now: Timestamp) -> 
         }
         watch(batch, &rows, &mut settlement);
     }
-    // Polling looks at what its feed did not show by itself.
+    // Polling handles what its own feed did not show.
     let has_questions = !batch.is_poll && rows.iter().any(|row| row.fate == Fate::Unknown);
     let settling = match has_questions {
         true => Settling::Checking { since: now, next_at: later(now, CHECK_EVERY) },
@@ -111,7 +111,7 @@ pub(super) fn settle(batch: &FeedBatch, papers: &Papers<'_>, now: Timestamp) -> 
     Ok(settlement)
 }
 
-/// What one answer makes of its row.
+/// Applies one answer to its row.
 fn take(batch: &FeedBatch, row: &mut Row, end: RequestEnd, shown: &mut Vec<Shown>) {
     let operation = batch.operation;
     match end {
@@ -143,19 +143,19 @@ fn take(batch: &FeedBatch, row: &mut Row, end: RequestEnd, shown: &mut Vec<Shown
     }
 }
 
-/// Whether a code says that the reference was used before (docs/src/reference/amazon-pay-mws.md, section 6.3:
-/// `DuplicateReferenceId`, `DuplicateRequest`): perhaps by this very request.
+/// Whether a code says that the reference was used before, perhaps by this very request
+/// (docs/src/reference/amazon-pay-mws.md, section 6.3: `DuplicateReferenceId`, `DuplicateRequest`).
 fn is_duplicate(code: &str) -> bool {
     code.starts_with("Duplicate")
 }
 
-/// What the request asks to move.
+/// The amount that the request is to move.
 fn asked_amount(row: &Row) -> Option<Money> {
     Money::parse(row.amount.as_deref()?, row.currency.as_deref()?).ok()
 }
 
-/// The object of a request was seen: what its state means for the request. Another amount than was asked for
-/// leaves it open.
+/// The object of a request was observed: what its state means for the request. An amount other than the requested one
+/// leaves the request open.
 fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
     row.object = Some(seen.id.clone());
     row.state = Some(seen.state.clone());
@@ -166,7 +166,7 @@ fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
         Some(facts) if facts.outcome == Outcome::Declined => Fate::Declined,
         Some(facts) if facts.phase == Phase::Moving => Fate::Open,
         Some(_) => Fate::Done,
-        // Nobody knows what it means; its object is set apart and told.
+        // The state is not known; the object is quarantined and reported.
         None => Fate::Open,
     };
     if asked_amount(row).is_some_and(|asked| seen.amount.is_some_and(|amount| amount != asked)) {
@@ -174,8 +174,8 @@ fn saw(operation: BatchOperation, row: &mut Row, seen: &Observation) {
     }
 }
 
-/// What is watched from now on: the subjects of requests without an answer. What was closed or cancelled is looked
-/// at, if it is watched.
+/// What is watched from now on: the subjects of requests without an answer. Objects that were closed or cancelled are
+/// polled if they are watched.
 fn watch(batch: &FeedBatch, rows: &[Row], settlement: &mut Settlement) {
     if batch.is_poll {
         return;
@@ -192,13 +192,13 @@ fn watch(batch: &FeedBatch, rows: &[Row], settlement: &mut Settlement) {
     }
 }
 
-/// The object whose record tells what became of a row without an answer.
+/// The object whose record decides a row without an answer.
 pub(super) fn subject(batch: &FeedBatch, row: &Row) -> Option<(Kind, ObjectId)> {
     let id = row.about.as_deref().and_then(|id| ObjectId::new(id).ok())?;
     (row.fate == Fate::Unknown).then(|| (batch.operation.subject().kind(), id))
 }
 
-/// What single polls have brought about rows without an answer; true when each has its end.
+/// Settles rows without an answer from what individual polls have observed; true once every row is settled.
 pub(super) fn conclude(
     batch: &FeedBatch,
     rows: &mut [Row],
@@ -224,8 +224,9 @@ pub(super) fn conclude(
     (FeedBatch { settling, ..batch.clone() }, is_settled)
 }
 
-/// A fresh look shows nothing of a request. Only a word of the provider's that it was not carried out makes it a
-/// refusal, and only where no other sending may have been carried out.
+/// A fresh poll shows no trace of a request. The row counts as declined if its answer refused it, unless the reference
+/// is in use and the feed may have arrived twice. It also counts as declined if the whole feed was rejected or
+/// cancelled and can have arrived only once.
 fn nothing_found(batch: &FeedBatch, row: &mut Row) {
     let may_be_double = batch.state.may_be_double();
     match (row.refusal.clone(), batch.ending()) {
@@ -242,15 +243,15 @@ fn refused(row: &mut Row, code: &str) {
     (row.fate, row.code) = (Fate::Declined, Some(code.to_owned()));
 }
 
-/// What the records tell about a request.
+/// What the records show about a request.
 enum Found {
-    /// They were not looked at yet since the feed ended.
+    /// They have not been polled since the feed ended.
     Later,
-    /// The object that it made or was to show.
+    /// The object that it created or was to show.
     Object(Box<Observation>),
-    /// The subject is in the state that was wished for.
+    /// The subject is in the requested state.
     Wished(String),
-    /// Its subject was looked at and shows nothing of it.
+    /// Its subject was polled and shows no trace of it.
     Nothing,
 }
 
@@ -291,7 +292,7 @@ fn made(batch: &FeedBatch) -> Option<Kind> {
 }
 
 impl FeedBatch {
-    /// How it ended, once every request has its end.
+    /// How it ended, once every request is settled.
     pub fn settled(&self) -> Option<batch::Ending> {
         if self.settling != Settling::Settled {
             return None;
@@ -303,11 +304,11 @@ impl FeedBatch {
                 batch::Ending::NotProcessed("the provider did not accept the document".to_owned())
             }
             Ending::NotTaken { detail } => {
-                batch::Ending::NotProcessed(format!("the provider did not take it: {detail}"))
+                batch::Ending::NotProcessed(format!("the provider did not accept it: {detail}"))
             }
             Ending::Cancelled | Ending::NeverSent => batch::Ending::Cancelled,
             Ending::InDoubt { detail } => batch::Ending::InDoubt(format!(
-                "a sending whose answer was lost may have arrived, and it is not sent again: {detail}"
+                "a submission whose answer was lost may have arrived, and it is not sent again: {detail}"
             )),
         })
     }

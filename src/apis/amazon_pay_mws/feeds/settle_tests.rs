@@ -79,7 +79,7 @@ fn papers<'a>(document: &'a [u8], result: Option<&'a [u8]>) -> Papers<'a> {
     Papers { document, lines: &[2], result }
 }
 
-/// Settles without a result, then concludes from these records at a time: the row and whether all is settled.
+/// Settles without a result, then concludes from these records at `now`. Returns the row and whether all is settled.
 fn concluded(operation: BatchOperation, ending: Ending, records: Vec<Record>, now: Timestamp) -> (Row, bool) {
     let (batch, bytes) = ended(operation, ending);
     let settlement = settle(&batch, &papers(&bytes, None), at(30)).unwrap();
@@ -116,12 +116,12 @@ fn a_capture_without_an_answer_is_found_by_its_reference_among_its_authorization
     let of = |records, now| concluded(BatchOperation::Capture, Ending::Collected, records, now);
     let children = ["P02-1234567-1234567-C000001", "P02-1234567-1234567-C000002"];
     let (row, is_settled) = of(vec![], at(40));
-    assert_eq!((row.fate, is_settled), (Fate::Unknown, false), "nobody has looked yet");
+    assert_eq!((row.fate, is_settled), (Fate::Unknown, false), "nothing has been polled yet");
     let (_, is_settled) = of(vec![authorization(&children, at(29))], at(40));
-    assert!(!is_settled, "a look from before the end says nothing");
+    assert!(!is_settled, "a poll from before the end says nothing");
     let other = capture(children[0], "other", "Completed");
     let (_, is_settled) = of(vec![authorization(&children, at(31)), other.clone()], at(40));
-    assert!(!is_settled, "one of the captures was not seen yet");
+    assert!(!is_settled, "one of the captures was not polled yet");
     for (state, fate) in [
         ("Completed", Fate::Done),
         ("Pending", Fate::Open),
@@ -147,7 +147,7 @@ fn a_feed_that_was_refused_or_cancelled_and_left_no_trace_moved_no_money() {
         let mine = capture("P02-1234567-1234567-C000002", "mine", "Completed");
         let records = vec![authorization(&["P02-1234567-1234567-C000002"], at(31)), mine];
         let (row, _) = concluded(BatchOperation::Capture, ending, records, at(40));
-        assert_eq!(row.fate, Fate::Done, "what is there was carried out, whatever the feed says");
+        assert_eq!(row.fate, Fate::Done, "a capture that exists was carried out, whatever the feed says");
     }
 }
 
@@ -169,7 +169,7 @@ fn a_feed_that_may_have_arrived_twice_and_left_no_trace_stays_unknown() {
     }
 }
 
-/// A feed whose result refuses its only request with this code: the row after settling and after looking.
+/// A feed whose result refuses its only request with this code. Returns the row after settling and after polling.
 fn refused_with(code: &str, sendings: u32, records: Vec<Record>) -> (Row, Row) {
     let (mut batch, bytes) = ended(BatchOperation::Capture, Ending::Collected);
     batch.state.sendings = sendings;
@@ -194,18 +194,18 @@ fn a_refusal_that_an_earlier_sending_may_have_brought_about_is_looked_up_before_
     const CHILD: &str = "P02-1234567-1234567-C000002";
     let nothing = || vec![authorization(&[], at(31))];
     let made = || vec![authorization(&[CHILD], at(31)), capture(CHILD, "mine", "Completed")];
-    // (code, sendings, what is found, the fate at last)
+    // (code, submissions, what polling finds, final fate)
     let duplicate = "DuplicateReferenceId";
     for (code, sendings, records, fate) in [
         (duplicate, 2, made(), Fate::Done),
         (duplicate, 1, made(), Fate::Done),
         ("DuplicateRequest", 2, made(), Fate::Done),
-        // The first sending closed the authorization.
+        // The first submission closed the authorization.
         ("InvalidAuthorizationStatus", 2, made(), Fate::Done),
         ("TransactionAmountExceeded", 2, made(), Fate::Done),
-        // The reference is in use and nobody sees where: never "declined".
+        // The reference is in use, and nothing shows where: never "declined".
         (duplicate, 2, nothing(), Fate::Unknown),
-        // Another program used the reference, and this was the only sending.
+        // Another program used the reference, and this was the only submission.
         (duplicate, 1, nothing(), Fate::Declined),
         ("InvalidAuthorizationStatus", 2, nothing(), Fate::Declined),
     ] {
@@ -217,7 +217,7 @@ fn a_refusal_that_an_earlier_sending_may_have_brought_about_is_looked_up_before_
         }
     }
     let (first, _) = refused_with("InvalidAuthorizationStatus", 1, nothing());
-    assert_eq!(first.fate, Fate::Declined, "sent once, it is the provider's word");
+    assert_eq!(first.fate, Fate::Declined, "it was sent once, so the provider's refusal is believed");
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn what_needs_a_person_is_told_and_what_only_fails_is_told_after_a_while() {
     assert_eq!(refused.ending(), None, "the time in which the account is refused does not count");
     assert_eq!(refused.trouble(at(48 * 60)).unwrap().0, "account-refused");
     let given_up = batch.took(Outcome::Failed { retry_after_s: None }, at(24 * 60 + 1));
-    assert_eq!(given_up.ending(), Some(&Ending::NoResult), "a fetch that only fails ends, too");
+    assert_eq!(given_up.ending(), Some(&Ending::NoResult), "a fetch that keeps failing ends, too");
     assert!(matches!(given_up.next(std::iter::empty(), at(24 * 60 + 2)), FeedNext::Settle));
-    assert_eq!(Batch::ending(&given_up), None, "its requests have no end yet");
+    assert_eq!(Batch::ending(&given_up), None, "its requests are not settled yet");
 }

@@ -1,12 +1,11 @@
-//! The life of one batch: what is to be done next, and what follows from what was done. Pure and storable:
-//! whoever keeps the state may be killed between any two steps.
+//! The life of one batch: what to do next, and what follows from what was done. Pure and storable: the process that
+//! keeps the state may be killed between any two steps.
 //!
 //! Owns: the order of the steps, waits, what is concluded from an answer (docs/src/reference/amazon-pay-batch.md,
 //! sections 3.2, 4.2, 5 and 7). Must never know: the network, storage, the clock (time is an argument).
 //!
-//! The one rule for whoever drives it: `about_to` is stored before the step is taken, `took` after it.
-//! `SubmitFeed` has no key that would make a repetition safe. So a state that says `Sending` may or may not
-//! have been sent, and is only ever followed by a search.
+//! The one rule for the caller: store `about_to` before the step is taken, and `took` after it. `SubmitFeed` has no
+//! idempotency key. So a batch whose state says `Sending` may or may not have been sent, and only a search may follow.
 
 mod outcomes;
 
@@ -18,47 +17,47 @@ use crate::time::{earlier, later};
 
 pub use outcomes::took;
 
-/// How far the provider's clock may be from ours: it takes no request beyond 15 minutes.
+/// How far the provider's clock may be from ours: it accepts no request that is more than 15 minutes off.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(16);
-/// A request that has not arrived by then never will: the longest deadline, with room.
+/// A request that has not arrived by then never will: the longest deadline that can be configured.
 const LATEST_ARRIVAL: SignedDuration = SignedDuration::from_mins(5);
-/// Looks after a lost answer, counted from the sending: the list may lag behind.
+/// When to search after a lost answer, in seconds after the submission: the list may lag behind.
 const SEARCHES_S: [i64; 5] = [60, 180, 360, 600, 900];
-/// Between two looks at a feed that is being taken in; the quota's restore rate is 45 s.
+/// Interval between polls of a feed that is being processed; the quota's restore rate is 45 s.
 const FOLLOW_EVERY: SignedDuration = SignedDuration::from_secs(120);
-/// After so many looks without a row, it is looked for less often and somebody is told.
+/// After this many polls without its row, the feed is polled less often and somebody is alerted.
 const MOST_MISSING: u32 = 5;
-/// After so many, a day, its result is asked for all the same.
+/// After this many, about a day, its result is fetched anyway.
 const LAST_MISSING: u32 = 100;
-/// Between looks at something strange.
+/// Interval between attempts while something is wrong.
 const SLOWLY: SignedDuration = SignedDuration::from_mins(15);
-/// When the result is fetched after `_DONE_`, each after the one before (section 4.2).
+/// When the result is fetched after `_DONE_`, each in seconds after the one before (section 4.2).
 const COLLECT_AFTER_S: [i64; 4] = [120, 300, 600, 900];
 /// A result that has not come by then is given up.
 pub const LONGEST_COLLECTION: SignedDuration = SignedDuration::from_hours(24);
-/// Fetches of a spoilt result that follow at once (section 5.1).
+/// Fetches of a corrupted result that follow at once (section 5.1).
 const SPOILT_AT_ONCE: u32 = 3;
-/// Between two feeds of a seller (section 2.3).
+/// Interval between two feeds of a seller (section 2.3).
 pub const BETWEEN_SUBMISSIONS: SignedDuration = SignedDuration::from_mins(20);
 
 /// No wait is longer, whatever the provider asks for.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
-/// How far back a feed is looked for whose sending was dated by a clock that was ahead.
+/// How far back to search for a feed whose submission was dated by a clock that was ahead.
 const SENT_AT_SOME_TIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Where a batch stands.
+/// The state of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// What is going on.
+    /// The current phase.
     pub phase: Phase,
-    /// How often it left for the provider, for all we know.
+    /// How many submissions were begun; each may or may not have left.
     pub sendings: u32,
-    /// How many of these the provider surely did not take.
+    /// How many of these the provider certainly did not accept.
     #[serde(default)]
     pub not_taken: u32,
-    /// When it first left.
+    /// When it was first sent.
     pub first_sent_at: Option<Timestamp>,
-    /// When it last left.
+    /// When it was last sent.
     pub last_sent_at: Option<Timestamp>,
     /// The operator wants it cancelled.
     pub is_cancel_wanted: bool,
@@ -66,27 +65,28 @@ pub struct State {
     pub warning: Option<Warning>,
 }
 
-/// What is going on with a batch.
+/// A phase in the life of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// Stored, never sent or surely not taken; it may leave from this time on.
+    /// Stored and waiting to be sent, from this time on. It was never sent, certainly not accepted, or not found after
+    /// a lost answer.
     Prepared {
         /// Not earlier.
         not_before: Timestamp,
     },
-    /// Leaving, or lost: written down before it left.
+    /// Being sent, or lost: recorded before it was sent.
     Sending {
-        /// When.
+        /// When the submission began.
         since: Timestamp,
     },
     /// Its answer was lost; the provider's list is searched.
     Searching {
         /// Searches that found nothing.
         searches: usize,
-        /// The next one.
+        /// When to search next.
         next_at: Timestamp,
     },
-    /// Several feeds could be it: a person decides. It is never sent again by itself.
+    /// Several feeds could be this one: a person decides. It is never sent again automatically.
     Held {
         /// Their ids.
         candidates: Vec<String>,
@@ -95,16 +95,16 @@ pub enum Phase {
     Following {
         /// Its id there.
         feed_id: String,
-        /// The next look.
+        /// When to poll next.
         next_at: Timestamp,
-        /// The status at the last look.
+        /// The status at the last poll.
         status: Option<FeedStatus>,
-        /// Looks in a row that did not show it.
+        /// Polls in a row that did not show it.
         missing: u32,
-        /// A cancellation was tried and did not work.
+        /// A cancellation was tried; it is not tried again.
         is_cancel_tried: bool,
     },
-    /// The provider took it in, or refused it; its result is awaited.
+    /// The provider accepted or refused it; its result is awaited.
     Collecting {
         /// Its id there.
         feed_id: String,
@@ -112,16 +112,16 @@ pub enum Phase {
         report_id: Option<String>,
         /// When collecting began.
         since: Timestamp,
-        /// The next fetch.
+        /// When to fetch next.
         next_at: Timestamp,
         /// Fetches so far.
         fetches: usize,
-        /// Spoilt ones among them, in a row.
+        /// Corrupted ones among them, in a row.
         spoilt: u32,
         /// The provider says that the feed was cancelled.
         is_cancelled: bool,
     },
-    /// Nothing is to be done any more with the feed; single requests may still be open.
+    /// The feed itself needs no more steps; single requests may still be open.
     Finished {
         /// When.
         at: Timestamp,
@@ -133,31 +133,31 @@ pub enum Phase {
 /// How a batch ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
-    /// Its result is there; requests without a row must be checked singly.
+    /// Its result is there; requests without a row must be checked individually.
     Collected,
-    /// The provider refused the document. What became of its requests must be checked singly.
+    /// The provider refused the document. Its requests must be checked individually.
     Rejected,
-    /// It was cancelled as wanted. What became of its requests must be checked singly.
+    /// It was cancelled as requested. Its requests must be checked individually.
     Cancelled,
-    /// It was cancelled before it ever left.
+    /// It was cancelled before any submission can have arrived.
     NeverSent,
-    /// The provider did not take it, and no earlier sending can have arrived: nothing was carried out.
+    /// The provider did not accept it, and no earlier submission can have arrived: nothing was carried out.
     NotTaken {
         /// Status and code.
         detail: String,
     },
-    /// It is not sent any more, and an earlier sending whose answer was lost may have arrived. Everything must be
-    /// checked singly.
+    /// It is not sent any more, but an earlier submission whose answer was lost may have arrived. Every request must be
+    /// checked individually.
     InDoubt {
         /// Why it is not sent any more.
         detail: String,
     },
-    /// No result came. Everything must be checked singly.
+    /// No result came. Every request must be checked individually.
     NoResult,
 }
 
 impl Ending {
-    /// Whether requests may have been carried out that nothing tells about.
+    /// Whether requests may have been carried out without an answer that says so.
     pub fn leaves_doubt(&self) -> bool {
         !matches!(self, Ending::NeverSent | Ending::NotTaken { .. })
     }
@@ -166,37 +166,37 @@ impl Ending {
 /// What somebody should know about a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Warning {
-    /// The answer to its submission was lost; it is being searched.
+    /// The answer to its submission was lost; the provider's list is searched.
     Lost,
     /// It was not found, and will be sent again.
     SentAgain,
-    /// Several feeds could be it: say which one, or that it may be sent again.
+    /// Several feeds could be this one: the operator must say which, or that it may be sent again.
     Ambiguous,
     /// The provider holds it because it looks dangerous, and will call.
     HeldForSafety,
     /// The provider's list does not show it.
     NotListed,
-    /// A status that nobody knows, letter for letter.
+    /// A status that is not documented, letter for letter.
     UnknownStatus(String),
     /// It was too late to cancel it.
     NotCancelled,
-    /// The result arrives spoilt.
+    /// The result arrives corrupted.
     Spoilt,
-    /// The provider refuses the account: status and code. It is tried again until that is mended.
+    /// The provider refuses the account: status and code. The step is retried until that is fixed.
     AccountRefused(String),
 }
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Store [`about_to`], then `SubmitFeed`, then [`Outcome::Submitted`].
     Submit,
     /// List all batches submitted since then, every page, then [`Outcome::Listed`].
     Search {
-        /// From when on, by the provider's clock.
+        /// The beginning, by the provider's clock.
         from: Timestamp,
     },
-    /// Look at this feed (several batches may share a look), then [`Outcome::Seen`].
+    /// Query the status of this feed (several batches may share a query), then [`Outcome::Seen`].
     Look {
         /// Its id.
         feed_id: String,
@@ -206,7 +206,7 @@ pub enum Step {
         /// Its id.
         feed_id: String,
     },
-    /// `GetFeedSubmissionResult`: store the bytes, read them, then [`Outcome::Collected`] or another.
+    /// `GetFeedSubmissionResult`: store the bytes, read them, then [`Outcome::Collected`] or another outcome.
     FetchResult {
         /// The feed's id.
         feed_id: String,
@@ -216,68 +216,67 @@ pub enum Step {
         /// The report's id.
         report_id: String,
     },
-    /// Nothing before this time.
+    /// Wait until this time.
     WaitUntil(Timestamp),
-    /// Nothing until a person decides.
+    /// Wait for a person's decision.
     AskAPerson,
-    /// Nothing ever.
+    /// Nothing more to do.
     Nothing,
 }
 
-/// What came of a step, or from outside.
+/// The outcome of a step, or an event from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Of [`Step::Submit`].
     Submitted(Submission),
-    /// Of [`Step::Search`]: all rows, without those that are known to be other batches of ours.
+    /// Of [`Step::Search`]: all rows, except those that are known to be other batches of ours.
     Listed(Vec<FeedRow>),
-    /// Of [`Step::Look`]: the rows of the answer, of which only the own one counts.
+    /// Of [`Step::Look`]: the rows of the answer; only the feed's own row counts.
     Seen(Vec<FeedRow>),
-    /// Of [`Step::Cancel`]: the rows of the answer, of which only the own one counts.
+    /// Of [`Step::Cancel`]: the rows of the answer; only the feed's own row counts.
     CancelAnswered(Vec<FeedRow>),
-    /// Of a fetch: a file with so many answers in it. Without any answer and without being a rejection
-    /// it is not the result yet.
+    /// Of a fetch: a file with this many answers. A file without answers that is not a rejection is not the result yet.
     Collected {
         /// Answers to single requests.
         answers: usize,
         /// It says that the document was refused.
         is_rejection: bool,
     },
-    /// Of a fetch: not there yet.
+    /// Of a fetch: not ready yet.
     NotReady,
-    /// Of a fetch: spoilt on the way.
+    /// Of a fetch: corrupted or unreadable.
     Spoilt,
-    /// Of a fetch: it will never be there.
+    /// Of a fetch: it will never be available.
     Never,
-    /// Of any step but [`Step::Submit`]: it failed, nothing is known.
+    /// Of any step but [`Step::Submit`]: it failed, and nothing is known.
     Failed {
-        /// How long the provider asks to wait, seconds.
+        /// How long the provider asks to wait, in seconds.
         retry_after_s: Option<u64>,
     },
-    /// Of any step but [`Step::Submit`]: the provider refuses the account or its credentials. Nothing is known, and
-    /// the time until that is mended does not count.
+    /// Of any step but [`Step::Submit`]: the provider refuses the account or its credentials. Nothing is known, and the
+    /// time until that is fixed does not count.
     AccountRefused {
         /// Status and code.
         detail: String,
     },
-    /// From a notification: the batch is complete, and this report tells about it.
+    /// From a notification: the batch is complete, and this report describes it.
     ReportNamed {
         /// Its id.
         report_id: String,
     },
     /// From the operator: cancel it.
     CancelWanted,
-    /// From the operator, when [`Phase::Held`]: this feed is it.
+    /// From the operator, in [`Phase::Held`]: this feed is it.
     Adopted {
         /// Its id.
         feed_id: String,
     },
-    /// From the operator, when [`Phase::Held`]: none of them is; send it again.
+    /// From the operator, in [`Phase::Held`]: it is none of them; send it again.
     MayBeSentAgain,
 }
 
 impl State {
-    /// A batch that is stored and may leave from `not_before` on.
+    /// A batch that is stored and may be sent from `not_before` on.
     pub fn new(not_before: Timestamp) -> State {
         State {
             phase: Phase::Prepared { not_before },
@@ -298,19 +297,19 @@ impl State {
         }
     }
 
-    /// Sendings that may have arrived, for all we know. Of a feed that is followed, one of them is the feed.
+    /// Submissions that may have arrived. If a feed is followed, one of them is that feed.
     pub fn possible_arrivals(&self) -> u32 {
         self.sendings.saturating_sub(self.not_taken)
     }
 
-    /// Whether the provider may have it more than once: a refusal in its result may then only say that the same
-    /// was carried out before.
+    /// Whether the provider may have it more than once. A refusal in its result may then only mean that the same
+    /// request was carried out before.
     pub fn may_be_double(&self) -> bool {
         self.possible_arrivals() > 1
     }
 
-    /// Whether another batch of the seller must not leave now: two submissions whose answers are lost
-    /// together could not be told apart.
+    /// Whether another batch of the seller must not be sent now: two submissions whose answers are both lost could not
+    /// be told apart.
     pub fn blocks_others(&self) -> bool {
         matches!(self.phase, Phase::Sending { .. } | Phase::Searching { .. } | Phase::Held { .. })
     }
@@ -329,9 +328,9 @@ impl State {
     }
 }
 
-/// What is to be done now.
+/// What to do now.
 pub fn next_step(state: &State, now: Timestamp) -> Step {
-    // What waits for longer than any wait is long was planned by a clock that was ahead.
+    // A time that is further ahead than the longest wait was set by a clock that was ahead.
     let at = |time: Timestamp, step: Step| match now < time && time <= later(now, LONGEST_WAIT) {
         true => Step::WaitUntil(time),
         false => step,

@@ -1,7 +1,7 @@
-//! Feeds behind the shape that all batches share: from an operator's file to a stored feed, and what an operator
-//! may wish of it.
+//! Feeds behind the interface that all batches share: from an operator's file to a stored feed, and what an operator
+//! may ask of it.
 //!
-//! Owns: references, splitting, what must be so before a feed leaves. Must never know: the network, the store.
+//! Owns: references, splitting, the conditions for sending a feed. Must never know: the network, the store.
 
 use std::io::BufReader;
 
@@ -19,22 +19,22 @@ use crate::apis::batch::{self, Blocked, Made, Plan, Submission, Wish};
 use crate::apis::config::Environment;
 use crate::payments::object::{Kind, ObjectId};
 
-/// The longest id of a feed that an operator may name; the provider's have 17 digits.
+/// The longest feed id that an operator may give; the provider's have 17 digits.
 const LONGEST_FEED_ID: usize = 40;
 
-/// What a feed is made of.
+/// The content of a feed.
 struct FeedContent {
-    /// What all its requests are.
+    /// The operation of all its requests.
     operation: BatchOperation,
     /// In the order of the input.
     requests: Vec<BatchRequest>,
-    /// The line of each in the input.
+    /// The input line of each request.
     lines: Vec<u64>,
-    /// Made by polling, not by a person.
+    /// Created by polling, not by a person.
     is_poll: bool,
 }
 
-/// Checks an input and divides it into feeds.
+/// Checks an input and splits it into feeds.
 pub(super) fn plan(settings: &Settings, submission: &Submission<'_>) -> Result<Vec<Plan>, Vec<String>> {
     let names = || BatchOperation::ALL.map(BatchOperation::name).join(", ");
     let Some(word) = submission.operation else {
@@ -56,7 +56,7 @@ pub(super) fn plan(settings: &Settings, submission: &Submission<'_>) -> Result<V
     let rows = rows.map_err(|problems| {
         let mut told: Vec<String> = problems.told.iter().map(ToString::to_string).collect();
         if problems.count > u64::try_from(MOST_PROBLEMS).unwrap_or(u64::MAX) {
-            told.push(format!("{} problems in all; the first {MOST_PROBLEMS} are told", problems.count));
+            told.push(format!("{} problems in total; the first {MOST_PROBLEMS} are listed", problems.count));
         }
         told
     })?;
@@ -68,7 +68,7 @@ pub(super) fn plan(settings: &Settings, submission: &Submission<'_>) -> Result<V
     Ok(divide(settings, operation, requests, lines, submission.label, false))
 }
 
-/// Feeds that poll. They are known by `label` and their number, not by their content.
+/// Feeds that poll. They are identified by `label` and their number, not by their content.
 pub(super) fn plan_polls(settings: &Settings, kind: &Kind, ids: Vec<ObjectId>, label: &str) -> Vec<Plan> {
     let operation = match kind.as_str() {
         "capture" => BatchOperation::GetCaptureDetails,
@@ -89,9 +89,9 @@ pub(super) fn plan_polls(settings: &Settings, kind: &Kind, ids: Vec<ObjectId>, l
 }
 
 const NO_MARKETPLACE: &str =
-    "nothing can be sent: nobody knows the marketplace of this region and environment; write marketplace_id";
+    "nothing can be sent: the marketplace of this region and environment is not known; set marketplace_id";
 
-/// One plan for each feed. Its reference belongs to its content, its seller, environment and label.
+/// One plan for each feed. Its reference is derived from its content, seller, environment and label.
 fn divide(
     settings: &Settings,
     operation: BatchOperation,
@@ -119,7 +119,7 @@ fn divide(
     plans
 }
 
-/// A feed as planned, with its document.
+/// Builds a planned feed and its document.
 pub(super) fn make(
     settings: &Settings,
     plan: Plan,
@@ -149,7 +149,7 @@ pub(super) fn make(
     Ok(Made { batch: Box::new(batch), document: feed.bytes, lines: Some(lines) })
 }
 
-/// A step as whoever drives it sees it.
+/// A step as the caller sees it.
 pub(super) fn step(step: Step) -> batch::Step {
     let operation = match &step {
         Step::Submit => "SubmitFeed",
@@ -163,7 +163,7 @@ pub(super) fn step(step: Step) -> batch::Step {
     batch::Step::new(operation, step == Step::Submit, step)
 }
 
-/// Whether a step may be sent: only a submission can be wrong. One that only looks needs no leave to write.
+/// Whether a step may be sent. Only a submission can be blocked; one that only reads needs no permission to write.
 pub(super) fn check(
     settings: &Settings,
     batch: &FeedBatch,
@@ -178,10 +178,7 @@ pub(super) fn check(
         return blocked("writes-forbidden", "nothing is sent: the account has no allow_writes = true");
     }
     if settings.seller_id != batch.seller_id {
-        return blocked(
-            "other-seller",
-            "nothing is sent: the account's seller_id is another than the batch's",
-        );
+        return blocked("other-seller", "nothing is sent: the account's seller_id is not the batch's");
     }
     if settings.marketplace_id.is_none() {
         return blocked("no-marketplace", NO_MARKETPLACE);
@@ -193,7 +190,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What an operator's wish makes of a feed. `is_known` tells feeds that are other batches.
+/// Applies an operator's request to a feed. `is_known` says whether an id belongs to another batch.
 pub(super) fn grant(
     batch: &FeedBatch,
     wish: &Wish,
@@ -204,15 +201,15 @@ pub(super) fn grant(
         Wish::Cancel => match (&batch.state.phase, batch.settling) {
             (Phase::Finished { ending: Ending::NeverSent | Ending::Cancelled, .. }, _) => Ok(batch.clone()),
             (Phase::Finished { .. } | Phase::Collecting { .. }, _) => {
-                Err("cannot be cancelled any more: the provider took it in and carries it out")
+                Err("cannot be cancelled any more: the provider has accepted it and carries it out")
             }
             (Phase::Held { .. }, _) => {
-                Err("is held: say first which feed it is (release --adopt FEED_ID), then cancel that")
+                Err("is held: first say which feed it is (release --adopt FEED_ID), then cancel it")
             }
             _ => Ok(batch.took(Outcome::CancelWanted, now)),
         },
         Wish::SendAgain | Wish::Adopt(_) if !is_held(&batch.state) => {
-            Err("is not held: only a batch whose lost submission could be several feeds can be released")
+            Err("is not held: only a batch whose lost submission matches several feeds can be released")
         }
         Wish::SendAgain => Ok(batch.took(Outcome::MayBeSentAgain, now)),
         Wish::Adopt(id) => {
@@ -220,10 +217,10 @@ pub(super) fn grant(
                 && id.len() <= LONGEST_FEED_ID
                 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             if !is_plain {
-                return Err("cannot adopt that: a feed's id is a row of digits");
+                return Err("cannot adopt that: a feed id consists of digits");
             }
             if is_known(id) {
-                return Err("cannot adopt that feed: it is another batch");
+                return Err("cannot adopt that feed: it belongs to another batch");
             }
             Ok(batch.took(Outcome::Adopted { feed_id: id.clone() }, now))
         }

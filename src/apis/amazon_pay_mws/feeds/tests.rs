@@ -155,7 +155,7 @@ fn every_problem_is_told_with_its_line() {
     assert_eq!(problems(BatchOperation::Capture, Format::Csv, "Amount,Amount,Sum\n1,1,1\n").len(), 2);
     let slip = "AmazonRefundID,\n".to_owned() + "S01-1234567-1234567-R000001\n";
     let told = read(BatchOperation::GetRefundDetails, Format::Csv, slip.as_bytes(), true).unwrap_err();
-    assert!(told.told[0].what.starts_with("is no column"), "{told:?}");
+    assert!(told.told[0].what.starts_with("is not a column"), "{told:?}");
     let slip = "AmazonRefundIs\nS01-1234567-1234567-R000001\n";
     let told = read(BatchOperation::GetRefundDetails, Format::Csv, slip.as_bytes(), true).unwrap_err();
     assert!(told.told[0].what.contains("; is it AmazonRefundId?"), "{told:?}");
@@ -218,11 +218,11 @@ fn only_a_plain_refusal_counts_as_not_taken() {
     check(response(503, &error("QuotaExceeded")), "not now");
     check(response(400, &error("ContentMD5DoesNotMatch")), "not now");
     check(response(400, &error("InvalidFeedType")), "refused");
-    // The next sending is taken once the credentials are mended.
+    // The next submission is accepted once the credentials are fixed.
     check(response(403, &error("SignatureDoesNotMatch")), "account refused");
     check(response(401, &error("AccessDenied")), "account refused");
     check(response(403, &error("InvalidAccessKeyId")), "account refused");
-    // A page of something on the way says nothing about what reached the provider.
+    // A page from a proxy or gateway says nothing about what reached the provider.
     for status in [400, 401, 403, 404, 407, 413] {
         check(response(status, "<html>blocked</html>"), "lost");
     }
@@ -272,7 +272,10 @@ fn files_are_whole_not_ready_spoilt_or_never() {
     };
     assert!(matches!(file(with_sum("1B2M2Y8AsgTpgAmY7PhCfg=="), now()), File::Whole { .. }));
     assert_eq!(file(with_sum("0U+pGrA0E/xf0GQKvKLd5g=="), now()), File::Spoilt);
-    assert!(matches!(file(response(200, "x"), now()), File::Whole { .. }), "without a sum it is taken");
+    assert!(
+        matches!(file(response(200, "x"), now()), File::Whole { .. }),
+        "without a checksum it is accepted"
+    );
     assert_eq!(file(response(404, &error("FeedProcessingResultNotReady")), now()), File::NotReady);
     let never = File::Never { code: "FeedCanceled".to_owned() };
     assert_eq!(file(response(400, &error("FeedCanceled")), now()), never);
@@ -380,13 +383,13 @@ proptest! {
             );
             let was_sending = matches!(state.phase, Phase::Sending { .. });
             state = took(state, outcome, at);
-            // Whatever left and was not plainly refused may have arrived.
+            // Whatever was sent and not plainly refused may have arrived.
             let is_sending = matches!(state.phase, Phase::Sending { .. });
             may_have_arrived |= was_sending && !is_sending && !is_surely_not_taken;
             let stored: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
             prop_assert_eq!(&stored, &state);
             if let Phase::Finished { ending: Ending::NeverSent | Ending::NotTaken { .. }, .. } = &state.phase {
-                prop_assert!(!may_have_arrived, "nothing was carried out, it says");
+                prop_assert!(!may_have_arrived, "it says that nothing was carried out");
             }
             if let Step::WaitUntil(until) = next_step(&state, at) {
                 prop_assert!(until > at);

@@ -31,26 +31,26 @@ fn facts(state: State) -> StateFacts {
         State::Pending => (
             Phase::Moving,
             Outcome::Undecided,
-            "Amazon is still deciding about the authorization; that can take up to 24 hours.",
+            "Amazon is still deciding on the authorization; this can take up to 24 hours.",
             &["Open", "Declined", "Closed"],
         ),
         State::Open => (
             Phase::Resting,
             Outcome::Open,
             "The money is reserved and has not been captured yet. A capture within 7 days is processed at \
-             once; the authorization ends unused after 30 days.",
+             once; an unused authorization expires after 30 days.",
             &["Closed"],
         ),
         State::Declined => (
             Phase::Final,
             Outcome::Declined,
-            "The authorization was declined: no money is reserved and none will come of it.",
+            "The authorization was declined: no money is reserved, and none can be captured.",
             &[],
         ),
         State::Closed => (
             Phase::Final,
             Outcome::Undecided,
-            "The authorization is closed: nothing more can be captured of it. The reason tells whether it \
+            "The authorization is closed: nothing more can be captured from it. The reason shows whether it \
              was captured.",
             &[],
         ),
@@ -94,7 +94,7 @@ const DECLINES: &[ReasonFacts] = &[
     },
     ReasonFacts {
         name: "ProcessingFailure",
-        meaning: "Amazon could not process the authorization because of a fault of its own. The order \
+        meaning: "Amazon could not process the authorization because of a fault on its side. The order \
                   stays open.",
         advice: "If the order reference is still Open, authorize again with a new reference after a few \
                  minutes. If that fails too, cancel the order and ask the buyer to check out again with \
@@ -104,7 +104,7 @@ const DECLINES: &[ReasonFacts] = &[
     ReasonFacts {
         name: "TransactionTimedOut",
         meaning: "The authorization was not processed in the time allowed for it (8 seconds for an \
-                  immediate one, otherwise 24 hours unless the shop set another). The order stays open.",
+                  immediate one, otherwise 24 hours unless the shop set another limit). The order stays open.",
         advice: "If the authorization was immediate, authorize again with a new reference and give Amazon \
                  more time; otherwise cancel the order and ask the buyer to check out again with another \
                  payment method.",
@@ -115,27 +115,27 @@ const DECLINES: &[ReasonFacts] = &[
 const CLOSINGS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "MaxCapturesProcessed",
-        meaning: "The authorization was captured: the normal good end.",
+        meaning: "The authorization was captured: the normal, successful end.",
         advice: "Nothing to do. The capture itself is watched from now on.",
         tone: Tone::Expected,
     },
-    // The guide to reports and answers spell the same end otherwise (docs/src/reference/amazon-pay-batch.md,
-    // section 11.5, and docs/src/reference/amazon-pay-v2.md, section 11.4).
+    // The report guide and the answers spell the same end differently (docs/src/reference/amazon-pay-batch.md, section
+    // 11.5, and docs/src/reference/amazon-pay-v2.md, section 11.4).
     ReasonFacts {
         name: "MaxAmountCaptured",
-        meaning: "The whole amount of the authorization was captured: the normal good end.",
+        meaning: "The whole amount of the authorization was captured: the normal, successful end.",
         advice: "Nothing to do. The capture itself is watched from now on.",
         tone: Tone::Expected,
     },
     ReasonFacts {
         name: "MaxAmountProcessed",
-        meaning: "The whole amount of the authorization was captured: the normal good end.",
+        meaning: "The whole amount of the authorization was captured: the normal, successful end.",
         advice: "Nothing to do. The capture itself is watched from now on.",
         tone: Tone::Expected,
     },
     ReasonFacts {
         name: "ExpiredUnused",
-        meaning: "The authorization ended without having been captured (after 30 days; 2 in the sandbox). \
+        meaning: "The authorization expired without being captured (after 30 days; 2 in the sandbox). \
                   The money is no longer reserved.",
         advice: "If the goods were shipped or will be, authorize again on the same order reference while it \
                  is Open and capture at once; otherwise cancel the order.",
@@ -157,7 +157,7 @@ const CLOSINGS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "SellerClosed",
         meaning: "The shop closed the authorization. The money is no longer reserved.",
-        advice: "Nothing to do when the shop meant to.",
+        advice: "Nothing to do if the shop meant to.",
         tone: Tone::Expected,
     },
 ];
@@ -202,8 +202,8 @@ impl Lifecycle for Authorization {
     fn outcome(&self, state: &str, reasons: &[String], amounts: &Amounts) -> Option<Outcome> {
         let facts = self.state(state)?;
         let by_reason = match find(&STATES, name, state)? {
-            // The amount tells most surely; without it and without a known reason nobody can say whether the
-            // money was captured or let go.
+            // The amount is the surest evidence. Without it and without a known reason, nobody can say whether the
+            // money was captured or released.
             State::Closed => match amounts.captured {
                 Some(captured) if captured.is_positive() => Some(Outcome::Succeeded),
                 Some(_) => Some(Outcome::Canceled),

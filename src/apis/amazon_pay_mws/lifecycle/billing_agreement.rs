@@ -78,7 +78,7 @@ const CANCELLATIONS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "Stale",
         meaning: "Nobody confirmed the agreement within 3 hours.",
-        advice: "If the shop took the subscription as placed, ask the buyer to sign up again; otherwise it is \
+        advice: "If the shop treated the subscription as placed, ask the buyer to sign up again; otherwise it is \
                  an abandoned checkout, and there is nothing to do.",
         tone: Tone::Notable,
     },
@@ -91,31 +91,31 @@ const CANCELLATIONS: &[ReasonFacts] = &[
     },
 ];
 
-// Only SellerClosed is confirmed; the two others are recalled from the successor's list (section 4.5), and
-// the code of a closing by the buyer is not known, so it stays an unknown reason, kept word for word.
+// Only SellerClosed is confirmed. The two others are taken from the successor's list (section 4.5). The code of a
+// closing by the buyer is not known, so it stays an unknown reason, kept verbatim.
 const CLOSINGS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "SellerClosed",
         meaning: "The shop closed the agreement.",
-        advice: "Nothing to do when the shop meant to.",
+        advice: "Nothing to do if the shop meant to.",
         tone: Tone::Expected,
     },
     ReasonFacts {
         name: "AmazonClosed",
         meaning: "Amazon closed the agreement.",
         advice: "Stop the subscription in the shop, look for notices in Seller Central, and ask the buyer to \
-                 sign up again if the subscription should go on.",
+                 sign up again if the subscription should continue.",
         tone: Tone::Notable,
     },
     ReasonFacts {
         name: "Expired",
-        meaning: "The time of the agreement is over.",
-        advice: "Ask the buyer to sign up again if the subscription should go on.",
+        meaning: "The agreement has expired.",
+        advice: "Ask the buyer to sign up again if the subscription should continue.",
         tone: Tone::Notable,
     },
 ];
 
-/// What a closing reason says. The agreement itself never tells whether money moved.
+/// What a closing reason says. The agreement itself never shows whether money moved.
 fn outcome_of_closing(reason: &str) -> Option<Outcome> {
     let facts = CLOSINGS.iter().find(|facts| facts.name.eq_ignore_ascii_case(reason))?;
     Some(if facts.tone == Tone::Expected { Outcome::Closed } else { Outcome::Canceled })
@@ -144,7 +144,7 @@ impl Lifecycle for BillingAgreement {
             Some(State::Suspended) => "Ask the buyer to choose another payment method for the agreement.",
             Some(State::Canceled | State::Closed) => {
                 "Stop the subscription in the shop, and ask the buyer to sign up again with another payment \
-                 method if it should go on."
+                 method if it should continue."
             }
             Some(State::Draft | State::Open) | None => "",
         }

@@ -1,4 +1,4 @@
-//! A capture: money taken of an authorization (docs/src/reference/amazon-pay-mws.md, section 4.2).
+//! A capture: money captured from an authorization (docs/src/reference/amazon-pay-mws.md, section 4.2).
 
 use super::{HOUR, STOP_SHIPMENT, find};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
@@ -30,7 +30,7 @@ fn facts(state: State) -> StateFacts {
         State::Pending => (
             Phase::Moving,
             Outcome::Undecided,
-            "Amazon is still processing the capture; that happens when it was asked for more than 7 days \
+            "Amazon is still processing the capture; that happens if it was requested more than 7 days \
              after the authorization.",
             &["Completed", "Declined"],
         ),
@@ -38,7 +38,7 @@ fn facts(state: State) -> StateFacts {
             Phase::Final,
             Outcome::Succeeded,
             "The money was captured. It can still be refunded.",
-            // Final for polling, and yet it closes when nothing more can be refunded of it.
+            // Final for polling, although it still closes once nothing more of it can be refunded.
             &["Closed"],
         ),
         State::Declined => (
@@ -50,7 +50,7 @@ fn facts(state: State) -> StateFacts {
         State::Closed => (
             Phase::Final,
             Outcome::Succeeded,
-            "The money was captured, and nothing more can be refunded of it.",
+            "The money was captured, and no more of it can be refunded.",
             &[],
         ),
     };
@@ -78,7 +78,7 @@ const DECLINES: &[ReasonFacts] = &[
     },
     ReasonFacts {
         name: "ProcessingFailure",
-        meaning: "Amazon could not process the capture because of a fault of its own.",
+        meaning: "Amazon could not process the capture because of a fault on its side.",
         advice: "If the authorization is still Open, capture again with a new reference after a few \
                  minutes. If it is not, cancel the order and ask the buyer to check out again with another \
                  payment method.",
@@ -89,14 +89,14 @@ const DECLINES: &[ReasonFacts] = &[
 const CLOSINGS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "MaxAmountRefunded",
-        meaning: "All that may be refunded of the capture has been refunded.",
-        advice: "Nothing to do. A further refund must go to the buyer by another way.",
+        meaning: "The capture has been refunded up to the maximum amount.",
+        advice: "Nothing to do. Any further refund must reach the buyer another way.",
         tone: Tone::Expected,
     },
     ReasonFacts {
         name: "MaxRefundsProcessed",
-        meaning: "As many refunds as a capture may have (10) have been made.",
-        advice: "Nothing to do. A further refund must go to the buyer by another way.",
+        meaning: "The maximum number of refunds of a capture (10) has been made.",
+        advice: "Nothing to do. Any further refund must reach the buyer another way.",
         tone: Tone::Expected,
     },
     ReasonFacts {
@@ -134,8 +134,8 @@ impl Lifecycle for Capture {
                  otherwise cancel the order and ask the buyer to check out again with another payment method."
             }
             Some(State::Closed) => {
-                "Look in Seller Central why the capture was closed and whether the money arrives with the next \
-                 settlement. A further refund must go to the buyer by another way."
+                "Check in Seller Central why the capture was closed and whether the money arrives with the next \
+                 settlement. Any further refund must reach the buyer another way."
             }
             Some(State::Pending | State::Completed) | None => "",
         }

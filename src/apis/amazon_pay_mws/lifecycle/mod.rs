@@ -35,13 +35,12 @@ pub fn of(kind: ObjectKind) -> &'static dyn Lifecycle {
     }
 }
 
-/// A risk hint beside states that have not failed: the money is not touched by it (section 4, general
-/// rules).
+/// A risk hint for states that have not failed. It does not affect the money (section 4, general rules).
 const STOP_SHIPMENT: ReasonFacts = ReasonFacts {
     name: "StopShipmentAtypicalAuth",
     meaning: "Amazon finds this payment unusual and advises not to ship for now. The payment itself has not \
               failed, and no money is affected.",
-    advice: "Hold the shipment and look at the order in Seller Central. Ship when Amazon has cleared it; if \
+    advice: "Hold the shipment and check the order in Seller Central. Ship once Amazon has cleared it; if \
              in doubt, ask Amazon Pay merchant support or refund the buyer.",
     tone: Tone::Notable,
 };

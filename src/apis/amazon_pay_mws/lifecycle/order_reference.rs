@@ -40,7 +40,7 @@ fn facts(state: State) -> StateFacts {
         State::Open => (
             Phase::Resting,
             Outcome::Open,
-            "The order is confirmed and can be authorized, until 180 days after it was made.",
+            "The order is confirmed and can be authorized, until 180 days after it was created.",
             &["Suspended", "Canceled", "Closed"],
         ),
         State::Suspended => (
@@ -80,13 +80,13 @@ const CANCELLATIONS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "SellerCanceled",
         meaning: "The shop canceled the order.",
-        advice: "Nothing to do when the shop meant to.",
+        advice: "Nothing to do if the shop meant to.",
         tone: Tone::Expected,
     },
     ReasonFacts {
         name: "Stale",
         meaning: "Nobody confirmed the order within 3 hours.",
-        advice: "If the shop took the order as placed, ask the buyer to check out again; otherwise it is an \
+        advice: "If the shop treated the order as placed, ask the buyer to check out again; otherwise it is an \
                  abandoned checkout, and there is nothing to do.",
         tone: Tone::Notable,
     },
@@ -102,26 +102,26 @@ const CANCELLATIONS: &[ReasonFacts] = &[
 const CLOSINGS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "Expired",
-        meaning: "180 days have passed since the order was made.",
+        meaning: "180 days have passed since the order was created.",
         advice: "If something is still to be paid, ask the buyer to place a new order.",
         tone: Tone::Notable,
     },
     ReasonFacts {
         name: "MaxAmountCharged",
-        meaning: "As much has been captured as the order allows.",
+        meaning: "The maximum amount of the order has been captured.",
         advice: "Nothing to do.",
         tone: Tone::Expected,
     },
     ReasonFacts {
         name: "MaxAuthorizationsCaptured",
-        meaning: "As many authorizations have been captured as the order allows.",
+        meaning: "The maximum number of authorizations of the order has been captured.",
         advice: "Nothing to do, unless something is still to be paid: that needs a new order.",
         tone: Tone::Expected,
     },
-    // Documentation-derived lists have the name above, a captured notification has this one (section 10).
+    // Lists derived from the documentation have the name above; a captured notification has this one (section 10).
     ReasonFacts {
         name: "MaxAuthorizationsProcessed",
-        meaning: "As many authorizations have been processed as the order allows.",
+        meaning: "The maximum number of authorizations of the order has been processed.",
         advice: "Nothing to do, unless something is still to be paid: that needs a new order.",
         tone: Tone::Expected,
     },
@@ -136,12 +136,13 @@ const CLOSINGS: &[ReasonFacts] = &[
     ReasonFacts {
         name: "SellerClosed",
         meaning: "The shop closed the order.",
-        advice: "Nothing to do when the shop meant to.",
+        advice: "Nothing to do if the shop meant to.",
         tone: Tone::Expected,
     },
 ];
 
-/// What a closing reason says: used up means that money was captured; closed by the shop says nothing of it.
+/// What a closing reason says. If the order was used up, money was captured; if the shop closed it, nothing is known
+/// about money.
 fn outcome_of_closing(reason: &str) -> Option<Outcome> {
     let facts = CLOSINGS.iter().find(|facts| facts.name.eq_ignore_ascii_case(reason))?;
     Some(match (facts.name, facts.tone) {

@@ -1,4 +1,4 @@
-//! A refund: money given back of a capture (docs/src/reference/amazon-pay-mws.md, section 4.3).
+//! A refund: money refunded from a capture (docs/src/reference/amazon-pay-mws.md, section 4.3).
 
 use super::{HOUR, find};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts, Tone};
@@ -28,7 +28,7 @@ fn facts(state: State) -> StateFacts {
         State::Pending => (
             Phase::Moving,
             Outcome::Undecided,
-            "Amazon is processing the refund. Every refund begins so, and it can take hours.",
+            "Amazon is processing the refund. Every refund starts in this state, which can last hours.",
             &["Completed", "Declined"],
         ),
         State::Completed => {
@@ -37,7 +37,7 @@ fn facts(state: State) -> StateFacts {
         State::Declined => (
             Phase::Final,
             Outcome::Declined,
-            "The refund was declined: the buyer has not got the money back.",
+            "The refund was declined: the buyer has not received the money.",
             &[],
         ),
     };
@@ -57,16 +57,16 @@ const DECLINES: &[ReasonFacts] = &[
         name: "AmazonRejected",
         meaning: "Amazon refused the refund, for example because the balance of the seller's account is \
                   negative.",
-        advice: "Refund the buyer by another way, such as a gift card or store credit. Check the balance of \
+        advice: "Refund the buyer another way, such as a gift card or store credit. Check the balance of \
                  the account in Seller Central before refunding through Amazon Pay again.",
         tone: Tone::Alarming,
     },
     ReasonFacts {
         name: "ProcessingFailure",
-        meaning: "Amazon could not process the refund: a fault of its own, or the buyer has already been \
+        meaning: "Amazon could not process the refund: a fault on its side, or the buyer has already been \
                   paid through a claim or a chargeback.",
-        advice: "Look in Seller Central whether a claim or a chargeback has already paid the buyer. If not, \
-                 refund the buyer by another way, such as a gift card or store credit.",
+        advice: "Check in Seller Central whether a claim or a chargeback has already paid the buyer. If not, \
+                 refund the buyer another way, such as a gift card or store credit.",
         tone: Tone::Alarming,
     },
 ];
@@ -89,13 +89,13 @@ impl Lifecycle for Refund {
 
     fn advice_without_reason(&self, state: &str) -> &'static str {
         match find(&STATES, name, state) {
-            Some(State::Declined) => "Refund the buyer by another way, such as a gift card or store credit.",
+            Some(State::Declined) => "Refund the buyer another way, such as a gift card or store credit.",
             Some(State::Pending | State::Completed) | None => "",
         }
     }
 
     fn advice_when_overdue(&self) -> &'static str {
-        "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays so, ask the \
-         provider's support with the id."
+        "Tell the buyer that the refund is still on its way. Do not refund a second time; if it stays this way, ask \
+         the provider's support and give the id."
     }
 }

@@ -1,6 +1,6 @@
 //! What each operation answers (docs/src/reference/amazon-pay-mws.md, section 3.4).
 //!
-//! Owns: from the body of an answer with status 200 to what it says. Must never know: the network, states.
+//! Owns: interpreting the body of an answer with status 200. Must never know: the network, states.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +19,20 @@ use crate::payments::observation::{Child, Failure, Observation};
 pub enum Answer {
     /// An object as it is now.
     Object {
-        /// What it is.
+        /// Its kind.
         kind: ObjectKind,
-        /// The sight of it, without anything about the buyer.
+        /// The observation, without anything about the buyer.
         observation: Observation,
-        /// The order that `AuthorizeOnBillingAgreement` made for it.
+        /// The order that `AuthorizeOnBillingAgreement` created for it.
         order_id: Option<ObjectId>,
     },
     /// Whether a billing agreement can be charged.
     Validation(Validation),
-    /// How the service is.
+    /// The health of the service.
     ServiceStatus(ServiceStatus),
     /// Something that is not watched, in the provider's words.
     Facts {
-        /// What it says, by the names of its elements.
+        /// Its contents, by element name.
         facts: BTreeMap<String, String>,
         /// The provider's id of the exchange.
         request_id: Option<String>,
@@ -63,11 +63,11 @@ impl Validation {
 }
 
 impl Answer {
-    /// Reads the answer to this call. `header_request_id` is used when the body names no exchange.
+    /// Reads the answer to this call. `header_request_id` is used if the body names no exchange.
     ///
     /// # Errors
-    /// [`Failure::Garbled`] when it is not the whole, well-formed answer to this call; then the call may
-    /// still have been carried out.
+    /// [`Failure::Garbled`] if it is not the complete, well-formed answer to this call. The call may still have been
+    /// carried out.
     pub fn read(call: &Call, body: &[u8], header_request_id: Option<&str>) -> Result<Answer, Failure> {
         let name = call.operation().name;
         match call.operation().shows {
@@ -94,7 +94,7 @@ impl Answer {
         }
     }
 
-    /// The objects that the call brought to life by this answer, to be watched from now on. Reading operations make
+    /// The objects that the call created according to this answer, to be watched from now on. Read operations create
     /// none.
     pub fn created_by(&self, call: &Call) -> Vec<Child> {
         if !call.is_write() {
@@ -116,11 +116,11 @@ impl Answer {
     }
 }
 
-/// The answer must be about the transaction asked for, not about another.
+/// The answer must be about the requested transaction, not another.
 fn check_reference(call: &Call, observation: &Observation) -> Result<(), Failure> {
     match (call.reference_id(), observation.merchant_reference.as_deref()) {
         (Some(sent), Some(got)) if sent != got => {
-            Err(garbled("the answer is about another reference id than sent"))
+            Err(garbled("the answer is about another reference id, not the one sent"))
         }
         _ => Ok(()),
     }
@@ -155,7 +155,7 @@ fn validation(name: &str, body: &[u8]) -> Result<Validation, Failure> {
     .map_err(|problem: Unreadable| garbled(&problem.to_string()))
 }
 
-/// With an empty result element or none (section 3.4): both are the whole answer.
+/// The result element may be empty or missing (section 3.4); either way the answer is complete.
 fn accepted(name: &str, body: &[u8], header_request_id: Option<&str>) -> Result<Answer, Failure> {
     let is_read = |name: &str| matches!(name, "ResponseMetadata" | "RequestId" | "RequestID");
     let root = read_root(body, Wanted { is_read, is_home: is_home_namespace })?;

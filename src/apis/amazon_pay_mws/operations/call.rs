@@ -1,6 +1,6 @@
-//! One call, checked: what is sent, and what follows from it.
+//! One checked call: what is sent, and what follows from it.
 //!
-//! Owns: the checked parameters, what a lost answer means, which objects came of it. Must never know: the
+//! Owns: the checked parameters, what a lost answer means, which objects the call created. Must never know: the
 //! network, who may write, where objects are kept.
 
 use std::collections::BTreeMap;
@@ -13,29 +13,29 @@ use crate::apis::config::Problem;
 use crate::payments::object::ObjectId;
 use crate::text;
 
-/// What may be done when no answer came, or none that can be read.
+/// What may be done if no readable answer came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LostAnswer {
-    /// The call only looks: ask again.
+    /// The call only reads: send it again.
     AskAgain,
-    /// The same reference id with the same parameters is answered with the object that the first call made
-    /// (sections 3.3 and 6.4): send exactly this call again, never with another reference.
+    /// A call with the same reference id and the same parameters is answered with the object that the first call
+    /// created (sections 3.3 and 6.4). Send exactly this call again, never one with another reference.
     SendTheSame {
-        /// The reference id of the seller's own.
+        /// The seller's own reference id.
         reference_id: String,
     },
-    /// The state of this object tells whether the call was carried out: look before anything is sent again.
+    /// The state of this object shows whether the call was carried out: poll it before anything is sent again.
     LookAt {
-        /// What to look at.
+        /// What to poll.
         kind: ObjectKind,
         /// Its id.
         id: ObjectId,
     },
-    /// Nothing tells: a second call would make a second object. A person decides.
+    /// Nothing shows it, and a second call would create a second object. A person decides.
     AskAPerson,
 }
 
-/// A call whose parameters have been checked. Its debug print shows no values.
+/// A call whose parameters have been checked. Its debug output shows no values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {
     operation: &'static Operation,
@@ -51,11 +51,11 @@ impl PartialEq for Operation {
 impl Eq for Operation {}
 
 impl Call {
-    /// Checks a call of `operation` with these parameters, named as on the wire; the common parameters are
-    /// not among them.
+    /// Checks a call of `operation` with these parameters, named as on the wire. The common parameters are not among
+    /// them.
     ///
     /// # Errors
-    /// Every problem at once, with its parameter and remedy; no value is repeated in them.
+    /// All problems at once, each with its parameter and a remedy, but without values.
     pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
         let Some(known) = find(operation) else {
             let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
@@ -77,7 +77,7 @@ impl Call {
     /// Whether every id in it can belong to an account of this environment.
     ///
     /// # Errors
-    /// Every id whose form says otherwise.
+    /// Every id whose form contradicts it.
     pub fn accepts(&self, is_sandbox: bool) -> Result<(), Vec<Problem>> {
         let ids = self.operation.parameters.iter().filter_map(|parameter| match parameter.value {
             Value::Id(kind) => Some((parameter.name, kind)),
@@ -93,7 +93,7 @@ impl Call {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// What is called.
+    /// The operation.
     pub fn operation(&self) -> &'static Operation {
         self.operation
     }
@@ -108,7 +108,7 @@ impl Call {
         &self.parameters
     }
 
-    /// The reference id of the seller's own that makes the call safe to repeat, if it has one.
+    /// The seller's own reference id, if the call has one. It makes most calls safe to repeat ([`Call::when_lost`]).
     pub fn reference_id(&self) -> Option<&str> {
         let name = match self.operation.name {
             "Authorize" | "AuthorizeOnBillingAgreement" => "AuthorizationReferenceId",
@@ -120,7 +120,7 @@ impl Call {
         self.parameters.get(name).map(String::as_str)
     }
 
-    /// The object that it is about, when the request names one.
+    /// The object that it is about, if the request names one.
     pub fn subject(&self) -> Option<(ObjectKind, ObjectId)> {
         self.operation.parameters.iter().find_map(|parameter| match parameter.value {
             Value::Id(kind) => {
@@ -143,15 +143,16 @@ impl Call {
             return LostAnswer::SendTheSame { reference_id: reference_id.to_owned() };
         }
         match self.subject() {
-            // A second order would be made, and nothing in the first one's life tells that this call made it.
+            // A second call would create a second order, and nothing about the first order shows that this call created
+            // it.
             Some(_) if self.operation.name == "CreateOrderReferenceForId" => LostAnswer::AskAPerson,
             Some((kind, id)) => LostAnswer::LookAt { kind, id },
             None => LostAnswer::AskAPerson,
         }
     }
 
-    /// The object whose id the answer must repeat: the one that the request names, where the answer shows
-    /// that very object.
+    /// The id that the answer must repeat: that of the object named in the request, if the answer shows this very
+    /// object.
     pub(super) fn shown_id(&self) -> Option<ObjectId> {
         let (Shows::Object(shown), Some((kind, id))) = (self.operation.shows, self.subject()) else {
             return None;

@@ -1,4 +1,4 @@
-//! The check of a call's parameters before anything is sent: all problems at once.
+//! Checks a call's parameters before anything is sent, and reports all problems at once.
 //!
 //! Owns: value sets, lengths, rules between parameters (docs/src/reference/amazon-pay-mws.md, sections 1.5 and
 //! 3.2). Must never know: the network, an account.
@@ -18,14 +18,14 @@ use crate::text;
 pub(in crate::apis::amazon_pay_mws) const CURRENCIES: [&str; 12] =
     ["USD", "EUR", "GBP", "JPY", "AUD", "ZAR", "CHF", "NOK", "DKK", "SEK", "NZD", "HKD"];
 
-/// The most that one authorization, capture or refund may be, where it is documented.
+/// The documented maximum of one authorization, capture or refund, in the currencies that have one.
 const MOST: u32 = 150_000;
 const MOST_IN: [&str; 3] = ["USD", "GBP", "EUR"];
 
-/// The longest of the texts whose length the reference does not print.
+/// The longest text where the reference gives no length.
 const LONGEST_TEXT: usize = 4096;
 
-/// Every problem of these parameters for this operation.
+/// All problems of these parameters for this operation.
 pub(super) fn problems(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
@@ -49,8 +49,8 @@ pub(super) fn problems(operation: &Operation, given: &BTreeMap<String, String>) 
 fn unknown(operation: &Operation, name: &str) -> Problem {
     let nearest = operation.parameters.iter().find(|known| known.name.eq_ignore_ascii_case(name));
     let remedy = match nearest {
-        Some(known) => format!("write {}: the case counts", known.name),
-        None if operation.parameters.is_empty() => "leave it out: there are none".to_owned(),
+        Some(known) => format!("write {}: names are case-sensitive", known.name),
+        None if operation.parameters.is_empty() => "leave it out: the operation has no parameters".to_owned(),
         None => {
             let names: Vec<&str> = operation.parameters.iter().map(|known| known.name).collect();
             format!("write one of {}", names.join(", "))
@@ -59,14 +59,14 @@ fn unknown(operation: &Operation, name: &str) -> Problem {
     Problem::new(text::short(name, 80), format!("is not a parameter of {}", operation.name), remedy)
 }
 
-/// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.
+/// What is wrong with one value. The value itself is never repeated, because it may be the buyer's.
 fn problem(parameter: &Parameter, name: &str, value: &str) -> Option<Problem> {
     let bad = |what: String| Some(Problem::new(name, what, format!("give {}", parameter.value.describe())));
     if value.is_empty() {
         return bad("is empty".to_owned());
     }
     if !value.chars().all(is_xml) {
-        return bad("has a character that XML cannot carry".to_owned());
+        return bad("has a character that XML does not allow".to_owned());
     }
     let is_too_long = |longest: usize| value.chars().count() > longest;
     let is_good = match parameter.value {
@@ -87,10 +87,10 @@ fn problem(parameter: &Parameter, name: &str, value: &str) -> Option<Problem> {
         Value::OneOf(words) => words.contains(&value),
         Value::Url => value.starts_with("https://") && !is_too_long(LONGEST_TEXT) && !value.contains(' '),
     };
-    if is_good { None } else { bad("cannot be that".to_owned()) }
+    if is_good { None } else { bad("is not a valid value".to_owned()) }
 }
 
-/// "ref32" within the advised alphabet: everything else is asking for trouble in files and tables.
+/// "ref32" with only the advised characters: any others cause trouble in files and tables.
 pub(in crate::apis::amazon_pay_mws) fn is_reference(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -106,7 +106,7 @@ fn is_timeout(text: &str) -> bool {
     is_plain && text.parse::<u16>().is_ok_and(|minutes| minutes <= 1440 && minutes % 5 == 0)
 }
 
-/// Every amount with the currency beside it.
+/// Checks every amount together with its currency.
 fn amounts(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Problem> {
     let prefixes: BTreeSet<&str> = given
         .keys()
@@ -136,10 +136,10 @@ fn amount(operation: &Operation, given: &BTreeMap<String, String>, prefix: &str)
     }
 }
 
-/// What is wrong with an amount that is to be moved, if anything.
+/// What is wrong with an amount to be moved, if anything.
 pub(in crate::apis::amazon_pay_mws) fn amount_problem(amount: &str, currency: &str) -> Option<String> {
     if !CURRENCIES.contains(&currency) {
-        // Told at the currency.
+        // Reported for the currency.
         return None;
     }
     match Money::parse(amount, currency) {
@@ -152,7 +152,7 @@ pub(in crate::apis::amazon_pay_mws) fn amount_problem(amount: &str, currency: &s
     }
 }
 
-/// Lists count from 1 without a gap (section 1.5).
+/// Lists are numbered from 1 without gaps (section 1.5).
 fn gaps(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Problem> {
     let mut numbers: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
     for parameter in operation.parameters {
@@ -167,13 +167,13 @@ fn gaps(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Probl
     let has_gap =
         |numbers: &BTreeSet<u16>| numbers.last().is_some_and(|last| usize::from(*last) != numbers.len());
     let (prefix, _) = numbers.into_iter().find(|(_, numbers)| has_gap(numbers))?;
-    Some(Problem::new(format!("{prefix}.N"), "has a gap", "number from 1 without leaving one out"))
+    Some(Problem::new(format!("{prefix}.N"), "has a gap", "number from 1 without gaps"))
 }
 
-/// The longest time that a list of orders may cover (section 3.2).
+/// The longest time range that a list of orders may cover (section 3.2).
 const LONGEST_RANGE: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// Both ends of a time or none, the later one second, not too far apart.
+/// A time range has both ends or neither. The end is not before the start, and not too long after it.
 fn range(given: &BTreeMap<String, String>) -> Option<Problem> {
     let (start_name, end_name) = ("CreatedTimeRange.StartTime", "CreatedTimeRange.EndTime");
     let time = |text: &String| text.parse::<Timestamp>().ok();
@@ -184,13 +184,13 @@ fn range(given: &BTreeMap<String, String>) -> Option<Problem> {
         (None, None) => return None,
     };
     let what = if end < start {
-        "lies before the start"
+        "is before the start"
     } else if end.duration_since(start) > LONGEST_RANGE {
-        "lies more than 31 days after the start"
+        "is more than 31 days after the start"
     } else {
         return None;
     };
-    Some(Problem::new(end_name, what, "ask for a shorter time, one after the other"))
+    Some(Problem::new(end_name, what, "give an end at most 31 days after the start"))
 }
 
 /// Rules between parameters.
@@ -198,7 +198,7 @@ fn between(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Probl
     let mut problems = Vec::new();
     if given.contains_key("AccessToken") && given.contains_key("AddressConsentToken") {
         let remedy = "give only AccessToken, the newer of the two";
-        problems.push(Problem::new("AddressConsentToken", "stands beside AccessToken", remedy));
+        problems.push(Problem::new("AddressConsentToken", "is given together with AccessToken", remedy));
     }
     if operation.name == "CreateOrderReferenceForId" && given.get("ConfirmNow").is_some_and(|is| is == "true")
     {

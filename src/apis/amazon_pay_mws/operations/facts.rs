@@ -1,8 +1,8 @@
-//! Answers about what is not watched: lists of orders, provider credits, how the account stands.
+//! Answers about things that are not watched: lists of orders, provider credits, the status of the account.
 //!
-//! Owns: which elements are told, and their names in the output. Must never know: what they mean.
+//! Owns: which elements are shown, and their names in the output. Must never know: what they mean.
 //!
-//! Only what stands here is read: nothing about a buyer, no notes.
+//! Only the elements listed here are read: nothing about a buyer, no notes.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::apis::amazon_pay_mws::wire::{
 };
 use crate::payments::observation::Failure;
 
-/// The longest text that is told, bytes: tokens of pages are long.
+/// The longest text that is accepted, in bytes: page tokens are long.
 const LONGEST: usize = 4096;
 
-/// Elements that come more than once: numbered from 1.
+/// Elements that repeat: numbered from 1.
 const LISTED: [&str; 2] = ["OrderReference", "member"];
 
 /// Elements that only hold a list: their names are left out.
@@ -64,7 +64,7 @@ fn is_told(name: &str) -> bool {
     TOLD.contains(&name) || name.ends_with("Result")
 }
 
-/// What an operation tells, by the names of its elements, and the provider's id of the exchange.
+/// What an operation shows, by element name, and the provider's id of the exchange.
 type Told = (BTreeMap<String, String>, Option<String>);
 
 /// Reads the answer to an operation of this name.
@@ -80,7 +80,7 @@ pub(super) fn read(name: &str, body: &[u8], header_request_id: Option<&str>) -> 
     Ok((facts, request_id))
 }
 
-/// Every text below an element, under the names that lead to it (`OrderReference.1.OrderTotal.Amount`).
+/// Collects every text below an element, under the names that lead to it (`OrderReference.1.OrderTotal.Amount`).
 fn collect(
     element: &Element<'_>,
     path: &str,
@@ -97,7 +97,7 @@ fn collect(
             name => format!("{path}{name}."),
         };
         match child.text() {
-            Some(text) if text.len() > LONGEST => return Err(Unreadable::Unfit("a text")),
+            Some(text) if text.len() > LONGEST => return Err(Unreadable::Unfit("(text)")),
             Some(text) if child.children().next().is_none() => {
                 facts.insert(name.trim_end_matches('.').to_owned(), text.to_owned());
             }

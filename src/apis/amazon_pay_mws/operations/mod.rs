@@ -1,4 +1,4 @@
-//! Every operation of the reference: what may be said, what must be, and what the answer tells
+//! Every operation in the reference: what a call may and must contain, and what its answer shows
 //! (docs/src/reference/amazon-pay-mws.md, sections 3.1 to 3.4 and 7).
 //!
 //! Owns: the table of operations, the check of a call before it is sent, what a lost answer means for it,
@@ -32,11 +32,11 @@ pub enum Shows {
     AuthorizationAndOrder,
     /// Whether a billing agreement can be charged.
     Validation,
-    /// How the service is.
+    /// The health of the service.
     ServiceStatus,
-    /// Something that is not watched: told in the provider's words.
+    /// Something that is not watched, shown in the provider's words.
     Facts,
-    /// Nothing but that it was accepted.
+    /// Only that it was accepted.
     Nothing,
 }
 
@@ -49,7 +49,7 @@ pub enum Group {
     Write,
     /// 2, then 1 every 5 minutes, in both.
     Status,
-    /// No figure is published: that of the writing ones, the lower of the two usual ones.
+    /// No figure is published: the write quota, the lower of the two usual ones.
     Unpublished,
 }
 
@@ -70,19 +70,19 @@ impl Group {
 /// One operation.
 #[derive(Debug)]
 pub struct Operation {
-    /// The provider's name, exact in its case.
+    /// The provider's name, case-sensitive.
     pub name: &'static str,
     /// Which quota it draws from.
     pub group: Group,
     /// What it takes besides the common parameters.
     pub parameters: &'static [Parameter],
-    /// What it answers.
+    /// What its answer shows.
     pub shows: Shows,
 }
 
 impl Operation {
-    /// Whether it changes anything at the provider. `ValidateBillingAgreement` has the quota of writing
-    /// operations but only looks.
+    /// Whether it changes anything at the provider. `ValidateBillingAgreement` has the quota of a write operation but
+    /// only reads.
     pub fn is_write(&self) -> bool {
         match self.group {
             Group::Read | Group::Status => false,
@@ -112,7 +112,7 @@ const REFUND: Shows = Shows::Object(ObjectKind::Refund);
 const ORDER: Shows = Shows::Object(ObjectKind::OrderReference);
 const AGREEMENT: Shows = Shows::Object(ObjectKind::BillingAgreement);
 
-/// Every operation of the reference, in the order of a payment's life.
+/// Every operation in the reference, in the order of a payment's life.
 pub const OPERATIONS: &[Operation] = &[
     op("GetServiceStatus", Group::Status, &[], Shows::ServiceStatus),
     op("GetOrderReferenceDetails", Group::Read, p::GET_ORDER, ORDER),

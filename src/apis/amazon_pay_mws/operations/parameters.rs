@@ -7,23 +7,23 @@ use crate::apis::amazon_pay_mws::kind::ObjectKind;
 /// What a parameter's value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
-    /// Free text of at most so many characters.
+    /// Free text of at most this many characters.
     Text(usize),
-    /// Text whose length the reference does not print; bounded only by common sense.
+    /// Text for which the reference gives no length; limited only to a sensible size.
     UnboundedText,
     /// "ref32": at most 32 characters, advised `a-z A-Z 0-9 - _`, unique per kind and seller.
     Reference,
     /// The id of an object.
     Id(ObjectKind),
-    /// The id of something that is not watched; the text says what it is.
+    /// The id of something that is not watched; the string says what it is.
     OtherId(&'static str),
     /// A time, UTC.
     Time,
     /// A whole number above zero.
     Count,
-    /// A decimal number above zero; stands with a `CurrencyCode` beside it.
+    /// A decimal number above zero, with a `CurrencyCode` beside it.
     Amount,
-    /// An ISO 4217 code that the section knows (section 1.5).
+    /// An ISO 4217 code that the payments section knows (section 1.5).
     Currency,
     /// `true` or `false`.
     Flag,
@@ -31,20 +31,20 @@ pub enum Value {
     Timeout,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// An `https` address.
+    /// An `https` URL.
     Url,
     /// A token of the buyer: never shown.
     BuyerToken,
 }
 
 impl Value {
-    /// In words, for help and problems.
+    /// In words, for help texts and problems.
     pub fn describe(self) -> String {
         match self {
             Value::Text(longest) => format!("text, at most {longest} characters"),
             Value::UnboundedText => "text".to_owned(),
             Value::Reference => "at most 32 letters, digits, - and _, never used before".to_owned(),
-            Value::Id(kind) => format!("the id of a {}", kind.name()),
+            Value::Id(kind) => format!("the {} id", kind.name()),
             Value::OtherId(what) => format!("the id of a {what}"),
             Value::Time => "a time such as 2026-01-31T00:00:00Z".to_owned(),
             Value::Count => "a whole number above zero".to_owned(),
@@ -53,7 +53,7 @@ impl Value {
             Value::Flag => "true or false".to_owned(),
             Value::Timeout => "0, or 5 to 1440 minutes in steps of 5".to_owned(),
             Value::OneOf(words) => words.join(" or "),
-            Value::Url => "an https address".to_owned(),
+            Value::Url => "an https URL".to_owned(),
             Value::BuyerToken => "the buyer's token".to_owned(),
         }
     }
@@ -62,16 +62,16 @@ impl Value {
 /// One parameter of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
-    /// The name on the wire; a part `N` stands for a number from 1.
+    /// The name on the wire; a component `N` stands for a number from 1.
     pub name: &'static str,
     /// Whether the call is refused without it.
     pub is_required: bool,
-    /// What it may be.
+    /// Which values it may have.
     pub value: Value,
 }
 
 impl Parameter {
-    /// Whether a name on the wire is of this parameter.
+    /// Whether a name on the wire belongs to this parameter.
     pub fn is_named(&self, name: &str) -> bool {
         let (mut wanted, mut given) = (self.name.split('.'), name.split('.'));
         loop {
@@ -209,7 +209,7 @@ pub(super) const CREATE_ORDER: &[Parameter] = &[
     may("OrderReferenceAttributes.SellerOrderAttributes.SellerOrderId", UnboundedText),
     may("OrderReferenceAttributes.SellerOrderAttributes.StoreName", UnboundedText),
     may("OrderReferenceAttributes.SellerOrderAttributes.CustomInformation", UnboundedText),
-    // Where the SDKs put it in this call only.
+    // The SDKs put it here in this call only.
     may("OrderReferenceAttributes.SupplementaryData", UnboundedText),
     may("OrderReferenceAttributes.RequestPaymentAuthorization", Flag),
 ];

@@ -14,7 +14,7 @@ const AGREEMENT_ID: &str = "C01-1234567-1234567";
 
 type Given = BTreeMap<String, String>;
 
-/// A good value of every sort.
+/// A valid value of every type.
 fn good(value: Value) -> &'static str {
     match value {
         Value::Text(_) | Value::UnboundedText | Value::BuyerToken => "words & <ö>",
@@ -36,7 +36,7 @@ fn good(value: Value) -> &'static str {
     }
 }
 
-/// A value of every sort that must be refused.
+/// A value of every type that must be refused.
 fn bad(value: Value) -> String {
     match value {
         Value::Text(longest) => "x".repeat(longest + 1),
@@ -55,7 +55,7 @@ fn bad(value: Value) -> String {
     }
 }
 
-/// Everything that an operation takes, lists with one entry, of two tokens only the newer.
+/// Every parameter that an operation takes: lists with one entry, and only the newer of the two tokens.
 fn whole(operation: &Operation) -> Given {
     let parameters = operation.parameters.iter().filter(|parameter| parameter.name != "AddressConsentToken");
     parameters
@@ -95,7 +95,7 @@ fn the_reference_has_twenty_seven_operations_each_with_its_quota() {
     assert_eq!((quota("Refund", false), quota("Refund", true)), ((10, 1000), (2, 2000)));
     assert_eq!(quota("GetServiceStatus", true), (2, 300_000));
     let reads: Vec<&str> = OPERATIONS.iter().filter(|op| !op.is_write()).map(|op| op.name).collect();
-    assert_eq!(reads.len(), 12, "eleven looks and ValidateBillingAgreement: {reads:?}");
+    assert_eq!(reads.len(), 12, "eleven reads and ValidateBillingAgreement: {reads:?}");
     assert!(find("ReverseProviderCredit").unwrap().is_write());
     assert_eq!(quota("ListOrderReference", true), (2, 2000), "the lower one where none is published");
 }
@@ -134,7 +134,7 @@ fn all_problems_come_at_once_with_remedies_and_without_values() {
     for problem in &problems {
         assert!(!problem.remedy.is_empty() && !problem.to_string().contains("secret words"), "{problem}");
     }
-    assert!(problems[2].remedy.contains("the case counts"));
+    assert!(problems[2].remedy.contains("names are case-sensitive"));
     assert_eq!(keys_of_unknown(), ["Pay"]);
 }
 
@@ -208,7 +208,7 @@ fn an_id_of_the_other_environment_is_told_before_the_call() {
     let call = Call::build("Capture", &capture()).unwrap();
     assert!(call.accepts(true).is_ok());
     assert_eq!(call.accepts(false).unwrap_err()[0].key, "AmazonAuthorizationId");
-    assert!(!format!("{call:?}").contains("c-1"), "no values in debug prints");
+    assert!(!format!("{call:?}").contains("c-1"), "no values in debug output");
 }
 
 const SPACE: &str = "http://mws.amazonservices.com/schema/OffAmazonPayments/2013-01-01";
@@ -237,7 +237,7 @@ fn what_a_call_made_is_told_with_its_children() {
     let answer = Answer::read(&capture_call, envelope("Capture", &details("c-1")).as_bytes(), None).unwrap();
     assert_eq!(answer.created_by(&capture_call), [child(ObjectKind::Capture, CAPTURE_ID)]);
     let other = Answer::read(&capture_call, envelope("Capture", &details("c-2")).as_bytes(), None);
-    assert!(matches!(other, Err(Failure::Garbled { .. })), "another reference id than sent");
+    assert!(matches!(other, Err(Failure::Garbled { .. })), "another reference id, not the one sent");
 
     let operation = find("AuthorizeOnBillingAgreement").unwrap();
     let call = Call::build(operation.name, &whole(operation)).unwrap();

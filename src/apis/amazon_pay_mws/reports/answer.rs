@@ -1,7 +1,7 @@
-//! What the report operations answer (docs/src/reference/amazon-pay-batch.md, section 9). Files are taken by
-//! `feeds::answer::file`: both sections send them alike.
+//! What the report operations answer (docs/src/reference/amazon-pay-batch.md, section 9). Files are read by
+//! `feeds::answer::file`: both sections send them in the same way.
 //!
-//! Owns: from an answer, or none, to what it lists. Must never know: what is done about it.
+//! Owns: what an answer lists, or why there is none. Must never know: what is done about it.
 
 use jiff::Timestamp;
 
@@ -27,14 +27,14 @@ fn status_of(word: &str) -> RequestStatus {
 pub struct Page<Row> {
     /// In the provider's order.
     pub rows: Vec<Row>,
-    /// For the next page; none on the last.
+    /// The token of the next page; none on the last.
     pub next_token: Option<String>,
 }
 
 /// Reads the answer to `RequestReport`.
 ///
 /// # Errors
-/// The failure that the reply is; the request may have been made all the same.
+/// The failure that the reply represents. The request may have been made anyway.
 pub fn requested(reply: &Reply, now: Timestamp) -> Result<RequestRow, Failure> {
     let page = page("RequestReport", "ReportRequestInfo", reply, now, request_row)?;
     let missing = || unreadable(&Unreadable::Missing("ReportRequestInfo"));
@@ -44,7 +44,7 @@ pub fn requested(reply: &Reply, now: Timestamp) -> Result<RequestRow, Failure> {
 /// Reads the answer to `GetReportRequestList` (`action`) or its `ByNextToken`.
 ///
 /// # Errors
-/// The failure that the reply is.
+/// The failure that the reply represents.
 pub fn requests(action: &str, reply: &Reply, now: Timestamp) -> Result<Page<RequestRow>, Failure> {
     page(action, "ReportRequestInfo", reply, now, request_row)
 }
@@ -52,7 +52,7 @@ pub fn requests(action: &str, reply: &Reply, now: Timestamp) -> Result<Page<Requ
 /// Reads the answer to `GetReportList` (`action`) or its `ByNextToken`.
 ///
 /// # Errors
-/// The failure that the reply is.
+/// The failure that the reply represents.
 pub fn reports(action: &str, reply: &Reply, now: Timestamp) -> Result<Page<ReportRow>, Failure> {
     page(action, "ReportInfo", reply, now, report_row)
 }
@@ -98,7 +98,7 @@ fn report_row(info: &Element<'_>) -> Result<ReportRow, Unreadable> {
     })
 }
 
-/// The names of report types are longer than other words of the provider.
+/// The names of report types are longer than the provider's other words.
 fn word_of_any_length(info: &Element<'_>, name: &'static str) -> Result<Option<String>, Unreadable> {
     Ok(info.text_of(name)?.map(str::to_owned))
 }

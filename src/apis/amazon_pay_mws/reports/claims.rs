@@ -1,7 +1,7 @@
-//! What the rows of a file say of objects.
+//! What the rows of a file say about objects.
 //!
-//! Owns: which row is about which object, and which of them cannot be used (docs/src/reference/amazon-pay-batch.md,
-//! sections 10, 11.5 and 15). Must never know: objects that are watched, storage.
+//! Owns: which row is about which object, and which rows cannot be used (docs/src/reference/amazon-pay-batch.md,
+//! sections 10, 11.5 and 15). Must never know: watched objects, storage.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::apis::reporting::{Claim, Fetched, Reading, Rejected, Says};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
 
-/// Postings that are no single capture or refund (section 15.2), as [`compact`] writes them. Others are told: the
-/// list is not complete.
+/// Postings that are not a single capture or refund (section 15.2), as [`compact`] writes them. Others are reported,
+/// because the list is not complete.
 const OTHER_POSTINGS: [&str; 10] = [
     "authorization",
     "debt",
@@ -27,7 +27,7 @@ const OTHER_POSTINGS: [&str; 10] = [
     "atozguaranteeclaim",
 ];
 
-/// The type of a posting without case, spaces and hyphens: the manuals spell some in several ways.
+/// The type of a posting in lower case, without spaces and hyphens: the manuals spell some types in several ways.
 fn compact(posting: &str) -> String {
     posting.chars().filter(|letter| !matches!(letter, ' ' | '-')).collect::<String>().to_ascii_lowercase()
 }
@@ -35,13 +35,13 @@ fn compact(posting: &str) -> String {
 /// Reads a file of this type for a seller.
 ///
 /// # Errors
-/// In words when the file as a whole is not one.
+/// A message if the file as a whole is not such a report.
 pub fn read(kind: ReportType, seller_id: &str, file: &Fetched) -> Result<Reading, String> {
     let content_type = file.content_type.as_deref();
     if kind.is_settlement() {
         return settled(seller_id, file);
     }
-    let object_kind = object_kind(kind).ok_or("a file of this type says nothing of objects")?;
+    let object_kind = object_kind(kind).ok_or("a file of this type says nothing about objects")?;
     let read = transactions(kind, &file.bytes, content_type).map_err(|error| error.to_string())?;
     let mut reading = Reading {
         columns: read.columns,
@@ -74,12 +74,12 @@ fn claim(kind: ObjectKind, row: &TransactionRow) -> Result<Claim, Rejected> {
     let reject =
         |column: &str, why: &str| Rejected { line: row.line, column: column.to_owned(), why: why.to_owned() };
     if !is_word(&row.state) {
-        return Err(reject("the column of the state", "is no state word"));
+        return Err(reject("the state column", "is not a state word"));
     }
     let amount = match (row.amount, row.currency) {
         (Some(amount), Some(currency)) => Some(
             Money::new(amount, currency)
-                .map_err(|_| reject("CurrencyCode", "has fewer decimals than the amount"))?,
+                .map_err(|_| reject("CurrencyCode", "allows fewer decimals than the amount has"))?,
         ),
         _ => None,
     };
@@ -91,7 +91,7 @@ fn claim(kind: ObjectKind, row: &TransactionRow) -> Result<Claim, Rejected> {
     Ok(Claim {
         line: row.line,
         kind: kind.kind(),
-        id: ObjectId::new(row.id.as_str()).map_err(|_| reject(kind.id_name(), "is no id"))?,
+        id: ObjectId::new(row.id.as_str()).map_err(|_| reject(kind.id_name(), "is not an id"))?,
         says: Says::State(spelt(&row.state)),
         amount,
         at: row.updated_at,
@@ -101,7 +101,7 @@ fn claim(kind: ObjectKind, row: &TransactionRow) -> Result<Claim, Rejected> {
     })
 }
 
-/// What may be told word for word: a row whose cells have moved must not bring a buyer's name into a message.
+/// What may be quoted word for word: a row whose cells have moved must not bring a buyer's name into a message.
 fn is_word(text: &str) -> bool {
     text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b" -_".contains(&byte))
 }
@@ -120,7 +120,7 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
         ..Reading::default()
     };
     if read.seller_id.as_deref().is_some_and(|written| written != seller_id) {
-        reading.remarks.push("it names another seller than the account's".to_owned());
+        reading.remarks.push("it names a seller other than the account's".to_owned());
     }
     let mut strangers: BTreeMap<&str, u64> = BTreeMap::new();
     for row in &read.rows {
@@ -130,7 +130,7 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
             continue;
         }
         if !is_word(&row.transaction_type) {
-            let (column, why) = ("TransactionType".to_owned(), "is no word".to_owned());
+            let (column, why) = ("TransactionType".to_owned(), "is not a word".to_owned());
             reading.rejected.push(Rejected { line: row.line, column, why });
             continue;
         }
@@ -143,15 +143,16 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
     }
     for (word, number) in strangers {
         reading.unmatched += number;
-        reading.remarks.push(format!(
-            "{number} rows of the type {word:?}, which is not in the manual, were not matched"
-        ));
+        reading
+            .remarks
+            .push(format!("{number} rows of type {word:?}, which is not in the manual, were not matched"));
     }
     reading.rejected.sort_by_key(|row| row.line);
     Ok(reading)
 }
 
-/// The capture or refund whose money a posting moves. Gross is matched, never net; a refund's is negative.
+/// The capture or refund whose money a posting moves. The gross amount is matched, never the net; a refund's is
+/// negative.
 fn posted(row: &SettlementRow) -> Option<Result<Claim, Rejected>> {
     let kind = match compact(&row.transaction_type).as_str() {
         "capture" => ObjectKind::Capture,
@@ -163,10 +164,10 @@ fn posted(row: &SettlementRow) -> Option<Result<Claim, Rejected>> {
         Some(Err(Rejected { line: row.line, column, why }))
     };
     let Some(Ok(id)) = row.transaction_id.as_deref().map(ObjectId::new) else {
-        return reject("AmazonTransactionId", "is no id");
+        return reject("AmazonTransactionId", "is not an id");
     };
     let Ok(amount) = Money::new(row.amount.abs(), row.currency) else {
-        return reject("CurrencyCode", "has fewer decimals than the amount");
+        return reject("CurrencyCode", "allows fewer decimals than the amount has");
     };
     Some(Ok(Claim {
         line: row.line,

@@ -9,21 +9,21 @@ use std::collections::BTreeMap;
 use crate::apis::amazon_pay_mws::csv_rows::Rows;
 use crate::apis::decoding;
 
-/// The most rows of one file.
+/// The most rows in one file.
 pub const MOST_ROWS: usize = 5_000_000;
-/// The most cells of one row.
+/// The most cells in one row.
 const MOST_CELLS: usize = 256;
-/// The header stands within the first lines.
+/// The header must be within the first lines.
 const LATEST_HEADER: usize = 50;
 
-/// A file that is not a report of that sort.
+/// A file that is not a report of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadFile {
     /// The bytes are not text in their encoding, and no table was found in them.
     #[error("the file is not text in {0}")]
     Encoding(&'static str),
-    /// A page for a person: a proxy or a sign-in stands between.
-    #[error("the file is a web page and no report")]
+    /// A page for a person: a proxy or a sign-in page answered instead.
+    #[error("the file is a web page, not a report")]
     WebPage,
     /// Another report of the same provider.
     #[error(
@@ -33,10 +33,10 @@ pub enum BadFile {
     /// The line with the names of the columns was not found.
     #[error("the file has no line that begins with the column {0}")]
     NoHeader(&'static str),
-    /// A column that is needed is not there.
+    /// A required column is missing.
     #[error("the file has no column {0}")]
     NoColumn(&'static str),
-    /// The quoting goes wrong, or it has no end.
+    /// The quoting is wrong or never ends, or the file or a row is too long.
     #[error("the file is broken near line {line}")]
     Broken {
         /// From 1.
@@ -49,23 +49,23 @@ pub enum BadFile {
 pub struct Record {
     /// The line where it begins, from 1.
     pub line: u64,
-    /// Its cells; fewer or more than columns are possible.
+    /// Its cells; there may be fewer or more than columns.
     pub cells: Vec<String>,
 }
 
 /// A report as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// What stands before the header, such as `SettlementStartDate`.
+    /// What comes before the header, such as `SettlementStartDate`.
     pub preamble: BTreeMap<String, String>,
-    /// The names of the columns in their order; a trailing comma makes no column.
+    /// The names of the columns in their order; a trailing comma adds no column.
     pub columns: Vec<String>,
-    /// Behind the header.
+    /// The rows after the header.
     pub records: Vec<Record>,
 }
 
 impl Table {
-    /// The cell of a row in the column of this name; none when there is no such column, or it is empty.
+    /// The cell of a row in the column of this name; none if there is no such column or the cell is empty.
     pub fn cell<'a>(&self, record: &'a Record, column: &str) -> Option<&'a str> {
         let place = self.place(column)?;
         record.cells.get(place).map(|cell| cell.trim()).filter(|cell| !cell.is_empty())
@@ -76,7 +76,7 @@ impl Table {
         self.place(column).is_some()
     }
 
-    /// Names are compared without case: a tool on the way may have changed it.
+    /// Names are compared without case, because a tool on the way may have changed it.
     fn place(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|known| known.eq_ignore_ascii_case(column))
     }
@@ -88,12 +88,12 @@ impl Table {
     }
 }
 
-/// Reads the table whose header has a cell named by one of `first_columns` at its beginning: settlement files
-/// have a preamble, others do not. The bytes are decoded by their byte order mark, else the `charset` of
-/// `content_type`, else UTF-8; a cell with bytes that are no letter keeps [`decoding::NO_LETTER`] in their place.
+/// Reads the table whose header begins with one of `first_columns`. Settlement files have a preamble before it, others
+/// do not. The bytes are decoded by their byte order mark, else the `charset` of `content_type`, else UTF-8. A cell
+/// with bytes that are no character has [`decoding::NO_LETTER`] in their place.
 ///
 /// # Errors
-/// When there is no such header, or the quoting has no end.
+/// If there is no such header, or the quoting never ends.
 pub fn table(
     bytes: &[u8],
     content_type: Option<&str>,
@@ -101,7 +101,7 @@ pub fn table(
 ) -> Result<Table, BadFile> {
     let decoding::Decoded { text, encoding, is_whole } =
         decoding::decode(bytes, content_type.and_then(charset));
-    // Lines may end in carriage returns alone.
+    // Lines may end in carriage returns only.
     let text = if text.contains('\n') { text } else { Cow::Owned(text.replace('\r', "\n")) };
     let start = text.trim_start().chars().take(14).collect::<String>().to_ascii_lowercase();
     if start.starts_with("<!doctype html") || start.starts_with("<html") {
@@ -164,7 +164,7 @@ fn separated(text: &str, separator: u8, first_columns: &[&'static str]) -> Resul
     Ok(Table { preamble, columns: columns.ok_or(BadFile::NoHeader(wanted))?, records })
 }
 
-/// Without any known name, the line whose first cell is named like an id of the provider.
+/// Whether a row is the header. Without any known name, it is the line whose first cell is named like a provider id.
 fn is_header(first: &str, first_columns: &[&'static str]) -> bool {
     match first_columns {
         [] => is_id_column(first),
@@ -172,7 +172,7 @@ fn is_header(first: &str, first_columns: &[&'static str]) -> bool {
     }
 }
 
-/// Whether a column has ids of the provider, by its name.
+/// Whether a column holds provider ids, judging by its name.
 pub fn is_id_column(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with("amazon")

@@ -1,8 +1,8 @@
 //! Transaction and settlement reports (docs/src/reference/amazon-pay-batch.md, sections 9 to 11 and 15).
 //!
-//! Owns: the report types, the calls and their answers (`answer`), the files (`file`, `rows`), what their rows
-//! say of objects (`claims`), and how a step of a pull is asked (`source`). Which day is owed which step is the
-//! affair of `apis::reporting`. Must never know: storage, what is known about an object.
+//! Owns: the report types, the calls and their answers (`answer`), the files (`file`, `rows`), what their rows say
+//! about objects (`claims`), and the call for each step of a pull (`source`). `apis::reporting` decides which step is
+//! due for which day. Must never know: storage, what is known about an object.
 
 pub mod answer;
 pub mod claims;
@@ -24,14 +24,14 @@ use serde::{Deserialize, Serialize};
 use super::ask::{Ask, Section};
 use super::feeds::time;
 
-/// The advice for a pull over many days is one request a second (section 9), which the operation's own quota
-/// allows for its first 15 only; the smaller of the two holds.
+/// For a pull over many days, one request a second is advised (section 9). The operation's own quota allows this for
+/// its first 15 requests only; the lower limit applies.
 pub const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
 
 /// A type of report (section 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReportType {
-    /// Made with every settlement; it cannot be requested, only found.
+    /// Created with every settlement; it cannot be requested, only found.
     Settlement,
     /// The sandbox's settlement, and its only type.
     SandboxSettlement,
@@ -85,12 +85,12 @@ impl ReportType {
         }
     }
 
-    /// The type of that provider's name or short word.
+    /// The type with this provider's name or short word.
     pub fn of(text: &str) -> Option<ReportType> {
         ReportType::ALL.into_iter().find(|known| known.name() == text || known.word() == text)
     }
 
-    /// Whether it can be asked for; the others are only found in the list.
+    /// Whether it can be requested; the others are only found in the list.
     pub fn can_be_requested(self) -> bool {
         self != ReportType::Settlement
     }
@@ -100,13 +100,13 @@ impl ReportType {
         (self == ReportType::SandboxSettlement) == is_sandbox
     }
 
-    /// Whether its rows are postings of a settlement, not states of objects.
+    /// Whether its rows are postings of a settlement rather than states of objects.
     pub fn is_settlement(self) -> bool {
         matches!(self, ReportType::Settlement | ReportType::SandboxSettlement)
     }
 }
 
-/// Asks for a report over a half-open time; where the region takes it, for this marketplace.
+/// Requests a report over a half-open time range, for this marketplace if the region accepts one.
 pub fn request(kind: ReportType, from: Timestamp, until: Timestamp, marketplace_id: Option<&str>) -> Ask {
     let ask = Ask::new(Section::Reports, "RequestReport")
         .with("ReportType", kind.name())
@@ -118,7 +118,7 @@ pub fn request(kind: ReportType, from: Timestamp, until: Timestamp, marketplace_
     }
 }
 
-/// Looks at requests for reports by their ids, at most 100. None without any id.
+/// Queries report requests by their ids, at most 100. None without any id.
 pub fn look(request_ids: &[&str]) -> Option<Ask> {
     let ask = Ask::new(Section::Reports, "GetReportRequestList").with("MaxCount", "100");
     let ids = request_ids.iter().take(100).enumerate();
@@ -127,7 +127,7 @@ pub fn look(request_ids: &[&str]) -> Option<Ask> {
     })
 }
 
-/// Lists the requests for this type made since then: a request whose answer was lost is found by its days.
+/// Lists the requests for this type made since then. A request whose answer was lost is found by its dates.
 pub fn search(kind: ReportType, requested_from: Timestamp) -> Ask {
     Ask::new(Section::Reports, "GetReportRequestList")
         .with("MaxCount", "100")
@@ -135,7 +135,7 @@ pub fn search(kind: ReportType, requested_from: Timestamp) -> Ask {
         .with("RequestedFromDate", time(requested_from))
 }
 
-/// Lists the reports of this type that became available in a time: how settlement reports are found.
+/// Lists the reports of this type that became available in a time range. This is how settlement reports are found.
 pub fn list(kind: ReportType, from: Timestamp, until: Timestamp) -> Ask {
     Ask::new(Section::Reports, "GetReportList")
         .with("MaxCount", "100")
@@ -144,7 +144,7 @@ pub fn list(kind: ReportType, from: Timestamp, until: Timestamp) -> Ask {
         .with("AvailableToDate", time(until))
 }
 
-/// The report that a request led to, when the request's row did not name it.
+/// The report that a request produced, if the request's row did not name it.
 pub fn list_of_request(request_id: &str) -> Ask {
     Ask::new(Section::Reports, "GetReportList").with("ReportRequestIdList.Id.1", request_id)
 }

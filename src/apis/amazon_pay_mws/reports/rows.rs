@@ -1,9 +1,8 @@
-//! The rows of a report as facts: exact amounts, moments, ids. A row that cannot be read is put aside with its
-//! line, and the others go on.
+//! The rows of a report as facts: exact amounts, times, ids. A row that cannot be read is quarantined with its line,
+//! and the others are still read.
 //!
-//! Owns: which column means what (docs/src/reference/amazon-pay-batch.md, sections 11.2 to 11.5 and 15).
-//! Must never know: objects that are watched, storage. The buyer's name, e-mail and addresses are never taken out
-//! of a file.
+//! Owns: which column means what (docs/src/reference/amazon-pay-batch.md, sections 11.2 to 11.5 and 15). Must never
+//! know: watched objects, storage. The buyer's name, e-mail and addresses are never read from a file.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -31,11 +30,11 @@ pub struct Quarantined {
 /// A settlement report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
-    /// Whose it is, by the preamble.
+    /// The seller, according to the preamble.
     pub seller_id: Option<String>,
-    /// The period's first moment, by the preamble.
+    /// The period's first moment, according to the preamble.
     pub from: Option<Timestamp>,
-    /// The period's last moment, by the preamble.
+    /// The period's last moment, according to the preamble.
     pub until: Option<Timestamp>,
     /// The names of the columns, in their order.
     pub columns: Vec<String>,
@@ -45,8 +44,7 @@ pub struct Settlement {
     pub quarantined: Vec<Quarantined>,
 }
 
-/// One posting of a settlement (section 11.2). Amounts are in the currency's main unit, signed: fees are
-/// negative.
+/// One posting of a settlement (section 11.2). Amounts are in the currency's main unit and signed: fees are negative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettlementRow {
     /// Its line in the file, from 1.
@@ -55,7 +53,7 @@ pub struct SettlementRow {
     pub posted_at: Timestamp,
     /// The settlement period.
     pub settlement_id: String,
-    /// The capture, refund... that it is about.
+    /// The capture, refund or other object that it is about.
     pub transaction_id: Option<String>,
     /// The seller's own reference.
     pub reference_id: Option<String>,
@@ -76,16 +74,16 @@ pub struct SettlementRow {
     /// The fixed fee.
     #[serde(with = "rust_decimal::serde::str")]
     pub fixed_fee: Decimal,
-    /// Both fees, by the file.
+    /// Both fees, according to the file.
     #[serde(with = "rust_decimal::serde::str")]
     pub total_fee: Decimal,
-    /// Gross and fees, by the file.
+    /// Gross and fees, according to the file.
     #[serde(with = "rust_decimal::serde::str")]
     pub net: Decimal,
 }
 
 impl SettlementRow {
-    /// Whether its own sums are right, to the last digit (section 15.3).
+    /// Whether its own sums are correct, to the last digit (section 15.3).
     pub fn adds_up(&self) -> bool {
         self.total_fee == self.percentage_fee + self.fixed_fee && self.net == self.amount + self.total_fee
     }
@@ -96,7 +94,7 @@ impl SettlementRow {
 pub struct Transactions {
     /// The names of the columns, in their order.
     pub columns: Vec<String>,
-    /// In the file's order, which is not that of time.
+    /// In the file's order, which is not chronological.
     pub rows: Vec<TransactionRow>,
     /// Rows that cannot be read.
     pub quarantined: Vec<Quarantined>,
@@ -115,16 +113,16 @@ pub struct TransactionRow {
     pub reason: Option<String>,
     /// When the state was reached.
     pub updated_at: Timestamp,
-    /// When the object was made.
+    /// When the object was created.
     pub created_at: Option<Timestamp>,
     /// The seller's own reference.
     pub reference_id: Option<String>,
-    /// The amount that the object is about, when the file has one.
+    /// The amount that the object is about, if the file has one.
     #[serde(with = "rust_decimal::serde::str_option")]
     pub amount: Option<Decimal>,
     /// ISO 4217.
     pub currency: Option<Currency>,
-    /// Ids of other objects in the row, by the names of their columns in small letters.
+    /// Ids of other objects in the row, by lower-case column name.
     pub related: BTreeMap<String, String>,
     /// `RefundType`, letter for letter.
     pub refund_type: Option<String>,
@@ -133,7 +131,7 @@ pub struct TransactionRow {
 /// Reads a settlement file.
 ///
 /// # Errors
-/// When the file as a whole is not one; single rows are put aside instead.
+/// If the file as a whole is not one; single rows are quarantined instead.
 pub fn settlement(bytes: &[u8], content_type: Option<&str>) -> Result<Settlement, BadFile> {
     let table = table(bytes, content_type, &["TransactionPostedDate"])?;
     for column in [
@@ -220,14 +218,14 @@ fn columns(kind: ReportType) -> Option<Columns> {
 /// Reads a transaction report of this type.
 ///
 /// # Errors
-/// When the file as a whole is not one; single rows are put aside instead.
+/// If the file as a whole is not one; single rows are quarantined instead.
 pub fn transactions(
     kind: ReportType,
     bytes: &[u8],
     content_type: Option<&str>,
 ) -> Result<Transactions, BadFile> {
     let Some(columns) = columns(kind) else { return Err(BadFile::NoColumn("TransactionPostedDate")) };
-    // The order of the columns of some types is not known, so any id of the provider may come first.
+    // The column order of some types is not known, so any id of the provider may come first.
     let table = table(bytes, content_type, &[])?;
     for column in [columns.id, columns.state, "LastUpdateTimestamp"] {
         if !table.has(column) {
@@ -288,7 +286,7 @@ impl Cells<'_> {
         }
     }
 
-    /// A text on which no comparison hangs: none when it cannot be read.
+    /// A text that no comparison depends on: none if it cannot be read.
     fn text(&self, column: &str) -> Option<String> {
         self.table.cell(self.record, column).and_then(plain)
     }
@@ -304,7 +302,7 @@ fn plain(text: &str) -> Option<String> {
     (text.chars().count() <= 256 && !text.contains(is_odd)).then(|| text.to_owned())
 }
 
-/// A plain decimal number, with or without a minus: no exponent, no grouping (section 11.1).
+/// A plain decimal number, with or without a minus sign: no exponent, no grouping (section 11.1).
 fn number(text: &str) -> Option<Decimal> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_plain = digits.starts_with(|first: char| first.is_ascii_digit())

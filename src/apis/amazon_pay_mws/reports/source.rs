@@ -1,4 +1,4 @@
-//! The steps of a pull as this provider's calls.
+//! The steps of a pull as calls to this provider.
 //!
 //! Owns: which call a step is, what its answer means for the pull, the pages of a list
 //! (docs/src/reference/amazon-pay-batch.md, section 9). Must never know: storage, which step is next.
@@ -17,10 +17,10 @@ use crate::apis::reporting::{
 use crate::apis::transport::TransportError;
 use crate::payments::observation::Failure;
 
-/// The pages of one list, 100 rows each; a longer list is not concluded from.
+/// The most pages of one list, 100 rows each. No conclusion is drawn from a longer list.
 const MOST_PAGES: usize = 20;
 
-/// The types of an environment.
+/// The report types of an environment.
 pub fn kinds_in(environment: Environment) -> Vec<ReportKind> {
     let is_sandbox = environment == Environment::Sandbox;
     let here = ReportType::ALL.into_iter().filter(|kind| kind.exists_in(is_sandbox));
@@ -62,7 +62,7 @@ impl Source for AmazonPayMws {
     }
 
     fn read(&self, word: &str, file: &Fetched) -> Result<Reading, String> {
-        let kind = ReportType::of(word).ok_or_else(|| format!("{word:?} is no type of report"))?;
+        let kind = ReportType::of(word).ok_or_else(|| format!("{word:?} is not a type of report"))?;
         claims::read(kind, &self.settings.seller_id, file)
     }
 }
@@ -70,7 +70,7 @@ impl Source for AmazonPayMws {
 impl AmazonPayMws {
     async fn take_step(&self, pull: &Pull, step: &Step, permit: Permit, leave: &dyn Leave) -> Taken {
         let Some(kind) = ReportType::of(&pull.report_type) else {
-            return failed(Failure::Garbled { detail: "the type of report is not known here".to_owned() });
+            return failed(Failure::Garbled { detail: "the type of report is not known".to_owned() });
         };
         match step {
             Step::Request { window } => self.request_step(kind, pull, *window, permit).await,
@@ -107,7 +107,7 @@ impl AmazonPayMws {
         let Some(day) = pull.windows.get(window) else {
             return Taken { outcome: None, file: None, trouble: None };
         };
-        // Japan takes no marketplace (section 9).
+        // Japan accepts no marketplace (section 9).
         let marketplace_id = self.settings.marketplace_id.as_deref();
         let marketplace_id = marketplace_id.filter(|_| self.settings.region != Region::Jp);
         let ask = request(kind, day.from, day.until, marketplace_id);
@@ -122,7 +122,7 @@ impl AmazonPayMws {
                 let file = Some(Fetched { bytes, content_type });
                 Taken { outcome: Some(Outcome::Fetched { window }), file, trouble: None }
             }
-            File::Spoilt => told(Outcome::Spoilt { window }, "the file does not have its promised MD5"),
+            File::Spoilt => told(Outcome::Spoilt { window }, "the file does not match its promised MD5"),
             File::Never { code } => taken(Outcome::Never { window, code }),
             File::NotReady => taken(Outcome::Failed { retry_after_s: None }),
             File::Failed(Failure::Refused { detail, .. } | Failure::Gone { detail }) => {
@@ -172,11 +172,11 @@ impl AmazonPayMws {
     }
 }
 
-/// What became of a request. Only a plain refusal counts as not made; everything doubtful is lost, and
-/// searched for.
+/// The outcome of a request. It counts as not made if no connection was made, or if the provider throttled or refused
+/// it. Everything doubtful is lost, and searched for.
 fn requested(window: usize, reply: &Reply, now: jiff::Timestamp) -> Taken {
     if let Err(error @ (TransportError::Connect(_) | TransportError::Tls(_))) = reply {
-        // No request travels before there is a connection.
+        // Nothing is sent before there is a connection.
         return told(Outcome::NotNow { window, retry_after_s: None }, &error.to_string());
     }
     match answer::requested(reply, now) {
@@ -186,7 +186,7 @@ fn requested(window: usize, reply: &Reply, now: jiff::Timestamp) -> Taken {
             told(Outcome::NotNow { window, retry_after_s }, &detail)
         }
         Err(Failure::Refused { is_whole_account: true, detail }) => {
-            // Mended credentials mend it: the day is not lost for that.
+            // Once the credentials are fixed, the request can succeed, so the day is not given up.
             told(Outcome::NotNow { window, retry_after_s: Some(30 * 60) }, &detail)
         }
         Err(Failure::Refused { detail, .. } | Failure::Gone { detail }) => {

@@ -82,7 +82,7 @@ fn refunds_come_with_every_state_and_every_spelling_of_a_date() {
     assert_eq!((first.amount, first.reference_id.as_deref()), (Some(Decimal::new(500, 2)), Some("ref-1")));
     assert_eq!(first.related["amazoncaptureid"], "P01-1-C1");
     assert_eq!(first.refund_type.as_deref(), Some("SellerInitiated"));
-    assert!(!format!("{read:?}").contains("note"), "the seller's free text is not taken out of the file");
+    assert!(!format!("{read:?}").contains("note"), "the seller's free text is not read from the file");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn read_settlement(bytes: &[u8]) -> Result<Reading, String> {
     claims::read(ReportType::Settlement, "A1EXAMPLESELLER", &file)
 }
 
-/// The settlement of section 11.2, written by other tools and in other code pages, says the same of its capture.
+/// The settlement of section 11.2, as other tools and code pages write it, says the same about its capture.
 #[test]
 fn a_file_is_read_wherever_the_needed_columns_are_plain() {
     let expected = read_settlement(SETTLEMENT.as_bytes()).unwrap();

@@ -1,12 +1,12 @@
-//! XML taken apart with care: a small tree that holds only the elements somebody asked for.
+//! Careful XML parsing: a small tree that holds only the requested elements.
 //!
-//! Owns: what a well-formed, harmless document is, and its encoding. Must never know: what an element means.
-//! Refused: document types (and with them entity bombs), excessive size, depth or number of elements, truncated
-//! documents, anything behind the root. Elements that are not wanted never enter the tree, so that a buyer's
-//! name and address are not even held in memory as such.
+//! Owns: what a well-formed, harmless document is, and its encoding. Must never know: what an element means. Refused:
+//! document types (and with them entity bombs), excessive size, depth or number of elements, truncated documents,
+//! anything outside the root. Elements that are not requested never enter the tree, so a buyer's name and address are
+//! not even held in memory as such.
 //!
-//! Bytes that are no letter, entities that are not defined and a bare `&` spoil the text in which they stand:
-//! that field cannot be read, all others can. A buyer's name in a wrong code page hides no decline.
+//! Invalid bytes and undefined entities make only the text that contains them unreadable; all other fields can be read.
+//! A bare `&` is read as it is. A buyer's name in a wrong code page hides no decline.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use quick_xml::name::{NamespaceResolver, ResolveResult};
 use crate::apis::decoding::{Decoded, NO_LETTER, decode};
 use crate::apis::marks::{Odd, Oddity};
 
-/// The longest document that is looked at. The provider's own stay below 20 KB.
+/// The longest document that is read. The provider's own stay below 20 KB.
 pub const LONGEST_BODY_BYTES: usize = 1024 * 1024;
 /// How deep elements may be nested. The provider's own go to 7.
 pub(in crate::apis::amazon_pay_mws) const DEEPEST: usize = 32;
@@ -27,13 +27,13 @@ pub(in crate::apis::amazon_pay_mws) const MOST_ELEMENTS: usize = 20_000;
 /// The longest text of one element, in bytes. The provider's longest field has 1024 characters.
 pub(in crate::apis::amazon_pay_mws) const LONGEST_TEXT_BYTES: usize = 4096;
 
-/// Why a document is not believed. Names places, never quotes the document.
+/// Why a document is refused. Names places, never quotes the document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// Longer than [`LONGEST_BODY_BYTES`].
     #[error("the document is longer than {LONGEST_BODY_BYTES} bytes")]
     TooLong,
-    /// Not text in the encoding that it declares, and no document even so.
+    /// Not text in the encoding that it declares, and not parseable even so.
     #[error("the document is not text in {0}")]
     NotText(&'static str),
     /// Nothing in it.
@@ -57,22 +57,22 @@ pub(in crate::apis::amazon_pay_mws) enum Unreadable {
     /// It ends before its root does.
     #[error("the document is cut off")]
     CutOff,
-    /// Something stands behind or before the root.
-    #[error("something stands outside the root element")]
+    /// Something precedes or follows the root.
+    #[error("there is something outside the root element")]
     Outside,
     /// The root is in another namespace.
     #[error("the root element is not in the namespace of the payment service")]
     ForeignRoot,
-    /// A field that is read stands in another namespace.
+    /// A field that is read is in another namespace.
     #[error("element {0} is not in the namespace of the payment service")]
     Foreign(&'static str),
-    /// A field that may stand once stands twice.
+    /// A field that may appear once appears more than once.
     #[error("element {0} stands more than once")]
     Twice(&'static str),
-    /// A field that is needed is not there.
+    /// A required field is missing.
     #[error("element {0} is missing or empty")]
     Missing(&'static str),
-    /// A field whose text cannot be what it should be.
+    /// A field whose text is not valid.
     #[error("element {0} cannot be read")]
     Unfit(&'static str),
 }
@@ -83,7 +83,7 @@ impl Odd for Unreadable {
     }
 }
 
-/// An element with what was wanted of its content. Names and texts stay in the document wherever they stand
+/// An element with the requested part of its content. Names and texts are borrowed from the document if they appear
 /// there as they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::apis::amazon_pay_mws) struct Element<'a> {
@@ -99,7 +99,7 @@ impl<'a> Element<'a> {
         &self.name
     }
 
-    /// The only child of that name, or none. An error when there are two or it is a foreign one.
+    /// The only child of that name, or none. An error if there are two or if it is in another namespace.
     pub(in crate::apis::amazon_pay_mws) fn one(
         &self,
         name: &'static str,
@@ -115,7 +115,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The only child, whatever its namespace was checked against, whose name is made while running.
+    /// Like [`Element::one`], for a name that is built at run time.
     pub(in crate::apis::amazon_pay_mws) fn result(
         &self,
         name: &str,
@@ -144,7 +144,7 @@ impl<'a> Element<'a> {
         Ok(Some(place))
     }
 
-    /// All children of that name. An error when one of them is foreign.
+    /// All children of that name. An error if one of them is in another namespace.
     pub(in crate::apis::amazon_pay_mws) fn all(
         &self,
         name: &'static str,
@@ -153,23 +153,23 @@ impl<'a> Element<'a> {
         if named.iter().any(|child| child.is_foreign) { Err(Unreadable::Foreign(name)) } else { Ok(named) }
     }
 
-    /// All children of the right namespace.
+    /// All children in the right namespace.
     pub(in crate::apis::amazon_pay_mws) fn children(&self) -> impl Iterator<Item = &Element<'a>> {
         self.children.iter().filter(|child| !child.is_foreign)
     }
 
-    /// Its text without the space around it; none when nothing is left.
+    /// Its text without the whitespace around it; none if nothing is left.
     pub(in crate::apis::amazon_pay_mws) fn text(&self) -> Option<&str> {
         Some(self.text.trim()).filter(|text| !text.is_empty())
     }
 
-    /// Its text with every space that stands in it; that between two children is no text.
+    /// Its text with all its whitespace. Whitespace between two children is not text.
     pub(in crate::apis::amazon_pay_mws) fn raw_text(&self) -> &str {
         &self.text
     }
 
-    /// The text of the only child of that name; none when there is no such child or it is empty.
-    /// An error when it is no plain short line.
+    /// The text of the only child of that name; none if there is no such child or it is empty. An error if it is not a
+    /// short plain line.
     pub(in crate::apis::amazon_pay_mws) fn text_of(
         &self,
         name: &'static str,
@@ -177,7 +177,7 @@ impl<'a> Element<'a> {
         self.text_at(&[name])
     }
 
-    /// The text at the end of a path, as [`Element::text_of`].
+    /// The text at the end of a path, like [`Element::text_of`].
     pub(in crate::apis::amazon_pay_mws) fn text_at(
         &self,
         path: &[&'static str],
@@ -212,17 +212,17 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// What a reader of documents wants of them.
+/// What the reader of a document wants from it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::apis::amazon_pay_mws) struct Wanted {
-    /// Whether an element of that local name, with its children, goes into the tree.
+    /// Whether an element of that local name goes into the tree. If not, its children are dropped, too.
     pub(in crate::apis::amazon_pay_mws) is_read: fn(&str) -> bool,
-    /// Whether a namespace is the right one. Elements without any namespace always are.
+    /// Whether a namespace is the right one. Elements without a namespace always are.
     pub(in crate::apis::amazon_pay_mws) is_home: fn(&str) -> bool,
 }
 
-/// Reads a whole document in the encoding that its byte order mark or its declaration says, else in UTF-8.
-/// Errors when it is not well-formed, not harmless or not whole.
+/// Reads a whole document in the encoding given by its byte order mark or its declaration, else in UTF-8. Errors if it
+/// is not well-formed, harmless and complete.
 pub(in crate::apis::amazon_pay_mws) fn parse(body: &[u8], wanted: Wanted) -> Result<Element<'_>, Unreadable> {
     if body.len() > LONGEST_BODY_BYTES {
         return Err(Unreadable::TooLong);
@@ -235,7 +235,7 @@ pub(in crate::apis::amazon_pay_mws) fn parse(body: &[u8], wanted: Wanted) -> Res
     root.map_err(|problem| if is_whole { problem } else { Unreadable::NotText(encoding) })
 }
 
-/// The word in `<?xml version="1.0" encoding="..."?>`.
+/// The encoding named in `<?xml version="1.0" encoding="..."?>`.
 pub(in crate::apis::amazon_pay_mws) fn declared_encoding(body: &[u8]) -> Option<&str> {
     let begin = body.strip_prefix(b"<?xml")?;
     let end = begin.iter().take(200).position(|byte| *byte == b'>')?;
@@ -259,7 +259,7 @@ fn parse_text(text: &str, wanted: Wanted) -> Result<Element<'_>, Unreadable> {
     }
 }
 
-/// The letters that a reference stands for; [`NO_LETTER`] for one that XML itself does not define.
+/// The characters that a reference stands for; [`NO_LETTER`] if XML itself does not define it.
 pub(in crate::apis::amazon_pay_mws) fn resolved(reference: &BytesRef<'_>) -> Cow<'static, str> {
     match reference.resolve_char_ref() {
         Ok(Some(letter)) => Cow::Owned(letter.into()),
@@ -284,7 +284,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Takes the next piece, which begins at `position`; false at the end of the input.
+    /// Takes the next event, which begins at `position`; false at the end of the input.
     fn take(
         &mut self,
         event: Event<'a>,
@@ -330,7 +330,7 @@ impl<'a> Builder<'a> {
         let is_foreign = match space {
             ResolveResult::Unbound => false,
             ResolveResult::Bound(space) => !self.is_home(space.into_inner()),
-            // A fragment has lost the declarations around it: whoever takes any namespace takes this too.
+            // A fragment has lost the declarations around it. A reader that accepts any namespace accepts this, too.
             ResolveResult::Unknown(_) => !(self.wanted.is_home)(""),
         };
         if is_root && is_foreign {
@@ -342,7 +342,8 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Whether a namespace is the right one. Nearly all elements of a document have the same.
+    /// Whether a namespace is the right one. Nearly all elements of a document share one, so the last match is
+    /// remembered.
     fn is_home(&mut self, space: &str) -> bool {
         let is_known = self.home.as_deref() == Some(space);
         let is_home = is_known || (self.wanted.is_home)(space.trim());
@@ -352,8 +353,8 @@ impl<'a> Builder<'a> {
         is_home
     }
 
-    /// The name of an element whose `<` stands at `position`, so many bytes behind it, as a piece of the
-    /// document; a copy of it, should it not stand there.
+    /// An element's name, borrowed from the document: the `<` is at `position`, and the name begins after it and
+    /// `behind` more bytes. A copy if the name is not there.
     fn in_document(&self, name: &str, position: u64, behind: usize) -> Cow<'a, str> {
         let begins = usize::try_from(position).map_or(usize::MAX, |at| at.saturating_add(1 + behind));
         let there = self.text.get(begins..).and_then(|rest| rest.get(..name.len()));

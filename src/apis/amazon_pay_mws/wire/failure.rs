@@ -1,4 +1,4 @@
-//! Answers that bring no sight: which sort of failure each is (docs/src/reference/amazon-pay-mws.md, sections 5.3
+//! Answers without an observation: which kind of failure each is (docs/src/reference/amazon-pay-mws.md, sections 5.3
 //! and 6).
 //!
 //! Owns: the error envelope, the meaning of error codes and statuses. Must never know: the network,
@@ -9,25 +9,25 @@ use std::time::Duration;
 use super::document::{Wanted, parse};
 use crate::payments::observation::Failure;
 
-/// How long to wait for an hourly quota when no header tells when it resets ("else minutes", section 5.3).
+/// How long to wait for an hourly quota if no header says when it resets ("else minutes", section 5.3).
 const WAIT_FOR_HOURLY_QUOTA: Duration = Duration::from_secs(300);
 
-/// What an error code says about asking again.
+/// What an error code says about a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Too fast: later.
+    /// Too fast: retry later.
     Throttled,
-    /// The provider's own trouble: later.
+    /// The provider's own trouble: retry later.
     Transient,
-    /// No object of this account would fare better.
+    /// Any other object of this account would get the same refusal.
     WholeAccount,
-    /// This request will not fare better.
+    /// This request would be refused again.
     Refused,
     /// The object is not known.
     Gone,
 }
 
-/// Every code of sections 6.2 and 6.3 with what it means here.
+/// Every code of sections 6.2 and 6.3, with its meaning here.
 const CODES: &[(&str, Class)] = &[
     ("RequestThrottled", Class::Throttled),
     ("QuotaExceeded", Class::Throttled),
@@ -38,9 +38,9 @@ const CODES: &[(&str, Class)] = &[
     ("AccessDenied", Class::WholeAccount),
     ("InvalidAccessKeyId", Class::WholeAccount),
     ("InvalidAccountStatus", Class::WholeAccount),
-    // The Japanese list spells it so.
+    // The Japanese list spells it this way.
     ("InvalidAccountsStatus", Class::WholeAccount),
-    // "Wrong section or version": the path is wrong, so every object would be answered so.
+    // "Wrong section or version": the path is wrong, so every object would get this answer.
     ("InvalidAddress", Class::WholeAccount),
     ("InvalidClientTokenId", Class::WholeAccount),
     ("MissingAuthenticationToken", Class::WholeAccount),
@@ -98,7 +98,7 @@ const CODES: &[(&str, Class)] = &[
     ("TransactionCountExceeded", Class::Refused),
 ];
 
-/// What an error answer names. Both are words of the provider, cut to letters that are safe anywhere.
+/// What an error answer names. Both are words of the provider; what is not safe to show anywhere is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::apis::amazon_pay_mws) struct Envelope {
     /// The error code.
@@ -107,8 +107,8 @@ pub(in crate::apis::amazon_pay_mws) struct Envelope {
     pub(in crate::apis::amazon_pay_mws) request_id: Option<String>,
 }
 
-/// Reads an error body as far as it can be: XML in any namespace (that of errors from the front door is not
-/// recorded, section 6.1), or a text that begins with a known code. Anything else names nothing.
+/// Reads an error body as far as possible: XML in any namespace (that of errors from the front door is not recorded,
+/// section 6.1), or a text that begins with a known code. Anything else names nothing.
 pub(in crate::apis::amazon_pay_mws) fn envelope(body: &[u8]) -> Envelope {
     match parse(body, Wanted { is_read, is_home: |_| true }) {
         Ok(root) if root.name() == "ErrorResponse" => {
@@ -126,13 +126,13 @@ pub(in crate::apis::amazon_pay_mws) fn envelope(body: &[u8]) -> Envelope {
     }
 }
 
-/// The id of an exchange when it can be shown anywhere (`x-mws-request-id` is a uuid), else none.
+/// The id of an exchange if it is safe to show anywhere (`x-mws-request-id` is a UUID), else none.
 pub fn safe_request_id(text: &str) -> Option<String> {
     let is_safe = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     (is_safe && !text.is_empty()).then(|| text.to_owned())
 }
 
-/// Which failure an answer with another status than 200 is. `retry_after` is what its headers ask for.
+/// The failure that an answer with a status other than 200 represents. `retry_after` is what its headers ask for.
 pub fn failure(
     status: u16,
     body: &[u8],
@@ -166,8 +166,8 @@ fn detail(status: u16, code: Option<&str>, request_id: Option<&str>) -> String {
     detail
 }
 
-/// The code decides where it is known; a 5xx is never more than trouble, whatever it calls itself,
-/// unless it is a throttle: nothing is concluded about an object or an account from an outage.
+/// A known code decides. But any 5xx is only transient, whatever its code, except for a throttling code with 503: an
+/// outage says nothing about an object or an account.
 fn class(status: u16, code: Option<&str>) -> Option<Class> {
     let by_code = code.and_then(class_of_code);
     match (status, by_code) {
@@ -186,7 +186,7 @@ fn class_of_code(code: &str) -> Option<Class> {
     CODES.iter().find(|(name, _)| *name == code).map(|(_, class)| *class)
 }
 
-/// A text that begins with a known code (section 6.1, last row). Other texts are not quoted: nobody knows
+/// The known code at the beginning of a text (section 6.1, last row). Other texts are not quoted, because nobody knows
 /// what is in them.
 fn leading_code(body: &[u8]) -> Option<String> {
     let end = body.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(body.len());

@@ -1,8 +1,8 @@
 //! What answers look like: XML to [`Observation`] (docs/src/reference/amazon-pay-mws.md, sections 3.4 and 6).
 //!
-//! Owns: which element means what. Must never know: the network, the clock, what a state means.
-//! Without the object's id and its state there is no answer; what else cannot be read is marked.
-//! Buyer, addresses, payment descriptor, notes, seller's free texts and descriptors are never read.
+//! Owns: which element means what. Must never know: the network, the clock, what a state means. An answer without the
+//! object's id and state is not used; any other field that cannot be read is marked. Buyer, addresses, payment
+//! descriptor, notes, and the seller's free texts and descriptors are never read.
 
 mod document;
 mod failure;
@@ -27,13 +27,13 @@ use crate::payments::money::{Amounts, Money};
 use crate::payments::object::ObjectId;
 use crate::payments::observation::{Child, Failure, Observation};
 
-/// The longest state word, reason code or id. The longest documented has 26 letters, an id 27.
+/// The longest state word, reason code or id. The longest documented word has 26 letters, an id 27.
 const LONGEST_WORD_BYTES: usize = 64;
 
-/// Reads an answer to `Get…Details` that came with status 200. `header_request_id` is used when the body
-/// names no exchange.
+/// Reads an answer to `Get…Details` that came with status 200. `header_request_id` is used if the body names no
+/// exchange.
 ///
-/// Errors: [`Failure::Garbled`] when it is not the whole, well-formed answer about this object.
+/// Errors: [`Failure::Garbled`] if it is not the complete, well-formed answer about this object.
 pub fn read(
     kind: ObjectKind,
     asked: &ObjectId,
@@ -43,8 +43,8 @@ pub fn read(
     read_object(kind.operation(), kind, Some(asked), body, header_request_id)
 }
 
-/// Reads the object in the answer to any operation that shows one (section 3.4). `asked` is the id that it
-/// must have, where the request named it.
+/// Reads the object in the answer to any operation that shows one (section 3.4). `asked` is the id that it must have,
+/// if the request named it.
 ///
 /// Errors: as [`read`].
 pub(in crate::apis::amazon_pay_mws) fn read_object(
@@ -63,7 +63,7 @@ pub(in crate::apis::amazon_pay_mws) fn read_object(
     Ok(observation)
 }
 
-/// The tree of an answer with status 200 that is no error in disguise.
+/// The tree of an answer with status 200, unless it is an error in disguise.
 pub(in crate::apis::amazon_pay_mws) fn read_root(
     body: &[u8],
     wanted: Wanted,
@@ -84,7 +84,7 @@ pub(in crate::apis::amazon_pay_mws) fn check_root(operation: &str, root: &str) -
     Err(garbled(&format!("the root element is not {operation}Response")))
 }
 
-/// An answer with status 200 that cannot be used; `detail` says why, without its text.
+/// An answer with status 200 that cannot be used. `detail` says why, without quoting it.
 pub(in crate::apis::amazon_pay_mws) fn garbled(detail: &str) -> Failure {
     Failure::Garbled { detail: format!("HTTP 200, {detail}") }
 }
@@ -94,7 +94,7 @@ pub(in crate::apis::amazon_pay_mws) fn garbled(detail: &str) -> Failure {
 pub(in crate::apis::amazon_pay_mws) enum NotTheAnswer {
     #[error("the root element is not {0}Response")]
     OtherRoot(&'static str),
-    #[error("the answer is about another {0} than asked for")]
+    #[error("the answer is about another {0}, not the requested one")]
     OtherObject(&'static str),
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -118,14 +118,14 @@ pub(in crate::apis::amazon_pay_mws) fn observe(
     if asked.is_some_and(|asked| !id.eq_ignore_ascii_case(asked.as_str())) {
         return Err(NotTheAnswer::OtherObject(kind.name()));
     }
-    // An object that was enrolled in another case keeps its name here.
+    // An object that was enrolled in another letter case keeps its id here.
     let id = asked.map_or(id, |asked| asked.as_str());
     let state = word(details, &[shape.status, "State"])?.ok_or(Unreadable::Missing("State"))?.to_owned();
     let mut marks = Marks::default();
     let mut evidence = evidence(details, &shape, &mut marks);
     let mut time = |path: &[&'static str]| read_time_or_mark(details, path, &mut evidence, &mut marks);
     let updated_at = time(&[shape.status, "LastUpdateTimestamp"])
-        // The agreement's status spells it so (section 3.4).
+        // The agreement's status spells it this way (section 3.4).
         .or_else(|| time(&[shape.status, "LastUpdatedTimestamp"]));
     let created_at = time(&["CreationTimestamp"]);
     let expires_at = time(&["ExpirationTimestamp"]);
@@ -189,7 +189,7 @@ fn main_amount(
     Ok(None)
 }
 
-/// An amount; half of one, or one that is not exact, is kept as it stands among the evidence.
+/// An amount. If it is incomplete or not exact, its text is kept as evidence.
 fn money(
     element: &Element<'_>,
     name: &'static str,
@@ -206,7 +206,7 @@ fn money(
     })
 }
 
-/// Fees and sums. On fees no decision hangs: one that is finer than its currency is nothing odd.
+/// Fees and sums. No decision depends on fees, so one that is finer than its currency is not odd.
 fn other_amounts(
     details: &Element<'_>,
     shape: &Shape,
@@ -225,7 +225,7 @@ fn other_amounts(
     amounts
 }
 
-/// Which of the amounts is authorized, captured and refunded. An order or an agreement moves no money itself.
+/// Which of the amounts are authorized, captured and refunded. An order or an agreement itself moves no money.
 fn amounts(kind: ObjectKind, amount: Option<Money>, others: &BTreeMap<String, Money>) -> Amounts {
     let named = |name: &str| others.get(name).copied();
     match kind {
@@ -240,7 +240,7 @@ fn amounts(kind: ObjectKind, amount: Option<Money>, others: &BTreeMap<String, Mo
     }
 }
 
-/// A time; one that cannot be read is kept as it stands among the evidence.
+/// A time. If it cannot be read, its text is kept as evidence.
 fn read_time_or_mark(
     details: &Element<'_>,
     path: &[&'static str],
@@ -266,8 +266,8 @@ fn truth(details: &Element<'_>, name: &'static str) -> Result<bool, Unreadable> 
     }
 }
 
-/// The ids in `IdList`: `member` in answers, `Id` in notifications (sections 3.4 and 8.3). The object behind one
-/// that cannot be an id is not found through this one, which the mark says.
+/// The ids in `IdList`: `member` in answers, `Id` in notifications (sections 3.4 and 8.3). An entry that cannot be an
+/// id is marked, because its object is not found through this one.
 fn children(details: &Element<'_>, shape: &Shape, marks: &mut Marks) -> Vec<Child> {
     let Some(kind) = shape.child else { return Vec::new() };
     let Some(list) = marks.take(details.one("IdList")) else { return Vec::new() };
@@ -315,9 +315,9 @@ pub(in crate::apis::amazon_pay_mws) fn request_id(root: &Element<'_>) -> Option<
     places.iter().find_map(|path| root.text_at(path).ok().flatten()).and_then(safe_request_id)
 }
 
-/// The namespace of the payment section, as the documentation, the fixtures and the traffic write it:
-/// `http` or `https`, any of the three hosts, `schema/`, `ipn/` or neither, with or without `_Sandbox`
-/// (sections 3.4, 6.1 and 8.2).
+/// The namespace of the payment section, in the forms used by the documentation, the fixtures and the traffic: `http`
+/// or `https`, any of the three hosts, `schema/`, `ipn/` or neither, with or without `_Sandbox` (sections 3.4, 6.1 and
+/// 8.2).
 pub(in crate::apis::amazon_pay_mws) fn is_home_namespace(space: &str) -> bool {
     let rest = space.strip_prefix("http://").or_else(|| space.strip_prefix("https://"));
     let Some((host, path)) = rest.and_then(|rest| rest.split_once('/')) else { return false };

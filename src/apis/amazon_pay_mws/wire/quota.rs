@@ -1,5 +1,5 @@
-//! The quota headers, which come only with operations that have an hourly quota
-//! (docs/src/reference/amazon-pay-mws.md, section 5.2): read when present, never required.
+//! The quota headers. Only operations with an hourly quota have them (docs/src/reference/amazon-pay-mws.md, section
+//! 5.2), so they are read if present and never required.
 //!
 //! Owns: their formats. Must never know: who keeps the budget.
 
@@ -12,19 +12,19 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::apis::pace::QuotaHint;
 use crate::http::waits;
 
-/// What the headers say; each part stands for itself, an unreadable one is left out.
+/// What the headers say. Each is read on its own; an unreadable one is left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuotaHeaders {
     /// `x-mws-quota-max`: requests an hour.
     pub most: Option<Decimal>,
     /// `x-mws-quota-remaining`: requests left.
     pub remaining: Option<Decimal>,
-    /// `x-mws-quota-resetsOn`: when all are there again.
+    /// `x-mws-quota-resetsOn`: when the full quota is available again.
     pub resets_at: Option<Timestamp>,
 }
 
 impl QuotaHeaders {
-    /// Reads them. `header` finds a header's text by its name in small letters.
+    /// Reads them. `header` finds a header's text by its lower-case name.
     pub fn read<'a>(header: impl Fn(&str) -> Option<&'a str>) -> QuotaHeaders {
         let number = |name| header(name).and_then(read_number);
         QuotaHeaders {
@@ -34,18 +34,18 @@ impl QuotaHeaders {
         }
     }
 
-    /// Whole requests left: `0.7` of one is none.
+    /// Whole requests left; `0.7` of one counts as none.
     pub fn whole_remaining(&self) -> Option<u64> {
         self.remaining.and_then(|remaining| remaining.trunc().to_u64())
     }
 
-    /// How long until all are there again; zero when that moment has passed. It is named by the provider's
+    /// How long until the full quota is available again; zero if that time has passed. The time is by the provider's
     /// clock, which showed `theirs` in the same answer.
     pub fn resets_in(&self, theirs: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
         self.resets_at.map(|at| waits::distance(at, theirs, now))
     }
 
-    /// What they say to the budget.
+    /// The hint for the budget.
     pub fn hint(&self, theirs: Option<Timestamp>, now: Timestamp) -> QuotaHint {
         QuotaHint {
             most: self.most.and_then(|most| most.trunc().to_u64()),
@@ -54,19 +54,19 @@ impl QuotaHeaders {
         }
     }
 
-    /// How long a refused request should wait by them: until the reset, when nothing is left.
+    /// How long a refused request should wait according to the headers: until the reset if nothing is left.
     pub fn wait(&self, theirs: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
         let resets_in = self.resets_in(theirs, now).filter(|_| self.whole_remaining() == Some(0));
         resets_in.map(waits::believed)
     }
 }
 
-/// A number such as `3600` or `78.0`; none when it is not one or is negative.
+/// A number such as `3600` or `78.0`; none if it is not one or is negative.
 fn read_number(text: &str) -> Option<Decimal> {
     Decimal::from_str_exact(text.trim()).ok().filter(|number| !number.is_sign_negative())
 }
 
-/// A time as RFC 3339, else as RFC 1123 (`Wed, 06 Mar 2013 19:07:58 GMT`).
+/// A time in RFC 3339, else in RFC 1123 (`Wed, 06 Mar 2013 19:07:58 GMT`).
 pub fn read_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse().ok().or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp()))

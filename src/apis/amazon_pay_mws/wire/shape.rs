@@ -1,4 +1,4 @@
-//! Which elements are read of each kind of object (docs/src/reference/amazon-pay-mws.md, section 3.4).
+//! Which elements are read for each kind of object (docs/src/reference/amazon-pay-mws.md, section 3.4).
 //!
 //! Owns: the names of elements. Must never know: XML, what the elements mean for the money.
 
@@ -7,25 +7,25 @@ use std::sync::LazyLock;
 
 use crate::apis::amazon_pay_mws::kind::ObjectKind;
 
-/// A way down from the details, name by name.
+/// A path down from the details, name by name.
 pub(super) type Path = &'static [&'static str];
 
-/// Where everything stands in one kind's details.
+/// Where everything is in the details of one kind.
 pub(super) struct Shape {
-    /// The element inside the result, with the object.
+    /// The element inside the result that holds the object.
     pub(super) details: &'static str,
     /// The element with `State` and `ReasonCode`.
     pub(super) status: &'static str,
     /// The seller's own reference.
     pub(super) reference: Path,
-    /// The amount the object is about; the first that is there.
+    /// The amount that the object is about; the first one that is there.
     pub(super) amount: &'static [&'static str],
     /// Other amounts.
     pub(super) other_amounts: &'static [Path],
     /// What `IdList` lists.
     pub(super) child: Option<ObjectKind>,
-    /// What else is kept, word for word. No free text of anybody: `ReasonDescription` repeats what the
-    /// seller gave as `ClosureReason` or `CancelationReason`, so it is not here.
+    /// What else is kept, word for word. It includes nobody's free text: `ReasonDescription` repeats what the seller
+    /// gave as `ClosureReason` or `CancelationReason`, so it is not listed.
     pub(super) evidence: &'static [Path],
 }
 
@@ -54,7 +54,7 @@ pub(super) fn shape(kind: ObjectKind) -> Shape {
             details: "RefundDetails",
             status: "RefundStatus",
             reference: &["RefundReferenceId"],
-            // The reference prints the second in one sample; fixtures and notifications have the first.
+            // One sample of the reference has the second name; fixtures and notifications have the first.
             amount: &["RefundAmount", "RefundedAmount"],
             other_amounts: &[&["FeeRefunded"], &["ConvertedAmount"]],
             child: None,
@@ -73,7 +73,7 @@ pub(super) fn shape(kind: ObjectKind) -> Shape {
             details: "BillingAgreementDetails",
             status: "BillingAgreementStatus",
             reference: &["SellerBillingAgreementAttributes", "SellerBillingAgreementId"],
-            // An agreement moves no money itself: its sums are limits and plans, and change by the month.
+            // An agreement itself moves no money: its amounts are limits and plans, and change every month.
             amount: &[],
             other_amounts: &[
                 &["SubscriptionAmount"],
@@ -115,11 +115,11 @@ const COMMON: &[&str] = &[
     "member",
 ];
 
-/// Every element that some kind has, and the common ones.
+/// Every element of any kind, and the common ones.
 static READ: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| ObjectKind::ALL.into_iter().flat_map(names_of).chain(COMMON.iter().copied()).collect());
 
-/// Whether an element of that local name is read at all; every other is dropped with all that is in it.
+/// Whether an element of that local name is read at all. Every other one is dropped with everything in it.
 pub(super) fn is_read(name: &str) -> bool {
     READ.contains(name) || name.ends_with("Result")
 }

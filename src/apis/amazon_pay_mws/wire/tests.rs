@@ -20,7 +20,7 @@ fn answer(kind: ObjectKind, space: &str, details: &str) -> String {
     )
 }
 
-/// Reads details of the usual id of the kind, in the usual namespace.
+/// Reads details with the usual id of the kind, in the usual namespace.
 fn read_details(kind: ObjectKind, details: &str) -> Result<Observation, Failure> {
     read(kind, &id(usual_id(kind)), answer(kind, SPACE, details).as_bytes(), None)
 }
@@ -147,7 +147,7 @@ fn time(text: &str) -> Option<Timestamp> {
     Some(text.parse().unwrap())
 }
 
-/// Reads a broken answer and compares why it is refused.
+/// Reads a broken answer and checks why it is refused.
 fn check_garbled(body: &str, why: &str) {
     let asked = id(usual_id(ObjectKind::Authorization));
     let failure = read(ObjectKind::Authorization, &asked, body.as_bytes(), None).unwrap_err();
@@ -155,7 +155,7 @@ fn check_garbled(body: &str, why: &str) {
     assert!(failure.to_string().contains(why), "{failure} lacks {why:?}");
 }
 
-/// The usual authorization with one text put in the place of another.
+/// The usual authorization with one text replaced by another.
 fn changed(from: &str, to: &str) -> String {
     let details = usual_children(ObjectKind::Authorization).concat();
     assert!(details.contains(from), "{from}");
@@ -313,12 +313,12 @@ fn amounts_are_compared_as_numbers() {
     assert_eq!(amount("1"), amount("1.0"));
     assert_eq!(amount("1.0"), amount("1.00"));
     assert_ne!(amount("1.01"), amount("1.00"));
-    // 0.1 + 0.2 is the classic that binary fractions get wrong.
+    // 0.1 + 0.2 is the classic case that binary fractions get wrong.
     let sum = amount("0.1").unwrap().amount + amount("0.2").unwrap().amount;
     assert_eq!(Some(sum), amount("0.3").map(|money| money.amount));
 }
 
-/// The declined authorization with something changed: still declined, for its reason, with these marks.
+/// The declined authorization with a change: still declined, for its reason, with these marks.
 fn check_marked(body: &[u8], expected: &[(&str, &str)]) -> Observation {
     let seen = read(ObjectKind::Authorization, &id(usual_id(ObjectKind::Authorization)), body, None);
     let seen = seen.unwrap_or_else(|failure| panic!("{failure}: {}", body.escape_ascii()));
@@ -367,7 +367,7 @@ fn an_amount_that_is_half_there_or_not_exact_is_none_and_hides_no_decline() {
         &[("unreadable-field", "In the answer, element CapturedAmount cannot be read.")],
     );
     assert_eq!((captured.amounts.captured, captured.evidence["CapturedAmount"].as_str()), (None, "some USD"));
-    // No decision hangs on a fee.
+    // No decision depends on a fee.
     check_marked(
         changed("<Amount>0.00</Amount></AuthorizationFee>", "<Amount>0.005</Amount></AuthorizationFee>")
             .as_bytes(),

@@ -1,6 +1,6 @@
 //! One call, checked: its path, body and key.
 //!
-//! Owns: from checked parameters to what is sent, and what a lost answer means. Must never know: the
+//! Owns: turning checked parameters into a request, and what a lost answer means. Must never know: the
 //! network, who may write.
 
 use std::collections::BTreeMap;
@@ -27,11 +27,11 @@ pub struct Call {
 }
 
 impl Call {
-    /// Checks a call of `operation`. A creating call without a key gets one made of all that it says, so
-    /// that the same words are one call, however often they are sent.
+    /// Checks a call of `operation`. A creating call without a key gets one derived from all its parameters, so
+    /// that the same parameters are one call, however often they are sent.
     ///
     /// # Errors
-    /// Every problem at once, with its parameter and remedy; no value is repeated in them.
+    /// All problems at once, each with its parameter and remedy. They never repeat a value.
     pub fn build(operation: &str, given: &BTreeMap<String, String>) -> Result<Call, Vec<Problem>> {
         let Some(known) = find(operation) else {
             let names: Vec<&str> = super::OPERATIONS.iter().map(|known| known.name).collect();
@@ -58,7 +58,7 @@ impl Call {
     /// Whether every id in it can belong to an account of this environment.
     ///
     /// # Errors
-    /// Every id whose form says otherwise.
+    /// A problem for every id whose form says otherwise.
     pub fn accepts(&self, environment: Environment) -> Result<(), Vec<Problem>> {
         let ids = self.operation.parameters.iter().filter_map(|parameter| match parameter.value {
             Value::Id(thing) => Some((parameter.name, thing)),
@@ -67,23 +67,23 @@ impl Call {
         let problems: Vec<Problem> = ids
             .filter_map(|(name, thing)| {
                 let what = ids::accepts(thing, self.parameters.get(name)?, environment).err()?;
-                Some(Problem::new(name, what, "choose the account and the object that are meant"))
+                Some(Problem::new(name, what, "choose the intended account and object"))
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// What is called.
+    /// The operation that is called.
     pub fn operation(&self) -> &'static Operation {
         self.operation
     }
 
-    /// All parameters, the key among them.
+    /// All parameters, including the key.
     pub fn parameters(&self) -> &BTreeMap<String, String> {
         &self.parameters
     }
 
-    /// The idempotency key; creating calls alone have one (section 2.5).
+    /// The idempotency key; only creating calls have one (section 2.5).
     pub fn key(&self) -> Option<&str> {
         self.parameters.get(KEY).map(String::as_str)
     }
@@ -94,7 +94,7 @@ impl Call {
         self.operation.path.replace("{}", id)
     }
 
-    /// The JSON body, always the same bytes for the same parameters; none for a call that only looks.
+    /// The JSON body, always the same bytes for the same parameters. Empty for a read-only call.
     pub fn body(&self) -> Vec<u8> {
         if !self.operation.is_write() {
             return Vec::new();
@@ -129,16 +129,16 @@ impl Call {
         })
     }
 
-    /// What it moves.
+    /// The amount that it moves.
     pub fn amount(&self) -> Option<Money> {
         let prefix = self.operation.parameters.iter().find_map(|known| known.name.strip_suffix(".amount"))?;
         let of = |name: &str| self.parameters.get(&format!("{prefix}.{name}"));
         Money::parse(of("amount")?, of("currencyCode")?).ok()
     }
 
-    /// A creating call is answered again under its key; what is deleted or updated is so once (section 2.5). Of
-    /// what a charge or a permission came to, their state tells; no list shows a permission's charges or a
-    /// charge's refunds.
+    /// A creating call that is repeated under its key gets the first answer again; deleting or updating twice has the
+    /// effect of once (section 2.5). The state of a charge or a permission shows whether a call was carried out. No
+    /// list shows a permission's charges or a charge's refunds.
     pub fn when_lost(&self) -> WhenLost {
         let states: &[&str] = match self.operation.name {
             "CaptureCharge" => &["Captured", "CaptureInitiated"],
@@ -155,7 +155,7 @@ impl Call {
     }
 }
 
-/// Puts a value where the dots of its name lead.
+/// Puts a value at the path that the dots in its name describe.
 fn put(body: &mut Map<String, Json>, name: &str, value: Json) {
     match name.split_once('.') {
         None => drop(body.insert(name.to_owned(), value)),

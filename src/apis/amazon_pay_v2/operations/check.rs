@@ -13,15 +13,15 @@ use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
 use crate::text;
 
-/// The most that one charge or refund may be (sections 4.1 and 5): 150,000 USD, GBP, EUR; 10,000,000 JPY.
+/// The largest amount of one charge or refund (sections 4.1 and 5): 150,000 USD, GBP, EUR; 10,000,000 JPY.
 const MOST: [(&str, u32); 4] = [("USD", 150_000), ("GBP", 150_000), ("EUR", 150_000), ("JPY", 10_000_000)];
 
-/// The longest of the texts whose length is not documented.
+/// Our limit for texts whose maximum length is not documented.
 const LONGEST_TEXT: usize = 4096;
 /// The longest idempotency key (section 2.5).
 pub(super) const LONGEST_KEY: usize = 32;
 
-/// Every problem of these parameters for this operation.
+/// All problems of these parameters for this operation.
 pub(super) fn problems(operation: &Operation, given: &BTreeMap<String, String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
@@ -43,7 +43,7 @@ pub(super) fn problems(operation: &Operation, given: &BTreeMap<String, String>) 
     let captures_now = given.get("captureNow").is_some_and(|flag| flag == "true");
     if operation.name == "CreateCharge" && given.contains_key("softDescriptor") && !captures_now {
         let remedy = "give captureNow=true too, or give it to CaptureCharge instead";
-        problems.push(Problem::new("softDescriptor", "goes only with captureNow=true", remedy));
+        problems.push(Problem::new("softDescriptor", "is allowed only with captureNow=true", remedy));
     }
     problems
 }
@@ -55,12 +55,12 @@ fn unknown(operation: &Operation, name: &str) -> Problem {
             let names: Vec<&str> = operation.parameters.iter().map(|known| known.name).collect();
             format!("write one of {}", names.join(", "))
         },
-        |known| format!("write {}: the case counts", known.name),
+        |known| format!("write {}: names are case-sensitive", known.name),
     );
     Problem::new(text::short(name, 80), format!("is not a parameter of {}", operation.name), remedy)
 }
 
-/// What is wrong with one value; the value itself is never repeated, as it may be the buyer's.
+/// The problem of one value. The value itself is never repeated, because it may be the buyer's.
 fn problem(parameter: &Parameter, value: &str) -> Option<Problem> {
     let describe = || format!("give {}", parameter.value.describe());
     let bad = |what: String| Some(Problem::new(parameter.name, what, describe()));
@@ -75,7 +75,7 @@ fn problem(parameter: &Parameter, value: &str) -> Option<Problem> {
         Value::Text(_) => true,
         Value::UnboundedText => length <= LONGEST_TEXT,
         Value::Id(_) => ObjectId::new(value).is_ok_and(|id| !id.is_folded_in_paths()),
-        // Checked together, below.
+        // Checked below, together with its currency.
         Value::Amount => true,
         Value::Currency => value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_uppercase()),
         Value::Flag => matches!(value, "true" | "false"),
@@ -83,7 +83,7 @@ fn problem(parameter: &Parameter, value: &str) -> Option<Problem> {
         Value::Url => value.starts_with("https://") && length <= LONGEST_TEXT && !value.contains(' '),
         Value::Key => is_key(value),
     };
-    if is_good { None } else { bad("cannot be that".to_owned()) }
+    if is_good { None } else { bad("has an invalid value".to_owned()) }
 }
 
 /// Letters, digits, `-` and `_`, at most 32 (section 2.5).
@@ -92,14 +92,14 @@ fn is_key(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Every amount with the currency beside it; both are needed wherever there is one.
+/// The problem of the amount and its currency, if the operation has one: each needs the other.
 fn amounts(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Problem> {
     let prefix = operation.parameters.iter().find_map(|known| known.name.strip_suffix(".amount"))?;
     let (amount_name, currency_name) = (format!("{prefix}.amount"), format!("{prefix}.currencyCode"));
     let is_required = operation.parameters.iter().any(|known| known.is_required && known.name == amount_name);
     let (amount, currency) = match (given.get(&amount_name), given.get(&currency_name)) {
         (Some(amount), Some(currency)) => (amount, currency),
-        // What is required and missing is told already.
+        // A missing required parameter has been reported already.
         (None, None) => return None,
         _ if is_required => return None,
         (Some(_), None) => {
@@ -112,7 +112,7 @@ fn amounts(operation: &Operation, given: &BTreeMap<String, String>) -> Option<Pr
         }
     };
     let what = match Money::parse(amount, currency) {
-        // A bad currency is told at the currency.
+        // A bad currency is reported at the currency itself.
         Err(_) if currency.parse::<crate::payments::money::Currency>().is_err() => return None,
         Err(problem) => problem.to_string(),
         Ok(money) if money.amount <= Decimal::ZERO => "is not above zero".to_owned(),

@@ -1,4 +1,4 @@
-//! The operations that an operator may call: what may be said, what must be, what is sent
+//! The operations that an operator may call: optional and required parameters, and what is sent
 //! (docs/src/reference/amazon-pay-v2.md, sections 1.1, 2.5, 4.2, 5 and 6.1).
 //!
 //! Owns: the table of operations, the check of a call before it is sent, its path and body. Must never
@@ -22,13 +22,13 @@ use super::{GET_CHARGE, GET_CHARGE_PERMISSION, GET_REFUND};
 /// What a parameter's value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
-    /// Free text of at most so many characters.
+    /// Free text of at most this many characters.
     Text(usize),
-    /// Text whose length is not documented; bounded only by common sense.
+    /// Text whose maximum length is not documented; limited only by our own bound.
     UnboundedText,
     /// The id of an object.
     Id(Thing),
-    /// A decimal number above zero; stands with a `currencyCode` beside it.
+    /// A decimal number above zero; comes with a `currencyCode`.
     Amount,
     /// ISO 4217.
     Currency,
@@ -57,18 +57,19 @@ impl Value {
             Value::OneOf(words) => words.join(" or "),
             Value::Url => "an https address".to_owned(),
             Value::Key => {
-                "at most 32 letters, digits, - and _; made from the other parameters when left out".to_owned()
+                "at most 32 letters, digits, - and _; derived from the other parameters when left out"
+                    .to_owned()
             }
         }
     }
 }
 
-/// Where a parameter stands in the request.
+/// Where a parameter goes in the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In the path.
     Path,
-    /// In the JSON body; dots lead into objects.
+    /// In the JSON body; dots separate nested objects.
     Body,
     /// In a header.
     Header,
@@ -77,13 +78,13 @@ pub enum Place {
 /// One parameter of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
-    /// The name in the JSON body, or of the id in the path.
+    /// The name in the JSON body, or the name of the id in the path.
     pub name: &'static str,
     /// Whether the call is refused without it.
     pub is_required: bool,
     /// What it may be.
     pub value: Value,
-    /// Where it stands.
+    /// Where it goes in the request.
     pub place: Place,
 }
 
@@ -94,11 +95,11 @@ pub struct Operation {
     pub name: &'static str,
     /// The HTTP method.
     pub method: Method,
-    /// The path below the base; `{}` stands for the id in it.
+    /// The path below the base, with `{}` as the placeholder for the id.
     pub path: &'static str,
-    /// What the answer shows.
+    /// The kind of object that the answer shows.
     pub shows: Thing,
-    /// What it takes.
+    /// Its parameters.
     pub parameters: &'static [Parameter],
 }
 
@@ -108,7 +109,7 @@ impl Operation {
         self.method != Method::Get
     }
 
-    /// Whether it makes an object rather than changing one.
+    /// Whether it creates an object rather than changing one.
     pub fn is_making(&self) -> bool {
         self.parameters.iter().all(|parameter| parameter.place != Place::Path)
     }
@@ -180,7 +181,7 @@ const CLOSE_PERMISSION: &[Parameter] = &[
     may("cancelPendingCharges", Flag),
 ];
 
-/// What a permission shows to the merchant (section 6.1); its amounts are never changed by this.
+/// The merchant's own data of a permission (section 6.1). Updating it never changes the permission's amounts.
 const UPDATE_PERMISSION: &[Parameter] = &[
     path("chargePermissionId", Thing::ChargePermission),
     may("merchantMetadata.merchantReferenceId", UnboundedText),
@@ -193,7 +194,7 @@ const UPDATE_PERMISSION: &[Parameter] = &[
     may("recurringMetadata.amount.currencyCode", Currency),
 ];
 
-/// For payment service providers alone (section 1.1); theirs is `providerMetadata` (section 3).
+/// Only for payment service providers (section 1.1), who have `providerMetadata` (section 3).
 const UPDATE_CHARGE: &[Parameter] =
     &[path("chargeId", Thing::Charge), need("providerMetadata.providerReferenceId", UnboundedText)];
 
@@ -235,12 +236,12 @@ pub const OPERATIONS: &[Operation] = &[
     ),
 ];
 
-/// The operation of exactly this name.
+/// The operation with exactly this name.
 pub fn find(name: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
 
-/// What is safe under both published tables (section 8.4).
+/// The quota that is safe under both published tables (section 8.4).
 pub fn documented_quota(environment: Environment, operation: &str) -> Quota {
     let (burst, per_ms) = match (environment, operation) {
         (Environment::Live, GET_CHARGE | GET_REFUND | GET_CHARGE_PERMISSION) => (20, 500),

@@ -10,7 +10,7 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A good call of every operation.
+/// The parameters of a valid call of each operation.
 fn good(operation: &str) -> BTreeMap<String, String> {
     given(match operation {
         GET_CHARGE_PERMISSION => &[("chargePermissionId", PERMISSION)],
@@ -178,19 +178,19 @@ fn values_are_checked_before_the_call() {
         ("CaptureCharge", "captureAmount.amount", "1,00", "is not a plain decimal"),
         ("CaptureCharge", "captureAmount.amount", "1.001", "more decimals"),
         ("CaptureCharge", "captureAmount.amount", "150000.01", "is above 150000 EUR"),
-        ("CaptureCharge", "captureAmount.currencyCode", "Euro", "cannot be that"),
+        ("CaptureCharge", "captureAmount.currencyCode", "Euro", "has an invalid value"),
         ("CaptureCharge", "softDescriptor", &long(17), "has 17 characters, 16 are allowed"),
-        ("CaptureCharge", "idempotencyKey", &long(33), "cannot be that"),
-        ("CaptureCharge", "idempotencyKey", "a b", "cannot be that"),
-        ("CaptureCharge", "chargeId", "a/../b", "cannot be that"),
-        ("CreateCharge", "captureNow", "yes", "cannot be that"),
-        ("CreateCharge", "chargeInitiator", "ME", "cannot be that"),
-        ("CreateCharge", "channel", "web", "cannot be that"),
-        ("CreateCharge", "softDescriptor", "Shop", "goes only with captureNow=true"),
-        ("CreateCharge", "webCheckoutDetails.checkoutResultReturnUrl", "http://shop", "cannot be that"),
-        ("CreateCharge", "merchantMetadata.noteToBuyer", &long(4097), "cannot be that"),
+        ("CaptureCharge", "idempotencyKey", &long(33), "has an invalid value"),
+        ("CaptureCharge", "idempotencyKey", "a b", "has an invalid value"),
+        ("CaptureCharge", "chargeId", "a/../b", "has an invalid value"),
+        ("CreateCharge", "captureNow", "yes", "has an invalid value"),
+        ("CreateCharge", "chargeInitiator", "ME", "has an invalid value"),
+        ("CreateCharge", "channel", "web", "has an invalid value"),
+        ("CreateCharge", "softDescriptor", "Shop", "is allowed only with captureNow=true"),
+        ("CreateCharge", "webCheckoutDetails.checkoutResultReturnUrl", "http://shop", "has an invalid value"),
+        ("CreateCharge", "merchantMetadata.noteToBuyer", &long(4097), "has an invalid value"),
         ("CloseChargePermission", "closureReason", &long(256), "has 256 characters, 255 are allowed"),
-        ("CloseChargePermission", "cancelPendingCharges", "1", "cannot be that"),
+        ("CloseChargePermission", "cancelPendingCharges", "1", "has an invalid value"),
         ("CancelCharge", "idempotencyKey", "key", "is not a parameter of CancelCharge"),
         ("GetCharge", "ChargeId", "x", "is not a parameter of GetCharge"),
     ] {
@@ -204,7 +204,7 @@ fn values_are_checked_before_the_call() {
     bad("CreateRefund", &yen, "refundAmount.amount", "is above 10000000 JPY");
     yen.insert("refundAmount.amount".to_owned(), "500".to_owned());
     assert!(Call::build("CreateRefund", &yen).is_ok());
-    // A value is never repeated: it may be the buyer's.
+    // A value is never repeated, because it may be the buyer's.
     let problems =
         Call::build("CloseChargePermission", &with("CloseChargePermission", "closureReason", &long(300)));
     assert!(!format!("{problems:?}").contains("xxx"));

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use super::super::key::SigningKey;
 use super::*;
 
-/// The throw-away key of the examples (docs/src/reference/amazon-pay-v2.md, section 2.6).
+/// The throwaway key of the examples (docs/src/reference/amazon-pay-v2.md, section 2.6).
 pub(in crate::apis::amazon_pay_v2) const PUBLIC_KEY: &str = "\
 -----BEGIN PUBLIC KEY-----\n\
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAio9pXlMM7TITL455qxWD\n\
@@ -43,7 +43,7 @@ const COMPACT_DATE: &str = "20260115T123456Z";
 const NODE_DATE: &str = "2026-01-15T12:34:56Z";
 const NODE_AGENT: (&str, &str) = ("user-agent", "amazon-pay-api-sdk-nodejs/2.3.4 (JS/20.20.2; linux)");
 
-/// Headers in no useful order and case: both are the canonicaliser's work.
+/// Headers in arbitrary order and case: normalizing both is the canonicalizer's job.
 fn headers(date: &'static str, part: &str) -> Vec<(&'static str, &'static str)> {
     let (host, region) = match part {
         "na" => ("pay-api.amazon.com", "na"),
@@ -210,7 +210,7 @@ pub(in crate::apis::amazon_pay_v2) fn new_key() -> (String, String, Vec<u8>) {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8: Pkcs8V1Der<'_> = pair.as_der().unwrap();
     let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    // The PKCS#1 structure is the last field of the PKCS#8 one, behind 26 bytes of header.
+    // The PKCS#1 structure is the last field of the PKCS#8 one, after 26 bytes of header.
     let pkcs1 = &pkcs8.as_ref()[26..];
     (pem("PRIVATE KEY", pkcs8.as_ref()), pem("RSA PRIVATE KEY", pkcs1), public.as_ref().to_vec())
 }

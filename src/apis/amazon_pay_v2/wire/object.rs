@@ -1,7 +1,7 @@
 //! The objects themselves (sections 4.1, 5 and 6.1).
 //!
-//! Owns: which field of which object is kept, and under which name. Must never know: statuses, headers.
-//! Without the object's id and its state there is no answer; what else cannot be read is marked.
+//! Owns: which fields of each object are kept, and under which names. Must never know: statuses, headers.
+//! An answer needs the object's id and state. Any other field that cannot be read is marked.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::payments::observation::Observation;
 use super::Thing;
 use super::scalar::{Object, OddField, Scalar, price, timestamp};
 
-/// The longest text that is kept of a field, in characters.
+/// The longest text of a field that is kept, in characters.
 const LONGEST_EVIDENCE: usize = 256;
-/// The longest id, state or reason code that is believed, in bytes; the documented ones have at most 50.
+/// The longest id, state or reason code that is accepted, in bytes; the documented ones have at most 50.
 const LONGEST_WORD: usize = 128;
 /// The most reasons of one state that are read.
 const MOST_REASONS: usize = 16;
 
-/// Reads the body of a 2xx answer. The error says what is wrong and where, never what stands there.
+/// Reads the body of a 2xx answer. The error says what is wrong and where, but never quotes the body.
 pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
     let text = decode(body, None).text;
     let root: Object<'_> =
@@ -31,7 +31,7 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
         Thing::Refund => ("refundId", Some("chargeId"), Some("refundAmount")),
         Thing::ChargePermission => ("chargePermissionId", None, None),
     };
-    let id = reader.needed(&root, id, "the answer has no id of the object")?;
+    let id = reader.needed(&root, id, "the answer has no object id")?;
     let status = root.part("statusDetails", &mut reader.marks);
     let state = reader.needed(&status, "state", "the answer has no state")?;
     let reasons = reader.reasons(&status);
@@ -77,7 +77,7 @@ pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
     })
 }
 
-/// What serde_json has to say, without the text it says it about.
+/// The message of a serde_json error, without the text that it is about.
 fn place(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
         serde_json::error::Category::Eof => "ends too early",
@@ -87,7 +87,7 @@ fn place(error: &serde_json::Error) -> String {
     format!("the answer {kind} (line {}, column {})", error.line(), error.column())
 }
 
-/// An id or a word of Amazon's vocabulary: kept letter for letter, but not at any length.
+/// An id or a word of Amazon's vocabulary: kept exactly as it is, up to a maximum length.
 fn word(name: &'static str, value: Option<Scalar<'_>>) -> Result<Option<String>, OddField> {
     let text = value.map_or(Ok(None), |value| value.text(name))?;
     if text.as_ref().is_some_and(|text| text.len() > LONGEST_WORD) {
@@ -101,7 +101,7 @@ fn shortened(text: String) -> String {
     if text.len() <= LONGEST_EVIDENCE { text } else { text.chars().take(LONGEST_EVIDENCE).collect() }
 }
 
-/// What is found besides the fields that have a place of their own.
+/// Collects what is found besides the fields with a place of their own.
 #[derive(Default)]
 struct Reader {
     /// Fields kept as text under Amazon's names.
@@ -110,7 +110,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// A word without which there is no answer; only a string is one.
+    /// A required word; it must be a string.
     fn needed(&mut self, object: &Object<'_>, name: &'static str, missing: &str) -> Result<String, String> {
         let value =
             object.only(name, &mut self.marks).map_err(|problem| format!("{problem}, with two values"))?;
@@ -129,11 +129,11 @@ impl Reader {
         self.marks.take(read)
     }
 
-    /// The one `reasonCode` of charges and refunds, and the list of a charge permission (section 3).
+    /// The single `reasonCode` of charges and refunds, and the list of a charge permission (section 3).
     fn reasons(&mut self, status: &Object<'_>) -> Vec<String> {
         let name = "statusDetails.reasons";
         let listed = status.get("reasons", &mut self.marks).map(|value| match value.is_string() {
-            // One code where a list of them should stand.
+            // One code in place of a list.
             true => Ok(vec![value]),
             false => value.list(name),
         });
@@ -147,7 +147,7 @@ impl Reader {
                 Ok(reason) => self.reason(&reason),
                 Err(_) => self.marks.take(word(name, Some(entry))),
             };
-            // A code of its own is understood, and still not what the manual shows.
+            // A bare code is understood, but it is not the documented form.
             if entry.is_string() || code.is_none() {
                 self.marks.take::<(), _>(Err(OddField::Unfit(name)));
             }
@@ -168,7 +168,7 @@ impl Reader {
         self.word(object, "reasonCode")
     }
 
-    /// An amount; one that cannot be read exactly is kept as it stands among the evidence.
+    /// An amount. One that cannot be read exactly is kept as raw text in the evidence.
     fn money(&mut self, object: &Object<'_>, name: &'static str) -> Option<Money> {
         let value = object.get(name, &mut self.marks)?;
         let read = price(value, name, &mut self.marks);
@@ -189,7 +189,7 @@ impl Reader {
         read.collect()
     }
 
-    /// A time; one that cannot be read is kept as text.
+    /// A time. One that cannot be read is kept as text.
     fn time(&mut self, object: &Object<'_>, name: &'static str) -> Option<jiff::Timestamp> {
         let text = self.text(object, name)?;
         let read = timestamp(&text);
@@ -201,7 +201,7 @@ impl Reader {
     }
 
     fn keep_facts(&mut self, root: &Object<'_>, metadata: &Object<'_>) {
-        // What is kept only to be shown is not worth a mark.
+        // Fields that are kept only for display do not deserve a mark.
         let unmarked = &mut Marks::default();
         let provider = root.part("providerMetadata", unmarked);
         for (object, name) in [
@@ -217,7 +217,7 @@ impl Reader {
         ] {
             self.keep(name, object.get(name, unmarked));
         }
-        // The guide shows a bare number here, recorded answers a price: told, not counted with.
+        // The guide shows a bare number here, recorded answers a price. It is shown, but never used in calculations.
         let Some(converted) = root.get("convertedAmount", unmarked) else { return };
         match price(converted, "convertedAmount", unmarked) {
             Ok(Some(price)) => drop(self.evidence.insert("convertedAmount".to_owned(), price.to_string())),

@@ -1,6 +1,6 @@
-//! Single values as they stand in JSON, undigested.
+//! Single values exactly as they appear in JSON.
 //!
-//! Owns: exact numbers, both forms of a timestamp, names that stand twice. Must never know: which field a value
+//! Owns: exact numbers, both forms of a timestamp, duplicate names. Must never know: which field a value
 //! belongs to.
 
 use std::borrow::Cow;
@@ -19,10 +19,10 @@ use crate::payments::money::{BadMoney, Currency, Money};
 /// Why a field has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OddField {
-    /// It has not the form that it should have.
+    /// It does not have the expected form.
     #[error("{0} cannot be read")]
     Unfit(&'static str),
-    /// A list that is cut short.
+    /// A list that is longer than allowed.
     #[error("{0} has more than {1} entries")]
     TooMany(&'static str, usize),
     /// Two values under one name.
@@ -36,18 +36,18 @@ impl Odd for OddField {
     }
 }
 
-/// A value as it was sent: a number keeps its digits, because it never becomes a float.
+/// A value as it was sent. A number keeps all its digits, because it never becomes a float.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(transparent)]
 pub(super) struct Scalar<'a>(#[serde(borrow)] &'a RawValue);
 
 impl<'a> Scalar<'a> {
-    /// As it stands in the answer.
+    /// The raw text in the answer.
     pub(super) fn raw(self) -> &'a str {
         self.0.get()
     }
 
-    /// The text of a string, number or boolean, letter for letter; none for what stands for nothing.
+    /// The exact text of a string, number or boolean. None for a value that means nothing.
     pub(super) fn text(self, name: &'static str) -> Result<Option<String>, OddField> {
         if self.is_nothing() {
             return Ok(None);
@@ -69,7 +69,7 @@ impl<'a> Scalar<'a> {
         self.raw().starts_with('"')
     }
 
-    /// An object, for reading it further; an empty one for what stands for nothing.
+    /// The value as an object. An empty one for a value that means nothing.
     pub(super) fn object(self, name: &'static str) -> Result<Object<'a>, OddField> {
         if self.is_nothing() {
             return Ok(Object::default());
@@ -77,7 +77,7 @@ impl<'a> Scalar<'a> {
         serde_json::from_str(self.raw()).map_err(|_| OddField::Unfit(name))
     }
 
-    /// A list, for reading it further; an empty one for what stands for nothing.
+    /// The value as a list. An empty one for a value that means nothing.
     pub(super) fn list(self, name: &'static str) -> Result<Vec<Scalar<'a>>, OddField> {
         if self.is_nothing() {
             return Ok(Vec::new());
@@ -85,7 +85,7 @@ impl<'a> Scalar<'a> {
         serde_json::from_str(self.raw()).map_err(|_| OddField::Unfit(name))
     }
 
-    /// Null stands for absent; so does an empty text, object or list, which writers of JSON take for each other.
+    /// Null means absent. So does an empty text, object or list, because writers of JSON confuse them.
     pub(super) fn is_nothing(self) -> bool {
         let mut letters = self.raw().chars().filter(|letter| !letter.is_whitespace());
         match (letters.next(), letters.next(), letters.next()) {
@@ -97,15 +97,15 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// An object field by field, in the order sent: of a name that stands twice neither value is lost.
+/// An object's fields in the order sent. If a name appears more than once, all its values are kept.
 #[derive(Default)]
 pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Scalar<'a>)>);
 
 impl<'a> Object<'a> {
-    /// The value of this name. One that stands more than once is marked.
+    /// The value with this name. A name that appears more than once is marked.
     ///
     /// # Errors
-    /// When it stands there with different values: neither can be believed.
+    /// When the name appears with different values, because none of them can be trusted.
     pub(super) fn only(&self, name: &'static str, marks: &mut Marks) -> Result<Option<Scalar<'a>>, OddField> {
         let mut named = self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| *value);
         let first = named.next();
@@ -118,13 +118,13 @@ impl<'a> Object<'a> {
         Ok(first)
     }
 
-    /// The value of this name; none and a mark when it stands there with different values.
+    /// The value with this name. None, and a mark, when the name appears with different values.
     pub(super) fn get(&self, name: &'static str, marks: &mut Marks) -> Option<Scalar<'a>> {
         let read = self.only(name, marks);
         marks.take(read)
     }
 
-    /// The object of this name, an empty one when there is none; one of another form is marked.
+    /// The object with this name; an empty one when there is none. A value of another form is marked.
     pub(super) fn part(&self, name: &'static str, marks: &mut Marks) -> Object<'a> {
         let read = self.get(name, marks).map(|value| value.object(name));
         read.map(|read| marks.take(read)).unwrap_or_default()
@@ -156,11 +156,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// `{"amount": "14.00", "currencyCode": "USD"}` (section 3). The amount may also be a number. None when neither
-/// is there.
+/// `{"amount": "14.00", "currencyCode": "USD"}` (section 3). The amount may also be a number. None when both are
+/// missing.
 ///
 /// # Errors
-/// When only one of the two is there, or the amount cannot be read exactly.
+/// When only one of the two is present, or the amount cannot be read exactly.
 pub(super) fn price(
     value: Scalar<'_>,
     name: &'static str,
@@ -184,7 +184,7 @@ fn read_money(amount: &str, currency: &str) -> Result<Money, BadMoney> {
     if !amount.contains(['e', 'E']) {
         return Money::parse(amount, currency);
     }
-    // Some JSON writers print a round number as 1E+2, which is exact all the same.
+    // Some JSON writers print a round number as 1E+2, which is exact too.
     let code: Currency = currency.parse()?;
     let bad = || BadMoney::Amount(amount.chars().take(40).collect());
     let exact = Decimal::from_scientific(amount).map_err(|_| bad())?;

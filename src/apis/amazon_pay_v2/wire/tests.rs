@@ -13,7 +13,7 @@ const CHARGE_ID: &str = "S03-5890444-1926095-C064126";
 const REFUND: &str = r#"{"refundId":"S01-5105180-3221187-R022311","chargeId":"S01-5105180-3221187-C056351","refundAmount":{"amount":"14.00","currencyCode":"USD"},"softDescriptor":"Descriptor","creationTimestamp":"20190714T155300Z","statusDetails":{"state":"RefundInitiated","reasonCode":null,"reasonDescription":null,"lastUpdatedTimestamp":"20190714T155300Z"},"releaseEnvironment":"Sandbox"}"#;
 const REFUND_ID: &str = "S01-5105180-3221187-R022311";
 
-/// With all fields of section 6.1 of that page, and a canary in every place that describes the buyer.
+/// Has all fields of section 6.1 of that page, and a canary in every field that describes the buyer.
 const PERMISSION: &str = r#"{"chargePermissionId":"P01-1234567-1234567","chargePermissionReferenceId":"R-7","chargePermissionType":"Recurring","buyer":{"buyerId":"CANARY","name":"CANARY","email":"CANARY"},"shippingAddress":{"name":"CANARY","addressLine1":"CANARY"},"billingAddress":{"name":"CANARY"},"paymentPreferences":[{"paymentDescriptor":"CANARY ****1111"}],"softDescriptor":"CANARY","amazonPayToken":"CANARY","merchantMetadata":{"merchantReferenceId":"order-7","merchantStoreName":"Shop","noteToBuyer":"CANARY","customInformation":"CANARY"},"webCheckoutDetails":{"checkoutResultReturnUrl":"https://CANARY"},"limits":{"amountLimit":{"amount":"100.00","currencyCode":"EUR"},"amountBalance":{"amount":"86.00","currencyCode":"EUR"}},"statusDetails":{"state":"NonChargeable","reasons":[{"reasonCode":"PaymentMethodInvalid","reasonDescription":"The payment method is invalid"},{"reasonCode":"NewCode","reasonDescription":null}],"lastUpdatedTimestamp":"20190714T155300Z"},"creationTimestamp":"2019-07-14T15:53:00.125Z","expirationTimestamp":null,"releaseEnvironment":"Live","somethingNew":{"buyer":"CANARY"}}"#;
 const PERMISSION_ID: &str = "P01-1234567-1234567";
 
@@ -150,14 +150,14 @@ fn check_marks(seen: &Observation, expected: &[(&str, &str)]) {
     assert_eq!(marks, expected);
 }
 
-/// A charge that was declined for good.
+/// A charge with a permanent decline.
 fn declined() -> String {
     CHARGE
         .replace("\"Authorized\"", "\"Declined\"")
         .replace("\"reasonCode\":null", "\"reasonCode\":\"HardDeclined\"")
 }
 
-/// The declined charge with something changed: still declined, for its reason, with one mark.
+/// Changes the declined charge and checks that it is still declined, for the same reason, with one mark.
 fn check_declined(from: &str, to: &str, cause: &str, explanation: &str) -> Observation {
     let body = declined().replace(from, to);
     assert_ne!(body, declined(), "{from}");

@@ -1,7 +1,7 @@
-//! What the provider's answers to the three batch requests say (docs/src/reference/aps.md, sections 2.3 and 2.4).
+//! What the provider's answers to the three batch requests mean (docs/src/reference/aps.md, sections 2.3 and 2.4).
 //!
-//! Owns: JSON or result text, the meaning of a code by its last three digits. Must never know: which step a
-//! batch is at.
+//! Owns: telling JSON from result text, the meaning of a code by its last three digits. Must never know: which step
+//! a batch is at.
 
 use serde_json::Value;
 
@@ -13,16 +13,16 @@ use crate::apis::aps::wire::{code, open, text_of};
 /// The most bytes of an answer: the results of the longest file.
 pub const LONGEST_BODY_BYTES: usize = 128 * 1024 * 1024;
 
-/// What an answer says, whatever was asked.
+/// What an answer says, whatever the request was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// `50000`: the file is stored, validation begins.
+    /// `50000`: the file is stored, validation starts.
     Stored,
-    /// `70000`: the question was answered. Whether validation or processing is meant, only we know.
+    /// `70000`: the request was answered. The code does not say whether it is about validation or processing.
     Answered,
     /// `76…`: validation succeeded.
     Valid,
-    /// `…138`: validation goes on.
+    /// `…138`: validation is still running.
     Validating,
     /// `…136`, `77…`: rows did not pass validation.
     InvalidRows,
@@ -32,24 +32,24 @@ pub enum Said {
     Rejected,
     /// `…147`, `…148`, `72000`: it will be processed.
     Accepted,
-    /// `…140`: processing goes on.
+    /// `…140`: processing is still running.
     Processing,
     /// `…141`: there is no such batch.
     Unknown,
-    /// `…146`: there is one already.
+    /// `…146`: such a batch already exists.
     Duplicate,
-    /// The request is not acceptable: it had no effect.
+    /// The request was refused and had no effect.
     Refused,
-    /// The account or its credentials are not acceptable: it had no effect, and no other request would fare better.
+    /// The account or its credentials were refused. The request had no effect, and any other would be refused too.
     AccountRefused,
-    /// The provider's own trouble, or a code that no table lists: nothing is known.
+    /// A problem at the provider, or a code that no table lists: nothing is known.
     Unclear,
-    /// Result text: processing has begun.
+    /// Result text: processing has started.
     Rows,
 }
 
 impl Said {
-    /// Whether the provider answers so only when it accepts the account's credentials.
+    /// Whether the provider gives this answer only when it accepts the account's credentials.
     pub fn is_acceptance(self) -> bool {
         !matches!(self, Said::Refused | Said::AccountRefused | Said::Unclear)
     }
@@ -66,11 +66,11 @@ pub struct Answer {
     pub batch_id: Option<String>,
     /// How many rows the provider counted.
     pub row_count: Option<u64>,
-    /// The rows that came.
+    /// The received rows.
     pub results: Results,
 }
 
-/// What a code says (section 2.4): the last three digits decide, the status only beside `000` and beside
+/// What a code means (section 2.4): the last three digits decide. The status decides only with `000` and with
 /// messages that the table does not list.
 pub fn said(code: &Code) -> Said {
     match code.message() {
@@ -101,11 +101,11 @@ pub fn said(code: &Code) -> Said {
     }
 }
 
-/// Reads an answer with status 2xx: JSON or result text, told apart by the first letter (section 3.4).
-/// A result text inside a JSON member is found too. Signatures are verified where there are any.
+/// Reads an answer with status 2xx: JSON or result text, distinguished by how it starts (section 3.4). Result text
+/// inside a JSON member is found too. Signatures are verified if present.
 ///
 /// # Errors
-/// What is wrong with it, without its text. An answer about another batch is one of these.
+/// What is wrong with it, without its text. An answer about another batch is an error too.
 pub fn read(settings: &Settings, reference: &str, body: &[u8]) -> Result<Answer, String> {
     let text = std::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
     if results::is_result_text(text) {
@@ -113,11 +113,11 @@ pub fn read(settings: &Settings, reference: &str, body: &[u8]) -> Result<Answer,
     }
     let opened = open(body, &settings.response_signer, settings)?;
     if settings.unsigned == Unsigned::Refuse && !opened.is_signed {
-        return Err("it has no signature, which this account's answers have".to_owned());
+        return Err("it has no signature, but this account's answers are signed".to_owned());
     }
     let fields = opened.fields;
     if text_of(&fields, "batch_reference").is_some_and(|theirs| theirs != reference) {
-        return Err("it is about another batch than asked for".to_owned());
+        return Err("it is about another batch than the requested one".to_owned());
     }
     let code = code(&fields, "response_code")?;
     let batch_id = text_of(&fields, "batch_id")

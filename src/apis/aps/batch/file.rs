@@ -1,7 +1,7 @@
 //! The files that are sent (docs/src/reference/aps.md, sections 2.2 and 3.3).
 //!
-//! Owns: dividing rows among files, writing one, its name and its batch reference. Must never know: how a
-//! file travels, what becomes of it.
+//! Owns: dividing rows among files, writing a file, its name and its batch reference. Must never know: how a
+//! file is sent, what happens to it.
 
 use std::collections::HashMap;
 
@@ -13,24 +13,24 @@ use crate::apis::aps::sign::sha256;
 
 pub use crate::apis::aps::rules::AmountForm;
 
-/// The most bytes of a file: 50 MB, taken as 50 million (section 2.2; which MB is meant is not stated).
+/// The most bytes of a file: 50 MB, taken as 50 million (section 2.2 does not say which MB is meant).
 pub const LONGEST_FILE_BYTES: usize = 50_000_000;
-/// The most letters of a file's name (section 2.2).
+/// The most characters of a file's name (section 2.2).
 pub const LONGEST_NAME: usize = 50;
-/// The most letters of a batch reference (section 2.1).
+/// The most characters of a batch reference (section 2.1).
 pub const LONGEST_REFERENCE: usize = 20;
 
 /// One file, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BatchFile {
-    /// The batch reference, derived from the content: the same file has the same reference, so that the
-    /// provider itself refuses it the second time (146).
+    /// The batch reference, derived from the content. The same file has the same reference, so the provider itself
+    /// refuses it the second time (146).
     pub reference: String,
     /// The name that it is sent under.
     pub name: String,
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// The rows in their order; the first stands on line 2.
+    /// The rows in order; the first is on line 2.
     pub rows: Vec<InputRow>,
 }
 
@@ -45,10 +45,10 @@ impl std::fmt::Debug for BatchFile {
     }
 }
 
-/// Divides rows among files: an order stands in each only once (section 3.1), none is too long. The files
-/// are in the order in which they must be processed, one after the other.
+/// Divides rows among files: an order appears only once in each file (section 3.1), and no file is too long. The
+/// files are in the order in which they must be processed, one after the other.
 ///
-/// `label` is the run's own word, such as its day: the same rows on another day are another batch.
+/// `label` names the run, such as its day: the same rows on another day are another batch.
 pub fn plan(rows: Vec<InputRow>, rules: &Rules, label: &str) -> Vec<BatchFile> {
     plan_within(rows, rules, label, LONGEST_FILE_BYTES)
 }
@@ -89,7 +89,7 @@ fn finished(rows: Vec<InputRow>, rules: &Rules, label: &str) -> BatchFile {
     BatchFile { name: format!("{reference}.csv"), reference, bytes, rows }
 }
 
-/// A batch reference of 20 letters that belongs to this content and label and to no other.
+/// A batch reference of 20 characters that is unique to this content and label.
 pub fn reference_of(bytes: &[u8], label: &str) -> String {
     let mut content = label.as_bytes().to_vec();
     content.push(0);
@@ -97,7 +97,7 @@ pub fn reference_of(bytes: &[u8], label: &str) -> String {
     format!("rcd-{}", &sha256(&content)[..LONGEST_REFERENCE - 4])
 }
 
-/// Every cell quoted and every column there: more than any line can have.
+/// The length with every cell quoted and every column present, which no line exceeds.
 fn longest_line(row: &Row) -> usize {
     Column::ALL.iter().map(|column| row.value(*column).map_or(0, |value| value.len() * 2) + 3).sum()
 }
@@ -106,7 +106,7 @@ fn header_length(columns: &ColumnMap) -> usize {
     Column::ALL.iter().map(|column| columns.word(*column).len() + 3).sum()
 }
 
-/// The file's bytes: comma, LF, UTF-8, a header, cells quoted only where they must be (section 3.3).
+/// The file's bytes: comma, LF, UTF-8, a header, cells quoted only where necessary (section 3.3).
 pub fn write<'a>(rows: impl Iterator<Item = &'a Row> + Clone, columns: &ColumnMap) -> Vec<u8> {
     let used: Vec<Column> = Column::ALL
         .into_iter()
@@ -131,7 +131,7 @@ pub fn write<'a>(rows: impl Iterator<Item = &'a Row> + Clone, columns: &ColumnMa
 pub fn name_fault(name: &str) -> Option<&'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-!@#$%^&()_+, ".contains(&byte);
     if name.len() > LONGEST_NAME {
-        Some("is longer than 50 letters")
+        Some("is longer than 50 characters")
     } else if !name.bytes().all(fits) {
         Some("has a character that is not allowed")
     } else if !name.ends_with(".csv") || name.len() == 4 {

@@ -1,4 +1,4 @@
-//! What an operator hands in: CSV or JSON Lines, one operation a line.
+//! What an operator submits: CSV or JSON Lines, one operation per line.
 //!
 //! Owns: reading both forms, all problems with their line numbers. Must never know: files that are sent,
 //! the provider's answers.
@@ -14,23 +14,23 @@ use crate::delimited::{self, BadFile, Csv, Line, Record, Text, nearest, too_long
 /// A row with the line of the input that it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputRow {
-    /// The first line is 1.
+    /// The line number, from 1.
     pub line: u64,
-    /// What it says.
+    /// The operation.
     pub row: Row,
 }
 
 /// The most bytes of one input.
 pub const LONGEST_INPUT_BYTES: usize = 200_000_000;
 
-/// Reads CSV (a header line of parameter names, then rows) or JSON Lines (an object a line), told apart by
+/// Reads CSV (a header line of parameter names, then rows) or JSON Lines (one object per line), distinguished by
 /// the first character. Empty lines are skipped.
 ///
 /// # Errors
-/// Every problem of every line, in their order; with one problem no row is used.
+/// All problems of all lines, in order. If there is any problem, no row is used.
 pub fn read(bytes: &[u8], usual: Usual) -> Result<Vec<InputRow>, Vec<Problem>> {
     if bytes.len() > LONGEST_INPUT_BYTES {
-        return Err(vec![Problem::new(1, None, "the input is longer than 200 MB; divide it")]);
+        return Err(vec![Problem::new(1, None, "the input is longer than 200 MB; split it")]);
     }
     let (lines, mut problems) = match delimited::open(bytes, None) {
         Ok(Text::Csv(csv)) => csv_lines(csv),
@@ -48,7 +48,7 @@ pub fn read(bytes: &[u8], usual: Usual) -> Result<Vec<InputRow>, Vec<Problem>> {
     }
     problems.extend(repetitions(&rows));
     if rows.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(1, None, "there is no row"));
+        problems.push(Problem::new(1, None, "there are no rows"));
     }
     problems.sort();
     if problems.is_empty() { Ok(rows) } else { Err(problems) }
@@ -86,14 +86,14 @@ fn columns_of(line: u64, header: &[String]) -> (Vec<Option<Column>>, Vec<Problem
         match column {
             None => {
                 let known = Column::ALL.map(Column::name);
-                let hint = nearest(&header[place], known).map(|meant| format!("; is it {meant}?"));
+                let hint = nearest(&header[place], known).map(|meant| format!("; did you mean {meant}?"));
                 let hint = hint.unwrap_or_default();
                 let what =
-                    format!("column {} is no parameter{hint}; there are {}", place + 1, Column::names());
+                    format!("column {} is not a parameter{hint}; there are {}", place + 1, Column::names());
                 problems.push(Problem::new(line, None, what));
             }
             Some(column) if columns[..place].contains(&Some(*column)) => {
-                problems.push(Problem::new(line, Some(*column), "stands in the header twice"));
+                problems.push(Problem::new(line, Some(*column), "appears twice in the header"));
             }
             Some(_) => {}
         }
@@ -112,7 +112,7 @@ fn json_lines(mut text: delimited::Lines<&[u8]>) -> (Lines, Vec<Problem>) {
             continue;
         }
         let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(&bytes) else {
-            problems.push(Problem::new(line, None, "is no JSON object"));
+            problems.push(Problem::new(line, None, "is not a JSON object"));
             continue;
         };
         let mut values = BTreeMap::new();
@@ -120,16 +120,16 @@ fn json_lines(mut text: delimited::Lines<&[u8]>) -> (Lines, Vec<Problem>) {
             let column = Column::from_name(name);
             match (column, value) {
                 (Some(column), Value::String(text)) => drop(values.insert(column, text.clone())),
-                // A fraction as a number may have lost digits before it came here.
+                // A fraction given as a number may have lost digits before it got here.
                 (Some(column), Value::Number(number)) if number.is_u64() => {
                     values.insert(column, number.to_string());
                 }
                 (Some(_), Value::Null) => {}
                 (Some(column), _) => {
-                    problems.push(Problem::new(line, Some(column), "must be a text or a whole number"));
+                    problems.push(Problem::new(line, Some(column), "must be a string or a whole number"));
                 }
                 (None, _) => {
-                    let what = format!("a field is no parameter; there are {}", Column::names());
+                    let what = format!("a field is not a parameter; there are {}", Column::names());
                     problems.push(Problem::new(line, None, what));
                 }
             }
@@ -139,8 +139,8 @@ fn json_lines(mut text: delimited::Lines<&[u8]>) -> (Lines, Vec<Problem>) {
     (lines, problems)
 }
 
-/// References that may stand only once in all the input: those of new orders, and those that name a refund
-/// (section 6.2). Other operations on one order are divided among files.
+/// Finds repeated references that must be unique in the whole input: those of new orders, and those that name a refund
+/// (section 6.2). Other operations on the same order are divided among files.
 fn repetitions(rows: &[InputRow]) -> Vec<Problem> {
     let mut orders: HashMap<&str, (u64, bool)> = HashMap::new();
     let mut refunds: HashMap<&str, u64> = HashMap::new();
@@ -149,7 +149,7 @@ fn repetitions(rows: &[InputRow]) -> Vec<Problem> {
         let is_new = row.command() == Command::Purchase;
         match orders.get(row.merchant_reference()) {
             Some((first, other_is_new)) if is_new || *other_is_new => {
-                let what = format!("is used on line {first} too, and a purchase needs one of its own");
+                let what = format!("is also used on line {first}, but a purchase needs its own");
                 problems.push(Problem::new(*line, Some(Column::MerchantReference), what));
             }
             Some(_) => {}
@@ -157,7 +157,7 @@ fn repetitions(rows: &[InputRow]) -> Vec<Problem> {
         }
         let Some(refund) = row.value(Column::MaintenanceReference) else { continue };
         if let Some(first) = refunds.insert(refund, *line) {
-            let what = format!("is used on line {first} too, and it names one refund only");
+            let what = format!("is also used on line {first}, but it must name only one refund");
             problems.push(Problem::new(*line, Some(Column::MaintenanceReference), what));
         }
     }

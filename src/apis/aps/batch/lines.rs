@@ -1,9 +1,9 @@
 //! Line numbers as a person counts them in an editor.
 //!
-//! Owns: counting. Must never know: what the lines mean. The CSV reader's own count lags behind at line ends
-//! of two letters and at empty lines.
+//! Owns: counting. Must never know: what the lines mean. The CSV reader's own count falls behind at line ends
+//! of two characters and at empty lines.
 
-/// Counts the lines of a text up to places that only go forward.
+/// Counts the lines of a text up to positions that only move forward.
 pub(super) struct LineCounter<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -15,7 +15,8 @@ impl<'a> LineCounter<'a> {
         LineCounter { bytes: text.as_bytes(), at: 0, line: 1 }
     }
 
-    /// The line of the record that the CSV reader says begins at this byte: line ends before it are skipped.
+    /// The line of the record that starts at this byte according to the CSV reader. Line ends at this position are
+    /// skipped.
     pub(super) fn line_of(&mut self, byte: Option<u64>) -> u64 {
         let start = byte.and_then(|byte| usize::try_from(byte).ok()).unwrap_or(self.at);
         while let Some(letter) = self.bytes.get(self.at) {

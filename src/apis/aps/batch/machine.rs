@@ -1,12 +1,12 @@
 //! The life of one uploaded file, step by step (docs/src/reference/aps.md, sections 2.4 and 2.5).
 //!
-//! Owns: which step is next, what a reply makes of it, when to give up. Must never know: the network, the
-//! store, the present time (it is an argument).
+//! Owns: which step is next, what follows from a reply, when to give up. Must never know: the network, the
+//! store, the current time (it is an argument).
 //!
-//! Before a step that changes something is sent, [`Batch::marked`] is stored. A batch that is marked and has no
-//! reply is in doubt: its step may have taken effect. It is asked about. An upload is sent again when several
-//! answers say that the provider does not know it. `PROCESS` moves money and is never sent again on an answer:
-//! "not begun" may only mean that the request is still on its way. A person releases it.
+//! Before a step that changes something is sent, [`Batch::marked`] is stored. A marked batch without a reply is in
+//! doubt: its step may have taken effect. So it is polled. An upload is sent again when several answers say that the
+//! provider does not know it. `PROCESS` moves money and is never sent again because of an answer: "not started" may
+//! only mean that the request is still in flight. A person must release it.
 
 mod row;
 mod stage;
@@ -29,7 +29,7 @@ pub use stage::{End, Reply, Stage, Step};
 
 pub use crate::apis::aps::rules::Patience;
 
-/// Answers in a row that must not know an upload before it is sent again.
+/// How many consecutive answers must not know an upload before it is sent again.
 const ABSENCES_NEEDED: u32 = 3;
 /// How often a file is uploaded at most.
 const MOST_UPLOADS: u32 = 3;
@@ -45,36 +45,36 @@ pub struct Batch {
     pub batch_id: Option<String>,
     /// The name that the file is sent under.
     pub file_name: String,
-    /// What binds the file to this record; the file itself is stored beside it.
+    /// Ties the file to this record; the file itself is stored beside it.
     pub file_sha256: String,
     /// The rows in the order of the file.
     pub rows: Vec<BatchRow>,
-    /// Where it stands.
+    /// Its stage.
     pub stage: Stage,
     /// How often it was uploaded, or may have been.
     pub uploads: u32,
     /// How often it was processed, or may have been.
     pub processes: u32,
-    /// Looks in this stage.
+    /// Polls in this stage.
     pub looks: u32,
-    /// Answers in a row that showed that the last step was not taken.
+    /// Consecutive answers showing that the last step did not take effect.
     pub absences: u32,
-    /// Nothing is done before.
+    /// Nothing is done before this time.
     pub next_at: Timestamp,
-    /// Since when validation, or the results, are awaited.
+    /// Since when we have been waiting for validation or for the results.
     pub awaited_since: Timestamp,
-    /// The last code that was answered.
+    /// The last code in an answer.
     pub last_code: Option<Code>,
-    /// Result rows that contradict the file: their line and order, or amount, are others.
+    /// Result rows that contradict the file: they have another line and order, or another amount.
     pub contradictions: u32,
-    /// The provider refused the account at the last request. Nothing is given up meanwhile.
+    /// The provider refused the account at the last request. Meanwhile, the batch is not given up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_account_refused: bool,
 }
 
 impl Batch {
-    /// A batch of which nothing was sent. Make it when its turn has come: the deadline for its validation
-    /// runs from now.
+    /// A batch before anything was sent. Create it when its turn has come: the deadline for its validation
+    /// starts now.
     pub fn new(file: &BatchFile, now: Timestamp) -> Batch {
         Batch {
             reference: file.reference.clone(),
@@ -103,7 +103,8 @@ impl Batch {
         if now >= later(self.awaited_since, patience.deadline) {
             return Step::GiveUp;
         }
-        // No look waits for longer, however its wait is spread: a later one was planned by a clock that was ahead.
+        // No poll waits longer than this, even with its random spread: a later one was scheduled by a clock that was
+        // ahead.
         let longest = patience.longest_look.max(patience.first_look).saturating_mul(2).max(AFTER_REFUSAL);
         if now < self.next_at && self.next_at <= later(now, longest) {
             return Step::Wait(self.next_at);
@@ -135,7 +136,7 @@ impl Batch {
         batch
     }
 
-    /// What the reply makes of the marked batch; to be stored when it has come.
+    /// The marked batch after the reply; must be stored when the reply has arrived.
     #[must_use]
     pub fn took(&self, patience: &Patience, step: Step, reply: &Reply, now: Timestamp) -> Batch {
         let mut batch = self.clone();
@@ -145,7 +146,7 @@ impl Batch {
             Reply::Unsent | Reply::Doubtful => self.is_account_refused,
         };
         if batch.is_account_refused {
-            // Time in which nothing can be asked does not count.
+            // Time in which nothing can be requested does not count.
             batch.awaited_since = now;
         }
         match (step, reply) {
@@ -179,20 +180,20 @@ impl Batch {
         batch
     }
 
-    /// An operator has seen at the provider that a doubtful processing did not begin: it may be sent again.
+    /// An operator has seen at the provider that processing in doubt did not start, so it may be sent again.
     #[must_use]
     pub fn not_processed(&self, now: Timestamp) -> Batch {
         let mut batch = self.clone();
         if batch.stage == Stage::ProcessSent {
             batch.stage = Stage::Validated;
             (batch.looks, batch.absences, batch.next_at) = (0, 0, now);
-            // The deadline ran while it waited for this word.
+            // The deadline kept running while it waited for the operator.
             batch.awaited_since = now;
         }
         batch
     }
 
-    /// An operator does not want it any more. None when something of it may have been sent.
+    /// An operator cancels it. None when any of it may have been sent.
     #[must_use]
     pub fn cancelled(&self) -> Option<Batch> {
         if self.stage != Stage::New || self.uploads > 0 {
@@ -204,7 +205,7 @@ impl Batch {
         Some(batch)
     }
 
-    /// Rows whose fate the batch does not tell for certain: to be watched by CHECK_STATUS.
+    /// Rows whose outcome is not certain from the batch alone: they must be watched by CHECK_STATUS.
     pub fn rows_to_watch(&self) -> impl Iterator<Item = &BatchRow> {
         self.rows.iter().filter(|row| row.fate.is_to_be_watched())
     }
@@ -227,7 +228,7 @@ impl Batch {
             | Said::Accepted
             | Said::Processing
             | Said::Rows => self.enter(Stage::Validating, patience, now),
-            // Only a file that was sent before can be there already. Somebody else's must not be processed.
+            // Only a file that we sent before can already be there. Somebody else's must not be processed.
             Said::Duplicate if self.uploads > 1 => self.enter(Stage::Validating, patience, now),
             Said::Duplicate => {
                 self.doubt_waiting_rows();
@@ -273,7 +274,7 @@ impl Batch {
             }
             Said::InvalidRows => self.end(End::InvalidRows),
             Said::InvalidFile | Said::Rejected => self.end(End::InvalidFile),
-            // Somebody else has begun it, in the back office perhaps: it is followed, nothing is sent.
+            // Somebody else has started it, perhaps in the back office. We follow it and send nothing.
             Said::Accepted | Said::Processing | Said::Rows => {
                 self.enter(Stage::Processing, patience, now);
                 self.fold(patience, answer, now);
@@ -309,7 +310,8 @@ impl Batch {
                 | Said::AccountRefused
         );
         if is_refusal {
-            // This one was surely not taken. One before it, released by a person, may have been all the same.
+            // This request was definitely not accepted. An earlier one, before a person released the batch, may have
+            // been.
             self.processes = self.processes.saturating_sub(1);
             if self.processes > 0 {
                 return self.look_later(patience, now);
@@ -334,8 +336,8 @@ impl Batch {
         }
     }
 
-    /// Only what shows that processing has begun ends the doubt. All else, "validated" too, may have been
-    /// answered before the request arrived.
+    /// Only an answer showing that processing has started ends the doubt. Any other, including "validated", may have
+    /// been given before the request arrived.
     fn asked_after_doubt(&mut self, patience: &Patience, answer: &Answer, now: Timestamp) {
         match answer.said {
             Said::Accepted | Said::Processing | Said::Rows => {
@@ -346,7 +348,7 @@ impl Batch {
         }
     }
 
-    /// An answer did not know the upload. Several in a row, and it may be sent again.
+    /// An answer did not know the upload. After several in a row, it may be sent again.
     fn absent(&mut self, patience: &Patience, now: Timestamp) {
         self.absences += 1;
         if self.absences >= ABSENCES_NEEDED && self.uploads < MOST_UPLOADS {
@@ -364,7 +366,7 @@ impl Batch {
             let is_as_asked = own.is_some_and(|row| row.take(result));
             contradictions = contradictions.saturating_add(u32::from(!is_as_asked));
         }
-        // Each answer brings all rows again.
+        // Each answer contains all rows again.
         self.contradictions = self.contradictions.max(contradictions);
         if self.rows.iter().all(|row| row.fate != RowFate::Waiting) {
             self.end(End::Finished);
@@ -401,7 +403,7 @@ impl Batch {
         self.next_at = later(now, patience.first_look);
     }
 
-    /// The next look, after a wait that grows and differs a little from batch to batch.
+    /// Schedules the next poll, after a wait that grows and differs slightly between batches.
     fn look_later(&mut self, patience: &Patience, now: Timestamp) {
         let doubled = patience.first_look.saturating_mul(1u32 << self.looks.min(16));
         let spread: u32 =

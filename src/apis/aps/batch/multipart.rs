@@ -4,7 +4,7 @@
 
 use crate::apis::aps::sign::sha256;
 
-/// A boundary that stands nowhere in the file; the same file has the same one.
+/// A boundary that does not occur in the file. The same file always has the same boundary.
 pub fn boundary(file: &[u8]) -> String {
     let mut candidate = format!("reconciled-{}", &sha256(file)[..32]);
     while contains(file, candidate.as_bytes()) {

@@ -7,7 +7,7 @@ use crate::apis::aps::config::Settings;
 use crate::apis::aps::sign::{Parameters, SIGNATURE};
 use crate::apis::aps::wire::{caller, json_body};
 
-/// A body with what says how to read it.
+/// A body and its content type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body {
     /// The `content-type` header.
@@ -26,8 +26,8 @@ fn parameters(settings: &Settings, command: &str, reference: &str, batch_id: Opt
     parameters
 }
 
-/// `UPLOAD_BATCH_FILE`: the parts in the order of the documentation's sample. Nothing but our own SHA-256
-/// binds the file to the signature, unless the account's `sign_file` says that its text is signed too.
+/// `UPLOAD_BATCH_FILE`: the parts in the order of the documentation's sample. The signature does not cover the file,
+/// which is protected only by our own SHA-256, unless the account's `sign_file` says that its text is signed too.
 pub fn upload(settings: &Settings, reference: &str, file_name: &str, file: &[u8]) -> Body {
     upload_under(&multipart::boundary(file), settings, reference, file_name, file)
 }

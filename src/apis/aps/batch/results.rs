@@ -1,17 +1,17 @@
-//! The rows that come back (docs/src/reference/aps.md, section 3.4).
+//! The result rows (docs/src/reference/aps.md, section 3.4).
 //!
-//! Owns: reading the result text by its header's words. Must never know: which file the rows belong to.
-//! The card's number and expiry are never read.
+//! Owns: reading the result text by its column names. Must never know: which file the rows belong to.
+//! The card's number and expiry date are never read.
 
 use super::lines::LineCounter;
 use crate::apis::aps::code::Code;
 
-/// One row as the provider answered it.
+/// One row of the provider's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultRow {
-    /// Its line in the file that was uploaded; the header is line 1.
+    /// Its line in the uploaded file; the header is line 1.
     pub line: u64,
-    /// What became of it.
+    /// Its outcome.
     pub code: Code,
     /// The order.
     pub merchant_reference: Option<String>,
@@ -23,10 +23,10 @@ pub struct ResultRow {
     pub currency: Option<String>,
 }
 
-/// The rows that could be read, and how many could not.
+/// The rows that could be read, and the lines that could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Results {
-    /// In the order received, which is not that of the file.
+    /// In the order received, which is not the order of the file.
     pub rows: Vec<ResultRow>,
     /// Lines of the text that could not be read (the header is 1).
     pub unreadable: Vec<u64>,
@@ -38,8 +38,8 @@ pub fn is_result_text(text: &str) -> bool {
         .starts_with("Line_Number")
 }
 
-/// Reads the text. Columns are found by their names, unknown ones are left alone; typographic quotes, which
-/// the documentation shows, count as plain ones.
+/// Reads the text. Columns are found by name and unknown ones are ignored. Typographic quotes, which appear in the
+/// documentation, count as plain ones.
 ///
 /// # Errors
 /// When the header lacks `Line_Number` or `response_code`.

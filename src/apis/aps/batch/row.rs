@@ -1,4 +1,4 @@
-//! One row of a batch: the checks that concern it alone (docs/src/reference/aps.md, section 3.2).
+//! One row of a batch: the checks that need no other row (docs/src/reference/aps.md, section 3.2).
 //!
 //! Owns: what a row needs. Must never know: other rows, files, the provider's answers.
 
@@ -16,10 +16,10 @@ pub struct Row {
     values: BTreeMap<Column, String>,
 }
 
-/// Something in the input that must be changed. It never repeats a value, for that may be the customer's.
+/// Something in the input that must be changed. It never repeats a value, because that may be the customer's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// The line of the input, the first is 1.
+    /// The line of the input, from 1.
     pub line: u64,
     /// The parameter, if it is about one.
     pub column: Option<&'static str>,
@@ -43,7 +43,7 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What a row gets where the input says nothing, and how its amount is written.
+/// The default values of a row, and how its amount is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usual {
     /// The account's language.
@@ -53,10 +53,10 @@ pub struct Usual {
 }
 
 impl Row {
-    /// Checks the values of one line; empty ones count as absent. `language` and `eci` are filled in.
+    /// Checks the values of one line. Empty values count as absent. Missing `language` and `eci` are filled in.
     ///
     /// # Errors
-    /// All that is wrong with the line.
+    /// All problems of the line.
     pub fn check(line: u64, given: &BTreeMap<Column, String>, usual: Usual) -> Result<Row, Vec<Problem>> {
         let mut values: BTreeMap<Column, String> = given
             .iter()
@@ -80,7 +80,7 @@ impl Row {
         for column in Column::ALL {
             let fault = match (column.need(command), values.get(&column)) {
                 (Need::Mandatory, None) => Some("is missing".to_owned()),
-                (Need::NotTaken, Some(_)) => Some(format!("is not taken by {}", command.as_str())),
+                (Need::NotTaken, Some(_)) => Some(format!("is not accepted by {}", command.as_str())),
                 (Need::Mandatory | Need::Optional, Some(value)) => column.fault(value),
                 (Need::Optional | Need::NotTaken, None) => None,
             };
@@ -92,14 +92,14 @@ impl Row {
             problems.push(Problem::new(line, Some(Column::Amount), "and currency go together"));
         }
         if values.get(&Column::Amount).is_some_and(|amount| amount.bytes().all(|byte| byte == b'0')) {
-            problems.push(Problem::new(line, Some(Column::Amount), "must be more than nothing"));
+            problems.push(Problem::new(line, Some(Column::Amount), "must be greater than zero"));
         }
         problems.sort();
         problems.dedup();
         if problems.is_empty() { Ok(Row { command, values }) } else { Err(problems) }
     }
 
-    /// What it does.
+    /// Its operation.
     pub fn command(&self) -> Command {
         self.command
     }
@@ -115,7 +115,7 @@ impl Row {
     }
 }
 
-/// Customers' data is in it, so it shows what it does and to which order, and no more.
+/// A row contains customer data, so this shows only the operation and the order.
 impl std::fmt::Debug for Row {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -126,7 +126,7 @@ impl std::fmt::Debug for Row {
     }
 }
 
-/// Decimals become whole numbers of the smallest unit, exactly (section 3.3).
+/// Converts a decimal amount exactly to a whole number of the smallest unit (section 3.3).
 fn bring_amount_to_minor(values: &mut BTreeMap<Column, String>, form: AmountForm) -> Result<(), String> {
     let (Some(amount), Some(currency)) = (values.get(&Column::Amount), values.get(&Column::Currency)) else {
         return Ok(());
@@ -135,7 +135,7 @@ fn bring_amount_to_minor(values: &mut BTreeMap<Column, String>, form: AmountForm
         AmountForm::Minor => Ok(()),
         AmountForm::Decimal => {
             let currency_read: Currency =
-                currency.parse().map_err(|_| "has no currency to be understood by".to_owned())?;
+                currency.parse().map_err(|_| "needs a valid currency".to_owned())?;
             if is_disputed(currency_read) {
                 return Err(format!(
                     "cannot be converted: sources disagree about the decimals of {currency}"
@@ -143,7 +143,7 @@ fn bring_amount_to_minor(values: &mut BTreeMap<Column, String>, form: AmountForm
             }
             let minor = Money::parse(amount, currency).ok().and_then(|money| money.minor_units());
             let minor = minor.filter(|minor| *minor >= 0).ok_or_else(|| {
-                format!("is no plain decimal number with at most {} decimals", currency_read.exponent())
+                format!("is not a plain decimal number with at most {} decimals", currency_read.exponent())
             })?;
             values.insert(Column::Amount, minor.to_string());
             Ok(())

@@ -1,4 +1,4 @@
-//! Files behind the shape that all batches share.
+//! Adapts these batch files to the interface that all batches share.
 //!
 //! Owns: the translation. Must never know: the network, the store.
 
@@ -18,13 +18,13 @@ use crate::apis::batch::{
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::record::Details;
 
-/// Looks at a processing in doubt after which somebody is told.
+/// How many polls of processing in doubt are made before an alert.
 const MANY_LOOKS: u32 = 6;
 
 /// Reads a batch as it is stored.
 ///
 /// # Errors
-/// When it is none of this API.
+/// When it is not a batch of this API.
 pub(in crate::apis) fn read(stored: &Value) -> serde_json::Result<Box<dyn batch::Batch>> {
     Ok(Box::new(Batch::deserialize(stored)?))
 }
@@ -41,8 +41,8 @@ impl BatchApi for Aps {
     fn plan(&self, submission: &Submission<'_>) -> Result<Vec<Plan>, Vec<String>> {
         if submission.operation.is_some() {
             return Err(vec![
-                "--operation is not for this account: each row names its own command (PURCHASE, CAPTURE, REFUND, \
-                 VOID_AUTHORIZATION)"
+                "--operation does not apply to this account: each row names its own command (PURCHASE, CAPTURE, \
+                 REFUND, VOID_AUTHORIZATION)"
                     .to_owned(),
             ]);
         }
@@ -54,7 +54,7 @@ impl BatchApi for Aps {
         Ok(files.map(|file| Plan::new(file.reference.clone(), file.rows.len(), file)).collect())
     }
 
-    /// A batch of a file of which nothing was sent.
+    /// A batch for a file that has not been sent.
     fn make(&self, plan: Plan, _first_request_id: u64, now: Timestamp) -> Result<Made, Blocked> {
         let file: BatchFile = plan.content()?;
         Ok(Made { batch: Box::new(Batch::new(&file, now)), document: file.bytes.into(), lines: None })
@@ -123,7 +123,7 @@ fn order(row: &BatchRow) -> Option<(Kind, ObjectId)> {
     Some((Kind::new(ORDER).ok()?, ObjectId::new(row.merchant_reference.as_str()).ok()?))
 }
 
-/// The order of a row. Its amount is the row's, not always the order's, so that none is expected.
+/// The order of a row. The row's amount is not always the order's, so no amount is expected.
 fn watched(row: &BatchRow) -> Option<(Kind, ObjectId, Details)> {
     let details = Details { merchant_reference: Some(row.merchant_reference.clone()), ..Details::default() };
     let (kind, id) = order(row)?;
@@ -179,10 +179,10 @@ impl batch::Batch for Batch {
         if self.stage == Stage::ProcessSent && self.looks >= MANY_LOOKS {
             return Some(Trouble {
                 word: "in-doubt",
-                what: "its processing was asked for, and nothing tells whether it began".to_owned(),
+                what: "its processing was requested, but it is unknown whether it started".to_owned(),
                 advice: format!(
-                    "Look in the back office. Only when it surely did not begin: reconciled batch release {}. No \
-                     other batch of this account is sent before.",
+                    "Check in the back office. Only if it definitely did not start, run: reconciled batch release {}. \
+                     Until then, no other batch of this account is sent.",
                     self.reference
                 ),
                 is_critical: true,
@@ -195,8 +195,8 @@ impl batch::Batch for Batch {
                 word: "account-refused",
                 what: format!("the provider refuses the account{}", code.unwrap_or_default()),
                 advice:
-                    "Mend the access code, the phrases or the account's rights. It is tried again every 15 \
-                         minutes; nothing of it is lost."
+                    "Fix the access code, the phrases or the account's permissions. The batch is retried every 15 \
+                         minutes; nothing is lost."
                         .to_owned(),
                 is_critical: false,
             }
@@ -214,9 +214,11 @@ impl batch::Batch for Batch {
             End::ReferenceTaken => {
                 not_processed("its reference was used before this file was sent from here")
             }
-            End::OtherRows => not_processed("the provider counted other rows than the file has"),
-            End::Refused => not_processed("the provider refuses the request"),
-            End::GivenUp => not_processed("its validation was never seen to end"),
+            End::OtherRows => {
+                not_processed("the provider counted a different number of rows than the file has")
+            }
+            End::Refused => not_processed("the provider refused the request"),
+            End::GivenUp => not_processed("its validation was never seen to finish"),
             End::NeverSent => Ending::Cancelled,
         })
     }
@@ -237,7 +239,7 @@ impl batch::Batch for Batch {
         Ok(())
     }
 
-    /// Undecided orders are watched, orders that are watched already are polled again.
+    /// Undecided orders are watched. Orders that are already watched are polled again.
     fn settle(&self, _papers: &Papers<'_>, _now: Timestamp) -> Result<Settlement, Blocked> {
         let touched =
             self.rows.iter().filter(|row| !matches!(row.fate, RowFate::Waiting | RowFate::NeverSent));
@@ -252,8 +254,7 @@ impl batch::Batch for Batch {
         })
     }
 
-    /// A file of which nothing was sent can be cancelled; a processing in doubt may be sent again when an operator
-    /// says so.
+    /// A file that has not been sent can be cancelled. Processing in doubt may be sent again when an operator says so.
     fn grant(
         &self,
         wish: &Wish,
@@ -265,14 +266,14 @@ impl batch::Batch for Batch {
             Wish::Cancel => match self.cancelled() {
                 Some(batch) => Ok(Box::new(batch)),
                 None => Err(
-                    "cannot be cancelled any more: it was sent, and the provider has no way to; leave allow_writes = \
-                     false, or void its rows",
+                    "cannot be cancelled any more: it was sent, and the provider cannot cancel it; set allow_writes \
+                     = false, or void its rows",
                 ),
             },
             Wish::Adopt(_) => Err("has no feed to adopt: the provider knows it by its reference"),
             Wish::SendAgain if self.stage == Stage::ProcessSent => Ok(Box::new(self.not_processed(now))),
             Wish::SendAgain => {
-                Err("is not in doubt: only a processing that was sent and never answered can be released")
+                Err("is not in doubt: only processing that was sent and never answered can be released")
             }
         }
     }
@@ -287,7 +288,7 @@ impl batch::Batch for Batch {
 }
 
 impl Batch {
-    /// The same without its rows, whose copy would be large.
+    /// A copy without the rows, because copying them would be expensive.
     fn bare(&self) -> Batch {
         Batch {
             reference: self.reference.clone(),
@@ -302,7 +303,7 @@ impl Batch {
 }
 
 impl BatchRow {
-    /// As every provider's rows are shown.
+    /// The row in the form that all providers share.
     pub fn shown(&self) -> Row {
         let (fate, code) = match &self.fate {
             RowFate::Waiting => (Fate::Waiting, None),

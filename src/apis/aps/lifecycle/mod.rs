@@ -1,12 +1,12 @@
-//! The states of an order at Amazon Payment Services: what became of its last operation (docs/src/reference/aps.md,
+//! The states of an order at Amazon Payment Services: the outcome of its last operation (docs/src/reference/aps.md,
 //! sections 5.3 to 5.5).
 //!
 //! Owns: states, what can follow, what a person should do. Must never know: the network, JSON, records.
 //!
 //! A state word is the provider's two-digit `transaction_status`, or its five-digit `transaction_code` where
-//! only the message tells the state (see [`super::code::Code::state_and_reason`]). A reason is the message
+//! only the message determines the state (see [`super::code::Code::state_and_reason`]). A reason is the message
 //! part of the code, three digits. Words that the classification does not name have no facts: they are kept
-//! word for word and raise an alarm.
+//! exactly as they are and raise an alert.
 
 mod reasons;
 #[cfg(test)]
@@ -17,10 +17,10 @@ use std::time::Duration;
 use super::code::{Code, UNDECIDED};
 use crate::payments::lifecycle::{Lifecycle, Moves, Outcome, Phase, ReasonFacts, StateFacts};
 
-/// How long something may stay undecided before somebody should know. The provider names no time
-/// (section 2.5, "polling interval": unknown); a day is this project's choice.
+/// How long an order may stay undecided before an alert. The provider names no time (section 2.5, "polling interval":
+/// unknown); a day is this project's choice.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-/// The same for a payment that a person at the provider or the bank reviews.
+/// The same for a payment that a person at the provider or the bank is reviewing.
 const REVIEW_PATIENCE: Duration = Duration::from_secs(72 * 3600);
 
 /// The lifecycle of `aps-order`.
@@ -50,7 +50,7 @@ enum State {
     Purchased,
 }
 
-/// The states with a word of their own, the first one first.
+/// The states with their own word, the initial one first.
 const NAMED: [State; 18] = [
     State::Stored,
     State::Incomplete,
@@ -72,7 +72,7 @@ const NAMED: [State; 18] = [
     State::Purchased,
 ];
 
-/// All words: the named ones, then every status that can stand beside an undecided message.
+/// All words: the named ones, then every status combined with every undecided message.
 macro_rules! words {
     ([$($named:literal)*] [$($held:literal)*]) => {
         &[$($named,)* $(
@@ -88,9 +88,9 @@ const WORDS: &[&str] = words!(
     ["00" "02" "03" "04" "05" "06" "07" "08" "09" "13" "14" "17"]
 );
 
-/// After an authorization: a capture or a voiding of it, good or bad.
+/// After an authorization: a capture, refund or void, successful or failed.
 const AFTER_AUTHORIZATION: &[&str] = &["04", "05", "06", "07", "08", "09"];
-/// After money was taken or given back: more of both.
+/// After money was taken or returned: more of either.
 const AFTER_CAPTURE: &[&str] = &["04", "06", "07"];
 
 fn state_of(word: &str) -> Option<State> {
@@ -135,7 +135,7 @@ fn phase(state: State) -> Phase {
         | State::OnHold
         | State::InReview
         | State::Held(_) => Phase::Moving,
-        // Nothing moves by itself, but the authorization is still there to be captured or voided.
+        // Nothing changes automatically, but the authorization can still be captured or voided.
         State::InvalidRequest | State::Authorized | State::CaptureFailed | State::VoidFailed => {
             Phase::Resting
         }
@@ -194,18 +194,18 @@ fn moves(state: State) -> Moves {
 fn meaning(state: State) -> &'static str {
     match state {
         State::Stored => "The order is stored; no money has moved yet.",
-        State::Incomplete => "The payment was begun and not completed.",
+        State::Incomplete => "The payment was started but not completed.",
         State::Uncertain => "The provider does not know yet whether the payment went through.",
         State::Pending => "The provider is still working on it.",
         State::OnHold => "The payment is on hold, usually until the customer has proved who they are.",
         State::InReview => "The payment is being reviewed for fraud.",
         State::Held(_) => {
-            "The provider had technical trouble or lost a confirmation: the last operation is not decided."
+            "The provider had technical problems or lost a confirmation: the last operation is undecided."
         }
         State::InvalidRequest => {
             "The last request about this order was not acceptable. That says nothing about its money."
         }
-        State::GivenUp => "The customer gave the payment up.",
+        State::GivenUp => "The customer gave up the payment.",
         State::Authorized => "The money is reserved and can be captured.",
         State::AuthorizationFailed => "The authorization failed: no money is reserved.",
         State::Captured => "The money was captured.",
@@ -279,15 +279,15 @@ fn advice(state: State) -> &'static str {
             "Do not ship. Ask the customer to pay again with another card, under a new order number."
         }
         State::CaptureFailed => {
-            "Do not ship. The authorization may still stand: look at the order in the back office and capture \
-             again, or ask the customer to pay anew."
+            "Do not ship. The authorization may still be valid: check the order in the back office and capture \
+             again, or ask the customer to pay again."
         }
         State::RefundFailed => {
-            "Look at the order in the back office and refund again under a new reference, or pay the customer \
-             back by another way."
+            "Check the order in the back office and refund again under a new reference, or pay the customer \
+             back in another way."
         }
         State::VoidFailed => {
-            "Look at the order in the back office: void again, or let the authorization run out. If it was \
+            "Check the order in the back office: void again, or let the authorization expire. If it was \
              captured meanwhile, refund it."
         }
         State::Stored
@@ -331,8 +331,8 @@ impl Lifecycle for Order {
         state_of(state).map_or("", advice)
     }
 
-    /// The provider adds messages without telling (section 5.4, "accept any three digits"): one that its
-    /// published tables do not name keeps its number and is explained as such.
+    /// The provider adds messages without notice (section 5.4, "accept any three digits"). A message that its
+    /// published tables do not name keeps its number, and the explanation says so.
     fn reason(&self, state: &str, code: &str) -> Option<ReasonFacts> {
         let listed = self.reasons(state);
         let known = listed.iter().copied().find(|reason| reason.name == code);
@@ -343,8 +343,8 @@ impl Lifecycle for Order {
         })
     }
 
-    /// A finished order is opened again by what the merchant asks for later: a refund that is still under
-    /// way, or a request that was refused. Nothing follows a payment that failed or was voided.
+    /// A later request of the merchant reopens a finished order: a refund in progress, or a request that was refused.
+    /// Nothing follows a payment that failed or was voided.
     fn is_reachable(&self, from: &str, to: &str) -> bool {
         let (Some(before), Some(after)) = (state_of(from), state_of(to)) else { return false };
         let is_undecided = phase(after) == Phase::Moving || after == State::InvalidRequest;
@@ -352,7 +352,7 @@ impl Lifecycle for Order {
     }
 }
 
-/// By the tables above: directly, or over states that were not seen.
+/// According to the tables above: directly, or through one state that was not observed.
 fn reaches(before: State, after: State) -> bool {
     next(before).contains(&name(after))
         || next(before)

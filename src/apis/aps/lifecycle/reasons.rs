@@ -1,6 +1,6 @@
-//! The messages of failed operations, with what to do about each (docs/src/reference/aps.md, section 5.4).
+//! The messages of failed operations, and what to do about each (docs/src/reference/aps.md, section 5.4).
 //!
-//! Owns: words. Must never know: which state they stand beside.
+//! Owns: the wording. Must never know: which states they belong to.
 
 use crate::payments::lifecycle::{ReasonFacts, Tone};
 
@@ -9,17 +9,17 @@ const OTHER_CARD: &str = "Do not ship. Ask the customer to pay again with anothe
 const AGAIN: &str =
     "The customer may try again, under a new order number. If it happens often, ask the provider's support.";
 const SETTINGS: &str =
-    "Check the account's settings in the back office, or ask the provider's support to open what is missing.";
+    "Check the account's settings in the back office, or have the provider's support enable what is missing.";
 const SHOP: &str =
     "The shop sent something that is not acceptable: its developer should correct the request.";
-const AMOUNT: &str = "Compare the order's totals in the back office with the amount that was asked for.";
+const AMOUNT: &str = "Compare the order's totals in the back office with the requested amount.";
 const ALREADY: &str =
-    "Look at the order in the back office before anything is repeated: it may be done already.";
-const FRAUD: &str = "Do not ship. Look at the order's fraud review in the back office before trying again.";
-const LIMIT: &str = "Wait until the limit is free again, or ask the bank or the provider to raise it.";
-const SUPPORT: &str = "Look at the order in the back office and ask the provider's support what it means.";
+    "Check the order in the back office before you repeat anything: it may already be done.";
+const FRAUD: &str = "Do not ship. Check the order's fraud review in the back office before trying again.";
+const LIMIT: &str = "Wait until the limit resets, or ask the bank or the provider to raise it.";
+const SUPPORT: &str = "Check the order in the back office and ask the provider's support what it means.";
 
-/// For messages that no published table names; the number itself stays what the provider sent.
+/// For messages that no published table names; the number stays as the provider sent it.
 pub(super) const UNLISTED: ReasonFacts =
     facts("other", "the published tables do not name this message", SUPPORT);
 
@@ -36,20 +36,20 @@ const fn toned<const COUNT: usize>(mut list: [ReasonFacts; COUNT], tone: Tone) -
     list
 }
 
-/// Beside an operation that failed.
+/// The reasons of a failed operation.
 pub(super) static OF_DECLINES: [ReasonFacts; MESSAGES.len()] = MESSAGES;
 
-/// Beside a request that was not acceptable: the money is not touched by it.
+/// The reasons of a request that was not acceptable, which does not affect the money.
 pub(super) static OF_REQUESTS: [ReasonFacts; MESSAGES.len()] = toned(MESSAGES, Tone::Notable);
 
 const MESSAGES: [ReasonFacts; 104] = [
     facts("001", "a parameter is missing", SHOP),
-    facts("002", "a parameter has a wrong form", SHOP),
+    facts("002", "a parameter has the wrong format", SHOP),
     facts("003", "the payment option is not available for this account", SETTINGS),
     facts("004", "the command is not valid", SHOP),
     facts("005", "the amount is not valid", SHOP),
     facts("007", "this order number was used before", ALREADY),
-    facts("008", "the signature does not fit", SETTINGS),
+    facts("008", "the signature does not match", SETTINGS),
     facts("009", "the merchant identifier is not valid", SETTINGS),
     facts("010", "the access code is not valid", SETTINGS),
     facts("011", "the order was not saved", AGAIN),
@@ -67,17 +67,17 @@ const MESSAGES: [ReasonFacts; 104] = [
     facts("024", "the currency is not accepted", SETTINGS),
     facts("025", "settings are missing", SETTINGS),
     facts("026", "settings are missing", SETTINGS),
-    facts("027", "there are parameters too many", SHOP),
+    facts("027", "there are too many parameters", SHOP),
     facts("029", "there is not enough money on the card", OTHER_CARD),
     facts("030", "the customer's authentication failed", OTHER_CARD),
     facts("031", "the card's issuer is not valid", OTHER_CARD),
-    facts("032", "a parameter has a wrong length", SHOP),
+    facts("032", "a parameter has the wrong length", SHOP),
     facts("033", "a value is not allowed", SHOP),
     facts("034", "the operation is not allowed in the order's state", ALREADY),
     facts("036", "the order was not found", SHOP),
     facts("037", "the return address is missing", SHOP),
     facts("038", "the token service is switched off", SETTINGS),
-    facts("039", "no payment option is open", SETTINGS),
+    facts("039", "no payment option is available", SETTINGS),
     facts("040", "the source of the request is not valid", SETTINGS),
     facts("042", "the amount is above the authorized amount", AMOUNT),
     facts("043", "the operation is not active", SETTINGS),
@@ -90,14 +90,14 @@ const MESSAGES: [ReasonFacts; 104] = [
     facts("051", "a technical error", AGAIN),
     facts("054", "the request cannot be processed now", AGAIN),
     facts("057", "the daily limit is reached", LIMIT),
-    facts("058", "the limit of one transaction is reached", LIMIT),
+    facts("058", "the limit per transaction is reached", LIMIT),
     facts("066", "the merchant reference exists already", ALREADY),
     facts("067", "the statement descriptor is not valid", SHOP),
     facts("068", "the SDK service is switched off", SETTINGS),
-    facts("069", "an error of the bank that has no message of its own", OTHER_CARD),
+    facts("069", "the bank reported an error that has no specific message", OTHER_CARD),
     facts("070", "the device id is not valid", SHOP),
     facts("071", "the connection to the bank failed", AGAIN),
-    facts("072", "the customer gave the payment up", "Nothing to do, unless the customer asks."),
+    facts("072", "the customer gave up the payment", "Nothing to do, unless the customer asks."),
     facts("073", "the request's format is not valid", SHOP),
     facts("074", "the operation failed", OTHER_CARD),
     facts("075", "the operation failed", OTHER_CARD),
@@ -106,7 +106,7 @@ const MESSAGES: [ReasonFacts; 104] = [
     facts("079", "the fraud screening asked for proof that was not given", FRAUD),
     facts("080", "the payment option is not valid", SHOP),
     facts("082", "the fraud service is switched off", SETTINGS),
-    facts("083", "the provider found the behaviour odd", FRAUD),
+    facts("083", "the provider found the behaviour suspicious", FRAUD),
     facts("084", "the amount does not fit the instalment plan", SHOP),
     facts("086", "the instalment plan is not valid", SHOP),
     facts("087", "the card does not fit the instalment plan", OTHER_CARD),

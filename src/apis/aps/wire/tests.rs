@@ -26,7 +26,7 @@ fn asked() -> ObjectId {
     ObjectId::new("XYZ9239-yu898").unwrap()
 }
 
-/// The fixture with some fields changed (an empty text takes one away), signed anew.
+/// The fixture with some fields changed (an empty text removes a field), signed again.
 pub(in crate::apis::aps) fn body(changes: &[(&str, &str)]) -> Vec<u8> {
     let mut fields: Parameters =
         FIXTURE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -145,7 +145,7 @@ fn causes(seen: &Observation) -> Vec<&str> {
     seen.marks.iter().map(|mark| mark.cause.as_str()).collect()
 }
 
-/// A purchase that was declined, with something changed: still declined, for its reason.
+/// A declined purchase with something changed: it is still declined, for the same reason.
 fn declined(changes: &[(&str, &str)]) -> Observation {
     let declined = [("transaction_status", "13"), ("transaction_code", "13666")];
     let seen = seen(&[&declined[..], changes].concat()).unwrap();
@@ -203,7 +203,7 @@ fn an_answer_without_a_signature_is_marked_or_refused() {
 #[test]
 fn a_name_that_stands_twice_is_marked_and_of_two_values_none_is_believed() {
     let with = |more: &str| {
-        // What is signed is what the last of two says: the signature does not help here.
+        // The signature covers the last of the two values, so it does not help here.
         let text = String::from_utf8(body(&[])).unwrap();
         read(&settings(), &asked(), text.replacen('{', &format!("{{{more},"), 1).as_bytes(), true)
     };
@@ -239,7 +239,10 @@ fn the_customers_data_is_never_kept() {
     .unwrap();
     let kept = format!("{seen:?}");
     assert!(!kept.to_lowercase().contains("canary") && !kept.contains("0001"), "{kept}");
-    assert_eq!(seen.evidence["transaction_message"], "Suc\u{7}cess", "word for word; the exits make it safe");
+    assert_eq!(
+        seen.evidence["transaction_message"], "Suc\u{7}cess",
+        "kept unchanged; every output makes it safe"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What follows from what was done: outcomes to the next state of a pull.
+//! What follows from a step: the next state of a pull after each outcome.
 //!
-//! Owns: what is concluded from an answer, or from none. Must never know: the network, storage, the clock.
+//! Owns: what is concluded from an answer, or from its absence. Must never know: the network, storage, the clock.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,7 +51,7 @@ pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
             {
                 *spoilt += 1;
                 if *spoilt >= MOST_SPOILT {
-                    let why = "its bytes do not have the promised MD5".to_owned();
+                    let why = "its bytes do not match the promised MD5".to_owned();
                     *phase = Phase::Failed { why, report_id: Some(std::mem::take(report_id)) };
                 }
             }
@@ -65,7 +65,7 @@ pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
         Outcome::GaveUp => {
             for window in pull.windows.iter_mut().filter(|window| !window.phase.is_over()) {
                 let report_id = report_id(&window.phase);
-                window.phase = Phase::Failed { why: "not ready in three days".to_owned(), report_id };
+                window.phase = Phase::Failed { why: "not ready after three days".to_owned(), report_id };
             }
             if let Some(listing) = &mut pull.listing {
                 listing.next_at = None;
@@ -81,7 +81,7 @@ pub fn took(mut pull: Pull, outcome: Outcome, now: Timestamp) -> Pull {
                     Phase::Requested { next_at, .. }
                     | Phase::Unnamed { next_at, .. }
                     | Phase::Ready { next_at, .. } => *next_at = at.max(*next_at),
-                    // Its search comes again after the usual time.
+                    // It is searched for again after the usual time.
                     Phase::Requesting { since } => *since = now.max(*since),
                     _ => {}
                 }
@@ -114,7 +114,7 @@ fn searched(pull: &mut Pull, rows: &[RequestRow], now: Timestamp) {
         });
         match found {
             Some(row) => advance(window, row, now),
-            // It never arrived: a second request costs quota, but does no harm.
+            // It never arrived. A second request costs quota, but does no harm.
             None => window.phase = Phase::Owed,
         }
     }
@@ -131,7 +131,7 @@ fn seen(pull: &mut Pull, rows: &[RequestRow], now: Timestamp) {
     }
 }
 
-/// Reports that are new become windows of one moment, ready to be fetched.
+/// New reports become windows of zero length, ready to be fetched.
 fn listed(pull: &mut Pull, rows: Vec<ReportRow>, now: Timestamp) {
     for row in rows {
         let is_ours = row.report_type.as_deref().is_none_or(|kind| kind == pull.report_type);
@@ -174,7 +174,7 @@ fn advance(window: &mut Window, row: &RequestRow, now: Timestamp) {
             Phase::Ready { report_id: report_id.clone(), next_at: now, spoilt: 0 }
         }
         (RequestStatus::Done, None) => Phase::Unnamed { request_id: row.id.clone(), next_at: now },
-        // At most one more request for a day that the provider cancelled (section 9).
+        // At most one more request for a day whose request the provider cancelled (section 9).
         (RequestStatus::Cancelled, _) if window.cancelled == 0 => {
             window.cancelled = 1;
             Phase::Owed

@@ -1,76 +1,77 @@
-//! The steps of a pull and what can come of each.
+//! The steps of a pull and the possible outcomes of each.
 //!
-//! Owns: the words. Must never know: their order.
+//! Owns: their names. Must never know: their order.
 
 use jiff::Timestamp;
 
 use crate::apis::reporting::{ReportRow, RequestRow};
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Store [`super::about_to`], then `RequestReport` for this window, then [`Outcome::Requested`] or another.
+    /// Store [`super::about_to`], then call `RequestReport` for this window, then apply [`Outcome::Requested`] or
+    /// another outcome.
     Request {
         /// Which window.
         window: usize,
     },
-    /// List the requests made since then, every page, then [`Outcome::Searched`].
+    /// List the requests made since then, every page, then apply [`Outcome::Searched`].
     Search {
-        /// From when on.
+        /// The start of the period.
         from: Timestamp,
     },
-    /// Look at these requests, at most 100, then [`Outcome::Seen`].
+    /// Poll these requests, at most 100, then apply [`Outcome::Seen`].
     Look {
         /// Their ids.
         request_ids: Vec<String>,
     },
-    /// List the reports of this request, then [`Outcome::Named`].
+    /// List the reports of this request, then apply [`Outcome::Named`].
     Name {
         /// Which window.
         window: usize,
         /// Its request.
         request_id: String,
     },
-    /// Fetch the report, keep the bytes, then [`Outcome::Fetched`] or another.
+    /// Fetch the report, keep the bytes, then apply [`Outcome::Fetched`] or another outcome.
     Fetch {
         /// Which window.
         window: usize,
         /// The report.
         report_id: String,
     },
-    /// List the reports that became available in this time, every page, then [`Outcome::Listed`].
+    /// List the reports that became available in this period, every page, then apply [`Outcome::Listed`].
     List {
-        /// From when on.
+        /// The start of the period.
         from: Timestamp,
-        /// Until when.
+        /// The end of the period.
         until: Timestamp,
     },
-    /// Too late for what is left: [`Outcome::GaveUp`], without any request.
+    /// Too late for the rest: apply [`Outcome::GaveUp`], without any request.
     GiveUp,
-    /// Nothing before this time.
+    /// Do nothing before this time.
     WaitUntil(Timestamp),
-    /// Nothing ever: every day is fetched, empty or failed.
+    /// Do nothing more: every day is fetched, empty or failed.
     Nothing,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Of [`Step::Request`]: taken.
+    /// Of [`Step::Request`]: accepted.
     Requested {
         /// Which window.
         window: usize,
         /// The provider's row.
         row: RequestRow,
     },
-    /// Of [`Step::Request`]: surely not taken; ask again later.
+    /// Of [`Step::Request`]: definitely not accepted; request again later.
     NotNow {
         /// Which window.
         window: usize,
-        /// How long the provider asks to wait, seconds.
+        /// How long the provider asks us to wait, in seconds.
         retry_after_s: Option<u64>,
     },
-    /// Of [`Step::Request`]: refused for good.
+    /// Of [`Step::Request`]: refused permanently.
     Refused {
         /// Which window.
         window: usize,
@@ -79,7 +80,7 @@ pub enum Outcome {
     },
     /// Of [`Step::Search`]: all rows. A request that is not among them never arrived.
     Searched(Vec<RequestRow>),
-    /// Of [`Step::Look`]: the rows of the requests asked for; they say nothing about any other.
+    /// Of [`Step::Look`]: the rows of the polled requests. They say nothing about any other.
     Seen(Vec<RequestRow>),
     /// Of [`Step::Name`]: the report's id, if the list shows one.
     Named {
@@ -93,7 +94,7 @@ pub enum Outcome {
         /// Which window.
         window: usize,
     },
-    /// Of [`Step::Fetch`]: spoilt on the way.
+    /// Of [`Step::Fetch`]: corrupted in transit.
     Spoilt {
         /// Which window.
         window: usize,
@@ -109,15 +110,15 @@ pub enum Outcome {
     Listed(Vec<ReportRow>),
     /// Of [`Step::GiveUp`].
     GaveUp,
-    /// Of any step but [`Step::Request`]: it failed, nothing is known.
+    /// Of any step except [`Step::Request`]: it failed, and nothing is known.
     Failed {
-        /// How long the provider asks to wait, seconds.
+        /// How long the provider asks us to wait, in seconds.
         retry_after_s: Option<u64>,
     },
 }
 
 impl Outcome {
-    /// Whether the provider answered as it does only when it accepts the account's credentials.
+    /// Whether the provider gives this answer only when it accepts the account's credentials.
     pub fn is_acceptance(&self) -> bool {
         match self {
             Outcome::Requested { .. }

@@ -1,4 +1,4 @@
-//! What follows from what was done: outcomes to the next state.
+//! What follows from what was done: from an outcome to the next state.
 //!
 //! Owns: what is concluded from an answer, or from none. Must never know: the network, storage, the clock.
 
@@ -11,8 +11,8 @@ use super::{
 use crate::apis::amazon_pay_mws::feeds::answer::{FeedRow, FeedStatus, Submission};
 use crate::time::{earlier, later};
 
-/// The state to store after a step was taken, or something came from outside. An outcome that does not
-/// belong to the phase (an answer that comes twice, late or after a restart) changes nothing.
+/// The state to store after a step was taken or an event came from outside. An outcome that does not belong to the
+/// phase (an answer that comes twice, late or after a restart) changes nothing.
 #[must_use]
 pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
     if is_answer(&outcome) && matches!(state.warning, Some(Warning::AccountRefused(_))) {
@@ -41,7 +41,7 @@ pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
 }
 
 impl Outcome {
-    /// Whether the provider answered as it does only when it accepts the account's credentials.
+    /// Whether the provider's answer shows that it accepts the account's credentials.
     pub fn is_acceptance(&self) -> bool {
         match self {
             Outcome::Submitted(submission) => matches!(submission, Submission::Accepted { .. }),
@@ -50,7 +50,8 @@ impl Outcome {
     }
 }
 
-/// Whether the provider answered as it does when it accepts the account.
+/// Whether the outcome shows that the provider accepts the account. Every submission counts here: a repeated refusal
+/// sets the warning again.
 fn is_answer(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Submitted(_)
@@ -89,7 +90,7 @@ fn submitted(state: &mut State, submission: Submission, now: Timestamp) {
         }
         Submission::Refused { detail } => {
             state.not_taken = state.not_taken.saturating_add(1);
-            // The refusal is about this sending alone: an earlier one may have arrived.
+            // The refusal is about this submission alone: an earlier one may have arrived.
             let ending = match state.possible_arrivals() {
                 0 => Ending::NotTaken { detail },
                 _ => Ending::InDoubt { detail },
@@ -103,13 +104,13 @@ fn submitted(state: &mut State, submission: Submission, now: Timestamp) {
     }
 }
 
-/// The provider surely did not take the last sending, and would take another.
+/// The provider certainly did not accept the last submission, but would accept another.
 fn not_taken(state: &mut State, wait: SignedDuration, now: Timestamp) {
     state.not_taken = state.not_taken.saturating_add(1);
     match (state.possible_arrivals(), state.is_cancel_wanted) {
         (0, true) => state.finished(now, Ending::NeverSent),
         (0, false) => state.prepared(later(now, wait)),
-        // An earlier sending may turn up meanwhile, so that it is looked for once more.
+        // An earlier submission may turn up meanwhile, so the list is searched once more.
         (_, true) => search_again(state, now),
         (_, false) => search_again(state, later(now, wait)),
     }
@@ -119,7 +120,7 @@ fn search_again(state: &mut State, next_at: Timestamp) {
     state.phase = Phase::Searching { searches: SEARCHES_S.len() - 1, next_at };
 }
 
-/// A row that can be this batch: of its type, and received while it can have been.
+/// Whether a row can be this batch: it has the right type and was received at a possible time.
 fn can_be(state: &State, row: &FeedRow) -> bool {
     let (Some(first), Some(last)) = (state.first_sent_at, state.last_sent_at) else { return false };
     let from = earlier(first, CLOCKS_APART);
@@ -147,7 +148,7 @@ fn listed(state: &mut State, rows: &[FeedRow], now: Timestamp) {
             send_again(state, now);
         }
         0 => {
-            // After a long standstill the searches still come one after the other, not all at once.
+            // After a long downtime, the searches still come one after the other, not all at once.
             let soonest = later(now, SignedDuration::from_secs(SEARCHES_S[0]));
             let next_at = search_at(sent_at, searches + 1).max(soonest);
             state.warning = Some(Warning::Lost);
@@ -162,7 +163,7 @@ fn listed(state: &mut State, rows: &[FeedRow], now: Timestamp) {
 
 fn send_again(state: &mut State, now: Timestamp) {
     if state.is_cancel_wanted {
-        let detail = "it was to be cancelled, and the provider does not list it".to_owned();
+        let detail = "a cancellation was requested, and the provider does not list it".to_owned();
         return state.finished(now, Ending::InDoubt { detail });
     }
     state.warning = Some(Warning::SentAgain);
@@ -209,7 +210,7 @@ fn collect(state: &mut State, feed_id: String, now: Timestamp, is_cancelled: boo
     if !matches!(state.warning, Some(Warning::NotCancelled)) {
         state.warning = None;
     }
-    // A refused feed has its reasons ready; an accepted one is yet to be carried out.
+    // A refused feed has its reasons ready; an accepted one has yet to be carried out.
     let wait =
         if is_cancelled { SignedDuration::ZERO } else { SignedDuration::from_secs(COLLECT_AFTER_S[0]) };
     state.phase = Phase::Collecting {
@@ -223,7 +224,7 @@ fn collect(state: &mut State, feed_id: String, now: Timestamp, is_cancelled: boo
     };
 }
 
-/// Only the own row tells: the answer counts whatever was matched, most of it long done (section 7).
+/// Only the feed's own row counts: the answer covers everything that matched, most of it long finished (section 7).
 fn cancel_answered(state: &mut State, rows: &[FeedRow], now: Timestamp) {
     let Phase::Following { feed_id, next_at, is_cancel_tried, .. } = &mut state.phase else { return };
     match rows.iter().find(|row| row.id == *feed_id).map(|row| &row.status) {
@@ -247,7 +248,7 @@ fn cancel_wanted(state: &mut State, now: Timestamp) {
             state.is_cancel_wanted = true;
             state.finished(now, Ending::NeverSent);
         }
-        // It may have arrived and turn up.
+        // It may have arrived and may still turn up.
         Phase::Prepared { .. } => {
             state.is_cancel_wanted = true;
             search_again(state, now);
@@ -269,7 +270,7 @@ fn adopted(state: &mut State, feed_id: String, now: Timestamp) {
     }
 }
 
-/// The notification comes when all requests were carried out, so the batch need not be followed any more.
+/// The notification comes once all requests have been carried out, so the batch need not be followed any more.
 fn report_named(state: &mut State, named: String, now: Timestamp) {
     if let Phase::Following { feed_id, .. } = &state.phase {
         collect(state, feed_id.clone(), now, false);
@@ -289,7 +290,7 @@ fn failed(state: &mut State, retry_after_s: Option<u64>, now: Timestamp) {
             state.warning = Some(Warning::Lost);
             state.phase = Phase::Searching { searches: 0, next_at: later(now, wait) };
         }
-        // A cancellation whose answer is lost: the look that follows tells.
+        // A cancellation whose answer was lost: the next poll shows whether it worked.
         Phase::Following { next_at, is_cancel_tried, .. } if state.is_cancel_wanted && !*is_cancel_tried => {
             *is_cancel_tried = true;
             *next_at = later(now, wait);
@@ -301,7 +302,7 @@ fn failed(state: &mut State, retry_after_s: Option<u64>, now: Timestamp) {
     }
 }
 
-/// Nothing was carried out and nothing is concluded: the same is tried again later.
+/// Nothing was carried out and nothing is concluded: the same step is tried again later.
 fn account_refused(state: &mut State, detail: String, now: Timestamp) {
     let again_at = later(now, SLOWLY);
     match &mut state.phase {
@@ -342,7 +343,7 @@ fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {
                 state.warning = Some(Warning::Spoilt);
             }
         }
-        // The report may be gone while the feed's own result is still to be had.
+        // The report may be gone while the feed's own result is still available.
         Outcome::Never if report_id.is_some() => {
             *report_id = None;
             *next_at = now;

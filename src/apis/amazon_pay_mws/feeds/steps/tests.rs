@@ -14,7 +14,7 @@ fn row(id: &str, status: FeedStatus, submitted_at: Timestamp) -> FeedRow {
     FeedRow { id: id.to_owned(), feed_type: None, status, submitted_at: Some(submitted_at) }
 }
 
-/// Sent at the start; what became of it comes at once.
+/// Sent at the start, with this answer at once.
 fn sent(submission: Submission) -> State {
     let state = State::new(start());
     let step = next_step(&state, start());
@@ -49,7 +49,7 @@ fn what_a_clock_that_was_ahead_planned_is_due_now() {
     let mut state = following();
     state.following("5".to_owned(), ahead);
     assert_eq!(next_step(&state, start()), Step::Look { feed_id: "5".to_owned() });
-    // Dated ahead, it may have left at any time: nothing is concluded from a search that begins in the future.
+    // Its date is in the future, so it may have been sent at any time: a search must not begin in the future.
     let mut lost = lost();
     (lost.first_sent_at, lost.last_sent_at) = (Some(ahead), Some(ahead));
     lost.phase = Phase::Searching { searches: 0, next_at: ahead };
@@ -86,7 +86,7 @@ fn it_is_sent_again_only_after_fifteen_minutes_of_empty_searches() {
     }
     assert_eq!(searches, [60, 180, 360, 600, 900]);
     assert_eq!(state.warning, Some(Warning::SentAgain));
-    // Standing still for hours does not make the searches fewer.
+    // Hours of downtime do not reduce the number of searches.
     let hours_later = after_s(40_000);
     let state = took(lost(), Outcome::Listed(Vec::new()), hours_later);
     assert!(matches!(next_step(&state, hours_later), Step::WaitUntil(_)), "{state:?}");
@@ -125,7 +125,7 @@ fn plain_refusals_wait_or_end_without_doubt() {
     assert!(!ending.leaves_doubt(), "{ending:?}");
 }
 
-/// Lost at the start, not found for 15 minutes, sent again then.
+/// Lost at the start, not found for 15 minutes, then sent again.
 fn sent_again(submission: Submission) -> (State, Timestamp) {
     let mut state = lost();
     let mut at = start();
@@ -148,8 +148,8 @@ fn a_refusal_of_a_later_sending_says_nothing_about_an_earlier_one() {
     assert_eq!(state.possible_arrivals(), 1);
     let doubt = ending(&state).unwrap();
     assert_eq!(*doubt, Ending::InDoubt { detail: "HTTP 400 InvalidFeedType".into() });
-    assert!(doubt.leaves_doubt(), "its rows are looked for singly");
-    // Sendings that were surely not taken leave none.
+    assert!(doubt.leaves_doubt(), "its rows are checked individually");
+    // Submissions that were certainly not accepted leave no doubt.
     let mut sure = sent(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
     sure = about_to(sure, &Step::Submit, after_s(900));
     sure = took(sure, Outcome::Submitted(Submission::Refused { detail: "HTTP 400".into() }), after_s(900));
@@ -158,7 +158,7 @@ fn a_refusal_of_a_later_sending_says_nothing_about_an_earlier_one() {
 
 #[test]
 fn what_left_once_is_never_said_not_to_have_left() {
-    // Cancelled while it is lost, and never listed.
+    // Cancelled while it was lost, and never listed.
     let mut state = took(lost(), Outcome::CancelWanted, after_s(1));
     let mut at = start();
     while ending(&state).is_none() {
@@ -169,14 +169,14 @@ fn what_left_once_is_never_said_not_to_have_left() {
         }
     }
     assert!(matches!(ending(&state), Some(Ending::InDoubt { .. })), "{state:?}");
-    // Throttled when it was sent again: it is searched once more before the next sending.
+    // Throttled when it was sent again: the list is searched once more before the next submission.
     let (again, at) = sent_again(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
     assert_eq!(next_step(&again, at), Step::WaitUntil(later(at, SLOWLY)));
     assert!(matches!(next_step(&again, later(at, SLOWLY)), Step::Search { .. }), "{again:?}");
     let cancelled = took(again, Outcome::CancelWanted, at);
     let cancelled = took(cancelled, Outcome::Listed(Vec::new()), later(at, SLOWLY));
     assert!(matches!(ending(&cancelled), Some(Ending::InDoubt { .. })), "{cancelled:?}");
-    // A sending that was surely not taken may be taken back.
+    // A submission that was certainly not accepted may be withdrawn.
     let sure = sent(Submission::NotNow { retry_after: None, detail: "HTTP 503".into() });
     assert_eq!(ending(&took(sure, Outcome::CancelWanted, after_s(9))), Some(&Ending::NeverSent));
 }
@@ -194,7 +194,7 @@ fn refused_credentials_end_no_feed() {
         state = took(state, Outcome::Submitted(Submission::AccountRefused { detail: detail() }), at);
     }
     assert_eq!(state.possible_arrivals(), 0);
-    // The same at every other step: it waits, and the first answer ends the warning.
+    // The same at every other step: it waits, and the first answer clears the warning.
     let wanted = took(following(), Outcome::CancelWanted, after_s(1));
     for state in [lost(), following(), wanted, seen(FeedStatus::Done, 120)] {
         let refused = took(state.clone(), Outcome::AccountRefused { detail: detail() }, after_s(200));
@@ -228,7 +228,7 @@ fn every_status_leads_where_the_sheet_says() {
         assert_eq!(state.warning, expected);
     }
     let done = seen(FeedStatus::Done, 120);
-    assert_eq!(ending(&done), None, "done is not done");
+    assert_eq!(ending(&done), None, "`_DONE_` does not mean carried out");
     assert_eq!(next_step(&done, after_s(120)), Step::WaitUntil(after_s(240)));
     let refused = seen(FeedStatus::Cancelled, 120);
     assert_eq!(next_step(&refused, after_s(120)), Step::FetchResult { feed_id: "5".into() });

@@ -93,7 +93,7 @@ fn a_document_is_read_in_the_encoding_that_it_declares() {
     for bytes in [
         document("utf-8").into_bytes(),
         document("no-such-name").into_bytes(),
-        // Whoever turned it into UTF-8 left the declaration as it was.
+        // The conversion to UTF-8 left the declaration as it was.
         wide.clone().into_bytes(),
         encoding_rs::WINDOWS_1252.encode(&western).0.into_owned(),
         encoding_rs::WINDOWS_1252.encode(&document("ISO-8859-1")).0.into_owned(),

@@ -12,7 +12,7 @@ const GOLDEN: &str = "command,merchant_reference,fort_id,amount,currency,languag
     REFUND,XYZ9239-yu899,149295435400084009,100000,JOD,en,,,,ref-1\n\
     VOID_AUTHORIZATION,XYZ9239-yu900,149295435400084010,,,en,,,,\n";
 
-/// The worked file of section 3.3, written from what an operator would hand in.
+/// The example file of section 3.3, written from what an operator would submit.
 pub(in crate::apis::aps) fn golden_file() -> Vec<u8> {
     let input = "{\"command\":\"PURCHASE\",\"merchant_reference\":\"newww30\",\"amount\":10000,\"currency\":\"USD\",\
         \"customer_email\":\"customer@domain.com\",\"token_name\":\"Op9Vmp\"}\n\

@@ -60,12 +60,12 @@ fn every_problem_of_every_line_comes_with_its_number() {
     let said = problems(text);
     for part in [
         "line 2: merchant_reference has a character",
-        "line 2: amount must be more than nothing",
+        "line 2: amount must be greater than zero",
         "line 2: currency must be three capital letters",
         "line 2: customer_email is missing",
-        "line 2: token_name seems to hold a card number",
+        "line 2: token_name seems to contain a card number",
         "line 3: command must be one of PURCHASE",
-        "line 4: customer_email is not taken by CAPTURE",
+        "line 4: customer_email is not accepted by CAPTURE",
         "line 5: amount and currency go together",
         "line 6: amount is missing",
         "line 6: currency is missing",
@@ -115,11 +115,11 @@ fn hostile_input_is_refused() {
     assert!(read(&utf16, MINOR).unwrap_err()[0].what.contains("iconv -f UTF-16LE"));
     let said = problems("command,merchant_reference,amuont,currency\nCAPTURE,a,1,AED\n");
     assert!(
-        said.iter().any(|line| line.starts_with("line 1: column 3 is no parameter; is it amount?")),
+        said.iter().any(|line| line.starts_with("line 1: column 3 is not a parameter; did you mean amount?")),
         "{said:?}"
     );
     let said = problems("{\"command\":\"CAPTURE\",\"amount\":1.5}\n{\n");
-    for part in ["line 1: amount must be a text", "line 2: is no JSON object"] {
+    for part in ["line 1: amount must be a string", "line 2: is not a JSON object"] {
         assert!(said.iter().any(|line| line.starts_with(part)), "{said:?}");
     }
 }

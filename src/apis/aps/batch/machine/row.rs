@@ -1,4 +1,4 @@
-//! One row of a batch and what became of it.
+//! One row of a batch and its outcome.
 //!
 //! Owns: what a result's code means for a row. Must never know: the batch's stage.
 
@@ -9,17 +9,17 @@ use super::super::input::InputRow;
 use super::super::results::ResultRow;
 use crate::apis::aps::code::Code;
 
-/// The most letters of a cell of a result that are kept.
+/// The most characters kept of a cell of a result.
 const LONGEST_CELL: usize = 40;
 
-/// A row as it is stored: enough to recognise its result, nothing of the customer.
+/// A row as it is stored: enough to recognize its result, and nothing about the customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchRow {
     /// Its line in the file; the header is line 1.
     pub line: u64,
-    /// Its line in what the operator handed in.
+    /// Its line in the operator's input.
     pub input_line: u64,
-    /// What it does.
+    /// Its operation.
     pub command: Command,
     /// The order.
     pub merchant_reference: String,
@@ -29,36 +29,36 @@ pub struct BatchRow {
     pub currency: Option<String>,
     /// The provider's id of the order.
     pub fort_id: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     pub fate: RowFate,
-    /// The `fort_id` of its result, where that is another than the file's.
+    /// The `fort_id` of its result, if it differs from the file's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_fort_id: Option<String>,
-    /// The amount of its result, where that is another than the file's: what moved is then not certain.
+    /// The amount of its result, if it differs from the file's. Then it is not certain how much moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_amount: Option<String>,
 }
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "fate", content = "code")]
 pub enum RowFate {
-    /// It has not come back.
+    /// It has no result yet.
     Waiting,
-    /// Done as asked.
+    /// Done as requested.
     Done(Code),
     /// Refused by the bank or the provider: no money moved.
     Declined(Code),
-    /// Not decided, or a code that says nothing certain about the money.
+    /// Undecided, or a code that says nothing certain about the money.
     Open(Code),
-    /// It never came back although processing was asked for.
+    /// It never got a result although processing was requested.
     Unknown,
     /// It was cancelled before anything of its file was sent: no money moved.
     NeverSent,
 }
 
 impl RowFate {
-    /// What a code means for a row of this command (sections 3.4 and 5.5).
+    /// What a code means for a row with this command (sections 3.4 and 5.5).
     pub fn of(command: Command, code: &Code) -> RowFate {
         if code.as_str() == command.good_code() {
             return RowFate::Done(code.clone());
@@ -77,7 +77,7 @@ impl RowFate {
         }
     }
 
-    /// Whether CHECK_STATUS must tell the rest.
+    /// Whether CHECK_STATUS must determine the rest.
     pub fn is_to_be_watched(&self) -> bool {
         match self {
             RowFate::Open(_) | RowFate::Unknown => true,
@@ -91,7 +91,7 @@ impl RowFate {
 }
 
 impl BatchRow {
-    /// A row that stands on `line` of the file.
+    /// The row on `line` of the file.
     pub fn new(line: u64, input: &InputRow) -> BatchRow {
         let value = |column| input.row.value(column).map(str::to_owned);
         BatchRow {
@@ -116,9 +116,9 @@ impl BatchRow {
         (!marks.is_empty()).then(|| marks.join("; "))
     }
 
-    /// Takes its result, which is joined by line and order alone. False when that is about another order, where
-    /// nothing changes, or about another amount: then the row stays open, whatever the code says. Another
-    /// `fort_id` is only noted. A certain result that contradicts an earlier certain one leaves the row open.
+    /// Applies its result, which is matched only by line and order. False when the result is about another order
+    /// (nothing changes) or about another amount (the row stays open, whatever the code says). Another `fort_id` is
+    /// only noted. A certain result that contradicts an earlier certain one leaves the row open.
     pub(super) fn take(&mut self, result: &ResultRow) -> bool {
         let differs = |own: Option<&str>, theirs: Option<&str>| matches!((own, theirs), (Some(own), Some(theirs)) if own != theirs);
         if differs(Some(&self.merchant_reference), result.merchant_reference.as_deref()) {
@@ -136,7 +136,7 @@ impl BatchRow {
         }
         let fate = RowFate::of(self.command, &result.code);
         if self.other_amount.is_some() {
-            // What was doubted once does not become certain by another answer.
+            // Another answer does not remove the doubt.
             self.fate = RowFate::Open(result.code.clone());
         } else if !self.fate.is_certain() {
             self.fate = fate;
@@ -148,7 +148,7 @@ impl BatchRow {
     }
 }
 
-/// A cell of a result, fit to be shown.
+/// A cell of a result, made safe for display.
 fn plain(cell: &str) -> String {
     cell.chars().filter(|letter| letter.is_ascii_graphic() || *letter == ' ').take(LONGEST_CELL).collect()
 }

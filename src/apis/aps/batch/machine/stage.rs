@@ -1,13 +1,13 @@
-//! Where an uploaded file can stand, what can be done with it, and what can come of that.
+//! The stages of an uploaded file, the steps that can be taken, and the possible replies.
 //!
-//! Owns: the words. Must never know: which follows which.
+//! Owns: their names. Must never know: which follows which.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apis::aps::batch::answer::Answer;
 
-/// Where a batch stands.
+/// The stage of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -19,7 +19,7 @@ pub enum Stage {
     Validating,
     /// It may be processed.
     Validated,
-    /// Processing was asked for, or was about to be; no answer yet.
+    /// Processing was requested, or was about to be; no answer yet.
     ProcessSent,
     /// The rows are being processed.
     Processing,
@@ -31,22 +31,22 @@ pub enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// Every row came back.
+    /// Every row has a result.
     Finished,
-    /// Processing was asked for, and some rows never came back: they are unknown.
+    /// Processing was requested, but some rows never got a result: they are unknown.
     Unanswered,
     /// Not processed: rows did not pass validation.
     InvalidRows,
     /// Not processed: the file, its header or its date did not pass.
     InvalidFile,
-    /// Not processed by us: the reference was used before this file was ever sent. The reference is made of the
+    /// Not processed by us: the reference was used before this file was ever sent. The reference is derived from the
     /// content, so the same rows may have been carried out: they are unknown.
     ReferenceTaken,
-    /// Not processed: the provider counted other rows than the file has.
+    /// Not processed: the provider counted a different number of rows than the file has.
     OtherRows,
-    /// Not processed: the request is refused.
+    /// Not processed: the request was refused.
     Refused,
-    /// Not processed: validation was never seen to end.
+    /// Not processed: validation was never seen to finish.
     GivenUp,
     /// Cancelled before anything of it was sent.
     NeverSent,
@@ -57,33 +57,33 @@ pub enum End {
 pub enum Step {
     /// Send `UPLOAD_BATCH_FILE`. Store [`super::Batch::marked`] first.
     Upload,
-    /// Send `GET_BATCH_RESULTS`; it may be sent as often as one likes.
+    /// Send `GET_BATCH_RESULTS`; it may be sent any number of times.
     Ask,
     /// Send `PROCESS_BATCH`. Store [`super::Batch::marked`] first.
     Process,
     /// Nothing before this time.
     Wait(Timestamp),
-    /// The deadline has passed: store [`super::Batch::marked`], and tell a person.
+    /// The deadline has passed: store [`super::Batch::marked`] and raise an alert.
     GiveUp,
     /// It has ended.
     Nothing,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// An answer that could be read.
     Answered(Answer),
-    /// It surely never left.
+    /// It was definitely never sent.
     Unsent,
-    /// Nothing can be said: no answer, one that cannot be read, a status other than 2xx.
+    /// Nothing is known: no answer, an unreadable answer, or a status other than 2xx.
     Doubtful,
-    /// HTTP 401 or 403: nothing can be said about the step, and no other request would fare better now.
+    /// HTTP 401 or 403: nothing is known about the step, and any other request would be refused now too.
     Forbidden,
 }
 
 impl Stage {
-    /// In a word.
+    /// The stage in one word.
     pub fn word(self) -> &'static str {
         match self {
             Stage::New => "new",

@@ -19,7 +19,7 @@ fn batch() -> Batch {
     Batch::new(&plan(rows, &Rules::default(), "today").remove(0), start())
 }
 
-/// A batch and its clock: each answer is given to the step that is due.
+/// A batch and its clock: each reply goes to the step that is due.
 struct Story {
     batch: Batch,
     patience: Patience,
@@ -165,7 +165,7 @@ fn a_doubtful_processing_is_never_sent_again_before_a_person_releases_it() {
         story.code("50000").code("76000").reply(&Reply::Doubtful);
         story
     };
-    // "Not begun" may have been answered before the request arrived. So may a failed validation.
+    // "Not started" may have been answered before the request arrived. So may a failed validation.
     for code in ["70000", "76000", "71138", "77136", "77142", "71137", "71141"] {
         let mut waiting = doubtful();
         while let Step::Ask | Step::Wait(_) = waiting.batch.next_step(&waiting.patience, waiting.now) {
@@ -190,7 +190,7 @@ fn a_doubtful_processing_is_never_sent_again_before_a_person_releases_it() {
     begun.code("76000").code("76000").code("76000").code("76000").code("71140");
     assert_eq!((begun.batch.stage, begun.batch.processes), (Stage::Processing, 1));
 
-    // Released just before its deadline it has all of its time again.
+    // If it is released just before its deadline, it has the full time again.
     let mut decided = doubtful();
     decided.code("70000");
     decided.now = later(decided.now, Duration::from_secs(23 * 3600));
@@ -267,13 +267,13 @@ fn results_are_joined_by_line_and_order_alone() {
     let row = || BatchRow { fort_id: Some("149295435400084008".to_owned()), ..batch().rows.remove(0) };
     let mut same = row();
     assert!(same.take(&result("149295435400084008", "100")) && same.mark().is_none());
-    // An operation may have an id of its own: it is done, and marked.
+    // An operation may have its own id: the row is done, and marked.
     let mut other = row();
     assert!(other.take(&result("999", "100")));
     assert!(matches!(other.fate, RowFate::Done(_)), "{other:?}");
     assert_eq!(other.mark().as_deref(), Some("the result names fort_id 999"));
     assert_eq!(other.fort_id.as_deref(), Some("149295435400084008"), "that of the file stays");
-    // Another amount leaves it open, and stays a doubt.
+    // Another amount leaves the row open, and the doubt remains.
     let mut amount = row();
     assert!(!amount.take(&result("149295435400084008", "10000")));
     assert!(matches!(amount.fate, RowFate::Open(_)), "{amount:?}");
@@ -289,7 +289,7 @@ fn a_file_whose_reference_is_taken_may_have_been_carried_out() {
     let mut story = Story::new();
     story.code("51146");
     assert_eq!(story.batch.stage, Stage::Ended(End::ReferenceTaken));
-    assert_eq!(story.batch.rows_to_watch().count(), 2, "the reference is made of the content");
+    assert_eq!(story.batch.rows_to_watch().count(), 2, "the reference is derived from the content");
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn a_file_that_did_not_pass_is_not_processed_unless_rows_may_be_wrong() {
     assert_eq!(after("77136", true), Stage::Validated);
     assert_eq!(after("77142", true), Stage::Ended(End::InvalidFile));
     assert_eq!(after("71137", true), Stage::Ended(End::InvalidFile));
-    assert_eq!(after("71008", false), Stage::Validating, "a question refused ends nothing");
+    assert_eq!(after("71008", false), Stage::Validating, "a refused poll ends nothing");
     let mut refused = Story::new();
     refused.code("51002");
     refused.check(Stage::Ended(End::Refused), &[Step::Upload]);
