@@ -75,7 +75,7 @@ pub async fn measure(scene: &Scene) -> Result<Vec<Part>, Broken> {
         Ok(())
     })?);
     let policy = Policy::default();
-    let setting = Setting { lifecycle: &Charge, policy: &policy, look: "", is_sandbox: false };
+    let setting = Setting { lifecycle: &Charge, policy: &policy, where_to_look: "", is_sandbox: false };
     let enrolment = |object| Enrolment { object, details: Details::default() };
     let record = Record::enrolled(enrolment(object.clone()), now);
     parts.push(part("deciding", 50_000, || {
@@ -110,8 +110,8 @@ async fn commits(
         let mut waiting = Vec::new();
         for object in &objects {
             let record = store.record(object).await?.ok_or("it was enrolled")?;
-            let sight = Observation { id: object.id.to_string(), ..seen.clone() };
-            let decision = decide(setting, &record, Ok(&sight), now);
+            let observed = Observation { id: object.id.to_string(), ..seen.clone() };
+            let decision = decide(setting, &record, Ok(&observed), now);
             waiting.push(Commit {
                 read: record,
                 record: decision.record,

@@ -7,7 +7,7 @@ use reconciled::payments::lifecycle::{Outcome, Phase};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::{AccountName, Kind, ObjectRef};
 use reconciled::payments::observation::Observation;
-use reconciled::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use reconciled::payments::record::{Details, Enrolment, Observed, Record, Transition};
 use reconciled::store::Commit;
 
 use crate::Failure;
@@ -53,7 +53,7 @@ pub(crate) fn enrolment(number: usize, accounts: usize) -> Enrolment {
 }
 
 /// The first observation of a record, which is news: it is pending, and its next poll is due within the hour.
-pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
+pub(crate) fn first_observed(record: &Record, now: Timestamp) -> Commit {
     let state = "AuthorizationInitiated";
     let observation = Observation {
         id: record.object.id.as_str().to_owned(),
@@ -90,24 +90,24 @@ pub(crate) fn first_sight(record: &Record, now: Timestamp) -> Commit {
         note: "polled".to_owned(),
         stored_cause: None,
     };
-    let sight = Sight { observation, phase: Phase::Moving, since: now, seen_at: now };
-    Commit { transition: Some(transition), is_news: true, ..polled(record, Some(sight), now) }
+    let observed = Observed { observation, phase: Phase::Moving, since: now, seen_at: now };
+    Commit { transition: Some(transition), is_news: true, ..polled(record, Some(observed), now) }
 }
 
 /// A poll without news, as nearly all polls are.
 pub(crate) fn same_again(record: &Record, now: Timestamp) -> Result<Commit, Failure> {
-    let mut sight = record.sight.clone().ok_or("the object was never observed")?;
-    sight.seen_at = now;
-    Ok(polled(record, Some(sight), now))
+    let mut observed = record.observed.clone().ok_or("the object was never observed")?;
+    observed.seen_at = now;
+    Ok(polled(record, Some(observed), now))
 }
 
-fn polled(record: &Record, sight: Option<Sight>, now: Timestamp) -> Commit {
+fn polled(record: &Record, observed: Option<Observed>, now: Timestamp) -> Commit {
     // An hour, give or take some minutes, as the policy spreads it.
     let spread = i64::try_from(scramble(record.polls ^ record.object.id.as_str().len() as u64) % 600);
     let pause = 3300 + spread.unwrap_or_default();
     let read = record.clone();
     let record = Record {
-        sight,
+        observed,
         polls: record.polls + 1,
         polled_at: Some(now),
         due_at: Some(now + SignedDuration::from_secs(pause)),

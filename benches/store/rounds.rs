@@ -9,7 +9,7 @@ use reconciled::store::{Committed, Store};
 use tokio::task::JoinSet;
 
 use crate::Failure;
-use crate::objects::{account, enrolment, first_sight, kind, origin, same_again};
+use crate::objects::{account, enrolment, first_observed, kind, origin, same_again};
 
 /// Polls in flight.
 const IN_FLIGHT: usize = 128;
@@ -70,8 +70,8 @@ async fn poll_account(store: &Store, number: usize, now: Timestamp, width: usize
         for part in due.chunks(width) {
             let mut commits = JoinSet::new();
             for record in part {
-                let commit = match &record.sight {
-                    None => first_sight(record, now),
+                let commit = match &record.observed {
+                    None => first_observed(record, now),
                     Some(_) => same_again(record, now)?,
                 };
                 let store = store.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
+use reconciled::apis::amazon_pay_v2::wire::{ObjectKind, read};
 use reconciled::apis::decoding::decode;
 use reconciled::http::Response;
 use reconciled::payments::observation::Failure;
@@ -39,10 +39,10 @@ pub const WORDS: &[&str] = &[
     "TooManyRequests",
 ];
 
-const ASKED: [(Thing, &str); 3] = [
-    (Thing::Charge, "S03-5890444-1926095-C064126"),
-    (Thing::Refund, "S01-5105180-3221187-R022311"),
-    (Thing::ChargePermission, "P01-1234567-1234567"),
+const ASKED: [(ObjectKind, &str); 3] = [
+    (ObjectKind::Charge, "S03-5890444-1926095-C064126"),
+    (ObjectKind::Refund, "S01-5105180-3221187-R022311"),
+    (ObjectKind::ChargePermission, "P01-1234567-1234567"),
 ];
 
 /// The first byte chooses the requested object and whether the status was 2xx; the second line may be a

@@ -2,11 +2,11 @@
 
 use std::fmt::Debug;
 
+use reconciled::control::enrolment_request::{from_json, texts_of};
 use reconciled::control::messages::{
     AlertsRequest, BackupRequest, BatchRelease, BatchSubmission, CallWanted, ListRequest, PollRequest,
     RedeliverRequest, Selector, TestRequest,
 };
-use reconciled::control::wanted::{from_json, texts_of};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,9 +53,9 @@ pub fn messages(data: &[u8]) {
         5 => message::<ListRequest>(bytes),
         6 => message::<AlertsRequest>(bytes),
         7 => match from_json(bytes, 7) {
-            Ok(wanted) => {
-                let again = from_json(wanted.to_json().as_bytes(), 1).map(|again| again.details);
-                assert_eq!(again.as_ref(), Ok(&wanted.details), "{}", wanted.to_json());
+            Ok(enrolment_request) => {
+                let again = from_json(enrolment_request.to_json().as_bytes(), 1).map(|again| again.details);
+                assert_eq!(again.as_ref(), Ok(&enrolment_request.details), "{}", enrolment_request.to_json());
             }
             Err(reason) => is_shown(&reason),
         },

@@ -1,7 +1,7 @@
 //! Files of objects to enrol.
 
 use reconciled::cli::intake::{Format, Intake};
-use reconciled::control::wanted::from_json;
+use reconciled::control::enrolment_request::from_json;
 
 use super::promises::{choice, is_shown, lines};
 
@@ -50,10 +50,10 @@ pub fn file(data: &[u8]) {
     let mut last = 0;
     while let Some(item) = intake.next_item().expect("memory can be read") {
         let line = match &item {
-            Ok(wanted) => {
-                let text = wanted.to_json();
-                assert_eq!(from_json(text.as_bytes(), 1).as_ref(), Ok(wanted), "{text}");
-                wanted.line
+            Ok(enrolment_request) => {
+                let text = enrolment_request.to_json();
+                assert_eq!(from_json(text.as_bytes(), 1).as_ref(), Ok(enrolment_request), "{text}");
+                enrolment_request.line
             }
             Err(bad) => {
                 is_shown(&bad.reason);

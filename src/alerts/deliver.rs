@@ -411,7 +411,7 @@ impl Deliverer {
                 "Check the address of {target} with `reconciled alerts test --target {target}`, \
                  then redeliver what was given up with `reconciled alerts redeliver`."
             ),
-            look: format!("reconciled alerts list --target {target}"),
+            where_to_look: format!("reconciled alerts list --target {target}"),
             ..Alert::new(kind, occasion, Severity::Critical, &lost.account, now)
         }
     }

@@ -51,7 +51,7 @@ pub struct Message {
     /// What to do next.
     pub next: String,
     /// Where a person can check.
-    pub look: String,
+    pub where_to_look: String,
     /// The lines of a digest.
     pub lines: Vec<String>,
     /// When it happened, as far as is known.
@@ -85,7 +85,7 @@ pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
         facts,
         why: line(&alert.explanation),
         next: line(&alert.advice),
-        look: line(&alert.look),
+        where_to_look: line(&alert.where_to_look),
         lines: Vec::new(),
         occurred_at: alert.occurred_at,
         subject: Subject::Single(Box::new(alert.clone())),
@@ -111,7 +111,7 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
         why: String::new(),
         next: "Each line needs the same attention as a single message; the most urgent come first."
             .to_owned(),
-        look: "reconciled alerts list; reconciled show ID".to_owned(),
+        where_to_look: "reconciled alerts list; reconciled show ID".to_owned(),
         lines,
         occurred_at: alerts.iter().map(|(alert, _)| alert.occurred_at).max().unwrap_or_default(),
         subject: Subject::Digest(sorted.iter().map(|(alert, _)| alert.clone()).collect()),
@@ -128,7 +128,7 @@ pub fn trial(target: &str, now: Timestamp) -> Message {
         facts: vec![fact("Target", target), fact("When", &stamp(now))],
         why: "An operator asked for a test message with `reconciled alerts test`.".to_owned(),
         next: "Nothing. If you read this, alerts for this target arrive here.".to_owned(),
-        look: String::new(),
+        where_to_look: String::new(),
         lines: Vec::new(),
         occurred_at: now,
         subject: Subject::Trial,
@@ -145,7 +145,8 @@ impl Message {
         for entry in &self.lines {
             text.push_str(&format!("\n- {entry}"));
         }
-        for (label, value) in [("Why", &self.why), ("What to do", &self.next), ("Where to look", &self.look)]
+        for (label, value) in
+            [("Why", &self.why), ("What to do", &self.next), ("Where to look", &self.where_to_look)]
         {
             if !value.is_empty() {
                 text.push_str(&format!("\n{label}: {value}"));

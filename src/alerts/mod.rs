@@ -44,7 +44,7 @@ pub(crate) mod tests {
             headline: "A charge was declined".to_owned(),
             explanation: "The buyer's bank refused.".to_owned(),
             advice: "Cancel the order.".to_owned(),
-            look: "https://pay.amazon.com/ and reconciled show".to_owned(),
+            where_to_look: "https://pay.amazon.com/ and reconciled show".to_owned(),
             occurred_at: "2026-01-15T09:30:00Z".parse().unwrap(),
             found_at: "2026-01-16T05:35:00Z".parse().unwrap(),
         }

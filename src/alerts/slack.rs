@@ -130,9 +130,9 @@ fn payload(message: &Message) -> Value {
             blocks.push(json!({"type": "section", "text": plain(text, SECTION_LIMIT)}));
         }
     }
-    if !message.look.is_empty() {
-        let look = plain(&format!("Where to look: {}", message.look), FIELD_LIMIT);
-        blocks.push(json!({"type": "context", "elements": [look]}));
+    if !message.where_to_look.is_empty() {
+        let where_to_look = plain(&format!("Where to look: {}", message.where_to_look), FIELD_LIMIT);
+        blocks.push(json!({"type": "context", "elements": [where_to_look]}));
     }
     blocks.truncate(BLOCKS_LIMIT);
     json!({

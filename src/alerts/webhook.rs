@@ -168,7 +168,7 @@ fn describe(alert: &Alert, is_sandbox: bool) -> Value {
         "headline": shown(&alert.headline),
         "explanation": shown(&alert.explanation),
         "advice": shown(&alert.advice),
-        "look": shown(&alert.look),
+        "look": shown(&alert.where_to_look),
         "occurredAt": alert.occurred_at.to_string(),
         "foundAt": alert.found_at.to_string(),
     })

@@ -112,7 +112,8 @@ pub struct Shown {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhenLost {
     /// Where a lookup shows whether the call was carried out; none when nothing shows it.
-    pub look: Option<Look>,
+    #[serde(alias = "look")]
+    pub lookup: Option<Lookup>,
     /// What happens if exactly the same call is sent again.
     pub repeat: Repeat,
 }
@@ -120,7 +121,7 @@ pub struct WhenLost {
 /// Where a lookup shows whether a call was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Look {
+pub enum Lookup {
     /// The object has a child with the call's reference.
     Child {
         /// The object that the call is about.

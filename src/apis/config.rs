@@ -110,7 +110,7 @@ impl Region {
     }
 
     /// The front page where a merchant of this region signs in. No deeper link is documented.
-    pub fn look(self) -> &'static str {
+    pub fn where_to_look(self) -> &'static str {
         match self {
             Region::Na => "https://sellercentral.amazon.com/",
             Region::Eu => "https://sellercentral-europe.amazon.com/",

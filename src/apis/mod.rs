@@ -76,7 +76,7 @@ pub trait Api: Send + Sync {
         let _ = learnt;
     }
     /// Where a person can see the account's transactions (a page of the provider, never a secret).
-    fn look(&self) -> &'static str;
+    fn where_to_look(&self) -> &'static str;
     /// Operations that are sent in batches; none where the API has no batches.
     fn batches(&self) -> Option<&dyn batch::BatchApi> {
         None

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::course::course_of;
 use super::measure::{CaughtUp, Measured};
 use super::rhythm::{How, Rhythm};
-use super::scene::{Ask, Client, Heard, Scene, Thing};
+use super::scene::{Ask, Client, Heard, PastObject, Scene};
 use super::server::{Server, Verdict};
 use super::workload::{Draws, Workload};
 use super::{ours, peers};
@@ -42,7 +42,7 @@ pub fn run(workload: &Workload, rhythm: &Rhythm) -> Measured {
 fn scene(workload: &Workload) -> Scene<'_> {
     let beginning = workload.beginning();
     let mut operations = vec![PERMISSION];
-    let mut things: Vec<Thing<'_>> = workload
+    let mut objects: Vec<PastObject<'_>> = workload
         .pasts
         .iter()
         .map(|past| {
@@ -56,7 +56,7 @@ fn scene(workload: &Workload) -> Scene<'_> {
                 Some(outage) if outage.contains(&past.created_at) => outage.end,
                 _ => past.created_at,
             };
-            Thing {
+            PastObject {
                 past,
                 course,
                 operation,
@@ -68,9 +68,9 @@ fn scene(workload: &Workload) -> Scene<'_> {
         .collect();
     // By name, as the store keeps them: when two are due at the same moment, the first by name is polled
     // first.
-    things.sort_by(|one, other| one.past.object.cmp(&other.past.object));
+    objects.sort_by(|one, other| one.past.object.cmp(&other.past.object));
     let operations = operations.into_iter().map(|name| (name, workload.quota_of(name))).collect();
-    Scene { things, operations, permission: 0, beginning }
+    Scene { objects, operations, permission: 0, beginning }
 }
 
 /// The counts of a run.
@@ -102,11 +102,11 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
         Duration::from_millis(workload.transit_ms.start + transits.number(spread_ms))
     };
     let mut count = Count {
-        polls: vec![0; scene.things.len()],
+        polls: vec![0; scene.objects.len()],
         back_at: Some(down.end.max(silent.end)).filter(|at| !at.is_zero()),
-        answered: vec![None; scene.things.len()],
+        answered: vec![None; scene.objects.len()],
         unanswered: 0,
-        seen: vec![None; scene.things.len()],
+        seen: vec![None; scene.objects.len()],
         over_quota: 0,
         moody: 0,
         after_final: 0,
@@ -118,8 +118,8 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
         thought += 1;
         events.push(Reverse((at, thought, event)));
     };
-    for (who, thing) in scene.things.iter().enumerate() {
-        think(&mut events, thing.known, Event::Known(who));
+    for (who, object) in scene.objects.iter().enumerate() {
+        think(&mut events, object.known, Event::Known(who));
     }
     let end = between(scene.beginning, workload.end());
     let mut wake: Option<Duration> = None;
@@ -139,7 +139,7 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
                         count.unanswered += 1;
                         Heard::Unanswered
                     } else {
-                        count.arrives(&mut server, &scene.things[ask.who], ask, now)
+                        count.arrives(&mut server, &scene.objects[ask.who], ask, now)
                     };
                     think(&mut events, now + transit(), Event::Heard(ask, heard));
                     continue;
@@ -179,12 +179,12 @@ fn live(workload: &Workload, rhythm: &Rhythm, scene: &Scene<'_>, client: &mut im
 }
 
 impl Count {
-    fn arrives(&mut self, server: &mut Server, thing: &Thing<'_>, ask: Ask, now: Duration) -> Heard {
+    fn arrives(&mut self, server: &mut Server, object: &PastObject<'_>, ask: Ask, now: Duration) -> Heard {
         match server.ask(ask.operation, now) {
             Verdict::OverQuota => self.over_quota += 1,
             Verdict::Moody => self.moody += 1,
-            Verdict::Let if ask.operation != thing.operation => return Heard::Open,
-            Verdict::Let if thing.ended.is_some_and(|ended| ended <= now) => return Heard::Ended,
+            Verdict::Let if ask.operation != object.operation => return Heard::Open,
+            Verdict::Let if object.ended.is_some_and(|ended| ended <= now) => return Heard::Ended,
             Verdict::Let => return Heard::Open,
         }
         Heard::Throttled
@@ -200,15 +200,15 @@ fn measured(
 ) -> Measured {
     let mut delays = Vec::new();
     let mut declines = Vec::new();
-    for (thing, seen) in scene.things.iter().zip(&count.seen) {
-        let Some(ended) = thing.ended else { continue };
+    for (object, seen) in scene.objects.iter().zip(&count.seen) {
+        let Some(ended) = object.ended else { continue };
         let delay = seen.map(|seen| {
             // No policy can help that the machine was down or the provider silent.
             let lost = seen.min(down.end).saturating_sub(ended.max(down.start));
             seen.saturating_sub(ended).saturating_sub(lost)
         });
         delays.push(delay);
-        if thing.past.is_declined {
+        if object.past.is_declined {
             declines.push(delay);
         }
     }
@@ -228,11 +228,11 @@ fn caught_up(scene: &Scene<'_>, count: &Count) -> Option<CaughtUp> {
     let back_at = count.back_at?;
     let mut waiting = vec![0_u32; scene.operations.len()];
     let mut took = Some(Duration::ZERO);
-    for (who, thing) in scene.things.iter().enumerate() {
-        if thing.known > back_at || count.seen[who].is_some_and(|seen| seen < back_at) {
+    for (who, object) in scene.objects.iter().enumerate() {
+        if object.known > back_at || count.seen[who].is_some_and(|seen| seen < back_at) {
             continue;
         }
-        waiting[thing.operation] += 1;
+        waiting[object.operation] += 1;
         let answered = count.answered[who].map(|at| at.saturating_sub(back_at));
         took = took.zip(answered).map(|(took, answered)| took.max(answered));
     }

@@ -63,12 +63,12 @@ impl<'a> Ours<'a> {
             account,
             clock,
             pace,
-            records: scene.things.iter().map(|_| None).collect(),
-            permits: scene.things.iter().map(|_| None).collect(),
+            records: scene.objects.iter().map(|_| None).collect(),
+            permits: scene.objects.iter().map(|_| None).collect(),
             lanes: scene.operations.iter().map(|_| Lanes::default()).collect(),
             kinds: (0..scene.operations.len()).map(|operation| kind_of(scene, operation)).collect(),
             breaker: CircuitBreaker::new(PROBE_INTERVAL),
-            sent_at: vec![scene.beginning; scene.things.len()],
+            sent_at: vec![scene.beginning; scene.objects.len()],
         }
     }
 
@@ -77,14 +77,14 @@ impl<'a> Ours<'a> {
     }
 
     fn policy(&self, who: usize) -> &'a Policy {
-        self.watch.kinds.get(&self.scene.things[who].past.object.kind).unwrap_or(&self.watch.general)
+        self.watch.kinds.get(&self.scene.objects[who].past.object.kind).unwrap_or(&self.watch.general)
     }
 
     /// Adds a record to its queues, or removes it.
     fn place(&mut self, who: usize, is_in: bool) {
         let Some(record) = &self.records[who] else { return };
         let Some(due_at) = record.due_at else { return };
-        let lanes = &mut self.lanes[self.scene.things[who].operation];
+        let lanes = &mut self.lanes[self.scene.objects[who].operation];
         let urgent = record.deadline.map(|deadline| (urgent_at(due_at, deadline), who));
         if is_in {
             lanes.ordinary.insert((due_at, who));
@@ -104,12 +104,12 @@ impl<'a> Ours<'a> {
         before: Option<Record>,
         at: Timestamp,
     ) -> Vec<(usize, Timestamp)> {
-        let object = &self.scene.things[who].past.object;
+        let object = &self.scene.objects[who].past.object;
         match (heard, before) {
             (Heard::Open | Heard::Ended, _) => {
                 let pulled_in = self.breaker.answered(object, at).pulled_in.into_iter();
                 let place = |object: &ObjectRef| {
-                    self.scene.things.binary_search_by(|thing| thing.past.object.cmp(object))
+                    self.scene.objects.binary_search_by(|known| known.past.object.cmp(object))
                 };
                 pulled_in.filter_map(|(object, due_at)| Some((place(&object).ok()?, due_at))).collect()
             }
@@ -118,7 +118,7 @@ impl<'a> Ours<'a> {
                     object,
                     cause: Cause::Unanswered,
                     was_in_trouble: before.trouble.failures > 0,
-                    was_seen: before.sight.is_some(),
+                    was_seen: before.observed.is_some(),
                     due_at: before.due_at.unwrap_or(at).min(at),
                     sent_at: self.sent_at[who],
                 };
@@ -139,15 +139,15 @@ impl<'a> Ours<'a> {
     }
 
     /// What the provider would show.
-    fn sight(&self, who: usize, has_ended: bool) -> Observation {
-        let thing = &self.scene.things[who];
-        let began = if has_ended { thing.past.final_at } else { None };
+    fn observed(&self, who: usize, has_ended: bool) -> Observation {
+        let object = &self.scene.objects[who];
+        let began = if has_ended { object.past.final_at } else { None };
         Observation {
-            id: thing.past.object.id.to_string(),
-            state: if has_ended { thing.course.last } else { thing.course.first }.to_owned(),
+            id: object.past.object.id.to_string(),
+            state: if has_ended { object.course.last } else { object.course.first }.to_owned(),
             reasons: Vec::new(),
-            updated_at: Some(began.unwrap_or(thing.past.created_at)),
-            created_at: Some(thing.past.created_at),
+            updated_at: Some(began.unwrap_or(object.past.created_at)),
+            created_at: Some(object.past.created_at),
             expires_at: None,
             amount: None,
             amounts: Default::default(),
@@ -166,13 +166,13 @@ impl<'a> Ours<'a> {
 
 /// The kind of objects that an operation reads; `None` for an operation that our policy does not use.
 fn kind_of(scene: &Scene<'_>, operation: usize) -> Option<Kind> {
-    let thing = scene.things.iter().find(|thing| thing.operation == operation)?;
-    Some(thing.past.object.kind.clone())
+    let object = scene.objects.iter().find(|object| object.operation == operation)?;
+    Some(object.past.object.kind.clone())
 }
 
 impl Client for Ours<'_> {
     fn learn(&mut self, who: usize, now: Duration) {
-        let past = self.scene.things[who].past;
+        let past = self.scene.objects[who].past;
         let details = Details { created_at: Some(past.created_at), ..Details::default() };
         let enrolment = Enrolment { object: past.object.clone(), details };
         self.records[who] = Some(Record::enrolled(enrolment, self.at(now)));
@@ -267,13 +267,14 @@ impl Client for Ours<'_> {
         let seen = match heard {
             Heard::Throttled => Err(Failure::Throttled { retry_after: None, detail: "429".to_owned() }),
             Heard::Unanswered => Err(Failure::Transient { detail: "no answer".to_owned() }),
-            Heard::Open => Ok(self.sight(ask.who, false)),
-            Heard::Ended => Ok(self.sight(ask.who, true)),
+            Heard::Open => Ok(self.observed(ask.who, false)),
+            Heard::Ended => Ok(self.observed(ask.who, true)),
         };
         self.place(ask.who, false);
         let before = self.records[ask.who].clone();
-        let lifecycle = self.scene.things[ask.who].course.lifecycle;
-        let setting = Setting { lifecycle, policy: self.policy(ask.who), look: "", is_sandbox: false };
+        let lifecycle = self.scene.objects[ask.who].course.lifecycle;
+        let setting =
+            Setting { lifecycle, policy: self.policy(ask.who), where_to_look: "", is_sandbox: false };
         if let Some(record) = &self.records[ask.who] {
             let mut record = decide(&setting, record, seen.as_ref(), self.at(now)).record;
             if heard == Heard::Ended {

@@ -165,14 +165,14 @@ pub fn past_of_json(text: &[u8]) -> Result<Past, String> {
 }
 
 fn past_of_record(record: &Record) -> Result<Past, String> {
-    let ended = record.sight.as_ref().filter(|_| record.is_finished());
+    let ended = record.observed.as_ref().filter(|_| record.is_finished());
     let past = Past {
         object: record.object.clone(),
         created_at: record.made_at(),
-        final_at: ended.map(|sight| sight.observation.updated_at.unwrap_or(sight.since)),
-        final_state: ended.map(|sight| sight.observation.state.clone()),
+        final_at: ended.map(|observed| observed.observation.updated_at.unwrap_or(observed.since)),
+        final_state: ended.map(|observed| observed.observation.state.clone()),
         is_declined: ended
-            .is_some_and(|sight| is_decline(record.object.kind.as_str(), &sight.observation.state)),
+            .is_some_and(|observed| is_decline(record.object.kind.as_str(), &observed.observation.state)),
         reference: record.merchant_reference().map(str::to_owned),
     };
     in_order(past)

@@ -23,7 +23,7 @@ pub(super) struct OnTimers<'a> {
 
 impl<'a> OnTimers<'a> {
     pub(super) fn new(scene: &'a Scene<'a>, timers: Timers) -> OnTimers<'a> {
-        let looks = vec![0; scene.things.len()];
+        let looks = vec![0; scene.objects.len()];
         OnTimers { scene, timers, due: BinaryHeap::new(), looks, halfway: Vec::new() }
     }
 
@@ -43,19 +43,19 @@ impl<'a> OnTimers<'a> {
 
 impl Client for OnTimers<'_> {
     fn learn(&mut self, who: usize, now: Duration) {
-        if !(self.timers.skips_refunds && self.scene.things[who].is_refund()) {
+        if !(self.timers.skips_refunds && self.scene.objects[who].is_refund()) {
             self.set(who, now);
         }
     }
 
     fn turn(&mut self, now: Duration, send: &mut Vec<Ask>) -> Option<Duration> {
-        let things = &self.scene.things;
-        send.extend(self.halfway.drain(..).map(|who| Ask { who, operation: things[who].operation }));
+        let objects = &self.scene.objects;
+        send.extend(self.halfway.drain(..).map(|who| Ask { who, operation: objects[who].operation }));
         while let Some(Reverse((_, who))) = self.due.peek().filter(|Reverse((at, _))| *at <= now).copied() {
             self.due.pop();
             self.looks[who] += 1;
             let operation =
-                if self.timers.asks_twice { self.scene.permission } else { things[who].operation };
+                if self.timers.asks_twice { self.scene.permission } else { objects[who].operation };
             send.push(Ask { who, operation });
         }
         self.due.peek().map(|Reverse((at, _))| *at)
@@ -100,7 +100,7 @@ impl<'a> InRounds<'a> {
             scene,
             rounds,
             open: BTreeSet::new(),
-            keys: scene.things.iter().map(|thing| thing.created).collect(),
+            keys: scene.objects.iter().map(|object| object.created).collect(),
             left: VecDeque::new(),
             is_asking: false,
             free_at: Duration::ZERO,
@@ -140,7 +140,7 @@ impl Client for InRounds<'_> {
         }
         self.left.pop_front();
         self.is_asking = true;
-        send.push(Ask { who, operation: self.scene.things[who].operation });
+        send.push(Ask { who, operation: self.scene.objects[who].operation });
         None
     }
 
@@ -149,7 +149,7 @@ impl Client for InRounds<'_> {
         self.free_at = now + self.rounds.pause;
         let key = (self.keys[ask.who], ask.who);
         let is_closed =
-            heard == Heard::Open && self.rounds.closes_refunds && self.scene.things[ask.who].is_refund();
+            heard == Heard::Open && self.rounds.closes_refunds && self.scene.objects[ask.who].is_refund();
         if heard == Heard::Ended || is_closed {
             self.open.remove(&key);
         } else if self.rounds.by_last_look {

@@ -11,7 +11,7 @@ use super::past::Past;
 use crate::apis::pace::Quota;
 
 /// One object, with times since the beginning.
-pub(super) struct Thing<'a> {
+pub(super) struct PastObject<'a> {
     pub(super) past: &'a Past,
     pub(super) course: Course,
     /// The index of its operation.
@@ -21,7 +21,7 @@ pub(super) struct Thing<'a> {
     pub(super) ended: Option<Duration>,
 }
 
-impl Thing<'_> {
+impl PastObject<'_> {
     /// Whether money goes back to the buyer.
     pub(super) fn is_refund(&self) -> bool {
         self.past.object.kind.as_str() == "refund"
@@ -30,7 +30,7 @@ impl Thing<'_> {
 
 /// What every policy may know about a workload.
 pub(super) struct Scene<'a> {
-    pub(super) things: Vec<Thing<'a>>,
+    pub(super) objects: Vec<PastObject<'a>>,
     /// Operations: name and quota.
     pub(super) operations: Vec<(&'static str, Quota)>,
     /// The index of the operation that reads what a charge belongs to.

@@ -9,7 +9,7 @@ use crate::apis::batch::{Blocked, Ending, Trouble};
 use crate::payments::alert::{Alert, AlertKind, Severity};
 
 /// The alert about an ended batch. None when every row was carried out as requested, and none for polling batches.
-pub(super) fn ended(entry: &Entry, look: &str, now: Timestamp) -> Option<Alert> {
+pub(super) fn ended(entry: &Entry, where_to_look: &str, now: Timestamp) -> Option<Alert> {
     let (tally, rows) = (&entry.tally, entry.row_count);
     if entry.batch.is_poll() {
         return None;
@@ -69,25 +69,25 @@ pub(super) fn ended(entry: &Entry, look: &str, now: Timestamp) -> Option<Alert> 
         ),
     };
     let word = entry.stage();
-    Some(alert(entry, (severity, word, what, advice.to_owned()), look, now))
+    Some(alert(entry, (severity, word, what, advice.to_owned()), where_to_look, now))
 }
 
 /// The alert about a batch in trouble that has not ended.
-pub(super) fn trouble(entry: &Entry, trouble: &Trouble, look: &str, now: Timestamp) -> Alert {
+pub(super) fn trouble(entry: &Entry, trouble: &Trouble, where_to_look: &str, now: Timestamp) -> Alert {
     let severity = if trouble.is_critical { Severity::Critical } else { Severity::Warning };
-    alert(entry, (severity, trouble.word, trouble.what.clone(), trouble.advice.clone()), look, now)
+    alert(entry, (severity, trouble.word, trouble.what.clone(), trouble.advice.clone()), where_to_look, now)
 }
 
 /// The alert about a batch that cannot take its next step.
-pub(super) fn blocked(entry: &Entry, blocked: &Blocked, look: &str, now: Timestamp) -> Alert {
+pub(super) fn blocked(entry: &Entry, blocked: &Blocked, where_to_look: &str, now: Timestamp) -> Alert {
     let advice = "It continues automatically once this is fixed.".to_owned();
-    alert(entry, (Severity::Warning, blocked.word, blocked.why.clone(), advice), look, now)
+    alert(entry, (Severity::Warning, blocked.word, blocked.why.clone(), advice), where_to_look, now)
 }
 
 fn alert(
     entry: &Entry,
     (severity, word, what, advice): (Severity, &str, String, String),
-    look: &str,
+    where_to_look: &str,
     now: Timestamp,
 ) -> Alert {
     let (reference, tally) = (entry.reference(), &entry.tally);
@@ -101,7 +101,7 @@ fn alert(
             entry.row_count, tally.done, tally.declined, tally.open, tally.unknown, tally.waiting
         ),
         advice: format!("{advice} See: reconciled batch show {reference}"),
-        look: look.to_owned(),
+        where_to_look: where_to_look.to_owned(),
         ..Alert::new(AlertKind::Batch, &occasion, severity, &entry.account, now)
     }
 }

@@ -21,7 +21,7 @@ use crate::time::later;
 
 /// A kind that is polled by batch where single requests are not enough.
 #[derive(Debug, Clone)]
-pub struct TailRule {
+pub struct BatchPollingRule {
     /// The kind.
     pub kind: Kind,
     /// The operation whose quota a single request uses.
@@ -33,7 +33,7 @@ pub struct TailRule {
 }
 
 /// The kinds of an account that are polled by batch where single requests are not enough.
-pub fn tails(account: &Account) -> Vec<TailRule> {
+pub fn tails(account: &Account) -> Vec<BatchPollingRule> {
     let Some(limits) = account.api.batches().and_then(|api| api.poll_limits()) else { return Vec::new() };
     let by_batch = account
         .policies
@@ -42,7 +42,12 @@ pub fn tails(account: &Account) -> Vec<TailRule> {
     by_batch
         .filter_map(|(kind, policy)| {
             let operation = account.api.operation(kind)?;
-            Some(TailRule { kind: kind.clone(), operation, interval: policy.interval, most: limits.most })
+            Some(BatchPollingRule {
+                kind: kind.clone(),
+                operation,
+                interval: policy.interval,
+                most: limits.most,
+            })
         })
         .collect()
 }
@@ -59,7 +64,7 @@ impl Batches {
         Ok(())
     }
 
-    async fn visit_tail(&self, account: &Account, rule: &TailRule) -> Result<(), BatchError> {
+    async fn visit_tail(&self, account: &Account, rule: &BatchPollingRule) -> Result<(), BatchError> {
         let now = self.clock.now();
         let label = format!("poll-{}-{}", account.name, rule.kind);
         let entries = self.stored.list(Some(&account.name)).await?;
@@ -124,6 +129,6 @@ impl Batches {
 }
 
 /// When the next batch of a kind may be made: half an interval after the last one was submitted.
-fn again_at(entry: &Entry, rule: &TailRule) -> Timestamp {
+fn again_at(entry: &Entry, rule: &BatchPollingRule) -> Timestamp {
     later(entry.submitted_at, rule.interval / 2)
 }

@@ -96,7 +96,8 @@ impl Batches {
                 Fared::Nothing => {}
                 Fared::Blocked(why) => {
                     blocked.push(format!("{}: {}", listed.reference(), why.why));
-                    let alert = alert_text::blocked(listed, &why, account.api.look(), self.clock.now());
+                    let alert =
+                        alert_text::blocked(listed, &why, account.api.where_to_look(), self.clock.now());
                     self.tell(sender, alert).await?;
                 }
             }
@@ -119,7 +120,7 @@ impl Batches {
             entry.batch.begin(now);
         }
         if let Some(trouble) = entry.batch.trouble(now) {
-            let alert = alert_text::trouble(&entry, &trouble, account.api.look(), now);
+            let alert = alert_text::trouble(&entry, &trouble, account.api.where_to_look(), now);
             self.tell(sender, alert).await?;
         }
         let next = match sender.api.next(&*entry.batch, others, has_earlier, now) {

@@ -36,7 +36,7 @@ use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
 pub use crate::apis::batch::Wish;
-pub use batch_polling::{TailRule, tails};
+pub use batch_polling::{BatchPollingRule, tails};
 pub use entry::Entry;
 pub use follow::Round;
 pub use requests::{Filed, Submission, Submitted};

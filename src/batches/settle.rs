@@ -124,7 +124,7 @@ impl Batches {
         let mut known = HashMap::new();
         for (kind, id) in rows.iter().filter_map(|row| batch.asked_about(row)) {
             let Some(record) = self.known(account, &kind, &id).await? else { continue };
-            let children = record.sight.as_ref().map(|sight| sight.observation.children.clone());
+            let children = record.observed.as_ref().map(|observed| observed.observation.children.clone());
             for child in children.unwrap_or_default() {
                 if let Some(record) = self.known(account, &child.kind, &child.id).await? {
                     known.insert((child.kind, child.id), record);
@@ -153,7 +153,7 @@ impl Batches {
         now: Timestamp,
     ) -> Result<(), BatchError> {
         let account = sender.account;
-        if let Some(alert) = alert_text::ended(entry, account.api.look(), now) {
+        if let Some(alert) = alert_text::ended(entry, account.api.where_to_look(), now) {
             self.tell(sender, alert).await?;
         }
         entry.is_folded = true;

@@ -9,7 +9,7 @@ use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::ObjectRef;
 
 /// The alert. Its key is the same for the same try, so that it is sent once.
-pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
+pub(super) fn alert(attempt: &Attempt, where_to_look: &str, now: Timestamp) -> Alert {
     let (account, label) = (&attempt.account, attempt.label());
     let object = attempt.subject.as_ref().map(|subject| ObjectRef {
         account: account.clone(),
@@ -30,7 +30,7 @@ pub(super) fn alert(attempt: &Attempt, look: &str, now: Timestamp) -> Alert {
             "Repeat exactly the same command (it is not carried out twice), or check at the provider and report \
              the outcome: reconciled call resolve {account} {label} --outcome done (or not-done)"
         ),
-        look: look.to_owned(),
+        where_to_look: where_to_look.to_owned(),
         occurred_at: attempt.changed_at,
         ..Alert::new(AlertKind::Call, &occasion, Severity::Critical, account, now)
     }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, Standing};
-use super::look::Looked;
+use super::lookup::LookupResult;
 use super::run::{Ended, MOST_TRIES, Outcome, Watched, no_turn, pause};
 use super::{Account, CallError, Calls, attempt, caller};
-use crate::apis::calls::{CallFailure, Identity, Look, Planned, Repeat, Reply, fingerprint};
+use crate::apis::calls::{CallFailure, Identity, Lookup, Planned, Repeat, Reply, fingerprint};
 
 /// How often to check whether somebody else still holds the attempt.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -53,8 +53,9 @@ impl Calls {
             (Some(known), Identity::Once(_)) => known,
             (Some(known), Identity::About(_)) if is_same && known.standing == Standing::Done => {
                 // Its effect may still be in place. Then the provider would only refuse it.
-                if let Some(look) = &planned.when_lost.look
-                    && let Looked::Found(reply) = self.look(account, look, planned.amount, until).await
+                if let Some(lookup) = &planned.when_lost.lookup
+                    && let LookupResult::Found(reply) =
+                        self.lookup(account, lookup, planned.amount, until).await
                 {
                     let reply = *reply;
                     let attempt = Some(known.label());
@@ -180,11 +181,11 @@ impl Tries<'_> {
         if self.planned.when_lost.repeat == Repeat::Kept {
             return Ok(None);
         }
-        if let Some(look) = &self.planned.when_lost.look {
-            match self.calls.look(self.account, look, self.attempt.amount, self.until).await {
-                Looked::Found(reply) => return self.done(*reply).await.map(Some),
-                Looked::NotThere => {}
-                Looked::Unclear(why) => return self.in_doubt(why).await.map(Some),
+        if let Some(lookup) = &self.planned.when_lost.lookup {
+            match self.calls.lookup(self.account, lookup, self.attempt.amount, self.until).await {
+                LookupResult::Found(reply) => return self.done(*reply).await.map(Some),
+                LookupResult::NotThere => {}
+                LookupResult::Unclear(why) => return self.in_doubt(why).await.map(Some),
             }
         }
         if self.planned.when_lost.repeat == Repeat::Never {
@@ -198,16 +199,20 @@ impl Tries<'_> {
     /// was carried out under it. A call that was sent before and cannot be seen stays in doubt.
     async fn reference_taken(&mut self, was_sent_before: bool, detail: String) -> Result<Ended, CallError> {
         self.attempt.is_reference_taken = was_sent_before;
-        match &self.planned.when_lost.look {
-            Some(look) => match self.calls.look(self.account, look, self.attempt.amount, self.until).await {
-                Looked::Found(reply) => {
-                    let ended = self.done(*reply).await?;
-                    Ok(Ended { was_done_before: true, ..ended })
+        match &self.planned.when_lost.lookup {
+            Some(lookup) => {
+                match self.calls.lookup(self.account, lookup, self.attempt.amount, self.until).await {
+                    LookupResult::Found(reply) => {
+                        let ended = self.done(*reply).await?;
+                        Ok(Ended { was_done_before: true, ..ended })
+                    }
+                    LookupResult::NotThere if !was_sent_before => {
+                        self.refused(Standing::Refused, detail).await
+                    }
+                    LookupResult::NotThere => self.in_doubt(detail).await,
+                    LookupResult::Unclear(why) => self.in_doubt(format!("{detail}; {why}")).await,
                 }
-                Looked::NotThere if !was_sent_before => self.refused(Standing::Refused, detail).await,
-                Looked::NotThere => self.in_doubt(detail).await,
-                Looked::Unclear(why) => self.in_doubt(format!("{detail}; {why}")).await,
-            },
+            }
             None if was_sent_before => self.in_doubt(detail).await,
             None => self.refused(Standing::Refused, detail).await,
         }
@@ -224,14 +229,14 @@ impl Tries<'_> {
         if is_whole_account {
             return self.in_doubt(detail).await;
         }
-        let is_answered = match (&self.planned.when_lost.look, self.planned.when_lost.repeat) {
+        let is_answered = match (&self.planned.when_lost.lookup, self.planned.when_lost.repeat) {
             (_, Repeat::Kept) => true,
             (None, _) => false,
-            (Some(look), _) => {
-                match self.calls.look(self.account, look, self.attempt.amount, self.until).await {
-                    Looked::Found(reply) => return self.done(*reply).await,
-                    Looked::NotThere => matches!(look, Look::State { .. }),
-                    Looked::Unclear(_) => false,
+            (Some(lookup), _) => {
+                match self.calls.lookup(self.account, lookup, self.attempt.amount, self.until).await {
+                    LookupResult::Found(reply) => return self.done(*reply).await,
+                    LookupResult::NotThere => matches!(lookup, Lookup::State { .. }),
+                    LookupResult::Unclear(_) => false,
                 }
             }
         };

@@ -6,13 +6,13 @@
 //! know: signatures, a provider's terms, chats.
 //!
 //! In reading order: `attempt` (what is stored), `run` (a call from its check to its end), `change` (the tries of a
-//! call that changes something), `look` (lookup after a lost answer), `settle` (what a crash left open),
+//! call that changes something), `lookup` (lookup after a lost answer), `settle` (what a crash left open),
 //! `alert_text` (the alert).
 
 mod alert_text;
 mod attempt;
 mod change;
-mod look;
+mod lookup;
 mod run;
 mod settle;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::attempt::{Attempt, Standing};
-use super::look::Looked;
+use super::lookup::LookupResult;
 use super::run::Watched;
 use super::{Account, CallError, Calls, Routes, alert_text};
 use crate::documents::Document;
@@ -84,7 +84,8 @@ impl Calls {
                 Standing::Open => {
                     settled.open += 1;
                     if age >= SURE_AFTER {
-                        let alert = alert_text::alert(&attempt, account.api.look(), self.clock.now());
+                        let alert =
+                            alert_text::alert(&attempt, account.api.where_to_look(), self.clock.now());
                         let targets = routes(&alert, account.is_sandbox);
                         let owed = vec![OwedAlert { alert, targets }];
                         self.attempts.store().raise(owed, self.clock.now()).await?;
@@ -101,19 +102,19 @@ impl Calls {
         attempt: &mut Attempt,
         (age, until): (Duration, Duration),
     ) -> Result<Standing, CallError> {
-        let Some(look) = attempt.when_lost.look.clone() else { return Ok(Standing::Open) };
-        match self.look(account, &look, attempt.amount, until).await {
-            Looked::Found(reply) => {
+        let Some(lookup) = attempt.when_lost.lookup.clone() else { return Ok(Standing::Open) };
+        match self.lookup(account, &lookup, attempt.amount, until).await {
+            LookupResult::Found(reply) => {
                 let planned = Watched { subject: attempt.subject.as_ref(), amount: attempt.amount };
                 attempt.objects = self.watch(account, planned, &reply).await?;
                 attempt.standing = Standing::Done;
                 attempt.detail = Some("confirmed by a lookup".to_owned());
             }
-            Looked::NotThere if age >= SURE_AFTER && !attempt.is_reference_taken => {
+            LookupResult::NotThere if age >= SURE_AFTER && !attempt.is_reference_taken => {
                 attempt.standing = Standing::NotDone;
                 attempt.detail = Some("the provider does not show it".to_owned());
             }
-            Looked::NotThere | Looked::Unclear(_) => return Ok(Standing::Open),
+            LookupResult::NotThere | LookupResult::Unclear(_) => return Ok(Standing::Open),
         }
         attempt.changed_at = self.clock.now();
         self.attempts.write(attempt).await?;

@@ -14,9 +14,9 @@ use super::progress::Progress;
 use super::screen::Screen;
 use crate::blocking;
 use crate::clock::SharedClock;
+use crate::control::enrolment_request::{EnrolmentRequest, Texts};
 use crate::control::fields::Field;
 use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult};
-use crate::control::wanted::{Texts, Wanted};
 use crate::payments::object::{AccountName, Kind};
 
 /// The totals of all lines so far.
@@ -83,9 +83,9 @@ pub(super) async fn enrol(
 }
 
 async fn enrol_one(options: &EnrolArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
-    let wanted = by_flags(options)
+    let enrolment_request = by_flags(options)
         .map_err(|reason| Failed::new(Exit::Usage, reason, "see `reconciled enrol --help`"))?;
-    let results = connection.ask(Enrol::from(vec![wanted])).await?;
+    let results = connection.ask(Enrol::from(vec![enrolment_request])).await?;
     let Some(result) = results.into_iter().next() else {
         return Err(Failed::new(Exit::Software, "the enrolment had no result", ""));
     };
@@ -106,7 +106,7 @@ async fn enrol_one(options: &EnrolArguments, connection: &Connection, screen: &m
     Ok(Exit::Ok)
 }
 
-fn by_flags(options: &EnrolArguments) -> Result<Wanted, String> {
+fn by_flags(options: &EnrolArguments) -> Result<EnrolmentRequest, String> {
     let mut texts = Texts::default();
     let given = [
         (Field::Id, options.id.as_deref()),
@@ -199,10 +199,10 @@ impl Job<'_> {
         let mut lines = Vec::with_capacity(chunk.items.len());
         for item in chunk.items {
             match item {
-                Ok(mut wanted) => {
-                    wanted.account = wanted.account.or_else(|| options.account.clone());
-                    wanted.kind = wanted.kind.or_else(|| options.kind.clone());
-                    lines.push(wanted);
+                Ok(mut enrolment_request) => {
+                    enrolment_request.account = enrolment_request.account.or_else(|| options.account.clone());
+                    enrolment_request.kind = enrolment_request.kind.or_else(|| options.kind.clone());
+                    lines.push(enrolment_request);
                 }
                 Err(bad) => self.reject(name, &bad, EnrolOutcome::Bad, progress, screen)?,
             }
@@ -212,8 +212,8 @@ impl Job<'_> {
                 let remedy = "enrol the same file again: objects that are already known do not change";
                 Failed { remedy: remedy.to_owned(), ..Failed::from(problem) }
             })?;
-            for (result, wanted) in results.into_iter().zip(&lines) {
-                self.result(name, result, wanted, progress, screen)?;
+            for (result, enrolment_request) in results.into_iter().zip(&lines) {
+                self.result(name, result, enrolment_request, progress, screen)?;
             }
         }
         progress.tell(chunk.bytes, &format!("{name}: {}", self.totals), screen)?;
@@ -224,13 +224,13 @@ impl Job<'_> {
         &mut self,
         name: &str,
         result: EnrolResult,
-        wanted: &Wanted,
+        enrolment_request: &EnrolmentRequest,
         progress: &Progress,
         screen: &mut Screen<'_>,
     ) -> Result<(), Failed> {
         match result.reason {
             Some(reason) => {
-                let bad = BadLine { line: result.line, reason, text: wanted.to_json() };
+                let bad = BadLine { line: result.line, reason, text: enrolment_request.to_json() };
                 self.reject(name, &bad, result.outcome, progress, screen)
             }
             None => {

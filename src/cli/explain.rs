@@ -33,8 +33,8 @@ pub(super) async fn explain(
     if let Some(advice) = &told.advice {
         screen.pair("what to do", advice)?;
     }
-    if let Some(look) = &told.look {
-        screen.pair("where to check", look)?;
+    if let Some(where_to_look) = &told.where_to_look {
+        screen.pair("where to check", where_to_look)?;
     }
     Ok(Exit::Ok)
 }

@@ -12,7 +12,7 @@ use super::exit::{Ended, Exit, Failed};
 use super::progress;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
-use crate::control::messages::{ErrandLine, FetchAnswer, FetchBegin, FetchGo};
+use crate::control::messages::{DownloadLine, FetchAnswer, FetchBegin, FetchGo};
 use crate::payments::object::AccountName;
 use crate::store;
 use crate::time::between;
@@ -94,7 +94,7 @@ async fn follow(
     loop {
         let mut answer = connection.ask(FetchGo { account: account.clone() }).await?;
         answer.errands.retain(|line| begun.errands.iter().any(|wanted| wanted.is_same(line)));
-        let settled = |line: &ErrandLine| line.done + u64::try_from(line.failed.len()).unwrap_or(u64::MAX);
+        let settled = |line: &DownloadLine| line.done + u64::try_from(line.failed.len()).unwrap_or(u64::MAX);
         progress.set((
             answer.errands.iter().map(settled).sum(),
             answer.errands.iter().map(|line| line.days).sum(),

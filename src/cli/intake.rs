@@ -5,7 +5,7 @@
 use std::io::{self, BufRead};
 
 use super::intake_columns::Columns;
-use crate::control::wanted::{self, Wanted};
+use crate::control::enrolment_request::{self, EnrolmentRequest};
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
 pub use crate::delimited::BadFile;
@@ -40,7 +40,7 @@ pub struct BadLine {
 }
 
 /// The result of one line.
-pub type Item = Result<Wanted, BadLine>;
+pub type Item = Result<EnrolmentRequest, BadLine>;
 
 /// A file being read.
 pub struct Intake<Source> {
@@ -101,8 +101,9 @@ impl<Source: BufRead> Intake<Source> {
                         return Ok(Some(Err(bad(line.number, too_long(), &line.bytes))));
                     }
                     Some(line) => {
-                        let read = wanted::from_json(line.bytes.trim_ascii(), line.number)
-                            .map(|wanted| Wanted { line: line.number, ..wanted });
+                        let read = enrolment_request::from_json(line.bytes.trim_ascii(), line.number).map(
+                            |enrolment_request| EnrolmentRequest { line: line.number, ..enrolment_request },
+                        );
                         return Ok(Some(read.map_err(|reason| bad(line.number, reason, &line.bytes))));
                     }
                 }
@@ -126,7 +127,7 @@ pub(super) fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::wanted::LINE_BYTES_MAX;
+    use crate::control::enrolment_request::LINE_BYTES_MAX;
     use proptest::prelude::*;
 
     /// Reads everything: good lines as their JSON, bad lines as `number: reason`.
@@ -135,7 +136,7 @@ mod tests {
         let mut shown = Vec::new();
         while let Some(item) = intake.next_item().map_err(|bad| bad.to_string())? {
             shown.push(match item {
-                Ok(wanted) => wanted.to_json(),
+                Ok(enrolment_request) => enrolment_request.to_json(),
                 Err(bad) => format!("{}: {}", bad.line, bad.reason),
             });
         }

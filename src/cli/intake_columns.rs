@@ -3,8 +3,8 @@
 //! Owns: which column names the objects, misspelled columns, amounts with a decimal comma, what spreadsheets and
 //! databases write into cells. Must never know: files, lines, the outcome of a row.
 
+use crate::control::enrolment_request::Texts;
 use crate::control::fields::{self, Field, Meaning};
-use crate::control::wanted::Texts;
 
 /// The parent kinds of a kind. Next to the id of a charge or an authorization, an id of these kinds names the parent.
 const ABOVE: &[(&str, &[&str])] =

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::intake::Format;
+use crate::control::enrolment_request::read_kind;
 use crate::control::messages::{DeliveryStatus, Selector};
-use crate::control::wanted::read_kind;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 

@@ -28,7 +28,7 @@ pub(super) async fn show(
         return Ok(Exit::Ok);
     }
     write_record(&shown, clock, screen)?;
-    write_sight(&shown.record, screen)?;
+    write_observed(&shown.record, screen)?;
     write_history(&shown.history, screen)?;
     if !shown.alerts.is_empty() {
         screen.line("")?;
@@ -74,12 +74,12 @@ fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> 
     Ok(())
 }
 
-fn write_sight(record: &Record, screen: &mut Screen<'_>) -> io::Result<()> {
-    let Some(sight) = &record.sight else { return Ok(()) };
-    let seen = &sight.observation;
+fn write_observed(record: &Record, screen: &mut Screen<'_>) -> io::Result<()> {
+    let Some(observed) = &record.observed else { return Ok(()) };
+    let seen = &observed.observation;
     screen.line("")?;
     screen.toned("last answer", Tone::Strong)?;
-    screen.pair("seen", &short_time(sight.seen_at))?;
+    screen.pair("seen", &short_time(observed.seen_at))?;
     if !seen.reasons.is_empty() {
         screen.pair("reasons", &seen.reasons.join(", "))?;
     }

@@ -106,7 +106,7 @@ impl House {
     /// Puts one declined charge and two alerts into the store.
     async fn furnish(&self) {
         let (service, store) = service_in(&self.local.store, Fixture::default()).await;
-        let lines = ["S01-1-1-C1", "S02"].map(|id| crate::control::wanted::Wanted {
+        let lines = ["S01-1-1-C1", "S02"].map(|id| crate::control::enrolment_request::EnrolmentRequest {
             line: 0,
             account: None,
             kind: None,
@@ -285,7 +285,7 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
     );
     let json = house.run(&["show", "shop/charge/S01-1-1-C1", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(json["record"]["sight"]["observation"]["amount"]["amount"], "14.00");
+    assert_eq!(json["record"]["observed"]["observation"]["amount"]["amount"], "14.00");
     house.run(&["explain", "S01-1-1-C1"]).await.expect(
         Exit::Ok,
         &["This is final: the money was refused", "what to do:", "Ask for another payment method."],

@@ -19,7 +19,7 @@ pub struct Ground<'a> {
     /// How often it is polled, or none when it is no longer configured.
     pub policy: Option<&'a Policy>,
     /// Where a person can check the object.
-    pub look: Option<&'a str>,
+    pub where_to_look: Option<&'a str>,
     /// The present time.
     pub now: Timestamp,
 }
@@ -52,7 +52,7 @@ pub fn moment(at: Timestamp, now: Timestamp) -> String {
 /// Explains one object.
 pub fn explain(record: &Record, ground: &Ground<'_>) -> Explanation {
     let facts = record.state().zip(ground.lifecycle).and_then(|(state, lifecycle)| lifecycle.state(state));
-    let seen = record.sight.as_ref().map(|sight| &sight.observation);
+    let seen = record.observed.as_ref().map(|observed| &observed.observation);
     Explanation {
         object: record.object.clone(),
         state: record.state().map(str::to_owned),
@@ -64,7 +64,7 @@ pub fn explain(record: &Record, ground: &Ground<'_>) -> Explanation {
         deadline: deadline(record, facts.as_ref(), ground),
         would_change: would_change(record, facts.as_ref(), ground),
         advice: advice(record, facts.as_ref(), ground),
-        look: ground.look.map(str::to_owned),
+        where_to_look: ground.where_to_look.map(str::to_owned),
         due_at: record.due_at,
         fields: seen.map(|seen| seen.evidence.clone()).unwrap_or_default(),
     }
@@ -101,8 +101,8 @@ fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) ->
         );
     };
     let since = moment(state_began(record), ground.now);
-    let outcome = match (ground.lifecycle, &record.sight) {
-        (Some(lifecycle), Some(sight)) => history::outcome(lifecycle, facts, &sight.observation),
+    let outcome = match (ground.lifecycle, &record.observed) {
+        (Some(lifecycle), Some(observed)) => history::outcome(lifecycle, facts, &observed.observation),
         _ => facts.outcome,
     };
     let why = match (facts.phase, outcome) {
@@ -121,7 +121,7 @@ fn standing(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) ->
 }
 
 fn reasons(record: &Record, facts: &StateFacts, ground: &Ground<'_>) -> String {
-    let codes = record.sight.iter().flat_map(|sight| &sight.observation.reasons);
+    let codes = record.observed.iter().flat_map(|observed| &observed.observation.reasons);
     codes
         .map(|code| match ground.lifecycle.and_then(|lifecycle| lifecycle.reason(facts.name, code)) {
             Some(reason) => format!(" Reason {}: {}", reason.name, reason.meaning),
@@ -132,16 +132,16 @@ fn reasons(record: &Record, facts: &StateFacts, ground: &Ground<'_>) -> String {
 
 fn evidence(record: &Record, now: Timestamp) -> String {
     let polls = record.polls;
-    let mut text = match &record.sight {
+    let mut text = match &record.observed {
         None if polls == 0 => "It has not been polled yet.".to_owned(),
         None => format!("Polled {polls} times, never observed."),
-        Some(sight) => {
-            let number = sight.observation.request_id.as_ref();
+        Some(observed) => {
+            let number = observed.observation.request_id.as_ref();
             let exchange = number.map(|id| format!(", the provider's request id {id}")).unwrap_or_default();
             format!(
                 "Last observed as {} at {}{exchange}; polled {polls} times in total.",
-                sight.observation.state,
-                moment(sight.seen_at, now)
+                observed.observation.state,
+                moment(observed.seen_at, now)
             )
         }
     };
@@ -186,7 +186,7 @@ fn why_then(record: &Record, ground: &Ground<'_>) -> String {
         "an operator requested it, which takes precedence".to_owned()
     } else if record.polled_at.is_none() {
         "every object is polled right after its enrolment".to_owned()
-    } else if trouble.not_found > 0 && record.sight.is_none() && record.quarantine.is_none() {
+    } else if trouble.not_found > 0 && record.observed.is_none() && record.quarantine.is_none() {
         "a new object may not be visible at the provider yet".to_owned()
     } else if trouble.failures + trouble.not_found > 0 && record.quarantine.is_none() {
         "after each failure in a row the wait doubles, up to a limit".to_owned()
@@ -230,7 +230,7 @@ fn would_change(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>
         );
     }
     let (Some(facts), Some(lifecycle)) = (facts, ground.lifecycle) else {
-        if record.sight.is_none() {
+        if record.observed.is_none() {
             found.push("The provider's first answer that names its state.".to_owned());
         }
         return found;
@@ -247,7 +247,7 @@ fn would_change(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>
 
 fn advice(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> Option<String> {
     let (facts, lifecycle) = (facts?, ground.lifecycle?);
-    let codes = &record.sight.as_ref()?.observation.reasons;
+    let codes = &record.observed.as_ref()?.observation.reasons;
     let known = codes.iter().find_map(|code| lifecycle.reason(facts.name, code));
     match known {
         Some(reason) => Some(reason.advice.to_owned()),
@@ -260,7 +260,7 @@ fn advice(record: &Record, facts: Option<&StateFacts>, ground: &Ground<'_>) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::test_service::{PLAIN, sighted};
+    use crate::control::test_service::{PLAIN, observed_record};
     use crate::payments::observation::Failure;
     use crate::payments::record::{Quarantine, Record};
 
@@ -273,14 +273,14 @@ mod tests {
             &Ground {
                 lifecycle: is_configured.then_some(&PLAIN as &dyn Lifecycle),
                 policy: is_configured.then_some(&policy),
-                look: Some("Seller Central"),
+                where_to_look: Some("Seller Central"),
                 now: NOW.parse().unwrap(),
             },
         )
     }
 
     fn pending() -> Record {
-        sighted("shop/charge/S01", "Pending", &[], "2026-01-15T08:30:00Z")
+        observed_record("shop/charge/S01", "Pending", &[], "2026-01-15T08:30:00Z")
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
         check(|record| record.trouble.failures = 3, "the wait doubles");
         check(
             |record| {
-                record.sight = None;
+                record.observed = None;
                 record.trouble.not_found = 1;
             },
             "may not be visible",
@@ -320,13 +320,14 @@ mod tests {
 
     #[test]
     fn a_decline_brings_its_reason_and_advice() {
-        let record = sighted("shop/charge/S01", "Declined", &["HardDeclined"], "2026-01-15T08:30:00Z");
+        let record =
+            observed_record("shop/charge/S01", "Declined", &["HardDeclined"], "2026-01-15T08:30:00Z");
         let told = explained(&record, true);
         assert!(told.standing.contains("the money was refused"), "{}", told.standing);
         assert!(told.standing.contains("Reason HardDeclined"), "{}", told.standing);
         assert_eq!(told.advice.as_deref(), Some("Ask for another payment method."));
         assert_eq!(told.would_change, ["Nothing: an object never leaves this state."]);
-        let record = sighted("shop/charge/S01", "Declined", &["Strange"], "2026-01-15T08:30:00Z");
+        let record = observed_record("shop/charge/S01", "Declined", &["Strange"], "2026-01-15T08:30:00Z");
         let told = explained(&record, true);
         assert!(told.standing.contains("Reason Strange, which the manual does not list"));
         assert_eq!(told.advice.as_deref(), Some("Look at it."));

@@ -7,10 +7,10 @@
 //! `answers` (one file per subject), `routes` and `server` (the daemon's end of the socket), `client` (a command's
 //! end).
 
+pub mod enrolment_request;
 pub mod fields;
 pub mod messages;
 pub mod problem;
-pub mod wanted;
 
 pub mod explain;
 pub mod plan;

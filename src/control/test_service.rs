@@ -22,7 +22,7 @@ use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFa
 use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::observation::Observation;
-use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use crate::payments::record::{Details, Enrolment, Observed, Record, Transition};
 use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
 use crate::reports::{Reports, ReportsSection};
@@ -87,7 +87,7 @@ impl Lifecycle for Plain {
 }
 
 /// A record that has just been observed in a state.
-pub(crate) fn sighted(object: &str, state: &str, reasons: &[&str], since: &str) -> Record {
+pub(crate) fn observed_record(object: &str, state: &str, reasons: &[&str], since: &str) -> Record {
     let object: ObjectRef = object.parse().unwrap();
     let since: Timestamp = since.parse().unwrap();
     let facts = PLAIN.state(state);
@@ -112,7 +112,7 @@ pub(crate) fn sighted(object: &str, state: &str, reasons: &[&str], since: &str) 
     };
     let phase = facts.map_or(Phase::Resting, |facts| facts.phase);
     let mut record = Record::enrolled(Enrolment { object, details: Details::default() }, since);
-    record.sight = Some(Sight { observation, phase, since, seen_at: since });
+    record.observed = Some(Observed { observation, phase, since, seen_at: since });
     record.polls = 3;
     record.polled_at = Some(since);
     record.due_at = (phase != Phase::Final).then(|| since + jiff::SignedDuration::from_hours(2));
@@ -137,7 +137,7 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
         headline: "Charge declined".to_owned(),
         explanation: "The bank refused.".to_owned(),
         advice: "Ask for another payment method.".to_owned(),
-        look: "Seller Central".to_owned(),
+        where_to_look: "Seller Central".to_owned(),
         occurred_at: at,
         found_at: at,
     }
@@ -178,7 +178,7 @@ impl Api for Shop {
         Box::pin(std::future::pending())
     }
 
-    fn look(&self) -> &'static str {
+    fn where_to_look(&self) -> &'static str {
         "Seller Central"
     }
 }
@@ -318,7 +318,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
 
 /// Puts an enrolled object into a state, with its history row.
 pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec<OwedAlert>) {
-    let record = sighted(object, state, &["HardDeclined"], "2026-01-15T09:00:00Z");
+    let record = observed_record(object, state, &["HardDeclined"], "2026-01-15T09:00:00Z");
     let before = store.record(&record.object).await.unwrap().unwrap();
     let facts = PLAIN.state(state).unwrap();
     let transition = Transition {

@@ -20,11 +20,11 @@ pub(super) fn ports(routes: &Routes, reconcile: &Arc<Reconcile>, rooms: &Arc<Roo
         let account = accounts.iter().find(|account| account.name == name).cloned();
         Box::pin(async move {
             let Some(account) = account else { return Ok(()) };
-            let sights = shown.into_iter().map(|shown| {
+            let observations = shown.into_iter().map(|shown| {
                 let object = ObjectRef { account: name.clone(), kind: shown.kind, id: shown.id };
                 (object, shown.observation)
             });
-            reconcile.take(&account, sights.collect(), asked_at).await
+            reconcile.take(&account, observations.collect(), asked_at).await
         })
     });
     Ports { routes: Arc::clone(routes), ledger, accepted }

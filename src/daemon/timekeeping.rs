@@ -166,7 +166,7 @@ impl Timekeeping {
         loop {
             let page = self.store.open_objects(after, PAGE).await?;
             for record in page.items {
-                let seen_at = record.sight.as_ref().map(|sight| sight.seen_at);
+                let seen_at = record.observed.as_ref().map(|observed| observed.seen_at);
                 let dates = [record.polled_at, seen_at, Some(record.enrolled_at)];
                 if dates.into_iter().any(is_ahead) && is_ahead(record.due_at) {
                     pulled += u64::from(self.store.hint(&record.object, now).await?);
@@ -307,7 +307,7 @@ fn alert(
         headline,
         explanation: explanation.trim_start().to_owned(),
         advice: advice.to_owned(),
-        look: "reconciled status".to_owned(),
+        where_to_look: "reconciled status".to_owned(),
         occurred_at: since,
         ..Alert::new(kind, &since.to_string(), severity, account, standing.now)
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::decision::Setting;
 use super::history::{Row, outcome};
-use super::record::{Accepted, Cause, Record, Sight, Transition};
+use super::record::{Accepted, Cause, Observed, Record, Transition};
 use super::schedule::next_look;
 
 /// Why nothing can be accepted.
@@ -40,10 +40,12 @@ pub fn accept(
     let quarantine = before.quarantine.as_ref().ok_or(NotAcceptable::NotInDoubt)?;
     let cause = quarantine.cause.clone();
     let seen = quarantine.evidence.as_ref().ok_or_else(|| NotAcceptable::NothingSeen(cause.clone()))?;
-    let known =
-        before.sight.as_ref().filter(|sight| sight.observation.state.eq_ignore_ascii_case(&seen.state));
+    let known = before
+        .observed
+        .as_ref()
+        .filter(|observed| observed.observation.state.eq_ignore_ascii_case(&seen.state));
     // A marked answer was believed at once, and a newer one may have come since.
-    let seen = known.map_or(seen, |sight| &sight.observation);
+    let seen = known.map_or(seen, |observed| &observed.observation);
     let facts = setting.lifecycle.state(&seen.state).filter(|_| seen.id == before.object.id.as_str());
     let mut facts = facts.ok_or_else(|| NotAcceptable::NotUnderstood(cause.clone()))?;
     facts.outcome = outcome(setting.lifecycle, &facts, seen);
@@ -53,7 +55,7 @@ pub fn accept(
     record.accepted =
         Some(Accepted { cause, explanation: quarantine.explanation.clone(), by: by.to_owned(), at: now });
     if known.is_none() {
-        record.sight = Some(Sight {
+        record.observed = Some(Observed {
             observation: seen.clone(),
             phase: facts.phase,
             since: now,

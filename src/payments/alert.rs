@@ -184,7 +184,8 @@ pub struct Alert {
     /// What to do next.
     pub advice: String,
     /// A link to the provider's own page.
-    pub look: String,
+    #[serde(alias = "look")]
+    pub where_to_look: String,
     /// When it happened, as far as is known.
     pub occurred_at: Timestamp,
     /// When it was found.
@@ -216,7 +217,7 @@ impl Alert {
             headline: String::new(),
             explanation: String::new(),
             advice: String::new(),
-            look: String::new(),
+            where_to_look: String::new(),
             occurred_at: now,
             found_at: now,
         }

@@ -10,7 +10,7 @@ use super::history::{Row, outcome};
 use super::notice::Notice;
 use super::object::ObjectRef;
 use super::observation::{Failure, Observation};
-use super::record::{Cause, Details, Enrolment, Overtaken, Quarantine, Record, Sight, Trouble};
+use super::record::{Cause, Details, Enrolment, Observed, Overtaken, Quarantine, Record, Trouble};
 use super::schedule::{after_failures, milestones, next_look};
 use super::trouble;
 use crate::time::earlier;
@@ -48,8 +48,9 @@ pub fn decide(
 /// them. True when there was one.
 fn not_later(record: &mut Record, now: Timestamp) -> bool {
     let mut is_redated = false;
-    let sight = record.sight.iter_mut().flat_map(|sight| [&mut sight.since, &mut sight.seen_at]);
-    for date in sight.chain([&mut record.enrolled_at]).filter(|date| date.duration_since(now) > AHEAD) {
+    let observed =
+        record.observed.iter_mut().flat_map(|observed| [&mut observed.since, &mut observed.seen_at]);
+    for date in observed.chain([&mut record.enrolled_at]).filter(|date| date.duration_since(now) > AHEAD) {
         (*date, is_redated) = (now, true);
     }
     is_redated
@@ -59,7 +60,7 @@ fn not_later(record: &mut Record, now: Timestamp) -> bool {
 /// that lags behind, so it is believed only when it is repeated. The exception is a state that can only follow the
 /// known one: a lagging replica cannot show that.
 fn overtaken(setting: &Setting<'_>, record: &Record, seen: &Observation) -> Option<Overtaken> {
-    let known = record.sight.as_ref().and_then(|sight| sight.observation.updated_at)?;
+    let known = record.observed.as_ref().and_then(|observed| observed.observation.updated_at)?;
     let updated_at = seen.updated_at.filter(|updated_at| *updated_at < known)?;
     let from = record.state().filter(|from| !from.eq_ignore_ascii_case(&seen.state))?;
     setting.lifecycle.state(&seen.state).filter(|_| seen.id == record.object.id.as_str())?;
@@ -124,7 +125,9 @@ fn set_apart(
             expected: before.quarantine.as_ref().and_then(|quarantine| quarantine.expected),
         };
         record.quarantine = Some(quarantine.clone());
-        alerts.push(Notice { record: &record, look: setting.look, now }.quarantined(&quarantine));
+        alerts.push(
+            Notice { record: &record, where_to_look: setting.where_to_look, now }.quarantined(&quarantine),
+        );
         let (note, cause) = (format!("quarantined: {}", quarantine.cause), Cause::SetApart(quarantine.cause));
         transition = Some(Row { setting, before, seen, now }.written(None, note, cause));
     }
@@ -147,13 +150,13 @@ fn accept(
     facts.outcome = outcome(setting.lifecycle, &facts, seen);
     let is_move = before.state().is_none_or(|state| !state.eq_ignore_ascii_case(&seen.state));
     let is_changed =
-        is_move || before.sight.as_ref().is_none_or(|sight| !sight.observation.says_the_same(seen));
-    let since = match &before.sight {
-        Some(sight) if !is_move => sight.since,
+        is_move || before.observed.as_ref().is_none_or(|observed| !observed.observation.says_the_same(seen));
+    let since = match &before.observed {
+        Some(observed) if !is_move => observed.since,
         _ => now,
     };
     let enrol = children(before, &record, seen);
-    record.sight = Some(Sight { observation: seen.clone(), phase: facts.phase, since, seen_at: now });
+    record.observed = Some(Observed { observation: seen.clone(), phase: facts.phase, since, seen_at: now });
     if is_move {
         record.warned.clear();
     }
@@ -173,7 +176,7 @@ fn accept(
             expected: doubt.expected,
         }),
     };
-    let notice = Notice { record: &record, look: setting.look, now };
+    let notice = Notice { record: &record, where_to_look: setting.where_to_look, now };
     let mut alerts = Vec::new();
     if let Some(news) = news(before, seen, is_move, now) {
         alerts.extend(notice.ending(setting.lifecycle, &facts, seen, before.state(), &news));
@@ -203,14 +206,15 @@ fn news(before: &Record, seen: &Observation, is_move: bool, now: Timestamp) -> O
     if is_move {
         return Some(String::new());
     }
-    let known = &before.sight.as_ref()?.observation;
+    let known = &before.observed.as_ref()?.observation;
     let is_same =
         known.reasons == seen.reasons && known.amount == seen.amount && known.amounts == seen.amounts;
     (!is_same).then(|| format!("+{now}"))
 }
 
 fn children(before: &Record, record: &Record, seen: &Observation) -> Vec<Enrolment> {
-    let known = before.sight.as_ref().map(|sight| sight.observation.children.as_slice()).unwrap_or_default();
+    let known =
+        before.observed.as_ref().map(|observed| observed.observation.children.as_slice()).unwrap_or_default();
     seen.children
         .iter()
         .filter(|child| !known.contains(child))
@@ -254,7 +258,7 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
     let mut told = Vec::new();
     let mut alerts = Vec::new();
     for milestone in milestones(record, facts.as_ref(), setting.policy) {
-        let notice = Notice { record, look: setting.look, now };
+        let notice = Notice { record, where_to_look: setting.where_to_look, now };
         if milestone.name == "overdue" {
             if milestone.at <= now && !record.warned.iter().any(|tag| tag == "overdue") {
                 told.push("overdue".to_owned());

@@ -15,7 +15,7 @@ pub struct Setting<'a> {
     /// How the account polls this kind.
     pub policy: &'a Policy,
     /// A link to the provider's own page about the object.
-    pub look: &'a str,
+    pub where_to_look: &'a str,
     /// Whether this is a sandbox account.
     pub is_sandbox: bool,
 }

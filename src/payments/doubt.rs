@@ -77,7 +77,7 @@ fn expected_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
 
 /// The amount last observed, unless the object is still a draft whose amount may change.
 fn settled_amount(setting: &Setting<'_>, record: &Record) -> Option<Money> {
-    let seen = &record.sight.as_ref()?.observation;
+    let seen = &record.observed.as_ref()?.observation;
     let facts = setting.lifecycle.state(&seen.state)?;
     let is_draft = facts.phase == Phase::Resting && facts.outcome == Outcome::Undecided;
     seen.amount.filter(|_| !is_draft)

@@ -54,9 +54,9 @@ impl Row<'_> {
         let Some(facts) = facts.filter(has_moved) else {
             return about;
         };
-        let known = self.before.sight.as_ref().map_or_else(Amounts::default, |sight| {
-            let state = self.setting.lifecycle.state(&sight.observation.state);
-            facts_among(sight.observation.amounts, state.map_or(Moves::Nothing, |facts| facts.moves))
+        let known = self.before.observed.as_ref().map_or_else(Amounts::default, |observed| {
+            let state = self.setting.lifecycle.state(&observed.observation.state);
+            facts_among(observed.observation.amounts, state.map_or(Moves::Nothing, |facts| facts.moves))
         });
         match facts.moves {
             Moves::Nothing => about,

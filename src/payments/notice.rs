@@ -15,7 +15,7 @@ pub(super) struct Notice<'a> {
     /// The object as it is after the decision.
     pub(super) record: &'a Record,
     /// A link to the provider's own page about the object.
-    pub(super) look: &'a str,
+    pub(super) where_to_look: &'a str,
     /// When it was found.
     pub(super) now: Timestamp,
 }
@@ -23,7 +23,7 @@ pub(super) struct Notice<'a> {
 impl Notice<'_> {
     fn alert(&self, kind: AlertKind, severity: Severity, occasion: &str) -> Alert {
         let record = self.record;
-        let observation = record.sight.as_ref().map(|sight| &sight.observation);
+        let observation = record.observed.as_ref().map(|observed| &observed.observation);
         let occasion = format!("{}/{occasion}", record.object);
         Alert {
             object: Some(record.object.clone()),
@@ -32,7 +32,7 @@ impl Notice<'_> {
             amounts: observation.map(|seen| seen.amounts).unwrap_or_default(),
             state: observation.map(|seen| seen.state.clone()),
             reason: observation.and_then(|seen| seen.reasons.first().cloned()),
-            look: self.look.to_owned(),
+            where_to_look: self.where_to_look.to_owned(),
             occurred_at: observation.and_then(|seen| seen.updated_at).unwrap_or(self.now),
             ..Alert::new(kind, &occasion, severity, &record.object.account, self.now)
         }
@@ -127,8 +127,8 @@ impl Notice<'_> {
         }
         alert.headline = format!("{} needs a person", capitalised(&self.subject()));
         alert.explanation = quarantine.explanation.clone();
-        let is_believed = self.record.sight.as_ref().is_some_and(|sight| {
-            quarantine.evidence.as_ref().is_some_and(|seen| seen.state == sight.observation.state)
+        let is_believed = self.record.observed.as_ref().is_some_and(|observed| {
+            quarantine.evidence.as_ref().is_some_and(|seen| seen.state == observed.observation.state)
         });
         let concluded = if is_believed {
             "The state is believed; what is odd about it is not."

@@ -175,7 +175,7 @@ pub fn notice(
     account: &AccountName,
     health: &ProviderHealth,
     change: HealthChange,
-    look: &str,
+    where_to_look: &str,
     now: Timestamp,
 ) -> Option<Alert> {
     let report = health.report.as_ref()?;
@@ -203,7 +203,7 @@ pub fn notice(
         headline,
         explanation,
         advice: advice.to_owned(),
-        look: look.to_owned(),
+        where_to_look: where_to_look.to_owned(),
         occurred_at: since,
         ..Alert::new(AlertKind::ServiceStatus, &occasion, severity, account, now)
     })

@@ -60,7 +60,8 @@ pub struct Record {
     /// What it was enrolled with, or learned later.
     pub details: Details,
     /// The last good observation; `None` before the first.
-    pub sight: Option<Sight>,
+    #[serde(alias = "sight")]
+    pub observed: Option<Observed>,
     /// Set while something about it cannot be right.
     pub quarantine: Option<Quarantine>,
     /// Failures since the last good observation.
@@ -109,7 +110,7 @@ pub struct Accepted {
 
 /// The last good observation of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sight {
+pub struct Observed {
     /// What was observed.
     pub observation: Observation,
     /// How the state behaves. An unknown state counts as resting.
@@ -160,7 +161,7 @@ impl Record {
             revision: 1,
             enrolled_at: now,
             details: enrolment.details,
-            sight: None,
+            observed: None,
             quarantine: None,
             trouble: Trouble::default(),
             polls: 0,
@@ -196,12 +197,12 @@ impl Record {
 
     /// The last observed state, if any.
     pub fn state(&self) -> Option<&str> {
-        self.sight.as_ref().map(|sight| sight.observation.state.as_str())
+        self.observed.as_ref().map(|observed| observed.observation.state.as_str())
     }
 
     /// How its state behaves. An object never observed counts as moving.
     pub fn phase(&self) -> Phase {
-        self.sight.as_ref().map_or(Phase::Moving, |sight| sight.phase)
+        self.observed.as_ref().map_or(Phase::Moving, |observed| observed.phase)
     }
 
     /// Nothing is left to do: it is not polled again, and no person has to check it.
@@ -211,24 +212,23 @@ impl Record {
 
     /// When the object was created, as far as is known.
     pub fn made_at(&self) -> Timestamp {
-        self.sight
+        self.observed
             .as_ref()
-            .and_then(|sight| sight.observation.created_at)
+            .and_then(|observed| observed.observation.created_at)
             .or(self.details.created_at)
             .unwrap_or(self.enrolled_at)
     }
 
     /// The amount, as observed, otherwise as enrolled.
     pub fn amount(&self) -> Option<Money> {
-        self.sight.as_ref().and_then(|sight| sight.observation.amount).or(self.details.amount)
+        self.observed.as_ref().and_then(|observed| observed.observation.amount).or(self.details.amount)
     }
 
     /// The shop's reference, as enrolled, otherwise as observed.
     pub fn merchant_reference(&self) -> Option<&str> {
-        self.details
-            .merchant_reference
-            .as_deref()
-            .or_else(|| self.sight.as_ref().and_then(|sight| sight.observation.merchant_reference.as_deref()))
+        self.details.merchant_reference.as_deref().or_else(|| {
+            self.observed.as_ref().and_then(|observed| observed.observation.merchant_reference.as_deref())
+        })
     }
 }
 

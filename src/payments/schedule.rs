@@ -97,11 +97,11 @@ pub struct Milestone {
 
 /// When the present state began: as the provider says, otherwise our first observation of it.
 pub fn state_began(record: &Record) -> Timestamp {
-    match &record.sight {
+    match &record.observed {
         None => record.enrolled_at,
-        Some(sight) => match sight.observation.updated_at {
-            Some(updated) => updated.min(sight.since),
-            None => sight.since,
+        Some(observed) => match observed.observation.updated_at {
+            Some(updated) => updated.min(observed.since),
+            None => observed.since,
         },
     }
 }
@@ -110,7 +110,7 @@ pub fn state_began(record: &Record) -> Timestamp {
 pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) -> Vec<Milestone> {
     let mut found = Vec::new();
     match facts {
-        None if record.sight.is_none() => {
+        None if record.observed.is_none() => {
             found.push(Milestone { name: "overdue", at: later(record.enrolled_at, policy.unseen_patience) });
         }
         None => {}
@@ -124,7 +124,9 @@ pub fn milestones(record: &Record, facts: Option<&StateFacts>, policy: &Policy) 
                 if let Some(guarantee) = facts.guarantee {
                     found.push(Milestone { name: "guarantee", at: later(record.made_at(), guarantee) });
                 }
-                if let Some(expiry) = record.sight.as_ref().and_then(|sight| sight.observation.expires_at) {
+                if let Some(expiry) =
+                    record.observed.as_ref().and_then(|observed| observed.observation.expires_at)
+                {
                     found.push(Milestone { name: "expiry", at: expiry });
                 }
             }
@@ -208,7 +210,7 @@ pub fn after_failures(record: &Record, failures: u32, policy: &Policy, now: Time
 
 /// The wait from the list of first polls, while the state is young enough.
 fn first_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
-    let began = record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.since);
+    let began = record.observed.as_ref().map_or(record.enrolled_at, |observed| observed.since);
     let mut rung = began;
     for step in &policy.first_polls {
         rung = later(rung, *step);

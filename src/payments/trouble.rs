@@ -38,7 +38,7 @@ pub(super) fn failed(
                 Some(_) => policy.unseen_patience.max(policy.not_found_grace),
                 None => policy.not_found_grace,
             };
-            let is_new = before.sight.is_none() && now < later(before.enrolled_at, grace);
+            let is_new = before.observed.is_none() && now < later(before.enrolled_at, grace);
             if is_new {
                 let step = before.trouble.not_found as usize;
                 let wait = match NOT_YET_VISIBLE_S.get(step) {
@@ -50,7 +50,7 @@ pub(super) fn failed(
                 };
                 let wait = wait.min(policy.interval);
                 record.due_at = Some(later(now, jittered(wait, policy, &record)));
-            } else if before.sight.is_some() && record.trouble.not_found < 2 {
+            } else if before.observed.is_some() && record.trouble.not_found < 2 {
                 record.due_at = Some(after_failures(&record, 1, policy, now));
             } else {
                 cause = Some((
@@ -109,7 +109,8 @@ fn set_apart(
     let quarantine =
         Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None, expected: None };
     record.quarantine = Some(quarantine.clone());
-    let alert = Notice { record: &record, look: setting.look, now }.quarantined(&quarantine);
+    let alert =
+        Notice { record: &record, where_to_look: setting.where_to_look, now }.quarantined(&quarantine);
     let transition = Transition {
         object: record.object.clone(),
         from: record.state().map(str::to_owned),

@@ -19,7 +19,7 @@ use crate::text::hex;
 pub(super) struct Place<'a> {
     pub(super) download: &'a Download,
     pub(super) window: &'a Window,
-    pub(super) look: &'a str,
+    pub(super) where_to_look: &'a str,
     pub(super) now: Timestamp,
 }
 
@@ -34,7 +34,10 @@ impl Place<'_> {
     }
 
     fn alert(&self, kind: AlertKind, severity: Severity, account: &AccountName, occasion: &str) -> Alert {
-        Alert { look: self.look.to_owned(), ..Alert::new(kind, occasion, severity, account, self.now) }
+        Alert {
+            where_to_look: self.where_to_look.to_owned(),
+            ..Alert::new(kind, occasion, severity, account, self.now)
+        }
     }
 
     /// The alert about a difference. It is reported once, however many reports repeat it.
@@ -63,9 +66,11 @@ impl Place<'_> {
             Says::State(state) => format!("{state} since {}", claim.at),
             Says::Settled => format!("settled at {}", claim.at),
         };
-        let seen = record.sight.as_ref().map_or_else(
+        let seen = record.observed.as_ref().map_or_else(
             || "it was never observed".to_owned(),
-            |sight| format!("it was last observed at {} as {}", sight.seen_at, sight.observation.state),
+            |observed| {
+                format!("it was last observed at {} as {}", observed.seen_at, observed.observation.state)
+            },
         );
         alert.explanation = format!("Line {} of the report says {says}; {seen}.", claim.line);
         alert.advice = format!(

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::apis::reporting::{Claim, Says};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
-use crate::payments::record::{Record, Sight};
+use crate::payments::record::{Observed, Record};
 
 /// What a claim means for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub(super) struct Difference {
 pub(super) fn compare(lifecycle: Option<&dyn Lifecycle>, record: &Record, claim: &Claim) -> Verdict {
     let mut differences = Vec::new();
     differences.extend(amounts(lifecycle, record, claim));
-    let state = match (lifecycle, &record.sight) {
-        (Some(lifecycle), Some(sight)) => states(lifecycle, record, sight, claim),
+    let state = match (lifecycle, &record.observed) {
+        (Some(lifecycle), Some(observed)) => states(lifecycle, record, observed, claim),
         _ => Verdict::News,
     };
     let is_news = state == Verdict::News;
@@ -73,9 +73,9 @@ fn settled_amount(lifecycle: Option<&dyn Lifecycle>, record: &Record) -> Option<
     record.amount().filter(|_| !is_draft)
 }
 
-fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Claim) -> Verdict {
-    let ours = sight.observation.state.as_str();
-    let our_outcome = lifecycle.outcome(ours, &sight.observation.reasons, &sight.observation.amounts);
+fn states(lifecycle: &dyn Lifecycle, record: &Record, observed: &Observed, claim: &Claim) -> Verdict {
+    let ours = observed.observation.state.as_str();
+    let our_outcome = lifecycle.outcome(ours, &observed.observation.reasons, &observed.observation.amounts);
     let differs = |theirs: &str| {
         let theirs = format!("{theirs} since {}", claim.at);
         Verdict::Differs(vec![Difference { field: "state", ours: ours.to_owned(), theirs }])
@@ -98,7 +98,7 @@ fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Cla
     }
     let (can_lead_to_ours, can_follow_ours) =
         (lifecycle.is_reachable(theirs, ours), lifecycle.is_reachable(ours, theirs));
-    if whole_second(claim.at) <= began(sight) && can_lead_to_ours {
+    if whole_second(claim.at) <= began(observed) && can_lead_to_ours {
         return Verdict::Agrees;
     }
     // A final state that changes nothing about the money, such as a capture that closes: polling does not wait for
@@ -107,14 +107,14 @@ fn states(lifecycle: &dyn Lifecycle, record: &Record, sight: &Sight, claim: &Cla
         our_outcome.is_some() && lifecycle.outcome(theirs, &[], &Amounts::default()) == our_outcome;
     match (can_follow_ours, record.is_finished()) {
         (true, true) if is_same_end => Verdict::Agrees,
-        (true, false) if claim.at >= sight.seen_at => Verdict::News,
+        (true, false) if claim.at >= observed.seen_at => Verdict::News,
         _ => differs(theirs),
     }
 }
 
 /// When the recorded state began: the provider's time, or else our first observation of it.
-fn began(sight: &Sight) -> Timestamp {
-    sight.observation.updated_at.unwrap_or(sight.since)
+fn began(observed: &Observed) -> Timestamp {
+    observed.observation.updated_at.unwrap_or(observed.since)
 }
 
 /// Reports use whole seconds.
@@ -195,7 +195,7 @@ mod tests {
             marks: Vec::new(),
         };
         let phase = Refunds.state(state).unwrap().phase;
-        record.sight = Some(Sight { observation, phase, since: at(20), seen_at: at(60) });
+        record.observed = Some(Observed { observation, phase, since: at(20), seen_at: at(60) });
         record.due_at = (phase != Phase::Final).then(|| at(120));
         record
     }
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_object_that_was_never_seen_is_only_looked_at() {
-        let unseen = Record { sight: None, ..seen("Pending") };
+        let unseen = Record { observed: None, ..seen("Pending") };
         let claimed = claim(Says::State("Declined".to_owned()), 30, "9.50", "EUR");
         assert_eq!(compare(Some(&Refunds), &unseen, &claimed), Verdict::News);
         assert_eq!(

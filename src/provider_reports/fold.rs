@@ -30,7 +30,7 @@ impl Downloads {
         (mut manifest, file): (Manifest, Fetched),
     ) -> Result<(Tally, Option<Unread>), DownloadError> {
         let now = self.clock.now();
-        let place = Place { download, window, look: account.api.look(), now };
+        let place = Place { download, window, where_to_look: account.api.where_to_look(), now };
         let report_id = manifest.report_id.clone().unwrap_or_default();
         let archive = Archive::of(account, &download.word);
         let (own, word) = (account.clone(), download.word.clone());

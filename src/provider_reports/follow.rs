@@ -213,8 +213,12 @@ impl Downloads {
         mut download: Download,
     ) -> Result<(), DownloadError> {
         if let Some(window) = download.pull.windows.first() {
-            let place =
-                Place { download: &download, window, look: account.api.look(), now: self.clock.now() };
+            let place = Place {
+                download: &download,
+                window,
+                where_to_look: account.api.where_to_look(),
+                now: self.clock.now(),
+            };
             if let Some(alert) = place.failed() {
                 self.tell(account, ports, alert).await?;
             }

@@ -46,7 +46,7 @@ impl Reconcile {
         asked_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let Some(record) = self.store.record(&object).await? else { return Ok(()) };
-        let seen_at = record.sight.as_ref().map(|sight| sight.seen_at);
+        let seen_at = record.observed.as_ref().map(|observed| observed.seen_at);
         let is_older = asked_at.is_some_and(|asked| seen_at.is_some_and(|seen_at| seen_at >= asked));
         if !is_older {
             self.commit(account, record, Ok(seen)).await?;

@@ -71,7 +71,7 @@ pub(super) fn notice(
     operation: &str,
     turn: &HoldChange,
     waiting: &str,
-    look: &str,
+    where_to_look: &str,
     now: Timestamp,
 ) -> Alert {
     let whole = |at: Timestamp| at.round(jiff::Unit::Second).unwrap_or(at);
@@ -104,7 +104,7 @@ pub(super) fn notice(
         headline,
         explanation,
         advice: advice.to_owned(),
-        look: look.to_owned(),
+        where_to_look: where_to_look.to_owned(),
         ..Alert::new(kind, &format!("{account}/{operation}/{since}"), severity, account, now)
     }
 }

@@ -90,7 +90,7 @@ mod tests {
         fn remind(&self, learnt: &str) {
             self.reminded.lock().unwrap().push(learnt.to_owned());
         }
-        fn look(&self) -> &'static str {
+        fn where_to_look(&self) -> &'static str {
             ""
         }
     }

@@ -15,7 +15,7 @@ use super::circuit_breaker::{DIFFERENT, Transition};
 pub(super) struct Notice<'a> {
     pub(super) account: &'a AccountName,
     /// Where a person can check.
-    pub(super) look: &'a str,
+    pub(super) where_to_look: &'a str,
     pub(super) now: Timestamp,
 }
 
@@ -37,7 +37,7 @@ impl Notice<'_> {
             headline: words.headline,
             explanation: words.explanation,
             advice: words.advice.to_owned(),
-            look: self.look.to_owned(),
+            where_to_look: self.where_to_look.to_owned(),
             ..Alert::new(kind, &occasion, severity, self.account, self.now)
         }
     }

@@ -51,7 +51,7 @@ impl Reconcile {
         let (level, now) = (self.pace.level(&account.name, operation), self.clock.now());
         let is_wanted = level.is_some_and(|level| level.is_wanted);
         let Some(turn) = holds.note(operation, level.as_ref(), is_wanted, now) else { return Ok(()) };
-        let alert = hold::notice(&account.name, operation, &turn, WAITING, account.api.look(), now);
+        let alert = hold::notice(&account.name, operation, &turn, WAITING, account.api.where_to_look(), now);
         tracing::warn!(account = %account.name, operation, "{}", alert.headline);
         self.store.remember(&format!("{KEPT_AT}{}", account.name), &holds.text()).await?;
         let targets = (self.routes)(&alert, account.is_sandbox);

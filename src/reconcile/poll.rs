@@ -94,7 +94,7 @@ impl Reconcile {
         let failure = Failure::Garbled { detail: BROKE.to_owned() };
         self.commit(account, record, Err(failure)).await?;
         if !is_reported {
-            let notice = Notice { account: &account.name, look: account.api.look(), now };
+            let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
             self.raise(account, notice.broken_poll(&object), now).await?;
         }
         Ok(Polled::default())
@@ -120,8 +120,12 @@ impl Reconcile {
     ) -> Result<bool, StoreError> {
         let Some(lifecycle) = account.api.lifecycle(&record.object.kind) else { return Ok(false) };
         let policy = self.policy(account, &record.object.kind, self.clock.now());
-        let setting =
-            Setting { lifecycle, policy: &policy, look: account.api.look(), is_sandbox: account.is_sandbox };
+        let setting = Setting {
+            lifecycle,
+            policy: &policy,
+            where_to_look: account.api.where_to_look(),
+            is_sandbox: account.is_sandbox,
+        };
         let object = record.object.clone();
         for _ in 0..COMMIT_ATTEMPTS {
             let decision = decide(&setting, &record, seen.as_ref(), self.clock.now());
@@ -211,7 +215,7 @@ fn take_note(
         object: &record.object,
         cause,
         was_in_trouble,
-        was_seen: record.sight.is_some(),
+        was_seen: record.observed.is_some(),
         due_at: record.due_at.unwrap_or(now).min(now),
         sent_at,
     };

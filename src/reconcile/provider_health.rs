@@ -119,9 +119,9 @@ impl Reconcile {
             let text = serde_json::to_string(&after).unwrap_or_default();
             self.store.remember(&name(account), &text).await?;
         }
-        if let Some(alert) = turn
-            .and_then(|turn| provider_health::notice(&account.name, &after, turn, account.api.look(), now))
-        {
+        if let Some(alert) = turn.and_then(|turn| {
+            provider_health::notice(&account.name, &after, turn, account.api.where_to_look(), now)
+        }) {
             let targets = (self.routes)(&alert, account.is_sandbox);
             self.store.raise(vec![OwedAlert { alert, targets }], now).await?;
         }

@@ -115,7 +115,7 @@ impl Api for Provider {
             drop(permit);
             let failed = |detail: &str| detail.to_owned();
             match answer {
-                Answer::Shows => Ok(sight(id)),
+                Answer::Shows => Ok(observed(id)),
                 Answer::Refuses => {
                     Err(Failure::Refused { is_whole_account: true, detail: failed("HTTP 403") })
                 }
@@ -134,12 +134,12 @@ impl Api for Provider {
         Box::pin(async move { Ok(ServiceReport { word: format!("{health:?}"), health, message: None }) })
     }
 
-    fn look(&self) -> &'static str {
+    fn where_to_look(&self) -> &'static str {
         "the parcel page"
     }
 }
 
-fn sight(id: &ObjectId) -> Observation {
+fn observed(id: &ObjectId) -> Observation {
     Observation {
         id: id.to_string(),
         state: "Started".to_owned(),
@@ -289,7 +289,7 @@ async fn a_poll_that_panics_gives_its_place_back_counts_and_is_reported() {
         stage.provider.answers(|_| Answer::Shows);
         stage.pass(24 * 60).await;
         let record = stage.record("shop/parcel/A").await;
-        assert!(record.sight.is_some() && record.quarantine.is_none(), "{health:?}");
+        assert!(record.observed.is_some() && record.quarantine.is_none(), "{health:?}");
     }
 }
 
@@ -369,7 +369,7 @@ async fn a_lone_object_that_fails_is_no_closed_account_but_the_account_is_not_we
     stage.provider.answers(|_| Answer::Shows);
     stage.pass(65).await;
     assert_eq!(stage.alerts("no-success").await.len(), 2);
-    assert!(stage.record("shop/parcel/P000").await.sight.is_some());
+    assert!(stage.record("shop/parcel/P000").await.observed.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -336,7 +336,7 @@ impl Reconcile {
     /// their own.
     async fn report(&self, account: &Account, polled: Polled) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let notice = Notice { account: &account.name, look: account.api.look(), now };
+        let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
         for transition in &polled.transitions {
             log(account, transition, &polled.detail);
             if let Some(alert) = notice.of(transition, &polled.detail) {
@@ -374,7 +374,7 @@ impl Reconcile {
         };
         let Some((since, detail)) = overdue else { return Ok(()) };
         tracing::warn!(account = %account.name, %since, detail, "no request has succeeded for a quarter of an hour");
-        let notice = Notice { account: &account.name, look: account.api.look(), now };
+        let notice = Notice { account: &account.name, where_to_look: account.api.where_to_look(), now };
         self.raise(account, notice.no_success(since, &detail), now).await?;
         self.remember(account).await
     }
@@ -404,7 +404,7 @@ impl Reconcile {
         let Some(turn) = flight.holds.note(operation, level.as_ref(), is_due, now) else { return Ok(()) };
         let waiting =
             format!("Objects are due meanwhile, {object} among them: a decline would be noticed late.");
-        let alert = hold::notice(&account.name, operation, &turn, &waiting, account.api.look(), now);
+        let alert = hold::notice(&account.name, operation, &turn, &waiting, account.api.where_to_look(), now);
         tracing::warn!(account = %account.name, operation, "{}", alert.headline);
         self.store.remember(&holds_name(account), &flight.holds.text()).await?;
         self.raise(account, alert, now).await

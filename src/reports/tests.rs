@@ -18,7 +18,7 @@ use crate::clock::{Clock, JudgedClock, VirtualClock};
 use crate::payments::lifecycle::{Moves, Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
-use crate::payments::record::{Cause, Details, Enrolment, Record, Sight, Transition};
+use crate::payments::record::{Cause, Details, Enrolment, Observed, Record, Transition};
 use crate::store::{Commit, Committed, Options, Store};
 use crate::text::hex;
 
@@ -86,7 +86,7 @@ impl Ledger {
     async fn see(&self, row: Transition) {
         let before = self.store.record(&row.object).await.unwrap().unwrap();
         let mut record = before.clone();
-        record.sight = Some(Sight {
+        record.observed = Some(Observed {
             observation: observation(&row),
             phase: row.phase,
             since: row.seen_at,

@@ -134,8 +134,10 @@ const SLEW: SignedDuration = SignedDuration::from_mins(2);
 
 /// The newest known date of an object, unless it cannot be true at the time of the poll that `next` comes from.
 pub(super) fn last_date(record: &Record, next: &Record) -> Timestamp {
-    let last =
-        record.sight.as_ref().map_or(record.enrolled_at, |sight| sight.seen_at.max(record.enrolled_at));
+    let last = record
+        .observed
+        .as_ref()
+        .map_or(record.enrolled_at, |observed| observed.seen_at.max(record.enrolled_at));
     let now = next.polled_at.unwrap_or(last);
     if last.duration_since(now) > AHEAD { now } else { last }
 }
@@ -157,13 +159,13 @@ pub(super) fn date_not_before(
     {
         quarantine.since = quarantine.since.max(earliest);
     }
-    let known = old.sight.as_ref().map(|sight| (sight.since, sight.seen_at));
-    if let Some(sight) = &mut record.sight
-        && known.is_none_or(|(_, seen_at)| seen_at != sight.seen_at)
+    let known = old.observed.as_ref().map(|observed| (observed.since, observed.seen_at));
+    if let Some(observed) = &mut record.observed
+        && known.is_none_or(|(_, seen_at)| seen_at != observed.seen_at)
     {
-        sight.seen_at = sight.seen_at.max(earliest);
-        if known.is_none_or(|(since, _)| since != sight.since) {
-            sight.since = sight.since.max(earliest);
+        observed.seen_at = observed.seen_at.max(earliest);
+        if known.is_none_or(|(since, _)| since != observed.since) {
+            observed.since = observed.since.max(earliest);
         }
     }
 }

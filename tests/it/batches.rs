@@ -96,8 +96,8 @@ async fn a_batch_is_polled_through_hours_of_processing_and_its_declined_row_is_r
     let told = world.events("batch");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(world.chat().iter().any(|text| text.contains(&reference)), "{:?}", world.chat());
-    let looks = answered(&world, "GET_BATCH_RESULTS");
-    assert!((20..80).contains(&looks), "polls become rare: {looks}");
+    let polls = answered(&world, "GET_BATCH_RESULTS");
+    assert!((20..80).contains(&polls), "polls become rare: {polls}");
     let again = submit(&world, ROWS, None).await;
     assert!(again.files[0].was_known, "the same rows are one batch");
     world.pass_hours(1.0).await;

@@ -123,7 +123,7 @@ async fn a_start_with_a_wrong_clock_closes_no_day_and_dates_nothing_by_it() {
                 record.state().is_some(),
                 "{ahead_s}: {object} was observed although the machine's clock is wrong"
             );
-            let seen_at = record.sight.as_ref().unwrap().seen_at;
+            let seen_at = record.observed.as_ref().unwrap().seen_at;
             assert!(
                 now.duration_since(seen_at).abs() < SignedDuration::from_mins(10),
                 "{ahead_s}: {seen_at}"

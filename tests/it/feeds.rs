@@ -9,12 +9,12 @@ use reconciled::apis::amazon_pay_mws::config::Settings;
 use reconciled::apis::amazon_pay_mws::feeds::document::{self, Caps};
 use reconciled::apis::amazon_pay_mws::feeds::request::{BatchOperation, BatchRequest as FeedRequest};
 use reconciled::clock::Clock;
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::control::messages::{
     BatchCancel, BatchLine, BatchList, BatchRelease, BatchRowShown, BatchShow, BatchShown, BatchSubmission,
     BatchSubmitted,
 };
 use reconciled::control::problem::Problem;
-use reconciled::control::wanted::Wanted;
 use reconciled::payments::lifecycle::Phase;
 use reconciled::payments::object::{ObjectId, ObjectRef};
 
@@ -300,7 +300,7 @@ async fn a_feed_that_is_taken_opens_an_account_that_was_refused() {
     });
     world.start().await;
     let paid = planted(&world, "paid-").into_iter();
-    let lines = paid.map(|id| Wanted::plain(format!("uk/capture/{id}").parse().unwrap()));
+    let lines = paid.map(|id| EnrolmentRequest::plain(format!("uk/capture/{id}").parse().unwrap()));
     world.daemon().service().enrol(lines.collect()).await.unwrap();
     world.pass_minutes(121.0).await;
     assert_eq!(world.events("credentials-refused").len(), 1);

@@ -55,7 +55,8 @@ async fn objects_beyond_the_quota_are_polled_by_batch_and_decided_like_any_poll(
     assert!(told.contains("polled by batch"), "{told}");
     world.pass_hours(7.0).await;
     assert_eq!(finals(&world, &objects).await, 0, "all are pending yet");
-    let seen = |record: reconciled::payments::record::Record| record.sight.map(|sight| sight.seen_at);
+    let seen =
+        |record: reconciled::payments::record::Record| record.observed.map(|observed| observed.seen_at);
     for object in &objects {
         let seen_at = seen(world.record(object).await).expect("each was observed");
         let age = reconciled::clock::Clock::now(&*world.clock).duration_since(seen_at);

@@ -14,10 +14,10 @@ use aws_lc_rs::digest;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use reconciled::control::client::Client;
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::control::messages::{
     Enrol, EnrolOutcome, ListRequest, PollRequest, ReportRequest, StoreCheck,
 };
-use reconciled::control::wanted::Wanted;
 
 use crate::process::{Host, Planted, Running};
 
@@ -87,8 +87,11 @@ pub async fn enrol_on(host: Arc<Host>, client: Client, known: Arc<Acknowledged>,
             (false, true) => host.plant("shop", "refund", "Refunded", None, after_ms),
             (false, false) => host.plant("old-shop", "capture", "Completed", None, after_ms),
         };
-        let wanted = Wanted { details: planted.details(), ..Wanted::plain(planted.object.clone()) };
-        let Ok(results) = client.ask(Enrol::from(vec![wanted])).await else { return };
+        let enrolment_request = EnrolmentRequest {
+            details: planted.details(),
+            ..EnrolmentRequest::plain(planted.object.clone())
+        };
+        let Ok(results) = client.ask(Enrol::from(vec![enrolment_request])).await else { return };
         assert_eq!(results[0].outcome, EnrolOutcome::New, "{:?}", results[0].reason);
         known.acknowledge(planted.id(), is_declined);
     }
@@ -189,10 +192,10 @@ fn assert_whole(folder: &Path) {
 }
 
 /// Waits until the back office has every decline, each under one key only.
-pub async fn all_declines_told(host: &Host, wanted: &BTreeSet<String>) {
+pub async fn all_declines_told(host: &Host, enrolment_request: &BTreeSet<String>) {
     host.until("every decline is reported", async || {
         let told = keys_told(host);
-        wanted.iter().all(|id| told.contains_key(id)).then_some(())
+        enrolment_request.iter().all(|id| told.contains_key(id)).then_some(())
     })
     .await;
     for (id, keys) in keys_told(host) {

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use amazon_pay_simulator::provider::Random;
 use reconciled::control::client::Client;
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::control::messages::{Enrol, StoreCheck, StoreCompact};
-use reconciled::control::wanted::Wanted;
 
 use crate::killing::{
     Acknowledged, all_declines_told, enrol_on, host_with_back_office, kills, poll_on, seed, watched,
@@ -93,11 +93,11 @@ async fn enrol_lasting(host: &Host, known: &Acknowledged) {
         _ => host.plant("old-shop", "refund", "Completed", None, an_hour),
     };
     let planted: Vec<_> = (0..LASTING).map(planted).collect();
-    let wanted: Vec<Wanted> = planted
+    let enrolment_request: Vec<EnrolmentRequest> = planted
         .iter()
-        .map(|one| Wanted { details: one.details(), ..Wanted::plain(one.object.clone()) })
+        .map(|one| EnrolmentRequest { details: one.details(), ..EnrolmentRequest::plain(one.object.clone()) })
         .collect();
-    let results = client.ask(Enrol::from(wanted.clone())).await.unwrap();
+    let results = client.ask(Enrol::from(enrolment_request.clone())).await.unwrap();
     assert!(results.iter().all(|result| result.reason.is_none()), "{results:?}");
     for one in planted {
         known.acknowledge(one.id(), false);

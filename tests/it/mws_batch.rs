@@ -249,7 +249,7 @@ impl<'a> Driver<'a> {
                 rows.map_or(failed, Outcome::Listed)
             }
             Step::Look { feed_id } => {
-                let ask = feeds::look(&[feed_id]).unwrap();
+                let ask = feeds::list_by_ids(&[feed_id]).unwrap();
                 self.rows("GetFeedSubmissionList", &ask, mishap).map_or(failed, Outcome::Seen)
             }
             Step::Cancel { feed_id } => {
@@ -462,7 +462,7 @@ async fn a_pull_of_reports_brings_every_state_of_every_day() {
             }
             windows::Step::Look { request_ids } => {
                 let ids: Vec<&str> = request_ids.iter().map(String::as_str).collect();
-                let reply = shop.ask(&reports::look(&ids).unwrap());
+                let reply = shop.ask(&reports::list_by_ids(&ids).unwrap());
                 windows::Outcome::Seen(
                     reports::answer::requests("GetReportRequestList", &reply, now).unwrap().rows,
                 )

@@ -52,7 +52,7 @@ fn alert(key: &str) -> Alert {
         headline: "Declined".to_owned(),
         explanation: "The bank refused".to_owned(),
         advice: "Ask the buyer".to_owned(),
-        look: "Seller Central".to_owned(),
+        where_to_look: "Seller Central".to_owned(),
         occurred_at: NOW,
         found_at: NOW,
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use reconciled::control::messages::{ErrandLine, FetchBegin, FetchGo};
+use reconciled::control::messages::{DownloadLine, FetchBegin, FetchGo};
 use reconciled::control::problem::Problem;
 
 use crate::world::World;
@@ -53,11 +53,11 @@ fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-async fn ask(world: &World, request: FetchBegin) -> Result<Vec<ErrandLine>, Problem> {
+async fn ask(world: &World, request: FetchBegin) -> Result<Vec<DownloadLine>, Problem> {
     world.daemon().service().begin_fetch(request).await.map(|answer| answer.errands)
 }
 
-async fn go(world: &World) -> Vec<ErrandLine> {
+async fn go(world: &World) -> Vec<DownloadLine> {
     let request = FetchGo { account: "old-shop".parse().unwrap() };
     world.daemon().service().go_on_fetching(&request).await.unwrap().errands
 }
@@ -73,7 +73,7 @@ fn begin(types: &[&str], from: &str, to: &str) -> FetchBegin {
 }
 
 /// Requests reports, waits until all have ended, and returns how.
-async fn fetched(world: &World, types: &[&str], from: &str, to: &str) -> Vec<ErrandLine> {
+async fn fetched(world: &World, types: &[&str], from: &str, to: &str) -> Vec<DownloadLine> {
     let begun = ask(world, begin(types, from, to)).await.unwrap();
     for _ in 0..24 * 60 {
         let mut lines = go(world).await;
@@ -86,7 +86,7 @@ async fn fetched(world: &World, types: &[&str], from: &str, to: &str) -> Vec<Err
     panic!("the reports never arrive");
 }
 
-async fn only(world: &World, word: &str, from: &str, to: &str) -> ErrandLine {
+async fn only(world: &World, word: &str, from: &str, to: &str) -> DownloadLine {
     let mut lines = fetched(world, &[word], from, to).await;
     assert_eq!(lines.len(), 1);
     lines.remove(0)

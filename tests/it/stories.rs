@@ -269,8 +269,8 @@ async fn a_temporary_404_is_no_trouble_and_a_lasting_one_is_reported() {
     let appears = world.enrol_all("shop").await.remove(0);
     let never: reconciled::payments::object::ObjectRef =
         "shop/charge/P02-9999999-9999999-C999999".parse().unwrap();
-    let wanted = reconciled::control::wanted::Wanted::plain(never.clone());
-    world.daemon().service().enrol(vec![wanted]).await.unwrap();
+    let enrolment_request = reconciled::control::enrolment_request::EnrolmentRequest::plain(never.clone());
+    world.daemon().service().enrol(vec![enrolment_request]).await.unwrap();
     world.pass_hours(3.0).await;
     assert_eq!(world.record(&appears).await.state(), Some("Captured"));
     assert_eq!(world.record(&appears).await.quarantine, None);

@@ -10,7 +10,7 @@ use amazon_pay_simulator::scenario::{Api, Scenario};
 use amazon_pay_simulator::{Planted, Simulator};
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Config, Surroundings};
-use reconciled::control::wanted::Wanted;
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
@@ -112,7 +112,7 @@ impl World {
                 created_at: Some(one.created_at),
                 parent: None,
             };
-            lines.push(Wanted { details, ..Wanted::plain(object.clone()) });
+            lines.push(EnrolmentRequest { details, ..EnrolmentRequest::plain(object.clone()) });
             objects.push(object);
         }
         for batch in lines.chunks(500) {

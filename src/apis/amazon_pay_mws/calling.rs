@@ -10,7 +10,7 @@ use super::config::Settings;
 use super::kind::ObjectKind;
 use super::operations::{Answer, Call, LostAnswer, OPERATIONS, Value};
 use crate::apis::calls::{
-    Caller, Calling, Identity, Look, OperationHelp, ParameterHelp, Planned, Repeat, Reply, Shown, WhenLost,
+    Caller, Calling, Identity, Lookup, OperationHelp, ParameterHelp, Planned, Repeat, Reply, Shown, WhenLost,
 };
 use crate::apis::config::{Environment, Problem};
 use crate::apis::pace::Permit;
@@ -105,17 +105,17 @@ fn when_lost(call: &Call, subject: Option<Child>) -> WhenLost {
         "Refund" => Some(ObjectKind::Refund),
         _ => None,
     };
-    let look = match (makes, call.reference_id(), subject) {
+    let lookup = match (makes, call.reference_id(), subject) {
         (Some(makes), Some(reference), Some(parent)) => {
-            Some(Look::Child { parent, makes: makes.kind(), reference: reference.to_owned() })
+            Some(Lookup::Child { parent, makes: makes.kind(), reference: reference.to_owned() })
         }
-        (None, _, Some(object)) => states_after(call.operation().name).map(|states| Look::State {
+        (None, _, Some(object)) => states_after(call.operation().name).map(|states| Lookup::State {
             object,
             states: states.iter().map(|state| (*state).to_owned()).collect(),
         }),
         _ => None,
     };
-    WhenLost { look, repeat }
+    WhenLost { lookup, repeat }
 }
 
 /// The states that an object can be in after the operation was carried out (section 4). None for operations that set

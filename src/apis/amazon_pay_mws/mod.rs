@@ -292,8 +292,8 @@ impl Api for AmazonPayMws {
         })
     }
 
-    fn look(&self) -> &'static str {
-        self.settings.region.look()
+    fn where_to_look(&self) -> &'static str {
+        self.settings.region.where_to_look()
     }
 
     fn batches(&self) -> Option<&dyn BatchApi> {

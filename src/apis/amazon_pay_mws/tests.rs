@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use super::feeds::document::Caps;
 use super::*;
-use crate::apis::calls::{Caller, Identity, Look, Repeat};
+use crate::apis::calls::{Caller, Identity, Lookup, Repeat};
 use crate::apis::config::{Endpoint, QuotaChoice, Region};
 use crate::apis::pace::Quota;
 use crate::apis::transport::{BoxFuture, Method, Request};
@@ -259,7 +259,7 @@ async fn kinds_and_ids_are_told_apart() {
     assert!(api.accepts(&charge, &id).is_err() && api.lifecycle(&charge).is_none());
     let permit = stage.pace.take(&stage.account, OPERATION).unwrap();
     assert_eq!(api.fetch(&charge, &id, permit).await.unwrap_err().class(), "refused");
-    assert_eq!(api.look(), "https://sellercentral.amazon.com/");
+    assert_eq!(api.where_to_look(), "https://sellercentral.amazon.com/");
 }
 
 /// Valid parameters of a capture.
@@ -290,8 +290,8 @@ async fn a_capture_is_planned_sent_and_read() {
     let planned = Caller::plan(&stage.api, "Capture", &capture_pairs()).unwrap();
     assert_eq!(planned.identity, Some(Identity::Once("cap-1".to_owned())));
     assert_eq!(planned.amount.unwrap().to_string(), "9.50 USD");
-    let look = planned.when_lost.look.clone().unwrap();
-    assert!(matches!(&look, Look::Child { reference, .. } if reference == "cap-1"), "{look:?}");
+    let lookup = planned.when_lost.lookup.clone().unwrap();
+    assert!(matches!(&lookup, Lookup::Child { reference, .. } if reference == "cap-1"), "{lookup:?}");
     let line = "POST https://mws.amazonservices.com/OffAmazonPayments_Sandbox/2013-01-01";
     assert_eq!(planned.shown.line, line);
     tokio::time::advance(Duration::from_secs(2)).await;
@@ -380,9 +380,9 @@ async fn every_operation_that_changes_something_says_how_a_lost_answer_is_found_
         let planned =
             Caller::plan(&stage.api, operation, &given).unwrap_or_else(|problems| panic!("{problems:?}"));
         assert_eq!(planned.is_write, planned.identity.is_some(), "{operation}");
-        match (planned.when_lost.look, planned.when_lost.repeat) {
-            (Some(Look::Child { .. }), Repeat::Safe) => "child",
-            (Some(Look::State { .. }), Repeat::Safe) => "state",
+        match (planned.when_lost.lookup, planned.when_lost.repeat) {
+            (Some(Lookup::Child { .. }), Repeat::Safe) => "child",
+            (Some(Lookup::State { .. }), Repeat::Safe) => "state",
             (None, Repeat::Safe) => "same again",
             (None, Repeat::Never) => "a person",
             other => panic!("{operation}: {other:?}"),

@@ -54,7 +54,7 @@ impl Caller for AmazonPayV2 {
 
 fn planned(call: &Call, settings: &Settings) -> Planned {
     let operation = call.operation();
-    let subject = call.subject().map(|(thing, id)| Child { kind: thing.kind(), id });
+    let subject = call.subject().map(|(object_kind, id)| Child { kind: object_kind.kind(), id });
     let identity = match call.key() {
         _ if !operation.is_write() => None,
         Some(key) => Some(Identity::Once(key.to_owned())),

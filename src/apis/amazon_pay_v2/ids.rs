@@ -9,7 +9,7 @@
 use crate::apis::config::Environment;
 use crate::payments::object::ObjectId;
 
-use super::wire::Thing;
+use super::wire::ObjectKind;
 
 /// `L99-9999999-9999999` with or without `-L999999`.
 struct Form {
@@ -49,11 +49,11 @@ impl Form {
         }
     }
 
-    fn thing(&self) -> Option<Thing> {
+    fn object_kind(&self) -> Option<ObjectKind> {
         match self.last {
-            None => Some(Thing::ChargePermission),
-            Some(b'C') => Some(Thing::Charge),
-            Some(b'R') => Some(Thing::Refund),
+            None => Some(ObjectKind::ChargePermission),
+            Some(b'C') => Some(ObjectKind::Charge),
+            Some(b'R') => Some(ObjectKind::Refund),
             Some(_) => None,
         }
     }
@@ -66,12 +66,12 @@ pub(super) fn canonical(id: &ObjectId) -> ObjectId {
 }
 
 /// The kind of object that an id's form suggests.
-pub(super) fn suggested(id: &str) -> Option<Thing> {
-    Form::of(id)?.thing()
+pub(super) fn suggested(id: &str) -> Option<ObjectKind> {
+    Form::of(id)?.object_kind()
 }
 
 /// Whether an object of this kind and id can be in this environment, or why not.
-pub(super) fn accepts(thing: Thing, id: &str, environment: Environment) -> Result<(), String> {
+pub(super) fn accepts(object_kind: ObjectKind, id: &str, environment: Environment) -> Result<(), String> {
     let Some(form) = Form::of(id) else { return Ok(()) };
     if let Some(of_id) = form.environment()
         && of_id != environment
@@ -84,19 +84,19 @@ pub(super) fn accepts(thing: Thing, id: &str, environment: Environment) -> Resul
             "{id} is an authorization id as shown in reports; the id of its charge has C in place of A"
         ));
     }
-    match form.thing() {
-        Some(suggested) if suggested != thing => {
-            Err(format!("{id} has the form of a {}, not of a {}", name(suggested), name(thing)))
+    match form.object_kind() {
+        Some(suggested) if suggested != object_kind => {
+            Err(format!("{id} has the form of a {}, not of a {}", name(suggested), name(object_kind)))
         }
         _ => Ok(()),
     }
 }
 
-fn name(thing: Thing) -> &'static str {
-    match thing {
-        Thing::Charge => "charge",
-        Thing::Refund => "refund",
-        Thing::ChargePermission => "charge permission",
+fn name(object_kind: ObjectKind) -> &'static str {
+    match object_kind {
+        ObjectKind::Charge => "charge",
+        ObjectKind::Refund => "refund",
+        ObjectKind::ChargePermission => "charge permission",
     }
 }
 
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn an_id_tells_its_kind() {
-        assert_eq!(suggested("S03-5890444-1926095-C064126"), Some(Thing::Charge));
-        assert_eq!(suggested("S01-5105180-3221187-R022311"), Some(Thing::Refund));
-        assert_eq!(suggested("C03-1442027-5744374"), Some(Thing::ChargePermission));
+        assert_eq!(suggested("S03-5890444-1926095-C064126"), Some(ObjectKind::Charge));
+        assert_eq!(suggested("S01-5105180-3221187-R022311"), Some(ObjectKind::Refund));
+        assert_eq!(suggested("C03-1442027-5744374"), Some(ObjectKind::ChargePermission));
         for other in [
             "",
             "-",
@@ -137,20 +137,23 @@ mod tests {
 
     #[test]
     fn only_a_clear_contradiction_is_refused() {
-        let is_accepted = |thing, id, environment| accepts(thing, id, environment).is_ok();
+        let is_accepted = |object_kind, id, environment| accepts(object_kind, id, environment).is_ok();
         let (live, sandbox) = (Environment::Live, Environment::Sandbox);
-        assert!(is_accepted(Thing::Charge, "S01-1234567-1234567-C123456", sandbox));
-        assert!(is_accepted(Thing::Charge, "P01-1234567-1234567-C123456", live));
-        assert!(is_accepted(Thing::Charge, "P03-1234567-1234567-C123456", live), "the region is not judged");
-        assert!(is_accepted(Thing::ChargePermission, "B02-1234567-1234567", live));
-        assert!(is_accepted(Thing::Charge, "something-quite-new", live));
-        assert!(is_accepted(Thing::Charge, "X01-1234567-1234567-C123456", live));
-        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567-C123456", live));
-        assert!(!is_accepted(Thing::Charge, "P01-1234567-1234567-C123456", sandbox));
-        assert!(!is_accepted(Thing::ChargePermission, "C03-1442027-5744374", live));
-        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567-R123456", sandbox));
-        assert!(!is_accepted(Thing::Refund, "S01-1234567-1234567-C123456", sandbox));
-        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567", sandbox));
-        assert!(!is_accepted(Thing::Charge, "S01-1234567-1234567-A123456", sandbox));
+        assert!(is_accepted(ObjectKind::Charge, "S01-1234567-1234567-C123456", sandbox));
+        assert!(is_accepted(ObjectKind::Charge, "P01-1234567-1234567-C123456", live));
+        assert!(
+            is_accepted(ObjectKind::Charge, "P03-1234567-1234567-C123456", live),
+            "the region is not judged"
+        );
+        assert!(is_accepted(ObjectKind::ChargePermission, "B02-1234567-1234567", live));
+        assert!(is_accepted(ObjectKind::Charge, "something-quite-new", live));
+        assert!(is_accepted(ObjectKind::Charge, "X01-1234567-1234567-C123456", live));
+        assert!(!is_accepted(ObjectKind::Charge, "S01-1234567-1234567-C123456", live));
+        assert!(!is_accepted(ObjectKind::Charge, "P01-1234567-1234567-C123456", sandbox));
+        assert!(!is_accepted(ObjectKind::ChargePermission, "C03-1442027-5744374", live));
+        assert!(!is_accepted(ObjectKind::Charge, "S01-1234567-1234567-R123456", sandbox));
+        assert!(!is_accepted(ObjectKind::Refund, "S01-1234567-1234567-C123456", sandbox));
+        assert!(!is_accepted(ObjectKind::Charge, "S01-1234567-1234567", sandbox));
+        assert!(!is_accepted(ObjectKind::Charge, "S01-1234567-1234567-A123456", sandbox));
     }
 }

@@ -34,7 +34,7 @@ use crate::payments::observation::{Failure, Observation};
 
 use config::{AccountSection, Settings};
 use sign::{Canonical, authorization, canonical_path, canonical_query};
-use wire::Thing;
+use wire::ObjectKind;
 
 /// The operation that fetches a charge.
 pub const GET_CHARGE: &str = "GetCharge";
@@ -50,12 +50,12 @@ const LONGEST_BODY: usize = 256 * 1024;
 /// The offset while no `Date` header has been received.
 const NO_OFFSET: i64 = i64::MIN;
 
-impl Thing {
-    fn of(kind: &Kind) -> Option<Thing> {
+impl ObjectKind {
+    fn of(kind: &Kind) -> Option<ObjectKind> {
         match kind.as_str() {
-            "charge" => Some(Thing::Charge),
-            "refund" => Some(Thing::Refund),
-            "charge-permission" => Some(Thing::ChargePermission),
+            "charge" => Some(ObjectKind::Charge),
+            "refund" => Some(ObjectKind::Refund),
+            "charge-permission" => Some(ObjectKind::ChargePermission),
             _ => None,
         }
     }
@@ -67,34 +67,34 @@ impl Thing {
 
     fn name(self) -> &'static str {
         match self {
-            Thing::Charge => "charge",
-            Thing::Refund => "refund",
-            Thing::ChargePermission => "charge-permission",
+            ObjectKind::Charge => "charge",
+            ObjectKind::Refund => "refund",
+            ObjectKind::ChargePermission => "charge-permission",
         }
     }
 
     /// The folder below the base path (section 1.1).
     fn folder(self) -> &'static str {
         match self {
-            Thing::Charge => "charges",
-            Thing::Refund => "refunds",
-            Thing::ChargePermission => "chargePermissions",
+            ObjectKind::Charge => "charges",
+            ObjectKind::Refund => "refunds",
+            ObjectKind::ChargePermission => "chargePermissions",
         }
     }
 
     fn operation(self) -> &'static str {
         match self {
-            Thing::Charge => GET_CHARGE,
-            Thing::Refund => GET_REFUND,
-            Thing::ChargePermission => GET_CHARGE_PERMISSION,
+            ObjectKind::Charge => GET_CHARGE,
+            ObjectKind::Refund => GET_REFUND,
+            ObjectKind::ChargePermission => GET_CHARGE_PERMISSION,
         }
     }
 
     fn lifecycle(self) -> &'static dyn Lifecycle {
         match self {
-            Thing::Charge => &lifecycle::Charge,
-            Thing::Refund => &lifecycle::Refund,
-            Thing::ChargePermission => &lifecycle::ChargePermission,
+            ObjectKind::Charge => &lifecycle::Charge,
+            ObjectKind::Refund => &lifecycle::Refund,
+            ObjectKind::ChargePermission => &lifecycle::ChargePermission,
         }
     }
 }
@@ -184,13 +184,13 @@ impl AmazonPayV2 {
     }
 
     async fn look_at(&self, kind: &Kind, id: &ObjectId, mut permit: Permit) -> Result<Observation, Failure> {
-        let thing = Thing::of(kind).ok_or_else(|| Failure::Refused {
+        let object_kind = ObjectKind::of(kind).ok_or_else(|| Failure::Refused {
             is_whole_account: false,
             detail: format!("Amazon Pay API v2 has no kind {kind}"),
         })?;
         let call = Call {
             method: Method::Get,
-            path: &format!("{}/{id}", thing.folder()),
+            path: &format!("{}/{id}", object_kind.folder()),
             parameters: &[],
             body: Vec::new(),
             idempotency_key: None,
@@ -199,7 +199,7 @@ impl AmazonPayV2 {
         let response = self.transport.send(request).await?;
         let now = self.clock.now();
         self.note_clock(&response, now);
-        let outcome = wire::read(thing, id.as_str(), &response, now);
+        let outcome = wire::read(object_kind, id.as_str(), &response, now);
         if let Err(failure) = &outcome {
             obey(&mut permit, failure, response.retry_after(now));
         }
@@ -248,12 +248,12 @@ pub const REGISTRATION: Registration = Registration {
     name: "amazon-pay-v2",
     settings: |reader, path, secrets| Ok(Arc::new(reader.read::<AccountSection>()?.resolve(path, secrets)?)),
     kinds: || {
-        let facts = |thing: Thing| KindFacts {
-            name: thing.name(),
-            operation: thing.operation(),
-            lifecycle: thing.lifecycle(),
+        let facts = |object_kind: ObjectKind| KindFacts {
+            name: object_kind.name(),
+            operation: object_kind.operation(),
+            lifecycle: object_kind.lifecycle(),
         };
-        [Thing::Charge, Thing::Refund, Thing::ChargePermission].map(facts).to_vec()
+        [ObjectKind::Charge, ObjectKind::Refund, ObjectKind::ChargePermission].map(facts).to_vec()
     },
     batch: None,
     has_reports: false,
@@ -295,17 +295,17 @@ impl Api for AmazonPayV2 {
     }
 
     fn lifecycle(&self, kind: &Kind) -> Option<&'static dyn Lifecycle> {
-        Thing::of(kind).map(Thing::lifecycle)
+        ObjectKind::of(kind).map(ObjectKind::lifecycle)
     }
 
     fn operation(&self, kind: &Kind) -> Option<&'static str> {
-        Thing::of(kind).map(Thing::operation)
+        ObjectKind::of(kind).map(ObjectKind::operation)
     }
 
     fn accepts(&self, kind: &Kind, id: &ObjectId) -> Result<(), String> {
-        let thing = Thing::of(kind)
+        let object_kind = ObjectKind::of(kind)
             .ok_or_else(|| format!("Amazon Pay API v2 has no kind {kind}; it has {}", KINDS.join(", ")))?;
-        ids::accepts(thing, id.as_str(), self.settings.environment)
+        ids::accepts(object_kind, id.as_str(), self.settings.environment)
     }
 
     fn canonical(&self, id: &ObjectId) -> ObjectId {
@@ -313,15 +313,15 @@ impl Api for AmazonPayV2 {
     }
 
     fn kind_of(&self, id: &ObjectId) -> Option<Kind> {
-        ids::suggested(id.as_str()).map(Thing::kind)
+        ids::suggested(id.as_str()).map(ObjectKind::kind)
     }
 
     fn fetch<'a>(&'a self, kind: &'a Kind, id: &'a ObjectId, permit: Permit) -> Fetching<'a> {
         Box::pin(self.look_at(kind, id, permit))
     }
 
-    fn look(&self) -> &'static str {
-        self.settings.region.look()
+    fn where_to_look(&self) -> &'static str {
+        self.settings.region.where_to_look()
     }
 
     fn calls(&self) -> Option<&dyn Caller> {

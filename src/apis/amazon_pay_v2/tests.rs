@@ -296,6 +296,6 @@ async fn it_answers_for_its_kinds_and_no_others() {
     let permit = scene.pace.take(&shop(), GET_CHARGE).unwrap();
     assert_eq!(api.fetch(&strange, &id, permit).await.unwrap_err().class(), "refused");
     assert!(scene.memory.asked.lock().unwrap().is_empty());
-    assert!(api.look().starts_with("https://sellercentral"));
+    assert!(api.where_to_look().starts_with("https://sellercentral"));
     assert!(!format!("{api:?}").contains("SANDBOX-KEY"));
 }

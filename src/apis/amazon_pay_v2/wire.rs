@@ -23,7 +23,7 @@ use scalar::Object;
 
 /// The kinds of objects that this API shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thing {
+pub enum ObjectKind {
     /// `GET charges/{id}`
     Charge,
     /// `GET refunds/{id}`
@@ -33,12 +33,17 @@ pub enum Thing {
 }
 
 /// Reads the answer to a request for `id`. `now` is needed only for `Retry-After` dates.
-pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Result<Observation, Failure> {
+pub fn read(
+    object_kind: ObjectKind,
+    id: &str,
+    response: &Response,
+    now: Timestamp,
+) -> Result<Observation, Failure> {
     let request_id = request_id(response);
     if !(200..=299).contains(&response.status) {
         return Err(refusal(response, request_id.as_deref(), now));
     }
-    let mut observation = object::read(thing, &response.body).map_err(garbled)?;
+    let mut observation = object::read(object_kind, &response.body).map_err(garbled)?;
     if !observation.id.eq_ignore_ascii_case(id) {
         return Err(garbled("the answer is about another object".to_owned()));
     }
@@ -51,7 +56,7 @@ pub fn read(thing: Thing, id: &str, response: &Response, now: Timestamp) -> Resu
 /// Reads the answer to a creating call. If the new object names its parent, that must be `parent`. `now` is needed
 /// only for `Retry-After` dates.
 pub fn read_made(
-    thing: Thing,
+    object_kind: ObjectKind,
     parent: &str,
     response: &Response,
     now: Timestamp,
@@ -60,7 +65,7 @@ pub fn read_made(
     if !(200..=299).contains(&response.status) {
         return Err(refusal(response, request_id.as_deref(), now));
     }
-    let mut observation = object::read(thing, &response.body).map_err(garbled)?;
+    let mut observation = object::read(object_kind, &response.body).map_err(garbled)?;
     if observation.parent.as_deref().is_some_and(|told| told != parent) {
         return Err(garbled("the answer is about another object".to_owned()));
     }

@@ -314,7 +314,7 @@ impl BatchSection {
             }
         };
         let patience = Patience {
-            first_look: seconds("batch.first_look_s", self.first_look_s, 15, 3600, 1),
+            first_poll: seconds("batch.first_look_s", self.first_look_s, 15, 3600, 1),
             longest_look: seconds("batch.longest_look_s", self.longest_look_s, 300, 86_400, 1),
             deadline: seconds("batch.deadline_h", self.deadline_h, 24, 24 * 30, 3600),
             is_processed_with_row_errors: self.process_with_row_errors,

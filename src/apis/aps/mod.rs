@@ -320,7 +320,7 @@ impl Api for Aps {
         Box::pin(self.look_at(kind, id, permit))
     }
 
-    fn look(&self) -> &'static str {
+    fn where_to_look(&self) -> &'static str {
         LOOK
     }
 

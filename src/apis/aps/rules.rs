@@ -35,7 +35,7 @@ pub enum AmountForm {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patience {
     /// The wait until the first poll; each further wait is twice as long.
-    pub first_look: Duration,
+    pub first_poll: Duration,
     /// The longest wait between polls.
     pub longest_look: Duration,
     /// The deadline for validation, and then again for the results.
@@ -47,7 +47,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
-            first_look: Duration::from_secs(15),
+            first_poll: Duration::from_secs(15),
             longest_look: Duration::from_secs(300),
             deadline: Duration::from_secs(24 * 3600),
             is_processed_with_row_errors: false,

@@ -17,7 +17,7 @@ use super::local::{config_failed, start_failed};
 use super::options::DemoArguments;
 use crate::clock::{Clock, SharedClock, SystemClock, VirtualClock};
 use crate::config::{self, Surroundings};
-use crate::control::wanted::Wanted;
+use crate::control::enrolment_request::EnrolmentRequest;
 use crate::daemon::{Daemon, Outside};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectRef;
@@ -90,7 +90,7 @@ fn shortly_before_midnight(clock: &dyn Clock) -> Timestamp {
 
 /// Enrols everything that the scenario planted, as a shop would.
 async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Failed> {
-    let mut wanted = Vec::new();
+    let mut enrolment_request = Vec::new();
     for planted in simulator.planted() {
         let truth = planted.truth;
         let bad = |error: String| Failed::new(Exit::Software, format!("{}: {error}", truth.id), "");
@@ -107,11 +107,11 @@ async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Faile
             created_at: Some(planted.created_at),
             parent: None,
         };
-        wanted.push(Wanted { details, ..Wanted::plain(object) });
+        enrolment_request.push(EnrolmentRequest { details, ..EnrolmentRequest::plain(object) });
     }
     let service = daemon.service();
     let mut enrolled = 0;
-    for lines in wanted.chunks(ENROL_AT_ONCE) {
+    for lines in enrolment_request.chunks(ENROL_AT_ONCE) {
         let results = service.enrol(lines.to_vec()).await.map_err(Failed::from)?;
         for result in results {
             if let Some(reason) = result.reason {

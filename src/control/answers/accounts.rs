@@ -72,8 +72,8 @@ impl Rooms {
     }
 
     /// Where a person can look at the account's transactions.
-    pub(super) fn look(&self, account: &AccountName) -> Option<&'static str> {
-        Some(self.account(account)?.api.look())
+    pub(super) fn where_to_look(&self, account: &AccountName) -> Option<&'static str> {
+        Some(self.account(account)?.api.where_to_look())
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! Owns: the result of each line. Must never know: files, sockets, states.
 
+use crate::control::enrolment_request::EnrolmentRequest;
 use crate::control::messages::*;
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Rooms, Service, storage};
-use crate::control::wanted::Wanted;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::Enrolment;
 use crate::store::Enrolled;
@@ -21,8 +21,11 @@ impl Service {
     }
 
     /// Starts to watch one object. Fails when it cannot be accepted or contradicts what is stored.
-    pub(in crate::control) async fn enrol_one(&self, wanted: Wanted) -> Answer<EnrolResult> {
-        let result = self.enrol(vec![wanted]).await?.pop();
+    pub(in crate::control) async fn enrol_one(
+        &self,
+        enrolment_request: EnrolmentRequest,
+    ) -> Answer<EnrolResult> {
+        let result = self.enrol(vec![enrolment_request]).await?.pop();
         let result = result.ok_or_else(|| Problem::new(Cause::Internal, "no result", ""))?;
         let (cause, remedy) = match result.outcome {
             EnrolOutcome::New | EnrolOutcome::Enriched | EnrolOutcome::Same => return Ok(result),
@@ -36,7 +39,7 @@ impl Service {
 
     /// Starts to watch objects; one result per line, in order. Fails when there are more than [`BATCH_LINES_MAX`]
     /// lines or when the store fails. Then nothing is guaranteed, and the client may send all of them again.
-    pub async fn enrol(&self, lines: Vec<Wanted>) -> Answer<Vec<EnrolResult>> {
+    pub async fn enrol(&self, lines: Vec<EnrolmentRequest>) -> Answer<Vec<EnrolResult>> {
         if lines.len() > BATCH_LINES_MAX {
             let detail = format!("{} lines are more than the {BATCH_LINES_MAX} of one batch", lines.len());
             return Err(Problem::new(Cause::TooLarge, detail, "send them in several batches"));
@@ -45,9 +48,9 @@ impl Service {
         let mut results = Vec::with_capacity(lines.len());
         let mut places = Vec::new();
         let mut enrolments = Vec::new();
-        for wanted in lines {
-            let line = wanted.line;
-            let (object, outcome, reason) = match settled(&rooms, wanted) {
+        for enrolment_request in lines {
+            let line = enrolment_request.line;
+            let (object, outcome, reason) = match settled(&rooms, enrolment_request) {
                 Ok(enrolment) => {
                     let object = enrolment.object.clone();
                     places.push(results.len());
@@ -79,11 +82,14 @@ impl Service {
 }
 
 /// Settles account and kind, and checks with the account that they match the id.
-fn settled(rooms: &Rooms, wanted: Wanted) -> Result<Enrolment, String> {
-    if wanted.id.is_folded_in_paths() {
-        return Err(format!("{} is a relative path segment in a URL, not an object id", wanted.id));
+fn settled(rooms: &Rooms, enrolment_request: EnrolmentRequest) -> Result<Enrolment, String> {
+    if enrolment_request.id.is_folded_in_paths() {
+        return Err(format!(
+            "{} is a relative path segment in a URL, not an object id",
+            enrolment_request.id
+        ));
     }
-    let Wanted { account, kind, id, details, .. } = wanted;
+    let EnrolmentRequest { account, kind, id, details, .. } = enrolment_request;
     let object = match (account, kind) {
         (Some(account), Some(kind)) => ObjectRef { account, kind, id },
         (account, kind) => {

@@ -61,9 +61,9 @@ impl Service {
             }
         }
         let lifecycle = self.rooms().lifecycle(&record.object);
-        let outcome = record.sight.as_ref().zip(lifecycle).and_then(|(sight, lifecycle)| {
-            let facts = lifecycle.state(&sight.observation.state)?;
-            Some(outcome(lifecycle, &facts, &sight.observation))
+        let outcome = record.observed.as_ref().zip(lifecycle).and_then(|(observed, lifecycle)| {
+            let facts = lifecycle.state(&observed.observation.state)?;
+            Some(outcome(lifecycle, &facts, &observed.observation))
         });
         Ok(Shown { outcome, record, history, alerts })
     }
@@ -76,7 +76,7 @@ impl Service {
         let ground = Ground {
             lifecycle: rooms.lifecycle(&record.object),
             policy: policy.as_ref(),
-            look: rooms.look(&record.object.account),
+            where_to_look: rooms.where_to_look(&record.object.account),
             now: self.clock.now(),
         };
         let mut told = explain(&record, &ground);
@@ -127,9 +127,9 @@ impl Service {
                     "add the account to the configuration, then accept the object",
                 ));
             };
-            let look = rooms.look(&object.account).unwrap_or_default();
+            let where_to_look = rooms.where_to_look(&object.account).unwrap_or_default();
             // Accepting settles what was observed. The environment is compared when the next answer arrives.
-            let setting = Setting { lifecycle, policy: &policy, look, is_sandbox: false };
+            let setting = Setting { lifecycle, policy: &policy, where_to_look, is_sandbox: false };
             let (record, transition) =
                 accept(&setting, &before, actor, self.clock.now()).map_err(|refusal| {
                     Problem::new(

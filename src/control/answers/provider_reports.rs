@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::apis::registry;
 use crate::apis::reporting::windows::Phase;
-use crate::control::messages::{ErrandLine, FailedDay, FetchAnswer, FetchBegin, FetchGo, UnreadFile};
+use crate::control::messages::{DownloadLine, FailedDay, FetchAnswer, FetchBegin, FetchGo, UnreadFile};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Reporter, Service};
 use crate::payments::object::AccountName;
@@ -73,7 +73,7 @@ fn find<'a>(reporters: &'a [Arc<Reporter>], account: &AccountName) -> Result<&'a
     })
 }
 
-fn line(download: &Download) -> ErrandLine {
+fn line(download: &Download) -> DownloadLine {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let (progress, tally) = (download.pull.progress(), download.tally);
     let windows = download.pull.windows.iter();
@@ -81,7 +81,7 @@ fn line(download: &Download) -> ErrandLine {
         Phase::Failed { why, .. } => Some(FailedDay { from: window.from, why: why.clone() }),
         _ => None,
     });
-    ErrandLine {
+    DownloadLine {
         account: download.account.clone(),
         report: download.word.clone(),
         from: download.from,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::AlertRow;
-use crate::control::wanted::{Wanted, read_kind};
+use crate::control::enrolment_request::{EnrolmentRequest, read_kind};
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
 use crate::payments::record::{Record, Transition};
@@ -105,14 +105,14 @@ pub struct Accept(pub Selector);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrol {
     /// One object per line.
-    pub lines: Vec<Wanted>,
+    pub lines: Vec<EnrolmentRequest>,
     /// Lines that could not be read, in order, each with its index among the results.
     #[serde(skip)]
     pub unreadable: Vec<(usize, EnrolResult)>,
 }
 
-impl From<Vec<Wanted>> for Enrol {
-    fn from(lines: Vec<Wanted>) -> Enrol {
+impl From<Vec<EnrolmentRequest>> for Enrol {
+    fn from(lines: Vec<EnrolmentRequest>) -> Enrol {
         Enrol { lines, unreadable: Vec::new() }
     }
 }
@@ -120,7 +120,7 @@ impl From<Vec<Wanted>> for Enrol {
 /// An object to watch from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct EnrolOne(pub Wanted);
+pub struct EnrolOne(pub EnrolmentRequest);
 
 /// The outcome of one line of an enrolment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -232,7 +232,7 @@ pub struct Explanation {
     /// What a person should do, if anything.
     pub advice: Option<String>,
     /// Where a person can check it.
-    pub look: Option<String>,
+    pub where_to_look: Option<String>,
     /// When it is polled next.
     pub due_at: Option<Timestamp>,
     /// The fields of the last answer, under the provider's names.

@@ -38,7 +38,7 @@ pub struct FetchGo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchAnswer {
     /// For [`FetchBegin`], the requested downloads; otherwise all downloads of the account.
-    pub errands: Vec<ErrandLine>,
+    pub errands: Vec<DownloadLine>,
     /// The folder of the account's files.
     pub folder: String,
     /// A daemon takes the steps.
@@ -50,7 +50,7 @@ pub struct FetchAnswer {
 
 /// One download: one type of report over a range of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrandLine {
+pub struct DownloadLine {
     /// The account.
     pub account: AccountName,
     /// The short name of the type.
@@ -114,15 +114,15 @@ pub struct UnreadFile {
     pub file: String,
 }
 
-impl ErrandLine {
+impl DownloadLine {
     /// Whether something that was requested is missing: a day was not fetched, or a fetched file was not read.
     pub fn is_failed(&self) -> bool {
         !self.failed.is_empty() || self.unreadable > 0
     }
 
     /// Whether both lines are about the same download.
-    pub fn is_same(&self, other: &ErrandLine) -> bool {
-        let name = |line: &ErrandLine| (line.is_nightly, line.from, line.until);
+    pub fn is_same(&self, other: &DownloadLine) -> bool {
+        let name = |line: &DownloadLine| (line.is_nightly, line.from, line.until);
         self.report == other.report && name(self) == name(other)
     }
 }

@@ -13,11 +13,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::enrolment_request::{EnrolmentRequest, from_json};
 use super::messages::*;
 use super::problem::{Cause, Problem};
 use super::server::{Options, Server};
 use super::test_service::{Fixture, service_in, settle, with_alerts};
-use super::wanted::{Wanted, from_json};
 use crate::store::Store;
 
 struct Desk {
@@ -72,7 +72,7 @@ impl Desk {
     }
 }
 
-fn wanted(json: &str) -> Wanted {
+fn enrolment_request(json: &str) -> EnrolmentRequest {
     from_json(json.as_bytes(), 1).unwrap()
 }
 
@@ -81,7 +81,7 @@ fn named(text: &str) -> Selector {
 }
 
 async fn outcomes(client: &Client, lines: &[&str]) -> Vec<EnrolOutcome> {
-    let lines: Vec<Wanted> = lines.iter().map(|line| wanted(line)).collect();
+    let lines: Vec<EnrolmentRequest> = lines.iter().map(|line| enrolment_request(line)).collect();
     client.ask(Enrol::from(lines.clone())).await.unwrap().into_iter().map(|result| result.outcome).collect()
 }
 
@@ -101,11 +101,14 @@ async fn enrolments_are_taken_line_by_line_and_twice_is_once() {
     ];
     assert_eq!(outcomes(&client, &lines).await, [New, New, Enriched, Conflict, Bad, Bad, Bad]);
     assert_eq!(outcomes(&client, &lines).await, [Same, Same, Same, Conflict, Bad, Bad, Bad]);
-    let results = client.ask(Enrol::from(vec![wanted(lines[4]), wanted(lines[3])])).await.unwrap();
+    let results = client
+        .ask(Enrol::from(vec![enrolment_request(lines[4]), enrolment_request(lines[3])]))
+        .await
+        .unwrap();
     assert!(results[0].reason.as_deref().unwrap().contains("fits no configured account and kind"));
     assert!(results[1].reason.as_deref().unwrap().contains("14.00 EUR"));
     assert_eq!(results[1].object.as_ref().unwrap().to_string(), "shop/charge/S01-1-1-C1");
-    let too_many = vec![wanted(lines[0]); BATCH_LINES_MAX + 1];
+    let too_many = vec![enrolment_request(lines[0]); BATCH_LINES_MAX + 1];
     assert_eq!(client.ask(Enrol::from(too_many.clone())).await.unwrap_err().cause, Cause::TooLarge);
     assert_eq!(client.ask(Enrol::from(vec![])).await.unwrap(), []);
 }
@@ -116,7 +119,7 @@ async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reac
     let client = desk.client().await;
     for id in [".", ".."] {
         let line = format!("{{\"id\":\"{id}\",\"account\":\"shop\",\"kind\":\"charge\"}}");
-        let results = client.ask(Enrol::from(vec![wanted(&line)])).await.unwrap();
+        let results = client.ask(Enrol::from(vec![enrolment_request(&line)])).await.unwrap();
         assert_eq!(results[0].outcome, EnrolOutcome::Bad);
         assert!(results[0].reason.as_deref().unwrap().contains("not an object id"), "{results:?}");
         let (status, _) = desk.ask(&format!("PUT /v1/tracked/shop/charge/{id}"), "{}").await;
@@ -134,7 +137,7 @@ async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reac
 async fn an_object_is_found_in_whatever_case_its_id_is_handed_on() {
     let desk = Desk::open(Fixture::default(), |_| {}).await;
     let client = desk.client().await;
-    client.ask(Enrol::from(vec![wanted(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
+    client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
     for name in ["s01-1-1-c1", "charge/s01-1-1-c1", "shop/charge/s01-1-1-c1"] {
         assert_eq!(client.ask(Show(named(name))).await.unwrap().record.object.id.as_str(), "S01-1-1-C1");
     }
@@ -162,9 +165,10 @@ async fn a_batch_reads_json_lines_and_tells_unreadable_ones_in_their_place() {
 async fn lists_are_filtered_and_paged_without_gap_or_repetition() {
     let desk = Desk::open(Fixture::default(), |_| {}).await;
     let client = desk.client().await;
-    let lines: Vec<Wanted> = (0..25).map(|number| wanted(&format!("{{\"id\":\"S{number:02}\"}}"))).collect();
+    let lines: Vec<EnrolmentRequest> =
+        (0..25).map(|number| enrolment_request(&format!("{{\"id\":\"S{number:02}\"}}"))).collect();
     client.ask(Enrol::from(lines.clone())).await.unwrap();
-    client.ask(Enrol::from(vec![wanted(r#"{"id":"P01"}"#)])).await.unwrap();
+    client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"P01"}"#)])).await.unwrap();
     settle(&desk.store, "shop/charge/S03", "Captured", Vec::new()).await;
     let mut request =
         ListRequest { limit: Some(7), account: Some("shop".parse().unwrap()), ..ListRequest::default() };
@@ -199,7 +203,7 @@ async fn lists_are_filtered_and_paged_without_gap_or_repetition() {
 async fn one_object_is_shown_explained_asked_for_and_forgotten() {
     let desk = Desk::open(Fixture::default(), |_| {}).await;
     let client = desk.client().await;
-    client.ask(Enrol::from(vec![wanted(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
+    client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
     settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
     with_alerts(&desk.store).await;
     let shown = client.ask(Show(named("S01-1-1-C1"))).await.unwrap();
@@ -207,7 +211,7 @@ async fn one_object_is_shown_explained_asked_for_and_forgotten() {
     assert_eq!((shown.history.len(), shown.alerts.len()), (1, 2));
     let told = client.ask(Explain(named("charge/S01-1-1-C1"))).await.unwrap();
     assert_eq!(told.advice.as_deref(), Some("Ask for another payment method."));
-    assert_eq!(told.look.as_deref(), Some("Seller Central"));
+    assert_eq!(told.where_to_look.as_deref(), Some("Seller Central"));
 
     let request = PollRequest { objects: vec![named("S01-1-1-C1"), named("S99")], ..PollRequest::default() };
     let answer = client.ask(request.clone()).await.unwrap();
@@ -227,7 +231,7 @@ async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
     let held_for = Some(Duration::from_secs(1_200));
     let desk = Desk::open(Fixture { held_for, ..Fixture::default() }, |_| {}).await;
     let client = desk.client().await;
-    client.ask(Enrol::from(vec![wanted(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
+    client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
     let words = "the provider allows no Get-charge before 2026-01-15T09:50:0";
     let told = client.ask(Explain(named("S01-1-1-C1"))).await.unwrap();
     assert!(told.next_look.contains(words), "{}", told.next_look);
@@ -245,9 +249,13 @@ async fn a_hold_of_the_provider_shows_wherever_somebody_waits_for_an_answer() {
 async fn polling_everything_costs_what_the_dry_run_said() {
     let desk = Desk::open(Fixture::default(), |_| {}).await;
     let client = desk.client().await;
-    let lines: Vec<Wanted> = (0..12).map(|number| wanted(&format!("{{\"id\":\"S{number}\"}}"))).collect();
+    let lines: Vec<EnrolmentRequest> =
+        (0..12).map(|number| enrolment_request(&format!("{{\"id\":\"S{number}\"}}"))).collect();
     client.ask(Enrol::from(lines.clone())).await.unwrap();
-    client.ask(Enrol::from(vec![wanted(r#"{"id":"S1-R1"}"#), wanted(r#"{"id":"P1"}"#)])).await.unwrap();
+    client
+        .ask(Enrol::from(vec![enrolment_request(r#"{"id":"S1-R1"}"#), enrolment_request(r#"{"id":"P1"}"#)]))
+        .await
+        .unwrap();
     settle(&desk.store, "shop/charge/S3", "Captured", Vec::new()).await;
     let all = PollRequest { all: true, dry_run: true, ..PollRequest::default() };
     let plan = client.ask(all.clone()).await.unwrap();
@@ -277,7 +285,13 @@ async fn status_alerts_report_and_reload_are_answered() {
         (client.greeting().pid, client.greeting().version.as_str()),
         (std::process::id(), env!("CARGO_PKG_VERSION"))
     );
-    client.ask(Enrol::from(vec![wanted(r#"{"id":"S01-1-1-C1"}"#), wanted(r#"{"id":"S02"}"#)])).await.unwrap();
+    client
+        .ask(Enrol::from(vec![
+            enrolment_request(r#"{"id":"S01-1-1-C1"}"#),
+            enrolment_request(r#"{"id":"S02"}"#),
+        ]))
+        .await
+        .unwrap();
     settle(&desk.store, "shop/charge/S02", "Captured", Vec::new()).await;
     with_alerts(&desk.store).await;
 
@@ -371,8 +385,8 @@ async fn an_id_that_names_two_objects_is_not_guessed() {
     let client = desk.client().await;
     client
         .ask(Enrol::from(vec![
-            wanted(r#"{"id":"S01","kind":"charge"}"#),
-            wanted(r#"{"id":"S01","kind":"refund"}"#),
+            enrolment_request(r#"{"id":"S01","kind":"charge"}"#),
+            enrolment_request(r#"{"id":"S01","kind":"refund"}"#),
         ]))
         .await
         .unwrap();

@@ -48,12 +48,12 @@ fn requests_travel_as_they_always_did() {
     let day = ReportRequest { date: Some("2026-01-15".parse().unwrap()) };
     sent(&day, "/v1/reports/2026-01-15:run", "", "");
     sent(
-        &Enrol::from(vec![super::wanted(r#"{"id":"S01"}"#)]),
+        &Enrol::from(vec![super::enrolment_request(r#"{"id":"S01"}"#)]),
         "/v1/tracked:batch",
         "",
         "{\"line\":1,\"id\":\"S01\"}\n",
     );
-    let one = EnrolOne(super::wanted(r#"{"line":0,"id":"S01","account":"shop","reference":"A"}"#));
+    let one = EnrolOne(super::enrolment_request(r#"{"line":0,"id":"S01","account":"shop","reference":"A"}"#));
     sent(&one, "/v1/tracked/shop/~/S01", "", r#"{"reference":"A"}"#);
     let show = BatchShow { reference: "rcd-1".to_owned() };
     sent(&show, "/v1/batches", "", r#"{"show":{"reference":"rcd-1"}}"#);

@@ -5,11 +5,11 @@
 use serde::Serialize;
 
 use super::{Incoming, JSON_LINES, Outgoing, Reply, Role, Spec, Verb, wire};
+use crate::control::enrolment_request::{EnrolmentRequest, LINE_BYTES_MAX, from_json, texts_of};
 use crate::control::fields::Field;
 use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service};
-use crate::control::wanted::{LINE_BYTES_MAX, Wanted, from_json, texts_of};
 
 impl Verb for Enrol {
     type Answer = Vec<EnrolResult>;
@@ -80,7 +80,7 @@ fn read(body: &[u8]) -> Enrol {
             continue;
         }
         match read_line(text, line) {
-            Ok(wanted) => enrol.lines.push(wanted),
+            Ok(enrolment_request) => enrol.lines.push(enrolment_request),
             Err(reason) => {
                 let place = enrol.lines.len() + enrol.unreadable.len();
                 let reason = Some(reason);
@@ -92,7 +92,7 @@ fn read(body: &[u8]) -> Enrol {
     enrol
 }
 
-fn read_line(text: &[u8], line: u64) -> Result<Wanted, String> {
+fn read_line(text: &[u8], line: u64) -> Result<EnrolmentRequest, String> {
     if text.len() > LINE_BYTES_MAX {
         return Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"));
     }

@@ -80,7 +80,7 @@ proptest! {
     ) {
         let money = Money::parse(&format!("{}.{:02}", minor / 100, minor % 100), "EUR").unwrap();
         let reference = reference.trim();
-        let wanted = Wanted {
+        let wanted = EnrolmentRequest {
             line,
             account: None,
             kind: Some(Kind::new("charge").unwrap()),

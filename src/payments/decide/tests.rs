@@ -100,7 +100,7 @@ fn new() -> Record {
     Record::enrolled(Enrolment { object, details }, at(0))
 }
 
-fn sight(state: &str, hours: i64) -> Observation {
+fn observed(state: &str, hours: i64) -> Observation {
     Observation {
         id: "P-1".to_owned(),
         state: state.to_owned(),
@@ -129,7 +129,7 @@ fn sight(state: &str, hours: i64) -> Observation {
 fn step(record: &Record, seen: Result<Observation, Failure>, hours: i64) -> Decision {
     let policy = policy();
     decide(
-        &Setting { lifecycle: &Parcel, policy: &policy, look: "the parcel page", is_sandbox: false },
+        &Setting { lifecycle: &Parcel, policy: &policy, where_to_look: "the parcel page", is_sandbox: false },
         record,
         seen.as_ref(),
         at(hours),
@@ -137,7 +137,9 @@ fn step(record: &Record, seen: Result<Observation, Failure>, hours: i64) -> Deci
 }
 
 fn after(states: &[(&str, i64)]) -> Record {
-    states.iter().fold(new(), |record, (state, hours)| step(&record, Ok(sight(state, *hours)), *hours).record)
+    states
+        .iter()
+        .fold(new(), |record, (state, hours)| step(&record, Ok(observed(state, *hours)), *hours).record)
 }
 
 fn kinds(decision: &Decision) -> Vec<&str> {
@@ -156,7 +158,7 @@ fn the_sample_lifecycle_is_sound() {
 #[test]
 fn each_phase_has_its_rhythm() {
     let rhythm = |states: &[(&str, i64)], next: &str, hours| {
-        due_in_s(&step(&after(states), Ok(sight(next, hours)), hours), hours)
+        due_in_s(&step(&after(states), Ok(observed(next, hours)), hours), hours)
     };
     assert_eq!(rhythm(&[], "Started", 0), Some(3600));
     assert_eq!(rhythm(&[("Started", 0)], "Reserved", 1), Some(12 * 3600));
@@ -166,7 +168,7 @@ fn each_phase_has_its_rhythm() {
 
 #[test]
 fn a_decline_alert_has_all_facts_and_is_sent_once() {
-    let mut seen = sight("Refused", 20);
+    let mut seen = observed("Refused", 20);
     seen.reasons = vec!["Broken".to_owned()];
     let decision = step(&after(&[("Started", 0)]), Ok(seen.clone()), 21);
     let alert = &decision.alerts[0];
@@ -174,7 +176,7 @@ fn a_decline_alert_has_all_facts_and_is_sent_once() {
     assert_eq!(alert.headline, "Parcel P-1 of 14.00 EUR for order ORDER-7 was declined after Started");
     assert_eq!(alert.explanation, "Broken: It broke.");
     assert_eq!(alert.advice, "Send another.");
-    assert_eq!(alert.look, "the parcel page");
+    assert_eq!(alert.where_to_look, "the parcel page");
     assert_eq!((alert.occurred_at, alert.found_at), (at(20), at(21)));
     assert_eq!(decision.transition.as_ref().unwrap().from.as_deref(), Some("Started"));
     assert!(decision.record.is_finished());
@@ -185,7 +187,7 @@ fn a_decline_alert_has_all_facts_and_is_sent_once() {
 #[test]
 fn a_decline_after_the_authorization_warns_that_goods_may_have_shipped() {
     let declined_after = |states: &[(&str, i64)]| {
-        let mut seen = sight("Refused", 20);
+        let mut seen = observed("Refused", 20);
         seen.reasons = vec!["Broken".to_owned()];
         step(&after(states), Ok(seen), 21).alerts.remove(0).advice
     };
@@ -197,7 +199,7 @@ fn a_decline_after_the_authorization_warns_that_goods_may_have_shipped() {
 #[test]
 fn only_unexpected_ends_raise_alerts() {
     let noise = |reason: &str| {
-        let mut seen = sight("Stopped", 1);
+        let mut seen = observed("Stopped", 1);
         seen.reasons = vec![reason.to_owned()];
         step(&after(&[("Started", 0)]), Ok(seen), 1)
             .alerts
@@ -213,7 +215,7 @@ fn only_unexpected_ends_raise_alerts() {
 #[test]
 fn impossible_answers_are_quarantined_and_kept_word_for_word() {
     let doubted = |states: &[(&str, i64)], change: &dyn Fn(&mut Observation), hours| {
-        let mut seen = sight("Started", hours);
+        let mut seen = observed("Started", hours);
         change(&mut seen);
         let decision = step(&after(states), Ok(seen.clone()), hours);
         let quarantine = decision.record.quarantine.clone().unwrap();
@@ -247,12 +249,12 @@ fn impossible_answers_are_quarantined_and_kept_word_for_word() {
 
 #[test]
 fn a_quarantine_alerts_once_and_ends_when_all_makes_sense_again() {
-    let strange = Ok(sight("Flying", 1));
+    let strange = Ok(observed("Flying", 1));
     let first = step(&after(&[("Started", 0)]), strange.clone(), 1);
     let second = step(&first.record, strange, 7);
     assert!(second.alerts.is_empty() && !second.is_news);
     assert_eq!(second.record.quarantine.as_ref().unwrap().since, at(1));
-    let third = step(&second.record, Ok(sight("Reserved", 8)), 13);
+    let third = step(&second.record, Ok(observed("Reserved", 8)), 13);
     assert_eq!(third.record.quarantine, None);
     assert_eq!(third.transition.unwrap().note, "released from quarantine");
     assert_eq!(third.record.state(), Some("Reserved"));
@@ -260,9 +262,9 @@ fn a_quarantine_alerts_once_and_ends_when_all_makes_sense_again() {
 
 #[test]
 fn snapshots_may_skip_states_and_older_answers_change_nothing() {
-    assert_eq!(kinds(&step(&after(&[("Started", 0)]), Ok(sight("Arrived", 9)), 9)), Vec::<&str>::new());
+    assert_eq!(kinds(&step(&after(&[("Started", 0)]), Ok(observed("Arrived", 9)), 9)), Vec::<&str>::new());
     let record = after(&[("Started", 0), ("Reserved", 5)]);
-    let overtaken = step(&record, Ok(sight("Started", 4)), 6);
+    let overtaken = step(&record, Ok(observed("Started", 4)), 6);
     assert_eq!(overtaken.record.state(), Some("Reserved"));
     assert!(overtaken.alerts.is_empty());
     let row = overtaken.transition.unwrap();
@@ -274,17 +276,17 @@ fn snapshots_may_skip_states_and_older_answers_change_nothing() {
 fn an_older_answer_is_believed_at_once_if_it_leads_on_and_otherwise_when_repeated() {
     // One second "older" than the authorization: a decline all the same.
     let record = after(&[("Started", 0), ("Sending", 5)]);
-    let mut declined = sight("Refused", 5);
+    let mut declined = observed("Refused", 5);
     declined.updated_at = Some(later(at(4), Duration::from_secs(3599)));
     declined.reasons = vec!["Broken".to_owned()];
     let told = step(&record, Ok(declined), 6);
     assert_eq!((told.record.state(), kinds(&told)), (Some("Refused"), vec!["declined"]));
 
     let record = after(&[("Started", 0), ("Reserved", 5)]);
-    let first = step(&record, Ok(sight("Started", 4)), 6);
-    let again = step(&first.record, Ok(sight("Started", 4)), 7);
+    let first = step(&record, Ok(observed("Started", 4)), 6);
+    let again = step(&first.record, Ok(observed("Started", 4)), 7);
     assert_eq!(again.record.quarantine.unwrap().cause, "impossible-move", "it repeats: a person must look");
-    assert_eq!(kinds(&step(&first.record, Ok(sight("Reserved", 5)), 7)), Vec::<&str>::new());
+    assert_eq!(kinds(&step(&first.record, Ok(observed("Reserved", 5)), 7)), Vec::<&str>::new());
 }
 
 fn euros(amount: &str) -> Option<Money> {
@@ -292,7 +294,7 @@ fn euros(amount: &str) -> Option<Money> {
 }
 
 fn arrived(captured: Option<Money>, hours: i64) -> Observation {
-    let mut seen = sight("Arrived", hours);
+    let mut seen = observed("Arrived", hours);
     seen.amounts.captured = captured;
     seen
 }
@@ -341,18 +343,18 @@ fn a_good_state_without_money_is_not_a_success() {
 fn repetition_does_not_settle_a_doubt() {
     // Without an enrolled amount, the first observed one is expected.
     let record = after(&[("Started", 0)]);
-    let mut seen = sight("Started", 0);
+    let mut seen = observed("Started", 0);
     (seen.amount, seen.amounts.authorized) = (euros("1400.00"), euros("1400.00"));
     let first = step(&record, Ok(seen.clone()), 1);
     assert_eq!(first.record.quarantine.as_ref().unwrap().cause, "different-amount");
     let second = step(&first.record, Ok(seen.clone()), 2);
     assert!(second.record.quarantine.is_some() && second.alerts.is_empty());
     // An unbelievable answer in between does not make the amount right either.
-    let between = step(&second.record, Ok(sight("Flying", 2)), 3);
+    let between = step(&second.record, Ok(observed("Flying", 2)), 3);
     let third = step(&between.record, Ok(seen.clone()), 4);
     assert_eq!(third.record.quarantine.as_ref().unwrap().cause, "different-amount");
     // The provider corrects it.
-    assert_eq!(step(&third.record, Ok(sight("Started", 0)), 5).record.quarantine, None);
+    assert_eq!(step(&third.record, Ok(observed("Started", 0)), 5).record.quarantine, None);
     // Or a person accepts it: exactly this, and nothing else.
     let mut accepted = third.record.clone();
     let quarantine = accepted.quarantine.take().unwrap();
@@ -371,7 +373,7 @@ fn repetition_does_not_settle_a_doubt() {
 #[test]
 fn another_doubtful_amount_is_news() {
     let doubted = |amount: &str| {
-        let mut seen = sight("Started", 0);
+        let mut seen = observed("Started", 0);
         (seen.amount, seen.amounts.authorized) = (euros(amount), euros(amount));
         Ok(seen)
     };
@@ -384,7 +386,7 @@ fn another_doubtful_amount_is_news() {
 
 #[test]
 fn an_end_without_a_reason_alerts_like_the_worst_reason() {
-    let silent = step(&after(&[("Started", 0)]), Ok(sight("Stopped", 1)), 1);
+    let silent = step(&after(&[("Started", 0)]), Ok(observed("Stopped", 1)), 1);
     assert_eq!(
         (kinds(&silent), silent.alerts[0].advice.as_str()),
         (vec!["canceled"], "Find out who stopped it.")
@@ -395,7 +397,7 @@ fn an_end_without_a_reason_alerts_like_the_worst_reason() {
 #[test]
 fn each_change_within_a_state_has_its_own_alert_key() {
     let refused = |reason: &str| {
-        let mut seen = sight("Refused", 1);
+        let mut seen = observed("Refused", 1);
         seen.reasons = vec![reason.to_owned()];
         Ok(seen)
     };
@@ -411,7 +413,7 @@ fn each_change_within_a_state_has_its_own_alert_key() {
 
 #[test]
 fn marks_and_sandbox_answers_are_reported_although_the_state_is_believed() {
-    let mut seen = sight("Refused", 1);
+    let mut seen = observed("Refused", 1);
     seen.reasons = vec!["Broken".to_owned()];
     seen.marks = vec![crate::payments::observation::Mark::new("unreadable-field", "A field was odd.")];
     seen.environment = Some("Sandbox".to_owned());
@@ -437,8 +439,12 @@ fn a_final_state_in_doubt_is_polled_less_and_less_often_and_then_no_more() {
         waits.push(due_at.duration_since(now).as_secs() / 60);
         now = due_at;
         let policy = policy();
-        let setting =
-            Setting { lifecycle: &Parcel, policy: &policy, look: "the parcel page", is_sandbox: false };
+        let setting = Setting {
+            lifecycle: &Parcel,
+            policy: &policy,
+            where_to_look: "the parcel page",
+            is_sandbox: false,
+        };
         decision = decide(&setting, &decision.record, Ok(&arrived(euros("5.00"), 1)), now);
         assert!(waits.len() < 50, "{waits:?}");
     }
@@ -458,7 +464,7 @@ fn failures_never_move_an_object() {
         record = decision.record;
     }
     assert_eq!(record.state(), Some("Started"));
-    let good = step(&record, Ok(sight("Started", 0)), 2);
+    let good = step(&record, Ok(observed("Started", 0)), 2);
     assert_eq!(good.record.trouble, Trouble::default());
 }
 
@@ -488,7 +494,7 @@ fn not_found_first_means_not_yet_visible() {
         (None, "unseen", "quarantined: not-found")
     );
     assert!(step(&late.record, gone(), 7).alerts.is_empty());
-    let found = step(&late.record, Ok(sight("Started", 0)), 8);
+    let found = step(&late.record, Ok(observed("Started", 0)), 8);
     assert_eq!(found.record.quarantine, None);
 }
 
@@ -505,11 +511,11 @@ fn several_useless_answers_in_a_row_end_in_quarantine() {
 #[test]
 fn overdue_is_reported_once_even_when_every_poll_fails() {
     let record = after(&[("Started", 0)]);
-    assert!(step(&record, Ok(sight("Started", 0)), 23).alerts.is_empty());
+    assert!(step(&record, Ok(observed("Started", 0)), 23).alerts.is_empty());
     let late = step(&record, Err(Failure::Transient { detail: "timed out".into() }), 25);
     assert_eq!(kinds(&late), ["overdue"]);
     assert!(late.is_news);
-    assert!(step(&late.record, Ok(sight("Started", 0)), 26).alerts.is_empty());
+    assert!(step(&late.record, Ok(observed("Started", 0)), 26).alerts.is_empty());
     let unseen = step(&new(), Err(Failure::Transient { detail: "timed out".into() }), 25);
     assert_eq!(kinds(&unseen), ["overdue"]);
 }
@@ -517,19 +523,19 @@ fn overdue_is_reported_once_even_when_every_poll_fails() {
 #[test]
 fn an_unused_reservation_counts_down_and_is_polled_in_time() {
     let record = after(&[("Reserved", 0)]);
-    let quiet = step(&record, Ok(sight("Reserved", 0)), 100);
+    let quiet = step(&record, Ok(observed("Reserved", 0)), 100);
     assert!(quiet.alerts.is_empty());
-    let first = step(&quiet.record, Ok(sight("Reserved", 0)), 121);
+    let first = step(&quiet.record, Ok(observed("Reserved", 0)), 121);
     assert_eq!(kinds(&first), ["expiring"]);
     assert!(first.alerts[0].headline.contains("ends in 1d 23h"), "{}", first.alerts[0].headline);
-    let second = step(&first.record, Ok(sight("Reserved", 0)), 145);
+    let second = step(&first.record, Ok(observed("Reserved", 0)), 145);
     assert_eq!(kinds(&second), ["expiring"]);
-    assert!(step(&second.record, Ok(sight("Reserved", 0)), 150).alerts.is_empty());
+    assert!(step(&second.record, Ok(observed("Reserved", 0)), 150).alerts.is_empty());
     // A countdown comes before the resting interval ends, so the poll is early.
-    let early = step(&record, Ok(sight("Reserved", 0)), 115);
+    let early = step(&record, Ok(observed("Reserved", 0)), 115);
     assert_eq!(due_in_s(&early, 115), Some(5 * 3600));
     // One warning after a long silence, not two.
-    assert_eq!(kinds(&step(&record, Ok(sight("Reserved", 0)), 150)), ["expiring"]);
+    assert_eq!(kinds(&step(&record, Ok(observed("Reserved", 0)), 150)), ["expiring"]);
 }
 
 /// Warns this many minutes before the guarantee of an authorization ends (after seven days).
@@ -539,11 +545,11 @@ fn warned(tags: &[&str], countdowns_min: &[u64], left_min: i64) -> Decision {
     let record = Record { warned: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..record };
     let countdowns = countdowns_min.iter().map(|minutes| Duration::from_secs(minutes * 60)).collect();
     let policy = Policy { countdowns, ..policy() };
-    let setting = Setting { lifecycle: &Parcel, policy: &policy, look: "look", is_sandbox: false };
+    let setting = Setting { lifecycle: &Parcel, policy: &policy, where_to_look: "look", is_sandbox: false };
     let guarantee = milestones(&record, Parcel.state("Reserved").as_ref(), &policy)[0].at;
     assert!(guarantee > made_at);
     let now = guarantee - SignedDuration::from_mins(left_min);
-    let seen = sight("Reserved", 0);
+    let seen = observed("Reserved", 0);
     decide(&setting, &record, Ok(&seen), now)
 }
 
@@ -585,20 +591,20 @@ fn a_countdown_sent_under_a_tag_of_whole_hours_is_not_sent_again() {
 fn dates_from_a_clock_that_was_ahead_no_longer_count() {
     let ahead = after(&[("Started", 400 * 24)]);
     let ahead = Record { enrolled_at: at(400 * 24), ..ahead };
-    let decision = step(&ahead, Ok(sight("Started", 0)), 1);
-    let known = decision.record.sight.as_ref().unwrap();
+    let decision = step(&ahead, Ok(observed("Started", 0)), 1);
+    let known = decision.record.observed.as_ref().unwrap();
     assert_eq!((decision.record.enrolled_at, known.since, known.seen_at), (at(1), at(1), at(1)));
     assert!(decision.is_news, "it is written down");
     let failed = step(&ahead, Err(Failure::Transient { detail: "x".into() }), 1);
     assert_eq!(failed.record.enrolled_at, at(1));
     // A difference of an hour may be a corrected clock.
     let hour = Record { enrolled_at: at(2), ..new() };
-    assert_eq!(step(&hour, Ok(sight("Started", 1)), 1).record.enrolled_at, at(2));
+    assert_eq!(step(&hour, Ok(observed("Started", 1)), 1).record.enrolled_at, at(2));
 }
 
 #[test]
 fn children_are_enrolled_when_first_observed() {
-    let mut seen = sight("Sending", 1);
+    let mut seen = observed("Sending", 1);
     seen.children = vec![crate::payments::observation::Child {
         kind: "refund".parse().unwrap(),
         id: "R-1".parse().unwrap(),
@@ -611,7 +617,7 @@ fn children_are_enrolled_when_first_observed() {
 
 #[test]
 fn two_reasons_of_one_unknown_state_are_two_alerts_also_at_one_moment() {
-    let flying = |reason: &str| Ok(Observation { reasons: vec![reason.to_owned()], ..sight("Flying", 1) });
+    let flying = |reason: &str| Ok(Observation { reasons: vec![reason.to_owned()], ..observed("Flying", 1) });
     let first = step(&after(&[("Started", 0)]), flying("Broken"), 1);
     let second = step(&first.record, flying("ByUs"), 1);
     assert_eq!((first.alerts.len(), second.alerts.len()), (1, 1));
@@ -623,7 +629,7 @@ fn any_seen() -> impl Strategy<Value = Result<Observation, Failure>> {
         (0usize..8, 0i64..200, 0usize..4).prop_map(|(state, hours, reason)| {
             let words =
                 ["Started", "Reserved", "Sending", "Arrived", "Refused", "Stopped", "Flying", "arrived"];
-            let mut seen = sight(words[state], hours);
+            let mut seen = observed(words[state], hours);
             seen.reasons =
                 ["Broken", "ByUs", "Odd"].get(reason).map(|code| (*code).to_owned()).into_iter().collect();
             Ok(seen)
@@ -652,7 +658,7 @@ proptest! {
             let decision = step(&record, seen, hours);
             prop_assert_eq!(decision.record.revision, record.revision + 1);
             if failed {
-                prop_assert_eq!(&decision.record.sight, &record.sight);
+                prop_assert_eq!(&decision.record.observed, &record.observed);
                 let note = decision.transition.as_ref().map(|row| row.note.as_str());
                 prop_assert!(note.is_none_or(|note| note.starts_with("quarantined")), "{note:?}");
             }

@@ -11,7 +11,7 @@ use std::iter::Peekable;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::payments::record::{Record, Sight};
+use crate::payments::record::{Observed, Record};
 use crate::store::index::keys;
 use crate::store::index::value::{self, Stored};
 use crate::store::index::{Index, Rows};
@@ -45,7 +45,7 @@ impl Pulse {
         if old.is_finished() || new.is_finished() {
             return None;
         }
-        let sight = new.sight.as_ref();
+        let observed = new.observed.as_ref();
         let pulse = Pulse(
             new.revision,
             new.polls,
@@ -53,8 +53,8 @@ impl Pulse {
             nanoseconds(new.due_at)?,
             new.is_asked,
             nanoseconds(new.deadline)?,
-            nanoseconds(sight.map(|sight| sight.seen_at))?,
-            sight.and_then(|sight| sight.observation.request_id.clone()),
+            nanoseconds(observed.map(|observed| observed.seen_at))?,
+            observed.and_then(|observed| observed.observation.request_id.clone()),
         );
         is_same_beside(old, new).then_some(pulse)
     }
@@ -68,9 +68,9 @@ impl Pulse {
         record.due_at = due_at.map(moment);
         record.is_asked = is_asked;
         record.deadline = deadline.map(moment);
-        if let (Some(sight), Some(seen_at)) = (&mut record.sight, seen_at) {
-            sight.seen_at = moment(seen_at);
-            sight.observation.request_id = request_id;
+        if let (Some(observed), Some(seen_at)) = (&mut record.observed, seen_at) {
+            observed.seen_at = moment(seen_at);
+            observed.observation.request_id = request_id;
         }
     }
 }
@@ -82,7 +82,7 @@ fn is_same_beside(old: &Record, new: &Record) -> bool {
         object,
         enrolled_at,
         details,
-        sight,
+        observed,
         quarantine,
         trouble,
         warned,
@@ -95,9 +95,9 @@ fn is_same_beside(old: &Record, new: &Record) -> bool {
         is_asked: _,
         deadline: _,
     } = old;
-    let is_same_sight = match (sight, &new.sight) {
+    let is_same_sight = match (observed, &new.observed) {
         (None, None) => true,
-        (Some(Sight { observation, phase, since, seen_at: _ }), Some(seen)) => {
+        (Some(Observed { observation, phase, since, seen_at: _ }), Some(seen)) => {
             observation.says_the_same(&seen.observation) && *phase == seen.phase && *since == seen.since
         }
         _ => false,

@@ -281,9 +281,9 @@ pub(crate) fn cap_evidence(record: &mut Record) {
     if json_bytes(record) <= VALUE_GOAL_BYTES {
         return;
     }
-    let sight = record.sight.as_mut().map(|sight| &mut sight.observation);
+    let observed = record.observed.as_mut().map(|observed| &mut observed.observation);
     let set_apart = record.quarantine.as_mut().and_then(|quarantine| quarantine.evidence.as_mut());
-    for observation in sight.into_iter().chain(set_apart) {
+    for observation in observed.into_iter().chain(set_apart) {
         cut_texts(&mut observation.evidence);
     }
 }

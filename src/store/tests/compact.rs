@@ -28,7 +28,7 @@ async fn furnish(store: &Store) {
             let read = record(store, &id).await;
             let again = seen(&read, "Open", Phase::Moving, at(number), Some(at(1900)));
             let mut commit = quiet(&read, again);
-            commit.record.sight.as_mut().unwrap().since = read.sight.as_ref().unwrap().since;
+            commit.record.observed.as_mut().unwrap().since = read.observed.as_ref().unwrap().since;
             assert_eq!(store.commit(commit).await, Ok(Committed::Written));
         }
         if number % 7 == 0 {

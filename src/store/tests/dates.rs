@@ -12,8 +12,8 @@ use crate::store::operations::{date_not_before, last_date};
 async fn dates(store: &Store, id: &str) -> (Vec<i64>, i64) {
     let seconds = |moment: Timestamp| moment.duration_since(at(0)).as_secs();
     let rows = store.history(&object(id)).await.unwrap();
-    let sight = record(store, id).await.sight.unwrap();
-    (rows.iter().map(|row| seconds(row.seen_at)).collect(), seconds(sight.seen_at))
+    let observed = record(store, id).await.observed.unwrap();
+    (rows.iter().map(|row| seconds(row.seen_at)).collect(), seconds(observed.seen_at))
 }
 
 #[tokio::test]
@@ -66,9 +66,9 @@ async fn a_clock_that_was_set_back_makes_no_news_older_than_what_was_known() {
 fn record_seen_at(moments: &[i64]) -> Record {
     let mut record = Record::enrolled(enrolment("A1"), at(0));
     for second in moments {
-        let since = record.sight.as_ref().map_or(at(*second), |sight| sight.since);
+        let since = record.observed.as_ref().map_or(at(*second), |observed| observed.since);
         record = seen(&record, "Pending", Phase::Moving, at(*second), Some(at(*second)));
-        record.sight.as_mut().unwrap().since = since;
+        record.observed.as_mut().unwrap().since = since;
     }
     record
 }
@@ -77,13 +77,13 @@ fn record_seen_at(moments: &[i64]) -> Record {
 fn dated(old: &Record, earliest: i64, now: i64, is_move: bool) -> (i64, i64, i64) {
     let mut record = seen(old, "Captured", Phase::Final, at(now), None);
     if !is_move {
-        record.sight.as_mut().unwrap().since = old.sight.as_ref().unwrap().since;
+        record.observed.as_mut().unwrap().since = old.observed.as_ref().unwrap().since;
     }
     let mut row = transition(old, "Captured", at(now));
     date_not_before(at(earliest), old, &mut record, Some(&mut row));
-    let sight = record.sight.unwrap();
+    let observed = record.observed.unwrap();
     let seconds = |moment: Timestamp| moment.duration_since(at(0)).as_secs();
-    (seconds(sight.since), seconds(sight.seen_at), seconds(row.seen_at))
+    (seconds(observed.since), seconds(observed.seen_at), seconds(row.seen_at))
 }
 
 #[test]
@@ -112,10 +112,10 @@ fn what_was_not_seen_anew_keeps_its_dates_and_no_row_is_made() {
     let known = record_seen_at(&[100]);
     let mut record = Record { polls: 9, ..known.clone() };
     date_not_before(at(500), &known, &mut record, None);
-    assert_eq!(record.sight, known.sight);
+    assert_eq!(record.observed, known.observed);
     let mut unseen = record_seen_at(&[]);
     date_not_before(at(500), &unseen.clone(), &mut unseen, None);
-    assert_eq!(unseen.sight, None);
+    assert_eq!(unseen.observed, None);
 }
 
 #[test]

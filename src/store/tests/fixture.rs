@@ -10,7 +10,7 @@ use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::observation::Observation;
-use crate::payments::record::{Details, Enrolment, Record, Sight, Transition};
+use crate::payments::record::{Details, Enrolment, Observed, Record, Transition};
 use crate::store::{
     Commit, Committed, Compacted, Enrolled, OpenError, Opening, Options, OwedAlert, Store, StoreError,
 };
@@ -87,7 +87,7 @@ pub(super) fn seen(
         marks: Vec::new(),
     };
     Record {
-        sight: Some(Sight { observation, phase, since: now, seen_at: now }),
+        observed: Some(Observed { observation, phase, since: now, seen_at: now }),
         polls: record.polls + 1,
         polled_at: Some(now),
         due_at,
@@ -130,7 +130,7 @@ pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
         headline: "Declined".to_owned(),
         explanation: "The buyer's bank refused".to_owned(),
         advice: "Ask the buyer".to_owned(),
-        look: "Seller Central".to_owned(),
+        where_to_look: "Seller Central".to_owned(),
         occurred_at: found_at,
         found_at,
     }

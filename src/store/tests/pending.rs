@@ -74,7 +74,7 @@ async fn whoever_reads_several_rows_sees_pending_polls() {
 async fn poll_again(store: &Store, id: &str, now: Timestamp, due_at: Timestamp) {
     let read = record(store, id).await;
     let mut again = quiet(&read, seen(&read, "Open", Phase::Moving, now, Some(due_at)));
-    again.record.sight.as_mut().unwrap().since = read.sight.as_ref().unwrap().since;
+    again.record.observed.as_mut().unwrap().since = read.observed.as_ref().unwrap().since;
     assert_eq!(store.commit(again).await, Ok(Committed::Written));
 }
 

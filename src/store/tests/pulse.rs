@@ -24,10 +24,10 @@ proptest! {
         let old = known();
         let mut new = Record { revision, polls, is_asked, polled_at: times[0].map(at), deadline: times[2].map(at), ..old.clone() };
         new.due_at = Some(at(times[1].unwrap_or(7)));
-        let sight = new.sight.as_mut().unwrap();
-        sight.seen_at = at(times[3].unwrap_or_default());
-        sight.observation.request_id = request_id;
-        let fits = [new.polled_at, new.due_at, new.deadline, new.sight.as_ref().map(|sight| sight.seen_at)]
+        let observed = new.observed.as_mut().unwrap();
+        observed.seen_at = at(times[3].unwrap_or_default());
+        observed.observation.request_id = request_id;
+        let fits = [new.polled_at, new.due_at, new.deadline, new.observed.as_ref().map(|observed| observed.seen_at)]
             .into_iter().flatten().all(|at| i64::try_from(at.as_nanosecond()).is_ok());
         let pulse = Pulse::between(&old, &new);
         prop_assert_eq!(pulse.is_some(), fits);
@@ -49,7 +49,7 @@ proptest! {
 #[test]
 fn whatever_else_changes_needs_the_whole_record() {
     let old = known();
-    let mut others = vec![Record { due_at: None, ..old.clone() }, Record { sight: None, ..old.clone() }];
+    let mut others = vec![Record { due_at: None, ..old.clone() }, Record { observed: None, ..old.clone() }];
     others.push(Record { warned: vec!["overdue".to_owned()], ..old.clone() });
     others.push(seen(&old, "Captured", Phase::Final, at(9), Some(at(99))));
     let mut troubled = old.clone();

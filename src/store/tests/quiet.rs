@@ -15,7 +15,7 @@ use crate::store::{Commit, Committed, Store, StoreError};
 /// A poll at `now` that observed what was already known.
 fn same_again(read: &Record, now: Timestamp, due_at: Timestamp) -> Commit {
     let mut record = seen(read, "Open", Phase::Moving, now, Some(due_at));
-    record.sight.as_mut().unwrap().since = read.sight.as_ref().unwrap().since;
+    record.observed.as_mut().unwrap().since = read.observed.as_ref().unwrap().since;
     quiet(read, record)
 }
 
@@ -107,7 +107,7 @@ async fn none_is_dated_into_a_day_that_was_sealed_meanwhile() {
     store.seal_history(at(1000)).await.unwrap();
     let read = record(&store, "A1").await;
     assert_eq!(at_once(store.commit(same_again(&read, at(900), at(950)))), Some(Committed::Written));
-    assert_eq!(record(&store, "A1").await.sight.unwrap().seen_at, at(1000));
+    assert_eq!(record(&store, "A1").await.observed.unwrap().seen_at, at(1000));
 }
 
 #[tokio::test]

@@ -254,11 +254,11 @@ async fn long_evidence_is_cut_and_nothing_else() {
     enrol(&store, "A1", at(0)).await;
     let read = record(&store, "A1").await;
     let mut large = seen(&read, "Open", Phase::Moving, at(1), Some(at(60)));
-    let evidence = &mut large.sight.as_mut().unwrap().observation.evidence;
+    let evidence = &mut large.observed.as_mut().unwrap().observation.evidence;
     evidence.insert("softDescriptor".to_owned(), "ü".repeat(4000));
     evidence.insert("short".to_owned(), "stays".to_owned());
     assert_eq!(store.commit(quiet(&read, large)).await, Ok(Committed::Written));
-    let kept = record(&store, "A1").await.sight.unwrap().observation.evidence;
+    let kept = record(&store, "A1").await.observed.unwrap().observation.evidence;
     assert_eq!(kept["softDescriptor"].chars().count(), 121);
     assert_eq!(kept["short"], "stays");
 }

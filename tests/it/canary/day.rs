@@ -11,8 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reconciled::clock::{Clock, SharedClock, SystemClock, VirtualClock};
 use reconciled::config::{self, Config, Surroundings};
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::control::messages::{AlertsRequest, ListRequest, PollRequest, Selector};
-use reconciled::control::wanted::Wanted;
 use reconciled::daemon::{Daemon, Outside, problem_lines};
 
 use super::hunt::{Canary, contents};
@@ -260,14 +260,15 @@ impl Stage {
             "authorization" | "capture" if is_v2 => "charge".to_owned(),
             kind => kind.to_owned(),
         };
-        let wanted = |planted: amazon_pay_simulator::Planted| {
+        let enrolment_request = |planted: amazon_pay_simulator::Planted| {
             let kind = kind(&planted.truth.kind, planted.api == "amazon-pay-v2");
             let object = format!("{}/{kind}/{}", planted.account, planted.truth.id).parse().unwrap();
-            let mut wanted = Wanted::plain(object);
-            wanted.details.merchant_reference = Some(planted.truth.merchant_reference);
-            wanted
+            let mut enrolment_request = EnrolmentRequest::plain(object);
+            enrolment_request.details.merchant_reference = Some(planted.truth.merchant_reference);
+            enrolment_request
         };
-        let lines: Vec<Wanted> = self.simulator.planted().into_iter().map(wanted).collect();
+        let lines: Vec<EnrolmentRequest> =
+            self.simulator.planted().into_iter().map(enrolment_request).collect();
         for result in daemon.service().enrol(lines).await.unwrap() {
             assert_eq!(result.reason, None);
         }

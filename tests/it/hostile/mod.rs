@@ -274,7 +274,7 @@ async fn a_server_with_a_wrong_certificate_receives_nothing() {
 
 #[tokio::test]
 async fn an_account_whose_every_request_hangs_delays_no_other() {
-    use reconciled::control::wanted::Wanted;
+    use reconciled::control::enrolment_request::EnrolmentRequest;
     use reconciled::daemon::{Daemon, Outside};
 
     const OBJECTS: u64 = 120;
@@ -305,10 +305,10 @@ async fn an_account_whose_every_request_hangs_delays_no_other() {
     };
     let config = config::load(&file, &Surroundings::default()).unwrap();
     let daemon = Daemon::start(config, outside).await.unwrap();
-    let wanted = |one: amazon_pay_simulator::Planted| {
-        Wanted::plain(format!("{}/refund/{}", one.account, one.truth.id).parse().unwrap())
+    let enrolment_request = |one: amazon_pay_simulator::Planted| {
+        EnrolmentRequest::plain(format!("{}/refund/{}", one.account, one.truth.id).parse().unwrap())
     };
-    let lines: Vec<Wanted> = good.planted().into_iter().map(wanted).collect();
+    let lines: Vec<EnrolmentRequest> = good.planted().into_iter().map(enrolment_request).collect();
     assert!(daemon.service().enrol(lines).await.unwrap().iter().all(|result| result.reason.is_none()));
     for _ in 0..1000 {
         if good.counts().of_account("old-shop").succeeded >= OBJECTS {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use amazon_pay_simulator::plan::{Plan, Step};
-use reconciled::control::wanted::Wanted;
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::text::is_harmful;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -198,8 +198,8 @@ public_key_id = "LIVE-ASHOPKEY"
             invisible_for: Duration::ZERO,
         };
         let id = world.simulator.plant("shop", &plan).unwrap();
-        let wanted = Wanted::plain(format!("shop/charge/{id}").parse().unwrap());
-        world.daemon().service().enrol(vec![wanted]).await.unwrap();
+        let enrolment_request = EnrolmentRequest::plain(format!("shop/charge/{id}").parse().unwrap());
+        world.daemon().service().enrol(vec![enrolment_request]).await.unwrap();
     }
     world.pass_hours(30.0).await;
     world.stop().await;

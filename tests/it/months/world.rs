@@ -14,8 +14,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use reconciled::clock::SharedClock;
 use reconciled::config::{self, Surroundings};
+use reconciled::control::enrolment_request::EnrolmentRequest;
 use reconciled::control::messages::EnrolOutcome;
-use reconciled::control::wanted::Wanted;
 use reconciled::daemon::{Daemon, Outside};
 use reconciled::payments::money::Money;
 use reconciled::payments::object::ObjectRef;
@@ -385,7 +385,7 @@ impl World {
             return true;
         }
         let is_parent = |life: usize| self.lives.iter().any(|other| other.parent == Some(life));
-        let wanted = lives.iter().map(|position| {
+        let enrolment_request = lives.iter().map(|position| {
             let life = &self.lives[*position];
             let details = Details {
                 amount: Money::parse(&life.amount, &life.currency).ok(),
@@ -394,9 +394,11 @@ impl World {
                 parent: None,
             };
             let details = if is_parent(*position) { Details::default() } else { details };
-            Wanted { details, ..Wanted::plain(self.object(*position)) }
+            EnrolmentRequest { details, ..EnrolmentRequest::plain(self.object(*position)) }
         });
-        let Ok(results) = body.daemon.service().enrol(wanted.collect()).await else { return false };
+        let Ok(results) = body.daemon.service().enrol(enrolment_request.collect()).await else {
+            return false;
+        };
         for result in &results {
             let is_taken = matches!(result.outcome, EnrolOutcome::New | EnrolOutcome::Same);
             if !is_taken {

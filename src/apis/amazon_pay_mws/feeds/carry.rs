@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::answer::{self, FeedRow, File};
 use super::batch::FeedBatch;
 use super::steps::{Outcome, Step};
-use super::{cancel, look, next_page, result, result_of, search, submit};
+use super::{cancel, list_by_ids, next_page, result, result_of, search, submit};
 use crate::apis::amazon_pay_mws::AmazonPayMws;
 use crate::apis::amazon_pay_mws::ask::{self, Ask};
 use crate::apis::batch::More;
@@ -48,7 +48,7 @@ impl AmazonPayMws {
                     .map(|rows| rows.into_iter().filter(|row| !known.contains(&row.id.as_str())).collect());
                 listed(rows, Outcome::Listed)
             }
-            Step::Look { feed_id } => match look(&[feed_id]) {
+            Step::Look { feed_id } => match list_by_ids(&[feed_id]) {
                 Some(ask) => listed(self.rows(&ask, permit, more).await, Outcome::Seen),
                 None => Outcome::Failed { retry_after_s: None },
             },

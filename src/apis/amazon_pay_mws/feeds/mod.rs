@@ -58,7 +58,7 @@ pub fn submit(document: Arc<[u8]>, marketplace_id: &str) -> Ask {
 
 /// Queries the status of feeds by their ids, at most [`MOST_IDS_OF_A_LOOK`] of them. The provider would ignore other
 /// filters (section 4.1). None without any id: the provider would then list whatever it likes.
-pub fn look(feed_ids: &[&str]) -> Option<Ask> {
+pub fn list_by_ids(feed_ids: &[&str]) -> Option<Ask> {
     if feed_ids.is_empty() {
         return None;
     }

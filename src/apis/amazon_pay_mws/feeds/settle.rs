@@ -257,10 +257,10 @@ enum Found {
 
 fn found(batch: &FeedBatch, row: &Row, known: batch::Known<'_>, since: Timestamp) -> Found {
     let Some((kind, id)) = subject(batch, row) else { return Found::Nothing };
-    let fresh = |record: Record| record.sight.filter(|sight| sight.seen_at >= since);
+    let fresh = |record: Record| record.observed.filter(|observed| observed.seen_at >= since);
     let Some(subject) = known(&kind, &id) else { return Found::Later };
-    let Some(sight) = fresh(subject) else { return Found::Later };
-    let seen = sight.observation;
+    let Some(observed) = fresh(subject) else { return Found::Later };
+    let seen = observed.observation;
     let is = |state: &str| seen.state.eq_ignore_ascii_case(state);
     match batch.operation {
         BatchOperation::GetCaptureDetails | BatchOperation::GetRefundDetails => Found::Object(Box::new(seen)),
@@ -274,10 +274,10 @@ fn found(batch: &FeedBatch, row: &Row, known: batch::Known<'_>, since: Timestamp
         BatchOperation::Capture | BatchOperation::Refund => {
             let mut is_whole = true;
             for child in seen.children.iter().filter(|child| Some(&child.kind) == made(batch).as_ref()) {
-                match known(&child.kind, &child.id).and_then(|record| record.sight) {
+                match known(&child.kind, &child.id).and_then(|record| record.observed) {
                     None => is_whole = false,
-                    Some(sight) if sight.observation.merchant_reference == row.reference => {
-                        return Found::Object(Box::new(sight.observation));
+                    Some(observed) if observed.observation.merchant_reference == row.reference => {
+                        return Found::Object(Box::new(observed.observation));
                     }
                     Some(_) => {}
                 }

@@ -11,7 +11,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId, ObjectRef};
 use crate::payments::observation::{Child, Observation};
-use crate::payments::record::{Details, Enrolment, Record, Sight};
+use crate::payments::record::{Details, Enrolment, Observed, Record};
 use jiff::{SignedDuration, Timestamp};
 
 const ORDER: &str = "P02-1234567-1234567";
@@ -71,7 +71,7 @@ fn seen(kind: &str, id: &str, state: &str, at: Timestamp, change: impl FnOnce(&m
     }))
     .unwrap();
     change(&mut observation);
-    record.sight = Some(Sight { observation, phase: Phase::Resting, since: at, seen_at: at });
+    record.observed = Some(Observed { observation, phase: Phase::Resting, since: at, seen_at: at });
     record
 }
 
@@ -225,7 +225,7 @@ fn what_has_the_reference_and_another_amount_is_not_done() {
     const CHILD: &str = "P02-1234567-1234567-C000002";
     let of = |amount: &str| {
         let mut child = capture(CHILD, "mine", "Completed");
-        child.sight.as_mut().unwrap().observation.amount = Some(Money::parse(amount, "GBP").unwrap());
+        child.observed.as_mut().unwrap().observation.amount = Some(Money::parse(amount, "GBP").unwrap());
         vec![authorization(&[CHILD], at(31)), child]
     };
     let (_, row) = refused_with("DuplicateRequest", 2, of("9.50"));

@@ -44,7 +44,7 @@ fn the_published_document_and_its_sum_come_out() {
 #[test]
 fn the_published_signatures_come_out() {
     let submitted = submit(PUBLISHED.as_bytes().to_vec().into(), "A3BXB0YN3XH17H");
-    let look = look(&["1234567890"]).unwrap();
+    let look = list_by_ids(&["1234567890"]).unwrap();
     for (ask, leave_out, expected) in [
         (&submitted, "", "f0kFahn69apeaJ3cQ+jYMtnPeSQ+R1I4Fs1ogOURVqw="),
         // The vector has no MaxCount.
@@ -69,7 +69,7 @@ fn the_published_signatures_come_out() {
         let key = SigningKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         assert_eq!(signature(&key, &string_to_sign(&target, &parameters)), expected, "{}", ask.action);
     }
-    assert!(super::look(&[]).is_none(), "without an id everything would be matched");
+    assert!(super::list_by_ids(&[]).is_none(), "without an id everything would be matched");
 }
 
 fn problems(operation: BatchOperation, format: Format, text: &str) -> Vec<(u64, String)> {

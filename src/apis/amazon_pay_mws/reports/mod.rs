@@ -119,7 +119,7 @@ pub fn request(kind: ReportType, from: Timestamp, until: Timestamp, marketplace_
 }
 
 /// Queries report requests by their ids, at most 100. None without any id.
-pub fn look(request_ids: &[&str]) -> Option<Ask> {
+pub fn list_by_ids(request_ids: &[&str]) -> Option<Ask> {
     let ask = Ask::new(Section::Reports, "GetReportRequestList").with("MaxCount", "100");
     let ids = request_ids.iter().take(100).enumerate();
     (!request_ids.is_empty()).then(|| {

@@ -4,7 +4,9 @@
 //! (docs/src/reference/amazon-pay-batch.md, section 9). Must never know: storage, which step is next.
 
 use super::answer::{self, Page};
-use super::{QUOTAS, ReportType, claims, fetch, list, list_of_request, look, next_page, request, search};
+use super::{
+    QUOTAS, ReportType, claims, fetch, list, list_by_ids, list_of_request, next_page, request, search,
+};
 use crate::apis::amazon_pay_mws::AmazonPayMws;
 use crate::apis::amazon_pay_mws::ask::Ask;
 use crate::apis::amazon_pay_mws::feeds::answer::{File, Reply, file};
@@ -79,7 +81,7 @@ impl AmazonPayMws {
             }
             Step::Look { request_ids } => {
                 let ids: Vec<&str> = request_ids.iter().map(String::as_str).collect();
-                match look(&ids) {
+                match list_by_ids(&ids) {
                     Some(ask) => listed(self.request_rows(ask, permit, leave).await, Outcome::Seen),
                     None => taken(Outcome::Seen(Vec::new())),
                 }

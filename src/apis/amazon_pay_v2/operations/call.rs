@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{KEY, Operation, Place, Value, check, find};
 use crate::apis::amazon_pay_v2::ids;
-use crate::apis::amazon_pay_v2::wire::Thing;
-use crate::apis::calls::{Look, Repeat, WhenLost, fingerprint};
+use crate::apis::amazon_pay_v2::wire::ObjectKind;
+use crate::apis::calls::{Lookup, Repeat, WhenLost, fingerprint};
 use crate::apis::config::{Environment, Problem};
 use crate::apis::transport::Method;
 use crate::payments::money::Money;
@@ -61,12 +61,12 @@ impl Call {
     /// A problem for every id whose form says otherwise.
     pub fn accepts(&self, environment: Environment) -> Result<(), Vec<Problem>> {
         let ids = self.operation.parameters.iter().filter_map(|parameter| match parameter.value {
-            Value::Id(thing) => Some((parameter.name, thing)),
+            Value::Id(object_kind) => Some((parameter.name, object_kind)),
             _ => None,
         });
         let problems: Vec<Problem> = ids
-            .filter_map(|(name, thing)| {
-                let what = ids::accepts(thing, self.parameters.get(name)?, environment).err()?;
+            .filter_map(|(name, object_kind)| {
+                let what = ids::accepts(object_kind, self.parameters.get(name)?, environment).err()?;
                 Some(Problem::new(name, what, "choose the intended account and object"))
             })
             .collect();
@@ -120,10 +120,10 @@ impl Call {
     }
 
     /// The object that it is about.
-    pub fn subject(&self) -> Option<(Thing, ObjectId)> {
+    pub fn subject(&self) -> Option<(ObjectKind, ObjectId)> {
         self.operation.parameters.iter().find_map(|parameter| match parameter.value {
-            Value::Id(thing) => {
-                Some((thing, ObjectId::new(self.parameters.get(parameter.name)?.as_str()).ok()?))
+            Value::Id(object_kind) => {
+                Some((object_kind, ObjectId::new(self.parameters.get(parameter.name)?.as_str()).ok()?))
             }
             _ => None,
         })
@@ -146,12 +146,12 @@ impl Call {
             "CloseChargePermission" => &["Closed"],
             _ => &[],
         };
-        let look = self.subject().filter(|_| !states.is_empty()).map(|(thing, id)| Look::State {
-            object: Child { kind: thing.kind(), id },
+        let lookup = self.subject().filter(|_| !states.is_empty()).map(|(object_kind, id)| Lookup::State {
+            object: Child { kind: object_kind.kind(), id },
             states: states.iter().map(|state| (*state).to_owned()).collect(),
         });
         let repeat = if self.key().is_some() { Repeat::Kept } else { Repeat::Safe };
-        WhenLost { look, repeat }
+        WhenLost { lookup, repeat }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::apis::pace::Quota;
 use crate::apis::transport::Method;
 
 pub use self::call::Call;
-use super::wire::Thing;
+use super::wire::ObjectKind;
 use super::{GET_CHARGE, GET_CHARGE_PERMISSION, GET_REFUND};
 
 /// What a parameter's value may be.
@@ -27,7 +27,7 @@ pub enum Value {
     /// Text whose maximum length is not documented; limited only by our own bound.
     UnboundedText,
     /// The id of an object.
-    Id(Thing),
+    Id(ObjectKind),
     /// A decimal number above zero; comes with a `currencyCode`.
     Amount,
     /// ISO 4217.
@@ -48,9 +48,9 @@ impl Value {
         match self {
             Value::Text(longest) => format!("text, at most {longest} characters"),
             Value::UnboundedText => "text".to_owned(),
-            Value::Id(Thing::Charge) => "the id of a charge".to_owned(),
-            Value::Id(Thing::Refund) => "the id of a refund".to_owned(),
-            Value::Id(Thing::ChargePermission) => "the id of a charge permission".to_owned(),
+            Value::Id(ObjectKind::Charge) => "the id of a charge".to_owned(),
+            Value::Id(ObjectKind::Refund) => "the id of a refund".to_owned(),
+            Value::Id(ObjectKind::ChargePermission) => "the id of a charge permission".to_owned(),
             Value::Amount => "an amount such as 14.00".to_owned(),
             Value::Currency => "a currency such as EUR".to_owned(),
             Value::Flag => "true or false".to_owned(),
@@ -98,7 +98,7 @@ pub struct Operation {
     /// The path below the base, with `{}` as the placeholder for the id.
     pub path: &'static str,
     /// The kind of object that the answer shows.
-    pub shows: Thing,
+    pub shows: ObjectKind,
     /// Its parameters.
     pub parameters: &'static [Parameter],
 }
@@ -126,8 +126,8 @@ const fn may(name: &'static str, value: Value) -> Parameter {
     Parameter { name, is_required: false, value, place: Place::Body }
 }
 
-const fn path(name: &'static str, thing: Thing) -> Parameter {
-    Parameter { name, is_required: true, value: Value::Id(thing), place: Place::Path }
+const fn path(name: &'static str, object_kind: ObjectKind) -> Parameter {
+    Parameter { name, is_required: true, value: Value::Id(object_kind), place: Place::Path }
 }
 
 use Value::{Amount, Currency, Flag, Text, UnboundedText, Url};
@@ -138,7 +138,7 @@ const SOFT_DESCRIPTOR: Parameter = may("softDescriptor", Text(16));
 const CHANNELS: &[&str] = &["Web", "Phone", "App", "Alexa", "PointOfSale", "FireTv", "Offline", "Amazon"];
 
 const CREATE_CHARGE: &[Parameter] = &[
-    need("chargePermissionId", Value::Id(Thing::ChargePermission)),
+    need("chargePermissionId", Value::Id(ObjectKind::ChargePermission)),
     need("chargeAmount.amount", Amount),
     need("chargeAmount.currencyCode", Currency),
     may("captureNow", Flag),
@@ -157,7 +157,7 @@ const CREATE_CHARGE: &[Parameter] = &[
 ];
 
 const CAPTURE_CHARGE: &[Parameter] = &[
-    path("chargeId", Thing::Charge),
+    path("chargeId", ObjectKind::Charge),
     need("captureAmount.amount", Amount),
     need("captureAmount.currencyCode", Currency),
     SOFT_DESCRIPTOR,
@@ -165,7 +165,7 @@ const CAPTURE_CHARGE: &[Parameter] = &[
 ];
 
 const CREATE_REFUND: &[Parameter] = &[
-    need("chargeId", Value::Id(Thing::Charge)),
+    need("chargeId", Value::Id(ObjectKind::Charge)),
     need("refundAmount.amount", Amount),
     need("refundAmount.currencyCode", Currency),
     SOFT_DESCRIPTOR,
@@ -173,17 +173,17 @@ const CREATE_REFUND: &[Parameter] = &[
 ];
 
 const CANCEL_CHARGE: &[Parameter] =
-    &[path("chargeId", Thing::Charge), need("cancellationReason", UnboundedText)];
+    &[path("chargeId", ObjectKind::Charge), need("cancellationReason", UnboundedText)];
 
 const CLOSE_PERMISSION: &[Parameter] = &[
-    path("chargePermissionId", Thing::ChargePermission),
+    path("chargePermissionId", ObjectKind::ChargePermission),
     need("closureReason", Text(255)),
     may("cancelPendingCharges", Flag),
 ];
 
 /// The merchant's own data of a permission (section 6.1). Updating it never changes the permission's amounts.
 const UPDATE_PERMISSION: &[Parameter] = &[
-    path("chargePermissionId", Thing::ChargePermission),
+    path("chargePermissionId", ObjectKind::ChargePermission),
     may("merchantMetadata.merchantReferenceId", UnboundedText),
     may("merchantMetadata.merchantStoreName", UnboundedText),
     may("merchantMetadata.noteToBuyer", UnboundedText),
@@ -196,12 +196,12 @@ const UPDATE_PERMISSION: &[Parameter] = &[
 
 /// Only for payment service providers (section 1.1), who have `providerMetadata` (section 3).
 const UPDATE_CHARGE: &[Parameter] =
-    &[path("chargeId", Thing::Charge), need("providerMetadata.providerReferenceId", UnboundedText)];
+    &[path("chargeId", ObjectKind::Charge), need("providerMetadata.providerReferenceId", UnboundedText)];
 
 const fn op(
     name: &'static str,
     (method, path): (Method, &'static str),
-    shows: Thing,
+    shows: ObjectKind,
     parameters: &'static [Parameter],
 ) -> Operation {
     Operation { name, method, path, shows, parameters }
@@ -212,26 +212,26 @@ pub const OPERATIONS: &[Operation] = &[
     op(
         GET_CHARGE_PERMISSION,
         (Method::Get, "chargePermissions/{}"),
-        Thing::ChargePermission,
-        &[path("chargePermissionId", Thing::ChargePermission)],
+        ObjectKind::ChargePermission,
+        &[path("chargePermissionId", ObjectKind::ChargePermission)],
     ),
     op(
         "UpdateChargePermission",
         (Method::Patch, "chargePermissions/{}"),
-        Thing::ChargePermission,
+        ObjectKind::ChargePermission,
         UPDATE_PERMISSION,
     ),
-    op("CreateCharge", (Method::Post, "charges"), Thing::Charge, CREATE_CHARGE),
-    op(GET_CHARGE, (Method::Get, "charges/{}"), Thing::Charge, &[path("chargeId", Thing::Charge)]),
-    op("UpdateCharge", (Method::Patch, "charges/{}"), Thing::Charge, UPDATE_CHARGE),
-    op("CaptureCharge", (Method::Post, "charges/{}/capture"), Thing::Charge, CAPTURE_CHARGE),
-    op("CancelCharge", (Method::Delete, "charges/{}/cancel"), Thing::Charge, CANCEL_CHARGE),
-    op("CreateRefund", (Method::Post, "refunds"), Thing::Refund, CREATE_REFUND),
-    op(GET_REFUND, (Method::Get, "refunds/{}"), Thing::Refund, &[path("refundId", Thing::Refund)]),
+    op("CreateCharge", (Method::Post, "charges"), ObjectKind::Charge, CREATE_CHARGE),
+    op(GET_CHARGE, (Method::Get, "charges/{}"), ObjectKind::Charge, &[path("chargeId", ObjectKind::Charge)]),
+    op("UpdateCharge", (Method::Patch, "charges/{}"), ObjectKind::Charge, UPDATE_CHARGE),
+    op("CaptureCharge", (Method::Post, "charges/{}/capture"), ObjectKind::Charge, CAPTURE_CHARGE),
+    op("CancelCharge", (Method::Delete, "charges/{}/cancel"), ObjectKind::Charge, CANCEL_CHARGE),
+    op("CreateRefund", (Method::Post, "refunds"), ObjectKind::Refund, CREATE_REFUND),
+    op(GET_REFUND, (Method::Get, "refunds/{}"), ObjectKind::Refund, &[path("refundId", ObjectKind::Refund)]),
     op(
         "CloseChargePermission",
         (Method::Delete, "chargePermissions/{}/close"),
-        Thing::ChargePermission,
+        ObjectKind::ChargePermission,
         CLOSE_PERMISSION,
     ),
 ];

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::apis::calls::{Look, Repeat};
+use crate::apis::calls::{Lookup, Repeat};
 
 const PERMISSION: &str = "P02-1234567-1234567";
 const CHARGE: &str = "P02-1234567-1234567-C123456";
@@ -139,7 +139,7 @@ fn an_update_sets_something_and_dots_lead_as_deep_as_they_go() {
         r#"{"recurringMetadata":{"frequency":{"unit":"Month","value":"1"},"amount":{"amount":"9.99","currencyCode":"EUR"}}}"#
     );
     assert!(call.operation().is_write() && call.key().is_none());
-    assert_eq!(call.when_lost(), crate::apis::calls::WhenLost { look: None, repeat: Repeat::Safe });
+    assert_eq!(call.when_lost(), crate::apis::calls::WhenLost { lookup: None, repeat: Repeat::Safe });
 }
 
 #[test]
@@ -235,9 +235,9 @@ fn a_lost_answer_is_found_out_by_the_key_or_by_the_state() {
     ] {
         let lost = when_lost(operation);
         assert_eq!(lost.repeat, repeat, "{operation}");
-        match (lost.look, states) {
+        match (lost.lookup, states) {
             (None, None) => {}
-            (Some(Look::State { states: found, .. }), Some(state)) => assert_eq!(found[0], state),
+            (Some(Lookup::State { states: found, .. }), Some(state)) => assert_eq!(found[0], state),
             other => panic!("{operation}: {other:?}"),
         }
     }

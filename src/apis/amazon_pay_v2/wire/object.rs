@@ -10,7 +10,7 @@ use crate::apis::marks::Marks;
 use crate::payments::money::{Amounts, Money};
 use crate::payments::observation::Observation;
 
-use super::Thing;
+use super::ObjectKind;
 use super::scalar::{Object, OddField, Scalar, price, timestamp};
 
 /// The longest text of a field that is kept, in characters.
@@ -21,31 +21,31 @@ const LONGEST_WORD: usize = 128;
 const MOST_REASONS: usize = 16;
 
 /// Reads the body of a 2xx answer. The error says what is wrong and where, but never quotes the body.
-pub(super) fn read(thing: Thing, body: &[u8]) -> Result<Observation, String> {
+pub(super) fn read(object_kind: ObjectKind, body: &[u8]) -> Result<Observation, String> {
     let text = decode(body, None).text;
     let root: Object<'_> =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| place(&error))?;
     let mut reader = Reader::default();
-    let (id, parent, amount) = match thing {
-        Thing::Charge => ("chargeId", Some("chargePermissionId"), Some("chargeAmount")),
-        Thing::Refund => ("refundId", Some("chargeId"), Some("refundAmount")),
-        Thing::ChargePermission => ("chargePermissionId", None, None),
+    let (id, parent, amount) = match object_kind {
+        ObjectKind::Charge => ("chargeId", Some("chargePermissionId"), Some("chargeAmount")),
+        ObjectKind::Refund => ("refundId", Some("chargeId"), Some("refundAmount")),
+        ObjectKind::ChargePermission => ("chargePermissionId", None, None),
     };
     let id = reader.needed(&root, id, "the answer has no object id")?;
     let status = root.part("statusDetails", &mut reader.marks);
     let state = reader.needed(&status, "state", "the answer has no state")?;
     let reasons = reader.reasons(&status);
     let amount = amount.and_then(|name| reader.money(&root, name));
-    let other_amounts = reader.other_amounts(thing, &root);
+    let other_amounts = reader.other_amounts(object_kind, &root);
     let named = |name: &str| other_amounts.get(name).copied();
-    let amounts = match thing {
-        Thing::Charge => Amounts {
+    let amounts = match object_kind {
+        ObjectKind::Charge => Amounts {
             authorized: amount,
             captured: named("captureAmount"),
             refunded: named("refundedAmount"),
         },
-        Thing::Refund => Amounts { refunded: amount, ..Amounts::default() },
-        Thing::ChargePermission => Amounts::default(),
+        ObjectKind::Refund => Amounts { refunded: amount, ..Amounts::default() },
+        ObjectKind::ChargePermission => Amounts::default(),
     };
     reader.marks.check_amounts(amount, &amounts);
     let metadata = root.part("merchantMetadata", &mut reader.marks);
@@ -178,12 +178,12 @@ impl Reader {
         self.marks.take(read)
     }
 
-    fn other_amounts(&mut self, thing: Thing, root: &Object<'_>) -> BTreeMap<String, Money> {
+    fn other_amounts(&mut self, object_kind: ObjectKind, root: &Object<'_>) -> BTreeMap<String, Money> {
         let limits = root.part("limits", &mut self.marks);
-        let (place, names): (_, &[&'static str]) = match thing {
-            Thing::Charge => (root, &["captureAmount", "refundedAmount"]),
-            Thing::Refund => (root, &[]),
-            Thing::ChargePermission => (&limits, &["amountLimit", "amountBalance"]),
+        let (place, names): (_, &[&'static str]) = match object_kind {
+            ObjectKind::Charge => (root, &["captureAmount", "refundedAmount"]),
+            ObjectKind::Refund => (root, &[]),
+            ObjectKind::ChargePermission => (&limits, &["amountLimit", "amountBalance"]),
         };
         let read = names.iter().filter_map(|name| Some(((*name).to_owned(), self.money(place, name)?)));
         read.collect()

@@ -26,12 +26,12 @@ fn now() -> Timestamp {
     "2026-01-15T12:00:00Z".parse().unwrap()
 }
 
-fn ask(thing: Thing, id: &str, status: u16, body: &str) -> Result<Observation, Failure> {
-    read(thing, id, &response(status, body), now())
+fn ask(object_kind: ObjectKind, id: &str, status: u16, body: &str) -> Result<Observation, Failure> {
+    read(object_kind, id, &response(status, body), now())
 }
 
 fn charge(body: &str) -> Result<Observation, Failure> {
-    ask(Thing::Charge, CHARGE_ID, 200, body)
+    ask(ObjectKind::Charge, CHARGE_ID, 200, body)
 }
 
 fn time(text: &str) -> Option<Timestamp> {
@@ -81,7 +81,7 @@ fn a_captured_charge_tells_its_other_amounts_and_a_declined_one_its_reason() {
 
 #[test]
 fn a_refund_is_read() {
-    let seen = ask(Thing::Refund, REFUND_ID, 200, REFUND).unwrap();
+    let seen = ask(ObjectKind::Refund, REFUND_ID, 200, REFUND).unwrap();
     assert_eq!((seen.id.as_str(), seen.state.as_str()), (REFUND_ID, "RefundInitiated"));
     assert_eq!(seen.amount, Some(money("14.00", "USD")));
     assert_eq!(seen.parent.as_deref(), Some("S01-5105180-3221187-C056351"));
@@ -90,7 +90,7 @@ fn a_refund_is_read() {
 
 #[test]
 fn a_charge_permission_is_read_and_nothing_about_the_buyer() {
-    let seen = ask(Thing::ChargePermission, PERMISSION_ID, 200, PERMISSION).unwrap();
+    let seen = ask(ObjectKind::ChargePermission, PERMISSION_ID, 200, PERMISSION).unwrap();
     assert_eq!(seen.state, "NonChargeable");
     assert_eq!(seen.reasons, ["PaymentMethodInvalid", "NewCode"]);
     assert_eq!((seen.amount, seen.parent.as_deref(), seen.expires_at), (None, None, None));
@@ -219,7 +219,7 @@ fn an_optional_field_of_odd_form_is_a_mark_beside_the_decline() {
         check_marks(&charge(&body).unwrap(), &[]);
     }
     let limits = PERMISSION.replace("\"limits\":{", "\"limits\":[1],\"x\":{");
-    let seen = ask(Thing::ChargePermission, PERMISSION_ID, 200, &limits).unwrap();
+    let seen = ask(ObjectKind::ChargePermission, PERMISSION_ID, 200, &limits).unwrap();
     assert_eq!((seen.state.as_str(), seen.other_amounts.len()), ("NonChargeable", 0));
     check_marks(&seen, &[("unreadable-field", "In the answer, limits cannot be read.")]);
 }
@@ -262,7 +262,7 @@ fn amounts_that_no_payment_has_are_marked() {
 fn a_byte_order_mark_or_bytes_that_are_no_letter_hide_no_decline() {
     let of = |body: Vec<u8>, status: u16| {
         let response = Response { body, ..response(status, "") };
-        read(Thing::Charge, CHARGE_ID, &response, now())
+        read(ObjectKind::Charge, CHARGE_ID, &response, now())
     };
     let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
     let wide =
@@ -338,7 +338,7 @@ fn an_answer_that_is_not_the_object_asked_for_is_garbled_and_not_repeated() {
     check_garbled(&"[".repeat(100_000));
     check_garbled(&format!("{{\"buyer\":{}", "{\"a\":".repeat(100_000)));
     check_garbled(REFUND);
-    let failure = ask(Thing::Refund, REFUND_ID, 200, CHARGE).unwrap_err();
+    let failure = ask(ObjectKind::Refund, REFUND_ID, 200, CHARGE).unwrap_err();
     assert_eq!(failure.class(), "garbled");
 }
 
@@ -346,7 +346,7 @@ fn an_answer_that_is_not_the_object_asked_for_is_garbled_and_not_repeated() {
 fn refusals_fall_into_the_classes_of_the_table() {
     let check = |status: u16, code: &str, class: &str| {
         let body = format!(r#"{{"reasonCode":"{code}","message":"CANARY [chargeId]"}}"#);
-        let failure = ask(Thing::Charge, CHARGE_ID, status, &body).unwrap_err();
+        let failure = ask(ObjectKind::Charge, CHARGE_ID, status, &body).unwrap_err();
         assert_eq!(failure.class(), class, "{status} {code}");
         let text = failure.to_string();
         assert!(text.contains(code) && text.contains(&status.to_string()), "{text}");
@@ -384,19 +384,19 @@ fn a_refusal_needs_no_readable_body_and_repeats_none() {
         ["", "<html>CANARY</html>", "{\"reasonCode\":7", "[]", r#"{"reasonCode":"CANARY is a sentence"}"#]
     {
         for status in [400, 404, 429, 500] {
-            let failure = ask(Thing::Charge, CHARGE_ID, status, body).unwrap_err();
+            let failure = ask(ObjectKind::Charge, CHARGE_ID, status, body).unwrap_err();
             assert!(!failure.to_string().contains("CANARY"), "{failure}");
         }
     }
     let mut throttled = response(429, "");
     throttled.headers.push(("retry-after".to_owned(), "17".to_owned()));
-    let failure = read(Thing::Charge, CHARGE_ID, &throttled, now()).unwrap_err();
+    let failure = read(ObjectKind::Charge, CHARGE_ID, &throttled, now()).unwrap_err();
     assert!(
         matches!(failure, Failure::Throttled { retry_after: Some(wait), .. } if wait == Duration::from_secs(17))
     );
     let strange =
         Response { headers: vec![("x-amz-pay-request-id".to_owned(), "a b\u{7}".to_owned())], ..throttled };
-    assert!(!read(Thing::Charge, CHARGE_ID, &strange, now()).unwrap_err().to_string().contains('\u{7}'));
+    assert!(!read(ObjectKind::Charge, CHARGE_ID, &strange, now()).unwrap_err().to_string().contains('\u{7}'));
 }
 
 proptest! {
@@ -406,9 +406,9 @@ proptest! {
     fn any_bytes_are_read_or_refused(
         status in 100u16..600, body in proptest::collection::vec(any::<u8>(), 0..300), which in 0usize..3,
     ) {
-        let thing = [Thing::Charge, Thing::Refund, Thing::ChargePermission][which];
+        let object_kind = [ObjectKind::Charge, ObjectKind::Refund, ObjectKind::ChargePermission][which];
         let response = Response { status, headers: Vec::new(), body };
-        prop_assert!(read(thing, CHARGE_ID, &response, now()).is_err());
+        prop_assert!(read(object_kind, CHARGE_ID, &response, now()).is_err());
     }
 
     #[test]
@@ -417,7 +417,7 @@ proptest! {
         let at = at % body.len();
         body[at] = byte;
         let response = Response { status: 200, headers: Vec::new(), body };
-        if let Ok(seen) = read(Thing::Charge, CHARGE_ID, &response, now()) {
+        if let Ok(seen) = read(ObjectKind::Charge, CHARGE_ID, &response, now()) {
             prop_assert_eq!(seen.id, CHARGE_ID);
             prop_assert!(!seen.state.is_empty());
         }

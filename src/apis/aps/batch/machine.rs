@@ -56,7 +56,8 @@ pub struct Batch {
     /// How often it was processed, or may have been.
     pub processes: u32,
     /// Polls in this stage.
-    pub looks: u32,
+    #[serde(rename = "looks")]
+    pub polls: u32,
     /// Consecutive answers showing that the last step did not take effect.
     pub absences: u32,
     /// Nothing is done before this time.
@@ -85,7 +86,7 @@ impl Batch {
             stage: Stage::New,
             uploads: 0,
             processes: 0,
-            looks: 0,
+            polls: 0,
             absences: 0,
             next_at: now,
             awaited_since: now,
@@ -105,7 +106,7 @@ impl Batch {
         }
         // No poll waits longer than this, even with its random spread: a later one was scheduled by a clock that was
         // ahead.
-        let longest = patience.longest_look.max(patience.first_look).saturating_mul(2).max(AFTER_REFUSAL);
+        let longest = patience.longest_look.max(patience.first_poll).saturating_mul(2).max(AFTER_REFUSAL);
         if now < self.next_at && self.next_at <= later(now, longest) {
             return Step::Wait(self.next_at);
         }
@@ -186,7 +187,7 @@ impl Batch {
         let mut batch = self.clone();
         if batch.stage == Stage::ProcessSent {
             batch.stage = Stage::Validated;
-            (batch.looks, batch.absences, batch.next_at) = (0, 0, now);
+            (batch.polls, batch.absences, batch.next_at) = (0, 0, now);
             // The deadline kept running while it waited for the operator.
             batch.awaited_since = now;
         }
@@ -264,7 +265,7 @@ impl Batch {
             Said::Stored | Said::Validating => {
                 let is_news = self.stage == Stage::UploadSent;
                 self.stage = Stage::Validating;
-                self.looks = if is_news { 0 } else { self.looks };
+                self.polls = if is_news { 0 } else { self.polls };
                 self.absences = 0;
                 self.look_later(patience, now);
             }
@@ -399,17 +400,17 @@ impl Batch {
 
     fn enter(&mut self, stage: Stage, patience: &Patience, now: Timestamp) {
         self.stage = stage;
-        (self.looks, self.absences) = (0, 0);
-        self.next_at = later(now, patience.first_look);
+        (self.polls, self.absences) = (0, 0);
+        self.next_at = later(now, patience.first_poll);
     }
 
     /// Schedules the next poll, after a wait that grows and differs slightly between batches.
     fn look_later(&mut self, patience: &Patience, now: Timestamp) {
-        let doubled = patience.first_look.saturating_mul(1u32 << self.looks.min(16));
+        let doubled = patience.first_poll.saturating_mul(1u32 << self.polls.min(16));
         let spread: u32 =
-            self.reference.bytes().map(u32::from).sum::<u32>().wrapping_add(self.looks * 7) % 21;
+            self.reference.bytes().map(u32::from).sum::<u32>().wrapping_add(self.polls * 7) % 21;
         let wait = doubled.min(patience.longest_look) * (90 + spread) / 100;
-        self.looks = self.looks.saturating_add(1);
+        self.polls = self.polls.saturating_add(1);
         self.next_at = later(now, wait);
     }
 }

@@ -19,7 +19,7 @@ use crate::payments::object::{Kind, ObjectId};
 use crate::payments::record::Details;
 
 /// How many polls of processing in doubt are made before an alert.
-const MANY_LOOKS: u32 = 6;
+const MANY_POLLS: u32 = 6;
 
 /// Reads a batch as it is stored.
 ///
@@ -176,7 +176,7 @@ impl batch::Batch for Batch {
     }
 
     fn trouble(&self, _now: Timestamp) -> Option<Trouble> {
-        if self.stage == Stage::ProcessSent && self.looks >= MANY_LOOKS {
+        if self.stage == Stage::ProcessSent && self.polls >= MANY_POLLS {
             return Some(Trouble {
                 word: "in-doubt",
                 what: "its processing was requested, but it is unknown whether it started".to_owned(),

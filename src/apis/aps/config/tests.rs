@@ -31,7 +31,7 @@ fn a_whole_section_has_the_sheets_provisional_choices() {
     assert_eq!(choice("refuse").unwrap().unsigned, Unsigned::Refuse);
     assert_eq!(choice("sometimes").unwrap_err().len(), 1);
     assert!(!settings.batch.is_file_signed && !settings.batch.patience.is_processed_with_row_errors);
-    assert_eq!(settings.batch.patience.first_look, Duration::from_secs(15));
+    assert_eq!(settings.batch.patience.first_poll, Duration::from_secs(15));
     let signature = settings.request_signer.sign(&Parameters::new());
     assert_eq!(signature, crate::apis::aps::sign::sha256(b"PASSPASS"));
     let signature = settings.response_signer.sign(&Parameters::new());

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Account, Calls};
-use crate::apis::calls::{Look, Reply};
+use crate::apis::calls::{Lookup, Reply};
 use crate::payments::money::Money;
 use crate::payments::object::{Kind, ObjectId};
 use crate::payments::observation::{Child, Observation};
@@ -15,7 +15,7 @@ const MOST_CHILDREN: usize = 50;
 
 /// The result of a lookup.
 #[derive(Debug)]
-pub(super) enum Looked {
+pub(super) enum LookupResult {
     /// The call was carried out, with this result.
     Found(Box<Reply>),
     /// It was not carried out.
@@ -27,20 +27,20 @@ pub(super) enum Looked {
 impl Calls {
     /// Looks for the effect of the call. Every request waits for its turn, until `until`. An object with the call's
     /// reference but another `amount` was not created by this call.
-    pub(super) async fn look(
+    pub(super) async fn lookup(
         &self,
         account: &Account,
-        look: &Look,
+        lookup: &Lookup,
         amount: Option<Money>,
         until: Duration,
-    ) -> Looked {
-        let looked = match look {
-            Look::Child { parent, makes, reference } => {
+    ) -> LookupResult {
+        let looked = match lookup {
+            Lookup::Child { parent, makes, reference } => {
                 self.child(account, parent, (makes, reference, amount), until).await
             }
-            Look::State { object, states } => self.state(account, object, (states, amount), until).await,
+            Lookup::State { object, states } => self.state(account, object, (states, amount), until).await,
         };
-        looked.unwrap_or_else(Looked::Unclear)
+        looked.unwrap_or_else(LookupResult::Unclear)
     }
 
     async fn child(
@@ -49,7 +49,7 @@ impl Calls {
         parent: &Child,
         (makes, reference, amount): (&Kind, &str, Option<Money>),
         until: Duration,
-    ) -> Result<Looked, String> {
+    ) -> Result<LookupResult, String> {
         let seen = self.see(account, &parent.kind, &parent.id, until).await?;
         let children: Vec<&Child> = seen.children.iter().filter(|child| child.kind == *makes).collect();
         if children.len() > MOST_CHILDREN {
@@ -72,7 +72,7 @@ impl Calls {
                     created.extend(seen.children.iter().cloned());
                     let request_id = seen.request_id.clone();
                     let seen = Some((child.kind.clone(), seen));
-                    return Ok(Looked::Found(Box::new(Reply {
+                    return Ok(LookupResult::Found(Box::new(Reply {
                         seen,
                         created,
                         request_id,
@@ -83,7 +83,7 @@ impl Calls {
                 None => return Err(format!("{} does not show its reference", child.id)),
             }
         }
-        Ok(Looked::NotThere)
+        Ok(LookupResult::NotThere)
     }
 
     async fn state(
@@ -92,10 +92,10 @@ impl Calls {
         object: &Child,
         (states, amount): (&[String], Option<Money>),
         until: Duration,
-    ) -> Result<Looked, String> {
+    ) -> Result<LookupResult, String> {
         let seen = self.see(account, &object.kind, &object.id, until).await?;
         if !states.iter().any(|state| state.eq_ignore_ascii_case(&seen.state)) {
-            return Ok(Looked::NotThere);
+            return Ok(LookupResult::NotThere);
         }
         if let (Some(asked), Some(captured)) = (amount, seen.amounts.captured)
             && asked != captured
@@ -104,7 +104,7 @@ impl Calls {
         }
         let request_id = seen.request_id.clone();
         let seen = Some((object.kind.clone(), seen));
-        Ok(Looked::Found(Box::new(Reply { seen, request_id, ..Reply::default() })))
+        Ok(LookupResult::Found(Box::new(Reply { seen, request_id, ..Reply::default() })))
     }
 
     /// Fetches an object once. The error is a sentence.

@@ -1,6 +1,6 @@
 //! One line of an enrolment, as a shop writes it in a file, a batch or a flag, parsed strictly.
 //!
-//! Owns: how texts by field become a [`Wanted`]. Must never know: which accounts and kinds exist (the host checks
+//! Owns: how texts by field become a [`EnrolmentRequest`]. Must never know: which accounts and kinds exist (the host checks
 //! that), files, sockets, storage.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const TEXT_CHARACTERS_MAX: usize = 256;
 
 /// An object that somebody wants to watch, before account and kind are settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct EnrolmentRequest {
     /// Its line number, counted from 1; 0 when it came alone.
     pub line: u64,
     /// The account, if given. Otherwise the host determines it from the format of the id.
@@ -63,12 +63,12 @@ impl Texts {
     }
 
     /// Parses the fields. The error is a sentence that names the field.
-    pub fn read(&self, line: u64) -> Result<Wanted, String> {
+    pub fn read(&self, line: u64) -> Result<EnrolmentRequest, String> {
         let id = self.get(Field::Id).ok_or("no id: every line must name one object")?;
         if ["null", "none", "nil", "nan", "undefined"].contains(&id.to_ascii_lowercase().as_str()) {
             return Err(format!("no id: {id:?} means none"));
         }
-        Ok(Wanted {
+        Ok(EnrolmentRequest {
             line,
             account: self
                 .get(Field::Account)
@@ -156,13 +156,13 @@ fn shortened(text: &str) -> String {
 
 /// Parses one JSON object. The error is a sentence. An unknown key is rejected: otherwise a misspelled `amount` would
 /// silently disable the check of the amount.
-pub fn from_json(text: &[u8], line: u64) -> Result<Wanted, String> {
+pub fn from_json(text: &[u8], line: u64) -> Result<EnrolmentRequest, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
     from_map(map, line)
 }
 
-fn from_map(map: serde_json::Map<String, Value>, line: u64) -> Result<Wanted, String> {
+fn from_map(map: serde_json::Map<String, Value>, line: u64) -> Result<EnrolmentRequest, String> {
     if map.get("object").is_some_and(Value::is_object) {
         return from_record(Value::Object(map), line);
     }
@@ -171,14 +171,14 @@ fn from_map(map: serde_json::Map<String, Value>, line: u64) -> Result<Wanted, St
 }
 
 /// A record as `list --json` prints it; takes the details with which it was enrolled.
-fn from_record(value: Value, line: u64) -> Result<Wanted, String> {
+fn from_record(value: Value, line: u64) -> Result<EnrolmentRequest, String> {
     let record: Record = serde_json::from_value(value).map_err(|bad| {
         let bad: String = bad.to_string().chars().filter(|letter| !letter.is_control()).take(200).collect();
         format!("not a record as \"reconciled list --json\" prints it: {bad}")
     })?;
     // A record gets the same checks as any other line.
     let mut texts = Texts::default();
-    let plain = Wanted { details: record.details, ..Wanted::plain(record.object) };
+    let plain = EnrolmentRequest { details: record.details, ..EnrolmentRequest::plain(record.object) };
     for (field, text) in plain.texts().0 {
         texts.set(field, &text)?;
     }
@@ -229,10 +229,10 @@ fn scalar(key: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-impl Wanted {
+impl EnrolmentRequest {
     /// An object that is fully named, without details.
-    pub fn plain(object: ObjectRef) -> Wanted {
-        Wanted {
+    pub fn plain(object: ObjectRef) -> EnrolmentRequest {
+        EnrolmentRequest {
             line: 0,
             account: Some(object.account),
             kind: Some(object.kind),
@@ -263,7 +263,7 @@ impl Wanted {
     }
 }
 
-impl Serialize for Wanted {
+impl Serialize for EnrolmentRequest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if self.line > 0 {
@@ -276,8 +276,8 @@ impl Serialize for Wanted {
     }
 }
 
-impl<'de> Deserialize<'de> for Wanted {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
+impl<'de> Deserialize<'de> for EnrolmentRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EnrolmentRequest, D::Error> {
         let map = serde_json::Map::deserialize(deserializer)?;
         from_map(map, 0).map_err(serde::de::Error::custom)
     }
