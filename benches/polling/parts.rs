@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use reconciled::apis::amazon_pay_v2::lifecycle::Charge;
-use reconciled::apis::amazon_pay_v2::wire::{Thing, read};
+use reconciled::apis::amazon_pay_v2::wire::{ObjectKind, read};
 use reconciled::http::Response;
 use reconciled::payments::decide::{Setting, decide};
 use reconciled::payments::observation::Observation;
@@ -67,10 +67,10 @@ pub async fn measure(scene: &Scene) -> Result<Vec<Part>, Broken> {
     parts.push(told("TLS round trip", count, began, cpu));
     let now: Timestamp = "2026-01-15T12:00:00Z".parse()?;
     let response = Response { status: 200, headers: Vec::new(), body };
-    let seen = read(Thing::Charge, &id, &response, now).map_err(|failure| failure.to_string())?;
+    let seen = read(ObjectKind::Charge, &id, &response, now).map_err(|failure| failure.to_string())?;
     parts.push(part("reading the answer", 50_000, || {
         for _ in 0..50_000 {
-            let _ = std::hint::black_box(read(Thing::Charge, &id, &response, now));
+            let _ = std::hint::black_box(read(ObjectKind::Charge, &id, &response, now));
         }
         Ok(())
     })?);
