@@ -11,6 +11,7 @@ use super::routes::{Route, Routes};
 use super::slack::Slack;
 use super::target::Target;
 use super::webhook::{SigningKey, Webhook};
+use crate::delimited::nearest;
 use crate::http::address;
 use crate::payments::alert::{AlertKind, Severity};
 use crate::payments::environment::Environment;
@@ -119,6 +120,7 @@ pub fn resolve(
         check.name(&mut names);
         check.numbers();
         let accounts = check.accounts(accounts);
+        check.kinds();
         let target = check.target(&config.sandbox_accounts, secrets);
         problems.extend(check.problems.finish(Some(())).err().unwrap_or_default());
         // Without secrets there is nothing to send to, but which target would receive what is still known.
@@ -199,6 +201,21 @@ impl Check<'_> {
             }
         }
         wanted
+    }
+
+    fn kinds(&mut self) {
+        let known = AlertKind::ALL.iter().map(AlertKind::as_str);
+        for word in &self.section.kinds {
+            if known.clone().any(|kind| kind == word) {
+                continue;
+            }
+            let shown: String = word.chars().take(64).collect();
+            let remedy = match nearest(word, known.clone()) {
+                Some(kind) => format!("did you mean {kind}?"),
+                None => format!("known kinds: {}", known.clone().collect::<Vec<_>>().join(", ")),
+            };
+            self.problem("kinds", format!("{shown:?} is not a kind of alert"), remedy);
+        }
     }
 
     fn target(
@@ -310,6 +327,7 @@ mod tests {
             url = "https://hooks.slack.com/services/canary"
             accounts = ["shop-fr"]
             timeout_s = 0
+            kinds = ["declined", "declinde", "overdue", "refusal"]
             [[alert]]
             name = "ops"
             kind = "webhook"
@@ -332,6 +350,8 @@ mod tests {
             [
                 "alert.0.timeout_s",
                 "alert.0.accounts",
+                "alert.0.kinds",
+                "alert.0.kinds",
                 "alert.0.url",
                 "alert.1.name",
                 "alert.1.give_up_after_h",
@@ -344,6 +364,8 @@ mod tests {
             ]
         );
         assert!(!format!("{problems:?} {written:?}").contains("canary"));
+        assert_eq!(problems[2].remedy, "did you mean declined?");
+        assert!(problems[3].remedy.starts_with("known kinds: declined, "), "{}", problems[3].remedy);
         assert!(problems.iter().all(|problem| !problem.what.is_empty() && !problem.remedy.is_empty()));
     }
 

@@ -1,18 +1,15 @@
 //! `reconciled check-config`
 
-use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
-use super::exit::Exit;
-use super::finish;
+use super::exit::{Ended, Exit};
 use super::local::config_failed;
 use super::options::CheckConfigArguments;
+use super::screen::Screen;
 use crate::config::{self, Config, ConfigError, Surroundings};
-use crate::text;
 
 /// Checks the configuration and reports all problems at once.
-pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> ExitCode {
+pub(super) fn check_config(path: &Path, arguments: &CheckConfigArguments, screen: &mut Screen<'_>) -> Ended {
     let surroundings = Surroundings::of_process();
     let checked = if arguments.no_secrets {
         config::load_without_secrets(path, &surroundings)
@@ -21,45 +18,40 @@ pub(super) fn check_config(path: &Path, arguments: CheckConfigArguments) -> Exit
     };
     match checked {
         Ok(config) if arguments.json => {
-            let connections = config.http.words();
-            let accounts = config.accounts.len();
-            println!(
-                "{}",
-                serde_json::json!({
-                    "problems": [], "accounts": accounts, "connections": connections, "renamed": config.renamed,
-                })
-            );
-            Exit::Ok.into()
+            screen.json(&serde_json::json!({
+                "problems": [],
+                "accounts": config.accounts.len(),
+                "connections": config.http.words(),
+                "renamed": config.renamed,
+            }))?;
+            Ok(Exit::Ok)
         }
         Ok(config) => {
-            println!("{}", text::line(&summary(path, &config)));
+            screen.line(&summary(path, &config))?;
             for words in config.http.words() {
-                println!("{}", text::line(&words));
+                screen.line(&words)?;
             }
             for account in config.unheard() {
-                println!("note: no alert target receives declines of account {account}");
+                screen.line(&format!("note: no alert target receives declines of account {account}"))?;
             }
             for note in &config.renamed {
-                println!("note: {}", text::line(note));
+                screen.line(&format!("note: {note}"))?;
             }
             if arguments.no_secrets {
-                println!("secrets were not checked");
+                screen.line("secrets were not checked")?;
             }
-            Exit::Ok.into()
+            Ok(Exit::Ok)
         }
         Err(ConfigError::Bad { problems, .. }) if arguments.json => {
-            let rows: Vec<_> = problems
-                .iter()
-                .map(|problem| {
-                    serde_json::json!({
-                        "line": problem.line, "key": problem.key, "what": problem.what, "remedy": problem.remedy,
-                    })
+            let rows = problems.iter().map(|problem| {
+                serde_json::json!({
+                    "line": problem.line, "key": problem.key, "what": problem.what, "remedy": problem.remedy,
                 })
-                .collect();
-            println!("{}", text::json(&serde_json::json!({ "problems": rows }).to_string()));
-            Exit::Config.into()
+            });
+            screen.json(&serde_json::json!({ "problems": rows.collect::<Vec<_>>() }))?;
+            Ok(Exit::Config)
         }
-        Err(error) => finish(Err(config_failed(&error)), &mut io::stderr()),
+        Err(error) => Err(config_failed(&error)),
     }
 }
 

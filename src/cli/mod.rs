@@ -69,7 +69,6 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&config, options),
         Command::Demo(options) => demo::demo(options),
         Command::Simulate(options) => simulate::simulate(options),
-        Command::CheckConfig(options) => check_config::check_config(&config, options),
         command => {
             let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
             let mut screen = Screen {
@@ -88,6 +87,7 @@ pub fn main() -> ExitCode {
 /// Runs a command that ends without being stopped.
 fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) -> Ended {
     match command {
+        Command::CheckConfig(options) => check_config::check_config(config, &options, screen),
         Command::Completions(options) => completions::completions(&options, screen),
         Command::Man(options) => man::man(&options, screen),
         Command::Backtest(options) => backtest::backtest(&options, config, screen),

@@ -1,6 +1,6 @@
 //! `reconciled simulate`: the pretend provider alone, for a shop's developer.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use amazon_pay_simulator::{Simulator, ThrowAwayAuthority, serve};
 /// Runs the simulator until it is stopped.
 pub(super) fn simulate(arguments: SimulateArguments) -> ExitCode {
     if arguments.example {
-        print!("{EXAMPLE}");
-        return Exit::Ok.into();
+        let written = io::stdout().write_all(EXAMPLE.as_bytes()).map_err(Failed::from);
+        return finish(written.map(|()| Exit::Ok), &mut io::stderr());
     }
     finish(try_simulate(&arguments).map(|()| Exit::Ok), &mut io::stderr())
 }
@@ -55,8 +55,8 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
         };
         let plain =
             serve(Arc::clone(&simulator), arguments.listen, None, shutdown.clone()).await.map_err(cannot)?;
-        println!("seed {seed}");
-        println!("http  http://{}", plain.address);
+        say(format_args!("seed {seed}"));
+        say(format_args!("http  http://{}", plain.address));
         let mut servings = vec![plain];
         if let Some(listen) = arguments.listen_tls {
             let authority =
@@ -68,32 +68,42 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
             let secure = serve(Arc::clone(&simulator), listen, Some(authority), shutdown.clone())
                 .await
                 .map_err(cannot)?;
-            println!("https https://localhost:{}   trust {}", secure.address.port(), file.display());
+            say(format_args!("https https://localhost:{}   trust {}", secure.address.port(), file.display()));
             servings.push(secure);
         }
-        println!("ids   GET / on the same addresses lists every object");
-        println!("chat  POST /services/T0/B0/x (Slack) and /hooks/json (any JSON) on the same addresses");
+        say(format_args!("ids   GET / on the same addresses lists every object"));
+        say(format_args!(
+            "chat  POST /services/T0/B0/x (Slack) and /hooks/json (any JSON) on the same addresses"
+        ));
         for credentials in &generated {
-            println!(
+            say(format_args!(
                 "keys  {}: key id {}, secret in {}",
                 credentials.account,
                 credentials.key_id,
                 credentials.secret_file.display()
-            );
+            ));
         }
         for planted in simulator.planted().iter().take(5) {
-            println!("for example {} {} of {}", planted.truth.kind, planted.truth.id, planted.account);
+            say(format_args!(
+                "for example {} {} of {}",
+                planted.truth.kind, planted.truth.id, planted.account
+            ));
         }
-        println!("stop with Ctrl-C");
+        say(format_args!("stop with Ctrl-C"));
         signals.recv().await;
         shutdown.cancel();
         let counts = simulator.counts().total();
-        println!(
+        say(format_args!(
             "answered {} of {} requests, {} over the quota",
             counts.answered, counts.requests, counts.throttled
-        );
+        ));
         Ok(())
     })
+}
+
+/// Writes a line. The simulator serves on when nobody reads it any more.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn scenario(path: Option<&Path>) -> Result<Scenario, Failed> {

@@ -138,6 +138,22 @@ async fn store_and_report(host: &Host, daemon: &crate::process::Running) {
     host.run(&["report", "--date", "2999-01-15"]).await.expect(65, &[]);
 }
 
+/// As in `reconciled check-config | head -1`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_is_no_failure() {
+    let host = Host::new().await;
+    for words in [&["check-config"][..], &["simulate", "--example"], &["backtest", "--all"], &["completions", "bash"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = host.command(words);
+        let output =
+            tokio::task::spawn_blocking(move || command.stdout(writer).output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("panicked"), "{words:?}: {said}");
+        assert!(output.status.code().is_some_and(|code| code == 0), "{words:?} {:?}: {said}", output.status);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     let host = Host::new().await;

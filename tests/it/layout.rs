@@ -48,7 +48,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("alerts", &["problem", "text", "time", "payments", "store", "clock", "telemetry", "http", "secret"]),
+    (
+        "alerts",
+        &[
+            "problem",
+            "text",
+            "time",
+            "payments",
+            "store",
+            "clock",
+            "telemetry",
+            "http",
+            "secret",
+            "delimited",
+        ],
+    ),
     ("backtest", &["time", "payments", "apis", "store", "reconcile", "clock", "delimited"]),
     ("reports", &["files", "problem", "text", "time", "payments", "store", "blocking", "clock", "telemetry"]),
     (
@@ -328,14 +342,15 @@ const BANNED: &[(&str, &str)] = &[
     ("whoever", "a caller, a person"),
 ];
 
-/// Finds the banned phrases in comments and, where `has_texts`, in the texts of the code.
+/// Finds the banned phrases in comments and, where `has_texts`, in the texts of the code. Old names of stored fields
+/// stay readable, so they are no texts.
 fn banned_phrases(path: &Path, has_texts: bool) -> Vec<String> {
     let shown = path.strip_prefix(root()).unwrap().display().to_string();
     let mut found = Vec::new();
     for (number, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
         let prose = if line.trim_start().starts_with("//") {
             line.to_lowercase()
-        } else if has_texts {
+        } else if has_texts && !line.contains("serde(alias") {
             line.to_lowercase().split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" | ")
         } else {
             continue;

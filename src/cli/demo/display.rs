@@ -41,7 +41,7 @@ impl Display {
             bar.set_message(line);
         } else if self.clock.monotonic() >= self.next_line {
             self.next_line = self.clock.monotonic() + LINE_EVERY;
-            println!("{line}, {} of {} settled", verdict.settled(), verdict.enrolled_seen());
+            super::say(format_args!("{line}, {} of {} settled", verdict.settled(), verdict.enrolled_seen()));
         }
     }
 

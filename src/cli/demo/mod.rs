@@ -3,7 +3,7 @@
 //! The demo's clock starts shortly before midnight. A business day ends while you watch, and the normal schedule
 //! makes the nightly report.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,11 +51,16 @@ pub(super) fn demo(arguments: DemoArguments) -> ExitCode {
     };
     match runtime.block_on(try_demo(arguments)) {
         Ok(verdict) => {
-            print!("{}", verdict.summary());
+            say(format_args!("{}", verdict.summary().trim_end()));
             if verdict.is_good() { Exit::Ok.into() } else { Exit::Software.into() }
         }
         Err(failed) => finish(Err(failed), &mut io::stderr()),
     }
+}
+
+/// Writes a line. The demo runs to its end when nobody reads it any more.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
@@ -65,14 +70,14 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     let shared: SharedClock = clock.clone();
     let seed = arguments.seed.unwrap_or(1);
     let stage = stage::set(arguments.dir, seed, arguments.objects.max(1), shared.clone()).await?;
-    println!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address);
+    say(format_args!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address));
     let surroundings = Surroundings::default();
     let config = config::load(&stage.config, &surroundings).map_err(|error| config_failed(&error))?;
     let outside = Outside::real(shared.clone(), surroundings, &config.http);
     let outside = outside.map_err(|error| start_failed(&error))?;
     let daemon = Daemon::start(config, outside).await.map_err(|error| start_failed(&error))?;
     let enrolled = enrol(&daemon, &stage.simulator).await?;
-    println!("enrolled {enrolled} objects of {} accounts; the clock shows {}", 6, clock.now());
+    say(format_args!("enrolled {enrolled} objects of 6 accounts; the clock shows {}", clock.now()));
     watch(&daemon, &stage, &shared).await?;
     let verdict = Verdict::reach(&daemon, &stage, enrolled).await?;
     let stopped = daemon.stop().await;
@@ -90,7 +95,7 @@ fn shortly_before_midnight(clock: &dyn Clock) -> Timestamp {
 
 /// Enrols everything that the scenario planted, as a shop would.
 async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Failed> {
-    let mut enrolment_request = Vec::new();
+    let mut enrolments = Vec::new();
     for planted in simulator.planted() {
         let truth = planted.truth;
         let bad = |error: String| Failed::new(Exit::Software, format!("{}: {error}", truth.id), "");
@@ -107,11 +112,11 @@ async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Faile
             created_at: Some(planted.created_at),
             parent: None,
         };
-        enrolment_request.push(EnrolmentRequest { details, ..EnrolmentRequest::plain(object) });
+        enrolments.push(EnrolmentRequest { details, ..EnrolmentRequest::plain(object) });
     }
     let service = daemon.service();
     let mut enrolled = 0;
-    for lines in enrolment_request.chunks(ENROL_AT_ONCE) {
+    for lines in enrolments.chunks(ENROL_AT_ONCE) {
         let results = service.enrol(lines.to_vec()).await.map_err(Failed::from)?;
         for result in results {
             if let Some(reason) = result.reason {
