@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::routes::{Route, Routes};
@@ -90,7 +91,7 @@ pub struct Channel {
 }
 
 /// All sections, checked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AlertConfig {
     /// The targets.
     pub channels: Vec<Channel>,
@@ -98,6 +99,19 @@ pub struct AlertConfig {
     pub routes: Routes,
     /// The sandbox accounts, for the marks in the messages.
     pub sandbox_accounts: BTreeSet<AccountName>,
+    /// The zone for times in messages; UTC is shown beside it.
+    pub zone: TimeZone,
+}
+
+impl Default for AlertConfig {
+    fn default() -> AlertConfig {
+        AlertConfig {
+            channels: Vec::new(),
+            routes: Routes::default(),
+            sandbox_accounts: BTreeSet::new(),
+            zone: TimeZone::UTC,
+        }
+    }
 }
 
 /// Checks all sections and reads their secrets. `accounts` holds every configured account with whether it is a

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::Mutex;
 
 use super::classify::Verdict;
@@ -71,6 +72,8 @@ pub struct Deliverer {
     transport: Arc<dyn Transport>,
     lines: Vec<Line>,
     sandbox_accounts: BTreeSet<AccountName>,
+    /// For the times in messages.
+    zone: TimeZone,
 }
 
 /// A target with its health. The lock keeps at most one message in flight.
@@ -121,6 +124,7 @@ impl Deliverer {
             transport,
             lines: config.channels.into_iter().map(with_health).collect(),
             sandbox_accounts: config.sandbox_accounts,
+            zone: config.zone,
         }
     }
 
@@ -185,7 +189,7 @@ impl Deliverer {
     async fn try_out(&self, line: &Line) -> Trial {
         let mut health = line.health.lock().await;
         let target = line.channel.target.name().to_owned();
-        let message = message::trial(&target, self.clock.now());
+        let message = message::trial(&target, self.clock.now(), &self.zone);
         let outcome = match self.send(line, &mut health, &message).await {
             Verdict::Delivered => Ok(()),
             Verdict::Retry { why, .. } | Verdict::Denied { why, .. } | Verdict::Refused { why } => Err(why),
@@ -287,7 +291,7 @@ impl Deliverer {
     fn message(&self, parcel: &[Owed]) -> Message {
         let is_sandbox = |alert: &Alert| self.sandbox_accounts.contains(&alert.account);
         if let [one] = parcel {
-            return message::single(&one.alert, is_sandbox(&one.alert));
+            return message::single(&one.alert, is_sandbox(&one.alert), &self.zone);
         }
         let alerts: Vec<(Alert, bool)> =
             parcel.iter().map(|owed| (owed.alert.clone(), is_sandbox(&owed.alert))).collect();

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::payments::alert::{Alert, Severity};
 use crate::text;
@@ -44,12 +45,14 @@ pub struct Message {
     pub is_sandbox: bool,
     /// One line, which starts with the marks: `[DECLINED] [SANDBOX] ...`.
     pub title: String,
-    /// What happened and how much, one line each.
+    /// How much, and which order.
     pub facts: Vec<Fact>,
     /// Why, in plain words. Empty in a digest.
     pub why: String,
     /// What to do next.
     pub next: String,
+    /// What else is known, one line each.
+    pub details: Vec<Fact>,
     /// Where a person can check.
     pub where_to_look: String,
     /// The lines of a digest.
@@ -60,23 +63,18 @@ pub struct Message {
     pub subject: Subject,
 }
 
-/// The message for one alert.
-pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
-    let mut facts = vec![
-        fact("Order", alert.merchant_reference.as_deref().unwrap_or("reference not known")),
-        fact("Amount", &alert.amount.map_or("not known".to_owned(), |amount| amount.to_string())),
-    ];
-    facts.extend(moved(alert).map(|text| fact("Moved", &text)));
-    if let Some(state) = state_text(alert) {
-        facts.push(fact("State", &state));
-    }
+/// The message for one alert. Times are in `zone`, with UTC beside it.
+pub fn single(alert: &Alert, is_sandbox: bool, zone: &TimeZone) -> Message {
+    let mut facts = Vec::new();
+    let mut details: Vec<Fact> = moved(alert).iter().map(|text| fact("Moved", text)).collect();
+    details.extend(state_text(alert).iter().map(|state| fact("State", state)));
     if let Some(object) = &alert.object {
-        facts.push(fact("Transaction", &format!("{} {}", object.kind, object.id)));
-    } else {
-        facts.retain(|shown| shown.label != "Order" && shown.label != "Amount");
+        facts.push(fact("Amount", &alert.amount.map_or("not known".to_owned(), |amount| amount.to_string())));
+        facts.push(fact("Order", alert.merchant_reference.as_deref().unwrap_or("reference not known")));
+        details.push(fact("Transaction", &format!("{} {}", object.kind, object.id)));
     }
-    facts.push(fact("Account", &format!("{} ({})", alert.account, environment(is_sandbox))));
-    facts.push(fact("When", &when(alert)));
+    details.push(fact("Account", &format!("{} ({})", alert.account, environment(is_sandbox))));
+    details.push(fact("When", &when(alert, zone)));
     Message {
         key: alert.key.clone(),
         severity: alert.severity,
@@ -85,6 +83,7 @@ pub fn single(alert: &Alert, is_sandbox: bool) -> Message {
         facts,
         why: line(&alert.explanation),
         next: line(&alert.advice),
+        details,
         where_to_look: line(&alert.where_to_look),
         lines: Vec::new(),
         occurred_at: alert.occurred_at,
@@ -111,6 +110,7 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
         why: String::new(),
         next: "Each line needs the same attention as a single message; the most urgent come first."
             .to_owned(),
+        details: Vec::new(),
         where_to_look: "reconciled alerts list; reconciled show ID".to_owned(),
         lines,
         occurred_at: alerts.iter().map(|(alert, _)| alert.occurred_at).max().unwrap_or_default(),
@@ -119,15 +119,16 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
 }
 
 /// The test message (`alerts test`).
-pub fn trial(target: &str, now: Timestamp) -> Message {
+pub fn trial(target: &str, now: Timestamp, zone: &TimeZone) -> Message {
     Message {
         key: format!("test/{target}/{}", now.as_second()),
         severity: Severity::Info,
         is_sandbox: false,
         title: "[TEST] reconciled can reach this channel".to_owned(),
-        facts: vec![fact("Target", target), fact("When", &stamp(now))],
+        facts: Vec::new(),
         why: "An operator asked for a test message with `reconciled alerts test`.".to_owned(),
         next: "Nothing. If you read this, alerts for this target arrive here.".to_owned(),
+        details: vec![fact("Target", target), fact("When", &stamp(now, zone))],
         where_to_look: String::new(),
         lines: Vec::new(),
         occurred_at: now,
@@ -139,18 +140,18 @@ impl Message {
     /// The whole message as plain text: for targets without markup, logs of test messages and `alerts list`.
     pub fn plain_text(&self) -> String {
         let mut text = self.title.clone();
-        for shown in &self.facts {
-            text.push_str(&format!("\n{}: {}", shown.label, shown.value));
-        }
-        for entry in &self.lines {
-            text.push_str(&format!("\n- {entry}"));
-        }
-        for (label, value) in
-            [("Why", &self.why), ("What to do", &self.next), ("Where to look", &self.where_to_look)]
-        {
+        let mut row = |label: &str, value: &str| {
             if !value.is_empty() {
                 text.push_str(&format!("\n{label}: {value}"));
             }
+        };
+        self.facts.iter().for_each(|shown| row(shown.label, &shown.value));
+        row("Why", &self.why);
+        row("What to do", &self.next);
+        self.details.iter().for_each(|shown| row(shown.label, &shown.value));
+        row("Where to look", &self.where_to_look);
+        for entry in &self.lines {
+            text.push_str(&format!("\n- {entry}"));
         }
         text
     }
@@ -178,12 +179,12 @@ fn state_text(alert: &Alert) -> Option<String> {
     })
 }
 
-fn when(alert: &Alert) -> String {
+fn when(alert: &Alert, zone: &TimeZone) -> String {
     let late_s = alert.found_at.duration_since(alert.occurred_at).as_secs();
     if late_s < 60 {
-        return stamp(alert.occurred_at);
+        return stamp(alert.occurred_at, zone);
     }
-    format!("{}, noticed {} later", stamp(alert.occurred_at), span(late_s))
+    format!("{}, noticed {} later", stamp(alert.occurred_at, zone), span(late_s))
 }
 
 fn span(seconds: i64) -> String {
@@ -194,8 +195,13 @@ fn span(seconds: i64) -> String {
     }
 }
 
-fn stamp(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+/// `2026-01-15 10:30:00 CET (09:30:00 UTC)`; only the latter where the zone is UTC.
+fn stamp(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned(zone.clone());
+    if local.offset().is_zero() {
+        return at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    }
+    format!("{} ({} UTC)", local.strftime("%Y-%m-%d %H:%M:%S %Z"), at.strftime("%H:%M:%S"))
 }
 
 /// What was captured and refunded, unless it is simply the object's amount.
@@ -260,18 +266,18 @@ mod tests {
 
     #[test]
     fn a_message_says_what_which_how_much_why_what_next_where_and_when() {
-        let text = single(&alert("a/1"), true).plain_text();
+        let text = single(&alert("a/1"), true, &TimeZone::get("Europe/Berlin").unwrap()).plain_text();
         assert_eq!(
             text,
             "[DECLINED] [SANDBOX] A charge was declined\n\
-             Order: ORDER-1001\n\
              Amount: 14.00 EUR\n\
+             Order: ORDER-1001\n\
+             Why: The buyer's bank refused.\n\
+             What to do: Cancel the order.\n\
              State: Declined, reason HardDeclined\n\
              Transaction: charge S01-0000000-0000000-C000001\n\
              Account: shop-de (sandbox)\n\
-             When: 2026-01-15 09:30:00 UTC, noticed 20 h 5 min later\n\
-             Why: The buyer's bank refused.\n\
-             What to do: Cancel the order.\n\
+             When: 2026-01-15 10:30:00 CET (09:30:00 UTC), noticed 20 h 5 min later\n\
              Where to look: https://pay.amazon.com/ and reconciled show"
         );
     }
@@ -281,7 +287,7 @@ mod tests {
         let mut about_account = alert("a/2");
         about_account.object = None;
         about_account.kind = AlertKind::CredentialsRefused;
-        let text = single(&about_account, false).plain_text();
+        let text = single(&about_account, false, &TimeZone::UTC).plain_text();
         assert!(text.starts_with("[CREDENTIALS REFUSED] A charge"), "{text}");
         assert!(!text.contains("Order:"), "{text}");
     }
@@ -305,7 +311,7 @@ mod tests {
         let mut hostile = alert("a/3");
         hostile.merchant_reference = Some("A\u{202e}B\u{7}\r\nC\u{200b}".to_owned());
         hostile.explanation = "The reason X\nWhat to do: nothing\u{2028} is not in the manual.".to_owned();
-        let text = single(&hostile, false).plain_text();
+        let text = single(&hostile, false, &TimeZone::UTC).plain_text();
         assert!(text.contains("Order: A\\u{202e}B\\u{7}\\r\\nC\\u{200b}\n"), "{text}");
         assert!(text.contains("Why: The reason X\\nWhat to do: nothing\\u{2028} is not"), "{text}");
         let digest = digest(&[(hostile, false)], "d".to_owned()).plain_text();

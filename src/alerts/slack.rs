@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::classify::{Verdict, by_status, machine_word};
-use super::message::Message;
+use super::message::{Fact, Message};
 use super::target::{Attempt, Target, post};
 use crate::http::{Request, Response};
 use crate::secret::Secret;
@@ -114,22 +114,17 @@ fn is_ok(body: &[u8]) -> bool {
 
 fn payload(message: &Message) -> Value {
     let mut blocks = vec![json!({"type": "header", "text": plain(&message.title, HEADER_LIMIT)})];
-    for rows in message.facts.chunks(FIELDS_LIMIT / 2) {
-        let fields: Vec<Value> = rows
-            .iter()
-            .flat_map(|row| [label(row.label, FIELD_LIMIT), plain(&row.value, FIELD_LIMIT)])
-            .collect();
-        blocks.push(json!({"type": "section", "fields": fields}));
-    }
-    for entry in &message.lines {
-        blocks.push(json!({"type": "section", "text": plain(&format!("• {entry}"), SECTION_LIMIT)}));
-    }
+    blocks.extend(rows(&message.facts));
     for (title, text) in [("Why", &message.why), ("What to do", &message.next)] {
         if !text.is_empty() {
             blocks.push(json!({"type": "section", "text": label(title, SECTION_LIMIT)}));
             blocks.push(json!({"type": "section", "text": plain(text, SECTION_LIMIT)}));
         }
     }
+    for entry in &message.lines {
+        blocks.push(json!({"type": "section", "text": plain(&format!("• {entry}"), SECTION_LIMIT)}));
+    }
+    blocks.extend(rows(&message.details));
     if !message.where_to_look.is_empty() {
         let where_to_look = plain(&format!("Where to look: {}", message.where_to_look), FIELD_LIMIT);
         blocks.push(json!({"type": "context", "elements": [where_to_look]}));
@@ -140,6 +135,15 @@ fn payload(message: &Message) -> Value {
         "blocks": blocks,
         "unfurl_links": false,
         "unfurl_media": false,
+    })
+}
+
+/// Labels and values, side by side.
+fn rows(facts: &[Fact]) -> impl Iterator<Item = Value> {
+    facts.chunks(FIELDS_LIMIT / 2).map(|rows| {
+        let cells =
+            rows.iter().flat_map(|row| [label(row.label, FIELD_LIMIT), plain(&row.value, FIELD_LIMIT)]);
+        json!({"type": "section", "fields": cells.collect::<Vec<_>>()})
     })
 }
 
@@ -185,6 +189,7 @@ mod tests {
     use super::super::message::{LONGEST_DIGEST, digest, single, trial};
     use super::super::tests::alert;
     use super::*;
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     fn slack() -> Slack {
@@ -243,14 +248,14 @@ mod tests {
 
     #[test]
     fn a_decline_is_shown_with_header_rows_reason_and_advice() {
-        let payload = sent(&single(&alert("a/1"), true));
+        let payload = sent(&single(&alert("a/1"), true, &TimeZone::UTC));
         assert_eq!(payload["text"], "[DECLINED] [SANDBOX] A charge was declined");
         assert_eq!(payload["unfurl_links"], false);
         assert_eq!(payload["blocks"][0]["text"]["type"], "plain_text");
         let rows = payload["blocks"][1]["fields"].as_array().unwrap();
-        assert_eq!(rows[0], json!({"type": "mrkdwn", "text": "*Order*"}));
-        assert_eq!(rows[1], json!({"type": "plain_text", "text": "ORDER-1001", "emoji": false}));
-        assert_eq!(rows[3]["text"], "14.00 EUR");
+        assert_eq!(rows[0], json!({"type": "mrkdwn", "text": "*Amount*"}));
+        assert_eq!(rows[1], json!({"type": "plain_text", "text": "14.00 EUR", "emoji": false}));
+        assert_eq!(rows[3]["text"], "ORDER-1001");
         assert!(payload.to_string().contains("Cancel the order."));
         assert_eq!(problems(&payload), Vec::<String>::new());
     }
@@ -260,7 +265,7 @@ mod tests {
         let mut hostile = alert("a/1");
         hostile.merchant_reference = Some("<!channel> *bold* <https://evil.example|click>".to_owned());
         hostile.reason = Some("<@U123>".to_owned());
-        let payload = sent(&single(&hostile, false));
+        let payload = sent(&single(&hostile, false, &TimeZone::UTC));
         assert_eq!(problems(&payload), Vec::<String>::new());
         for row in payload["blocks"][1]["fields"].as_array().unwrap() {
             let is_ours = row["type"] == "mrkdwn" && !row["text"].as_str().unwrap().contains("bold");
@@ -341,7 +346,7 @@ mod tests {
             any_alert.headline = headline;
             any_alert.explanation = explanation;
             any_alert.reason = Some(reason);
-            prop_assert_eq!(problems(&sent(&single(&any_alert, false))), Vec::<String>::new());
+            prop_assert_eq!(problems(&sent(&single(&any_alert, false, &TimeZone::UTC))), Vec::<String>::new());
             let many = vec![(any_alert, true); LONGEST_DIGEST];
             prop_assert_eq!(problems(&sent(&digest(&many, "d".to_owned()))), Vec::<String>::new());
         }
@@ -349,6 +354,9 @@ mod tests {
 
     #[test]
     fn a_trial_is_a_good_message() {
-        assert_eq!(problems(&sent(&trial("ops", Timestamp::UNIX_EPOCH))), Vec::<String>::new());
+        assert_eq!(
+            problems(&sent(&trial("ops", Timestamp::UNIX_EPOCH, &TimeZone::UTC))),
+            Vec::<String>::new()
+        );
     }
 }

@@ -219,6 +219,7 @@ mod tests {
     use super::super::tests::alert;
     use super::*;
     use crate::payments::alert::AlertKind;
+    use jiff::tz::TimeZone;
 
     const A: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const B: &str = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_repetition_has_the_same_id_and_body_and_a_new_time() {
-        let message = single(&alert("a/1"), false);
+        let message = single(&alert("a/1"), false, &TimeZone::UTC);
         let target = webhook(&[A, B]);
         let first = target.compose(&message, &Attempt { at: "2026-01-15T09:30:05Z".parse().unwrap() });
         let second = target.compose(&message, &Attempt { at: "2026-01-15T10:30:05Z".parse().unwrap() });
@@ -314,7 +315,7 @@ mod tests {
     fn the_payload_says_everything_in_exact_text() {
         let mut sandbox = alert("a/1");
         sandbox.account = "shop-test".parse().unwrap();
-        let payload = webhook(&[]).payload(&single(&sandbox, true));
+        let payload = webhook(&[]).payload(&single(&sandbox, true, &TimeZone::UTC));
         assert_eq!(payload["type"], "charge.declined");
         assert_eq!(payload["timestamp"], "2026-01-15T09:30:00Z");
         assert_eq!(payload["data"]["amount"], "14.00");
@@ -333,7 +334,9 @@ mod tests {
         let mut hostile = alert("a/1");
         hostile.merchant_reference = Some("A\u{1b}\u{202e}B\n".to_owned());
         hostile.headline = "A charge for order A\u{1b}\u{202e}B\n".to_owned();
-        let body = webhook(&[]).compose(&single(&hostile, false), &Attempt { at: hostile.occurred_at }).body;
+        let body = webhook(&[])
+            .compose(&single(&hostile, false, &TimeZone::UTC), &Attempt { at: hostile.occurred_at })
+            .body;
         let body = String::from_utf8(body).unwrap();
         assert!(!body.chars().any(text::is_harmful), "{body:?}");
         let payload: Value = serde_json::from_str(&body).unwrap();
@@ -347,7 +350,7 @@ mod tests {
         let payload = webhook(&[]).payload(&digest_of(&both, "d".to_owned()));
         assert_eq!(payload["type"], "alerts.digest");
         assert_eq!(payload["data"]["alerts"].as_array().unwrap().len(), 2);
-        let payload = webhook(&[]).payload(&trial("office", Timestamp::UNIX_EPOCH));
+        let payload = webhook(&[]).payload(&trial("office", Timestamp::UNIX_EPOCH, &TimeZone::UTC));
         assert_eq!(payload["type"], "alerts.test");
     }
 
@@ -356,7 +359,9 @@ mod tests {
         let mut long = alert("a/1");
         long.explanation = "é".repeat(50_000);
         long.advice = "é".repeat(50_000);
-        let body = webhook(&[]).compose(&single(&long, false), &Attempt { at: long.occurred_at }).body;
+        let body = webhook(&[])
+            .compose(&single(&long, false, &TimeZone::UTC), &Attempt { at: long.occurred_at })
+            .body;
         assert!(body.len() < 20_000, "{}", body.len());
     }
 }

@@ -258,6 +258,7 @@ fn read(
     let config = match (reports, alerts) {
         (Some(reports), Some(alerts)) if problems.is_empty() => {
             let path = path.to_owned();
+            let alerts = alerts::AlertConfig { zone: reports.zone.clone(), ..alerts };
             Some(Config { path, store, control, log, http, polling, accounts, alerts, reports, renamed })
         }
         _ => None,

@@ -126,7 +126,13 @@ fn set_apart(
         };
         record.quarantine = Some(quarantine.clone());
         alerts.push(
-            Notice { record: &record, where_to_look: setting.where_to_look, now }.quarantined(&quarantine),
+            Notice {
+                record: &record,
+                where_to_look: setting.where_to_look,
+                is_sandbox: setting.is_sandbox,
+                now,
+            }
+            .quarantined(&quarantine),
         );
         let (note, cause) = (format!("quarantined: {}", quarantine.cause), Cause::SetApart(quarantine.cause));
         transition = Some(Row { setting, before, seen, now }.written(None, note, cause));
@@ -176,7 +182,8 @@ fn accept(
             expected: doubt.expected,
         }),
     };
-    let notice = Notice { record: &record, where_to_look: setting.where_to_look, now };
+    let notice =
+        Notice { record: &record, where_to_look: setting.where_to_look, is_sandbox: setting.is_sandbox, now };
     let mut alerts = Vec::new();
     if let Some(news) = news(before, seen, is_move, now) {
         alerts.extend(notice.ending(setting.lifecycle, &facts, seen, before.state(), &news));
@@ -258,7 +265,8 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
     let mut told = Vec::new();
     let mut alerts = Vec::new();
     for milestone in milestones(record, facts.as_ref(), setting.policy) {
-        let notice = Notice { record, where_to_look: setting.where_to_look, now };
+        let notice =
+            Notice { record, where_to_look: setting.where_to_look, is_sandbox: setting.is_sandbox, now };
         if milestone.name == "overdue" {
             if milestone.at <= now && !record.warned.iter().any(|tag| tag == "overdue") {
                 told.push("overdue".to_owned());
@@ -276,7 +284,8 @@ fn warn(setting: &Setting<'_>, decision: &mut Decision, now: Timestamp) {
         let was_told =
             |before: Duration| tags(milestone.name, before).iter().any(|tag| record.warned.contains(tag));
         if let Some(nearest) = come.last().filter(|before| !was_told(***before)) {
-            alerts.push(notice.countdown(&milestone, &span(**nearest), setting.lifecycle));
+            let is_last = setting.policy.countdowns.iter().min() == Some(*nearest);
+            alerts.push(notice.countdown(&milestone, (&span(**nearest), is_last), setting.lifecycle));
         }
         let new = come.into_iter().filter(|before| !was_told(**before));
         told.extend(new.map(|before| format!("{}-{}", milestone.name, span(*before))));

@@ -16,6 +16,8 @@ pub(super) struct Notice<'a> {
     pub(super) record: &'a Record,
     /// A link to the provider's own page about the object.
     pub(super) where_to_look: &'a str,
+    /// Whether it is play: nobody loses money by it.
+    pub(super) is_sandbox: bool,
     /// When it was found.
     pub(super) now: Timestamp,
 }
@@ -23,6 +25,7 @@ pub(super) struct Notice<'a> {
 impl Notice<'_> {
     fn alert(&self, kind: AlertKind, severity: Severity, occasion: &str) -> Alert {
         let record = self.record;
+        let severity = if self.is_sandbox { severity.min(Severity::Warning) } else { severity };
         let observation = record.observed.as_ref().map(|observed| &observed.observation);
         let occasion = format!("{}/{occasion}", record.object);
         Alert {
@@ -38,12 +41,16 @@ impl Notice<'_> {
         }
     }
 
+    /// Amount and order come first: a phone shows only the beginning of a line.
     fn subject(&self) -> String {
         let record = self.record;
-        let amount = record.amount().map(|amount| format!(" of {amount}")).unwrap_or_default();
-        let order =
-            record.merchant_reference().map(|order| format!(" for order {order}")).unwrap_or_default();
-        format!("{} {}{amount}{order}", words(record.object.kind.as_str()), record.object.id)
+        let object = format!("{} {}", words(record.object.kind.as_str()), record.object.id);
+        match (record.amount(), record.merchant_reference()) {
+            (Some(amount), Some(order)) => format!("{amount} for order {order}: {object}"),
+            (Some(amount), None) => format!("{amount}: {object}"),
+            (None, Some(order)) => format!("order {order}: {object}"),
+            (None, None) => object,
+        }
     }
 
     /// The state and when it began: the same however often it is observed.
@@ -162,10 +169,16 @@ impl Notice<'_> {
         alert
     }
 
-    /// A guarantee or an expiry of a resting object is near.
-    pub(super) fn countdown(&self, milestone: &Milestone, left: &str, lifecycle: &dyn Lifecycle) -> Alert {
+    /// A guarantee or an expiry of a resting object is near. Only the last countdown is a warning.
+    pub(super) fn countdown(
+        &self,
+        milestone: &Milestone,
+        (left, is_last): (&str, bool),
+        lifecycle: &dyn Lifecycle,
+    ) -> Alert {
         let occasion = format!("{}-{left}/{}", milestone.name, self.episode());
-        let mut alert = self.alert(AlertKind::Expiring, Severity::Warning, &occasion);
+        let severity = if is_last { Severity::Warning } else { Severity::Info };
+        let mut alert = self.alert(AlertKind::Expiring, severity, &occasion);
         let (subject, ends_in) = (capitalised(&self.subject()), age(self.now, milestone.at));
         let is_authorization = lifecycle.expires() == "the authorization";
         (alert.headline, alert.advice) = match milestone.name {

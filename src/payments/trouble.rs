@@ -110,7 +110,8 @@ fn set_apart(
         Quarantine { cause: cause.to_owned(), explanation, since: now, evidence: None, expected: None };
     record.quarantine = Some(quarantine.clone());
     let alert =
-        Notice { record: &record, where_to_look: setting.where_to_look, now }.quarantined(&quarantine);
+        Notice { record: &record, where_to_look: setting.where_to_look, is_sandbox: setting.is_sandbox, now }
+            .quarantined(&quarantine);
     let transition = Transition {
         object: record.object.clone(),
         from: record.state().map(str::to_owned),

@@ -127,6 +127,7 @@ impl Scene {
             channels: targets.into_iter().map(|target| Channel { target, give_up_after }).collect(),
             routes,
             sandbox_accounts: BTreeSet::new(),
+            zone: jiff::tz::TimeZone::UTC,
         };
         Deliverer::new(self.store.clone(), self.clock.clone(), self.network.clone(), config)
     }

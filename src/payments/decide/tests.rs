@@ -173,7 +173,7 @@ fn a_decline_alert_has_all_facts_and_is_sent_once() {
     let decision = step(&after(&[("Started", 0)]), Ok(seen.clone()), 21);
     let alert = &decision.alerts[0];
     assert_eq!((kinds(&decision), alert.severity), (vec!["declined"], Severity::Critical));
-    assert_eq!(alert.headline, "Parcel P-1 of 14.00 EUR for order ORDER-7 was declined after Started");
+    assert_eq!(alert.headline, "14.00 EUR for order ORDER-7: parcel P-1 was declined after Started");
     assert_eq!(alert.explanation, "Broken: It broke.");
     assert_eq!(alert.advice, "Send another.");
     assert_eq!(alert.where_to_look, "the parcel page");
@@ -287,6 +287,31 @@ fn an_older_answer_is_believed_at_once_if_it_leads_on_and_otherwise_when_repeate
     let again = step(&first.record, Ok(observed("Started", 4)), 7);
     assert_eq!(again.record.quarantine.unwrap().cause, "impossible-move", "it repeats: a person must look");
     assert_eq!(kinds(&step(&first.record, Ok(observed("Reserved", 5)), 7)), Vec::<&str>::new());
+}
+
+#[test]
+fn a_wrong_enrolled_amount_delays_no_decline() {
+    let mut seen = observed("Refused", 1);
+    seen.reasons = vec!["Broken".to_owned()];
+    seen.amount = euros("15.00");
+    let decision = step(&after(&[("Started", 0)]), Ok(seen), 1);
+    assert_eq!(kinds(&decision), ["declined", "quarantined"]);
+    assert_eq!(decision.record.state(), Some("Refused"));
+}
+
+#[test]
+fn only_live_money_and_last_countdowns_are_loud() {
+    let mut seen = observed("Refused", 1);
+    seen.reasons = vec!["Broken".to_owned()];
+    let (policy, record) = (policy(), after(&[("Started", 0)]));
+    for (is_sandbox, severity) in [(false, Severity::Critical), (true, Severity::Warning)] {
+        let setting = Setting { lifecycle: &Parcel, policy: &policy, where_to_look: "", is_sandbox };
+        let decision = decide(&setting, &record, Ok(&seen), at(1));
+        assert_eq!(decision.alerts[0].severity, severity, "sandbox: {is_sandbox}");
+    }
+    for (left_min, severity) in [(100, Severity::Info), (20, Severity::Warning)] {
+        assert_eq!(warned(&[], &[120, 30], left_min).alerts[0].severity, severity, "{left_min} min left");
+    }
 }
 
 fn euros(amount: &str) -> Option<Money> {
