@@ -37,6 +37,7 @@ mod jobs;
 mod levels;
 mod loops;
 mod manager;
+mod reload;
 mod rooms;
 mod run;
 mod timekeeping;
@@ -44,6 +45,7 @@ mod work;
 
 pub use run::{Ended, run};
 
+use reload::Fixed;
 use rooms::{Foundation, Rooms};
 
 /// What comes from outside: time and the network.
@@ -138,6 +140,8 @@ pub struct Daemon {
     is_restored: AtomicBool,
     since: Timestamp,
     last_reload: Mutex<Option<Reloaded>>,
+    /// What a reload cannot change.
+    fixed: Fixed,
 }
 
 impl Daemon {
@@ -240,7 +244,7 @@ impl Daemon {
             probe,
         };
         let config_path = config.path.clone();
-        let most_in_flight = config.polling.max_in_flight;
+        let fixed = Fixed::of(&config);
         let first = Rooms::build(config, &foundation).map_err(StartError::Rooms)?;
         let rooms = Arc::new(RwLock::new(Arc::new(first)));
         let routed = Arc::clone(&rooms);
@@ -253,7 +257,7 @@ impl Daemon {
             clock.clone(),
             foundation.pace.clone(),
             Arc::clone(&routes),
-            most_in_flight,
+            fixed.max_in_flight,
         );
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
@@ -275,6 +279,7 @@ impl Daemon {
             is_restored: AtomicBool::new(false),
             since,
             last_reload: Mutex::new(None),
+            fixed,
             foundation,
         };
         Ok(Arc::new(daemon))
@@ -350,59 +355,6 @@ impl Daemon {
         self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);
         base.spawn(manager::keep_alive(Arc::clone(&self.board), clock.clone(), self.stop.clone()));
         Ok(())
-    }
-
-    /// Reloads the configuration. If the new one is invalid, keeps the old one and reports why.
-    async fn reload(&self) -> Reloaded {
-        let at = self.foundation.clock.now();
-        let problems = match self.try_reload().await {
-            Ok(remarks) => {
-                tracing::info!("configuration reloaded");
-                Reloaded { is_applied: true, at, problems: remarks }
-            }
-            Err(problems) => {
-                for problem in &problems {
-                    tracing::error!(problem, "configuration not reloaded; the old one stays in force");
-                }
-                Reloaded { is_applied: false, at, problems }
-            }
-        };
-        *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(problems.clone());
-        problems
-    }
-
-    async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
-        let config = config::load(&self.config_path, &self.surroundings).map_err(problem_lines)?;
-        let old = self.rooms();
-        let mut remarks = Vec::new();
-        if config.store != old.config.store {
-            remarks.push("store: takes effect at the next restart".to_owned());
-        }
-        if config.control != old.config.control {
-            remarks.push("control: takes effect at the next restart".to_owned());
-        }
-        if config.log != old.config.log {
-            remarks.push("log: takes effect at the next restart".to_owned());
-        }
-        if config.http != old.config.http {
-            remarks.push("http: takes effect at the next restart".to_owned());
-        }
-        let within = Duration::from_secs(old.config.polling.stop_within_s);
-        let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
-        self.stop_loops(within).await;
-        rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
-        rooms::greet_reporters(&self.foundation, &rooms.reporters)
-            .await
-            .map_err(|error| vec![error.to_string()])?;
-        *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
-        self.start_loops(&rooms).await;
-        self.reloaded.notify_one();
-        remarks.extend(
-            rooms::orphans(&self.foundation, &rooms.accounts)
-                .await
-                .map_err(|error| vec![error.to_string()])?,
-        );
-        Ok(remarks)
     }
 
     /// Stops everything in order and closes the store.

@@ -567,7 +567,7 @@ async fn a_reference_in_use_is_looked_up_before_the_call_is_answered() {
     by_another_program(&world, "old-shop", "Capture", &capture_of(&second, "cap-2", "5.00")).await;
     let ran = call(&world, "old-shop", "Capture", &capture_of(&second, "cap-2", "15.00")).await;
     assert_eq!(ran.outcome, CallOutcome::InDoubt, "{ran:?}");
-    assert!(ran.detail.unwrap().contains("amounts to 5.00 USD"));
+    assert!(ran.detail.unwrap().contains("its amount is 5.00 USD"));
     // The reference was used elsewhere and never sent from here: refused.
     let other = plant(&world, "old-shop", "authorization", "Open");
     by_another_program(&world, "old-shop", "Capture", &capture_of(&other, "cap-3", "5.00")).await;

@@ -47,4 +47,5 @@ mod service_status;
 mod start_process;
 mod stories;
 mod systemd;
+mod tools;
 mod world;

@@ -16,6 +16,8 @@ use reconciled::payments::object::ObjectRef;
 use reconciled::payments::record::{Details, Enrolment};
 use reconciled::store::{AlertFilter, Delivery, DeliveryStatus, Options, OwedAlert, Store};
 
+use crate::tools;
+
 /// How often the power is cut.
 const CUTS: u64 = 100;
 /// Concurrent writers, and facts that each writes.
@@ -231,10 +233,11 @@ fn compile(folder: &Path) -> Option<PathBuf> {
     match compiler.args(["-ldl", "-lpthread"]).output() {
         Ok(output) => {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            tools::not_skipped("power cuts");
             Some(library)
         }
         Err(error) => {
-            println!("skipped: no C compiler for the power-cut shim: {error}");
+            tools::skipped("power cuts", &format!("no C compiler for the shim: {error}"));
             None
         }
     }

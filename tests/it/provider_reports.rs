@@ -378,11 +378,12 @@ async fn a_difference_is_reported_exactly_once_and_the_object_is_polled_again() 
     assert!(
         headlines
             .iter()
-            .any(|line| line.contains("another amount") && line.contains("114.00 USD instead of 14.00 USD")),
+            .any(|line| line.contains("a different amount")
+                && line.contains("114.00 USD instead of 14.00 USD")),
         "{headlines:?}"
     );
     assert!(
-        headlines.iter().any(|line| line.contains("another state") && line.contains("Declined")),
+        headlines.iter().any(|line| line.contains("a different state") && line.contains("Declined")),
         "{headlines:?}"
     );
     assert!(alerts[0]["advice"].as_str().unwrap().contains("reconciled show old-shop/capture/"));
@@ -393,7 +394,7 @@ async fn a_difference_is_reported_exactly_once_and_the_object_is_polled_again() 
         assert_eq!((record.state(), record.is_finished()), (Some("Completed"), true));
         assert_eq!(record.quarantine, None);
     }
-    assert_eq!(world.chat().iter().filter(|text| text.contains("another")).count(), 2);
+    assert_eq!(world.chat().iter().filter(|text| text.contains("a different")).count(), 2);
     assert!(told(&world, "declined").is_empty(), "a report decides nothing");
     world.stop().await;
 }

@@ -72,7 +72,7 @@ async fn a_fetch_killed_in_the_middle_continues_and_needs_no_daemon() {
         .expect(65, &["shop", "old-shop"]);
     let today = day(&host, 0);
     let early = ["fetch-reports", "old-shop", "--from", &from, "--to", &today];
-    host.run(&early).await.expect(65, &["the future", "UTC days that are over"]);
+    host.run(&early).await.expect(65, &["the future", "name past UTC days"]);
     let unknown = ["fetch-reports", "old-shop", "--from", &from, "--to", &to, "--type", "captures"];
     host.run(&unknown).await.expect(65, &["captures", "billing-agreement"]);
     host.run(&["store", "check"]).await.expect(0, &["nothing is wrong"]);

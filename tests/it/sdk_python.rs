@@ -12,6 +12,8 @@ use reconciled::clock::SystemClock;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::tools;
+
 const SECRET: &str = "exampleSecretKey/With+Chars=0123456789AB";
 
 const SCENARIO: &str = r#"
@@ -99,14 +101,9 @@ impl Steps {
 async fn the_official_python_sdk_gets_what_it_expects() {
     let python = match tokio::task::spawn_blocking(python).await.expect("the installation does not panic") {
         Ok(python) => python,
-        Err(problem) if std::env::var("RECONCILED_REQUIRE_SDKS").is_ok_and(|value| value == "1") => {
-            panic!("the Python SDK is required: {problem}")
-        }
-        Err(problem) => {
-            println!("skipped: the Python SDK cannot be installed: {problem}");
-            return;
-        }
+        Err(problem) => return tools::skipped("the official Python SDK", &problem.to_string()),
     };
+    tools::not_skipped("the official Python SDK");
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("secret.key"), SECRET).expect("the key is written");
     let scenario = Scenario::parse(SCENARIO, folder.path()).expect("a valid scenario");

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::tools;
+
 fn unit() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/reconciled.service");
     std::fs::read_to_string(path).unwrap()
@@ -21,9 +23,12 @@ fn copy_with_a_program(folder: &Path) -> std::path::PathBuf {
 fn analyze(words: &[&str], unit: &Path) -> Option<Output> {
     match Command::new("systemd-analyze").args(words).arg(unit).env("SYSTEMD_LOG_TARGET", "console").output()
     {
-        Ok(output) => Some(output),
+        Ok(output) => {
+            tools::not_skipped("systemd-analyze");
+            Some(output)
+        }
         Err(error) => {
-            println!("skipped: systemd-analyze: {error}");
+            tools::skipped("systemd-analyze", &error.to_string());
             None
         }
     }

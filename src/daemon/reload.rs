@@ -1,0 +1,134 @@
+//! Replaces the configuration while the daemon runs.
+//!
+//! Owns: what a reload changes, what it cannot change, what it reports. Must never know: how a file is read.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::rooms::{self, Rooms};
+use super::{Daemon, problem_lines};
+use crate::config::{self, Config, ControlConfig, HttpConfig, LogConfig, StoreConfig};
+use crate::control::messages::Reloaded;
+
+/// The parts of the configuration that the process keeps until it ends. A reload is compared with these, not with the
+/// last file that was read: a change stays pending until the restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fixed {
+    store: StoreConfig,
+    control: ControlConfig,
+    log: LogConfig,
+    http: HttpConfig,
+    /// The limit of concurrent requests of all accounts.
+    pub(super) max_in_flight: usize,
+}
+
+impl Fixed {
+    pub(super) fn of(config: &Config) -> Fixed {
+        Fixed {
+            store: config.store.clone(),
+            control: config.control.clone(),
+            log: config.log.clone(),
+            http: config.http.clone(),
+            max_in_flight: config.polling.max_in_flight,
+        }
+    }
+
+    /// What of a new configuration waits for a restart.
+    fn pending(&self, new: &Fixed) -> Vec<String> {
+        let parts = [
+            ("store", self.store != new.store),
+            ("control", self.control != new.control),
+            ("log", self.log != new.log),
+            ("http", self.http != new.http),
+            ("polling.max_in_flight", self.max_in_flight != new.max_in_flight),
+        ];
+        let changed = parts.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(part, _)| format!("{part}: takes effect at the next restart")).collect()
+    }
+}
+
+/// Accounts and alert targets that came and went.
+fn differences(old: &Rooms, new: &Rooms) -> Vec<String> {
+    fn names(rooms: &Rooms) -> [(&'static str, BTreeSet<&str>); 2] {
+        let accounts = rooms.accounts.iter().map(|account| account.name.as_str());
+        [("account", accounts.collect()), ("alert target", rooms.deliverer.targets().into_iter().collect())]
+    }
+    let mut found = Vec::new();
+    for ((what, before), (_, after)) in names(old).into_iter().zip(names(new)) {
+        found.extend(after.difference(&before).map(|name| format!("{what} {name}: added")));
+        found.extend(before.difference(&after).map(|name| format!("{what} {name}: removed")));
+    }
+    found
+}
+
+impl Daemon {
+    /// Reloads the configuration. If the new one is invalid, keeps the old one and reports why.
+    pub(super) async fn reload(&self) -> Reloaded {
+        let at = self.foundation.clock.now();
+        let reloaded = match self.try_reload().await {
+            Ok(remarks) => {
+                tracing::info!("configuration reloaded");
+                Reloaded { is_applied: true, at, problems: remarks }
+            }
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!(problem, "configuration not reloaded; the old one stays in force");
+                }
+                Reloaded { is_applied: false, at, problems }
+            }
+        };
+        *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = Some(reloaded.clone());
+        reloaded
+    }
+
+    async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let config = config::load(&self.config_path, &self.surroundings).map_err(problem_lines)?;
+        let old = self.rooms();
+        let mut remarks = self.fixed.pending(&Fixed::of(&config));
+        let within = Duration::from_secs(old.config.polling.stop_within_s);
+        let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
+        remarks.extend(differences(&old, &rooms));
+        self.stop_loops(within).await;
+        rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
+        rooms::greet_reporters(&self.foundation, &rooms.reporters)
+            .await
+            .map_err(|error| vec![error.to_string()])?;
+        *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
+        self.start_loops(&rooms).await;
+        self.reloaded.notify_one();
+        remarks.extend(
+            rooms::orphans(&self.foundation, &rooms.accounts)
+                .await
+                .map_err(|error| vec![error.to_string()])?,
+        );
+        Ok(remarks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(cache_mib: u64, max_in_flight: usize) -> Fixed {
+        Fixed {
+            store: StoreConfig { cache_mib, ..StoreConfig::default() },
+            control: ControlConfig::default(),
+            log: LogConfig::default(),
+            http: HttpConfig::default(),
+            max_in_flight,
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_restart_is_said_at_every_reload() {
+        let running = fixed(48, 256);
+        assert!(running.pending(&fixed(48, 256)).is_empty());
+        let waits = [
+            "store: takes effect at the next restart",
+            "polling.max_in_flight: takes effect at the next restart",
+        ];
+        assert_eq!(running.pending(&fixed(64, 8)), waits);
+        assert_eq!(running.pending(&fixed(64, 8)), waits, "the second reload of the same file says it again");
+    }
+}
