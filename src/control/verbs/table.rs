@@ -4,6 +4,7 @@
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
 use super::{Entry, Role, Spec, Verb};
+use crate::control::audit::Subject;
 use crate::control::messages::*;
 use crate::control::service::{Answer, Service};
 use crate::payments::record::Record;
@@ -34,6 +35,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<RedeliverRequest>(),
     Entry::of::<TestRequest>(),
     Entry::of::<ReportRequest>(),
+    Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),
     Entry::of::<StoreStats>(),
     Entry::of::<StoreCheck>(),
@@ -79,6 +81,14 @@ impl Verb for Forget {
     const SPEC: Spec = Spec::delete("/v1/tracked/{account}/{kind}/{id}", Role::Operate)
         .command("forget", "Stop watching objects. Their history stays.");
 
+    fn subject(&self) -> Subject {
+        Subject::one(self.0.to_string())
+    }
+
+    fn objects(forgotten: &Forgotten) -> Vec<String> {
+        vec![forgotten.object.clone()]
+    }
+
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.forget(&self.0, actor).await
     }
@@ -91,6 +101,14 @@ impl Verb for Accept {
         "Accept a quarantined object as the provider shows it. Its history records who did.",
     );
 
+    fn subject(&self) -> Subject {
+        Subject::one(self.0.to_string())
+    }
+
+    fn objects(accepted: &AcceptedObject) -> Vec<String> {
+        vec![accepted.object.clone()]
+    }
+
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.accept(&self.0, actor).await
     }
@@ -100,6 +118,14 @@ impl Verb for PollRequest {
     type Answer = PollAnswer;
     const SPEC: Spec =
         Spec::post("/v1/poll", Role::Operate).command("poll", "Poll objects now, within the quota.").slow();
+
+    fn subject(&self) -> Subject {
+        let how = if self.dry_run { "dry run" } else { "" };
+        match self.all {
+            true => Subject::default().how(format!("all {how}").trim_end()),
+            false => Subject::several(&self.objects).how(how),
+        }
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.poll(&self).await
@@ -113,6 +139,25 @@ impl Verb for BatchSubmission {
         .tagged("submit", Some("submitted"))
         .slow()
         .body_bytes_max(15 * 1024 * 1024);
+
+    /// A check alone records nothing.
+    fn role(&self, _service: &Service) -> Role {
+        if self.dry_run { Role::Operate } else { Self::SPEC.role }
+    }
+
+    fn subject(&self) -> Subject {
+        let operation = self.operation.clone().unwrap_or_default();
+        let how = if self.dry_run { format!("{operation} dry run") } else { operation };
+        Subject::one(self.account.as_str()).how(how.trim_start())
+    }
+
+    fn failure(submitted: &BatchSubmitted) -> Option<&'static str> {
+        (!submitted.problems.is_empty()).then_some("bad lines")
+    }
+
+    fn objects(submitted: &BatchSubmitted) -> Vec<String> {
+        submitted.files.iter().map(|file| file.reference.clone()).collect()
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.submit_batch(self).await
@@ -150,6 +195,11 @@ impl Verb for BatchRelease {
         .tagged("release", Some("released"))
         .slow();
 
+    fn subject(&self) -> Subject {
+        let how = self.adopt.as_ref().map_or_else(|| "resend".to_owned(), |feed| format!("adopt {feed}"));
+        Subject::one(&self.reference).how(how)
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.release_batch(self).await
     }
@@ -165,6 +215,10 @@ impl Verb for BatchCancel {
         .tagged("cancel", Some("cancelled"))
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::one(&self.reference)
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.cancel_batch(&self).await
     }
@@ -176,6 +230,31 @@ impl Verb for CallWanted {
         .command("call", "Carry out one operation of an account (Amazon Pay v2 or MWS).")
         .tagged("run", Some("ran"))
         .slow();
+
+    /// A call that certainly only reads moves no money.
+    fn role(&self, service: &Service) -> Role {
+        if service.is_reading_call(self) { Role::Operate } else { Self::SPEC.role }
+    }
+
+    fn subject(&self) -> Subject {
+        let mut subject = Subject::several(&self.named_objects()).how(&self.operation);
+        subject.objects.insert(0, self.account.to_string());
+        subject
+    }
+
+    fn failure(ran: &CallRan) -> Option<&'static str> {
+        match ran.outcome {
+            CallOutcome::Done => None,
+            CallOutcome::NotAllowed => Some("not allowed"),
+            CallOutcome::Refused => Some("refused by the provider"),
+            CallOutcome::TryLater => Some("not carried out"),
+            CallOutcome::InDoubt => Some("in doubt"),
+        }
+    }
+
+    fn objects(ran: &CallRan) -> Vec<String> {
+        ran.attempt.iter().chain(&ran.watched).cloned().collect()
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.run_call(self).await
@@ -213,6 +292,11 @@ impl Verb for CallResolve {
         .tagged("end", Some("ended"))
         .slow();
 
+    fn subject(&self) -> Subject {
+        let how = if self.was_done { "done" } else { "not done" };
+        Subject::one(format!("{}/{}", self.account, self.attempt)).how(how)
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.resolve_call(&self).await
     }
@@ -228,6 +312,10 @@ impl Verb for FetchBegin {
         .tagged("begin", None)
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::one(self.account.as_str()).how(format!("{} to {}", self.from, self.to))
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.begin_fetch(self).await
     }
@@ -238,7 +326,8 @@ impl Verb for FetchGo {
     const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
         .command("fetch-reports", "Show the progress of an account's downloads.")
         .tagged("go", None)
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.go_on_fetching(&self).await
@@ -273,6 +362,14 @@ impl Verb for RedeliverRequest {
         .command("alerts redeliver", "Send alerts again.")
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::several(&self.keys).how(if self.all_dead { "all that were given up" } else { "" })
+    }
+
+    fn failure(redelivered: &Redelivered) -> Option<&'static str> {
+        (!redelivered.unknown.is_empty()).then_some("unknown alerts")
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.redeliver(&self).await
     }
@@ -283,6 +380,14 @@ impl Verb for TestRequest {
     const SPEC: Spec = Spec::post("/v1/alerts:test", Role::Operate)
         .command("alerts test", "Send a test message and print the target's answer.")
         .slow();
+
+    fn subject(&self) -> Subject {
+        Subject::several(self.target.as_slice())
+    }
+
+    fn failure(tested: &Vec<Tested>) -> Option<&'static str> {
+        tested.iter().any(|target| !target.is_delivered).then_some("not accepted")
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.test_alerts(&self).await
@@ -295,8 +400,26 @@ impl Verb for ReportRequest {
         .command("report", "Make the report of a day by hand. Repeating a day gives the same files.")
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::several(self.date.as_slice())
+    }
+
+    fn objects(made: &ReportMade) -> Vec<String> {
+        vec![made.date.to_string()]
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.report(self.date).await
+    }
+}
+
+impl Verb for AuditRequest {
+    type Answer = Listing<AuditEntry>;
+    const SPEC: Spec = Spec::get("/v1/audit", Role::Read)
+        .command("audit", "List who did what: every request that changed something or was refused.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.audit_entries(&self).await
     }
 }
 
@@ -305,6 +428,10 @@ impl Verb for Reload {
     const SPEC: Spec = Spec::post("/v1/reload", Role::Operate)
         .command("reload", "Make the running daemon reload its configuration, and report any problems.")
         .slow();
+
+    fn failure(reloaded: &Reloaded) -> Option<&'static str> {
+        (!reloaded.is_applied).then_some("not applied")
+    }
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         Ok(service.reload(actor).await)
@@ -325,7 +452,8 @@ impl Verb for StoreCheck {
     type Answer = CheckReport;
     const SPEC: Spec = Spec::post("/v1/store:check", Role::Operate)
         .command("store check", "Check the store against itself and read its whole journal.")
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.self_check(actor).await
@@ -336,7 +464,8 @@ impl Verb for BackupRequest {
     type Answer = BackupReport;
     const SPEC: Spec = Spec::post("/v1/store:backup", Role::Operate)
         .command("store backup", "Copy everything into a folder, even while the daemon runs.")
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.backup(&self, actor).await
@@ -347,7 +476,8 @@ impl Verb for StoreCompact {
     type Answer = Compacted;
     const SPEC: Spec = Spec::post("/v1/store:compact", Role::Operate)
         .command("store compact", "Compact the index to free disk space, even while the daemon runs.")
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.compact(actor).await
@@ -357,7 +487,7 @@ impl Verb for StoreCompact {
 impl Verb for Healthy {
     type Answer = Greeting;
     const SPEC: Spec =
-        Spec::get("/-/healthy", Role::Read).command("", "Whether the process and the store respond.");
+        Spec::get("/-/healthy", Role::Connect).command("", "Whether the process and the store respond.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.healthy().await
@@ -366,7 +496,7 @@ impl Verb for Healthy {
 
 impl Verb for Ready {
     type Answer = Greeting;
-    const SPEC: Spec = Spec::get("/-/ready", Role::Read).command("", "Whether the daemon is working.");
+    const SPEC: Spec = Spec::get("/-/ready", Role::Connect).command("", "Whether the daemon is working.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         Ok(service.greeting("ready"))
