@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::messages::{AuditEntry, AuditOutcome, AuditRequest, Listing};
-use super::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, rows, storage};
+use super::messages::{AuditEntry, AuditOutcome};
 use crate::access::{Caller, Role};
 use crate::clock::SharedClock;
 use crate::store::{Store, StoreError};
@@ -52,7 +51,7 @@ impl Subject {
         Subject { objects: vec![object.into()], number: 1, how: String::new() }
     }
 
-    /// Several, of which the first three are named.
+    /// Several objects. The first three are named.
     pub fn several<T: ToString>(objects: &[T]) -> Subject {
         Subject {
             objects: objects.iter().take(3).map(T::to_string).collect(),
@@ -145,30 +144,29 @@ impl Audit {
         self.count(None, entry).await;
     }
 
-    /// One page of the log.
-    pub(super) async fn list(&self, request: &AuditRequest) -> Answer<Listing<AuditEntry>> {
-        // The entry of a series has the time of its first request.
-        let from = request.since.map_or_else(|| PREFIX.to_owned(), |since| stem(earlier(since, SERIES)));
-        let limit = rows(request.limit);
-        let mut before = request.cursor.clone().unwrap_or_else(|| AFTER_ALL.to_owned());
-        let mut items = Vec::new();
-        for _ in 0..EMPTY_PAGES_MAX {
-            let page = self.store.recall_backwards(&from, &before, PAGE_ROWS.0).await.map_err(storage)?;
-            let is_last = page.len() < PAGE_ROWS.0;
-            for (name, text) in page {
-                if let Some(entry) = self.read(&name, &text).filter(|entry| is_wanted(request, entry)) {
-                    items.push(entry);
-                }
-                before = name;
-                if items.len() == limit {
-                    return Ok(Listing { items, next_cursor: Some(before) });
-                }
-            }
-            if is_last {
-                return Ok(Listing { items, next_cursor: None });
-            }
+    /// Up to `limit` entries, the newest first, each with its name. They were begun an hour before `since` or later,
+    /// because a series has the time of its first request; and before the entry of that name, if one is given. An entry
+    /// that cannot be read is none.
+    pub(super) async fn page(
+        &self,
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Option<AuditEntry>)>, StoreError> {
+        let from = since.map_or_else(|| PREFIX.to_owned(), |since| stem(earlier(since, SERIES)));
+        let before = before.unwrap_or(AFTER_ALL);
+        if !before.starts_with(PREFIX) || before > AFTER_ALL {
+            return Err(StoreError::BadCursor(shortened(before)));
         }
-        Ok(Listing { items, next_cursor: Some(before) })
+        if before <= from.as_str() {
+            return Ok(Vec::new());
+        }
+        let found = self.store.recall_backwards(&from, before, limit).await?;
+        let read = |(name, text): (String, String)| {
+            let entry = self.read(&name, &text);
+            (name, entry)
+        };
+        Ok(found.into_iter().map(read).collect())
     }
 
     /// The entry under a name, with the count of its series if that goes on.
@@ -267,11 +265,6 @@ fn stem(at: Timestamp) -> String {
 /// A series lasts for an hour. A clock that was set back begins another.
 fn is_in_series(first: &AuditEntry, at: Timestamp) -> bool {
     first.at <= at && earlier(at, SERIES) < first.at
-}
-
-fn is_wanted(request: &AuditRequest, entry: &AuditEntry) -> bool {
-    request.since.is_none_or(|since| entry.last_at.unwrap_or(entry.at) >= since)
-        && request.object.as_ref().is_none_or(|object| entry.is_about(object))
 }
 
 fn shortened(text: &str) -> String {

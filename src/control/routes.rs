@@ -83,10 +83,11 @@ async fn answer(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let weakest = entries.iter().map(|entry| entry.spec.role).min().unwrap_or(Role::WriteMoney);
-    if let Err(problem) = state.service.permit(&caller, weakest, entries[0].spec.name()) {
+    let name = if entries.len() == 1 { entries[0].spec.name() } else { entries[0].spec.path };
+    if let Err(problem) = state.service.permit(&caller, weakest, name) {
         // The body is discarded: nobody who may do nothing here takes the daemon's memory.
         let _ = body_of(request, &state, 0).await;
-        state.service.audit.refused(&caller, entries[0].spec.name(), Subject::default(), weakest).await;
+        state.service.audit.refused(&caller, name, Subject::default(), weakest).await;
         return Err(problem);
     }
     let bytes_max = entries.iter().map(|entry| entry.spec.body_bytes_max).max().unwrap_or_default();

@@ -53,7 +53,7 @@ async fn another_user_may_do_what_the_configuration_grants_and_nothing_else() {
         .await
         .expect(77, &["may not connect", "join the group that owns the socket"]);
 
-    let enrol = ["enrol", "--id", charge.id()];
+    let enrol = ["enrol", "--account", "shop", "--kind", "charge", "--id", charge.id()];
     grant(&host, "read = [54321]").await;
     assert_eq!(mode(), 0o666);
     as_stranger(&host, &["list"]).await.expect(0, &["via the running daemon", "0 objects"]);
@@ -111,14 +111,18 @@ async fn the_audit_log_survives_a_kill_and_a_restart_and_is_read_without_the_dae
     let host = Host::new().await;
     let charge = host.plant("shop", "charge", "Authorized", None, 0);
     let daemon = host.start().await;
-    host.run(&["enrol", "--id", charge.id()]).await.expect(0, &["is watched from now on"]);
+    host.run(&["enrol", "--account", "shop", "--kind", "charge", "--id", charge.id()])
+        .await
+        .expect(0, &["is watched from now on"]);
     host.run(&["forget", charge.id()]).await.expect(0, &[]);
     daemon.kill();
     let about = ["audit", "--object", charge.id()];
     let own = own_uid().unwrap().to_string();
     let kept = ["forget", "enrol", "done", &own, "2 entries"];
     host.run(&about).await.expect(0, &kept).expect(0, &["daemon not running: read the store at"]);
-    host.run(&["enrol", "--id", charge.id()]).await.expect(0, &["daemon not running: wrote to the store at"]);
+    host.run(&["enrol", "--account", "shop", "--kind", "charge", "--id", charge.id()])
+        .await
+        .expect(0, &["daemon not running: wrote to the store at"]);
     let daemon = host.start().await;
     host.run(&about).await.expect(0, &["3 entries", "via the running daemon"]);
     host.run(&["audit", "--limit", "1"]).await.expect(0, &["enrol", "1 entries, and there may be more"]);

@@ -215,7 +215,7 @@ async fn bad_rows_are_named_and_nothing_is_sent_without_permission_to_write() {
     assert!(!refused.out.contains("line 3"), "{}", refused.out);
     let daemon = host.start().await;
     host.run(&["batch", "submit", "pay", &bad]).await.expect(65, &problems);
-    host.run(&["batch", "submit", "shop", &good]).await.expect(65, &["shop is no account", "pay"]);
+    host.run(&["batch", "submit", "shop", &good]).await.expect(65, &["shop cannot send batches", "pay"]);
     host.run(&["batch", "submit", "pay", &host.word("none.csv")]).await.expect(66, &["none.csv"]);
     host.run(&["batch", "list"]).await.expect(0, &["0 batches"]);
     let leave = "nothing is sent until the account has allow_writes = true";

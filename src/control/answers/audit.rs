@@ -5,7 +5,7 @@
 use crate::access::{Caller, Role};
 use crate::control::messages::{AuditEntry, AuditOutcome, AuditRequest, Listing};
 use crate::control::problem::{Cause, Problem};
-use crate::control::service::{Answer, Service, storage};
+use crate::control::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
 use crate::control::verbs::Verb;
 
 impl Service {
@@ -57,6 +57,28 @@ impl Service {
 
     /// One page of the audit log, newest first.
     pub async fn audit_entries(&self, request: &AuditRequest) -> Answer<Listing<AuditEntry>> {
-        self.audit.list(request).await
+        let limit = rows(request.limit);
+        let mut before = request.cursor.clone();
+        let mut items = Vec::new();
+        for _ in 0..EMPTY_PAGES_MAX {
+            let page =
+                self.audit.page(request.since, before.as_deref(), PAGE_ROWS.0).await.map_err(storage)?;
+            if page.is_empty() {
+                return Ok(Listing { items, next_cursor: None });
+            }
+            for (name, entry) in page {
+                items.extend(entry.filter(|entry| is_wanted(request, entry)));
+                before = Some(name);
+                if items.len() == limit {
+                    return Ok(Listing { items, next_cursor: before });
+                }
+            }
+        }
+        Ok(Listing { items, next_cursor: before })
     }
+}
+
+fn is_wanted(request: &AuditRequest, entry: &AuditEntry) -> bool {
+    request.since.is_none_or(|since| entry.last_at.unwrap_or(entry.at) >= since)
+        && request.object.as_ref().is_none_or(|object| entry.is_about(object))
 }

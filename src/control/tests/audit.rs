@@ -69,6 +69,10 @@ async fn what_changes_anything_is_kept_with_its_caller_and_outcome_through_a_res
     let first = service.audit_entries(&request).await.unwrap();
     request.cursor = first.next_cursor;
     assert_eq!((first.items.len(), listed(&service, request).await), (3, vec![all[3].to_owned()]));
+    for cursor in ["", "quota-levels", "audit/~~"] {
+        let request = AuditRequest { cursor: Some(cursor.to_owned()), ..AuditRequest::default() };
+        assert_eq!(service.audit_entries(&request).await.unwrap_err().cause, Cause::Malformed, "{cursor}");
+    }
     let since = |time: &str| AuditRequest { since: Some(time.parse().unwrap()), ..AuditRequest::default() };
     assert_eq!(listed(&service, since(ORIGIN)).await.len(), 4);
     assert_eq!(listed(&service, since("2026-01-16T00:00:00Z")).await.len(), 0);
@@ -122,10 +126,9 @@ async fn refusals_and_repeated_enrolments_share_an_entry_and_fill_no_disk() {
     let listed_now = listed(&service, AuditRequest::default()).await;
     assert_eq!(listed_now[0], "uid 33 forget Refused needs operate x1 ");
     assert_eq!(listed_now[3], one_entry[0], "the count of the last hour is kept when the next one begins");
-    let another = Audit::new(store, clock);
-    let stored = another.list(&AuditRequest::default()).await.unwrap().items;
-    assert_eq!(shown(&stored[3]), one_entry[0]);
-    assert_eq!(stored[3].number, 1_000);
+    service.audit = std::sync::Arc::new(Audit::new(store, clock));
+    let stored = service.audit_entries(&AuditRequest::default()).await.unwrap().items;
+    assert_eq!((shown(&stored[3]).as_str(), stored[3].number), (one_entry[0], 1_000), "in the store, too");
 }
 
 #[tokio::test]
