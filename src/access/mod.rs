@@ -92,19 +92,22 @@ impl Access {
             return Ok(());
         }
         let role = needed.as_str();
+        let line = |uid: u32, name: &Option<String>| {
+            let granted = self.grants.iter().filter(|grant| grant.role == needed);
+            let mut names: Vec<String> = granted.map(|grant| format!("{:?}", grant.written)).collect();
+            names.push(name.as_ref().map_or_else(|| uid.to_string(), |name| format!("{name:?}")));
+            format!(
+                "to allow it, write {role} = [{}] under [control] in the daemon's configuration, then: reconciled reload",
+                names.join(", ")
+            )
+        };
         let remedy = match (caller.uid, &caller.name) {
             (None, _) => "the kernel did not say who calls; use another connection".to_owned(),
-            (Some(HIDDEN_USER), _) => {
-                "the daemon cannot see who calls: install the unit of this release, which has no PrivateUsers=yes"
-                    .to_owned()
-            }
-            (Some(uid), name) => {
-                let grantee = name.as_ref().map_or_else(|| uid.to_string(), |name| format!("\"{name}\""));
-                format!(
-                    "to allow it, write {role} = [{grantee}] under [control] in the daemon's configuration (add to \
-                     the list if there is one), then: reconciled reload"
-                )
-            }
+            (Some(HIDDEN_USER), _) => format!(
+                "the kernel shows hidden users as uid {HIDDEN_USER}: if the daemon's unit has PrivateUsers=yes, install \
+                 the unit of this release"
+            ),
+            (Some(uid), name) => line(uid, name),
         };
         Err(Refusal { what: format!("{doing} needs the role {role}, which {caller} does not have"), remedy })
     }
@@ -275,6 +278,9 @@ mod tests {
             "{}",
             refusal.remedy
         );
+        let grant = Grant { role: Role::Enrol, to: Grantee::Group(5), written: "@desk".to_owned() };
+        let more = Access { grants: vec![grant] }.check(&alice, Role::Enrol, "enrol").unwrap_err();
+        assert!(more.remedy.contains("write enrol = [\"@desk\", \"alice\"] under"), "{}", more.remedy);
         let nameless = Access::default().check(&caller(1001, &[]), Role::Read, "list").unwrap_err();
         assert!(nameless.remedy.contains("read = [1001]"), "{}", nameless.remedy);
         let hidden = Access::default().check(&caller(65_534, &[]), Role::Read, "list").unwrap_err();

@@ -26,6 +26,9 @@ use crate::access::{Caller, Role};
 /// How many bytes of a body that is too large are still read.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// The largest body of a caller who may do nothing at that path: enough to say what was refused.
+const STRANGERS_BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// How long the server waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
@@ -83,16 +86,21 @@ async fn answer(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let weakest = entries.iter().map(|entry| entry.spec.role).min().unwrap_or(Role::WriteMoney);
-    let name = if entries.len() == 1 { entries[0].spec.name() } else { entries[0].spec.path };
-    if let Err(problem) = state.service.permit(&caller, weakest, name) {
-        // The body is discarded: nobody who may do nothing here takes the daemon's memory.
-        let _ = body_of(request, &state, 0).await;
-        state.service.audit.refused(&caller, name, Subject::default(), weakest).await;
-        return Err(problem);
-    }
-    let bytes_max = entries.iter().map(|entry| entry.spec.body_bytes_max).max().unwrap_or_default();
-    let body = body_of(request, &state, bytes_max).await?;
-    let entry = meant(&entries, &body)?;
+    let permitted = state.service.permit(&caller, weakest, entries[0].spec.path);
+    let bytes_max = match permitted {
+        Ok(()) => entries.iter().map(|entry| entry.spec.body_bytes_max).max().unwrap_or_default(),
+        Err(_) => STRANGERS_BODY_BYTES_MAX,
+    };
+    let body = body_of(request, &state, bytes_max).await;
+    let (entry, body) = match (body.and_then(|body| Ok((meant(&entries, &body)?, body))), permitted) {
+        (Ok(found), _) => found,
+        (Err(problem), Ok(())) => return Err(problem),
+        (Err(_), Err(refusal)) => {
+            let path = entries[0].spec.path;
+            state.service.audit.refused(&caller, path, Subject::default(), weakest).await;
+            return Err(refusal);
+        }
+    };
     let limit = if entry.spec.is_slow { state.patience.slow_answer } else { state.patience.answer };
     let incoming = Incoming { parameters, query, body };
     let answering = (entry.run)(state.service.clone(), caller, incoming);

@@ -33,7 +33,9 @@ async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
     let forgotten = host.plant("shop", "authorization", "Authorized", None, 600_000);
 
     host.run(&["check-config"]).await.expect(0, &["shop (amazon-pay-v2, eu, live)", "old-shop"]);
-    host.run(&["enrol", "--id", late.id()]).await.expect(65, &["it could be shop/refund/", "name the account"]);
+    host.run(&["enrol", "--id", late.id()])
+        .await
+        .expect(65, &["it could be shop/refund/", "name the account"]);
     let flags = ["enrol", "--account", "shop", "--id", late.id(), "--amount", "14.00", "--currency", "EUR"];
     host.run(&flags).await.expect(0, &["daemon not running: wrote to the store at"]);
     host.run(&["list"]).await.expect(0, &["daemon not running: read the store at", late.id()]);
