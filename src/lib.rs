@@ -30,6 +30,7 @@
 //! - `amazon_pay_simulator` (the folder `simulator`): a pretend Amazon Pay, written from the manuals alone. It is a
 //!   crate of its own, so it can share no code with [`apis`].
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
+//! - [`access`]: who may do what on the operators' socket.
 //! - [`secret`]: values that never print, and where they are read from.
 //! - [`problem`]: what is wrong with something that a person wrote.
 //! - [`documents`]: what a room stores by type and name. [`files`]: small files, written whole or not at all.
@@ -46,6 +47,7 @@
 //! - Amounts are exact decimals with their currency. Secrets print as hidden; buyer data is never read.
 //! - No "running" state is on disk: a crash repeats one request or message at most, and loses none.
 
+pub mod access;
 pub mod alerts;
 pub mod apis;
 pub mod backtest;

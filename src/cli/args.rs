@@ -178,6 +178,17 @@ Examples:
   reconciled fetch-reports old-shop-us --from 2026-01-15 --to 2026-01-15 --type capture --type refund
   reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30 --type settlement --json")]
     FetchReports(FetchReportsArguments),
+    /// [`messages::AuditRequest`]
+    #[command(about = messages::AuditRequest::SPEC.help, after_help = "\
+Newest first: when, who (user id and name, as the kernel says it), which command, on what, and how it ended.
+\"begun, outcome unknown\" is still being carried out, or a crash cut it off. Refused attempts and enrolments of one
+user within an hour share one entry, with their number. An enrolment names its first objects only.
+
+Examples:
+  reconciled audit --since 36h
+  reconciled audit --object P02-1234567-1234567-C123456
+  reconciled audit --since 2026-01-15 --limit 0 --json")]
+    Audit(AuditArguments),
     /// List, redeliver or test alerts.
     #[command(
         subcommand,

@@ -1,11 +1,13 @@
 //! `reconciled check-config`
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::exit::{Ended, Exit};
 use super::local::config_failed;
 use super::options::CheckConfigArguments;
 use super::screen::Screen;
+use crate::access::Role;
 use crate::config::{self, Config, ConfigError, Surroundings};
 
 /// Checks the configuration and reports all problems at once.
@@ -22,6 +24,8 @@ pub(super) fn check_config(path: &Path, arguments: &CheckConfigArguments, screen
                 "problems": [],
                 "accounts": config.accounts.len(),
                 "connections": config.http.words(),
+                "access": Role::GRANTED.map(|role| (role.as_str(), config.control.access.holders(role)))
+                    .into_iter().collect::<BTreeMap<_, _>>(),
                 "renamed": config.renamed,
             }))?;
             Ok(Exit::Ok)
@@ -30,6 +34,11 @@ pub(super) fn check_config(path: &Path, arguments: &CheckConfigArguments, screen
             screen.line(&summary(path, &config))?;
             for words in config.http.words() {
                 screen.line(&words)?;
+            }
+            for role in Role::GRANTED {
+                let holders = config.control.access.holders(role);
+                let holders = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
+                screen.line(&format!("{}: {holders}", role.as_str()))?;
             }
             for account in config.unheard() {
                 screen.line(&format!("note: no alert target receives declines of account {account}"))?;

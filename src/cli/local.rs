@@ -1,5 +1,6 @@
 //! The settings of this host, read from the configuration, for the operator's commands.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -22,11 +23,21 @@ struct Configured {
 
 /// Reads the configuration. A command that talks to the daemon needs none of its secrets, and the operator may not be
 /// allowed to read them. Without them, a command can do everything except send.
+/// Who may not even read the configuration can still talk to the daemon, if that listens in the usual place.
 pub(super) fn load(path: &Path, clock: &SharedClock) -> Result<Box<dyn Local>, Failed> {
     let surroundings = Surroundings::of_process();
     let config = config::load(path, &surroundings)
-        .or_else(|error| config::load_without_secrets(path, &surroundings).map_err(|_| error))
-        .map_err(|error| config_failed(&error))?;
+        .or_else(|error| config::load_without_secrets(path, &surroundings).map_err(|_| error));
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            let (failed, socket) = (config_failed(&error), surroundings.default_socket());
+            return match failed.exit == Exit::NotAllowed && is_served(&socket) {
+                true => Ok(Box::new(Unconfigured { socket, failed })),
+                false => Err(failed),
+            };
+        }
+    };
     Ok(Box::new(Configured {
         socket: config.control.socket.clone(),
         options: store::Options {
@@ -67,6 +78,39 @@ impl Local for Configured {
                 Daemon::open(config, outside, command).await.map_err(|error| start_failed(&error))?;
             Ok(daemon.service())
         })
+    }
+}
+
+/// Whether a daemon listens there, even one that does not let this user in.
+fn is_served(socket: &Path) -> bool {
+    match UnixStream::connect(socket) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+    }
+}
+
+/// The daemon in its usual place, for a user who may not read the configuration.
+struct Unconfigured {
+    socket: PathBuf,
+    failed: Failed,
+}
+
+impl Local for Unconfigured {
+    fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// None: a daemon is there, and opening fails.
+    fn store_folder(&self) -> &Path {
+        Path::new("/")
+    }
+
+    fn store_options(&self) -> store::Options {
+        store::Options::default()
+    }
+
+    fn open(&self) -> Later<'_, Result<Service, Failed>> {
+        Box::pin(async { Err(self.failed.clone()) })
     }
 }
 

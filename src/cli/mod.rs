@@ -17,6 +17,7 @@ mod intake_columns;
 
 mod accept;
 mod alerts;
+mod audit;
 mod backtest;
 mod backtest_file;
 mod batch;
@@ -126,6 +127,7 @@ pub async fn operate(
         Command::Accept(options) => accept::accept(&options, &connection, screen).await,
         Command::Status(options) => status::status(&options, &connection, screen).await,
         Command::Report(options) => report::report(&options, &connection, screen).await,
+        Command::Audit(options) => audit::audit(&options, &connection, clock, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &connection, screen).await,
         Command::Batch(command) => batch::batch(command, &connection, screen).await,
         Command::Call(options) => call::call(options, &connection, screen).await,

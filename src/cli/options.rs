@@ -3,8 +3,10 @@
 //! Owns: names, help and parsing of options. Must never know: how any command is carried out.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::intake::Format;
@@ -238,6 +240,32 @@ pub struct ReportArguments {
     pub date: Option<Date>,
 }
 
+/// `audit`
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// Only what was done since then: a time with its zone (2026-01-15T09:30:00Z), a day (UTC), or a span such as 36h.
+    #[arg(long, value_name = "TIME", value_parser = read_since)]
+    pub since: Option<Since>,
+    /// Only entries that name this object, batch, call or account.
+    #[arg(long, value_name = "ID")]
+    pub object: Option<String>,
+    /// The maximum number of rows; 0 means all.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub limit: usize,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The beginning of a period that goes on until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// This moment.
+    Time(Timestamp),
+    /// This long ago.
+    Ago(Duration),
+}
+
 /// `alerts list`
 #[derive(Debug, Args)]
 pub struct AlertsListArguments {
@@ -346,6 +374,17 @@ pub struct ManArguments {
     pub dir: PathBuf,
 }
 
+fn read_since(text: &str) -> Result<Since, String> {
+    // A date parser also reads times without a zone, which say nothing here.
+    let is_day = !text.contains(':');
+    let day = || text.parse::<Date>().ok().filter(|_| is_day)?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let time = text.parse().ok().or_else(|| day().map(|day| day.timestamp()));
+    let span = || read_span(text).map(|seconds| Since::Ago(Duration::from_secs(seconds)));
+    time.map(Since::Time).ok_or(()).or_else(|()| span()).map_err(|_| {
+        format!("{text:?} is not a time such as 2026-01-15T09:30:00Z, a day such as 2026-01-15, or a span such as 36h")
+    })
+}
+
 fn read_phase(text: &str) -> Result<Phase, String> {
     match text.to_ascii_lowercase().as_str() {
         "moving" => Ok(Phase::Moving),
@@ -391,6 +430,17 @@ pub(super) fn read_span(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_beginning_is_a_time_a_day_or_a_span() {
+        let time = |text: &str| Ok(Since::Time(text.parse().unwrap()));
+        assert_eq!(read_since("2026-01-15T09:30:00+01:00"), time("2026-01-15T08:30:00Z"));
+        assert_eq!(read_since("2026-01-15"), time("2026-01-15T00:00:00Z"));
+        assert_eq!(read_since("36h"), Ok(Since::Ago(Duration::from_secs(129_600))));
+        for bad in ["", "yesterday", "2026-01-15T09:30:00", "12"] {
+            assert!(read_since(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn spans_are_read_or_refused() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::access::users::Users;
 use crate::alerts;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
@@ -18,6 +19,7 @@ use crate::reports;
 use crate::secret::{Secret, SecretLoader};
 
 mod account;
+mod control;
 mod findings;
 mod http;
 mod lines;
@@ -28,10 +30,12 @@ mod section;
 mod store;
 
 pub use account::AccountConfig;
+pub use control::ControlConfig;
 pub use http::HttpConfig;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
+use control::ControlSection;
 use findings::Findings;
 use http::HttpSection;
 use lines::Lines;
@@ -70,14 +74,6 @@ impl Config {
             |account: &&AccountConfig| !self.alerts.routes.is_heard(&account.name, account.api.is_sandbox());
         self.accounts.iter().filter(is_unheard).map(|account| &account.name).collect()
     }
-}
-
-/// `[control]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ControlConfig {
-    /// The Unix-domain socket that commands use.
-    pub socket: PathBuf,
 }
 
 /// `[log]`.
@@ -137,6 +133,8 @@ pub struct Surroundings {
     pub https_proxy: Option<Secret<String>>,
     /// `$NO_PROXY`.
     pub no_proxy: Option<Secret<String>>,
+    /// The users and groups whom `[control]` may name.
+    pub users: Users,
 }
 
 impl Surroundings {
@@ -158,7 +156,13 @@ impl Surroundings {
             state: folder("STATE_DIRECTORY"),
             logs: folder("LOGS_DIRECTORY"),
             runtime: folder("RUNTIME_DIRECTORY"),
+            users: Users::of_machine(),
         }
+    }
+
+    /// The socket, unless the configuration names another.
+    pub fn default_socket(&self) -> PathBuf {
+        self.runtime.as_deref().unwrap_or(Path::new("/run/reconciled")).join("control.sock")
     }
 }
 
@@ -233,7 +237,8 @@ fn read(
         if is_blind { SecretLoader::blind() } else { SecretLoader::new(surroundings.credentials.clone()) };
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
-    let control = section_of::<ControlConfig>(&mut table, "control", &mut findings);
+    let control = section_of::<ControlSection>(&mut table, "control", &mut findings);
+    let control = control.resolve(&surroundings.users, &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
     let http = section_of::<HttpSection>(&mut table, "http", &mut findings);
     let http = http.resolve(surroundings, &loader, &mut findings);
@@ -323,10 +328,7 @@ fn with_folders(
         }
     }
     if control.socket.as_os_str().is_empty() {
-        match &surroundings.runtime {
-            Some(runtime) => control.socket = runtime.join("control.sock"),
-            None => control.socket = PathBuf::from("/run/reconciled/control.sock"),
-        }
+        control.socket = surroundings.default_socket();
     }
     for (key, path) in [("store.folder", &store.folder), ("control.socket", &control.socket)] {
         if !path.is_absolute() {

@@ -94,10 +94,12 @@ fn expected(what: &str) -> String {
     }
 }
 
-/// Removes the key at a dotted path; false when it does not exist.
+/// Removes the key at a dotted path, or the list that a member of it (`key[0]`) is in; false when it does not exist.
 fn remove(table: &mut Table, key: &str) -> bool {
-    let Some((first, rest)) = key.split_once('.') else { return table.remove(key).is_some() };
+    let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+    let first = first.split('[').next().unwrap_or_default();
     if let Some(toml::Value::Table(inner)) = table.get_mut(first)
+        && !rest.is_empty()
         && remove(inner, rest)
     {
         return true;

@@ -57,6 +57,7 @@ fn known_keys(section: &str) -> Vec<String> {
 fn every_key_appears_in_the_shipped_file() {
     let sections = [
         "[store]",
+        "[control]",
         "[log]",
         "[http]",
         "[polling]",

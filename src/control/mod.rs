@@ -4,8 +4,8 @@
 //! Owns: verbs, messages, answers, problems, the API under `/v1`. Must never know: tables, wire formats of providers.
 //!
 //! In reading order: `messages` (requests and answers), `verbs` (every verb once), `service` (what answers work on),
-//! `answers` (one file per subject), `routes` and `server` (the daemon's end of the socket), `client` (a command's
-//! end).
+//! `answers` (one file per subject), `audit` (who did what), `routes` and `server` (the daemon's end of the socket),
+//! `client` (a command's end).
 
 pub mod enrolment_request;
 pub mod fields;
@@ -16,6 +16,7 @@ pub mod explain;
 pub mod plan;
 
 mod answers;
+pub mod audit;
 pub mod service;
 pub mod verbs;
 

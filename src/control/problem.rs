@@ -50,7 +50,7 @@ impl Cause {
     }
 
     /// The class as it appears in the JSON.
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Cause::Malformed => "malformed",
             Cause::Forbidden => "forbidden",

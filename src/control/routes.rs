@@ -17,12 +17,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use futures_util::StreamExt;
 
+use super::audit::Subject;
 use super::problem::{Cause, Problem};
 use super::service::Service;
 use super::verbs::{Entry, Incoming, Method, Reply, TABLE, meant};
+use crate::access::{Caller, Role};
 
 /// How many bytes of a body that is too large are still read.
 const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest body of a caller who may do nothing at that path: enough to say what was refused.
+const STRANGERS_BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// How long the server waits.
 #[derive(Debug, Clone, Copy)]
@@ -33,20 +38,6 @@ pub(super) struct Patience {
     pub(super) answer: Duration,
     /// For the answer of a verb that creates files, contacts chats or touches every object.
     pub(super) slow_answer: Duration,
-}
-
-/// The process at the other end of the socket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer {
-    /// As reported by the kernel (SO_PEERCRED).
-    pub(super) uid: Option<u32>,
-}
-
-impl Peer {
-    /// The name under which its actions are recorded (docs/src/reference/operations.md section 6.5).
-    fn actor(self) -> String {
-        self.uid.map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
-    }
 }
 
 #[derive(Clone)]
@@ -66,7 +57,7 @@ pub(super) fn router(service: Service, patience: Patience) -> Router {
         let entries: Vec<&'static Entry> = TABLE.iter().filter(is_there).collect();
         let route = entries[0].spec.route();
         let handler =
-            move |state, peer, parameters, request| answer(entries, state, peer, parameters, request);
+            move |state, caller, parameters, request| answer(entries, state, caller, parameters, request);
         router = router.route(&route, on(filter(method), handler));
     }
     router
@@ -88,18 +79,31 @@ fn filter(method: Method) -> MethodFilter {
 async fn answer(
     entries: Vec<&'static Entry>,
     State(state): State<AppState>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     parameters: RawPathParams,
     request: Request,
 ) -> Result<Response, Problem> {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let bytes_max = entries.iter().map(|entry| entry.spec.body_bytes_max).max().unwrap_or_default();
-    let body = body_of(request, &state, bytes_max).await?;
-    let entry = meant(&entries, &body)?;
+    let weakest = entries.iter().map(|entry| entry.spec.role).min().unwrap_or(Role::WriteMoney);
+    let permitted = state.service.permit(&caller, weakest, entries[0].spec.path);
+    let bytes_max = match permitted {
+        Ok(()) => entries.iter().map(|entry| entry.spec.body_bytes_max).max().unwrap_or_default(),
+        Err(_) => STRANGERS_BODY_BYTES_MAX,
+    };
+    let body = body_of(request, &state, bytes_max).await;
+    let (entry, body) = match (body.and_then(|body| Ok((meant(&entries, &body)?, body))), permitted) {
+        (Ok(found), _) => found,
+        (Err(problem), Ok(())) => return Err(problem),
+        (Err(_), Err(refusal)) => {
+            let path = entries[0].spec.path;
+            state.service.audit.refused(&caller, path, Subject::default(), weakest).await;
+            return Err(refusal);
+        }
+    };
     let limit = if entry.spec.is_slow { state.patience.slow_answer } else { state.patience.answer };
     let incoming = Incoming { parameters, query, body };
-    let answering = (entry.run)(state.service.clone(), peer.actor(), incoming);
+    let answering = (entry.run)(state.service.clone(), caller, incoming);
     let Reply { status, media_type, body } = within(&state, limit, answering).await?;
     Ok(typed(status, media_type, body))
 }

@@ -1,7 +1,7 @@
 //! The daemon's end of the socket: who may connect, how many at once, and how it shuts down.
 //!
-//! Access is by file mode: owner and group of the socket may do everything, others nothing
-//! (docs/src/reference/operations.md section 8.1).
+//! Who may connect is decided by the socket's mode; what a caller may do, by the roles of the user that the kernel
+//! reports (docs/src/reference/operations.md section 8.1).
 //!
 //! Owns: the socket file and its connections. Must never know: any verb.
 
@@ -25,8 +25,10 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
 use super::places::{Place, Places};
-use super::routes::{Patience, Peer, router};
+use super::routes::{Patience, router};
 use super::service::Service;
+use crate::access::Caller;
+use crate::access::users::Users;
 use crate::clock::SharedClock;
 
 /// The maximum number of connections that wait for a slot. More connections wait in the socket's own queue.
@@ -40,8 +42,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 pub struct Options {
     /// The socket file. Its folder must exist.
     pub path: PathBuf,
-    /// The socket's mode: who may connect.
-    pub mode: u32,
+    /// Reads the machine's users and groups.
+    pub users: fn() -> Users,
     /// The number of connections served at once. Above it, one without a request in progress gives way; while all of
     /// them are working, further connections wait.
     pub connections_max: usize,
@@ -64,7 +66,7 @@ impl Options {
     pub fn at(path: impl Into<PathBuf>) -> Options {
         Options {
             path: path.into(),
-            mode: 0o660,
+            users: Users::of_machine,
             connections_max: 64,
             connections_reserved: 8,
             head_timeout: Duration::from_secs(30),
@@ -123,8 +125,7 @@ impl Server {
         let draft = draft_of(&path);
         remove_if_there(&draft).map_err(failed("replace"))?;
         let listener = UnixListener::bind(&draft).map_err(failed("create"))?;
-        let mode = std::fs::Permissions::from_mode(options.mode);
-        std::fs::set_permissions(&draft, mode).map_err(failed("set the mode of"))?;
+        set_mode(&draft, false).map_err(failed("set the mode of"))?;
         let identity = identity_of(&draft).map_err(failed("inspect"))?;
         std::fs::rename(&draft, &path).map_err(failed("rename"))?;
         Ok(Server { listener, options, identity })
@@ -168,6 +169,8 @@ impl Server {
                 let serving = Serving {
                     router: router.clone(),
                     head_timeout: self.options.head_timeout,
+                    users: self.options.users,
+                    owner,
                     clock: clock.clone(),
                     stop: stop.clone(),
                 };
@@ -200,6 +203,24 @@ impl Server {
     }
 }
 
+/// Sets who may connect to a socket: owner and group, or everyone.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn set_mode(path: &Path, is_for_all: bool) -> io::Result<()> {
+    let mode = if is_for_all { 0o666 } else { 0o660 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// The process at the other end, as the kernel reports it (SO_PEERCRED), with its name and groups in the user
+/// database.
+fn caller(stream: &UnixStream, users: &Users, owner: Option<u32>) -> Caller {
+    let Ok(credentials) = stream.peer_cred() else { return Caller::default() };
+    let uid = credentials.uid();
+    let is_own = owner == Some(uid);
+    Caller { is_own, ..Caller::known(uid, Some(credentials.gid()), credentials.pid(), users) }
+}
+
 fn peer_uid(stream: &UnixStream) -> Option<u32> {
     stream.peer_cred().ok().map(|credentials| credentials.uid())
 }
@@ -208,14 +229,16 @@ fn peer_uid(stream: &UnixStream) -> Option<u32> {
 struct Serving {
     router: Router,
     head_timeout: Duration,
+    users: fn() -> Users,
+    owner: Option<u32>,
     clock: SharedClock,
     stop: CancellationToken,
 }
 
 impl Serving {
     async fn serve(self, stream: UnixStream, place: Arc<Place>) {
-        let Serving { router, head_timeout, clock, stop } = self;
-        let peer = Peer { uid: peer_uid(&stream) };
+        let Serving { router, head_timeout, users, owner, clock, stop } = self;
+        let caller = caller(&stream, &users(), owner);
         // The first readiness event of a socket also shows whether data has already arrived.
         tokio::select! {
             _ = stream.writable() => {}
@@ -224,7 +247,7 @@ impl Serving {
         let its_place = Arc::clone(&place);
         let service = service_fn(move |mut request: Request<Incoming>| {
             let busy = its_place.busy();
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(caller.clone());
             let answer = router.clone().call(request);
             async move {
                 let answer = answer.await;

@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::audit::Audit;
 use super::messages::{BATCH_LINES_MAX, ClockHealth, Reloaded};
 use super::problem::{Cause, Problem};
+use crate::access::Access;
 use crate::alerts::Deliverer;
 use crate::apis::Account;
 use crate::apis::pace::Pace;
@@ -53,6 +55,8 @@ pub struct Reporter {
 
 /// The rooms as one configuration defines them. A reload replaces all of them at once.
 pub struct Rooms {
+    /// Who may do what.
+    pub access: Access,
     /// The accounts that are watched.
     pub accounts: Vec<Arc<Account>>,
     /// The names of each account's API and region, as the configuration spells them.
@@ -107,6 +111,8 @@ pub struct Service {
     pub store: Store,
     /// The clock of the service.
     pub clock: SharedClock,
+    /// Who did what.
+    pub audit: Arc<Audit>,
     /// The quota budgets.
     pub pace: Arc<Pace>,
     /// The batches of all accounts.

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::audit::Audit;
 use super::messages::Reloaded;
 use super::service::{Later, Process, ProcessFacts, Rooms, Service};
+use crate::access::users::own_uid;
+use crate::access::{Access, Grant, Grantee, Role};
 use crate::alerts::config::Channel;
 use crate::alerts::slack::Slack;
 use crate::alerts::{AlertConfig, Deliverer};
@@ -203,11 +206,19 @@ pub(crate) struct Fixture {
     pub(crate) reload_problems: Vec<String>,
     /// How long the provider of `shop` holds requests for charges.
     pub(crate) held_for: Option<Duration>,
+    /// Who may do what; by default, the own user may do everything.
+    pub(crate) access: Option<Access>,
 }
 
 impl Default for Fixture {
     fn default() -> Fixture {
-        Fixture { is_daemon: true, reload_gate: None, reload_problems: Vec::new(), held_for: None }
+        Fixture {
+            is_daemon: true,
+            reload_gate: None,
+            reload_problems: Vec::new(),
+            held_for: None,
+            access: None,
+        }
     }
 }
 
@@ -241,8 +252,14 @@ impl Process for Fixture {
     }
 }
 
+fn everything_to_the_own_user() -> Access {
+    let uid = own_uid().unwrap();
+    let grant = Grant { role: Role::WriteMoney, to: Grantee::User(uid), written: uid.to_string() };
+    Access { grants: vec![grant] }
+}
+
 /// Two accounts: `shop` has charges and refunds (ids with S), `market` has captures and refunds (ids with P).
-fn rooms(folder: &Path, store: &Store, clock: &SharedClock) -> Rooms {
+fn rooms(folder: &Path, store: &Store, clock: &SharedClock, access: Option<Access>) -> Rooms {
     let account = |name: &str, letter, kinds| {
         Arc::new(Account {
             most_in_flight: 1,
@@ -265,6 +282,7 @@ fn rooms(folder: &Path, store: &Store, clock: &SharedClock) -> Rooms {
     let reports =
         Reports::new(store.clone(), clock.clone(), section.resolve(None).unwrap(), Default::default());
     Rooms {
+        access: access.unwrap_or_else(everything_to_the_own_user),
         accounts: vec![
             account("shop", 'S', &["charge", "refund"]),
             account("market", 'P', &["capture", "refund"]),
@@ -289,7 +307,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
     let options = Options { folder: folder.to_owned(), cache_bytes: 1 << 20, ..Options::default() };
     let (store, _) = Store::open(options, clock.now()).await.unwrap();
     let pace = Arc::new(Pace::new(clock.clone()));
-    let rooms = Arc::new(rooms(folder, &store, &clock));
+    let rooms = Arc::new(rooms(folder, &store, &clock, fixture.access.clone()));
     for account in &rooms.accounts {
         for operation in ["Get-charge", "Get-capture", "Get-refund"] {
             pace.set_quota(&account.name, operation, Quota { burst: 2, per: Duration::from_secs(1) });
@@ -303,6 +321,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
     let service = Service {
         store: store.clone(),
         clock: clock.clone(),
+        audit: Arc::new(Audit::new(store.clone(), clock.clone())),
         batches: Arc::new(batches),
         calls: Arc::new(Calls::new(store.clone(), clock.clone(), Arc::clone(&pace))),
         downloads: Arc::new(Downloads::new(store.clone(), clock.clone(), Arc::clone(&pace))),

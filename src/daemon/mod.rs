@@ -3,6 +3,7 @@
 //! Owns: the order of start and stop, reload, what the process reports to its service manager. Must never know: how
 //! any room does its work.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -13,11 +14,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::users::Users;
 use crate::apis::pace::Pace;
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
-use crate::config::{self, Config, HttpConfig, Surroundings};
+use crate::config::{self, Config, ControlConfig, HttpConfig, Surroundings};
+use crate::control::audit::Audit;
 use crate::control::messages::Reloaded;
 use crate::control::service::{Later, Process, ProcessFacts};
 use crate::control::{Service, server};
@@ -118,6 +121,8 @@ struct Loops {
 /// A running daemon, or the same rooms without loops, for a command that opened the store itself.
 pub struct Daemon {
     foundation: Foundation,
+    /// Who did what.
+    audit: Arc<Audit>,
     reconcile: Arc<Reconcile>,
     board: Arc<Board>,
     rooms: Arc<RwLock<Arc<Rooms>>>,
@@ -168,7 +173,8 @@ impl Daemon {
         }
         let (disk, probe) = machine_disk();
         let daemon = Daemon::start_rooms(config, outside, disk, probe).await?;
-        daemon.start_base(server::Options::at(socket)).await?;
+        daemon.start_base(server::Options::at(&socket)).await?;
+        open_socket(&daemon.rooms().config.control).map_err(|error| StartError::Socket(error.to_string()))?;
         Ok(daemon)
     }
 
@@ -189,6 +195,9 @@ impl Daemon {
         rooms::restore_once(&daemon, &rooms).await?;
         for orphan in rooms::orphans(&daemon.foundation, &rooms.accounts).await? {
             tracing::warn!("{orphan}");
+        }
+        for remark in rooms::idle_writers(&rooms) {
+            tracing::warn!("{remark}");
         }
         daemon.start_loops(&rooms).await;
         Ok(daemon)
@@ -252,6 +261,7 @@ impl Daemon {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
             rooms.routes.targets_for(alert, is_sandbox)
         });
+        let audit = Arc::new(Audit::new(store.clone(), clock.clone()));
         let reconcile = Reconcile::new(
             store,
             clock.clone(),
@@ -261,6 +271,7 @@ impl Daemon {
         );
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
+            audit,
             reconcile,
             board: Board::new(clock),
             rooms,
@@ -292,6 +303,7 @@ impl Daemon {
         Service {
             store,
             clock,
+            audit: Arc::clone(&self.audit),
             pace,
             batches,
             calls,
@@ -407,6 +419,12 @@ impl Process for Daemon {
         let Foundation { store, pace, clock, .. } = &self.foundation;
         Box::pin(levels::save(store, pace, clock.now()))
     }
+}
+
+/// Opens the socket to everyone if a role is granted outside its group, and closes it otherwise.
+fn open_socket(control: &ControlConfig) -> std::io::Result<()> {
+    let group = std::fs::metadata(&control.socket)?.gid();
+    server::set_mode(&control.socket, !control.access.is_within(group, &Users::of_machine()))
 }
 
 fn present(rooms: &RwLock<Arc<Rooms>>) -> Arc<Rooms> {

@@ -3,12 +3,14 @@
 //! Owns: what a reload changes, what it cannot change, what it reports. Must never know: how a file is read.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::rooms::{self, Rooms};
-use super::{Daemon, problem_lines};
-use crate::config::{self, Config, ControlConfig, HttpConfig, LogConfig, StoreConfig};
+use super::{Daemon, open_socket, problem_lines};
+use crate::access::users::Users;
+use crate::config::{self, Config, ControlConfig, HttpConfig, LogConfig, StoreConfig, Surroundings};
 use crate::control::messages::Reloaded;
 
 /// The parts of the configuration that the process keeps until it ends. A reload is compared with these, not with the
@@ -16,7 +18,7 @@ use crate::control::messages::Reloaded;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fixed {
     store: StoreConfig,
-    control: ControlConfig,
+    socket: PathBuf,
     log: LogConfig,
     http: HttpConfig,
     /// The limit of concurrent requests of all accounts.
@@ -27,7 +29,7 @@ impl Fixed {
     pub(super) fn of(config: &Config) -> Fixed {
         Fixed {
             store: config.store.clone(),
-            control: config.control.clone(),
+            socket: config.control.socket.clone(),
             log: config.log.clone(),
             http: config.http.clone(),
             max_in_flight: config.polling.max_in_flight,
@@ -38,7 +40,7 @@ impl Fixed {
     fn pending(&self, new: &Fixed) -> Vec<String> {
         let parts = [
             ("store", self.store != new.store),
-            ("control", self.control != new.control),
+            ("control.socket", self.socket != new.socket),
             ("log", self.log != new.log),
             ("http", self.http != new.http),
             ("polling.max_in_flight", self.max_in_flight != new.max_in_flight),
@@ -83,7 +85,8 @@ impl Daemon {
     }
 
     async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
-        let config = config::load(&self.config_path, &self.surroundings).map_err(problem_lines)?;
+        let surroundings = Surroundings { users: Users::of_machine(), ..self.surroundings.clone() };
+        let config = config::load(&self.config_path, &surroundings).map_err(problem_lines)?;
         let old = self.rooms();
         let mut remarks = self.fixed.pending(&Fixed::of(&config));
         let within = Duration::from_secs(old.config.polling.stop_within_s);
@@ -95,8 +98,13 @@ impl Daemon {
             .await
             .map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
+        let served = ControlConfig { socket: self.fixed.socket.clone(), ..rooms.config.control.clone() };
+        if let Err(error) = open_socket(&served) {
+            remarks.push(format!("control: the mode of the socket stays as it is: {error}"));
+        }
         self.start_loops(&rooms).await;
         self.reloaded.notify_one();
+        remarks.extend(rooms::idle_writers(&rooms));
         remarks.extend(
             rooms::orphans(&self.foundation, &rooms.accounts)
                 .await
@@ -113,7 +121,7 @@ mod tests {
     fn fixed(cache_mib: u64, max_in_flight: usize) -> Fixed {
         Fixed {
             store: StoreConfig { cache_mib, ..StoreConfig::default() },
-            control: ControlConfig::default(),
+            socket: PathBuf::new(),
             log: LogConfig::default(),
             http: HttpConfig::default(),
             max_in_flight,

@@ -93,6 +93,7 @@ impl Rooms {
             (account.name.clone(), (api, region))
         });
         let shared = control::Rooms {
+            access: config.control.access.clone(),
             api_names: api_names.collect(),
             accounts,
             senders,
@@ -193,6 +194,25 @@ pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) ->
         }
     }
     Ok(())
+}
+
+/// Accounts that may change something at their provider while nobody may make them do it.
+pub(super) fn idle_writers(rooms: &Rooms) -> Vec<String> {
+    if rooms.access.may_move_money() {
+        return Vec::new();
+    }
+    let may_write = |account: &&Arc<Account>| {
+        account.api.calls().is_some_and(|calls| calls.may_write())
+            || account.api.batches().is_some_and(|batches| batches.may_write())
+    };
+    let remark = |account: &Arc<Account>| {
+        format!(
+            "account {} has allow_writes = true, but write-money under [control] names nobody: no call and no new \
+             batch is sent",
+            account.name
+        )
+    };
+    rooms.accounts.iter().filter(may_write).map(remark).collect()
 }
 
 /// Accounts that have open objects in the store but are no longer in the configuration. Those objects are not polled,

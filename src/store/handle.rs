@@ -314,6 +314,17 @@ impl Store {
         self.read(move |index| lists::recall_all(index, &prefix)).await
     }
 
+    /// Up to `limit` remembered values whose name is at least `from` and below `before`, the last name first.
+    pub async fn recall_backwards(
+        &self,
+        from: &str,
+        before: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let (from, before) = (from.to_owned(), before.to_owned());
+        self.read(move |index| lists::recall_backwards(index, &from, &before, limit)).await
+    }
+
     /// How the store is doing. Cheap, and never waits.
     pub fn stats(&self) -> Stats {
         let engine = &self.engine;

@@ -1,4 +1,4 @@
-//! Batches through the public binary: submitted with and without the daemon, killed at the worst moments,
+//! Batches through the public binary: submitted to the daemon only, killed at the worst moments,
 //! processed once.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,19 +134,15 @@ async fn batches_killed_after_upload_and_after_processing_are_processed_once() {
     let dry = host.run(&["batch", "submit", "pay", &first, "--dry-run"]).await;
     let would_be = reference(&dry.expect(0, &["4 rows, would be recorded"]).out);
     host.run(&["batch", "list"]).await.expect(0, &["0 batches"]);
-    let done = host.run(&submit).await.expect(
-        0,
-        &[
-            "4 rows, recorded",
-            "daemon not running: wrote to the store at",
-            "the daemon will send it when it runs",
-        ],
-    );
-    let one = reference(&done.out);
-    assert_eq!(one, would_be);
-    assert_eq!(arrived_in_all(&host), 0);
+    let refused = "batch submit needs the role write-money, which only the running daemon can check";
+    host.run(&submit).await.expect(77, &[refused]);
+    host.run(&["batch", "list"]).await.expect(0, &["0 batches"]);
 
     let daemon = host.start().await;
+    assert_eq!(arrived_in_all(&host), 0);
+    let done = host.run(&submit).await.expect(0, &["4 rows, recorded", "via the running daemon"]);
+    let one = reference(&done.out);
+    assert_eq!(one, would_be);
     answered_by_provider(&host, "UPLOAD_BATCH_FILE", 1).await;
     daemon.kill();
     assert_eq!(shown(&host, &one).await["stage"], "upload-sent");
@@ -214,7 +210,8 @@ async fn bad_rows_are_named_and_nothing_is_sent_without_permission_to_write() {
         "command,merchant_reference,amount,currency\nCAPTURE,x,1.5,USD\nCAPTURE,fine,15,USD\nDANCE,y,1,USD\n";
     let (bad, good) = (host.write("bad.csv", bad), host.write("good.csv", SECOND));
     let problems = ["line 2: amount", "line 4: command", "nothing was recorded"];
-    let refused = host.run(&["batch", "submit", "pay", &bad]).await.expect(65, &problems);
+    let dry = ["batch", "submit", "pay", &bad, "--dry-run"];
+    let refused = host.run(&dry).await.expect(65, &problems);
     assert!(!refused.out.contains("line 3"), "{}", refused.out);
     let daemon = host.start().await;
     host.run(&["batch", "submit", "pay", &bad]).await.expect(65, &problems);

@@ -1,5 +1,4 @@
-//! Single operations through the public binary: with and without the daemon, killed at the worst moments,
-//! done once.
+//! Single operations through the public binary: refused without the daemon, killed at the worst moments, done once.
 
 use std::process::Stdio;
 
@@ -87,15 +86,20 @@ async fn operations_are_found_tried_and_done_once_with_and_without_the_daemon() 
         "captureAmount.amount=14.00",
         "captureAmount.currencyCode=EUR",
     ];
-    host.run(&[&capture[..], &["--yes"]].concat())
-        .await
-        .expect(0, &["Captured", "daemon not running: wrote to the store at"]);
+    let confirmed = [&capture[..], &["--yes"]].concat();
+    let refused =
+        ["call needs the role write-money, which only the running daemon can check", "start the daemon"];
+    host.run(&confirmed).await.expect(77, &refused);
+    let read = ["call", "shop", "GetCharge", &charge];
+    host.run(&read).await.expect(0, &["Authorized", "daemon not running: read the store at"]);
+    let daemon = host.start().await;
+    host.run(&confirmed).await.expect(0, &["Captured", "via the running daemon"]);
     host.run(&["call", "--list", "--all"]).await.expect(0, &["CaptureCharge/", "done", "0 calls in doubt"]);
     host.rewrite_config(|text| text.replace("allow_writes = true", "allow_writes = false"));
+    host.run(&["reload"]).await.expect(0, &[]);
     host.run(&[&capture[..], &["idempotencyKey=b", "--yes"]].concat())
         .await
         .expect(77, &["set allow_writes = true on account shop"]);
-    let daemon = host.start().await;
     host.until("the daemon has observed the capture", async || {
         host.run(&["explain", &charge_id]).await.out.contains("Captured").then_some(())
     })
@@ -106,7 +110,8 @@ async fn operations_are_found_tried_and_done_once_with_and_without_the_daemon() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done_twice() {
     let host = Host::new().await;
-    // The command itself holds the store, and is killed.
+    // The daemon is killed. The refund has a key, so it is sent again under the same key.
+    let daemon = host.start().await;
     let captured = host.plant("shop", "capture", "Captured", None, 0);
     always(&host, FaultKind::HangMidBody, "CreateRefund");
     let charge = format!("chargeId={}", captured.id());
@@ -121,16 +126,23 @@ async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done
     ];
     let mut child = host.command(&refund).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     acted(&host, "shop", "CreateRefund").await;
-    child.kill().unwrap();
+    daemon.kill();
     child.wait().unwrap();
     host.run(&["call", "--list"])
         .await
         .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 calls in doubt"]);
+    let audit = ["audit", "--object", captured.id()];
+    host.run(&audit).await.expect(0, &["CreateRefund", "begun, outcome unknown", captured.id(), "1 entries"]);
     host.simulator.calm();
+    let daemon = host.start().await;
     host.run(&refund).await.expect(0, &["RefundInitiated", "now watched: shop/refund/"]);
     assert_eq!(count(&host, "refund"), 1);
+    host.run(&audit)
+        .await
+        .expect(0, &["begun, outcome unknown", "done", "2 entries", "via the running daemon"]);
+    daemon.stop(&host).await;
 
-    // The daemon holds the store, and is killed. The capture has no key, so it is looked up.
+    // The capture has no key, so it is looked up.
     let host = Host::new().await;
     let order = host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
     let daemon = host.start().await;
@@ -165,6 +177,7 @@ async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done
 async fn a_call_that_stays_unknown_has_its_own_exit_code_and_is_resolved_by_a_person() {
     let host = Host::new().await;
     let agreement = host.simulator.plant("old-shop", &plan("billing-agreement", "Open", "USD")).unwrap();
+    let _daemon = host.start().await;
     always(&host, FaultKind::Reset, "CreateOrderReferenceForId");
     let id = format!("Id={agreement}");
     let create = ["call", "old-shop", "CreateOrderReferenceForId", &id, "IdType=BillingAgreement", "--yes"];
@@ -191,6 +204,7 @@ async fn operations_beside_payments_can_be_called_and_their_ids_are_shown() {
     // A second one with the same reference, so that a list has two pages.
     host.simulator.plant("old-shop", &plan("order-reference", "Open", "USD")).unwrap();
     let authorization = host.simulator.plant("old-shop", &plan("authorization", "Open", "USD")).unwrap();
+    let _daemon = host.start().await;
 
     let id = format!("chargePermissionId={permission}");
     let update =

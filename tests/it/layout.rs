@@ -10,6 +10,7 @@ mod bugs;
 
 /// Which rooms each room may name. A room that is not listed is refused.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("access", &[]),
     ("clock", &["time"]),
     ("secret", &[]),
     ("delimited", &[]),
@@ -68,6 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
+            "access",
             "time",
             "payments",
             "apis",
@@ -89,11 +91,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "config",
-        &["problem", "text", "apis", "alerts", "reports", "payments", "timetable", "store", "http", "secret"],
+        &[
+            "access",
+            "problem",
+            "text",
+            "apis",
+            "alerts",
+            "reports",
+            "payments",
+            "timetable",
+            "store",
+            "http",
+            "secret",
+        ],
     ),
     (
         "daemon",
         &[
+            "access",
             "clock",
             "time",
             "http",
@@ -119,6 +134,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "access",
             "backtest",
             "config",
             "control",

@@ -6,6 +6,7 @@
     reason = "the modules of one test binary share helpers, which fail by panicking"
 )]
 
+mod access_process;
 mod allocator;
 mod alone;
 mod aps_batch;

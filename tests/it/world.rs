@@ -8,6 +8,7 @@ use std::time::Duration;
 use amazon_pay_simulator::credentials::write_secret;
 use amazon_pay_simulator::scenario::{Api, Scenario};
 use amazon_pay_simulator::{Planted, Simulator};
+use reconciled::access::users::own_uid;
 use reconciled::clock::{Clock, SharedClock, VirtualClock};
 use reconciled::config::{self, Config, Surroundings};
 use reconciled::control::enrolment_request::EnrolmentRequest;
@@ -155,8 +156,10 @@ impl World {
 /// A configuration for the scenario's accounts.
 pub fn configuration(folder: &Path, scenario: &Scenario, sections: &str) -> String {
     let shown = folder.display();
+    let own = own_uid().unwrap();
     let mut text = format!(
-        "[store]\nfolder = \"{shown}/store\"\n[control]\nsocket = \"{shown}/control.sock\"\n{sections}\n"
+        "[store]\nfolder = \"{shown}/store\"\n[control]\nsocket = \"{shown}/control.sock\"\n\
+         write-money = [{own}]\n{sections}\n"
     );
     if !sections.contains("[reports]") {
         text.push_str(&format!("[reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"UTC\"\n"));

@@ -48,6 +48,13 @@ impl Service {
         Ok(ran(name, operation, ended))
     }
 
+    /// Whether a call only reads: its account and its operation are known, and the operation changes nothing.
+    pub(in crate::control) fn is_reading_call(&self, wanted: &CallWanted) -> bool {
+        let Ok(account) = caller(&self.rooms(), &wanted.account) else { return false };
+        let operations = account.api.calls().map(|calls| calls.operations()).unwrap_or_default();
+        operations.iter().any(|operation| operation.name == wanted.operation && !operation.is_write)
+    }
+
     /// The operations of an account's API, in the order of a payment's life.
     pub fn call_operations(&self, request: &CallOperations) -> Answer<Vec<CallOperation>> {
         let account = caller(&self.rooms(), &request.account)?;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod alerts;
+mod audit;
 mod batches;
 mod calls;
 mod enrol;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::payments::money::Money;
-use crate::payments::object::AccountName;
+use crate::payments::object::{AccountName, ObjectId};
 use crate::payments::observation::Observation;
 
 /// An operation to carry out. Its debug output shows no values.
@@ -39,6 +39,18 @@ impl fmt::Debug for CallWanted {
             .field("operation", &self.operation)
             .field("has", &names)
             .finish_non_exhaustive()
+    }
+}
+
+impl CallWanted {
+    /// The objects that its parameters name: ids at the provider, except those of a buyer.
+    pub fn named_objects(&self) -> Vec<String> {
+        let is_id = |name: &str| name.ends_with("Id") && !name.to_ascii_lowercase().contains("buyer");
+        let named = self
+            .parameters
+            .iter()
+            .filter(|(name, value)| is_id(name) && ObjectId::new(value.as_str()).is_ok());
+        named.map(|(_, value)| value.clone()).collect()
     }
 }
 

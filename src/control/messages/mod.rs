@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod alerts;
+mod audit;
 mod batches;
 mod calls;
 mod objects;
@@ -19,6 +20,7 @@ mod provider_reports;
 mod status;
 
 pub use alerts::*;
+pub use audit::*;
 pub use batches::*;
 pub use calls::*;
 pub use objects::*;

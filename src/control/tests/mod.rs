@@ -1,5 +1,7 @@
 //! Client, socket, service and a real store together.
 
+mod access;
+mod audit;
 mod socket;
 mod verbs;
 

@@ -5,9 +5,10 @@
 use serde::Serialize;
 
 use super::{Incoming, JSON_LINES, Outgoing, Reply, Role, Spec, Verb, wire};
+use crate::control::audit::Subject;
 use crate::control::enrolment_request::{EnrolmentRequest, LINE_BYTES_MAX, from_json, texts_of};
 use crate::control::fields::Field;
-use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult};
+use crate::control::messages::{Enrol, EnrolOne, EnrolOutcome, EnrolResult, Selector};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, Service};
 
@@ -15,7 +16,20 @@ impl Verb for Enrol {
     type Answer = Vec<EnrolResult>;
     const SPEC: Spec = Spec::post("/v1/tracked:batch", Role::Enrol)
         .command("enrol", "Watch one object, or every object of a file.")
+        .repeated()
         .body_bytes_max(4 * 1024 * 1024);
+
+    fn subject(&self) -> Subject {
+        let first = self.lines.iter().take(3).map(named).collect();
+        let number = self.lines.len() + self.unreadable.len();
+        Subject { objects: first, number: u64::try_from(number).unwrap_or(u64::MAX), how: String::new() }
+    }
+
+    fn failure(results: &Self::Answer) -> Option<&'static str> {
+        let is_bad =
+            |result: &EnrolResult| matches!(result.outcome, EnrolOutcome::Bad | EnrolOutcome::Conflict);
+        results.iter().any(is_bad).then_some("bad lines")
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.enrol_lines(self).await
@@ -45,7 +59,12 @@ impl Verb for Enrol {
 impl Verb for EnrolOne {
     type Answer = EnrolResult;
     const SPEC: Spec = Spec::put("/v1/tracked/{account}/{kind}/{id}", Role::Enrol)
-        .command("", "Watch one object; the body has its details.");
+        .command("enrol", "Watch one object; the body has its details.")
+        .repeated();
+
+    fn subject(&self) -> Subject {
+        Subject::one(named(&self.0))
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<EnrolResult> {
         service.enrol_one(self.0).await
@@ -59,6 +78,13 @@ impl Verb for EnrolOne {
         let status = if answer.outcome == EnrolOutcome::New { 201 } else { 200 };
         Reply { status, ..wire::reply::<EnrolOne>(answer) }
     }
+}
+
+/// The object as far as the request names it.
+fn named(request: &EnrolmentRequest) -> String {
+    let selector =
+        Selector { account: request.account.clone(), kind: request.kind.clone(), id: request.id.clone() };
+    selector.to_string()
 }
 
 /// One JSON object per line.

@@ -1,12 +1,13 @@
 //! What a verb is: its path, its role, its request and answer, and how both are transported.
 //!
-//! Owns: the trait, the roles, the form of requests and answers on the wire. Must never know: any one verb (the verbs
+//! Owns: the trait, the form of requests and answers on the wire. Must never know: any one verb (the verbs
 //! are in `table`), sockets, storage.
 //!
 //! A request is its verb: a value of the type that implements [`Verb`]. The client writes it; the routes read it and
 //! answer it. A command without a daemon answers it in its own process.
 
 mod enrol;
+mod operations;
 mod table;
 mod wire;
 
@@ -16,9 +17,12 @@ use std::pin::Pin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::audit::Subject;
+use super::problem::{Cause, Problem};
 use super::service::{Answer, Service};
+use crate::access::Caller;
 
+pub use crate::access::Role;
 pub use table::TABLE;
 
 /// The media type of JSON.
@@ -37,31 +41,6 @@ pub enum Method {
     Post,
     /// Removes something.
     Delete,
-}
-
-/// The permission that a verb needs. It is declared for every verb, but so far only the socket's file mode decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// View what is there.
-    Read,
-    /// Have objects watched.
-    Enrol,
-    /// Run the service: poll, forget, accept, redeliver, report, reload, maintain the store.
-    Operate,
-    /// Send operations that move money.
-    WriteMoney,
-}
-
-impl Role {
-    /// The role as it appears in tables and messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Read => "read",
-            Role::Enrol => "enrol",
-            Role::Operate => "operate",
-            Role::WriteMoney => "write-money",
-        }
-    }
 }
 
 /// What all requests of a verb share.
@@ -83,6 +62,11 @@ pub struct Spec {
     pub help: &'static str,
     /// It creates files, contacts others or touches every object: the answer may take minutes.
     pub is_slow: bool,
+    /// It changes nothing although its role is above `read`, or must work while the store cannot be written. So it is
+    /// not kept in the audit log.
+    pub is_unaudited: bool,
+    /// Programs repeat it without end. Those of one caller within an hour share an entry of the audit log.
+    pub is_repeated: bool,
     /// The largest body, in bytes.
     pub body_bytes_max: usize,
 }
@@ -99,6 +83,8 @@ impl Spec {
             command: "",
             help: "",
             is_slow,
+            is_unaudited: false,
+            is_repeated: false,
             body_bytes_max,
         }
     }
@@ -129,6 +115,24 @@ impl Spec {
 
     const fn slow(self) -> Spec {
         Spec { is_slow: true, ..self }
+    }
+
+    const fn unaudited(self) -> Spec {
+        Spec { is_unaudited: true, ..self }
+    }
+
+    const fn repeated(self) -> Spec {
+        Spec { is_repeated: true, ..self }
+    }
+
+    /// Whether requests are kept in the audit log: all that may change anything, unless they say otherwise.
+    pub fn is_audited(&self) -> bool {
+        self.role > Role::Read && !self.is_unaudited
+    }
+
+    /// What to call it in messages: its command, or else its path.
+    pub fn name(&self) -> &'static str {
+        if self.command.is_empty() { self.path } else { self.command }
     }
 
     const fn body_bytes_max(self, body_bytes_max: usize) -> Spec {
@@ -193,7 +197,28 @@ pub trait Verb: Serialize + DeserializeOwned + Sized + Send + 'static {
     /// Its path, its role, its help.
     const SPEC: Spec;
 
-    /// Carries it out. `actor` is the caller as recorded in histories: `uid:1000`.
+    /// The role that this request needs: that of its verb, unless the request is harmless.
+    fn role(&self, _service: &Service) -> Role {
+        Self::SPEC.role
+    }
+
+    /// What it is about, for the audit log: names, no secrets, nothing about a buyer.
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
+
+    /// Why an answer means that the request was not carried out as it was asked, in a word or two.
+    fn failure(_answer: &Self::Answer) -> Option<&'static str> {
+        None
+    }
+
+    /// The objects that an answer names, for the audit log.
+    fn objects(_answer: &Self::Answer) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Carries it out. Call it through [`Service::carry_out`], which checks the role. `actor` is the caller as recorded
+    /// in histories: `uid:1000`.
     fn answer(self, service: &Service, actor: &str) -> impl Future<Output = Answer<Self::Answer>> + Send;
 
     /// Writes the request.
@@ -224,7 +249,7 @@ type Answering = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
 pub struct Entry {
     /// [`Verb::SPEC`].
     pub spec: Spec,
-    pub(super) run: fn(Service, String, Incoming) -> Answering,
+    pub(super) run: fn(Service, Caller, Incoming) -> Answering,
 }
 
 impl Entry {
@@ -233,12 +258,19 @@ impl Entry {
     }
 }
 
-fn run<V: Verb>(service: Service, actor: String, incoming: Incoming) -> Answering {
+/// What has begun is finished, and its outcome kept, even if the client disconnects.
+fn run<V: Verb>(service: Service, caller: Caller, incoming: Incoming) -> Answering {
     Box::pin(async move {
         let verb = V::read(&incoming)?;
         drop(incoming);
-        let answer = verb.answer(&service, &actor).await?;
-        Ok(V::reply(&answer))
+        let answer =
+            match V::SPEC.is_audited() {
+                true => tokio::spawn(async move { service.carry_out(verb, &caller).await }).await.map_err(
+                    |_| Problem::new(Cause::Internal, "the request ended unexpectedly", "see the log"),
+                )?,
+                false => service.carry_out(verb, &caller).await,
+            };
+        Ok(V::reply(&answer?))
     })
 }
 

@@ -1,9 +1,10 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
-//! that enrol have their own form and are in `enrol`.)
+//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
 use super::{Entry, Role, Spec, Verb};
+use crate::control::audit::Subject;
 use crate::control::messages::*;
 use crate::control::service::{Answer, Service};
 use crate::payments::record::Record;
@@ -34,6 +35,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<RedeliverRequest>(),
     Entry::of::<TestRequest>(),
     Entry::of::<ReportRequest>(),
+    Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),
     Entry::of::<StoreStats>(),
     Entry::of::<StoreCheck>(),
@@ -79,6 +81,14 @@ impl Verb for Forget {
     const SPEC: Spec = Spec::delete("/v1/tracked/{account}/{kind}/{id}", Role::Operate)
         .command("forget", "Stop watching objects. Their history stays.");
 
+    fn subject(&self) -> Subject {
+        Subject::one(self.0.to_string())
+    }
+
+    fn objects(forgotten: &Forgotten) -> Vec<String> {
+        vec![forgotten.object.clone()]
+    }
+
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.forget(&self.0, actor).await
     }
@@ -91,6 +101,14 @@ impl Verb for Accept {
         "Accept a quarantined object as the provider shows it. Its history records who did.",
     );
 
+    fn subject(&self) -> Subject {
+        Subject::one(self.0.to_string())
+    }
+
+    fn objects(accepted: &AcceptedObject) -> Vec<String> {
+        vec![accepted.object.clone()]
+    }
+
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.accept(&self.0, actor).await
     }
@@ -101,120 +119,16 @@ impl Verb for PollRequest {
     const SPEC: Spec =
         Spec::post("/v1/poll", Role::Operate).command("poll", "Poll objects now, within the quota.").slow();
 
+    fn subject(&self) -> Subject {
+        let how = if self.dry_run { "dry run" } else { "" };
+        match self.all {
+            true => Subject::default().how(format!("all {how}").trim_end()),
+            false => Subject::several(&self.objects).how(how),
+        }
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.poll(&self).await
-    }
-}
-
-impl Verb for BatchSubmission {
-    type Answer = BatchSubmitted;
-    const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
-        .command("batch submit", "Check a file of operations and record it; the daemon sends it.")
-        .tagged("submit", Some("submitted"))
-        .slow()
-        .body_bytes_max(15 * 1024 * 1024);
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.submit_batch(self).await
-    }
-}
-
-impl Verb for BatchList {
-    type Answer = Vec<BatchLine>;
-    const SPEC: Spec = Spec::post("/v1/batches", Role::Read)
-        .command("batch list", "List the batches, in the order in which they are sent.")
-        .tagged("list", Some("listed"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.list_batches(&self).await
-    }
-}
-
-impl Verb for BatchShow {
-    type Answer = BatchShown;
-    const SPEC: Spec = Spec::post("/v1/batches", Role::Read)
-        .command("batch show", "Show one batch and every row that is not done.")
-        .tagged("show", Some("shown"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.show_batch(&self).await
-    }
-}
-
-impl Verb for BatchRelease {
-    type Answer = BatchLine;
-    const SPEC: Spec = Spec::post("/v1/batches", Role::WriteMoney)
-        .command("batch release", "Record the outcome of a batch in doubt.")
-        .tagged("release", Some("released"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.release_batch(self).await
-    }
-}
-
-impl Verb for BatchCancel {
-    type Answer = BatchLine;
-    const SPEC: Spec = Spec::post("/v1/batches", Role::Operate)
-        .command(
-            "batch cancel",
-            "Cancel a batch that the provider has not started to process (Amazon Pay MWS).",
-        )
-        .tagged("cancel", Some("cancelled"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.cancel_batch(&self).await
-    }
-}
-
-impl Verb for CallWanted {
-    type Answer = CallRan;
-    const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
-        .command("call", "Carry out one operation of an account (Amazon Pay v2 or MWS).")
-        .tagged("run", Some("ran"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.run_call(self).await
-    }
-}
-
-impl Verb for CallOperations {
-    type Answer = Vec<CallOperation>;
-    const SPEC: Spec = Spec::post("/v1/calls", Role::Read)
-        .command("call", "List the operations of an account, with the parameters of each.")
-        .tagged("operations", Some("operations"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.call_operations(&self)
-    }
-}
-
-impl Verb for CallList {
-    type Answer = Vec<CallAttempt>;
-    const SPEC: Spec = Spec::post("/v1/calls", Role::Read)
-        .command("call", "List the calls that are in doubt, or all.")
-        .tagged("list", Some("listed"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.list_calls(&self).await
-    }
-}
-
-impl Verb for CallResolve {
-    type Answer = CallAttempt;
-    const SPEC: Spec = Spec::post("/v1/calls", Role::WriteMoney)
-        .command("call resolve", "Record the outcome of a call in doubt, after checking it at the provider.")
-        .tagged("end", Some("ended"))
-        .slow();
-
-    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
-        service.resolve_call(&self).await
     }
 }
 
@@ -228,6 +142,10 @@ impl Verb for FetchBegin {
         .tagged("begin", None)
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::one(self.account.as_str()).how(format!("{} to {}", self.from, self.to))
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.begin_fetch(self).await
     }
@@ -238,7 +156,8 @@ impl Verb for FetchGo {
     const SPEC: Spec = Spec::post("/v1/provider-reports", Role::Operate)
         .command("fetch-reports", "Show the progress of an account's downloads.")
         .tagged("go", None)
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.go_on_fetching(&self).await
@@ -273,6 +192,14 @@ impl Verb for RedeliverRequest {
         .command("alerts redeliver", "Send alerts again.")
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::several(&self.keys).how(if self.all_dead { "all that were given up" } else { "" })
+    }
+
+    fn failure(redelivered: &Redelivered) -> Option<&'static str> {
+        (!redelivered.unknown.is_empty()).then_some("unknown alerts")
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.redeliver(&self).await
     }
@@ -283,6 +210,14 @@ impl Verb for TestRequest {
     const SPEC: Spec = Spec::post("/v1/alerts:test", Role::Operate)
         .command("alerts test", "Send a test message and print the target's answer.")
         .slow();
+
+    fn subject(&self) -> Subject {
+        Subject::several(self.target.as_slice())
+    }
+
+    fn failure(tested: &Vec<Tested>) -> Option<&'static str> {
+        tested.iter().any(|target| !target.is_delivered).then_some("not accepted")
+    }
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.test_alerts(&self).await
@@ -295,8 +230,26 @@ impl Verb for ReportRequest {
         .command("report", "Make the report of a day by hand. Repeating a day gives the same files.")
         .slow();
 
+    fn subject(&self) -> Subject {
+        Subject::several(self.date.as_slice())
+    }
+
+    fn objects(made: &ReportMade) -> Vec<String> {
+        vec![made.date.to_string()]
+    }
+
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.report(self.date).await
+    }
+}
+
+impl Verb for AuditRequest {
+    type Answer = Listing<AuditEntry>;
+    const SPEC: Spec = Spec::get("/v1/audit", Role::Read)
+        .command("audit", "List who did what: every request that changed something or was refused.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.audit_entries(&self).await
     }
 }
 
@@ -305,6 +258,10 @@ impl Verb for Reload {
     const SPEC: Spec = Spec::post("/v1/reload", Role::Operate)
         .command("reload", "Make the running daemon reload its configuration, and report any problems.")
         .slow();
+
+    fn failure(reloaded: &Reloaded) -> Option<&'static str> {
+        (!reloaded.is_applied).then_some("not applied")
+    }
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         Ok(service.reload(actor).await)
@@ -325,7 +282,8 @@ impl Verb for StoreCheck {
     type Answer = CheckReport;
     const SPEC: Spec = Spec::post("/v1/store:check", Role::Operate)
         .command("store check", "Check the store against itself and read its whole journal.")
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.self_check(actor).await
@@ -336,7 +294,8 @@ impl Verb for BackupRequest {
     type Answer = BackupReport;
     const SPEC: Spec = Spec::post("/v1/store:backup", Role::Operate)
         .command("store backup", "Copy everything into a folder, even while the daemon runs.")
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.backup(&self, actor).await
@@ -347,7 +306,8 @@ impl Verb for StoreCompact {
     type Answer = Compacted;
     const SPEC: Spec = Spec::post("/v1/store:compact", Role::Operate)
         .command("store compact", "Compact the index to free disk space, even while the daemon runs.")
-        .slow();
+        .slow()
+        .unaudited();
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.compact(actor).await
@@ -357,7 +317,7 @@ impl Verb for StoreCompact {
 impl Verb for Healthy {
     type Answer = Greeting;
     const SPEC: Spec =
-        Spec::get("/-/healthy", Role::Read).command("", "Whether the process and the store respond.");
+        Spec::get("/-/healthy", Role::Connect).command("", "Whether the process and the store respond.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         service.healthy().await
@@ -366,7 +326,7 @@ impl Verb for Healthy {
 
 impl Verb for Ready {
     type Answer = Greeting;
-    const SPEC: Spec = Spec::get("/-/ready", Role::Read).command("", "Whether the daemon is working.");
+    const SPEC: Spec = Spec::get("/-/ready", Role::Connect).command("", "Whether the daemon is working.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
         Ok(service.greeting("ready"))

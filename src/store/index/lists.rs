@@ -173,12 +173,22 @@ pub(crate) fn recall(index: &Index, name: &str) -> Result<Option<String>, StoreE
 
 /// All remembered values whose name starts with `prefix`, by name.
 pub(crate) fn recall_all(index: &Index, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
-    index
-        .prefix(&keys::remembered(prefix))
-        .map(|row| {
-            let (key, bytes) = row?;
-            let name = String::from_utf8_lossy(&key[1..]).into_owned();
-            Ok((name, value::decode::<String>(&key, &bytes)?.value))
-        })
-        .collect()
+    index.prefix(&keys::remembered(prefix)).map(named_value).collect()
+}
+
+/// Remembered values whose name is at least `from` and below `before`, the last name first.
+pub(crate) fn recall_backwards(
+    index: &Index,
+    from: &str,
+    before: &str,
+    limit: usize,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = index.backwards(&keys::remembered(from), keys::remembered(before));
+    rows.take(limit).map(named_value).collect()
+}
+
+fn named_value(row: Row) -> Result<(String, String), StoreError> {
+    let (key, bytes) = row?;
+    let name = String::from_utf8_lossy(&key[1..]).into_owned();
+    Ok((name, value::decode::<String>(&key, &bytes)?.value))
 }
