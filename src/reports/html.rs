@@ -5,10 +5,12 @@
 //! escaped on the whole page, and every chart has a table beside it.
 
 use askama::Template;
+use rust_decimal::Decimal;
 
 use super::columns::{CHANGE_COLUMNS, Frame, Row};
 use super::day::utc;
 use super::day_files::{AGES, Figures, Filed, cell_text};
+use super::money::{Account, Sums};
 use super::summary::Check;
 use super::totals::sum_text;
 use crate::text;
@@ -58,8 +60,29 @@ struct TotalRow {
     amount: String,
 }
 
+/// One line of the money table: a type, or all types of an account.
+struct MoneyRow {
+    account: String,
+    environment: &'static str,
+    kind: String,
+    currency: String,
+    is_total: bool,
+    /// Authorized, captured, refunded, net, declined, canceled, open.
+    amounts: [String; 7],
+}
+
+/// `open at start + new - final = open at end`, in money.
+struct ValueRow {
+    account: String,
+    environment: &'static str,
+    kind: String,
+    currency: String,
+    amounts: [String; 4],
+}
+
 struct MovementRow {
     account: String,
+    environment: &'static str,
     kind: String,
     numbers: [u64; 6],
 }
@@ -84,6 +107,8 @@ struct Page<'a> {
     hours: Vec<HourRow>,
     ages: Vec<AgeRow>,
     totals: Vec<TotalRow>,
+    money: Vec<MoneyRow>,
+    value: Vec<ValueRow>,
     movement: Vec<MovementRow>,
     decline_columns: Vec<&'static str>,
     declines: Vec<DeclineRow>,
@@ -92,7 +117,13 @@ struct Page<'a> {
 }
 
 /// The page.
-pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[Check]) -> String {
+pub(super) fn page(
+    frame: &Frame,
+    filed: &[Filed],
+    figures: &Figures,
+    accounts: &[Account],
+    checks: &[Check],
+) -> String {
     let count =
         |sort: &str| filed.iter().find(|file| file.sort == sort).map_or(0, |file| file.totals.count());
     let declines = figures.declines.iter().map(decline_row).collect();
@@ -115,7 +146,9 @@ pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         hours: hour_rows(frame, figures),
         ages: age_rows(figures),
         totals: total_rows(frame, filed),
-        movement: movement_rows(figures),
+        money: accounts.iter().flat_map(money_rows).collect(),
+        value: value_rows(frame, figures),
+        movement: movement_rows(frame, figures),
         decline_columns: DECLINE_COLUMNS.iter().map(|(_, heading)| *heading).collect(),
         is_all_declines: figures.declines.len() as u64 == count("declined"),
         declines,
@@ -218,7 +251,7 @@ fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {
             rows.push(TotalRow {
                 file: file.sort,
                 account: group.account.to_string(),
-                environment: frame.environment(&group.account),
+                environment: frame.environment(&group.account).as_str(),
                 kind: group.kind.to_string(),
                 state: group.state.clone(),
                 currency: group.currency.map(|currency| currency.to_string()).unwrap_or_default(),
@@ -230,9 +263,49 @@ fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {
     rows
 }
 
-fn movement_rows(figures: &Figures) -> Vec<MovementRow> {
+fn money_rows(entry: &Account) -> Vec<MoneyRow> {
+    let text = |sum| sum_text(sum, entry.currency);
+    let row = |kind: String, sums: &Sums, is_total: bool| {
+        let own = |sum| if is_total { String::new() } else { text(sum) };
+        MoneyRow {
+            account: entry.account.to_string(),
+            environment: entry.environment.as_str(),
+            kind,
+            currency: entry.currency.to_string(),
+            is_total,
+            amounts: [
+                text(sums.authorized),
+                text(sums.captured),
+                text(Decimal::ZERO - sums.refunded),
+                text(sums.net),
+                own(sums.declined),
+                own(sums.canceled),
+                own(sums.open),
+            ],
+        }
+    };
+    let by_type = entry.by_type.iter().map(|(kind, sums)| row(kind.to_string(), sums, false));
+    by_type.chain([row("all".to_owned(), &entry.all, true)]).collect()
+}
+
+fn value_rows(frame: &Frame, figures: &Figures) -> Vec<ValueRow> {
+    let rows = figures.value.iter().map(|((account, kind, currency), value)| {
+        let text = |sum: Option<Decimal>| sum.map(|sum| sum_text(sum, *currency)).unwrap_or_default();
+        ValueRow {
+            account: account.to_string(),
+            environment: frame.environment(account).as_str(),
+            kind: kind.to_string(),
+            currency: currency.to_string(),
+            amounts: [Some(value.opening), value.came(), value.went(), Some(value.closing)].map(text),
+        }
+    });
+    rows.collect()
+}
+
+fn movement_rows(frame: &Frame, figures: &Figures) -> Vec<MovementRow> {
     let rows = figures.movement.iter().map(|((account, kind), movement)| MovementRow {
         account: account.to_string(),
+        environment: frame.environment(account).as_str(),
         kind: kind.to_string(),
         numbers: [
             movement.opening,

@@ -21,7 +21,7 @@ use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
 use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
-use super::{gather, html, summary};
+use super::{gather, html, money, summary};
 use crate::blocking;
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
@@ -309,14 +309,16 @@ fn complete(
     was_premature: bool,
 ) -> Result<Made, AddError> {
     let (filed, figures, frame) = files.finish()?;
-    let checks = summary::checks(&filed, &figures);
+    let accounts = figures.money.accounts(&frame)?;
+    let money = money::json(&accounts);
+    let checks = summary::checks(&filed, &figures, &accounts);
     let failed_checks =
         checks.iter().filter(|check| !check.is_ok).map(|check| format!("{}: {}", check.name, check.detail));
     let failed_checks: Vec<String> = failed_checks.collect();
     let rows = filed.iter().map(|file| (file.sort, file.totals.count())).collect();
     let date = frame.day.date;
-    let summary_text = summary::json(&frame, &filed, &figures, &checks);
-    let page = html::page(&frame, &filed, &figures, &checks);
+    let summary_text = summary::json(&frame, &filed, &figures, &money, &checks);
+    let page = html::page(&frame, &filed, &figures, &accounts, &checks);
     let summary_put = draft.put("summary.json", &summary_text)?;
     let page_put = draft.put("summary.html", page.as_bytes())?;
     let entries = entries(filed, summary_put, page_put);
@@ -345,7 +347,7 @@ fn complete(
         }),
         None => None,
     };
-    let manifest_text = manifest::manifest(&frame, dialect, revision, supersedes.as_ref(), &entries)?;
+    let manifest_text = manifest::manifest(&frame, dialect, revision, supersedes.as_ref(), &entries, &money)?;
     let manifest_put = draft.put(MANIFEST, &manifest_text)?;
     draft.put(SUMS, &manifest::sums(&entries, &manifest_put.sha256))?;
     let folder = draft.publish(revision)?;

@@ -19,7 +19,7 @@
 //! the published one becomes a new revision beside it and names what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `value` (the equation for money), `day_files` (all files of a day), `names` and `gather`
+//! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account), `day_files` (all files of a day), `names` and `gather`
 //! (reading from the store), `summary`, `html`, `manifest`, `write` (the folder), `make` (the steps).
 
 mod columns;
@@ -30,6 +30,7 @@ mod gather;
 mod html;
 mod make;
 mod manifest;
+mod money;
 mod names;
 mod sheet;
 mod standing;

@@ -142,7 +142,9 @@ async fn store_and_report(host: &Host, daemon: &crate::process::Running) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_is_no_failure() {
     let host = Host::new().await;
-    for words in [&["check-config"][..], &["simulate", "--example"], &["backtest", "--all"], &["completions", "bash"]] {
+    for words in
+        [&["check-config"][..], &["simulate", "--example"], &["backtest", "--all"], &["completions", "bash"]]
+    {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = host.command(words);
