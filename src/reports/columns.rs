@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 
 use super::day::{Day, utc};
 use super::day_files::Change;
+use super::lists::Meanings;
 use super::standing::Standing;
 use crate::payments::environment::Environment;
 use crate::payments::lifecycle::{Outcome, Phase};
@@ -50,6 +51,8 @@ pub(super) struct Frame {
     pub(super) day: Day,
     /// Which accounts are sandbox accounts.
     pub(super) sandbox_accounts: BTreeSet<AccountName>,
+    /// What codes mean, for the page.
+    pub(super) meanings: Meanings,
 }
 
 /// Columns of `declined` and `resolved`.

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::columns::{CHANGE_COLUMNS, Cell, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS, Row};
+use super::columns::{CHANGE_COLUMNS, Cell, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS};
+use super::lists::{Listed, Listing};
 use super::money::DayMoney;
 use super::sheet::{AddError, Dialect, Sheet};
 use super::standing::{Watched, is_believed, is_entry, is_forgetting, standing};
@@ -16,9 +17,6 @@ use crate::payments::lifecycle::{Moves, Outcome, Phase};
 use crate::payments::money::{Amounts, Currency};
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::record::Transition;
-
-/// How many declines the summary page lists.
-const DECLINES_SHOWN: usize = 50;
 
 /// Upper bounds of the age groups in seconds, and their names; the last has no bound.
 pub(super) const AGES: [(&str, i64); 6] = [
@@ -64,8 +62,8 @@ pub(super) struct Figures {
     pub(super) closed_in_files: BTreeMap<(AccountName, Kind), u64>,
     pub(super) hours: Vec<Hour>,
     pub(super) ages: [u64; AGES.len()],
-    /// The first declines, as rows of their file.
-    pub(super) declines: Vec<Row>,
+    /// Rows that a person must see.
+    pub(super) listed: Listed,
 }
 
 /// A file that is complete on disk.
@@ -111,7 +109,7 @@ impl DayFiles {
                 closed_in_files: BTreeMap::new(),
                 hours: vec![Hour::default(); frame.day.hours()],
                 ages: [0; AGES.len()],
-                declines: Vec::new(),
+                listed: Listed::default(),
             },
             frame,
         })
@@ -135,6 +133,8 @@ impl DayFiles {
         }
         let row = self.frame.change(change);
         if is_declined {
+            let environment = self.frame.environment(&seen.object.account);
+            self.figures.listed.add(environment, Listing::Declined, &row);
             self.declined.add(&row)?
         } else {
             self.resolved.add(&row)?
@@ -150,9 +150,6 @@ impl DayFiles {
                 Outcome::Succeeded => hour.succeeded += 1,
                 Outcome::Closed | Outcome::Open | Outcome::Undecided => hour.closed += 1,
             }
-        }
-        if is_declined && self.figures.declines.len() < DECLINES_SHOWN {
-            self.figures.declines.push(row);
         }
         Ok(())
     }
@@ -179,7 +176,11 @@ impl DayFiles {
             self.pending.add(&row)?;
         }
         match self.frame.quarantined(&watched.object, &standing, record) {
-            Some(row) => self.quarantined.add(&row),
+            Some(row) => {
+                let environment = self.frame.environment(&watched.object.account);
+                self.figures.listed.add(environment, Listing::Quarantined, &row);
+                self.quarantined.add(&row)
+            }
             None => Ok(()),
         }
     }

@@ -7,9 +7,10 @@
 use askama::Template;
 use rust_decimal::Decimal;
 
-use super::columns::{CHANGE_COLUMNS, Frame, Row};
+use super::columns::Frame;
 use super::day::utc;
-use super::day_files::{AGES, Figures, Filed, cell_text};
+use super::day_files::{AGES, Figures, Filed};
+use super::lists::List;
 use super::money::{Account, Sums};
 use super::summary::Check;
 use super::totals::sum_text;
@@ -55,6 +56,8 @@ struct TotalRow {
     environment: &'static str,
     kind: String,
     state: String,
+    /// What a code means.
+    meaning: &'static str,
     currency: String,
     count: u64,
     amount: String,
@@ -87,10 +90,6 @@ struct MovementRow {
     numbers: [u64; 6],
 }
 
-struct DeclineRow {
-    cells: Vec<String>,
-}
-
 #[derive(Template)]
 #[template(path = "nightly.html")]
 struct Page<'a> {
@@ -110,10 +109,7 @@ struct Page<'a> {
     money: Vec<MoneyRow>,
     value: Vec<ValueRow>,
     movement: Vec<MovementRow>,
-    decline_columns: Vec<&'static str>,
-    declines: Vec<DeclineRow>,
-    declines_total: u64,
-    is_all_declines: bool,
+    lists: Vec<List>,
 }
 
 /// The page.
@@ -126,7 +122,6 @@ pub(super) fn page(
 ) -> String {
     let count =
         |sort: &str| filed.iter().find(|file| file.sort == sort).map_or(0, |file| file.totals.count());
-    let declines = figures.declines.iter().map(decline_row).collect();
     let page = Page {
         date: frame.day.date.to_string(),
         zone: &frame.day.zone_name,
@@ -149,40 +144,12 @@ pub(super) fn page(
         money: accounts.iter().flat_map(money_rows).collect(),
         value: value_rows(frame, figures),
         movement: movement_rows(frame, figures),
-        decline_columns: DECLINE_COLUMNS.iter().map(|(_, heading)| *heading).collect(),
-        is_all_declines: figures.declines.len() as u64 == count("declined"),
-        declines,
-        declines_total: count("declined"),
+        lists: figures.listed.lists(&frame.meanings),
     };
     // A template over plain values cannot fail; a page with an error is better than no report.
     let page = page.render();
     let page = page.unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"));
     text::lines(&page).into_owned()
-}
-
-/// The columns of `declined` that the page repeats, each under a name for people.
-const DECLINE_COLUMNS: &[(&str, &str)] = &[
-    ("event_time_local", "when (local)"),
-    ("account", "account"),
-    ("transaction_type", "type"),
-    ("amazon_transaction_id", "Amazon's id"),
-    ("merchant_reference_id", "order"),
-    ("reason_code", "reason"),
-    ("amount", "amount"),
-    ("currency", "currency"),
-];
-
-fn decline_row(row: &Row) -> DeclineRow {
-    let cell = |(name, _): &(&str, &str)| {
-        let position = CHANGE_COLUMNS.iter().position(|column| column == name);
-        let text = position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default();
-        // A time is easier to read with a space. The page names its zone once, at the top.
-        match (*name, text.get(..10), text.get(11..19)) {
-            ("event_time_local", Some(day), Some(time)) => format!("{day} {time}"),
-            _ => text::line(text).into_owned(),
-        }
-    };
-    DeclineRow { cells: DECLINE_COLUMNS.iter().map(cell).collect() }
 }
 
 fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
@@ -254,6 +221,7 @@ fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {
                 environment: frame.environment(&group.account).as_str(),
                 kind: group.kind.to_string(),
                 state: group.state.clone(),
+                meaning: frame.meanings.state(&group.account, &group.kind, &group.state),
                 currency: group.currency.map(|currency| currency.to_string()).unwrap_or_default(),
                 count: total.count,
                 amount: group.currency.map(|currency| sum_text(total.sum, currency)).unwrap_or_default(),

@@ -17,6 +17,7 @@ use super::columns::Frame;
 use super::config::ReportsConfig;
 use super::day::{Day, utc};
 use super::day_files::{DayFiles, Filed};
+use super::lists::Meanings;
 use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
@@ -36,6 +37,7 @@ pub struct Reports {
     config: ReportsConfig,
     sandbox_accounts: BTreeSet<AccountName>,
     folders: DayFolders,
+    meanings: Meanings,
     /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
     /// Pages read so far, for all reports.
@@ -131,9 +133,16 @@ impl Reports {
             config,
             sandbox_accounts,
             folders,
+            meanings: Meanings::default(),
             making: Mutex::new(()),
             pages: AtomicU64::new(0),
         }
+    }
+
+    /// Writes on the page what codes mean.
+    #[must_use]
+    pub fn explained_by(self, meanings: Meanings) -> Reports {
+        Reports { meanings, ..self }
     }
 
     /// Whether the report of a day was created, as the store remembers. If somebody moved its folder away, it
@@ -226,7 +235,8 @@ impl Reports {
     }
 
     async fn fill(&self, day: Day, draft: Draft, was_premature: bool) -> Result<Made, ReportError> {
-        let frame = Frame { day, sandbox_accounts: self.sandbox_accounts.clone() };
+        let frame =
+            Frame { day, sandbox_accounts: self.sandbox_accounts.clone(), meanings: self.meanings.clone() };
         let dialect = Dialect { has_bom: self.config.csv_bom, delimiter: self.config.delimiter };
         let begun = (draft.clone(), frame.clone());
         let mut files = self.on_disk(move || DayFiles::begin(&begun.0, begun.1, dialect)).await?;

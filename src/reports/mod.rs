@@ -20,7 +20,7 @@
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
 //! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account), `day_files` (all files of a day), `names` and `gather`
-//! (reading from the store), `summary`, `html`, `manifest`, `write` (the folder), `make` (the steps).
+//! (reading from the store), `lists` (rows for a person), `summary`, `html`, `manifest`, `write` (the folder), `make` (the steps).
 
 mod columns;
 pub mod config;
@@ -28,6 +28,7 @@ pub mod day;
 mod day_files;
 mod gather;
 mod html;
+mod lists;
 mod make;
 mod manifest;
 mod money;
@@ -42,6 +43,7 @@ mod value;
 mod write;
 
 pub use config::{ReportsConfig, ReportsSection};
+pub use lists::Meanings;
 pub use make::{Made, ReportError, Reports};
 pub use write::{NoProbe, Probe, Step};
 
