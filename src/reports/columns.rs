@@ -27,6 +27,8 @@ pub(super) enum Cell {
     Text(String),
     /// Ours: numbers, times, fixed words.
     Plain(String),
+    /// A decimal number with a point, written with the decimal sign of the file.
+    Amount(String),
 }
 
 /// A row, and what the control totals need from it.
@@ -276,14 +278,14 @@ fn three(amounts: Amounts) -> [Cell; 3] {
 }
 
 fn amount_cell(money: Option<Money>) -> Cell {
-    plain(money.map(|money| money.amount_text()).unwrap_or_default())
+    Cell::Amount(money.map(|money| money.amount_text()).unwrap_or_default())
 }
 
 /// Amount, currency, amount in the smallest unit, decimals of the currency.
 fn money(amount: Option<Money>) -> [Cell; 4] {
     let Some(money) = amount else { return [plain(""), plain(""), plain(""), plain("")] };
     [
-        plain(money.amount_text()),
+        amount_cell(Some(money)),
         plain(money.currency),
         plain(money.minor_units().map(|minor| minor.to_string()).unwrap_or_default()),
         plain(money.currency.exponent()),

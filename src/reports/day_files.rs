@@ -279,7 +279,7 @@ fn movement(
 /// The text of a cell.
 pub(super) fn cell_text(cell: &Cell) -> &str {
     match cell {
-        Cell::Text(text) | Cell::Plain(text) => text,
+        Cell::Text(text) | Cell::Plain(text) | Cell::Amount(text) => text,
     }
 }
 

@@ -100,6 +100,8 @@ struct Page<'a> {
     hours_long: usize,
     tiles: Vec<(&'static str, &'static str, u64)>,
     is_balanced: bool,
+    /// Rows that the workbook has no room for.
+    rows_left_out: u64,
     checks: &'a [Check],
     chart_width: u64,
     hour_rectangles: Vec<Rectangle>,
@@ -119,6 +121,7 @@ pub(super) fn page(
     figures: &Figures,
     accounts: &[Account],
     checks: &[Check],
+    rows_left_out: u64,
 ) -> String {
     let count =
         |sort: &str| filed.iter().find(|file| file.sort == sort).map_or(0, |file| file.totals.count());
@@ -135,6 +138,7 @@ pub(super) fn page(
             ("quarantined", "odd", count("quarantined")),
         ],
         is_balanced: checks.iter().all(|check| check.is_ok),
+        rows_left_out,
         checks,
         chart_width: (figures.hours.len() as u64 * COLUMN_WIDTH).max(COLUMN_WIDTH),
         hour_rectangles: hour_rectangles(figures),

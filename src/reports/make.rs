@@ -22,7 +22,7 @@ use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
 use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
-use super::{gather, html, money, summary};
+use super::{gather, html, money, summary, workbook};
 use crate::blocking;
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
@@ -237,7 +237,8 @@ impl Reports {
     async fn fill(&self, day: Day, draft: Draft, was_premature: bool) -> Result<Made, ReportError> {
         let frame =
             Frame { day, sandbox_accounts: self.sandbox_accounts.clone(), meanings: self.meanings.clone() };
-        let dialect = Dialect { has_bom: self.config.csv_bom, delimiter: self.config.delimiter };
+        let ReportsConfig { csv_bom: has_bom, delimiter, decimal, xlsx, .. } = self.config;
+        let dialect = Dialect { has_bom, delimiter, decimal };
         let begun = (draft.clone(), frame.clone());
         let mut files = self.on_disk(move || DayFiles::begin(&begun.0, begun.1, dialect)).await?;
         let mut after = None;
@@ -264,7 +265,8 @@ impl Reports {
                 .await?;
         }
         let folders = self.folders.clone();
-        let done = blocking::run(move || complete(files, draft, &folders, dialect, was_premature)).await;
+        let done =
+            blocking::run(move || complete(files, draft, &folders, (dialect, xlsx), was_premature)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -315,7 +317,7 @@ fn complete(
     files: DayFiles,
     draft: Draft,
     folders: &DayFolders,
-    dialect: Dialect,
+    (dialect, has_workbook): (Dialect, bool),
     was_premature: bool,
 ) -> Result<Made, AddError> {
     let (filed, figures, frame) = files.finish()?;
@@ -327,11 +329,16 @@ fn complete(
     let failed_checks: Vec<String> = failed_checks.collect();
     let rows = filed.iter().map(|file| (file.sort, file.totals.count())).collect();
     let date = frame.day.date;
+    let workbook = has_workbook.then(|| workbook::write(&draft, &filed, date, dialect)).transpose()?;
+    let left_out = if has_workbook { workbook::rows_left_out(&filed) } else { 0 };
     let summary_text = summary::json(&frame, &filed, &figures, &money, &checks);
-    let page = html::page(&frame, &filed, &figures, &accounts, &checks);
+    let page = html::page(&frame, &filed, &figures, &accounts, &checks, left_out);
     let summary_put = draft.put("summary.json", &summary_text)?;
     let page_put = draft.put("summary.html", page.as_bytes())?;
-    let entries = entries(filed, summary_put, page_put);
+    let mut entries = entries(filed, summary_put, page_put);
+    if let Some(put) = workbook {
+        entries.push(entry(&workbook::file_name(date), workbook::MEDIA_TYPE, put, false));
+    }
     let made = |folder, revision, manifest_sha256, was_there| Made {
         date,
         folder,
@@ -374,17 +381,14 @@ fn entries(filed: Vec<Filed>, summary: Put, page: Put) -> Vec<Entry> {
         filed: Some(file),
         is_content: true,
     });
-    let whole = |name: &str, media_type, put: Put, is_content| Entry {
-        name: name.to_owned(),
-        media_type,
-        bytes: put.bytes,
-        sha256: put.sha256,
-        filed: None,
-        is_content,
-    };
     csv.chain([
-        whole("summary.json", "application/json", summary, true),
-        whole("summary.html", "text/html; charset=utf-8", page, false),
+        entry("summary.json", "application/json", summary, true),
+        entry("summary.html", "text/html; charset=utf-8", page, false),
     ])
     .collect()
+}
+
+/// A file without rows.
+fn entry(name: &str, media_type: &'static str, put: Put, is_content: bool) -> Entry {
+    Entry { name: name.to_owned(), media_type, bytes: put.bytes, sha256: put.sha256, filed: None, is_content }
 }

@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) sha256: String,
     /// Rows and totals, for the files that have them.
     pub(super) filed: Option<Filed>,
-    /// Whether the file holds facts of the day. The page for people is derived from the others and may look
+    /// Whether the file holds facts of the day. The page and the workbook are derived from the others and may look
     /// different with another version of this program.
     pub(super) is_content: bool,
 }
@@ -96,6 +96,7 @@ pub(super) fn manifest(
         "csv": {
             "delimiter": char::from(dialect.delimiter).to_string(),
             "byte_order_mark": dialect.has_bom,
+            "decimal": char::from(dialect.decimal).to_string(),
         },
         "supersedes": supersedes.map(|old| json!({
             "folder": old.folder_name,

@@ -20,7 +20,7 @@
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
 //! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account), `day_files` (all files of a day), `names` and `gather`
-//! (reading from the store), `lists` (rows for a person), `summary`, `html`, `manifest`, `write` (the folder), `make` (the steps).
+//! (reading from the store), `lists` (rows for a person), `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the steps).
 
 mod columns;
 pub mod config;
@@ -40,6 +40,7 @@ mod summary;
 mod tests;
 mod totals;
 mod value;
+mod workbook;
 mod write;
 
 pub use config::{ReportsConfig, ReportsSection};
