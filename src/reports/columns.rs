@@ -11,9 +11,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::day::{Day, utc};
-use super::day_files::Change;
-use super::lists::Meanings;
-use super::standing::Standing;
+use super::meanings::Meanings;
+use super::standing::{Change, Standing};
 use crate::payments::environment::Environment;
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
@@ -29,6 +28,15 @@ pub(super) enum Cell {
     Plain(String),
     /// A decimal number with a point, written with the decimal sign of the file.
     Amount(String),
+}
+
+impl Cell {
+    /// Its text.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Cell::Text(text) | Cell::Plain(text) | Cell::Amount(text) => text,
+        }
+    }
 }
 
 /// A row, and what the control totals need from it.

@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::columns::{CHANGE_COLUMNS, Cell, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS};
+use super::columns::{CHANGE_COLUMNS, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS};
 use super::lists::{Listed, Listing};
 use super::money::DayMoney;
 use super::sheet::{AddError, Dialect, Sheet};
-use super::standing::{Watched, is_believed, is_entry, is_forgetting, standing};
+use super::standing::{Change, Watched, is_believed, is_entry, is_forgetting, standing};
 use super::totals::{Movement, Totals};
 use super::value::{Value, value};
 use super::write::{Draft, Probed};
 use crate::payments::lifecycle::{Moves, Outcome, Phase};
-use crate::payments::money::{Amounts, Currency};
+use crate::payments::money::Currency;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::record::Transition;
 
@@ -27,18 +27,6 @@ pub(super) const AGES: [(&str, i64); 6] = [
     ("2 to 7 days", 604_800),
     ("over 7 days", i64::MAX),
 ];
-
-/// A change of state observed in the day.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    pub(super) row: Transition,
-    /// When the object was first observed.
-    pub(super) first_seen: jiff::Timestamp,
-    /// Whether the state before was already final.
-    pub(super) was_final: bool,
-    /// What was newly authorized, captured and refunded.
-    pub(super) grown: Amounts,
-}
 
 /// Decisions of one hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -274,13 +262,6 @@ fn movement(
     }
     counted.entered += u64::from(entry_is_owed);
     counted
-}
-
-/// The text of a cell.
-pub(super) fn cell_text(cell: &Cell) -> &str {
-    match cell {
-        Cell::Text(text) | Cell::Plain(text) | Cell::Amount(text) => text,
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@
 
 use jiff::Timestamp;
 
-use super::day_files::Change;
 use super::money::growth;
 use super::names::{Collected, Names};
-use super::standing::{Watched, is_believed, is_forgetting};
+use super::standing::{Change, Watched, is_believed, is_forgetting};
 use crate::blocking;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;

@@ -3,65 +3,14 @@
 //! Owns: how many, their order, their columns, codes in words. Must never know: the template, the store.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
-use super::columns::{CHANGE_COLUMNS, QUARANTINED_COLUMNS, Row};
-use super::day_files::cell_text;
+use super::columns::{CHANGE_COLUMNS, Cell, QUARANTINED_COLUMNS, Row};
+use super::meanings::Meanings;
 use crate::payments::environment::Environment;
-use crate::payments::lifecycle::Lifecycle;
-use crate::payments::object::{AccountName, Kind};
 use crate::text;
 
 /// How many rows of each list are shown.
 const SHOWN: usize = 50;
-
-/// Finds the lifecycle of an account's kind.
-type Find = dyn Fn(&AccountName, &Kind) -> Option<&'static dyn Lifecycle> + Send + Sync;
-
-/// What states and reasons mean, to write it beside codes that are only digits.
-#[derive(Clone, Default)]
-pub struct Meanings(Option<Arc<Find>>);
-
-impl Meanings {
-    /// Looks lifecycles up by account and kind.
-    pub fn new(
-        find: impl Fn(&AccountName, &Kind) -> Option<&'static dyn Lifecycle> + Send + Sync + 'static,
-    ) -> Meanings {
-        Meanings(Some(Arc::new(find)))
-    }
-
-    fn lifecycle(&self, account: &AccountName, kind: &Kind) -> Option<&'static dyn Lifecycle> {
-        self.0.as_ref().and_then(|find| find(account, kind))
-    }
-
-    /// A state in words, if its name says nothing.
-    pub(super) fn state(&self, account: &AccountName, kind: &Kind, state: &str) -> &'static str {
-        let lifecycle = self.lifecycle(account, kind).filter(|_| is_code(state));
-        lifecycle.and_then(|lifecycle| lifecycle.state(state)).map_or("", |facts| facts.meaning)
-    }
-
-    /// Reasons of a state in words, as far as their names say nothing.
-    fn reasons(&self, row: &Row, codes: &str) -> String {
-        let Some(lifecycle) = self.lifecycle(&row.object.account, &row.object.kind) else {
-            return String::new();
-        };
-        let codes = codes.split(' ').filter(|code| is_code(code));
-        let meanings =
-            codes.filter_map(|code| lifecycle.reason(&row.state, code)).map(|reason| reason.meaning);
-        meanings.collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl fmt::Debug for Meanings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Meanings")
-    }
-}
-
-fn is_code(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
-}
 
 /// A kind of list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,13 +116,14 @@ fn list(
     };
     let read = |row: &Row, name: &str| {
         let position = names.iter().position(|column| *column == name);
-        let text = position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default();
+        let text = position.and_then(|position| row.cells.get(position)).map(Cell::text).unwrap_or_default();
         text::line(text).into_owned()
     };
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_cached_key(|row| read(row, sorted_by));
     let cell = |row: &Row, name: &str| {
         let text = read(row, name);
+        let reasons = |text: &str| meanings.reasons(&row.object.account, &row.object.kind, &row.state, text);
         let state = |text: &str| meanings.state(&row.object.account, &row.object.kind, text).to_owned();
         match name {
             "amount" => ListCell {
@@ -187,7 +137,7 @@ fn list(
             "state" | "last_good_state" | "doubted_state" => {
                 ListCell { meaning: state(&text), text, is_whole: false }
             }
-            "reason_code" => ListCell { meaning: meanings.reasons(row, &text), text, is_whole: false },
+            "reason_code" => ListCell { meaning: reasons(&text), text, is_whole: false },
             _ => ListCell { text, ..ListCell::default() },
         }
     };

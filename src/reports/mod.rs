@@ -19,8 +19,10 @@
 //! the published one becomes a new revision beside it and names what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account), `day_files` (all files of a day), `names` and `gather`
-//! (reading from the store), `lists` (rows for a person), `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the steps).
+//! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account),
+//! `day_files` (all files of a day), `names` and `gather` (reading from the store), `lists` (rows for a
+//! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
+//! steps).
 
 mod columns;
 pub mod config;
@@ -31,6 +33,7 @@ mod html;
 mod lists;
 mod make;
 mod manifest;
+mod meanings;
 mod money;
 mod names;
 mod sheet;
@@ -44,8 +47,8 @@ mod workbook;
 mod write;
 
 pub use config::{ReportsConfig, ReportsSection};
-pub use lists::Meanings;
 pub use make::{Made, ReportError, Reports};
+pub use meanings::Meanings;
 pub use write::{NoProbe, Probe, Step};
 
 /// Version of the columns and of the JSON files. Within a version, columns are only added at the end, never
