@@ -81,8 +81,12 @@ pub fn json(text: &str) -> Cow<'_, str> {
 /// (OWASP ASVS 1.2.10, CWE-1236), full-width signs included.
 pub fn cell(text: &str) -> Cow<'_, str> {
     let safe = line(text);
-    let is_formula = safe.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
-    if is_formula { Cow::Owned(format!("'{safe}")) } else { safe }
+    if is_formula(&safe) { Cow::Owned(format!("'{safe}")) } else { safe }
+}
+
+/// Whether a spreadsheet would read a CSV cell as a formula.
+pub fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }
 
 /// Bytes in small hexadecimal letters.

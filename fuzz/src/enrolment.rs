@@ -43,7 +43,7 @@ pub const WORDS: &[&str] = &[
 pub fn file(data: &[u8]) {
     let Some((which, bytes)) = choice(data, 3) else { return };
     let format = [None, Some(Format::Csv), Some(Format::Jsonl)][which];
-    let mut intake = match Intake::start(bytes, format) {
+    let mut intake = match Intake::start(bytes, format, None) {
         Ok(intake) => intake,
         Err(refused) => return is_shown(&refused.to_string()),
     };

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
 use super::intake::{BadFile, BadLine, Format, Intake, Item};
+use super::intake_columns::Decimal;
 use super::options::EnrolArguments;
 use super::progress::Progress;
 use super::screen::Screen;
@@ -157,9 +158,9 @@ impl Job<'_> {
         let name = path.display().to_string();
         let (source, bytes_total) = open(path)?;
         let (sender, mut receiver) = mpsc::channel(4);
-        let format = options.format;
+        let (format, decimal) = (options.format, options.decimal);
         // Reading may block (a pipe), so it does not run on the thread that talks to the daemon.
-        let reading = blocking::run(move || read_all(source, format, &sender));
+        let reading = blocking::run(move || read_all(source, format, decimal, &sender));
         let mut progress = Progress::start(screen.is_watched, bytes_total, self.clock);
         let mut ended = Ok(());
         while let Some(news) = receiver.recv().await {
@@ -278,8 +279,13 @@ fn unreadable(name: &str, bad: &BadFile) -> Failed {
 }
 
 /// Reads a file to its end, or until the receiver is gone.
-fn read_all(source: Box<dyn BufRead + Send>, format: Option<Format>, sender: &mpsc::Sender<News>) {
-    let mut intake = match Intake::start(source, format) {
+fn read_all(
+    source: Box<dyn BufRead + Send>,
+    format: Option<Format>,
+    decimal: Option<Decimal>,
+    sender: &mpsc::Sender<News>,
+) {
+    let mut intake = match Intake::start(source, format, decimal) {
         Ok(intake) => intake,
         Err(bad) => {
             let _ = sender.blocking_send(News::Stopped(bad));

@@ -4,7 +4,7 @@
 
 use std::io::{self, BufRead};
 
-use super::intake_columns::Columns;
+use super::intake_columns::{Columns, Decimal};
 use crate::control::enrolment_request::{self, EnrolmentRequest};
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
@@ -57,12 +57,16 @@ enum Shape<Source> {
 impl<Source: BufRead> Intake<Source> {
     /// Starts reading. Without a format, a first line that starts with `{` means JSON Lines. Fails when the header
     /// names no id, has a field twice or misspelled, or when the file is not UTF-8 text.
-    pub fn start(source: Source, format: Option<Format>) -> Result<Intake<Source>, BadFile> {
+    pub fn start(
+        source: Source,
+        format: Option<Format>,
+        decimal: Option<Decimal>,
+    ) -> Result<Intake<Source>, BadFile> {
         Ok(match delimited::open(source, format.map(Form::from))? {
             Text::Empty => Intake { shape: Shape::Empty, ignored: Vec::new() },
             Text::JsonLines(lines) => Intake { shape: Shape::Jsonl(lines), ignored: Vec::new() },
             Text::Csv(csv) => {
-                let (columns, ignored) = Columns::of(csv.header())
+                let (columns, ignored) = Columns::of(csv.header(), decimal)
                     .map_err(|reason| BadFile::Senseless { line: csv.header_line(), reason })?;
                 Intake { shape: Shape::Csv(csv, columns), ignored }
             }
@@ -132,7 +136,7 @@ mod tests {
 
     /// Reads everything: good lines as their JSON, bad lines as `number: reason`.
     fn read(bytes: &[u8], format: Option<Format>) -> Result<Vec<String>, String> {
-        let mut intake = Intake::start(bytes, format).map_err(|bad| bad.to_string())?;
+        let mut intake = Intake::start(bytes, format, None).map_err(|bad| bad.to_string())?;
         let mut shown = Vec::new();
         while let Some(item) = intake.next_item().map_err(|bad| bad.to_string())? {
             shown.push(match item {
@@ -335,10 +339,10 @@ mod tests {
 
     #[test]
     fn what_was_rejected_is_kept_as_it_stood() {
-        let mut intake = Intake::start(&b"id\nS 1\r\n"[..], None).unwrap();
+        let mut intake = Intake::start(&b"id\nS 1\r\n"[..], None, None).unwrap();
         let bad = intake.next_item().unwrap().unwrap().unwrap_err();
         assert_eq!((bad.line, bad.text.as_str()), (2, "S 1"));
-        let intake = Intake::start(&b"id,Colour,amount\n"[..], None).unwrap();
+        let intake = Intake::start(&b"id,Colour,amount\n"[..], None, None).unwrap();
         assert_eq!(intake.ignored_columns(), ["Colour"]);
     }
 

@@ -15,11 +15,23 @@ const ABOVE: &[(&str, &[&str])] =
 pub(super) struct Columns {
     fields: Vec<Option<Field>>,
     implied_kind: Option<&'static str>,
+    decimal: Option<Decimal>,
+}
+
+/// The decimal sign of amounts. The other sign separates thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Decimal {
+    /// 1,234.56
+    #[value(name = ".")]
+    Point,
+    /// 1.234,56
+    #[value(name = ",")]
+    Comma,
 }
 
 impl Columns {
     /// Reads a header. Also returns the columns that are not used. The error is a sentence.
-    pub(super) fn of(header: &[String]) -> Result<(Columns, Vec<String>), String> {
+    pub(super) fn of(header: &[String], decimal: Option<Decimal>) -> Result<(Columns, Vec<String>), String> {
         let mut meanings: Vec<_> = header.iter().map(|cell| fields::meaning(cell)).collect();
         for (cell, meaning) in header.iter().zip(&meanings) {
             if let (None, Some(meant)) = (meaning, fields::meant(cell)) {
@@ -28,7 +40,7 @@ impl Columns {
         }
         put_parents_above(&mut meanings);
         let mut owners: Vec<(Field, &str)> = Vec::new();
-        let mut columns = Columns { fields: Vec::new(), implied_kind: None };
+        let mut columns = Columns { fields: Vec::new(), implied_kind: None, decimal };
         let mut ignored = Vec::new();
         for (cell, meaning) in header.iter().zip(meanings) {
             columns.fields.push(meaning.map(|meaning| meaning.field));
@@ -62,7 +74,7 @@ impl Columns {
             let cell = unguarded(cell);
             match field {
                 _ if stands_for_nothing(cell) => {}
-                Field::Amount => texts.set(*field, &pointed(cell)?)?,
+                Field::Amount => texts.set(*field, &self.amount(cell)?)?,
                 _ => texts.set(*field, cell)?,
             }
         }
@@ -70,6 +82,17 @@ impl Columns {
             texts.set_default(Field::Kind, kind);
         }
         Ok(texts)
+    }
+}
+
+impl Columns {
+    /// An amount with a decimal point.
+    fn amount(&self, cell: &str) -> Result<String, String> {
+        match self.decimal {
+            None => pointed(cell),
+            Some(Decimal::Point) => written_with(cell, '.', ','),
+            Some(Decimal::Comma) => written_with(cell, ',', '.'),
+        }
     }
 }
 
@@ -128,15 +151,57 @@ fn pointed(cell: &str) -> Result<String, String> {
     if !is_grouped && fraction.len() == 3 && whole.len() <= 3 && !whole.starts_with('0') {
         return Err(format!(
             "amount {text:?} may be {whole}{fraction} or {whole}.{fraction}; write it with a decimal point and no \
-             other separator"
+             other separator, or say which sign it is with --decimal"
         ));
     }
     Ok(format!("{}.{fraction}", whole.replace('.', "")))
 }
 
+/// Reads an amount whose decimal sign is known; `thousands` may separate groups of three digits.
+fn written_with(cell: &str, decimal: char, thousands: char) -> Result<String, String> {
+    let text = crate::delimited::trimmed(cell);
+    let (whole, fraction) =
+        text.split_once(decimal).map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = whole.split(thousands);
+    let first = groups.next().unwrap_or_default();
+    let is_grouped = !whole.contains(thousands) || first.len() <= 3;
+    let is_whole = is_number(first) && is_grouped && groups.all(|group| group.len() == 3 && is_number(group));
+    if !is_whole || !fraction.is_none_or(is_number) {
+        return Err(format!("amount {text:?} is not a number with {decimal:?} before its decimals"));
+    }
+    let whole = whole.replace(thousands, "");
+    Ok(fraction.map_or(whole.clone(), |fraction| format!("{whole}.{fraction}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stated_decimal_sign_leaves_nothing_to_guess() {
+        let comma = |text| written_with(text, ',', '.').ok();
+        let point = |text| written_with(text, '.', ',').ok();
+        for (text, as_comma, as_point) in [
+            ("14,00", Some("14.00"), None),
+            ("14.00", None, Some("14.00")),
+            ("1,234", Some("1.234"), Some("1234")),
+            ("1.234", Some("1234"), Some("1.234")),
+            ("1.234,56", Some("1234.56"), None),
+            ("1,234,567.89", None, Some("1234567.89")),
+            ("14", Some("14"), Some("14")),
+            ("1234,5", Some("1234.5"), None),
+            ("1234.567,5", None, None),
+            ("-14,00", None, None),
+            (",50", None, None),
+            ("14,", None, None),
+            ("1,2,3", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!(comma(text).as_deref(), as_comma, "{text}");
+            assert_eq!(point(text).as_deref(), as_point, "{text}");
+        }
+    }
 
     #[test]
     fn a_decimal_comma_is_read_or_refused_and_never_misread() {

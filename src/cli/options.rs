@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::intake::Format;
+use super::intake_columns::Decimal;
 use crate::control::enrolment_request::read_kind;
 use crate::control::messages::{DeliveryStatus, Selector};
 use crate::payments::lifecycle::Phase;
@@ -120,6 +121,9 @@ pub struct EnrolArguments {
     /// The format of the files; detected from the first line by default.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// The decimal sign of amounts in CSV files. By default 14.00 and 14,00 are read, and 1,234 is refused.
+    #[arg(long, value_enum, value_name = "SIGN", requires = "files")]
+    pub decimal: Option<Decimal>,
     /// Write rejected lines to this file (CSV: file, line, reason, text).
     #[arg(long, value_name = "FILE", requires = "files")]
     pub rejects: Option<PathBuf>,

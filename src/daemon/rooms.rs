@@ -18,7 +18,7 @@ use crate::control::service::{self as control, Reporter};
 use crate::http::Transport;
 use crate::payments::object::AccountName;
 use crate::provider_reports::Downloads;
-use crate::reports::{Probe, Reports};
+use crate::reports::{Meanings, Probe, Reports};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
@@ -80,13 +80,17 @@ impl Rooms {
             alerts,
         );
         let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
+        let apis: BTreeMap<_, _> =
+            accounts.iter().map(|account| (account.name.clone(), Arc::clone(&account.api))).collect();
+        let meanings = Meanings::new(move |account, kind| apis.get(account)?.lifecycle(kind));
         let reports = Reports::with_probe(
             foundation.store.clone(),
             foundation.clock.clone(),
             config.reports.clone(),
             play.map(|account| account.name.clone()).collect(),
             Arc::clone(&foundation.probe),
-        );
+        )
+        .explained_by(meanings);
         let deliverer = Arc::new(deliverer);
         let api_names = config.accounts.iter().map(|account| {
             let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());

@@ -8,13 +8,16 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use super::day::{Day, utc};
-use super::standing::Standing;
+use super::meanings::Meanings;
+use super::standing::{Change, Standing};
+use crate::payments::environment::Environment;
 use crate::payments::lifecycle::{Outcome, Phase};
 use crate::payments::money::{Amounts, Money};
 use crate::payments::object::{AccountName, ObjectRef};
-use crate::payments::record::{Record, Transition};
+use crate::payments::record::Record;
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,17 @@ pub(super) enum Cell {
     Text(String),
     /// Ours: numbers, times, fixed words.
     Plain(String),
+    /// A decimal number with a point, written with the decimal sign of the file.
+    Amount(String),
+}
+
+impl Cell {
+    /// Its text.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Cell::Text(text) | Cell::Plain(text) | Cell::Amount(text) => text,
+        }
+    }
 }
 
 /// A row, and what the control totals need from it.
@@ -47,6 +61,8 @@ pub(super) struct Frame {
     pub(super) day: Day,
     /// Which accounts are sandbox accounts.
     pub(super) sandbox_accounts: BTreeSet<AccountName>,
+    /// What codes mean, for the page.
+    pub(super) meanings: Meanings,
 }
 
 /// Columns of `declined` and `resolved`.
@@ -75,6 +91,8 @@ pub(super) const CHANGE_COLUMNS: &[&str] = &[
     "authorized_amount",
     "captured_amount",
     "refunded_amount",
+    "newly_captured",
+    "newly_refunded",
 ];
 
 /// Columns of `pending`.
@@ -133,7 +151,8 @@ const NOT_SEEN: &str = "";
 
 impl Frame {
     /// A row of `declined` or `resolved`.
-    pub(super) fn change(&self, row: &Transition, first_seen: Timestamp) -> Row {
+    pub(super) fn change(&self, change: &Change) -> Row {
+        let Change { row, first_seen, grown, .. } = change;
         let mut cells = vec![
             plain(self.day.date),
             plain(&self.day.zone_name),
@@ -150,9 +169,11 @@ impl Frame {
             plain(outcome_word(row.outcome)),
         ]);
         cells.extend(money(row.amount));
-        cells.push(plain(utc(first_seen)));
+        cells.push(plain(utc(*first_seen)));
         cells.push(plain(row.seen_at.duration_since(row.happened_at).as_secs().max(0)));
         cells.extend(three(row.amounts));
+        let negative = |money: Money| Money { amount: Decimal::ZERO - money.amount, ..money };
+        cells.extend([amount_cell(grown.captured), amount_cell(grown.refunded.map(negative))]);
         Row {
             cells,
             object: row.object.clone(),
@@ -213,9 +234,9 @@ impl Frame {
         Some(Row { cells, object: object.clone(), state: state.to_owned(), outcome, amount })
     }
 
-    /// `sandbox` or `live`.
-    pub(super) fn environment(&self, account: &AccountName) -> &'static str {
-        if self.sandbox_accounts.contains(account) { "sandbox" } else { "live" }
+    /// Whether an account's money is real.
+    pub(super) fn environment(&self, account: &AccountName) -> Environment {
+        if self.sandbox_accounts.contains(account) { Environment::Sandbox } else { Environment::Live }
     }
 
     fn as_of(&self) -> Vec<Cell> {
@@ -229,7 +250,7 @@ impl Frame {
 
     fn whose(&self, object: &ObjectRef, reference: Option<&str>) -> [Cell; 5] {
         [
-            plain(self.environment(&object.account)),
+            plain(self.environment(&object.account).as_str()),
             text(object.account.as_str()),
             text(object.kind.as_str()),
             text(object.id.as_str()),
@@ -261,15 +282,18 @@ fn outcome(standing: &Standing<'_>) -> Outcome {
 /// Totals authorized, captured and refunded; each is empty where the provider does not report it. They have
 /// the currency of the row; another currency would itself be a doubt.
 fn three(amounts: Amounts) -> [Cell; 3] {
-    [amounts.authorized, amounts.captured, amounts.refunded]
-        .map(|money| plain(money.map(|money| money.amount_text()).unwrap_or_default()))
+    [amounts.authorized, amounts.captured, amounts.refunded].map(amount_cell)
+}
+
+fn amount_cell(money: Option<Money>) -> Cell {
+    Cell::Amount(money.map(|money| money.amount_text()).unwrap_or_default())
 }
 
 /// Amount, currency, amount in the smallest unit, decimals of the currency.
 fn money(amount: Option<Money>) -> [Cell; 4] {
     let Some(money) = amount else { return [plain(""), plain(""), plain(""), plain("")] };
     [
-        plain(money.amount_text()),
+        amount_cell(Some(money)),
         plain(money.currency),
         plain(money.minor_units().map(|minor| minor.to_string()).unwrap_or_default()),
         plain(money.currency.exponent()),

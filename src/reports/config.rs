@@ -24,6 +24,10 @@ pub struct ReportsSection {
     pub csv_bom: bool,
     /// What separates CSV cells: `,` or `;` or a tab.
     pub delimiter: String,
+    /// The decimal sign of amounts in CSV: `.` or `,`.
+    pub decimal: String,
+    /// Write the day as a spreadsheet too (XLSX).
+    pub xlsx: bool,
 }
 
 impl Default for ReportsSection {
@@ -34,6 +38,8 @@ impl Default for ReportsSection {
             schedule: "10 0 * * *".to_owned(),
             csv_bom: false,
             delimiter: ",".to_owned(),
+            decimal: ".".to_owned(),
+            xlsx: true,
         }
     }
 }
@@ -53,6 +59,10 @@ pub struct ReportsConfig {
     pub csv_bom: bool,
     /// What separates CSV cells.
     pub delimiter: u8,
+    /// The decimal sign of amounts in CSV.
+    pub decimal: u8,
+    /// Whether the day is written as a spreadsheet too.
+    pub xlsx: bool,
 }
 
 impl ReportsSection {
@@ -94,14 +104,29 @@ impl ReportsSection {
                 "`;` suits Excel in most of the EU",
             );
         }
-        let config = match (folder, zone, delimiter) {
-            (Some(folder), Ok(zone), Some(delimiter)) => Some(ReportsConfig {
+        let decimal = match self.decimal.as_str() {
+            "." | "," => self.decimal.as_bytes().first().copied(),
+            _ => None,
+        };
+        if decimal.is_none() {
+            check.problem("decimal", "it is neither `.` nor `,`", "`,` suits Excel in most of the EU");
+        } else if decimal == delimiter {
+            check.problem(
+                "decimal",
+                "it is also the delimiter",
+                "write delimiter = \";\" beside decimal = \",\"",
+            );
+        }
+        let config = match (folder, zone, delimiter, decimal) {
+            (Some(folder), Ok(zone), Some(delimiter), Some(decimal)) => Some(ReportsConfig {
                 folder,
                 zone_name: self.time_zone.clone(),
                 zone,
                 schedule: self.schedule.clone(),
                 csv_bom: self.csv_bom,
                 delimiter,
+                decimal,
+                xlsx: self.xlsx,
             }),
             _ => None,
         };
@@ -128,6 +153,13 @@ mod tests {
         let problems = toml::from_str::<ReportsSection>(text).unwrap().resolve(None).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["reports.folder", "reports.time_zone", "reports.delimiter"]);
+        let same = ReportsSection { decimal: ",".to_owned(), ..ReportsSection::default() };
+        let problems = same.resolve(Some(Path::new("/x"))).unwrap_err();
+        assert_eq!((problems[0].key.as_str(), problems.len()), ("reports.decimal", 1), "as the delimiter");
+        let europe = ReportsSection { delimiter: ";".to_owned(), ..same.clone() };
+        assert_eq!(europe.resolve(Some(Path::new("/x"))).unwrap().decimal, b',');
+        let odd = ReportsSection { decimal: "'".to_owned(), ..same };
+        assert_eq!(odd.resolve(Some(Path::new("/x"))).unwrap_err()[0].key, "reports.decimal");
         let missing = ReportsSection::default().resolve(None).unwrap_err();
         assert_eq!(missing[0].key, "reports.folder");
         assert!(toml::from_str::<ReportsSection>("folder_name = \"x\"").is_err());

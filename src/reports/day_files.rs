@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::columns::{CHANGE_COLUMNS, Cell, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS, Row};
+use super::columns::{CHANGE_COLUMNS, Frame, PENDING_COLUMNS, QUARANTINED_COLUMNS};
+use super::lists::{Listed, Listing};
+use super::money::DayMoney;
 use super::sheet::{AddError, Dialect, Sheet};
-use super::standing::{Watched, is_believed, is_entry, is_forgetting, standing};
+use super::standing::{Change, Watched, is_believed, is_entry, is_forgetting, standing};
 use super::totals::{Movement, Totals};
 use super::value::{Value, value};
 use super::write::{Draft, Probed};
@@ -15,9 +17,6 @@ use crate::payments::lifecycle::{Moves, Outcome, Phase};
 use crate::payments::money::Currency;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::record::Transition;
-
-/// How many declines the summary page lists.
-const DECLINES_SHOWN: usize = 50;
 
 /// Upper bounds of the age groups in seconds, and their names; the last has no bound.
 pub(super) const AGES: [(&str, i64); 6] = [
@@ -28,16 +27,6 @@ pub(super) const AGES: [(&str, i64); 6] = [
     ("2 to 7 days", 604_800),
     ("over 7 days", i64::MAX),
 ];
-
-/// A change of state observed in the day.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    pub(super) row: Transition,
-    /// When the object was first observed.
-    pub(super) first_seen: jiff::Timestamp,
-    /// Whether the state before was already final.
-    pub(super) was_final: bool,
-}
 
 /// Decisions of one hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,12 +44,14 @@ pub(super) struct Figures {
     pub(super) movement: BTreeMap<(AccountName, Kind), Movement>,
     /// The same as money.
     pub(super) value: BTreeMap<(AccountName, Kind, Currency), Value>,
+    /// What was authorized, captured, refunded, declined, canceled and is open.
+    pub(super) money: DayMoney,
     /// Objects that became final, according to the rows of `declined` and `resolved`.
     pub(super) closed_in_files: BTreeMap<(AccountName, Kind), u64>,
     pub(super) hours: Vec<Hour>,
     pub(super) ages: [u64; AGES.len()],
-    /// The first declines, as rows of their file.
-    pub(super) declines: Vec<Row>,
+    /// Rows that a person must see.
+    pub(super) listed: Listed,
 }
 
 /// A file that is complete on disk.
@@ -102,10 +93,11 @@ impl DayFiles {
             figures: Figures {
                 movement: BTreeMap::new(),
                 value: BTreeMap::new(),
+                money: DayMoney::default(),
                 closed_in_files: BTreeMap::new(),
                 hours: vec![Hour::default(); frame.day.hours()],
                 ages: [0; AGES.len()],
-                declines: Vec::new(),
+                listed: Listed::default(),
             },
             frame,
         })
@@ -114,12 +106,23 @@ impl DayFiles {
     /// Files a change of state: a decline in `declined`, any other end in `resolved`, other changes nowhere.
     pub(super) fn change(&mut self, change: &Change) -> Result<(), AddError> {
         let seen = &change.row;
+        let money = &mut self.figures.money;
+        money.add(&seen.object, change.grown.authorized, |sums| &mut sums.authorized)?;
         let is_declined = seen.outcome == Outcome::Declined;
         if !(is_entry(seen) || moves_more(seen)) || !(is_declined || seen.phase == Phase::Final) {
             return Ok(());
         }
-        let row = self.frame.change(seen, change.first_seen);
+        money.add(&seen.object, change.grown.captured, |sums| &mut sums.captured)?;
+        money.add(&seen.object, change.grown.refunded, |sums| &mut sums.refunded)?;
+        match seen.outcome {
+            Outcome::Declined => money.add(&seen.object, seen.amount, |sums| &mut sums.declined)?,
+            Outcome::Canceled => money.add(&seen.object, seen.amount, |sums| &mut sums.canceled)?,
+            Outcome::Succeeded | Outcome::Closed | Outcome::Open | Outcome::Undecided => {}
+        }
+        let row = self.frame.change(change);
         if is_declined {
+            let environment = self.frame.environment(&seen.object.account);
+            self.figures.listed.add(environment, Listing::Declined, &row);
             self.declined.add(&row)?
         } else {
             self.resolved.add(&row)?
@@ -136,9 +139,6 @@ impl DayFiles {
                 Outcome::Closed | Outcome::Open | Outcome::Undecided => hour.closed += 1,
             }
         }
-        if is_declined && self.figures.declines.len() < DECLINES_SHOWN {
-            self.figures.declines.push(row);
-        }
         Ok(())
     }
 
@@ -151,16 +151,24 @@ impl DayFiles {
             let key = (account.clone(), watched.object.kind.clone(), currency);
             self.figures.value.entry(key).or_default().add(value)?;
         }
+        let (start, end) = (self.frame.day.start, self.frame.day.end);
+        self.figures.money.add_net(&watched.object, &watched.history, start, end)?;
         let record = watched.record.as_ref();
         let Some(standing) = standing(&watched.history, record, self.frame.day.end) else { return Ok(()) };
         if standing.is_open() {
             let age_s = self.frame.day.end.duration_since(standing.watched_since).as_secs();
             let group = AGES.iter().position(|(_, bound_s)| age_s < *bound_s).unwrap_or(AGES.len() - 1);
             self.figures.ages[group] += 1;
-            self.pending.add(&self.frame.pending(&watched.object, &standing, record))?;
+            let row = self.frame.pending(&watched.object, &standing, record);
+            self.figures.money.add(&watched.object, row.amount, |sums| &mut sums.open)?;
+            self.pending.add(&row)?;
         }
         match self.frame.quarantined(&watched.object, &standing, record) {
-            Some(row) => self.quarantined.add(&row),
+            Some(row) => {
+                let environment = self.frame.environment(&watched.object.account);
+                self.figures.listed.add(environment, Listing::Quarantined, &row);
+                self.quarantined.add(&row)
+            }
             None => Ok(()),
         }
     }
@@ -254,13 +262,6 @@ fn movement(
     }
     counted.entered += u64::from(entry_is_owed);
     counted
-}
-
-/// The text of a cell.
-pub(super) fn cell_text(cell: &Cell) -> &str {
-    match cell {
-        Cell::Text(text) | Cell::Plain(text) => text,
-    }
 }
 
 #[cfg(test)]

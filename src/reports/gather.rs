@@ -4,9 +4,9 @@
 
 use jiff::Timestamp;
 
-use super::day_files::Change;
+use super::money::growth;
 use super::names::{Collected, Names};
-use super::standing::{Watched, is_believed, is_forgetting};
+use super::standing::{Change, Watched, is_believed, is_forgetting};
 use crate::blocking;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
@@ -28,9 +28,12 @@ pub(super) async fn changes(
     let lives = store.lives(objects).await?;
     let mut changes = Vec::with_capacity(page.items.len());
     for (row, Life { history, .. }) in page.items.into_iter().zip(lives) {
+        let position = history.iter().position(|known| *known == row).unwrap_or(history.len());
+        let before = &history[..position];
         changes.push(Change {
             first_seen: history.first().map_or(row.seen_at, |first| first.seen_at),
-            was_final: was_final_before(&history, &row),
+            was_final: was_final(before),
+            grown: growth(before, &row),
             row,
         });
     }
@@ -48,9 +51,9 @@ fn in_order(mut history: Vec<Transition>) -> Vec<Transition> {
     history
 }
 
-fn was_final_before(history: &[Transition], row: &Transition) -> bool {
-    let position = history.iter().position(|known| known == row).unwrap_or(history.len());
-    let earlier = history[..position].iter().rev().find(|known| is_believed(known) || is_forgetting(known));
+/// Whether an object with this history is in a final state.
+fn was_final(history: &[Transition]) -> bool {
+    let earlier = history.iter().rev().find(|known| is_believed(known) || is_forgetting(known));
     earlier.is_some_and(|known| known.phase == Phase::Final && !is_forgetting(known))
 }
 

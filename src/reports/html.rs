@@ -5,10 +5,13 @@
 //! escaped on the whole page, and every chart has a table beside it.
 
 use askama::Template;
+use rust_decimal::Decimal;
 
-use super::columns::{CHANGE_COLUMNS, Frame, Row};
+use super::columns::Frame;
 use super::day::utc;
-use super::day_files::{AGES, Figures, Filed, cell_text};
+use super::day_files::{AGES, Figures, Filed};
+use super::lists::List;
+use super::money::{Account, Sums};
 use super::summary::Check;
 use super::totals::sum_text;
 use crate::text;
@@ -53,19 +56,38 @@ struct TotalRow {
     environment: &'static str,
     kind: String,
     state: String,
+    /// What a code means.
+    meaning: &'static str,
     currency: String,
     count: u64,
     amount: String,
 }
 
-struct MovementRow {
+/// One line of the money table: a type, or all types of an account.
+struct MoneyRow {
     account: String,
+    environment: &'static str,
     kind: String,
-    numbers: [u64; 6],
+    currency: String,
+    is_total: bool,
+    /// Authorized, captured, refunded, net, declined, canceled, open.
+    amounts: [String; 7],
 }
 
-struct DeclineRow {
-    cells: Vec<String>,
+/// `open at start + new - final = open at end`, in money.
+struct ValueRow {
+    account: String,
+    environment: &'static str,
+    kind: String,
+    currency: String,
+    amounts: [String; 4],
+}
+
+struct MovementRow {
+    account: String,
+    environment: &'static str,
+    kind: String,
+    numbers: [u64; 6],
 }
 
 #[derive(Template)]
@@ -78,24 +100,31 @@ struct Page<'a> {
     hours_long: usize,
     tiles: Vec<(&'static str, &'static str, u64)>,
     is_balanced: bool,
+    /// Rows that the workbook has no room for.
+    rows_left_out: u64,
     checks: &'a [Check],
     chart_width: u64,
     hour_rectangles: Vec<Rectangle>,
     hours: Vec<HourRow>,
     ages: Vec<AgeRow>,
     totals: Vec<TotalRow>,
+    money: Vec<MoneyRow>,
+    value: Vec<ValueRow>,
     movement: Vec<MovementRow>,
-    decline_columns: Vec<&'static str>,
-    declines: Vec<DeclineRow>,
-    declines_total: u64,
-    is_all_declines: bool,
+    lists: Vec<List>,
 }
 
 /// The page.
-pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[Check]) -> String {
+pub(super) fn page(
+    frame: &Frame,
+    filed: &[Filed],
+    figures: &Figures,
+    accounts: &[Account],
+    checks: &[Check],
+    rows_left_out: u64,
+) -> String {
     let count =
         |sort: &str| filed.iter().find(|file| file.sort == sort).map_or(0, |file| file.totals.count());
-    let declines = figures.declines.iter().map(decline_row).collect();
     let page = Page {
         date: frame.day.date.to_string(),
         zone: &frame.day.zone_name,
@@ -109,47 +138,22 @@ pub(super) fn page(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
             ("quarantined", "odd", count("quarantined")),
         ],
         is_balanced: checks.iter().all(|check| check.is_ok),
+        rows_left_out,
         checks,
         chart_width: (figures.hours.len() as u64 * COLUMN_WIDTH).max(COLUMN_WIDTH),
         hour_rectangles: hour_rectangles(figures),
         hours: hour_rows(frame, figures),
         ages: age_rows(figures),
         totals: total_rows(frame, filed),
-        movement: movement_rows(figures),
-        decline_columns: DECLINE_COLUMNS.iter().map(|(_, heading)| *heading).collect(),
-        is_all_declines: figures.declines.len() as u64 == count("declined"),
-        declines,
-        declines_total: count("declined"),
+        money: accounts.iter().flat_map(money_rows).collect(),
+        value: value_rows(frame, figures),
+        movement: movement_rows(frame, figures),
+        lists: figures.listed.lists(&frame.meanings),
     };
     // A template over plain values cannot fail; a page with an error is better than no report.
     let page = page.render();
     let page = page.unwrap_or_else(|error| format!("<!doctype html><title>report</title><p>{error}</p>"));
     text::lines(&page).into_owned()
-}
-
-/// The columns of `declined` that the page repeats, each under a name for people.
-const DECLINE_COLUMNS: &[(&str, &str)] = &[
-    ("event_time_local", "when (local)"),
-    ("account", "account"),
-    ("transaction_type", "type"),
-    ("amazon_transaction_id", "Amazon's id"),
-    ("merchant_reference_id", "order"),
-    ("reason_code", "reason"),
-    ("amount", "amount"),
-    ("currency", "currency"),
-];
-
-fn decline_row(row: &Row) -> DeclineRow {
-    let cell = |(name, _): &(&str, &str)| {
-        let position = CHANGE_COLUMNS.iter().position(|column| column == name);
-        let text = position.and_then(|position| row.cells.get(position)).map(cell_text).unwrap_or_default();
-        // A time is easier to read with a space. The page names its zone once, at the top.
-        match (*name, text.get(..10), text.get(11..19)) {
-            ("event_time_local", Some(day), Some(time)) => format!("{day} {time}"),
-            _ => text::line(text).into_owned(),
-        }
-    };
-    DeclineRow { cells: DECLINE_COLUMNS.iter().map(cell).collect() }
 }
 
 fn hour_rectangles(figures: &Figures) -> Vec<Rectangle> {
@@ -218,9 +222,10 @@ fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {
             rows.push(TotalRow {
                 file: file.sort,
                 account: group.account.to_string(),
-                environment: frame.environment(&group.account),
+                environment: frame.environment(&group.account).as_str(),
                 kind: group.kind.to_string(),
                 state: group.state.clone(),
+                meaning: frame.meanings.state(&group.account, &group.kind, &group.state),
                 currency: group.currency.map(|currency| currency.to_string()).unwrap_or_default(),
                 count: total.count,
                 amount: group.currency.map(|currency| sum_text(total.sum, currency)).unwrap_or_default(),
@@ -230,9 +235,49 @@ fn total_rows(frame: &Frame, filed: &[Filed]) -> Vec<TotalRow> {
     rows
 }
 
-fn movement_rows(figures: &Figures) -> Vec<MovementRow> {
+fn money_rows(entry: &Account) -> Vec<MoneyRow> {
+    let text = |sum| sum_text(sum, entry.currency);
+    let row = |kind: String, sums: &Sums, is_total: bool| {
+        let own = |sum| if is_total { String::new() } else { text(sum) };
+        MoneyRow {
+            account: entry.account.to_string(),
+            environment: entry.environment.as_str(),
+            kind,
+            currency: entry.currency.to_string(),
+            is_total,
+            amounts: [
+                text(sums.authorized),
+                text(sums.captured),
+                text(Decimal::ZERO - sums.refunded),
+                text(sums.net),
+                own(sums.declined),
+                own(sums.canceled),
+                own(sums.open),
+            ],
+        }
+    };
+    let by_type = entry.by_type.iter().map(|(kind, sums)| row(kind.to_string(), sums, false));
+    by_type.chain([row("all".to_owned(), &entry.all, true)]).collect()
+}
+
+fn value_rows(frame: &Frame, figures: &Figures) -> Vec<ValueRow> {
+    let rows = figures.value.iter().map(|((account, kind, currency), value)| {
+        let text = |sum: Option<Decimal>| sum.map(|sum| sum_text(sum, *currency)).unwrap_or_default();
+        ValueRow {
+            account: account.to_string(),
+            environment: frame.environment(account).as_str(),
+            kind: kind.to_string(),
+            currency: currency.to_string(),
+            amounts: [Some(value.opening), value.came(), value.went(), Some(value.closing)].map(text),
+        }
+    });
+    rows.collect()
+}
+
+fn movement_rows(frame: &Frame, figures: &Figures) -> Vec<MovementRow> {
     let rows = figures.movement.iter().map(|((account, kind), movement)| MovementRow {
         account: account.to_string(),
+        environment: frame.environment(account).as_str(),
         kind: kind.to_string(),
         numbers: [
             movement.opening,

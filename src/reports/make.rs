@@ -18,10 +18,11 @@ use super::config::ReportsConfig;
 use super::day::{Day, utc};
 use super::day_files::{DayFiles, Filed};
 use super::manifest::{self, Entry, MANIFEST, SUMS, Superseded};
+use super::meanings::Meanings;
 use super::sheet::{AddError, Dialect};
 use super::totals::TooMuch;
 use super::write::{DayFolders, Draft, NoProbe, Probe, Published, Put, folder_name};
-use super::{gather, html, summary};
+use super::{gather, html, money, summary, workbook};
 use crate::blocking;
 use crate::clock::SharedClock;
 use crate::payments::object::AccountName;
@@ -36,6 +37,7 @@ pub struct Reports {
     config: ReportsConfig,
     sandbox_accounts: BTreeSet<AccountName>,
     folders: DayFolders,
+    meanings: Meanings,
     /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
     /// Pages read so far, for all reports.
@@ -131,9 +133,16 @@ impl Reports {
             config,
             sandbox_accounts,
             folders,
+            meanings: Meanings::default(),
             making: Mutex::new(()),
             pages: AtomicU64::new(0),
         }
+    }
+
+    /// Writes on the page what codes mean.
+    #[must_use]
+    pub fn explained_by(self, meanings: Meanings) -> Reports {
+        Reports { meanings, ..self }
     }
 
     /// Whether the report of a day was created, as the store remembers. If somebody moved its folder away, it
@@ -226,8 +235,10 @@ impl Reports {
     }
 
     async fn fill(&self, day: Day, draft: Draft, was_premature: bool) -> Result<Made, ReportError> {
-        let frame = Frame { day, sandbox_accounts: self.sandbox_accounts.clone() };
-        let dialect = Dialect { has_bom: self.config.csv_bom, delimiter: self.config.delimiter };
+        let frame =
+            Frame { day, sandbox_accounts: self.sandbox_accounts.clone(), meanings: self.meanings.clone() };
+        let ReportsConfig { csv_bom: has_bom, delimiter, decimal, xlsx, .. } = self.config;
+        let dialect = Dialect { has_bom, delimiter, decimal };
         let begun = (draft.clone(), frame.clone());
         let mut files = self.on_disk(move || DayFiles::begin(&begun.0, begun.1, dialect)).await?;
         let mut after = None;
@@ -254,7 +265,8 @@ impl Reports {
                 .await?;
         }
         let folders = self.folders.clone();
-        let done = blocking::run(move || complete(files, draft, &folders, dialect, was_premature)).await;
+        let done =
+            blocking::run(move || complete(files, draft, &folders, (dialect, xlsx), was_premature)).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -305,21 +317,28 @@ fn complete(
     files: DayFiles,
     draft: Draft,
     folders: &DayFolders,
-    dialect: Dialect,
+    (dialect, has_workbook): (Dialect, bool),
     was_premature: bool,
 ) -> Result<Made, AddError> {
     let (filed, figures, frame) = files.finish()?;
-    let checks = summary::checks(&filed, &figures);
+    let accounts = figures.money.accounts(&frame)?;
+    let money = money::json(&accounts);
+    let checks = summary::checks(&filed, &figures, &accounts);
     let failed_checks =
         checks.iter().filter(|check| !check.is_ok).map(|check| format!("{}: {}", check.name, check.detail));
     let failed_checks: Vec<String> = failed_checks.collect();
     let rows = filed.iter().map(|file| (file.sort, file.totals.count())).collect();
     let date = frame.day.date;
-    let summary_text = summary::json(&frame, &filed, &figures, &checks);
-    let page = html::page(&frame, &filed, &figures, &checks);
+    let workbook = has_workbook.then(|| workbook::write(&draft, &filed, date, dialect)).transpose()?;
+    let left_out = if has_workbook { workbook::rows_left_out(&filed) } else { 0 };
+    let summary_text = summary::json(&frame, &filed, &figures, &money, &checks);
+    let page = html::page(&frame, &filed, &figures, &accounts, &checks, left_out);
     let summary_put = draft.put("summary.json", &summary_text)?;
     let page_put = draft.put("summary.html", page.as_bytes())?;
-    let entries = entries(filed, summary_put, page_put);
+    let mut entries = entries(filed, summary_put, page_put);
+    if let Some(put) = workbook {
+        entries.push(entry(&workbook::file_name(date), workbook::MEDIA_TYPE, put, false));
+    }
     let made = |folder, revision, manifest_sha256, was_there| Made {
         date,
         folder,
@@ -345,7 +364,7 @@ fn complete(
         }),
         None => None,
     };
-    let manifest_text = manifest::manifest(&frame, dialect, revision, supersedes.as_ref(), &entries)?;
+    let manifest_text = manifest::manifest(&frame, dialect, revision, supersedes.as_ref(), &entries, &money)?;
     let manifest_put = draft.put(MANIFEST, &manifest_text)?;
     draft.put(SUMS, &manifest::sums(&entries, &manifest_put.sha256))?;
     let folder = draft.publish(revision)?;
@@ -362,17 +381,14 @@ fn entries(filed: Vec<Filed>, summary: Put, page: Put) -> Vec<Entry> {
         filed: Some(file),
         is_content: true,
     });
-    let whole = |name: &str, media_type, put: Put, is_content| Entry {
-        name: name.to_owned(),
-        media_type,
-        bytes: put.bytes,
-        sha256: put.sha256,
-        filed: None,
-        is_content,
-    };
     csv.chain([
-        whole("summary.json", "application/json", summary, true),
-        whole("summary.html", "text/html; charset=utf-8", page, false),
+        entry("summary.json", "application/json", summary, true),
+        entry("summary.html", "text/html; charset=utf-8", page, false),
     ])
     .collect()
+}
+
+/// A file without rows.
+fn entry(name: &str, media_type: &'static str, put: Put, is_content: bool) -> Entry {
+    Entry { name: name.to_owned(), media_type, bytes: put.bytes, sha256: put.sha256, filed: None, is_content }
 }

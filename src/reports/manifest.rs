@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::columns::Frame;
+use super::columns::{Frame, outcome_word};
 use super::day::utc;
 use super::day_files::Filed;
 use super::sheet::Dialect;
 use super::summary::pretty;
-use super::totals::{TooMuch, sum_text};
+use super::totals::{Class, TooMuch, sum_text};
 use crate::text::hex;
 
 /// The manifest's name.
@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) sha256: String,
     /// Rows and totals, for the files that have them.
     pub(super) filed: Option<Filed>,
-    /// Whether the file holds facts of the day. The page for people is derived from the others and may look
+    /// Whether the file holds facts of the day. The page and the workbook are derived from the others and may look
     /// different with another version of this program.
     pub(super) is_content: bool,
 }
@@ -53,6 +53,7 @@ pub(super) fn manifest(
     revision: u32,
     supersedes: Option<&Superseded>,
     entries: &[Entry],
+    money: &Value,
 ) -> Result<Vec<u8>, TooMuch> {
     let mut files = Vec::new();
     for entry in entries {
@@ -65,11 +66,17 @@ pub(super) fn manifest(
         if let Some(filed) = &entry.filed {
             let totals: Vec<Value> = filed
                 .totals
-                .by_currency()?
+                .by_class(frame)?
                 .into_iter()
-                .map(|(currency, total)| {
-                    let amount = currency.map(|currency| sum_text(total.sum, currency));
-                    json!({"currency": currency, "count": total.count, "amount": amount})
+                .map(|(Class { environment, kind, outcome, currency }, total)| {
+                    json!({
+                        "environment": environment.as_str(),
+                        "transaction_type": kind,
+                        "outcome": outcome_word(outcome),
+                        "currency": currency,
+                        "count": total.count,
+                        "amount": currency.map(|currency| sum_text(total.sum, currency)),
+                    })
                 })
                 .collect();
             file["rows"] = json!(filed.totals.count());
@@ -89,6 +96,7 @@ pub(super) fn manifest(
         "csv": {
             "delimiter": char::from(dialect.delimiter).to_string(),
             "byte_order_mark": dialect.has_bom,
+            "decimal": char::from(dialect.decimal).to_string(),
         },
         "supersedes": supersedes.map(|old| json!({
             "folder": old.folder_name,
@@ -96,6 +104,7 @@ pub(super) fn manifest(
             "reason": old.reason,
         })),
         "files": files,
+        "money": money,
     })))
 }
 

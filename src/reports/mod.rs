@@ -19,8 +19,10 @@
 //! the published one becomes a new revision beside it and names what it supersedes.
 //!
 //! In reading order: `config`, `day`, `standing` (an object at a moment), `columns` (the rows), `sheet` (one
-//! CSV file), `totals`, `value` (the equation for money), `day_files` (all files of a day), `names` and `gather`
-//! (reading from the store), `summary`, `html`, `manifest`, `write` (the folder), `make` (the steps).
+//! CSV file), `totals`, `value` (the equation for money), `money` (captured, refunded, ... by account),
+//! `day_files` (all files of a day), `names` and `gather` (reading from the store), `lists` (rows for a
+//! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
+//! steps).
 
 mod columns;
 pub mod config;
@@ -28,8 +30,11 @@ pub mod day;
 mod day_files;
 mod gather;
 mod html;
+mod lists;
 mod make;
 mod manifest;
+mod meanings;
+mod money;
 mod names;
 mod sheet;
 mod standing;
@@ -38,10 +43,12 @@ mod summary;
 mod tests;
 mod totals;
 mod value;
+mod workbook;
 mod write;
 
 pub use config::{ReportsConfig, ReportsSection};
 pub use make::{Made, ReportError, Reports};
+pub use meanings::Meanings;
 pub use write::{NoProbe, Probe, Step};
 
 /// Version of the columns and of the JSON files. Within a version, columns are only added at the end, never

@@ -20,6 +20,8 @@ pub(super) struct Dialect {
     pub(super) has_bom: bool,
     /// What separates cells.
     pub(super) delimiter: u8,
+    /// The decimal sign of amounts.
+    pub(super) decimal: u8,
 }
 
 /// A writer that counts and hashes what is written.
@@ -66,6 +68,7 @@ impl<W: Write> Write for Measured<W> {
 /// A file being written.
 pub(super) struct Sheet<W: Write> {
     writer: csv::Writer<Measured<W>>,
+    decimal: u8,
     /// Rows without the header.
     pub(super) rows: u64,
     /// Their control totals.
@@ -84,7 +87,7 @@ impl<W: Write> Sheet<W> {
             .terminator(csv::Terminator::CRLF)
             .from_writer(measured);
         writer.write_record(columns).map_err(io_error)?;
-        Ok(Sheet { writer, rows: 0, totals: Totals::default() })
+        Ok(Sheet { writer, decimal: dialect.decimal, rows: 0, totals: Totals::default() })
     }
 
     /// Adds a row.
@@ -93,6 +96,10 @@ impl<W: Write> Sheet<W> {
         let cells = row.cells.iter().map(|cell| match cell {
             Cell::Text(text) => text::cell(text),
             Cell::Plain(text) => text::line(text),
+            Cell::Amount(text) if self.decimal == b'.' => Cow::Borrowed(text.as_str()),
+            Cell::Amount(text) => {
+                Cow::Owned(text.replace('.', char::from(self.decimal).encode_utf8(&mut [0; 4])))
+            }
         });
         self.writer.write_record(cells.map(Cow::into_owned)).map_err(io_error)?;
         self.rows += 1;
@@ -129,7 +136,7 @@ mod tests {
     use crate::payments::lifecycle::Outcome;
     use proptest::prelude::*;
 
-    const PLAIN: Dialect = Dialect { has_bom: false, delimiter: b',' };
+    const PLAIN: Dialect = Dialect { has_bom: false, delimiter: b',', decimal: b'.' };
 
     fn row(cells: Vec<Cell>) -> Row {
         Row {
@@ -157,9 +164,12 @@ mod tests {
         let rows = [row(vec![Cell::Text("a,b".to_owned()), Cell::Text("say \"x\" now".to_owned())])];
         let bytes = written(&rows, &["one", "two"], PLAIN);
         assert_eq!(String::from_utf8(bytes).unwrap(), "one,two\r\n\"a,b\",\"say \"\"x\"\" now\"\r\n");
-        let excel = Dialect { has_bom: true, delimiter: b';' };
+        let excel = Dialect { has_bom: true, delimiter: b';', decimal: b',' };
         let bytes = written(&rows, &["one", "two"], excel);
         assert!(bytes.starts_with(b"\xef\xbb\xbfone;two\r\na,b;"));
+        let amounts = [row(vec![Cell::Amount("-1234.50".to_owned()), Cell::Text("1.5".to_owned())])];
+        let bytes = written(&amounts, &["amount", "reference"], excel);
+        assert!(bytes.ends_with(b"\r\n-1234,50;1.5\r\n"), "only an amount has a decimal sign");
     }
 
     #[test]
@@ -190,7 +200,7 @@ mod tests {
             }).collect());
             let columns: Vec<String> = (0..cells.len()).map(|number| format!("c{number}")).collect();
             let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-            let bytes = written(&[one.clone(), one], &names, Dialect { has_bom, delimiter });
+            let bytes = written(&[one.clone(), one], &names, Dialect { has_bom, delimiter, decimal: b'.' });
             let text = if has_bom { &bytes[3..] } else { &bytes[..] };
             let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
             let heading = reader.headers().unwrap().clone();

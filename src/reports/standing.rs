@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use crate::payments::lifecycle::Phase;
+use crate::payments::money::Amounts;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Cause, Record, Transition};
 
@@ -14,6 +15,18 @@ pub(super) struct Watched {
     pub(super) object: ObjectRef,
     pub(super) record: Option<Record>,
     pub(super) history: Vec<Transition>,
+}
+
+/// A change of state observed in the day.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) row: Transition,
+    /// When the object was first observed.
+    pub(super) first_seen: jiff::Timestamp,
+    /// Whether the state before was already final.
+    pub(super) was_final: bool,
+    /// What was newly authorized, captured and refunded.
+    pub(super) grown: Amounts,
 }
 
 /// How an object stood.

@@ -10,6 +10,7 @@ use super::SCHEMA_VERSION;
 use super::columns::{Frame, outcome_word};
 use super::day::utc;
 use super::day_files::{Figures, Filed};
+use super::money::Account;
 use super::totals::{Movement, sum_text};
 use crate::text;
 
@@ -25,7 +26,7 @@ pub(super) struct Check {
 }
 
 /// All checks of a day.
-pub(super) fn checks(filed: &[Filed], figures: &Figures) -> Vec<Check> {
+pub(super) fn checks(filed: &[Filed], figures: &Figures, accounts: &[Account]) -> Vec<Check> {
     let mut found = Vec::new();
     for ((account, kind), movement) in &figures.movement {
         let Movement { opening, entered, reopened, closed, forgotten, closing } = *movement;
@@ -56,6 +57,22 @@ pub(super) fn checks(filed: &[Filed], figures: &Figures) -> Vec<Check> {
             ),
         });
     }
+    for Account { account, environment, currency, all, .. } in accounts {
+        let text = |sum| sum_text(sum, *currency);
+        found.push(Check {
+            name: format!(
+                "{account} {} {currency}: captured less refunded in the files is the net of the objects' totals",
+                environment.as_str()
+            ),
+            is_ok: all.is_balanced(),
+            detail: format!(
+                "{} captured - {} refunded = {} net",
+                text(all.captured),
+                text(all.refunded),
+                text(all.net)
+            ),
+        });
+    }
     let closed: BTreeMap<_, u64> = figures
         .movement
         .iter()
@@ -82,7 +99,13 @@ pub(super) fn checks(filed: &[Filed], figures: &Figures) -> Vec<Check> {
 }
 
 /// The file.
-pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[Check]) -> Vec<u8> {
+pub(super) fn json(
+    frame: &Frame,
+    filed: &[Filed],
+    figures: &Figures,
+    money_of_accounts: &Value,
+    checks: &[Check],
+) -> Vec<u8> {
     let totals: Vec<Value> = filed
         .iter()
         .flat_map(|file| {
@@ -90,7 +113,7 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
                 json!({
                     "file": file.sort,
                     "account": group.account,
-                    "environment": frame.environment(&group.account),
+                    "environment": frame.environment(&group.account).as_str(),
                     "transaction_type": group.kind,
                     "state": group.state,
                     "outcome": outcome_word(group.outcome),
@@ -107,6 +130,7 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         .map(|((account, kind), movement)| {
             json!({
                 "account": account,
+                "environment": frame.environment(account).as_str(),
                 "transaction_type": kind,
                 "open_at_start": movement.opening,
                 "enrolled": movement.entered,
@@ -123,7 +147,7 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         .map(|((account, kind, currency), value)| {
             json!({
                 "account": account,
-                "environment": frame.environment(account),
+                "environment": frame.environment(account).as_str(),
                 "transaction_type": kind,
                 "currency": currency,
                 "open_at_start": sum_text(value.opening, *currency),
@@ -149,6 +173,7 @@ pub(super) fn json(frame: &Frame, filed: &[Filed], figures: &Figures, checks: &[
         "rows": filed.iter().map(|file| (file.sort.to_owned(), json!(file.totals.count())))
             .collect::<serde_json::Map<String, Value>>(),
         "totals": totals,
+        "money": money_of_accounts,
         "movement": movement,
         "movement_in_money": money,
         "checks": checks,

@@ -1,5 +1,9 @@
 //! Reports of whole days from a real store.
 
+mod money;
+mod printing;
+mod workbook;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -134,6 +138,8 @@ impl Ledger {
             schedule: String::new(),
             csv_bom: false,
             delimiter: b',',
+            decimal: b'.',
+            xlsx: true,
         }
     }
 
@@ -302,6 +308,8 @@ async fn the_captured_amount_is_booked_and_a_marked_state_is_believed() {
     let pending = table(&made.folder, "pending");
     assert_eq!(column(&pending, "state"), ["Suspended"]);
     let money = &json(&made.folder, "summary.json")["movement_in_money"][0];
+    assert_eq!(column(&resolved, "newly_captured"), ["45.00", "50.00"]);
+    assert_eq!(column(&resolved, "newly_refunded"), ["", ""]);
     for (name, expected) in [
         ("open_at_start", "0.00"),
         ("enrolled", "0.00"),
@@ -346,7 +354,7 @@ async fn totals_and_sums_match_the_rows_of_the_files() {
         assert_eq!(file["rows"], sums.values().map(|(count, _)| count).sum::<u64>());
     }
     let sums = std::fs::read_to_string(made.folder.join("SHA256SUMS")).unwrap();
-    assert_eq!(sums.lines().count(), 7, "every file but the sums themselves");
+    assert_eq!(sums.lines().count(), 8, "every file but the sums themselves");
     for line in sums.lines() {
         let (stated, name) = line.split_once("  ").unwrap();
         let bytes = std::fs::read(made.folder.join(name)).unwrap();
@@ -477,7 +485,7 @@ async fn a_disk_that_fails_at_any_step_leaves_nothing_visible() {
         let probe = Arc::new(FailAt { step, count: AtomicUsize::new(0) });
         let outcome = ledger.reports_with(at(DAY_S), probe).make(day()).await;
         if let Ok(made) = outcome {
-            assert_eq!(content(&made.folder).len(), 8);
+            assert_eq!(content(&made.folder).len(), 9);
             break;
         }
         failures += 1;
@@ -486,7 +494,7 @@ async fn a_disk_that_fails_at_any_step_leaves_nothing_visible() {
         if entries > 0 {
             assert_eq!(
                 content(&ledger.month().join(day().to_string())).len(),
-                8,
+                9,
                 "after failing step {step}"
             );
             assert_eq!(entries, 1, "after failing step {step}");

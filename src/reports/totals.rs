@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::columns::Row;
+use super::columns::{Frame, Row};
+use crate::payments::environment::Environment;
 use crate::payments::lifecycle::Outcome;
 use crate::payments::money::Currency;
 use crate::payments::object::{AccountName, Kind};
@@ -21,6 +22,19 @@ pub(super) struct Group {
     /// The state; empty before the first observation.
     pub(super) state: String,
     /// What the state means for the money.
+    pub(super) outcome: Outcome,
+    /// The currency; `None` without an amount.
+    pub(super) currency: Option<Currency>,
+}
+
+/// What may be added over accounts and states.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Class {
+    /// Live and sandbox are never one sum.
+    pub(super) environment: Environment,
+    /// An authorization and its capture are never one sum.
+    pub(super) kind: Kind,
+    /// What happened to the money.
     pub(super) outcome: Outcome,
     /// The currency; `None` without an amount.
     pub(super) currency: Option<Currency>,
@@ -66,11 +80,17 @@ impl Totals {
         self.0.values().map(|total| total.count).sum()
     }
 
-    /// Totals by currency alone.
-    pub(super) fn by_currency(&self) -> Result<BTreeMap<Option<Currency>, Total>, TooMuch> {
-        let mut sums: BTreeMap<Option<Currency>, Total> = BTreeMap::new();
+    /// Totals over all accounts of an environment and all states of an outcome.
+    pub(super) fn by_class(&self, frame: &Frame) -> Result<BTreeMap<Class, Total>, TooMuch> {
+        let mut sums: BTreeMap<Class, Total> = BTreeMap::new();
         for (group, total) in &self.0 {
-            let sum = sums.entry(group.currency).or_default();
+            let class = Class {
+                environment: frame.environment(&group.account),
+                kind: group.kind.clone(),
+                outcome: group.outcome,
+                currency: group.currency,
+            };
+            let sum = sums.entry(class).or_default();
             sum.count += total.count;
             sum.sum = sum.sum.checked_add(total.sum).ok_or(TooMuch)?;
         }

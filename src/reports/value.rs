@@ -39,11 +39,18 @@ pub(super) struct Value {
 impl Value {
     /// Whether the equation holds.
     pub(super) fn is_balanced(&self) -> bool {
-        let came = [self.opening, self.entered, self.reopened, self.changed];
-        let went = [self.closed, self.forgotten, self.closing];
-        let sum =
-            |parts: &[Decimal]| parts.iter().try_fold(Decimal::ZERO, |sum, part| sum.checked_add(*part));
-        sum(&came).zip(sum(&went)).is_some_and(|(came, went)| came == went)
+        let at_end = |came: Decimal, went| self.opening.checked_add(came)?.checked_sub(went);
+        self.came().zip(self.went()).is_some_and(|(came, went)| at_end(came, went) == Some(self.closing))
+    }
+
+    /// What is new: enrolled, reopened, or another amount. `None` when it is larger than an exact number can be.
+    pub(super) fn came(&self) -> Option<Decimal> {
+        self.entered.checked_add(self.reopened)?.checked_add(self.changed)
+    }
+
+    /// What is no longer open: final or forgotten. `None` when it is larger than an exact number can be.
+    pub(super) fn went(&self) -> Option<Decimal> {
+        self.closed.checked_add(self.forgotten)
     }
 
     fn parts(&mut self) -> [&mut Decimal; 7] {

@@ -191,6 +191,11 @@ impl Draft {
         Ok(Probed { file, path, probe: Arc::clone(&self.probe) })
     }
 
+    /// Where its files are until it is published.
+    pub(super) fn folder(&self) -> &Path {
+        &self.temporary
+    }
+
     /// Writes a whole file.
     pub(super) fn put(&self, name: &str, content: &[u8]) -> io::Result<Put> {
         let mut measured = Measured::new(self.create(name)?);
