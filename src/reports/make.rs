@@ -41,7 +41,7 @@ pub struct Reports {
     /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
     /// Pages read so far, for all reports.
-    pages: AtomicU64,
+    pages: Arc<AtomicU64>,
 }
 
 /// A published report.
@@ -135,7 +135,7 @@ impl Reports {
             folders,
             meanings: Meanings::default(),
             making: Mutex::new(()),
-            pages: AtomicU64::new(0),
+            pages: Arc::default(),
         }
     }
 
@@ -264,9 +264,9 @@ impl Reports {
                 .write(files, move |files| page.iter().try_for_each(|object| files.object(object)))
                 .await?;
         }
-        let folders = self.folders.clone();
-        let done =
-            blocking::run(move || complete(files, draft, &folders, (dialect, xlsx), was_premature)).await;
+        let (folders, pages) = (self.folders.clone(), Arc::clone(&self.pages));
+        let work = move || complete(files, draft, &folders, (dialect, xlsx, &pages), was_premature);
+        let done = blocking::run(work).await;
         done.map_err(|_| ReportError::Interrupted)?.map_err(|error| self.failure(error))
     }
 
@@ -317,7 +317,7 @@ fn complete(
     files: DayFiles,
     draft: Draft,
     folders: &DayFolders,
-    (dialect, has_workbook): (Dialect, bool),
+    (dialect, has_workbook, pages): (Dialect, bool, &AtomicU64),
     was_premature: bool,
 ) -> Result<Made, AddError> {
     let (filed, figures, frame) = files.finish()?;
@@ -329,7 +329,8 @@ fn complete(
     let failed_checks: Vec<String> = failed_checks.collect();
     let rows = filed.iter().map(|file| (file.sort, file.totals.count())).collect();
     let date = frame.day.date;
-    let workbook = has_workbook.then(|| workbook::write(&draft, &filed, date, dialect)).transpose()?;
+    let workbook =
+        has_workbook.then(|| workbook::write(&draft, &filed, date, (dialect, pages))).transpose()?;
     let left_out = if has_workbook { workbook::rows_left_out(&filed) } else { 0 };
     let summary_text = summary::json(&frame, &filed, &figures, &money, &checks);
     let page = html::page(&frame, &filed, &figures, &accounts, &checks, left_out);

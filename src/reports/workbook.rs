@@ -7,6 +7,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::{Date, DateTime};
 use rust_xlsxwriter::{DocProperties, Format, Workbook, Worksheet, XlsxError};
@@ -33,14 +34,27 @@ pub(super) fn rows_left_out(filed: &[Filed]) -> u64 {
     filed.iter().map(|file| file.totals.count().saturating_sub(SHEET_ROWS)).sum()
 }
 
-/// Writes the workbook from the finished files.
-pub(super) fn write(draft: &Draft, filed: &[Filed], date: Date, dialect: Dialect) -> io::Result<Put> {
+/// Rows after which progress is reported.
+const PAGE: u32 = 500;
+
+/// Writes the workbook from the finished files. `pages` grows on the way, because a large one takes long.
+pub(super) fn write(
+    draft: &Draft,
+    filed: &[Filed],
+    date: Date,
+    (dialect, pages): (Dialect, &AtomicU64),
+) -> io::Result<Put> {
     // The library panics when its temporary files cannot be written.
-    let written = panic::catch_unwind(AssertUnwindSafe(|| write_all(draft, filed, date, dialect)));
+    let written = panic::catch_unwind(AssertUnwindSafe(|| write_all(draft, filed, date, (dialect, pages))));
     written.unwrap_or_else(|_| Err(io::Error::other("the temporary files of the workbook cannot be written")))
 }
 
-fn write_all(draft: &Draft, filed: &[Filed], date: Date, dialect: Dialect) -> io::Result<Put> {
+fn write_all(
+    draft: &Draft,
+    filed: &[Filed],
+    date: Date,
+    (dialect, pages): (Dialect, &AtomicU64),
+) -> io::Result<Put> {
     let mut workbook = Workbook::new();
     workbook.set_tempdir(draft.folder()).map_err(failed)?;
     // The same day always gives the same bytes.
@@ -61,6 +75,9 @@ fn write_all(draft: &Draft, filed: &[Filed], date: Date, dialect: Dialect) -> io
         let mut row = 0;
         while u64::from(row) < SHEET_ROWS && reader.read_record(&mut record).map_err(io::Error::other)? {
             row += 1;
+            if row % PAGE == 0 {
+                pages.fetch_add(1, Ordering::Relaxed);
+            }
             for ((column, name), text) in (0..).zip(&names).zip(&record) {
                 cell(sheet, (row, column), name, text, dialect, &formats).map_err(failed)?;
             }
