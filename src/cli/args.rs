@@ -40,7 +40,8 @@ Examples:
   reconciled status                               an overview of everything
 
 Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not found, 69 unavailable,
-73 cannot create a file, 74 disk, 75 try again later, 76 in doubt, 77 not allowed, 78 configuration."
+73 cannot create a file, 74 disk, 75 try again later, 76 in doubt, 77 not allowed, 78 configuration.
+`status` alone ends like a monitoring plugin: 0 well, 1 warning, 2 critical, 3 unknown."
 )]
 pub struct Arguments {
     /// The configuration file.
@@ -153,8 +154,13 @@ Examples:
     Accept(ObjectsArguments),
     /// [`messages::StatusRequest`]
     #[command(about = messages::StatusRequest::SPEC.help, after_help = "\
+What is not well comes first, with what to do. It asks the running daemon and never opens the store. The exit
+codes are those of monitoring plugins: 0 all is well, 1 warning, 2 critical (also when the daemon is stopped),
+3 unknown.
+
 Examples:
   reconciled status
+  reconciled status --watch
   reconciled status --json")]
     Status(StatusArguments),
     /// [`messages::ReportRequest`]

@@ -228,6 +228,10 @@ pub struct StatusArguments {
     /// Print everything as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Show it again and again, every 5 seconds or as often as you say, until Ctrl-C.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5",
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watch: Option<u64>,
 }
 
 /// `report`

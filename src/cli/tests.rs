@@ -300,7 +300,7 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
 }
 
 #[tokio::test]
-async fn poll_forget_report_status_and_reload_on_a_stopped_daemon() {
+async fn poll_forget_report_and_reload_on_a_stopped_daemon() {
     let house = House::new();
     house.furnish().await;
     house.run(&["poll", "S02", "S98"]).await.expect(
@@ -321,15 +321,40 @@ async fn poll_forget_report_status_and_reload_on_a_stopped_daemon() {
         &[],
         &["cannot be reported before"],
     );
-    house.run(&["status"]).await.expect(
-        Exit::Ok,
-        &["objects:         0 open of 1", "Declined", "1 given up", "10 0 * * *", "Europe/Berlin"],
-        &[],
-    );
-    let json = house.run(&["status", "--json"]).await;
-    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(json["counts"][0]["number"], 1);
     house.run(&["reload"]).await.expect(Exit::Unavailable, &[], &["the daemon is not running"]);
+}
+
+#[tokio::test]
+async fn status_asks_only_the_daemon() {
+    let house = House::new();
+    house.run(&["status"]).await.expect(Exit::Critical, &["CRITICAL: the daemon is not running"], &[]);
+    let stopped = house.run(&["status", "--json"]).await.expect(Exit::Critical, &[], &[]).out;
+    let stopped: serde_json::Value = serde_json::from_str(&stopped).unwrap();
+    assert_eq!((&stopped["level"], stopped.get("counts")), (&"critical".into(), None));
+    assert!(!house.local.store.exists(), "a status makes no store");
+
+    house.furnish().await;
+    let (service, _) = service_in(&house.local.store, Fixture::default()).await;
+    let server = Server::bind(Options::at(&house.local.socket)).await.unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(service, stop.clone()));
+    house.run(&["status"]).await.expect(
+        Exit::Critical,
+        &[
+            "objects:         1 open of 2",
+            "Declined",
+            "1 delivery of alerts given up",
+            "10 0 * * *",
+            "Europe/Berlin",
+        ],
+        &["via the running daemon"],
+    );
+    let json = house.run(&["status", "--json"]).await.expect(Exit::Critical, &[], &[]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["level"], &json["objects"]), (&"critical".into(), &2.into()));
+    assert!(json["findings"][0]["remedy"].as_str().unwrap().contains("redeliver"), "{json}");
+    stop.cancel();
+    serving.await.unwrap();
 }
 
 #[tokio::test]

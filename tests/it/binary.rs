@@ -33,7 +33,9 @@ async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
     let forgotten = host.plant("shop", "authorization", "Authorized", None, 600_000);
 
     host.run(&["check-config"]).await.expect(0, &["shop (amazon-pay-v2, eu, live)", "old-shop"]);
-    host.run(&["enrol", "--id", late.id()]).await.expect(65, &["it could be shop/refund/", "name account"]);
+    host.run(&["enrol", "--id", late.id()])
+        .await
+        .expect(65, &["it could be shop/refund/", "name the account"]);
     let flags = ["enrol", "--account", "shop", "--id", late.id(), "--amount", "14.00", "--currency", "EUR"];
     host.run(&flags).await.expect(0, &["daemon not running: wrote to the store at"]);
     host.run(&["list"]).await.expect(0, &["daemon not running: read the store at", late.id()]);
@@ -66,7 +68,7 @@ async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
     host.forget_told();
     daemon.stop(&host).await;
     assert!(host.heard("STOPPING=1").is_some(), "{:?}", host.told());
-    host.run(&["status"]).await.expect(0, &["the daemon is not running", "1 open of 3"]);
+    host.run(&["status"]).await.expect(2, &["CRITICAL: the daemon is not running", "systemctl start"]);
     let daemon = host.start().await;
     let second = host.plant("shop", "authorization", "Declined", Some("SoftDeclined"), 300);
     host.run(&["enrol", "--account", "shop", "--id", second.id()])
@@ -107,6 +109,7 @@ async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     host.run(&["forget", forgotten]).await.expect(66, &["was not watched"]);
     host.run(&["status"]).await.expect(0, &["running as pid", "1 open of 3", "shop", "chat", "back-office"]);
     let status = host.run(&["status", "--json"]).await.expect(0, &[]).json();
+    assert_eq!(status["level"], "ok");
     assert_eq!((status["open"].as_u64(), status["health"]["is_ready"].as_bool()), (Some(1), Some(true)));
     let listed = host.run(&["alerts", "list", "--json"]).await.expect(0, &["declined"]).out;
     let row: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
@@ -142,7 +145,9 @@ async fn store_and_report(host: &Host, daemon: &crate::process::Running) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_goes_away_is_no_failure() {
     let host = Host::new().await;
-    for words in [&["check-config"][..], &["simulate", "--example"], &["backtest", "--all"], &["completions", "bash"]] {
+    for words in
+        [&["check-config"][..], &["simulate", "--example"], &["backtest", "--all"], &["completions", "bash"]]
+    {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = host.command(words);
@@ -175,8 +180,9 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     daemon.signal("HUP");
     host.until("the bad reload is rejected", async || host.heard("STATUS=reload rejected: ")).await;
     assert!(host.heard("RELOADING=1").is_some() && host.heard("READY=1").is_some(), "{:?}", host.told());
+    // The status needs no good file on disk.
+    host.run(&["status"]).await.expect(1, &["WARNING: the configuration of", "rejected", "mars"]);
     std::fs::write(host.path("config.toml"), &good).unwrap();
-    host.run(&["status"]).await.expect(0, &["rejected, the old one stays", "mars"]);
     let declined = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 100);
     host.run(&["enrol", "--account", "shop", "--id", declined.id()])
         .await
@@ -194,6 +200,22 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     host.run(&["alerts", "test", "--target", "accounts"]).await.expect(0, &["accounts accepted it"]);
     host.run(&["reload"]).await.expect(0, &["the new configuration is in force"]);
     daemon.stop(&host).await;
+}
+
+/// The lines of `status --watch` up to the second overview.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_status_is_shown_again_and_again() {
+    let host = Host::new().await;
+    let mut child = host.command(&["status", "--watch", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let verdicts = tokio::task::spawn_blocking(move || {
+        let lines = lines.lines().map_while(Result::ok);
+        lines.filter(|line| line.starts_with("CRITICAL: ")).take(2).count()
+    });
+    assert_eq!(verdicts.await.unwrap(), 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!host.path("store").exists(), "a status makes no store");
 }
 
 #[tokio::test(flavor = "multi_thread")]

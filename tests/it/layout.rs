@@ -68,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "control",
         &[
+            "text",
             "time",
             "payments",
             "apis",

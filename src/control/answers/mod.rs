@@ -4,6 +4,7 @@
 
 mod accounts;
 mod alerts;
+mod backlog;
 mod batches;
 mod calls;
 mod enrol;
