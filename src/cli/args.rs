@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use super::backtest_options::BacktestArguments;
 use super::call_options::CallArguments;
 use super::fetch_reports::FetchReportsArguments;
+use super::init_options::InitArguments;
 use super::options::*;
 use super::options_batch::*;
 use crate::control::messages;
@@ -29,6 +30,7 @@ pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
     after_help = "\
 Examples:
   reconciled demo                                 watch it at work, without credentials
+  reconciled init                                 write a first configuration
   reconciled check-config                         find every mistake in the configuration
   reconciled run                                  the daemon itself, usually under systemd
   reconciled enrol --id S01-1234567-1234567-C123456 --amount 14.00 --currency EUR
@@ -79,10 +81,25 @@ Examples:
     Simulate(SimulateArguments),
     /// Check the configuration and report every problem at once, with key and remedy.
     #[command(after_help = "\
+It sees secrets as the service does: \"credential:NAME\" is NAME in $CREDENTIALS_DIRECTORY, else in
+/etc/credstore, which only root can read.
+
 Examples:
-  reconciled check-config
-  reconciled check-config --config ./config.toml")]
+  sudo reconciled check-config
+  reconciled check-config --config ./config.toml --credentials ./credstore
+  reconciled check-config --no-secrets")]
     CheckConfig(CheckConfigArguments),
+    /// Write a first configuration for one account and one chat, and say what comes next.
+    #[command(after_help = "\
+It asks five questions; a script gives the answers as flags. The file goes to --config FILE. It is never
+overwritten without --force. No secret is asked for: the commands that it prints store them.
+
+Examples:
+  sudo reconciled init
+  reconciled init --account shop-de --region eu --environment live \\
+      --key-id LIVE-AEXAMPLEKEYID00000000000 --time-zone Europe/Berlin
+  reconciled init --config ./config.toml --credentials ./credstore")]
+    Init(InitArguments),
     /// [`messages::Enrol`]
     #[command(about = messages::Enrol::SPEC.help, after_help = "\
 Enrolling an object again is safe: a known object only gains details that were missing. With the daemon

@@ -28,6 +28,7 @@ mod enrol;
 mod explain;
 mod fetch_reports;
 mod forget;
+mod init_options;
 mod list;
 mod local;
 mod man;
@@ -36,6 +37,7 @@ mod progress;
 mod reload;
 mod report;
 mod run;
+mod setup;
 mod show;
 mod simulate;
 mod status;
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
 fn quick(command: Command, config_path: &Path, screen: &mut Screen<'_>) -> Ended {
     match command {
         Command::CheckConfig(options) => check_config::check_config(config_path, &options, screen),
+        Command::Init(options) => setup::init::init(config_path, &options, screen),
         Command::Completions(options) => completions::completions(&options, screen),
         Command::Man(options) => man::man(&options, screen),
         Command::Backtest(options) => backtest::backtest(&options, config_path, screen),
@@ -146,6 +149,7 @@ pub async fn operate(
         | Command::Demo(_)
         | Command::Simulate(_)
         | Command::CheckConfig(_)
+        | Command::Init(_)
         | Command::Store(_)
         | Command::Status(_)
         | Command::Backtest(_)

@@ -78,6 +78,9 @@ pub struct CheckConfigArguments {
     /// Print the problems as JSON.
     #[arg(long)]
     pub json: bool,
+    /// The folder in which "credential:NAME" is found [default: $CREDENTIALS_DIRECTORY, else /etc/credstore].
+    #[arg(long, value_name = "DIR", conflicts_with = "no_secrets")]
+    pub credentials: Option<PathBuf>,
     /// Check the references to secrets, but do not read the secrets: for a machine that does not have them.
     #[arg(long)]
     pub no_secrets: bool,

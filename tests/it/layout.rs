@@ -124,6 +124,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "control",
             "daemon",
+            "files",
             "payments",
             "store",
             "clock",

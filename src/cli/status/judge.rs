@@ -87,7 +87,7 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
                       `reconciled alerts redeliver --all-dead`";
         found.push(Finding::new(critical, what, remedy));
     }
-    found.extend(status.backlogs.iter().map(|backlog| of_backlog(backlog)));
+    found.extend(status.backlogs.iter().map(of_backlog));
     found.extend(health.complaints.iter().map(|complaint| Finding::new(warning, complaint, "")));
     for row in status.batches.iter().filter(|row| row.waiting_for_a_person > 0) {
         let waiting = count(row.waiting_for_a_person, "batch");
