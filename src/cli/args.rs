@@ -77,6 +77,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   reconciled simulate --listen 127.0.0.1:8080
+  reconciled simulate --write-config ./pretend
+  reconciled simulate --listen-tls 127.0.0.1:8443 --keys ./keys
   reconciled simulate --scenario declines.toml --seed 7")]
     Simulate(SimulateArguments),
     /// Check the configuration and report every problem at once, with key and remedy.

@@ -67,6 +67,9 @@ pub struct SimulateArguments {
     /// Write generated keys into this folder; by default, into a temporary folder, whose path is printed.
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
+    /// Write a complete configuration for it into this folder, with keys, certificate and a file of all ids to enrol.
+    #[arg(long, value_name = "DIR")]
+    pub write_config: Option<PathBuf>,
     /// Print the annotated example scenario and exit.
     #[arg(long)]
     pub example: bool,

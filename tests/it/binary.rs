@@ -264,6 +264,46 @@ async fn the_simulator_alone_serves_a_developer_over_https() {
     assert!(Scenario::parse(&example, host.folder.path()).is_ok());
 }
 
+/// The lines that `simulate` prints until it serves.
+async fn printed(host: &Host, words: &[&str]) -> String {
+    let mut child = host.command(words).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let printed = tokio::task::spawn_blocking(move || {
+        let lines = lines.lines().map_while(Result::ok).take_while(|line| !line.starts_with("stop with"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let printed = printed.await.unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    printed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_simulator_writes_can_be_used_as_it_is() {
+    let host = Host::new().await;
+    let dir = host.word("pretend");
+    let told = printed(&host, &["simulate", "--listen-tls", "127.0.0.1:0", "--write-config", &dir]).await;
+    let (config, objects) = (format!("{dir}/config.toml"), format!("{dir}/objects.jsonl"));
+    assert!(told.contains(&format!("reconciled enrol --config {config} {objects}")), "{told}");
+    let check = ["check-config", "--config", &config];
+    host.run(&check).await.expect(0, &["shop-us (amazon-pay-v2, na, sandbox)", "shop-uk", "authority.pem"]);
+    let count = std::fs::read_to_string(&objects).unwrap().lines().count();
+    let enrolled = host.run(&["enrol", "--config", &config, &objects]).await;
+    enrolled.expect(0, &[&format!("{count} new, 0 enriched, 0 same, 0 conflict, 0 bad")]);
+
+    let told = printed(&host, &["simulate", "--keys", &host.word("keys")]).await;
+    let (_, pasted) = told.split_once("# Paste this").unwrap();
+    let pasted = host.write("pasted.toml", &format!("# {pasted}"));
+    host.run(&["check-config", "--config", &pasted]).await.expect(0, &["shop-jp", "shop-ae"]);
+    for line in told.lines().filter_map(|line| line.strip_prefix("# to enrol: ")) {
+        let words: Vec<&str> = ["enrol", "--config", &config].into_iter().chain(line.split(' ')).collect();
+        host.run(&words).await.expect(0, &["watched"]);
+    }
+    std::fs::write(&config, "# an operator's own\n").unwrap();
+    let again = host.run(&["simulate", "--write-config", &dir]).await;
+    again.expect(73, &["is not from a simulator"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn help_completions_and_man_pages_come_from_the_binary() {
     let host = Host::new().await;

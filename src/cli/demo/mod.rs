@@ -23,6 +23,7 @@ use crate::payments::money::Money;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::Details;
 use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::plan::enrolled_kind;
 
 mod display;
 mod stage;
@@ -126,14 +127,6 @@ async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Faile
         }
     }
     Ok(enrolled)
-}
-
-/// The scenario names a charge by its phase. The API knows only charges.
-fn enrolled_kind<'a>(api: &str, kind: &'a str) -> &'a str {
-    match (api, kind) {
-        ("amazon-pay-v2", "authorization" | "capture") => "charge",
-        _ => kind,
-    }
 }
 
 /// Shows the progress until everything that became final is observed, delivered and reported, or time is up.

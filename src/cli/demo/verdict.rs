@@ -9,13 +9,12 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::super::exit::{Exit, Failed};
-use super::enrolled_kind;
 use super::stage::Stage;
 use crate::daemon::Daemon;
 use crate::payments::object::ObjectId;
 use crate::payments::record::Record;
 use amazon_pay_simulator::fault::FaultKind;
-use amazon_pay_simulator::plan::Truth;
+use amazon_pay_simulator::plan::{Truth, enrolled_kind};
 
 /// The state of the demo.
 #[derive(Debug, Default)]

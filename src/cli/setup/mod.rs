@@ -4,4 +4,5 @@
 //! Owns: the text of such files. Must never know: what a section means; the result is checked like any other file.
 
 pub(super) mod init;
+pub(super) mod pretend;
 pub(super) mod sections;
