@@ -31,6 +31,17 @@ pub(super) struct Stage {
     pub(super) is_temporary: bool,
 }
 
+impl Stage {
+    /// Removes the secrets, once they are read, unless the user named the folder: nobody tidies a temporary one.
+    pub(super) fn forget_secrets(&self) -> Result<(), Failed> {
+        let secrets = self.folder.join("secrets");
+        match self.is_temporary {
+            true => fs::remove_dir_all(&secrets).map_err(|error| cannot(&secrets, &error)),
+            false => Ok(()),
+        }
+    }
+}
+
 fn cannot(what: &Path, error: &io::Error) -> Failed {
     Failed::new(
         Exit::CannotCreate,
