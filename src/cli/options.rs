@@ -16,7 +16,7 @@ use crate::payments::object::{AccountName, Kind};
 /// `run`
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Write logs for a terminal, as JSON lines, or to the journal.
+    /// The form of the log lines.
     #[arg(long, value_enum, default_value_t = LogForm::Auto)]
     pub log: LogForm,
 }
@@ -24,10 +24,12 @@ pub struct RunArguments {
 /// The format of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogForm {
-    /// For people on a terminal, otherwise JSON.
+    /// As log.format in the configuration says.
     Auto,
     /// For people.
     Text,
+    /// For the journal: each line begins with its priority.
+    Journal,
     /// One JSON object per line.
     Json,
 }

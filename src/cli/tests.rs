@@ -271,7 +271,7 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
         &[read, "2 objects"],
     );
     assert!(!table.out.contains('\u{1b}'));
-    house.run(&["list", "--phase", "moving", "--open"]).await.expect(Exit::Ok, &["S02"], &["1 objects"]);
+    house.run(&["list", "--phase", "moving", "--open"]).await.expect(Exit::Ok, &["S02"], &["1 object"]);
     house.run(&["list", "--quarantined"]).await.expect(Exit::Ok, &[], &["0 objects"]);
     let csv = house.run(&["list", "--csv", "--finished"]).await;
     assert_eq!(
@@ -305,7 +305,7 @@ async fn poll_forget_report_and_reload_on_a_stopped_daemon() {
     house.furnish().await;
     house.run(&["poll", "S02", "S98"]).await.expect(
         Exit::NoInput,
-        &["1 objects are polled first"],
+        &["1 object will be polled first"],
         &["S98 is not watched"],
     );
     house.run(&["poll", "S02", "-n", "--json"]).await.expect(Exit::Ok, &["\"dry_run\": true"], &[]);
@@ -369,11 +369,11 @@ async fn alerts_are_listed_sent_again_and_tested() {
     house.run(&["alerts", "list", "--state", "dead", "--json"]).await.expect(
         Exit::Ok,
         &["\"declined/2\""],
-        &["1 alerts"],
+        &["1 alert"],
     );
     house.run(&["alerts", "redeliver", "--all-dead"]).await.expect(
         Exit::Ok,
-        &["1 deliveries are pending again"],
+        &["1 delivery pending again"],
         &[],
     );
     house.run(&["alerts", "redeliver", "declined/9"]).await.expect(
@@ -461,7 +461,7 @@ fn every_command_has_a_man_page() {
     commands(&Arguments::command(), "reconciled", &mut found);
     for (name, _) in found {
         let page = std::fs::read_to_string(dir.join(format!("{}.1", name.replace(' ', "-")))).unwrap();
-        assert!(page.contains(".SH SYNOPSIS"), "{name}");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH EXAMPLES"), "{name}");
     }
     assert!(std::fs::read_to_string(dir.join("reconciled.1")).unwrap().contains("Exit codes"));
 }

@@ -85,7 +85,7 @@ async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
 }
 
 async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
-    host.run(&["list", "--state", "Declined"]).await.expect(0, &["ACCOUNT", declined, "1 objects"]);
+    host.run(&["list", "--state", "Declined"]).await.expect(0, &["ACCOUNT", declined, "1 object"]);
     let lines = host.run(&["list", "--open", "--json"]).await.expect(0, &[]);
     let records: Vec<serde_json::Value> =
         lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -104,7 +104,7 @@ async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
 
 async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     host.run(&["poll", "--all", "--dry-run"]).await.expect(0, &["shop", "2"]);
-    host.run(&["poll", open]).await.expect(0, &[via, "1 objects are polled next"]);
+    host.run(&["poll", open]).await.expect(0, &[via, "1 object will be polled next"]);
     host.run(&["forget", forgotten]).await.expect(0, &["is no longer watched"]);
     host.run(&["forget", forgotten]).await.expect(66, &["was not watched"]);
     host.run(&["status"]).await.expect(0, &["running as pid", "1 open of 3", "shop", "chat", "back-office"]);
@@ -117,7 +117,7 @@ async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     host.run(&["alerts", "test"]).await.expect(0, &["chat accepted it", "back-office accepted it"]);
     let before = host.simulator.chat_messages().len();
     let words = ["alerts", "redeliver", &key, "--target", "back-office"];
-    host.run(&words).await.expect(0, &["1 deliveries are pending again"]);
+    host.run(&words).await.expect(0, &["1 delivery pending again"]);
     host.until("it is delivered again, under the same key", async || {
         let messages = host.simulator.chat_messages();
         let last = messages.last().filter(|_| messages.len() > before)?;

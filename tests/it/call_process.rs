@@ -125,7 +125,7 @@ async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done
     child.wait().unwrap();
     host.run(&["call", "--list"])
         .await
-        .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 calls in doubt"]);
+        .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 call in doubt"]);
     host.simulator.calm();
     host.run(&refund).await.expect(0, &["RefundInitiated", "now watched: shop/refund/"]);
     assert_eq!(count(&host, "refund"), 1);

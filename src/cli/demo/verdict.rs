@@ -178,7 +178,7 @@ impl Verdict {
             "NOT everything was seen and delivered as it should be"
         };
         let first = self.first_decline.as_deref().unwrap_or_default();
-        let next = "Next: open summary.html in the reports; `reconciled init` for an account of your own;\n\
+        let next = "Next: open summary.html in the reports; `reconciled init` for your own account;\n\
                     `reconciled simulate --write-config DIR` to develop a shop against.";
         format!("\nThe first decline, as the chat shows it:\n\n{first}\n{text}\n{verdict}\n\n{next}\n")
     }
