@@ -25,7 +25,7 @@ pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
 #[command(
     name = "reconciled",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     disable_help_subcommand = true,
     after_help = "\
 Examples:

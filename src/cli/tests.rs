@@ -431,6 +431,22 @@ fn every_command_explains_itself_with_an_example_and_every_option_is_explained()
     }
 }
 
+/// Long examples of a few commands are typed on one line.
+#[test]
+fn help_fits_80_columns() {
+    let mut root = Arguments::command();
+    root.build();
+    let mut found = vec![("reconciled".to_owned(), root.clone())];
+    commands(&root, "reconciled", &mut found);
+    for (name, mut command) in found {
+        let help = command.render_long_help().to_string();
+        for line in help.lines().filter(|line| !line.contains("reconciled ") && !line.contains("'declined/"))
+        {
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+        }
+    }
+}
+
 fn quickly(words: &[&str]) -> Vec<u8> {
     let typed = Arguments::try_parse_from([&["reconciled"], words].concat()).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
