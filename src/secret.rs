@@ -317,13 +317,13 @@ fn read(path: &Path, guard: Guard) -> Result<SecretFile, BadSecret> {
         Guard::OwnerOnly if lies_somewhere(path) => path.display().to_string(),
         Guard::OwnerOnly => "the file named there, whose folder is not there either,".to_owned(),
         // The name may be a secret that was written in the wrong place.
-        Guard::Directory => "the credential of this name".to_owned(),
+        Guard::Directory => match credential_name(path) {
+            Some(name) => format!("the credential {name}"),
+            None => "the credential of this name".to_owned(),
+        },
     };
     let unreadable = |error: std::io::Error| {
-        bad(
-            format!("{shown} cannot be read: {}", error.kind()),
-            "put the secret there, readable by the user that the service runs as",
-        )
+        bad(format!("{shown} cannot be read: {}", error.kind()), remedy(path, guard, error.kind()))
     };
     let not_a_file =
         || bad(format!("{shown} is not a plain file"), "name the file itself: no folder, pipe or device");
@@ -355,6 +355,37 @@ fn read(path: &Path, guard: Guard) -> Result<SecretFile, BadSecret> {
         Guard::Directory => "FILE (the one that LoadCredential= names)".to_owned(),
     };
     Ok(SecretFile { bytes: Secret(bytes), named })
+}
+
+/// What to do about a secret that cannot be read.
+fn remedy(path: &Path, guard: Guard, error: std::io::ErrorKind) -> String {
+    let name = credential_name(path).unwrap_or("NAME");
+    let folder = path.parent().unwrap_or(path).display();
+    match (guard, error) {
+        (Guard::OwnerOnly, _) => {
+            "put the secret there, readable by the user that the service runs as".to_owned()
+        }
+        (Guard::Directory, std::io::ErrorKind::PermissionDenied) => {
+            format!("only root reads {folder}: use sudo")
+        }
+        (Guard::Directory, _) if path.starts_with("/run/credentials") => {
+            format!("add LoadCredential={name} to the unit (sudo systemctl edit reconciled), and restart it")
+        }
+        (Guard::Directory, _) => format!("run: sudo install -D -m 0600 FILE-WITH-THE-SECRET {folder}/{name}"),
+    }
+}
+
+/// The name of a credential, if it looks like a name: words in small letters, joined by dashes, with few digits.
+/// Anything else may be a secret that was written in the wrong place, and is not repeated.
+fn credential_name(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?;
+    let is_word = |word: &str| {
+        (1..=16).contains(&word.len())
+            && word.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit())
+    };
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    let is_name = name.len() <= 64 && digits <= 4 && name.contains('-') && name.split('-').all(is_word);
+    is_name.then_some(name)
 }
 
 /// Whether a path leads somewhere. Otherwise it may be a secret that was written behind `file:` and happens to

@@ -21,6 +21,9 @@ use crate::text;
 /// line can no longer be written and the attempt aborts the process.
 const QUIET: &str = "sled=info";
 
+/// Added as well, unless the filter names it: what this library says at its start means nothing to an operator.
+const SCHEDULER: &str = "tokio_cron_scheduler";
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,7 +73,12 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
 fn read(filter: &str) -> Result<EnvFilter, String> {
     let wrong = |error: &dyn fmt::Display| format!("log filter {filter:?}: {error}");
     let quiet = QUIET.parse().map_err(|error| wrong(&error))?;
-    Ok(EnvFilter::try_new(filter).map_err(|error| wrong(&error))?.add_directive(quiet))
+    let read = EnvFilter::try_new(filter).map_err(|error| wrong(&error))?.add_directive(quiet);
+    if filter.contains(SCHEDULER) {
+        return Ok(read);
+    }
+    let scheduler = format!("{SCHEDULER}=warn").parse().map_err(|error| wrong(&error))?;
+    Ok(read.add_directive(scheduler))
 }
 
 /// A line as the journal takes it from standard error: `<priority>` first (sd-daemon(3)).
@@ -258,6 +266,13 @@ mod tests {
             let read = read(filter).expect("it is a filter").to_string();
             assert!(read.contains("sled=info") && read.matches("sled").count() == 1, "{filter}: {read}");
         }
+    }
+
+    #[test]
+    fn the_scheduler_says_nothing_unless_it_is_asked() {
+        let read = |filter: &str| read(filter).expect("it is a filter").to_string();
+        assert!(read("info").contains("tokio_cron_scheduler=warn"));
+        assert!(read("info,tokio_cron_scheduler=debug").contains("tokio_cron_scheduler=debug"));
     }
 
     #[test]

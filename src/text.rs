@@ -63,6 +63,19 @@ pub fn short(text: &str, most: usize) -> String {
     safe
 }
 
+/// `1 object`, `2 objects`, `3 batches`, `0 deliveries`.
+pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    if number == 1 {
+        return format!("1 {noun}");
+    }
+    match noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        Some(stem) => format!("{number} {stem}ies"),
+        None if noun.ends_with(['s', 'x']) || noun.ends_with("ch") => format!("{number} {noun}es"),
+        None => format!("{number} {noun}s"),
+    }
+}
+
 /// Replaces harmful characters by JSON's own escapes. The meaning stays the same; line ends between parts
 /// stay.
 pub fn json(text: &str) -> Cow<'_, str> {

@@ -30,6 +30,15 @@ pub struct Step {
     pub reason: Option<String>,
 }
 
+/// What a shop calls a kind when it asks for such an object. Amazon Pay v2 knows only charges; a scenario names a charge
+/// by what it starts as.
+pub fn enrolled_kind<'a>(api: &str, kind: &'a str) -> &'a str {
+    match (api, kind) {
+        ("amazon-pay-v2", "authorization" | "capture") => "charge",
+        _ => kind,
+    }
+}
+
 /// What became of a planned object, as the provider knows it: the truth a test compares with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Truth {

@@ -7,6 +7,7 @@ use super::options::{AlertsListArguments, RedeliverArguments, TestArguments};
 use super::screen::{Screen, Tone};
 use super::show::alert_table;
 use crate::control::messages::{AlertsRequest, BATCH_LINES_MAX, RedeliverRequest, TestRequest};
+use crate::text::count;
 
 /// Lists, redelivers or tests alerts.
 pub(super) async fn alerts(
@@ -48,7 +49,7 @@ async fn list(options: &AlertsListArguments, connection: &Connection, screen: &m
     }
     connection.say(Action::Read, screen)?;
     let more = if request.cursor.is_some() { ", and there are more" } else { "" };
-    screen.note(&format!("{rows} alerts{more}"))?;
+    screen.note(&format!("{}{more}", count(rows, "alert")))?;
     Ok(Exit::Ok)
 }
 
@@ -56,7 +57,7 @@ async fn redeliver(options: RedeliverArguments, connection: &Connection, screen:
     let request = RedeliverRequest { keys: options.keys, all_dead: options.all_dead, target: options.target };
     let done = connection.ask(request).await?;
     connection.say(Action::Wrote, screen)?;
-    screen.line(&format!("{} deliveries are pending again", done.deliveries))?;
+    screen.line(&format!("{} pending again", count(done.deliveries, "delivery")))?;
     for key in &done.unknown {
         screen.note(&format!("{key} is not the key of an alert, or not for that target"))?;
     }

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use super::backtest_options::BacktestArguments;
 use super::call_options::CallArguments;
 use super::fetch_reports::FetchReportsArguments;
+use super::init_options::InitArguments;
 use super::options::*;
 use super::options_batch::*;
 use crate::control::messages;
@@ -24,23 +25,26 @@ pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
 #[command(
     name = "reconciled",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  reconciled demo                                 watch it at work, without credentials
-  reconciled check-config                         find every mistake in the configuration
-  reconciled run                                  the daemon itself, usually under systemd
-  reconciled enrol --id S01-1234567-1234567-C123456 --amount 14.00 --currency EUR
-  reconciled enrol charges.csv                    a file of any size
-  reconciled list --phase moving --older-than 2d  what has been pending for a long time
-  reconciled explain S01-1234567-1234567-C123456  why it is pending, and until when
-  reconciled batch submit shop-ae captures.csv    operations on many orders, followed to the end
-  reconciled call shop-de                         the single operations of an account
-  reconciled status                               an overview of everything
+  reconciled demo                        watch it at work, without credentials
+  reconciled init                        write a first configuration
+  reconciled check-config                find every mistake in the configuration
+  reconciled run                         the daemon, usually under systemd
+  reconciled enrol --id S01-1234567-1234567-C123456
+  reconciled enrol charges.csv           a file of any size
+  reconciled list --phase moving         what is pending
+  reconciled explain S01-1234567-1234567-C123456
+  reconciled batch submit shop-ae a.csv  many operations, followed to the end
+  reconciled call shop-de                the single operations of an account
+  reconciled status                      what is not well, and an overview
 
-Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not found, 69 unavailable,
-73 cannot create a file, 74 disk, 75 try again later, 76 in doubt, 77 not allowed, 78 configuration."
+Exit codes are those of sysexits.h: 0 done, 64 usage, 65 bad data, 66 not
+found, 69 unavailable, 73 cannot create a file, 74 disk, 75 try again later, 76
+in doubt, 77 not allowed, 78 configuration. `status` alone ends like a
+monitoring plugin: 0 well, 1 warning, 2 critical, 3 unknown."
 )]
 pub struct Arguments {
     /// The configuration file.
@@ -57,8 +61,9 @@ pub struct Arguments {
 pub enum Command {
     /// Run the daemon: poll, alert and report until it is stopped.
     #[command(after_help = "\
-On SIGTERM or SIGINT it finishes what is in flight and ends. On SIGHUP it reloads the configuration; if the
-new one is invalid, the old one stays in force.
+On SIGTERM or SIGINT it finishes what is in flight and ends. On SIGHUP it
+reloads the configuration; if the new one is invalid, the old one stays in
+force.
 
 Examples:
   reconciled run
@@ -74,28 +79,51 @@ Examples:
     #[command(after_help = "\
 Examples:
   reconciled simulate --listen 127.0.0.1:8080
+  reconciled simulate --write-config ./pretend
+  reconciled simulate --listen-tls 127.0.0.1:8443 --keys ./keys
   reconciled simulate --scenario declines.toml --seed 7")]
     Simulate(SimulateArguments),
     /// Check the configuration and report every problem at once, with key and remedy.
     #[command(after_help = "\
+It sees secrets as the service does: \"credential:NAME\" is NAME in
+$CREDENTIALS_DIRECTORY, else in /etc/credstore, which only root can read.
+
 Examples:
-  reconciled check-config
-  reconciled check-config --config ./config.toml")]
+  sudo reconciled check-config
+  reconciled check-config --config ./config.toml --credentials ./credstore
+  reconciled check-config --no-secrets")]
     CheckConfig(CheckConfigArguments),
+    /// Write a first configuration for one account and one chat, and say what comes next.
+    #[command(after_help = "\
+It asks five questions; a script gives the answers as flags. The file goes to
+--config FILE. It is never overwritten without --force. No secret is asked for:
+the commands that it prints store them.
+
+Examples:
+  sudo reconciled init
+  reconciled init --account shop-de --region eu --environment live \\
+      --key-id LIVE-AEXAMPLEKEYID00000000000 --time-zone Europe/Berlin
+  reconciled init --config ./config.toml --credentials ./credstore")]
+    Init(InitArguments),
     /// [`messages::Enrol`]
     #[command(about = messages::Enrol::SPEC.help, after_help = "\
-Enrolling an object again is safe: a known object only gains details that were missing. With the daemon
-running, the objects are sent over its socket; otherwise they are written directly to the store.
+Enrolling an object again is safe: a known object only gains details that were
+missing. With the daemon running, the objects are sent over its socket;
+otherwise they are written directly to the store.
 
-Files are CSV or JSON Lines. CSV needs a header line (comma, semicolon or tab; id or charge_id, refund_id,
-AmazonCaptureId, ...; account, kind, amount, currency, reference, created_at, parent are optional). JSON Lines
-use the same keys. The output of `list --csv` and `list --json` and the nightly files can be enrolled again.
-Any line ending, `sep=;`, padding rows and missing cells at the end of a row are accepted, and in CSV also a
-decimal comma (14,00 or 1.234,56; 1,234 only with --decimal). Text must be UTF-8. A file in another encoding is
-refused, with the command that converts it; a misspelled column is refused, with the name that was probably meant.
+Files are CSV or JSON Lines. CSV needs a header line (comma, semicolon or tab;
+id or charge_id, refund_id, AmazonCaptureId, ...; account, kind, amount,
+currency, reference, created_at, parent are optional). JSON Lines use the same
+keys. The output of `list --csv` and `list --json` and the nightly files can be
+enrolled again. Any line ending, `sep=;`, padding rows and missing cells at the
+end of a row are accepted, and in CSV also a decimal comma (14,00 or 1.234,56;
+1,234 only with --decimal). Text must be UTF-8. A file in another encoding is
+refused, with the command that converts it; a misspelled column is refused,
+with the name that was probably meant.
 
-Good lines are enrolled; bad lines are reported with number and reason. The exit code is 65 if there are bad
-lines, or if a file with a header has no object.
+Good lines are enrolled; bad lines are reported with number and reason. The
+exit code is 65 if there are bad lines, or if a file with a header has no
+object.
 
 Examples:
   reconciled enrol --id S01-1234567-1234567-C123456
@@ -126,8 +154,8 @@ Examples:
     Explain(ExplainArguments),
     /// [`messages::PollRequest`]
     #[command(about = messages::PollRequest::SPEC.help, after_help = "\
-These objects are polled before all others of their account, but never faster than the account's quota
-allows. A dry run prints what it would cost.
+These objects are polled before all others of their account, but never faster
+than the account's quota allows. A dry run prints what it would cost.
 
 Examples:
   reconciled poll S01-1234567-1234567-C123456
@@ -142,10 +170,11 @@ Examples:
     Forget(ObjectsArguments),
     /// [`messages::Accept`]
     #[command(about = messages::Accept::SPEC.help, after_help = "\
-Check the provider's own page first. What you accept counts as true from then on: the state, and the amounts
-in it. Only the present doubt is settled; another amount or state is a new doubt. An answer that cannot be
-interpreted (an unknown state, or nothing observed at all) cannot be accepted; use `reconciled forget` to stop
-watching the object.
+Check the provider's own page first. What you accept counts as true from then
+on: the state, and the amounts in it. Only the present doubt is settled;
+another amount or state is a new doubt. An answer that cannot be interpreted
+(an unknown state, or nothing observed at all) cannot be accepted; use
+`reconciled forget` to stop watching the object.
 
 Examples:
   reconciled accept S01-1234567-1234567-C123456
@@ -153,8 +182,13 @@ Examples:
     Accept(ObjectsArguments),
     /// [`messages::StatusRequest`]
     #[command(about = messages::StatusRequest::SPEC.help, after_help = "\
+What is not well comes first, with what to do. It asks the running daemon and
+never opens the store. The exit codes are those of monitoring plugins: 0 all is
+well, 1 warning, 2 critical (also when the daemon is stopped), 3 unknown.
+
 Examples:
   reconciled status
+  reconciled status --watch
   reconciled status --json")]
     Status(StatusArguments),
     /// [`messages::ReportRequest`]
@@ -165,13 +199,15 @@ Examples:
     Report(ReportArguments),
     /// [`messages::FetchBegin`]
     #[command(about = messages::FetchBegin::SPEC.help, after_help = "\
-At most 30 days at once, requested day by day within the provider's quota: 15 at once, then one a minute.
-Reports that are already kept are not fetched again, so an interrupted command continues where it stopped. If
-the daemon is running, it does the work and the command only watches. Amazon makes settlement reports on its
-own schedule: their days are the days on which they appeared.
-The exit code is 65 if a file was fetched but cannot be read (the column \"unread\"): nothing in it was
-compared. The same command tries to read it again; --again fetches it again. The exit code is 75 if a day could
-not be fetched.
+At most 30 days at once, requested day by day within the provider's quota: 15
+at once, then one a minute. Reports that are already kept are not fetched
+again, so an interrupted command continues where it stopped. If the daemon is
+running, it does the work and the command only watches. Amazon makes settlement
+reports on its own schedule: their days are the days on which they appeared.
+The exit code is 65 if a file was fetched but cannot be read (the column
+\"unread\"): nothing in it was compared. The same command tries to read it
+again; --again fetches it again. The exit code is 75 if a day could not be
+fetched.
 
 Examples:
   reconciled fetch-reports old-shop-us --from 2026-01-01 --to 2026-01-30
@@ -215,11 +251,13 @@ Examples:
     #[command(
         subcommand,
         after_help = "\
-For Amazon Payment Services, each line is one row: PURCHASE (recurring), CAPTURE, REFUND or VOID_AUTHORIZATION,
-under the provider's parameter names. For Amazon Pay MWS, all rows of a batch carry out the operation that
---operation names, and the columns are its fields (AmazonAuthorizationId, CaptureReferenceId, Amount,
-CurrencyCode, ...). The daemon sends each batch once, follows it until every row has an outcome, and watches
-the objects that it created. Nothing is sent unless the account has allow_writes = true.
+For Amazon Payment Services, each line is one row: PURCHASE (recurring),
+CAPTURE, REFUND or VOID_AUTHORIZATION, under the provider's parameter names.
+For Amazon Pay MWS, all rows of a batch carry out the operation that
+--operation names, and the columns are its fields (AmazonAuthorizationId,
+CaptureReferenceId, Amount, CurrencyCode, ...). The daemon sends each batch
+once, follows it until every row has an outcome, and watches the objects that
+it created. Nothing is sent unless the account has allow_writes = true.
 
 Examples:
   reconciled batch submit shop-us --operation Capture captures.csv --dry-run
@@ -231,34 +269,40 @@ Examples:
     Batch(BatchCommand),
     /// Compare polling policies: replay a history under one policy after another.
     #[command(after_help = "\
-No provider is contacted: time, server and answers are computed from the seed that is printed. Without a
-file, the history is made up (--workload). Your own file is CSV with a header line
+No provider is contacted: time, server and answers are computed from the seed
+that is printed. Without a file, the history is made up (--workload). Your own
+file is CSV with a header line
 
   id,kind,account,created_at,final_at,final_state,reference
 
-or JSON Lines with these keys. Account, final_state and reference may be omitted; final_at is empty if the
-object has not ended; times need a zone. Several files are combined. If several lines are about one object, its
-first creation time and its last end count. You can pass the nightly files (resolved, declined, pending) and
-the output of \"reconciled list --json\" unchanged. Bad lines are reported with number and reason; the exit
-code is 65 if there are any.
+or JSON Lines with these keys. Account, final_state and reference may be
+omitted; final_at is empty if the object has not ended; times need a zone.
+Several files are combined. If several lines are about one object, its first
+creation time and its last end count. You can pass the nightly files (resolved,
+declined, pending) and the output of \"reconciled list --json\" unchanged. Bad
+lines are reported with number and reason; the exit code is 65 if there are
+any.
 
-An end counts as missed if it is not observed within three days of the last end.
+An end counts as missed if it is not observed within three days of the last
+end.
 
 Examples:
-  reconciled backtest                                    the policies, on a made-up day
-  reconciled backtest --all                              every policy on every made-up history
+  reconciled backtest                       the policies, on a made-up day
+  reconciled backtest --all                 every policy, every made-up history
   reconciled backtest history.csv --interval 30m --early 1m,5m
   reconciled backtest /var/log/reconciled/reports/2026/01/*/resolved_*.csv --account shop-de
   reconciled backtest --workload stuck --policy hourly --policy oldest-100 --json")]
     Backtest(BacktestArguments),
     /// [`messages::CallWanted`]
     #[command(about = messages::CallWanted::SPEC.help, after_help = "\
-An operation that changes something needs allow_writes = true on the account, and --yes. Without them, the
-command prints what it would send, and the exit code is 77. Each such call is journaled before it is sent. The
-same reference (or, for v2, the same idempotencyKey or identical parameters) is never carried out twice: after
-a lost answer, the command checks with the provider before it sends anything again. Exit codes: 65, the provider
-refused; 75, not carried out, try again later; 76, in doubt, see --list. Objects that the call creates are
-watched from then on.
+An operation that changes something needs allow_writes = true on the account,
+and --yes. Without them, the command prints what it would send, and the exit
+code is 77. Each such call is journaled before it is sent. The same reference
+(or, for v2, the same idempotencyKey or identical parameters) is never carried
+out twice: after a lost answer, the command checks with the provider before it
+sends anything again. Exit codes: 65, the provider refused; 75, not carried
+out, try again later; 76, in doubt, see --list. Objects that the call creates
+are watched from then on.
 
 Examples:
   reconciled call shop-de
@@ -295,9 +339,11 @@ Example:
 pub enum BatchCommand {
     /// [`messages::BatchSubmission`]
     #[command(about = messages::BatchSubmission::SPEC.help, after_help = "\
-The same rows are recorded only once, however often they are submitted; --label makes them a separate batch.
-Two operations on one order go into two files, which are sent one after the other. A feed for Amazon Pay MWS
-is split at the provider's recommended limits (30,000 requests, 10 MB), and feeds are sent 20 minutes apart.
+The same rows are recorded only once, however often they are submitted; --label
+makes them a separate batch. Two operations on one order go into two files,
+which are sent one after the other. A feed for Amazon Pay MWS is split at the
+provider's recommended limits (30,000 requests, 10 MB), and feeds are sent 20
+minutes apart.
 
 Examples:
   reconciled batch submit shop-us --operation Refund refunds.jsonl
@@ -323,19 +369,22 @@ Example:
     Export(BatchReferenceArguments),
     /// [`messages::BatchCancel`]
     #[command(about = messages::BatchCancel::SPEC.help, after_help = "\
-A batch that has not been sent yet will never be sent. A batch that has been sent is cancelled by its id, if the
-provider has not accepted it for processing; `batch show` shows the result.
+A batch that has not been sent yet will never be sent. A batch that has been
+sent is cancelled by its id, if the provider has not accepted it for
+processing; `batch show` shows the result.
 
 Example:
   reconciled batch cancel rcd-0123456789abcdef")]
     Cancel(BatchReferenceArguments),
     /// [`messages::BatchRelease`]
     #[command(about = messages::BatchRelease::SPEC.help, after_help = "\
-Amazon Payment Services: use this if a processing in doubt did not begin; it is then sent again.
-Amazon Pay MWS: use this if the answer to a submission was lost and several feeds could be that submission
-(stage \"held\"): --adopt names the right one; --resend says that it is none of them.
+Amazon Payment Services: use this if a processing in doubt did not begin; it is
+then sent again. Amazon Pay MWS: use this if the answer to a submission was
+lost and several feeds could be that submission (stage \"held\"): --adopt names
+the right one; --resend says that it is none of them.
 
-Check at the provider first: a batch that was carried out and is sent again is carried out twice.
+Check at the provider first: a batch that was carried out and is sent again is
+carried out twice.
 
 Examples:
   reconciled batch release rcd-0123456789abcdef
@@ -373,10 +422,11 @@ Examples:
 pub enum StoreCommand {
     /// [`messages::StoreCheck`]
     #[command(about = messages::StoreCheck::SPEC.help, after_help = "\
-If the daemon is running, it checks its own store without stopping work. If it is stopped, the command opens
-the store, which repairs what a crash may have left, and then checks it. The exit code is 74 if anything is
-wrong, and 65 if the journal is damaged or lacks entries, so that the store does not open. Every problem is
-named.
+If the daemon is running, it checks its own store without stopping work. If it
+is stopped, the command opens the store, which repairs what a crash may have
+left, and then checks it. The exit code is 74 if anything is wrong, and 65 if
+the journal is damaged or lacks entries, so that the store does not open. Every
+problem is named.
 
 Examples:
   reconciled store check
@@ -384,26 +434,28 @@ Examples:
     Check(StoreCheckArguments),
     /// [`messages::BackupRequest`]
     #[command(about = messages::BackupRequest::SPEC.help, after_help = "\
-If the daemon is running, it writes the copy itself, so name a folder that it may write to. The copy is read
-to its end before the command reports success.
+If the daemon is running, it writes the copy itself, so name a folder that it
+may write to. The copy is read to its end before the command reports success.
 
 Example:
   reconciled store backup --to /var/lib/reconciled/backup-2026-01-15")]
     Backup(StoreBackupArguments),
     /// [`messages::StoreCompact`]
     #[command(about = messages::StoreCompact::SPEC.help, after_help = "\
-The daemon compacts automatically when the index has grown (store.compact_above_mib, store.compact_every). The
-index is copied without its old data, the copy is compared, and then it replaces the index: there must be disk
-space for the copy. Compaction pauses repeatedly so that other work continues: a million objects took 308 s. The
-command waits ten minutes for the daemon; the daemon finishes the compaction in any case.
+The daemon compacts automatically when the index has grown
+(store.compact_above_mib, store.compact_every). The index is copied without its
+old data, the copy is compared, and then it replaces the index: there must be
+disk space for the copy. Compaction pauses repeatedly so that other work
+continues: a million objects took 308 s. The command waits ten minutes for the
+daemon; the daemon finishes the compaction in any case.
 
 Example:
   reconciled store compact")]
     Compact(StoreCompactArguments),
     /// Replace the store with a backup. The daemon must be stopped.
     #[command(after_help = "\
-The backup is read to its end first; a damaged backup is refused. The old store is kept next to the new one, in
-a folder whose name is printed at the end.
+The backup is read to its end first; a damaged backup is refused. The old store
+is kept next to the new one, in a folder whose name is printed at the end.
 
 Examples:
   reconciled store restore --from /var/lib/reconciled/backup-2026-01-15
@@ -411,10 +463,11 @@ Examples:
     Restore(StoreRestoreArguments),
     /// Rebuild the index from the journal. The daemon must be stopped.
     #[command(after_help = "\
-The new index contains everything that is in the journal. Journal entries that cannot be read are named, and
-what the old index still holds of them is kept; the exit code is 65 if there are any. If acknowledged entries
-are missing (a file is gone, or the journal ends too early), nothing is done: put the files back, restore a
-backup, or continue with what is left with --accept-loss.
+The new index contains everything that is in the journal. Journal entries that
+cannot be read are named, and what the old index still holds of them is kept;
+the exit code is 65 if there are any. If acknowledged entries are missing (a
+file is gone, or the journal ends too early), nothing is done: put the files
+back, restore a backup, or continue with what is left with --accept-loss.
 
 Examples:
   reconciled store rebuild

@@ -15,6 +15,7 @@ use crate::control::messages::{
     BatchCancel, BatchLine, BatchList, BatchRelease, BatchRowShown, BatchShow, BatchSubmission,
 };
 use crate::text;
+use crate::text::count;
 
 /// The longest input, in bytes: it is sent to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
@@ -129,7 +130,7 @@ async fn list(options: BatchListArguments, connection: &Connection, screen: &mut
         table.write(screen, true)?;
     }
     connection.say(Action::Read, screen)?;
-    screen.note(&format!("{} batches", lines.len()))?;
+    screen.note(&count(lines.len(), "batch"))?;
     Ok(Exit::Ok)
 }
 

@@ -10,6 +10,7 @@ use crate::control::messages::{
     CallAttempt, CallList, CallOperation, CallOperations, CallOutcome, CallRan, CallResolve, CallWanted,
 };
 use crate::payments::object::AccountName;
+use crate::text::count;
 
 /// Carries out one operation, or lists operations and attempts.
 pub(super) async fn call(options: CallArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
@@ -240,7 +241,7 @@ async fn list(
     }
     connection.say(Action::Read, screen)?;
     let in_doubt = attempts.iter().filter(|attempt| attempt.standing == "in doubt").count();
-    screen.note(&format!("{in_doubt} calls in doubt"))?;
+    screen.note(&format!("{} in doubt", count(in_doubt, "call")))?;
     Ok(Exit::Ok)
 }
 

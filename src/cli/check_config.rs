@@ -7,12 +7,14 @@ use super::exit::{Ended, Exit};
 use super::local::config_failed;
 use super::options::CheckConfigArguments;
 use super::screen::Screen;
+use super::setup::init::credentials_folder;
 use crate::access::Role;
 use crate::config::{self, Config, ConfigError, Surroundings};
 
 /// Checks the configuration and reports all problems at once.
 pub(super) fn check_config(path: &Path, arguments: &CheckConfigArguments, screen: &mut Screen<'_>) -> Ended {
-    let surroundings = Surroundings::of_process();
+    let credentials = Some(credentials_folder(arguments.credentials.clone()));
+    let surroundings = Surroundings { credentials, ..Surroundings::of_process() };
     let checked = if arguments.no_secrets {
         config::load_without_secrets(path, &surroundings)
     } else {

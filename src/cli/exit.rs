@@ -1,4 +1,5 @@
-//! How a command ends: the codes of sysexits.h (docs/src/reference/operations.md section 4.3).
+//! How a command ends: the codes of sysexits.h (docs/src/reference/operations.md section 4.3). `status` alone ends like
+//! a monitoring plugin: 0, 1, 2 or 3.
 //!
 //! Owns: the codes, and the one form in which a failed command reports why. Must never know: any command.
 
@@ -11,6 +12,12 @@ use crate::control::problem::{Cause, Problem};
 pub enum Exit {
     /// Done.
     Ok,
+    /// Only `status`: a person should look at something.
+    Warning,
+    /// Only `status`: a person must act now.
+    Critical,
+    /// Only `status`: the state cannot be found out.
+    Unknown,
     /// The command line makes no sense (EX_USAGE).
     Usage,
     /// Some of the input was bad (EX_DATAERR).
@@ -40,6 +47,9 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
+            Exit::Warning => 1,
+            Exit::Critical => 2,
+            Exit::Unknown => 3,
             Exit::Usage => 64,
             Exit::Data => 65,
             Exit::NoInput => 66,

@@ -13,6 +13,7 @@ use crate::control::messages::{BATCH_LINES_MAX, ListRequest};
 use crate::payments::lifecycle::Phase;
 use crate::payments::record::Record;
 use crate::text;
+use crate::text::count;
 
 /// The columns of the CSV output. New columns are only added at the end.
 const COLUMNS: [&str; 16] = [
@@ -72,7 +73,7 @@ pub(super) async fn list(
     }
     connection.say(Action::Read, screen)?;
     let more = if request.cursor.is_some() { ", and there are more" } else { "" };
-    screen.note(&format!("{rows} objects{more}"))?;
+    screen.note(&format!("{}{more}", count(rows, "object")))?;
     Ok(Exit::Ok)
 }
 

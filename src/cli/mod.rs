@@ -29,6 +29,7 @@ mod enrol;
 mod explain;
 mod fetch_reports;
 mod forget;
+mod init_options;
 mod list;
 mod local;
 mod man;
@@ -37,15 +38,18 @@ mod progress;
 mod reload;
 mod report;
 mod run;
+mod setup;
 mod show;
 mod simulate;
 mod status;
 mod store;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -55,6 +59,7 @@ use self::connection::{Connection, Local};
 use self::exit::{Ended, Exit, Failed};
 use self::screen::{Screen, complain, wants_colour};
 use crate::clock::{SharedClock, SystemClock};
+use crate::config::{self, Surroundings};
 
 /// The whole program: reads the command line, runs the command, returns the exit code.
 pub fn main() -> ExitCode {
@@ -86,12 +91,13 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a command that ends without being stopped.
-fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) -> Ended {
+fn quick(command: Command, config_path: &Path, screen: &mut Screen<'_>) -> Ended {
     match command {
-        Command::CheckConfig(options) => check_config::check_config(config, &options, screen),
+        Command::CheckConfig(options) => check_config::check_config(config_path, &options, screen),
+        Command::Init(options) => setup::init::init(config_path, &options, screen),
         Command::Completions(options) => completions::completions(&options, screen),
         Command::Man(options) => man::man(&options, screen),
-        Command::Backtest(options) => backtest::backtest(&options, config, screen),
+        Command::Backtest(options) => backtest::backtest(&options, config_path, screen),
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -99,7 +105,11 @@ fn quick(command: Command, config: &std::path::Path, screen: &mut Screen<'_>) ->
                 .map_err(|error| Failed::new(Exit::TryLater, format!("cannot start: {error}"), ""))?;
             runtime.block_on(async {
                 let clock = SystemClock::shared();
-                let local = local::load(config, &clock)?;
+                if let Command::Status(options) = command {
+                    let socket = config::socket(config_path, &Surroundings::of_process());
+                    return status::status(&options, &socket, &clock, screen).await;
+                }
+                let local = local::load(config_path, &clock)?;
                 operate(command, &*local, &clock, screen).await
             })
         }
@@ -116,6 +126,9 @@ pub async fn operate(
     if let Command::Store(command) = command {
         return store::store(command, local, clock, screen).await;
     }
+    if let Command::Status(options) = command {
+        return status::status(&options, local.socket(), clock, screen).await;
+    }
     let connection = Connection::open(local).await?;
     let ended = match command {
         Command::Enrol(options) => enrol::enrol(options, &connection, clock, screen).await,
@@ -125,7 +138,6 @@ pub async fn operate(
         Command::Poll(options) => poll::poll(options, &connection, clock, screen).await,
         Command::Forget(options) => forget::forget(&options, &connection, screen).await,
         Command::Accept(options) => accept::accept(&options, &connection, screen).await,
-        Command::Status(options) => status::status(&options, &connection, screen).await,
         Command::Report(options) => report::report(&options, &connection, screen).await,
         Command::Audit(options) => audit::audit(&options, &connection, clock, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &connection, screen).await,
@@ -139,7 +151,9 @@ pub async fn operate(
         | Command::Demo(_)
         | Command::Simulate(_)
         | Command::CheckConfig(_)
+        | Command::Init(_)
         | Command::Store(_)
+        | Command::Status(_)
         | Command::Backtest(_)
         | Command::Completions(_)
         | Command::Man(_) => Err(Failed::new(Exit::Software, "this command needs no store", "")),

@@ -19,7 +19,7 @@ use crate::payments::object::{AccountName, Kind};
 /// `run`
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Write logs for a terminal, as JSON lines, or to the journal.
+    /// The form of the log lines.
     #[arg(long, value_enum, default_value_t = LogForm::Auto)]
     pub log: LogForm,
 }
@@ -27,10 +27,12 @@ pub struct RunArguments {
 /// The format of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogForm {
-    /// For people on a terminal, otherwise JSON.
+    /// As log.format in the configuration says.
     Auto,
     /// For people.
     Text,
+    /// For the journal: each line begins with its priority.
+    Journal,
     /// One JSON object per line.
     Json,
 }
@@ -70,6 +72,9 @@ pub struct SimulateArguments {
     /// Write generated keys into this folder; by default, into a temporary folder, whose path is printed.
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
+    /// Write a complete configuration for it into this folder, with keys, certificate and a file of all ids to enrol.
+    #[arg(long, value_name = "DIR")]
+    pub write_config: Option<PathBuf>,
     /// Print the annotated example scenario and exit.
     #[arg(long)]
     pub example: bool,
@@ -81,6 +86,9 @@ pub struct CheckConfigArguments {
     /// Print the problems as JSON.
     #[arg(long)]
     pub json: bool,
+    /// The folder in which "credential:NAME" is found [default: $CREDENTIALS_DIRECTORY, else /etc/credstore].
+    #[arg(long, value_name = "DIR", conflicts_with = "no_secrets")]
+    pub credentials: Option<PathBuf>,
     /// Check the references to secrets, but do not read the secrets: for a machine that does not have them.
     #[arg(long)]
     pub no_secrets: bool,
@@ -234,6 +242,10 @@ pub struct StatusArguments {
     /// Print everything as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Show it again and again, every 5 seconds or as often as you say, until Ctrl-C.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5",
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watch: Option<u64>,
 }
 
 /// `report`

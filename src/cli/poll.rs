@@ -9,6 +9,7 @@ use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::{moment, span};
 use crate::control::messages::{PlanRow, PollAnswer, PollRequest};
+use crate::text::count;
 
 /// Requests polls of objects now, or says what they would cost. Code 66 when an object is not watched.
 pub(super) async fn poll(
@@ -62,10 +63,12 @@ fn tell(
     let objects = answer.objects;
     screen.line(&match (answer.dry_run, is_daemon) {
         (true, _) => format!(
-            "dry run, nothing changed: {objects} objects would cost {requests} requests from full buckets{last}"
+            "dry run, nothing changed: {} would cost {} from full buckets{last}",
+            count(objects, "object"),
+            count(requests, "request")
         ),
-        (false, true) => format!("{objects} objects are polled next by their accounts{last}"),
-        (false, false) => format!("{objects} objects are polled first once the daemon runs"),
+        (false, true) => format!("{} will be polled next by the accounts{last}", count(objects, "object")),
+        (false, false) => format!("{} will be polled first once the daemon runs", count(objects, "object")),
     })
 }
 

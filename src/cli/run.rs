@@ -44,7 +44,7 @@ fn log_format(config: &Config, asked: LogForm) -> LogFormat {
     match (asked, config.log.format.as_str()) {
         (LogForm::Text, _) | (LogForm::Auto, "text") => LogFormat::Text,
         (LogForm::Json, _) | (LogForm::Auto, "json") => LogFormat::Json,
-        (LogForm::Auto, "journal") => LogFormat::Journal,
+        (LogForm::Journal, _) | (LogForm::Auto, "journal") => LogFormat::Journal,
         (LogForm::Auto, _) => LogFormat::Auto,
     }
 }

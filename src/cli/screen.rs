@@ -2,12 +2,14 @@
 //!
 //! Owns: escaping of characters that could control a terminal, tables, colour. Must never know: any command.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::exit::Failed;
+use super::wrap::{COLUMNS, cut, wrap};
 use crate::text;
 
 /// Where a command writes.
@@ -75,6 +77,17 @@ impl Screen<'_> {
         writeln!(self.out, "{}", text::json(&text))
     }
 
+    /// Writes a text in lines of at most 80 columns, the first after `first`, the others indented as far.
+    pub fn wrapped(&mut self, first: &str, text: &str, tone: Tone) -> io::Result<()> {
+        let lines = wrap(&text::line(first), &text::line(text), COLUMNS);
+        lines.iter().try_for_each(|line| writeln!(self.out, "{}", paint(line, tone, self.has_colour)))
+    }
+
+    /// Like [`Screen::pair`], in lines of at most 80 columns.
+    pub fn pair_wrapped(&mut self, name: &str, value: &str) -> io::Result<()> {
+        self.wrapped(&format!("{:<16} ", format!("{name}:")), value, Tone::Plain)
+    }
+
     /// Writes a line `name: value`. All values are aligned in one column.
     pub fn pair(&mut self, name: &str, value: &str) -> io::Result<()> {
         let name = if name.is_empty() { String::new() } else { format!("{}:", text::line(name)) };
@@ -109,6 +122,8 @@ pub struct Table {
     headings: Vec<&'static str>,
     right: Vec<bool>,
     rows: Vec<(Vec<String>, Tone)>,
+    /// Text below a row, by the row's position.
+    notes: BTreeMap<usize, String>,
 }
 
 impl Table {
@@ -118,6 +133,7 @@ impl Table {
             headings: headings.iter().map(|heading| heading.trim_end_matches('>')).collect(),
             right: headings.iter().map(|heading| heading.ends_with('>')).collect(),
             rows: Vec::new(),
+            notes: BTreeMap::new(),
         }
     }
 
@@ -128,6 +144,42 @@ impl Table {
         self.rows.push((cells, tone));
     }
 
+    /// Puts a text below the last row.
+    pub fn note(&mut self, note: String) {
+        self.notes.insert(self.rows.len(), note);
+    }
+
+    /// Writes the table with headings in at most 80 columns: texts in the widest columns are cut.
+    pub fn write_fitting(mut self, screen: &mut Screen<'_>) -> io::Result<()> {
+        let gaps = self.headings.len().saturating_sub(1) * 2;
+        loop {
+            let widths = self.widths();
+            let excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(COLUMNS);
+            let texts = (0..widths.len()).filter(|column| !self.right[*column]);
+            let Some(widest) = texts.max_by_key(|column| widths[*column]).filter(|_| excess > 0) else {
+                break;
+            };
+            let width = widths[widest].saturating_sub(excess).max(12);
+            if width >= widths[widest] {
+                break;
+            }
+            for (cells, _) in &mut self.rows {
+                cells[widest] = cut(&cells[widest], width);
+            }
+        }
+        self.write(screen, true)
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.width()).collect();
+        for (cells, _) in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        widths
+    }
+
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -136,12 +188,7 @@ impl Table {
     /// Writes the table, with headings only when `with_headings` is set. Widths are in terminal columns: each
     /// character of a Japanese order number takes two.
     pub fn write(&self, screen: &mut Screen<'_>, with_headings: bool) -> io::Result<()> {
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.width()).collect();
-        for (cells, _) in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(cells) {
-                *width = (*width).max(cell.width());
-            }
-        }
+        let widths = self.widths();
         if with_headings {
             let headings: Vec<String> = self.headings.iter().map(|heading| heading.to_uppercase()).collect();
             writeln!(
@@ -150,8 +197,11 @@ impl Table {
                 paint(&self.joined(&headings, &widths), Tone::Strong, screen.has_colour)
             )?;
         }
-        for (cells, tone) in &self.rows {
+        for (number, (cells, tone)) in self.rows.iter().enumerate() {
             writeln!(screen.out, "{}", paint(&self.joined(cells, &widths), *tone, screen.has_colour))?;
+            if let Some(note) = self.notes.get(&(number + 1)) {
+                screen.wrapped("  ", note, Tone::Plain)?;
+            }
         }
         Ok(())
     }

@@ -10,10 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::exit::{Exit, Failed};
 use super::finish;
 use super::options::SimulateArguments;
+use super::setup::pretend;
+use super::setup::sections::pair;
 use crate::clock::SystemClock;
 use crate::signals;
-use amazon_pay_simulator::scenario::{EXAMPLE, Scenario};
-use amazon_pay_simulator::{Simulator, ThrowAwayAuthority, serve};
+use amazon_pay_simulator::plan::enrolled_kind;
+use amazon_pay_simulator::scenario::{Account, EXAMPLE, Scenario};
+use amazon_pay_simulator::{Planted, Simulator, ThrowAwayAuthority, serve};
 
 /// Runs the simulator until it is stopped.
 pub(super) fn simulate(arguments: SimulateArguments) -> ExitCode {
@@ -30,9 +33,8 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
         scenario.seed = seed;
     }
     let keys = keys_folder(arguments)?;
-    let generated = scenario.generate_credentials(&keys).map_err(|error| {
-        Failed::new(Exit::CannotCreate, format!("keys in {}: {error}", keys.display()), "")
-    })?;
+    scenario.generate_credentials(&keys).map_err(|error| cannot_write(&keys, &error))?;
+    let accounts = scenario.accounts.clone();
     let (_listener, mut signals) = signals::listen()
         .map_err(|error| Failed::new(Exit::TryLater, format!("signals cannot be handled: {error}"), ""))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -57,37 +59,50 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
             serve(Arc::clone(&simulator), arguments.listen, None, shutdown.clone()).await.map_err(cannot)?;
         say(format_args!("seed {seed}"));
         say(format_args!("http  http://{}", plain.address));
+        let mut endpoint = format!("http://{}", plain.address);
+        let mut authority_file = None;
         let mut servings = vec![plain];
         if let Some(listen) = arguments.listen_tls {
             let authority =
                 ThrowAwayAuthority::generate(&["localhost", "127.0.0.1", "::1"]).map_err(cannot)?;
             let file = arguments.ca_file.clone().unwrap_or_else(|| keys.join("authority.pem"));
-            std::fs::write(&file, authority.authority_pem()).map_err(|error| {
-                Failed::new(Exit::CannotCreate, format!("{}: {error}", file.display()), "")
-            })?;
+            std::fs::write(&file, authority.authority_pem()).map_err(|error| cannot_write(&file, &error))?;
             let secure = serve(Arc::clone(&simulator), listen, Some(authority), shutdown.clone())
                 .await
                 .map_err(cannot)?;
             say(format_args!("https https://localhost:{}   trust {}", secure.address.port(), file.display()));
+            endpoint = format!("https://localhost:{}", secure.address.port());
+            authority_file = Some(std::path::absolute(&file).map_err(|error| cannot_write(&file, &error))?);
             servings.push(secure);
         }
         say(format_args!("ids   GET / on the same addresses lists every object"));
         say(format_args!(
             "chat  POST /services/T0/B0/x (Slack) and /hooks/json (any JSON) on the same addresses"
         ));
-        for credentials in &generated {
-            say(format_args!(
-                "keys  {}: key id {}, secret in {}",
-                credentials.account,
-                credentials.key_id,
-                credentials.secret_file.display()
-            ));
-        }
-        for planted in simulator.planted().iter().take(5) {
-            say(format_args!(
-                "for example {} {} of {}",
-                planted.truth.kind, planted.truth.id, planted.account
-            ));
+        let config = configuration(&accounts, &keys, &endpoint, authority_file.as_deref())
+            .map_err(|error| cannot_write(&keys, &error))?;
+        let planted = simulator.planted();
+        match &arguments.write_config {
+            Some(folder) => {
+                write_config(folder, &config, &planted)?;
+                let shown = folder.display();
+                say(format_args!("\nIn another terminal:\n"));
+                say(format_args!("  reconciled run --config {shown}/config.toml\n"));
+                say(format_args!("and in a third one:\n"));
+                say(format_args!("  reconciled enrol --config {shown}/config.toml {shown}/objects.jsonl\n"));
+            }
+            None => {
+                say(format_args!(
+                    "\n# Paste this into config.toml, or let --write-config DIR write a whole one.\n{config}"
+                ));
+                for planted in planted.iter().take(5) {
+                    let kind = enrolled_kind(planted.api, &planted.truth.kind);
+                    say(format_args!(
+                        "# to enrol: --account {} --kind {kind} --id {}",
+                        planted.account, planted.truth.id
+                    ));
+                }
+            }
         }
         say(format_args!("stop with Ctrl-C"));
         signals.recv().await;
@@ -117,13 +132,61 @@ fn scenario(path: Option<&Path>) -> Result<Scenario, Failed> {
     })
 }
 
+/// The sections that a daemon needs to work with this simulator.
+fn configuration(
+    accounts: &[Account],
+    keys: &Path,
+    endpoint: &str,
+    authority: Option<&Path>,
+) -> io::Result<String> {
+    let mut text = String::new();
+    if let Some(file) = authority {
+        text.push_str(&format!("[http]\n{}\n", pair("ca_file", &file.display().to_string())));
+    }
+    for account in accounts {
+        text.push_str(&pretend::account(account, keys, endpoint));
+        text.push('\n');
+    }
+    text.push_str(&pretend::chat("chat", "slack", keys, &format!("{endpoint}/services/T0/B0/x"))?);
+    Ok(text)
+}
+
+/// The first line of a file that may be overwritten.
+const WRITTEN: &str = "# Written by `reconciled simulate`; the next run replaces it.";
+
+/// Writes the configuration and the objects to enrol.
+fn write_config(folder: &Path, config: &str, planted: &[Planted]) -> Result<(), Failed> {
+    let path = folder.join("config.toml");
+    if std::fs::read_to_string(&path).is_ok_and(|text| !text.starts_with(WRITTEN)) {
+        let what = format!("{} is not from a simulator", path.display());
+        return Err(Failed::new(Exit::CannotCreate, what, "name another folder with --write-config DIR"));
+    }
+    let folder = folder.canonicalize().map_err(|error| cannot_write(folder, &error))?;
+    let own = |name: &str| folder.join(name).display().to_string();
+    let sections = format!(
+        "{WRITTEN}\n[store]\n{}\n[control]\n{}\n[reports]\n{}\n{config}",
+        pair("folder", &own("store")),
+        pair("socket", &own("control.sock")),
+        pair("folder", &own("reports"))
+    );
+    for (name, text) in [("config.toml", sections), ("objects.jsonl", pretend::objects(planted))] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|error| cannot_write(&path, &error))?;
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failed {
+    Failed::new(Exit::CannotCreate, format!("{}: {error}", path.display()), "choose another folder")
+}
+
+/// The folder of the keys, as an absolute path.
 fn keys_folder(arguments: &SimulateArguments) -> Result<PathBuf, Failed> {
-    let folder = arguments
-        .keys
-        .clone()
-        .unwrap_or_else(|| std::env::temp_dir().join(format!("reconciled-simulate-{}", std::process::id())));
-    std::fs::create_dir_all(&folder).map_err(|error| {
-        Failed::new(Exit::CannotCreate, format!("{}: {error}", folder.display()), "choose another --keys DIR")
-    })?;
-    Ok(folder)
+    let own = arguments.write_config.as_ref().map(|folder| folder.join("keys"));
+    let folder =
+        arguments.keys.clone().or(own).unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("reconciled-simulate-{}", std::process::id()))
+        });
+    let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
+    made.map_err(|error| cannot_write(&folder, &error))
 }

@@ -271,7 +271,7 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
         &[read, "2 objects"],
     );
     assert!(!table.out.contains('\u{1b}'));
-    house.run(&["list", "--phase", "moving", "--open"]).await.expect(Exit::Ok, &["S02"], &["1 objects"]);
+    house.run(&["list", "--phase", "moving", "--open"]).await.expect(Exit::Ok, &["S02"], &["1 object"]);
     house.run(&["list", "--quarantined"]).await.expect(Exit::Ok, &[], &["0 objects"]);
     let csv = house.run(&["list", "--csv", "--finished"]).await;
     assert_eq!(
@@ -300,12 +300,12 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
 }
 
 #[tokio::test]
-async fn poll_forget_report_status_and_reload_on_a_stopped_daemon() {
+async fn poll_forget_report_and_reload_on_a_stopped_daemon() {
     let house = House::new();
     house.furnish().await;
     house.run(&["poll", "S02", "S98"]).await.expect(
         Exit::NoInput,
-        &["1 objects are polled first"],
+        &["1 object will be polled first"],
         &["S98 is not watched"],
     );
     house.run(&["poll", "S02", "-n", "--json"]).await.expect(Exit::Ok, &["\"dry_run\": true"], &[]);
@@ -321,15 +321,40 @@ async fn poll_forget_report_status_and_reload_on_a_stopped_daemon() {
         &[],
         &["cannot be reported before"],
     );
-    house.run(&["status"]).await.expect(
-        Exit::Ok,
-        &["objects:         0 open of 1", "Declined", "1 given up", "10 0 * * *", "Europe/Berlin"],
-        &[],
-    );
-    let json = house.run(&["status", "--json"]).await;
-    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(json["counts"][0]["number"], 1);
     house.run(&["reload"]).await.expect(Exit::Unavailable, &[], &["the daemon is not running"]);
+}
+
+#[tokio::test]
+async fn status_asks_only_the_daemon() {
+    let house = House::new();
+    house.run(&["status"]).await.expect(Exit::Critical, &["CRITICAL: the daemon is not running"], &[]);
+    let stopped = house.run(&["status", "--json"]).await.expect(Exit::Critical, &[], &[]).out;
+    let stopped: serde_json::Value = serde_json::from_str(&stopped).unwrap();
+    assert_eq!((&stopped["level"], stopped.get("counts")), (&"critical".into(), None));
+    assert!(!house.local.store.exists(), "a status makes no store");
+
+    house.furnish().await;
+    let (service, _) = service_in(&house.local.store, Fixture::default()).await;
+    let server = Server::bind(Options::at(&house.local.socket)).await.unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server.serve(service, stop.clone()));
+    house.run(&["status"]).await.expect(
+        Exit::Critical,
+        &[
+            "objects:         1 open of 2",
+            "Declined",
+            "1 delivery of alerts given up",
+            "10 0 * * *",
+            "Europe/Berlin",
+        ],
+        &["via the running daemon"],
+    );
+    let json = house.run(&["status", "--json"]).await.expect(Exit::Critical, &[], &[]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["level"], &json["objects"]), (&"critical".into(), &2.into()));
+    assert!(json["findings"][0]["remedy"].as_str().unwrap().contains("redeliver"), "{json}");
+    stop.cancel();
+    serving.await.unwrap();
 }
 
 #[tokio::test]
@@ -344,11 +369,11 @@ async fn alerts_are_listed_sent_again_and_tested() {
     house.run(&["alerts", "list", "--state", "dead", "--json"]).await.expect(
         Exit::Ok,
         &["\"declined/2\""],
-        &["1 alerts"],
+        &["1 alert"],
     );
     house.run(&["alerts", "redeliver", "--all-dead"]).await.expect(
         Exit::Ok,
-        &["1 deliveries are pending again"],
+        &["1 delivery pending again"],
         &[],
     );
     house.run(&["alerts", "redeliver", "declined/9"]).await.expect(
@@ -406,6 +431,22 @@ fn every_command_explains_itself_with_an_example_and_every_option_is_explained()
     }
 }
 
+/// Long examples of a few commands are typed on one line.
+#[test]
+fn help_fits_80_columns() {
+    let mut root = Arguments::command();
+    root.build();
+    let mut found = vec![("reconciled".to_owned(), root.clone())];
+    commands(&root, "reconciled", &mut found);
+    for (name, mut command) in found {
+        let help = command.render_long_help().to_string();
+        for line in help.lines().filter(|line| !line.contains("reconciled ") && !line.contains("'declined/"))
+        {
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+        }
+    }
+}
+
 fn quickly(words: &[&str]) -> Vec<u8> {
     let typed = Arguments::try_parse_from([&["reconciled"], words].concat()).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -436,7 +477,7 @@ fn every_command_has_a_man_page() {
     commands(&Arguments::command(), "reconciled", &mut found);
     for (name, _) in found {
         let page = std::fs::read_to_string(dir.join(format!("{}.1", name.replace(' ', "-")))).unwrap();
-        assert!(page.contains(".SH SYNOPSIS"), "{name}");
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH EXAMPLES"), "{name}");
     }
     assert!(std::fs::read_to_string(dir.join("reconciled.1")).unwrap().contains("Exit codes"));
 }

@@ -215,6 +215,22 @@ pub fn check_text(text: &str, path: &Path, surroundings: &Surroundings) -> Resul
     config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 
+/// The socket that the file names, whatever else is wrong with the file; the default where it names none. For a command
+/// that only needs to reach the daemon.
+pub fn socket(path: &Path, surroundings: &Surroundings) -> PathBuf {
+    let text = text_of(path).unwrap_or_default();
+    // Of a file that is not TOML, its section may still be.
+    let section = || {
+        let from = text.lines().skip_while(|line| line.trim() != "[control]");
+        let lines: Vec<&str> =
+            from.take_while(|line| line.trim() == "[control]" || !line.starts_with('[')).collect();
+        toml::from_str::<Table>(&lines.join("\n")).unwrap_or_default()
+    };
+    let table = toml::from_str::<Table>(&text).unwrap_or_else(|_| section());
+    let written = table.get("control").and_then(|control| control.get("socket")).and_then(Value::as_str);
+    written.map_or_else(|| surroundings.default_socket(), PathBuf::from)
+}
+
 fn text_of(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }

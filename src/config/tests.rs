@@ -298,3 +298,21 @@ fn the_probe_interval_is_a_length_of_time_within_limits() {
         assert!(problems.iter().any(|problem| problem.contains("probe_interval")), "{bad}: {problems:?}");
     }
 }
+
+#[test]
+fn the_socket_is_found_in_a_file_with_mistakes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let found = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        socket(&path, &Surroundings::default())
+    };
+    let (own, default) = (Path::new("/x/y.sock"), Path::new("/run/reconciled/control.sock"));
+    assert_eq!(found("[control]\nsocket = \"/x/y.sock\"\n[mars]\n"), own);
+    assert_eq!(found("not TOML at all\n[control]\n# here\nsocket = \"/x/y.sock\"\n[[account]\n"), own);
+    assert_eq!(found("control = 5"), default);
+    assert_eq!(found("[control]\nsocket = \n"), default);
+    assert_eq!(socket(&folder.path().join("none"), &Surroundings::default()), default);
+    let runtime = Surroundings { runtime: Some("/run/x".into()), ..Surroundings::default() };
+    assert_eq!(socket(&path, &runtime), Path::new("/run/x/control.sock"));
+}

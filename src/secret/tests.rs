@@ -135,3 +135,22 @@ fn a_secret_prints_as_hidden() {
     let secret = Secret::new("hunter2");
     assert_eq!(format!("{secret} {secret:?}"), "[hidden] [hidden]");
 }
+
+#[test]
+fn a_missing_credential_is_named_with_the_command_that_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let loader = SecretLoader::new(Some(folder.path().to_owned()));
+    let said = loader.load(&"credential:shop-de-private-key".into()).unwrap_err().to_string();
+    let place = folder.path().join("shop-de-private-key").display().to_string();
+    assert!(said.starts_with("the credential shop-de-private-key cannot be read"), "{said}");
+    assert!(said.contains("sudo install -D -m 0600") && said.ends_with(&place), "{said}");
+    let given =
+        remedy(Path::new("/run/credentials/x/slack-url"), Guard::Directory, std::io::ErrorKind::NotFound);
+    assert!(given.starts_with("add LoadCredential=slack-url to the unit"), "{given}");
+    for secret in
+        ["hunter2", "PASS-PHRASE", "a1b2c3d4-0000", "9f86d081-884c-7d65-9a2f-eaa0c55ad015", "TESTSHAIN"]
+    {
+        let said = loader.load(&format!("credential:{secret}").as_str().into()).unwrap_err().to_string();
+        assert!(!said.contains(secret), "{said}");
+    }
+}

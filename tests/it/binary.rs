@@ -68,7 +68,7 @@ async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
     host.forget_told();
     daemon.stop(&host).await;
     assert!(host.heard("STOPPING=1").is_some(), "{:?}", host.told());
-    host.run(&["status"]).await.expect(0, &["the daemon is not running", "1 open of 3"]);
+    host.run(&["status"]).await.expect(2, &["CRITICAL: the daemon is not running", "systemctl start"]);
     let daemon = host.start().await;
     let second = host.plant("shop", "authorization", "Declined", Some("SoftDeclined"), 300);
     host.run(&["enrol", "--account", "shop", "--id", second.id()])
@@ -85,7 +85,7 @@ async fn a_decline_is_reported_across_a_restart_and_every_command_works() {
 }
 
 async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
-    host.run(&["list", "--state", "Declined"]).await.expect(0, &["ACCOUNT", declined, "1 objects"]);
+    host.run(&["list", "--state", "Declined"]).await.expect(0, &["ACCOUNT", declined, "1 object"]);
     let lines = host.run(&["list", "--open", "--json"]).await.expect(0, &[]);
     let records: Vec<serde_json::Value> =
         lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -104,11 +104,12 @@ async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
 
 async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     host.run(&["poll", "--all", "--dry-run"]).await.expect(0, &["shop", "2"]);
-    host.run(&["poll", open]).await.expect(0, &[via, "1 objects are polled next"]);
+    host.run(&["poll", open]).await.expect(0, &[via, "1 object will be polled next"]);
     host.run(&["forget", forgotten]).await.expect(0, &["is no longer watched"]);
     host.run(&["forget", forgotten]).await.expect(66, &["was not watched"]);
     host.run(&["status"]).await.expect(0, &["running as pid", "1 open of 3", "shop", "chat", "back-office"]);
     let status = host.run(&["status", "--json"]).await.expect(0, &[]).json();
+    assert_eq!(status["level"], "ok");
     assert_eq!((status["open"].as_u64(), status["health"]["is_ready"].as_bool()), (Some(1), Some(true)));
     let listed = host.run(&["alerts", "list", "--json"]).await.expect(0, &["declined"]).out;
     let row: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
@@ -116,7 +117,7 @@ async fn polls_and_alerts(host: &Host, via: &str, open: &str, forgotten: &str) {
     host.run(&["alerts", "test"]).await.expect(0, &["chat accepted it", "back-office accepted it"]);
     let before = host.simulator.chat_messages().len();
     let words = ["alerts", "redeliver", &key, "--target", "back-office"];
-    host.run(&words).await.expect(0, &["1 deliveries are pending again"]);
+    host.run(&words).await.expect(0, &["1 delivery pending again"]);
     host.until("it is delivered again, under the same key", async || {
         let messages = host.simulator.chat_messages();
         let last = messages.last().filter(|_| messages.len() > before)?;
@@ -179,8 +180,9 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     daemon.signal("HUP");
     host.until("the bad reload is rejected", async || host.heard("STATUS=reload rejected: ")).await;
     assert!(host.heard("RELOADING=1").is_some() && host.heard("READY=1").is_some(), "{:?}", host.told());
+    // The status needs no good file on disk.
+    host.run(&["status"]).await.expect(1, &["WARNING: the configuration of", "rejected", "mars"]);
     std::fs::write(host.path("config.toml"), &good).unwrap();
-    host.run(&["status"]).await.expect(0, &["rejected, the old one stays", "mars"]);
     let declined = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 100);
     host.run(&["enrol", "--account", "shop", "--id", declined.id()])
         .await
@@ -198,6 +200,22 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     host.run(&["alerts", "test", "--target", "accounts"]).await.expect(0, &["accounts accepted it"]);
     host.run(&["reload"]).await.expect(0, &["the new configuration is in force"]);
     daemon.stop(&host).await;
+}
+
+/// The lines of `status --watch` up to the second overview.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_status_is_shown_again_and_again() {
+    let host = Host::new().await;
+    let mut child = host.command(&["status", "--watch", "1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let verdicts = tokio::task::spawn_blocking(move || {
+        let lines = lines.lines().map_while(Result::ok);
+        lines.filter(|line| line.starts_with("CRITICAL: ")).take(2).count()
+    });
+    assert_eq!(verdicts.await.unwrap(), 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!host.path("store").exists(), "a status makes no store");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,6 +262,46 @@ async fn the_simulator_alone_serves_a_developer_over_https() {
     reading.await.unwrap();
     let example = host.run(&["simulate", "--example"]).await.expect(0, &["[[account]]"]).out;
     assert!(Scenario::parse(&example, host.folder.path()).is_ok());
+}
+
+/// The lines that `simulate` prints until it serves.
+async fn printed(host: &Host, words: &[&str]) -> String {
+    let mut child = host.command(words).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let printed = tokio::task::spawn_blocking(move || {
+        let lines = lines.lines().map_while(Result::ok).take_while(|line| !line.starts_with("stop with"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let printed = printed.await.unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    printed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_simulator_writes_can_be_used_as_it_is() {
+    let host = Host::new().await;
+    let dir = host.word("pretend");
+    let told = printed(&host, &["simulate", "--listen-tls", "127.0.0.1:0", "--write-config", &dir]).await;
+    let (config, objects) = (format!("{dir}/config.toml"), format!("{dir}/objects.jsonl"));
+    assert!(told.contains(&format!("reconciled enrol --config {config} {objects}")), "{told}");
+    let check = ["check-config", "--config", &config];
+    host.run(&check).await.expect(0, &["shop-us (amazon-pay-v2, na, sandbox)", "shop-uk", "authority.pem"]);
+    let count = std::fs::read_to_string(&objects).unwrap().lines().count();
+    let enrolled = host.run(&["enrol", "--config", &config, &objects]).await;
+    enrolled.expect(0, &[&format!("{count} new, 0 enriched, 0 same, 0 conflict, 0 bad")]);
+
+    let told = printed(&host, &["simulate", "--keys", &host.word("keys")]).await;
+    let (_, pasted) = told.split_once("# Paste this").unwrap();
+    let pasted = host.write("pasted.toml", &format!("# {pasted}"));
+    host.run(&["check-config", "--config", &pasted]).await.expect(0, &["shop-jp", "shop-ae"]);
+    for line in told.lines().filter_map(|line| line.strip_prefix("# to enrol: ")) {
+        let words: Vec<&str> = ["enrol", "--config", &config].into_iter().chain(line.split(' ')).collect();
+        host.run(&words).await.expect(0, &["watched"]);
+    }
+    std::fs::write(&config, "# an operator's own\n").unwrap();
+    let again = host.run(&["simulate", "--write-config", &dir]).await;
+    again.expect(73, &["is not from a simulator"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

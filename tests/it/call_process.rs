@@ -130,7 +130,7 @@ async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done
     child.wait().unwrap();
     host.run(&["call", "--list"])
         .await
-        .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 calls in doubt"]);
+        .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 call in doubt"]);
     let audit = ["audit", "--object", captured.id()];
     host.run(&audit).await.expect(0, &["CreateRefund", "begun, outcome unknown", captured.id(), "1 entries"]);
     host.simulator.calm();
@@ -165,7 +165,7 @@ async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done
     asking.wait().unwrap();
     let daemon = host.start().await;
     host.run(&["call", "old-shop", "--list"]).await.expect(0, &["Authorize/auth-1", "in doubt"]);
-    host.run(&["status"]).await.expect(0, &["1 calls are in doubt; see: reconciled call --list"]);
+    host.run(&["status"]).await.expect(1, &["1 call is in doubt; see: reconciled call --list"]);
     host.run(&authorize).await.expect(0, &["Open", "now watched: old-shop/authorization/"]);
     let counts = host.simulator.counts();
     let sent = counts.operations[&("old-shop".to_owned(), "Authorize".to_owned())].requests;

@@ -78,3 +78,14 @@ fn every_link_of_the_documentation_leads_somewhere() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_smallest_configuration_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/configuration.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (_, rest) =
+        text.split_once("## The smallest configuration\n\n```toml\n").expect("it is in its place");
+    let (config, _) = rest.split_once("```").unwrap();
+    let checked = reconciled::config::check_text(config, &path, &reconciled::config::Surroundings::default());
+    assert!(checked.is_ok(), "{:?}", checked.err());
+}

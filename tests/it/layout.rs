@@ -70,6 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "control",
         &[
             "access",
+            "text",
             "time",
             "payments",
             "apis",
@@ -139,6 +140,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "control",
             "daemon",
+            "files",
             "payments",
             "store",
             "clock",

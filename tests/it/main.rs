@@ -25,6 +25,7 @@ mod feeds_crash;
 mod feeds_process;
 mod feeds_tail;
 mod fuzzing;
+mod getting_started;
 mod holds;
 mod hostile;
 mod killing;

@@ -41,7 +41,7 @@ async fn a_damaged_index_ends_the_process_and_the_next_start_rebuilds_it() {
     let daemon = host.start().await;
     assert!(host.log().contains("after the host went down: a row is missing"), "{}", host.log());
     assert!(!host.path("store/unchecked").exists(), "a fresh index needs no check");
-    host.run(&["list"]).await.expect(0, &["1 objects"]);
+    host.run(&["list"]).await.expect(0, &["1 object"]);
     daemon.stop(&host).await;
 }
 
@@ -57,13 +57,13 @@ async fn without_its_journal_it_does_not_start() {
     host.run(&["store", "rebuild"]).await.expect(65, &[named]);
     fs::remove_dir(&journal).unwrap();
     fs::rename(host.path("moved"), &journal).unwrap();
-    host.run(&["store", "check"]).await.expect(0, &["1 objects", "nothing is wrong"]);
+    host.run(&["store", "check"]).await.expect(0, &["1 object", "nothing is wrong"]);
     fs::remove_dir_all(&journal).unwrap();
     host.run(&["store", "rebuild", "--accept-loss"])
         .await
         .expect(65, &["the journal lacks entries: its file ", "1 rows were still in the old index"]);
     host.start().await.stop(&host).await;
-    host.run(&["list"]).await.expect(0, &["1 objects"]);
+    host.run(&["list"]).await.expect(0, &["1 object"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,17 @@ pub enum ApsSignature {
     Hmac512,
 }
 
+impl fmt::Display for ApsSignature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            ApsSignature::Sha256 => "SHA-256",
+            ApsSignature::Sha512 => "SHA-512",
+            ApsSignature::Hmac256 => "HMAC-256",
+            ApsSignature::Hmac512 => "HMAC-512",
+        })
+    }
+}
+
 impl fmt::Debug for ApsMerchant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

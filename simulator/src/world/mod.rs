@@ -18,7 +18,7 @@ use super::chat::{Chat, ChatMessage};
 use super::counts::Counts;
 use super::exchange::{Incoming, Outgoing};
 use super::fault::{Fault, Stage};
-use super::plan::{Plan, Truth};
+use super::plan::{Plan, Truth, enrolled_kind};
 use super::provider::{Operation, Provider, Quota, Random};
 use super::scenario::{Api, Scenario, ScenarioError};
 use crate::clock::Clock;
@@ -245,7 +245,7 @@ impl World {
                 text.push_str(&format!(
                     "{} {} {} {} {reason} {} {} {}\n",
                     provider.api(),
-                    truth.kind,
+                    enrolled_kind(provider.api(), &truth.kind),
                     truth.id,
                     truth.state,
                     truth.amount,

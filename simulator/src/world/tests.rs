@@ -361,7 +361,8 @@ fn people_find_every_id_at_the_root() {
     assert_eq!((answer.status, text.lines().count()), (200, 1 + fixture.simulator.truths().len()));
     for planted in fixture.simulator.planted() {
         let truth = planted.truth;
-        let line = format!("amazon-pay-v2 {} {} {} ", truth.kind, truth.id, truth.state);
+        let kind = crate::plan::enrolled_kind("amazon-pay-v2", &truth.kind);
+        let line = format!("amazon-pay-v2 {kind} {} {} ", truth.id, truth.state);
         assert!(text.contains(&line), "{line} is not in {text}");
     }
     assert_eq!(fixture.simulator.counts().unrecognised, 0);

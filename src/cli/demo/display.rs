@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::verdict::Verdict;
 use crate::clock::SharedClock;
+use crate::text::count;
 
 /// The time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(3);
@@ -20,7 +21,7 @@ pub(super) struct Display {
 
 impl Display {
     pub(super) fn start(clock: &SharedClock) -> Display {
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} settled  {msg}")
+        let style = ProgressStyle::with_template("{bar:20} {pos}/{len}  {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(1).with_style(style));
         Display { bar, clock: clock.clone(), next_line: Duration::ZERO }
@@ -28,12 +29,11 @@ impl Display {
 
     pub(super) fn show(&mut self, verdict: &Verdict, now: Timestamp) {
         let line = format!(
-            "{}  {} polls, {} throttled, {} declined, {} messages pending",
+            "{}  {}, {} declined, {} pending",
             now.strftime("%H:%M:%S"),
-            verdict.polls,
-            verdict.throttled,
+            count(verdict.polls, "poll"),
             verdict.declined,
-            verdict.owed
+            count(verdict.owed, "message")
         );
         if let Some(bar) = &self.bar {
             bar.set_length(verdict.enrolled_seen());

@@ -23,7 +23,9 @@ use crate::payments::money::Money;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::Details;
 use amazon_pay_simulator::Simulator;
+use amazon_pay_simulator::plan::enrolled_kind;
 
+mod chat;
 mod display;
 mod stage;
 mod verdict;
@@ -73,11 +75,15 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     say(format_args!("reconciled demo: seed {seed}, pretend Amazon Pay on http://{}", stage.serving.address));
     let surroundings = Surroundings::default();
     let config = config::load(&stage.config, &surroundings).map_err(|error| config_failed(&error))?;
+    stage.forget_secrets()?;
     let outside = Outside::real(shared.clone(), surroundings, &config.http);
     let outside = outside.map_err(|error| start_failed(&error))?;
     let daemon = Daemon::start(config, outside).await.map_err(|error| start_failed(&error))?;
     let enrolled = enrol(&daemon, &stage.simulator).await?;
-    say(format_args!("enrolled {enrolled} objects of 6 accounts; the clock shows {}", clock.now()));
+    say(format_args!(
+        "enrolled {enrolled} objects of 6 accounts; the clock shows {}",
+        whole_second(clock.now())
+    ));
     watch(&daemon, &stage, &shared).await?;
     let verdict = Verdict::reach(&daemon, &stage, enrolled).await?;
     let stopped = daemon.stop().await;
@@ -85,6 +91,11 @@ async fn try_demo(arguments: DemoArguments) -> Result<Verdict, Failed> {
     stopped
         .map_err(|error| Failed::new(Exit::Disk, format!("the store could not be closed: {error}"), ""))?;
     Ok(verdict)
+}
+
+fn whole_second(time: Timestamp) -> Timestamp {
+    time.round(jiff::TimestampRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Trunc))
+        .unwrap_or(time)
 }
 
 fn shortly_before_midnight(clock: &dyn Clock) -> Timestamp {
@@ -126,14 +137,6 @@ async fn enrol(daemon: &Arc<Daemon>, simulator: &Simulator) -> Result<u64, Faile
         }
     }
     Ok(enrolled)
-}
-
-/// The scenario names a charge by its phase. The API knows only charges.
-fn enrolled_kind<'a>(api: &str, kind: &'a str) -> &'a str {
-    match (api, kind) {
-        ("amazon-pay-v2", "authorization" | "capture") => "charge",
-        _ => kind,
-    }
 }
 
 /// Shows the progress until everything that became final is observed, delivered and reported, or time is up.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::exit::{Exit, Failed};
+use super::super::setup::pretend;
 use crate::clock::SharedClock;
 use amazon_pay_simulator::scenario::{Account, Api, Scenario};
 use amazon_pay_simulator::{Serving, Simulator, serve};
@@ -28,6 +29,17 @@ pub(super) struct Stage {
     pub(super) config: PathBuf,
     /// The folder is temporary, because the user named none.
     pub(super) is_temporary: bool,
+}
+
+impl Stage {
+    /// Removes the secrets, once they are read, unless the user named the folder: nobody tidies a temporary one.
+    pub(super) fn forget_secrets(&self) -> Result<(), Failed> {
+        let secrets = self.folder.join("secrets");
+        match self.is_temporary {
+            true => fs::remove_dir_all(&secrets).map_err(|error| cannot(&secrets, &error)),
+            false => Ok(()),
+        }
+    }
 }
 
 fn cannot(what: &Path, error: &io::Error) -> Failed {
@@ -88,7 +100,6 @@ fn write_config(
     address: SocketAddr,
 ) -> io::Result<PathBuf> {
     let shown = folder.display();
-    let kept = secrets.display();
     let mut text = format!(
         "# Written by `reconciled demo`: an ordinary configuration with shortened intervals.\n\
          [store]\nfolder = \"{shown}/store\"\n\n\
@@ -97,47 +108,20 @@ fn write_config(
          backoff_longest = \"2s\"\nquarantine_interval = \"5s\"\n\n\
          [reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"UTC\"\nschedule = \"0 0 * * *\"\n\n"
     );
+    let base = format!("http://{address}");
     for account in accounts {
-        let name = &account.name;
-        let environment = if account.is_sandbox { "sandbox" } else { "live" };
-        let region = match account.region.as_str() {
-            "" => String::new(),
-            region => format!("region = \"{region}\"\n"),
-        };
-        let own = match account.api {
-            Api::AmazonPayV2 => format!(
-                "public_key_id = \"{}\"\nprivate_key = \"file:{kept}/{name}.private-key.pem\"\n",
-                account.credentials.key_id()
-            ),
-            Api::AmazonPayMws => format!(
-                "seller_id = \"{}\"\naccess_key_id = \"{}\"\nsecret_key = \"file:{kept}/{name}.secret-key\"\n",
-                account.merchant_id,
-                account.credentials.key_id()
-            ),
-            Api::Aps => format!(
-                "merchant_identifier = \"{}\"\naccess_code = \"{}\"\ncurrency = \"AED\"\n\
-                 request_phrase = \"file:{kept}/{name}.request-phrase\"\n\
-                 response_phrase = \"file:{kept}/{name}.response-phrase\"\n",
-                account.merchant_id,
-                account.credentials.key_id()
-            ),
-        };
-        text.push_str(&format!(
-            "[[account]]\nname = \"{name}\"\napi = \"{}\"\n{region}environment = \"{environment}\"\n\
-             {own}endpoint = \"http://{address}\"\nquota = {{ burst = 10, per_second = 8.0 }}\ndeadline_s = 5\n\n",
-            account.api.name()
-        ));
+        text.push_str(&pretend::account(account, secrets, &base));
+        text.push_str("quota = { burst = 10, per_second = 8.0 }\ndeadline_s = 5\n");
+        if account.api == Api::Aps {
+            text.push_str("currency = \"AED\"\n");
+        }
+        text.push('\n');
     }
     for (name, kind, path) in
         [("chat", "slack", "services/T0DEMO/B0DEMO/demo"), ("back-office", "webhook", "hooks/json")]
     {
-        let file = secrets.join(format!("{name}-url"));
-        amazon_pay_simulator::credentials::write_secret(&file, &format!("http://{address}/{path}"))?;
-        text.push_str(&format!(
-            "[[alert]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"file:{}\"\nenvironments = [\"live\", \"sandbox\"]\n\
-             kinds = [\"declined\", \"quarantined\", \"credentials-refused\"]\n\n",
-            file.display()
-        ));
+        text.push_str(&pretend::chat(name, kind, secrets, &format!("{base}/{path}"))?);
+        text.push_str("kinds = [\"declined\", \"quarantined\", \"credentials-refused\"]\n\n");
     }
     let path = folder.join("config.toml");
     fs::write(&path, text)?;

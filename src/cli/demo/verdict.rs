@@ -9,13 +9,14 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::super::exit::{Exit, Failed};
-use super::enrolled_kind;
+use super::chat;
 use super::stage::Stage;
 use crate::daemon::Daemon;
 use crate::payments::object::ObjectId;
 use crate::payments::record::Record;
+use crate::text::count;
 use amazon_pay_simulator::fault::FaultKind;
-use amazon_pay_simulator::plan::Truth;
+use amazon_pay_simulator::plan::{Truth, enrolled_kind};
 
 /// The state of the demo.
 #[derive(Debug, Default)]
@@ -39,6 +40,8 @@ pub(super) struct Verdict {
     quarantined: u64,
     folder: PathBuf,
     is_temporary: bool,
+    /// The first decline, as the chat shows it.
+    first_decline: Option<String>,
 }
 
 /// The folder of a day's report.
@@ -79,6 +82,7 @@ impl Verdict {
                 .map(|(_, number)| number)
                 .sum::<u64>();
         verdict.over_quota = counts.total().over_quota;
+        verdict.first_decline = first_decline(stage);
         verdict.owed = daemon.store().stats().outbox_pending;
         Ok(verdict)
     }
@@ -153,9 +157,11 @@ impl Verdict {
         line("quarantined", self.quarantined.to_string());
         line("polls", self.polls.to_string());
         line("throttled answers", self.throttled.to_string());
-        line("over the quota", format!("{} by the provider's count", self.over_quota));
+        let over = format!("{} by the provider's count", count(self.over_quota, "request"));
+        line("over the quota", over);
+        line("quota used", "of 8 a second for each operation, 10 at once".to_owned());
         for (account, polls) in &self.quota {
-            line(&format!("  {account}"), format!("{polls} requests"));
+            line(&format!("  {account}"), count(*polls, "request"));
         }
         line("reports", self.folder.join("reports").display().to_string());
         line("alerts", self.folder.join("alerts.jsonl").display().to_string());
@@ -167,17 +173,29 @@ impl Verdict {
             let _ = writeln!(text, "  PROBLEM: {problem}");
         }
         let verdict = if self.is_good() {
-            "everything that became final was seen final, and each decline was delivered exactly once"
+            "everything that became final was seen final,\nand each decline was delivered exactly once"
         } else {
             "NOT everything was seen and delivered as it should be"
         };
-        format!("\n{text}\n{verdict}\n")
+        let first = self.first_decline.as_deref().unwrap_or_default();
+        let next = "Next: open summary.html in the reports; `reconciled init` for your own account;\n\
+                    `reconciled simulate --write-config DIR` to develop a shop against.";
+        format!("\nThe first decline, as the chat shows it:\n\n{first}\n{text}\n{verdict}\n\n{next}\n")
     }
 }
 
 fn is_kind(record: &Record, truth: &Truth) -> bool {
     let kind = record.object.kind.as_str();
     kind == truth.kind || kind == enrolled_kind("amazon-pay-v2", &truth.kind)
+}
+
+/// The first message about a decline that the chat received.
+fn first_decline(stage: &Stage) -> Option<String> {
+    let messages = stage.simulator.chat_messages();
+    let mut declines = messages.iter().filter(|message| {
+        message.path.starts_with("/services/") && message.body["text"].to_string().contains("DECLINED")
+    });
+    declines.next().map(|message| chat::as_text(&message.body))
 }
 
 /// How often each object's decline was received, by the chat and by the back office.

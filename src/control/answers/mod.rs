@@ -5,6 +5,7 @@
 mod accounts;
 mod alerts;
 mod audit;
+mod backlog;
 mod batches;
 mod calls;
 mod enrol;

@@ -16,6 +16,7 @@ use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::reconcile::Tally;
 use crate::task::Board;
+use crate::text;
 use crate::time::{earlier, later};
 use crate::timetable::Timetable;
 
@@ -26,7 +27,8 @@ impl Service {
         let mut health = self.health();
         let in_doubt = self.list_calls(&CallList::default()).await?.len();
         if in_doubt > 0 {
-            health.complaints.push(format!("{in_doubt} calls are in doubt; see: reconciled call --list"));
+            let (calls, are) = (text::count(in_doubt, "call"), if in_doubt == 1 { "is" } else { "are" });
+            health.complaints.push(format!("{calls} {are} in doubt; see: reconciled call --list"));
         }
         let counts = self.store.counts().await.map_err(storage)?;
         let oldest = self.store.oldest_moving().await.map_err(storage)?;
@@ -38,11 +40,13 @@ impl Service {
             outbox.push(OutboxRow { target: target.clone(), pending, next_at });
         }
         let tails = self.tails(&counts);
+        let backlogs = self.backlogs(&counts, &tails);
         let batches = self.batch_counts().await?;
         Ok(Status {
             now,
             batches,
             tails,
+            backlogs,
             open: counts.iter().filter(|count| !count.finished).map(|count| count.number).sum(),
             objects: counts.iter().map(|count| count.number).sum(),
             counts,
@@ -84,7 +88,7 @@ impl Service {
             is_daemon: facts.is_daemon,
             since: facts.since,
             is_ready: true,
-            complaints: complaints(self, &facts, &accounts, now),
+            complaints: complaints(self, &facts, now),
             last_round_at: tallies.values().filter_map(|tally| tally.last_round_at).max(),
             clock: facts.clock,
             accounts,
@@ -204,35 +208,14 @@ fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth])
     }
 }
 
-fn complaints(
-    service: &Service,
-    facts: &ProcessFacts,
-    accounts: &[AccountHealth],
-    now: Timestamp,
-) -> Vec<String> {
-    let complaint = |account: &AccountHealth| match &account.state {
-        AccountState::Refused { detail, .. } => {
-            Some(format!("the provider refuses requests from account {}: {detail}", account.name))
-        }
-        AccountState::NoSuccess { since, detail } => {
-            let name = &account.name;
-            Some(format!("no request of account {name} has succeeded since {since}: {detail}"))
-        }
-        AccountState::Ok | AccountState::Held { .. } | AccountState::Unknown => None,
-    };
-    let mut found: Vec<String> = accounts.iter().filter_map(complaint).collect();
-    found.extend(facts.clock_complaint.clone());
+/// What is wrong and stands in no other field.
+fn complaints(service: &Service, facts: &ProcessFacts, now: Timestamp) -> Vec<String> {
+    let mut found: Vec<String> = facts.clock_complaint.clone().into_iter().collect();
     found.extend(long_holds(&service.pace, now));
     for (name, status) in service.board.statuses() {
         if !status.is_ok {
             found.push(format!("{name}: {}", status.last_outcome));
         }
-    }
-    let dead = service.store.stats().outbox_dead;
-    if dead > 0 {
-        found.push(format!(
-            "delivery of {dead} messages was given up; see: reconciled alerts list --state dead"
-        ));
     }
     found
 }

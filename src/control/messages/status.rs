@@ -35,6 +35,28 @@ pub struct Status {
     /// Kinds that are polled by batch because single requests do not suffice.
     #[serde(default)]
     pub tails: Vec<TailRow>,
+    /// Operations whose quota does not suffice to poll every moving object within its interval.
+    #[serde(default)]
+    pub backlogs: Vec<Backlog>,
+}
+
+/// More moving objects than the quota of an operation can poll within their interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// The account.
+    pub account: AccountName,
+    /// The provider's operation.
+    pub operation: String,
+    /// The kinds that it polls.
+    pub kinds: Vec<Kind>,
+    /// Their moving objects, without those that are polled by batch.
+    pub moving: u64,
+    /// The shortest interval in which each should be polled, in seconds.
+    pub interval_s: u64,
+    /// How long the quota needs to poll each of them once, in seconds.
+    pub round_s: u64,
+    /// Polling by batch would help, and is not turned on.
+    pub batch_would_help: bool,
 }
 
 /// The batches of one account.
@@ -78,7 +100,7 @@ pub struct Health {
     /// Configuration valid, credentials loaded, store open, loops started (docs/src/reference/operations.md
     /// section 6.3).
     pub is_ready: bool,
-    /// What is wrong, in words.
+    /// What is wrong and stands in no other field, in words.
     pub complaints: Vec<String>,
     /// When the last polling round was completed; none before the first.
     pub last_round_at: Option<Timestamp>,
