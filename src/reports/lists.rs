@@ -138,6 +138,8 @@ fn list(
                 ListCell { meaning: state(&text), text, is_whole: false }
             }
             "reason_code" => ListCell { meaning: reasons(&text), text, is_whole: false },
+            // The words are ours and short.
+            "transaction_type" => ListCell { text, is_whole: true, ..ListCell::default() },
             _ => ListCell { text, ..ListCell::default() },
         }
     };
