@@ -4,9 +4,10 @@ use super::args::AlertsCommand;
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit};
 use super::options::{AlertsListArguments, RedeliverArguments, TestArguments};
+use super::pages;
 use super::screen::{Screen, Tone};
 use super::show::alert_table;
-use crate::control::messages::{AlertsRequest, BATCH_LINES_MAX, RedeliverRequest, TestRequest};
+use crate::control::messages::{AlertsRequest, RedeliverRequest, TestRequest};
 use crate::text::count;
 
 /// Lists, redelivers or tests alerts.
@@ -23,34 +24,22 @@ pub(super) async fn alerts(
 }
 
 async fn list(options: &AlertsListArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
-    let mut request = AlertsRequest {
+    let request = |cursor, limit| AlertsRequest {
         state: options.state,
         target: options.target.clone(),
         account: options.account.clone(),
         kind: options.kind.clone(),
-        cursor: None,
-        limit: None,
+        cursor,
+        limit,
     };
-    let mut rows = 0;
-    loop {
-        let left = if options.limit == 0 { usize::MAX } else { options.limit - rows };
-        request.limit = Some(left.min(BATCH_LINES_MAX));
-        let page = connection.ask(request.clone()).await?;
-        if options.json {
-            page.items.iter().try_for_each(|row| screen.json_line(row))?;
-        } else if !page.items.is_empty() {
-            alert_table(&page.items).write(screen, rows == 0)?;
-        }
-        rows += page.items.len();
-        request.cursor = page.next_cursor;
-        if request.cursor.is_none() || (options.limit > 0 && rows >= options.limit) {
-            break;
-        }
-    }
-    connection.say(Action::Read, screen)?;
-    let more = if request.cursor.is_some() { ", and there are more" } else { "" };
-    screen.note(&format!("{}{more}", count(rows, "alert")))?;
-    Ok(Exit::Ok)
+    pages::list((options.limit, "alert"), connection, screen, request, |rows, is_first, screen| match options
+        .json
+    {
+        true => rows.iter().try_for_each(|row| screen.json_line(row)),
+        false if rows.is_empty() => Ok(()),
+        false => alert_table(rows).write(screen, is_first),
+    })
+    .await
 }
 
 async fn redeliver(options: RedeliverArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {

@@ -1,11 +1,12 @@
 //! `reconciled audit`
 
-use super::connection::{Action, Connection};
-use super::exit::{Ended, Exit};
+use super::connection::Connection;
+use super::exit::Ended;
 use super::options::{AuditArguments, Since};
+use super::pages;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
-use crate::control::messages::{AuditEntry, AuditOutcome, AuditRequest, BATCH_LINES_MAX};
+use crate::control::messages::{AuditEntry, AuditOutcome, AuditRequest};
 use crate::time::earlier;
 
 /// Lists who did what, newest first.
@@ -19,27 +20,15 @@ pub(super) async fn audit(
         Since::Time(time) => time,
         Since::Ago(span) => earlier(clock.now(), span),
     });
-    let mut request = AuditRequest { since, object: options.object.clone(), cursor: None, limit: None };
-    let mut rows = 0;
-    loop {
-        let left = if options.limit == 0 { usize::MAX } else { options.limit - rows };
-        request.limit = Some(left.min(BATCH_LINES_MAX));
-        let page = connection.ask(request.clone()).await?;
-        if options.json {
-            page.items.iter().try_for_each(|entry| screen.json_line(entry))?;
-        } else if !page.items.is_empty() {
-            table(&page.items).write(screen, rows == 0)?;
+    let request = |cursor, limit| AuditRequest { since, object: options.object.clone(), cursor, limit };
+    pages::list((options.limit, "entry"), connection, screen, request, |entries, is_first, screen| {
+        match options.json {
+            true => entries.iter().try_for_each(|entry| screen.json_line(entry)),
+            false if entries.is_empty() => Ok(()),
+            false => table(entries).write(screen, is_first),
         }
-        rows += page.items.len();
-        request.cursor = page.next_cursor;
-        if request.cursor.is_none() || (options.limit > 0 && rows >= options.limit) {
-            break;
-        }
-    }
-    connection.say(Action::Read, screen)?;
-    let more = if request.cursor.is_some() { ", and there may be more" } else { "" };
-    screen.note(&format!("{rows} entries{more}"))?;
-    Ok(Exit::Ok)
+    })
+    .await
 }
 
 fn table(entries: &[AuditEntry]) -> Table {

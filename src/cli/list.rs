@@ -2,18 +2,18 @@
 
 use std::io;
 
-use super::connection::{Action, Connection};
-use super::exit::{Ended, Exit};
+use super::connection::Connection;
+use super::exit::Ended;
 use super::options::ListArguments;
+use super::pages;
 use super::poll::short_time;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::{moment, span};
-use crate::control::messages::{BATCH_LINES_MAX, ListRequest};
+use crate::control::messages::ListRequest;
 use crate::payments::lifecycle::Phase;
 use crate::payments::record::Record;
 use crate::text;
-use crate::text::count;
 
 /// The columns of the CSV output. New columns are only added at the end.
 const COLUMNS: [&str; 16] = [
@@ -42,7 +42,9 @@ pub(super) async fn list(
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    let mut request = ListRequest {
+    // Also where there is nothing to list.
+    let mut has_header = false;
+    let request = |cursor, limit| ListRequest {
         account: options.account.clone(),
         kind: options.kind.clone(),
         phase: options.phase,
@@ -50,31 +52,19 @@ pub(super) async fn list(
         quarantined: options.quarantined.then_some(true),
         finished: if options.finished { Some(true) } else { options.open.then_some(false) },
         older_than_s: options.older_than,
-        cursor: None,
-        limit: None,
+        cursor,
+        limit,
     };
-    let mut rows: usize = 0;
-    loop {
-        let left = if options.limit == 0 { usize::MAX } else { options.limit - rows };
-        request.limit = Some(left.min(BATCH_LINES_MAX));
-        let page = connection.ask(request.clone()).await?;
+    pages::list((options.limit, "object"), connection, screen, request, |records, is_first, screen| {
         if options.shape.json {
-            page.items.iter().try_for_each(|record| screen.json_line(record))?;
+            records.iter().try_for_each(|record| screen.json_line(record))
         } else if options.shape.csv {
-            write_csv(&page.items, rows == 0 && request.cursor.is_none(), screen)?;
+            write_csv(records, !std::mem::replace(&mut has_header, true), screen)
         } else {
-            write_table(&page.items, rows == 0, clock, screen)?;
+            write_table(records, is_first, clock, screen)
         }
-        rows += page.items.len();
-        request.cursor = page.next_cursor;
-        if request.cursor.is_none() || (options.limit > 0 && rows >= options.limit) {
-            break;
-        }
-    }
-    connection.say(Action::Read, screen)?;
-    let more = if request.cursor.is_some() { ", and there are more" } else { "" };
-    screen.note(&format!("{}{more}", count(rows, "object")))?;
-    Ok(Exit::Ok)
+    })
+    .await
 }
 
 fn write_table(

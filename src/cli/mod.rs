@@ -33,6 +33,7 @@ mod init_options;
 mod list;
 mod local;
 mod man;
+mod pages;
 mod poll;
 mod progress;
 mod reload;

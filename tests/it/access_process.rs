@@ -130,7 +130,7 @@ async fn the_audit_log_survives_a_kill_and_a_restart_and_is_read_without_the_dae
         .expect(0, &["daemon not running: wrote to the store at"]);
     let daemon = host.start().await;
     host.run(&about).await.expect(0, &["3 entries", "via the running daemon"]);
-    host.run(&["audit", "--limit", "1"]).await.expect(0, &["enrol", "1 entries, and there may be more"]);
+    host.run(&["audit", "--limit", "1"]).await.expect(0, &["enrol", "1 entry, and there may be more"]);
     host.run(&["audit", "--since", "1h"]).await.expect(0, &["3 entries"]);
     host.run(&["audit", "--since", "2199-01-01"]).await.expect(0, &["0 entries"]);
     daemon.stop(&host).await;

@@ -132,7 +132,7 @@ async fn a_call_killed_between_the_act_and_its_answer_is_resolved_and_never_done
         .await
         .expect(0, &["CreateRefund/", "in doubt", "5.00 EUR", "1 call in doubt"]);
     let audit = ["audit", "--object", captured.id()];
-    host.run(&audit).await.expect(0, &["CreateRefund", "begun, outcome unknown", captured.id(), "1 entries"]);
+    host.run(&audit).await.expect(0, &["CreateRefund", "begun, outcome unknown", captured.id(), "1 entry"]);
     host.simulator.calm();
     let daemon = host.start().await;
     host.run(&refund).await.expect(0, &["RefundInitiated", "now watched: shop/refund/"]);

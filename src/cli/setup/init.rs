@@ -207,7 +207,7 @@ fn text(answers: &Answers) -> String {
          [reports]\n{}\n{}\n{}",
         pair("time_zone", time_zone),
         section.text(|file| format!("credential:{account}-{file}")),
-        alert("chat", "slack", &format!("credential:{CHAT_SECRET}"))
+        alert("chat", "slack", &format!("credential:{CHAT_SECRET}"), &[environment.as_str()])
     )
 }
 

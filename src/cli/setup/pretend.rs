@@ -42,7 +42,7 @@ pub(in crate::cli) fn account(account: &Account, keys: &Path, endpoint: &str) ->
 pub(in crate::cli) fn chat(name: &str, kind: &str, keys: &Path, url: &str) -> io::Result<String> {
     let file = keys.join(format!("{name}-url"));
     amazon_pay_simulator::credentials::write_secret(&file, url)?;
-    Ok(alert(name, kind, &format!("file:{}", file.display())))
+    Ok(alert(name, kind, &format!("file:{}", file.display()), &["live", "sandbox"]))
 }
 
 /// Every planted object as `enrol` reads it, a line of JSON each.

@@ -60,8 +60,9 @@ pub(in crate::cli) fn pair(key: &str, value: &str) -> String {
     format!("{key} = {}\n", toml::Value::String(value.to_owned()))
 }
 
-/// The `[[alert]]` section of a target that hears of everything, also of a sandbox.
-pub(in crate::cli) fn alert(name: &str, kind: &str, url: &str) -> String {
-    let environments = "environments = [\"live\", \"sandbox\"]\n";
-    format!("[[alert]]\n{}{}{}{environments}", pair("name", name), pair("kind", kind), pair("url", url))
+/// The `[[alert]]` section of a target that receives the alerts of these environments.
+pub(in crate::cli) fn alert(name: &str, kind: &str, url: &str, environments: &[&str]) -> String {
+    let environments = toml::Value::from(environments.to_vec());
+    let own = format!("{}{}{}", pair("name", name), pair("kind", kind), pair("url", url));
+    format!("[[alert]]\n{own}environments = {environments}\n")
 }
