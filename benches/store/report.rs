@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::table::{Goal, Table};
 
 /// What a report may add to the memory of the open store.
-const ADDED_MEBIBYTES: f64 = 300.0;
+const ADDED_MEBIBYTES: f64 = 150.0;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 pub(crate) async fn run(settings: &Settings, table: &mut Table) -> Result<(), Failure> {
