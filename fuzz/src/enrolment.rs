@@ -1,6 +1,6 @@
 //! Files of objects to enrol.
 
-use reconciled::cli::intake::{Format, Intake};
+use reconciled::cli::intake::{Format, Intake, Reading};
 use reconciled::control::enrolment_request::from_json;
 
 use super::promises::{choice, is_shown, lines};
@@ -41,9 +41,10 @@ pub const WORDS: &[&str] = &[
 
 /// The first byte chooses the format, or none; every line is read as meant, or refused with its number.
 pub fn file(data: &[u8]) {
-    let Some((which, bytes)) = choice(data, 3) else { return };
-    let format = [None, Some(Format::Csv), Some(Format::Jsonl)][which];
-    let mut intake = match Intake::start(bytes, format, None) {
+    let Some((which, bytes)) = choice(data, 6) else { return };
+    let format = [None, Some(Format::Csv), Some(Format::Jsonl)][which % 3];
+    let reading = Reading { decimal: None, ignore_columns: which >= 3 };
+    let mut intake = match Intake::start(bytes, format, reading) {
         Ok(intake) => intake,
         Err(refused) => return is_shown(&refused.to_string()),
     };

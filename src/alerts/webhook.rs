@@ -153,24 +153,26 @@ fn describe(alert: &Alert, is_sandbox: bool) -> Value {
         "severity": alert.severity,
         "account": alert.account,
         "environment": if is_sandbox { "sandbox" } else { "live" },
-        "objectKind": alert.object.as_ref().map(|object| object.kind.as_str()),
-        "objectId": alert.object.as_ref().map(|object| object.id.as_str()),
-        "merchantReferenceId": alert.merchant_reference.as_deref().map(cut),
-        "amount": alert.amount.map(|amount| amount.amount_text()),
-        "currencyCode": alert.amount.map(|amount| amount.currency.as_str().to_owned()),
-        "amounts": {
-            "authorized": alert.amounts.authorized.map(priced),
-            "captured": alert.amounts.captured.map(priced),
-            "refunded": alert.amounts.refunded.map(priced),
-        },
-        "state": alert.state.as_deref().map(cut),
-        "reasonCode": alert.reason.as_deref().map(cut),
+        "object": alert.object.as_ref().map(|object| json!({
+            "kind": object.kind,
+            "id": object.id,
+            "state": alert.state.as_deref().map(cut),
+            "reason_codes": alert.reason.iter().map(|reason| cut(reason)).collect::<Vec<_>>(),
+            "amount": alert.amount.map(|amount| amount.amount_text()),
+            "currency": alert.amount.map(|amount| amount.currency),
+            "amounts": {
+                "authorized": alert.amounts.authorized.map(priced),
+                "captured": alert.amounts.captured.map(priced),
+                "refunded": alert.amounts.refunded.map(priced),
+            },
+            "reference": alert.merchant_reference.as_deref().map(cut),
+        })),
         "headline": shown(&alert.headline),
         "explanation": shown(&alert.explanation),
         "advice": shown(&alert.advice),
-        "look": shown(&alert.where_to_look),
-        "occurredAt": alert.occurred_at.to_string(),
-        "foundAt": alert.found_at.to_string(),
+        "dashboard_url": shown(&alert.where_to_look),
+        "occurred_at": alert.occurred_at.to_string(),
+        "found_at": alert.found_at.to_string(),
     })
 }
 
@@ -179,9 +181,8 @@ fn shown(text: &str) -> String {
     cut(&text::line(text))
 }
 
-/// In the same form as the provider's own prices.
 fn priced(money: Money) -> Value {
-    json!({"amount": money.amount_text(), "currencyCode": money.currency.as_str()})
+    json!({"amount": money.amount_text(), "currency": money.currency})
 }
 
 fn cut(text: &str) -> String {
@@ -318,9 +319,9 @@ mod tests {
         let payload = webhook(&[]).payload(&single(&sandbox, true, &TimeZone::UTC));
         assert_eq!(payload["type"], "charge.declined");
         assert_eq!(payload["timestamp"], "2026-01-15T09:30:00Z");
-        assert_eq!(payload["data"]["amount"], "14.00");
+        assert_eq!(payload["data"]["object"]["amount"], "14.00");
         assert_eq!(payload["data"]["environment"], "sandbox");
-        assert_eq!(payload["data"]["merchantReferenceId"], "ORDER-1001");
+        assert_eq!(payload["data"]["object"]["reference"], "ORDER-1001");
         assert_eq!(payload["data"]["severity"], "critical");
 
         let mut of_account = alert("a/2");
@@ -340,7 +341,7 @@ mod tests {
         let body = String::from_utf8(body).unwrap();
         assert!(!body.chars().any(text::is_harmful), "{body:?}");
         let payload: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(payload["data"]["merchantReferenceId"], "A\u{1b}\u{202e}B\n");
+        assert_eq!(payload["data"]["object"]["reference"], "A\u{1b}\u{202e}B\n");
         assert_eq!(payload["data"]["headline"], "A charge for order A\\u{1b}\\u{202e}B\\n");
     }
 

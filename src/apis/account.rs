@@ -51,6 +51,11 @@ impl Account {
         }
     }
 
+    /// `live` or `sandbox`.
+    pub fn environment(&self) -> &'static str {
+        if self.is_sandbox { "sandbox" } else { "live" }
+    }
+
     /// How a kind is watched.
     pub fn policy(&self, kind: &Kind) -> Policy {
         self.policies.get(kind).cloned().unwrap_or_default()

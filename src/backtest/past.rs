@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::course::{is_decline, is_end};
 use crate::delimited::{nearest, plain};
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
-use crate::payments::record::Record;
 
 /// The account of lines without one.
 const ACCOUNT: &str = "history";
@@ -136,18 +136,20 @@ impl Columns {
 /// The header of a file written for the backtest.
 const HEADER: &str = "id,kind,account,created_at,final_at,final_state,reference";
 
-/// Reads one line of JSON: an object with the names of the CSV columns, or a whole record as `list --json`
-/// prints it. Other keys are ignored.
+/// Reads one line of JSON: an object with the names of the CSV columns, or a whole line of `list --json`. Other keys are ignored.
 ///
 /// # Errors
 /// The reason, with the key.
 pub fn past_of_json(text: &[u8]) -> Result<Past, String> {
     let value: Value = serde_json::from_slice(text).map_err(|bad| format!("not JSON: {bad}"))?;
     let Value::Object(map) = value else { return Err("not a JSON object".to_owned()) };
-    if map.get("object").is_some_and(Value::is_object) {
-        let record: Record = serde_json::from_value(Value::Object(map))
-            .map_err(|bad| format!("not a record as \"reconciled list --json\" prints it: {bad}"))?;
-        return past_of_record(&record);
+    if let Some(format) = map.get("format") {
+        if format != LIST_FORMAT {
+            return Err(format!("this line has format {format}; this version reads format {LIST_FORMAT}"));
+        }
+        let listed: Listed = serde_json::from_value(Value::Object(map))
+            .map_err(|bad| format!("not an object as \"reconciled list --json\" prints it: {bad}"))?;
+        return listed.past();
     }
     let mut named = Vec::new();
     for (key, value) in map {
@@ -164,18 +166,36 @@ pub fn past_of_json(text: &[u8]) -> Result<Past, String> {
     Line::of(named).past()
 }
 
-fn past_of_record(record: &Record) -> Result<Past, String> {
-    let ended = record.observed.as_ref().filter(|_| record.is_finished());
-    let past = Past {
-        object: record.object.clone(),
-        created_at: record.made_at(),
-        final_at: ended.map(|observed| observed.observation.updated_at.unwrap_or(observed.since)),
-        final_state: ended.map(|observed| observed.observation.state.clone()),
-        is_declined: ended
-            .is_some_and(|observed| is_decline(record.object.kind.as_str(), &observed.observation.state)),
-        reference: record.merchant_reference().map(str::to_owned),
-    };
-    in_order(past)
+/// The version of a line of `list --json` (docs/src/commands.md, "One object as JSON").
+const LIST_FORMAT: u32 = 1;
+
+/// What a past needs of a line of `list --json`.
+#[derive(Deserialize)]
+struct Listed {
+    account: AccountName,
+    kind: Kind,
+    id: ObjectId,
+    state: Option<String>,
+    finished: bool,
+    made_at: Timestamp,
+    state_seen_at: Option<Timestamp>,
+    state_changed_at: Option<Timestamp>,
+    reference: Option<String>,
+}
+
+impl Listed {
+    fn past(self) -> Result<Past, String> {
+        let final_state = self.state.filter(|_| self.finished);
+        let is_declined = final_state.as_ref().is_some_and(|state| is_decline(self.kind.as_str(), state));
+        in_order(Past {
+            object: ObjectRef { account: self.account, kind: self.kind, id: self.id },
+            created_at: self.made_at,
+            final_at: self.state_changed_at.or(self.state_seen_at).filter(|_| final_state.is_some()),
+            final_state,
+            is_declined,
+            reference: self.reference,
+        })
+    }
 }
 
 /// The texts of a line by field.
@@ -280,7 +300,6 @@ pub fn merge(pasts: Vec<Past>) -> (Vec<Past>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payments::record::{Details, Enrolment};
     use proptest::prelude::*;
 
     fn cells(line: &str) -> Vec<String> {
@@ -360,12 +379,23 @@ mod tests {
     }
 
     #[test]
-    fn records_of_the_list_are_understood() {
-        let object: ObjectRef = "de/charge/S1".parse().unwrap();
+    fn lines_of_the_list_are_understood() {
         let at: Timestamp = "2026-01-31T10:00:00Z".parse().unwrap();
-        let record = Record::enrolled(Enrolment { object, details: Details::default() }, at);
-        let past = past_of_json(&serde_json::to_vec(&record).unwrap()).unwrap();
-        assert_eq!((past.created_at, past.final_at), (at, None));
+        let listed = |format: u32, finished: bool| {
+            let line = serde_json::json!({
+                "format": format, "account": "de", "kind": "charge", "id": "S1", "state": "Declined",
+                "finished": finished, "made_at": at, "state_seen_at": "2026-01-31T11:00:00Z",
+                "state_changed_at": "2026-01-31T10:30:00Z", "reference": "A-1", "something_new": [1],
+            });
+            past_of_json(line.to_string().as_bytes())
+        };
+        let open = listed(1, false).unwrap();
+        assert_eq!((open.created_at, open.final_at, open.is_declined), (at, None, false));
+        let declined = listed(1, true).unwrap();
+        assert_eq!(declined.object.to_string(), "de/charge/S1");
+        assert_eq!(declined.final_at.unwrap().to_string(), "2026-01-31T10:30:00Z");
+        assert!(declined.is_declined && declined.reference.as_deref() == Some("A-1"));
+        assert!(listed(2, true).unwrap_err().contains("format 2; this version reads format 1"));
         let flat =
             br#"{"id":"S1","kind":"charge","created_at":"2026-01-31T10:00:00Z","final_at":null,"x":[1]}"#;
         assert_eq!(past_of_json(flat).unwrap().object.to_string(), "history/charge/S1");
@@ -376,7 +406,7 @@ mod tests {
         }
         let slip = br#"{"id":"S1","kind":"charge","created_at":"2026-01-31T10:00:00Z","finalat":null,"fianl_at":null}"#;
         assert!(past_of_json(slip).unwrap_err().contains("fianl_at is not known; did you mean final_at?"));
-        assert!(past_of_json(b"{\"object\":{}}").unwrap_err().contains("not a record"));
+        assert!(past_of_json(b"{\"format\":1}").unwrap_err().contains("not an object as"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::entry::Entry;
 use crate::apis::batch::{Blocked, Ending, Trouble};
 use crate::payments::alert::{Alert, AlertKind, Severity};
+use crate::text;
 
 /// The alert about an ended batch. None when every row was carried out as requested, and none for polling batches.
 pub(super) fn ended(entry: &Entry, where_to_look: &str, now: Timestamp) -> Option<Alert> {
@@ -97,8 +98,13 @@ fn alert(
         reason: entry.batch.last_code().map(str::to_owned),
         headline: format!("batch {reference}: {what}"),
         explanation: format!(
-            "{} rows: {} done, {} declined, {} undecided, {} unknown, {} without a result.",
-            entry.row_count, tally.done, tally.declined, tally.open, tally.unknown, tally.waiting
+            "{}: {} done, {} declined, {} undecided, {} unknown, {} without a result.",
+            text::count(entry.row_count, "row"),
+            tally.done,
+            tally.declined,
+            tally.open,
+            tally.unknown,
+            tally.waiting
         ),
         advice: format!("{advice} See: reconciled batch show {reference}"),
         where_to_look: where_to_look.to_owned(),

@@ -118,8 +118,8 @@ keys. The output of `list --csv` and `list --json` and the nightly files can be
 enrolled again. Any line ending, `sep=;`, padding rows and missing cells at the
 end of a row are accepted, and in CSV also a decimal comma (14,00 or 1.234,56;
 1,234 only with --decimal). Text must be UTF-8. A file in another encoding is
-refused, with the command that converts it; a misspelled column is refused,
-with the name that was probably meant.
+refused, with the command that converts it; an unknown column is refused, with
+the name that was probably meant, unless --ignore-columns leaves it out.
 
 Good lines are enrolled; bad lines are reported with number and reason. The
 exit code is 65 if there are bad lines, or if a file with a header has no

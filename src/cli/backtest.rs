@@ -13,6 +13,7 @@ use super::local::config_failed;
 use super::screen::{Screen, Table, Tone};
 use crate::backtest::{Measured, Quota, Rhythm, Workload, merge, run, span};
 use crate::config::{self, Surroundings};
+use crate::text;
 
 /// The maximum number of bad lines reported per file.
 const BAD_LINES_TOLD: usize = 50;
@@ -120,8 +121,10 @@ fn history(
     let (pasts, again) = merge(pasts);
     if bad_lines > 0 || again > 0 {
         screen.note(&format!(
-            "{} objects; {again} more lines about the same objects, {bad_lines} bad lines left out{}",
-            pasts.len(),
+            "{}; {} about the same objects, {} left out{}",
+            text::count(pasts.len(), "object"),
+            text::count(again, "more line"),
+            text::count(bad_lines, "bad line"),
             if bad_lines > 0 {
                 ": \"reconciled backtest --help\" shows what a line must contain"
             } else {
@@ -134,9 +137,9 @@ fn history(
         return Err(Failed::new(Exit::Data, "the history has no object", remedy));
     }
     let files: Vec<String> = options.files.iter().map(|path| path.display().to_string()).collect();
-    let name = if let [file] = files.as_slice() { file.clone() } else { format!("{} files", files.len()) };
+    let name = if let [file] = files.as_slice() { file.clone() } else { text::count(files.len(), "file") };
     let ended = pasts.iter().filter(|past| past.final_at.is_some()).count();
-    let about = format!("{} objects, {ended} of them ended", pasts.len());
+    let about = format!("{}, {ended} of them ended", text::count(pasts.len(), "object"));
     Ok((Workload::of(name, about, pasts, quota, options.seed), bad_lines > 0))
 }
 

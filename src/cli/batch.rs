@@ -14,8 +14,7 @@ use super::screen::{Screen, Table, Tone};
 use crate::control::messages::{
     BatchCancel, BatchLine, BatchList, BatchRelease, BatchRowShown, BatchShow, BatchSubmission,
 };
-use crate::text;
-use crate::text::count;
+use crate::text::{self, count};
 
 /// The longest input, in bytes: it is sent to the daemon in one request.
 const LONGEST_INPUT_BYTES: u64 = 12 * 1024 * 1024;
@@ -41,8 +40,10 @@ async fn submit(options: BatchSubmitArguments, connection: &Connection, screen: 
     let content = content(&options.file)?;
     if content.len() > LARGE_INPUT_BYTES {
         let lines = content.lines().count();
-        screen
-            .note(&format!("{lines} lines are being checked; for the result, see: reconciled batch list"))?;
+        screen.note(&format!(
+            "checking {}; for the result, see: reconciled batch list",
+            text::count(lines, "line")
+        ))?;
     }
     let submission = BatchSubmission {
         account: options.account,
@@ -57,7 +58,7 @@ async fn submit(options: BatchSubmitArguments, connection: &Connection, screen: 
         for problem in &done.problems {
             screen.toned(problem, Tone::Bad)?;
         }
-        screen.note(&format!("{} problems; nothing was recorded", done.problems.len()))?;
+        screen.note(&format!("{}; nothing was recorded", text::count(done.problems.len(), "problem")))?;
         return Ok(Exit::Data);
     }
     for file in &done.files {
@@ -66,7 +67,7 @@ async fn submit(options: BatchSubmitArguments, connection: &Connection, screen: 
             (false, true) => "would be recorded",
             (false, false) => "recorded",
         };
-        screen.line(&format!("{}: {} rows, {what}", file.reference, file.rows))?;
+        screen.line(&format!("{}: {}, {what}", file.reference, text::count(file.rows, "row")))?;
     }
     if !done.may_send {
         screen.note("nothing is sent until the account has allow_writes = true")?;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
 use super::intake::{BadFile, BadLine, Format, Intake, Item};
-use super::intake_columns::Decimal;
+use super::intake_columns::Reading;
 use super::options::EnrolArguments;
 use super::progress::Progress;
 use super::screen::Screen;
@@ -158,15 +158,16 @@ impl Job<'_> {
         let name = path.display().to_string();
         let (source, bytes_total) = open(path)?;
         let (sender, mut receiver) = mpsc::channel(4);
-        let (format, decimal) = (options.format, options.decimal);
+        let format = options.format;
+        let reading = Reading { decimal: options.decimal, ignore_columns: options.ignore_columns };
         // Reading may block (a pipe), so it does not run on the thread that talks to the daemon.
-        let reading = blocking::run(move || read_all(source, format, decimal, &sender));
+        let thread = blocking::run(move || read_all(source, format, reading, &sender));
         let mut progress = Progress::start(screen.is_watched, bytes_total, self.clock);
         let mut ended = Ok(());
         while let Some(news) = receiver.recv().await {
             ended = match news {
                 News::Ignoring(columns) => {
-                    let text = format!("{name}: columns not used: {}", columns.join(", "));
+                    let text = format!("{name}: columns left out, not known: {}", columns.join(", "));
                     progress.note(&text, screen).map_err(Failed::from)
                 }
                 News::NoRows => {
@@ -185,7 +186,7 @@ impl Job<'_> {
         }
         drop(receiver);
         progress.end();
-        reading.await.map_err(|error| Failed::new(Exit::Software, format!("{name}: {error}"), ""))?;
+        thread.await.map_err(|error| Failed::new(Exit::Software, format!("{name}: {error}"), ""))?;
         ended
     }
 
@@ -282,10 +283,10 @@ fn unreadable(name: &str, bad: &BadFile) -> Failed {
 fn read_all(
     source: Box<dyn BufRead + Send>,
     format: Option<Format>,
-    decimal: Option<Decimal>,
+    reading: Reading,
     sender: &mpsc::Sender<News>,
 ) {
-    let mut intake = match Intake::start(source, format, decimal) {
+    let mut intake = match Intake::start(source, format, reading) {
         Ok(intake) => intake,
         Err(bad) => {
             let _ = sender.blocking_send(News::Stopped(bad));

@@ -4,7 +4,8 @@
 
 use std::io::{self, BufRead};
 
-use super::intake_columns::{Columns, Decimal};
+use super::intake_columns::Columns;
+pub use super::intake_columns::{Decimal, Reading};
 use crate::control::enrolment_request::{self, EnrolmentRequest};
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
@@ -60,20 +61,20 @@ impl<Source: BufRead> Intake<Source> {
     pub fn start(
         source: Source,
         format: Option<Format>,
-        decimal: Option<Decimal>,
+        reading: Reading,
     ) -> Result<Intake<Source>, BadFile> {
         Ok(match delimited::open(source, format.map(Form::from))? {
             Text::Empty => Intake { shape: Shape::Empty, ignored: Vec::new() },
             Text::JsonLines(lines) => Intake { shape: Shape::Jsonl(lines), ignored: Vec::new() },
             Text::Csv(csv) => {
-                let (columns, ignored) = Columns::of(csv.header(), decimal)
+                let (columns, ignored) = Columns::of(csv.header(), reading)
                     .map_err(|reason| BadFile::Senseless { line: csv.header_line(), reason })?;
                 Intake { shape: Shape::Csv(csv, columns), ignored }
             }
         })
     }
 
-    /// Columns of the header that are not used.
+    /// Unknown columns of the header, which are left out.
     pub fn ignored_columns(&self) -> &[String] {
         &self.ignored
     }
@@ -135,8 +136,10 @@ mod tests {
     use proptest::prelude::*;
 
     /// Reads everything: good lines as their JSON, bad lines as `number: reason`.
+    const LENIENT: Reading = Reading { decimal: None, ignore_columns: true };
+
     fn read(bytes: &[u8], format: Option<Format>) -> Result<Vec<String>, String> {
-        let mut intake = Intake::start(bytes, format, None).map_err(|bad| bad.to_string())?;
+        let mut intake = Intake::start(bytes, format, LENIENT).map_err(|bad| bad.to_string())?;
         let mut shown = Vec::new();
         while let Some(item) = intake.next_item().map_err(|bad| bad.to_string())? {
             shown.push(match item {
@@ -339,11 +342,31 @@ mod tests {
 
     #[test]
     fn what_was_rejected_is_kept_as_it_stood() {
-        let mut intake = Intake::start(&b"id\nS 1\r\n"[..], None, None).unwrap();
+        let mut intake = Intake::start(&b"id\nS 1\r\n"[..], None, Reading::default()).unwrap();
         let bad = intake.next_item().unwrap().unwrap().unwrap_err();
         assert_eq!((bad.line, bad.text.as_str()), (2, "S 1"));
-        let intake = Intake::start(&b"id,Colour,amount\n"[..], None, None).unwrap();
-        assert_eq!(intake.ignored_columns(), ["Colour"]);
+    }
+
+    #[test]
+    fn unknown_columns_are_named_and_refused_unless_they_are_to_be_left_out() {
+        let start = |header: &'static str, reading| {
+            Intake::start(header.as_bytes(), None, reading)
+                .map(|intake| intake.ignored_columns().to_vec())
+                .map_err(|bad| bad.to_string())
+        };
+        let refused = start("id,Colour,amount,Size\n", Reading::default()).unwrap_err();
+        assert!(
+            refused.contains("columns Colour, Size are not known") && refused.contains("--ignore-columns")
+        );
+        let refused = start("id,Colour\n", Reading::default()).unwrap_err();
+        assert!(refused.contains("column Colour is not known"), "{refused}");
+        assert_eq!(start("id,Colour,amount\n", LENIENT), Ok(vec!["Colour".to_owned()]));
+        // Our own files have more columns than an enrolment needs, and so have exports with the ids of parents.
+        for header in ["account,kind,id,state,Environment,due_at\n", "charge_id,charge_permission_id,,\n"] {
+            assert_eq!(start(header, Reading::default()), Ok(Vec::new()), "{header}");
+        }
+        let misspelled = start("id,amuont\n", LENIENT).unwrap_err();
+        assert!(misspelled.contains("did you mean amount"), "{misspelled}");
     }
 
     proptest! {

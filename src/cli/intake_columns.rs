@@ -5,10 +5,68 @@
 
 use crate::control::enrolment_request::Texts;
 use crate::control::fields::{self, Field, Meaning};
+use crate::delimited::plain;
 
 /// The parent kinds of a kind. Next to the id of a charge or an authorization, an id of these kinds names the parent.
 const ABOVE: &[(&str, &[&str])] =
     &[("charge", &["charge-permission"]), ("authorization", &["order-reference", "billing-agreement"])];
+
+/// Columns of our own lists and nightly files that say nothing about what to enrol.
+const OWN: &[&str] = &[
+    "age_s",
+    "amount_minor",
+    "as_of_local",
+    "as_of_utc",
+    "authorized_amount",
+    "business_date",
+    "captured_amount",
+    "currency_exponent",
+    "deadline",
+    "detection_delay_s",
+    "due_at",
+    "enrolled_at",
+    "environment",
+    "event_time_local",
+    "event_time_utc",
+    "failures",
+    "finished",
+    "first_seen_utc",
+    "made_at",
+    "newly_captured",
+    "newly_refunded",
+    "outcome",
+    "phase",
+    "polled_at",
+    "previous_state",
+    "quarantine",
+    "reason_code",
+    "reason_codes",
+    "refunded_amount",
+    "seen_time_local",
+    "seen_time_utc",
+    "state",
+    "state_age_s",
+    "state_changed_at",
+    "state_since_utc",
+    "time_zone",
+    "watched_since_local",
+    "watched_since_utc",
+    "is_quarantined",
+    "cause",
+    "quarantined_since_utc",
+    "quarantined_since_local",
+    "last_good_state",
+    "doubted_state",
+];
+
+/// How a file is to be read, as far as its columns are concerned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading {
+    /// The decimal sign of amounts; none to accept both where that is safe.
+    pub decimal: Option<Decimal>,
+    /// Leave out columns that are not known, instead of refusing the file.
+    pub ignore_columns: bool,
+}
 
 /// The meaning of the columns of a file.
 #[derive(Debug)]
@@ -30,24 +88,27 @@ pub enum Decimal {
 }
 
 impl Columns {
-    /// Reads a header. Also returns the columns that are not used. The error is a sentence.
-    pub(super) fn of(header: &[String], decimal: Option<Decimal>) -> Result<(Columns, Vec<String>), String> {
+    /// Reads a header. Also returns the unknown columns that are left out. The error is a sentence.
+    pub(super) fn of(header: &[String], reading: Reading) -> Result<(Columns, Vec<String>), String> {
         let mut meanings: Vec<_> = header.iter().map(|cell| fields::meaning(cell)).collect();
         for (cell, meaning) in header.iter().zip(&meanings) {
             if let (None, Some(meant)) = (meaning, fields::meant(cell)) {
                 return Err(format!("column {cell} is not known; did you mean {meant}? rename or remove it"));
             }
         }
+        let is_unknown = |cell: &str| !cell.is_empty() && !OWN.iter().any(|own| plain(own) == plain(cell));
+        let unknown: Vec<String> = header
+            .iter()
+            .zip(&meanings)
+            .filter(|(cell, meaning)| meaning.is_none() && is_unknown(cell))
+            .map(|(cell, _)| cell.clone())
+            .collect();
         put_parents_above(&mut meanings);
         let mut owners: Vec<(Field, &str)> = Vec::new();
-        let mut columns = Columns { fields: Vec::new(), implied_kind: None, decimal };
-        let mut ignored = Vec::new();
+        let mut columns = Columns { fields: Vec::new(), implied_kind: None, decimal: reading.decimal };
         for (cell, meaning) in header.iter().zip(meanings) {
             columns.fields.push(meaning.map(|meaning| meaning.field));
-            let Some(meaning) = meaning else {
-                ignored.extend(Some(cell.clone()).filter(|cell| !cell.is_empty()));
-                continue;
-            };
+            let Some(meaning) = meaning else { continue };
             if let Some((_, other)) = owners.iter().find(|(field, _)| *field == meaning.field) {
                 return Err(format!(
                     "columns {other} and {cell} both mean {}; rename one (to parent, if it names the parent object)",
@@ -63,7 +124,14 @@ impl Columns {
                 header.join(", ").chars().take(200).collect::<String>()
             ));
         }
-        Ok((columns, ignored))
+        if !unknown.is_empty() && !reading.ignore_columns {
+            let (columns, are) = if unknown.len() == 1 { ("column", "is") } else { ("columns", "are") };
+            return Err(format!(
+                "{columns} {} {are} not known; remove or rename, or leave out with --ignore-columns",
+                unknown.join(", ").chars().take(200).collect::<String>()
+            ));
+        }
+        Ok((columns, unknown))
     }
 
     /// The fields of a row.

@@ -10,13 +10,12 @@ use super::poll::short_time;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::{moment, span};
-use crate::control::messages::ListRequest;
-use crate::payments::lifecycle::Phase;
-use crate::payments::record::Record;
+use crate::control::messages::{ListRequest, WatchedObject};
+use crate::payments::lifecycle::{Outcome, Phase};
 use crate::text;
 
 /// The columns of the CSV output. New columns are only added at the end.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 21] = [
     "account",
     "kind",
     "id",
@@ -33,6 +32,11 @@ const COLUMNS: [&str; 16] = [
     "due_at",
     "deadline",
     "failures",
+    "environment",
+    "reason_codes",
+    "outcome",
+    "parent",
+    "state_changed_at",
 ];
 
 /// Lists what is watched, page by page, so that any number of rows needs little memory.
@@ -55,20 +59,20 @@ pub(super) async fn list(
         cursor,
         limit,
     };
-    pages::list((options.limit, "object"), connection, screen, request, |records, is_first, screen| {
+    pages::list((options.limit, "object"), connection, screen, request, |objects, is_first, screen| {
         if options.shape.json {
-            records.iter().try_for_each(|record| screen.json_line(record))
+            objects.iter().try_for_each(|object| screen.json_line(object))
         } else if options.shape.csv {
-            write_csv(records, !std::mem::replace(&mut has_header, true), screen)
+            write_csv(objects, !std::mem::replace(&mut has_header, true), screen)
         } else {
-            write_table(records, is_first, clock, screen)
+            write_table(objects, is_first, clock, screen)
         }
     })
     .await
 }
 
 fn write_table(
-    records: &[Record],
+    objects: &[WatchedObject],
     with_headings: bool,
     clock: &SharedClock,
     screen: &mut Screen<'_>,
@@ -77,23 +81,23 @@ fn write_table(
         ["account", "kind", "id", "state", "phase", "amount>", "reference", "age>", "next poll", "remark"];
     let mut table = Table::new(&headings);
     let now = clock.now();
-    for record in records {
-        let remark = remark(record);
-        let tone = match &record.quarantine {
+    for object in objects {
+        let remark = remark(object);
+        let tone = match &object.quarantine {
             Some(_) => Tone::Bad,
             None if !remark.is_empty() => Tone::Warning,
             None => Tone::Plain,
         };
         let cells = vec![
-            record.object.account.to_string(),
-            record.object.kind.to_string(),
-            record.object.id.to_string(),
-            record.state().unwrap_or("-").to_owned(),
-            phase(record.phase()).to_owned(),
-            record.amount().map(|money| money.to_string()).unwrap_or_default(),
-            record.merchant_reference().unwrap_or_default().to_owned(),
-            span(now.duration_since(record.made_at())),
-            record.due_at.map_or_else(|| "never".to_owned(), |at| moment(at, now)),
+            object.account.to_string(),
+            object.kind.to_string(),
+            object.id.to_string(),
+            object.state.as_deref().unwrap_or("-").to_owned(),
+            phase(object.phase).to_owned(),
+            object.money_text().unwrap_or_default(),
+            object.reference.clone().unwrap_or_default(),
+            span(now.duration_since(object.made_at)),
+            object.due_at.map_or_else(|| "never".to_owned(), |at| moment(at, now)),
             remark,
         ];
         table.row(cells, tone);
@@ -101,16 +105,16 @@ fn write_table(
     if table.is_empty() { Ok(()) } else { table.write(screen, with_headings) }
 }
 
-fn remark(record: &Record) -> String {
-    if let Some(quarantine) = &record.quarantine {
+fn remark(object: &WatchedObject) -> String {
+    if let Some(quarantine) = &object.quarantine {
         return format!("quarantined: {}", quarantine.cause);
     }
-    let failures = record.trouble.failures + record.trouble.not_found;
-    match (failures, record.is_asked) {
+    match (object.failures, object.poll_requested) {
         (0, true) => "poll requested".to_owned(),
         (0, false) => String::new(),
-        _ => {
-            format!("{failures} failures in a row ({})", record.trouble.last_class.as_deref().unwrap_or("?"))
+        (failures, _) => {
+            let failures = text::count(failures, "failure");
+            format!("{failures} in a row ({})", object.failure_class.as_deref().unwrap_or("?"))
         }
     }
 }
@@ -124,36 +128,79 @@ pub(super) fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// The outcome as written in CSV, JSON and reports.
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Undecided => "undecided",
+        Outcome::Open => "open",
+        Outcome::Succeeded => "succeeded",
+        Outcome::Closed => "closed",
+        Outcome::Declined => "declined",
+        Outcome::Canceled => "canceled",
+    }
+}
+
 /// RFC 4180. Text cells are made safe for spreadsheets; amounts stay numbers (docs/src/reference/operations.md
 /// section 7.3).
-fn write_csv(records: &[Record], with_header: bool, screen: &mut Screen<'_>) -> io::Result<()> {
+fn write_csv(objects: &[WatchedObject], with_header: bool, screen: &mut Screen<'_>) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if with_header {
         writer.write_record(COLUMNS)?;
     }
-    for record in records {
+    for object in objects {
         let time = |at: Option<jiff::Timestamp>| at.map(short_time).unwrap_or_default();
         let text = |text: &str| text::cell(text).into_owned();
-        let amount = record.amount();
         writer.write_record([
-            text(record.object.account.as_str()),
-            text(record.object.kind.as_str()),
-            text(record.object.id.as_str()),
-            text(record.state().unwrap_or_default()),
-            phase(record.phase()).to_owned(),
-            record.is_finished().to_string(),
-            text(record.quarantine.as_ref().map_or("", |quarantine| quarantine.cause.as_str())),
-            amount.map(|money| money.amount_text()).unwrap_or_default(),
-            amount.map(|money| money.currency.to_string()).unwrap_or_default(),
-            text(record.merchant_reference().unwrap_or_default()),
-            time(Some(record.made_at())),
-            time(Some(record.enrolled_at)),
-            time(record.polled_at),
-            time(record.due_at),
-            time(record.deadline),
-            (record.trouble.failures + record.trouble.not_found).to_string(),
+            text(object.account.as_str()),
+            text(object.kind.as_str()),
+            text(object.id.as_str()),
+            text(object.state.as_deref().unwrap_or_default()),
+            phase(object.phase).to_owned(),
+            object.finished.to_string(),
+            text(object.quarantine.as_ref().map_or("", |quarantine| quarantine.cause.as_str())),
+            object.amount.clone().unwrap_or_default(),
+            object.currency.map(|currency| currency.to_string()).unwrap_or_default(),
+            text(object.reference.as_deref().unwrap_or_default()),
+            time(Some(object.made_at)),
+            time(Some(object.enrolled_at)),
+            time(object.polled_at),
+            time(object.due_at),
+            time(object.deadline),
+            object.failures.to_string(),
+            object.environment.clone().unwrap_or_default(),
+            text(&object.reason_codes.join(" ")),
+            object.outcome.map(outcome).unwrap_or_default().to_owned(),
+            text(object.parent.as_deref().unwrap_or_default()),
+            time(object.state_changed_at),
         ])?;
     }
     let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
     screen.out.write_all(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payments::record::{Details, Enrolment, Record};
+
+    #[test]
+    fn the_columns_have_the_names_of_the_json() {
+        let enrolment = Enrolment { object: "shop/charge/S1".parse().unwrap(), details: Details::default() };
+        let record = Record::enrolled(enrolment, "2026-01-31T10:00:00Z".parse().unwrap());
+        let json = serde_json::to_value(WatchedObject::of(record, None, None)).unwrap();
+        for column in COLUMNS {
+            assert!(json.get(column).is_some(), "{column}");
+        }
+        let all = [
+            Outcome::Undecided,
+            Outcome::Open,
+            Outcome::Succeeded,
+            Outcome::Closed,
+            Outcome::Declined,
+            Outcome::Canceled,
+        ];
+        for each in all {
+            assert_eq!(serde_json::to_value(each).unwrap(), outcome(each));
+        }
+    }
 }

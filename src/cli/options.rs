@@ -132,6 +132,9 @@ pub struct EnrolArguments {
     /// The decimal sign of amounts in CSV files. By default 14.00 and 14,00 are read, and 1,234 is refused.
     #[arg(long, value_enum, value_name = "SIGN", requires = "files")]
     pub decimal: Option<Decimal>,
+    /// Leave out columns that are not known. By default a CSV file with such a column is refused.
+    #[arg(long, requires = "files")]
+    pub ignore_columns: bool,
     /// Write rejected lines to this file (CSV: file, line, reason, text).
     #[arg(long, value_name = "FILE", requires = "files")]
     pub rejects: Option<PathBuf>,

@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::control::explain::moment;
 use crate::control::messages::{AlertRow, DeliveryStatus, Show, Shown};
 use crate::payments::lifecycle::Outcome;
-use crate::payments::record::{Record, Transition};
+use crate::payments::record::{Observed, Transition};
 
 /// Shows one object: what is known, its history, its alerts.
 pub(super) async fn show(
@@ -28,7 +28,7 @@ pub(super) async fn show(
         return Ok(Exit::Ok);
     }
     write_record(&shown, clock, screen)?;
-    write_observed(&shown.record, screen)?;
+    write_observed(shown.observed.as_ref(), screen)?;
     write_history(&shown.history, screen)?;
     if !shown.alerts.is_empty() {
         screen.line("")?;
@@ -39,15 +39,19 @@ pub(super) async fn show(
 }
 
 fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> io::Result<()> {
-    let record = &shown.record;
+    let object = &shown.object;
     let now = clock.now();
-    screen.toned(&record.object.to_string(), Tone::Strong)?;
-    let outcome = shown.outcome.map(|outcome| format!(", {}", outcome_word(outcome))).unwrap_or_default();
+    screen.toned(&object.object().to_string(), Tone::Strong)?;
+    let outcome = object.outcome.map(|outcome| format!(", {}", outcome_word(outcome))).unwrap_or_default();
     screen.pair(
         "state",
-        &format!("{} ({}{outcome})", record.state().unwrap_or("not observed yet"), phase(record.phase())),
+        &format!(
+            "{} ({}{outcome})",
+            object.state.as_deref().unwrap_or("not observed yet"),
+            phase(object.phase)
+        ),
     )?;
-    if let Some(quarantine) = &record.quarantine {
+    if let Some(quarantine) = &object.quarantine {
         let since = moment(quarantine.since, now);
         screen.pair(
             "quarantined",
@@ -55,16 +59,16 @@ fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> 
         )?;
     }
     let optional = [
-        ("amount", record.amount().map(|money| money.to_string())),
-        ("reference", record.merchant_reference().map(str::to_owned)),
-        ("parent", record.details.parent.clone()),
-        ("created", Some(moment(record.made_at(), now))),
-        ("enrolled", Some(moment(record.enrolled_at, now))),
-        ("last polled", record.polled_at.map(|at| moment(at, now))),
-        ("next poll", Some(record.due_at.map_or_else(|| "never: finished".to_owned(), |at| moment(at, now)))),
-        ("deadline", record.deadline.map(|at| moment(at, now))),
-        ("polls", Some(record.polls.to_string())),
-        ("last failure", record.trouble.last_detail.clone()),
+        ("amount", object.money_text()),
+        ("reference", object.reference.clone()),
+        ("parent", object.parent.clone()),
+        ("created", Some(moment(object.made_at, now))),
+        ("enrolled", Some(moment(object.enrolled_at, now))),
+        ("last polled", object.polled_at.map(|at| moment(at, now))),
+        ("next poll", Some(object.due_at.map_or_else(|| "never: finished".to_owned(), |at| moment(at, now)))),
+        ("deadline", object.deadline.map(|at| moment(at, now))),
+        ("polls", Some(object.polls.to_string())),
+        ("last failure", object.last_failure.clone()),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -74,8 +78,8 @@ fn write_record(shown: &Shown, clock: &SharedClock, screen: &mut Screen<'_>) -> 
     Ok(())
 }
 
-fn write_observed(record: &Record, screen: &mut Screen<'_>) -> io::Result<()> {
-    let Some(observed) = &record.observed else { return Ok(()) };
+fn write_observed(observed: Option<&Observed>, screen: &mut Screen<'_>) -> io::Result<()> {
+    let Some(observed) = observed else { return Ok(()) };
     let seen = &observed.observation;
     screen.line("")?;
     screen.toned("last answer", Tone::Strong)?;

@@ -13,13 +13,17 @@ use super::options::{
 };
 use super::progress::watch;
 use super::screen::{Screen, Tone};
+use crate::access::Caller;
+use crate::access::users::Users;
 use crate::clock::SharedClock;
+use crate::control::audit::{Audit, Subject};
 use crate::control::client::Client;
 use crate::control::messages::{
     BackupReport, BackupRequest, CheckReport, Compacted, StoreCheck, StoreCompact, StoreStats,
 };
 use crate::control::problem::Cause;
 use crate::store::{self, OpenError, Opening, Options, Store};
+use crate::text;
 
 /// Carries out the command, through the daemon where that makes sense.
 pub(super) async fn store(
@@ -168,7 +172,7 @@ impl Work<'_> {
             return Err(Failed::new(Exit::NoInput, what, "name the folder that `store backup --to` created"));
         }
         let settings = Options { skip_damage: options.skip_damage, ..self.options.clone() };
-        let restoring = store::restore(settings.clone(), options.from, self.clock.now());
+        let restoring = store::restore(settings.clone(), options.from.clone(), self.clock.now());
         let restored = self.watched(restoring, screen).await?.map_err(|error| not_restored(&error))?;
         if let Some(aside) = &restored.aside {
             screen.note(&format!("the old store is kept in {}", aside.display()))?;
@@ -182,13 +186,19 @@ impl Work<'_> {
             let text = format!("the backup is cut off: {torn}: everything after that is lost");
             screen.toned(&text, Tone::Bad)?;
         }
+        let subject = Subject::one(options.from.display().to_string());
+        let audit = Audit::new(store.clone(), self.clock.clone());
+        audit.record(&Caller::own(&Users::of_machine()), "store restore", subject).await.map_err(disk)?;
+        drop(audit);
         let counts = store.counts().await;
         store.close().await.map_err(disk)?;
         let records: u64 = counts.map_err(disk)?.iter().map(|count| count.number).sum();
         self.say("restored", screen)?;
         screen.line(&format!(
-            "{records} objects, {} journal entries, {} bytes are in place",
-            restored.journal_sequence, restored.bytes
+            "in place: {}, {}, {} bytes",
+            text::count(records, "object"),
+            text::count(restored.journal_sequence, "journal entry"),
+            restored.bytes
         ))?;
         let is_whole = opening.skipped.is_empty() && restored.torn.is_none();
         Ok(if is_whole { Exit::Ok } else { Exit::Data })
@@ -207,13 +217,14 @@ impl Work<'_> {
         }
         // The skipped entries have already been named.
         remark(&Opening { skipped: Vec::new(), ..rebuilt.opening.clone() }, screen)?;
-        screen.line(&format!("{} journal entries applied", rebuilt.opening.replayed_entries))?;
+        screen
+            .line(&format!("{} applied", text::count(rebuilt.opening.replayed_entries, "journal entry")))?;
         if rebuilt.damaged.is_empty() && rebuilt.lost.is_empty() {
             return Ok(Exit::Ok);
         }
         screen.line(&format!(
-            "of the entries that are missing or cannot be read, {} rows were still in the old index and are kept",
-            rebuilt.rescued_rows
+            "kept from the old index, of the entries that are missing or cannot be read: {}",
+            text::count(rebuilt.rescued_rows, "row")
         ))?;
         screen.note("everything else in them is lost: enrol again what the shop created in that time")?;
         Ok(Exit::Data)
@@ -245,8 +256,11 @@ fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Scr
         screen.json(report)?;
     } else {
         screen.line(&format!(
-            "{} objects, {} changes of state, {} alerts, {} journal entries",
-            report.records, report.transitions, report.alerts, report.journal_entries
+            "{}, {}, {}, {}",
+            text::count(report.records, "object"),
+            text::count(report.transitions, "state change"),
+            text::count(report.alerts, "alert"),
+            text::count(report.journal_entries, "journal entry")
         ))?;
         for problem in &report.problems {
             screen.toned(problem, Tone::Bad)?;
@@ -261,8 +275,8 @@ fn checked(report: &CheckReport, options: &StoreCheckArguments, screen: &mut Scr
         return Ok(Exit::Ok);
     }
     screen.note(&format!(
-        "{} problems; `reconciled store rebuild` rebuilds what the journal contains",
-        report.problem_count
+        "{}; `reconciled store rebuild` rebuilds what the journal contains",
+        text::count(report.problem_count, "problem")
     ))?;
     Ok(Exit::Disk)
 }
@@ -272,8 +286,11 @@ fn compacted(done: &Compacted, options: &StoreCompactArguments, screen: &mut Scr
         screen.json(done)?;
     } else {
         screen.line(&format!(
-            "{} rows of {} bytes; the index's file had {} bytes and has {} now",
-            done.rows, done.live_bytes, done.bytes_before, done.bytes_after
+            "{} of {} bytes in all; the index's file had {} bytes and has {} now",
+            text::count(done.rows, "row"),
+            done.live_bytes,
+            done.bytes_before,
+            done.bytes_after
         ))?;
     }
     Ok(Exit::Ok)
@@ -285,11 +302,11 @@ fn backed_up(report: &BackupReport, to: &Path, screen: &mut Screen<'_>) -> Ended
     }
     let shown: PathBuf = std::path::absolute(to)?;
     screen.line(&format!(
-        "{} journal entries, {} bytes in {} files are in {}",
-        report.journal_sequence,
+        "{}: {}, {} bytes in {}",
+        shown.display(),
+        text::count(report.journal_sequence, "journal entry"),
         report.bytes,
-        report.segments,
-        shown.display()
+        text::count(report.segments, "file")
     ))?;
     Ok(if report.damage.is_empty() { Exit::Ok } else { Exit::Data })
 }

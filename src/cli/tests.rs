@@ -190,7 +190,9 @@ async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
         "\u{feff}Charge ID;Amount;Currency;Colour\r\nS01;1,400;EUR;x\r\nS02;14.00;EUR;x\r\n\r\nX9;;;\r\nS02;15.00;EUR;\r\nS03;1;EUR;x;y\r\n\"S04;1;EUR;\r\nS05;;;\r\n",
     );
     let rejects = house.folder.path().join("bad.csv").display().to_string();
-    house.run(&["enrol", &file, "--rejects", &rejects]).await.expect(
+    let refused = "column Colour is not known; remove or rename, or leave out with --ignore-columns";
+    house.run(&["enrol", &file]).await.expect(Exit::Data, &[], &[refused]);
+    house.run(&["enrol", &file, "--ignore-columns", "--rejects", &rejects]).await.expect(
         Exit::Data,
         &["2 new, 0 enriched, 0 same, 1 conflict, 4 bad"],
         &[
@@ -199,7 +201,7 @@ async fn files_are_taken_line_by_line_and_bad_lines_are_kept() {
             "charges.csv:6: shop/charge/S02 is already enrolled with amount 14.00 EUR",
             "charges.csv:7: 5 cells where the header has 4",
             "charges.csv:8: a quote is opened",
-            "columns not used: Colour",
+            "left out, not known: Colour",
             STORE_WRITTEN,
         ],
     );
@@ -279,7 +281,7 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
     let csv = house.run(&["list", "--csv", "--finished"]).await;
     assert_eq!(
         csv.out.lines().nth(1).unwrap(),
-        "shop,charge,S01-1-1-C1,Declined,final,true,,14.00,EUR,A-1,2026-01-15T09:00:00Z,2026-01-15T09:00:00Z,2026-01-15T09:00:00Z,,,0"
+        "shop,charge,S01-1-1-C1,Declined,final,true,,14.00,EUR,A-1,2026-01-15T09:00:00Z,2026-01-15T09:00:00Z,2026-01-15T09:00:00Z,,,0,live,HardDeclined,declined,,2026-01-15T09:00:00Z"
     );
     house.run(&["show", "S01-1-1-C1"]).await.expect(
         Exit::Ok,
@@ -288,7 +290,7 @@ async fn lists_and_objects_are_shown_for_people_and_for_programs() {
     );
     let json = house.run(&["show", "shop/charge/S01-1-1-C1", "--json"]).await;
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
-    assert_eq!(json["record"]["observed"]["observation"]["amount"]["amount"], "14.00");
+    assert_eq!(json["object"]["amount"], "14.00");
     house.run(&["explain", "S01-1-1-C1"]).await.expect(
         Exit::Ok,
         &["This is final: the money was refused", "what to do:", "Ask for another payment method."],

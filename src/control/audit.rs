@@ -137,6 +137,15 @@ impl Audit {
         }
     }
 
+    /// Keeps what was done while no daemon ran, by a command that holds the store itself.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn record(&self, caller: &Caller, verb: &str, subject: Subject) -> Result<(), StoreError> {
+        let entry = self.entry(caller, verb, subject, AuditOutcome::Done);
+        self.write(&self.name(entry.at), &entry).await
+    }
+
     /// Keeps that a caller was refused.
     pub(super) async fn refused(&self, caller: &Caller, verb: &str, subject: Subject, needed: Role) {
         let mut entry = self.entry(caller, verb, subject, AuditOutcome::Refused);

@@ -11,10 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::fields::{Field, meaning, meant};
+use super::watched::WatchedObject;
 use crate::delimited::trimmed;
 use crate::payments::money::Money;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
-use crate::payments::record::{Details, Record};
+use crate::payments::record::Details;
 
 pub use crate::delimited::LINE_BYTES_MAX;
 
@@ -163,22 +164,22 @@ pub fn from_json(text: &[u8], line: u64) -> Result<EnrolmentRequest, String> {
 }
 
 fn from_map(map: serde_json::Map<String, Value>, line: u64) -> Result<EnrolmentRequest, String> {
-    if map.get("object").is_some_and(Value::is_object) {
-        return from_record(Value::Object(map), line);
+    if map.contains_key("format") {
+        return from_listed(Value::Object(map), line);
     }
     let (texts, own_line) = texts_of(&map)?;
     texts.read(own_line.unwrap_or(line))
 }
 
-/// A record as `list --json` prints it; takes the details with which it was enrolled.
-fn from_record(value: Value, line: u64) -> Result<EnrolmentRequest, String> {
-    let record: Record = serde_json::from_value(value).map_err(|bad| {
-        let bad: String = bad.to_string().chars().filter(|letter| !letter.is_control()).take(200).collect();
-        format!("not a record as \"reconciled list --json\" prints it: {bad}")
-    })?;
-    // A record gets the same checks as any other line.
+/// An object as `list --json` prints it; takes the details with which it was enrolled.
+fn from_listed(value: Value, line: u64) -> Result<EnrolmentRequest, String> {
+    let listed = WatchedObject::read(value)?;
+    // It gets the same checks as any other line.
     let mut texts = Texts::default();
-    let plain = EnrolmentRequest { details: record.details, ..EnrolmentRequest::plain(record.object) };
+    let plain = EnrolmentRequest {
+        details: listed.enrolled_with.clone(),
+        ..EnrolmentRequest::plain(listed.object())
+    };
     for (field, text) in plain.texts().0 {
         texts.set(field, &text)?;
     }

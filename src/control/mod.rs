@@ -11,6 +11,7 @@ pub mod enrolment_request;
 pub mod fields;
 pub mod messages;
 pub mod problem;
+pub mod watched;
 
 pub mod explain;
 pub mod plan;

@@ -71,7 +71,7 @@ async fn second_stop(requests: &mut tokio::sync::mpsc::UnboundedReceiver<Request
 
 async fn reload(daemon: &Arc<Daemon>) {
     manager::reloading();
-    let reloaded = daemon.reload().await;
+    let reloaded = daemon.service().reload_by_signal().await;
     let status = if reloaded.is_applied {
         "configuration reloaded".to_owned()
     } else {

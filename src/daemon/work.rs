@@ -18,6 +18,7 @@ use crate::reconcile::Reconcile;
 use crate::reports::Reports;
 use crate::store::{Store, StoreError};
 use crate::task::{Board, Done, Round, Work};
+use crate::text;
 use crate::time;
 use crate::timetable::Timetable;
 
@@ -121,7 +122,11 @@ impl Work for Batching {
             self.prune().await?;
             let round = self.batches.round(&self.account, &self.ports).await;
             let round = round.map_err(|error| error.to_string())?;
-            let summary = format!("{} requests sent, {} batches ended", round.sent, round.ended);
+            let summary = format!(
+                "{} sent, {} ended",
+                text::count(round.sent, "request"),
+                text::count(round.ended, "batch")
+            );
             let now = self.clock.now();
             let soon = time::later(now, SignedDuration::from_mins(1));
             let again_in = Some(time::between(now, round.next_at.map_or(soon, |next| next.min(soon))));

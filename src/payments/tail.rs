@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// Fewer objects are not worth a batch, which takes several requests itself.
 pub const LEAST: u64 = 20;
 /// Requests per batch: submit it, poll until it is processed, fetch its result.
@@ -48,13 +50,13 @@ impl Tail {
     /// As one sentence.
     pub fn words(&self) -> String {
         format!(
-            "{} are moving; single requests can poll {} in {} min; {} go in {} batches: {} requests saved",
+            "moving: {}; single requests can poll {} in {} min; {} by {}, which saves {}",
             self.moving,
             self.singly,
             self.interval_s / 60,
             self.by_batch,
-            self.batches,
-            self.saved
+            text::count(self.batches, "batch"),
+            text::count(self.saved, "request")
         )
     }
 }
@@ -70,7 +72,7 @@ mod tests {
         assert_eq!(plan(3_600 + LEAST - 1).by_batch, 0);
         let many = plan(50_000);
         assert_eq!((many.singly, many.by_batch, many.batches, many.saved), (3_600, 46_400, 2, 46_380));
-        assert!(many.words().contains("46400 go in 2 batches"), "{}", many.words());
+        assert!(many.words().contains("46400 by 2 batches, which saves 46380 requests"), "{}", many.words());
         let few = Tail::plan(30, Duration::from_secs(4), Duration::from_secs(1), 1);
         assert_eq!((few.batches, few.saved), (26, 0), "where batches save nothing, the plan says so");
     }

@@ -12,7 +12,7 @@ use crate::apis::reporting::{Claim, Says};
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 use crate::payments::record::Record;
-use crate::text::hex;
+use crate::text::{self, hex};
 
 /// The origin of an alert.
 #[derive(Clone, Copy)]
@@ -127,8 +127,11 @@ impl Place<'_> {
         let account = &download.account;
         let occasion = format!("{account}/{}/{first_day}/not-had/{}", download.word, download.asked_at);
         let mut alert = self.alert(AlertKind::ProviderReport, Severity::Warning, account, &occasion);
-        alert.headline =
-            format!("The provider's {} reports of {} days could not be fetched", download.word, failed.len());
+        alert.headline = format!(
+            "The provider's {} reports of {} could not be fetched",
+            download.word,
+            text::count(failed.len(), "day")
+        );
         let days: Vec<&str> = failed.iter().map(|(day, _)| day.as_str()).collect();
         alert.explanation = format!("{}. The first: {first_why}.", days.join(", "));
         let last_day = days.last().copied().unwrap_or(first_day);

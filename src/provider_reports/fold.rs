@@ -16,6 +16,7 @@ use crate::blocking;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Details, Enrolment};
 use crate::store::{AlertFilter, Enrolled, OwedAlert};
+use crate::text;
 
 /// The maximum number of bad lines named in an alert. All of them are in the file of rejected rows.
 const MOST_LINES_TOLD: usize = 10;
@@ -51,7 +52,7 @@ impl Downloads {
         self.hold_against(account, ports, place, &reading, &mut tally).await?;
         let is_unread = !trouble.is_empty() && reading.used() == 0;
         if is_unread && reading.rows > 0 {
-            trouble.insert(0, format!("none of its {} rows can be used", reading.rows));
+            trouble.insert(0, format!("none of its {} can be used", text::count(reading.rows, "row")));
         }
         let why = trouble.join("; ");
         if !why.is_empty() && !self.is_told(&archive, window, &report_id, &why).await? {
@@ -226,7 +227,11 @@ fn trouble(reading: &Reading) -> Vec<String> {
             named.map(|row| format!("line {} ({} {})", row.line, row.column, row.why)).collect();
         let more = reading.rejected.len().saturating_sub(MOST_LINES_TOLD);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        trouble.push(format!("{} rows are bad: {}{more}", reading.rejected.len(), lines.join(", ")));
+        trouble.push(format!(
+            "bad: {}: {}{more}",
+            text::count(reading.rejected.len(), "row"),
+            lines.join(", ")
+        ));
     }
     trouble
 }

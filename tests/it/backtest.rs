@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use reconciled::control::messages::WatchedObject;
+
 use crate::process::Ran;
 use crate::world::World;
 
@@ -54,7 +56,8 @@ async fn the_files_of_the_nights_and_of_the_list_are_accepted_as_they_are() {
     let report = world.daemon().service().report(Some("2027-01-15".parse().unwrap())).await.unwrap();
     let mut records = String::new();
     for object in &objects {
-        records.push_str(&serde_json::to_string(&world.record(object).await).unwrap());
+        let listed = WatchedObject::of(world.record(object).await, None, None);
+        records.push_str(&serde_json::to_string(&listed).unwrap());
         records.push('\n');
     }
     world.stop().await;

@@ -149,7 +149,7 @@ async fn batches_killed_after_upload_and_after_processing_are_processed_once() {
     let daemon = host.start().await;
     let via = format!("via the running daemon (pid {})", daemon.pid());
     host.run(&submit).await.expect(0, &[&via, "was already recorded"]);
-    let done = host.run(&["batch", "submit", "pay", &second]).await.expect(0, &[&via, "1 rows, recorded"]);
+    let done = host.run(&["batch", "submit", "pay", &second]).await.expect(0, &[&via, "1 row, recorded"]);
     let two = reference(&done.out);
     answered_by_provider(&host, "PROCESS_BATCH", 1).await;
     daemon.kill();

@@ -93,6 +93,20 @@ async fn lists_and_objects(host: &Host, declined: &str, open: &str) {
     let csv = host.run(&["list", "--csv"]).await.expect(0, &[]);
     assert!(csv.out.lines().next().unwrap().starts_with("account,kind,id,state,"), "{}", csv.out);
     assert_eq!(csv.out.lines().count(), 5, "{}", csv.out);
+    // What is listed can be enrolled again, in both forms.
+    for (name, text) in [("list.csv", &csv.out), ("list.jsonl", &lines.out)] {
+        let file = host.write(name, text);
+        host.run(&["enrol", &file]).await.expect(0, &["0 new, ", "0 conflict, 0 bad"]);
+    }
+    // The object of a webhook has the names of the list.
+    let messages = host.simulator.chat_messages();
+    let object =
+        messages.iter().find_map(|one| one.body["data"]["object"].as_object()).expect("one was sent");
+    for (name, value) in object {
+        assert!(records[0].get(name).is_some(), "{name}");
+        let listed = records.iter().find(|record| record["id"] == object["id"]);
+        assert!(listed.is_none_or(|record| &record[name] == value || name == "amounts"), "{name}: {value}");
+    }
     host.run(&["show", declined])
         .await
         .expect(0, &["Declined (final, declined)", "HardDeclined", "14.00 EUR"]);
@@ -137,6 +151,11 @@ async fn store_and_report(host: &Host, daemon: &crate::process::Running) {
     let made = host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["report of 2026-01-15 made"]);
     let folder = std::path::PathBuf::from(made.out.trim());
     assert!(folder.join("manifest.json").is_file(), "{}", made.out);
+    for sort in ["declined", "resolved", "pending", "quarantined"] {
+        let file = folder.join(format!("{sort}_2026-01-15.csv")).display().to_string();
+        let read = host.run(&["enrol", &file]).await;
+        assert!([0, 65].contains(&read.code) && !read.err.contains("not known"), "{sort}: {read:?}");
+    }
     host.run(&["report", "--date", "2026-01-15"]).await.expect(0, &["already exists"]);
     host.run(&["report", "--date", "2999-01-15"]).await.expect(65, &[]);
 }
@@ -183,6 +202,7 @@ async fn a_bad_configuration_is_refused_whole_and_a_reload_keeps_the_old_one() {
     // The status needs no good file on disk.
     host.run(&["status"]).await.expect(1, &["WARNING: the configuration of", "rejected", "mars"]);
     std::fs::write(host.path("config.toml"), &good).unwrap();
+    host.run(&["audit"]).await.expect(0, &["root or the service's user", "by signal", "failed: not applied"]);
     let declined = host.plant("shop", "authorization", "Declined", Some("HardDeclined"), 100);
     host.run(&["enrol", "--account", "shop", "--id", declined.id()])
         .await

@@ -146,7 +146,7 @@ pub async fn watched(host: &Host, client: &Client) -> BTreeSet<String> {
     loop {
         let page =
             client.ask(request.clone()).await.unwrap_or_else(|error| panic!("{error:?}\n{}", host.log()));
-        ids.extend(page.items.iter().map(|record| record.object.id.as_str().to_owned()));
+        ids.extend(page.items.iter().map(|record| record.id.as_str().to_owned()));
         match page.next_cursor {
             Some(cursor) => request.cursor = Some(cursor),
             None => return ids,
@@ -207,7 +207,7 @@ fn keys_told(host: &Host) -> BTreeMap<String, BTreeSet<String>> {
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for message in host.simulator.chat_messages() {
         if message.path.starts_with("/hooks/") && message.body["data"]["kind"] == "declined" {
-            let id = message.body["data"]["objectId"].as_str().unwrap().to_owned();
+            let id = message.body["data"]["object"]["id"].as_str().unwrap().to_owned();
             let key = message.headers.iter().find(|(name, _)| name == "webhook-id").unwrap().1.clone();
             told.entry(id).or_default().insert(key);
         }
@@ -321,7 +321,7 @@ async fn start_or_rebuild(host: &Host) -> (Running, bool) {
         host.run(&["store", "rebuild"]).await.expect(65, &[named]);
     }
     let rebuild = ["store", "rebuild", "--accept-loss"];
-    host.run(&rebuild).await.expect(65, &["journal entries applied", "rows were still in the old index"]);
+    host.run(&rebuild).await.expect(65, &["applied", "kept from the old index"]);
     (host.start().await, true)
 }
 

@@ -31,7 +31,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reconcile", &["documents", "time", "payments", "apis", "store", "clock", "telemetry"]),
     (
         "batches",
-        &["documents", "files", "time", "payments", "apis", "store", "blocking", "clock", "telemetry"],
+        &[
+            "documents",
+            "files",
+            "text",
+            "time",
+            "payments",
+            "apis",
+            "store",
+            "blocking",
+            "clock",
+            "telemetry",
+        ],
     ),
     ("calls", &["documents", "problem", "time", "payments", "apis", "store", "clock", "telemetry"]),
     (

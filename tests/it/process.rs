@@ -295,7 +295,7 @@ impl Host {
         let messages = self.simulator.chat_messages();
         let events = messages.iter().filter(|message| message.path.starts_with("/hooks/"));
         events
-            .filter(|one| one.body["data"]["kind"] == "declined" && one.body["data"]["objectId"] == id)
+            .filter(|one| one.body["data"]["kind"] == "declined" && one.body["data"]["object"]["id"] == id)
             .count()
     }
 

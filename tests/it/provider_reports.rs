@@ -319,7 +319,7 @@ async fn bad_rows_are_quarantined_with_their_lines_and_reported_once_over_all_ni
     let alerts = told(&world, "provider-report");
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     let explanation = alerts[0]["explanation"].as_str().unwrap();
-    assert!(explanation.contains("3 rows are bad: line "), "{explanation}");
+    assert!(explanation.contains("bad: 3 rows: line "), "{explanation}");
     assert!(told(&world, "report-difference").is_empty(), "the good rows agree");
     assert_no_buyer_outside(&world);
     world.stop().await;
@@ -372,7 +372,7 @@ async fn a_difference_is_reported_exactly_once_and_the_object_is_polled_again() 
     assert!(kept(&world, "capture", ".csv").len() >= 3, "the same file came in several nights");
     let alerts = told(&world, "report-difference");
     assert_eq!(alerts.len(), 2, "one about the amount, one about the state: {alerts:?}");
-    let about: BTreeSet<&str> = alerts.iter().map(|alert| alert["objectId"].as_str().unwrap()).collect();
+    let about: BTreeSet<&str> = alerts.iter().map(|alert| alert["object"]["id"].as_str().unwrap()).collect();
     assert_eq!(about.len(), 1);
     let headlines: Vec<&str> = alerts.iter().map(|alert| alert["headline"].as_str().unwrap()).collect();
     assert!(

@@ -55,10 +55,11 @@ async fn a_decline_at_hour_twenty_is_reported_once_with_what_to_do_next() {
     assert_eq!((record.state(), record.is_finished()), (Some("Declined"), true));
     let told = world.events("declined");
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["objectId"], object.id.as_str());
-    assert_eq!(told[0]["merchantReferenceId"], "ORDER-000000");
-    assert_eq!((told[0]["amount"].as_str(), told[0]["currencyCode"].as_str()), (Some("14.00"), Some("USD")));
-    assert_eq!(told[0]["reasonCode"], "HardDeclined");
+    assert_eq!(told[0]["object"]["id"], object.id.as_str());
+    assert_eq!(told[0]["object"]["reference"], "ORDER-000000");
+    let priced = &told[0]["object"];
+    assert_eq!((priced["amount"].as_str(), priced["currency"].as_str()), (Some("14.00"), Some("USD")));
+    assert_eq!(priced["reason_codes"][0], "HardDeclined");
     assert!(told[0]["advice"].as_str().unwrap().contains("payment method"), "{}", told[0]["advice"]);
     assert_eq!(world.chat().iter().filter(|text| text.contains("declined")).count(), 1);
     let polls = record.polls;
@@ -206,7 +207,7 @@ access_code = "zx0IPmPy5jp1vAz8Kpg7"
         assert!((40 * 22..=40 * 27).contains(&polls), "{account}: {polls} polls of 40 objects in a day");
         let told = world.events("quarantined");
         assert_eq!(told.len(), 1, "{account}: {told:?}");
-        assert_eq!(told[0]["objectId"], refused[0].id.as_str());
+        assert_eq!(told[0]["object"]["id"], refused[0].id.as_str());
         for kind in ["credentials-refused", "credentials-accepted", "no-success"] {
             assert!(world.events(kind).is_empty(), "{account}: {:?}", world.events(kind));
         }

@@ -10,13 +10,13 @@ async fn a_store_is_checked_copied_restored_and_rebuilt_without_a_daemon() {
     house.furnish().await;
     house.run(&["store", "check"]).await.expect(
         Exit::Ok,
-        &["2 objects, 1 changes of state, 2 alerts"],
+        &["2 objects, 1 state change, 2 alerts"],
         &["daemon not running: read the store at", "nothing is wrong"],
     );
     let copy = house.folder.path().join("copy").display().to_string();
     house.run(&["store", "backup", "--to", &copy]).await.expect(
         Exit::Ok,
-        &["journal entries", "in 1 files are in", &copy],
+        &["journal entr", "in 1 file", &copy],
         &[],
     );
     house.run(&["store", "backup", "--to", &copy]).await.expect(
@@ -27,13 +27,14 @@ async fn a_store_is_checked_copied_restored_and_rebuilt_without_a_daemon() {
     house.run(&["enrol", "--id", "S03"]).await.expect(Exit::Ok, &[], &[]);
     house.run(&["store", "restore", "--from", &copy]).await.expect(
         Exit::Ok,
-        &["2 objects"],
+        &["in place: 2 objects"],
         &["is kept in", "aside-1", "restored the store at"],
     );
+    house.run(&["audit"]).await.expect(Exit::Ok, &["store restore", &copy], &[]);
     house.run(&["show", "S03"]).await.expect(Exit::NoInput, &[], &["S03 is not watched"]);
     house.run(&["store", "rebuild"]).await.expect(
         Exit::Ok,
-        &["journal entries applied"],
+        &[" applied"],
         &["the index was rebuilt", "rebuilt the store at"],
     );
     house.run(&["store", "compact"]).await.expect(
@@ -69,7 +70,7 @@ async fn damage_is_named_and_the_rest_is_rebuilt() {
     );
     house.run(&["store", "rebuild"]).await.expect(
         Exit::Data,
-        &["cannot be read: file 00000000000000000001.journal", "were still in the old index"],
+        &["cannot be read: file 00000000000000000001.journal", "kept from the old index"],
         &["enrol again"],
     );
     house.run(&["list"]).await.expect(Exit::Ok, &["S01-1-1-C1", "S02"], &["2 objects"]);
@@ -86,7 +87,7 @@ async fn a_backup_that_was_cut_off_is_restored_and_the_loss_is_told() {
     std::fs::write(&segment, &bytes[..bytes.len() - 200]).unwrap();
     house.run(&["store", "restore", "--from", &copy]).await.expect(
         Exit::Data,
-        &["journal entries", "the backup is cut off: file 00000000000000000001.journal at byte"],
+        &["journal entr", "the backup is cut off: file 00000000000000000001.journal at byte"],
         &["is kept in"],
     );
 }

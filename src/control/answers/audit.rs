@@ -3,7 +3,8 @@
 //! Owns: that order. Must never know: any one verb, sockets.
 
 use crate::access::{Caller, Role};
-use crate::control::messages::{AuditEntry, AuditOutcome, AuditRequest, Listing};
+use crate::control::audit::Subject;
+use crate::control::messages::{AuditEntry, AuditOutcome, AuditRequest, Listing, Reload, Reloaded};
 use crate::control::problem::{Cause, Problem};
 use crate::control::service::{Answer, EMPTY_PAGES_MAX, PAGE_ROWS, Service, rows, storage};
 use crate::control::verbs::Verb;
@@ -33,6 +34,24 @@ impl Service {
         let outcome = if cause.is_none() { AuditOutcome::Done } else { AuditOutcome::Failed };
         self.audit.end(begun, outcome, cause, objects).await;
         answer
+    }
+
+    /// Reloads the configuration because a signal said so. The kernel lets only root and the service's own user send
+    /// one, and does not say which.
+    pub async fn reload_by_signal(&self) -> Reloaded {
+        let caller = Caller { name: Some("root or the service's user".to_owned()), ..Caller::default() };
+        let subject = Subject::default().how("by signal");
+        let begun = self.audit.begin(&caller, Reload::SPEC.name(), subject, false).await;
+        let reloaded = self.reload(&caller.actor()).await;
+        match begun {
+            Ok(begun) => {
+                let cause = Reload::failure(&reloaded);
+                let outcome = if cause.is_none() { AuditOutcome::Done } else { AuditOutcome::Failed };
+                self.audit.end(begun, outcome, cause, Vec::new()).await;
+            }
+            Err(error) => tracing::error!(%error, "the audit log lacks a reload by signal"),
+        }
+        reloaded
     }
 
     /// Whether a caller may do what needs a role. A command that opened the store itself was let in by the modes of the

@@ -22,7 +22,7 @@ const COMMIT_ATTEMPTS: u32 = 5;
 
 impl Service {
     /// One page of records.
-    pub async fn list(&self, request: &ListRequest) -> Answer<Listing<Record>> {
+    pub async fn list(&self, request: &ListRequest) -> Answer<Listing<WatchedObject>> {
         let now = self.clock.now();
         let filter = Filter {
             account: request.account.clone(),
@@ -38,7 +38,8 @@ impl Service {
         for _ in 0..EMPTY_PAGES_MAX {
             let page = self.store.list(&filter, after, limit).await.map_err(storage)?;
             if !page.items.is_empty() || page.next.is_none() {
-                return Ok(Listing { items: page.items, next_cursor: page.next });
+                let items = page.items.into_iter().map(|record| self.watched(record)).collect();
+                return Ok(Listing { items, next_cursor: page.next });
             }
             after = page.next;
         }
@@ -60,12 +61,21 @@ impl Service {
                 break;
             }
         }
-        let lifecycle = self.rooms().lifecycle(&record.object);
+        let observed = record.observed.clone();
+        Ok(Shown { object: self.watched(record), observed, history, alerts })
+    }
+
+    /// A record in the form that others see, with what its account knows about it.
+    fn watched(&self, record: Record) -> WatchedObject {
+        let rooms = self.rooms();
+        let lifecycle = rooms.lifecycle(&record.object);
         let outcome = record.observed.as_ref().zip(lifecycle).and_then(|(observed, lifecycle)| {
             let facts = lifecycle.state(&observed.observation.state)?;
             Some(outcome(lifecycle, &facts, &observed.observation))
         });
-        Ok(Shown { outcome, record, history, alerts })
+        let environment =
+            rooms.account(&record.object.account).map(|account| account.environment().to_owned());
+        WatchedObject::of(record, environment, outcome)
     }
 
     /// Explains the current state of an object.

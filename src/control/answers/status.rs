@@ -75,7 +75,7 @@ impl Service {
                     name: account.name.clone(),
                     api,
                     region,
-                    environment: if account.is_sandbox { "sandbox" } else { "live" }.to_owned(),
+                    environment: account.environment().to_owned(),
                     service: provider_health(self, account, now),
                     state: account_state(facts.is_daemon, tallies.get(&account.name), &quotas),
                     quotas,

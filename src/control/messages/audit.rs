@@ -84,7 +84,8 @@ impl AuditEntry {
         match (&self.name, self.uid) {
             (Some(name), Some(uid)) => format!("{name} ({uid})"),
             (None, Some(uid)) => format!("uid {uid}"),
-            (_, None) => "unknown".to_owned(),
+            (Some(name), None) => name.clone(),
+            (None, None) => "unknown".to_owned(),
         }
     }
 

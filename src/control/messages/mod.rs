@@ -28,6 +28,8 @@ pub use poll::*;
 pub use provider_reports::*;
 pub use status::*;
 
+pub use super::watched::WatchedObject;
+
 pub use crate::store::{
     AlertRow, BackupReport, CheckReport, Compacted, Count, DeliveryRow, DeliveryStatus, Stats,
 };

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::AlertRow;
+use super::{AlertRow, WatchedObject};
 use crate::control::enrolment_request::{EnrolmentRequest, read_kind};
-use crate::payments::lifecycle::{Outcome, Phase};
+use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
-use crate::payments::record::{Record, Transition};
+use crate::payments::record::{Observed, Transition};
 
 /// An object as an operator names it: `account/kind/id`, `kind/id` or only the id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,10 +198,10 @@ pub struct Listing<Item> {
 /// Everything about one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
-    /// The stored record.
-    pub record: Record,
-    /// What its state means; none while it is unobserved or unknown.
-    pub outcome: Option<Outcome>,
+    /// What is known and pending.
+    pub object: WatchedObject,
+    /// The provider's last good answer; none before the first.
+    pub observed: Option<Observed>,
     /// Its changes of state, oldest first.
     pub history: Vec<Transition>,
     /// The alerts about it, with the outcome of their deliveries.

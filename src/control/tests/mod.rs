@@ -130,7 +130,7 @@ async fn ids_that_http_clients_fold_are_refused_and_stored_ones_stay_within_reac
         let object = format!("shop/charge/{id}").parse().unwrap();
         let enrolment = crate::payments::record::Enrolment { object, details: Default::default() };
         desk.store.enrol(vec![enrolment], "2026-01-15T09:00:00Z".parse().unwrap()).await.unwrap();
-        assert_eq!(client.ask(Show(named(id))).await.unwrap().record.object.id.as_str(), id);
+        assert_eq!(client.ask(Show(named(id))).await.unwrap().object.id.as_str(), id);
         assert!(client.ask(Forget(named(&format!("shop/charge/{id}")))).await.unwrap().was_watched);
     }
 }
@@ -141,7 +141,7 @@ async fn an_object_is_found_in_whatever_case_its_id_is_handed_on() {
     let client = desk.client().await;
     client.ask(Enrol::from(vec![enrolment_request(r#"{"id":"S01-1-1-C1"}"#)])).await.unwrap();
     for name in ["s01-1-1-c1", "charge/s01-1-1-c1", "shop/charge/s01-1-1-c1"] {
-        assert_eq!(client.ask(Show(named(name))).await.unwrap().record.object.id.as_str(), "S01-1-1-C1");
+        assert_eq!(client.ask(Show(named(name))).await.unwrap().object.id.as_str(), "S01-1-1-C1");
     }
 }
 
@@ -178,7 +178,7 @@ async fn lists_are_filtered_and_paged_without_gap_or_repetition() {
     loop {
         let page = client.ask(request.clone()).await.unwrap();
         assert!(page.items.len() <= 7);
-        seen.extend(page.items.into_iter().map(|record| record.object.id.to_string()));
+        seen.extend(page.items.into_iter().map(|record| record.id.to_string()));
         request.cursor = page.next_cursor;
         if request.cursor.is_none() {
             break;
@@ -209,7 +209,7 @@ async fn one_object_is_shown_explained_asked_for_and_forgotten() {
     settle(&desk.store, "shop/charge/S01-1-1-C1", "Declined", Vec::new()).await;
     with_alerts(&desk.store).await;
     let shown = client.ask(Show(named("S01-1-1-C1"))).await.unwrap();
-    assert_eq!(shown.record.state(), Some("Declined"));
+    assert_eq!(shown.object.state.as_deref(), Some("Declined"));
     assert_eq!((shown.history.len(), shown.alerts.len()), (1, 2));
     let told = client.ask(Explain(named("charge/S01-1-1-C1"))).await.unwrap();
     assert_eq!(told.advice.as_deref(), Some("Ask for another payment method."));
@@ -218,7 +218,7 @@ async fn one_object_is_shown_explained_asked_for_and_forgotten() {
     let request = PollRequest { objects: vec![named("S01-1-1-C1"), named("S99")], ..PollRequest::default() };
     let answer = client.ask(request.clone()).await.unwrap();
     assert_eq!((answer.objects, answer.unknown.as_slice()), (1, &["S99".to_owned()][..]));
-    assert!(client.ask(Show(named("S01-1-1-C1"))).await.unwrap().record.is_asked);
+    assert!(client.ask(Show(named("S01-1-1-C1"))).await.unwrap().object.poll_requested);
 
     let forgotten = client.ask(Forget(named("S01-1-1-C1"))).await.unwrap();
     assert!(forgotten.was_watched);
@@ -267,11 +267,11 @@ async fn polling_everything_costs_what_the_dry_run_said() {
         shown,
         [(Some("Get-capture"), 1, 0), (Some("Get-charge"), 11, 9_000), (Some("Get-refund"), 1, 0)]
     );
-    assert!(!client.ask(Show(named("S1"))).await.unwrap().record.is_asked);
+    assert!(!client.ask(Show(named("S1"))).await.unwrap().object.poll_requested);
     let done = client.ask(PollRequest { dry_run: false, ..all.clone() }).await.unwrap();
     assert_eq!((done.objects, &done.plan.len()), (13, &plan.plan.len()));
-    assert!(client.ask(Show(named("S1"))).await.unwrap().record.is_asked);
-    assert!(!client.ask(Show(named("S3"))).await.unwrap().record.is_asked);
+    assert!(client.ask(Show(named("S1"))).await.unwrap().object.poll_requested);
+    assert!(!client.ask(Show(named("S3"))).await.unwrap().object.poll_requested);
     let narrow = PollRequest { kind: Some("refund".parse().unwrap()), ..all };
     assert_eq!(client.ask(narrow.clone()).await.unwrap().objects, 1);
     let neither = client.ask(PollRequest::default()).await.unwrap_err();

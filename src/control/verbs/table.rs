@@ -7,7 +7,6 @@ use super::{Entry, Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
 use crate::control::service::{Answer, Service};
-use crate::payments::record::Record;
 
 /// All verbs.
 pub const TABLE: &[Entry] = &[
@@ -46,7 +45,7 @@ pub const TABLE: &[Entry] = &[
 ];
 
 impl Verb for ListRequest {
-    type Answer = Listing<Record>;
+    type Answer = Listing<WatchedObject>;
     const SPEC: Spec = Spec::get("/v1/tracked", Role::Read).command("list", "List what is watched.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {

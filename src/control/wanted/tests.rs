@@ -1,4 +1,5 @@
 use super::*;
+use crate::payments::record::Record;
 use proptest::prelude::*;
 
 fn check(json: &str, expected: Result<&str, &str>) {
@@ -54,20 +55,24 @@ fn lines_are_read_in_every_spelling_or_refused_with_the_reason() {
 }
 
 #[test]
-fn a_record_of_the_list_says_what_it_was_enrolled_with() {
+fn a_line_of_the_list_says_what_it_was_enrolled_with() {
     let enrolled = r#"{"account":"shop","kind":"charge","id":"S01","amount":"14.00","currency":"EUR","reference":"A-1"}"#;
     let wanted = from_json(enrolled.as_bytes(), 7).unwrap();
     let object = "shop/charge/S01".parse().unwrap();
     let enrolment = crate::payments::record::Enrolment { object, details: wanted.details.clone() };
     let record = Record::enrolled(enrolment, "2026-01-15T09:30:00Z".parse().unwrap());
-    let line = serde_json::to_string(&record).unwrap();
+    let line = serde_json::to_string(&WatchedObject::of(record, None, None)).unwrap();
     assert_eq!(from_json(line.as_bytes(), 7), Ok(wanted));
+    let other = line.replace("\"format\":1", "\"format\":2");
+    assert!(
+        from_json(other.as_bytes(), 7).unwrap_err().contains("has format 2; this version reads format 1")
+    );
     let odd = line.replace("A-1", "A\\u001b1");
     assert!(from_json(odd.as_bytes(), 7).unwrap_err().contains("reference has a control character"));
     assert!(
         from_json(line.replace("14.00", "-14.00").as_bytes(), 7).unwrap_err().contains("is not above zero")
     );
-    check(r#"{"object":{"account":"shop","kind":"charge","id":"S01"},"amuont":"1"}"#, Err("not a record"));
+    check(r#"{"format":1,"account":"shop","kind":"charge","id":"S01"}"#, Err("not an object as"));
 }
 
 proptest! {

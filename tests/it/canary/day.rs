@@ -343,7 +343,7 @@ impl Stage {
             service.list(&ListRequest { limit: Some(1000), ..ListRequest::default() }).await.unwrap();
         assert!(listing.items.len() >= 9, "{}", listing.items.len());
         for record in &listing.items {
-            let selector = Selector::from(record.object.clone());
+            let selector = Selector::from(record.object());
             let shown = service.show(&selector).await.unwrap();
             keep(serde_json::to_string(&shown).unwrap());
             keep(format!("{shown:?}"));

@@ -108,10 +108,10 @@ async fn hostile_texts_reach_no_terminal_no_journal_and_no_chat() {
             texts.iter().for_each(|text| check("the chat", text));
         } else {
             let data = &message.body["data"];
-            if data["objectId"] == declined {
-                assert_eq!(data["merchantReferenceId"], HOSTILE, "a program gets it word for word");
+            if data["object"]["id"] == declined {
+                assert_eq!(data["object"]["reference"], HOSTILE, "a program gets it word for word");
             }
-            for words in ["headline", "explanation", "advice", "look"] {
+            for words in ["headline", "explanation", "advice", "dashboard_url"] {
                 check("words of an event", data[words].as_str().unwrap());
             }
         }
@@ -137,7 +137,7 @@ async fn hostile_texts_reach_no_terminal_no_journal_and_no_chat() {
         check(&format!("notes of {words:?}"), &ran.err);
     }
     let shown = host.run(&["show", odd, "--json"]).await.expect(0, &[]).json();
-    let evidence = &shown["record"]["quarantine"]["evidence"];
+    let evidence = &shown["object"]["quarantine"]["evidence"];
     assert_eq!(evidence["state"], HOSTILE, "the store keeps it word for word");
     assert_eq!(evidence["merchant_reference"], HOSTILE);
     daemon.stop(&host).await;

@@ -229,11 +229,13 @@ impl Wire {
         let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap_or_default();
         // It counts as delivered when it is accepted, even if the daemon dies before the answer.
         let told = |is_accepted: bool| {
-            let word = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
+            let word = |path: &str| {
+                body["data"].pointer(path).and_then(|word| word.as_str()).unwrap_or_default().to_owned()
+            };
             self.note(match is_room {
                 true => Event::Said { text: body.to_string(), is_accepted },
                 false => {
-                    Event::Told { key: key.clone(), kind: word("kind"), id: word("objectId"), is_accepted }
+                    Event::Told { key: key.clone(), kind: word("/kind"), id: word("/object/id"), is_accepted }
                 }
             });
         };

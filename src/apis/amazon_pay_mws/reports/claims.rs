@@ -11,6 +11,7 @@ use crate::apis::amazon_pay_mws::kind::ObjectKind;
 use crate::apis::reporting::{Claim, Fetched, Reading, Rejected, Says};
 use crate::payments::money::Money;
 use crate::payments::object::ObjectId;
+use crate::text;
 
 /// Postings that are not a single capture or refund (section 15.2), as [`compact`] writes them. Others are reported,
 /// because the list is not complete.
@@ -143,9 +144,10 @@ fn settled(seller_id: &str, file: &Fetched) -> Result<Reading, String> {
     }
     for (word, number) in strangers {
         reading.unmatched += number;
-        reading
-            .remarks
-            .push(format!("{number} rows of type {word:?}, which is not in the manual, were not matched"));
+        reading.remarks.push(format!(
+            "not matched: {} of type {word:?}, which is not in the manual",
+            text::count(number, "row")
+        ));
     }
     reading.rejected.sort_by_key(|row| row.line);
     Ok(reading)
