@@ -91,12 +91,13 @@ impl Columns {
     /// Reads a header. Also returns the unknown columns that are left out. The error is a sentence.
     pub(super) fn of(header: &[String], reading: Reading) -> Result<(Columns, Vec<String>), String> {
         let mut meanings: Vec<_> = header.iter().map(|cell| fields::meaning(cell)).collect();
+        let is_own = |cell: &str| OWN.iter().any(|own| plain(own) == plain(cell));
         for (cell, meaning) in header.iter().zip(&meanings) {
-            if let (None, Some(meant)) = (meaning, fields::meant(cell)) {
+            if let (None, false, Some(meant)) = (meaning, is_own(cell), fields::meant(cell)) {
                 return Err(format!("column {cell} is not known; did you mean {meant}? rename or remove it"));
             }
         }
-        let is_unknown = |cell: &str| !cell.is_empty() && !OWN.iter().any(|own| plain(own) == plain(cell));
+        let is_unknown = |cell: &str| !cell.is_empty() && !is_own(cell);
         let unknown: Vec<String> = header
             .iter()
             .zip(&meanings)
