@@ -306,6 +306,14 @@ fn ornament(line: &str, named: &str) -> Option<BadSecret> {
     }
 }
 
+/// Why a file cannot be read, without its path.
+pub fn why_unread(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
     OwnerOnly,
@@ -323,7 +331,7 @@ fn read(path: &Path, guard: Guard) -> Result<SecretFile, BadSecret> {
         },
     };
     let unreadable = |error: std::io::Error| {
-        bad(format!("{shown} cannot be read: {}", error.kind()), remedy(path, guard, error.kind()))
+        bad(format!("{shown} cannot be read: {}", why_unread(&error)), remedy(path, guard, error.kind()))
     };
     let not_a_file =
         || bad(format!("{shown} is not a plain file"), "name the file itself: no folder, pipe or device");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Surroundings;
 use super::findings::Findings;
 use crate::http::connections::{BadRoots, Connections};
-use crate::secret::{SecretLoader, SecretReference};
+use crate::secret::{SecretLoader, SecretReference, why_unread};
 
 /// The largest file of certificates that is read, in bytes.
 const LONGEST_CA_FILE: u64 = 1024 * 1024;
@@ -162,8 +162,9 @@ fn trusting(
 
 fn read(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
     let remedy = "name a file that the service's user can read";
-    let cannot =
-        |error: std::io::Error| (format!("{} cannot be read: {}", path.display(), error.kind()), remedy);
+    let cannot = |error: std::io::Error| {
+        (format!("{} cannot be read: {}", path.display(), why_unread(&error)), remedy)
+    };
     // Opening a pipe would wait for a writer.
     let known = std::fs::metadata(path).map_err(cannot)?;
     if !known.is_file() {
@@ -283,7 +284,7 @@ mod tests {
         }
         for (path, part) in [
             ("ca.pem", "not an absolute path"),
-            ("/no/such/ca.pem", "cannot be read: entity not found"),
+            ("/no/such/ca.pem", "cannot be read: there is no such file"),
             ("/dev/null", "is not a file"),
         ] {
             let (_, problems) = resolve(&format!("[http]\nca_file = \"{path}\""), &Surroundings::default());

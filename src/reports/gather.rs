@@ -25,9 +25,9 @@ pub(super) async fn changes(
 ) -> Result<(Vec<Change>, Option<Cursor>), StoreError> {
     let page = store.transitions(from, to, after, PAGE).await?;
     let objects = page.items.iter().map(|row| row.object.clone()).collect();
-    let lives = store.lives(objects).await?;
+    let histories = store.histories(objects).await?;
     let mut changes = Vec::with_capacity(page.items.len());
-    for (row, Life { history, .. }) in page.items.into_iter().zip(lives) {
+    for (row, history) in page.items.into_iter().zip(histories) {
         let position = history.iter().position(|known| *known == row).unwrap_or(history.len());
         let before = &history[..position];
         changes.push(Change {

@@ -44,10 +44,10 @@ fn careless_files_are_refused_with_key_path_and_remedy() {
     let long = vec![b'x'; 64 * 1024 + 1];
     assert!(what(place.loader().load(&place.write("long", &long, 0o600))).contains("longer than"));
     let missing = SecretReference(Some(format!("file:{}/none", place.directory.path().display())));
-    assert!(what(place.loader().load(&missing)).contains("cannot be read: entity not found"));
+    assert!(what(place.loader().load(&missing)).contains("cannot be read: there is no such file"));
     for secret in ["/hunter2", "/91pJpReXP3x02/hunter2", "/hunter2/", "//hunter2"] {
         let said = what(place.loader().load(&SecretReference(Some(format!("file:{secret}")))));
-        assert!(said.contains("entity not found"), "{said}");
+        assert!(said.contains("there is no such file"), "{said}");
         assert!(!said.contains("hunter2"), "it may be the secret itself: {said}");
     }
     let directory = SecretReference(Some(format!("file:{}", place.directory.path().display())));

@@ -235,6 +235,12 @@ impl Store {
         self.read(move |index| lists::history(index, &object)).await
     }
 
+    /// The histories of some objects, in the given order, as [`Store::history`] gives them. All are read at once: ask
+    /// for some hundreds at a time.
+    pub async fn histories(&self, objects: Vec<ObjectRef>) -> Result<Vec<Vec<Transition>>, StoreError> {
+        self.read(move |index| objects.iter().map(|object| lists::history(index, object)).collect()).await
+    }
+
     /// Everything known about some objects, in the given order. All are read at once: ask for some hundreds at a time.
     pub async fn lives(&self, objects: Vec<ObjectRef>) -> Result<Vec<Life>, StoreError> {
         self.read(move |index| objects.iter().map(|object| lists::life(index, object)).collect()).await
