@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use forge::cases::{self, Case, VERIFIED};
 use forge::{Draft, Leaf, now, world};
-use sns_verifier::{AgeBound, Limits, Message, Refusal, Roots, SigningCertificate};
+use sns_verifier::{AgeBound, IssuerUrl, Limits, Message, Refusal, Roots, SigningCertificate};
 
 /// For the hourly repeated deliveries of 14 days.
 const AGE: AgeBound = AgeBound::new(Duration::from_secs(15 * 86_400), Duration::from_secs(300));
@@ -52,6 +52,8 @@ fn known_intermediates_complete_a_chain_and_are_not_trusted() {
     assert_eq!(check(&roots()), Err(Refusal::CertificateChain));
     let known = roots().with_intermediates(world.intermediate.pem().as_bytes()).unwrap();
     assert_eq!(check(&known), Ok(()));
+    let known = roots().with_intermediates(world.intermediate.der()).unwrap();
+    assert_eq!(check(&known), Ok(()), "as DER");
     let foreign = Roots::from_pem(world.foreign_root.pem().as_bytes()).unwrap();
     let known =
         foreign.with_intermediates((world.intermediate.pem() + &world.root.pem()).as_bytes()).unwrap();
@@ -85,11 +87,9 @@ fn roots_that_cannot_be_read_are_skipped_unless_none_is_left() {
     for nothing in ["", broken, "root"] {
         assert_eq!(Roots::from_pem(nothing.as_bytes()).unwrap_err(), Refusal::Roots);
     }
-    assert_eq!(
-        Roots::from_pem(world().root.pem().as_bytes()).unwrap().with_intermediates(broken.as_bytes()).err(),
-        None,
-        "an intermediate that is useless is only useless"
-    );
+    for nothing in ["", broken, "issuer"] {
+        assert_eq!(roots().with_intermediates(nothing.as_bytes()).unwrap_err(), Refusal::CertificateForm);
+    }
 }
 
 #[test]
@@ -139,4 +139,33 @@ fn every_reason_has_a_sentence_and_a_name_of_its_own() {
     }
     // All but the one for missing roots.
     assert_eq!(names.len(), 30, "{names:?}");
+}
+
+#[test]
+fn the_issuer_is_only_fetched_from_amazons_repository() {
+    let url_of = |url| {
+        let leaf = Leaf { issuer_url: Some(url), ..Leaf::default() };
+        let pem = world().issue(&leaf, &world().intermediate, &[]);
+        IssuerUrl::of(pem.as_bytes()).map(|url| url.as_str().to_owned())
+    };
+    for good in ["http://crt.r2m01.amazontrust.com/r2m01.cer", "http://crt.sca1b.amazontrust.com/sca1b.crt"] {
+        assert_eq!(url_of(good).as_deref(), Some(good));
+    }
+    for bad in [
+        "http://crt.r2m01.amazontrust.com.evil.example/r2m01.cer",
+        "http://evil.example/crt.r2m01.amazontrust.com/r2m01.cer",
+        "http://crt.evil.example/x.amazontrust.com/r2m01.cer",
+        "http://crt.r2m01.amazontrust.com:8080/r2m01.cer",
+        "http://crt.x@r2m01.amazontrust.com/r2m01.cer",
+        "http://crt..amazontrust.com/r2m01.cer",
+        "http://crt.r2m01.amazontrust.com/../r2m01.cer",
+        "http://crt.r2m01.amazontrust.com/r2m01.cer?x",
+        "http://crt.r2m01.amazontrust.com/.cer",
+        "ldap://crt.r2m01.amazontrust.com/r2m01.cer",
+        "http://127.0.0.1/r2m01.cer",
+    ] {
+        assert_eq!(url_of(bad), None, "{bad}");
+    }
+    assert_eq!(IssuerUrl::of(world().genuine_pem().as_bytes()), None);
+    assert_eq!(IssuerUrl::of(b"none"), None);
 }

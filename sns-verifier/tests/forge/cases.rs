@@ -121,14 +121,20 @@ fn genuine(table: &mut Table) {
         notification().signed().without("UnsubscribeURL"),
     );
     let gov = Draft::notification()
-        .with("TopicArn", "arn:aws-us-gov:sns:us-gov-west-1:291180941288:A1EXAMPLE.fifo")
-        .with("SigningCertURL", "https://sns.us-gov-west-1.amazonaws.com/S.pem")
+        .with("TopicArn", "arn:aws-us-gov:sns:us-gov-east-1:291180941288:A1EXAMPLE.fifo")
+        .with("SigningCertURL", "https://sns.us-gov-east-1.amazonaws.com/S.pem")
         .without("UnsubscribeURL");
-    table.add("government region, first in first out", VERIFIED, gov.signed());
-    table.add("China", "certificate_subject", china().signed());
-    if let Some(case) = table.cases.last_mut() {
-        case.expected = VERIFIED;
-        case.pem = world().issue_by_intermediate(&Leaf::named("sns.cn-north-1.amazonaws.com.cn"));
+    table.add("government region, first in first out", VERIFIED, gov.clone().signed());
+    for (name, draft, signer) in [
+        ("China, by the host's name", china(), "sns.cn-north-1.amazonaws.com.cn"),
+        ("China, by the signer's name", china(), "sns-cn-north-1.amazonaws.com.cn"),
+        ("China, by the domain's name", china(), "sns.amazonaws.com.cn"),
+        ("government, signed in the other region", gov, "sns-us-gov-west-1.amazonaws.com"),
+    ] {
+        table.add(name, VERIFIED, draft.signed());
+        if let Some(case) = table.cases.last_mut() {
+            case.pem = world().issue_by_intermediate(&Leaf::named(signer));
+        }
     }
 }
 
@@ -468,6 +474,14 @@ fn certificates(table: &mut Table) {
     let by_intermediate = |leaf: Leaf| world.issue_by_intermediate(&leaf);
     let accepted = [
         ("regional certificate", by_intermediate(Leaf::named("sns.eu-west-1.amazonaws.com"))),
+        ("regional certificate for signing", {
+            by_intermediate(Leaf {
+                names: vec!["sns-signing.eu-west-1.amazonaws.com", "sns.eu-west-1.amazonaws.com"],
+                common_name: Some("sns-signing.eu-west-1.amazonaws.com"),
+                purposes: vec![ExtendedKeyUsagePurpose::ServerAuth],
+                ..usual()
+            })
+        }),
         ("names in upper case", by_intermediate(Leaf::named("SNS.AmazonAWS.com"))),
         ("no common name", by_intermediate(Leaf { common_name: None, ..usual() })),
         ("further names", by_intermediate(Leaf { names: vec!["x.example", "sns.amazonaws.com"], ..usual() })),
@@ -532,6 +546,20 @@ fn certificates(table: &mut Table) {
             "certificate_subject",
             by_intermediate(Leaf::named("sns.s3-eu-west-1.amazonaws.com")),
         ),
+        ("name of a bucket for signing", "certificate_subject", {
+            by_intermediate(Leaf::named("sns-signing.s3-eu-west-1.amazonaws.com"))
+        }),
+        (
+            "name with a hyphen",
+            "certificate_subject",
+            by_intermediate(Leaf::named("sns-eu-west-1.amazonaws.com")),
+        ),
+        ("signer of another region", "certificate_subject", {
+            by_intermediate(Leaf::named("sns-signing.us-east-1.amazonaws.com"))
+        }),
+        ("signer of governments", "certificate_subject", {
+            by_intermediate(Leaf::named("sns-us-gov-west-1.amazonaws.com"))
+        }),
         ("certificate of another region", "certificate_subject", {
             by_intermediate(Leaf::named("sns.us-east-1.amazonaws.com"))
         }),

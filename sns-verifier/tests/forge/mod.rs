@@ -15,9 +15,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use num_bigint::BigUint;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256,
-    PublicKeyData, SanType, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
+    PKCS_RSA_SHA256, PublicKeyData, SanType, SignatureAlgorithm, date_time_ymd,
 };
 use serde_json::Value;
 
@@ -158,6 +158,8 @@ pub struct Leaf {
     pub usages: Vec<KeyUsagePurpose>,
     pub purposes: Vec<ExtendedKeyUsagePurpose>,
     pub is_ca: bool,
+    /// Where it says that its issuer's certificate is.
+    pub issuer_url: Option<&'static str>,
 }
 
 impl Default for Leaf {
@@ -170,6 +172,7 @@ impl Default for Leaf {
             usages: vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment],
             purposes: vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
             is_ca: false,
+            issuer_url: None,
         }
     }
 }
@@ -191,11 +194,23 @@ impl Leaf {
         params.not_after = date_time_ymd(self.until.0, self.until.1, self.until.2);
         params.key_usages = self.usages.clone();
         params.extended_key_usages = self.purposes.clone();
+        if let Some(url) = self.issuer_url {
+            params.custom_extensions.push(authority_access(url));
+        }
         if self.is_ca {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
         params
     }
+}
+
+/// The extension "authority information access" with one place of the issuer's certificate.
+fn authority_access(url: &str) -> CustomExtension {
+    let value = |tag: u8, contents: &[u8]| [&[tag, u8::try_from(contents.len()).unwrap()], contents].concat();
+    let method = value(0x06, b"\x2b\x06\x01\x05\x05\x07\x30\x02");
+    let place = value(0x86, url.as_bytes());
+    let content = value(0x30, &value(0x30, &[method, place].concat()));
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)
 }
 
 fn authority_params(
