@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use forge::cases::{self, Case, VERIFIED};
-use forge::{Draft, Leaf, now, world};
+use forge::{Draft, Leaf, as_version, now, world};
 use sns_verifier::{AgeBound, IssuerUrl, Limits, Message, Refusal, Roots, SigningCertificate};
 
 /// For the hourly repeated deliveries of 14 days.
@@ -28,20 +28,22 @@ fn judge(case: &Case, roots: &Roots) -> Result<(), Refusal> {
 #[test]
 fn every_case_is_judged_as_expected() {
     let roots = roots();
-    let cases = cases::all();
-    let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
-    assert_eq!(names.len(), cases.len(), "two cases have one name");
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let judged = judge(case, &roots).map_or_else(|refusal| refusal.reason(), |()| VERIFIED);
-        if judged != case.expected {
-            wrong.push(format!("{}: {judged} instead of {}", case.name, case.expected));
+    for version in ["1", "2"] {
+        let cases = as_version(version, cases::all);
+        let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+        assert_eq!(names.len(), cases.len(), "two cases have one name");
+        let mut wrong = Vec::new();
+        for case in &cases {
+            let judged = judge(case, &roots).map_or_else(|refusal| refusal.reason(), |()| VERIFIED);
+            if judged != case.expected {
+                wrong.push(format!("{}: {judged} instead of {}", case.name, case.expected));
+            }
         }
+        assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+        let forged = cases.iter().filter(|case| case.expected != VERIFIED).count();
+        assert!(forged >= 60, "{forged}");
+        println!("version {version}: {} genuine, {forged} forged", cases.len() - forged);
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-    let forged = cases.iter().filter(|case| case.expected != VERIFIED).count();
-    assert!(forged >= 60, "{forged}");
-    println!("{} genuine, {forged} forged", cases.len() - forged);
 }
 
 #[test]

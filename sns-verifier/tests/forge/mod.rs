@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "several tests use a part each")]
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 use aws_lc_rs::digest;
@@ -32,7 +33,26 @@ pub const CERTIFICATE: &str =
 pub const ID: &str = "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324";
 pub const TOKEN: &str = "2336412f37fb687f5d51e6e241d09c805a5a57b30d712f794cc5f6a988666d92";
 /// As Amazon Pay v2 sends it (`docs/src/reference/amazon-pay-v2.md`, section 9).
-pub const BODY: &str = r#"{"MerchantID":"A1EXAMPLE","ObjectType":"CHARGE","ObjectId":"S01-1234567-1234567-C123456","ChargePermissionId":"S01-1234567-1234567","NotificationType":"STATE_CHANGE","NotificationId":"4fd1","NotificationVersion":"V2"}"#;
+const BODY_V2: &str = r#"{"MerchantID":"A1EXAMPLE","ObjectType":"CHARGE","ObjectId":"S01-1234567-1234567-C123456","ChargePermissionId":"S01-1234567-1234567","NotificationType":"STATE_CHANGE","NotificationId":"4fd1","NotificationVersion":"V2"}"#;
+/// As Amazon Pay MWS sends it (`docs/src/reference/amazon-pay-mws.md`, section 8).
+const BODY_MWS: &str = r#"{"NotificationReferenceId":"32d195c3","NotificationType":"PaymentCapture","SellerId":"A1EXAMPLE","ReleaseEnvironment":"Live","Version":"2013-01-01","NotificationData":"<?xml version=\"1.0\" encoding=\"UTF-8\"?><CaptureNotification><CaptureDetails><AmazonCaptureId>S01-1234567-1234567-C123456</AmazonCaptureId></CaptureDetails></CaptureNotification>","Timestamp":"2026-01-15T11:59:00.000Z"}"#;
+
+thread_local! {
+    static VERSION: Cell<&'static str> = const { Cell::new("2") };
+}
+
+/// Drafts that are made meanwhile have this signature version, and the text of the API that uses it.
+pub fn as_version<T>(version: &'static str, make: impl FnOnce() -> T) -> T {
+    VERSION.set(version);
+    let made = make();
+    VERSION.set("2");
+    made
+}
+
+/// What a draft says.
+pub fn body() -> &'static str {
+    if VERSION.get() == "1" { BODY_MWS } else { BODY_V2 }
+}
 
 pub fn now() -> Timestamp {
     NOW.parse().unwrap()
@@ -64,6 +84,11 @@ impl RsaKey {
             length,
             public,
         }
+    }
+
+    /// PKCS #1.
+    pub fn public_key(&self) -> &[u8] {
+        self.public.der_bytes()
     }
 
     pub fn sign_sha256(&self, text: &str) -> Vec<u8> {
@@ -346,9 +371,9 @@ impl Draft {
             .with("Type", "Notification")
             .with("MessageId", ID)
             .with("TopicArn", TOPIC)
-            .with("Message", BODY)
+            .with("Message", body())
             .with("Timestamp", "2026-01-15T11:59:00.123Z")
-            .with("SignatureVersion", "2")
+            .with("SignatureVersion", VERSION.get())
             .with("SigningCertURL", CERTIFICATE)
             .with(
                 "UnsubscribeURL",
