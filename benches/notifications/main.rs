@@ -11,6 +11,7 @@
 #[path = "../../sns-verifier/tests/forge/mod.rs"]
 mod forge;
 #[path = "../measured/mod.rs"]
+#[allow(dead_code, reason = "other benches use the rest")]
 mod measured;
 
 use std::hint::black_box;
@@ -74,7 +75,8 @@ fn compare(
     for _ in 0..rounds {
         let (bare, whole) = (round(MESSAGES, bare)?, round(MESSAGES, whole)?);
         ratios.push(whole.as_secs_f64() / bare.as_secs_f64());
-        (bare_times.push(bare), whole_times.push(whole));
+        bare_times.push(bare);
+        whole_times.push(whole);
     }
     ratios.sort_by(f64::total_cmp);
     table.add(Row {
