@@ -29,6 +29,8 @@
 //! - [`backtest`]: replays a past of objects under one polling policy after another.
 //! - `amazon_pay_simulator` (the folder `simulator`): a pretend Amazon Pay, written from the manuals alone. It is a
 //!   crate of its own, so it can share no code with [`apis`].
+//! - `sns_verifier` (the folder `sns-verifier`): whether a message of Amazon SNS is genuine. A crate of its own, too:
+//!   it knows bytes and time and nothing else.
 //! - [`delimited`]: CSV and JSON Lines as people's programs write them.
 //! - [`access`]: who may do what on the operators' socket.
 //! - [`secret`]: values that never print, and where they are read from.

@@ -11,6 +11,7 @@ pub mod control;
 pub mod enrolment;
 pub mod promises;
 pub mod settings;
+pub mod sns;
 pub mod store;
 
 /// A parser under test.
@@ -40,4 +41,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "store", run: store::pieces, words: store::WORDS },
     Target { name: "saved_quotas", run: store::saved_quotas, words: store::WORDS },
     Target { name: "control", run: control::messages, words: control::WORDS },
+    Target { name: "sns_message", run: sns::message, words: sns::WORDS },
+    Target { name: "sns_certificate", run: sns::certificate, words: sns::PEM_WORDS },
 ];

@@ -149,6 +149,8 @@ each!(
     store,
     saved_quotas,
     control,
+    sns_message,
+    sns_certificate,
 );
 
 #[test]

@@ -316,6 +316,23 @@ fn only_the_clock_of_the_simulator_reads_the_time() {
     }
 }
 
+/// It is published on its own: a function of bytes and time.
+#[test]
+fn the_verifier_of_sns_messages_reads_no_time_and_knows_nothing_of_the_project() {
+    let mut files = Vec::new();
+    source_files(&root().join("sns-verifier/src"), &mut files);
+    assert!(files.len() > 4, "the verifier's source was not found");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        reads_no_time(&path, &text);
+        for other in
+            ["reconciled::", "amazon_pay_simulator::", "std::net", "std::fs", "std::env", "std::thread"]
+        {
+            assert!(!text.contains(other), "{} names {other}", path.display());
+        }
+    }
+}
+
 #[test]
 fn paths_named_in_the_readme_and_the_map_exist() {
     for document in ["README.md", "src/lib.rs"] {
@@ -401,6 +418,9 @@ fn texts_avoid_phrases_that_are_hard_to_read() {
     for (_, path) in rooms() {
         found.extend(banned_phrases(&path, true));
     }
+    let mut verifier = Vec::new();
+    source_files(&root().join("sns-verifier/src"), &mut verifier);
+    found.extend(verifier.iter().flat_map(|path| banned_phrases(path, true)));
     // The texts in tests are often quotations, so only their comments are checked.
     for folder in ["tests", "benches", "examples", "fuzz/src"] {
         let mut files = Vec::new();

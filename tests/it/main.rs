@@ -46,6 +46,8 @@ mod sdk_node;
 mod sdk_php;
 mod sdk_python;
 mod service_status;
+mod sns_agreement;
+mod sns_differences;
 mod start_process;
 mod stories;
 mod systemd;

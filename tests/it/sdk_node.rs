@@ -50,7 +50,7 @@ const STEPS: [(&str, u64, &str); 11] = [
 async fn the_official_node_sdk_is_accepted_with_both_algorithms() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/v2");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk-node");
-    if let Err(why) = install(&source, &folder) {
+    if let Err(why) = install(&source, &folder, "@amazonpay") {
         return tools::skipped("the official Node SDK", &why);
     }
     tools::not_skipped("the official Node SDK");
@@ -105,14 +105,14 @@ fn check(output: &Output) {
     assert_eq!(lines.last().expect("there are lines")["state"], "Closed");
 }
 
-/// Installs the locked version of the SDK into `folder`, once.
-fn install(source: &Path, folder: &Path) -> Result<(), String> {
+/// Installs the locked version of a package into `folder`, once.
+pub fn install(source: &Path, folder: &Path, package: &str) -> Result<(), String> {
     if Command::new("node").arg("--version").output().is_err() {
         return Err("node is not installed".to_owned());
     }
     std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     let lock = source.join("package-lock.json");
-    let is_installed = folder.join("node_modules/@amazonpay").is_dir()
+    let is_installed = folder.join("node_modules").join(package).is_dir()
         && std::fs::read(&lock).ok() == std::fs::read(folder.join("package-lock.json")).ok();
     for file in ["package.json", "package-lock.json", "run.js"] {
         std::fs::copy(source.join(file), folder.join(file)).map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use amazon_pay_simulator::plan::{Plan, Step};
@@ -31,7 +31,12 @@ secret_key_file = "secret.key"
 
 /// The virtual environment with the SDK, created once for each content of the requirements. An error says
 /// what is missing.
-fn python() -> Result<PathBuf, String> {
+pub fn python() -> Result<PathBuf, String> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PYTHON.get_or_init(install).clone()
+}
+
+fn install() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk-mws");
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/mws/requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
