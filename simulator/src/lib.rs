@@ -74,6 +74,7 @@ pub mod counts;
 pub mod credentials;
 pub mod fault;
 pub mod hostile;
+pub mod notifications;
 pub mod scenario;
 
 pub mod amazon_pay_mws;
