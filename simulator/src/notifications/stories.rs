@@ -1,5 +1,6 @@
 //! Whole worlds that tell of their changes: one message for each, what goes wrong, and what is repeated.
 
+mod forging;
 mod support;
 
 use std::collections::BTreeSet;
@@ -213,6 +214,7 @@ fn calls_are_announced_like_what_happens_in_time() {
 #[test]
 fn the_seed_decides_what_goes_wrong() {
     let settings = NotificationSettings {
+        signature_version: SignatureVersion::Two,
         lose: 0.3,
         delay: (Duration::from_secs(1), Duration::from_secs(20)),
         duplicate: 0.1,
