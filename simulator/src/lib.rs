@@ -16,6 +16,10 @@
 //! 6. The provider verifies the signature, checks the parameters, acts, and answers.
 //! 7. A fault may spoil a good answer, or its [`exchange::Carriage`].
 //!
+//! # Notifications
+//!
+//! What changes is announced to the merchants that the scenario names, by signed messages: see [`notifications`].
+//!
 //! # Time and chance
 //!
 //! An object's state is a pure function of its plan, its creation and the calls made on it: nothing runs

@@ -1,4 +1,4 @@
-//! Direct and notification feedback (docs/src/reference/aps.md).
+//! Direct and notification feedback (docs/src/reference/aps.md, section 5.6).
 //!
 //! Owns: which operations are announced, and with which parameters. Must never know: where they are sent, or how they
 //! are encoded.

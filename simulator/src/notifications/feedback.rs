@@ -1,4 +1,4 @@
-//! Feedback as it is sent: parameters as JSON or as a form (docs/src/reference/aps.md).
+//! Feedback as it is sent: parameters as JSON or as a form (docs/src/reference/aps.md, section 5.6).
 //!
 //! Owns: both encodings. Must never know: what a parameter means, how it was signed.
 

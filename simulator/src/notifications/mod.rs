@@ -35,6 +35,8 @@ pub use fate::{Outcome, redelivered_after};
 pub use forger::Forger;
 pub use forgery::Forgery;
 pub(crate) use office::PostOffice;
+#[cfg(test)]
+pub(crate) use posting::deliver;
 pub use posting::{Posting, send_notifications};
 pub use signer::{SIGNING_NAME, Signer, SigningFlaw};
 pub use signing::{SignatureVersion, SigningKey};

@@ -3,6 +3,7 @@
 //! Owns: what these hosts answer. Must never know: how a state comes about.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -118,14 +119,17 @@ impl PostOffice {
         counted.collect()
     }
 
-    /// The authorities that `https` URLs are trusted for, by URL.
-    pub(crate) fn ca_file(&self, account: &str) -> Option<std::path::PathBuf> {
+    /// The authority that the account's `https` URL is trusted for.
+    pub(crate) fn ca_file(&self, account: &str) -> Option<PathBuf> {
         let mailbox = self.mailboxes.iter().find(|mailbox| mailbox.settings.account == account)?;
         mailbox.settings.ca_file.clone()
     }
 
     /// The answer of an SNS host; `None` when the request is for none.
     pub(crate) fn answer(&mut self, incoming: &Incoming, is_calm: bool) -> Option<Outgoing> {
+        if self.mailboxes.is_empty() {
+            return None;
+        }
         let host = incoming.host.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let is_of = |mailbox: &&mut Mailbox| mailbox.topic.as_ref().is_some_and(|topic| topic.host == host);
         if !(host.starts_with("sns.") && self.mailboxes.iter_mut().any(|mailbox| is_of(&&mut *mailbox))) {

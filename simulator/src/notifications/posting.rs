@@ -81,7 +81,8 @@ async fn post(simulator: Arc<Simulator>, shutdown: CancellationToken, tasks: Tas
     }
 }
 
-async fn deliver(notification: &Notification, ca_file: Option<&Path>) -> Outcome {
+/// Posts one message and waits for its answer.
+pub(crate) async fn deliver(notification: &Notification, ca_file: Option<&Path>) -> Outcome {
     match tokio::time::timeout(TIME_LIMIT, exchange(notification, ca_file)).await {
         Ok(Ok(status)) => Outcome::Status(status),
         Ok(Err(_)) => Outcome::Unreachable,

@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::clock::{Clock, SystemClock};
-use crate::notifications::{Signer, send_notifications};
+use crate::notifications::{Notification, Outcome, Signer, deliver, send_notifications};
 use crate::plan::{Plan, Step};
 use crate::scenario::{Account, Api, Credentials, NotificationSettings, Scenario};
 use crate::signing_for_tests::public_key_der;
@@ -74,30 +74,20 @@ async fn fetched(url: &str, address: SocketAddr, authority: &str) -> (String, St
     (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
 }
 
-#[tokio::test]
-async fn a_merchant_is_notified_and_fetches_the_certificate() {
-    let merchant = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/notifications/shop", merchant.local_addr().unwrap());
-    let account = Account {
-        name: "shop".into(),
+fn account(name: &str) -> Account {
+    Account {
+        name: name.into(),
         api: Api::AmazonPayV2,
-        merchant_id: "A1".into(),
+        merchant_id: format!("A1{name}"),
         region: "eu".into(),
         is_sandbox: true,
-        credentials: Credentials::PublicKey { id: "SANDBOX-AEKEY".into(), der: Some(public_key_der()) },
+        credentials: Credentials::PublicKey { id: format!("SANDBOX-{name}"), der: Some(public_key_der()) },
         quotas: Vec::new(),
-    };
-    let notifications = vec![NotificationSettings::flawless("shop", url)];
-    let scenario = Scenario { accounts: vec![account], notifications, ..Scenario::default() };
-    let clock = Arc::new(Forward(SystemClock::new(), Mutex::new(SignedDuration::ZERO)));
-    let simulator = Arc::new(Simulator::new(scenario, Arc::clone(&clock)).unwrap());
-    let signer = simulator.signer().expect("somebody is notified");
-    let shutdown = CancellationToken::new();
-    let listen = "127.0.0.1:0".parse().unwrap();
-    let tls = Some(signer.authority().clone());
-    let serving = serve(Arc::clone(&simulator), listen, tls, shutdown.clone()).await.unwrap();
-    let posting = send_notifications(Arc::clone(&simulator), shutdown.clone());
+    }
+}
 
+/// Plants a charge that is authorized after a minute.
+fn plant(simulator: &Simulator, account: &str) -> String {
     let step = Step { after: Duration::from_secs(60), state: "Authorized".into(), reason: None };
     let plan = Plan {
         kind: "authorization".into(),
@@ -107,7 +97,25 @@ async fn a_merchant_is_notified_and_fetches_the_certificate() {
         steps: vec![step],
         invisible_for: Duration::ZERO,
     };
-    let id = simulator.plant("shop", &plan).unwrap();
+    simulator.plant(account, &plan).unwrap()
+}
+
+#[tokio::test]
+async fn a_merchant_is_notified_and_fetches_the_certificate() {
+    let merchant = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/notifications/shop", merchant.local_addr().unwrap());
+    let notifications = vec![NotificationSettings::flawless("shop", url)];
+    let scenario = Scenario { accounts: vec![account("shop")], notifications, ..Scenario::default() };
+    let clock = Arc::new(Forward(SystemClock::new(), Mutex::new(SignedDuration::ZERO)));
+    let simulator = Arc::new(Simulator::new(scenario, Arc::clone(&clock)).unwrap());
+    let signer = simulator.signer().expect("somebody is notified");
+    let shutdown = CancellationToken::new();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let tls = Some(signer.authority().clone());
+    let serving = serve(Arc::clone(&simulator), listen, tls, shutdown.clone()).await.unwrap();
+    let posting = send_notifications(Arc::clone(&simulator), shutdown.clone());
+
+    let id = plant(&simulator, "shop");
     *clock.1.lock().unwrap() += SignedDuration::from_secs(61);
     // The charge and its permission: the first is answered well, the second is to come again in an hour.
     let mut seen = Vec::new();
@@ -137,4 +145,50 @@ async fn a_merchant_is_notified_and_fetches_the_certificate() {
     let counts = simulator.counts().notifications["shop"];
     assert_eq!((counts.announced, counts.sent, counts.redelivered), (2, 3, 1));
     assert_eq!((counts.answered_5xx, counts.certificates_fetched), (1, 1));
+}
+
+#[tokio::test]
+async fn a_delivery_ends_as_the_merchant_lets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = ThrowAwayAuthority::generate(&["localhost"]).unwrap();
+    let other = ThrowAwayAuthority::generate(&["localhost"]).unwrap();
+    let (ca_file, other_file) = (folder.path().join("ca.pem"), folder.path().join("other.pem"));
+    std::fs::write(&ca_file, authority.authority_pem()).unwrap();
+    std::fs::write(&other_file, other.authority_pem()).unwrap();
+    let shutdown = CancellationToken::new();
+    // The chat of a simulator takes any JSON.
+    let merchant = Arc::new(Simulator::new(Scenario::default(), SystemClock::new()).unwrap());
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let secure = serve(Arc::clone(&merchant), listen, Some(authority), shutdown.clone()).await.unwrap();
+    let plain = serve(Arc::clone(&merchant), listen, None, shutdown.clone()).await.unwrap();
+    let absent = TcpListener::bind(listen).await.unwrap().local_addr().unwrap();
+    let secure_port = secure.address.port();
+    for (url, ca_file, expected) in [
+        (format!("http://{}/hooks/json", plain.address), None, Outcome::Status(200)),
+        (format!("http://{}/nowhere", plain.address), None, Outcome::Status(404)),
+        (format!("http://{absent}/"), None, Outcome::Unreachable),
+        (format!("https://localhost:{secure_port}/hooks/json"), Some(&ca_file), Outcome::Status(200)),
+        (format!("https://localhost:{secure_port}/hooks/json"), Some(&other_file), Outcome::Unreachable),
+        (format!("https://localhost:{secure_port}/hooks/json"), None, Outcome::Unreachable),
+        (format!("https://{}/hooks/json", secure.address), Some(&ca_file), Outcome::Unreachable),
+        ("nonsense".to_owned(), None, Outcome::Unreachable),
+    ] {
+        let notification = Notification {
+            account: "shop".into(),
+            url,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            attempt: 1,
+            message_id: String::new(),
+            id: String::new(),
+            forgery: None,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: b"{}".to_vec(),
+        };
+        let outcome = deliver(&notification, ca_file.map(|file| file.as_path())).await;
+        assert_eq!(outcome, expected, "{}", notification.url);
+    }
+    assert_eq!(merchant.chat_messages().len(), 2);
+    shutdown.cancel();
+    plain.stopped().await;
+    secure.stopped().await;
 }

@@ -37,7 +37,7 @@ impl Clock for Hands {
     }
 }
 
-/// So many seconds after the start.
+/// This many seconds after the start.
 pub(super) fn moment(second: i64) -> Timestamp {
     "2026-01-15T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(second)
 }
@@ -99,7 +99,7 @@ impl World {
         *self.hands.0.lock().unwrap() += SignedDuration::from_secs(seconds);
     }
 
-    /// Plants an object; each step comes so many hours after the one before.
+    /// Plants an object; each step comes this many hours after the one before.
     pub(super) fn plant(&self, account: &str, kind: &str, steps: &[(u64, &str, &str)]) -> String {
         let steps = steps.iter().map(|(hours, state, reason)| Step {
             after: Duration::from_secs(hours * 3600),
@@ -121,7 +121,7 @@ impl World {
         self.simulator.plant(account, &plan).expect("the plan is good")
     }
 
-    /// Plants so many charges of v2 that are authorized and captured, each a minute after the one before.
+    /// Plants this many charges of v2 that are authorized and captured, each a minute after the one before.
     pub(super) fn plant_many(&self, count: u64) {
         self.pass(1);
         for number in 1..=count {
