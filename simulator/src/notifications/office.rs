@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::draft::Draft;
 use super::mailbox::Mailbox;
 use super::signer::Signer;
 use super::{Notification, NotificationCounts, Outcome};
@@ -44,7 +45,7 @@ impl PostOffice {
                 problem("notifications.account", unknown, "declare it")
             })?;
             let begun = (scenario.seed, started);
-            mailboxes.push(Mailbox::new((settings.clone(), account), begun, Arc::clone(&signer)));
+            mailboxes.push(Mailbox::new((settings.clone(), account), begun));
         }
         Ok(PostOffice { mailboxes, signer: Some(signer) })
     }
@@ -60,14 +61,14 @@ impl PostOffice {
         now: Timestamp,
         is_calm: bool,
         announced: impl Fn(&str, &str, Window) -> Vec<Announcement>,
-    ) -> Vec<Notification> {
+    ) -> Vec<Draft> {
         let mut due = Vec::new();
         for mailbox in &mut self.mailboxes {
             let found = announced(mailbox.api.name(), &mailbox.merchant, mailbox.unsearched(now));
             mailbox.take_in(found, now, is_calm);
             due.extend(mailbox.due(now, is_calm));
         }
-        due.sort_by_key(|notification| notification.at);
+        due.sort_by_key(Draft::at);
         due
     }
 
@@ -77,13 +78,13 @@ impl PostOffice {
         window: Window,
         is_calm: bool,
         announced: impl Fn(&str, &str, Window) -> Vec<Announcement>,
-    ) -> Vec<Notification> {
+    ) -> Vec<Draft> {
         let mut sent = Vec::new();
         for mailbox in &self.mailboxes {
             let found = announced(mailbox.api.name(), &mailbox.merchant, mailbox.causes(window));
             sent.extend(mailbox.between(found, window, is_calm));
         }
-        sent.sort_by_key(|notification| notification.at);
+        sent.sort_by_key(Draft::at);
         sent
     }
 
