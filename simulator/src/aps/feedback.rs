@@ -115,7 +115,7 @@ mod tests {
         let found = announcements(&desk, &merchant, window);
         assert_eq!(found.len(), happened.len(), "the pending beginning is not announced");
         let serials: std::collections::BTreeSet<usize> = found.iter().map(|one| one.serial).collect();
-        assert_eq!(serials.len(), found.len(), "operations of one moment are told apart");
+        assert_eq!(serials.len(), found.len(), "operations of one moment differ");
         for (one, (code, command)) in found.iter().zip(happened) {
             let Content::Feedback(fields) = &one.content else { panic!("it is feedback") };
             let get =
