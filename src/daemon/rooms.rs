@@ -125,6 +125,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         most_in_flight: config.polling.max_in_flight_per_kind,
         probe_interval: config.polling.probe_interval,
         discover: account.provider_reports.discover,
+        discovers_by_notifications: account.discover,
         report_folder: config.reports.folder.clone(),
     })
 }
