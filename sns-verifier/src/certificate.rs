@@ -14,11 +14,13 @@ use jiff::Timestamp;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert, aws_lc_rs as algorithms};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::AttributeTypeAndValue;
 
 use crate::refusal::Refusal;
-use crate::topic::{Topic, is_region};
+use crate::topic::{DOMAINS, Topic, is_region, partition_of};
 
 /// The longest file of certificates that [`SigningCertificate::check`] reads.
 const LONGEST: usize = 64 * 1024;
@@ -73,15 +75,55 @@ impl Roots {
         }
     }
 
-    /// Adds intermediate certificates from PEM. They complete chains and are not trusted themselves.
+    /// Adds intermediate certificates, as PEM or one as DER. They complete chains and are not trusted themselves.
     ///
     /// # Errors
-    /// When the PEM cannot be read.
-    pub fn with_intermediates(mut self, pem: &[u8]) -> Result<Roots, Refusal> {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            self.intermediates.push(certificate.map_err(|_| Refusal::CertificateForm)?);
-        }
-        Ok(self)
+    /// When no certificate can be read.
+    pub fn with_intermediates(mut self, bytes: &[u8]) -> Result<Roots, Refusal> {
+        let before = self.intermediates.len();
+        let pem = CertificateDer::pem_slice_iter(bytes).filter_map(Result::ok);
+        let der = [CertificateDer::from(bytes.to_vec())];
+        let readable = pem.chain(der).filter(|certificate| parse(certificate).is_ok());
+        self.intermediates.extend(readable);
+        if self.intermediates.len() == before { Err(Refusal::CertificateForm) } else { Ok(self) }
+    }
+}
+
+/// Where the issuer's certificate of a leaf is: `http://crt.NAME.amazontrust.com/FILE` in Amazon's repository.
+///
+/// A certificate that is refused with [`Refusal::CertificateChain`] may only lack its issuer. Fetch it from here,
+/// without following redirects, add it to a copy of the roots by [`Roots::with_intermediates`], and check again. Plain
+/// `http` does no harm, because the certificate must still lead to a trusted root.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IssuerUrl(String);
+
+impl IssuerUrl {
+    /// The URL that the first certificate names. None when there is none in Amazon's repository.
+    pub fn of(pem: &[u8]) -> Option<IssuerUrl> {
+        let leaf = CertificateDer::pem_slice_iter(pem.get(..LONGEST).unwrap_or(pem)).next()?.ok()?;
+        let parsed = parse(&leaf).ok()?;
+        let access = parsed.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityInfoAccess(access) => Some(access),
+            _ => None,
+        })?;
+        access.iter().find_map(|description| match description.access_location {
+            GeneralName::URI(url) if description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS => {
+                IssuerUrl::check(url)
+            }
+            _ => None,
+        })
+    }
+
+    fn check(url: &str) -> Option<IssuerUrl> {
+        let (name, file) = url.strip_prefix("http://crt.")?.split_once(".amazontrust.com/")?;
+        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let file = file.strip_suffix(".cer").or_else(|| file.strip_suffix(".crt"))?;
+        (is_plain(name) && is_plain(file)).then(|| IssuerUrl(url.to_owned()))
+    }
+
+    /// The whole URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -90,8 +132,7 @@ impl Roots {
 pub struct SigningCertificate {
     sha1: ParsedPublicKey,
     sha256: ParsedPublicKey,
-    /// The names that may be SNS, in lower case.
-    names: Vec<String>,
+    signers: Vec<Signer>,
     not_before: Timestamp,
     not_after: Timestamp,
 }
@@ -99,9 +140,10 @@ pub struct SigningCertificate {
 impl SigningCertificate {
     /// Checks what was fetched from [`crate::Message::certificate_url`]: the leaf, then perhaps its issuers.
     ///
-    /// The leaf must be for `sns.amazonaws.com` or a regional SNS host by its subject alternative names, without
-    /// wildcards. A common name, if there is one, must be such a name too. Which region is checked by
-    /// [`crate::Message::verify`].
+    /// A subject alternative name of the leaf must be SNS: `sns.amazonaws.com`, `sns.REGION.amazonaws.com`,
+    /// `sns-signing.REGION.amazonaws.com`, and in China and for governments also `sns-REGION` in their domain. There
+    /// are no wildcards. A common name, if there is one, must be such a name too. [`crate::Message::verify`] compares
+    /// the region.
     ///
     /// # Errors
     /// When it cannot be read or must not sign messages.
@@ -147,7 +189,7 @@ impl SigningCertificate {
         if usage.is_some_and(|usage| !usage.value.digital_signature()) {
             return Err(Refusal::CertificateUsage);
         }
-        let names = names(&parsed)?;
+        let signers = signers(&parsed)?;
         let Ok(PublicKey::RSA(rsa)) = parsed.public_key().parsed() else {
             return Err(Refusal::CertificateKey);
         };
@@ -160,7 +202,7 @@ impl SigningCertificate {
                 .map_err(|_| Refusal::CertificateKey)?,
             sha256: ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &key)
                 .map_err(|_| Refusal::CertificateKey)?,
-            names,
+            signers,
             not_before: valid.0,
             not_after: valid.1,
         })
@@ -178,14 +220,8 @@ impl SigningCertificate {
         if now < self.not_before {
             return Err(Refusal::CertificateNotYetValid);
         }
-        let domain = topic.domain();
-        let is_for_topic = |name: &String| {
-            let label = name.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.'));
-            label.is_some_and(|label| {
-                label == "sns" || label.strip_prefix("sns.") == Some(topic.region.as_str())
-            })
-        };
-        if self.names.iter().any(is_for_topic) { Ok(()) } else { Err(Refusal::CertificateSubject) }
+        let is_for_topic = self.signers.iter().any(|signer| signer.signs_for(topic));
+        if is_for_topic { Ok(()) } else { Err(Refusal::CertificateSubject) }
     }
 
     pub(crate) fn check_signature(
@@ -213,29 +249,58 @@ fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
     )
 }
 
-/// The names of the leaf that may be SNS.
-fn names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, Refusal> {
+/// A name of SNS as a signer: `docs/src/reference/sns.md`, section 4.
+#[derive(Debug, Clone)]
+struct Signer {
+    domain: &'static str,
+    /// For all regions of the domain if there is none.
+    region: Option<String>,
+}
+
+impl Signer {
+    /// `sns.DOMAIN`, `sns.REGION.DOMAIN`, `sns-signing.REGION.DOMAIN` and, in China and for governments,
+    /// `sns-REGION.DOMAIN`.
+    fn of_name(name: &str) -> Option<Signer> {
+        let name = name.to_ascii_lowercase();
+        let (label, domain) = DOMAINS
+            .into_iter()
+            .find_map(|domain| Some((name.strip_suffix(domain)?.strip_suffix('.')?, domain)))?;
+        if label == "sns" {
+            return Some(Signer { domain, region: None });
+        }
+        let region = label
+            .strip_prefix("sns.")
+            .or_else(|| label.strip_prefix("sns-signing."))
+            .or_else(|| label.strip_prefix("sns-").filter(|region| partition_of(region) != "aws"))?;
+        is_region(region).then(|| Signer { domain, region: Some(region.to_owned()) })
+    }
+
+    /// One government region signs for the other too.
+    fn signs_for(&self, topic: &Topic) -> bool {
+        let region = self.region.as_deref();
+        self.domain == topic.domain()
+            && (region.is_none_or(|region| region == topic.region)
+                || topic.partition == "aws-us-gov" && region == Some("us-gov-west-1"))
+    }
+}
+
+/// The names of the leaf that are SNS. A common name of something else is refused, alternative names are not.
+fn signers(certificate: &X509Certificate<'_>) -> Result<Vec<Signer>, Refusal> {
     let alternative = certificate.subject_alternative_name().map_err(|_| Refusal::CertificateForm)?;
-    let names: Vec<String> = alternative
+    let signers: Vec<Signer> = alternative
         .into_iter()
         .flat_map(|extension| &extension.value.general_names)
         .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            GeneralName::DNSName(name) => Signer::of_name(name),
             _ => None,
         })
-        .filter(|name| is_sns(name))
         .collect();
-    let has_foreign_name = certificate
-        .subject()
-        .iter_common_name()
-        .any(|name| !name.as_str().is_ok_and(|name| is_sns(&name.to_ascii_lowercase())));
-    if names.is_empty() || has_foreign_name { Err(Refusal::CertificateSubject) } else { Ok(names) }
-}
-
-/// `sns.amazonaws.com` or `sns.REGION.amazonaws.com`, both perhaps with `.cn`.
-fn is_sns(name: &str) -> bool {
-    let rest = name.strip_suffix(".cn").unwrap_or(name).strip_suffix(".amazonaws.com");
-    rest.is_some_and(|rest| rest == "sns" || rest.strip_prefix("sns.").is_some_and(is_region))
+    let is_foreign =
+        |name: &AttributeTypeAndValue<'_>| name.as_str().ok().and_then(Signer::of_name).is_none();
+    if signers.is_empty() || certificate.subject().iter_common_name().any(is_foreign) {
+        return Err(Refusal::CertificateSubject);
+    }
+    Ok(signers)
 }
 
 fn refusal_of(error: &Error) -> Refusal {

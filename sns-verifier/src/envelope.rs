@@ -29,68 +29,34 @@ impl Default for Limits {
 /// Arrays and objects within each other inside of an unknown field, such as `MessageAttributes`.
 const DEPTH: u8 = 8;
 
-/// A field that counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Field {
-    Type,
-    MessageId,
-    TopicArn,
-    Subject,
-    Message,
-    Timestamp,
-    SignatureVersion,
-    Signature,
-    SigningCertUrl,
-    UnsubscribeUrl,
-    SubscribeUrl,
-    Token,
-}
+/// The fields that count.
+const FIELDS: [&str; 12] = [
+    "Type",
+    "MessageId",
+    "TopicArn",
+    "Subject",
+    "Message",
+    "Timestamp",
+    "SignatureVersion",
+    "Signature",
+    "SigningCertURL",
+    "UnsubscribeURL",
+    "SubscribeURL",
+    "Token",
+];
 
-const FIELDS: usize = 12;
-
-impl Field {
-    /// The field of a key. Lambda functions receive two of them in another spelling.
-    fn of_key(key: &str) -> Option<Field> {
-        Some(match key {
-            "Type" => Field::Type,
-            "MessageId" => Field::MessageId,
-            "TopicArn" => Field::TopicArn,
-            "Subject" => Field::Subject,
-            "Message" => Field::Message,
-            "Timestamp" => Field::Timestamp,
-            "SignatureVersion" => Field::SignatureVersion,
-            "Signature" => Field::Signature,
-            "SigningCertURL" | "SigningCertUrl" => Field::SigningCertUrl,
-            "UnsubscribeURL" | "UnsubscribeUrl" => Field::UnsubscribeUrl,
-            "SubscribeURL" => Field::SubscribeUrl,
-            "Token" => Field::Token,
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Field::Type => "Type",
-            Field::MessageId => "MessageId",
-            Field::TopicArn => "TopicArn",
-            Field::Subject => "Subject",
-            Field::Message => "Message",
-            Field::Timestamp => "Timestamp",
-            Field::SignatureVersion => "SignatureVersion",
-            Field::Signature => "Signature",
-            Field::SigningCertUrl => "SigningCertURL",
-            Field::UnsubscribeUrl => "UnsubscribeURL",
-            Field::SubscribeUrl => "SubscribeURL",
-            Field::Token => "Token",
-        }
+/// The field of a key. Lambda functions receive two of them in another spelling.
+fn field_of(key: &str) -> Option<&'static str> {
+    match key {
+        "SigningCertUrl" => Some("SigningCertURL"),
+        "UnsubscribeUrl" => Some("UnsubscribeURL"),
+        _ => FIELDS.into_iter().find(|field| *field == key),
     }
 }
 
 /// The decoded strings of an envelope. A field that is null counts as absent.
 #[derive(Default)]
-pub(crate) struct Envelope<'a> {
-    values: [Option<Cow<'a, str>>; FIELDS],
-}
+pub(crate) struct Envelope<'a>(Vec<(&'static str, Option<Cow<'a, str>>)>);
 
 impl<'a> Envelope<'a> {
     pub(crate) fn read(body: &'a [u8], limits: &Limits) -> Result<Envelope<'a>, Refusal> {
@@ -107,27 +73,27 @@ impl<'a> Envelope<'a> {
     }
 
     /// The value of a field, at most once.
-    pub(crate) fn take(&mut self, field: Field) -> Option<Cow<'a, str>> {
-        self.values.get_mut(field as usize)?.take()
+    pub(crate) fn take(&mut self, field: &str) -> Option<Cow<'a, str>> {
+        self.0.iter_mut().find(|(given, _)| *given == field)?.1.take()
     }
 
-    pub(crate) fn required(&mut self, field: Field) -> Result<Cow<'a, str>, Refusal> {
-        self.take(field).ok_or(Refusal::MissingField(field.name()))
+    pub(crate) fn required(&mut self, field: &'static str) -> Result<Cow<'a, str>, Refusal> {
+        self.take(field).ok_or(Refusal::MissingField(field))
     }
 
-    /// A required field of one line: see the crate's documentation on messages that are cut in another way.
-    pub(crate) fn line(&mut self, field: Field) -> Result<Cow<'a, str>, Refusal> {
+    /// A required field of one line: see README.md on messages that are cut in another way.
+    pub(crate) fn line(&mut self, field: &'static str) -> Result<Cow<'a, str>, Refusal> {
         self.required(field).and_then(|value| one_line(field, value))
     }
 
     /// The field must not be there.
-    pub(crate) fn absent(&mut self, field: Field) -> Result<(), Refusal> {
-        self.take(field).map_or(Ok(()), |_| Err(Refusal::UnexpectedField(field.name())))
+    pub(crate) fn absent(&mut self, field: &'static str) -> Result<(), Refusal> {
+        self.take(field).map_or(Ok(()), |_| Err(Refusal::UnexpectedField(field)))
     }
 }
 
-pub(crate) fn one_line(field: Field, value: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
-    if value.contains(['\n', '\r']) { Err(Refusal::Recut(field.name())) } else { Ok(value) }
+pub(crate) fn one_line<'a>(field: &'static str, value: Cow<'a, str>) -> Result<Cow<'a, str>, Refusal> {
+    if value.contains(['\n', '\r']) { Err(Refusal::Recut(field)) } else { Ok(value) }
 }
 
 struct Reader<'r> {
@@ -145,38 +111,35 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
         let mut envelope = Envelope::default();
-        // A field that was null still counts as given.
-        let mut is_given = [false; FIELDS];
         let mut unknown: Vec<Cow<'de, str>> = Vec::new();
         while let Some(key) = map.next_key_seed(Any(0))? {
             let Given::Text(key) = key else { return Err(A::Error::custom("a key is no string")) };
             let value = map.next_value_seed(Any(DEPTH))?;
-            let Some(field) = Field::of_key(&key) else {
-                if unknown.contains(&key) {
-                    self.refusal.get_or_insert(Refusal::DuplicateField);
-                } else if unknown.len() == self.unknown_fields {
-                    self.refusal.get_or_insert(Refusal::TooLarge("the number of unknown fields"));
-                } else {
-                    unknown.push(key);
-                }
-                continue;
+            let field = field_of(&key);
+            let is_twice = match field {
+                Some(field) => envelope.0.iter().any(|(given, _)| *given == field),
+                None => unknown.contains(&key),
             };
-            if let Some(given) = is_given.get_mut(field as usize)
-                && std::mem::replace(given, true)
-            {
-                self.refusal.get_or_insert(Refusal::DuplicateField);
-            }
-            match value {
-                Given::Text(text) => {
-                    if let Some(slot) = envelope.values.get_mut(field as usize) {
-                        *slot = Some(text);
-                    }
+            let problem = match (field, value) {
+                _ if is_twice => Some(Refusal::DuplicateField),
+                (Some(field), Given::Other) => Some(Refusal::FieldType(field)),
+                (Some(field), Given::Text(text)) => {
+                    envelope.0.push((field, Some(text)));
+                    None
                 }
-                Given::Null => {}
-                Given::Other => {
-                    self.refusal.get_or_insert(Refusal::FieldType(field.name()));
+                (Some(field), Given::Null) => {
+                    envelope.0.push((field, None));
+                    None
                 }
-            }
+                (None, _) if unknown.len() >= self.unknown_fields => {
+                    Some(Refusal::TooLarge("the number of unknown fields"))
+                }
+                (None, _) => {
+                    unknown.push(key);
+                    None
+                }
+            };
+            *self.refusal = self.refusal.or(problem);
         }
         Ok(envelope)
     }

@@ -18,7 +18,7 @@ mod refusal;
 mod topic;
 mod url;
 
-pub use certificate::{Roots, SigningCertificate};
+pub use certificate::{IssuerUrl, Roots, SigningCertificate};
 pub use envelope::Limits;
 pub use message::{AgeBound, Kind, Message, SignatureVersion, Verified};
 pub use refusal::Refusal;

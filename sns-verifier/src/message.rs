@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::certificate::SigningCertificate;
-use crate::envelope::{Envelope, Field, Limits, one_line};
+use crate::envelope::{Envelope, Limits, one_line};
 use crate::refusal::Refusal;
 use crate::topic::Topic;
 use crate::url::{CertificateUrl, ConfirmationUrl};
@@ -135,46 +135,46 @@ impl Message {
     /// When it is not strictly of the form that SNS sends.
     pub fn read(body: &[u8], limits: &Limits) -> Result<Message, Refusal> {
         let mut fields = Envelope::read(body, limits)?;
-        let kind = Kind::read(&fields.line(Field::Type)?)?;
-        let signature_version = match &*fields.required(Field::SignatureVersion)? {
+        let kind = Kind::read(&fields.line("Type")?)?;
+        let signature_version = match &*fields.required("SignatureVersion")? {
             "1" => SignatureVersion::Sha1,
             "2" => SignatureVersion::Sha256,
             _ => return Err(Refusal::Version),
         };
-        let topic = Topic::parse(&fields.line(Field::TopicArn)?)?;
-        let certificate_url = CertificateUrl::check(&fields.required(Field::SigningCertUrl)?, &topic)?;
-        let message_id = fields.line(Field::MessageId)?;
+        let topic = Topic::parse(&fields.line("TopicArn")?)?;
+        let certificate_url = CertificateUrl::check(&fields.required("SigningCertURL")?, &topic)?;
+        let message_id = fields.line("MessageId")?;
         if !is_uuid(&message_id) {
             return Err(Refusal::MessageId);
         }
-        let written_timestamp = fields.line(Field::Timestamp)?;
+        let written_timestamp = fields.line("Timestamp")?;
         let timestamp = read_timestamp(&written_timestamp).ok_or(Refusal::Timestamp)?;
-        let body = fields.required(Field::Message)?;
+        let body = fields.required("Message")?;
         if body.len() > limits.message {
-            return Err(Refusal::TooLarge(Field::Message.name()));
+            return Err(Refusal::TooLarge("Message"));
         }
         let (mut subject, mut token, mut subscribe_url) = (None, None, None);
         if kind == Kind::Notification {
-            fields.absent(Field::Token)?;
-            fields.absent(Field::SubscribeUrl)?;
-            subject = read_subject(fields.take(Field::Subject))?;
+            fields.absent("Token")?;
+            fields.absent("SubscribeURL")?;
+            subject = read_subject(fields.take("Subject"))?;
         } else {
-            fields.absent(Field::Subject)?;
-            let read_token = fields.line(Field::Token)?;
+            fields.absent("Subject")?;
+            let read_token = fields.line("Token")?;
             if !is_token(&read_token) {
                 return Err(Refusal::Token);
             }
-            let url = fields.line(Field::SubscribeUrl)?;
+            let url = fields.line("SubscribeURL")?;
             subscribe_url = Some(ConfirmationUrl::check(&url, &topic, &read_token)?);
             token = Some(read_token.into_owned());
         }
         let unsubscribe_url = fields
-            .take(Field::UnsubscribeUrl)
+            .take("UnsubscribeURL")
             .map(|url| ConfirmationUrl::check_unsubscribe(&url, &topic))
             .transpose()?;
-        let signature = fields.required(Field::Signature)?;
+        let signature = fields.required("Signature")?;
         if signature.len() > LONGEST_SIGNATURE {
-            return Err(Refusal::TooLarge(Field::Signature.name()));
+            return Err(Refusal::TooLarge("Signature"));
         }
         let signature = STANDARD.decode(&*signature).map_err(|_| Refusal::SignatureForm)?;
         Ok(Message {
@@ -227,19 +227,19 @@ impl Message {
     pub fn signed_text(&self) -> String {
         let subscribe_url = self.subscribe_url.as_ref().map(ConfirmationUrl::as_str);
         let fields = [
-            (Field::Message, Some(self.body.as_str())),
-            (Field::MessageId, Some(self.message_id.as_str())),
-            (Field::Subject, self.subject.as_deref()),
-            (Field::SubscribeUrl, subscribe_url),
-            (Field::Timestamp, Some(self.written_timestamp.as_str())),
-            (Field::Token, self.token.as_deref()),
-            (Field::TopicArn, Some(self.topic.arn.as_str())),
-            (Field::Type, Some(self.kind.name())),
+            ("Message", Some(self.body.as_str())),
+            ("MessageId", Some(self.message_id.as_str())),
+            ("Subject", self.subject.as_deref()),
+            ("SubscribeURL", subscribe_url),
+            ("Timestamp", Some(self.written_timestamp.as_str())),
+            ("Token", self.token.as_deref()),
+            ("TopicArn", Some(self.topic.arn.as_str())),
+            ("Type", Some(self.kind.name())),
         ];
         let mut text = String::with_capacity(self.body.len().saturating_add(512));
         for (field, value) in fields {
             let Some(value) = value else { continue };
-            for part in [field.name(), "\n", value, "\n"] {
+            for part in [field, "\n", value, "\n"] {
                 text.push_str(part);
             }
         }
@@ -271,7 +271,7 @@ fn read_timestamp(text: &str) -> Option<Timestamp> {
 
 fn read_subject(subject: Option<Cow<'_, str>>) -> Result<Option<String>, Refusal> {
     let Some(subject) = subject else { return Ok(None) };
-    let subject = one_line(Field::Subject, subject)?;
+    let subject = one_line("Subject", subject)?;
     let count = subject.chars().take(LONGEST_SUBJECT + 1).count();
     if count == 0 || count > LONGEST_SUBJECT || subject.chars().any(char::is_control) {
         return Err(Refusal::Subject);

@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::refusal::Refusal;
 
+/// The domains of all hosts: of most partitions, and of China.
+pub(crate) const DOMAINS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
+
 /// A topic, read from its ARN: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -54,7 +57,7 @@ impl Topic {
     }
 
     pub(crate) fn domain(&self) -> &'static str {
-        if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
+        if self.partition == "aws-cn" { DOMAINS[1] } else { DOMAINS[0] }
     }
 }
 
@@ -78,7 +81,7 @@ pub(crate) fn is_region(text: &str) -> bool {
 }
 
 /// The partition that a region belongs to.
-fn partition_of(region: &str) -> &'static str {
+pub(crate) fn partition_of(region: &str) -> &'static str {
     match region.split('-').collect::<Vec<_>>().as_slice() {
         ["cn", ..] => "aws-cn",
         ["us", "gov", ..] => "aws-us-gov",
