@@ -171,7 +171,7 @@ fn read(key: &str, path: &Path, is_blind: bool, findings: &mut Findings<'_>) -> 
 mod tests {
     use std::path::Path;
 
-    use super::super::{Surroundings, check_text};
+    use super::super::{ConfigError, Surroundings, check_text};
 
     const ACCOUNT: &str = "[[account]]\nname = \"shop\"\napi = \"amazon-pay-v2\"\nregion = \"eu\"\n\
         environment = \"sandbox\"\npublic_key_id = \"SANDBOX-A\"\nprivate_key = \"file:/x\"\n";
@@ -180,7 +180,8 @@ mod tests {
         let text = format!("[reports]\ntime_zone = \"UTC\"\n{text}\n{ACCOUNT}");
         match check_text(&text, Path::new("/etc/config.toml"), &Surroundings::default()) {
             Ok(_) => Vec::new(),
-            Err(error) => crate::daemon::problem_lines(error),
+            Err(ConfigError::Bad { problems, .. }) => problems.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![error.to_string()],
         }
     }
 

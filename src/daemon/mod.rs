@@ -373,8 +373,6 @@ impl Daemon {
         let clock = &self.foundation.clock;
         let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await?;
         if let Some(listener) = listener {
-            let address = listener.address().map(|address| address.to_string()).unwrap_or_default();
-            tracing::info!(address, "notifications are received");
             base.spawn(listener.serve(self.stop.clone()));
         }
         base.spawn(Arc::clone(self).keep_jobs());

@@ -82,7 +82,10 @@ fn roots(settings: &Settings) -> Option<Roots> {
             Roots::from_der(found.iter().map(|certificate| certificate.as_ref()))
         }
     };
-    let with = roots.and_then(|roots| roots.with_intermediates(&settings.intermediates_pem));
+    let with = roots.and_then(|roots| match settings.intermediates_pem.as_slice() {
+        [] => Ok(roots),
+        pem => roots.with_intermediates(pem),
+    });
     with.inspect_err(|error| tracing::warn!(%error, "no root certificates: no notification can be verified"))
         .ok()
 }

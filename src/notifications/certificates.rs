@@ -117,6 +117,30 @@ impl Certificates {
     }
 
     async fn fetch(&self, url: &str) -> Result<Arc<SigningCertificate>, Missing> {
+        let pem = self.get(url).await?;
+        let Some(roots) = &self.roots else { return Err(Missing::UnknownIssuer) };
+        let mut checked = sns::certificate(&pem, roots, self.clock.now());
+        if checked.as_ref().err() == Some(&BadCertificate::UnknownIssuer)
+            && let Some(issuer) = sns::issuer_url(&pem).filter(|_| self.may_fetch())
+            && let Ok(issuer) = self.get(&issuer).await
+            && let Ok(roots) = roots.clone().with_intermediates(&issuer)
+        {
+            checked = sns::certificate(&pem, &roots, self.clock.now());
+        }
+        match checked {
+            Ok(certificate) => Ok(Arc::new(certificate)),
+            Err(BadCertificate::UnknownIssuer) => {
+                tracing::warn!("the issuer of a signing certificate is not known here");
+                Err(Missing::UnknownIssuer)
+            }
+            Err(BadCertificate::Refused(refused)) => {
+                tracing::warn!(reason = refused.reason, "a signing certificate is refused");
+                Err(Missing::Refused(refused))
+            }
+        }
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, Missing> {
         let request = Request {
             method: Method::Get,
             url: url.to_owned(),
@@ -126,27 +150,15 @@ impl Certificates {
             longest_body: LONGEST_CERTIFICATE,
             is_beginning_enough: false,
         };
-        let response = match self.transport.send(request).await {
-            Ok(response) if response.status == 200 => response,
+        match self.transport.send(request).await {
+            Ok(response) if response.status == 200 => Ok(response.body),
             Ok(response) => {
                 tracing::warn!(status = response.status, "a signing certificate cannot be fetched");
-                return Err(Missing::Unavailable);
+                Err(Missing::Unavailable)
             }
             Err(error) => {
                 tracing::warn!(%error, "a signing certificate cannot be fetched");
-                return Err(Missing::Unavailable);
-            }
-        };
-        let Some(roots) = &self.roots else { return Err(Missing::UnknownIssuer) };
-        match sns::certificate(&response.body, roots, self.clock.now()) {
-            Ok(certificate) => Ok(Arc::new(certificate)),
-            Err(BadCertificate::UnknownIssuer) => {
-                tracing::warn!("the issuer of a signing certificate is not known here");
-                Err(Missing::UnknownIssuer)
-            }
-            Err(BadCertificate::Refused(refused)) => {
-                tracing::warn!(reason = refused.reason, "a signing certificate is refused");
-                Err(Missing::Refused(refused))
+                Err(Missing::Unavailable)
             }
         }
     }

@@ -31,7 +31,8 @@ mod tests;
 mod unverified;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -92,6 +93,8 @@ pub struct Hub {
     channels: Mutex<BTreeMap<AccountName, Arc<Channel>>>,
     /// Marks of requests that this process sent to try the way to itself; true once one arrived.
     tries: Mutex<BTreeMap<String, bool>>,
+    /// Where the listener really listens.
+    listening: OnceLock<SocketAddr>,
     /// Wakes the loop that does what is due.
     wake: Arc<Notify>,
 }
@@ -114,6 +117,7 @@ impl Hub {
             reports,
             channels: Mutex::default(),
             tries: Mutex::default(),
+            listening: OnceLock::new(),
             wake: Arc::new(Notify::new()),
         }
     }
@@ -121,6 +125,11 @@ impl Hub {
     /// Whether notifications are received at all.
     pub fn is_on(&self) -> bool {
         self.settings.listen.is_some()
+    }
+
+    /// Where the listener listens, once it does.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listening.get().copied()
     }
 
     /// The configuration.

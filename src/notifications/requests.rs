@@ -239,11 +239,11 @@ impl Hub {
     /// When the account has no notifications.
     pub async fn check(&self, account: &AccountName) -> Result<Vec<CheckStep>, NotDone> {
         let channel = self.find(account)?;
-        let Some(listen) = self.settings.listen else {
+        let Some(listen) = self.address() else {
             let remedy = "write [notifications] listen = \"127.0.0.1:8081\" and restart";
             return Ok(vec![CheckStep::failed("listener", "notifications are off", remedy)]);
         };
-        let mut steps = vec![CheckStep::ok("listener", format!("configured at {listen}"))];
+        let mut steps = vec![CheckStep::ok("listener", format!("listens at {listen}"))];
         let Some(url) = self.settings.url(account) else {
             let remedy = "write [notifications] public_url = \"https://...\": what the provider can reach";
             steps.push(CheckStep::failed("public address", "none is configured", remedy));

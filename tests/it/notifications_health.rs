@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reconciled::clock::Clock;
 use reconciled::notifications::{Answer, Verdict};
 use reconciled::payments::object::ObjectRef;
 

@@ -8,8 +8,8 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_RSA_SHA256, RsaKeySize,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ impl Sns {
     fn new() -> Sns {
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.distinguished_name.push(DnType::CommonName, "Pretend Services Root");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         authority.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -41,6 +42,7 @@ impl Sns {
         let issuer = Issuer::new(authority, authority_key);
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let mut leaf = CertificateParams::new(vec!["sns.amazonaws.com".to_owned()]).unwrap();
+        leaf.distinguished_name.push(DnType::CommonName, "sns.amazonaws.com");
         leaf.not_before = rcgen::date_time_ymd(2020, 1, 1);
         leaf.not_after = rcgen::date_time_ymd(2039, 1, 1);
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -114,4 +116,13 @@ pub fn v2(object_type: &str, id: &str) -> String {
         r#"{{"MerchantID":"A1SHOP","ObjectType":"{object_type}","ObjectId":"{id}","ChargePermissionId":"{}","NotificationType":"STATE_CHANGE","NotificationId":"n","NotificationVersion":"V2"}}"#,
         &id[..19]
     )
+}
+
+#[test]
+fn the_pretend_certificate_is_one_that_the_verifier_accepts() {
+    use reconciled::apis::notifications::sns;
+    let roots = sns::Roots::from_pem(Sns::get().ca_pem.as_bytes()).unwrap();
+    let now = "2027-01-15T06:00:00Z".parse().unwrap();
+    let checked = sns::SigningCertificate::check(Sns::get().certificate_pem.as_bytes(), &roots, now);
+    assert_eq!(checked.err(), None);
 }

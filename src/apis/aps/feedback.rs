@@ -189,7 +189,7 @@ fn unescaped(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The fields of a JSON object, none of which may appear twice.
+/// The fields of a JSON object. None may appear twice.
 struct OnceEach(Parameters);
 
 impl<'de> serde::Deserialize<'de> for OnceEach {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
-use sns_verifier::{AgeBound, Kind, Limits, Message, Refusal, Topic};
+use sns_verifier::{AgeBound, IssuerUrl, Kind, Limits, Message, Refusal, Topic};
 
 use super::Refused;
 
@@ -120,6 +120,12 @@ pub fn certificate(pem: &[u8], roots: &Roots, now: Timestamp) -> Result<SigningC
         "certificate_chain" => BadCertificate::UnknownIssuer,
         _ => BadCertificate::Refused(refused(&refusal)),
     })
+}
+
+/// Where the issuer of a certificate is; none unless that is in Amazon's own repository. SNS serves its certificate without
+/// the issuer.
+pub fn issuer_url(pem: &[u8]) -> Option<String> {
+    IssuerUrl::of(pem).map(|url| url.as_str().to_owned())
 }
 
 /// A topic as written in full, if it is one.

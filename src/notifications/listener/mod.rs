@@ -92,15 +92,14 @@ impl Listener {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose().map_err(BindError::Tls)?;
         let socket = TcpListener::bind(address).await;
         let socket = socket.map_err(|source| BindError::Address { address, source })?;
+        if let Ok(address) = socket.local_addr() {
+            let _ = hub.listening.set(address);
+            tracing::info!(%address, "notifications are received");
+        }
         let rates = Rates::new(settings.max_per_minute);
         let trusted_proxies = settings.trusted_proxies.clone();
         let served = Arc::new(Served { hub, clock, rates, trusted_proxies });
         Ok(Some(Listener { socket, tls, served }))
-    }
-
-    /// The address, with the port that was chosen if it was configured as 0.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()
     }
 
     /// Serves until it is asked to stop, and then finishes what is in flight.
