@@ -39,6 +39,7 @@ mod moved_forward;
 mod mws_batch;
 mod notifications;
 mod notifications_health;
+mod notifications_listener;
 mod power;
 mod process;
 mod provider_reports;
