@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use amazon_pay_simulator::clock::SystemClock;
+use amazon_pay_simulator::notifications::send_notifications;
 use amazon_pay_simulator::{Scenario, Simulator, scenario, serve};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let simulator = Arc::new(Simulator::new(world, SystemClock::new())?);
         let shutdown = CancellationToken::new();
+        send_notifications(Arc::clone(&simulator), shutdown.clone());
         let serving = serve(simulator, ([127, 0, 0, 1], 8080).into(), None, shutdown).await?;
         println!("http://{}", serving.address);
         serving.stopped().await;

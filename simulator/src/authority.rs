@@ -25,6 +25,7 @@ pub enum CertificateFlaw {
 /// An authority and one server certificate issued by it.
 #[derive(Clone)]
 pub struct ThrowAwayAuthority {
+    issuer: Arc<CertifiedIssuer<'static, KeyPair>>,
     authority_pem: String,
     certificate: CertificateDer<'static>,
     key: Arc<PrivatePkcs8KeyDer<'static>>,
@@ -58,6 +59,7 @@ impl ThrowAwayAuthority {
         };
         Ok(ThrowAwayAuthority {
             authority_pem: issuer.pem(),
+            issuer: Arc::new(issuer),
             certificate: certificate.map_err(io::Error::other)?.der().clone(),
             key: Arc::new(PrivatePkcs8KeyDer::from(key.serialize_der())),
         })
@@ -66,6 +68,12 @@ impl ThrowAwayAuthority {
     /// The authority's own certificate, PEM: what a client must trust.
     pub fn authority_pem(&self) -> &str {
         &self.authority_pem
+    }
+
+    /// One more certificate by this authority, PEM.
+    pub(crate) fn issue(&self, mut params: CertificateParams, key: &KeyPair) -> io::Result<String> {
+        params.use_authority_key_identifier_extension = true;
+        params.signed_by(key, &self.issuer).map(|issued| issued.pem()).map_err(io::Error::other)
     }
 
     /// What a TLS server needs.

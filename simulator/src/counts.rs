@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::chat::ChatCounts;
 use super::fault::FaultKind;
+use super::notifications::NotificationCounts;
 
 /// All counters at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Counts {
     pub unrecognised: u64,
     /// The pretend chat's.
     pub chat: ChatCounts,
+    /// What happened to notifications, by account name.
+    pub notifications: BTreeMap<String, NotificationCounts>,
 }
 
 /// The counters of one account's operation.

@@ -16,6 +16,10 @@
 //! 6. The provider verifies the signature, checks the parameters, acts, and answers.
 //! 7. A fault may spoil a good answer, or its [`exchange::Carriage`].
 //!
+//! # Notifications
+//!
+//! What changes is announced to the merchants that the scenario names, by signed messages: see [`notifications`].
+//!
 //! # Time and chance
 //!
 //! An object's state is a pure function of its plan, its creation and the calls made on it: nothing runs
@@ -74,6 +78,7 @@ pub mod counts;
 pub mod credentials;
 pub mod fault;
 pub mod hostile;
+pub mod notifications;
 pub mod scenario;
 
 pub mod amazon_pay_mws;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 /// One object to be brought to life by a pretend provider, with its fate decided in advance.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -60,4 +62,66 @@ pub struct Truth {
     pub currency: String,
     /// The merchant's own reference.
     pub merchant_reference: String,
+}
+
+/// A change that a provider announces to the merchant of its own accord.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The object concerned.
+    pub id: String,
+    /// What it changed to, in the provider's words.
+    pub state: String,
+    /// Tells apart what happens to one object at one time.
+    pub serial: usize,
+    /// What is sent.
+    pub content: Content,
+}
+
+/// What an announcement says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The text of a message that Amazon SNS delivers.
+    Message(String),
+    /// Signed parameters that the provider itself delivers.
+    Feedback(Vec<(String, String)>),
+}
+
+/// A span of time: after the first moment, until the second, which is included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The last moment before it.
+    pub after: Timestamp,
+    /// Its last moment.
+    pub until: Timestamp,
+}
+
+impl Window {
+    /// Whether this moment lies in it.
+    pub fn has(&self, at: Timestamp) -> bool {
+        self.after < at && at <= self.until
+    }
+
+    /// Those of the candidates in this window at which a state differs from the one just before, in the order of
+    /// time. At `created` and before, the state just before is `first`.
+    pub fn changes<S: PartialEq>(
+        &self,
+        candidates: impl IntoIterator<Item = Timestamp>,
+        (created, first): (Timestamp, &S),
+        state: impl Fn(Timestamp) -> S,
+    ) -> Vec<(Timestamp, S)> {
+        let mut moments: Vec<Timestamp> = candidates.into_iter().filter(|at| self.has(*at)).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        let changed = moments.into_iter().filter_map(|at| {
+            let now = state(at);
+            let is_change = match at.checked_sub(SignedDuration::from_nanos(1)) {
+                Ok(before) if at > created => state(before) != now,
+                _ => *first != now,
+            };
+            is_change.then_some((at, now))
+        });
+        changed.collect()
+    }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
-use super::plan::{Plan, Truth};
+use super::plan::{Announcement, Plan, Truth, Window};
 
 /// One payment API, pretended.
 pub trait Provider: Send + Debug {
@@ -55,6 +55,19 @@ pub trait Provider: Send + Debug {
 
     /// The truth about every object at this time, in the order of their ids.
     fn truths(&self, at: Timestamp) -> Vec<Truth>;
+
+    /// Does what is due until this time and would otherwise wait for the next request.
+    fn advance(&mut self, at: Timestamp) {
+        let _ = at;
+    }
+
+    /// What changed in this window of this merchant's objects, as far as the provider announces it. What happens after
+    /// the present is what will happen if nobody calls. The beginning of an object is announced only if it is not
+    /// pending.
+    fn announcements(&self, merchant: &str, window: Window) -> Vec<Announcement> {
+        let _ = (merchant, window);
+        Vec::new()
+    }
 
     /// What becomes of this merchant's objects of this kind when API calls create them. A provider that
     /// is told nothing uses its manual's usual course.
@@ -151,6 +164,19 @@ impl Random {
     /// So many decimal digits.
     pub fn digits(&mut self, count: usize) -> String {
         (0..count).map(|_| char::from(b'0' + u8::try_from(self.below(10)).unwrap_or(0))).collect()
+    }
+
+    /// An id in the form of a version 4 UUID.
+    pub fn uuid(&mut self) -> String {
+        let (high, low) = (self.next_u64(), self.next_u64());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | ((low >> 48) & 0x3fff),
+            low & 0xffff_ffff_ffff,
+        )
     }
 }
 

@@ -4,6 +4,8 @@
 //! asked or answered.
 
 #[cfg(test)]
+mod notifying_tests;
+#[cfg(test)]
 mod tests;
 
 use std::future::poll_fn;

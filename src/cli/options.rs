@@ -69,6 +69,9 @@ pub struct SimulateArguments {
     /// The seed for everything that looks random, instead of the scenario's own seed.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Send the notifications of each account to URL/ACCOUNT (http), unless the scenario says how it is notified.
+    #[arg(long, value_name = "URL")]
+    pub notify: Option<String>,
     /// Write generated keys into this folder; by default, into a temporary folder, whose path is printed.
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,

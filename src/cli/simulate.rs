@@ -1,6 +1,7 @@
 //! `reconciled simulate`: the pretend provider alone, for a shop's developer.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use super::setup::pretend;
 use super::setup::sections::pair;
 use crate::clock::SystemClock;
 use crate::signals;
+use amazon_pay_simulator::notifications::send_notifications;
 use amazon_pay_simulator::plan::enrolled_kind;
-use amazon_pay_simulator::scenario::{Account, EXAMPLE, Scenario};
+use amazon_pay_simulator::scenario::{Account, EXAMPLE, NotificationSettings, Scenario};
 use amazon_pay_simulator::{Planted, Simulator, ThrowAwayAuthority, serve};
 
 /// Runs the simulator until it is stopped.
@@ -32,9 +34,13 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
     if let Some(seed) = arguments.seed {
         scenario.seed = seed;
     }
+    if let Some(url) = &arguments.notify {
+        notify(&mut scenario, url)?;
+    }
     let keys = keys_folder(arguments)?;
     scenario.generate_credentials(&keys).map_err(|error| cannot_write(&keys, &error))?;
     let accounts = scenario.accounts.clone();
+    let notified_at = scenario.notifications.first().map(|settings| settings.url.clone());
     let (_listener, mut signals) = signals::listen()
         .map_err(|error| Failed::new(Exit::TryLater, format!("signals cannot be handled: {error}"), ""))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -62,9 +68,15 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
         let mut endpoint = format!("http://{}", plain.address);
         let mut authority_file = None;
         let mut servings = vec![plain];
-        if let Some(listen) = arguments.listen_tls {
-            let authority =
-                ThrowAwayAuthority::generate(&["localhost", "127.0.0.1", "::1"]).map_err(cannot)?;
+        let signer = simulator.signer();
+        // Signing certificates are fetched over HTTPS only.
+        let of_signer = signer.as_ref().map(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut notifications = String::new();
+        if let Some(listen) = arguments.listen_tls.or(of_signer) {
+            let authority = match &signer {
+                Some(signer) => signer.authority().clone(),
+                None => ThrowAwayAuthority::generate(&["localhost", "127.0.0.1", "::1"]).map_err(cannot)?,
+            };
             let file = arguments.ca_file.clone().unwrap_or_else(|| keys.join("authority.pem"));
             std::fs::write(&file, authority.authority_pem()).map_err(|error| cannot_write(&file, &error))?;
             let secure = serve(Arc::clone(&simulator), listen, Some(authority), shutdown.clone())
@@ -72,15 +84,24 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
                 .map_err(cannot)?;
             say(format_args!("https https://localhost:{}   trust {}", secure.address.port(), file.display()));
             endpoint = format!("https://localhost:{}", secure.address.port());
-            authority_file = Some(std::path::absolute(&file).map_err(|error| cannot_write(&file, &error))?);
+            let file = std::path::absolute(&file).map_err(|error| cannot_write(&file, &error))?;
+            if let Some(url) = &notified_at {
+                notifications = pretend::notifications(url, &accounts, &file, secure.address);
+                say(format_args!(
+                    "sns   notifications go to {url} and so on; GET /notifications counts them"
+                ));
+            }
+            authority_file = Some(file);
             servings.push(secure);
         }
+        send_notifications(Arc::clone(&simulator), shutdown.clone());
         say(format_args!("ids   GET / on the same addresses lists every object"));
         say(format_args!(
             "chat  POST /services/T0/B0/x (Slack) and /hooks/json (any JSON) on the same addresses"
         ));
         let config = configuration(&accounts, &keys, &endpoint, authority_file.as_deref())
-            .map_err(|error| cannot_write(&keys, &error))?;
+            .map_err(|error| cannot_write(&keys, &error))?
+            + &notifications;
         let planted = simulator.planted();
         match &arguments.write_config {
             Some(folder) => {
@@ -107,6 +128,12 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
         say(format_args!("stop with Ctrl-C"));
         signals.recv().await;
         shutdown.cancel();
+        for (account, counts) in simulator.counts().notifications {
+            let (sent, lost, good) = (counts.sent, counts.lost, counts.answered_2xx);
+            say(format_args!(
+                "notified {account}: {sent} sent, {good} of them answered with 2xx, {lost} lost"
+            ));
+        }
         let counts = simulator.counts().total();
         say(format_args!(
             "answered {} of {} requests, {} over the quota",
@@ -114,6 +141,22 @@ fn try_simulate(arguments: &SimulateArguments) -> Result<(), Failed> {
         ));
         Ok(())
     })
+}
+
+/// Accounts that the scenario does not notify are notified at this URL and their name.
+fn notify(scenario: &mut Scenario, url: &str) -> Result<(), Failed> {
+    let host = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or_default());
+    if host.is_none_or(str::is_empty) || url.contains(|letter: char| letter.is_whitespace()) {
+        let what = format!("--notify {}: not an http address", crate::text::short(url, 200));
+        return Err(Failed::new(Exit::Usage, what, "write --notify http://127.0.0.1:8081/notifications"));
+    }
+    for account in &scenario.accounts {
+        if !scenario.notifications.iter().any(|known| known.account == account.name) {
+            let own = format!("{}/{}", url.trim_end_matches('/'), account.name);
+            scenario.notifications.push(NotificationSettings::flawless(&account.name, own));
+        }
+    }
+    Ok(())
 }
 
 /// Writes a line. The simulator serves on when nobody reads it any more.

@@ -9,6 +9,7 @@
 //! in its `timeline`: nothing runs in the background.
 
 mod agreements;
+mod announce;
 mod arguments;
 mod authorizations;
 mod books;
@@ -51,7 +52,7 @@ use jiff::Timestamp;
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
-use super::plan::{Plan, Step, Truth};
+use super::plan::{Announcement, Plan, Step, Truth, Window};
 use super::provider::{Operation, Provider, Quota, Random};
 
 use arguments::Arguments;
@@ -299,7 +300,7 @@ impl Provider for MwsProvider {
         for byte in &incoming.body {
             seed = (seed ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        let request_id = uuid(&mut Random::new(seed));
+        let request_id = Random::new(seed).uuid();
         if counter::section(incoming).is_some() {
             let operation = self.operation(incoming);
             return self.counters.throttled(incoming, operation.as_ref(), &request_id);
@@ -309,7 +310,7 @@ impl Provider for MwsProvider {
 
     fn answer(&mut self, incoming: &Incoming, random: &mut Random) -> Outgoing {
         self.carry_out(incoming.at);
-        let request_id = uuid(random);
+        let request_id = random.uuid();
         if counter::section(incoming).is_some() {
             let seller = self.counters.operation(incoming, &self.merchants);
             let habits = self.habits_of(seller.as_ref().map_or("", |seller| &seller.merchant)).clone();
@@ -347,6 +348,17 @@ impl Provider for MwsProvider {
         planting::truths(&self.books, at)
     }
 
+    fn advance(&mut self, at: Timestamp) {
+        self.carry_out(at);
+    }
+
+    fn announcements(&self, merchant: &str, window: Window) -> Vec<Announcement> {
+        let Some(known) = self.merchants.iter().find(|known| known.seller_id == merchant) else {
+            return Vec::new();
+        };
+        announce::announcements(&self.books, &self.counters.feeds, known, window)
+    }
+
     fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) -> Result<(), String> {
         if !["authorization", "capture", "refund"].contains(&kind) {
             return Err(format!("no call of amazon-pay-mws decides what becomes of a {kind}"));
@@ -369,17 +381,4 @@ impl MwsProvider {
         let body = xml::failure(refusal, request_id);
         self.with_headers(Outgoing::new(refusal.code.status(), "text/xml", body), incoming, request_id)
     }
-}
-
-/// A random id in the form of a version 4 UUID.
-fn uuid(random: &mut Random) -> String {
-    let (high, low) = (random.next_u64(), random.next_u64());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xfff,
-        0x8000 | ((low >> 48) & 0x3fff),
-        low & 0xffff_ffff_ffff,
-    )
 }

@@ -113,6 +113,16 @@ impl Timeline {
         self.changes.insert(place, Change { at, state, reason, only_from, cause });
     }
 
+    /// When something changes or may change, in the past and to come.
+    pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        std::iter::once(self.created).chain(self.changes.iter().map(|change| change.at))
+    }
+
+    /// The first state.
+    pub(super) fn first(&self) -> &str {
+        &self.first
+    }
+
     /// Every state until this time, the first included, oldest first.
     pub(super) fn reached(&self, until: Timestamp) -> Vec<Standing<'_>> {
         let mut reached = vec![Standing { state: &self.first, reason: None, since: self.created }];

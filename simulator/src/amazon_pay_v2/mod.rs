@@ -3,6 +3,7 @@
 //! Owns: the order of checks (key, signature, environment, path, idempotency, call) and the merchants.
 //! Must never know: any other room but `clock`, above all not the client's code for the same wire.
 
+mod announce;
 mod book;
 mod canonical;
 mod charge;
@@ -29,7 +30,7 @@ use jiff::Timestamp;
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
-use super::plan::{Plan, Step, Truth};
+use super::plan::{Announcement, Plan, Step, Truth, Window};
 use super::provider::{Operation, Provider, Quota, Random};
 use book::{Book, Owner};
 use canonical::hex_digest;
@@ -236,6 +237,10 @@ impl Provider for AmazonPayV2 {
 
     fn truths(&self, at: Timestamp) -> Vec<Truth> {
         self.book.truths(at)
+    }
+
+    fn announcements(&self, merchant: &str, window: Window) -> Vec<Announcement> {
+        announce::announcements(&self.book, merchant, window)
     }
 
     fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) -> Result<(), String> {

@@ -37,6 +37,16 @@ impl Timeline {
         std::iter::once(&self.first).chain(self.later.iter().take_while(move |change| change.at <= at))
     }
 
+    /// When something changes, in the past and to come.
+    pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        std::iter::once(&self.first).chain(&self.later).map(|change| change.at)
+    }
+
+    /// The first state.
+    pub(super) fn first(&self) -> &Change {
+        &self.first
+    }
+
     /// What a call does: nothing that was still to come happens; this does, now.
     pub(super) fn turn(&mut self, at: Timestamp, state: &'static str, reason: Option<&'static str>) {
         self.later.retain(|change| change.at <= at);

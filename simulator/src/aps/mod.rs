@@ -10,6 +10,7 @@
 mod batches;
 mod codes;
 mod desk;
+mod feedback;
 mod merchant;
 mod message;
 mod order;
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
-use super::plan::{Plan, Truth};
+use super::plan::{Announcement, Plan, Truth, Window};
 use super::provider::{Operation, Provider, Quota, Random};
 
 use batches::{Batches, Told};
@@ -370,6 +371,11 @@ impl Provider for ApsProvider {
             .collect();
         truths.sort_by(|one, other| one.id.cmp(&other.id));
         truths
+    }
+
+    fn announcements(&self, merchant: &str, window: Window) -> Vec<Announcement> {
+        let known = self.merchants.iter().find(|known| known.merchant_identifier == merchant);
+        known.map(|merchant| feedback::announcements(&self.desk, merchant, window)).unwrap_or_default()
     }
 
     fn set_fates(&mut self, merchant: &str, kind: &str, fates: Fates) -> Result<(), String> {

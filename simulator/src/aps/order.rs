@@ -12,10 +12,10 @@ use crate::plan::Step;
 
 /// Something that happens to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Event {
-    at: Timestamp,
-    code: String,
-    amount_minor: u64,
+pub(super) struct Event {
+    pub(super) at: Timestamp,
+    pub(super) code: String,
+    pub(super) amount_minor: u64,
 }
 
 /// The totals of an order, in the currency's smallest unit.
@@ -85,6 +85,11 @@ impl Order {
             self.happen(at, &code, self.amount_minor);
         }
         Ok(())
+    }
+
+    /// Everything that happened and will happen, in the order of time.
+    pub(super) fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// The code of its last operation.

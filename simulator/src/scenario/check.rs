@@ -55,6 +55,12 @@ pub(super) fn check(written: Written, text: &str, folder: &Path) -> Result<Scena
         let aps = findings.enter("aps", 0, aps);
         scenario.aps = habits(&aps, &mut findings);
     }
+    for (position, section) in written.notifications.into_iter().enumerate() {
+        let section = findings.enter("notifications", position, section);
+        let known = (scenario.accounts.as_slice(), scenario.notifications.as_slice());
+        let settings = super::notifications::settings(section, known, folder, &mut findings);
+        scenario.notifications.extend(settings);
+    }
     if findings.problems.is_empty() {
         Ok(scenario)
     } else {

@@ -5,6 +5,7 @@
 
 mod check;
 mod mws;
+mod notifications;
 mod problem;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use super::fault::Fault;
 use super::provider::Quota;
 
 pub use mws::MwsConduct;
+pub use notifications::{Encoding, NotificationSettings, Subscription};
 pub use problem::{Problem, ScenarioError};
 
 /// The annotated example that ships with the program.
@@ -43,6 +45,8 @@ pub struct Scenario {
     pub chat: ChatSettings,
     /// How Amazon Payment Services treats batches.
     pub aps: ApsHabits,
+    /// Which accounts are notified, and what goes wrong on the way.
+    pub notifications: Vec<NotificationSettings>,
 }
 
 /// A payment API that the simulator pretends.

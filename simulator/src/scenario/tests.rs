@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::fault::FaultKind;
+use super::super::notifications::Forgery;
 use super::*;
 
 fn parse(text: &str) -> Result<Scenario, ScenarioError> {
@@ -184,6 +185,73 @@ fn both_phrases_are_generated_for_the_owner_alone_and_read_back() {
     let (request, response) = phrases(&scenario);
     let shown = format!("{scenario:?}");
     assert!(request != response && !shown.contains(&request) && !shown.contains(&response));
+}
+
+/// The example with its section on notifications in force.
+fn notifying_example() -> String {
+    let (before, after) = EXAMPLE.split_once("To use the sections below").expect("the section is there");
+    let (_, after) = after.split_once('\n').expect("lines follow");
+    let (section, after) = after.split_once("# ----").expect("another section follows");
+    let section: Vec<&str> = section.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+    format!("{before}\n{}\n# ----{after}", section.join("\n"))
+}
+
+#[test]
+fn the_example_of_notifications_is_read_as_it_says() {
+    assert!(parse(EXAMPLE).expect("the example is good").notifications.is_empty());
+    let scenario = parse(&notifying_example()).expect("the example is good");
+    let [us, uk, ae] = scenario.notifications.as_slice() else { panic!("three sections") };
+    assert_eq!((us.account.as_str(), us.subscription), ("shop-us", Subscription::Required));
+    assert_eq!((us.lose, us.duplicate, us.reorder, us.forge), (0.3, 0.05, 0.05, 0.02));
+    assert_eq!(us.delay, (Duration::ZERO, Duration::from_secs(5)));
+    assert_eq!(us.silent, [(Duration::from_secs(3600), Duration::from_secs(7200))]);
+    assert_eq!(us.certificate_outages, [(Duration::from_secs(600), Duration::from_secs(900))]);
+    assert_eq!(us.forgeries, [Forgery::WrongKey, Forgery::Recut]);
+    let url = "http://127.0.0.1:8081/notifications/shop-uk";
+    assert_eq!(*uk, NotificationSettings::flawless("shop-uk", url));
+    assert_eq!((ae.encoding, ae.forgeries.len()), (Encoding::Json, Forgery::all(false).len()));
+    for forgery in [Forgery::all(true), Forgery::all(false)].concat() {
+        assert!(EXAMPLE.contains(forgery.name()), "{}", forgery.name());
+    }
+}
+
+#[test]
+fn what_is_wrong_with_notifications_is_told() {
+    let url = "url = \"http://127.0.0.1:1/\"\n";
+    let section = |account: &str, more: &str| format!("[[notifications]]\naccount = \"{account}\"\n{more}");
+    let both = format!("{ACCOUNT}{APS}");
+    let start = both.lines().count() + 1;
+    for (account, more, key) in [
+        ("none", url.to_owned(), "account"),
+        ("shop", "url = \"ftp://x/\"\n".to_owned(), "url"),
+        ("shop", "url = \"http:///x\"\n".to_owned(), "url"),
+        ("shop", "url = \"https://x/\"\n".to_owned(), "ca_file"),
+        ("shop", format!("{url}ca_file = \"x\"\n"), "ca_file"),
+        ("shop", format!("{url}lose = 1.5\n"), "lose"),
+        ("shop", format!("{url}duplicate = -1\n"), "duplicate"),
+        ("shop", format!("{url}reorder = 2\n"), "reorder"),
+        ("shop", format!("{url}forge = 2\n"), "forge"),
+        ("shop", format!("{url}delay_s = [5, 1]\n"), "delay_s"),
+        ("shop", format!("{url}signature_version = 3\n"), "signature_version"),
+        ("shop", format!("{url}subscription = \"maybe\"\n"), "subscription"),
+        ("shop", format!("{url}encoding = \"json\"\n"), "encoding"),
+        ("shop", format!("{url}silent = [{{ from_s = 5, to_s = 5 }}]\n"), "silent"),
+        ("shop", format!("{url}certificate_outage = [{{ from_s = 5, to_s = 1 }}]\n"), "certificate_outage"),
+        ("shop", format!("{url}forgeries = [\"wrong_phrase\"]\n"), "forgeries"),
+        ("pay", format!("{url}forgeries = [\"recut\"]\n"), "forgeries"),
+        ("pay", format!("{url}encoding = \"xml\"\n"), "encoding"),
+        ("pay", format!("{url}signature_version = 1\n"), "signature_version"),
+        ("pay", format!("{url}subject = \"x\"\n"), "subject"),
+        ("pay", format!("{url}subscription = \"offered\"\n"), "subscription"),
+        ("pay", format!("{url}unsubscribe_after_s = 1\n"), "unsubscribe_after_s"),
+        ("pay", format!("{url}certificate_outage = [{{ from_s = 1, to_s = 2 }}]\n"), "certificate_outage"),
+    ] {
+        check(&format!("{both}{}", section(account, &more)), Some(start), &format!("notifications[0].{key}"));
+    }
+    let twice = format!("{ACCOUNT}{}{}", section("shop", url), section("shop", url));
+    check(&twice, Some(12), "notifications[1].account");
+    let unknown = section("shop", &format!("{url}forgeries = [\"magic\"]"));
+    assert!(parse(&format!("{ACCOUNT}{unknown}")).is_err());
 }
 
 #[test]

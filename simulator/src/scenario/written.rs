@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::super::fault::FaultKind;
 use super::mws::WrittenMws;
+use super::notifications::WrittenNotifications;
 use super::problem::{Problem, ScenarioError, line_of};
 
 #[derive(Debug, Deserialize)]
@@ -27,6 +28,8 @@ pub(super) struct Written {
     pub(super) fault: Vec<Spanned<WrittenFault>>,
     pub(super) chat: Option<Spanned<WrittenChat>>,
     pub(super) aps: Option<Spanned<WrittenAps>>,
+    #[serde(default)]
+    pub(super) notifications: Vec<Spanned<WrittenNotifications>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@
 //! know: sockets; a provider's formats.
 
 mod building;
+mod notifying;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use super::chat::{Chat, ChatMessage};
 use super::counts::Counts;
 use super::exchange::{Incoming, Outgoing};
 use super::fault::{Fault, Stage};
+use super::notifications::PostOffice;
 use super::plan::{Plan, Truth, enrolled_kind};
 use super::provider::{Operation, Provider, Quota, Random};
 use super::scenario::{Api, Scenario, ScenarioError};
@@ -58,6 +60,7 @@ struct World {
     faults: Vec<Fault>,
     is_calm: bool,
     chat: Chat,
+    post: PostOffice,
     counts: Counts,
     planted: Vec<PlantedId>,
 }
@@ -96,6 +99,7 @@ impl Simulator {
             faults: scenario.faults.clone(),
             is_calm: false,
             chat: Chat::new(scenario.chat.clone()),
+            post: PostOffice::open(&scenario, now)?,
             counts: Counts::default(),
             planted: Vec::new(),
         };
@@ -177,7 +181,7 @@ impl Simulator {
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         let world = self.world();
-        Counts { chat: world.chat.counts(), ..world.counts.clone() }
+        Counts { chat: world.chat.counts(), notifications: world.post.counts(), ..world.counts.clone() }
     }
 
     /// What the pretend chat received and accepted, in order.
@@ -185,7 +189,8 @@ impl Simulator {
         self.world().chat.messages().to_vec()
     }
 
-    /// Lets no further fault strike, neither at the providers nor at the chat: quotas stay.
+    /// Lets no further fault strike, neither at the providers nor at the chat nor on the way of notifications: quotas
+    /// stay.
     pub fn calm(&self) {
         self.world().is_calm = true;
     }
@@ -217,12 +222,18 @@ fn dated(answer: Outgoing, at: Timestamp) -> Outgoing {
 
 impl World {
     fn answer(&mut self, incoming: Incoming, now: Duration, since_start: Duration, seed: u64) -> Outgoing {
+        if let Some(answer) = self.post.answer(&incoming, self.is_calm) {
+            return answer;
+        }
         if Chat::claims(&incoming) {
             let mut random = Random::for_matter(seed, "chat", self.chat.answered());
             return self.chat.answer(&incoming, since_start, self.is_calm, &mut random);
         }
         if incoming.method == "GET" && matches!(incoming.path.as_str(), "" | "/") {
             return self.everything(incoming.at);
+        }
+        if incoming.method == "GET" && incoming.path == "/notifications" {
+            return self.notification_counts();
         }
         let Some(position) = self.providers.iter().position(|provider| provider.claims(&incoming)) else {
             self.counts.unrecognised += 1;

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use amazon_pay_simulator::Planted;
@@ -43,6 +44,26 @@ pub(in crate::cli) fn chat(name: &str, kind: &str, keys: &Path, url: &str) -> io
     let file = keys.join(format!("{name}-url"));
     amazon_pay_simulator::credentials::write_secret(&file, url)?;
     Ok(alert(name, kind, &format!("file:{}", file.display()), &["live", "sandbox"]))
+}
+
+/// The `[notifications]` sections of a daemon that listens where the simulator notifies it. `authority` is what it must
+/// trust for the pretend Amazon SNS at `sns`.
+pub(in crate::cli) fn notifications(
+    url: &str,
+    accounts: &[Account],
+    authority: &Path,
+    sns: SocketAddr,
+) -> String {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let listen = host.replacen("localhost", "127.0.0.1", 1);
+    let mut text = format!("\n[notifications]\n{}", pair("listen", &listen));
+    if accounts.iter().all(|account| account.is_sandbox) {
+        let (ca_file, connect) = (authority.display().to_string(), sns.to_string());
+        text += &format!("[notifications.test]\n{}{}", pair("ca_file", &ca_file), pair("connect", &connect));
+    } else {
+        text += "# [notifications.test] is refused beside live accounts: use a scenario with sandbox accounts only.\n";
+    }
+    text
 }
 
 /// Every planted object as `enrol` reads it, a line of JSON each.

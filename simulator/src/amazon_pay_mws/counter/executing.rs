@@ -17,7 +17,7 @@ use super::super::books::{Books, Caller};
 use super::super::merchant::MwsHabits;
 use super::super::refusal::Refusal;
 use super::super::world::{Call, World};
-use super::super::{dispatch, operations, uuid, xml};
+use super::super::{dispatch, operations, xml};
 use super::Feeds;
 use super::feed_document::{Batch, Request};
 
@@ -93,7 +93,7 @@ fn shuffle<T>(items: &mut [T], random: &mut Random) {
 
 /// The answer that the single call would have had.
 fn answer(action: &'static str, request: &Request, world: &mut World<'_>, caller: &Caller) -> String {
-    let request_id = uuid(world.random);
+    let request_id = world.random.uuid();
     match perform(action, request, world, caller) {
         Ok(result) => xml::success(action, result, &request_id, xml::Layout::Plain),
         Err(refusal) => {

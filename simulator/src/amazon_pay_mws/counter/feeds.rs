@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use md5::{Digest as _, Md5};
 
 use crate::exchange::Incoming;
+use crate::plan::Window;
 use crate::provider::Random;
 
 use super::super::form::Parameters;
@@ -22,6 +23,8 @@ use super::{Answer, Denied, Visit, door, listed, moment, new_id, new_token, page
 
 /// The only type of payment batches.
 const BATCHES: &str = "_POST_TRANSACTION_PAYMENTS_BATCH_DATA_";
+
+const XML: &str = "text/xml;charset=UTF-8";
 
 const STATUSES: [&str; 7] = [
     "_SUBMITTED_",
@@ -72,6 +75,10 @@ impl Feed {
         self.cancelled.is_none() && self.batch.is_ok() && self.result.is_none() && self.due <= at
     }
 
+    fn report_id(&self) -> String {
+        format!("9{}", self.id)
+    }
+
     /// Fields in the order of the recordings.
     fn element(&self, at: Timestamp) -> Element {
         let mut info = vec![
@@ -88,6 +95,17 @@ impl Feed {
         }
         Element::of("FeedSubmissionInfo", info)
     }
+}
+
+/// A batch whose requests were all carried out.
+#[derive(Debug)]
+pub(in super::super) struct Completed {
+    pub(in super::super) at: Timestamp,
+    pub(in super::super) feed_id: String,
+    /// Under which `GetReport` hands out the result.
+    pub(in super::super) report_id: String,
+    pub(in super::super) is_sandbox: bool,
+    pub(in super::super) request_count: usize,
 }
 
 /// All feeds, in the order of their submission.
@@ -225,6 +243,30 @@ impl Feeds {
         Ok(Answer::Result(result))
     }
 
+    /// The batches of this seller that are completed in the window, as far as nobody cancels them.
+    pub(in super::super) fn completed(&self, seller_id: &str, window: Window) -> Vec<Completed> {
+        let is_wanted =
+            |feed: &&Feed| feed.seller_id == seller_id && feed.cancelled.is_none() && window.has(feed.due);
+        let completed = self.all.iter().filter(is_wanted).filter_map(|feed| {
+            Some(Completed {
+                at: feed.due,
+                feed_id: feed.id.clone(),
+                report_id: feed.report_id(),
+                is_sandbox: feed.is_sandbox,
+                request_count: feed.batch.as_ref().ok()?.requests.len(),
+            })
+        });
+        completed.collect()
+    }
+
+    /// The result of a completed batch as a report; `None` when the id is that of no batch.
+    pub(super) fn report(&self, visit: &Visit<'_>) -> Option<Answer> {
+        let id = visit.parameters.get("ReportId")?;
+        let feed =
+            self.all.iter().find(|feed| feed.report_id() == *id && feed.seller_id == visit.seller_id)?;
+        Some(Answer::File(XML, feed.result.clone()?))
+    }
+
     pub(super) fn result(&self, visit: &Visit<'_>) -> Result<Answer, Denied> {
         let id = visit.parameters.get("FeedSubmissionId").map_or("", String::as_str);
         let feed = self.all.iter().find(|feed| feed.id == id && feed.seller_id == visit.seller_id);
@@ -234,7 +276,6 @@ impl Feeds {
         if feed.cancelled.is_some() {
             return Err(Denied::new(400, "FeedCanceled", "The feed was cancelled"));
         }
-        const XML: &str = "text/xml;charset=UTF-8";
         match (&feed.batch, &feed.result) {
             (Err(why), _) if visit.at >= feed.done => Ok(Answer::File(XML, rejection(feed, why))),
             (Ok(_), Some(result)) => Ok(Answer::File(XML, result.clone())),

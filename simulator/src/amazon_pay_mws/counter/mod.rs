@@ -188,7 +188,10 @@ impl Counters {
             "GetReportRequestListByNextToken" => self.reports.next_requests(visit, books, random),
             "GetReportList" => self.reports.list(visit, books, random),
             "GetReportListByNextToken" => self.reports.next_list(visit, books, random),
-            "GetReport" => self.reports.fetch(visit, books, &habits.batch.report),
+            "GetReport" => match self.feeds.report(visit) {
+                Some(result) => Ok(result),
+                None => self.reports.fetch(visit, books, &habits.batch.report),
+            },
             _ => Err(Denied::new(404, "InvalidAddress", "The operation does not exist")),
         }
     }

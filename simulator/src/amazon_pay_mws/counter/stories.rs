@@ -8,8 +8,10 @@ use md5::{Digest as _, Md5};
 
 use super::super::desk::{Answer, Desk, SELLER};
 use super::super::form::{Parameters, encode};
+use super::super::timeline::later;
 use super::super::{MwsBatchHabits, MwsHabits, front_door};
 use crate::exchange::Incoming;
+use crate::plan::{Content, Window};
 use crate::provider::{Provider as _, Quota};
 
 const BATCHES: &str = "_POST_TRANSACTION_PAYMENTS_BATCH_DATA_";
@@ -147,6 +149,40 @@ fn a_batch_is_done_before_it_is_carried_out() {
     assert!(ready.text.contains("<Code>InvalidTransactionId</Code>"), "{}", ready.text);
     assert_eq!(refunds(&desk), 1);
     assert_eq!(result(&mut desk).text, ready.text, "whenever it is fetched");
+}
+
+#[test]
+fn a_completed_batch_is_announced_with_the_id_of_its_report() {
+    let mut desk = Desk::new(false);
+    let capture = desk.plant("capture", &[(0, "Completed", None)]);
+    let submitted = desk.now;
+    let id = submit(&mut desk, &document(&[(8, &refund_of(&capture, "r-1"))]));
+    let cancelled = submit(&mut desk, &document(&[(9, &refund_of(&capture, "r-2"))]));
+    let cancel = ask(&mut desk, "CancelFeedSubmissions", &[("FeedSubmissionIdList.Id.1", &cancelled)]);
+    assert_eq!(cancel.status(), 200);
+    let announced = |desk: &Desk, until| {
+        let window = Window { after: submitted, until };
+        let all = desk.provider.announcements(SELLER, window).into_iter();
+        all.filter(|one| one.state == "Completed").map(|one| (one.at, one.id)).collect::<Vec<_>>()
+    };
+    let due = later(submitted, Duration::from_secs(13 * 60));
+    let before = later(submitted, Duration::from_secs(13 * 60 - 1));
+    assert_eq!(announced(&desk, before), []);
+    let report_id = format!("9{id}");
+    assert_eq!(announced(&desk, due), [(due, report_id.clone())], "the cancelled one is not announced");
+    desk.wait_minutes(13);
+    desk.provider.advance(desk.now);
+    assert_eq!(announced(&desk, desk.now), [(due, report_id.clone())]);
+    let report = ask(&mut desk, "GetReport", &[("ReportId", &report_id)]);
+    let result = ask(&mut desk, "GetFeedSubmissionResult", &[("FeedSubmissionId", &id)]);
+    assert_eq!((report.status(), &report.text), (200, &result.text));
+    let window = Window { after: submitted, until: desk.now };
+    let all = desk.provider.announcements(SELLER, window);
+    let Content::Message(message) = &all.iter().find(|one| one.id == report_id).unwrap().content else {
+        panic!("it is a message")
+    };
+    assert!(message.contains("BatchCompleteNotification"), "{message}");
+    assert!(message.contains(&format!("<ReportId>{report_id}</ReportId>")), "{message}");
 }
 
 #[test]
