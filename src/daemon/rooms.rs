@@ -22,7 +22,7 @@ use crate::reports::{Meanings, Probe, Reports};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::{Daemon, levels};
+use super::{Daemon, levels, notifying};
 
 /// What survives a reload.
 #[derive(Clone)]
@@ -90,7 +90,8 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
             Arc::clone(&foundation.probe),
         )
-        .explained_by(meanings);
+        .explained_by(meanings)
+        .with_channels(notifying::channels(foundation.store.clone()));
         let deliverer = Arc::new(deliverer);
         let api_names = config.accounts.iter().map(|account| {
             let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());

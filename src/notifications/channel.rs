@@ -60,6 +60,8 @@ pub(super) struct Known {
     pub(super) is_fusion_changed: bool,
     /// Verdicts to report, oldest first.
     pub(super) verdicts: Vec<(Verdict, Timestamp)>,
+    /// Final states, and those that were announced, that are not in the tally yet.
+    pub(super) booked: (u64, u64),
     /// Objects that were hinted while a poll of them was in flight.
     pub(super) again: Vec<ObjectRef>,
     hinted: Hinted,
@@ -90,6 +92,7 @@ impl Known {
             fusion,
             is_fusion_changed: false,
             verdicts: Vec::new(),
+            booked: (0, 0),
             again: Vec::new(),
             hinted: Hinted::default(),
             awaited: VecDeque::new(),
@@ -165,6 +168,8 @@ impl Known {
         if self.state.counts.last_verified_at.is_none() {
             return;
         }
+        self.booked.0 += 1;
+        self.booked.1 += u64::from(hinted_at.is_some());
         if let Some(verdict) = self.fusion.found(kind, hinted_at, found_at) {
             self.verdicts.push((verdict, found_at));
         }

@@ -12,7 +12,8 @@
 //!
 //! In reading order: `settings`, `receive` (one request), `effect` (what a hint does), `certificates`, `seen`
 //! (duplicates), `unverified` (the second lane), `state` and `channel` (what is known of one account), `fusion` (the
-//! test), `rounds` (what happens later), `requests` (what an operator can do), `listener` (sockets), `alert_text`.
+//! test), `rounds` (what happens later), `tally` (for the nightly report), `requests` (what an operator can do), `listener`
+//! (sockets), `alert_text`.
 
 mod alert_text;
 mod certificates;
@@ -26,6 +27,7 @@ mod rounds;
 mod seen;
 mod settings;
 mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod unverified;
@@ -57,7 +59,8 @@ pub use receive::{Answer, Received};
 pub use requests::{ChannelView, CheckStep, NotDone};
 pub use rounds::{Ports, Relaxing};
 pub use settings::{Network, Settings, TestHooks, Tls};
-pub use state::{Counts, Offered, Pending, Unknown};
+pub use state::{Counts, Offered, Unknown};
+pub use tally::{Announced, announced_between};
 
 /// Passes the report that a notification named to the batches of an account.
 pub type ReportPort =

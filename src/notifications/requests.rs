@@ -44,8 +44,8 @@ pub struct ChannelView {
     pub topics: Vec<String>,
     /// Topics that sent genuine messages and are not trusted.
     pub offered: Vec<Offered>,
-    /// Topics that ask for a confirmation.
-    pub pending: Vec<Pending>,
+    /// Topics that ask for a confirmation. The address that confirms is not shown: anybody who has it can use it.
+    pub pending: Vec<Offered>,
     /// When a subscription was confirmed from here.
     pub confirmed_at: Option<Timestamp>,
     /// When the subscription was ended.
@@ -143,7 +143,7 @@ impl Hub {
             needs_topic: notifier.is_some_and(|notifier| notifier.envelope() == Envelope::Sns),
             topics: known.state.topics.clone(),
             offered: known.state.offered.clone(),
-            pending: known.state.pending.clone(),
+            pending: known.state.pending.iter().map(Pending::shown).collect(),
             confirmed_at: known.state.confirmed_at,
             unsubscribed_at: known.state.unsubscribed_at,
             counts: known.state.counts.clone(),

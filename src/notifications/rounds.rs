@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::channel::{Channel, Polled};
 use super::fusion::Verdict;
-use super::{Hub, alert_text};
+use super::tally::Tally;
+use super::{Hub, alert_text, sound};
 use crate::apis::Account;
+use crate::documents::Documents;
 use crate::http::BoxFuture;
 use crate::store::{Announced, StoreError};
 
@@ -69,6 +71,15 @@ impl Hub {
         };
         if !again.is_empty() {
             self.store.announce(again, now).await?;
+        }
+        let (finals, announced) = std::mem::take(&mut channel.known().booked);
+        if finals > 0 {
+            let is_silent = channel.known().fusion.verdict().0 == Verdict::Silent;
+            if let Some(mut tally) = sound(Tally::of_day(&self.store, &account.name, now).await)? {
+                tally.add(finals, announced, is_silent, now);
+                let tallies: Documents<Tally> = Documents::new(self.store.clone());
+                sound(tallies.write(&tally).await)?;
+            }
         }
         for (verdict, at) in verdicts {
             match verdict {

@@ -50,7 +50,7 @@ pub struct Counts {
     pub last_refused: Option<(Timestamp, String)>,
 }
 
-/// A topic that sent a genuine message and that nobody trusts yet.
+/// A topic, and when its last message came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offered {
     /// Its name in full.
@@ -61,13 +61,20 @@ pub struct Offered {
 
 /// A topic that asks for a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub(super) struct Pending {
     /// Its name in full.
-    pub topic: String,
+    pub(super) topic: String,
     /// Visiting it confirms.
-    pub url: String,
+    pub(super) url: String,
     /// When it asked.
-    pub at: Timestamp,
+    pub(super) at: Timestamp,
+}
+
+impl Pending {
+    /// The part that people may see.
+    pub(super) fn shown(&self) -> Offered {
+        Offered { topic: self.topic.clone(), at: self.at }
+    }
 }
 
 /// An object that nobody watches.

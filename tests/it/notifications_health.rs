@@ -80,5 +80,15 @@ async fn while_hints_come_polling_relaxes_and_when_they_stop_it_returns_to_the_f
     assert_eq!(channel(&world).health, Verdict::Silent, "a restart does not forget it");
     world.pass_hours(1.0).await;
     assert_eq!(world.events("notifications-silent").len(), 1);
+    // The nightly report has the figures of its day.
+    world.pass_hours(2.0).await;
+    let folder = std::fs::read_dir(world.folder.path().join("reports")).unwrap();
+    let mut summaries = folder.map(|entry| entry.unwrap().path().join("summary.json"));
+    let summary = summaries.find(|path| path.to_string_lossy().contains("2027-01-15")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(summary).unwrap()).unwrap();
+    let day = &summary["notifications"][0];
+    assert_eq!((day["account"].as_str(), day["was_silent"].as_bool()), (Some("shop"), Some(true)));
+    assert_eq!(day["announced"], 12);
+    assert!(day["final_states"].as_u64().unwrap() >= 30, "{day}");
     world.stop().await;
 }

@@ -87,7 +87,10 @@ mod tests {
         )
     }
 
-    fn hints(text: &str) -> Result<Vec<(String, String, Option<String>)>, &'static str> {
+    /// Kind, id, and how the ids of woken objects begin.
+    type Named = (String, String, Option<String>);
+
+    fn hints(text: &str) -> Result<Vec<Named>, &'static str> {
         let read = read(text.as_bytes(), Some("A1SHOP"), Environment::Sandbox);
         let hints = read.map_err(|refused| refused.reason)?.hints.into_iter();
         Ok(hints.map(|hint| (hint.kind.to_string(), hint.id.to_string(), hint.wakes)).collect())
