@@ -21,6 +21,7 @@
 //! - [`provider_reports`]: the provider's report of each finished day: fetch it, keep it, compare it with the
 //!   records.
 //! - [`alerts`]: outbox → message → target.
+//! - [`notifications`]: a provider's hint makes its object due now; whether the channel of hints works.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.
@@ -65,6 +66,7 @@ pub mod delimited;
 pub mod documents;
 pub mod files;
 pub mod http;
+pub mod notifications;
 pub mod payments;
 pub mod problem;
 pub mod provider_reports;

@@ -32,6 +32,8 @@ pub struct Account {
     pub probe_interval: Duration,
     /// Whether to start watching unwatched objects that a provider's report names.
     pub discover: bool,
+    /// Whether to start watching unwatched objects that a verified notification names.
+    pub discovers_by_notifications: bool,
     /// The folder of all report files; the provider's own are in its subfolder `provider`.
     pub report_folder: PathBuf,
 }
@@ -47,6 +49,7 @@ impl Account {
             most_in_flight: 16,
             probe_interval: Duration::from_secs(300),
             discover: false,
+            discovers_by_notifications: false,
             report_folder: PathBuf::new(),
         }
     }

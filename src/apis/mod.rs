@@ -21,6 +21,7 @@ pub mod calls;
 pub mod config;
 pub mod decoding;
 pub mod marks;
+pub mod notifications;
 pub mod pace;
 pub mod registration;
 pub mod registry;
@@ -83,6 +84,10 @@ pub trait Api: Send + Sync {
     }
     /// Operations that can be called singly; none where they are only sent in batches.
     fn calls(&self) -> Option<&dyn calls::Caller> {
+        None
+    }
+    /// Notifications that the provider sends; none where it sends none.
+    fn notifications(&self) -> Option<&dyn notifications::Notifier> {
         None
     }
     /// The provider's own reports; none where it makes none.

@@ -14,6 +14,7 @@ use super::fetch_reports::FetchReportsArguments;
 use super::init_options::InitArguments;
 use super::options::*;
 use super::options_batch::*;
+use super::options_notifications::NotificationsCommand;
 use crate::control::messages;
 use crate::control::verbs::Verb;
 
@@ -235,6 +236,16 @@ Examples:
   reconciled alerts test"
     )]
     Alerts(AlertsCommand),
+    /// Receive notifications of the provider: see their health, trust a topic, check the way.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  reconciled notifications list
+  reconciled notifications url shop-de
+  reconciled notifications check shop-de"
+    )]
+    Notifications(NotificationsCommand),
     /// Check, back up, compact, restore or rebuild the store.
     #[command(
         subcommand,

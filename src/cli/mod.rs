@@ -10,6 +10,7 @@ pub mod connection;
 pub mod exit;
 pub mod options;
 pub mod options_batch;
+pub mod options_notifications;
 pub mod screen;
 
 pub mod intake;
@@ -33,6 +34,7 @@ mod init_options;
 mod list;
 mod local;
 mod man;
+mod notifications;
 mod pages;
 mod poll;
 mod progress;
@@ -143,6 +145,9 @@ pub async fn operate(
         Command::Audit(options) => audit::audit(&options, &connection, clock, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &connection, screen).await,
         Command::Batch(command) => batch::batch(command, &connection, screen).await,
+        Command::Notifications(command) => {
+            notifications::notifications(command, &connection, clock, screen).await
+        }
         Command::Call(options) => call::call(options, &connection, screen).await,
         Command::FetchReports(options) => {
             fetch_reports::fetch_reports(options, &connection, clock, screen).await

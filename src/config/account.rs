@@ -25,6 +25,8 @@ pub struct AccountConfig {
     pub policies: BTreeMap<Kind, Policy>,
     /// Which of the provider's own reports to fetch.
     pub provider_reports: ProviderReports,
+    /// Whether to start watching unwatched objects that a verified notification names.
+    pub discover: bool,
 }
 
 /// Passes an API its section, so that `apis` need not know how sections are read.
@@ -112,6 +114,14 @@ fn read_one(
         }
     };
     let reports = provider_reports::take(&mut table, path, findings);
+    let discover = match table.remove("discover") {
+        None => false,
+        Some(Value::Boolean(discover)) => discover,
+        Some(_) => {
+            findings.add(&join(path, "discover"), "is not true or false", "write discover = true");
+            false
+        }
+    };
     let api = text(&mut table, path, "api", &format!("one of {}", registry::names().join(", ")), findings)?;
     let mut handing = Handing { table, path, findings };
     let Some(settings) = registry::settings(&api, &mut handing, path, loader) else {
@@ -147,7 +157,7 @@ fn read_one(
     }
     let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
     let policies = kinds.iter().filter_map(policy).collect();
-    Some(AccountConfig { name: name?, api: settings, policies, provider_reports })
+    Some(AccountConfig { name: name?, api: settings, policies, provider_reports, discover })
 }
 
 fn text(

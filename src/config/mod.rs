@@ -23,6 +23,7 @@ mod control;
 mod findings;
 mod http;
 mod lines;
+mod notifications;
 mod poll;
 mod provider_reports;
 mod renamed;
@@ -39,6 +40,7 @@ use control::ControlSection;
 use findings::Findings;
 use http::HttpSection;
 use lines::Lines;
+use notifications::NotificationsSection;
 use poll::PollSection;
 
 /// The whole file, checked.
@@ -60,6 +62,8 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// Alert targets.
     pub alerts: alerts::AlertConfig,
+    /// Where the providers' notifications are received.
+    pub notifications: crate::notifications::Settings,
     /// Nightly reports.
     pub reports: reports::config::ReportsConfig,
     /// Keys that are written by an old name, each with its present one.
@@ -267,10 +271,12 @@ fn read(
     }
     let environments = account::environments(&written);
     let accounts = account::read_all(written, &general, &loader, &mut findings);
+    let notifications = section_of::<NotificationsSection>(&mut table, "notifications", &mut findings);
+    let notifications = notifications.resolve(&accounts, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
     let alerts = read_alerts(written, &environments, &loader, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, polling, poll, reports, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, polling, poll, reports, notifications, [[account]] or [[alert]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -280,7 +286,19 @@ fn read(
         (Some(reports), Some(alerts)) if problems.is_empty() => {
             let path = path.to_owned();
             let alerts = alerts::AlertConfig { zone: reports.zone.clone(), ..alerts };
-            Some(Config { path, store, control, log, http, polling, accounts, alerts, reports, renamed })
+            Some(Config {
+                path,
+                store,
+                control,
+                log,
+                http,
+                polling,
+                accounts,
+                alerts,
+                notifications,
+                reports,
+                renamed,
+            })
         }
         _ => None,
     };

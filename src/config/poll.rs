@@ -51,6 +51,7 @@ pub(super) struct PollSection {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rhythm {
     interval: Option<Span>,
+    relaxed_interval: Option<Span>,
     first_polls: Option<Vec<Span>>,
     resting_interval: Option<Span>,
     quarantine_interval: Option<Span>,
@@ -84,6 +85,7 @@ impl Rhythm {
         countdowns.sort_unstable_by(|one, other| other.cmp(one));
         Policy {
             interval: pick(self.interval, policy.interval),
+            relaxed_interval: self.relaxed_interval.map(|span| span.0).or(policy.relaxed_interval),
             first_polls: list(&self.first_polls, policy.first_polls),
             resting_interval: pick(self.resting_interval, policy.resting_interval),
             quarantine_interval: pick(self.quarantine_interval, policy.quarantine_interval),
@@ -105,6 +107,7 @@ impl Rhythm {
     fn check(&self, path: &str, findings: &mut Findings<'_>) {
         let spans = [
             ("interval", self.interval),
+            ("relaxed_interval", self.relaxed_interval),
             ("resting_interval", self.resting_interval),
             ("quarantine_interval", self.quarantine_interval),
             ("backoff_first", self.backoff_first),

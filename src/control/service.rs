@@ -22,6 +22,7 @@ use crate::apis::pace::Pace;
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::SharedClock;
+use crate::notifications::Hub;
 use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::provider_reports::Downloads;
@@ -121,6 +122,8 @@ pub struct Service {
     pub calls: Arc<Calls>,
     /// The provider reports of all accounts.
     pub downloads: Arc<Downloads>,
+    /// The notifications of all accounts.
+    pub notifications: Arc<Hub>,
     /// The polling of all accounts.
     pub reconcile: Arc<Reconcile>,
     /// The status of the loops.

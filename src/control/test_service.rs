@@ -20,6 +20,7 @@ use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{SharedClock, VirtualClock};
 use crate::http::{BoxFuture, Request, Response, Transport, TransportError};
+use crate::notifications::{Hub, Parts, Settings};
 use crate::payments::alert::{Alert, AlertKind, Routes, Severity};
 use crate::payments::lifecycle::{Lifecycle, Outcome, Phase, ReasonFacts, StateFacts, Tone};
 use crate::payments::money::Money;
@@ -325,6 +326,15 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
         batches: Arc::new(batches),
         calls: Arc::new(Calls::new(store.clone(), clock.clone(), Arc::clone(&pace))),
         downloads: Arc::new(Downloads::new(store.clone(), clock.clone(), Arc::clone(&pace))),
+        notifications: Arc::new(Hub::new(Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            transport: Arc::new(Chat),
+            roots: None,
+            settings: Settings::default(),
+            routes: Arc::clone(&routes),
+            reports: Arc::new(|_, _| Box::pin(async { Ok(()) })),
+        })),
         reconcile: Reconcile::new(store.clone(), clock.clone(), Arc::clone(&pace), Arc::clone(&routes), 1),
         board: Board::new(clock),
         pace,

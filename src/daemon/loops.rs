@@ -14,7 +14,7 @@ use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
 use super::rooms::Rooms;
-use super::{Daemon, Loops, batching, calling, fetching, timekeeping, work};
+use super::{Daemon, Loops, batching, calling, fetching, notifying, timekeeping, work};
 
 /// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
@@ -98,6 +98,11 @@ impl Daemon {
             work::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
         let rhythm = Rhythm { name: "holds", period: minute, wake: Arc::new(Notify::new()) };
         self.keep(&mut tasks, rhythm, Arc::new(holding), &stop);
+        if self.notifications.is_on() {
+            let (hub, reconcile) = (Arc::clone(&self.notifications), Arc::clone(&self.reconcile));
+            let rhythm = Rhythm { name: "notifications", period: minute, wake: hub.wake() };
+            self.keep(&mut tasks, rhythm, Arc::new(notifying::Noticing { hub, reconcile }), &stop);
+        }
         let accounts = rooms.accounts.iter().map(|account| (account.name.clone(), account.is_sandbox));
         let timekeeping = timekeeping::Timekeeping::new(
             self.foundation.store.clone(),
@@ -183,7 +188,7 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "calls", "clock", "holds", "provider-reports", "reports"] {
+        for name in ["alerts", "calls", "clock", "holds", "notifications", "provider-reports", "reports"] {
             self.board.remove(name);
         }
         for name in self.board.statuses().into_keys().filter(|name| name.starts_with(BATCHES_OF)) {

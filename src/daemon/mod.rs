@@ -25,6 +25,7 @@ use crate::control::messages::Reloaded;
 use crate::control::service::{Later, Process, ProcessFacts};
 use crate::control::{Service, server};
 use crate::http::{DatedTransport, HttpClient, Transport};
+use crate::notifications::{Hub, listener};
 use crate::payments::alert::Routes;
 use crate::provider_reports::Downloads;
 use crate::reconcile::Reconcile;
@@ -40,6 +41,7 @@ mod jobs;
 mod levels;
 mod loops;
 mod manager;
+mod notifying;
 mod reload;
 mod rooms;
 mod run;
@@ -96,6 +98,9 @@ pub enum StartError {
     /// No HTTP client.
     #[error("no HTTP client can be created: {0}")]
     Network(String),
+    /// The listener for notifications cannot be opened.
+    #[error(transparent)]
+    Listener(#[from] listener::BindError),
     /// Signals cannot be handled.
     #[error("signals cannot be handled")]
     Signals(#[source] std::io::Error),
@@ -123,6 +128,7 @@ pub struct Daemon {
     foundation: Foundation,
     /// Who did what.
     audit: Arc<Audit>,
+    notifications: Arc<Hub>,
     reconcile: Arc<Reconcile>,
     board: Arc<Board>,
     rooms: Arc<RwLock<Arc<Rooms>>>,
@@ -261,6 +267,16 @@ impl Daemon {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
             rooms.routes.targets_for(alert, is_sandbox)
         });
+        let base = notifying::Base {
+            store: store.clone(),
+            clock: clock.clone(),
+            transport: Arc::clone(&foundation.transport),
+            batches: Arc::clone(&foundation.batches),
+            routes: Arc::clone(&routes),
+        };
+        let notifications =
+            notifying::hub(base, fixed.notifications.clone(), &rooms).map_err(StartError::Rooms)?;
+        notifications.set_accounts(&present(&rooms).accounts).await?;
         let audit = Arc::new(Audit::new(store.clone(), clock.clone()));
         let reconcile = Reconcile::new(
             store,
@@ -269,9 +285,11 @@ impl Daemon {
             Arc::clone(&routes),
             fixed.max_in_flight,
         );
+        reconcile.inform(notifying::watcher(&notifications));
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
             audit,
+            notifications,
             reconcile,
             board: Board::new(clock),
             rooms,
@@ -308,6 +326,7 @@ impl Daemon {
             batches,
             calls,
             downloads,
+            notifications: Arc::clone(&self.notifications),
             reconcile: Arc::clone(&self.reconcile),
             board: Arc::clone(&self.board),
             routes: Arc::clone(&self.routes),
@@ -324,6 +343,11 @@ impl Daemon {
     /// The polling of all accounts, with what was done for each since the start.
     pub fn reconcile(&self) -> &Reconcile {
         &self.reconcile
+    }
+
+    /// The notifications of all accounts.
+    pub fn notifications(&self) -> &Arc<Hub> {
+        &self.notifications
     }
 
     /// The time in use.
@@ -347,6 +371,10 @@ impl Daemon {
             server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         let clock = &self.foundation.clock;
+        let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await?;
+        if let Some(listener) = listener {
+            base.spawn(listener.serve(self.stop.clone()));
+        }
         base.spawn(Arc::clone(self).keep_jobs());
         let pulse = work::Pulse {
             store: self.foundation.store.clone(),
@@ -381,6 +409,7 @@ impl Daemon {
         let mut base = std::mem::take(&mut *self.base.lock().await);
         while base.join_next().await.is_some() {}
         if self.is_daemon {
+            self.notifications.save().await?;
             let rooms::Foundation { store, pace, clock, time, .. } = &self.foundation;
             levels::save(store, pace, clock.now()).await?;
             timekeeping::Timekeeping::leave(store, time).await?;

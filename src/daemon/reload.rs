@@ -12,6 +12,7 @@ use super::{Daemon, open_socket, problem_lines};
 use crate::access::users::Users;
 use crate::config::{self, Config, ControlConfig, HttpConfig, LogConfig, StoreConfig, Surroundings};
 use crate::control::messages::Reloaded;
+use crate::notifications::Settings;
 
 /// The parts of the configuration that the process keeps until it ends. A reload is compared with these, not with the
 /// last file that was read: a change stays pending until the restart.
@@ -21,6 +22,8 @@ pub(super) struct Fixed {
     socket: PathBuf,
     log: LogConfig,
     http: HttpConfig,
+    /// The listener for notifications.
+    pub(super) notifications: Settings,
     /// The limit of concurrent requests of all accounts.
     pub(super) max_in_flight: usize,
 }
@@ -32,6 +35,7 @@ impl Fixed {
             socket: config.control.socket.clone(),
             log: config.log.clone(),
             http: config.http.clone(),
+            notifications: config.notifications.clone(),
             max_in_flight: config.polling.max_in_flight,
         }
     }
@@ -43,6 +47,7 @@ impl Fixed {
             ("control.socket", self.socket != new.socket),
             ("log", self.log != new.log),
             ("http", self.http != new.http),
+            ("notifications", self.notifications != new.notifications),
             ("polling.max_in_flight", self.max_in_flight != new.max_in_flight),
         ];
         let changed = parts.into_iter().filter(|(_, is_changed)| *is_changed);
@@ -97,6 +102,8 @@ impl Daemon {
         rooms::greet_reporters(&self.foundation, &rooms.reporters)
             .await
             .map_err(|error| vec![error.to_string()])?;
+        let accounts = self.notifications.set_accounts(&rooms.accounts).await;
+        accounts.map_err(|error| vec![error.to_string()])?;
         *self.rooms.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&rooms);
         let served = ControlConfig { socket: self.fixed.socket.clone(), ..rooms.config.control.clone() };
         if let Err(error) = open_socket(&served) {
@@ -124,6 +131,7 @@ mod tests {
             socket: PathBuf::new(),
             log: LogConfig::default(),
             http: HttpConfig::default(),
+            notifications: Settings::default(),
             max_in_flight,
         }
     }

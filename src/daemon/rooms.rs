@@ -22,7 +22,7 @@ use crate::reports::{Meanings, Probe, Reports};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::{Daemon, levels};
+use super::{Daemon, levels, notifying};
 
 /// What survives a reload.
 #[derive(Clone)]
@@ -90,7 +90,8 @@ impl Rooms {
             play.map(|account| account.name.clone()).collect(),
             Arc::clone(&foundation.probe),
         )
-        .explained_by(meanings);
+        .explained_by(meanings)
+        .with_channels(notifying::channels(foundation.store.clone()));
         let deliverer = Arc::new(deliverer);
         let api_names = config.accounts.iter().map(|account| {
             let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());
@@ -125,6 +126,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         most_in_flight: config.polling.max_in_flight_per_kind,
         probe_interval: config.polling.probe_interval,
         discover: account.provider_reports.discover,
+        discovers_by_notifications: account.discover,
         report_folder: config.reports.folder.clone(),
     })
 }

@@ -8,9 +8,11 @@
 
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::dns::Resolve;
 use reqwest::{Client, Method as HttpMethod, redirect, retry};
 use rustls::CertificateError;
 
@@ -57,13 +59,29 @@ impl HttpClient {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn over(connections: &Connections) -> Result<HttpClient, SetupError> {
+        HttpClient::resolving(connections, Arc::new(address::CarefulResolver))
+    }
+
+    /// The same, but every connection to a host name goes to `address`, whose certificate must still be for that name.
+    /// For tests against a pretend provider.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn redirected(connections: &Connections, address: SocketAddr) -> Result<HttpClient, SetupError> {
+        HttpClient::resolving(connections, Arc::new(address::FixedResolver(address)))
+    }
+
+    fn resolving<R: Resolve + 'static>(
+        connections: &Connections,
+        resolver: Arc<R>,
+    ) -> Result<HttpClient, SetupError> {
         let client = connections
             .builder()
             .http1_only()
             .referer(false)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
-            .dns_resolver(Arc::new(address::CarefulResolver))
+            .dns_resolver(resolver)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
             .build()

@@ -63,6 +63,10 @@ pub enum AlertKind {
     ClockWrong,
     /// It is right again.
     ClockRight,
+    /// A provider's notifications do not arrive any more.
+    NotificationsSilent,
+    /// They arrive again.
+    NotificationsBack,
     /// Alerts for a target were given up.
     Undelivered,
     /// A target has taken no alert for long.
@@ -73,7 +77,7 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// Every sort that this version raises.
-    pub const ALL: [AlertKind; 21] = [
+    pub const ALL: [AlertKind; 23] = [
         AlertKind::Declined,
         AlertKind::Canceled,
         AlertKind::Notable,
@@ -93,6 +97,8 @@ impl AlertKind {
         AlertKind::ProviderReport,
         AlertKind::ClockWrong,
         AlertKind::ClockRight,
+        AlertKind::NotificationsSilent,
+        AlertKind::NotificationsBack,
         AlertKind::Undelivered,
         AlertKind::TargetSilent,
     ];
@@ -119,6 +125,8 @@ impl AlertKind {
             AlertKind::ProviderReport => "provider-report",
             AlertKind::ClockWrong => "clock-wrong",
             AlertKind::ClockRight => "clock-right",
+            AlertKind::NotificationsSilent => "notifications-silent",
+            AlertKind::NotificationsBack => "notifications-back",
             AlertKind::Undelivered => "undelivered",
             AlertKind::TargetSilent => "target-silent",
             AlertKind::Other(word) => word,

@@ -17,6 +17,8 @@ const HOUR: u64 = 60 * MINUTE;
 pub struct Policy {
     /// Between polls of a moving object. One hour, as the provider recommends.
     pub interval: Duration,
+    /// Replaces a shorter interval while the provider's notifications announce the final states of this kind, if set.
+    pub relaxed_interval: Option<Duration>,
     /// Waits before the first polls of a new state, before the interval takes over. May be empty.
     pub first_polls: Vec<Duration>,
     /// Between polls of a resting object.
@@ -49,6 +51,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             interval: Duration::from_secs(HOUR),
+            relaxed_interval: None,
             first_polls: Vec::new(),
             resting_interval: Duration::from_secs(12 * HOUR),
             quarantine_interval: Duration::from_secs(6 * HOUR),
@@ -75,6 +78,7 @@ impl Policy {
     pub fn longest_wait(&self) -> Duration {
         let waits = [
             self.interval,
+            self.relaxed_interval.unwrap_or_default(),
             self.resting_interval,
             self.quarantine_interval,
             self.backoff_first,

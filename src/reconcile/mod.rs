@@ -8,7 +8,7 @@
 //! request, never a lost answer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::apis::pace::Pace;
@@ -28,6 +28,7 @@ mod notice;
 mod other_holds;
 mod poll;
 mod provider_health;
+mod relaxed;
 mod remembered;
 mod slots;
 mod success;
@@ -39,6 +40,7 @@ use circuit_breaker::CircuitBreaker;
 use slots::Slots;
 use success::Success;
 
+pub use relaxed::{Polled as PolledObject, Watcher};
 pub use success::PATIENCE;
 
 /// Counts since the start, per account, for the status page and the summary.
@@ -112,6 +114,10 @@ pub struct Reconcile {
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
     services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
+    /// Accounts whose notifications announce what happens, so that they may be polled less often.
+    relaxed: Mutex<BTreeMap<AccountName, bool>>,
+    /// Is informed of every poll.
+    watcher: OnceLock<Watcher>,
     /// What each account's client has learnt, as stored; empty when there is nothing.
     learnt: Mutex<BTreeMap<AccountName, String>>,
 }
@@ -133,6 +139,8 @@ impl Reconcile {
             slots: Slots::new(most_in_flight),
             standings: Mutex::default(),
             services: Mutex::default(),
+            relaxed: Mutex::default(),
+            watcher: OnceLock::new(),
             learnt: Mutex::default(),
         })
     }

@@ -11,12 +11,12 @@ use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::observation::{Failure, Observation};
-use crate::payments::record::Record;
+use crate::payments::record::{Record, Transition as Row};
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
 
 use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
 use super::notice::Notice;
-use super::{Account, Reconcile, Standing, locked};
+use super::{Account, Reconcile, Standing, locked, relaxed};
 
 /// The pause after a poll that is refused while the time is in doubt.
 const DOUBT_PAUSE: Duration = Duration::from_secs(5);
@@ -74,7 +74,13 @@ impl Reconcile {
         self.note_poll(&account.name, seen.as_ref().err(), now);
         let standing = self.standing(&account.name);
         let polled = take_note(&mut locked(&standing), &record, &mut seen, sent_at, now);
-        let has_moved = self.commit(account, record, seen).await?;
+        let (object, polled_before_at) = (record.object.clone(), record.polled_at);
+        let was_seen = record.observed.is_some();
+        let moved = self.commit(account, record, seen).await?;
+        if let Some(watcher) = self.watcher.get() {
+            let became_final = was_seen && moved == Some(Phase::Final);
+            watcher(&relaxed::Polled { object: &object, polled_before_at, sent_at, became_final });
+        }
         let tally = &mut locked(&standing).tally;
         tally.polls += 1;
         tally.last_poll_at = Some(now);
@@ -82,7 +88,7 @@ impl Reconcile {
             None => tally.seen += 1,
             Some(class) => *tally.failures.entry(class).or_default() += 1,
         }
-        tally.moved += u64::from(has_moved);
+        tally.moved += u64::from(moved.is_some());
         Ok(polled)
     }
 
@@ -111,14 +117,14 @@ impl Reconcile {
         self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
     }
 
-    /// Decides on the newest record and commits. Returns true when a new state was written.
+    /// Decides on the newest record and commits. Returns the phase of a new state, if one was written.
     pub(super) async fn commit(
         &self,
         account: &Account,
         mut record: Record,
         seen: Result<Observation, Failure>,
-    ) -> Result<bool, StoreError> {
-        let Some(lifecycle) = account.api.lifecycle(&record.object.kind) else { return Ok(false) };
+    ) -> Result<Option<Phase>, StoreError> {
+        let Some(lifecycle) = account.api.lifecycle(&record.object.kind) else { return Ok(None) };
         let policy = self.policy(account, &record.object.kind, self.clock.now());
         let setting = Setting {
             lifecycle,
@@ -160,17 +166,18 @@ impl Reconcile {
                 Committed::Written => {
                     let is_final = moved.as_ref().is_some_and(|row| row.phase == Phase::Final);
                     tracing::debug!(%object, is_final, "committed");
-                    return Ok(moved.is_some_and(|row| row.from.as_deref() != Some(row.to.as_str())));
+                    let has_moved = |row: &Row| row.from.as_deref() != Some(row.to.as_str());
+                    return Ok(moved.filter(has_moved).map(|row| row.phase));
                 }
-                Committed::Forgotten => return Ok(false),
+                Committed::Forgotten => return Ok(None),
                 Committed::Stale => match self.store.record(&object).await? {
                     Some(newest) => record = newest,
-                    None => return Ok(false),
+                    None => return Ok(None),
                 },
             }
         }
         tracing::warn!(%object, "the object kept changing during the poll; it is polled again");
-        Ok(false)
+        Ok(None)
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::channels::ChannelDay;
 use super::day::{Day, utc};
 use super::meanings::Meanings;
 use super::standing::{Change, Standing};
@@ -63,6 +64,8 @@ pub(super) struct Frame {
     pub(super) sandbox_accounts: BTreeSet<AccountName>,
     /// What codes mean, for the page.
     pub(super) meanings: Meanings,
+    /// What notifications announced.
+    pub(super) channels: Vec<ChannelDay>,
 }
 
 /// Columns of `declined` and `resolved`.

@@ -7,6 +7,7 @@
 use askama::Template;
 use rust_decimal::Decimal;
 
+use super::channels::ChannelDay;
 use super::columns::Frame;
 use super::day::utc;
 use super::day_files::{AGES, Figures, Filed};
@@ -111,6 +112,7 @@ struct Page<'a> {
     money: Vec<MoneyRow>,
     value: Vec<ValueRow>,
     movement: Vec<MovementRow>,
+    channels: &'a [ChannelDay],
     lists: Vec<List>,
 }
 
@@ -148,6 +150,7 @@ pub(super) fn page(
         money: accounts.iter().flat_map(money_rows).collect(),
         value: value_rows(frame, figures),
         movement: movement_rows(frame, figures),
+        channels: &frame.channels,
         lists: figures.listed.lists(&frame.meanings),
     };
     // A template over plain values cannot fail; a page with an error is better than no report.

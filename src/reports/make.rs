@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::channels::Channels;
 use super::columns::Frame;
 use super::config::ReportsConfig;
 use super::day::{Day, utc};
@@ -38,6 +39,7 @@ pub struct Reports {
     sandbox_accounts: BTreeSet<AccountName>,
     folders: DayFolders,
     meanings: Meanings,
+    channels: Channels,
     /// One report at a time: the temporary folder of a day has a fixed name.
     making: Mutex<()>,
     /// Pages read so far, for all reports.
@@ -134,6 +136,7 @@ impl Reports {
             sandbox_accounts,
             folders,
             meanings: Meanings::default(),
+            channels: Channels::default(),
             making: Mutex::new(()),
             pages: Arc::default(),
         }
@@ -143,6 +146,12 @@ impl Reports {
     #[must_use]
     pub fn explained_by(self, meanings: Meanings) -> Reports {
         Reports { meanings, ..self }
+    }
+
+    /// Shows how many final states notifications announced.
+    #[must_use]
+    pub fn with_channels(self, channels: Channels) -> Reports {
+        Reports { channels, ..self }
     }
 
     /// Whether the report of a day was created, as the store remembers. If somebody moved its folder away, it
@@ -235,8 +244,13 @@ impl Reports {
     }
 
     async fn fill(&self, day: Day, draft: Draft, was_premature: bool) -> Result<Made, ReportError> {
-        let frame =
-            Frame { day, sandbox_accounts: self.sandbox_accounts.clone(), meanings: self.meanings.clone() };
+        let channels = self.channels.of(day.start, day.end).await?;
+        let frame = Frame {
+            day,
+            sandbox_accounts: self.sandbox_accounts.clone(),
+            meanings: self.meanings.clone(),
+            channels,
+        };
         let ReportsConfig { csv_bom: has_bom, delimiter, decimal, xlsx, .. } = self.config;
         let dialect = Dialect { has_bom, delimiter, decimal };
         let begun = (draft.clone(), frame.clone());

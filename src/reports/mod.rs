@@ -24,6 +24,7 @@
 //! person), `meanings`, `summary`, `html`, `workbook` (XLSX), `manifest`, `write` (the folder), `make` (the
 //! steps).
 
+mod channels;
 mod columns;
 pub mod config;
 pub mod day;
@@ -46,6 +47,7 @@ mod value;
 mod workbook;
 mod write;
 
+pub use channels::{ChannelDay, ChannelFigures, Channels};
 pub use config::{ReportsConfig, ReportsSection};
 pub use make::{Made, ReportError, Reports};
 pub use meanings::Meanings;

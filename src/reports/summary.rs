@@ -164,7 +164,20 @@ pub(super) fn json(
         .iter()
         .map(|check| json!({"check": check.name, "ok": check.is_ok, "detail": check.detail}))
         .collect();
-    let whole = json!({
+    let channels: Vec<Value> = frame
+        .channels
+        .iter()
+        .map(|channel| {
+            json!({
+                "account": channel.account,
+                "environment": frame.environment(&channel.account).as_str(),
+                "final_states": channel.finals,
+                "announced": channel.announced,
+                "was_silent": channel.was_silent,
+            })
+        })
+        .collect();
+    let mut whole = json!({
         "schema": format!("reconciled-nightly-summary/{SCHEMA_VERSION}"),
         "business_date": frame.day.date.to_string(),
         "time_zone": frame.day.zone_name,
@@ -178,6 +191,10 @@ pub(super) fn json(
         "movement_in_money": money,
         "checks": checks,
     });
+    // Left out where nothing is notified.
+    if !channels.is_empty() {
+        whole["notifications"] = Value::Array(channels);
+    }
     pretty(&whole)
 }
 

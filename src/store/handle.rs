@@ -22,8 +22,8 @@ use super::operations;
 use super::queue::Moment;
 use super::recovery::open;
 use super::types::{
-    AlertFilter, AlertRow, Commit, Committed, Count, Cursor, Delivery, Due, Enrolled, Filter, Life,
-    OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
+    AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery, Due, Enrolled, Filter,
+    Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
 };
 
 /// The most enrolments or poll requests in one journal entry.
@@ -157,6 +157,26 @@ impl Store {
     pub async fn hint(&self, object: &ObjectRef, now: Timestamp) -> Result<bool, StoreError> {
         let object = object.clone();
         self.engine.write(move |group| operations::hint(group, &object, now)).await
+    }
+
+    /// The provider announced news of these objects: each is due now, without priority. Durable when it returns, unlike
+    /// [`Store::hint`]; an object that is due already costs no write.
+    pub async fn announce(
+        &self,
+        objects: Vec<ObjectRef>,
+        now: Timestamp,
+    ) -> Result<Vec<Announced>, StoreError> {
+        self.in_chunks(objects, move |group, chunk| operations::announce(group, chunk, now)).await
+    }
+
+    /// Up to `limit` unfinished objects whose ids begin with `beginning`, whatever their account and kind.
+    pub async fn open_beginning_with(
+        &self,
+        beginning: &str,
+        limit: usize,
+    ) -> Result<Vec<ObjectRef>, StoreError> {
+        let beginning = beginning.to_owned();
+        self.read(move |index| lists::open_beginning_with(index, &beginning, limit)).await
     }
 
     /// Stops watching an object: its record is removed, and its history stays, with a last row `forgotten by ...` whose

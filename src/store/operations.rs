@@ -11,7 +11,7 @@ use super::index::facts::Fact;
 use super::index::outbox;
 use super::index::view::{View, cap_evidence};
 use super::index::{Index, Writes};
-use super::types::{Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
+use super::types::{Announced, Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
 
 use super::index::keys;
 use super::index::value;
@@ -223,6 +223,31 @@ pub(super) fn hint(group: &mut Group<'_>, object: &ObjectRef, now: Timestamp) ->
         group.view.put_quietly(&old, &record)?;
     }
     Ok(true)
+}
+
+/// See [`super::Store::announce`].
+pub(super) fn announce(
+    group: &mut Group<'_>,
+    objects: Vec<ObjectRef>,
+    now: Timestamp,
+) -> Result<Vec<Announced>, StoreError> {
+    let mut answers = Vec::with_capacity(objects.len());
+    let mut waiting = Vec::new();
+    for object in objects {
+        let due_at = group.view.record(&object)?.map(|stored| stored.value.due_at);
+        answers.push(match due_at {
+            None => Announced::Unknown,
+            Some(None) => Announced::Finished,
+            Some(Some(_)) => Announced::Due,
+        });
+        if due_at.flatten().is_some_and(|due_at| due_at > now) && !waiting.contains(&object) {
+            waiting.push(object);
+        }
+    }
+    if !waiting.is_empty() {
+        group.write(&Fact::Hinted { at: now, objects: waiting })?;
+    }
+    Ok(answers)
 }
 
 /// See [`super::Store::forget`].

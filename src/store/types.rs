@@ -394,6 +394,17 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+/// What became due by an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// The object is due now, or was due already.
+    Due,
+    /// It waits for no poll any more.
+    Finished,
+    /// Nobody watches it.
+    Unknown,
+}
+
 /// Everything known about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {

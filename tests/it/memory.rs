@@ -1,5 +1,6 @@
 //! The network in memory: requests reach the simulator without a socket, under the same virtual time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Memory {
     sent: Arc<AtomicU64>,
     /// Requests that contain this text are answered with this status and nothing else.
     refused: Arc<Mutex<Option<(String, u16)>>>,
+    /// Answers of hosts other than the simulator, by URL, and how often each was requested.
+    pages: Arc<Mutex<BTreeMap<String, (Response, u64)>>>,
     travel: Duration,
 }
 
@@ -34,12 +37,39 @@ enum Lost {
 
 impl Memory {
     pub fn new(simulator: Arc<Simulator>, clock: SharedClock, travel: Duration) -> Memory {
-        Memory { simulator, clock, sent: Arc::default(), refused: Arc::default(), travel }
+        Memory {
+            simulator,
+            clock,
+            sent: Arc::default(),
+            refused: Arc::default(),
+            pages: Arc::default(),
+            travel,
+        }
     }
 
     /// From now on requests about `id` are answered with `status`, those about others and alerts as before.
     pub fn refuse(&self, id: &str, status: u16) {
         *self.refused.lock().unwrap() = Some((id.to_owned(), status));
+    }
+
+    /// From now on this URL is answered so, whatever the simulator knows.
+    pub fn serve(&self, url: &str, status: u16, body: &[u8]) {
+        let response = Response { status, headers: Vec::new(), body: body.to_vec() };
+        let mut pages = self.pages.lock().unwrap();
+        let requests = pages.get(url).map_or(0, |(_, requests)| *requests);
+        pages.insert(url.to_owned(), (response, requests));
+    }
+
+    /// How often a served URL was requested.
+    pub fn requested(&self, url: &str) -> u64 {
+        self.pages.lock().unwrap().get(url).map_or(0, |(_, requests)| *requests)
+    }
+
+    fn page(&self, request: &Request) -> Option<Response> {
+        let mut pages = self.pages.lock().unwrap();
+        let (response, requests) = pages.get_mut(&request.url)?;
+        *requests += 1;
+        Some(response.clone())
     }
 
     fn refusal(&self, request: &Request) -> Option<Response> {
@@ -99,7 +129,7 @@ impl Memory {
 impl Transport for Memory {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<Response, TransportError>> {
         Box::pin(async move {
-            if let Some(refusal) = self.refusal(&request) {
+            if let Some(refusal) = self.refusal(&request).or_else(|| self.page(&request)) {
                 self.clock.sleep(self.leg()).await;
                 return Ok(refusal);
             }

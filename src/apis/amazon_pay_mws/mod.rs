@@ -13,6 +13,7 @@ pub mod kind;
 pub mod lifecycle;
 pub mod limits;
 mod md5;
+mod notifications;
 pub mod operations;
 pub mod reports;
 pub mod service_status;
@@ -34,6 +35,7 @@ use self::wire::QuotaHeaders;
 use super::batch::{BatchApi, PollLimits};
 use super::calls::{CallFailure, Caller};
 use super::config::Environment;
+use super::notifications::Notifier;
 use super::pace::{Pace, Permit, Quota};
 use super::registration::{KindFacts, Registration};
 use super::reporting::{ReportKind, Source};
@@ -301,6 +303,10 @@ impl Api for AmazonPayMws {
     }
 
     fn calls(&self) -> Option<&dyn Caller> {
+        Some(self)
+    }
+
+    fn notifications(&self) -> Option<&dyn Notifier> {
         Some(self)
     }
 

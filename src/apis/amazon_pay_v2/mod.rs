@@ -6,6 +6,7 @@
 
 mod calling;
 mod ids;
+mod notifications;
 mod reasons;
 
 pub mod config;
@@ -23,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::calls::{CallFailure, Caller};
 use super::config::Environment;
+use super::notifications::Notifier;
 use super::pace::{Permit, Quota};
 use super::registration::{KindFacts, Registration};
 use super::transport::{Method, Request, Response, Transport};
@@ -325,6 +327,10 @@ impl Api for AmazonPayV2 {
     }
 
     fn calls(&self) -> Option<&dyn Caller> {
+        Some(self)
+    }
+
+    fn notifications(&self) -> Option<&dyn Notifier> {
         Some(self)
     }
 }

@@ -32,6 +32,7 @@ pub mod batch;
 pub mod code;
 pub mod column;
 pub mod config;
+mod feedback;
 pub mod lifecycle;
 pub mod rules;
 pub mod sign;
@@ -49,6 +50,7 @@ use self::batch::{answer, file};
 use self::config::{Section, Settings, Unsigned};
 use super::batch::BatchApi;
 use super::config::Environment;
+use super::notifications::Notifier;
 use super::pace::{Pace, Permit, Quota};
 use super::registration::{KindFacts, Registration};
 use super::transport::{Method, Request, Response, Transport, TransportError};
@@ -325,6 +327,10 @@ impl Api for Aps {
     }
 
     fn batches(&self) -> Option<&dyn BatchApi> {
+        Some(self)
+    }
+
+    fn notifications(&self) -> Option<&dyn Notifier> {
         Some(self)
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::exit::Exit;
 use crate::control::explain::{moment, span};
-use crate::control::messages::{AccountHealth, AccountState, Backlog, Status};
+use crate::control::messages::{AccountHealth, AccountState, Backlog, ChannelView, Status, Verdict};
 use crate::text::count;
 
 /// How bad it is. The order is that of the exit codes.
@@ -89,6 +89,7 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
     }
     found.extend(status.backlogs.iter().map(of_backlog));
     found.extend(health.complaints.iter().map(|complaint| Finding::new(warning, complaint, "")));
+    found.extend(status.notifications.iter().filter_map(of_channel));
     for row in status.batches.iter().filter(|row| row.waiting_for_a_person > 0) {
         let waiting = count(row.waiting_for_a_person, "batch");
         let what = format!("{waiting} of {} cannot go on without a person", row.account);
@@ -103,6 +104,19 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
     }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     found
+}
+
+/// A channel that fell silent, or whose subscription somebody ended. Nothing is lost: polling goes on.
+fn of_channel(channel: &ChannelView) -> Option<Finding> {
+    let name = &channel.account;
+    let remedy =
+        format!("`reconciled notifications check {name}` tries the way from outside; polling goes on");
+    let what = match (channel.health, channel.unsubscribed_at) {
+        (_, Some(_)) => format!("somebody ended the notifications of {name}"),
+        (Verdict::Silent, None) => format!("notifications of {name} do not announce what polling finds"),
+        (Verdict::Healthy | Verdict::Unknown, None) => return None,
+    };
+    Some(Finding::new(Level::Warning, what, remedy))
 }
 
 fn of_account(account: &AccountHealth, status: &Status) -> Option<Finding> {

@@ -27,6 +27,7 @@ pub(super) fn write(
     write_accounts(status, screen)?;
     write_states(status, screen)?;
     write_batches(status, screen)?;
+    write_notifications(status, screen)?;
     write_targets(status, screen)?;
     write_schedules(status, screen)
 }
@@ -130,6 +131,18 @@ fn write_accounts(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         table.note(details(account, status));
     }
     table.write_fitting(screen)
+}
+
+fn write_notifications(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    if status.notifications.is_empty() {
+        return Ok(());
+    }
+    screen.line("")?;
+    for channel in &status.notifications {
+        let label = format!("notifications of {}", channel.account);
+        screen.pair_wrapped(&label, &crate::cli::notifications::summary(channel))?;
+    }
+    Ok(())
 }
 
 /// What stands below the row of an account: its API, its quotas, a pause, and what its provider says of itself.

@@ -9,6 +9,7 @@ mod backlog;
 mod batches;
 mod calls;
 mod enrol;
+mod notifications;
 mod objects;
 mod poll;
 mod provider_reports;

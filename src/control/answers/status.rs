@@ -45,6 +45,7 @@ impl Service {
         Ok(Status {
             now,
             batches,
+            notifications: if self.notifications.is_on() { self.notifications.views() } else { Vec::new() },
             tails,
             backlogs,
             open: counts.iter().filter(|count| !count.finished).map(|count| count.number).sum(),

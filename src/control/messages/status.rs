@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Reloaded;
+use crate::notifications::ChannelView;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::tail::Tail;
 use crate::store::{Count, Stats};
@@ -35,6 +36,9 @@ pub struct Status {
     /// Kinds that are polled by batch because single requests do not suffice.
     #[serde(default)]
     pub tails: Vec<TailRow>,
+    /// The channels of notifications, by account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<ChannelView>,
     /// Operations whose quota does not suffice to poll every moving object within its interval.
     #[serde(default)]
     pub backlogs: Vec<Backlog>,

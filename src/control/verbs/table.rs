@@ -1,5 +1,5 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
-//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`.)
+//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in `notifications`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
@@ -29,6 +29,10 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<CallResolve>(),
     Entry::of::<FetchBegin>(),
     Entry::of::<FetchGo>(),
+    Entry::of::<NotificationsRequest>(),
+    Entry::of::<TrustRequest>(),
+    Entry::of::<ConfirmRequest>(),
+    Entry::of::<ChannelCheck>(),
     Entry::of::<StatusRequest>(),
     Entry::of::<AlertsRequest>(),
     Entry::of::<RedeliverRequest>(),

@@ -51,6 +51,14 @@ pub(crate) enum Fact {
         /// The objects to poll.
         objects: Vec<ObjectRef>,
     },
+    /// The provider announced news of objects: they are due now, without priority.
+    #[serde(rename = "hinted")]
+    Hinted {
+        /// When.
+        at: Timestamp,
+        /// The objects to poll.
+        objects: Vec<ObjectRef>,
+    },
     /// An operator no longer wants an object watched.
     #[serde(rename = "forgotten")]
     Forgotten {
@@ -138,6 +146,15 @@ pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(
         Fact::Asked { at, objects } => objects.iter().try_for_each(|object| {
             let Some(old) = view.record(object)? else { return Ok(()) };
             view.put_record(Some(&old.value), &asked(&old.value, *at), sequence)
+        }),
+        Fact::Hinted { at, objects } => objects.iter().try_for_each(|object| {
+            let Some(old) = view.record(object)? else { return Ok(()) };
+            if old.value.due_at.is_none_or(|due_at| due_at <= *at) {
+                return Ok(());
+            }
+            let revision = old.value.revision + 1;
+            let record = Record { due_at: Some(*at), revision, ..old.value.clone() };
+            view.put_record(Some(&old.value), &record, sequence)
         }),
         Fact::Forgotten { object, transition } => {
             if let Some(old) = view.record(object)? {

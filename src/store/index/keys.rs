@@ -110,6 +110,16 @@ pub(crate) fn records_of_id(id: &ObjectId, is_finished: bool) -> Vec<u8> {
     Key::new(if is_finished { FINISHED } else { OPEN }).text(id.as_str()).0
 }
 
+/// The prefix of all open records whose ids begin so.
+pub(crate) fn open_records_beginning_with(beginning: &str) -> Vec<u8> {
+    Key::new(OPEN).bytes(beginning.as_bytes()).0
+}
+
+/// The object of a key made by [`record`].
+pub(crate) fn read_record(key: &[u8]) -> Option<ObjectRef> {
+    read_object_id_first(key.get(1..)?)
+}
+
 /// The prefix of an object's history.
 pub(crate) fn history(object: &ObjectRef) -> Vec<u8> {
     Key::new(HISTORY).id_first(object).0

@@ -53,6 +53,19 @@ pub(crate) fn find(index: &Index, id: &ObjectId) -> Result<Vec<Record>, StoreErr
     Ok(found)
 }
 
+/// Open objects whose ids begin so, ordered by id.
+pub(crate) fn open_beginning_with(
+    index: &Index,
+    beginning: &str,
+    limit: usize,
+) -> Result<Vec<ObjectRef>, StoreError> {
+    let mut found = Vec::new();
+    for row in index.prefix(&keys::open_records_beginning_with(beginning)).take(limit) {
+        found.extend(keys::read_record(&row?.0));
+    }
+    Ok(found)
+}
+
 /// One page of all records that match, ordered by id.
 pub(crate) fn list(
     index: &Index,

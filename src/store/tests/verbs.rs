@@ -6,7 +6,7 @@ use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::money::Money;
 use crate::payments::record::Details;
-use crate::store::{Commit, Committed, Enrolled, StoreError};
+use crate::store::{Announced, Commit, Committed, Enrolled, StoreError};
 
 #[tokio::test]
 async fn enrolling_twice_changes_only_what_was_missing() {
@@ -132,6 +132,36 @@ async fn a_hint_makes_due_but_never_wakes_the_finished() {
         due.iter().map(|record| (record.due_at, record.is_asked)).collect::<Vec<_>>(),
         [(Some(at(5)), false)]
     );
+}
+
+#[tokio::test]
+async fn an_announcement_survives_a_crash_and_an_object_that_is_due_costs_no_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for id in ["A1", "A2", "A10"] {
+        enrol(&store, id, at(0)).await;
+    }
+    move_to(&store, "A1", "Open", Phase::Moving, at(1), Some(at(900))).await;
+    move_to(&store, "A10", "Open", Phase::Moving, at(1), Some(at(900))).await;
+    move_to(&store, "A2", "Captured", Phase::Final, at(1), None).await;
+    let named = ["A1", "A2", "A9", "A1"].map(object).to_vec();
+    let answers = [Announced::Due, Announced::Finished, Announced::Unknown, Announced::Due];
+    assert_eq!(store.announce(named.clone(), at(5)).await, Ok(answers.to_vec()));
+    let written = store.stats().journal_sequence;
+    assert_eq!(store.announce(named, at(6)).await, Ok(answers.to_vec()));
+    assert_eq!(store.stats().journal_sequence, written, "it is due already");
+    assert_eq!(store.open_beginning_with("A1", 9).await.unwrap(), [object("A1"), object("A10")]);
+    assert_eq!(store.open_beginning_with("A1", 1).await.unwrap().len(), 1);
+    assert_eq!(store.open_beginning_with("B", 9).await.unwrap(), []);
+    drop(store);
+    std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let (store, _) = open(folder.path()).await;
+    let due = store.due(&account(), &kind(), at(5), 9).await.unwrap();
+    assert_eq!(
+        due.iter().map(|record| (record.object.id.as_str(), record.due_at)).collect::<Vec<_>>(),
+        [("A1", Some(at(5)))]
+    );
+    assert_clean(&store).await;
 }
 
 #[tokio::test]

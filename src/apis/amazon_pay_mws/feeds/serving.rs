@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batch::{FeedBatch, FeedNext};
-use super::steps::{Ending as FeedEnding, Step};
+use super::steps::{Ending as FeedEnding, Outcome, Phase, Step};
 use super::{settle, submission};
 use crate::apis::Settings as _;
 use crate::apis::amazon_pay_mws::AmazonPayMws;
@@ -91,6 +91,15 @@ impl BatchApi for AmazonPayMws {
     ) -> Result<Box<dyn Batch>, Blocked> {
         let batch: &FeedBatch = own(batch)?;
         Ok(Box::new(batch.about_to(step.own()?, now)))
+    }
+
+    fn report_named(&self, batch: &dyn Batch, report_id: &str, now: Timestamp) -> Option<Box<dyn Batch>> {
+        let batch: &FeedBatch = own(batch).ok()?;
+        // A report that is fetched already is not replaced.
+        let is_waiting =
+            matches!(&batch.state.phase, Phase::Following { .. } | Phase::Collecting { report_id: None, .. });
+        let report_id = report_id.to_owned();
+        is_waiting.then(|| Box::new(batch.took(Outcome::ReportNamed { report_id }, now)) as Box<dyn Batch>)
     }
 
     fn carry_out<'a>(&'a self, sending: Sending<'a>) -> Carrying<'a> {

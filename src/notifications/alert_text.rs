@@ -1,0 +1,70 @@
+//! The alerts about channels of notifications.
+//!
+//! Owns: their words. Must never know: when one is due.
+
+use jiff::Timestamp;
+
+use super::fusion::{FALSE_ALARM, Verdict};
+use crate::apis::Account;
+use crate::payments::alert::{Alert, AlertKind, Severity};
+
+/// A channel fell silent, or works again.
+pub(super) fn verdict(account: &Account, verdict: Verdict, at: Timestamp, now: Timestamp) -> Alert {
+    let name = &account.name;
+    let (kind, severity, headline, explanation, advice) = match verdict {
+        Verdict::Silent => (
+            AlertKind::NotificationsSilent,
+            Severity::Warning,
+            format!("Notifications of account {name} have stopped"),
+            format!(
+                "Polling finds final states that no notification announced. By chance this happens in at most one of \
+                 {:.0} tests. Nothing is lost: every object is polled at the full rate again.",
+                1.0 / FALSE_ALARM
+            ),
+            format!(
+                "Likely causes: a firewall or web application firewall in front of the listener, another endpoint \
+                 address in the provider's back office, an expired certificate of the endpoint, another topic, or a \
+                 removed subscription. `reconciled notifications check {name}` tries the way from outside; \
+                 `reconciled notifications list` shows what is refused and why."
+            ),
+        ),
+        Verdict::Healthy | Verdict::Unknown => (
+            AlertKind::NotificationsBack,
+            Severity::Info,
+            format!("Notifications of account {name} arrive again"),
+            "They announce the final states that polling finds.".to_owned(),
+            "Nothing to do.".to_owned(),
+        ),
+    };
+    Alert {
+        headline,
+        explanation,
+        advice,
+        where_to_look: account.api.where_to_look().to_owned(),
+        occurred_at: at,
+        ..Alert::new(kind, &format!("{name}/{at}"), severity, name, now)
+    }
+}
+
+/// The subscription was ended.
+pub(super) fn unsubscribed(account: &Account, now: Timestamp) -> Alert {
+    let name = &account.name;
+    Alert {
+        headline: format!("Somebody ended the notifications of account {name}"),
+        explanation:
+            "The topic confirms that its subscription of this address was ended. Polling goes on as before."
+                .to_owned(),
+        advice: format!(
+            "If that was not intended, enter the address again: `reconciled notifications url {name}` prints it, and \
+             where it belongs."
+        ),
+        where_to_look: account.api.where_to_look().to_owned(),
+        ..Alert::new(
+            AlertKind::NotificationsSilent,
+            &format!("unsubscribed/{name}/{now}"),
+            Severity::Warning,
+            name,
+            now,
+        )
+    }
+}

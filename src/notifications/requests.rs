@@ -1,0 +1,386 @@
+//! What an operator can see and do: the state of the channels, trust in a topic, a confirmation, a check of the way from
+//! the outside.
+//!
+//! Owns: what is shown, and when each request is done. Must never know: commands, sockets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::channel::Channel;
+use super::fusion::{KindCount, Verdict};
+use super::receive::{Received, TRY_HEADER};
+use super::state::{Counts, Offered, Pending, Unknown};
+use super::{Hub, settings::Settings};
+use crate::apis::notifications::{Envelope, sns};
+use crate::http::{Method, Request, TransportError};
+use crate::payments::object::{AccountName, Kind};
+use crate::store::StoreError;
+use crate::text::hex;
+
+/// The time limit of a confirmation and of a check.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The most bytes that are read of an answer: only its status counts.
+const LONGEST_ANSWER: usize = 4096;
+
+/// The channel of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelView {
+    /// The account.
+    pub account: AccountName,
+    /// Whether notifications are received at all.
+    pub is_on: bool,
+    /// The address to notify, if `public_url` is configured.
+    pub url: Option<String>,
+    /// Where that address belongs.
+    pub where_to_paste: String,
+    /// Whether a topic must be trusted.
+    pub needs_topic: bool,
+    /// The trusted topics.
+    pub topics: Vec<String>,
+    /// Topics that sent genuine messages and are not trusted.
+    pub offered: Vec<Offered>,
+    /// Topics that ask for a confirmation. The address that confirms is not shown: anybody who has it can use it.
+    pub pending: Vec<Offered>,
+    /// When a subscription was confirmed from here.
+    pub confirmed_at: Option<Timestamp>,
+    /// When the subscription was ended.
+    pub unsubscribed_at: Option<Timestamp>,
+    /// What was received.
+    pub counts: Counts,
+    /// The last objects that nobody watches.
+    pub unknown: Vec<Unknown>,
+    /// Unverified hints that wait for their poll.
+    pub unverified_waiting: u64,
+    /// Whether the channel works.
+    pub health: Verdict,
+    /// Since when.
+    pub health_since: Option<Timestamp>,
+    /// Final states found and announced, by kind.
+    pub kinds: BTreeMap<Kind, KindCount>,
+    /// When the last verified hint came.
+    pub last_hint_at: Option<Timestamp>,
+    /// Half of the final states were found within this time after their hint, in seconds.
+    pub delay_p50_below_s: Option<u64>,
+    /// 95 % of them were.
+    pub delay_p95_below_s: Option<u64>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The account has no notifications.
+    #[error("account {0} is not known, or its provider sends no notifications")]
+    NoChannel(AccountName),
+    /// It is not the name of a topic.
+    #[error("it is not the full name of a topic")]
+    NoTopic,
+    /// The account's notifications do not come through a topic.
+    #[error("the notifications of account {0} do not come through a topic")]
+    NoTopics(AccountName),
+    /// No trusted topic asks for a confirmation.
+    #[error("{0}")]
+    NothingToConfirm(&'static str),
+    /// The confirmation did not succeed.
+    #[error("the subscription is not confirmed: {0}")]
+    NotConfirmed(String),
+}
+
+/// One step of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckStep {
+    /// What was checked.
+    pub what: String,
+    /// Whether it is as it must be.
+    pub is_ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do; empty when it is well.
+    pub remedy: String,
+}
+
+impl CheckStep {
+    fn ok(what: &str, detail: impl Into<String>) -> CheckStep {
+        CheckStep { what: what.to_owned(), is_ok: true, detail: detail.into(), remedy: String::new() }
+    }
+
+    fn failed(what: &str, detail: impl Into<String>, remedy: impl Into<String>) -> CheckStep {
+        CheckStep { what: what.to_owned(), is_ok: false, detail: detail.into(), remedy: remedy.into() }
+    }
+}
+
+impl Settings {
+    /// The address to notify for an account.
+    fn url(&self, account: &AccountName) -> Option<String> {
+        let base = self.public_url.as_deref()?.trim_end_matches('/');
+        Some(format!("{base}/notifications/{account}"))
+    }
+}
+
+impl Hub {
+    /// The channels of all accounts.
+    pub fn views(&self) -> Vec<ChannelView> {
+        self.all().iter().map(|channel| self.view(channel)).collect()
+    }
+
+    fn view(&self, channel: &Channel) -> ChannelView {
+        let account = channel.account();
+        let notifier = account.api.notifications();
+        let known = channel.known();
+        let (health, health_since) = known.fusion.verdict();
+        let below = |percent| known.fusion.delay_below(percent).map(|delay| delay.as_secs());
+        ChannelView {
+            is_on: self.is_on(),
+            url: self.settings.url(&account.name),
+            where_to_paste: notifier.map_or("", |notifier| notifier.where_to_paste()).to_owned(),
+            needs_topic: notifier.is_some_and(|notifier| notifier.envelope() == Envelope::Sns),
+            topics: known.state.topics.clone(),
+            offered: known.state.offered.clone(),
+            pending: known.state.pending.iter().map(Pending::shown).collect(),
+            confirmed_at: known.state.confirmed_at,
+            unsubscribed_at: known.state.unsubscribed_at,
+            counts: known.state.counts.clone(),
+            unknown: known.state.unknown.clone(),
+            unverified_waiting: u64::try_from(known.state.lane.len()).unwrap_or_default(),
+            health,
+            health_since,
+            kinds: known.fusion.kinds().clone(),
+            last_hint_at: known.fusion.last_hint_at(),
+            delay_p50_below_s: below(50),
+            delay_p95_below_s: below(95),
+            account: account.name.clone(),
+        }
+    }
+
+    fn find(&self, account: &AccountName) -> Result<Arc<Channel>, NotDone> {
+        self.channel(account).ok_or_else(|| NotDone::NoChannel(account.clone()))
+    }
+
+    /// Trusts a topic, in place of those trusted before; an empty name trusts none.
+    ///
+    /// # Errors
+    /// When it is not a topic, or the account has none.
+    pub async fn trust(&self, account: &AccountName, topic: &str) -> Result<ChannelView, NotDone> {
+        let channel = self.find(account)?;
+        let envelope = channel.account().api.notifications().map(|notifier| notifier.envelope());
+        if envelope != Some(Envelope::Sns) {
+            return Err(NotDone::NoTopics(account.clone()));
+        }
+        let topics = match topic.trim() {
+            "" => Vec::new(),
+            topic => vec![sns::topic(topic).ok_or(NotDone::NoTopic)?],
+        };
+        {
+            let mut known = channel.known();
+            known.state.offered.retain(|offered| !topics.contains(&offered.topic));
+            known.state.topics = topics;
+        }
+        self.write_state(&channel).await?;
+        Ok(self.view(&channel))
+    }
+
+    /// Confirms the subscription of the trusted topic. It counts as confirmed only once the topic has accepted it.
+    ///
+    /// # Errors
+    /// When nothing is to be confirmed, or the topic did not accept it.
+    pub async fn confirm(&self, account: &AccountName) -> Result<ChannelView, NotDone> {
+        let channel = self.find(account)?;
+        let pending = {
+            let known = channel.known();
+            let is_trusted = |pending: &&Pending| known.state.trusts(&pending.topic);
+            match known.state.pending.iter().find(is_trusted) {
+                Some(pending) => pending.clone(),
+                None if known.state.pending.is_empty() => {
+                    return Err(NotDone::NothingToConfirm("no topic asks for a confirmation"));
+                }
+                None => {
+                    let why = "a topic asks for a confirmation, but it is not trusted";
+                    return Err(NotDone::NothingToConfirm(why));
+                }
+            }
+        };
+        let request = request(Method::Get, &pending.url, Vec::new(), Vec::new());
+        match self.transport.send(request).await {
+            Ok(response) if response.status == 200 => {}
+            Ok(response) => return Err(NotDone::NotConfirmed(format!("HTTP {}", response.status))),
+            Err(error) => return Err(NotDone::NotConfirmed(error.to_string())),
+        }
+        {
+            let mut known = channel.known();
+            known.state.pending.retain(|known| known.topic != pending.topic);
+            known.state.confirmed_at = Some(self.clock.now());
+            known.state.unsubscribed_at = None;
+        }
+        self.write_state(&channel).await?;
+        Ok(self.view(&channel))
+    }
+
+    /// Notes that a request of [`Hub::check`] arrived.
+    pub(super) fn note_try(&self, received: &Received<'_>) {
+        if let Some(mark) = (received.header)(TRY_HEADER) {
+            let mut tries = self.tries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(arrived) = tries.get_mut(&mark) {
+                *arrived = true;
+            }
+        }
+    }
+
+    /// Tries the way from the outside to the listener, as far as one host can: it sends a message that must be refused
+    /// to the public address and sees whether it arrives here.
+    ///
+    /// # Errors
+    /// When the account has no notifications.
+    pub async fn check(&self, account: &AccountName) -> Result<Vec<CheckStep>, NotDone> {
+        let channel = self.find(account)?;
+        let Some(listen) = self.address() else {
+            let remedy = "write [notifications] listen = \"127.0.0.1:8081\" and restart";
+            return Ok(vec![CheckStep::failed("listener", "notifications are off", remedy)]);
+        };
+        let mut steps = vec![CheckStep::ok("listener", format!("listens at {listen}"))];
+        let Some(url) = self.settings.url(account) else {
+            let remedy = "write [notifications] public_url = \"https://...\": what the provider can reach";
+            steps.push(CheckStep::failed("public address", "none is configured", remedy));
+            return Ok(steps);
+        };
+        steps.push(CheckStep::ok("public address", url.clone()));
+        steps.extend(self.try_way(&channel, &url).await);
+        steps.push(what_came(&self.view(&channel)));
+        Ok(steps)
+    }
+
+    async fn try_way(&self, channel: &Channel, url: &str) -> Vec<CheckStep> {
+        let account = channel.account();
+        let Some(notifier) = account.api.notifications() else { return Vec::new() };
+        let mut mark = [0_u8; 16];
+        if rand::fill(&mut mark).is_err() {
+            return Vec::new();
+        }
+        let mark = hex(&mark);
+        let tries = || self.tries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tries().insert(mark.clone(), false);
+        let (media_type, body) = notifier.refused_example();
+        let headers = vec![("content-type", media_type.to_owned()), (TRY_HEADER, mark.clone())];
+        let sent = self.transport.send(request(Method::Post, url, headers, body)).await;
+        let has_arrived = tries().remove(&mark).unwrap_or_default();
+        way(sent.map(|response| response.status), has_arrived)
+    }
+}
+
+fn request(method: Method, url: &str, mut headers: Vec<(&'static str, String)>, body: Vec<u8>) -> Request {
+    headers.push(("user-agent", concat!("reconciled/", env!("CARGO_PKG_VERSION")).to_owned()));
+    Request {
+        method,
+        url: url.to_owned(),
+        headers,
+        body,
+        deadline: DEADLINE,
+        longest_body: LONGEST_ANSWER,
+        is_beginning_enough: true,
+    }
+}
+
+/// What the answer to a message that must be refused shows.
+fn way(sent: Result<u16, TransportError>, has_arrived: bool) -> Vec<CheckStep> {
+    let (tls, reach, answer) = ("certificate of the address", "reachable", "a forged message is refused");
+    let status = match sent {
+        Err(TransportError::Tls(why)) => {
+            let remedy = "renew or complete the certificate of the public address: providers refuse it, too";
+            return vec![CheckStep::failed(tls, why, remedy)];
+        }
+        Err(error) => {
+            let remedy = "open the firewall for the public address and let the proxy pass /notifications/ on. This host \
+                          may be unable to reach its own public address: then try from another one";
+            return vec![CheckStep::failed(reach, error.to_string(), remedy)];
+        }
+        Ok(status) => status,
+    };
+    let mut steps = vec![CheckStep::ok(tls, "accepted, or not used (http)")];
+    if has_arrived {
+        steps.push(CheckStep::ok(reach, "the message arrived at this process"));
+    } else {
+        let detail = format!("HTTP {status}, but the message did not arrive at this process");
+        let remedy = match status {
+            301..=308 => "the proxy redirects; providers follow no redirect. Configure the final address",
+            401 | 403 => {
+                "something in front refuses it, such as a firewall for web applications. Exempt this path"
+            }
+            404 => "the proxy does not pass the path /notifications/ on, or strips a part of it",
+            502..=504 => {
+                "the proxy does not reach the listener: compare its upstream with [notifications] listen"
+            }
+            _ => "another program answers at this address",
+        };
+        steps.push(CheckStep::failed(reach, detail, remedy));
+        return steps;
+    }
+    steps.push(match status {
+        400 => CheckStep::ok(answer, "HTTP 400, as it must be"),
+        status => {
+            let remedy = "the proxy changes answers; the provider must see 200 and 400 as they are";
+            CheckStep::failed(answer, format!("HTTP {status}"), remedy)
+        }
+    });
+    steps
+}
+
+/// Whether genuine messages have come.
+fn what_came(view: &ChannelView) -> CheckStep {
+    let what = "genuine notifications";
+    if view.needs_topic && view.topics.is_empty() {
+        return match view.offered.first() {
+            Some(offered) => CheckStep::failed(
+                what,
+                format!("the topic {} sends them and is not trusted", offered.topic),
+                format!(
+                    "if it is the provider's: reconciled notifications trust {} {}",
+                    view.account, offered.topic
+                ),
+            ),
+            None => CheckStep::failed(
+                what,
+                "none has come yet",
+                format!("enter the address in {}, and send a test notification there", view.where_to_paste),
+            ),
+        };
+    }
+    match view.counts.last_verified_at {
+        Some(at) => CheckStep::ok(what, format!("{} so far, the last at {at}", view.counts.verified)),
+        None => CheckStep::failed(
+            what,
+            "none has come yet",
+            format!("enter the address in {}", view.where_to_paste),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod way_tests {
+    use super::*;
+
+    #[test]
+    fn each_obstacle_on_the_way_has_its_remedy() {
+        let last = |sent, has_arrived| way(sent, has_arrived).pop().unwrap();
+        assert!(last(Ok(400), true).is_ok && way(Ok(400), true).len() == 3);
+        assert!(!last(Ok(200), true).is_ok);
+        let expired = last(Err(TransportError::Tls("the certificate has expired".to_owned())), false);
+        assert!(!expired.is_ok && expired.remedy.contains("certificate"));
+        assert!(last(Err(TransportError::Timeout), false).remedy.contains("firewall"));
+        for (status, part) in [
+            (301, "redirect"),
+            (403, "web applications"),
+            (404, "path"),
+            (502, "upstream"),
+            (200, "another program"),
+        ] {
+            let step = last(Ok(status), false);
+            assert!(!step.is_ok && step.remedy.contains(part), "{status}: {step:?}");
+        }
+    }
+}

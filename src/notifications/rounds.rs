@@ -1,0 +1,112 @@
+//! What happens later: unverified hints are polled, verdicts are reported and followed, counts are stored.
+//!
+//! Owns: the order. Must never know: what a verdict means for polling (its port does).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::channel::{Channel, Polled};
+use super::fusion::Verdict;
+use super::tally::Tally;
+use super::{Hub, alert_text, sound};
+use crate::apis::Account;
+use crate::documents::Documents;
+use crate::http::BoxFuture;
+use crate::store::{Announced, StoreError};
+
+/// The longest wait between two rounds.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Says whether the final states of an account are announced, so that they may be polled less often.
+pub type Relaxing =
+    Arc<dyn Fn(Arc<Account>, bool) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
+/// What follows from the health of a channel.
+#[derive(Clone)]
+pub struct Ports {
+    /// Adapts polling.
+    pub relaxing: Relaxing,
+}
+
+impl Hub {
+    /// A poll ended. Cheap; what follows is done in the next round.
+    pub fn polled(&self, polled: &Polled<'_>) {
+        if !self.is_on() {
+            return;
+        }
+        let Some(channel) = self.channel(&polled.object.account) else { return };
+        let account = channel.account();
+        let kinds = account.api.notifications().map(|notifier| notifier.announced_kinds());
+        let mut known = channel.known();
+        if known.polled(polled, kinds.unwrap_or_default(), self.clock.now()) {
+            known.again.push(polled.object.clone());
+        }
+        if !known.again.is_empty() || !known.verdicts.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Does what is due. Returns how long to wait before the next round.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn round(&self, ports: &Ports) -> Result<Duration, StoreError> {
+        let mut wait = LONGEST_WAIT;
+        for channel in self.all() {
+            if let Some(left) = self.one(&channel, ports).await? {
+                wait = wait.min(left);
+            }
+        }
+        self.save().await?;
+        Ok(wait.max(Duration::from_millis(100)))
+    }
+
+    async fn one(&self, channel: &Channel, ports: &Ports) -> Result<Option<Duration>, StoreError> {
+        let (account, now) = (channel.account(), self.clock.now());
+        let per_hour = self.settings.unverified_per_hour;
+        let (again, waits_end, verdicts) = {
+            let mut known = channel.known();
+            let waits_end = known.end_waits(now);
+            (std::mem::take(&mut known.again), waits_end, std::mem::take(&mut known.verdicts))
+        };
+        if !again.is_empty() {
+            self.store.announce(again, now).await?;
+        }
+        let (finals, announced) = std::mem::take(&mut channel.known().booked);
+        if finals > 0 {
+            let is_silent = channel.known().fusion.verdict().0 == Verdict::Silent;
+            if let Some(mut tally) = sound(Tally::of_day(&self.store, &account.name, now).await)? {
+                tally.add(finals, announced, is_silent, now);
+                let tallies: Documents<Tally> = Documents::new(self.store.clone());
+                sound(tallies.write(&tally).await)?;
+            }
+        }
+        for (verdict, at) in verdicts {
+            match verdict {
+                Verdict::Silent => tracing::warn!(account = %account.name, "notifications have stopped"),
+                Verdict::Healthy | Verdict::Unknown => {
+                    tracing::info!(account = %account.name, "notifications announce what polling finds");
+                }
+            }
+            let was_reported = channel.known().silence_was_reported(verdict);
+            if verdict == Verdict::Silent || was_reported {
+                self.raise(&account, alert_text::verdict(&account, verdict, at, now), now).await?;
+            }
+        }
+        let is_healthy = channel.known().fusion.verdict().0 == Verdict::Healthy;
+        (ports.relaxing)(Arc::clone(&account), is_healthy).await?;
+        loop {
+            let next = channel.known().state.lane.next(per_hour, now);
+            let Some(object) = next else { break };
+            let answers = self.store.announce(vec![object], now).await?;
+            let mut known = channel.known();
+            known.is_changed = true;
+            if answers == [Announced::Due] {
+                known.state.counts.unverified_polled += 1;
+            }
+        }
+        let known = channel.known();
+        let lane = (known.state.lane.len() > 0).then(|| known.state.lane.wait(per_hour, now)).flatten();
+        Ok(waits_end.into_iter().chain(lane).min())
+    }
+}
