@@ -298,6 +298,12 @@ mod tests {
         let other = InitArguments { account: "other".parse().ok(), ..flags() };
         let (ended, _, _, same) = run(folder.path(), &other, None);
         assert_eq!((ended.unwrap_err().exit, same == file), (Exit::CannotCreate, true));
+        // What a package installs holds nothing that could be lost.
+        let path = folder.path().join("etc/config.toml");
+        std::fs::write(&path, include_str!("../../../packaging/config.toml")).unwrap();
+        let (ended, _, _, written) = run(folder.path(), &other, None);
+        assert_eq!(ended, Ok(Exit::Ok));
+        assert!(written.contains("name = \"other\""), "{written}");
         let (ended, _, _, new) = run(folder.path(), &InitArguments { force: true, ..other }, None);
         assert_eq!((ended, new.contains("name = \"other\"")), (Ok(Exit::Ok), true));
     }
