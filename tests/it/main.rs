@@ -37,6 +37,7 @@ mod months;
 mod months_run;
 mod moved_forward;
 mod mws_batch;
+mod packages;
 mod power;
 mod process;
 mod provider_reports;

@@ -38,7 +38,7 @@ echo http://127.0.0.1:8080/services/T0/B0/x | install -m 0600 /dev/stdin /etc/cr
 # As `init` prints it.
 sh -c "$(sed -n '/reconciled.service.d/,/^END/p' next-steps | sed 's/^sudo //')"
 check "the drop-in is as init says" grep -q LoadCredential=slack-url $dropin/credentials.conf
-printf '[Service]\nRestartSec=2s\nWatchdogSec=4s\nExecStartPost=-!/bin/bash /story/probe.sh\n' >$dropin/test.conf
+printf '[Service]\nRestartSec=2s\nWatchdogSec=10s\nExecStartPost=-!/bin/bash /story/probe.sh\n' >$dropin/test.conf
 systemctl daemon-reload
 check "the configuration is valid" reconciled check-config
 
@@ -121,7 +121,7 @@ cp -a /var/lib/reconciled /var/saved
 mount -t tmpfs -o size=60m,mode=0700,uid="$(id -u $unit)",gid="$(id -g $unit)" tmpfs /var/lib/reconciled
 cp -a /var/saved/. /var/lib/reconciled/
 systemctl start $unit
-check "a full disk fails the start" within 10 in_journal "free up space first"
+check "a full disk fails the start" within 30 in_journal "free up space first"
 check "and is tried again" within 20 has "Scheduled restart job" journalctl --no-pager -u $unit
 mount -o remount,size=300m /var/lib/reconciled
 check "until there is space" within 30 is ActiveState active

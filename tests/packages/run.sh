@@ -2,14 +2,14 @@
 # run.sh BASE WORK STORY: runs WORK/story/STORY.sh in a Debian of its own, in namespaces of its own.
 #
 # BASE is an installed Debian, which is not changed: what the story writes goes to a layer in WORK. `chroot` runs its story
-# with chroot; `boot` installs the package before and boots systemd in systemd-nspawn, where a unit runs the story. The
-# story's output is WORK/story/log. Needs root.
+# with chroot; `rpm` works on the Debian from outside; `boot` installs the package before and boots systemd in
+# systemd-nspawn, where a unit runs the story. The story's output is WORK/story/log. Needs root.
 set -euo pipefail
 base=$1 work=$2 story=$3
 group=reconciled-story-$(basename "$work")
 if [[ ${RECONCILED_UNSHARED:-} != 1 ]]; then
   code=0
-  RECONCILED_UNSHARED=1 unshare --mount --pid --fork --kill-child --propagation private -- "$0" "$@" || code=$?
+  RECONCILED_UNSHARED=1 unshare --mount-proc --pid --fork --kill-child --propagation private -- "$0" "$@" || code=$?
   # Control groups have no namespace that takes them along.
   findmnt --noheadings --types cgroup2 --output TARGET | while read -r folder; do
     find "$folder" -depth -type d -path "*/$group*" -exec rmdir {} + || true
@@ -33,6 +33,9 @@ clean=(env -i "PATH=$PATH" HOME=/root LC_ALL=C)
 case $story in
 chroot)
   "${clean[@]}" chroot "$root" /bin/bash /story/chroot.sh >"$work/story/log" 2>&1
+  ;;
+rpm)
+  "${clean[@]}" "$work/story/rpm.sh" "$root" >"$work/story/log" 2>&1
   ;;
 boot)
   "${clean[@]}" chroot "$root" dpkg -i /story/before.deb >"$work/story/log" 2>&1
