@@ -126,6 +126,15 @@ check "and is tried again" within 20 has "Scheduled restart job" journalctl --no
 mount -o remount,size=300m /var/lib/reconciled
 check "until there is space" within 30 is ActiveState active
 check "with the object" has "$id" reconciled list
+# Another program fills the disk while the daemon works.
+before=$(pid)
+fallocate --length "$(($(stat -f -c '%a * %S' /var/lib/reconciled)))" /var/lib/reconciled/filler
+{ echo id,account,kind && seq -f 'P02-1234567-1234567-C%06.0f,shop-de,charge' 100000 199999; } >many.csv
+check "what cannot be stored is refused" not reconciled enrol many.csv
+check "the daemon ends, because it can guarantee nothing" within 60 in_journal "the store failed"
+rm /var/lib/reconciled/filler
+check "and starts when there is space" within 60 is_other "$before"
+check "with all that was acknowledged" reconciled store check
 systemctl stop $unit
 umount /var/lib/reconciled
 

@@ -75,8 +75,8 @@ fn the_debian_package_holds_what_it_should() {
     let control = tempfile::tempdir().unwrap();
     output(Command::new("dpkg-deb").arg("--control").arg(&packages.deb).arg(control.path())).unwrap();
     let read = |name: &str| std::fs::read_to_string(control.path().join(name)).unwrap();
-    // The configuration that `init` writes is the operator's, and a new version of the package never asks about it,
-    // because what the package brings never changes.
+    // The configuration that `init` writes is the operator's, and an upgrade never brings a question about
+    // it, because what the package brings never changes.
     assert_eq!(read("conffiles"), "/etc/reconciled/config.toml\n");
     let brought = std::fs::read_to_string(root().join("packaging/config.toml")).unwrap();
     assert!(

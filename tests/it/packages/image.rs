@@ -57,7 +57,8 @@ fn the_image_is_consistent_and_runs_read_only_as_a_plain_user() {
     assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/usr/bin/reconciled"]));
     assert_eq!(config["config"]["Cmd"], serde_json::json!(["run"]));
     let archive = folder.path().join("layer.tar");
-    let unpacked = output(Command::new("sh").args(["-c", "gzip -dc \"$1\" >\"$2\"", "sh"]).arg(&layer).arg(&archive));
+    let unpacked =
+        output(Command::new("sh").args(["-c", "gzip -dc \"$1\" >\"$2\"", "sh"]).arg(&layer).arg(&archive));
     unpacked.unwrap();
     assert_eq!(config["rootfs"]["diff_ids"], serde_json::json!([format!("sha256:{}", sha256(&archive))]));
     let names = output(Command::new("tar").args(["--list", "--file"]).arg(&archive)).unwrap();
@@ -65,7 +66,8 @@ fn the_image_is_consistent_and_runs_read_only_as_a_plain_user() {
 
     let again = folder.path().join("again");
     layout(&again);
-    let same = |name: &str| std::fs::read(image.join(name)).unwrap() == std::fs::read(again.join(name)).unwrap();
+    let same =
+        |name: &str| std::fs::read(image.join(name)).unwrap() == std::fs::read(again.join(name)).unwrap();
     assert!(same("index.json"), "two runs give two images");
 
     if output(Command::new("id").arg("-u")).unwrap().trim() != "0" {
@@ -78,7 +80,8 @@ fn the_image_is_consistent_and_runs_read_only_as_a_plain_user() {
     let script = root().join("tests/packages/image.sh");
     let mut command = Command::new("unshare");
     command.args(["--mount-proc", "--pid", "--fork", "--kill-child", "--propagation", "private", "--"]);
-    let said = output(command.arg(script).arg(&archive).arg(folder.path().join("shop-de.private-key.pem"))).unwrap_or_else(|error| panic!("{error}"));
+    let said = output(command.arg(script).arg(&archive).arg(folder.path().join("shop-de.private-key.pem")))
+        .unwrap_or_else(|error| panic!("{error}"));
     assert!(said.trim_end().ends_with("the end"), "{said}");
 }
 
