@@ -25,7 +25,7 @@ pub const CONFIG_PATH: &str = "/etc/reconciled/config.toml";
 #[derive(Debug, Parser)]
 #[command(
     name = "reconciled",
-    version,
+    version = env!("RECONCILED_VERSION"),
     max_term_width = 80,
     disable_help_subcommand = true,
     after_help = "\

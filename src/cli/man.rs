@@ -1,7 +1,7 @@
 //! `reconciled man --dir DIR`
 //!
-//! Owns: the form of the manual pages. Must never know: what a command or a key means: the texts are those of `--help`
-//! and of the shipped configuration.
+//! Owns: the form of the manual pages. Must never know: what a command or a key means: the texts are those of `--help`,
+//! of the shipped configuration and of the page about the service.
 
 use std::fs;
 use std::io;
@@ -16,8 +16,10 @@ use super::screen::Screen;
 
 /// The configuration that explains every key.
 const CONFIG: &str = include_str!("../../config.toml");
+/// The page about the service.
+const SERVICE: &str = include_str!("../../systemd/reconciled.service.8");
 
-/// Writes one page per command, and one about the configuration.
+/// Writes one page per command, one about the configuration and one about the service.
 pub(super) fn man(options: &ManArguments, screen: &mut Screen<'_>) -> Ended {
     let dir = &options.dir;
     write(dir).map_err(|error| {
@@ -39,7 +41,8 @@ fn write(dir: &Path) -> io::Result<()> {
             fs::write(&path, with_examples(&fs::read_to_string(&path)?))?;
         }
     }
-    fs::write(dir.join("config.toml.5"), config_page(CONFIG))
+    fs::write(dir.join("reconciled-config.5"), config_page(CONFIG))?;
+    fs::write(dir.join("reconciled.service.8"), SERVICE)
 }
 
 /// The page with its examples in a section of their own, line by line as they are typed.
@@ -70,7 +73,7 @@ fn with_examples(page: &str) -> String {
 /// The shipped configuration as a page: each ruler begins a section.
 fn config_page(config: &str) -> String {
     let mut page =
-        ".TH config.toml 5 \"\" reconciled\n.SH NAME\nconfig.toml \\- the configuration of reconciled\n\
+        ".TH reconciled-config 5 \"\" reconciled\n.SH NAME\nreconciled-config \\- the configuration of reconciled\n\
                     .SH SYNOPSIS\n/etc/reconciled/config.toml\n.SH DESCRIPTION\n.nf\n"
             .to_owned();
     for line in config.lines() {

@@ -485,4 +485,9 @@ fn every_command_has_a_man_page() {
         assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH EXAMPLES"), "{name}");
     }
     assert!(std::fs::read_to_string(dir.join("reconciled.1")).unwrap().contains("Exit codes"));
+    for (page, part) in [("reconciled-config.5", ".SH [[account]]"), ("reconciled.service.8", ".SH SIGNALS")]
+    {
+        let text = std::fs::read_to_string(dir.join(page)).unwrap();
+        assert!(text.contains(".SH NAME") && text.contains(part), "{page}");
+    }
 }

@@ -378,6 +378,7 @@ impl Daemon {
         base.spawn(Arc::clone(self).keep_jobs());
         let pulse = work::Pulse {
             store: self.foundation.store.clone(),
+            fatal: self.fatal.clone(),
             clock: clock.clone(),
             reconcile: Arc::clone(&self.reconcile),
             board: Arc::clone(&self.board),

@@ -331,9 +331,12 @@ fn owed_days(first: Date, run_day: Date) -> impl Iterator<Item = Date> {
         .take_while(move |day| *day < run_day)
 }
 
-/// Updates the service manager's status line, and the polling loops' heartbeat on the board.
+/// Updates the service manager's status line, and the polling loops' heartbeat on the board. Ends the process if the store
+/// has failed, even if only a request on the socket noticed.
 pub(super) struct Pulse {
     pub(super) store: Store,
+    /// Receives the error when the store has failed; the process then ends.
+    pub(super) fatal: mpsc::UnboundedSender<StoreError>,
     pub(super) clock: SharedClock,
     pub(super) reconcile: Arc<Reconcile>,
     pub(super) board: Arc<Board>,
@@ -345,6 +348,12 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(240);
 impl Work for Pulse {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
+            if let Some(error) = self.store.failure() {
+                let text = error.to_string();
+                // Nobody listens any more when the process is about to stop.
+                let _ = self.fatal.send(error);
+                return Err(text);
+            }
             let stalled = self.reconcile.stalled(LONGEST_SILENCE);
             if stalled.is_empty() {
                 self.board.beat("polling", Duration::from_secs(60));

@@ -367,6 +367,11 @@ impl Store {
         }
     }
 
+    /// Why nothing is acknowledged any more, if that is so: the process must end, and open the store again.
+    pub fn failure(&self) -> Option<StoreError> {
+        self.engine.trouble().cloned()
+    }
+
     /// A number that grows while upkeep makes progress ([`super::Meter::ticks`]).
     pub fn upkeep_ticks(&self) -> u64 {
         self.engine.meter.ticks()

@@ -41,6 +41,7 @@ mod notifications;
 mod notifications_health;
 mod notifications_listener;
 mod notifications_sender;
+mod packages;
 mod power;
 mod process;
 mod provider_reports;

@@ -46,7 +46,7 @@ pub(super) fn init_with(
     input: Option<&mut dyn BufRead>,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    if path.exists() && !options.force {
+    if is_configured(path) && !options.force {
         let what = format!("{} is already there", path.display());
         return Err(Failed::new(
             Exit::CannotCreate,
@@ -74,6 +74,14 @@ pub(super) fn init_with(
 /// Where secrets lie that systemd gives to the service.
 pub(in crate::cli) fn credentials_folder(chosen: Option<PathBuf>) -> PathBuf {
     chosen.or(Surroundings::of_process().credentials).unwrap_or_else(|| PathBuf::from(CREDSTORE))
+}
+
+/// Whether the file must not be replaced. A file with nothing but comments, as packages install it, may be.
+fn is_configured(path: &Path) -> bool {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')),
+        Err(_) => path.exists(),
+    }
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failed {
@@ -203,7 +211,7 @@ fn text(answers: &Answers) -> String {
     let section = AccountSection { name: account, api, region, environment, merchant_id, key_id };
     format!(
         "# Written by `reconciled init`. Everything that does not stand here has a default.\n\
-         # The complete config.toml explains every key, and so does the manual page config.toml(5).\n\n\
+         # The complete config.toml explains every key, and so does the manual page reconciled-config(5).\n\n\
          [reports]\n{}\n{}\n{}",
         pair("time_zone", time_zone),
         section.text(|file| format!("credential:{account}-{file}")),
@@ -290,6 +298,12 @@ mod tests {
         let other = InitArguments { account: "other".parse().ok(), ..flags() };
         let (ended, _, _, same) = run(folder.path(), &other, None);
         assert_eq!((ended.unwrap_err().exit, same == file), (Exit::CannotCreate, true));
+        // What a package installs holds nothing that could be lost.
+        let path = folder.path().join("etc/config.toml");
+        std::fs::write(&path, include_str!("../../../packaging/config.toml")).unwrap();
+        let (ended, _, _, written) = run(folder.path(), &other, None);
+        assert_eq!(ended, Ok(Exit::Ok));
+        assert!(written.contains("name = \"other\""), "{written}");
         let (ended, _, _, new) = run(folder.path(), &InitArguments { force: true, ..other }, None);
         assert_eq!((ended, new.contains("name = \"other\"")), (Ok(Exit::Ok), true));
     }
