@@ -412,5 +412,6 @@ fn chat(written: WrittenChat, folder: &Path, findings: &mut Findings<'_>) -> Cha
         throttled_windows: written.throttled.iter().map(|window| (window.from_s.0, window.to_s.0)).collect(),
         retry_after_s: written.retry_after_s.unwrap_or(1),
         file: written.file.map(|file| folder.join(file)),
+        scripts: super::chat_script::scripts(written.script, findings),
     }
 }

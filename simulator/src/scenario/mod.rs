@@ -3,6 +3,7 @@
 //! Owns: the checked scenario, the reading of its file, and its problems in words. Must never know: how a
 //! provider behaves, the network.
 
+mod chat_script;
 mod check;
 mod mws;
 mod problem;
@@ -200,6 +201,8 @@ pub struct ChatSettings {
     pub retry_after_s: u64,
     /// Accepted messages are appended to this file, one JSON object a line.
     pub file: Option<PathBuf>,
+    /// Answers decided beforehand, target by target.
+    pub scripts: Vec<super::chat::Script>,
 }
 
 impl Scenario {

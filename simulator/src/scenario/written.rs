@@ -131,6 +131,8 @@ pub(super) struct WrittenChat {
     pub(super) throttled: Vec<WrittenWindow>,
     pub(super) retry_after_s: Option<u64>,
     pub(super) file: Option<String>,
+    #[serde(default)]
+    pub(super) script: Vec<super::chat_script::WrittenScript>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::bucket::Bucket;
-use super::chat::{Chat, ChatMessage};
+use super::chat::{Chat, ChatMessage, Script};
 use super::counts::Counts;
 use super::exchange::{Incoming, Outgoing};
 use super::fault::{Fault, Stage};
@@ -183,6 +183,11 @@ impl Simulator {
     /// What the pretend chat received and accepted, in order.
     pub fn chat_messages(&self) -> Vec<ChatMessage> {
         self.world().chat.messages().to_vec()
+    }
+
+    /// Decides the answers to the next messages to one target of the pretend chat.
+    pub fn script_chat(&self, script: Script) {
+        self.world().chat.add_script(script);
     }
 
     /// Lets no further fault strike, neither at the providers nor at the chat: quotas stay.

@@ -1,0 +1,129 @@
+//! The pretended chat: what is kept, what is refused, and scripted answers.
+
+use super::*;
+
+const SLACK: &str = "/services/T0/B0/secret";
+
+fn post(path: &str, body: &str) -> Incoming {
+    Incoming {
+        method: "POST".into(),
+        host: "localhost".into(),
+        path: path.into(),
+        query: String::new(),
+        headers: vec![
+            ("content-type".into(), "application/json".into()),
+            ("authorization".into(), "Bearer x".into()),
+            ("webhook-id".into(), "key-1".into()),
+        ],
+        body: body.into(),
+        at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn status(chat: &mut Chat, incoming: &Incoming, second: u64) -> u16 {
+    chat.answer(incoming, Duration::from_secs(second), false, &mut Random::new(1)).status
+}
+
+#[test]
+fn what_is_accepted_is_kept_and_written_without_secrets() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("alerts.jsonl");
+    let mut chat = Chat::new(ChatSettings { file: Some(file.clone()), ..ChatSettings::default() });
+    assert_eq!(status(&mut chat, &post(SLACK, r#"{"text":"hello"}"#), 0), 200);
+    assert_eq!(status(&mut chat, &post("/hooks/json", r#"{"any":1}"#), 0), 200);
+    assert_eq!(chat.messages().len(), 2);
+    assert!(chat.messages()[0].headers.iter().all(|(name, _)| name != "authorization"));
+    let text = std::fs::read_to_string(file).expect("the file is there");
+    assert_eq!(text.lines().count(), 2);
+    assert!(!text.contains("secret") && text.contains("hello"));
+    assert_eq!(chat.counts(), ChatCounts { accepted: 2, ..ChatCounts::default() });
+}
+
+#[test]
+fn refusals_are_not_kept() {
+    let mut chat = Chat::new(ChatSettings::default());
+    let mut plain = post(SLACK, "{}");
+    plain.headers.clear();
+    let mut get = post(SLACK, "{}");
+    get.method = "GET".into();
+    for (incoming, expected) in [
+        (post(SLACK, "not json"), 400),
+        (post(SLACK, "{}"), 400),
+        (post("/services/T0", r#"{"text":"x"}"#), 404),
+        (plain, 400),
+        (get, 405),
+    ] {
+        assert_eq!(status(&mut chat, &incoming, 0), expected);
+    }
+    assert!(chat.messages().is_empty());
+    assert_eq!(chat.answered(), 5);
+}
+
+#[test]
+fn windows_throttle_and_shares_fail() {
+    let window = (Duration::from_secs(5), Duration::from_secs(6));
+    let mut chat = Chat::new(ChatSettings {
+        throttled_windows: vec![window],
+        retry_after_s: 30,
+        ..ChatSettings::default()
+    });
+    let message = post(SLACK, r#"{"text":"x"}"#);
+    assert_eq!(status(&mut chat, &message, 4), 200);
+    let answer = chat.answer(&message, window.0, false, &mut Random::new(1));
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("30")));
+    assert_eq!(chat.answer(&message, window.0, true, &mut Random::new(1)).status, 200);
+    assert_eq!(status(&mut chat, &message, 6), 200);
+    let mut broken = Chat::new(ChatSettings { failure_share: 1.0, ..ChatSettings::default() });
+    assert_eq!(status(&mut broken, &message, 0), 500);
+}
+
+#[test]
+fn scripted_answers_come_in_order_and_then_the_usual_ones() {
+    let wait = Duration::from_millis(2500);
+    let throttle = |hint| ScriptedAnswer::Throttle { wait, hint };
+    let answers = [
+        throttle(WaitHint::Own),
+        throttle(WaitHint::Seconds),
+        throttle(WaitHint::Date),
+        throttle(WaitHint::None),
+        ScriptedAnswer::Refuse { status: 410, body: None, stage: MailStage::Message },
+        ScriptedAnswer::Refuse { status: 404, body: Some("no_team".into()), stage: MailStage::Message },
+        ScriptedAnswer::ErrorIn200,
+        ScriptedAnswer::Lose,
+        ScriptedAnswer::Hang { is_kept: false },
+        ScriptedAnswer::Reset { is_kept: true },
+    ];
+    let script = Script { target: "slack".into(), path: None, answers: answers.into() };
+    let mut chat = Chat::new(ChatSettings { scripts: vec![script], ..ChatSettings::default() });
+    let message = post(SLACK, r#"{"text":"x"}"#);
+    let date = "Thu, 01 Jan 1970 00:00:02 GMT";
+    for (status, body, retry_after, carriage, kept) in [
+        (429, "rate_limited", Some("3"), Carriage::Whole, 0),
+        (429, "rate_limited", Some("3"), Carriage::Whole, 0),
+        (429, "rate_limited", Some(date), Carriage::Whole, 0),
+        (429, "rate_limited", None, Carriage::Whole, 0),
+        (410, "channel_is_archived", None, Carriage::Whole, 0),
+        (404, "no_team", None, Carriage::Whole, 0),
+        (200, "{\"ok\":false,\"error\":\"channel_not_found\"}", None, Carriage::Whole, 0),
+        (200, "ok", None, Carriage::Whole, 0),
+        (200, "", None, Carriage::Hang, 0),
+        (200, "", None, Carriage::Reset, 1),
+        (200, "ok", None, Carriage::Whole, 2),
+    ] {
+        let answer = chat.answer(&message, Duration::ZERO, false, &mut Random::new(1));
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let got = (answer.status, text.as_str(), answer.header("retry-after"), answer.carriage);
+        assert_eq!(got, (status, body, retry_after, carriage));
+        assert_eq!(chat.messages().len(), kept);
+    }
+    let expected = ChatCounts { accepted: 2, throttled: 4, scripted: 5, ..ChatCounts::default() };
+    assert_eq!(chat.counts(), expected);
+}
+
+#[test]
+fn names_of_targets_are_unique() {
+    let mut names = targets();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), TWINS.len());
+}
