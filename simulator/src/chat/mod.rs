@@ -7,12 +7,16 @@
 //! is silent it is strict, so that a client that pleases the twin pleases the real one too.
 
 mod adaptive_card;
+mod alertmanager;
 mod connector;
 mod discord;
 mod discord_embed;
 mod google_chat;
 mod json_hook;
 mod mattermost;
+mod ntfy;
+mod opsgenie;
+mod pagerduty;
 mod rocket_chat;
 mod script;
 mod shown;
@@ -52,6 +56,11 @@ const TWINS: &[&Twin] = &[
     &mattermost::TWIN,
     &rocket_chat::TWIN,
     &telegram::TWIN,
+    &pagerduty::TWIN,
+    &opsgenie::TWIN,
+    &alertmanager::TWIN,
+    // Last, because any word is a topic.
+    &ntfy::TWIN,
 ];
 
 /// Headers that a receiver may want to compare; no other is kept.
