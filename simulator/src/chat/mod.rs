@@ -13,6 +13,9 @@ mod discord;
 mod discord_embed;
 mod google_chat;
 mod json_hook;
+mod mail;
+mod mail_encoding;
+mod mail_target;
 mod mattermost;
 mod ntfy;
 mod opsgenie;
@@ -21,6 +24,7 @@ mod rocket_chat;
 mod script;
 mod shown;
 mod slack;
+mod smtp;
 mod teams;
 mod telegram;
 mod telegram_markup;
@@ -42,7 +46,10 @@ use super::provider::Random;
 use super::scenario::ChatSettings;
 use twin::{Taken, Twin, Wait};
 
+pub(super) use mail::Mail;
 pub use script::{MailStage, Script, ScriptedAnswer, WaitHint};
+pub(super) use smtp::{MailAnswer, Session, Step};
+pub use smtp::{MailOptions, MailSecurity};
 pub use twin::Effect;
 
 /// Every target that takes HTTP requests. The first that claims a request gets it.
@@ -114,6 +121,8 @@ pub struct ChatCounts {
     pub scripted: u64,
     /// Accepted messages that could not be written to the file.
     pub unwritten: u64,
+    /// Connections to the mail server.
+    pub mail_connections: u64,
 }
 
 /// The pretend chat.
@@ -238,7 +247,7 @@ impl Chat {
         match (twin.read)(incoming, &self.messages) {
             Ok(taken) => {
                 let answer = taken.answer.clone();
-                self.keep(twin.name, incoming, taken);
+                self.keep(message(twin, incoming, taken));
                 answer
             }
             Err(refusal) => {
@@ -248,28 +257,33 @@ impl Chat {
         }
     }
 
-    fn keep(&mut self, target: &'static str, incoming: &Incoming, taken: Taken) {
+    fn keep(&mut self, message: ChatMessage) {
         self.counts.accepted += 1;
-        let is_kept = |(name, _): &&(String, String)| KEPT_HEADERS.contains(&name.as_str());
-        let message = ChatMessage {
-            at: incoming.at,
-            target,
-            path: incoming.path.clone(),
-            headers: incoming.headers.iter().filter(is_kept).cloned().collect(),
-            body: taken.body,
-            shown: taken.shown.text,
-            mentions: taken.shown.mentions,
-            links: taken.shown.links,
-            key: taken.key,
-            effect: taken.effect,
-        };
         if let Some(file) = &self.settings.file {
-            let line = json!({"at": message.at.to_string(), "receiver": target, "body": message.body});
+            let line =
+                json!({"at": message.at.to_string(), "receiver": message.target, "body": message.body});
             let opened = OpenOptions::new().create(true).append(true).open(file);
             let written = opened.and_then(|mut opened| opened.write_all(format!("{line}\n").as_bytes()));
             self.counts.unwritten += u64::from(written.is_err());
         }
         self.messages.push(message);
+    }
+}
+
+/// A message as it is kept.
+fn message(twin: &Twin, incoming: &Incoming, taken: Taken) -> ChatMessage {
+    let is_kept = |(name, _): &&(String, String)| KEPT_HEADERS.contains(&name.as_str());
+    ChatMessage {
+        at: incoming.at,
+        target: twin.name,
+        path: incoming.path.clone(),
+        headers: incoming.headers.iter().filter(is_kept).cloned().collect(),
+        body: taken.body,
+        shown: taken.shown.text,
+        mentions: taken.shown.mentions,
+        links: taken.shown.links,
+        key: taken.key,
+        effect: taken.effect,
     }
 }
 
@@ -291,7 +305,7 @@ fn throttled(twin: &Twin, wait: Wait, hint: WaitHint) -> Outgoing {
 
 /// The names of all targets, as scenarios spell them.
 pub fn targets() -> Vec<&'static str> {
-    TWINS.iter().map(|twin| twin.name).collect()
+    TWINS.iter().map(|twin| twin.name).chain([mail_target::NAME]).collect()
 }
 
 /// Whether this target can report a failure under a success status.

@@ -24,7 +24,7 @@ pub(super) const TWIN: Twin = Twin {
 
 fn read(incoming: &Incoming, kept: &[ChatMessage]) -> Result<Taken, Outgoing> {
     let key = incoming.header("authorization").and_then(|value| value.strip_prefix("GenieKey "));
-    if !key.is_some_and(|key| !key.trim().is_empty()) {
+    if key.is_none_or(|key| key.trim().is_empty()) {
         return Err(refused(401));
     }
     if incoming.method != "POST" {
@@ -44,7 +44,7 @@ fn read(incoming: &Incoming, kept: &[ChatMessage]) -> Result<Taken, Outgoing> {
         ["v2", "alerts"] => create(body, kept, answer),
         ["v2", "alerts", alias, action @ ("close" | "acknowledge")] => {
             let kind = parameter(&incoming.query, "identifierType");
-            // Without the type the identifier would be an id, of which the sender of an alert knows none.
+            // Without the type the identifier is Opsgenie's own id, which the sender of an alert does not know.
             if kind.as_deref() != Some("alias") || alias.is_empty() {
                 return Err(refused(404));
             }

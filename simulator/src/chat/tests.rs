@@ -1,5 +1,7 @@
 //! The pretended chat: what is kept, what is refused, and scripted answers.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const SLACK: &str = "/services/T0/B0/secret";
@@ -125,5 +127,116 @@ fn names_of_targets_are_unique() {
     let mut names = targets();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), TWINS.len());
+    assert_eq!(names.len(), TWINS.len() + 1);
+}
+
+/// An address of each target, with which nothing else is wrong.
+const ADDRESSES: [(&str, &str); 13] = [
+    ("slack", SLACK),
+    ("json", "/hooks/json"),
+    ("teams", "/workflows/0f/triggers/manual/paths/invoke?api-version=1&sp=s&sv=1.0&sig=s"),
+    ("connector", "/webhookb2/a"),
+    ("discord", "/api/webhooks/1/t?wait=true"),
+    ("google-chat", "/v1/spaces/A/messages?key=k&token=t"),
+    ("mattermost", "/hooks/abc"),
+    ("rocket-chat", "/hooks/a/b"),
+    ("telegram", "/bot1:a/sendMessage"),
+    ("pagerduty", "/v2/enqueue"),
+    ("opsgenie", "/v2/alerts"),
+    ("alertmanager", "/api/v2/alerts"),
+    ("ntfy", "/"),
+];
+
+#[test]
+fn every_target_has_its_own_address_and_speaks_when_it_is_throttled_or_broken() {
+    let names: Vec<&str> = TWINS.iter().map(|twin| twin.name).collect();
+    for (target, url) in ADDRESSES {
+        let twin = twin_of(&tests_support::post(url, "{}")).expect("somebody claims it");
+        assert_eq!(twin.name, target);
+        for status in [400, 401, 403, 404, 410, 413, 422, 500, 502, 503] {
+            assert_eq!((twin.refused)(status).status, status, "{target}");
+        }
+        let wait = Wait { time: Duration::from_secs(7), now: Timestamp::UNIX_EPOCH };
+        let expected = if target == "connector" { 200 } else { 429 };
+        for answer in [(twin.throttled)(Some(wait)), (twin.throttled)(None)] {
+            assert_eq!((answer.status, answer.body.is_empty()), (expected, false), "{target}");
+        }
+        assert_eq!((twin.throttled)(None).header("retry-after"), None, "{target}");
+        assert!(twin.error_in_200.is_none_or(|answer| answer().status == 200), "{target}");
+    }
+    assert_eq!(ADDRESSES.map(|(target, _)| target).to_vec(), names);
+}
+
+/// JSON from the words that targets look for.
+fn any_json() -> impl Strategy<Value = Value> {
+    let keys = proptest::sample::select(vec![
+        "text",
+        "content",
+        "embeds",
+        "fields",
+        "name",
+        "value",
+        "attachments",
+        "blocks",
+        "type",
+        "body",
+        "topic",
+        "message",
+        "payload",
+        "labels",
+        "cardsV2",
+        "card",
+        "sections",
+        "widgets",
+        "facts",
+        "title",
+        "chat_id",
+        "parse_mode",
+        "allowed_mentions",
+        "priority",
+        "routing_key",
+        "tags",
+        "details",
+    ]);
+    let words = proptest::sample::select(vec![
+        "message",
+        "AdaptiveCard",
+        "TextBlock",
+        "HTML",
+        "MarkdownV2",
+        "<b>@all</b>",
+        "@everyone <!x> [a](b)",
+        "\\",
+    ]);
+    let leaf = proptest::prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        words.prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        proptest::prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((keys.clone(), inner), 0..6)
+                .prop_map(|pairs| pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn any_json_is_answered_by_every_target(body in any_json()) {
+        let mut chat = Chat::new(ChatSettings::default());
+        for (_, url) in ADDRESSES {
+            let incoming = tests_support::post(url, &body.to_string());
+            let incoming = tests_support::with_header(incoming, "authorization", "GenieKey k");
+            let answer = chat.answer(&incoming, Duration::ZERO, false, &mut Random::new(1));
+            prop_assert!((200..500).contains(&answer.status));
+        }
+        for message in chat.messages() {
+            prop_assert_eq!(message.mentions.is_empty(), !message.shown.contains("⟦@"));
+        }
+    }
 }

@@ -64,18 +64,7 @@ pub(super) fn take(twin: &Twin, incoming: &Incoming, kept: &[ChatMessage]) -> Ta
 
 /// The message as the chat keeps it.
 pub(super) fn kept(twin: &Twin, incoming: &Incoming, taken: Taken) -> ChatMessage {
-    ChatMessage {
-        at: incoming.at,
-        target: twin.name,
-        path: incoming.path.clone(),
-        headers: Vec::new(),
-        body: taken.body,
-        shown: taken.shown.text,
-        mentions: taken.shown.mentions,
-        links: taken.shown.links,
-        key: taken.key,
-        effect: taken.effect,
-    }
+    super::message(twin, incoming, taken)
 }
 
 /// The body of an answer as text.
