@@ -105,14 +105,18 @@ fn check(message: &Value) -> Result<Shown, Outgoing> {
             return Err(invalid("username", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 80 in length."));
         }
     }
-    let markup = Markup { angle: allowed(object.get("allowed_mentions"))?.angle(), ..Markup::NONE };
-    let names: fn(&str) -> bool = match allowed(object.get("allowed_mentions"))?.everyone {
-        true => |name| matches!(name, "everyone" | "here"),
-        false => |_| false,
-    };
+    let allowed = allowed(object.get("allowed_mentions"))?;
     let mut shown = Shown::default();
     if !content.trim().is_empty() {
-        shown.line(content, &Markup { mentions: names, ..markup });
+        shown.line(content, &Markup { angle: allowed.angle(), ..Markup::NONE });
+    }
+    // These two fire wherever they stand, also within a word.
+    for name in ["everyone", "here"].into_iter().filter(|_| allowed.everyone) {
+        let written = format!("@{name}");
+        if shown.text.contains(&written) {
+            shown.text = shown.text.replace(&written, &format!("⟦@{name}⟧"));
+            shown.mentions.push(name.to_owned());
+        }
     }
     let embeds = match object.get("embeds") {
         None | Some(Value::Null) => &Vec::new(),
@@ -317,7 +321,7 @@ mod tests {
 
     #[test]
     fn allowed_mentions_decide_who_is_alerted() {
-        let text = "@everyone @here <@1> <@!2> <@&3> <@x>";
+        let text = "x@everyone.y @here <@1> <@!2> <@&3> <@x>";
         for (allowed, expected) in [
             (json!({"parse": []}), &[][..]),
             (json!(null), &["1", "2"]),

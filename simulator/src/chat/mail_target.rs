@@ -31,6 +31,10 @@ impl Chat {
         is_calm: bool,
         random: &mut Random,
     ) -> MailAnswer {
+        if mail.is_some() && self.wait_of_limit(NAME, since_start).is_some() {
+            self.counts.throttled += 1;
+            return usual(450);
+        }
         if is_calm {
             return mail.map_or(MailAnswer::Accept, |mail| self.take_mail(&mail, at));
         }

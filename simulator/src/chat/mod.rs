@@ -41,8 +41,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::bucket::Bucket;
 use super::exchange::{Carriage, Incoming, Outgoing};
-use super::provider::Random;
+use super::provider::{Quota, Random};
 use super::scenario::ChatSettings;
 use twin::{Taken, Twin, Wait};
 
@@ -131,11 +132,14 @@ pub(super) struct Chat {
     settings: ChatSettings,
     messages: Vec<ChatMessage>,
     counts: ChatCounts,
+    buckets: Vec<(String, Bucket)>,
 }
 
 impl Chat {
     pub(super) fn new(settings: ChatSettings) -> Chat {
-        Chat { settings, messages: Vec::new(), counts: ChatCounts::default() }
+        let full = |(target, quota): &(String, Quota)| (target.clone(), Bucket::new(*quota, Duration::ZERO));
+        let buckets = settings.limits.iter().map(full).collect();
+        Chat { settings, messages: Vec::new(), counts: ChatCounts::default(), buckets }
     }
 
     pub(super) fn claims(incoming: &Incoming) -> bool {
@@ -171,6 +175,10 @@ impl Chat {
         let Some(twin) = twin_of(incoming) else {
             return Outgoing::new(404, "text/plain", "No target is here.\n");
         };
+        if let Some(time) = self.wait_of_limit(twin.name, since_start) {
+            self.counts.throttled += 1;
+            return (twin.throttled)(Some(Wait { time, now: incoming.at }));
+        }
         if is_calm {
             return self.answer_scripted(twin, incoming, ScriptedAnswer::Accept);
         }
@@ -199,6 +207,13 @@ impl Chat {
             self.counts.failed += 1;
             (twin.refused)(500)
         })
+    }
+
+    /// How long until the target takes another message, when it takes none now.
+    fn wait_of_limit(&mut self, target: &str, since_start: Duration) -> Option<Duration> {
+        let (_, bucket) = self.buckets.iter_mut().find(|(known, _)| known == target)?;
+        let is_taken = bucket.take(since_start);
+        (!is_taken).then(|| bucket.wait(since_start).unwrap_or(Duration::MAX))
     }
 
     fn is_throttled(&self, since_start: Duration, random: &mut Random) -> bool {

@@ -118,8 +118,10 @@ impl Markup {
     }
 
     fn angle(&self, rest: &str, shown: &mut Shown) -> Option<usize> {
-        let inside =
-            rest[1..].split(['>', '\n']).next().filter(|inside| rest[1 + inside.len()..].starts_with('>'))?;
+        let inside = rest[1..]
+            .split(['>', '<', '\n'])
+            .next()
+            .filter(|inside| rest[1 + inside.len()..].starts_with('>'))?;
         match (self.angle)(inside) {
             Angle::Mention(name) => shown.mention(&name),
             Angle::Link(text, address) if text == address => shown.text.push_str(&text),
@@ -206,6 +208,7 @@ mod tests {
             ("a@all @allx @-", "a@all @allx @-", 0),
             ("\\@all `@all` ``<!x>``", "@all @all <!x>", 0),
             ("<!x> <y> < !x> <!x", "⟦@x⟧ <y> < !x> <!x", 1),
+            ("<a<!x>>", "<a⟦@x⟧>", 1),
             ("[a](http://b) \\[a](b) [a] (b)", "⟦a → http://b⟧ [a](b) [a] (b)", 0),
             ("&lt;!x&gt; &amp;lt; &", "<!x> &lt; &", 0),
             ("@\u{200b}all \u{202e}@all", "@\u{200b}all \u{202e}⟦@all⟧", 1),

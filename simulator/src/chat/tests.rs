@@ -123,6 +123,20 @@ fn scripted_answers_come_in_order_and_then_the_usual_ones() {
 }
 
 #[test]
+fn a_limit_lets_one_message_a_second_through_also_when_all_is_calm() {
+    let limits = vec![("slack".to_owned(), Quota::new(1, 1, 1))];
+    let mut chat = Chat::new(ChatSettings { limits, ..ChatSettings::default() });
+    let message = post(SLACK, r#"{"text":"x"}"#);
+    for (milliseconds, status) in [(0, 200), (1, 429), (999, 429), (1001, 200), (1500, 429), (2001, 200)] {
+        let since_start = Duration::from_millis(milliseconds);
+        let answer = chat.answer(&message, since_start, true, &mut Random::new(1));
+        assert_eq!(answer.status, status, "{milliseconds}");
+        assert_eq!(answer.header("retry-after"), (status == 429).then_some("1"));
+    }
+    assert_eq!(status(&mut chat, &post("/hooks/json", "{}"), 0), 200);
+}
+
+#[test]
 fn names_of_targets_are_unique() {
     let mut names = targets();
     names.sort_unstable();

@@ -39,7 +39,7 @@ pub(super) struct Wait {
 impl Wait {
     /// Whole seconds, rounded up.
     pub(super) fn seconds(self) -> u64 {
-        self.time.as_secs() + u64::from(self.time.subsec_nanos() > 0)
+        self.time.as_secs().saturating_add(u64::from(self.time.subsec_nanos() > 0))
     }
 
     /// When the wait ends.

@@ -1,6 +1,6 @@
-//! Scripted answers of the pretended chat, as written and checked.
+//! Scripted answers and limits of the pretended chat, as written and checked.
 //!
-//! Owns: the keys of `[[chat.script]]` and the rules between them. Must never know: what a target answers.
+//! Owns: the keys of `[[chat.script]]` and `[[chat.limit]]` and the rules between them. Must never know: what a target answers.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::super::chat::{self, MailStage, Script, ScriptedAnswer, WaitHint};
+use super::super::provider::Quota;
 use super::check::Findings;
 use super::written::Seconds;
 
@@ -20,6 +21,15 @@ pub(super) struct WrittenScript {
     target: String,
     path: Option<String>,
     answers: Vec<WrittenAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenLimit {
+    target: String,
+    capacity: u32,
+    refill: u32,
+    per_s: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,10 +69,7 @@ pub(super) fn scripts(written: Vec<WrittenScript>, findings: &mut Findings<'_>) 
 
 fn script(written: WrittenScript, findings: &mut Findings<'_>) -> Script {
     let target = written.target;
-    if !chat::targets().contains(&target.as_str()) {
-        let remedy = format!("write one of {}", chat::targets().join(", "));
-        findings.add("script.target", format!("`{target}` is no target"), remedy);
-    }
+    check_target("script.target", &target, findings);
     if written.answers.iter().map(|answer| answer.times).fold(0, usize::saturating_add) > MOST_ANSWERS {
         let remedy = format!("write at most {MOST_ANSWERS}");
         findings.add("script.answers.times", "adds up to too many answers", remedy);
@@ -74,6 +81,29 @@ fn script(written: WrittenScript, findings: &mut Findings<'_>) -> Script {
         answers.extend(std::iter::repeat_n(answer(written), written.times));
     }
     Script { target, path: written.path, answers }
+}
+
+pub(super) fn limits(written: Vec<WrittenLimit>, findings: &mut Findings<'_>) -> Vec<(String, Quota)> {
+    let mut limits: Vec<(String, Quota)> = Vec::new();
+    for WrittenLimit { target, capacity, refill, per_s } in written {
+        check_target("limit.target", &target, findings);
+        if capacity == 0 || per_s == 0 {
+            let problem = format!("`{target}` would take nothing");
+            findings.add("limit", problem, "write capacity and per_s of 1 or more");
+        }
+        if limits.iter().any(|(known, _)| *known == target) {
+            findings.add("limit.target", format!("`{target}` has two limits"), "leave one out");
+        }
+        limits.push((target, Quota::new(capacity, refill, per_s)));
+    }
+    limits
+}
+
+fn check_target(key: &str, target: &str, findings: &mut Findings<'_>) {
+    if !chat::targets().contains(&target) {
+        let remedy = format!("write one of {}", chat::targets().join(", "));
+        findings.add(key, format!("`{target}` is no target"), remedy);
+    }
 }
 
 fn check_keys(written: &WrittenAnswer, target: &str, findings: &mut Findings<'_>) {
@@ -151,6 +181,22 @@ mod tests {
             ("slack", "kind = \"accept\", times = 2000000", "chat[0].script.answers.times"),
         ] {
             let text = format!("[chat]\n[[chat.script]]\ntarget = \"{target}\"\nanswers = [{{ {answer} }}]");
+            let error = Scenario::parse(&text, Path::new(".")).expect_err("it is bad");
+            let keys: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+            assert_eq!(keys, [key], "{error}");
+        }
+    }
+
+    #[test]
+    fn bad_limits_are_refused_with_key_and_remedy() {
+        let slack = "target = \"slack\", capacity = 1, refill = 1, per_s = 1";
+        for (limits, key) in [
+            (vec!["target = \"pigeon\", capacity = 1, refill = 1, per_s = 1"], "chat[0].limit.target"),
+            (vec!["target = \"slack\", capacity = 0, refill = 1, per_s = 1"], "chat[0].limit"),
+            (vec![slack, slack], "chat[0].limit.target"),
+        ] {
+            let limits: Vec<String> = limits.iter().map(|limit| format!("{{ {limit} }}")).collect();
+            let text = format!("[chat]\nlimit = [{}]", limits.join(", "));
             let error = Scenario::parse(&text, Path::new(".")).expect_err("it is bad");
             let keys: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
             assert_eq!(keys, [key], "{error}");

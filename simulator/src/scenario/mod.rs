@@ -203,6 +203,8 @@ pub struct ChatSettings {
     pub file: Option<PathBuf>,
     /// Answers decided beforehand, target by target.
     pub scripts: Vec<super::chat::Script>,
+    /// How many messages a target takes, by its name; the others are not limited.
+    pub limits: Vec<(String, Quota)>,
 }
 
 impl Scenario {

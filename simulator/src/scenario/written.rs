@@ -133,6 +133,8 @@ pub(super) struct WrittenChat {
     pub(super) file: Option<String>,
     #[serde(default)]
     pub(super) script: Vec<super::chat_script::WrittenScript>,
+    #[serde(default)]
+    pub(super) limit: Vec<super::chat_script::WrittenLimit>,
 }
 
 #[derive(Debug, Deserialize)]
