@@ -208,6 +208,8 @@ mod tests {
 
     #[test]
     fn mentions_and_links_are_marked() {
+        let split = read_one(&TWIN, URL, &html("&#64;every<b>one</b>")).shown;
+        assert_eq!(split.mentions, ["everyone"]);
         let text = "@everyone <code>@everyone</code> @abc a@everyone <a href=\"tg://user?id=5\">A</a> \
                     <a href=\"https://x\">y</a> &lt;b&gt;";
         let shown = read_one(&TWIN, URL, &html(text)).shown;

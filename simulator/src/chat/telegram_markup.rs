@@ -33,51 +33,75 @@ const TAGS: [&str; 14] = [
 
 /// Text without markup.
 pub(super) fn plain(text: &str) -> Parsed {
-    let mut parsed = Parsed::default();
-    parsed.text(text, false);
-    parsed
+    let mut pieces = Pieces::default();
+    pieces.text(text, false);
+    pieces.parsed()
 }
 
-impl Parsed {
-    /// Collects text; in code no name is a mention.
+/// What was parsed so far: each letter, and whether it stands in code; and links from one letter to another.
+/// Telegram looks for names when all markup is gone, so that neither an entity nor a tag within a name disarms it.
+#[derive(Default)]
+struct Pieces {
+    letters: Vec<(char, bool)>,
+    links: Vec<(usize, usize, String)>,
+}
+
+impl Pieces {
     fn text(&mut self, text: &str, is_code: bool) {
-        self.plain.push_str(text);
-        let mut before = self.shown.text.chars().next_back();
-        let mut rest = text;
-        while let Some(letter) = rest.chars().next() {
-            let name = name_at(rest).filter(|_| !is_code && !before.is_some_and(is_of_name));
-            match name {
-                Some(name) => self.shown.mention(name),
-                None => self.shown.text.push(letter),
-            }
-            rest = &rest[name.map_or(letter.len_utf8(), |name| name.len() + 1)..];
-            before = self.shown.text.chars().next_back();
-        }
+        self.letters.extend(text.chars().map(|letter| (letter, is_code)));
     }
 
+    /// Everything since `from` is a link.
     fn link(&mut self, from: usize, address: &str) {
-        let text = self.shown.text.split_off(from);
-        match address.strip_prefix("tg://user?id=") {
-            Some(id) => self.shown.mention(id),
-            None => self.shown.link(&text, address),
-        }
+        self.links.push((from, self.letters.len(), address.to_owned()));
     }
-}
 
-/// `@` and a user name: a letter, then letters, digits and underscores, five together at least.
-fn name_at(text: &str) -> Option<&str> {
-    let name = text.strip_prefix('@')?;
-    let name = name.split(|letter| !is_of_name(letter)).next()?;
-    let is_name =
-        (5..=32).contains(&name.len()) && name.starts_with(|first: char| first.is_ascii_alphabetic());
-    is_name.then_some(name)
+    fn parsed(self) -> Parsed {
+        let plain: String = self.letters.iter().map(|(letter, _)| *letter).collect();
+        let mut shown = Shown::default();
+        let mut at = 0;
+        while let Some((letter, _)) = self.letters.get(at) {
+            let mut links = self.links.iter();
+            if let Some((_, end, address)) = links.find(|(from, end, _)| *from == at && end > from) {
+                let text: String = self.letters[at..*end].iter().map(|(letter, _)| *letter).collect();
+                match address.strip_prefix("tg://user?id=") {
+                    Some(id) => shown.mention(id),
+                    None => shown.link(&text, address),
+                }
+                at = *end;
+            } else if let Some(name) = self.name_at(at) {
+                shown.mention(&name);
+                at += name.len() + 1;
+            } else {
+                shown.text.push(*letter);
+                at += 1;
+            }
+        }
+        Parsed { plain, shown }
+    }
+
+    /// `@` outside code and a user name: a letter, then letters, digits and underscores, five together at least.
+    fn name_at(&self, at: usize) -> Option<String> {
+        let is_after_name = at > 0 && is_of_name(self.letters[at - 1].0);
+        if self.letters[at] != ('@', false) || is_after_name {
+            return None;
+        }
+        let letters = self.letters[at + 1..].iter();
+        let name: String = letters
+            .take_while(|(letter, is_code)| !is_code && is_of_name(*letter))
+            .map(|(letter, _)| *letter)
+            .collect();
+        let is_name =
+            (5..=32).contains(&name.len()) && name.starts_with(|first: char| first.is_ascii_alphabetic());
+        is_name.then_some(name)
+    }
 }
 
 fn is_of_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-/// A start tag that waits for its end: name, where it starts in the shown text, address of a link.
+/// A start tag that waits for its end: name, where it starts among the letters, address of a link.
 struct Open {
     name: String,
     from: usize,
@@ -85,11 +109,12 @@ struct Open {
 }
 
 pub(super) fn html(text: &str) -> Result<Parsed, String> {
-    let mut parsed = Parsed::default();
+    let mut pieces = Pieces::default();
     let mut open: Vec<Open> = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
         let at = text.len() - rest.len();
+        let is_code = open.iter().any(|tag| matches!(tag.name.as_str(), "code" | "pre"));
         if let Some(tag) = rest.strip_prefix("</") {
             let name = tag.split('>').next().filter(|name| name.len() < tag.len());
             let name = name.ok_or_else(|| format!("Unclosed end tag at byte offset {at}"))?;
@@ -101,30 +126,29 @@ pub(super) fn html(text: &str) -> Result<Parsed, String> {
                 ));
             }
             if let Some(address) = last.address.filter(|address| !address.is_empty()) {
-                parsed.link(last.from, &address);
+                pieces.link(last.from, &address);
             }
             rest = &tag[name.len() + 1..];
         } else if let Some(tag) = rest.strip_prefix('<') {
             let inside = tag.split('>').next().filter(|inside| inside.len() < tag.len());
             let inside = inside.ok_or_else(|| format!("Unclosed start tag at byte offset {at}"))?;
             let (name, address) = start_tag(inside, at)?;
-            open.push(Open { name, from: parsed.shown.text.len(), address });
+            open.push(Open { name, from: pieces.letters.len(), address });
             rest = &tag[inside.len() + 1..];
         } else if let Some((letter, length)) = entity(rest) {
-            parsed.text(letter.encode_utf8(&mut [0; 4]), true);
+            pieces.text(letter.encode_utf8(&mut [0; 4]), is_code);
             rest = &rest[length..];
         } else {
             let mut later = rest.char_indices().skip(1);
             let end = later.find(|(_, letter)| matches!(letter, '<' | '&')).map_or(rest.len(), |(at, _)| at);
             let (run, more) = rest.split_at(end);
-            let is_code = open.iter().any(|tag| matches!(tag.name.as_str(), "code" | "pre" | "a"));
-            parsed.text(run, is_code);
+            pieces.text(run, is_code);
             rest = more;
         }
     }
     match open.pop() {
         Some(tag) => Err(format!("Can't find end tag corresponding to start tag \"{}\"", tag.name)),
-        None => Ok(parsed),
+        None => Ok(pieces.parsed()),
     }
 }
 
@@ -184,21 +208,18 @@ pub(super) fn markdown(text: &str) -> Result<Parsed, String> {
         ("```", "Pre"),
         ("`", "Code"),
     ];
-    let mut parsed = Parsed::default();
+    let mut pieces = Pieces::default();
     let mut open: Vec<(&str, &str, usize)> = Vec::new();
     let mut brackets: Vec<(usize, usize)> = Vec::new();
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
         let at = text.len() - rest.len();
         let next = rest[letter.len_utf8()..].chars().next();
-        if let ('\\', Some(escaped)) =
+        if let ('\\', Some(_)) =
             (letter, next.filter(|next| next.is_ascii() && !next.is_ascii_alphanumeric()))
         {
-            // The escape of a mention does not disarm it.
-            if escaped != '@' {
-                parsed.text(&rest[1..2], false);
-            }
-            rest = &rest[if escaped == '@' { 1 } else { 2 }..];
+            pieces.text(&rest[1..2], false);
+            rest = &rest[2..];
             continue;
         }
         let mark = MARKS.iter().find(|(mark, _)| rest.starts_with(mark));
@@ -207,7 +228,7 @@ pub(super) fn markdown(text: &str) -> Result<Parsed, String> {
             let end = inside
                 .find(mark)
                 .ok_or_else(|| format!("Can't find end of {name} entity at byte offset {at}"))?;
-            parsed.text(&inside[..end].replace("\\`", "`").replace("\\\\", "\\"), true);
+            pieces.text(&inside[..end].replace("\\`", "`").replace("\\\\", "\\"), true);
             rest = &inside[end + mark.len()..];
         } else if let Some((mark, name)) = mark.copied() {
             match open.last() {
@@ -218,14 +239,14 @@ pub(super) fn markdown(text: &str) -> Result<Parsed, String> {
             }
             rest = &rest[mark.len()..];
         } else if letter == '[' {
-            brackets.push((parsed.shown.text.len(), at));
+            brackets.push((pieces.letters.len(), at));
             rest = &rest[1..];
         } else if letter == ']' && !brackets.is_empty() {
             let (from, start) = brackets.pop().unwrap_or_default();
             let address = rest.strip_prefix("](").and_then(|behind| behind.split_once(')'));
             let (address, more) =
                 address.ok_or_else(|| format!("Can't find end of a URL at byte offset {start}"))?;
-            parsed.link(from, &address.replace('\\', ""));
+            pieces.link(from, &address.replace('\\', ""));
             rest = more;
         } else if RESERVED.contains(letter) {
             return Err(format!(
@@ -235,7 +256,7 @@ pub(super) fn markdown(text: &str) -> Result<Parsed, String> {
             let mut later = rest.char_indices().skip(1);
             let is_special = |letter: char| RESERVED.contains(letter) || letter == '\\';
             let end = later.find(|(_, letter)| is_special(*letter)).map_or(rest.len(), |(at, _)| at);
-            parsed.text(&rest[..end], false);
+            pieces.text(&rest[..end], false);
             rest = &rest[end..];
         }
     }
@@ -244,7 +265,7 @@ pub(super) fn markdown(text: &str) -> Result<Parsed, String> {
     }
     match brackets.pop() {
         Some((_, at)) => Err(format!("Can't find end of a URL at byte offset {at}")),
-        None => Ok(parsed),
+        None => Ok(pieces.parsed()),
     }
 }
 
