@@ -4,9 +4,10 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use amazon_pay_simulator::chat::{MailOptions, MailSecurity};
 use amazon_pay_simulator::clock::SystemClock;
 use amazon_pay_simulator::notifications::send_notifications;
-use amazon_pay_simulator::{Scenario, Simulator, scenario, serve};
+use amazon_pay_simulator::{Scenario, Simulator, scenario, serve, serve_mail};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,8 +27,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let simulator = Arc::new(Simulator::new(world, SystemClock::new())?);
         let shutdown = CancellationToken::new();
         send_notifications(Arc::clone(&simulator), shutdown.clone());
+        let mail = MailOptions { security: MailSecurity::None, ..MailOptions::default() };
+        let mail = serve_mail(simulator.clone(), ([127, 0, 0, 1], 8025).into(), mail, None, shutdown.clone())
+            .await?;
         let serving = serve(simulator, ([127, 0, 0, 1], 8080).into(), None, shutdown).await?;
-        println!("http://{}", serving.address);
+        println!("http://{}, mail to {}", serving.address, mail.address);
         serving.stopped().await;
         Ok(())
     })

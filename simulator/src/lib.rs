@@ -87,6 +87,7 @@ pub mod aps;
 
 pub mod authority;
 mod delivery;
+mod mail_server;
 mod server;
 #[cfg(test)]
 mod signing_for_tests;
@@ -96,6 +97,7 @@ pub use authority::ThrowAwayAuthority;
 pub use chat::ChatMessage;
 pub use counts::{Counts, OperationCounts};
 pub use credentials::GeneratedCredentials;
+pub use mail_server::serve_mail;
 pub use scenario::{Scenario, ScenarioError};
 pub use server::{Serving, serve, serve_silence};
 pub use world::{Planted, Simulator};

@@ -49,6 +49,10 @@ pub struct Serving {
 }
 
 impl Serving {
+    pub(super) fn new(address: SocketAddr, tasks: TaskTracker) -> Serving {
+        Serving { address, tasks }
+    }
+
     /// Waits until every connection has ended. It ends only after the shutdown was asked for.
     pub async fn stopped(&self) {
         self.tasks.wait().await;

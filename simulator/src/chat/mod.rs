@@ -1,8 +1,38 @@
-//! A pretend chat: a Slack incoming webhook and a generic JSON receiver.
+//! The pretended targets of alerts and events: chats, pagers, receivers.
 //!
-//! Owns: what they accept, what they answer, what they received. Must never know: what is alerted, or why.
+//! Owns: which targets there are, whose turn a scripted answer is, what was received. Must never know: what is alerted,
+//! or why; a target's formats.
+//!
+//! A target is a file with a `TWIN` and a line in [`TWINS`]. It takes exactly what the real one takes. Where its manual
+//! is silent it is strict, so that a client that pleases the twin pleases the real one too.
 
+mod adaptive_card;
+mod alertmanager;
+mod connector;
+mod discord;
+mod discord_embed;
+mod google_chat;
+mod json_hook;
+mod mail;
+mod mail_encoding;
+mod mail_target;
+mod mattermost;
+mod ntfy;
+mod opsgenie;
+mod pagerduty;
+mod rocket_chat;
+mod script;
+mod shown;
 mod slack;
+mod smtp;
+mod teams;
+mod telegram;
+mod telegram_markup;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_support;
+mod twin;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,9 +41,35 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::exchange::{Incoming, Outgoing};
-use super::provider::Random;
+use super::bucket::Bucket;
+use super::exchange::{Carriage, Incoming, Outgoing};
+use super::provider::{Quota, Random};
 use super::scenario::ChatSettings;
+use twin::{Taken, Twin, Wait};
+
+pub(super) use mail::Mail;
+pub use script::{MailStage, Script, ScriptedAnswer, WaitHint};
+pub(super) use smtp::{MailAnswer, Session, Step};
+pub use smtp::{MailOptions, MailSecurity};
+pub use twin::Effect;
+
+/// Every target that takes HTTP requests. The first that claims a request gets it.
+const TWINS: &[&Twin] = &[
+    &slack::TWIN,
+    &json_hook::TWIN,
+    &teams::TWIN,
+    &connector::TWIN,
+    &discord::TWIN,
+    &google_chat::TWIN,
+    &mattermost::TWIN,
+    &rocket_chat::TWIN,
+    &telegram::TWIN,
+    &pagerduty::TWIN,
+    &opsgenie::TWIN,
+    &alertmanager::TWIN,
+    // Last, because any word is a topic.
+    &ntfy::TWIN,
+];
 
 /// Headers that a receiver may want to compare; no other is kept.
 const KEPT_HEADERS: [&str; 7] = [
@@ -31,12 +87,24 @@ const KEPT_HEADERS: [&str; 7] = [
 pub struct ChatMessage {
     /// When it arrived.
     pub at: Timestamp,
+    /// The target's name, such as `slack`.
+    pub target: &'static str,
     /// The path that it was posted to.
     pub path: String,
     /// Those of its headers that a receiver looks at, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; of a message that is no JSON, its parts as JSON.
     pub body: Value,
+    /// What a person sees. A mention that fires is `⟦@name⟧`, a link behind another text `⟦text → address⟧`.
+    pub shown: String,
+    /// Who is alerted by name, such as `everyone`.
+    pub mentions: Vec<String>,
+    /// Addresses behind a link whose text is another.
+    pub links: Vec<String>,
+    /// What the target recognises a repetition by, where it does.
+    pub key: Option<String>,
+    /// What it did to what people see.
+    pub effect: Effect,
 }
 
 /// How often the chat answered what.
@@ -50,8 +118,12 @@ pub struct ChatCounts {
     pub throttled: u64,
     /// Messages answered with 500.
     pub failed: u64,
+    /// Messages that a script kept from their usual answer otherwise.
+    pub scripted: u64,
     /// Accepted messages that could not be written to the file.
     pub unwritten: u64,
+    /// Connections to the mail server.
+    pub mail_connections: u64,
 }
 
 /// The pretend chat.
@@ -60,15 +132,18 @@ pub(super) struct Chat {
     settings: ChatSettings,
     messages: Vec<ChatMessage>,
     counts: ChatCounts,
+    buckets: Vec<(String, Bucket)>,
 }
 
 impl Chat {
     pub(super) fn new(settings: ChatSettings) -> Chat {
-        Chat { settings, messages: Vec::new(), counts: ChatCounts::default() }
+        let full = |(target, quota): &(String, Quota)| (target.clone(), Bucket::new(*quota, Duration::ZERO));
+        let buckets = settings.limits.iter().map(full).collect();
+        Chat { settings, messages: Vec::new(), counts: ChatCounts::default(), buckets }
     }
 
     pub(super) fn claims(incoming: &Incoming) -> bool {
-        incoming.path.starts_with("/services/") || is_hook(&incoming.path)
+        twin_of(incoming).is_some()
     }
 
     pub(super) fn messages(&self) -> &[ChatMessage] {
@@ -81,7 +156,13 @@ impl Chat {
 
     /// Messages that were answered so far, whatever the answer.
     pub(super) fn answered(&self) -> u64 {
-        self.counts.accepted + self.counts.refused + self.counts.throttled + self.counts.failed
+        let counts = self.counts;
+        counts.accepted + counts.refused + counts.throttled + counts.failed + counts.scripted
+    }
+
+    /// Adds answers for the messages to come.
+    pub(super) fn add_script(&mut self, script: Script) {
+        self.settings.scripts.push(script);
     }
 
     pub(super) fn answer(
@@ -91,74 +172,111 @@ impl Chat {
         is_calm: bool,
         random: &mut Random,
     ) -> Outgoing {
-        if !is_calm && let Some(failure) = self.failure(since_start, random) {
+        let Some(twin) = twin_of(incoming) else {
+            return Outgoing::new(404, "text/plain", "No target is here.\n");
+        };
+        if let Some(time) = self.wait_of_limit(twin.name, since_start) {
+            self.counts.throttled += 1;
+            return (twin.throttled)(Some(Wait { time, now: incoming.at }));
+        }
+        if is_calm {
+            return self.answer_scripted(twin, incoming, ScriptedAnswer::Accept);
+        }
+        if let Some(failure) = self.failure(twin, incoming, since_start, random) {
             return failure;
         }
-        match self.accept(incoming) {
-            Ok(message) => {
-                self.keep(message);
-                if is_hook(&incoming.path) {
-                    Outgoing::new(200, "application/json", "{\"ok\":true}")
-                } else {
-                    Outgoing::new(200, "text/html", "ok")
-                }
-            }
-            Err((status, word)) => {
-                self.counts.refused += 1;
-                Outgoing::new(status, "text/html", word)
-            }
-        }
+        let answer = script::next(&mut self.settings.scripts, twin.name, &incoming.path, MailStage::Message);
+        self.answer_scripted(twin, incoming, answer)
     }
 
-    fn failure(&mut self, since_start: Duration, random: &mut Random) -> Option<Outgoing> {
-        let mut windows = self.settings.throttled_windows.iter();
-        let in_window = windows.any(|(from, until)| (*from..*until).contains(&since_start));
-        let throttled = random.share(self.settings.throttled_share);
+    fn failure(
+        &mut self,
+        twin: &Twin,
+        incoming: &Incoming,
+        since_start: Duration,
+        random: &mut Random,
+    ) -> Option<Outgoing> {
+        let throttled = self.is_throttled(since_start, random);
         let failed = random.share(self.settings.failure_share);
-        if in_window || throttled {
+        if throttled {
             self.counts.throttled += 1;
-            let answer = Outgoing::new(429, "text/html", "rate_limited");
-            return Some(answer.with_header("retry-after", self.settings.retry_after_s.to_string()));
+            let time = Duration::from_secs(self.settings.retry_after_s);
+            return Some((twin.throttled)(Some(Wait { time, now: incoming.at })));
         }
         failed.then(|| {
             self.counts.failed += 1;
-            Outgoing::new(500, "text/html", "rollup_error")
+            (twin.refused)(500)
         })
     }
 
-    fn accept(&self, incoming: &Incoming) -> Result<ChatMessage, (u16, &'static str)> {
-        if incoming.method != "POST" {
-            return Err((405, "method_not_allowed"));
+    /// How long until the target takes another message, when it takes none now.
+    fn wait_of_limit(&mut self, target: &str, since_start: Duration) -> Option<Duration> {
+        let (_, bucket) = self.buckets.iter_mut().find(|(known, _)| known == target)?;
+        let is_taken = bucket.take(since_start);
+        (!is_taken).then(|| bucket.wait(since_start).unwrap_or(Duration::MAX))
+    }
+
+    fn is_throttled(&self, since_start: Duration, random: &mut Random) -> bool {
+        let mut windows = self.settings.throttled_windows.iter();
+        let in_window = windows.any(|(from, until)| (*from..*until).contains(&since_start));
+        random.share(self.settings.throttled_share) || in_window
+    }
+
+    fn answer_scripted(&mut self, twin: &Twin, incoming: &Incoming, answer: ScriptedAnswer) -> Outgoing {
+        let silent = |carriage| Outgoing::new(200, "text/plain", "").carried(carriage);
+        match answer {
+            ScriptedAnswer::Accept => return self.accept(twin, incoming),
+            ScriptedAnswer::Hang { is_kept: true } => {
+                self.accept(twin, incoming);
+                return silent(Carriage::Hang);
+            }
+            ScriptedAnswer::Reset { is_kept: true } => {
+                self.accept(twin, incoming);
+                return silent(Carriage::Reset);
+            }
+            ScriptedAnswer::Throttle { wait, hint } => {
+                self.counts.throttled += 1;
+                return throttled(twin, Wait { time: wait, now: incoming.at }, hint);
+            }
+            _ => {}
         }
-        if !incoming.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
-            return Err((400, "invalid_payload"));
+        self.counts.scripted += 1;
+        match answer {
+            ScriptedAnswer::Refuse { status, body, .. } => {
+                let usual = (twin.refused)(status);
+                Outgoing { body: body.map_or_else(|| usual.body.clone(), String::into_bytes), ..usual }
+            }
+            ScriptedAnswer::ErrorIn200 => {
+                twin.error_in_200.map_or_else(|| (twin.refused)(500), |answer| answer())
+            }
+            ScriptedAnswer::Lose => match (twin.read)(incoming, &self.messages) {
+                Ok(taken) => taken.answer_when_lost.unwrap_or(taken.answer),
+                Err(refusal) => refusal,
+            },
+            ScriptedAnswer::Reset { .. } => silent(Carriage::Reset),
+            _ => silent(Carriage::Hang),
         }
-        let body: Value = serde_json::from_slice(&incoming.body).map_err(|_| (400, "invalid_payload"))?;
-        if !is_hook(&incoming.path) {
-            slack::check_path(&incoming.path)?;
-            slack::check_message(&body)?;
+    }
+
+    fn accept(&mut self, twin: &Twin, incoming: &Incoming) -> Outgoing {
+        match (twin.read)(incoming, &self.messages) {
+            Ok(taken) => {
+                let answer = taken.answer.clone();
+                self.keep(message(twin, incoming, taken));
+                answer
+            }
+            Err(refusal) => {
+                self.counts.refused += 1;
+                refusal
+            }
         }
-        Ok(ChatMessage {
-            at: incoming.at,
-            path: incoming.path.clone(),
-            headers: incoming
-                .headers
-                .iter()
-                .filter(|(name, _)| KEPT_HEADERS.contains(&name.as_str()))
-                .cloned()
-                .collect(),
-            body,
-        })
     }
 
     fn keep(&mut self, message: ChatMessage) {
         self.counts.accepted += 1;
         if let Some(file) = &self.settings.file {
-            let line = json!({
-                "at": message.at.to_string(),
-                "receiver": if is_hook(&message.path) { "json" } else { "slack" },
-                "body": message.body,
-            });
+            let line =
+                json!({"at": message.at.to_string(), "receiver": message.target, "body": message.body});
             let opened = OpenOptions::new().create(true).append(true).open(file);
             let written = opened.and_then(|mut opened| opened.write_all(format!("{line}\n").as_bytes()));
             self.counts.unwritten += u64::from(written.is_err());
@@ -167,86 +285,45 @@ impl Chat {
     }
 }
 
-fn is_hook(path: &str) -> bool {
-    path == "/hooks/json" || path.starts_with("/hooks/json/")
+/// A message as it is kept.
+fn message(twin: &Twin, incoming: &Incoming, taken: Taken) -> ChatMessage {
+    let is_kept = |(name, _): &&(String, String)| KEPT_HEADERS.contains(&name.as_str());
+    ChatMessage {
+        at: incoming.at,
+        target: twin.name,
+        path: incoming.path.clone(),
+        headers: incoming.headers.iter().filter(is_kept).cloned().collect(),
+        body: taken.body,
+        shown: taken.shown.text,
+        mentions: taken.shown.mentions,
+        links: taken.shown.links,
+        key: taken.key,
+        effect: taken.effect,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn twin_of(incoming: &Incoming) -> Option<&'static Twin> {
+    TWINS.iter().copied().find(|twin| (twin.claims)(incoming))
+}
 
-    const SLACK: &str = "/services/T0/B0/secret";
-
-    fn post(path: &str, body: &str) -> Incoming {
-        Incoming {
-            method: "POST".into(),
-            host: "localhost".into(),
-            path: path.into(),
-            query: String::new(),
-            headers: vec![
-                ("content-type".into(), "application/json".into()),
-                ("authorization".into(), "Bearer x".into()),
-                ("webhook-id".into(), "key-1".into()),
-            ],
-            body: body.into(),
-            at: Timestamp::UNIX_EPOCH,
+fn throttled(twin: &Twin, wait: Wait, hint: WaitHint) -> Outgoing {
+    match hint {
+        WaitHint::Own => (twin.throttled)(Some(wait)),
+        WaitHint::None => (twin.throttled)(None),
+        WaitHint::Seconds => (twin.throttled)(None).with_header("retry-after", wait.seconds().to_string()),
+        WaitHint::Date => {
+            let date = wait.end().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            (twin.throttled)(None).with_header("retry-after", date)
         }
     }
+}
 
-    fn status(chat: &mut Chat, incoming: &Incoming, second: u64) -> u16 {
-        chat.answer(incoming, Duration::from_secs(second), false, &mut Random::new(1)).status
-    }
+/// The names of all targets, as scenarios spell them.
+pub fn targets() -> Vec<&'static str> {
+    TWINS.iter().map(|twin| twin.name).chain([mail_target::NAME]).collect()
+}
 
-    #[test]
-    fn what_is_accepted_is_kept_and_written_without_secrets() {
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        let file = folder.path().join("alerts.jsonl");
-        let mut chat = Chat::new(ChatSettings { file: Some(file.clone()), ..ChatSettings::default() });
-        assert_eq!(status(&mut chat, &post(SLACK, r#"{"text":"hello"}"#), 0), 200);
-        assert_eq!(status(&mut chat, &post("/hooks/json", r#"{"any":1}"#), 0), 200);
-        assert_eq!(chat.messages().len(), 2);
-        assert!(chat.messages()[0].headers.iter().all(|(name, _)| name != "authorization"));
-        let text = std::fs::read_to_string(file).expect("the file is there");
-        assert_eq!(text.lines().count(), 2);
-        assert!(!text.contains("secret") && text.contains("hello"));
-        assert_eq!(chat.counts(), ChatCounts { accepted: 2, ..ChatCounts::default() });
-    }
-
-    #[test]
-    fn refusals_are_not_kept() {
-        let mut chat = Chat::new(ChatSettings::default());
-        let mut plain = post(SLACK, "{}");
-        plain.headers.clear();
-        let mut get = post(SLACK, "{}");
-        get.method = "GET".into();
-        for (incoming, expected) in [
-            (post(SLACK, "not json"), 400),
-            (post(SLACK, "{}"), 400),
-            (post("/services/T0", r#"{"text":"x"}"#), 404),
-            (plain, 400),
-            (get, 405),
-        ] {
-            assert_eq!(status(&mut chat, &incoming, 0), expected);
-        }
-        assert!(chat.messages().is_empty());
-        assert_eq!(chat.answered(), 5);
-    }
-
-    #[test]
-    fn windows_throttle_and_shares_fail() {
-        let window = (Duration::from_secs(5), Duration::from_secs(6));
-        let mut chat = Chat::new(ChatSettings {
-            throttled_windows: vec![window],
-            retry_after_s: 30,
-            ..ChatSettings::default()
-        });
-        let message = post(SLACK, r#"{"text":"x"}"#);
-        assert_eq!(status(&mut chat, &message, 4), 200);
-        let answer = chat.answer(&message, window.0, false, &mut Random::new(1));
-        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("30")));
-        assert_eq!(chat.answer(&message, window.0, true, &mut Random::new(1)).status, 200);
-        assert_eq!(status(&mut chat, &message, 6), 200);
-        let mut broken = Chat::new(ChatSettings { failure_share: 1.0, ..ChatSettings::default() });
-        assert_eq!(status(&mut broken, &message, 0), 500);
-    }
+/// Whether this target can report a failure under a success status.
+pub fn has_error_in_200(target: &str) -> bool {
+    TWINS.iter().any(|twin| twin.name == target && twin.error_in_200.is_some())
 }

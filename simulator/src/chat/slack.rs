@@ -4,10 +4,118 @@
 
 use serde_json::Value;
 
+use super::super::exchange::{Incoming, Outgoing};
+use super::ChatMessage;
+use super::shown::{Angle, Markup, Shown, without_entities};
+use super::twin::{Taken, Twin, Wait, json_body};
+
+pub(super) const TWIN: Twin = Twin {
+    name: "slack",
+    claims: |incoming| incoming.path.starts_with("/services/"),
+    read,
+    refused,
+    throttled,
+    error_in_200: Some(|| {
+        Outgoing::new(200, "application/json", "{\"ok\":false,\"error\":\"channel_not_found\"}")
+    }),
+};
+
+const MRKDWN: Markup = Markup {
+    has_escapes: false,
+    has_code: false,
+    has_links: false,
+    has_entities: true,
+    mentions: |_| false,
+    angle,
+};
+
 /// A refusal: the status and Slack's word for it.
 type Refusal = (u16, &'static str);
 
 const INVALID: Refusal = (400, "invalid_payload");
+
+fn read(incoming: &Incoming, _: &[ChatMessage]) -> Result<Taken, Outgoing> {
+    let refused = |(status, word)| Outgoing::new(status, "text/html", word);
+    if incoming.method != "POST" {
+        return Err(refused((405, "method_not_allowed")));
+    }
+    let message = json_body(incoming).ok_or_else(|| refused(INVALID))?;
+    check_path(&incoming.path).and_then(|()| check_message(&message)).map_err(refused)?;
+    Ok(Taken::new(show(&message), message, Outgoing::new(200, "text/html", "ok")))
+}
+
+fn refused(status: u16) -> Outgoing {
+    let word = match status {
+        400 => "invalid_payload",
+        403 => "action_prohibited",
+        404 => "channel_not_found",
+        410 => "channel_is_archived",
+        500 => "rollup_error",
+        _ => "error",
+    };
+    Outgoing::new(status, "text/html", word)
+}
+
+fn throttled(wait: Option<Wait>) -> Outgoing {
+    let answer = Outgoing::new(429, "text/html", "rate_limited");
+    match wait {
+        Some(wait) => answer.with_header("retry-after", wait.seconds().to_string()),
+        None => answer,
+    }
+}
+
+/// `<!channel>`, `<@U1>` and `<!subteam^S1>` alert; `<#C1|name>` and dates do not; the rest is a link.
+fn angle(inside: &str) -> Angle {
+    let (address, text) =
+        inside.split_once('|').map_or((inside, None), |(address, text)| (address, Some(text)));
+    if let Some(name) = address.strip_prefix('@').or_else(|| address.strip_prefix("!subteam^")) {
+        return Angle::Mention(name.to_owned());
+    }
+    match address.strip_prefix('!') {
+        Some(name @ ("channel" | "here" | "everyone")) => Angle::Mention(name.to_owned()),
+        Some(_) => Angle::Reference(text.unwrap_or_default().to_owned()),
+        None if address.starts_with('#') => Angle::Reference(text.unwrap_or(address).to_owned()),
+        None => Angle::Link(text.unwrap_or(address).to_owned(), address.to_owned()),
+    }
+}
+
+/// The text, which is what a notification shows, then the blocks.
+fn show(message: &Value) -> Shown {
+    let mut shown = Shown::default();
+    // With `link_names` or `parse: full`, bare names alert too.
+    let has_names = message["link_names"] == true || message["link_names"] == 1 || message["parse"] == "full";
+    let mentions: fn(&str) -> bool = if has_names { |_| true } else { MRKDWN.mentions };
+    let markup = Markup { mentions, ..MRKDWN };
+    if message["mrkdwn"] == false {
+        shown.plain_line(&without_entities(message["text"].as_str().unwrap_or_default()));
+    } else {
+        shown.line(message["text"].as_str().unwrap_or_default(), &markup);
+    }
+    for block in message["blocks"].as_array().into_iter().flatten() {
+        show_object(&block["text"], &markup, &mut shown);
+        for part in ["fields", "elements"].into_iter().filter_map(|key| block[key].as_array()).flatten() {
+            show_object(part, &markup, &mut shown);
+            show_button(part, &mut shown);
+        }
+        show_button(&block["accessory"], &mut shown);
+    }
+    shown
+}
+
+fn show_object(object: &Value, markup: &Markup, shown: &mut Shown) {
+    match (object["type"].as_str(), object["text"].as_str()) {
+        (Some("mrkdwn"), Some(text)) => shown.line(text, markup),
+        (Some("plain_text"), Some(text)) => shown.plain_line(&without_entities(text)),
+        _ => {}
+    }
+}
+
+fn show_button(element: &Value, shown: &mut Shown) {
+    if let (Some(text), Some(url)) = (element["text"]["text"].as_str(), element["url"].as_str()) {
+        shown.start_line();
+        shown.link(text, url);
+    }
+}
 
 /// `/services/T…/B…/…`, all three parts.
 pub(super) fn check_path(path: &str) -> Result<(), Refusal> {
@@ -171,6 +279,26 @@ mod tests {
         for path in ["/services/T1/B1", "/services/T1/B1/", "/services/X1/B1/x", "/services/T1/B1/x/y"] {
             assert_eq!(check_path(path), Err((404, "no_service")), "{path}");
         }
+    }
+
+    #[test]
+    fn what_a_person_sees_marks_mentions_and_links() {
+        let field = json!({"type": "mrkdwn", "text": "a &lt;!here&gt; <!here> @here <#C1|room>"});
+        let plain = json!({"type": "plain_text", "text": "<!channel> &amp;"});
+        let button = json!({"type": "button", "text": plain, "url": "https://x"});
+        let message = json!({
+            "text": "<!channel> <@U1> <https://a|b> <https://c>",
+            "blocks": [{"type": "header", "text": plain}, {"type": "section", "fields": [field]},
+                       {"type": "actions", "elements": [button]}],
+        });
+        let shown = show(&message);
+        assert_eq!(
+            shown.text,
+            "⟦@channel⟧ ⟦@U1⟧ ⟦b → https://a⟧ https://c\n<!channel> &\na <!here> ⟦@here⟧ @here room\n\
+             ⟦<!channel> &amp; → https://x⟧"
+        );
+        assert_eq!(shown.mentions, ["channel", "U1", "here"]);
+        assert_eq!(show(&json!({"text": "@here", "link_names": true})).mentions, ["here"]);
     }
 
     proptest! {

@@ -418,5 +418,7 @@ fn chat(written: WrittenChat, folder: &Path, findings: &mut Findings<'_>) -> Cha
         throttled_windows: written.throttled.iter().map(|window| (window.from_s.0, window.to_s.0)).collect(),
         retry_after_s: written.retry_after_s.unwrap_or(1),
         file: written.file.map(|file| folder.join(file)),
+        scripts: super::chat_script::scripts(written.script, findings),
+        limits: super::chat_script::limits(written.limit, findings),
     }
 }

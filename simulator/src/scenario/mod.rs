@@ -3,6 +3,7 @@
 //! Owns: the checked scenario, the reading of its file, and its problems in words. Must never know: how a
 //! provider behaves, the network.
 
+mod chat_script;
 mod check;
 mod mws;
 mod notifications;
@@ -204,6 +205,10 @@ pub struct ChatSettings {
     pub retry_after_s: u64,
     /// Accepted messages are appended to this file, one JSON object a line.
     pub file: Option<PathBuf>,
+    /// Answers decided beforehand, target by target.
+    pub scripts: Vec<super::chat::Script>,
+    /// How many messages a target takes, by its name; the others are not limited.
+    pub limits: Vec<(String, Quota)>,
 }
 
 impl Scenario {

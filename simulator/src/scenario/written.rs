@@ -134,6 +134,10 @@ pub(super) struct WrittenChat {
     pub(super) throttled: Vec<WrittenWindow>,
     pub(super) retry_after_s: Option<u64>,
     pub(super) file: Option<String>,
+    #[serde(default)]
+    pub(super) script: Vec<super::chat_script::WrittenScript>,
+    #[serde(default)]
+    pub(super) limit: Vec<super::chat_script::WrittenLimit>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::bucket::Bucket;
-use super::chat::{Chat, ChatMessage};
+use super::chat::{Chat, ChatMessage, Mail, MailAnswer, MailStage, Script};
 use super::counts::Counts;
 use super::exchange::{Incoming, Outgoing};
 use super::fault::{Fault, Stage};
@@ -187,6 +187,26 @@ impl Simulator {
     /// What the pretend chat received and accepted, in order.
     pub fn chat_messages(&self) -> Vec<ChatMessage> {
         self.world().chat.messages().to_vec()
+    }
+
+    /// Decides the answers to the next messages to one target of the pretend chat.
+    pub fn script_chat(&self, script: Script) {
+        self.world().chat.add_script(script);
+    }
+
+    /// Counts a connection to the pretended mail server.
+    pub(super) fn count_mail_connection(&self) {
+        self.world().chat.count_mail_connection();
+    }
+
+    /// What the pretended mail server answers at this step; the end of a message brings the mail along.
+    pub(super) fn mail(&self, stage: MailStage, mail: Option<Mail>) -> MailAnswer {
+        let since_start = self.clock.monotonic().saturating_sub(self.started);
+        let at = self.clock.now();
+        let mut world = self.world();
+        let mut random = Random::for_matter(self.seed, "chat", world.chat.answered());
+        let is_calm = world.is_calm;
+        world.chat.mail(stage, mail, at, since_start, is_calm, &mut random)
     }
 
     /// Lets no further fault strike, neither at the providers nor at the chat nor on the way of notifications: quotas

@@ -282,7 +282,7 @@ async fn later_plantings_and_the_chat_are_part_of_the_world() {
     let mut message = request(KEY, "na", "POST", "/hooks/json", "{\"a\":1}", &[], fixture.clock.now());
     assert_eq!(fixture.simulator.answer(message.clone()).status, 200);
     assert_eq!(fixture.simulator.chat_messages().len(), 1);
-    message.path = "/nowhere".into();
+    message.path = "/no/where".into();
     assert_eq!(fixture.simulator.answer(message.clone()).status, 404);
     message.path = "/v2/unicorns".into();
     assert_eq!(fixture.simulator.answer(message).status, 403);

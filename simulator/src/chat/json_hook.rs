@@ -1,0 +1,35 @@
+//! A receiver that takes any JSON: the back office.
+//!
+//! Owns: what it demands of a request. Must never know: what an event means.
+
+use super::super::exchange::{Incoming, Outgoing};
+use super::ChatMessage;
+use super::shown::Shown;
+use super::twin::{Taken, Twin, Wait, json_body};
+
+pub(super) const TWIN: Twin = Twin {
+    name: "json",
+    claims: |incoming| incoming.path == "/hooks/json" || incoming.path.starts_with("/hooks/json/"),
+    read,
+    refused: |status| Outgoing::new(status, "application/json", format!("{{\"error\":{status}}}")),
+    throttled,
+    error_in_200: None,
+};
+
+fn read(incoming: &Incoming, _: &[ChatMessage]) -> Result<Taken, Outgoing> {
+    if incoming.method != "POST" {
+        return Err(Outgoing::new(405, "text/html", "method_not_allowed"));
+    }
+    let body = json_body(incoming).ok_or_else(|| Outgoing::new(400, "text/html", "invalid_payload"))?;
+    let mut shown = Shown::default();
+    shown.plain_line(&body.to_string());
+    Ok(Taken::new(shown, body, Outgoing::new(200, "application/json", "{\"ok\":true}")))
+}
+
+fn throttled(wait: Option<Wait>) -> Outgoing {
+    let answer = Outgoing::new(429, "application/json", "{\"error\":\"rate_limited\"}");
+    match wait {
+        Some(wait) => answer.with_header("retry-after", wait.seconds().to_string()),
+        None => answer,
+    }
+}
