@@ -83,7 +83,8 @@ impl TargetSection for Section {
             }
             Ok(_) => None,
             Err(what) => {
-                setting.problem("server", what, "write the name of the mail server: mail.example.com");
+                let remedy = "write the name of the mail server: mail.example.com; is the package ca-certificates installed?";
+                setting.problem("server", what, remedy);
                 None
             }
         }

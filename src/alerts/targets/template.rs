@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::webhook::{event_class, event_id, payload};
 use crate::alerts::classify::{Verdict, by_status, machine_word};
+use crate::alerts::fit::{self, Unit};
 use crate::alerts::message::{self, Message};
 use crate::alerts::setting::Setting;
 use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post};
@@ -29,10 +30,12 @@ use crate::text;
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("template");
 
-/// How many steps a template may take. A digest of twenty alerts takes some hundred.
-const FUEL: u64 = 50_000;
+/// How many steps a template may take; writing a long text takes steps as well. The longest sample takes a tenth.
+const FUEL: u64 = 5_000_000;
+/// The longest of each: the whole text, all rows together, all lines together, in bytes of JSON.
+const TEXTS_LIMIT: usize = 20_000;
 /// The longest body, in bytes.
-const LONGEST_BODY: usize = 256 * 1024;
+const LONGEST_BODY: usize = 1024 * 1024;
 
 /// Its keys.
 #[derive(Debug, Deserialize)]
@@ -97,7 +100,7 @@ impl Template {
             format!("{line}{}{detail}", error.kind())
         })?;
         if body.len() > LONGEST_BODY {
-            return Err("the body is longer than 256 KiB".to_owned());
+            return Err("the body is longer than 1 MiB".to_owned());
         }
         match serde_json::from_str::<Value>(&body) {
             Ok(_) => Ok(text::json(body.trim()).into_owned().into_bytes()),
@@ -110,24 +113,29 @@ impl Template {
 
 /// What a template can use.
 fn context(message: &Message, sandbox_accounts: &BTreeSet<AccountName>) -> Value {
-    let row = |(label, value): (&str, &str)| json!({"label": label, "value": value});
+    let labelled = message.rows();
+    let values: Vec<&str> = labelled.iter().map(|(_, value)| *value).collect();
+    let lines: Vec<&str> = message.lines.iter().map(String::as_str).collect();
+    let together = |texts: &[&str]| fit::cut_together(texts, TEXTS_LIMIT, Unit::Json, fit::verbatim);
+    let rows = labelled.iter().zip(together(&values));
+    let rows: Vec<Value> = rows.map(|((label, _), value)| json!({"label": label, "value": value})).collect();
     json!({
         "id": event_id(&message.key),
         "type": event_class(message),
         "timestamp": message.occurred_at.to_string(),
         "severity": message.severity,
         "is_sandbox": message.is_sandbox,
-        "title": message.title,
-        "text": message.plain_text(),
-        "rows": message.rows().into_iter().map(row).collect::<Vec<_>>(),
-        "lines": message.lines,
+        "title": fit::cut(&message.title, TEXTS_LIMIT, Unit::Json, fit::verbatim),
+        "text": fit::cut(&message.plain_text(), TEXTS_LIMIT, Unit::Json, fit::verbatim),
+        "rows": rows,
+        "lines": together(&lines),
         "data": payload(message, sandbox_accounts)["data"],
     })
 }
 
 /// Messages of every shape that the target can receive.
 fn samples(has_digests: bool) -> Vec<(&'static str, Message)> {
-    let hostile = "sample \"quoted\" <b> \\ & 'x' {{ 1 }}\n]]>";
+    let hostile = &"sample \"quoted\" <b> \\ & 'x' {{ 1 }}\n]]>".repeat(30);
     let account: AccountName = "sample".parse().expect("it is a valid name");
     let about_account =
         Alert::new(AlertKind::NoSuccess, "sample", Severity::Warning, &account, Timestamp::UNIX_EPOCH);
@@ -151,8 +159,9 @@ fn samples(has_digests: bool) -> Vec<(&'static str, Message)> {
         ("the message of `alerts test`", message::trial("sample", Timestamp::UNIX_EPOCH, &zone)),
     ];
     if has_digests {
-        let digest = message::digest(&[(about_charge, false), (about_account, true)], "sample".to_owned());
-        samples.push(("a digest", digest));
+        let mut alerts = vec![(about_charge, false); message::LONGEST_DIGEST - 1];
+        alerts.push((about_account, true));
+        samples.push(("a digest", message::digest(&alerts, "sample".to_owned())));
     }
     samples
 }
