@@ -5,15 +5,17 @@
 //!
 //! A new kind of target is one file in [`targets`] and its line there. In reading order: `config` (the configured
 //! targets), `setting` (checks of their keys), `routes` (which target receives what), `message` (the text), `target`
-//! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves),
-//! `classify` (what an answer means), `condition` (which alerts belong together), `outbox` (when to retry and what to
-//! combine), `deliver` (the loop over all of it).
+//! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves), with
+//! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `outbox` (when
+//! to retry and what to combine), `deliver` (the loop over all of it).
 
 pub mod classify;
+pub mod command;
 pub mod condition;
 pub mod config;
 pub mod deliver;
 pub mod fit;
+pub mod mail;
 pub mod message;
 pub mod outbox;
 pub mod routes;

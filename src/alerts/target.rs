@@ -14,9 +14,9 @@ use serde_json::Value;
 use toml::Table;
 
 use super::classify::{Verdict, by_status};
+use super::command::Invocation;
+use super::mail::Mail;
 use super::message::Message;
-use super::send::command::Invocation;
-use super::send::mail::Mail;
 use super::setting::Setting;
 use crate::http::{Method, Request, Response};
 

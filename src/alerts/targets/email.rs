@@ -15,8 +15,8 @@ use serde::Deserialize;
 
 use super::webhook::event_id;
 use crate::alerts::fit::{self, Unit};
+use crate::alerts::mail::{Mail, Relay, Security};
 use crate::alerts::message::{Message, Subject};
-use crate::alerts::send::mail::{Mail, Relay, Security};
 use crate::alerts::setting::Setting;
 use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection};
 use crate::payments::alert::Severity;
@@ -83,7 +83,8 @@ impl TargetSection for Section {
             }
             Ok(_) => None,
             Err(what) => {
-                let remedy = "write the name of the mail server: mail.example.com; is the package ca-certificates installed?";
+                let remedy =
+                    "write the name of the mail server: mail.example.com (and install ca-certificates)";
                 setting.problem("server", what, remedy);
                 None
             }

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::webhook::{event_id, payload};
+use crate::alerts::command::Invocation;
 use crate::alerts::message::Message;
-use crate::alerts::send::command::Invocation;
 use crate::alerts::setting::Setting;
 use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection};
 use crate::payments::object::AccountName;

@@ -5,14 +5,13 @@
 use std::sync::Arc;
 
 use super::classify::Verdict;
+use super::command;
 use super::config::Channel;
+use super::mail;
 use super::message::Message;
 use super::target::{Attempt, Composed};
 use crate::clock::SharedClock;
 use crate::http::Transport;
-
-pub mod command;
-pub mod mail;
 
 /// Sends messages.
 pub struct Sender {
