@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::text;
+
 /// The longest secret that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
@@ -306,14 +308,6 @@ fn ornament(line: &str, named: &str) -> Option<BadSecret> {
     }
 }
 
-/// Why a file cannot be read, without its path.
-pub fn why_unread(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        kind => kind.to_string(),
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
     OwnerOnly,
@@ -331,7 +325,10 @@ fn read(path: &Path, guard: Guard) -> Result<SecretFile, BadSecret> {
         },
     };
     let unreadable = |error: std::io::Error| {
-        bad(format!("{shown} cannot be read: {}", why_unread(&error)), remedy(path, guard, error.kind()))
+        bad(
+            format!("{shown} cannot be read: {}", text::why_unread(&error)),
+            remedy(path, guard, error.kind()),
+        )
     };
     let not_a_file =
         || bad(format!("{shown} is not a plain file"), "name the file itself: no folder, pipe or device");

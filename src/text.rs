@@ -76,6 +76,14 @@ pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
     }
 }
 
+/// Why a file cannot be read, without its path.
+pub fn why_unread(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
 /// Replaces harmful characters by JSON's own escapes. The meaning stays the same; line ends between parts
 /// stay.
 pub fn json(text: &str) -> Cow<'_, str> {

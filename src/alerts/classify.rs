@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::http::Response;
+use crate::http::{Response, waits};
 
 /// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,42 @@ pub enum Verdict {
         /// Why, in words without addresses.
         why: String,
     },
+}
+
+impl Verdict {
+    /// The same verdict with a word of the receiver's.
+    #[must_use]
+    pub fn quoting(self, word: Option<&str>) -> Verdict {
+        let Some(word) = word else { return self };
+        let longer = |why: String| format!("{why} {word}");
+        match self {
+            Verdict::Delivered => Verdict::Delivered,
+            Verdict::Retry { after, why } => Verdict::Retry { after, why: longer(why) },
+            Verdict::Denied { after, why } => Verdict::Denied { after, why: longer(why) },
+            Verdict::Refused { why } => Verdict::Refused { why: longer(why) },
+        }
+    }
+
+    /// The same verdict with a wait that the receiver asks for in its own way, as far as it is trusted. The longer
+    /// wait counts.
+    #[must_use]
+    pub fn waiting(self, own: Option<Duration>) -> Verdict {
+        let own = own.map(waits::believed);
+        match self {
+            Verdict::Retry { after, why } => Verdict::Retry { after: after.max(own), why },
+            Verdict::Denied { after, why } => Verdict::Denied { after: after.max(own), why },
+            decided => decided,
+        }
+    }
+
+    /// The same verdict, or "retry" when a success code comes without the receiver's own sign of success.
+    #[must_use]
+    pub fn only_if(self, is_sure: bool, otherwise: &str) -> Verdict {
+        match self {
+            Verdict::Delivered if !is_sure => Verdict::Retry { after: None, why: otherwise.to_owned() },
+            verdict => verdict,
+        }
+    }
 }
 
 /// The rule of section 1.2: 2xx is delivered; 408, 425, 429 and 5xx are retried; 401, 403, 404 and 407 are retried

@@ -3,65 +3,136 @@
 //! Owns: their keys, defaults and checks. Must never know: the rest of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error};
+use toml::Table;
 
 use super::routes::{Route, Routes};
-use super::slack::Slack;
-use super::target::Target;
-use super::webhook::{SigningKey, Webhook};
-use crate::delimited::nearest;
-use crate::http::address;
+use super::setting::Setting;
+use super::target::{Registration, SectionError, Target, TargetSection};
+use super::targets;
+use crate::http::Transport;
+use crate::http::connections::Connections;
 use crate::payments::alert::{AlertKind, Severity};
 use crate::payments::environment::Environment;
 use crate::payments::object::AccountName;
-use crate::problem::{self, Problem};
-use crate::secret::{Secret, SecretLoader, SecretReference};
+use crate::problem::Problem;
+use crate::secret::SecretLoader;
 
-/// The kind of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TargetKind {
-    /// A Slack incoming webhook, or a chat that accepts Slack's messages.
-    Slack,
-    /// Any receiver of JSON.
-    Webhook,
-}
-
-/// One `[[alert]]` section as written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// The keys that the section of every target has.
+#[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AlertSection {
+struct CommonKeys {
     /// The operator's name for the target. Pending alerts are stored under it, so do not change it.
-    pub name: String,
+    name: String,
     /// The kind of the target.
-    pub kind: TargetKind,
-    /// Where to read the address: `file:/absolute/path` or `credential:name`. The whole address is a secret.
-    pub url: SecretReference,
-    /// Where to read the signing secrets (`whsec_...`, one per line); only for a webhook.
-    #[serde(default)]
-    pub secret: Option<SecretReference>,
+    kind: Kind,
     /// Only these accounts; empty means all.
     #[serde(default)]
-    pub accounts: Vec<String>,
+    accounts: Vec<String>,
     /// Only these environments. Sandbox and live share a channel only if configured to
     /// (docs/src/reference/operations.md, section 3).
     #[serde(default = "live_only")]
-    pub environments: Vec<Environment>,
+    environments: Vec<Environment>,
     /// The lowest severity: `info`, `warning` or `critical`.
     #[serde(default = "info")]
-    pub min_severity: Severity,
+    min_severity: Severity,
     /// Only these kinds (`declined`, `overdue`, ...); empty means all.
     #[serde(default)]
-    pub kinds: Vec<String>,
+    kinds: Vec<String>,
     /// The time limit for one delivery, in seconds.
     #[serde(default = "ten")]
-    pub timeout_s: u64,
+    timeout_s: u64,
     /// After this many hours without success, a message is given up and this is reported to the other targets.
     #[serde(default = "seventy_six")]
-    pub give_up_after_h: u64,
+    give_up_after_h: u64,
+    /// Certificates (PEM) that are trusted for this target in addition to the system's, in the place of `http.ca_file`.
+    #[serde(default)]
+    ca_file: Option<PathBuf>,
+}
+
+/// Their names. All other keys belong to the kind of target.
+const COMMON: &[&str] = &[
+    "name",
+    "kind",
+    "accounts",
+    "environments",
+    "min_severity",
+    "kinds",
+    "timeout_s",
+    "give_up_after_h",
+    "ca_file",
+];
+
+/// A kind of target, as written.
+#[derive(Debug)]
+struct Kind(&'static Registration);
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        targets::find(&word).map(Kind).ok_or_else(|| {
+            let known: Vec<&str> = targets::ALL.iter().map(|registration| registration.kind).collect();
+            let shown: String = word.chars().take(64).collect();
+            D::Error::custom(format!("there is no kind {shown:?}, expected one of {}", known.join(", ")))
+        })
+    }
+}
+
+/// One `[[alert]]` section as written.
+#[derive(Debug)]
+pub struct AlertSection {
+    common: CommonKeys,
+    target: Box<dyn TargetSection>,
+}
+
+impl AlertSection {
+    /// Reads a section.
+    ///
+    /// # Errors
+    /// The first problem, with its key.
+    pub fn read(table: Table) -> Result<AlertSection, SectionError> {
+        let (common, own) =
+            table.into_iter().partition(|(key, _): &(String, _)| COMMON.contains(&key.as_str()));
+        let (common, own): (Table, Table) = (common, own);
+        if !common.contains_key("kind")
+            && let Some(error) = unknown_to_all(&own)
+        {
+            return Err(error);
+        }
+        let common: CommonKeys = serde_path_to_error::deserialize(common)?;
+        let target = (common.kind.0.read)(own).map_err(with_common_keys)?;
+        Ok(AlertSection { common, target })
+    }
+}
+
+fn is_unknown(error: &SectionError) -> bool {
+    error.inner().message().starts_with("unknown field")
+}
+
+/// The error about a key that no kind of target has.
+fn unknown_to_all(own: &Table) -> Option<SectionError> {
+    own.iter().find_map(|(key, value)| {
+        let alone: Table = [(key.clone(), value.clone())].into_iter().collect();
+        let errors = targets::ALL.iter().map(|kind| (kind.read)(alone.clone()).err().filter(is_unknown));
+        errors.collect::<Option<Vec<_>>>()?.pop().map(with_common_keys)
+    })
+}
+
+/// An error about an unknown key that names the keys of every target as well.
+fn with_common_keys(error: SectionError) -> SectionError {
+    let message = error.inner().message();
+    let Some((what, own)) = message.split_once("expected ").filter(|_| is_unknown(&error)) else {
+        return error;
+    };
+    let own = own.trim_start_matches("one of ").replace(" or ", ", ");
+    let known = format!("{what}expected one of {own}, {}", COMMON.join(", "));
+    SectionError::new(error.path().clone(), toml::de::Error::custom(known))
 }
 
 fn live_only() -> Vec<Environment> {
@@ -82,12 +153,27 @@ fn seventy_six() -> u64 {
 }
 
 /// A target that is ready for use.
-#[derive(Debug)]
 pub struct Channel {
+    /// The operator's name for it.
+    pub name: String,
     /// The target.
     pub target: Box<dyn Target>,
+    /// The time limit for one delivery.
+    pub timeout: Duration,
     /// When a message to it is given up.
     pub give_up_after: Duration,
+    /// How it is reached, if it trusts certificates of its own; none for the client of all others.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Channel")
+            .field("name", &self.name)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All sections, checked.
@@ -115,7 +201,7 @@ impl Default for AlertConfig {
 }
 
 /// Checks all sections and reads their secrets. `accounts` holds every configured account with whether it is a
-/// sandbox; `secrets` says where secrets are.
+/// sandbox; `secrets` says where secrets are, `connections` how other machines are reached.
 ///
 /// # Errors
 /// All problems at once.
@@ -123,6 +209,7 @@ pub fn resolve(
     sections: &[AlertSection],
     accounts: &BTreeMap<AccountName, bool>,
     secrets: &SecretLoader,
+    connections: &Connections,
 ) -> Result<AlertConfig, Vec<Problem>> {
     let sandbox_accounts: BTreeSet<AccountName> =
         accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
@@ -130,163 +217,38 @@ pub fn resolve(
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     for (number, section) in sections.iter().enumerate() {
-        let mut check = Check { section, problems: problem::Check::new(format!("alert.{number}")) };
-        check.name(&mut names);
-        check.numbers();
-        let accounts = check.accounts(accounts);
-        check.kinds();
-        let target = check.target(&config.sandbox_accounts, secrets);
-        problems.extend(check.problems.finish(Some(())).err().unwrap_or_default());
+        let common = &section.common;
+        let mut setting =
+            Setting::new(number, secrets, &config.sandbox_accounts, connections.extra_roots_pem().to_vec());
+        setting.name(&common.name, &mut names);
+        setting.numbers(common.timeout_s, common.give_up_after_h, &common.environments);
+        let accounts = setting.accounts(&common.accounts, accounts);
+        setting.kinds(&common.kinds);
+        let transport = setting.transport(common.ca_file.as_deref(), connections);
+        let target = section.target.build(&mut setting);
+        problems.extend(setting.finish());
         // Without secrets there is nothing to send to, but which target would receive what is still known.
         match target {
+            _ if secrets.is_blind() => {}
+            None => continue,
             Some(target) => config.channels.push(Channel {
+                name: common.name.clone(),
                 target,
-                give_up_after: Duration::from_secs(section.give_up_after_h.saturating_mul(3600)),
+                timeout: Duration::from_secs(common.timeout_s),
+                give_up_after: Duration::from_secs(common.give_up_after_h.saturating_mul(3600)),
+                transport,
             }),
-            None if !secrets.is_blind() => continue,
-            None => {}
         }
         config.routes.0.push(Route {
-            target: section.name.clone(),
+            target: common.name.clone(),
             accounts,
-            hears_live: section.environments.contains(&Environment::Live),
-            hears_sandbox: section.environments.contains(&Environment::Sandbox),
-            min_severity: section.min_severity,
-            kinds: section.kinds.iter().cloned().map(AlertKind::from).collect(),
+            hears_live: common.environments.contains(&Environment::Live),
+            hears_sandbox: common.environments.contains(&Environment::Sandbox),
+            min_severity: common.min_severity,
+            kinds: common.kinds.iter().cloned().map(AlertKind::from).collect(),
         });
     }
     if problems.is_empty() { Ok(config) } else { Err(problems) }
-}
-
-struct Check<'a> {
-    section: &'a AlertSection,
-    problems: problem::Check,
-}
-
-impl Check<'_> {
-    fn problem(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.problems.problem(key, what, remedy);
-    }
-
-    fn name(&mut self, names: &mut BTreeSet<String>) {
-        let name = &self.section.name;
-        if AccountName::new(name.clone()).is_err() {
-            self.problem("name", "it is not a valid name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
-        } else if !names.insert(name.clone()) {
-            self.problem(
-                "name",
-                format!("another alert section is also called {name}"),
-                "give each its own name",
-            );
-        }
-    }
-
-    fn numbers(&mut self) {
-        if !(1..=120).contains(&self.section.timeout_s) {
-            let what = format!("{} s is not from 1 to 120 s", self.section.timeout_s);
-            self.problem("timeout_s", what, "use 10 for a chat, 15 to 30 for a back office");
-        }
-        if !(1..=720).contains(&self.section.give_up_after_h) {
-            let what = format!("{} h is not from 1 to 720 h", self.section.give_up_after_h);
-            self.problem("give_up_after_h", what, "76 covers a long weekend");
-        }
-        if self.section.environments.is_empty() {
-            self.problem(
-                "environments",
-                "it is empty, so nothing would ever be sent",
-                "name live or sandbox",
-            );
-        }
-    }
-
-    fn accounts(&mut self, known: &BTreeMap<AccountName, bool>) -> BTreeSet<AccountName> {
-        let mut wanted = BTreeSet::new();
-        for text in &self.section.accounts {
-            match known.keys().find(|account| account.as_str() == text) {
-                Some(account) => {
-                    wanted.insert(account.clone());
-                }
-                None => {
-                    let names: Vec<&str> = known.keys().map(AccountName::as_str).collect();
-                    let shown: String = text.chars().take(64).collect();
-                    let remedy = format!("known accounts: {}", names.join(", "));
-                    self.problem("accounts", format!("there is no account {shown:?}"), remedy);
-                }
-            }
-        }
-        wanted
-    }
-
-    fn kinds(&mut self) {
-        let known = AlertKind::ALL.iter().map(AlertKind::as_str);
-        for word in &self.section.kinds {
-            if known.clone().any(|kind| kind == word) {
-                continue;
-            }
-            let shown: String = word.chars().take(64).collect();
-            let remedy = match nearest(word, known.clone()) {
-                Some(kind) => format!("did you mean {kind}?"),
-                None => format!("known kinds: {}", known.clone().collect::<Vec<_>>().join(", ")),
-            };
-            self.problem("kinds", format!("{shown:?} is not a kind of alert"), remedy);
-        }
-    }
-
-    fn target(
-        &mut self,
-        sandbox_accounts: &BTreeSet<AccountName>,
-        secrets: &SecretLoader,
-    ) -> Option<Box<dyn Target>> {
-        let name = self.section.name.clone();
-        let timeout = Duration::from_secs(self.section.timeout_s);
-        let url = self.address(secrets);
-        let keys = self.keys(secrets);
-        let (url, keys) = (url?, keys?);
-        if secrets.is_blind() {
-            return None;
-        }
-        Some(match self.section.kind {
-            TargetKind::Slack => Box::new(Slack::new(name, url, timeout)),
-            TargetKind::Webhook => Box::new(Webhook::new(name, url, keys, timeout, sandbox_accounts.clone())),
-        })
-    }
-
-    fn address(&mut self, secrets: &SecretLoader) -> Option<Secret<String>> {
-        let url = self.problems.secret("url", secrets.load_line(&self.section.url))?;
-        match address::checked(url.expose()) {
-            _ if secrets.is_blind() => Some(url),
-            Ok(_) => Some(url),
-            Err(what) => {
-                let what = format!("the address is not accepted: {what}");
-                self.problem("url", what, "put the https address of the webhook into the file");
-                None
-            }
-        }
-    }
-
-    fn keys(&mut self, secrets: &SecretLoader) -> Option<Vec<SigningKey>> {
-        let section = self.section;
-        let Some(reference) = &section.secret else { return Some(Vec::new()) };
-        if section.kind != TargetKind::Webhook {
-            self.problem("secret", "only a webhook is signed", "remove it");
-            return None;
-        }
-        let text = self.problems.secret("secret", secrets.load_lines(reference))?;
-        if secrets.is_blind() {
-            return Some(Vec::new());
-        }
-        match text.expose().lines().map(SigningKey::parse).collect() {
-            Ok(keys) => Some(keys),
-            Err(what) => {
-                self.problem(
-                    "secret",
-                    what,
-                    "write whsec_ and base64 of 24 to 64 random bytes, one key per line",
-                );
-                None
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -294,13 +256,18 @@ mod tests {
     use super::super::tests::alert;
     use super::*;
 
-    #[derive(Deserialize)]
-    struct Whole {
-        alert: Vec<AlertSection>,
+    fn tables(text: &str) -> Vec<Table> {
+        let mut whole: Table = toml::from_str(text).unwrap();
+        whole.remove("alert").unwrap().try_into().unwrap()
     }
 
     fn sections(text: &str) -> Vec<AlertSection> {
-        toml::from_str::<Whole>(text).unwrap().alert
+        tables(text).into_iter().map(|table| AlertSection::read(table).unwrap()).collect()
+    }
+
+    fn resolved(written: &[AlertSection], secrets: &tempfile::TempDir) -> Result<AlertConfig, Vec<Problem>> {
+        let loader = SecretLoader::new(Some(secrets.path().to_owned()));
+        resolve(written, &accounts(), &loader, &Connections::default())
     }
 
     fn accounts() -> BTreeMap<AccountName, bool> {
@@ -319,8 +286,7 @@ mod tests {
     fn defaults_are_for_live_money_and_all_alerts() {
         let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
         let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
-        let config =
-            resolve(&written, &accounts(), &SecretLoader::new(Some(folder.path().to_owned()))).unwrap();
+        let config = resolved(&written, &folder).unwrap();
         assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
         assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
         assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
@@ -353,11 +319,10 @@ mod tests {
             name = "a b"
             kind = "slack"
             url = "credential:missing"
-            secret = "credential:keys"
+            ca_file = "/nowhere/ca.pem"
             "#,
         );
-        let problems =
-            resolve(&written, &accounts(), &SecretLoader::new(Some(folder.path().to_owned()))).unwrap_err();
+        let problems = resolved(&written, &folder).unwrap_err();
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,
@@ -373,8 +338,8 @@ mod tests {
                 "alert.1.url",
                 "alert.1.secret",
                 "alert.2.name",
+                "alert.2.ca_file",
                 "alert.2.url",
-                "alert.2.secret",
             ]
         );
         assert!(!format!("{problems:?} {written:?}").contains("canary"));
@@ -384,8 +349,24 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_are_refused() {
-        let text = "[[alert]]\nname = \"a\"\nkind = \"slack\"\nurl = \"credential:x\"\nchannel = \"#ops\"\n";
-        assert!(toml::from_str::<Whole>(text).is_err());
+    fn unknown_keys_and_kinds_are_refused_with_what_is_known() {
+        let refusal = |text: &str| AlertSection::read(toml::from_str(text).unwrap()).unwrap_err();
+        let error = refusal("name = \"a\"\nkind = \"slack\"\nurl = \"credential:x\"\nchannel = \"#ops\"\n");
+        assert_eq!(error.path().to_string(), "channel");
+        let what = error.inner().message();
+        assert!(what.starts_with("unknown field `channel`, expected one of `url`, name, kind, "), "{what}");
+        let error = refusal("name = \"a\"\nkind = \"pager\"\n");
+        assert_eq!(error.path().to_string(), "kind");
+        assert!(error.inner().message().contains("expected one of slack, "), "{error}");
+    }
+
+    #[test]
+    fn the_list_of_common_keys_is_the_struct_s() {
+        let table: Table = COMMON.iter().map(|key| ((*key).to_owned(), toml::Value::Boolean(true))).collect();
+        for key in COMMON {
+            let alone: Table = [((*key).to_owned(), table[*key].clone())].into_iter().collect();
+            let error = serde_path_to_error::deserialize::<_, CommonKeys>(alone).unwrap_err();
+            assert!(!error.inner().message().starts_with("unknown field"), "{key}");
+        }
     }
 }

@@ -19,8 +19,8 @@ use super::classify::Verdict;
 use super::config::{AlertConfig, Channel};
 use super::message::{self, Message};
 use super::outbox::{Past, decide, plan, wait_after};
-use super::target::Attempt;
-use super::webhook::event_id;
+use super::send::Sender;
+use super::targets::webhook::event_id;
 use crate::clock::SharedClock;
 use crate::http::Transport;
 use crate::payments::alert::{Alert, AlertKind, Severity};
@@ -69,7 +69,7 @@ pub struct UnknownTarget {
 pub struct Deliverer {
     store: Store,
     clock: SharedClock,
-    transport: Arc<dyn Transport>,
+    sender: Sender,
     lines: Vec<Line>,
     sandbox_accounts: BTreeSet<AccountName>,
     /// For the times in messages.
@@ -120,8 +120,8 @@ impl Deliverer {
         let with_health = |channel| Line { channel, health: Mutex::new(Health::default()) };
         Deliverer {
             store,
+            sender: Sender::new(transport, clock.clone()),
             clock,
-            transport,
             lines: config.channels.into_iter().map(with_health).collect(),
             sandbox_accounts: config.sandbox_accounts,
             zone: config.zone,
@@ -130,7 +130,7 @@ impl Deliverer {
 
     /// The names of the targets.
     pub fn targets(&self) -> Vec<&str> {
-        self.lines.iter().map(|line| line.channel.target.name()).collect()
+        self.lines.iter().map(|line| line.channel.name.as_str()).collect()
     }
 
     /// Sends what is due now, to all targets in parallel, for about ten seconds at most. Alerts that become pending
@@ -177,7 +177,7 @@ impl Deliverer {
         let chosen: Vec<&Line> = self
             .lines
             .iter()
-            .filter(|line| name.is_none_or(|name| name == line.channel.target.name()))
+            .filter(|line| name.is_none_or(|name| name == line.channel.name.as_str()))
             .collect();
         if let (Some(name), true) = (name, chosen.is_empty()) {
             let known = self.targets().into_iter().map(str::to_owned).collect();
@@ -188,7 +188,7 @@ impl Deliverer {
 
     async fn try_out(&self, line: &Line) -> Trial {
         let mut health = line.health.lock().await;
-        let target = line.channel.target.name().to_owned();
+        let target = line.channel.name.clone();
         let message = message::trial(&target, self.clock.now(), &self.zone);
         let outcome = match self.send(line, &mut health, &message).await {
             Verdict::Delivered => Ok(()),
@@ -208,7 +208,7 @@ impl Deliverer {
         let is_paused =
             |health: &Health| health.paused_until.is_some_and(|until| self.clock.monotonic() < until);
         'pages: while !is_paused(&health) {
-            let (target, now) = (line.channel.target.name(), self.clock.now());
+            let (target, now) = (line.channel.name.as_str(), self.clock.now());
             let mut owed = self.store.owed(target, now, PAGE).await?;
             if owed.is_empty() {
                 owed = self.store.owed_after(target, later(now, LONGEST_WAIT), PAGE).await?;
@@ -233,7 +233,7 @@ impl Deliverer {
     }
 
     async fn next_at(&self, line: &Line, health: &Health) -> Result<Option<Timestamp>, StoreError> {
-        let owed_at = self.store.next_owed(line.channel.target.name()).await?;
+        let owed_at = self.store.next_owed(line.channel.name.as_str()).await?;
         let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
         let now = self.clock.now();
         let owed_at = owed_at.map(|at| if at > later(now, LONGEST_WAIT) { now } else { at });
@@ -273,7 +273,7 @@ impl Deliverer {
                     *at = (*at).max(later(now, pause.unwrap_or_default()));
                 }
             }
-            self.store.settle(&alert.key, line.channel.target.name(), delivery, now).await?;
+            self.store.settle(&alert.key, line.channel.name.as_str(), delivery, now).await?;
         }
         match verdict {
             Verdict::Delivered if parcel.len() > 1 => round.digests += 1,
@@ -309,19 +309,15 @@ impl Deliverer {
                 self.clock.sleep(wait).await;
             }
         }
-        let request = target.compose(message, &Attempt { at: self.clock.now() });
-        let answer = self.transport.send(request).await;
+        let verdict = self.sender.send(&line.channel, message).await;
         health.sent_at = Some(self.clock.monotonic());
-        match answer {
-            Ok(answer) => target.judge(&answer, self.clock.now()),
-            Err(error) => Verdict::Retry { after: None, why: error.to_string() },
-        }
+        verdict
     }
 
     /// Counts a target's failures and pauses the target, so that a hundred waiting messages do not cause a hundred
     /// attempts. Each error is logged once, until it changes.
     fn note_health(&self, line: &Line, health: &mut Health, verdict: &Verdict, seed: u64, now: Timestamp) {
-        let target = line.channel.target.name();
+        let target = line.channel.name.as_str();
         let why = match verdict {
             Verdict::Retry { why, .. } | Verdict::Denied { why, .. } => {
                 health.failures = health.failures.saturating_add(1);
@@ -362,7 +358,7 @@ impl Deliverer {
         error: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let target = line.channel.target.name();
+        let target = line.channel.name.as_str();
         let day = now.strftime("%Y-%m-%d");
         let alert = Alert {
             headline: format!("Alerts for {target} could not be delivered"),
@@ -389,7 +385,7 @@ impl Deliverer {
             return Ok(false);
         }
         health.is_silence_told = true;
-        let target = line.channel.target.name();
+        let target = line.channel.name.as_str();
         let error = health.last_error.as_deref().unwrap_or("no answer");
         let occasion = format!("{target}/{}", since.as_second());
         let alert = Alert {

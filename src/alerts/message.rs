@@ -137,23 +137,22 @@ pub fn trial(target: &str, now: Timestamp, zone: &TimeZone) -> Message {
 }
 
 impl Message {
+    /// Everything but title and lines, labelled, in the order in which a person reads it. Nothing is empty.
+    pub fn rows(&self) -> Vec<(&'static str, &str)> {
+        let mut rows: Vec<(&'static str, &str)> = Vec::new();
+        rows.extend(self.facts.iter().map(|shown| (shown.label, shown.value.as_str())));
+        rows.extend([("Why", self.why.as_str()), ("What to do", &self.next)]);
+        rows.extend(self.details.iter().map(|shown| (shown.label, shown.value.as_str())));
+        rows.push(("Where to look", &self.where_to_look));
+        rows.retain(|(_, value)| !value.is_empty());
+        rows
+    }
+
     /// The whole message as plain text: for targets without markup, logs of test messages and `alerts list`.
     pub fn plain_text(&self) -> String {
-        let mut text = self.title.clone();
-        let mut row = |label: &str, value: &str| {
-            if !value.is_empty() {
-                text.push_str(&format!("\n{label}: {value}"));
-            }
-        };
-        self.facts.iter().for_each(|shown| row(shown.label, &shown.value));
-        row("Why", &self.why);
-        row("What to do", &self.next);
-        self.details.iter().for_each(|shown| row(shown.label, &shown.value));
-        row("Where to look", &self.where_to_look);
-        for entry in &self.lines {
-            text.push_str(&format!("\n- {entry}"));
-        }
-        text
+        let rows = self.rows().into_iter().map(|(label, value)| format!("\n{label}: {value}"));
+        let lines = self.lines.iter().map(|entry| format!("\n- {entry}"));
+        std::iter::once(self.title.clone()).chain(rows).chain(lines).collect()
     }
 }
 

@@ -3,20 +3,26 @@
 //! Owns: which target receives what, the texts, and each target's configuration, limits and escaping. Must never
 //! know: why an alert was raised, how the outbox is stored.
 //!
-//! A new target is one file here that implements [`target::Target`], and its line in [`config`]. In reading order:
-//! `config` (the configured targets), `routes` (which target receives what), `message` (the text), `target` (what
-//! every target can do), `slack` and `webhook` (the targets), `classify` (what an answer means), `outbox` (when to
-//! retry and what to combine), `deliver` (the loop over all of it).
+//! A new kind of target is one file in [`targets`] and its line there. In reading order: `config` (the configured
+//! targets), `setting` (checks of their keys), `routes` (which target receives what), `message` (the text), `target`
+//! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves), with
+//! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `outbox` (when
+//! to retry and what to combine), `deliver` (the loop over all of it).
 
 pub mod classify;
+pub mod command;
+pub mod condition;
 pub mod config;
 pub mod deliver;
+pub mod fit;
+pub mod mail;
 pub mod message;
 pub mod outbox;
 pub mod routes;
-pub mod slack;
+pub mod send;
+pub mod setting;
 pub mod target;
-pub mod webhook;
+pub mod targets;
 
 pub use config::{AlertConfig, AlertSection};
 pub use deliver::{Deliverer, Round};

@@ -6,11 +6,8 @@ use serde::Deserialize;
 
 use super::Surroundings;
 use super::findings::Findings;
-use crate::http::connections::{BadRoots, Connections};
-use crate::secret::{SecretLoader, SecretReference, why_unread};
-
-/// The largest file of certificates that is read, in bytes.
-const LONGEST_CA_FILE: u64 = 1024 * 1024;
+use crate::http::connections::Connections;
+use crate::secret::{SecretLoader, SecretReference};
 
 /// `[http]` as written. Not printed: somebody may have put a password in the wrong place.
 #[derive(Clone, Deserialize)]
@@ -138,45 +135,14 @@ fn trusting(
     is_blind: bool,
     findings: &mut Findings<'_>,
 ) -> Connections {
-    if !path.is_absolute() {
-        findings.add("http.ca_file", "is not an absolute path", "begin it with /");
+    if is_blind && path.is_absolute() {
         return connections;
     }
-    if is_blind {
-        return connections;
-    }
-    let trusted = read(path).and_then(|pem| {
-        connections.clone().trusting(&pem).map_err(|bad| {
-            let remedy = match bad {
-                BadRoots::None => "name the CA's certificate in PEM form, not its key; openssl x509 -inform DER -in FILE turns DER into PEM",
-                BadRoots::Garbled => "look for a lost or broken line; openssl x509 -noout -text -in FILE shows what can be read",
-            };
-            (format!("{} {bad}", path.display()), remedy)
-        })
-    });
+    let trusted = connections.clone().trusting_file(path);
     trusted.unwrap_or_else(|(what, remedy)| {
         findings.add("http.ca_file", what, remedy);
         connections
     })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
-    let remedy = "name a file that the service's user can read";
-    let cannot = |error: std::io::Error| {
-        (format!("{} cannot be read: {}", path.display(), why_unread(&error)), remedy)
-    };
-    // Opening a pipe would wait for a writer.
-    let known = std::fs::metadata(path).map_err(cannot)?;
-    if !known.is_file() {
-        return Err((format!("{} is not a file", path.display()), remedy));
-    }
-    if known.len() > LONGEST_CA_FILE {
-        return Err((
-            format!("{} is longer than 1 MiB", path.display()),
-            "keep only the CA's certificates in it",
-        ));
-    }
-    std::fs::read(path).map_err(cannot)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 
 use crate::access::users::Users;
 use crate::alerts;
+use crate::http::connections::Connections;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::problem::Problem;
@@ -274,7 +275,7 @@ fn read(
     let notifications = section_of::<NotificationsSection>(&mut table, "notifications", &mut findings);
     let notifications = notifications.resolve(&accounts, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
-    let alerts = read_alerts(written, &environments, &loader, &mut findings);
+    let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
     for key in table.keys() {
         let remedy = "expected store, control, log, http, polling, poll, reports, notifications, [[account]] or [[alert]]";
         findings.add(key, "is not a known section", remedy);
@@ -425,17 +426,20 @@ fn read_alerts(
     tables: Vec<Table>,
     accounts: &BTreeMap<AccountName, bool>,
     loader: &SecretLoader,
+    connections: &Connections,
     findings: &mut Findings<'_>,
 ) -> Option<alerts::AlertConfig> {
     let mut sections = Vec::new();
     let mut is_whole = true;
     for (number, table) in tables.into_iter().enumerate() {
-        match section::read::<alerts::AlertSection>(table, &format!("alert.{number}"), findings) {
-            Some(section) => sections.push(section),
-            None => is_whole = false,
-        }
+        let mut section = None;
+        is_whole &= section::read_with(table, &format!("alert.{number}"), findings, &mut |table| {
+            section = Some(alerts::AlertSection::read(table)?);
+            Ok(())
+        });
+        sections.extend(section);
     }
-    match alerts::config::resolve(&sections, accounts, loader) {
+    match alerts::config::resolve(&sections, accounts, loader, connections) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
             findings.extend(problems);

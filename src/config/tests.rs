@@ -54,6 +54,17 @@ fn known_keys(section: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_misspelt_key_of_a_target_is_named_even_when_another_is_missing() {
+    for section in
+        ["[[alert]]\nkind = \"teams\"\nulr = 1", "[[alert]]\nname = \"x\"\nkind = \"teams\"\nulr = 1"]
+    {
+        let (_, problems) = blind(&format!("{LEAST}\n{section}\n"));
+        let is_named = problems.iter().any(|problem| problem.contains("alert.0.ulr: is not a known key"));
+        assert!(is_named, "{problems:#?}");
+    }
+}
+
+#[test]
 fn every_key_appears_in_the_shipped_file() {
     let sections = [
         "[store]",
@@ -64,6 +75,16 @@ fn every_key_appears_in_the_shipped_file() {
         "[poll]",
         "[reports]",
         "[[alert]]\nname = \"x\"\nkind = \"slack\"\nurl = \"credential:x\"",
+        "[[alert]]\nname = \"x\"\nkind = \"teams\"\nurl = \"credential:x\"",
+        "[[alert]]\nname = \"x\"\nkind = \"telegram\"\ntoken = \"credential:x\"\nchat_id = 1",
+        "[[alert]]\nname = \"x\"\nkind = \"ntfy\"\ntopic = \"credential:x\"",
+        "[[alert]]\nname = \"x\"\nkind = \"pagerduty\"\nrouting_key = \"credential:x\"",
+        "[[alert]]\nname = \"x\"\nkind = \"opsgenie\"\napi_key = \"credential:x\"",
+        "[[alert]]\nname = \"x\"\nkind = \"alertmanager\"\nbase_url = \"https://x.example\"",
+        "[[alert]]\nname = \"x\"\nkind = \"email\"\nserver = \"x.example\"\nfrom = \"x@x.example\"\nto = []",
+        "[[alert]]\nname = \"x\"\nkind = \"exec\"\ncommand = []",
+        "[[alert]]\nname = \"x\"\nkind = \"webhook\"\nurl = \"credential:x\"",
+        "[[alert]]\nname = \"x\"\nkind = \"template\"\nurl = \"credential:x\"\ntemplate = '1'",
         "[[account]]\nname = \"a\"\napi = \"amazon-pay-v2\"",
         "[[account]]\nname = \"a\"\napi = \"amazon-pay-mws\"",
         "[[account]]\nname = \"a\"\napi = \"aps\"",

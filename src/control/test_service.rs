@@ -12,7 +12,7 @@ use super::service::{Later, Process, ProcessFacts, Rooms, Service};
 use crate::access::users::own_uid;
 use crate::access::{Access, Grant, Grantee, Role};
 use crate::alerts::config::Channel;
-use crate::alerts::slack::Slack;
+use crate::alerts::targets::slack::Slack;
 use crate::alerts::{AlertConfig, Deliverer};
 use crate::apis::pace::{Pace, Permit, Quota};
 use crate::apis::{Account, Api, Fetching};
@@ -276,8 +276,11 @@ fn rooms(folder: &Path, store: &Store, clock: &SharedClock, access: Option<Acces
     };
     let url = Secret::new("https://hooks.example.com/services/x".to_owned());
     let chat = Channel {
-        target: Box::new(Slack::new("chat".to_owned(), url, Duration::from_secs(10))),
+        name: "chat".to_owned(),
+        target: Box::new(Slack::new(url)),
+        timeout: Duration::from_secs(10),
         give_up_after: Duration::from_secs(3600),
+        transport: None,
     };
     let alerts = AlertConfig { channels: vec![chat], ..AlertConfig::default() };
     let reports =

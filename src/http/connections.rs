@@ -2,12 +2,15 @@
 //! trusts.
 //!
 //! Owns: the common part of the clients' builders, the checks of a proxy's address and of certificates. Must
-//! never know: configuration files, the environment, what a connection carries.
+//! never know: the configuration, the environment, what a connection carries.
 
 use std::fmt;
+use std::path::Path;
 
 use reqwest::{Certificate, Client, ClientBuilder, NoProxy, Proxy, Url};
 
+/// The largest file of certificates that is read, in bytes.
+const LONGEST_CA_FILE: u64 = 1024 * 1024;
 /// This machine is never reached through a proxy.
 const HERE: &str = "localhost,127.0.0.0/8,::1";
 
@@ -67,6 +70,20 @@ impl Connections {
         Ok(self)
     }
 
+    /// These connections, trusting the certificates of a PEM file in addition to the system's root certificates.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and what to do.
+    pub fn trusting_file(self, path: &Path) -> Result<Connections, (String, &'static str)> {
+        self.trusting(&read(path)?).map_err(|bad| {
+            let remedy = match bad {
+                BadRoots::None => "name the CA's certificate in PEM form, not its key; openssl x509 -inform DER -in FILE turns DER into PEM",
+                BadRoots::Garbled => "look for a lost or broken line; openssl x509 -noout -text -in FILE shows what can be read",
+            };
+            (format!("{} {bad}", path.display()), remedy)
+        })
+    }
+
     /// A builder for a client that makes its connections this way. It ignores the environment's proxy variables.
     pub fn builder(&self) -> ClientBuilder {
         let roots = Certificate::from_pem_bundle(&self.extra_roots_pem).unwrap_or_default();
@@ -78,6 +95,11 @@ impl Connections {
                 builder.proxy(proxy.no_proxy(server.exceptions()))
             }
         }
+    }
+
+    /// The certificates that are trusted in addition to the system's (PEM); empty for none.
+    pub fn extra_roots_pem(&self) -> &[u8] {
+        &self.extra_roots_pem
     }
 
     /// The host and port of the proxy, if there is one; never its user or password.
@@ -102,6 +124,28 @@ impl fmt::Debug for Connections {
             .field("has_extra_roots", &!self.extra_roots_pem.is_empty())
             .finish()
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
+    if !path.is_absolute() {
+        return Err(("is not an absolute path".to_owned(), "begin it with /"));
+    }
+    let remedy = "name a file that the service's user can read";
+    let cannot = |error: std::io::Error| {
+        (format!("{} cannot be read: {}", path.display(), crate::text::why_unread(&error)), remedy)
+    };
+    // Opening a pipe would wait for a writer.
+    let known = std::fs::metadata(path).map_err(cannot)?;
+    if !known.is_file() {
+        return Err((format!("{} is not a file", path.display()), remedy));
+    }
+    if known.len() > LONGEST_CA_FILE {
+        return Err((
+            format!("{} is longer than 1 MiB", path.display()),
+            "keep only the CA's certificates in it",
+        ));
+    }
+    std::fs::read(path).map_err(cannot)
 }
 
 /// Why certificates cannot be trusted.

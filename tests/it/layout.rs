@@ -12,7 +12,7 @@ mod bugs;
 const ARROWS: &[(&str, &[&str])] = &[
     ("access", &[]),
     ("clock", &["time"]),
-    ("secret", &[]),
+    ("secret", &["text"]),
     ("delimited", &[]),
     ("blocking", &[]),
     ("text", &[]),
@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("signals", &[]),
     ("task", &["clock"]),
     ("telemetry", &["text"]),
-    ("http", &["clock", "time"]),
+    ("http", &["clock", "text", "time"]),
     ("apis", &["problem", "text", "time", "payments", "clock", "telemetry", "http", "secret", "delimited"]),
     ("problem", &["secret", "text"]),
     ("files", &["blocking"]),

@@ -136,7 +136,7 @@ pub const BUGS: &[Bug] = &[
         name: "KeyOfEachAttempt",
         signs: &["reported under a second key"],
         edits: &[Edit {
-            file: "alerts/webhook.rs",
+            file: "alerts/targets/webhook.rs",
             before: "        let id = event_id(&message.key);",
             after: r#"
         let mut id = event_id(&message.key);
@@ -220,7 +220,7 @@ pub const BUGS: &[Bug] = &[
             after: r#"
         if crate::planted("SettledBeforeSending") {
             for owed in &parcel {
-                let (target, now) = (line.channel.target.name(), self.clock.now());
+                let (target, now) = (line.channel.name.as_str(), self.clock.now());
                 self.store.settle(&owed.alert.key, target, Delivery::Delivered, now).await?;
             }
         }

@@ -5,10 +5,10 @@ use std::sync::Mutex as Guard;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::routes::{Route, Routes};
-use super::super::slack::Slack;
 use super::super::target::Target;
+use super::super::targets::slack::Slack;
+use super::super::targets::webhook::Webhook;
 use super::super::tests::alert;
-use super::super::webhook::Webhook;
 use super::*;
 use crate::clock::{Clock, VirtualClock};
 use crate::http::{BoxFuture, Request, Response, TransportError};
@@ -109,12 +109,13 @@ impl Scene {
     /// Delivers to a chat `ops` and a receiver `office`.
     fn deliverer(&self) -> Deliverer {
         let url = |name: &str| Secret::new(format!("https://canary.example/{name}"));
-        let timeout = Duration::from_secs(10);
-        let targets: Vec<Box<dyn Target>> = vec![
-            Box::new(Slack::new("ops".to_owned(), url("ops"), timeout)),
-            Box::new(Webhook::new("office".to_owned(), url("office"), Vec::new(), timeout, BTreeSet::new())),
-        ];
-        let give_up_after = Duration::from_secs(76 * 3600);
+        let channel = |name: &str, target: Box<dyn Target>| Channel {
+            name: name.to_owned(),
+            target,
+            timeout: Duration::from_secs(10),
+            give_up_after: Duration::from_secs(76 * 3600),
+            transport: None,
+        };
         let routes = Routes(vec![Route {
             target: "ops".to_owned(),
             accounts: BTreeSet::new(),
@@ -124,7 +125,10 @@ impl Scene {
             kinds: BTreeSet::new(),
         }]);
         let config = AlertConfig {
-            channels: targets.into_iter().map(|target| Channel { target, give_up_after }).collect(),
+            channels: vec![
+                channel("ops", Box::new(Slack::new(url("ops")))),
+                channel("office", Box::new(Webhook::new(url("office"), Vec::new(), BTreeSet::new()))),
+            ],
             routes,
             sandbox_accounts: BTreeSet::new(),
             zone: jiff::tz::TimeZone::UTC,

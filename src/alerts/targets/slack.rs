@@ -6,16 +6,34 @@
 //! Everything from outside is in `plain_text`, where `*`, `_` and the backtick mean nothing. `&`, `<` and `>` are
 //! escaped everywhere, which also disarms mentions and links.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::classify::{Verdict, by_status, machine_word};
-use super::message::{Fact, Message};
-use super::target::{Attempt, Target, post};
-use crate::http::{Request, Response};
-use crate::secret::Secret;
+use crate::alerts::classify::{Verdict, by_status, machine_word};
+use crate::alerts::fit::{self, Unit};
+use crate::alerts::message::{Fact, Message};
+use crate::alerts::setting::Setting;
+use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post_json};
+use crate::http::Response;
+use crate::secret::{Secret, SecretReference};
+
+/// The line in the list of targets.
+pub(super) const REGISTRATION: Registration = Registration::new::<Section>("slack");
+
+/// Its keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    /// Where the address is. The whole address is a secret.
+    url: SecretReference,
+}
+
+impl TargetSection for Section {
+    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
+        Some(Box::new(Slack::new(setting.address("url", &self.url)?)))
+    }
+}
 
 /// The longest `plain_text` of a header block.
 const HEADER_LIMIT: usize = 150;
@@ -51,60 +69,39 @@ const NEVER: &[&str] = &[
 /// One Slack channel.
 #[derive(Debug)]
 pub struct Slack {
-    name: String,
     url: Secret<String>,
-    timeout: Duration,
 }
 
 impl Slack {
     /// A channel whose webhook is `url`.
-    pub fn new(name: String, url: Secret<String>, timeout: Duration) -> Slack {
-        Slack { name, url, timeout }
+    pub fn new(url: Secret<String>) -> Slack {
+        Slack { url }
     }
 }
 
 impl Target for Slack {
-    fn name(&self) -> &str {
-        &self.name
+    fn compose(&self, message: &Message, attempt: &Attempt) -> Composed {
+        post_json(self.url.expose().clone(), Vec::new(), &payload(message), attempt)
     }
 
-    /// One message per second (section 1.1).
-    fn pace(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
-    fn likes_digests(&self) -> bool {
-        true
-    }
-
-    fn compose(&self, message: &Message, _attempt: &Attempt) -> Request {
-        let headers = vec![("content-type", "application/json; charset=utf-8".to_owned())];
-        post(&self.url, headers, payload(message).to_string().into_bytes(), self.timeout)
-    }
-
-    fn judge(&self, answer: &Response, now: Timestamp) -> Verdict {
+    fn judge(&self, answer: &Response, _message: &Message, now: Timestamp) -> Verdict {
         let word = machine_word(&answer.body);
-        let quoted = |verdict: &str| match word {
-            Some(word) => format!("HTTP {} {word}", answer.status),
-            None => format!("HTTP {}{verdict}", answer.status),
-        };
         match by_status(answer, now) {
             Verdict::Delivered if is_ok(&answer.body) => Verdict::Delivered,
             Verdict::Delivered if word.is_some_and(|word| NEVER.contains(&word)) => {
-                Verdict::Refused { why: quoted("") }
+                Verdict::Refused { why: format!("HTTP {}", answer.status) }.quoting(word)
             }
             Verdict::Delivered => {
-                Verdict::Retry { after: None, why: quoted(", but the answer is not the chat's `ok`") }
+                let word = word.unwrap_or("without the chat's `ok`");
+                Verdict::Retry { after: None, why: format!("HTTP {} {word}", answer.status) }
             }
-            Verdict::Retry { after, .. } => Verdict::Retry { after, why: quoted("") },
-            Verdict::Denied { after, .. } => Verdict::Denied { after, why: quoted("") },
-            Verdict::Refused { .. } => Verdict::Refused { why: quoted("") },
+            verdict => verdict.quoting(word),
         }
     }
 }
 
 /// Slack and Mattermost answer `ok`; chats that imitate them answer `{"ok":true}` or `{"success":true}`.
-fn is_ok(body: &[u8]) -> bool {
+pub(super) fn is_ok(body: &[u8]) -> bool {
     if body.trim_ascii() == b"ok" {
         return true;
     }
@@ -155,54 +152,25 @@ fn label(text: &str, limit: usize) -> Value {
     json!({"type": "mrkdwn", "text": escaped(&format!("*{text}*"), limit)})
 }
 
-/// Escapes `&`, `<` and `>` and cuts to `limit` UTF-16 units, the strictest way of counting, on a character boundary
-/// and never inside an escape. Slack rejects an empty text, so that becomes a dash.
 fn escaped(text: &str, limit: usize) -> String {
-    let mut whole = String::with_capacity(text.len());
-    let mut units = 0;
-    let mut cut_at = 0;
-    for letter in text.trim().chars() {
-        let mut buffer = [0; 4];
-        let piece: &str = match letter {
-            '&' => "&amp;",
-            '<' => "&lt;",
-            '>' => "&gt;",
-            other => other.encode_utf8(&mut buffer),
-        };
-        let width = if piece.len() > letter.len_utf8() { piece.len() } else { letter.len_utf16() };
-        if units + width > limit {
-            whole.truncate(cut_at);
-            whole.push('…');
-            return whole;
-        }
-        whole.push_str(piece);
-        units += width;
-        if units < limit {
-            cut_at = whole.len();
-        }
-    }
-    if whole.is_empty() { "–".to_owned() } else { whole }
+    fit::cut(text, limit, Unit::Utf16, fit::angles)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{LONGEST_DIGEST, digest, single, trial};
-    use super::super::tests::alert;
     use super::*;
+    use crate::alerts::message::{LONGEST_DIGEST, digest, single, trial};
+    use crate::alerts::targets::tests::{judged, sent_json};
+    use crate::alerts::tests::alert;
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     fn slack() -> Slack {
-        Slack::new(
-            "ops".to_owned(),
-            Secret::new("https://hooks.example/T/B/x".to_owned()),
-            Duration::from_secs(10),
-        )
+        Slack::new(Secret::new("https://hooks.example/T/B/x".to_owned()))
     }
 
     fn sent(message: &Message) -> Value {
-        let attempt = Attempt { at: Timestamp::UNIX_EPOCH };
-        serde_json::from_slice(&slack().compose(message, &attempt).body).unwrap()
+        sent_json(&slack(), message)
     }
 
     /// The violations of Slack's limits in a message (section 1.3), implemented independently of the code that builds
@@ -286,42 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn cutting_spares_characters_and_escapes() {
-        for (text, limit, expected) in [
-            ("abcdef", 6, "abcdef"),
-            ("abcdefg", 6, "abcde…"),
-            ("ab<cd", 6, "ab…"),
-            ("ab<c", 7, "ab&lt;c"),
-            ("abc<", 6, "abc…"),
-            ("😀😀😀😀", 7, "😀😀😀…"),
-            ("😀😀😀😀", 8, "😀😀😀😀"),
-            ("", 5, "–"),
-            ("  ", 5, "–"),
-        ] {
-            let cut = escaped(text, limit);
-            assert!(cut.encode_utf16().count() <= limit, "{text} {limit} {cut}");
-            assert_eq!(cut, expected, "{text} {limit}");
-        }
-    }
-
-    #[test]
     fn answers_are_judged_by_the_chats_own_words() {
-        let judged = |status, body: &str| {
-            let answer = Response { status, body: body.as_bytes().to_vec(), ..Response::default() };
-            match slack().judge(&answer, Timestamp::UNIX_EPOCH) {
-                Verdict::Delivered => "delivered".to_owned(),
-                Verdict::Retry { why, .. } => format!("retry {why}"),
-                Verdict::Denied { why, .. } => format!("denied {why}"),
-                Verdict::Refused { why } => format!("refused {why}"),
-            }
-        };
         for (status, body, expected) in [
             (200, "ok", "delivered"),
             (200, "ok\n", "delivered"),
             (200, r#"{"success":true}"#, "delivered"),
             (200, "invalid_token", "refused HTTP 200 invalid_token"),
-            (200, "<html>log in</html>", "retry HTTP 200, but the answer is not the chat's `ok`"),
-            (200, r#"{"ok":false}"#, "retry HTTP 200, but the answer is not the chat's `ok`"),
+            (200, "<html>log in</html>", "retry HTTP 200 without the chat's `ok`"),
+            (200, r#"{"ok":false}"#, "retry HTTP 200 without the chat's `ok`"),
             (400, "invalid_payload", "refused HTTP 400 invalid_payload"),
             (403, "action_prohibited", "denied HTTP 403 action_prohibited"),
             (404, "channel_not_found", "denied HTTP 404 channel_not_found"),
@@ -330,7 +270,7 @@ mod tests {
             (500, "rollup_error", "retry HTTP 500 rollup_error"),
             (503, "<html>", "retry HTTP 503"),
         ] {
-            assert_eq!(judged(status, body), expected, "{status} {body}");
+            assert_eq!(judged(&slack(), status, &[], body), expected, "{status} {body}");
         }
     }
 

@@ -3,22 +3,61 @@
 //!
 //! Owns: the payload, the stable id, the signature. Must never know: the outbox, why an alert was raised.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::classify::{Verdict, by_status, machine_word};
-use super::message::{Message, Subject};
-use super::target::{Attempt, Target, post};
-use crate::http::{Request, Response};
+use crate::alerts::classify::{Verdict, by_status, machine_word};
+use crate::alerts::message::{Message, Subject};
+use crate::alerts::setting::Setting;
+use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post};
+use crate::http::Response;
 use crate::payments::alert::Alert;
 use crate::payments::money::Money;
-use crate::secret::Secret;
+use crate::payments::object::AccountName;
+use crate::secret::{Secret, SecretReference};
 use crate::text;
+
+/// The line in the list of targets.
+pub(super) const REGISTRATION: Registration = Registration::new::<Section>("webhook");
+
+/// Its keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    /// Where the address is. The whole address is a secret.
+    url: SecretReference,
+    /// Where the signing secrets are (`whsec_...`, one per line).
+    #[serde(default)]
+    secret: Option<SecretReference>,
+}
+
+impl TargetSection for Section {
+    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
+        let url = setting.address("url", &self.url);
+        let keys = self.keys(setting);
+        Some(Box::new(Webhook::new(url?, keys?, setting.sandbox_accounts().clone())))
+    }
+}
+
+impl Section {
+    fn keys(&self, setting: &mut Setting<'_>) -> Option<Vec<SigningKey>> {
+        let Some(reference) = &self.secret else { return Some(Vec::new()) };
+        let text = setting.secret_lines("secret", reference)?;
+        if setting.is_blind() {
+            return Some(Vec::new());
+        }
+        let keys: Result<_, String> = text.expose().lines().map(SigningKey::parse).collect();
+        let remedy = "write whsec_ and base64 of 24 to 64 random bytes, one key per line";
+        keys.map_err(|what| setting.problem("secret", what, remedy)).ok()
+    }
+}
 
 /// The longest free text of an alert, in characters: it keeps a body below the 20 kB of section 2.1.
 const TEXT_LIMIT: usize = 1_500;
@@ -26,11 +65,9 @@ const TEXT_LIMIT: usize = 1_500;
 /// One receiver.
 #[derive(Debug)]
 pub struct Webhook {
-    name: String,
     url: Secret<String>,
     keys: Vec<SigningKey>,
-    timeout: Duration,
-    sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
+    sandbox_accounts: BTreeSet<AccountName>,
 }
 
 /// A signing key that the receiver shares with us.
@@ -69,33 +106,26 @@ impl Webhook {
     /// A receiver at `url`. Every message is signed with each of the keys, so that a key can be changed without a
     /// gap. `sandbox_accounts` holds the sandbox accounts.
     pub fn new(
-        name: String,
         url: Secret<String>,
         keys: Vec<SigningKey>,
-        timeout: Duration,
-        sandbox_accounts: std::collections::BTreeSet<crate::payments::object::AccountName>,
+        sandbox_accounts: BTreeSet<AccountName>,
     ) -> Webhook {
-        Webhook { name, url, keys, timeout, sandbox_accounts }
-    }
-
-    fn payload(&self, message: &Message) -> Value {
-        let one = |alert: &Alert| describe(alert, self.sandbox_accounts.contains(&alert.account));
-        let (sort, data) = match &message.subject {
-            Subject::Single(alert) => (event_type(alert), one(alert)),
-            Subject::Digest(alerts) => {
-                ("alerts.digest".to_owned(), json!({"alerts": alerts.iter().map(one).collect::<Vec<_>>()}))
-            }
-            Subject::Trial => ("alerts.test".to_owned(), json!({"text": message.plain_text()})),
-        };
-        json!({"type": sort, "timestamp": message.occurred_at.to_string(), "data": data})
+        Webhook { url, keys, sandbox_accounts }
     }
 }
 
-impl Target for Webhook {
-    fn name(&self) -> &str {
-        &self.name
-    }
+/// What a program receives about a message.
+pub(super) fn payload(message: &Message, sandbox_accounts: &BTreeSet<AccountName>) -> Value {
+    let one = |alert: &Alert| describe(alert, sandbox_accounts.contains(&alert.account));
+    let data = match &message.subject {
+        Subject::Single(alert) => one(alert),
+        Subject::Digest(alerts) => json!({"alerts": alerts.iter().map(one).collect::<Vec<_>>()}),
+        Subject::Trial => json!({"text": message.plain_text()}),
+    };
+    json!({"type": event_class(message), "timestamp": message.occurred_at.to_string(), "data": data})
+}
 
+impl Target for Webhook {
     fn pace(&self) -> Duration {
         Duration::ZERO
     }
@@ -105,8 +135,9 @@ impl Target for Webhook {
         false
     }
 
-    fn compose(&self, message: &Message, attempt: &Attempt) -> Request {
-        let body = text::json(&self.payload(message).to_string()).into_owned().into_bytes();
+    fn compose(&self, message: &Message, attempt: &Attempt) -> Composed {
+        let body =
+            text::json(&payload(message, &self.sandbox_accounts).to_string()).into_owned().into_bytes();
         let id = event_id(&message.key);
         let timestamp_s = attempt.at.as_second();
         let mut headers = vec![
@@ -120,20 +151,20 @@ impl Target for Webhook {
                 self.keys.iter().map(|key| key.sign(&id, timestamp_s, &body)).collect();
             headers.push(("webhook-signature", signatures.join(" ")));
         }
-        post(&self.url, headers, body, self.timeout)
+        post(self.url.expose().clone(), headers, body, attempt)
     }
 
-    fn judge(&self, answer: &Response, now: Timestamp) -> Verdict {
-        let quoted = |why: String| match machine_word(&answer.body) {
-            Some(word) => format!("{why} {word}"),
-            None => why,
-        };
-        match by_status(answer, now) {
-            Verdict::Delivered => Verdict::Delivered,
-            Verdict::Retry { after, why } => Verdict::Retry { after, why: quoted(why) },
-            Verdict::Denied { after, why } => Verdict::Denied { after, why: quoted(why) },
-            Verdict::Refused { why } => Verdict::Refused { why: quoted(why) },
-        }
+    fn judge(&self, answer: &Response, _message: &Message, now: Timestamp) -> Verdict {
+        by_status(answer, now).quoting(machine_word(&answer.body))
+    }
+}
+
+/// What happened, as one word for a program: `charge.declined`, `alerts.digest`.
+pub(super) fn event_class(message: &Message) -> String {
+    match &message.subject {
+        Subject::Single(alert) => event_type(alert),
+        Subject::Digest(_) => "alerts.digest".to_owned(),
+        Subject::Trial => "alerts.test".to_owned(),
     }
 }
 
@@ -216,9 +247,11 @@ fn base32(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{digest as digest_of, single, trial};
-    use super::super::tests::alert;
     use super::*;
+    use crate::alerts::message::{digest as digest_of, single, trial};
+    use crate::alerts::targets::tests::request;
+    use crate::alerts::tests::alert;
+    use crate::http::Request;
     use crate::payments::alert::AlertKind;
     use jiff::tz::TimeZone;
 
@@ -230,7 +263,7 @@ mod tests {
         let keys = keys.iter().map(|key| SigningKey::parse(key).unwrap()).collect();
         let url = Secret::new("https://office.example/hook".to_owned());
         let sandbox = ["shop-test".parse().unwrap()].into();
-        Webhook::new("office".to_owned(), url, keys, Duration::from_secs(15), sandbox)
+        Webhook::new(url, keys, sandbox)
     }
 
     #[test]
@@ -287,6 +320,10 @@ mod tests {
         assert!(!format!("{:?}", webhook(&[A])).contains("AAEC"));
     }
 
+    fn payload_of(webhook: &Webhook, message: &Message) -> Value {
+        payload(message, &webhook.sandbox_accounts)
+    }
+
     fn header<'a>(outgoing: &'a Request, name: &str) -> Option<&'a str> {
         outgoing.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
@@ -295,8 +332,8 @@ mod tests {
     fn a_repetition_has_the_same_id_and_body_and_a_new_time() {
         let message = single(&alert("a/1"), false, &TimeZone::UTC);
         let target = webhook(&[A, B]);
-        let first = target.compose(&message, &Attempt { at: "2026-01-15T09:30:05Z".parse().unwrap() });
-        let second = target.compose(&message, &Attempt { at: "2026-01-15T10:30:05Z".parse().unwrap() });
+        let first = request(&target, &message, "2026-01-15T09:30:05Z");
+        let second = request(&target, &message, "2026-01-15T10:30:05Z");
         assert_eq!(first.body, second.body);
         assert_eq!(header(&first, "webhook-id"), header(&second, "webhook-id"));
         assert!(!header(&first, "webhook-id").unwrap().contains('.'));
@@ -304,10 +341,7 @@ mod tests {
         assert_eq!(header(&second, "webhook-timestamp"), Some("1768473005"));
         assert_eq!(header(&first, "webhook-signature").unwrap().split(' ').count(), 2);
         assert_eq!(
-            header(
-                &webhook(&[]).compose(&message, &Attempt { at: message.occurred_at }),
-                "webhook-signature"
-            ),
+            header(&request(&webhook(&[]), &message, "2026-01-15T09:30:05Z"), "webhook-signature"),
             None
         );
     }
@@ -316,7 +350,7 @@ mod tests {
     fn the_payload_says_everything_in_exact_text() {
         let mut sandbox = alert("a/1");
         sandbox.account = "shop-test".parse().unwrap();
-        let payload = webhook(&[]).payload(&single(&sandbox, true, &TimeZone::UTC));
+        let payload = payload_of(&webhook(&[]), &single(&sandbox, true, &TimeZone::UTC));
         assert_eq!(payload["type"], "charge.declined");
         assert_eq!(payload["timestamp"], "2026-01-15T09:30:00Z");
         assert_eq!(payload["data"]["object"]["amount"], "14.00");
@@ -335,9 +369,8 @@ mod tests {
         let mut hostile = alert("a/1");
         hostile.merchant_reference = Some("A\u{1b}\u{202e}B\n".to_owned());
         hostile.headline = "A charge for order A\u{1b}\u{202e}B\n".to_owned();
-        let body = webhook(&[])
-            .compose(&single(&hostile, false, &TimeZone::UTC), &Attempt { at: hostile.occurred_at })
-            .body;
+        let body =
+            request(&webhook(&[]), &single(&hostile, false, &TimeZone::UTC), "2026-01-15T09:30:05Z").body;
         let body = String::from_utf8(body).unwrap();
         assert!(!body.chars().any(text::is_harmful), "{body:?}");
         let payload: Value = serde_json::from_str(&body).unwrap();
@@ -348,10 +381,10 @@ mod tests {
     #[test]
     fn digests_and_trials_have_their_own_types() {
         let both = [(alert("a/1"), false), (alert("a/2"), false)];
-        let payload = webhook(&[]).payload(&digest_of(&both, "d".to_owned()));
+        let payload = payload_of(&webhook(&[]), &digest_of(&both, "d".to_owned()));
         assert_eq!(payload["type"], "alerts.digest");
         assert_eq!(payload["data"]["alerts"].as_array().unwrap().len(), 2);
-        let payload = webhook(&[]).payload(&trial("office", Timestamp::UNIX_EPOCH, &TimeZone::UTC));
+        let payload = payload_of(&webhook(&[]), &trial("office", Timestamp::UNIX_EPOCH, &TimeZone::UTC));
         assert_eq!(payload["type"], "alerts.test");
     }
 
@@ -360,9 +393,7 @@ mod tests {
         let mut long = alert("a/1");
         long.explanation = "é".repeat(50_000);
         long.advice = "é".repeat(50_000);
-        let body = webhook(&[])
-            .compose(&single(&long, false, &TimeZone::UTC), &Attempt { at: long.occurred_at })
-            .body;
+        let body = request(&webhook(&[]), &single(&long, false, &TimeZone::UTC), "2026-01-15T09:30:05Z").body;
         assert!(body.len() < 20_000, "{}", body.len());
     }
 }
