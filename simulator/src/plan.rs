@@ -104,11 +104,12 @@ impl Window {
     }
 
     /// Those of the candidates in this window at which a state differs from the one just before, in the order of
-    /// time. At `created` and before, the state just before is `first`.
+    /// time. At `created` and before, the state just before is what `first` says.
     pub fn changes<S: PartialEq>(
         &self,
         candidates: impl IntoIterator<Item = Timestamp>,
-        (created, first): (Timestamp, &S),
+        created: Timestamp,
+        first: impl Fn() -> S,
         state: impl Fn(Timestamp) -> S,
     ) -> Vec<(Timestamp, S)> {
         let mut moments: Vec<Timestamp> = candidates.into_iter().filter(|at| self.has(*at)).collect();
@@ -118,7 +119,7 @@ impl Window {
             let now = state(at);
             let is_change = match at.checked_sub(SignedDuration::from_nanos(1)) {
                 Ok(before) if at > created => state(before) != now,
-                _ => *first != now,
+                _ => first() != now,
             };
             is_change.then_some((at, now))
         });

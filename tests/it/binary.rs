@@ -305,6 +305,32 @@ async fn what_the_simulator_writes_can_be_used_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_says_what_a_notified_daemon_needs() {
+    let host = Host::new().await;
+    let keys = host.word("keys");
+    let words = |scenario: &str, url: &str| {
+        ["simulate", "--scenario", scenario, "--keys", &keys, "--notify", url].map(str::to_owned)
+    };
+    let example = host.run(&["simulate", "--example"]).await.expect(0, &["[[notifications]]"]).out;
+    let example = host.write("example.toml", &example);
+    let url = "http://localhost:1/notifications";
+    let told = printed(&host, &words(&example, url).each_ref().map(String::as_str)).await;
+    assert!(told.contains("sns   notifications go to http://localhost:1/notifications/shop-us"), "{told}");
+    assert!(told.contains("[notifications]\nlisten = \"127.0.0.1:1\"\n"), "{told}");
+    assert!(told.contains("# [notifications.test] is refused beside live accounts"), "{told}");
+    let account = "[[account]]\nname = \"shop\"\napi = \"amazon-pay-v2\"\nmerchant_id = \"A1\"\nregion = \"eu\"\n\
+                   environment = \"sandbox\"\npublic_key_id = \"SANDBOX-X\"\n";
+    let scenario = host.write("scenario.toml", account);
+    let told = printed(&host, &words(&scenario, url).each_ref().map(String::as_str)).await;
+    let test = format!("[notifications.test]\nca_file = \"{keys}/authority.pem\"\nconnect = \"127.0.0.1:");
+    assert!(told.contains(&test), "{told}");
+    for url in ["https://127.0.0.1:1/", "http:///x", "127.0.0.1:1"] {
+        let refused = host.run(&words(&scenario, url).each_ref().map(String::as_str)).await;
+        refused.expect(64, &["not an http address", "--notify http://127.0.0.1:8081/notifications"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn help_completions_and_man_pages_come_from_the_binary() {
     let host = Host::new().await;
     host.run(&["--help"]).await.expect(0, &["Usage:", "store", "enrol", "Exit codes"]);

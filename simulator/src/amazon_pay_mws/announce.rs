@@ -87,10 +87,9 @@ impl Found<'_> {
             return;
         }
         let owned = |standing: Standing<'_>| (standing.state.to_owned(), standing.reason.map(str::to_owned));
-        let first = (object.timeline.first().to_owned(), None);
-        let created = (object.created, &first);
-        for (at, (state, _)) in
-            self.window.changes(object.timeline.moments(), created, |at| owned(object.at(at)))
+        let first = || (object.timeline.first().to_owned(), None);
+        let moments = object.timeline.moments();
+        for (at, (state, _)) in self.window.changes(moments, object.created, first, |at| owned(object.at(at)))
         {
             let subject = Subject { id: object.id.clone(), is_sandbox: object.is_sandbox, at };
             self.push(subject, &state, names, details(at));

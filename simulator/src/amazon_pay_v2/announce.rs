@@ -45,23 +45,22 @@ pub(super) fn announcements(book: &Book, merchant: &str, window: Window) -> Vec<
 
 fn of_charge(charge: &Charge, window: Window) -> Vec<(Timestamp, Standing)> {
     let moments = charge.timeline.moments().chain([charge.expires()]);
-    let first = begun(charge.timeline.first());
-    window.changes(moments, (charge.timeline.first().at, &first), |at| standing(&charge.status(at)))
+    let first = charge.timeline.first();
+    window.changes(moments, first.at, || begun(first), |at| standing(&charge.status(at)))
 }
 
 fn of_refund(refund: &Refund, window: Window) -> Vec<(Timestamp, Standing)> {
-    let first = begun(refund.timeline.first());
-    let created = (refund.timeline.first().at, &first);
-    window.changes(refund.timeline.moments(), created, |at| standing(refund.timeline.at(at)))
+    let (first, moments) = (refund.timeline.first(), refund.timeline.moments());
+    window.changes(moments, first.at, || begun(first), |at| standing(refund.timeline.at(at)))
 }
 
 fn of_permission(book: &Book, permission: &Permission, window: Window) -> Vec<(Timestamp, Standing)> {
     let charges = book.charges_of(permission);
     let of_charges = charges.flat_map(|charge| charge.timeline.moments().chain([charge.expires()]));
-    let moments: Vec<Timestamp> =
-        permission.timeline.moments().chain(of_charges).chain([permission.expires()]).collect();
+    let moments = permission.timeline.moments().chain(of_charges).chain([permission.expires()]);
     let status = |at| standing(&book.permission_status(permission, at));
-    window.changes(moments, (permission.created, &status(permission.created)), status)
+    // The beginning is not announced.
+    window.changes(moments, permission.created, || status(permission.created), status)
 }
 
 /// What counts as the state before the first: what begins pending is not announced.

@@ -65,3 +65,65 @@ fn command(status: &str) -> &'static str {
         _ => "PURCHASE",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::super::ApsSignature;
+    use super::super::order::{NewOrder, later};
+    use super::*;
+
+    #[test]
+    fn every_operation_is_announced_under_its_command() {
+        let merchant = ApsMerchant {
+            merchant_identifier: "M".to_owned(),
+            access_code: "A".to_owned(),
+            request_phrase: "PASS".to_owned(),
+            response_phrase: "RESP".to_owned(),
+            signature: ApsSignature::Hmac512,
+            is_sandbox: true,
+        };
+        let at = |second| later(Timestamp::UNIX_EPOCH, Duration::from_secs(second));
+        let new = NewOrder {
+            merchant: "M",
+            merchant_reference: "order-1",
+            fort_id: "149295435400084001".to_owned(),
+            amount_minor: 1000,
+            currency: "AED",
+            at: at(1),
+        };
+        let mut order = Order::new(new, "19000");
+        let happened = [
+            ("02000", "AUTHORIZATION"),
+            ("04000", "CAPTURE"),
+            ("04000", "CAPTURE"),
+            ("06000", "REFUND"),
+            ("07048", "REFUND"),
+            ("14000", "PURCHASE"),
+            ("13666", "PURCHASE"),
+            ("08000", "VOID_AUTHORIZATION"),
+        ];
+        for (code, _) in happened {
+            order.happen(at(9), code, 500);
+        }
+        let mut desk = Desk::default();
+        desk.orders.insert(("M".to_owned(), "order-1".to_owned()), order);
+        let window = Window { after: at(0), until: at(9) };
+        let found = announcements(&desk, &merchant, window);
+        assert_eq!(found.len(), happened.len(), "the pending beginning is not announced");
+        let serials: std::collections::BTreeSet<usize> = found.iter().map(|one| one.serial).collect();
+        assert_eq!(serials.len(), found.len(), "operations of one moment differ");
+        for (one, (code, command)) in found.iter().zip(happened) {
+            let Content::Feedback(fields) = &one.content else { panic!("it is feedback") };
+            let get =
+                |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+            assert_eq!((get("response_code"), get("status")), (Some(code), Some(&code[..2])));
+            assert_eq!((get("command"), get("amount")), (Some(command), Some("500")));
+            assert_eq!(get("signature"), Some(signature(ApsSignature::Hmac512, "RESP", fields).as_str()));
+        }
+        assert_eq!(announcements(&desk, &merchant, Window { after: at(9), until: at(99) }), []);
+    }
+}

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::draft::Draft;
 use super::envelope::MessageKind;
 use super::fate::{self, Outcome, longest_delay, redelivered_after};
 use super::forgery::{Forgery, invented};
-use super::signer::Signer;
 use super::topic::{Topic, is_within};
 use super::{Notification, NotificationCounts, feedback};
 use crate::plan::{Announcement, Content, Window};
@@ -35,14 +35,13 @@ pub(super) struct Mailbox {
     pub(super) counts: NotificationCounts,
     seed: u64,
     started: Timestamp,
-    signer: Arc<Signer>,
     searched_until: Timestamp,
     known: BTreeSet<Change>,
     queue: BTreeMap<(Timestamp, u64), Letter>,
     queued: u64,
 }
 
-/// What is on its way, signed when it is sent.
+/// What is on its way; a message is made of it when it is sent.
 #[derive(Debug, Clone)]
 enum Letter {
     Change(Arc<Announcement>),
@@ -62,7 +61,6 @@ impl Mailbox {
     pub(super) fn new(
         (settings, account): (NotificationSettings, &Account),
         (seed, started): (u64, Timestamp),
-        signer: Arc<Signer>,
     ) -> Mailbox {
         let topic = (account.api != Api::Aps)
             .then(|| Topic::new(&account.name, &account.merchant_id, &account.region, settings.subscription));
@@ -73,7 +71,6 @@ impl Mailbox {
             counts: NotificationCounts::default(),
             seed,
             started,
-            signer,
             searched_until: started,
             known: BTreeSet::new(),
             queue: BTreeMap::new(),
@@ -160,7 +157,7 @@ impl Mailbox {
     }
 
     /// What is due, in the order of time. Each is handed out once.
-    pub(super) fn due(&mut self, now: Timestamp, is_calm: bool) -> Vec<Notification> {
+    pub(super) fn due(&mut self, now: Timestamp, is_calm: bool) -> Vec<Draft> {
         let later = self.queue.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut self.queue, later);
         let mut sent = Vec::with_capacity(due.len());
@@ -171,7 +168,7 @@ impl Mailbox {
             }
             self.counts.sent += 1;
             self.counts.redelivered += u64::from(matches!(letter, Letter::Again(_)));
-            sent.push(self.notification(at, letter));
+            sent.push(self.draft(at, letter));
         }
         sent
     }
@@ -182,18 +179,13 @@ impl Mailbox {
     }
 
     /// What these changes will become in a window, redeliveries apart. Nothing is taken in.
-    pub(super) fn between(
-        &self,
-        found: Vec<Announcement>,
-        window: Window,
-        is_calm: bool,
-    ) -> Vec<Notification> {
+    pub(super) fn between(&self, found: Vec<Announcement>, window: Window, is_calm: bool) -> Vec<Draft> {
         let mut sent = Vec::new();
         for announcement in found {
             let letters = self.consequences(Arc::new(announcement), is_calm).letters;
             let seen =
                 letters.into_iter().filter(|(at, _)| window.has(*at) && (is_calm || !self.is_silent(*at)));
-            sent.extend(seen.map(|(at, letter)| self.notification(at, letter)));
+            sent.extend(seen.map(|(at, letter)| self.draft(at, letter)));
         }
         sent
     }
@@ -224,9 +216,9 @@ impl Mailbox {
         }
     }
 
-    fn notification(&self, at: Timestamp, letter: Letter) -> Notification {
+    fn draft(&self, at: Timestamp, letter: Letter) -> Draft {
         let (announcement, forgery) = match letter {
-            Letter::Again(repeated) => return repeated,
+            Letter::Again(repeated) => return Draft::Ready(repeated),
             Letter::Confirmation(kind, made) => return self.confirmation(kind, made, at),
             Letter::Change(announcement) => (announcement, None),
             Letter::Forged(forgery, announcement) => (announcement, Some(forgery)),
@@ -238,42 +230,40 @@ impl Mailbox {
             Some(forgery) if forgery.invents() => invented(&announcement.id, &mut random),
             _ => announcement.id.clone(),
         };
-        let (headers, body) = match (&announcement.content, &self.topic) {
+        let version = self.settings.signature_version;
+        let blank = |id| Notification { message_id: message_id.clone(), id, forgery, ..self.blank(at) };
+        match (&announcement.content, &self.topic) {
             (Content::Message(message), Some(topic)) => {
                 let message = message.replace(&announcement.id, &id);
-                let version = self.settings.signature_version;
                 let subject = self.settings.subject.clone();
                 let envelope =
                     topic.envelope((message_id.clone(), message), subject, announcement.at, version);
-                let (envelope, body) = match forgery {
-                    None => (envelope.clone(), envelope.signed(self.signer.key(), version)),
-                    Some(forgery) => forgery.forge(envelope, &self.signer, version),
-                };
-                (envelope.headers(), body)
+                Draft::Unsigned { blank: blank(id), envelope, version }
             }
             (Content::Feedback(fields), _) => {
                 let fields = match forgery {
                     None => fields.clone(),
                     Some(forgery) => feedback::forged(forgery, fields, &announcement.id, &id),
                 };
-                feedback::written(&fields, self.settings.encoding)
+                let (headers, body) = feedback::written(&fields, self.settings.encoding);
+                Draft::Ready(Notification { headers, body: body.into(), ..blank(id) })
             }
             // A provider that speaks through SNS has a topic.
-            (Content::Message(message), None) => (Vec::new(), message.clone()),
-        };
-        Notification { message_id, id, forgery, headers, body: body.into(), ..self.blank(at) }
+            (Content::Message(message), None) => {
+                Draft::Ready(Notification { body: message.clone().into(), ..blank(id) })
+            }
+        }
     }
 
-    fn confirmation(&self, kind: MessageKind, made: Timestamp, at: Timestamp) -> Notification {
+    fn confirmation(&self, kind: MessageKind, made: Timestamp, at: Timestamp) -> Draft {
         let matter = format!("{} {}", kind.word(), self.settings.account);
         let ordinal = u64::try_from(made.as_millisecond()).unwrap_or(0);
         let message_id = crate::provider::Random::for_matter(self.seed, &matter, ordinal).uuid();
-        let Some(topic) = &self.topic else { return self.blank(at) };
+        let Some(topic) = &self.topic else { return Draft::Ready(self.blank(at)) };
         let version = self.settings.signature_version;
         let mut envelope = topic.confirmation(kind, message_id.clone(), made);
         envelope.signature_version = version.word().to_owned();
-        let body = envelope.signed(self.signer.key(), version).into();
-        Notification { message_id, headers: envelope.headers(), body, ..self.blank(at) }
+        Draft::Unsigned { blank: Notification { message_id, ..self.blank(at) }, envelope, version }
     }
 
     fn blank(&self, at: Timestamp) -> Notification {

@@ -13,6 +13,7 @@
 //!
 //! Single messages, genuine or not, come from a [`Forger`].
 
+mod draft;
 mod envelope;
 mod fate;
 mod feedback;

@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::draft::Draft;
 use super::mailbox::Mailbox;
-use super::signer::Signer;
+use super::signer::{Signer, SigningFlaw};
 use super::{Notification, NotificationCounts, Outcome};
-use crate::exchange::{Incoming, Outgoing};
+use crate::exchange::{Carriage, Incoming, Outgoing};
 use crate::plan::{Announcement, Window};
-use crate::scenario::{Problem, Scenario, ScenarioError};
+use crate::scenario::{CertificateAnswer, Problem, Scenario, ScenarioError};
+
+const PEM: &str = "application/x-pem-file";
 
 /// All mailboxes.
 #[derive(Debug, Default)]
@@ -44,7 +47,7 @@ impl PostOffice {
                 problem("notifications.account", unknown, "declare it")
             })?;
             let begun = (scenario.seed, started);
-            mailboxes.push(Mailbox::new((settings.clone(), account), begun, Arc::clone(&signer)));
+            mailboxes.push(Mailbox::new((settings.clone(), account), begun));
         }
         Ok(PostOffice { mailboxes, signer: Some(signer) })
     }
@@ -60,14 +63,14 @@ impl PostOffice {
         now: Timestamp,
         is_calm: bool,
         announced: impl Fn(&str, &str, Window) -> Vec<Announcement>,
-    ) -> Vec<Notification> {
+    ) -> Vec<Draft> {
         let mut due = Vec::new();
         for mailbox in &mut self.mailboxes {
             let found = announced(mailbox.api.name(), &mailbox.merchant, mailbox.unsearched(now));
             mailbox.take_in(found, now, is_calm);
             due.extend(mailbox.due(now, is_calm));
         }
-        due.sort_by_key(|notification| notification.at);
+        due.sort_by_key(Draft::at);
         due
     }
 
@@ -77,13 +80,13 @@ impl PostOffice {
         window: Window,
         is_calm: bool,
         announced: impl Fn(&str, &str, Window) -> Vec<Announcement>,
-    ) -> Vec<Notification> {
+    ) -> Vec<Draft> {
         let mut sent = Vec::new();
         for mailbox in &self.mailboxes {
             let found = announced(mailbox.api.name(), &mailbox.merchant, mailbox.causes(window));
             sent.extend(mailbox.between(found, window, is_calm));
         }
-        sent.sort_by_key(|notification| notification.at);
+        sent.sort_by_key(Draft::at);
         sent
     }
 
@@ -135,12 +138,12 @@ impl PostOffice {
         if !(host.starts_with("sns.") && self.mailboxes.iter_mut().any(|mailbox| is_of(&&mut *mailbox))) {
             return None;
         }
-        let pem = self.signer.as_ref().map(|signer| signer.certificate_pem().to_owned()).unwrap_or_default();
+        let signer = self.signer.as_ref()?;
         let found = self
             .mailboxes
             .iter_mut()
             .filter(is_of)
-            .find_map(|mailbox| visit(mailbox, incoming, &pem, is_calm));
+            .find_map(|mailbox| visit(mailbox, incoming, signer, is_calm));
         Some(found.unwrap_or_else(|| Outgoing::new(404, "text/xml", "<ErrorResponse/>")))
     }
 
@@ -149,7 +152,7 @@ impl PostOffice {
     }
 }
 
-fn visit(mailbox: &mut Mailbox, incoming: &Incoming, pem: &str, is_calm: bool) -> Option<Outgoing> {
+fn visit(mailbox: &mut Mailbox, incoming: &Incoming, signer: &Signer, is_calm: bool) -> Option<Outgoing> {
     let since_start = mailbox.since_start(incoming.at);
     let topic = mailbox.topic.as_mut().filter(|_| incoming.method == "GET")?;
     if topic.is_certificate(&incoming.path) {
@@ -158,11 +161,31 @@ fn visit(mailbox: &mut Mailbox, incoming: &Incoming, pem: &str, is_calm: bool) -
             return Some(Outgoing::new(503, "text/xml", "<ErrorResponse/>"));
         }
         mailbox.counts.certificates_fetched += 1;
-        return Some(Outgoing::new(200, "application/x-pem-file", pem));
+        let answer = if is_calm { CertificateAnswer::Good } else { mailbox.settings.certificate };
+        return Some(certificate(answer, signer));
     }
     let (answer, is_end) = topic.visit(&incoming.query, incoming.at)?;
     if is_end {
         mailbox.unsubscribe(incoming.at);
     }
     Some(answer)
+}
+
+fn certificate(answer: CertificateAnswer, signer: &Signer) -> Outgoing {
+    let pem = |flaw| match signer.flawed_certificate_pem(flaw) {
+        Ok(pem) => Outgoing::new(200, PEM, pem),
+        Err(error) => Outgoing::new(500, "text/plain", error.to_string()),
+    };
+    match answer {
+        CertificateAnswer::Good => Outgoing::new(200, PEM, signer.certificate_pem()),
+        CertificateAnswer::Expired => pem(SigningFlaw::Expired),
+        CertificateAnswer::NotYetValid => pem(SigningFlaw::NotYetValid),
+        CertificateAnswer::OtherName => pem(SigningFlaw::OtherName),
+        CertificateAnswer::SelfSigned => pem(SigningFlaw::SelfSigned),
+        CertificateAnswer::Redirect => Outgoing::new(302, "text/plain", "")
+            .with_header("location", "https://sns.example.com/redirected.pem"),
+        CertificateAnswer::Endless => {
+            Outgoing::new(200, PEM, "-----BEGIN CERTIFICATE-----\n").carried(Carriage::Repeat(None))
+        }
+    }
 }

@@ -20,7 +20,7 @@ use super::fault::Fault;
 use super::provider::Quota;
 
 pub use mws::MwsConduct;
-pub use notifications::{Encoding, NotificationSettings, Subscription};
+pub use notifications::{CertificateAnswer, Encoding, NotificationSettings, Subscription};
 pub use problem::{Problem, ScenarioError};
 
 /// The annotated example that ships with the program.

@@ -47,6 +47,29 @@ pub struct NotificationSettings {
     pub silent: Vec<(Duration, Duration)>,
     /// Times after the start in which the signing certificate cannot be fetched (SNS).
     pub certificate_outages: Vec<(Duration, Duration)>,
+    /// What is at the address of the signing certificate (SNS).
+    pub certificate: CertificateAnswer,
+}
+
+/// What is answered at the address of the signing certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateAnswer {
+    /// The certificate.
+    #[default]
+    Good,
+    /// One that ran out in 2001.
+    Expired,
+    /// One that is valid from the year 4000 on.
+    NotYetValid,
+    /// One for another name.
+    OtherName,
+    /// One that no authority has signed.
+    SelfSigned,
+    /// A redirect to another host.
+    Redirect,
+    /// Text without end.
+    Endless,
 }
 
 /// How a subscription begins.
@@ -91,6 +114,7 @@ impl NotificationSettings {
             forgeries: Vec::new(),
             silent: Vec::new(),
             certificate_outages: Vec::new(),
+            certificate: CertificateAnswer::Good,
         }
     }
 }
@@ -122,6 +146,7 @@ pub(super) struct WrittenNotifications {
     silent: Vec<WrittenWindow>,
     #[serde(default)]
     certificate_outage: Vec<WrittenWindow>,
+    certificate: Option<CertificateAnswer>,
 }
 
 pub(super) fn settings(
@@ -168,6 +193,7 @@ pub(super) fn settings(
         forgeries: written.forgeries,
         silent,
         certificate_outages,
+        certificate: written.certificate.unwrap_or_default(),
         ..NotificationSettings::flawless(written.account, written.url)
     })
 }
@@ -197,6 +223,7 @@ fn check_api(written: &WrittenNotifications, api: Api, findings: &mut Findings<'
         ("subscription", written.subscription.is_some()),
         ("unsubscribe_after_s", written.unsubscribe_after_s.is_some()),
         ("certificate_outage", !written.certificate_outage.is_empty()),
+        ("certificate", written.certificate.is_some()),
     ];
     for (key, _) in of_sns.iter().filter(|(_, is_given)| *is_given && !is_sns) {
         findings.add(key, "belongs to Amazon SNS, which aps does not use", "leave it out");

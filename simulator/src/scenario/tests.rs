@@ -244,6 +244,7 @@ fn what_is_wrong_with_notifications_is_told() {
         ("pay", format!("{url}subject = \"x\"\n"), "subject"),
         ("pay", format!("{url}subscription = \"offered\"\n"), "subscription"),
         ("pay", format!("{url}unsubscribe_after_s = 1\n"), "unsubscribe_after_s"),
+        ("pay", format!("{url}certificate = \"good\"\n"), "certificate"),
         ("pay", format!("{url}certificate_outage = [{{ from_s = 1, to_s = 2 }}]\n"), "certificate_outage"),
     ] {
         check(&format!("{both}{}", section(account, &more)), Some(start), &format!("notifications[0].{key}"));

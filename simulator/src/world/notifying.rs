@@ -19,23 +19,28 @@ impl Simulator {
     /// What is to be posted until this time and was not handed out before, in the order of time, redeliveries included.
     /// However often it is asked for, each change becomes the same messages.
     pub fn notifications_until(&self, now: Timestamp) -> Vec<Notification> {
-        let mut world = self.world();
-        let World { providers, post, is_calm, .. } = &mut *world;
-        if post.signer().is_none() {
-            return Vec::new();
-        }
-        for provider in providers.iter_mut() {
-            provider.advance(now);
-        }
-        post.until(now, *is_calm, |api, merchant, window| announced(providers, api, merchant, window))
+        let Some(signer) = self.signer() else { return Vec::new() };
+        let drafts = {
+            let mut world = self.world();
+            let World { providers, post, is_calm, .. } = &mut *world;
+            for provider in providers.iter_mut() {
+                provider.advance(now);
+            }
+            post.until(now, *is_calm, |api, merchant, window| announced(providers, api, merchant, window))
+        };
+        drafts.into_iter().map(|draft| draft.sealed(&signer)).collect()
     }
 
     /// What is or will be posted after one time until another if nobody calls meanwhile, in the order of time.
     /// Redeliveries and confirmations apart; nothing is handed out or counted.
     pub fn notifications_between(&self, after: Timestamp, until: Timestamp) -> Vec<Notification> {
-        let world = self.world();
-        let find = |api: &str, merchant: &str, window| announced(&world.providers, api, merchant, window);
-        world.post.between(Window { after, until }, world.is_calm, find)
+        let Some(signer) = self.signer() else { return Vec::new() };
+        let drafts = {
+            let world = self.world();
+            let find = |api: &str, merchant: &str, window| announced(&world.providers, api, merchant, window);
+            world.post.between(Window { after, until }, world.is_calm, find)
+        };
+        drafts.into_iter().map(|draft| draft.sealed(&signer)).collect()
     }
 
     /// When the next message is due of those whose change has been seen by [`Simulator::notifications_until`].

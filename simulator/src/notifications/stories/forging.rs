@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::super::*;
 use super::support::*;
-use crate::scenario::{Encoding, NotificationSettings};
+use crate::exchange::Carriage;
+use crate::scenario::{CertificateAnswer, Encoding, NotificationSettings};
 
 /// What a strict receiver finds wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,6 +135,32 @@ fn a_forged_message_names_an_object_that_is_nobodys_or_none_at_all() {
     assert!(invented > 20, "{invented}");
     world.pass(4 * 3600);
     assert_eq!(world.simulator.notifications_until(world.now()).len(), 0);
+}
+
+#[test]
+fn the_scenario_says_what_is_at_the_address_of_the_certificate() {
+    let good = Signer::shared().unwrap().certificate_pem().to_owned();
+    for (certificate, status, is_good) in [
+        (CertificateAnswer::Good, 200, true),
+        (CertificateAnswer::Expired, 200, false),
+        (CertificateAnswer::NotYetValid, 200, false),
+        (CertificateAnswer::OtherName, 200, false),
+        (CertificateAnswer::SelfSigned, 200, false),
+        (CertificateAnswer::Redirect, 302, false),
+        (CertificateAnswer::Endless, 200, false),
+    ] {
+        let settings = NotificationSettings {
+            certificate,
+            ..NotificationSettings::flawless("v2", "http://127.0.0.1:1/")
+        };
+        let world = World::new(vec![settings]);
+        let answer = world.visit(&world.certificate_url("v2"));
+        assert_eq!((answer.status, answer.body == good.as_bytes()), (status, is_good), "{certificate:?}");
+        assert_eq!(answer.header("location").is_some(), certificate == CertificateAnswer::Redirect);
+        assert_eq!(answer.carriage != Carriage::Whole, certificate == CertificateAnswer::Endless);
+        world.simulator.calm();
+        assert_eq!(world.visit(&world.certificate_url("v2")).body, good.as_bytes(), "{certificate:?}");
+    }
 }
 
 #[test]
