@@ -40,6 +40,7 @@ mod mws_batch;
 mod notifications;
 mod notifications_health;
 mod notifications_listener;
+mod notifications_month;
 mod power;
 mod process;
 mod provider_reports;
