@@ -40,6 +40,7 @@ mod mws_batch;
 mod notifications;
 mod notifications_health;
 mod notifications_listener;
+mod notifications_month;
 mod notifications_sender;
 mod packages;
 mod power;
