@@ -34,6 +34,7 @@ use crate::store::disk::{Disk, MachineDisk};
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::task::{Board, Rhythm};
 
+mod announcing;
 mod batching;
 mod calling;
 mod fetching;

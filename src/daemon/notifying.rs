@@ -11,11 +11,10 @@ use crate::batches::Batches;
 use crate::clock::SharedClock;
 use crate::http::connections::Connections;
 use crate::http::{HttpClient, Transport};
-use crate::notifications::{self, Hub, Parts, Polled, Ports, ReportPort, Settings};
+use crate::notifications::{Hub, Parts, Polled, Ports, ReportPort, Settings};
 use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::reconcile::{Reconcile, Watcher};
-use crate::reports::{ChannelDay, Channels};
 use crate::store::Store;
 use crate::task::{Done, Round, Work};
 
@@ -89,23 +88,6 @@ fn roots(settings: &Settings) -> Option<Roots> {
     });
     with.inspect_err(|error| tracing::warn!(%error, "no root certificates: no notification can be verified"))
         .ok()
-}
-
-/// The figures of notifications in the nightly report.
-pub(super) fn channels(store: Store) -> Channels {
-    Channels::new(move |from, to| {
-        let store = store.clone();
-        Box::pin(async move {
-            let found = notifications::announced_between(&store, from, to).await?;
-            let day = |sum: notifications::Announced| ChannelDay {
-                account: sum.account,
-                finals: sum.finals,
-                announced: sum.announced,
-                was_silent: sum.was_silent,
-            };
-            Ok(found.into_iter().map(day).collect())
-        })
-    })
 }
 
 /// Informs the hub of every poll.

@@ -22,7 +22,7 @@ use crate::reports::{Meanings, Probe, Reports};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
 
-use super::{Daemon, levels, notifying};
+use super::{Daemon, announcing, levels};
 
 /// What survives a reload.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ impl Rooms {
             Arc::clone(&foundation.probe),
         )
         .explained_by(meanings)
-        .with_channels(notifying::channels(foundation.store.clone()));
+        .with_channels(announcing::channels(foundation.store.clone()));
         let deliverer = Arc::new(deliverer);
         let api_names = config.accounts.iter().map(|account| {
             let (api, region) = (account.api.name().to_owned(), account.api.region().to_owned());

@@ -60,7 +60,7 @@ impl Hub {
     pub async fn receive(&self, account: &str, received: &Received<'_>) -> Answer {
         let channel = AccountName::new(account).ok().and_then(|account| self.channel(&account));
         let Some(channel) = channel.filter(|_| self.is_on()) else { return Answer::NoAccount };
-        self.note_try(received);
+        let is_own_try = self.note_try(received);
         let account = channel.account();
         let Some(notifier) = account.api.notifications() else { return Answer::NoAccount };
         let result = match notifier.envelope() {
@@ -69,6 +69,8 @@ impl Hub {
         };
         match result {
             Ok(answer) => answer,
+            // What this program sends to try the way is no news.
+            Err(Failed::Refused(_)) if is_own_try => Answer::Refused,
             Err(Failed::Refused(refused)) => {
                 let mut known = channel.known();
                 known.state.refused(refused.reason, self.clock.now());

@@ -222,14 +222,11 @@ impl Hub {
         Ok(self.view(&channel))
     }
 
-    /// Notes that a request of [`Hub::check`] arrived.
-    pub(super) fn note_try(&self, received: &Received<'_>) {
-        if let Some(mark) = (received.header)(TRY_HEADER) {
-            let mut tries = self.tries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let Some(arrived) = tries.get_mut(&mark) {
-                *arrived = true;
-            }
-        }
+    /// Notes that a request of [`Hub::check`] arrived. False for every other request.
+    pub(super) fn note_try(&self, received: &Received<'_>) -> bool {
+        let Some(mark) = (received.header)(TRY_HEADER) else { return false };
+        let mut tries = self.tries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tries.get_mut(&mark).map(|arrived| *arrived = true).is_some()
     }
 
     /// Tries the way from the outside to the listener, as far as one host can: it sends a message that must be refused
