@@ -108,7 +108,13 @@ pub(super) fn write(channel: &ChannelView, clock: &SharedClock, screen: &mut Scr
         screen.pair_wrapped("  trusts", topic)?;
     }
     for offered in &channel.offered {
-        let words = format!("{}, last message {}", offered.topic, moment(offered.at, now));
+        let messages = count(offered.messages, "message");
+        let words = format!(
+            "{} (AWS account {}), {messages}, the last {}",
+            offered.topic,
+            offered.owner(),
+            moment(offered.at, now)
+        );
         screen.pair_wrapped("  not trusted", &words)?;
     }
     for pending in &channel.pending {

@@ -45,7 +45,10 @@ pub(super) fn hub(
             let Some(account) = account else { return Ok(()) };
             match batches.report_named(account, &report_id).await {
                 Ok(true) => Ok(()),
-                Ok(false) => Err("not exactly one batch waits for a result".to_owned()),
+                Ok(false) => {
+                    tracing::info!(account = %name, "a report that a notification named is not used: not exactly one batch waits for a result");
+                    Ok(())
+                }
                 Err(error) => Err(error.to_string()),
             }
         })

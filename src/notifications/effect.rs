@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::Hub;
 use super::channel::Channel;
-use super::receive::{Answer, Failed};
+use super::receive::{Answer, Failed, Unverified};
+use super::unverified::Kept;
 use crate::apis::Account;
 use crate::apis::notifications::Notification;
 use crate::payments::alert::Alert;
@@ -31,10 +32,7 @@ impl Hub {
             return Ok(());
         }
         if let Some(report_id) = &notification.report_id {
-            let reported = (self.reports)(account.name.clone(), report_id.clone()).await;
-            if let Err(error) = reported {
-                tracing::warn!(account = %account.name, error, "the report of a notification is not used");
-            }
+            (self.reports)(account.name.clone(), report_id.clone()).await.map_err(Failed::Store)?;
         }
         let mut named = Vec::with_capacity(notification.hints.len());
         for hint in &notification.hints {
@@ -54,6 +52,7 @@ impl Hub {
         {
             let mut known = channel.known();
             for (object, answer) in named.iter().zip(answers) {
+                known.state.lane.remove(object);
                 match answer {
                     Announced::Due => known.hinted(object, now),
                     Announced::Finished => known.state.counts.finished_objects += 1,
@@ -64,7 +63,7 @@ impl Hub {
         self.unknown(channel, &account, missing, now).await
     }
 
-    /// Objects that nobody watches: added if the account says so, otherwise shown.
+    /// Objects that nobody watches: added if the account says so and their final states are announced, otherwise shown.
     async fn unknown(
         &self,
         channel: &Channel,
@@ -72,37 +71,29 @@ impl Hub {
         missing: Vec<ObjectRef>,
         now: Timestamp,
     ) -> Result<(), Failed> {
-        let fits = |object: &&ObjectRef| {
-            account.api.lifecycle(&object.kind).is_some()
+        let announced = account.api.notifications().map(|notifier| notifier.announced_kinds());
+        let announced = announced.unwrap_or_default();
+        let fits = |object: &ObjectRef| {
+            account.discovers_by_notifications
+                && announced.contains(&object.kind.as_str())
+                && account.api.lifecycle(&object.kind).is_some()
                 && account.api.accepts(&object.kind, &object.id).is_ok()
                 && !object.id.is_folded_in_paths()
         };
-        if account.discovers_by_notifications {
-            let enrolments: Vec<Enrolment> = missing
-                .iter()
-                .filter(fits)
-                .map(|object| Enrolment { object: object.clone(), details: Details::default() })
-                .collect();
-            if enrolments.is_empty() {
-                return Ok(());
-            }
-            let number = enrolments.len();
-            for enrolment in &enrolments {
-                tracing::info!(object = %enrolment.object, "an object that a notification named is watched from now on");
+        let (added, shown): (Vec<ObjectRef>, Vec<ObjectRef>) = missing.into_iter().partition(fits);
+        if !added.is_empty() {
+            let enrolment =
+                |object: &ObjectRef| Enrolment { object: object.clone(), details: Details::default() };
+            let enrolments = added.iter().map(enrolment).collect();
+            for object in &added {
+                tracing::info!(%object, "an object that a notification named is watched from now on");
             }
             self.store.enrol(enrolments, now).await?;
-            let mut known = channel.known();
-            known.state.counts.discovered += u64::try_from(number).unwrap_or_default();
-            missing.iter().for_each(|object| known.hinted(object, now));
-            return Ok(());
         }
-        let mut is_news = false;
-        for object in &missing {
-            is_news |= channel.known().state.unknown(object, now);
-        }
-        if is_news {
-            self.write_state(channel).await?;
-        }
+        let mut known = channel.known();
+        known.state.counts.discovered += u64::try_from(added.len()).unwrap_or_default();
+        added.iter().for_each(|object| known.hinted(object, now));
+        shown.iter().for_each(|object| known.state.unknown(object, now));
         Ok(())
     }
 
@@ -111,31 +102,43 @@ impl Hub {
         &self,
         channel: &Channel,
         notification: Notification,
-        reason: &'static str,
+        why: Unverified,
     ) -> Result<Answer, Failed> {
         let account = channel.account();
         {
             let mut known = channel.known();
-            known.state.unverified(reason);
+            known.state.unverified(why.reason);
             known.is_changed = true;
         }
-        let mut is_kept = false;
-        for hint in notification.hints {
+        let hints = if self.settings.unverified_per_hour == 0 { Vec::new() } else { notification.hints };
+        let (mut new, mut is_full) = (Vec::new(), false);
+        for hint in hints {
             let object = ObjectRef { account: account.name.clone(), kind: hint.kind, id: hint.id };
-            let is_waiting = self.store.record(&object).await?.is_some_and(|record| record.due_at.is_some());
+            // A poll since then has seen what it announces.
+            let record = self.store.record(&object).await?;
+            let is_waiting = record.is_some_and(|record| {
+                record.due_at.is_some() && record.polled_at.is_none_or(|polled_at| polled_at < why.sent_at)
+            });
             if !is_waiting {
                 continue;
             }
-            if !channel.known().state.lane.keep(&object) {
-                return Ok(self.postponed(channel));
+            let kept = channel.known().state.lane.keep(&object);
+            match kept {
+                Kept::New => new.push(object),
+                Kept::Known => {}
+                Kept::Full => is_full = true,
             }
-            is_kept = true;
         }
-        if is_kept {
-            self.write_state(channel).await?;
+        if !new.is_empty() {
+            if let Err(error) = self.write_state(channel).await {
+                let mut known = channel.known();
+                new.iter().for_each(|object| known.state.lane.remove(object));
+                return Err(error.into());
+            }
             self.wake.notify_one();
         }
-        Ok(Answer::Stored)
+        // What names the trusted topic may be verifiable when it comes again.
+        Ok(if is_full || why.names_trusted { self.postponed(channel) } else { Answer::Stored })
     }
 
     /// Makes an alert pending for the targets that receive it.

@@ -35,6 +35,7 @@ mod unverified;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -62,7 +63,10 @@ pub use settings::{Network, Settings, TestHooks, Tls};
 pub use state::{Counts, Offered, Unknown};
 pub use tally::{Announced, announced_between};
 
-/// Passes the report that a notification named to the batches of an account.
+/// How long counts, lists and the memory of duplicates may be in memory alone. If they are lost, nothing is missed.
+const SAVED_EVERY: Duration = Duration::from_secs(600);
+
+/// Passes the report that a notification named to the batches of an account. An error says why that is not durable.
 pub type ReportPort =
     Arc<dyn Fn(AccountName, String) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -98,6 +102,8 @@ pub struct Hub {
     tries: Mutex<BTreeMap<String, bool>>,
     /// Where the listener really listens.
     listening: OnceLock<SocketAddr>,
+    /// When everything was last saved.
+    saved_at: Mutex<Duration>,
     /// Wakes the loop that does what is due.
     wake: Arc<Notify>,
 }
@@ -112,6 +118,7 @@ impl Hub {
         let Parts { store, clock, transport, roots, settings, routes, reports } = parts;
         Hub {
             certificates: Certificates::new(Arc::clone(&transport), Arc::clone(&clock), roots),
+            saved_at: Mutex::new(clock.monotonic()),
             store,
             clock,
             transport,
@@ -204,6 +211,20 @@ impl Hub {
             channel.known().is_changed = true;
         }
         sound(written).map(drop)
+    }
+
+    /// Writes what has changed, if that is due.
+    async fn save_sometimes(&self) -> Result<(), StoreError> {
+        let now = self.clock.monotonic();
+        let is_due = {
+            let mut saved_at = self.saved_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = now.saturating_sub(*saved_at) >= SAVED_EVERY;
+            if is_due {
+                *saved_at = now;
+            }
+            is_due
+        };
+        if is_due { self.save().await } else { Ok(()) }
     }
 
     /// Writes what has changed since the last time.

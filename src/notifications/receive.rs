@@ -2,14 +2,19 @@
 //!
 //! Owns: which lane a notification is in, and the answer. Must never know: sockets, what a hint does (`effect`).
 
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+
 use super::certificates::Missing;
 use super::channel::Channel;
 use super::seen::Seen;
+use super::state::Asked;
 use super::{Hub, alert_text};
 use crate::apis::notifications::sns::{Content, Sealed};
-use crate::apis::notifications::{Envelope, Notification, Notifier, Refused};
+use crate::apis::notifications::{Envelope, Notification, Notifier, Refused, TOO_OLD};
 use crate::payments::object::AccountName;
 use crate::store::StoreError;
+use crate::text::hex;
 
 /// A request as it arrived.
 pub struct Received<'a> {
@@ -27,10 +32,8 @@ pub(super) const TRY_HEADER: &str = "x-reconciled-try";
 pub enum Answer {
     /// What it said is durable, or was so before.
     Stored,
-    /// It is refused; sending it again would not help.
+    /// It is refused, or there is no such account; sending it again would not help.
     Refused,
-    /// There is no such account.
-    NoAccount,
     /// It cannot be stored now: send it again.
     Later,
 }
@@ -41,7 +44,6 @@ impl Answer {
         match self {
             Answer::Stored => 200,
             Answer::Refused => 400,
-            Answer::NoAccount => 404,
             Answer::Later => 503,
         }
     }
@@ -51,18 +53,28 @@ impl Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
     Verified,
-    /// The reason why not.
-    Unverified(&'static str),
+    Unverified(Unverified),
+}
+
+/// Why a message is not verifiable, and from where it says that it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unverified {
+    /// A stable word for counts.
+    pub(super) reason: &'static str,
+    /// It names a trusted topic, so that it may be verifiable when it comes again.
+    pub(super) names_trusted: bool,
+    /// When it says that it was sent.
+    pub(super) sent_at: Timestamp,
 }
 
 impl Hub {
     /// Receives one request. Returns once what it says is durable.
     pub async fn receive(&self, account: &str, received: &Received<'_>) -> Answer {
         let channel = AccountName::new(account).ok().and_then(|account| self.channel(&account));
-        let Some(channel) = channel.filter(|_| self.is_on()) else { return Answer::NoAccount };
+        let Some(channel) = channel.filter(|_| self.is_on()) else { return Answer::Refused };
         let is_own_try = self.note_try(received);
         let account = channel.account();
-        let Some(notifier) = account.api.notifications() else { return Answer::NoAccount };
+        let Some(notifier) = account.api.notifications() else { return Answer::Refused };
         let result = match notifier.envelope() {
             Envelope::Own => self.receive_own(&channel, notifier, received).await,
             Envelope::Sns => self.receive_sealed(&channel, notifier, received).await,
@@ -79,7 +91,7 @@ impl Hub {
                 Answer::Refused
             }
             Err(Failed::Store(error)) => {
-                tracing::warn!(account = %account.name, %error, "a notification cannot be stored");
+                tracing::warn!(account = %account.name, error, "a notification cannot be stored");
                 self.postponed(&channel)
             }
         }
@@ -92,8 +104,8 @@ impl Hub {
         received: &Received<'_>,
     ) -> Result<Answer, Failed> {
         let notification = notifier.read(received.body, &media_type(received))?;
-        let key = notification.key.clone().unwrap_or_default();
-        self.once(channel, &key, self.verified(channel, notification)).await
+        let key = key_today(notification.key.as_deref().unwrap_or_default(), self.clock.now());
+        self.once(channel, &key, None, self.verified(channel, notification)).await
     }
 
     async fn receive_sealed(
@@ -110,36 +122,39 @@ impl Hub {
         };
         let sealed = Sealed::read(received.body, header)?;
         let trust = self.trust_in(channel, notifier, &sealed).await?;
+        let (key, sent_at) = (sealed.key(), sealed.sent_at());
         match (sealed.content(), trust) {
             (Content::Notification(text), Trust::Verified) => {
                 let notification = notifier.read(text.as_bytes(), "application/json");
                 let stored = async {
                     match notification {
-                        Ok(notification) => self.verified(channel, notification).await,
+                        Ok(notification) => {
+                            let answer = self.verified(channel, notification).await?;
+                            channel.known().state.sent(sent_at);
+                            Ok(answer)
+                        }
                         Err(refused) => Err(refused.into()),
                     }
                 };
-                self.once(channel, &sealed.key(), stored).await
+                self.once(channel, &key, Some(sent_at), stored).await
             }
-            (Content::Notification(text), Trust::Unverified(reason)) => {
+            (Content::Notification(text), Trust::Unverified(why)) => {
                 let notification = notifier.read(text.as_bytes(), "application/json")?;
-                self.unverified(channel, notification, reason).await
+                self.unverified(channel, notification, why).await
             }
-            (Content::Confirmation { url }, Trust::Verified | Trust::Unverified(UNTRUSTED_TOPIC)) => {
-                let at = self.clock.now();
-                let is_new = channel.known().state.asks(sealed.topic(), &url, at);
-                if is_new {
-                    self.write_state(channel).await?;
-                    let account = channel.account();
-                    tracing::warn!(account = %account.name, "a topic asks to confirm its subscription");
-                }
-                Ok(Answer::Stored)
+            (Content::Confirmation { url }, Trust::Verified) => {
+                self.once(channel, &key, Some(sent_at), self.asked(channel, &sealed, &url)).await
             }
-            (Content::Unsubscribed, Trust::Verified) => self.unsubscribed(channel).await,
+            (Content::Confirmation { url }, Trust::Unverified(why)) if why.reason == UNTRUSTED_TOPIC => {
+                self.asked(channel, &sealed, &url).await
+            }
+            (Content::Unsubscribed, Trust::Verified) => {
+                self.once(channel, &key, Some(sent_at), self.unsubscribed(channel, sent_at)).await
+            }
             // Without proof it means nothing, and with proof later it will come again.
-            (Content::Confirmation { .. } | Content::Unsubscribed, Trust::Unverified(reason)) => {
+            (Content::Confirmation { .. } | Content::Unsubscribed, Trust::Unverified(why)) => {
                 let mut known = channel.known();
-                known.state.unverified(reason);
+                known.state.unverified(why.reason);
                 known.is_changed = true;
                 drop(known);
                 Ok(self.postponed(channel))
@@ -154,21 +169,51 @@ impl Hub {
         notifier: &dyn Notifier,
         sealed: &Sealed,
     ) -> Result<Trust, Failed> {
+        let names_trusted = channel.known().state.trusts(sealed.topic());
+        let unverified =
+            |reason| Ok(Trust::Unverified(Unverified { reason, names_trusted, sent_at: sealed.sent_at() }));
         let certificate = match self.certificates.at(sealed.certificate_url()).await {
             Ok(certificate) => certificate,
-            Err(Missing::Unavailable) => return Ok(Trust::Unverified("certificate_unavailable")),
-            Err(Missing::UnknownIssuer) => return Ok(Trust::Unverified("certificate_chain")),
-            Err(Missing::Refused(refused)) => return Err(refused.into()),
+            Err(Missing::Unavailable) => return unverified("certificate_unavailable"),
+            Err(Missing::UnknownIssuer) => return unverified("certificate_chain"),
+            // It came from the SNS host, unless something on the way put its own in place, or our clock is wrong.
+            Err(Missing::Refused(refused)) => return unverified(refused.reason),
         };
         let now = self.clock.now();
-        sealed.verify(&certificate, notifier.redelivered_for(), now)?;
-        let mut known = channel.known();
-        if known.state.trusts(sealed.topic()) {
+        if let Err(refused) = sealed.verify(&certificate, notifier.redelivered_for(), now) {
+            let is_about_time = TIME_FAULTS.contains(&refused.reason);
+            let is_ours = is_about_time && !self.clock.is_sure();
+            return if is_ours { unverified(refused.reason) } else { Err(refused.into()) };
+        }
+        if names_trusted {
             return Ok(Trust::Verified);
         }
+        let mut known = channel.known();
         known.state.offer(sealed.topic(), now);
         known.is_changed = true;
-        Ok(Trust::Unverified(UNTRUSTED_TOPIC))
+        unverified(UNTRUSTED_TOPIC)
+    }
+
+    /// A genuine request of a topic to confirm its subscription.
+    async fn asked(&self, channel: &Channel, sealed: &Sealed, url: &str) -> Result<Answer, Failed> {
+        let (asked, is_trusted) = {
+            let mut known = channel.known();
+            known.is_changed = true;
+            let asked = known.state.asks(sealed.topic(), url, sealed.sent_at(), self.clock.now());
+            (asked, known.state.trusts(sealed.topic()))
+        };
+        if asked == Asked::Full {
+            return Ok(self.postponed(channel));
+        }
+        // The topics of others can ask without end, so only their first request is written at once.
+        if asked == Asked::New || is_trusted {
+            self.write_state(channel).await?;
+        }
+        if asked == Asked::New {
+            let account = channel.account();
+            tracing::warn!(account = %account.name, "a topic asks to confirm its subscription");
+        }
+        Ok(Answer::Stored)
     }
 
     /// Does `effect` unless it was done before.
@@ -176,9 +221,10 @@ impl Hub {
         &self,
         channel: &Channel,
         key: &str,
+        sent_at: Option<Timestamp>,
         effect: impl Future<Output = Result<Answer, Failed>>,
     ) -> Result<Answer, Failed> {
-        let seen = channel.known().memory.begin(key);
+        let seen = channel.known().memory.begin(key, sent_at);
         match seen {
             Seen::Before => {
                 let mut known = channel.known();
@@ -187,8 +233,9 @@ impl Hub {
                 Ok(Answer::Stored)
             }
             Seen::InProgress => Ok(self.postponed(channel)),
+            Seen::Forgotten => Err(TOO_OLD.into()),
             Seen::New => {
-                let mut ending = Ending { channel, key, is_stored: false };
+                let mut ending = Ending { channel, key, sent_at, is_stored: false };
                 let result = effect.await;
                 ending.is_stored = matches!(result, Ok(Answer::Stored));
                 result
@@ -203,19 +250,17 @@ impl Hub {
         let mut known = channel.known();
         known.state.counts.verified += 1;
         known.state.counts.last_verified_at = Some(now);
-        known.state.unsubscribed_at = None;
         known.is_changed = true;
         Ok(Answer::Stored)
     }
 
-    async fn unsubscribed(&self, channel: &Channel) -> Result<Answer, Failed> {
+    async fn unsubscribed(&self, channel: &Channel, sent_at: Timestamp) -> Result<Answer, Failed> {
         let now = self.clock.now();
         let account = channel.account();
         let is_new = {
             let mut known = channel.known();
             known.state.counts.verified += 1;
-            known.state.confirmed_at = None;
-            known.state.unsubscribed_at.replace(now).is_none()
+            known.state.ends(sent_at)
         };
         self.write_state(channel).await?;
         if is_new {
@@ -234,16 +279,27 @@ impl Hub {
 
 const UNTRUSTED_TOPIC: &str = "untrusted_topic";
 
+/// Faults that a wrong clock of this machine explains.
+const TIME_FAULTS: [&str; 4] =
+    ["too_old", "from_the_future", "certificate_expired", "certificate_not_yet_valid"];
+
+/// A key that counts for one day: two events of one order can have the same signature.
+fn key_today(key: &str, now: Timestamp) -> String {
+    let day = now.as_second().div_euclid(86_400);
+    hex(digest::digest(&digest::SHA256, format!("{day} {key}").as_bytes()).as_ref())
+}
+
 /// Ends the progress of a new notification even if its request is dropped.
 struct Ending<'a> {
     channel: &'a Channel,
     key: &'a str,
+    sent_at: Option<Timestamp>,
     is_stored: bool,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.channel.known().memory.end(self.key, self.is_stored);
+        self.channel.known().memory.end(self.key, self.sent_at, self.is_stored);
     }
 }
 
@@ -251,7 +307,8 @@ impl Drop for Ending<'_> {
 #[derive(Debug)]
 pub(super) enum Failed {
     Refused(Refused),
-    Store(StoreError),
+    /// It cannot be stored now, and why.
+    Store(String),
 }
 
 impl From<Refused> for Failed {
@@ -262,7 +319,7 @@ impl From<Refused> for Failed {
 
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
-        Failed::Store(error)
+        Failed::Store(error.to_string())
     }
 }
 

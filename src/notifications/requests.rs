@@ -20,7 +20,7 @@ use crate::apis::notifications::{Envelope, sns};
 use crate::http::{Method, Request, TransportError};
 use crate::payments::object::{AccountName, Kind};
 use crate::store::StoreError;
-use crate::text::hex;
+use crate::text::{count, hex};
 
 /// The time limit of a confirmation and of a check.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -331,16 +331,25 @@ fn way(sent: Result<u16, TransportError>, has_arrived: bool) -> Vec<CheckStep> {
 fn what_came(view: &ChannelView) -> CheckStep {
     let what = "genuine notifications";
     if view.needs_topic && view.topics.is_empty() {
-        return match view.offered.first() {
-            Some(offered) => CheckStep::failed(
+        let shown = view.offered.iter().map(|offered| {
+            format!(
+                "{} (AWS account {}, {})",
+                offered.topic,
+                offered.owner(),
+                count(offered.messages, "message")
+            )
+        });
+        let shown: Vec<String> = shown.collect();
+        return match shown.as_slice() {
+            [_, ..] => CheckStep::failed(
                 what,
-                format!("the topic {} sends them and is not trusted", offered.topic),
+                format!("no topic is trusted; these send genuine messages: {}", shown.join(", ")),
                 format!(
-                    "if it is the provider's: reconciled notifications trust {} {}",
-                    view.account, offered.topic
+                    "find out which one is the provider's, because anybody can have a topic; then: reconciled notifications trust {} TOPIC",
+                    view.account
                 ),
             ),
-            None => CheckStep::failed(
+            [] => CheckStep::failed(
                 what,
                 "none has come yet",
                 format!("enter the address in {}, and send a test notification there", view.where_to_paste),

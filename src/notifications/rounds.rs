@@ -38,6 +38,9 @@ impl Hub {
         let account = channel.account();
         let kinds = account.api.notifications().map(|notifier| notifier.announced_kinds());
         let mut known = channel.known();
+        if polled.became_final {
+            known.state.lane.remove(polled.object);
+        }
         if known.polled(polled, kinds.unwrap_or_default(), self.clock.now()) {
             known.again.push(polled.object.clone());
         }
@@ -57,7 +60,7 @@ impl Hub {
                 wait = wait.min(left);
             }
         }
-        self.save().await?;
+        self.save_sometimes().await?;
         Ok(wait.max(Duration::from_millis(100)))
     }
 
@@ -81,6 +84,7 @@ impl Hub {
                 sound(tallies.write(&tally).await)?;
             }
         }
+        let is_news = !verdicts.is_empty();
         for (verdict, at) in verdicts {
             match verdict {
                 Verdict::Silent => tracing::warn!(account = %account.name, "notifications have stopped"),
@@ -93,6 +97,9 @@ impl Hub {
                 self.raise(&account, alert_text::verdict(&account, verdict, at, now), now).await?;
             }
         }
+        if is_news {
+            self.save().await?;
+        }
         let is_healthy = channel.known().fusion.verdict().0 == Verdict::Healthy;
         (ports.relaxing)(Arc::clone(&account), is_healthy).await?;
         loop {
@@ -102,6 +109,7 @@ impl Hub {
             let mut known = channel.known();
             known.is_changed = true;
             if answers == [Announced::Due] {
+                known.state.lane.spend(per_hour, now);
                 known.state.counts.unverified_polled += 1;
             }
         }

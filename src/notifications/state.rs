@@ -4,6 +4,7 @@
 //! verified.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,19 @@ use serde::{Deserialize, Serialize};
 use super::unverified::Lane;
 use crate::documents::Document;
 use crate::payments::object::{AccountName, ObjectRef};
+use crate::time::later;
 
-/// The most unknown objects and topics that are shown.
+/// The most unknown objects that are shown, and the most topics in each list.
 const MOST_SHOWN: usize = 20;
 
-/// The most topics whose request for a confirmation is kept.
-const MOST_PENDING: usize = 5;
+/// The most topics of one AWS account in each list, so that one sender cannot fill it.
+const MOST_OF_ONE: usize = 5;
+
+/// A topic that nobody trusts and that sends nothing for this long is not shown any more.
+const OFFERED_FOR: Duration = Duration::from_secs(7 * 86_400);
+
+/// How long a confirmation can be given.
+const PENDING_FOR: Duration = Duration::from_secs(3 * 86_400);
 
 /// How many notifications were received, since the store exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +65,31 @@ pub struct Offered {
     pub topic: String,
     /// When its last message came.
     pub at: Timestamp,
+    /// How many came.
+    #[serde(default)]
+    pub messages: u64,
+}
+
+impl Offered {
+    /// The number of the AWS account that the topic belongs to.
+    pub fn owner(&self) -> &str {
+        owner(&self.topic)
+    }
+}
+
+/// The number of the AWS account in the full name of a topic.
+fn owner(topic: &str) -> &str {
+    topic.split(':').nth(4).unwrap_or_default()
+}
+
+/// Whether a list of topics has room for one more.
+fn has_room<'a>(listed: impl Iterator<Item = &'a str>, topic: &str) -> bool {
+    let (mut all, mut of_owner) = (0, 0);
+    for listed in listed {
+        all += 1;
+        of_owner += usize::from(owner(listed) == owner(topic));
+    }
+    all < MOST_SHOWN && of_owner < MOST_OF_ONE
 }
 
 /// A topic that asks for a confirmation.
@@ -66,15 +99,29 @@ pub(super) struct Pending {
     pub(super) topic: String,
     /// Visiting it confirms.
     pub(super) url: String,
-    /// When it asked.
+    /// When it asked, by its own clock.
     pub(super) at: Timestamp,
+    /// How often it asked.
+    #[serde(default)]
+    pub(super) messages: u64,
 }
 
 impl Pending {
     /// The part that people may see.
     pub(super) fn shown(&self) -> Offered {
-        Offered { topic: self.topic.clone(), at: self.at }
+        Offered { topic: self.topic.clone(), at: self.at, messages: self.messages }
     }
+}
+
+/// What a request for a confirmation changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Its topic did not ask before.
+    New,
+    /// Its topic asks already.
+    Again,
+    /// There is no room for another topic that nobody trusts.
+    Full,
 }
 
 /// An object that nobody watches.
@@ -103,6 +150,9 @@ pub(super) struct State {
     pub(super) confirmed_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) unsubscribed_at: Option<Timestamp>,
+    /// When the newest message of a trusted topic was sent.
+    #[serde(default)]
+    pub(super) last_sent_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) unknown: Vec<Unknown>,
     /// People were informed that the channel is silent.
@@ -131,6 +181,7 @@ impl State {
             pending: Vec::new(),
             confirmed_at: None,
             unsubscribed_at: None,
+            last_sent_at: None,
             unknown: Vec::new(),
             is_silence_reported: false,
             lane: Lane::default(),
@@ -154,32 +205,130 @@ impl State {
         self.topics.iter().any(|trusted| trusted == topic)
     }
 
-    /// Notes a topic that could be trusted. The newest are kept.
+    /// Notes a topic that could be trusted. The oldest are kept: whoever comes later cannot push them out.
     pub(super) fn offer(&mut self, topic: &str, at: Timestamp) {
-        self.offered.retain(|offered| offered.topic != topic);
-        self.offered.insert(0, Offered { topic: topic.to_owned(), at });
-        self.offered.truncate(MOST_SHOWN);
+        if let Some(known) = self.offered.iter_mut().find(|offered| offered.topic == topic) {
+            (known.at, known.messages) = (at, known.messages + 1);
+            return;
+        }
+        self.offered.retain(|offered| later(offered.at, OFFERED_FOR) > at);
+        if has_room(self.offered.iter().map(|offered| offered.topic.as_str()), topic) {
+            self.offered.push(Offered { topic: topic.to_owned(), at, messages: 1 });
+        }
     }
 
-    /// Notes that a topic asks for a confirmation. True if that was not known.
-    pub(super) fn asks(&mut self, topic: &str, url: &str, at: Timestamp) -> bool {
-        if self.pending.iter().any(|pending| pending.topic == topic && pending.url == url) {
+    /// Notes that a topic asks for a confirmation; `sent_at` is when it asked. A newer request replaces an older one of
+    /// its topic. The oldest topics are kept, and a trusted one always.
+    pub(super) fn asks(&mut self, topic: &str, url: &str, sent_at: Timestamp, now: Timestamp) -> Asked {
+        if let Some(known) = self.pending.iter_mut().find(|pending| pending.topic == topic) {
+            known.messages += 1;
+            if known.at < sent_at {
+                (known.url, known.at) = (url.to_owned(), sent_at);
+            }
+            return Asked::Again;
+        }
+        let is_trusted = |topic: &str| self.topics.iter().any(|trusted| trusted == topic);
+        self.pending.retain(|pending| is_trusted(&pending.topic) || later(pending.at, PENDING_FOR) > now);
+        let untrusted = self.pending.iter().map(|pending| pending.topic.as_str());
+        if !is_trusted(topic) && !has_room(untrusted.filter(|topic| !is_trusted(topic)), topic) {
+            return Asked::Full;
+        }
+        self.pending.push(Pending { topic: topic.to_owned(), url: url.to_owned(), at: sent_at, messages: 1 });
+        Asked::New
+    }
+
+    /// A verified message of the trusted topic, sent at this time. If the subscription ended before, it has begun anew.
+    pub(super) fn sent(&mut self, sent_at: Timestamp) {
+        self.last_sent_at = self.last_sent_at.max(Some(sent_at));
+        self.unsubscribed_at = self.unsubscribed_at.filter(|ended_at| *ended_at >= sent_at);
+    }
+
+    /// The trusted topic says that the subscription has ended. True if that is news: nothing was confirmed or sent since.
+    pub(super) fn ends(&mut self, sent_at: Timestamp) -> bool {
+        if self.unsubscribed_at.max(self.confirmed_at).max(self.last_sent_at) >= Some(sent_at) {
             return false;
         }
-        self.pending.retain(|pending| pending.topic != topic);
-        self.pending.insert(0, Pending { topic: topic.to_owned(), url: url.to_owned(), at });
-        self.pending.truncate(MOST_PENDING);
-        true
+        self.confirmed_at = None;
+        self.unsubscribed_at.replace(sent_at).is_none()
     }
 
-    /// Notes an object that nobody watches. True if it is new among those that are shown.
-    pub(super) fn unknown(&mut self, object: &ObjectRef, at: Timestamp) -> bool {
+    /// Notes an object that nobody watches. The newest are kept.
+    pub(super) fn unknown(&mut self, object: &ObjectRef, at: Timestamp) {
         self.counts.unknown_objects += 1;
-        let before = self.unknown.len();
         self.unknown.retain(|known| known.object != *object);
-        let is_new = self.unknown.len() == before;
         self.unknown.insert(0, Unknown { object: object.clone(), at });
         self.unknown.truncate(MOST_SHOWN);
-        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        State::new("shop".parse().unwrap())
+    }
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + 3600 * hours).unwrap()
+    }
+
+    fn topic(owner: usize, number: usize) -> String {
+        format!("arn:aws:sns:eu-west-1:{owner:012}:topic-{number}")
+    }
+
+    #[test]
+    fn topics_of_others_push_none_out_and_one_sender_cannot_fill_a_list() {
+        let mut state = state();
+        let first = topic(1, 0);
+        state.offer(&first, at(0));
+        assert_eq!(state.asks(&first, "first", at(0), at(0)), Asked::New);
+        for number in 0..100 {
+            state.offer(&topic(2, number), at(1));
+            state.asks(&topic(2, number), "x", at(1), at(1));
+        }
+        assert_eq!((state.offered.len(), state.pending.len()), (6, 6));
+        for owner in 3..100 {
+            state.offer(&topic(owner, 0), at(2));
+            state.asks(&topic(owner, 0), "x", at(2), at(2));
+        }
+        assert_eq!((state.offered.len(), state.pending.len()), (MOST_SHOWN, MOST_SHOWN));
+        state.offer(&first, at(3));
+        let Offered { topic: shown, messages, at: last } = &state.offered[0];
+        assert_eq!((shown, *messages, *last, state.offered[0].owner()), (&first, 2, at(3), "000000000001"));
+        // A trusted topic always has room, and what sends nothing for long makes room.
+        let trusted = topic(2, 200);
+        assert_eq!(state.asks(&trusted, "x", at(4), at(4)), Asked::Full);
+        state.topics.push(trusted.clone());
+        assert_eq!(state.asks(&trusted, "x", at(4), at(4)), Asked::New);
+        state.offer(&topic(200, 0), at(24 * 8));
+        assert_eq!(state.offered.len(), 1, "{:?}", state.offered);
+        assert_eq!(state.asks(&topic(200, 0), "x", at(24 * 8), at(24 * 8)), Asked::New);
+        assert_eq!(state.pending.len(), 2, "{:?}", state.pending);
+    }
+
+    #[test]
+    fn only_a_newer_request_replaces_the_one_of_its_topic() {
+        let (mut state, topic) = (state(), topic(1, 0));
+        assert_eq!(state.asks(&topic, "b", at(2), at(3)), Asked::New);
+        assert_eq!(state.asks(&topic, "a", at(1), at(3)), Asked::Again);
+        assert_eq!(state.pending[0].url, "b");
+        assert_eq!(state.asks(&topic, "c", at(3), at(3)), Asked::Again);
+        assert_eq!((state.pending[0].url.as_str(), state.pending[0].messages), ("c", 3));
+    }
+
+    #[test]
+    fn an_end_that_is_older_than_a_confirmation_or_a_message_is_no_news() {
+        let mut state = state();
+        state.confirmed_at = Some(at(2));
+        assert!(!state.ends(at(1)));
+        state.sent(at(5));
+        assert!(!state.ends(at(4)) && state.confirmed_at.is_some());
+        assert!(state.ends(at(6)) && !state.ends(at(6)) && !state.ends(at(7)));
+        assert_eq!((state.confirmed_at, state.unsubscribed_at), (None, Some(at(7))));
+        state.sent(at(6));
+        assert!(state.unsubscribed_at.is_some(), "it was sent before the end and came late");
+        state.sent(at(8));
+        assert_eq!(state.unsubscribed_at, None);
     }
 }

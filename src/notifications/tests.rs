@@ -1,10 +1,14 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::*;
+use crate::apis::Fetching;
+use crate::apis::notifications::{Envelope, Notification, Notifier, Refused};
+use crate::apis::pace::Permit;
 use crate::clock::{Clock, VirtualClock};
 use crate::http::{Request, Response, TransportError};
+use crate::payments::lifecycle::Lifecycle;
+use crate::payments::object::{Kind, ObjectId};
 use certificates::Missing;
-use std::time::Duration;
 
 /// Answers every request with 404 and counts them.
 #[derive(Default)]
@@ -113,4 +117,120 @@ mod hints {
         assert!(poll(&mut known, "charge", Some(60), 71, false));
         assert!(!poll(&mut known, "charge", Some(71), 72, false));
     }
+}
+
+/// An API that names a report and an object in every notification, with the body as its key.
+struct Reporting;
+
+impl crate::apis::Api for Reporting {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["charge"]
+    }
+
+    fn lifecycle(&self, _: &Kind) -> Option<&'static dyn Lifecycle> {
+        None
+    }
+
+    fn operation(&self, _: &Kind) -> Option<&'static str> {
+        None
+    }
+
+    fn accepts(&self, _: &Kind, _: &ObjectId) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn kind_of(&self, _: &ObjectId) -> Option<Kind> {
+        None
+    }
+
+    fn fetch<'a>(&'a self, _: &'a Kind, _: &'a ObjectId, _: Permit) -> Fetching<'a> {
+        Box::pin(std::future::pending())
+    }
+
+    fn where_to_look(&self) -> &'static str {
+        "nowhere"
+    }
+
+    fn notifications(&self) -> Option<&dyn Notifier> {
+        Some(self)
+    }
+}
+
+impl Notifier for Reporting {
+    fn envelope(&self) -> Envelope {
+        Envelope::Own
+    }
+
+    fn read(&self, text: &[u8], _: &str) -> Result<Notification, Refused> {
+        let key = Some(String::from_utf8_lossy(text).into_owned());
+        Ok(Notification { key, report_id: Some("12345".to_owned()), ..Notification::default() })
+    }
+
+    fn redelivered_for(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    fn announced_kinds(&self) -> &'static [&'static str] {
+        &["charge"]
+    }
+
+    fn where_to_paste(&self) -> &'static str {
+        "nowhere"
+    }
+
+    fn refused_example(&self) -> (&'static str, Vec<u8>) {
+        ("text/plain", Vec::new())
+    }
+}
+
+/// A hub whose report port fails while the switch is on.
+async fn hub_with_failing_reports(
+    folder: &std::path::Path,
+    fails: Arc<AtomicBool>,
+) -> (Hub, Arc<VirtualClock>) {
+    let clock = VirtualClock::starting_at("2027-01-15T06:00:00Z".parse().unwrap());
+    let options = crate::store::Options { folder: folder.to_owned(), ..Default::default() };
+    let (store, _) = Store::open(options, clock.now()).await.unwrap();
+    let hub = Hub::new(Parts {
+        store,
+        clock: clock.clone(),
+        transport: Arc::new(Nothing::default()),
+        roots: None,
+        settings: Settings { listen: Some("127.0.0.1:1".parse().unwrap()), ..Settings::default() },
+        routes: Arc::new(|_, _| Vec::new()),
+        reports: Arc::new(move |_, _| {
+            let fails = fails.load(Ordering::SeqCst);
+            Box::pin(async move { if fails { Err("the disk is full".to_owned()) } else { Ok(()) } })
+        }),
+    });
+    let account = Account::new("shop".parse().unwrap(), Arc::new(Reporting));
+    hub.set_accounts(&[Arc::new(account)]).await.unwrap();
+    (hub, clock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_cannot_be_stored_is_asked_for_again() {
+    let (folder, fails) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(true)));
+    let (hub, _) = hub_with_failing_reports(folder.path(), Arc::clone(&fails)).await;
+    let received = Received { body: b"one", header: &|_| None };
+    assert_eq!(hub.receive("shop", &received).await, Answer::Later);
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(hub.receive("shop", &received).await, Answer::Stored);
+    let counts = hub.views().remove(0).counts;
+    assert_eq!((counts.verified, counts.postponed, counts.duplicates), (1, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_of_its_own_counts_for_one_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, clock) = hub_with_failing_reports(folder.path(), Arc::default()).await;
+    let received = Received { body: b"two refunds with equal parameters", header: &|_| None };
+    for expected in [(1, 0), (1, 1)] {
+        assert_eq!(hub.receive("shop", &received).await, Answer::Stored);
+        let counts = hub.views().remove(0).counts;
+        assert_eq!((counts.verified, counts.duplicates), expected);
+    }
+    clock.sleep(Duration::from_secs(86_400)).await;
+    assert_eq!(hub.receive("shop", &received).await, Answer::Stored);
+    assert_eq!(hub.views().remove(0).counts.verified, 2);
 }

@@ -25,17 +25,33 @@ pub(super) struct Lane {
     full_at: Option<Timestamp>,
 }
 
+/// What became of a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It waits from now on.
+    New,
+    /// Its object waits already.
+    Known,
+    /// There is no room.
+    Full,
+}
+
 impl Lane {
-    /// Keeps a hint. False when the lane is full.
-    pub(super) fn keep(&mut self, object: &ObjectRef) -> bool {
+    /// Keeps a hint.
+    pub(super) fn keep(&mut self, object: &ObjectRef) -> Kept {
         if self.waiting.contains(object) {
-            return true;
+            return Kept::Known;
         }
         if self.waiting.len() >= MOST_WAITING {
-            return false;
+            return Kept::Full;
         }
         self.waiting.push_back(object.clone());
-        true
+        Kept::New
+    }
+
+    /// Its poll is not needed any more.
+    pub(super) fn remove(&mut self, object: &ObjectRef) {
+        self.waiting.retain(|waiting| waiting != object);
     }
 
     /// How many wait.
@@ -43,13 +59,19 @@ impl Lane {
         self.waiting.len()
     }
 
-    /// The next hint to poll, if the budget of `per_hour` polls allows one.
+    /// Takes the next hint to poll, if the budget of `per_hour` polls allows one.
     pub(super) fn next(&mut self, per_hour: u32, now: Timestamp) -> Option<ObjectRef> {
-        if self.waiting.is_empty() || self.wait(per_hour, now)? > Duration::ZERO {
+        if self.wait(per_hour, now)? > Duration::ZERO {
             return None;
         }
-        self.full_at = Some(later(self.full_at.unwrap_or(now).max(now), refill(per_hour)?));
         self.waiting.pop_front()
+    }
+
+    /// A hint that was taken is polled.
+    pub(super) fn spend(&mut self, per_hour: u32, now: Timestamp) {
+        if let Some(refill) = refill(per_hour) {
+            self.full_at = Some(later(self.full_at.unwrap_or(now).max(now), refill));
+        }
     }
 
     /// How long until the budget allows the next poll; none when it never does.
@@ -79,14 +101,15 @@ mod tests {
     }
 
     fn polled(lane: &mut Lane, per_hour: u32, now: Timestamp) -> usize {
-        std::iter::from_fn(|| lane.next(per_hour, now)).count()
+        let spend = |lane: &mut Lane| lane.next(per_hour, now).map(|_| lane.spend(per_hour, now));
+        std::iter::from_fn(|| spend(lane)).count()
     }
 
     #[test]
     fn an_hour_has_its_budget_and_no_more_and_each_object_waits_once() {
         let mut lane = Lane::default();
-        assert!((0..50).all(|number| lane.keep(&object(number))));
-        assert!(lane.keep(&object(3)));
+        assert!((0..50).all(|number| lane.keep(&object(number)) == Kept::New));
+        assert_eq!(lane.keep(&object(3)), Kept::Known);
         assert_eq!(lane.len(), 50);
         assert_eq!(polled(&mut lane, 12, at(0)), 12);
         assert_eq!(polled(&mut lane, 12, at(0)), 0);
@@ -100,7 +123,21 @@ mod tests {
     #[test]
     fn a_full_lane_keeps_nothing_more_and_a_budget_of_zero_polls_nothing() {
         let mut lane = Lane::default();
-        assert_eq!((0..100).filter(|number| lane.keep(&object(*number))).count(), MOST_WAITING);
+        let kept = (0..100).filter(|number| lane.keep(&object(*number)) == Kept::New).count();
+        assert_eq!((kept, lane.keep(&object(99))), (MOST_WAITING, Kept::Full));
         assert_eq!((polled(&mut lane, 0, at(0)), lane.wait(0, at(0))), (0, None));
+    }
+
+    #[test]
+    fn a_hint_that_needs_no_poll_costs_nothing() {
+        let mut lane = Lane::default();
+        for number in 0..50 {
+            lane.keep(&object(number));
+        }
+        assert_eq!((0..40).filter_map(|_| lane.next(1, at(0))).count(), 40);
+        lane.remove(&object(40));
+        assert_eq!((lane.next(1, at(0)), lane.len()), (Some(object(41)), 8));
+        lane.spend(1, at(0));
+        assert_eq!(lane.next(1, at(0)), None);
     }
 }

@@ -142,6 +142,12 @@ async fn a_topic_that_nobody_trusts_is_shown_and_its_hints_are_polled_from_a_sma
     assert_eq!(world.record(last).await.state(), Some("Declined"));
     assert_eq!(channel(&world).counts.verified, 1);
     assert!(channel(&world).offered.is_empty());
+    assert_eq!(channel(&world).unverified_waiting, 16, "a verified hint needs no unverified one");
+    // What polling finds meanwhile makes room.
+    world.pass_hours(2.0).await;
+    let shown = channel(&world);
+    assert_eq!(shown.unverified_waiting, 0, "{:?}", shown.counts);
+    assert!(shown.counts.unverified_polled <= 3 + 7, "{:?}", shown.counts);
     world.stop().await;
 }
 
@@ -193,9 +199,10 @@ async fn without_its_certificate_a_hint_is_kept_and_a_storm_fetches_nothing() {
     world.memory.serve(CERTIFICATE_URL, 503, b"");
     world.pass_minutes(131.0).await;
     let text = v2("CHARGE", object.id.as_str());
+    let first = Sns::get().notification(0, &text, world.daemon().now());
     for number in 0..500 {
         let message = Sns::get().notification(number, &text, world.daemon().now());
-        assert_eq!(deliver(&world, &message).await, Answer::Stored);
+        assert_eq!(deliver(&world, &message).await, Answer::Later, "the provider repeats it");
     }
     assert_eq!(world.memory.requested(CERTIFICATE_URL), 1, "{:?}", channel(&world).counts);
     world.clock.sleep(Duration::from_secs(5)).await;
@@ -203,11 +210,121 @@ async fn without_its_certificate_a_hint_is_kept_and_a_storm_fetches_nothing() {
     let shown = channel(&world);
     assert_eq!((shown.counts.unverified, shown.counts.verified), (500, 0));
     assert_eq!(shown.counts.unverified_by_reason["certificate_unavailable"], 500);
+    assert_eq!(shown.counts.unverified_polled, 1);
     world.memory.serve(CERTIFICATE_URL, 200, Sns::get().certificate_pem.as_bytes());
     world.pass_minutes(2.0).await;
-    let message = Sns::get().notification(501, &text, world.daemon().now());
+    assert_eq!(deliver(&world, &first).await, Answer::Stored);
+    assert_eq!(channel(&world).counts.verified, 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_firewall_that_answers_for_the_certificate_makes_no_refusal_final() {
+    let (mut world, _folder) = world(&scenario(1), "").await;
+    trust(&world).await;
+    let object = world.enrol_all("shop").await.remove(0);
+    world.memory.serve(CERTIFICATE_URL, 200, b"<html>blocked</html>");
+    world.pass_minutes(131.0).await;
+    let message = Sns::get().notification(1, &v2("CHARGE", object.id.as_str()), world.daemon().now());
+    assert_eq!(deliver(&world, &message).await, Answer::Later);
+    assert_eq!(channel(&world).counts.unverified_by_reason["certificate_form"], 1);
+    world.clock.sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.record(&object).await.state(), Some("Declined"));
+    // The same message again names nothing that a poll has not seen.
+    assert_eq!(deliver(&world, &message).await, Answer::Later);
+    world.clock.sleep(Duration::from_secs(5)).await;
+    assert_eq!(channel(&world).counts.unverified_polled, 1);
+    world.memory.serve(CERTIFICATE_URL, 200, Sns::get().certificate_pem.as_bytes());
+    world.pass_minutes(11.0).await;
     assert_eq!(deliver(&world, &message).await, Answer::Stored);
     assert_eq!(channel(&world).counts.verified, 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_clock_is_not_sure_an_old_message_is_not_refused_for_good() {
+    let (mut world, _folder) = world(&scenario(1), "").await;
+    trust(&world).await;
+    let old = Sns::get().notification(1, "{}", "2026-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(deliver(&world, &old).await, Answer::Later, "{:?}", channel(&world).counts);
+    assert_eq!(channel(&world).counts.unverified_by_reason["too_old"], 1);
+    world.enrol_all("shop").await;
+    world.pass_minutes(131.0).await;
+    assert_eq!(deliver(&world, &old).await, Answer::Refused, "polls have confirmed the time");
+    world.stop().await;
+}
+
+/// The topic asks anew.
+fn asks_again(number: u64, topic: &str, at: jiff::Timestamp) -> Value {
+    let mut message = Sns::get().confirmation(at);
+    let token = format!("token{number}");
+    message["MessageId"] = format!("00000000-0000-4000-8000-{number:012}").into();
+    message["TopicArn"] = topic.into();
+    message["SubscribeURL"] = format!(
+        "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={topic}&Token={token}"
+    )
+    .into();
+    message["Token"] = token.into();
+    Sns::get().signed(message)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_verify_writes_nothing_when_it_comes_again() {
+    let (mut world, _folder) = world(&scenario(1), "unverified_per_hour = 1").await;
+    trust(&world).await;
+    let object = world.enrol_all("shop").await.remove(0);
+    world.pass_minutes(61.0).await;
+    let missing = "https://sns.eu-west-1.amazonaws.com/missing.pem";
+    world.memory.serve(missing, 404, b"");
+    let (now, text) = (world.daemon().now(), v2("CHARGE", object.id.as_str()));
+    let forged = |number: u64| {
+        let mut message = Sns::get().notification(number, &text, now + jiff::SignedDuration::from_hours(5));
+        message["SigningCertURL"] = missing.into();
+        message
+    };
+    let other = "arn:aws:sns:eu-west-1:000000000001:other";
+    for number in 0..2 {
+        assert_eq!(deliver(&world, &forged(number)).await, Answer::Later);
+        assert_eq!(deliver(&world, &asks_again(number, other, now)).await, Answer::Stored);
+        world.clock.sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(channel(&world).unverified_waiting, 1, "the budget is spent");
+    let written = world.daemon().store().stats().journal_sequence;
+    for number in 0..300 {
+        assert_eq!(deliver(&world, &forged(number)).await, Answer::Later);
+        // Both in turn, and newer ones.
+        assert_eq!(deliver(&world, &asks_again(number % 2, other, now)).await, Answer::Stored);
+        let later = now + jiff::SignedDuration::from_millis(1000 * i64::try_from(number).unwrap() / 100);
+        assert_eq!(deliver(&world, &asks_again(number, other, later)).await, Answer::Stored);
+    }
+    let more = world.daemon().store().stats().journal_sequence - written;
+    assert!(more <= 3, "{more} writes");
+    let shown = channel(&world);
+    assert_eq!((shown.pending.len(), shown.pending[0].messages), (1, 602));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_are_written_now_and_then_and_a_budget_of_zero_keeps_nothing() {
+    let (mut world, _folder) = world(&scenario(1), "unverified_per_hour = 0").await;
+    let id = world.enrol_all("shop").await.remove(0).id;
+    world.pass_minutes(1.0).await;
+    let sequence = |world: &World| world.daemon().store().stats().journal_sequence;
+    let start = sequence(&world);
+    world.pass_minutes(40.0).await;
+    let quiet = sequence(&world) - start;
+    for number in 0..40 {
+        let message = Sns::get().notification(number, &v2("CHARGE", id.as_str()), world.daemon().now());
+        assert_eq!(deliver(&world, &message).await, Answer::Stored);
+        assert_eq!(deliver(&world, &serde_json::json!({"Type": "Notification"})).await, Answer::Refused);
+        world.pass_minutes(1.0).await;
+    }
+    let busy = sequence(&world) - start - quiet;
+    assert!(busy <= quiet + 6, "{busy} writes, and {quiet} when nothing came");
+    assert_eq!(channel(&world).unverified_waiting, 0);
+    world.stop().await;
+    world.start().await;
+    assert_eq!(channel(&world).counts.unverified, 40, "a stop writes them");
     world.stop().await;
 }
 
@@ -233,6 +350,13 @@ async fn an_object_that_nobody_watches_is_shown_or_with_discover_watched() {
     let object = format!("shop/charge/{id}").parse().unwrap();
     assert_eq!(world.record(&object).await.state(), Some("AuthorizationInitiated"));
     assert_eq!(channel(&world).counts.discovered, 1);
+    // Nobody announces the end of a charge permission, so it is not watched for a year because of one message.
+    let permission = &id[..19];
+    let message = Sns::get().notification(4, &v2("CHARGE_PERMISSION", permission), world.daemon().now());
+    assert_eq!(deliver(&world, &message).await, Answer::Stored);
+    let object = format!("shop/charge-permission/{permission}").parse().unwrap();
+    assert!(world.daemon().store().record(&object).await.unwrap().is_none());
+    assert_eq!((channel(&world).counts.discovered, channel(&world).counts.unknown_objects), (1, 3));
     world.stop().await;
 }
 
@@ -274,8 +398,26 @@ async fn a_subscription_is_confirmed_by_command_and_shown_as_such_only_after_it_
     let mut ended = confirmation.clone();
     ended["Type"] = "UnsubscribeConfirmation".into();
     ended["MessageId"] = "00000000-0000-4000-8000-0000000000ed".into();
-    assert_eq!(deliver(&world, &Sns::get().signed(ended)).await, Answer::Stored);
+    let older = Sns::get().signed(ended.clone());
+    assert_eq!(deliver(&world, &older).await, Answer::Stored);
+    assert!(channel(&world).unsubscribed_at.is_none(), "it was sent before the confirmation");
+    world.clock.sleep(Duration::from_secs(5)).await;
+    ended["Timestamp"] = world.daemon().now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string().into();
+    let ended = Sns::get().signed(ended);
+    assert_eq!(deliver(&world, &ended).await, Answer::Stored);
     assert!(channel(&world).unsubscribed_at.is_some() && channel(&world).confirmed_at.is_none());
+    world.pass_minutes(1.0).await;
+    assert_eq!(world.events("notifications-silent").len(), 1);
+    // It begins anew, and a copy of the end changes nothing.
+    let anew = asks_again(7, TOPIC, world.daemon().now());
+    assert_eq!(deliver(&world, &anew).await, Answer::Stored);
+    world.memory.serve(anew["SubscribeURL"].as_str().unwrap(), 200, b"<ConfirmSubscriptionResponse/>");
+    assert!(service.confirm(&request).await.unwrap().unsubscribed_at.is_none());
+    for message in [&ended, &older, &anew] {
+        assert_eq!(deliver(&world, message).await, Answer::Stored);
+    }
+    let shown = channel(&world);
+    assert_eq!((shown.unsubscribed_at, shown.pending.len(), shown.counts.duplicates), (None, 0, 3));
     world.pass_minutes(1.0).await;
     assert_eq!(world.events("notifications-silent").len(), 1);
     world.stop().await;
@@ -289,7 +431,7 @@ async fn an_unknown_account_and_the_example_of_a_refused_message_get_no_details(
     let hub = world.daemon().notifications();
     let received = Received { body: &body, header: &header };
     assert_eq!(hub.receive("shop", &received).await.status(), 400);
-    assert_eq!(hub.receive("other", &received).await.status(), 404);
-    assert_eq!(hub.receive("../shop", &received).await.status(), 404);
+    assert_eq!(hub.receive("other", &received).await.status(), 400, "nobody learns the names of accounts");
+    assert_eq!(hub.receive("../shop", &received).await.status(), 400);
     world.stop().await;
 }

@@ -82,5 +82,7 @@ impl Refused {
 
 /// It is not in the form that the provider documents.
 pub const UNREADABLE: Refused = Refused::because("unreadable");
+/// Genuine, and sent longer ago than the provider repeats it.
+pub const TOO_OLD: Refused = Refused::because("too_old");
 /// It is about another merchant or another environment.
 pub const OTHER_ACCOUNT: Refused = Refused::because("other_account");

@@ -69,6 +69,11 @@ impl Sealed {
         &self.message.topic.arn
     }
 
+    /// When it was first sent. Trust it only after [`Sealed::verify`].
+    pub fn sent_at(&self) -> Timestamp {
+        self.message.timestamp
+    }
+
     /// Identifies the message across redeliveries. It is made of the text that is signed, so a message that was cut
     /// into other fields is the same message.
     pub fn key(&self) -> String {

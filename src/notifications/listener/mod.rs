@@ -234,7 +234,7 @@ async fn answer(served: &Served, request: Request<Incoming>, peer: IpAddr) -> Re
     let (head, body) = request.into_parts();
     let body = tokio::select! {
         body = whole(body) => body,
-        () = served.clock.sleep(READ_TIMEOUT) => return plain(StatusCode::REQUEST_TIMEOUT),
+        () = served.clock.sleep(READ_TIMEOUT) => return plain(StatusCode::SERVICE_UNAVAILABLE),
     };
     let body = match body {
         Ok(body) => body,
