@@ -152,7 +152,8 @@ impl Hub {
         notifier: &dyn Notifier,
         sealed: &Sealed,
     ) -> Result<Trust, Failed> {
-        let certificate = match self.certificates.at(sealed.certificate_url()).await {
+        let is_trusted = channel.known().state.trusts(sealed.topic());
+        let certificate = match self.certificates.at(sealed.certificate_url(), is_trusted).await {
             Ok(certificate) => certificate,
             Err(Missing::Unavailable) => return Ok(Trust::Unverified("certificate_unavailable")),
             Err(Missing::UnknownIssuer) => return Ok(Trust::Unverified("certificate_chain")),
@@ -162,6 +163,7 @@ impl Hub {
         sealed.verify(&certificate, notifier.redelivered_for(), now)?;
         let mut known = channel.known();
         if known.state.trusts(sealed.topic()) {
+            self.certificates.prove(sealed.certificate_url());
             return Ok(Trust::Verified);
         }
         known.state.offer(sealed.topic(), now);
@@ -230,7 +232,8 @@ impl Hub {
     }
 }
 
-const UNTRUSTED_TOPIC: &str = "untrusted_topic";
+/// The reason of a genuine message whose topic nobody trusts.
+pub(super) const UNTRUSTED_TOPIC: &str = "untrusted_topic";
 
 /// Ends the progress of a new notification even if its request is dropped.
 struct Ending<'a> {
