@@ -300,7 +300,7 @@ impl Hub {
     }
 }
 
-/// What became of a request that this process sent to itself.
+/// The outcome of a request that this process sent to itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Try {
     has_arrived: bool,
@@ -485,5 +485,26 @@ mod way_tests {
             found.len() == 1 && found[0].remedy.contains("trusted_proxies = [\"10.0.0.7\"]"),
             "{steps:?}"
         );
+    }
+    #[test]
+    fn a_check_says_why_nothing_that_came_could_be_verified() {
+        let step = |reasons: serde_json::Value| {
+            let view: ChannelView = serde_json::from_value(serde_json::json!({
+                "account": "shop", "is_on": true, "url": null, "where_to_paste": "Seller Central", "needs_topic": true,
+                "topics": [], "offered": [], "pending": [], "confirmed_at": null, "unsubscribed_at": null,
+                "counts": { "unverified": 3, "unverified_by_reason": reasons }, "unknown": [],
+                "unverified_waiting": 0, "health": "unknown", "health_since": null, "kinds": {},
+                "last_hint_at": null, "delay_p50_below_s": null, "delay_p95_below_s": null,
+            }))
+            .unwrap();
+            what_came(&view)
+        };
+        let chain = step(serde_json::json!({ "certificate_chain": 2, "certificate_unavailable": 1 }));
+        assert!(
+            chain.detail.contains("certificate_chain 2") && chain.remedy.contains("amazontrust"),
+            "{chain:?}"
+        );
+        let blocked = step(serde_json::json!({ "certificate_unavailable": 3 }));
+        assert!(!blocked.is_ok && blocked.remedy.contains("sns.REGION.amazonaws.com"), "{blocked:?}");
     }
 }
