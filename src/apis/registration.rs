@@ -68,6 +68,11 @@ pub trait Settings: Any + fmt::Debug + Send + Sync {
     fn region(&self) -> &'static str;
     /// Whether it is a sandbox account, without real money.
     fn is_sandbox(&self) -> bool;
+    /// The key that must be there before a notification may add objects, if it is missing: without it, nothing says
+    /// whether a notification is for this account.
+    fn missing_for_discovery(&self) -> Option<&'static str> {
+        None
+    }
     /// What can be polled by batch. None where the API or the account has no such batches.
     fn poll_limits(&self) -> Option<PollLimits> {
         None

@@ -18,7 +18,7 @@ pub(super) fn check_config(path: &Path, arguments: &CheckConfigArguments, screen
     let checked = if arguments.no_secrets {
         config::load_without_secrets(path, &surroundings)
     } else {
-        config::load(path, &surroundings)
+        config::check(path, &surroundings)
     };
     match checked {
         Ok(config) if arguments.json => {

@@ -168,7 +168,7 @@ pub(super) fn start_failed(error: &StartError) -> Failed {
         StartError::Store(error) => open_exit(error),
         StartError::Broken(_) => Exit::Disk,
         StartError::Rooms(_) => Exit::Config,
-        StartError::Socket(_) | StartError::Listener(_) => Exit::CannotCreate,
+        StartError::Socket(_) => Exit::CannotCreate,
         StartError::Network(_) | StartError::Signals(_) => Exit::Unavailable,
     };
     Failed::new(exit, what, "")

@@ -54,6 +54,15 @@ pub(super) async fn notifications(
                     channel.account
                 ))?;
             }
+            let others = connection.ask(NotificationsRequest {}).await?;
+            for other in others.iter().filter(|other| other.account != channel.account) {
+                if other.topics.iter().any(|topic| channel.topics.contains(topic)) {
+                    screen.note(&format!(
+                        "account {} trusts it too: `merchant_id` in both keeps their notifications apart",
+                        other.account
+                    ))?;
+                }
+            }
             Ok(Exit::Ok)
         }
         NotificationsCommand::Confirm(options) => {
@@ -134,10 +143,22 @@ pub(super) fn write(channel: &ChannelView, clock: &SharedClock, screen: &mut Scr
         let words = format!("{} of {} final states announced", announced.announced, announced.finals);
         screen.pair_wrapped(&format!("  {kind}"), &words)?;
     }
-    let refused: Vec<String> =
-        channel.counts.refused.iter().map(|(reason, number)| format!("{reason} {number}")).collect();
-    if !refused.is_empty() {
-        screen.pair_wrapped("  refused", &refused.join(", "))?;
+    if let (Some(half), Some(most)) = (channel.delay_p50_below_s, channel.delay_p95_below_s) {
+        let words = format!("half of them within {half} s after the hint, 95 % within {most} s");
+        screen.pair_wrapped("  found", &words)?;
+    }
+    let counts = &channel.counts;
+    for (label, reasons) in [("  not verified", &counts.unverified_by_reason), ("  refused", &counts.refused)]
+    {
+        let words: Vec<String> =
+            reasons.iter().map(|(reason, number)| format!("{reason} {number}")).collect();
+        if !words.is_empty() {
+            screen.pair_wrapped(label, &words.join(", "))?;
+        }
+    }
+    if counts.postponed > 0 {
+        let words = format!("{}, which the provider was asked to send again", counts.postponed);
+        screen.pair_wrapped("  postponed", &words)?;
     }
     for unknown in channel.unknown.iter().take(5) {
         screen.pair_wrapped("  not watched", &format!("{}, {}", unknown.object, moment(unknown.at, now)))?;

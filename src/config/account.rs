@@ -147,6 +147,10 @@ fn read_one(
     if let Some(reports) = &reports {
         provider_reports::check(reports, &*settings, path, findings);
     }
+    if let Some(key) = settings.missing_for_discovery().filter(|_| discover) {
+        let remedy = format!("write {key}, or leave discover out");
+        findings.add(&join(path, "discover"), format!("is true without {key}"), remedy);
+    }
     let provider_reports = reports.unwrap_or_default();
     if own.is_by_batch() && settings.poll_limits().is_none() {
         findings.add(

@@ -202,6 +202,18 @@ pub fn load(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigEr
     config.ok_or_else(|| ConfigError::Bad { path: path.to_owned(), problems })
 }
 
+/// As [`load`]. Also refuses what only keeps the listener for notifications from running; the daemon starts without it.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(path: &Path, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+    let config = load(path, surroundings)?;
+    match notifications::fault(&config.notifications) {
+        None => Ok(config),
+        Some(problem) => Err(ConfigError::Bad { path: path.to_owned(), problems: vec![problem] }),
+    }
+}
+
 /// Reads and checks the file without reading its secrets: to check it on another machine, and for commands
 /// that send nothing. No account can sign and nothing can be sent to a target.
 ///

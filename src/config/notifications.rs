@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::account::AccountConfig;
 use super::findings::Findings;
 use crate::http::connections::Connections;
-use crate::notifications::{Network, Settings, TestHooks, Tls};
+use crate::notifications::{Network, Settings, TestHooks, Tls, listener};
+use crate::problem::Problem;
 use crate::secret::{SecretLoader, SecretReference};
 
 /// The largest file of certificates that is read, in bytes.
@@ -24,7 +25,7 @@ pub(super) struct NotificationsSection {
     certificate_file: Option<PathBuf>,
     key: Option<SecretReference>,
     public_url: Option<String>,
-    trusted_proxies: Vec<String>,
+    trusted_proxies: Option<Vec<String>>,
     max_per_minute: Option<u32>,
     unverified_per_hour: Option<u32>,
     intermediates_file: Option<PathBuf>,
@@ -76,9 +77,12 @@ impl NotificationsSection {
             let remedy = "write https://host or https://host/path, as the provider reaches it";
             findings.add("notifications.public_url", format!("{url:?} cannot be notified"), remedy);
         }
-        let mut trusted_proxies = Vec::new();
-        for (number, text) in self.trusted_proxies.iter().enumerate() {
-            match Network::from_text(text) {
+        let mut trusted_proxies = match self.trusted_proxies {
+            Some(_) => Vec::new(),
+            None => default.trusted_proxies,
+        };
+        for (number, text) in self.trusted_proxies.unwrap_or_default().into_iter().enumerate() {
+            match Network::from_text(&text) {
                 Some(network) => trusted_proxies.push(network),
                 None => findings.add(
                     &format!("notifications.trusted_proxies.{number}"),
@@ -130,6 +134,14 @@ impl TestSection {
         };
         TestHooks { ca_pem, connect: self.connect }
     }
+}
+
+/// Why the listener's certificate and key cannot be used together.
+pub(super) fn fault(settings: &Settings) -> Option<Problem> {
+    let what = settings.tls.as_ref().and_then(listener::fault)?;
+    let remedy =
+        "name the certificate and the key that were made together; the daemon starts without the listener";
+    Some(Problem::new("notifications.certificate_file", format!("cannot be used: {what}"), remedy))
 }
 
 fn is_public(url: &str) -> bool {
@@ -216,5 +228,31 @@ mod tests {
         let live = ACCOUNT.replace("sandbox", "live").replace("SANDBOX", "LIVE").replace("shop", "live-shop");
         let found = problems(&format!("{hooks}\n{live}"));
         assert!(found.len() == 1 && found[0].contains("live-shop\" is live"), "{found:?}");
+    }
+    #[test]
+    fn a_notification_adds_objects_only_to_an_account_that_names_its_merchant() {
+        let discover = |more: &str| {
+            let account = ACCOUNT.replace("shop", "other").replace("SANDBOX-A", "SANDBOX-B");
+            problems(&format!("{account}discover = true\n{more}"))
+        };
+        assert_eq!(discover("merchant_id = \"A1SHOP\""), [""; 0]);
+        let found = discover("");
+        assert!(found.len() == 1 && found[0].contains("discover: is true without merchant_id"), "{found:?}");
+    }
+
+    #[test]
+    fn proxies_of_this_host_are_trusted_unless_others_are_named() {
+        let proxies = |line: &str| {
+            let text = format!("[reports]\ntime_zone = \"UTC\"\n[notifications]\n{line}\n{ACCOUNT}");
+            let config = check_text(&text, Path::new("/etc/config.toml"), &Surroundings::default()).unwrap();
+            let has = |address: &str| {
+                let networks = &config.notifications.trusted_proxies;
+                networks.iter().any(|network| network.has(address.parse().unwrap()))
+            };
+            [has("127.0.0.1"), has("::1"), has("10.0.0.7")]
+        };
+        assert_eq!(proxies(""), [true, true, false]);
+        assert_eq!(proxies("trusted_proxies = []"), [false, false, false]);
+        assert_eq!(proxies("trusted_proxies = [\"10.0.0.7\"]"), [false, false, true]);
     }
 }

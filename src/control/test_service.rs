@@ -333,6 +333,7 @@ pub(crate) async fn service_in(folder: &Path, fixture: Fixture) -> (Service, Sto
             store: store.clone(),
             clock: clock.clone(),
             transport: Arc::new(Chat),
+            public: Arc::new(Chat),
             roots: None,
             settings: Settings::default(),
             routes: Arc::clone(&routes),

@@ -99,9 +99,6 @@ pub enum StartError {
     /// No HTTP client.
     #[error("no HTTP client can be created: {0}")]
     Network(String),
-    /// The listener for notifications cannot be opened.
-    #[error(transparent)]
-    Listener(#[from] listener::BindError),
     /// Signals cannot be handled.
     #[error("signals cannot be handled")]
     Signals(#[source] std::io::Error),
@@ -219,7 +216,7 @@ impl Daemon {
         let time = JudgedClock::over(outside.clock.clone());
         let is_daemon = command == RUN;
         let transport: Arc<dyn Transport> =
-            Arc::new(DatedTransport::over(outside.transport, Arc::clone(&time)));
+            Arc::new(DatedTransport::over(Arc::clone(&outside.transport), Arc::clone(&time)));
         // An operator's command trusts the machine's clock: it does not run long enough to learn the time from
         // others.
         let clock: SharedClock = if is_daemon { time.clone() } else { outside.clock };
@@ -271,7 +268,7 @@ impl Daemon {
         let base = notifying::Base {
             store: store.clone(),
             clock: clock.clone(),
-            transport: Arc::clone(&foundation.transport),
+            transport: outside.transport,
             batches: Arc::clone(&foundation.batches),
             routes: Arc::clone(&routes),
         };
@@ -372,7 +369,7 @@ impl Daemon {
             server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
         let clock = &self.foundation.clock;
-        let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await?;
+        let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await;
         if let Some(listener) = listener {
             base.spawn(listener.serve(self.stop.clone()));
         }

@@ -25,6 +25,7 @@ use super::rooms::Rooms;
 pub(super) struct Base {
     pub(super) store: Store,
     pub(super) clock: SharedClock,
+    /// Does not pass dates to the clock: certificates come from hosts that messages name, and issuers without TLS.
     pub(super) transport: Arc<dyn Transport>,
     pub(super) batches: Arc<Batches>,
     pub(super) routes: Routes,
@@ -55,7 +56,8 @@ pub(super) fn hub(
     });
     let parts = Parts {
         roots: roots(&settings),
-        transport: hooked(&settings, transport)?,
+        transport: hooked(&settings, Arc::clone(&transport))?,
+        public: transport,
         store,
         clock,
         settings,

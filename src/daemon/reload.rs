@@ -40,6 +40,19 @@ impl Fixed {
         }
     }
 
+    /// A reload keeps the test hooks of notifications, and no account with real money may be used with them. The check
+    /// of the configuration itself sees only hooks that are still written there.
+    fn allows(&self, new: &Config) -> Result<(), Vec<String>> {
+        let live = new.accounts.iter().find(|account| !account.api.is_sandbox());
+        match live.filter(|_| self.notifications.test.is_some()) {
+            None => Ok(()),
+            Some(account) => Err(vec![format!(
+                "notifications.test is in force until the next restart, and account \"{}\" is live: restart instead",
+                account.name
+            )]),
+        }
+    }
+
     /// What of a new configuration waits for a restart.
     fn pending(&self, new: &Fixed) -> Vec<String> {
         let parts = [
@@ -47,12 +60,18 @@ impl Fixed {
             ("control.socket", self.socket != new.socket),
             ("log", self.log != new.log),
             ("http", self.http != new.http),
-            ("notifications", self.notifications != new.notifications),
+            ("notifications", is_other(&self.notifications, &new.notifications)),
             ("polling.max_in_flight", self.max_in_flight != new.max_in_flight),
         ];
         let changed = parts.into_iter().filter(|(_, is_changed)| *is_changed);
         changed.map(|(part, _)| format!("{part}: takes effect at the next restart")).collect()
     }
+}
+
+/// Whether they differ in more than the contents of certificate and key, which a reload replaces.
+fn is_other(one: &Settings, other: &Settings) -> bool {
+    let without = |settings: &Settings| Settings { tls: None, ..settings.clone() };
+    one.tls.is_some() != other.tls.is_some() || without(one) != without(other)
 }
 
 /// Accounts and alert targets that came and went.
@@ -92,11 +111,18 @@ impl Daemon {
     async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
         let surroundings = Surroundings { users: Users::of_machine(), ..self.surroundings.clone() };
         let config = config::load(&self.config_path, &surroundings).map_err(problem_lines)?;
+        self.fixed.allows(&config)?;
         let old = self.rooms();
         let mut remarks = self.fixed.pending(&Fixed::of(&config));
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         remarks.extend(differences(&old, &rooms));
+        if let (Some(_), Some(tls)) = (&self.fixed.notifications.tls, &rooms.config.notifications.tls)
+            && let Err(why) = self.notifications.renew(tls)
+        {
+            remarks
+                .push(format!("notifications: the certificate cannot be used, the one before stays: {why}"));
+        }
         self.stop_loops(within).await;
         rooms::greet(&self.foundation, &rooms.accounts).await.map_err(|error| vec![error.to_string()])?;
         rooms::greet_reporters(&self.foundation, &rooms.reporters)

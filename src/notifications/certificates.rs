@@ -1,16 +1,20 @@
 //! The signing certificates: fetched once, kept while they are valid.
 //!
-//! Owns: when one is fetched, how often at most, what is kept. Must never know: which account a message is for. The
-//! address is checked when the message is read: it is always on the SNS host of a topic's region.
+//! Owns: when one is fetched, how often at most, what is kept and stored. Must never know: which account a message is
+//! for. The address is checked when the message is read: it is always on the SNS host of a topic's region.
 //!
-//! Anybody can send messages that name any path on that host. So failures are remembered too, one fetch runs at a time,
-//! and there is a budget for all of them.
+//! Anybody can send messages that name any path on that host. So failures are remembered too, and messages that name a
+//! trusted topic have a lane of their own: a storm of others takes nothing from them. A certificate that verified a
+//! message of a trusted topic is kept until it expires, also across restarts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::apis::notifications::Refused;
 use crate::apis::notifications::sns::{self, BadCertificate, LONGEST_CERTIFICATE, Roots, SigningCertificate};
@@ -20,33 +24,57 @@ use crate::time::{between, later};
 
 /// The time limit of one fetch, and of waiting for another one to end.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How many good certificates are kept.
+/// How many good certificates are kept that verified nothing of a trusted topic, and how many that did.
 const MOST_GOOD: usize = 16;
 /// How many failures are remembered.
 const MOST_BAD: usize = 64;
-/// How long a failure to fetch is remembered.
-const UNAVAILABLE_FOR: Duration = Duration::from_secs(60);
-/// How long it is remembered that a certificate cannot be used.
-const BAD_FOR: Duration = Duration::from_secs(600);
-/// The most fetches in a minute.
-const FETCHES_A_MINUTE: u32 = 20;
+/// How long a failure is remembered.
+const BAD_FOR: Duration = Duration::from_secs(60);
+/// The most certificates that are fetched in a minute, for messages that name a trusted topic and for all others.
+const FETCHES_A_MINUTE: [u32; 2] = [20, 4];
 
 /// Why there is no certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// It cannot be fetched now.
     Unavailable,
-    /// Its issuer is not known here.
+    /// Its issuer is not known here, or cannot be fetched now.
     UnknownIssuer,
     /// It must not sign messages.
     Refused(Refused),
 }
 
+/// A certificate as it was fetched, with its issuer if that was fetched too; both in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Fetched {
+    certificate: String,
+    issuer: Option<String>,
+}
+
+/// What is stored: certificates by address.
+pub(super) type Stored = BTreeMap<String, Fetched>;
+
+/// A certificate that can be used.
+struct Good {
+    certificate: Arc<SigningCertificate>,
+    fetched: Fetched,
+    /// It verified a message of a trusted topic.
+    is_proven: bool,
+}
+
 #[derive(Default)]
 struct Cache {
-    good: BTreeMap<String, Arc<SigningCertificate>>,
+    good: BTreeMap<String, Good>,
     bad: BTreeMap<String, (Missing, Timestamp)>,
-    minute: Option<(Timestamp, u32)>,
+    /// What is proven has changed since it was stored.
+    is_changed: bool,
+}
+
+/// One fetch at a time, and a budget.
+struct Lane {
+    fetching: tokio::sync::Mutex<()>,
+    minute: Mutex<Option<(Timestamp, u32)>>,
+    fetches_a_minute: u32,
 }
 
 /// Fetches and keeps signing certificates.
@@ -55,7 +83,18 @@ pub(super) struct Certificates {
     clock: SharedClock,
     roots: Option<Roots>,
     cache: Mutex<Cache>,
-    fetching: tokio::sync::Mutex<()>,
+    /// For messages that name a trusted topic, and for all others.
+    lanes: [Lane; 2],
+}
+
+impl Lane {
+    fn may_fetch(&self, now: Timestamp) -> bool {
+        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |since: Timestamp| since <= now && between(since, now) < Duration::from_secs(60);
+        let (since, number) = minute.filter(|(since, _)| is_fresh(*since)).unwrap_or((now, 0));
+        *minute = Some((since, number.saturating_add(1)));
+        number < self.fetches_a_minute
+    }
 }
 
 impl Certificates {
@@ -65,30 +104,74 @@ impl Certificates {
         clock: SharedClock,
         roots: Option<Roots>,
     ) -> Certificates {
-        let fetching = tokio::sync::Mutex::new(());
-        Certificates { transport, clock, roots, cache: Mutex::default(), fetching }
+        let lanes = FETCHES_A_MINUTE.map(|fetches_a_minute| Lane {
+            fetching: tokio::sync::Mutex::new(()),
+            minute: Mutex::new(None),
+            fetches_a_minute,
+        });
+        Certificates { transport, clock, roots, cache: Mutex::default(), lanes }
     }
 
-    /// The certificate at an address.
-    pub(super) async fn at(&self, url: &str) -> Result<Arc<SigningCertificate>, Missing> {
+    /// The certificate at an address. `is_trusted`: the message names a trusted topic.
+    pub(super) async fn at(&self, url: &str, is_trusted: bool) -> Result<Arc<SigningCertificate>, Missing> {
         if let Some(known) = self.known(url) {
             return known;
         }
+        let [trusted, others] = &self.lanes;
+        let lane = if is_trusted { trusted } else { others };
         let turn = tokio::select! {
-            turn = self.fetching.lock() => turn,
+            turn = lane.fetching.lock() => turn,
             () = self.clock.sleep(DEADLINE) => return Err(Missing::Unavailable),
         };
         // Another message may have fetched it meanwhile.
         if let Some(known) = self.known(url) {
             return known;
         }
-        if !self.may_fetch() {
+        if !lane.may_fetch(self.clock.now()) {
             return Err(Missing::Unavailable);
         }
         let fetched = self.fetch(url).await;
         drop(turn);
-        self.keep(url, &fetched);
-        fetched
+        match fetched {
+            Ok((certificate, fetched)) => {
+                self.keep(url, Arc::clone(&certificate), fetched, false);
+                Ok(certificate)
+            }
+            Err(missing) => {
+                self.remember(url, missing);
+                Err(missing)
+            }
+        }
+    }
+
+    /// The certificate at an address verified a message of a trusted topic: it is kept until it expires.
+    pub(super) fn prove(&self, url: &str) {
+        let mut cache = self.locked();
+        let proven = cache.good.values().filter(|good| good.is_proven).count();
+        if let Some(good) = cache.good.get_mut(url).filter(|good| !good.is_proven && proven < MOST_GOOD) {
+            good.is_proven = true;
+            cache.is_changed = true;
+        }
+    }
+
+    /// What is to be stored, if that has changed.
+    pub(super) fn take_changed(&self) -> Option<Stored> {
+        let mut cache = self.locked();
+        let proven = cache.good.iter().filter(|(_, good)| good.is_proven);
+        let stored = proven.map(|(url, good)| (url.clone(), good.fetched.clone())).collect();
+        std::mem::take(&mut cache.is_changed).then_some(stored)
+    }
+
+    /// Keeps what was stored, as far as it can still be used.
+    pub(super) fn restore(&self, stored: Stored) {
+        for (url, fetched) in stored {
+            let decoded = |text: &String| STANDARD.decode(text).ok();
+            let Some(pem) = decoded(&fetched.certificate) else { continue };
+            let issuer = fetched.issuer.as_ref().and_then(decoded);
+            if let Ok(certificate) = self.check(&pem, issuer.as_deref()) {
+                self.keep(&url, Arc::new(certificate), fetched, true);
+            }
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, Cache> {
@@ -98,37 +181,38 @@ impl Certificates {
     fn known(&self, url: &str) -> Option<Result<Arc<SigningCertificate>, Missing>> {
         let now = self.clock.now();
         let cache = self.locked();
-        if let Some(good) = cache.good.get(url).filter(|good| good.expires() > now) {
-            return Some(Ok(Arc::clone(good)));
+        if let Some(good) = cache.good.get(url).filter(|good| good.certificate.expires() > now) {
+            return Some(Ok(Arc::clone(&good.certificate)));
         }
         let (missing, until) = cache.bad.get(url)?;
         // A later time was written by a clock that was ahead.
         (*until > now && *until <= later(now, BAD_FOR)).then_some(Err(*missing))
     }
 
-    fn may_fetch(&self) -> bool {
-        let now = self.clock.now();
-        let mut cache = self.locked();
-        let fresh =
-            cache.minute.filter(|(since, _)| *since <= now && between(*since, now) < Duration::from_secs(60));
-        let (since, number) = fresh.unwrap_or((now, 0));
-        cache.minute = Some((since, number + 1));
-        number < FETCHES_A_MINUTE
+    fn check(&self, pem: &[u8], issuer: Option<&[u8]>) -> Result<SigningCertificate, BadCertificate> {
+        let roots = self.roots.clone().ok_or(BadCertificate::UnknownIssuer)?;
+        let roots = match issuer {
+            Some(issuer) => roots.with_intermediates(issuer).map_err(|_| BadCertificate::UnknownIssuer)?,
+            None => roots,
+        };
+        sns::certificate(pem, &roots, self.clock.now())
     }
 
-    async fn fetch(&self, url: &str) -> Result<Arc<SigningCertificate>, Missing> {
+    async fn fetch(&self, url: &str) -> Result<(Arc<SigningCertificate>, Fetched), Missing> {
         let pem = self.get(url).await?;
-        let Some(roots) = &self.roots else { return Err(Missing::UnknownIssuer) };
-        let mut checked = sns::certificate(&pem, roots, self.clock.now());
+        let mut issuer = None;
+        let mut checked = self.check(&pem, None);
         if checked.as_ref().err() == Some(&BadCertificate::UnknownIssuer)
-            && let Some(issuer) = sns::issuer_url(&pem).filter(|_| self.may_fetch())
-            && let Ok(issuer) = self.get(&issuer).await
-            && let Ok(roots) = roots.clone().with_intermediates(&issuer)
+            && let Some(issuer_url) = sns::issuer_url(&pem).filter(|_| self.roots.is_some())
+            && let Ok(found) = self.get(&issuer_url).await
         {
-            checked = sns::certificate(&pem, &roots, self.clock.now());
+            checked = self.check(&pem, Some(&found));
+            issuer = Some(STANDARD.encode(found));
         }
         match checked {
-            Ok(certificate) => Ok(Arc::new(certificate)),
+            Ok(certificate) => {
+                Ok((Arc::new(certificate), Fetched { certificate: STANDARD.encode(pem), issuer }))
+            }
             Err(BadCertificate::UnknownIssuer) => {
                 tracing::warn!("the issuer of a signing certificate is not known here");
                 Err(Missing::UnknownIssuer)
@@ -163,31 +247,30 @@ impl Certificates {
         }
     }
 
-    fn keep(&self, url: &str, fetched: &Result<Arc<SigningCertificate>, Missing>) {
+    fn keep(&self, url: &str, certificate: Arc<SigningCertificate>, fetched: Fetched, is_proven: bool) {
         let now = self.clock.now();
         let mut cache = self.locked();
-        match fetched {
-            Ok(certificate) => {
-                cache.bad.remove(url);
-                cache.good.retain(|_, good| good.expires() > now);
-                let soonest = cache.good.iter().min_by_key(|(_, good)| good.expires());
-                if let Some(url) =
-                    soonest.map(|(url, _)| url.clone()).filter(|_| cache.good.len() >= MOST_GOOD)
-                {
-                    cache.good.remove(&url);
-                }
-                cache.good.insert(url.to_owned(), Arc::clone(certificate));
-            }
-            Err(missing) => {
-                let lasts = if *missing == Missing::Unavailable { UNAVAILABLE_FOR } else { BAD_FOR };
-                cache.bad.retain(|_, (_, until)| *until > now);
-                let soonest = cache.bad.iter().min_by_key(|(_, (_, until))| *until);
-                if let Some(url) = soonest.map(|(url, _)| url.clone()).filter(|_| cache.bad.len() >= MOST_BAD)
-                {
-                    cache.bad.remove(&url);
-                }
-                cache.bad.insert(url.to_owned(), (*missing, later(now, lasts)));
-            }
+        cache.bad.remove(url);
+        let is_expired = |good: &Good| good.certificate.expires() <= now;
+        cache.is_changed |= cache.good.values().any(|good| good.is_proven && is_expired(good));
+        cache.good.retain(|_, good| !is_expired(good));
+        let others = || cache.good.iter().filter(|(_, good)| !good.is_proven);
+        let soonest = others().min_by_key(|(_, good)| good.certificate.expires());
+        let soonest = soonest.map(|(url, _)| url.clone()).filter(|_| others().count() >= MOST_GOOD);
+        if let Some(url) = soonest {
+            cache.good.remove(&url);
         }
+        cache.good.insert(url.to_owned(), Good { certificate, fetched, is_proven });
+    }
+
+    fn remember(&self, url: &str, missing: Missing) {
+        let now = self.clock.now();
+        let mut cache = self.locked();
+        cache.bad.retain(|_, (_, until)| *until > now);
+        let soonest = cache.bad.iter().min_by_key(|(_, (_, until))| *until);
+        if let Some(url) = soonest.map(|(url, _)| url.clone()).filter(|_| cache.bad.len() >= MOST_BAD) {
+            cache.bad.remove(&url);
+        }
+        cache.bad.insert(url.to_owned(), (missing, later(now, BAD_FOR)));
     }
 }

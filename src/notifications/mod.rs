@@ -17,6 +17,8 @@
 
 mod alert_text;
 mod certificates;
+#[cfg(test)]
+mod certificates_tests;
 mod channel;
 mod effect;
 mod fusion;
@@ -34,7 +36,7 @@ mod unverified;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -48,7 +50,7 @@ use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
-use certificates::Certificates;
+use certificates::{Certificates, Stored};
 use channel::{Channel, Known};
 use fusion::Fusion;
 use seen::{Memory, Page};
@@ -78,6 +80,8 @@ pub struct Parts {
     pub clock: SharedClock,
     /// How certificates are fetched and subscriptions confirmed.
     pub transport: Arc<dyn Transport>,
+    /// How the public address is tried. Test hooks do not change it.
+    pub public: Arc<dyn Transport>,
     /// What signs messages must lead to one of these; none if there are none.
     pub roots: Option<Roots>,
     /// The configuration.
@@ -93,20 +97,23 @@ pub struct Hub {
     store: Store,
     clock: SharedClock,
     transport: Arc<dyn Transport>,
+    public: Arc<dyn Transport>,
     certificates: Certificates,
     settings: Settings,
     routes: Routes,
     reports: ReportPort,
     channels: Mutex<BTreeMap<AccountName, Arc<Channel>>>,
-    /// Marks of requests that this process sent to try the way to itself; true once one arrived.
-    tries: Mutex<BTreeMap<String, bool>>,
-    /// Where the listener really listens.
-    listening: OnceLock<SocketAddr>,
+    /// Requests that this process sent to try the way to itself, by their mark.
+    tries: Mutex<BTreeMap<String, requests::Try>>,
+    listener: listener::State,
     /// When everything was last saved.
     saved_at: Mutex<Duration>,
     /// Wakes the loop that does what is due.
     wake: Arc<Notify>,
 }
+
+/// The name under which certificates are stored that verified a message of a trusted topic.
+const CERTIFICATES: &str = "notification-certificates";
 
 fn fusion_name(account: &AccountName) -> String {
     format!("notification-health/{account}")
@@ -115,19 +122,20 @@ fn fusion_name(account: &AccountName) -> String {
 impl Hub {
     /// Without any account; [`Hub::set_accounts`] adds them.
     pub fn new(parts: Parts) -> Hub {
-        let Parts { store, clock, transport, roots, settings, routes, reports } = parts;
+        let Parts { store, clock, transport, public, roots, settings, routes, reports } = parts;
         Hub {
             certificates: Certificates::new(Arc::clone(&transport), Arc::clone(&clock), roots),
             saved_at: Mutex::new(clock.monotonic()),
             store,
             clock,
             transport,
+            public,
+            listener: listener::State::new(settings.tls.as_ref()),
             settings,
             routes,
             reports,
             channels: Mutex::default(),
             tries: Mutex::default(),
-            listening: OnceLock::new(),
             wake: Arc::new(Notify::new()),
         }
     }
@@ -139,7 +147,20 @@ impl Hub {
 
     /// Where the listener listens, once it does.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.listening.get().copied()
+        self.listener.address()
+    }
+
+    /// Why nothing is received, if something should be.
+    pub fn trouble(&self) -> Option<String> {
+        self.listener.trouble()
+    }
+
+    /// Serves another certificate from the next connection on.
+    ///
+    /// # Errors
+    /// When it cannot be used; the one before stays.
+    pub fn renew(&self, certificate: &Tls) -> Result<(), &'static str> {
+        self.listener.renew(certificate)
     }
 
     /// The configuration.
@@ -157,6 +178,10 @@ impl Hub {
     /// # Errors
     /// The store's.
     pub async fn set_accounts(&self, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
+        if self.all().is_empty() {
+            let stored = documents::read_if_sound::<Stored>(&self.store, CERTIFICATES).await?;
+            self.certificates.restore(stored.unwrap_or_default());
+        }
         let mut present = BTreeSet::new();
         for account in accounts.iter().filter(|account| account.api.notifications().is_some()) {
             present.insert(account.name.clone());
@@ -232,6 +257,9 @@ impl Hub {
     /// # Errors
     /// The store's.
     pub async fn save(&self) -> Result<(), StoreError> {
+        if let Some(certificates) = self.certificates.take_changed() {
+            sound(documents::write(&self.store, CERTIFICATES, &certificates).await)?;
+        }
         for channel in self.all() {
             if channel.known().is_changed {
                 self.write_state(&channel).await?;

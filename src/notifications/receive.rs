@@ -172,7 +172,7 @@ impl Hub {
         let names_trusted = channel.known().state.trusts(sealed.topic());
         let unverified =
             |reason| Ok(Trust::Unverified(Unverified { reason, names_trusted, sent_at: sealed.sent_at() }));
-        let certificate = match self.certificates.at(sealed.certificate_url()).await {
+        let certificate = match self.certificates.at(sealed.certificate_url(), names_trusted).await {
             Ok(certificate) => certificate,
             Err(Missing::Unavailable) => return unverified("certificate_unavailable"),
             Err(Missing::UnknownIssuer) => return unverified("certificate_chain"),
@@ -185,10 +185,11 @@ impl Hub {
             let is_ours = is_about_time && !self.clock.is_sure();
             return if is_ours { unverified(refused.reason) } else { Err(refused.into()) };
         }
-        if names_trusted {
+        let mut known = channel.known();
+        if known.state.trusts(sealed.topic()) {
+            self.certificates.prove(sealed.certificate_url());
             return Ok(Trust::Verified);
         }
-        let mut known = channel.known();
         known.state.offer(sealed.topic(), now);
         known.is_changed = true;
         unverified(UNTRUSTED_TOPIC)
@@ -277,7 +278,8 @@ impl Hub {
     }
 }
 
-const UNTRUSTED_TOPIC: &str = "untrusted_topic";
+/// The reason of a genuine message whose topic nobody trusts.
+pub(super) const UNTRUSTED_TOPIC: &str = "untrusted_topic";
 
 /// Faults that a wrong clock of this machine explains.
 const TIME_FAULTS: [&str; 4] =

@@ -58,7 +58,7 @@ impl Default for Settings {
             listen: None,
             tls: None,
             public_url: None,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: ["127.0.0.1", "::1"].into_iter().filter_map(Network::from_text).collect(),
             max_per_minute: 1200,
             unverified_per_hour: 12,
             intermediates_pem: Vec::new(),
@@ -83,6 +83,11 @@ impl Network {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
         (bits <= most).then_some(Network { address, bits })
+    }
+
+    /// Whether it is this host itself.
+    pub fn is_loopback(&self) -> bool {
+        self.address.is_loopback()
     }
 
     /// Whether an address belongs to it.

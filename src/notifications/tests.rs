@@ -29,14 +29,21 @@ async fn a_storm_of_made_up_certificate_addresses_fetches_few_of_them_and_keeps_
     let certificates = Certificates::new(transport, clock.clone(), None);
     for number in 0..5_000 {
         let url = format!("https://sns.eu-west-1.amazonaws.com/{number}.pem");
-        assert_eq!(certificates.at(&url).await.err(), Some(Missing::Unavailable));
+        assert_eq!(certificates.at(&url, false).await.err(), Some(Missing::Unavailable));
     }
-    assert_eq!(nothing.0.load(Ordering::SeqCst), 20);
+    assert_eq!(nothing.0.load(Ordering::SeqCst), 4);
+    let own = "https://sns.eu-west-1.amazonaws.com/own.pem";
+    assert!(certificates.at(own, true).await.is_err());
+    assert_eq!(
+        nothing.0.load(Ordering::SeqCst),
+        5,
+        "messages that name a trusted topic have their own budget"
+    );
     clock.sleep(Duration::from_secs(60)).await;
     for _ in 0..100 {
-        assert!(certificates.at("https://sns.eu-west-1.amazonaws.com/x.pem").await.is_err());
+        assert!(certificates.at("https://sns.eu-west-1.amazonaws.com/x.pem", false).await.is_err());
     }
-    assert_eq!(nothing.0.load(Ordering::SeqCst), 21, "a failure is remembered");
+    assert_eq!(nothing.0.load(Ordering::SeqCst), 6, "a failure is remembered");
 }
 
 mod hints {

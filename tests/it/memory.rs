@@ -54,7 +54,12 @@ impl Memory {
 
     /// From now on this URL is answered so, whatever the simulator knows.
     pub fn serve(&self, url: &str, status: u16, body: &[u8]) {
-        let response = Response { status, headers: Vec::new(), body: body.to_vec() };
+        self.serve_with(url, status, Vec::new(), body);
+    }
+
+    /// The same with headers.
+    pub fn serve_with(&self, url: &str, status: u16, headers: Vec<(String, String)>, body: &[u8]) {
+        let response = Response { status, headers, body: body.to_vec() };
         let mut pages = self.pages.lock().unwrap();
         let requests = pages.get(url).map_or(0, |(_, requests)| *requests);
         pages.insert(url.to_owned(), (response, requests));

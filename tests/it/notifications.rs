@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reconciled::apis::notifications::sns;
 use reconciled::clock::Clock;
-use reconciled::control::messages::{ChannelView, ConfirmRequest, TrustRequest};
+use reconciled::control::messages::{ChannelCheck, ChannelView, ConfirmRequest, TrustRequest};
 use reconciled::notifications::{Answer, Received};
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ async fn a_decline_is_known_seconds_after_its_notification_and_costs_one_poll() 
     let shown = channel(&world);
     assert_eq!((shown.counts.verified, shown.counts.duplicates), (1, 101), "{:?}", shown.counts);
     assert_eq!(world.record(&object).await.polls, after.polls);
-    assert_eq!(world.memory.requested(CERTIFICATE_URL), 2, "once in each process");
+    assert_eq!(world.memory.requested(CERTIFICATE_URL), 1, "it is stored");
     let status = world.daemon().service().status().await.unwrap();
     assert_eq!(status.notifications[0].counts.verified, 1);
     world.stop().await;
@@ -342,7 +342,10 @@ async fn an_object_that_nobody_watches_is_shown_or_with_discover_watched() {
     assert_eq!(shown.unknown[0].object.id.as_str(), id);
     world.stop().await;
     world.rewrite_config(|text| {
-        text.replace("api = \"amazon-pay-v2\"", "api = \"amazon-pay-v2\"\ndiscover = true")
+        text.replace(
+            "api = \"amazon-pay-v2\"",
+            "api = \"amazon-pay-v2\"\nmerchant_id = \"A1SHOP\"\ndiscover = true",
+        )
     });
     world.start().await;
     assert_eq!(deliver(&world, &message(3, &world)).await, Answer::Stored);
@@ -433,5 +436,43 @@ async fn an_unknown_account_and_the_example_of_a_refused_message_get_no_details(
     assert_eq!(hub.receive("shop", &received).await.status(), 400);
     assert_eq!(hub.receive("other", &received).await.status(), 400, "nobody learns the names of accounts");
     assert_eq!(hub.receive("../shop", &received).await.status(), 400);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_messages_name_and_the_shops_own_proxy_do_not_set_the_clock() {
+    let (mut world, _folder) = world(&scenario(1), "").await;
+    trust(&world).await;
+    let tomorrow = || vec![("date".to_owned(), "Sat, 16 Jan 2027 06:00:00 GMT".to_owned())];
+    world.memory.serve_with(CERTIFICATE_URL, 200, tomorrow(), Sns::get().certificate_pem.as_bytes());
+    world.memory.serve_with("https://shop.example/notifications/shop", 400, tomorrow(), b"");
+    let message = Sns::get().notification(1, "{}", world.daemon().now());
+    assert_eq!(deliver(&world, &message).await, Answer::Stored);
+    let request = ChannelCheck { account: "shop".parse().unwrap() };
+    world.daemon().service().check_channel(&request).await.unwrap();
+    assert_eq!(world.memory.requested("https://shop.example/notifications/shop"), 1);
+    let off = world.daemon().now().duration_since(world.clock.now());
+    assert!(off.abs() < jiff::SignedDuration::from_mins(1), "{off:?}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_adds_a_live_account_is_refused_while_the_test_hooks_are_in_force() {
+    let (mut world, _folder) = world(&scenario(1), "").await;
+    let trusted = |text: &str| text.contains("[notifications.test]");
+    world.rewrite_config(|text| {
+        assert!(trusted(&text));
+        let kept: Vec<&str> =
+            text.lines().filter(|line| !trusted(line) && !line.starts_with("ca_file")).collect();
+        kept.join("\n")
+            .replace("environment = \"sandbox\"", "environment = \"live\"")
+            .replace("SANDBOX-", "LIVE-")
+    });
+    let service = world.daemon().service();
+    let reloaded = service.reload("test").await;
+    assert!(!reloaded.is_applied, "{reloaded:?}");
+    assert!(reloaded.problems[0].contains("\"shop\" is live: restart instead"), "{reloaded:?}");
+    world.stop().await;
+    world.start().await;
     world.stop().await;
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reconciled::config::{self, Surroundings};
 use reconciled::control::messages::ChannelCheck;
+use reconciled::daemon::problem_lines;
 use serde_json::Value;
 
 use crate::notifications::{channel, trust, world};
@@ -156,6 +158,84 @@ async fn with_a_certificate_of_its_own_the_listener_serves_tls() {
     });
     assert_eq!(status.await.unwrap(), "HTTP/1.1 400");
     assert_eq!(sent(address, request("POST", "/notifications/shop", "", b"{}")).await, None, "no plain HTTP");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_source_cannot_hold_all_connections_and_each_connection_has_one_request() {
+    let (mut world, _folder) = world(SCENARIO, "trusted_proxies = []").await;
+    let address = address(&world);
+    let held: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let ask = || request("POST", "/notifications/shop", "", b"{}");
+    // All places of this source are taken: one more is closed without an answer.
+    assert_eq!(sent(address, ask()).await, None);
+    drop(held);
+    while sent(address, ask()).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let twice = [ask(), ask()].concat().into_iter().collect::<Vec<u8>>();
+    let twice = String::from_utf8(twice).unwrap().replace("connection: close\r\n", "").into_bytes();
+    let answers = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let _ = stream.write_all(&twice);
+        let mut answers = Vec::new();
+        let _ = stream.read_to_end(&mut answers);
+        String::from_utf8_lossy(&answers).matches("HTTP/1.1 400").count()
+    });
+    assert_eq!(answers.await.unwrap(), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn polling_runs_while_the_listener_cannot_and_it_listens_as_soon_as_it_can() {
+    let (mut world, _folder) = world(SCENARIO, "").await;
+    world.stop().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    world.rewrite_config(|text| text.replace("127.0.0.1:0", &address.to_string()));
+    world.start().await;
+    let complaints = |status: &reconciled::control::messages::Status| status.health.complaints.join("\n");
+    let status = world.daemon().service().status().await.unwrap();
+    assert!(complaints(&status).contains("cannot listen at"), "{}", complaints(&status));
+    let object = world.enrol_all("shop").await.remove(0);
+    world.pass_minutes(2.0).await;
+    assert!(world.record(&object).await.polls > 0);
+    let request = ChannelCheck { account: "shop".parse().unwrap() };
+    let steps = world.daemon().service().check_channel(&request).await.unwrap();
+    assert!(!steps[0].is_ok && steps[0].detail.contains("cannot listen at"), "{steps:?}");
+    drop(taken);
+    world.pass_minutes(1.0).await;
+    assert_eq!(world.daemon().notifications().address(), Some(address));
+    let status = world.daemon().service().status().await.unwrap();
+    assert_eq!(complaints(&status), "");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_serves_a_renewed_certificate_and_keeps_the_old_one_if_the_new_one_is_bad() {
+    let keys = tempfile::tempdir().unwrap();
+    let (section, _) = certificate(keys.path());
+    let (mut world, _folder) = world(SCENARIO, &section).await;
+    certificate(keys.path());
+    let reloaded = world.daemon().service().reload("test").await;
+    assert_eq!((reloaded.is_applied, reloaded.problems), (true, Vec::new()));
+    // The certificate was renewed and its key was not.
+    let key = std::fs::read(keys.path().join("listener-key.pem")).unwrap();
+    certificate(keys.path());
+    std::fs::write(keys.path().join("listener-key.pem"), key).unwrap();
+    let reloaded = world.daemon().service().reload("test").await;
+    assert!(reloaded.is_applied && reloaded.problems[0].contains("the one before stays"), "{reloaded:?}");
+    let surroundings = Surroundings::default();
+    let refused = config::check(&world.config_path(), &surroundings).err().map(problem_lines).unwrap();
+    assert!(refused[0].contains("does not belong to the certificate"), "{refused:?}");
+    // The daemon starts without the listener, and listens after the key was put right.
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.daemon().notifications().address(), None);
+    certificate(keys.path());
+    world.daemon().service().reload("test").await;
+    world.pass_minutes(1.0).await;
+    assert!(world.daemon().notifications().address().is_some());
     world.stop().await;
 }
 

@@ -286,6 +286,10 @@ impl super::Settings for Settings {
         self.environment() == Environment::Sandbox
     }
 
+    fn missing_for_discovery(&self) -> Option<&'static str> {
+        self.merchant_id().is_none().then_some("merchant_id")
+    }
+
     fn build(&self, transport: Arc<dyn Transport>, clock: SharedClock) -> Arc<dyn Api> {
         Arc::new(AmazonPayV2::new(self.clone(), transport, clock))
     }

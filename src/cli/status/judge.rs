@@ -106,7 +106,7 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
     found
 }
 
-/// A channel that fell silent, or whose subscription somebody ended. Nothing is lost: polling goes on.
+/// A channel that fell silent, whose subscription somebody ended, or whose messages cannot be verified. Nothing is lost: polling goes on.
 fn of_channel(channel: &ChannelView) -> Option<Finding> {
     let name = &channel.account;
     let remedy =
@@ -114,7 +114,10 @@ fn of_channel(channel: &ChannelView) -> Option<Finding> {
     let what = match (channel.health, channel.unsubscribed_at) {
         (_, Some(_)) => format!("somebody ended the notifications of {name}"),
         (Verdict::Silent, None) => format!("notifications of {name} do not announce what polling finds"),
-        (Verdict::Healthy | Verdict::Unknown, None) => return None,
+        (Verdict::Healthy | Verdict::Unknown, None) => {
+            let reasons = channel.unverifiable()?;
+            format!("notifications of {name} come, and none could be verified: {reasons}")
+        }
     };
     Some(Finding::new(Level::Warning, what, remedy))
 }

@@ -191,3 +191,31 @@ fn the_worst_comes_first() {
     assert_eq!(level(&findings), Level::Critical);
     assert!(Level::Unknown > Level::Critical);
 }
+
+/// A channel without trouble that trusts these topics, with these counts.
+fn channel(topics: Value, counts: Value) -> Value {
+    json!({
+        "account": "shop-de", "is_on": true, "url": null, "where_to_paste": "Seller Central", "needs_topic": true,
+        "topics": topics, "offered": [], "pending": [], "confirmed_at": null, "unsubscribed_at": null,
+        "counts": counts, "unknown": [], "unverified_waiting": 0, "health": "unknown", "health_since": null,
+        "kinds": {}, "last_hint_at": null, "delay_p50_below_s": null, "delay_p95_below_s": null,
+    })
+}
+
+#[test]
+fn messages_of_a_trusted_topic_that_cannot_be_verified_are_a_finding() {
+    let reasons = json!({ "certificate_chain": 12, "untrusted_topic": 3 });
+    let unverified = json!({ "unverified": 15, "unverified_by_reason": reasons });
+    let findings = |topics: Value, counts: &Value| {
+        let mut changed = well();
+        changed["notifications"] = json!([channel(topics, counts.clone())]);
+        judge(&status(changed)).into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+    };
+    let trusted = json!(["arn:aws:sns:eu-west-1:1:topic"]);
+    let found = findings(trusted.clone(), &unverified);
+    assert_eq!(found, ["notifications of shop-de come, and none could be verified: certificate_chain 12"]);
+    assert_eq!(findings(json!([]), &unverified), [""; 0], "anybody can send those");
+    let mut verified = unverified.clone();
+    verified["last_verified_at"] = json!("2026-01-15T09:00:00Z");
+    assert_eq!(findings(trusted, &verified), [""; 0]);
+}

@@ -212,6 +212,7 @@ fn account_state(is_daemon: bool, tally: Option<&Tally>, quotas: &[QuotaHealth])
 /// What is wrong and stands in no other field.
 fn complaints(service: &Service, facts: &ProcessFacts, now: Timestamp) -> Vec<String> {
     let mut found: Vec<String> = facts.clock_complaint.clone().into_iter().collect();
+    found.extend(service.notifications.trouble());
     found.extend(long_holds(&service.pace, now));
     for (name, status) in service.board.statuses() {
         if !status.is_ok {

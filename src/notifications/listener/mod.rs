@@ -4,13 +4,13 @@
 //!
 //! It usually stands behind the reverse proxy of the shop. With a certificate and key it serves TLS itself.
 
+mod places;
 mod rate;
 mod tls;
 
 use std::convert::Infallible;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,20 +23,27 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Hub;
 use super::receive::{Answer, Received};
-use super::settings::Network;
+use super::settings::{Network, Tls};
 use crate::clock::SharedClock;
 
+use places::{Place, Places};
 use rate::Rates;
+
+pub use tls::fault;
 
 /// The most connections at once; more wait in the socket's own queue.
 const MOST_CONNECTIONS: usize = 64;
+/// The most of one source, unless it is a trusted proxy.
+const MOST_OF_ONE_SOURCE: usize = 8;
+/// Where a proxy says who its peer is.
+const FORWARDED: &str = "x-forwarded-for";
 /// The largest head of a request.
 const LONGEST_HEAD: usize = 16 * 1024;
 /// The most headers.
@@ -50,26 +57,60 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long requests in flight may take to finish after the server was asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why there is no listener.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The address cannot be used.
-    #[error("cannot listen at {address}: {source}")]
-    Address {
-        /// The configured address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// Certificate and key cannot be used.
-    #[error("the certificate of the listener cannot be used: {0}")]
-    Tls(&'static str),
+/// How long to wait after the socket could not be opened.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// What the hub knows of its listener.
+pub(super) struct State {
+    address: OnceLock<SocketAddr>,
+    tls: Mutex<Result<Option<TlsAcceptor>, &'static str>>,
+    trouble: Mutex<Option<String>>,
 }
 
-/// A listening socket. No request is served before [`Listener::serve`].
+impl State {
+    /// With this certificate, before the socket is opened.
+    pub(super) fn new(certificate: Option<&Tls>) -> State {
+        State {
+            address: OnceLock::new(),
+            tls: Mutex::new(certificate.map(tls::acceptor).transpose()),
+            trouble: Mutex::default(),
+        }
+    }
+
+    /// Where it listens, once it does.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address.get().copied()
+    }
+
+    /// Why it does not listen, if it should.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Serves another certificate from the next connection on.
+    pub(super) fn renew(&self, certificate: &Tls) -> Result<(), &'static str> {
+        let acceptor = tls::acceptor(certificate)?;
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = Ok(Some(acceptor));
+        Ok(())
+    }
+
+    fn tls(&self) -> Result<Option<TlsAcceptor>, &'static str> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trouble) = trouble.as_ref().filter(|_| *known != trouble) {
+            tracing::warn!("{trouble}; polling goes on, and it is tried again");
+        }
+        *known = trouble;
+    }
+}
+
+/// A listener. No request is served before [`Listener::serve`].
 pub struct Listener {
-    socket: TcpListener,
-    tls: Option<TlsAcceptor>,
+    address: SocketAddr,
+    socket: Option<TcpListener>,
     served: Arc<Served>,
 }
 
@@ -78,35 +119,54 @@ struct Served {
     hub: Arc<Hub>,
     clock: SharedClock,
     rates: Rates,
+    places: Arc<Places>,
     trusted_proxies: Vec<Network>,
 }
 
-impl Listener {
-    /// Opens the socket that the hub's settings name; none when they name none.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub async fn bind(hub: Arc<Hub>, clock: SharedClock) -> Result<Option<Listener>, BindError> {
-        let settings = hub.settings();
-        let Some(address) = settings.listen else { return Ok(None) };
-        let tls = settings.tls.as_ref().map(tls::acceptor).transpose().map_err(BindError::Tls)?;
-        let socket = TcpListener::bind(address).await;
-        let socket = socket.map_err(|source| BindError::Address { address, source })?;
-        if let Ok(address) = socket.local_addr() {
-            let _ = hub.listening.set(address);
-            tracing::info!(%address, "notifications are received");
+impl Served {
+    fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.has(peer))
+    }
+
+    /// The place of a new connection; none if its peer has too many or sends too much. A connection has one request.
+    /// A trusted proxy says who its peers are, so each request through it counts for its own source.
+    fn admit(&self, peer: IpAddr) -> Option<Place> {
+        if self.is_proxy(peer) {
+            return self.places.take(peer, MOST_CONNECTIONS);
         }
+        let place = self.places.take(peer, MOST_OF_ONE_SOURCE)?;
+        self.rates.allows(peer, self.clock.monotonic()).then_some(place)
+    }
+}
+
+impl Listener {
+    /// Opens the socket that the hub's settings name; none when they name none. If it cannot be opened, the hub knows
+    /// why, and [`Listener::serve`] tries again: polling does not depend on it.
+    pub async fn bind(hub: Arc<Hub>, clock: SharedClock) -> Option<Listener> {
+        let settings = hub.settings();
+        let address = settings.listen?;
         let rates = Rates::new(settings.max_per_minute);
         let trusted_proxies = settings.trusted_proxies.clone();
-        let served = Arc::new(Served { hub, clock, rates, trusted_proxies });
-        Ok(Some(Listener { socket, tls, served }))
+        let served = Arc::new(Served { hub, clock, rates, places: Arc::default(), trusted_proxies });
+        let socket = open(address, &served).await;
+        Some(Listener { address, socket, served })
     }
 
     /// Serves until it is asked to stop, and then finishes what is in flight.
-    pub async fn serve(self, stop: CancellationToken) {
+    pub async fn serve(mut self, stop: CancellationToken) {
         let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let connections = TaskTracker::new();
         let clock = &self.served.clock;
+        let socket = loop {
+            if let Some(socket) = self.socket.take() {
+                break socket;
+            }
+            tokio::select! {
+                () = clock.sleep(RETRY) => {}
+                () = stop.cancelled() => return,
+            }
+            self.socket = open(self.address, &self.served).await;
+        };
         loop {
             let slot = tokio::select! {
                 slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -114,20 +174,20 @@ impl Listener {
             };
             let Ok(slot) = slot else { break };
             let accepted = tokio::select! {
-                accepted = self.socket.accept() => accepted,
+                accepted = socket.accept() => accepted,
                 () = stop.cancelled() => break,
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let peer = peer.ip();
+                    // The provider takes a closed connection for a failure and sends it again.
+                    let Some(place) = self.served.admit(peer) else { continue };
                     let served = Arc::clone(&self.served);
-                    connections.spawn(connection(
-                        served,
-                        stream,
-                        self.tls.clone(),
-                        peer.ip(),
-                        slot,
-                        stop.clone(),
-                    ));
+                    let stop = stop.clone();
+                    connections.spawn(async move {
+                        connection(served, stream, peer, stop).await;
+                        drop((place, slot));
+                    });
                 }
                 Err(error) => {
                     // Most likely the process has no file descriptors left. That passes.
@@ -149,17 +209,30 @@ impl Listener {
     }
 }
 
-async fn connection(
-    served: Arc<Served>,
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    peer: IpAddr,
-    slot: OwnedSemaphorePermit,
-    stop: CancellationToken,
-) {
-    let stream = match tls {
-        None => Either::Left(stream),
-        Some(tls) => {
+/// Opens the socket, unless the certificate cannot be used.
+async fn open(address: SocketAddr, served: &Served) -> Option<TcpListener> {
+    let state = &served.hub.listener;
+    let opened = match state.tls() {
+        Err(why) => Err(format!("the certificate of the listener for notifications cannot be used: {why}")),
+        Ok(_) => TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen at {address} for notifications: {error}")),
+    };
+    if let Ok(socket) = &opened
+        && let Ok(address) = socket.local_addr()
+    {
+        let _ = state.address.set(address);
+        tracing::info!(%address, "notifications are received");
+    }
+    state.set_trouble(opened.as_ref().err().cloned());
+    opened.ok()
+}
+
+async fn connection(served: Arc<Served>, stream: TcpStream, peer: IpAddr, stop: CancellationToken) {
+    let stream = match served.hub.listener.tls() {
+        Err(_) => return,
+        Ok(None) => Either::Left(stream),
+        Ok(Some(tls)) => {
             let shaken = tokio::select! {
                 shaken = tls.accept(stream) => shaken,
                 () = served.clock.sleep(READ_TIMEOUT) => return,
@@ -178,7 +251,6 @@ async fn connection(
         Either::Left(stream) => requests(served, stream, peer, stop).await,
         Either::Right(stream) => requests(served, stream, peer, stop).await,
     }
-    drop(slot);
 }
 
 async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
@@ -194,6 +266,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin>(
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
+        .keep_alive(false)
         .header_read_timeout(READ_TIMEOUT)
         .max_buf_size(LONGEST_HEAD)
         .max_headers(MOST_HEADERS);
@@ -220,7 +293,7 @@ fn plain(status: StatusCode) -> Response<String> {
 async fn answer(served: &Served, request: Request<Incoming>, peer: IpAddr) -> Response<String> {
     let source = source(peer, request.headers(), &served.trusted_proxies);
     // A refusal would be final. Too many now are not too many later.
-    if !served.rates.allows(source, served.clock.monotonic()) {
+    if served.is_proxy(peer) && !served.rates.allows(source, served.clock.monotonic()) {
         return plain(StatusCode::SERVICE_UNAVAILABLE);
     }
     let Some(account) = request.uri().path().strip_prefix("/notifications/").map(str::to_owned) else {
@@ -249,6 +322,9 @@ async fn answer(served: &Served, request: Request<Incoming>, peer: IpAddr) -> Re
         answer = served.hub.receive(&account, &received) => answer,
         () = served.clock.sleep(ANSWER_TIMEOUT) => Answer::Later,
     };
+    if !served.is_proxy(peer) && head.headers.contains_key(FORWARDED) {
+        served.hub.note_proxy(&received, peer);
+    }
     plain(StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
 }
 
@@ -278,17 +354,24 @@ async fn whole(mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
 fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.has(address));
     let mut source = peer;
-    let written = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
+    let written = headers.get_all(FORWARDED).into_iter().filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = written.flat_map(|value| value.split(',')).map(str::trim).collect();
     // Each proxy adds its peer at the end.
     for hop in hops.into_iter().rev() {
         if !is_trusted(source) {
             break;
         }
-        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        let Some(address) = address_of(hop) else { break };
         source = address;
     }
     source
+}
+
+/// The address of a hop. Some proxies add the port.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    hop.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 #[cfg(test)]
@@ -310,6 +393,9 @@ mod tests {
         assert_eq!(seen("127.0.0.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(seen("127.0.0.1", &["198.51.100.1, 203.0.113.9, 10.1.1.1"]), "203.0.113.9");
         assert_eq!(seen("127.0.0.1", &["198.51.100.1", "10.1.1.1"]), "198.51.100.1");
+        assert_eq!(seen("127.0.0.1", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(seen("127.0.0.1", &["[2001:db8::1]:4711"]), "2001:db8::1");
+        assert_eq!(seen("127.0.0.1", &["[2001:db8::1], 10.1.1.1:80"]), "2001:db8::1");
         assert_eq!(seen("127.0.0.1", &["unknown"]), "127.0.0.1");
         assert_eq!(seen("127.0.0.1", &[]), "127.0.0.1");
     }

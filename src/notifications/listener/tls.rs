@@ -11,6 +11,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::notifications::settings::Tls;
 
+/// Why a certificate and its key cannot be used together, if they cannot.
+pub fn fault(tls: &Tls) -> Option<&'static str> {
+    acceptor(tls).err()
+}
+
 /// Accepts TLS 1.2 and newer with this certificate.
 pub(super) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, &'static str> {
     let chain = CertificateDer::pem_slice_iter(&tls.certificate_pem).collect::<Result<Vec<_>, _>>();
