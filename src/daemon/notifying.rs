@@ -39,14 +39,14 @@ pub(super) fn hub(
 ) -> Result<Arc<Hub>, String> {
     let Base { store, clock, transport, batches, routes } = base;
     let rooms = Arc::clone(rooms);
-    let reports: ReportPort = Arc::new(move |name: AccountName, report_id| {
+    let reports: ReportPort = Arc::new(move |name: AccountName, _report_id| {
         let (batches, rooms) = (Arc::clone(&batches), present(&rooms));
         Box::pin(async move {
             let account = rooms.accounts.iter().find(|account| account.name == name);
             let Some(account) = account else { return Ok(()) };
-            match batches.report_named(account, &report_id).await {
+            match batches.one_is_complete(account).await {
                 Ok(true) => Ok(()),
-                Ok(false) => Err("not exactly one batch waits for a result".to_owned()),
+                Ok(false) => Err("no batch waits for a result".to_owned()),
                 Err(error) => Err(error.to_string()),
             }
         })
