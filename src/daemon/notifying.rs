@@ -101,7 +101,7 @@ pub(super) fn channels(store: Store) -> Channels {
                 account: sum.account,
                 finals: sum.finals,
                 announced: sum.announced,
-                was_silent: sum.was_silent,
+                silent: sum.silent.iter().map(ToString::to_string).collect(),
             };
             Ok(found.into_iter().map(day).collect())
         })
@@ -114,8 +114,10 @@ pub(super) fn watcher(hub: &Arc<Hub>) -> Watcher {
     Arc::new(move |polled| {
         hub.polled(&Polled {
             object: polled.object,
-            polled_before_at: polled.polled_before_at,
-            sent_at: polled.sent_at,
+            seen_before_at: polled.seen_before_at,
+            sent: polled.sent,
+            is_seen: polled.is_seen,
+            has_moved: polled.has_moved,
             became_final: polled.became_final,
         });
     })
@@ -132,9 +134,9 @@ impl Work for Noticing {
         Box::pin(async {
             let reconcile = Arc::clone(&self.reconcile);
             let ports = Ports {
-                relaxing: Arc::new(move |account: Arc<Account>, is_relaxed| {
+                relaxing: Arc::new(move |account: Arc<Account>, kinds| {
                     let reconcile = Arc::clone(&reconcile);
-                    Box::pin(async move { reconcile.relax(&account, is_relaxed).await })
+                    Box::pin(async move { reconcile.relax(&account, kinds).await })
                 }),
             };
             let wait: Duration = self.hub.round(&ports).await.map_err(|error| error.to_string())?;

@@ -37,6 +37,7 @@ impl Hub {
             }
         }
         let mut named = Vec::with_capacity(notification.hints.len());
+        let heard = self.moment();
         for hint in &notification.hints {
             let object =
                 ObjectRef { account: account.name.clone(), kind: hint.kind.clone(), id: hint.id.clone() };
@@ -44,6 +45,8 @@ impl Hub {
                 let woken = self.store.open_beginning_with(beginning, MOST_WOKEN).await?;
                 named.extend(woken.into_iter().filter(|woken| woken.account == account.name));
             }
+            // Objects that it wakes besides are not announced by it: they have notifications of their own.
+            channel.known().hinted(&object, heard);
             named.push(object);
         }
         if named.is_empty() && notification.report_id.is_none() {
@@ -55,7 +58,7 @@ impl Hub {
             let mut known = channel.known();
             for (object, answer) in named.iter().zip(answers) {
                 match answer {
-                    Announced::Due => known.hinted(object, now),
+                    Announced::Due => {}
                     Announced::Finished => known.state.counts.finished_objects += 1,
                     Announced::Unknown => missing.push(object.clone()),
                 }
@@ -93,7 +96,6 @@ impl Hub {
             self.store.enrol(enrolments, now).await?;
             let mut known = channel.known();
             known.state.counts.discovered += u64::try_from(number).unwrap_or_default();
-            missing.iter().for_each(|object| known.hinted(object, now));
             return Ok(());
         }
         let mut is_news = false;

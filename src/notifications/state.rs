@@ -105,9 +105,6 @@ pub(super) struct State {
     pub(super) unsubscribed_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) unknown: Vec<Unknown>,
-    /// People were informed that the channel is silent.
-    #[serde(default)]
-    pub(super) is_silence_reported: bool,
     #[serde(default)]
     pub(super) lane: Lane,
 }
@@ -132,7 +129,6 @@ impl State {
             confirmed_at: None,
             unsubscribed_at: None,
             unknown: Vec::new(),
-            is_silence_reported: false,
             lane: Lane::default(),
         }
     }
