@@ -28,7 +28,7 @@ pub mod registry;
 pub mod reporting;
 pub mod transport;
 
-pub use account::{Accepted, Account};
+pub use account::{Accepted, Account, Relaxed};
 pub use registration::Settings;
 
 /// A future with an observation of one object.

@@ -40,12 +40,12 @@ pub fn tails(account: &Account) -> Vec<BatchPollingRule> {
         .iter()
         .filter(|(kind, policy)| policy.is_by_batch && limits.kinds.contains(&kind.as_str()));
     by_batch
-        .filter_map(|(kind, policy)| {
+        .filter_map(|(kind, _)| {
             let operation = account.api.operation(kind)?;
             Some(BatchPollingRule {
                 kind: kind.clone(),
                 operation,
-                interval: policy.interval,
+                interval: account.policy(kind).interval,
                 most: limits.most,
             })
         })

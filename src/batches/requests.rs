@@ -150,28 +150,32 @@ impl Batches {
         self.stored.find(&account, reference).await?.ok_or_else(unknown)
     }
 
-    /// A notification says that a batch of the account is complete, and which report describes it. It is used if only
-    /// one batch waits for a result: the notification does not say which batch it means. True if it is used.
+    /// A notification says that a batch of the account is complete. It does not say for certain which one, so each batch
+    /// that waits for a result asks the provider about itself now. True if there is one.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn report_named(&self, account: &Account, report_id: &str) -> Result<bool, BatchError> {
+    pub async fn one_is_complete(&self, account: &Account) -> Result<bool, BatchError> {
         let Some(api) = account.api.batches() else { return Ok(false) };
         let turns = self.turn_of(&api.queue());
         let _turn = turns.lock().await;
         let now = self.clock.now();
         let listed = self.stored.list(Some(&account.name)).await?;
-        let open = listed.iter().filter(|entry| !entry.is_folded && !entry.is_ended());
-        let waiting: Vec<&Entry> =
-            open.filter(|entry| api.report_named(&*entry.batch, report_id, now).is_some()).collect();
-        let [only] = waiting.as_slice() else { return Ok(false) };
-        let whole = self.stored.find(&account.name, only.reference()).await?;
-        let Some(mut entry) = whole else { return Ok(false) };
-        let Some(batch) = api.report_named(&*entry.batch, report_id, now) else { return Ok(false) };
-        entry.batch = batch;
-        self.stored.write(&mut entry).await?;
-        self.wake(&account.name).notify_one();
-        Ok(true)
+        let mut is_used = false;
+        for open in listed.iter().filter(|entry| !entry.is_folded && !entry.is_ended()) {
+            if api.one_is_complete(&*open.batch, now).is_none() {
+                continue;
+            }
+            let Some(mut entry) = self.stored.find(&account.name, open.reference()).await? else { continue };
+            let Some(batch) = api.one_is_complete(&*entry.batch, now) else { continue };
+            entry.batch = batch;
+            self.stored.write(&mut entry).await?;
+            is_used = true;
+        }
+        if is_used {
+            self.wake(&account.name).notify_one();
+        }
+        Ok(is_used)
     }
 
     /// Carries out an operator's request: cancel a batch, or state the outcome of a batch in doubt. `queue` returns

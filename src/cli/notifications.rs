@@ -140,7 +140,13 @@ pub(super) fn write(channel: &ChannelView, clock: &SharedClock, screen: &mut Scr
         screen.pair_wrapped("  last hint", &moment(at, now))?;
     }
     for (kind, announced) in &channel.kinds {
-        let words = format!("{} of {} final states announced", announced.announced, announced.finals);
+        let verdict = match announced.health {
+            Verdict::Silent => "; SILENT",
+            Verdict::Healthy => "; healthy",
+            Verdict::Unknown => "",
+        };
+        let words =
+            format!("{} of {} final states announced{verdict}", announced.announced, announced.finals);
         screen.pair_wrapped(&format!("  {kind}"), &words)?;
     }
     if let (Some(half), Some(most)) = (channel.delay_p50_below_s, channel.delay_p95_below_s) {

@@ -16,7 +16,7 @@ pub(super) fn channels(store: Store) -> Channels {
                 account: sum.account,
                 finals: sum.finals,
                 announced: sum.announced,
-                was_silent: sum.was_silent,
+                silent: sum.silent.iter().map(ToString::to_string).collect(),
             };
             Ok(found.into_iter().map(day).collect())
         })

@@ -39,15 +39,15 @@ pub(super) fn hub(
 ) -> Result<Arc<Hub>, String> {
     let Base { store, clock, transport, batches, routes } = base;
     let rooms = Arc::clone(rooms);
-    let reports: ReportPort = Arc::new(move |name: AccountName, report_id| {
+    let reports: ReportPort = Arc::new(move |name: AccountName, _report_id| {
         let (batches, rooms) = (Arc::clone(&batches), present(&rooms));
         Box::pin(async move {
             let account = rooms.accounts.iter().find(|account| account.name == name);
             let Some(account) = account else { return Ok(()) };
-            match batches.report_named(account, &report_id).await {
+            match batches.one_is_complete(account).await {
                 Ok(true) => Ok(()),
                 Ok(false) => {
-                    tracing::info!(account = %name, "a report that a notification named is not used: not exactly one batch waits for a result");
+                    tracing::info!(account = %name, "a notification says that a batch is complete, and none waits for a result");
                     Ok(())
                 }
                 Err(error) => Err(error.to_string()),
@@ -101,8 +101,10 @@ pub(super) fn watcher(hub: &Arc<Hub>) -> Watcher {
     Arc::new(move |polled| {
         hub.polled(&Polled {
             object: polled.object,
-            polled_before_at: polled.polled_before_at,
-            sent_at: polled.sent_at,
+            seen_before_at: polled.seen_before_at,
+            sent: polled.sent,
+            is_seen: polled.is_seen,
+            has_moved: polled.has_moved,
             became_final: polled.became_final,
         });
     })
@@ -119,9 +121,9 @@ impl Work for Noticing {
         Box::pin(async {
             let reconcile = Arc::clone(&self.reconcile);
             let ports = Ports {
-                relaxing: Arc::new(move |account: Arc<Account>, is_relaxed| {
+                relaxing: Arc::new(move |account: Arc<Account>, kinds| {
                     let reconcile = Arc::clone(&reconcile);
-                    Box::pin(async move { reconcile.relax(&account, is_relaxed).await })
+                    Box::pin(async move { reconcile.relax(&account, kinds).await })
                 }),
             };
             let wait: Duration = self.hub.round(&ports).await.map_err(|error| error.to_string())?;

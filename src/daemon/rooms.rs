@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::alerts::{self, Deliverer};
-use crate::apis::Account;
 use crate::apis::pace::Pace;
+use crate::apis::{Account, Relaxed};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
@@ -122,6 +122,7 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         name: account.name.clone(),
         api,
         policies: account.policies.clone(),
+        relaxed: Relaxed::default(),
         is_sandbox: account.api.is_sandbox(),
         most_in_flight: config.polling.max_in_flight_per_kind,
         probe_interval: config.polling.probe_interval,

@@ -7,31 +7,38 @@ use jiff::Timestamp;
 use super::fusion::{FALSE_ALARM, Verdict};
 use crate::apis::Account;
 use crate::payments::alert::{Alert, AlertKind, Severity};
+use crate::payments::object::Kind;
 
-/// A channel fell silent, or works again.
-pub(super) fn verdict(account: &Account, verdict: Verdict, at: Timestamp, now: Timestamp) -> Alert {
+/// The channel fell silent for one kind of objects, or announces it again.
+pub(super) fn verdict(
+    account: &Account,
+    of: &Kind,
+    verdict: Verdict,
+    at: Timestamp,
+    now: Timestamp,
+) -> Alert {
     let name = &account.name;
     let (kind, severity, headline, explanation, advice) = match verdict {
         Verdict::Silent => (
             AlertKind::NotificationsSilent,
             Severity::Warning,
-            format!("Notifications of account {name} have stopped"),
+            format!("Notifications of type {of} of account {name} have stopped"),
             format!(
-                "Polling finds final states that no notification announced. By chance this happens in at most one of \
-                 {:.0} tests. Nothing is lost: every object is polled at the full rate again.",
+                "Polling finds final states of type {of} that no notification announced. By chance this happens in at \
+                 most one of {:.0} tests. Nothing is lost: these objects are polled at the full rate again.",
                 1.0 / FALSE_ALARM
             ),
             format!(
                 "Likely causes: a firewall or web application firewall in front of the listener, another endpoint \
-                 address in the provider's back office, an expired certificate of the endpoint, another topic, or a \
-                 removed subscription. `reconciled notifications check {name}` tries the way from outside; \
+                 address in the provider's back office, an expired certificate of the endpoint, another topic, a removed \
+                 subscription, or a provider that does not announce this type. `reconciled notifications check {name}` tries the way from outside; \
                  `reconciled notifications list` shows what is refused and why."
             ),
         ),
         Verdict::Healthy | Verdict::Unknown => (
             AlertKind::NotificationsBack,
             Severity::Info,
-            format!("Notifications of account {name} arrive again"),
+            format!("Notifications of type {of} of account {name} arrive again"),
             "They announce the final states that polling finds.".to_owned(),
             "Nothing to do.".to_owned(),
         ),
@@ -42,7 +49,7 @@ pub(super) fn verdict(account: &Account, verdict: Verdict, at: Timestamp, now: T
         advice,
         where_to_look: account.api.where_to_look().to_owned(),
         occurred_at: at,
-        ..Alert::new(kind, &format!("{name}/{at}"), severity, name, now)
+        ..Alert::new(kind, &format!("{name}/{of}/{at}"), severity, name, now)
     }
 }
 

@@ -2,18 +2,18 @@
 //!
 //! Owns: what is known about recent hints and finals, and what of it must be stored. Must never know: the network.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fusion::{Fusion, Verdict};
+use super::fusion::Fusion;
 use super::seen::Memory;
 use super::state::State;
 use crate::apis::Account;
 use crate::payments::object::{Kind, ObjectRef};
-use crate::time::{between, later};
+use crate::time::between;
 
 /// How many hinted objects are remembered.
 const MOST_HINTED: usize = 10_000;
@@ -21,31 +21,51 @@ const MOST_HINTED: usize = 10_000;
 const MOST_AWAITED: usize = 1_000;
 /// How long a hint may come after polling found the final state and still count.
 const GRACE: Duration = Duration::from_secs(15 * 60);
-/// A hint this long before the poll that did not see the change yet still announces it.
+/// The provider may show a change this long after it announced it. A poll that is sent sooner and sees nothing new does
+/// not use up the hint.
 const SLACK: Duration = Duration::from_secs(120);
+
+/// A moment by the wall clock, and by a clock that never jumps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    pub(super) elapsed: Duration,
+}
 
 /// A final state that polling found and no hint has announced yet.
 struct Awaited {
     object: ObjectRef,
-    found_at: Timestamp,
+    found: Moment,
 }
 
-/// When objects were last hinted; the oldest makes room.
+/// The hints that no poll has answered yet; the oldest makes room.
 #[derive(Default)]
 struct Hinted {
-    at: HashMap<ObjectRef, Timestamp>,
-    order: VecDeque<ObjectRef>,
+    hints: HashMap<ObjectRef, (u64, Moment)>,
+    order: BTreeMap<u64, ObjectRef>,
+    next: u64,
 }
 
 impl Hinted {
-    fn insert(&mut self, object: &ObjectRef, now: Timestamp) {
-        if self.at.insert(object.clone(), now).is_none() {
-            self.order.push_back(object.clone());
-            if self.order.len() > MOST_HINTED
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.at.remove(&oldest);
-            }
+    fn insert(&mut self, object: &ObjectRef, now: Moment) {
+        self.remove(object);
+        self.hints.insert(object.clone(), (self.next, now));
+        self.order.insert(self.next, object.clone());
+        self.next += 1;
+        if self.order.len() > MOST_HINTED
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.hints.remove(&oldest);
+        }
+    }
+
+    fn get(&self, object: &ObjectRef) -> Option<Moment> {
+        self.hints.get(object).map(|(_, hinted)| *hinted)
+    }
+
+    fn remove(&mut self, object: &ObjectRef) {
+        if let Some((number, _)) = self.hints.remove(object) {
+            self.order.remove(&number);
         }
     }
 }
@@ -58,121 +78,110 @@ pub(super) struct Known {
     pub(super) memory: Memory,
     pub(super) fusion: Fusion,
     pub(super) is_fusion_changed: bool,
-    /// Verdicts to report, oldest first.
-    pub(super) verdicts: Vec<(Verdict, Timestamp)>,
     /// Final states, and those that were announced, that are not in the tally yet.
     pub(super) booked: (u64, u64),
-    /// Objects that were hinted while a poll of them was in flight.
-    pub(super) again: Vec<ObjectRef>,
     hinted: Hinted,
     awaited: VecDeque<Awaited>,
-    /// From when on hints can have been received.
-    since: Timestamp,
+    /// From when on hints can have been received, by the clock that never jumps.
+    since: Duration,
 }
 
-/// A poll that found something, as far as it matters here.
+/// A poll, as far as it matters here.
 #[derive(Debug, Clone)]
 pub struct Polled<'a> {
     /// The object.
     pub object: &'a ObjectRef,
-    /// When the poll before this one was.
-    pub polled_before_at: Option<Timestamp>,
-    /// When this one was sent.
-    pub sent_at: Timestamp,
+    /// When the provider last showed the object before this poll.
+    pub seen_before_at: Option<Timestamp>,
+    /// When this poll was sent, by the clock that never jumps.
+    pub sent: Duration,
+    /// The provider showed the object.
+    pub is_seen: bool,
+    /// It is in another state than before.
+    pub has_moved: bool,
     /// It was observed before, and is final since this poll.
     pub became_final: bool,
 }
 
 impl Known {
-    pub(super) fn new(state: State, memory: Memory, fusion: Fusion, now: Timestamp) -> Known {
+    pub(super) fn new(state: State, memory: Memory, fusion: Fusion, since: Duration) -> Known {
         Known {
             state,
             is_changed: false,
             memory,
             fusion,
             is_fusion_changed: false,
-            verdicts: Vec::new(),
             booked: (0, 0),
-            again: Vec::new(),
             hinted: Hinted::default(),
             awaited: VecDeque::new(),
-            since: now,
+            since,
         }
     }
 
-    /// A verified hint came.
-    pub(super) fn hinted(&mut self, object: &ObjectRef, now: Timestamp) {
+    /// A verified hint came. To be called before its object is due, so that no poll can answer it earlier.
+    pub(super) fn hinted(&mut self, object: &ObjectRef, now: Moment) {
         self.hinted.insert(object, now);
-        self.fusion.hinted(&object.kind, now);
+        self.fusion.hinted(&object.kind, now.at);
         self.is_fusion_changed = true;
         if let Some(place) = self.awaited.iter().position(|awaited| awaited.object == *object)
             && let Some(awaited) = self.awaited.remove(place)
         {
             // Polling was faster: there is no delay.
-            self.found(&awaited.object.kind, Some(awaited.found_at), awaited.found_at);
+            self.found(&awaited.object.kind, Some(Duration::ZERO), awaited.found.at);
         }
     }
 
-    /// Polling found something. True if a hint came while the poll was in flight, so that it must be repeated.
-    pub(super) fn polled(&mut self, polled: &Polled<'_>, kinds: &[&str], now: Timestamp) -> bool {
-        let hinted_at = self.hinted.at.get(polled.object).copied();
-        let is_late = !polled.became_final && hinted_at.is_some_and(|hinted_at| hinted_at >= polled.sent_at);
+    /// A poll ended. True if the verdict on a kind changed.
+    pub(super) fn polled(&mut self, polled: &Polled<'_>, kinds: &[&str], now: Moment) -> bool {
+        let hinted = self.hinted.get(polled.object);
+        // A hint is used up by the first poll sent after it that found news, or that was sent late enough to see them.
+        let waited = hinted.and_then(|hinted| polled.sent.checked_sub(hinted.elapsed));
+        let is_answer = polled.is_seen && waited.is_some_and(|waited| polled.has_moved || waited >= SLACK);
+        if is_answer || polled.became_final {
+            self.hinted.remove(polled.object);
+        }
         if !polled.became_final || !kinds.contains(&polled.object.kind.as_str()) {
-            return is_late;
+            return false;
         }
         // A change that may have come while nobody listened is no evidence.
-        let Some(before) = polled.polled_before_at.filter(|before| *before >= self.since) else {
+        let heard_for = now.elapsed.saturating_sub(self.since);
+        if polled.seen_before_at.is_none_or(|before| between(before, now.at) > heard_for) {
             return false;
-        };
-        match hinted_at.filter(|hinted_at| later(*hinted_at, SLACK) >= before) {
-            Some(hinted_at) => self.found(&polled.object.kind, Some(hinted_at), now),
-            None => {
-                let object = polled.object.clone();
-                self.awaited.push_back(Awaited { object, found_at: now });
-                if self.awaited.len() > MOST_AWAITED {
-                    self.not_announced();
-                }
-            }
         }
-        false
+        if let Some(hinted) = hinted {
+            let delay = now.elapsed.saturating_sub(hinted.elapsed);
+            return self.found(&polled.object.kind, Some(delay), now.at);
+        }
+        self.awaited.push_back(Awaited { object: polled.object.clone(), found: now });
+        self.awaited.len() > MOST_AWAITED && self.not_announced()
     }
 
     /// Ends the wait for hints that come no more. Returns how long until the next wait ends.
-    pub(super) fn end_waits(&mut self, now: Timestamp) -> Option<Duration> {
+    pub(super) fn end_waits(&mut self, now: Moment) -> Option<Duration> {
         loop {
-            let found_at = self.awaited.front()?.found_at;
-            let left = between(now, later(found_at, GRACE));
-            // A longer wait was begun by a clock that was ahead.
-            if left > Duration::ZERO && left <= GRACE {
-                return Some(left);
+            let ends = self.awaited.front()?.found.elapsed + GRACE;
+            if ends > now.elapsed {
+                return Some(ends - now.elapsed);
             }
             self.not_announced();
         }
     }
 
-    /// Whether people were informed that the channel is silent; from now on whether they are by this verdict.
-    pub(super) fn silence_was_reported(&mut self, verdict: Verdict) -> bool {
-        self.is_changed = true;
-        std::mem::replace(&mut self.state.is_silence_reported, verdict == Verdict::Silent)
+    fn not_announced(&mut self) -> bool {
+        let Some(awaited) = self.awaited.pop_front() else { return false };
+        self.found(&awaited.object.kind, None, awaited.found.at)
     }
 
-    fn not_announced(&mut self) {
-        if let Some(awaited) = self.awaited.pop_front() {
-            self.found(&awaited.object.kind, None, awaited.found_at);
-        }
-    }
-
-    fn found(&mut self, kind: &Kind, hinted_at: Option<Timestamp>, found_at: Timestamp) {
+    /// A final state was found, this long after its hint if it had one. True if the verdict on its kind changed.
+    fn found(&mut self, kind: &Kind, delay: Option<Duration>, found_at: Timestamp) -> bool {
         self.is_fusion_changed = true;
         // Before the first verified notification nothing can be expected.
         if self.state.counts.last_verified_at.is_none() {
-            return;
+            return false;
         }
         self.booked.0 += 1;
-        self.booked.1 += u64::from(hinted_at.is_some());
-        if let Some(verdict) = self.fusion.found(kind, hinted_at, found_at) {
-            self.verdicts.push((verdict, found_at));
-        }
+        self.booked.1 += u64::from(delay.is_some());
+        self.fusion.found(kind, delay, found_at).is_some()
     }
 }
 

@@ -35,6 +35,7 @@ impl Hub {
             (self.reports)(account.name.clone(), report_id.clone()).await.map_err(Failed::Store)?;
         }
         let mut named = Vec::with_capacity(notification.hints.len());
+        let heard = self.moment();
         for hint in &notification.hints {
             let object =
                 ObjectRef { account: account.name.clone(), kind: hint.kind.clone(), id: hint.id.clone() };
@@ -42,6 +43,8 @@ impl Hub {
                 let woken = self.store.open_beginning_with(beginning, MOST_WOKEN).await?;
                 named.extend(woken.into_iter().filter(|woken| woken.account == account.name));
             }
+            // Objects that it wakes besides are not announced by it: they have notifications of their own.
+            channel.known().hinted(&object, heard);
             named.push(object);
         }
         if named.is_empty() && notification.report_id.is_none() {
@@ -54,7 +57,7 @@ impl Hub {
             for (object, answer) in named.iter().zip(answers) {
                 known.state.lane.remove(object);
                 match answer {
-                    Announced::Due => known.hinted(object, now),
+                    Announced::Due => {}
                     Announced::Finished => known.state.counts.finished_objects += 1,
                     Announced::Unknown => missing.push(object.clone()),
                 }
@@ -92,7 +95,6 @@ impl Hub {
         }
         let mut known = channel.known();
         known.state.counts.discovered += u64::try_from(added.len()).unwrap_or_default();
-        added.iter().for_each(|object| known.hinted(object, now));
         shown.iter().for_each(|object| known.state.unknown(object, now));
         Ok(())
     }

@@ -8,9 +8,11 @@
 //! announces at least [`HEALTHY`] of the final states, and one that announces at most [`BROKEN`]. A working channel is
 //! called silent with a probability of at most [`FALSE_ALARM`] per test, and a broken one is called healthy with at most
 //! [`MISSED`]. After each decision the next test begins. So a channel that falls silent is noticed after 12 final
-//! states without a hint, however long they take, and usually after 16 at most.
+//! states without a hint when a test has just begun, and after 17 at most, however long they take.
+//!
+//! Each kind of objects has a test of its own: a provider, or a subscription, may announce one kind and not another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +29,9 @@ pub(super) const BROKEN: f64 = 0.1;
 pub(super) const FALSE_ALARM: f64 = 1e-4;
 /// The largest probability that one test calls a broken channel healthy.
 pub(super) const MISSED: f64 = 1e-2;
+
+/// A kind that falls silent again is reported after this time at the earliest. Between the two shares, verdicts alternate.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(86_400);
 
 /// The bounds of the delays that are counted, in seconds; the last count has no bound.
 const DELAY_BOUNDS_S: [u64; 9] = [5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 86_400];
@@ -54,18 +59,30 @@ pub struct KindCount {
     pub announced: u64,
     /// When the last verified hint came.
     pub last_hint_at: Option<Timestamp>,
+    /// Whether they are announced.
+    pub health: Verdict,
+    /// Since when.
+    pub health_since: Option<Timestamp>,
+}
+
+/// What people need not see of a kind's test.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Test {
+    /// The logarithm of the likelihood ratio of the test in progress: broken against healthy.
+    evidence: f64,
+    /// When people were informed that the kind is silent.
+    reported_at: Option<Timestamp>,
+    /// They do not know yet that it works again.
+    is_reported: bool,
 }
 
 /// Everything that is known about the channel of one account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Fusion {
-    verdict: Verdict,
-    /// Since when.
-    since: Option<Timestamp>,
-    /// The logarithm of the likelihood ratio of the test in progress: broken against healthy.
-    evidence: f64,
     kinds: BTreeMap<Kind, KindCount>,
+    tests: BTreeMap<Kind, Test>,
     /// How often the delay from hint to final state was below each bound.
     delays: [u64; DELAY_BOUNDS_S.len() + 1],
 }
@@ -76,34 +93,74 @@ impl Fusion {
         self.kinds.entry(kind.clone()).or_default().last_hint_at = Some(now);
     }
 
-    /// Polling found a final state. `hinted_at`: when it was announced, if it was. The new verdict, if it changes.
+    /// Polling found a final state, this long after its hint if it had one. The new verdict on its kind, if it changes.
     pub(super) fn found(
         &mut self,
         kind: &Kind,
-        hinted_at: Option<Timestamp>,
+        delay: Option<Duration>,
         found_at: Timestamp,
     ) -> Option<Verdict> {
         let count = self.kinds.entry(kind.clone()).or_default();
         count.finals += 1;
-        count.announced += u64::from(hinted_at.is_some());
-        if let Some(hinted_at) = hinted_at {
-            let delay = between(hinted_at, found_at).as_secs();
-            let place = DELAY_BOUNDS_S.iter().position(|bound| delay < *bound);
+        count.announced += u64::from(delay.is_some());
+        if let Some(delay) = delay {
+            let place = DELAY_BOUNDS_S.iter().position(|bound| delay.as_secs() < *bound);
             self.delays[place.unwrap_or(DELAY_BOUNDS_S.len())] += 1;
         }
-        self.evidence += step(hinted_at.is_some());
-        let verdict = decision(self.evidence)?;
-        self.evidence = 0.0;
-        if verdict == self.verdict {
+        let test = self.tests.entry(kind.clone()).or_default();
+        test.evidence += step(delay.is_some());
+        let verdict = decision(test.evidence)?;
+        test.evidence = 0.0;
+        if verdict == count.health {
             return None;
         }
-        (self.verdict, self.since) = (verdict, Some(found_at));
+        (count.health, count.health_since) = (verdict, Some(found_at));
         Some(verdict)
     }
 
-    /// What is known, and since when.
+    /// The account in one word, and since when: silent if one kind is, healthy if one kind is and none is silent.
     pub(super) fn verdict(&self) -> (Verdict, Option<Timestamp>) {
-        (self.verdict, self.since)
+        let since = |verdict| {
+            let counts = self.kinds.values().filter(|count| count.health == verdict);
+            counts.filter_map(|count| count.health_since).min()
+        };
+        match (since(Verdict::Silent), since(Verdict::Healthy)) {
+            (Some(since), _) => (Verdict::Silent, Some(since)),
+            (None, Some(since)) => (Verdict::Healthy, Some(since)),
+            (None, None) => (Verdict::Unknown, None),
+        }
+    }
+
+    /// The kinds with this verdict.
+    pub(super) fn kinds_that_are(&self, verdict: Verdict) -> BTreeSet<Kind> {
+        let found = self.kinds.iter().filter(|(_, count)| count.health == verdict);
+        found.map(|(kind, _)| kind.clone()).collect()
+    }
+
+    /// The verdicts that people should know now, and since when they hold. [`Fusion::reported`] follows for each.
+    pub(super) fn to_report(&self, now: Timestamp) -> Vec<(Kind, Verdict, Timestamp)> {
+        let is_news = |kind: &Kind, verdict| {
+            let test = self.tests.get(kind).cloned().unwrap_or_default();
+            // A date in the future was written by a clock that was ahead.
+            let is_recent =
+                test.reported_at.is_some_and(|at| at <= now && between(at, now) < BETWEEN_REPORTS);
+            match verdict {
+                Verdict::Silent => !test.is_reported && !is_recent,
+                Verdict::Healthy => test.is_reported,
+                Verdict::Unknown => false,
+            }
+        };
+        let news = self.kinds.iter().filter(|(kind, count)| is_news(kind, count.health));
+        news.filter_map(|(kind, count)| Some((kind.clone(), count.health, count.health_since?))).collect()
+    }
+
+    /// People were informed of this verdict.
+    pub(super) fn reported(&mut self, kind: &Kind, verdict: Verdict, now: Timestamp) {
+        let test = self.tests.entry(kind.clone()).or_default();
+        test.is_reported = verdict == Verdict::Silent;
+        if test.is_reported {
+            test.reported_at = Some(now);
+        }
     }
 
     /// The counts by kind.

@@ -11,7 +11,7 @@ fn charge() -> Kind {
 }
 
 fn found(fusion: &mut Fusion, is_announced: bool, second: i64) -> Option<Verdict> {
-    fusion.found(&charge(), is_announced.then(|| at(second - 30)), at(second))
+    fusion.found(&charge(), is_announced.then_some(Duration::from_secs(30)), at(second))
 }
 
 /// A generator of uniform numbers in [0, 1) that depends only on its seed (SplitMix64).
@@ -81,12 +81,45 @@ fn a_broken_channel_is_found_almost_always_and_soon() {
 }
 
 #[test]
+fn each_kind_is_judged_and_the_account_is_silent_if_one_is() {
+    let mut fusion = Fusion::default();
+    let refund = Kind::new("refund").unwrap();
+    for second in 0..12 {
+        fusion.found(&charge(), Some(Duration::from_secs(5)), at(second));
+        fusion.found(&refund, None, at(second));
+    }
+    assert_eq!(fusion.kinds_that_are(Verdict::Healthy), BTreeSet::from([charge()]));
+    assert_eq!(fusion.kinds_that_are(Verdict::Silent), BTreeSet::from([refund.clone()]));
+    assert_eq!(fusion.verdict(), (Verdict::Silent, Some(at(11))));
+    assert_eq!(fusion.to_report(at(12)), [(refund, Verdict::Silent, at(11))]);
+}
+
+/// Between the two shares a verdict can alternate for ever. People hear of the silence once a day at most.
+#[test]
+fn a_verdict_that_alternates_is_reported_once_a_day() {
+    let mut fusion = Fusion::default();
+    let mut reports = Vec::new();
+    for minute in 0..3 * 1440 {
+        let now = at(60 * minute);
+        // 15 without a hint, then 5 with one.
+        found(&mut fusion, minute % 20 >= 15, 60 * minute);
+        for (kind, verdict, _) in fusion.to_report(now) {
+            fusion.reported(&kind, verdict, now);
+            reports.push((minute / 1440, verdict));
+        }
+        assert_eq!(fusion.to_report(now), []);
+    }
+    let expected = (0..3).flat_map(|day| [(day, Verdict::Silent), (day, Verdict::Healthy)]);
+    assert_eq!(reports, expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn delays_are_bounds_of_what_was_seen() {
     let mut fusion = Fusion::default();
     assert_eq!(fusion.delay_below(50), None);
     for (number, delay) in [1, 2, 3, 40, 40, 40, 40, 200, 200, 90_000].into_iter().enumerate() {
         let second = i64::try_from(number).unwrap() * 100_000;
-        fusion.found(&charge(), Some(at(second)), at(second + delay));
+        fusion.found(&charge(), Some(Duration::from_secs(delay)), at(second));
     }
     assert_eq!(fusion.delay_below(50), Some(Duration::from_secs(60)));
     assert_eq!(fusion.delay_below(90), Some(Duration::from_secs(300)));
@@ -106,7 +139,7 @@ proptest! {
             let expected = found(&mut fusion, is_announced, second);
             prop_assert_eq!(found(&mut restarted, is_announced, second), expected);
             restarted = serde_json::from_str(&serde_json::to_string(&restarted).unwrap()).unwrap();
-            prop_assert!(decision(fusion.evidence).is_none());
+            prop_assert!(fusion.tests.values().all(|test| decision(test.evidence).is_none()));
         }
         let counts = fusion.kinds().values().cloned().collect::<Vec<_>>();
         prop_assert!(counts.iter().all(|count| count.announced <= count.finals));

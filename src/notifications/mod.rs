@@ -51,7 +51,7 @@ use crate::payments::object::AccountName;
 use crate::store::{Store, StoreError};
 
 use certificates::{Certificates, Stored};
-use channel::{Channel, Known};
+use channel::{Channel, Known, Moment};
 use fusion::Fusion;
 use seen::{Memory, Page};
 use state::State;
@@ -168,6 +168,11 @@ impl Hub {
         &self.settings
     }
 
+    /// The present moment.
+    fn moment(&self) -> Moment {
+        Moment { at: self.clock.now(), elapsed: self.clock.monotonic() }
+    }
+
     /// Notified when [`Hub::round`] has something to do.
     pub fn wake(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
@@ -207,7 +212,7 @@ impl Hub {
         let pages = sound(pages.list(&format!("{account}/")).await)?.unwrap_or_default();
         let fusion = documents::read_if_sound::<Fusion>(&self.store, &fusion_name(account)).await?;
         let memory = Memory::restored(account.clone(), pages);
-        Ok(Known::new(state, memory, fusion.unwrap_or_default(), self.clock.now()))
+        Ok(Known::new(state, memory, fusion.unwrap_or_default(), self.clock.monotonic()))
     }
 
     fn channels_locked(&self) -> MutexGuard<'_, BTreeMap<AccountName, Arc<Channel>>> {

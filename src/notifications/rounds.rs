@@ -2,6 +2,7 @@
 //!
 //! Owns: the order. Must never know: what a verdict means for polling (its port does).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,15 @@ use super::{Hub, alert_text, sound};
 use crate::apis::Account;
 use crate::documents::Documents;
 use crate::http::BoxFuture;
+use crate::payments::object::Kind;
 use crate::store::{Announced, StoreError};
 
 /// The longest wait between two rounds.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Says whether the final states of an account are announced, so that they may be polled less often.
+/// Says the final states of which kinds of an account are announced, so that these may be polled less often.
 pub type Relaxing =
-    Arc<dyn Fn(Arc<Account>, bool) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+    Arc<dyn Fn(Arc<Account>, BTreeSet<Kind>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// What follows from the health of a channel.
 #[derive(Clone)]
@@ -41,10 +43,7 @@ impl Hub {
         if polled.became_final {
             known.state.lane.remove(polled.object);
         }
-        if known.polled(polled, kinds.unwrap_or_default(), self.clock.now()) {
-            known.again.push(polled.object.clone());
-        }
-        if !known.again.is_empty() || !known.verdicts.is_empty() {
+        if known.polled(polled, kinds.unwrap_or_default(), self.moment()) {
             self.wake.notify_one();
         }
     }
@@ -66,42 +65,38 @@ impl Hub {
 
     async fn one(&self, channel: &Channel, ports: &Ports) -> Result<Option<Duration>, StoreError> {
         let (account, now) = (channel.account(), self.clock.now());
+        let waits_end = channel.known().end_waits(self.moment());
         let per_hour = self.settings.unverified_per_hour;
-        let (again, waits_end, verdicts) = {
-            let mut known = channel.known();
-            let waits_end = known.end_waits(now);
-            (std::mem::take(&mut known.again), waits_end, std::mem::take(&mut known.verdicts))
-        };
-        if !again.is_empty() {
-            self.store.announce(again, now).await?;
-        }
         let (finals, announced) = std::mem::take(&mut channel.known().booked);
         if finals > 0 {
-            let is_silent = channel.known().fusion.verdict().0 == Verdict::Silent;
+            let silent = channel.known().fusion.kinds_that_are(Verdict::Silent);
             if let Some(mut tally) = sound(Tally::of_day(&self.store, &account.name, now).await)? {
-                tally.add(finals, announced, is_silent, now);
+                tally.add(finals, announced, silent, now);
                 let tallies: Documents<Tally> = Documents::new(self.store.clone());
                 sound(tallies.write(&tally).await)?;
             }
         }
-        let is_news = !verdicts.is_empty();
-        for (verdict, at) in verdicts {
+        let to_report = channel.known().fusion.to_report(now);
+        let is_news = !to_report.is_empty();
+        for (kind, verdict, at) in to_report {
             match verdict {
-                Verdict::Silent => tracing::warn!(account = %account.name, "notifications have stopped"),
+                Verdict::Silent => {
+                    tracing::warn!(account = %account.name, %kind, "notifications have stopped")
+                }
                 Verdict::Healthy | Verdict::Unknown => {
-                    tracing::info!(account = %account.name, "notifications announce what polling finds");
+                    tracing::info!(account = %account.name, %kind, "notifications announce what polling finds");
                 }
             }
-            let was_reported = channel.known().silence_was_reported(verdict);
-            if verdict == Verdict::Silent || was_reported {
-                self.raise(&account, alert_text::verdict(&account, verdict, at, now), now).await?;
-            }
+            self.raise(&account, alert_text::verdict(&account, &kind, verdict, at, now), now).await?;
+            let mut known = channel.known();
+            known.fusion.reported(&kind, verdict, now);
+            known.is_fusion_changed = true;
         }
         if is_news {
             self.save().await?;
         }
-        let is_healthy = channel.known().fusion.verdict().0 == Verdict::Healthy;
-        (ports.relaxing)(Arc::clone(&account), is_healthy).await?;
+        let healthy = channel.known().fusion.kinds_that_are(Verdict::Healthy);
+        (ports.relaxing)(Arc::clone(&account), healthy).await?;
         loop {
             let next = channel.known().state.lane.next(per_hour, now);
             let Some(object) = next else { break };

@@ -155,9 +155,6 @@ pub(super) struct State {
     pub(super) last_sent_at: Option<Timestamp>,
     #[serde(default)]
     pub(super) unknown: Vec<Unknown>,
-    /// People were informed that the channel is silent.
-    #[serde(default)]
-    pub(super) is_silence_reported: bool,
     #[serde(default)]
     pub(super) lane: Lane,
 }
@@ -183,7 +180,6 @@ impl State {
             unsubscribed_at: None,
             last_sent_at: None,
             unknown: Vec::new(),
-            is_silence_reported: false,
             lane: Lane::default(),
         }
     }

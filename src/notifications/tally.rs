@@ -4,7 +4,7 @@
 //!
 //! A final state is booked when it is known whether a hint announced it, so a quarter that is over does not change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{self, Document, DocumentError};
-use crate::payments::object::AccountName;
+use crate::payments::object::{AccountName, Kind};
 use crate::store::{Store, StoreError};
 use crate::time::later;
 
@@ -20,12 +20,12 @@ use crate::time::later;
 const QUARTER_S: i64 = 900;
 
 /// One quarter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Quarter {
     finals: u64,
     announced: u64,
-    is_silent: bool,
+    silent: BTreeSet<Kind>,
 }
 
 /// The quarters of one UTC day of one account; those in which nothing happened are left out.
@@ -45,8 +45,8 @@ pub struct Announced {
     pub finals: u64,
     /// Those that a hint announced.
     pub announced: u64,
-    /// The channel was called silent.
-    pub was_silent: bool,
+    /// The kinds that were called silent.
+    pub silent: BTreeSet<Kind>,
 }
 
 impl Document for Tally {
@@ -78,11 +78,11 @@ impl Tally {
     }
 
     /// Adds to the quarter of `now`, which must be on this day.
-    pub(super) fn add(&mut self, finals: u64, announced: u64, is_silent: bool, now: Timestamp) {
+    pub(super) fn add(&mut self, finals: u64, announced: u64, silent: BTreeSet<Kind>, now: Timestamp) {
         let quarter = self.quarters.entry(now.as_second().div_euclid(QUARTER_S)).or_default();
         quarter.finals += finals;
         quarter.announced += announced;
-        quarter.is_silent |= is_silent;
+        quarter.silent.extend(silent);
     }
 }
 
@@ -110,11 +110,11 @@ pub async fn announced_between(
                     account: tally.account.clone(),
                     finals: 0,
                     announced: 0,
-                    was_silent: false,
+                    silent: BTreeSet::new(),
                 });
                 sum.finals += quarter.finals;
                 sum.announced += quarter.announced;
-                sum.was_silent |= quarter.is_silent;
+                sum.silent.extend(quarter.silent.iter().cloned());
             }
         }
         let Ok(next) = date.tomorrow() else { break };
@@ -147,12 +147,14 @@ mod tests {
             ("2027-01-16T23:00:00Z", 1, false),
         ] {
             let mut tally = Tally::of_day(&store, &shop, at(time)).await.unwrap();
-            tally.add(2, announced, is_silent, at(time));
+            let silent = is_silent.then(|| Kind::new("refund").unwrap());
+            tally.add(2, announced, silent.into_iter().collect(), at(time));
             tallies.write(&tally).await.unwrap();
         }
         let (from, to) = (at("2027-01-15T23:00:00Z"), at("2027-01-16T23:00:00Z"));
         let found = announced_between(&store, from, to).await.unwrap();
-        assert_eq!(found, [Announced { account: shop, finals: 4, announced: 1, was_silent: true }]);
+        let silent = BTreeSet::from([Kind::new("refund").unwrap()]);
+        assert_eq!(found, [Announced { account: shop, finals: 4, announced: 1, silent }]);
         assert_eq!(announced_between(&store, to, to).await.unwrap(), []);
     }
 }

@@ -47,31 +47,61 @@ async fn a_storm_of_made_up_certificate_addresses_fetches_few_of_them_and_keeps_
 }
 
 mod hints {
-    use super::super::channel::{Known, Polled};
+    use std::time::Duration;
+
+    use super::super::channel::{Known, Moment, Polled};
     use super::super::fusion::Fusion;
     use super::super::seen::Memory;
     use super::super::state::State;
+    use crate::payments::object::ObjectRef;
     use jiff::{SignedDuration, Timestamp};
 
     const KINDS: &[&str] = &["charge"];
 
-    fn at(minute: i64) -> Timestamp {
-        "2027-01-15T06:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute)
+    /// This many minutes after the start, by both clocks.
+    fn at(minute: i64) -> Moment {
+        let start: Timestamp = "2027-01-15T06:00:00Z".parse().unwrap();
+        let elapsed = Duration::from_secs(u64::try_from(60 * minute).unwrap_or_default());
+        Moment { at: start + SignedDuration::from_mins(minute), elapsed }
     }
 
     fn known() -> Known {
         let account: crate::payments::object::AccountName = "shop".parse().unwrap();
         let mut state = State::new(account.clone());
-        state.counts.last_verified_at = Some(at(0));
-        Known::new(state, Memory::restored(account, Vec::new()), Fusion::default(), at(0))
+        state.counts.last_verified_at = Some(at(0).at);
+        Known::new(state, Memory::restored(account, Vec::new()), Fusion::default(), at(0).elapsed)
     }
 
-    /// Polls one object: the poll before, this one, whether it is final now. True if it must be repeated.
-    fn poll(known: &mut Known, kind: &str, before: Option<i64>, sent: i64, became_final: bool) -> bool {
+    fn charge() -> ObjectRef {
+        "shop/charge/A1".parse().unwrap()
+    }
+
+    /// A poll that finds the final state of an object that was last seen at minute `before`.
+    fn finds_final(known: &mut Known, kind: &str, before: Option<i64>, sent: i64) {
         let object = format!("shop/{kind}/A1").parse().unwrap();
-        let polled =
-            Polled { object: &object, polled_before_at: before.map(at), sent_at: at(sent), became_final };
-        known.polled(&polled, KINDS, at(sent))
+        let polled = Polled {
+            object: &object,
+            seen_before_at: before.map(|minute| at(minute).at),
+            sent: at(sent).elapsed,
+            is_seen: true,
+            has_moved: true,
+            became_final: true,
+        };
+        known.polled(&polled, KINDS, at(sent));
+    }
+
+    /// A poll after which the charge is not final.
+    fn polls(known: &mut Known, sent: i64, is_seen: bool, has_moved: bool) {
+        let object = charge();
+        let polled = Polled {
+            object: &object,
+            seen_before_at: Some(at(sent - 1).at),
+            sent: at(sent).elapsed,
+            is_seen,
+            has_moved,
+            became_final: false,
+        };
+        known.polled(&polled, KINDS, at(sent));
     }
 
     fn counts(known: &Known) -> (u64, u64) {
@@ -80,49 +110,98 @@ mod hints {
     }
 
     #[test]
-    fn a_final_state_is_announced_by_a_hint_since_the_poll_before_or_soon_after() {
-        let object = "shop/charge/A1".parse().unwrap();
+    fn a_final_state_is_announced_by_a_hint_before_it_or_soon_after() {
         let mut before = known();
-        before.hinted(&object, at(70));
-        assert!(!poll(&mut before, "charge", Some(60), 71, true));
+        before.hinted(&charge(), at(70));
+        finds_final(&mut before, "charge", Some(60), 71);
         assert_eq!(counts(&before), (1, 1));
         let mut late = known();
-        poll(&mut late, "charge", Some(60), 71, true);
+        finds_final(&mut late, "charge", Some(60), 71);
         assert_eq!(counts(&late), (0, 0), "it may still come");
-        late.hinted(&object, at(80));
+        late.hinted(&charge(), at(80));
         assert_eq!(counts(&late), (1, 1), "polling was faster");
         let mut never = known();
-        poll(&mut never, "charge", Some(60), 71, true);
-        assert_eq!(never.end_waits(at(85)), Some(std::time::Duration::from_secs(60)));
+        finds_final(&mut never, "charge", Some(60), 71);
+        assert_eq!(never.end_waits(at(85)), Some(Duration::from_secs(60)));
         assert_eq!(never.end_waits(at(86)), None);
         assert_eq!(counts(&never), (1, 0));
-        let mut old = known();
-        old.hinted(&object, at(10));
-        poll(&mut old, "charge", Some(60), 71, true);
-        old.end_waits(at(120));
-        assert_eq!(counts(&old), (1, 0), "that hint was about something else");
+    }
+
+    #[test]
+    fn a_hint_is_used_up_by_the_poll_that_answers_it() {
+        // The news that it announced were found: a later final state needs a hint of its own.
+        let mut moved = known();
+        moved.hinted(&charge(), at(60));
+        polls(&mut moved, 60, true, true);
+        finds_final(&mut moved, "charge", Some(61), 780);
+        moved.end_waits(at(800));
+        assert_eq!(counts(&moved), (1, 0));
+        // A poll right after it that sees nothing new was too early, and a failed one says nothing.
+        let mut waiting = known();
+        waiting.hinted(&charge(), at(60));
+        polls(&mut waiting, 61, true, false);
+        polls(&mut waiting, 70, false, false);
+        finds_final(&mut waiting, "charge", Some(61), 90);
+        assert_eq!(counts(&waiting), (1, 1));
+        let mut nothing = known();
+        nothing.hinted(&charge(), at(60));
+        polls(&mut nothing, 62, true, false);
+        finds_final(&mut nothing, "charge", Some(62), 120);
+        nothing.end_waits(at(140));
+        assert_eq!(counts(&nothing), (1, 0), "that hint was about something else");
+        // One that was sent before the hint does not answer it.
+        let mut during = known();
+        during.hinted(&charge(), at(61));
+        polls(&mut during, 60, true, true);
+        finds_final(&mut during, "charge", Some(60), 62);
+        assert_eq!(counts(&during), (1, 1));
     }
 
     #[test]
     fn what_cannot_be_expected_is_no_evidence() {
         let mut silent = known();
-        poll(&mut silent, "charge", None, 71, true);
-        poll(&mut silent, "charge", Some(-5), 71, true);
-        poll(&mut silent, "charge-permission", Some(60), 71, true);
-        poll(&mut silent, "charge", Some(60), 71, false);
+        finds_final(&mut silent, "charge", None, 71);
+        finds_final(&mut silent, "charge", Some(-5), 71);
+        finds_final(&mut silent, "charge-permission", Some(60), 71);
+        polls(&mut silent, 71, true, true);
         silent.state.counts.last_verified_at = None;
-        poll(&mut silent, "charge", Some(60), 71, true);
+        finds_final(&mut silent, "charge", Some(60), 71);
         silent.end_waits(at(200));
         assert_eq!(counts(&silent), (0, 0));
     }
 
     #[test]
-    fn a_hint_during_a_poll_that_saw_nothing_repeats_it() {
-        let object = "shop/charge/A1".parse().unwrap();
+    fn a_clock_that_is_set_back_stops_no_test() {
         let mut known = known();
-        known.hinted(&object, at(71));
-        assert!(poll(&mut known, "charge", Some(60), 71, false));
-        assert!(!poll(&mut known, "charge", Some(71), 72, false));
+        for minute in (100..112).map(|minute| 10 * minute) {
+            // The wall clock shows a day less.
+            let now = Moment { at: at(minute).at - SignedDuration::from_hours(24), ..at(minute) };
+            let object = charge();
+            let polled = Polled {
+                object: &object,
+                seen_before_at: Some(now.at - SignedDuration::from_mins(60)),
+                sent: now.elapsed,
+                is_seen: true,
+                has_moved: true,
+                became_final: true,
+            };
+            known.polled(&polled, KINDS, now);
+            assert!(known.end_waits(now).is_some_and(|wait| wait <= Duration::from_secs(900)), "{minute}");
+        }
+        known.end_waits(at(2000));
+        assert_eq!(counts(&known), (12, 0));
+    }
+
+    #[test]
+    fn the_hints_that_are_remembered_are_bounded_and_the_newest_stay() {
+        let mut known = known();
+        let object = |number: i64| format!("shop/charge/A{number}").parse::<ObjectRef>().unwrap();
+        for number in 0..10_001 {
+            known.hinted(&object(number), at(60));
+        }
+        known.hinted(&charge(), at(60));
+        finds_final(&mut known, "charge", Some(60), 61);
+        assert_eq!(counts(&known), (1, 1));
     }
 }
 
@@ -202,6 +281,7 @@ async fn hub_with_failing_reports(
         store,
         clock: clock.clone(),
         transport: Arc::new(Nothing::default()),
+        public: Arc::new(Nothing::default()),
         roots: None,
         settings: Settings { listen: Some("127.0.0.1:1".parse().unwrap()), ..Settings::default() },
         routes: Arc::new(|_, _| Vec::new()),

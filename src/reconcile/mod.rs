@@ -114,8 +114,6 @@ pub struct Reconcile {
     slots: Slots,
     standings: Mutex<HashMap<AccountName, SharedStanding>>,
     services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
-    /// Accounts whose notifications announce what happens, so that they may be polled less often.
-    relaxed: Mutex<BTreeMap<AccountName, bool>>,
     /// Is informed of every poll.
     watcher: OnceLock<Watcher>,
     /// What each account's client has learnt, as stored; empty when there is nothing.
@@ -139,7 +137,6 @@ impl Reconcile {
             slots: Slots::new(most_in_flight),
             standings: Mutex::default(),
             services: Mutex::default(),
-            relaxed: Mutex::default(),
             watcher: OnceLock::new(),
             learnt: Mutex::default(),
         })

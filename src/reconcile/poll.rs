@@ -74,12 +74,18 @@ impl Reconcile {
         self.note_poll(&account.name, seen.as_ref().err(), now);
         let standing = self.standing(&account.name);
         let polled = take_note(&mut locked(&standing), &record, &mut seen, sent_at, now);
-        let (object, polled_before_at) = (record.object.clone(), record.polled_at);
-        let was_seen = record.observed.is_some();
+        let object = record.object.clone();
+        let seen_before_at = record.observed.as_ref().map(|observed| observed.seen_at);
         let moved = self.commit(account, record, seen).await?;
         if let Some(watcher) = self.watcher.get() {
-            let became_final = was_seen && moved == Some(Phase::Final);
-            watcher(&relaxed::Polled { object: &object, polled_before_at, sent_at, became_final });
+            watcher(&relaxed::Polled {
+                object: &object,
+                seen_before_at,
+                sent: began,
+                is_seen: failure.is_none(),
+                has_moved: moved.is_some(),
+                became_final: seen_before_at.is_some() && moved == Some(Phase::Final),
+            });
         }
         let tally = &mut locked(&standing).tally;
         tally.polls += 1;
@@ -133,8 +139,13 @@ impl Reconcile {
             is_sandbox: account.is_sandbox,
         };
         let object = record.object.clone();
-        for _ in 0..COMMIT_ATTEMPTS {
-            let decision = decide(&setting, &record, seen.as_ref(), self.clock.now());
+        for attempt in 0..COMMIT_ATTEMPTS {
+            let now = self.clock.now();
+            let mut decision = decide(&setting, &record, seen.as_ref(), now);
+            if attempt > 0 {
+                // What changed it during the poll may be a hint of news that the poll did not see.
+                decision.record.due_at = decision.record.due_at.map(|due_at| due_at.min(now));
+            }
             let moved = decision.transition.clone();
             if let Some(transition) = &moved {
                 let object = &transition.object;

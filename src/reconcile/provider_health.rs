@@ -140,7 +140,7 @@ impl Reconcile {
 
     /// How a kind is polled at the provider's present health.
     pub(super) fn policy(&self, account: &Account, kind: &Kind, now: Timestamp) -> Policy {
-        provider_health::steered(self.relaxed_policy(account, kind), self.health(&account.name, now))
+        provider_health::steered(account.policy(kind), self.health(&account.name, now))
     }
 
     /// After several polls without an answer, polls the provider's health sooner.

@@ -1,15 +1,17 @@
 //! Polling less often while the provider's notifications announce what happens.
 //!
-//! Owns: how an interval is relaxed, and that it ends at once. Must never know: how it is judged that notifications work.
+//! Owns: that it ends at once. Must never know: how it is judged that notifications work.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{Account, Reconcile};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{Kind, ObjectRef};
-use crate::payments::schedule::Policy;
+use crate::payments::record::Trouble;
 use crate::store::{Filter, StoreError};
 use crate::time::later;
 
@@ -21,10 +23,14 @@ const PAGE: usize = 500;
 pub struct Polled<'a> {
     /// The object.
     pub object: &'a ObjectRef,
-    /// When the poll before this one was.
-    pub polled_before_at: Option<Timestamp>,
-    /// When this one was sent.
-    pub sent_at: Timestamp,
+    /// When the provider last showed the object before this poll.
+    pub seen_before_at: Option<Timestamp>,
+    /// When this poll was sent, by the clock that never jumps.
+    pub sent: Duration,
+    /// The provider showed the object.
+    pub is_seen: bool,
+    /// It is in another state than before.
+    pub has_moved: bool,
     /// It was observed before, and is final since this poll.
     pub became_final: bool,
 }
@@ -38,41 +44,35 @@ impl Reconcile {
         let _ = self.watcher.set(watcher);
     }
 
-    /// The account's policy, with a longer interval while it is relaxed.
-    pub(super) fn relaxed_policy(&self, account: &Account, kind: &Kind) -> Policy {
-        let policy = account.policy(kind);
-        let Some(relaxed) = policy.relaxed_interval.filter(|_| self.is_relaxed(account, kind)) else {
-            return policy;
-        };
-        Policy { interval: policy.interval.max(relaxed), ..policy }
-    }
-
-    fn is_relaxed(&self, account: &Account, kind: &Kind) -> bool {
-        let relaxed = self.relaxed.lock().unwrap_or_else(PoisonError::into_inner);
-        let announced = account.api.notifications().map(|notifier| notifier.announced_kinds());
-        relaxed.get(&account.name) == Some(&true)
-            && announced.is_some_and(|kinds| kinds.contains(&kind.as_str()))
-    }
-
-    /// Says whether notifications announce what happens to the objects of an account. If they do no longer, every object
-    /// is due as if its polling had never been relaxed.
+    /// Says which kinds of an account notifications announce. The objects of a kind that they announce no longer are due
+    /// as if its polling had never been relaxed.
     ///
     /// # Errors
     /// The store's.
-    pub async fn relax(&self, account: &Account, is_relaxed: bool) -> Result<(), StoreError> {
-        let before = {
-            let mut relaxed = self.relaxed.lock().unwrap_or_else(PoisonError::into_inner);
-            relaxed.insert(account.name.clone(), is_relaxed)
-        };
-        // After a start it is not known how the last process polled.
-        let was_relaxed = before.unwrap_or(true);
-        let is_configured = account.policies.values().any(|policy| policy.relaxed_interval.is_some());
-        if is_relaxed || !was_relaxed || !is_configured {
-            return Ok(());
+    pub async fn relax(&self, account: &Account, kinds: BTreeSet<Kind>) -> Result<(), StoreError> {
+        let before = account.relaxed.set(Some(kinds.clone()));
+        for (kind, policy) in &account.policies {
+            // After a start it is not known how the last process polled.
+            let was_relaxed = before.as_ref().is_none_or(|before| before.contains(kind));
+            if policy.relaxed_interval.is_none() || !was_relaxed || kinds.contains(kind) {
+                continue;
+            }
+            let pulled_in = self.pull_in(account, kind, policy.interval).await;
+            if pulled_in.is_err() {
+                account.relaxed.set(before);
+                return pulled_in;
+            }
         }
+        Ok(())
+    }
+
+    /// Makes moving objects that wait longer than the interval due after it. Those in quarantine or after a failure have
+    /// waits of their own.
+    async fn pull_in(&self, account: &Account, kind: &Kind, interval: Duration) -> Result<(), StoreError> {
         let now = self.clock.now();
         let filter = Filter {
             account: Some(account.name.clone()),
+            kind: Some(kind.clone()),
             phase: Some(Phase::Moving),
             finished: Some(false),
             ..Filter::default()
@@ -81,8 +81,9 @@ impl Reconcile {
         loop {
             let page = self.store.list(&filter, after, PAGE).await?;
             for record in page.items {
-                let Some(polled_at) = record.polled_at else { continue };
-                let due_at = later(polled_at, account.policy(&record.object.kind).interval).max(now);
+                let is_apart = record.quarantine.is_some() || record.trouble != Trouble::default();
+                let Some(polled_at) = record.polled_at.filter(|_| !is_apart) else { continue };
+                let due_at = later(polled_at, interval).max(now);
                 if record.due_at.is_some_and(|known| known > due_at) {
                     self.store.hint(&record.object, due_at).await?;
                 }

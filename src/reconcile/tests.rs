@@ -1,5 +1,6 @@
 //! The loop of an account on a real store, in virtual time, with a provider of our own.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use crate::payments::object::{ObjectId, ObjectRef};
 use crate::payments::observation::{Failure, Observation};
 use crate::payments::provider_health::{Health, ServiceReport};
 use crate::payments::record::{Details, Enrolment, Record};
+use crate::payments::schedule::Policy;
 use crate::store::{AlertFilter, Options};
 
 struct Parcel;
@@ -167,6 +169,7 @@ struct Stage {
     store: Store,
     provider: Arc<Provider>,
     reconcile: Arc<Reconcile>,
+    accounts: Vec<Arc<Account>>,
     stop: CancellationToken,
 }
 
@@ -200,15 +203,20 @@ impl Stage {
             most_in_flight: AtomicUsize::new(0),
         });
         let reconcile = Reconcile::new(store.clone(), shared, Arc::clone(&pace), routes, most_in_flight);
-        let stage =
-            Stage { _folder: folder, clock, store, provider, reconcile, stop: CancellationToken::new() };
+        let (watched, stop) = (Vec::new(), CancellationToken::new());
+        let mut stage = Stage { _folder: folder, clock, store, provider, reconcile, accounts: watched, stop };
         for name in accounts {
             let name = AccountName::new(*name).unwrap();
             for operation in ["GetParcel", "GetLetter", "GetServiceStatus"] {
                 pace.set_quota(&name, operation, Quota { burst: 10, per: Duration::from_secs(1) });
                 pace.assume_full(&name, operation);
             }
-            let account = Arc::new(Account::new(name, Arc::clone(&stage.provider) as Arc<dyn Api>));
+            let relaxed =
+                Policy { relaxed_interval: Some(Duration::from_secs(6 * 3600)), ..Policy::default() };
+            let policies = ["parcel", "letter"].map(|kind| (Kind::new(kind).unwrap(), relaxed.clone()));
+            let api = Arc::clone(&stage.provider) as Arc<dyn Api>;
+            let account = Arc::new(Account { policies: policies.into(), ..Account::new(name, api) });
+            stage.accounts.push(Arc::clone(&account));
             tokio::spawn(
                 Arc::clone(&stage.reconcile).follow_service(Arc::clone(&account), stage.stop.clone()),
             );
@@ -408,6 +416,53 @@ async fn an_operation_of_batches_that_is_held_for_long_is_reported_once_while_a_
     drop(pace.take(&shop, "SubmitFeed").unwrap());
     stage.reconcile.report_other_holds(&accounts).await.unwrap();
     assert_eq!(stage.alerts("provider-hold-ended").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_during_a_poll_repeats_it_once() {
+    let stage = Stage::new(&["shop"], 256, None, |_| Answer::Shows).await;
+    stage.enrol(parcels(1)).await;
+    stage.pass(5).await;
+    stage.provider.answers(|_| Answer::Hangs);
+    stage.provider.take_asked();
+    let hint = async || {
+        let named = vec!["shop/parcel/P000".parse().unwrap()];
+        stage.store.announce(named, stage.clock.now()).await.unwrap();
+    };
+    hint().await;
+    stage.clock.sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.provider.in_flight.load(Ordering::SeqCst), 1);
+    stage.provider.answers(|_| Answer::Shows);
+    hint().await;
+    stage.clock.sleep(Duration::from_secs(25)).await;
+    assert_eq!(stage.provider.take_asked(), 2);
+    stage.pass(10).await;
+    assert_eq!(stage.provider.take_asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_is_polled_less_often_while_it_is_announced_and_at_the_full_rate_once_it_is_not() {
+    let stage = Stage::new(&["shop"], 256, None, |id| match id {
+        "Q" => Answer::Refuses,
+        _ => Answer::Shows,
+    })
+    .await;
+    stage.enrol(parcels(40).chain(["shop/parcel/Q".to_owned(), "shop/letter/L".to_owned()])).await;
+    stage.pass(24 * 60).await;
+    let [parcel, letter] = ["parcel", "letter"].map(|kind| Kind::new(kind).unwrap());
+    let account = &stage.accounts[0];
+    stage.reconcile.relax(account, BTreeSet::from([parcel, letter.clone()])).await.unwrap();
+    stage.pass(2 * 60).await;
+    let wait = async |object: &str| {
+        let record = stage.record(object).await;
+        record.due_at.unwrap().duration_since(record.polled_at.unwrap()).as_hours()
+    };
+    assert!(wait("shop/parcel/P000").await >= 5 && wait("shop/letter/L").await >= 5);
+    let apart = stage.record("shop/parcel/Q").await;
+    assert!(apart.quarantine.is_some());
+    stage.reconcile.relax(account, BTreeSet::from([letter])).await.unwrap();
+    assert!(wait("shop/parcel/P000").await <= 1 && wait("shop/letter/L").await >= 5);
+    assert_eq!(stage.record("shop/parcel/Q").await.due_at, apart.due_at, "it keeps its own interval");
 }
 
 #[test]

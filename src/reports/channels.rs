@@ -21,8 +21,8 @@ pub struct ChannelDay {
     pub finals: u64,
     /// Those that were.
     pub announced: u64,
-    /// The channel was called silent at some time of the day.
-    pub was_silent: bool,
+    /// The kinds that were called silent at some time of the day.
+    pub silent: Vec<String>,
 }
 
 /// The figures of a span of time.

@@ -173,7 +173,8 @@ pub(super) fn json(
                 "environment": frame.environment(&channel.account).as_str(),
                 "final_states": channel.finals,
                 "announced": channel.announced,
-                "was_silent": channel.was_silent,
+                "was_silent": !channel.silent.is_empty(),
+                "silent_types": channel.silent,
             })
         })
         .collect();

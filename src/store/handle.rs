@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// The provider announced news of these objects: each is due now, without priority. Durable when it returns, unlike
-    /// [`Store::hint`]; an object that is due already costs no write.
+    /// [`Store::hint`]. A commit of what was read before is stale then, also if the object was due already.
     pub async fn announce(
         &self,
         objects: Vec<ObjectRef>,

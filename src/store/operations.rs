@@ -232,7 +232,7 @@ pub(super) fn announce(
     now: Timestamp,
 ) -> Result<Vec<Announced>, StoreError> {
     let mut answers = Vec::with_capacity(objects.len());
-    let mut waiting = Vec::new();
+    let mut hinted = Vec::new();
     for object in objects {
         let due_at = group.view.record(&object)?.map(|stored| stored.value.due_at);
         answers.push(match due_at {
@@ -240,12 +240,12 @@ pub(super) fn announce(
             Some(None) => Announced::Finished,
             Some(Some(_)) => Announced::Due,
         });
-        if due_at.flatten().is_some_and(|due_at| due_at > now) && !waiting.contains(&object) {
-            waiting.push(object);
+        if due_at.flatten().is_some() && !hinted.contains(&object) {
+            hinted.push(object);
         }
     }
-    if !waiting.is_empty() {
-        group.write(&Fact::Hinted { at: now, objects: waiting })?;
+    if !hinted.is_empty() {
+        group.write(&Fact::Hinted { at: now, objects: hinted })?;
     }
     Ok(answers)
 }

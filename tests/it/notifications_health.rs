@@ -58,7 +58,10 @@ async fn while_hints_come_polling_relaxes_and_when_they_stop_it_returns_to_the_f
         world.clock.sleep(Duration::from_secs(595)).await;
     }
     let shown = channel(&world);
-    assert_eq!(shown.health, Verdict::Healthy);
+    assert_eq!(
+        (shown.health, shown.kinds[&"charge".parse().unwrap()].health),
+        (Verdict::Healthy, Verdict::Healthy)
+    );
     assert_eq!(shown.delay_p50_below_s, Some(5));
     let charges = &shown.kinds[&"charge".parse().unwrap()];
     assert_eq!((charges.finals, charges.announced), (12, 12));
@@ -70,6 +73,8 @@ async fn while_hints_come_polling_relaxes_and_when_they_stop_it_returns_to_the_f
     let shown = channel(&world);
     assert_eq!(shown.health, Verdict::Silent);
     assert_eq!(world.events("notifications-silent").len(), 1);
+    let headline = world.events("notifications-silent")[0]["headline"].as_str().unwrap().to_owned();
+    assert!(headline.contains("charge"), "{headline}");
     let advice = world.events("notifications-silent")[0]["advice"].as_str().unwrap().to_owned();
     assert!(advice.contains("firewall") && advice.contains("topic"), "{advice}");
     for object in &objects {
@@ -88,7 +93,37 @@ async fn while_hints_come_polling_relaxes_and_when_they_stop_it_returns_to_the_f
     let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(summary).unwrap()).unwrap();
     let day = &summary["notifications"][0];
     assert_eq!((day["account"].as_str(), day["was_silent"].as_bool()), (Some("shop"), Some(true)));
+    assert_eq!(day["silent_types"], serde_json::json!(["charge"]));
     assert_eq!(day["announced"], 12);
     assert!(day["final_states"].as_u64().unwrap() >= 30, "{day}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hints_that_come_after_polling_found_the_final_states_are_no_silence() {
+    let (mut world, _folder) = world(&scenario(14), "").await;
+    trust(&world).await;
+    let objects = world.enrol_all("shop").await;
+    world.pass_hours(2.5).await;
+    hint(&world, &objects[13], 0).await;
+    // From then on polling is always faster, by five minutes at most.
+    let mut late = objects.clone();
+    for _ in 0..60 {
+        world.pass_minutes(5.0).await;
+        for object in std::mem::take(&mut late) {
+            if world.record(&object).await.is_finished() {
+                let number = objects.iter().position(|known| *known == object).unwrap();
+                hint(&world, &object, u64::try_from(number + 1).unwrap()).await;
+            } else {
+                late.push(object);
+            }
+        }
+    }
+    assert_eq!(late, []);
+    world.pass_minutes(30.0).await;
+    let shown = channel(&world);
+    let charges = &shown.kinds[&"charge".parse().unwrap()];
+    assert_eq!((charges.finals, charges.announced, charges.health), (14, 14, Verdict::Healthy));
+    assert_eq!((shown.counts.finished_objects, world.events("notifications-silent").len()), (14, 0));
     world.stop().await;
 }

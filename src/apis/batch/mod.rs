@@ -78,9 +78,10 @@ pub trait BatchApi: Send + Sync {
     /// # Errors
     /// When the batch or the step belongs to another API.
     fn about_to(&self, batch: &dyn Batch, step: &Step, now: Timestamp) -> Result<Box<dyn Batch>, Blocked>;
-    /// A notification names the report of a complete batch. The batch that fetches it now, if this one waits for one.
-    fn report_named(&self, batch: &dyn Batch, report_id: &str, now: Timestamp) -> Option<Box<dyn Batch>> {
-        let _ = (batch, report_id, now);
+    /// A notification says that a batch of the account is complete. This batch, asking the provider about itself now, if
+    /// it waits for a result.
+    fn one_is_complete(&self, batch: &dyn Batch, now: Timestamp) -> Option<Box<dyn Batch>> {
+        let _ = (batch, now);
         None
     }
     /// Sends the step once.

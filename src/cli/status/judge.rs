@@ -113,7 +113,12 @@ fn of_channel(channel: &ChannelView) -> Option<Finding> {
         format!("`reconciled notifications check {name}` tries the way from outside; polling goes on");
     let what = match (channel.health, channel.unsubscribed_at) {
         (_, Some(_)) => format!("somebody ended the notifications of {name}"),
-        (Verdict::Silent, None) => format!("notifications of {name} do not announce what polling finds"),
+        (Verdict::Silent, None) => {
+            let silent = channel.kinds.iter().filter(|(_, count)| count.health == Verdict::Silent);
+            let silent: Vec<&str> = silent.map(|(kind, _)| kind.as_str()).collect();
+            let silent = silent.join(", ");
+            format!("notifications of {name} do not announce what polling finds of type {silent}")
+        }
         (Verdict::Healthy | Verdict::Unknown, None) => {
             let reasons = channel.unverifiable()?;
             format!("notifications of {name} come, and none could be verified: {reasons}")

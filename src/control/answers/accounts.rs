@@ -68,7 +68,7 @@ impl Rooms {
     pub(super) fn policy(&self, object: &ObjectRef) -> Option<Policy> {
         let account = self.account(&object.account)?;
         account.api.lifecycle(&object.kind)?;
-        Some(account.policies.get(&object.kind).cloned().unwrap_or_default())
+        Some(account.policy(&object.kind))
     }
 
     /// Where a person can look at the account's transactions.

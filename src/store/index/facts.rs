@@ -149,11 +149,10 @@ pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(
         }),
         Fact::Hinted { at, objects } => objects.iter().try_for_each(|object| {
             let Some(old) = view.record(object)? else { return Ok(()) };
-            if old.value.due_at.is_none_or(|due_at| due_at <= *at) {
-                return Ok(());
-            }
+            let Some(due_at) = old.value.due_at else { return Ok(()) };
+            // An object that is due already may be in flight; the new revision shows its poll that something came.
             let revision = old.value.revision + 1;
-            let record = Record { due_at: Some(*at), revision, ..old.value.clone() };
+            let record = Record { due_at: Some(due_at.min(*at)), revision, ..old.value.clone() };
             view.put_record(Some(&old.value), &record, sequence)
         }),
         Fact::Forgotten { object, transition } => {

@@ -135,7 +135,7 @@ async fn a_hint_makes_due_but_never_wakes_the_finished() {
 }
 
 #[tokio::test]
-async fn an_announcement_survives_a_crash_and_an_object_that_is_due_costs_no_write() {
+async fn an_announcement_survives_a_crash_and_makes_a_commit_of_an_older_record_stale() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
     for id in ["A1", "A2", "A10"] {
@@ -147,9 +147,11 @@ async fn an_announcement_survives_a_crash_and_an_object_that_is_due_costs_no_wri
     let named = ["A1", "A2", "A9", "A1"].map(object).to_vec();
     let answers = [Announced::Due, Announced::Finished, Announced::Unknown, Announced::Due];
     assert_eq!(store.announce(named.clone(), at(5)).await, Ok(answers.to_vec()));
-    let written = store.stats().journal_sequence;
+    let read = store.record(&object("A1")).await.unwrap().unwrap();
     assert_eq!(store.announce(named, at(6)).await, Ok(answers.to_vec()));
-    assert_eq!(store.stats().journal_sequence, written, "it is due already");
+    let newest = store.record(&object("A1")).await.unwrap().unwrap();
+    assert_eq!((newest.due_at, read.due_at), (Some(at(5)), Some(at(5))), "it keeps its turn");
+    assert!(newest.revision > read.revision);
     assert_eq!(store.open_beginning_with("A1", 9).await.unwrap(), [object("A1"), object("A10")]);
     assert_eq!(store.open_beginning_with("A1", 1).await.unwrap().len(), 1);
     assert_eq!(store.open_beginning_with("B", 9).await.unwrap(), []);

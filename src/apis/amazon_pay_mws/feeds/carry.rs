@@ -11,7 +11,7 @@ use super::batch::FeedBatch;
 use super::steps::{Outcome, Step};
 use super::{cancel, list_by_ids, next_page, result, result_of, search, submit};
 use crate::apis::amazon_pay_mws::AmazonPayMws;
-use crate::apis::amazon_pay_mws::ask::{self, Ask};
+use crate::apis::amazon_pay_mws::ask::Ask;
 use crate::apis::batch::More;
 use crate::apis::pace::Permit;
 use crate::payments::observation::Failure;
@@ -56,7 +56,6 @@ impl AmazonPayMws {
                 listed(self.rows(&cancel(feed_id), permit, more).await, Outcome::CancelAnswered)
             }
             Step::FetchResult { feed_id } => return self.file(&result_of(feed_id), permit).await,
-            Step::FetchReport { report_id } => return self.file(&ask::report(report_id), permit).await,
             Step::WaitUntil(_) | Step::AskAPerson | Step::Nothing => Outcome::Failed { retry_after_s: None },
         };
         tracing::debug!(batch = batch.reference, step = ?std::mem::discriminant(step), "feed step taken");

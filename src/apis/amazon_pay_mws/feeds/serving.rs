@@ -93,13 +93,10 @@ impl BatchApi for AmazonPayMws {
         Ok(Box::new(batch.about_to(step.own()?, now)))
     }
 
-    fn report_named(&self, batch: &dyn Batch, report_id: &str, now: Timestamp) -> Option<Box<dyn Batch>> {
+    fn one_is_complete(&self, batch: &dyn Batch, now: Timestamp) -> Option<Box<dyn Batch>> {
         let batch: &FeedBatch = own(batch).ok()?;
-        // A report that is fetched already is not replaced.
-        let is_waiting =
-            matches!(&batch.state.phase, Phase::Following { .. } | Phase::Collecting { report_id: None, .. });
-        let report_id = report_id.to_owned();
-        is_waiting.then(|| Box::new(batch.took(Outcome::ReportNamed { report_id }, now)) as Box<dyn Batch>)
+        let is_waiting = matches!(&batch.state.phase, Phase::Following { .. } | Phase::Collecting { .. });
+        is_waiting.then(|| Box::new(batch.took(Outcome::OneIsComplete, now)) as Box<dyn Batch>)
     }
 
     fn carry_out<'a>(&'a self, sending: Sending<'a>) -> Carrying<'a> {

@@ -307,7 +307,6 @@ fn what_needs_a_person_is_told_and_what_only_fails_is_told_after_a_while() {
     assert!(trouble.advice.contains("release rcd-0123456789abcdef --adopt"), "{}", trouble.advice);
     batch.state.phase = FeedPhase::Collecting {
         feed_id: "1".to_owned(),
-        report_id: None,
         since: at(0),
         next_at: at(0),
         fetches: 0,

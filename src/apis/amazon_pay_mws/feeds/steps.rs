@@ -108,8 +108,6 @@ pub enum Phase {
     Collecting {
         /// Its id there.
         feed_id: String,
-        /// The report that a notification named.
-        report_id: Option<String>,
         /// When collecting began.
         since: Timestamp,
         /// When to fetch next.
@@ -211,11 +209,6 @@ pub enum Step {
         /// The feed's id.
         feed_id: String,
     },
-    /// `GetReport` of the report that a notification named; the same outcomes.
-    FetchReport {
-        /// The report's id.
-        report_id: String,
-    },
     /// Wait until this time.
     WaitUntil(Timestamp),
     /// Wait for a person's decision.
@@ -259,11 +252,8 @@ pub enum Outcome {
         /// Status and code.
         detail: String,
     },
-    /// From a notification: the batch is complete, and this report describes it.
-    ReportNamed {
-        /// Its id.
-        report_id: String,
-    },
+    /// From a notification: a batch of the account is complete, perhaps this one.
+    OneIsComplete,
     /// From the operator: cancel it.
     CancelWanted,
     /// From the operator, in [`Phase::Held`]: this feed is it.
@@ -348,13 +338,9 @@ pub fn next_step(state: &State, now: Timestamp) -> Step {
             }
             at(*next_at, Step::Look { feed_id: feed_id.clone() })
         }
-        Phase::Collecting { feed_id, report_id, next_at, .. } => at(
-            *next_at,
-            match report_id {
-                Some(report_id) => Step::FetchReport { report_id: report_id.clone() },
-                None => Step::FetchResult { feed_id: feed_id.clone() },
-            },
-        ),
+        Phase::Collecting { feed_id, next_at, .. } => {
+            at(*next_at, Step::FetchResult { feed_id: feed_id.clone() })
+        }
         Phase::Finished { .. } => Step::Nothing,
     }
 }

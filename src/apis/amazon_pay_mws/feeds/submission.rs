@@ -155,7 +155,6 @@ pub(super) fn step(step: Step) -> batch::Step {
         Step::Submit => "SubmitFeed",
         Step::Cancel { .. } => "CancelFeedSubmissions",
         Step::FetchResult { .. } => "GetFeedSubmissionResult",
-        Step::FetchReport { .. } => "GetReport",
         Step::Search { .. } | Step::Look { .. } | Step::WaitUntil(_) | Step::AskAPerson | Step::Nothing => {
             "GetFeedSubmissionList"
         }

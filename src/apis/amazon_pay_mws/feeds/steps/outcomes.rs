@@ -32,7 +32,7 @@ pub fn took(mut state: State, outcome: Outcome, now: Timestamp) -> State {
                 send_again(&mut state, now);
             }
         }
-        Outcome::ReportNamed { report_id } => report_named(&mut state, report_id, now),
+        Outcome::OneIsComplete => one_is_complete(&mut state, now),
         Outcome::Collected { .. } | Outcome::NotReady | Outcome::Spoilt | Outcome::Never => {
             fetched(&mut state, &outcome, now);
         }
@@ -64,7 +64,7 @@ fn is_answer(outcome: &Outcome) -> bool {
         | Outcome::Never => true,
         Outcome::Failed { .. }
         | Outcome::AccountRefused { .. }
-        | Outcome::ReportNamed { .. }
+        | Outcome::OneIsComplete
         | Outcome::CancelWanted
         | Outcome::Adopted { .. }
         | Outcome::MayBeSentAgain => false,
@@ -215,7 +215,6 @@ fn collect(state: &mut State, feed_id: String, now: Timestamp, is_cancelled: boo
         if is_cancelled { SignedDuration::ZERO } else { SignedDuration::from_secs(COLLECT_AFTER_S[0]) };
     state.phase = Phase::Collecting {
         feed_id,
-        report_id: None,
         since: now,
         next_at: later(now, wait),
         fetches: 0,
@@ -270,13 +269,10 @@ fn adopted(state: &mut State, feed_id: String, now: Timestamp) {
     }
 }
 
-/// The notification comes once all requests have been carried out, so the batch need not be followed any more.
-fn report_named(state: &mut State, named: String, now: Timestamp) {
-    if let Phase::Following { feed_id, .. } = &state.phase {
-        collect(state, feed_id.clone(), now, false);
-    }
-    if let Phase::Collecting { report_id, next_at, .. } = &mut state.phase {
-        *report_id = Some(named);
+/// The next poll or fetch comes at once. It is about this feed's own id, so the notification of another batch changes
+/// nothing. The report that the notification names is not fetched: it may be another batch's.
+fn one_is_complete(state: &mut State, now: Timestamp) {
+    if let Phase::Following { next_at, .. } | Phase::Collecting { next_at, .. } = &mut state.phase {
         *next_at = now;
     }
 }
@@ -316,8 +312,7 @@ fn account_refused(state: &mut State, detail: String, now: Timestamp) {
 }
 
 fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {
-    let Phase::Collecting { since, next_at, fetches, spoilt, report_id, is_cancelled, .. } = &mut state.phase
-    else {
+    let Phase::Collecting { since, next_at, fetches, spoilt, is_cancelled, .. } = &mut state.phase else {
         return;
     };
     *fetches += 1;
@@ -342,11 +337,6 @@ fn fetched(state: &mut State, outcome: &Outcome, now: Timestamp) {
             } else {
                 state.warning = Some(Warning::Spoilt);
             }
-        }
-        // The report may be gone while the feed's own result is still available.
-        Outcome::Never if report_id.is_some() => {
-            *report_id = None;
-            *next_at = now;
         }
         Outcome::Never => state.finished(now, without_result),
         _ if is_over || is_cancelled => state.finished(now, without_result),

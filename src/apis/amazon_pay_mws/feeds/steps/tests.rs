@@ -284,11 +284,16 @@ fn a_spoilt_result_is_fetched_three_times_more_at_once() {
 }
 
 #[test]
-fn a_named_report_is_fetched_at_once_and_the_result_when_it_is_gone() {
-    let named = took(following(), Outcome::ReportNamed { report_id: "77".into() }, after_s(30));
-    assert_eq!(next_step(&named, after_s(30)), Step::FetchReport { report_id: "77".into() });
-    let gone = took(named, Outcome::Never, after_s(31));
-    assert_eq!(next_step(&gone, after_s(31)), Step::FetchResult { feed_id: "5".into() });
+fn when_a_batch_is_complete_each_waiting_one_asks_about_itself_at_once() {
+    let hinted = took(following(), Outcome::OneIsComplete, after_s(30));
+    assert_eq!(next_step(&hinted, after_s(30)), Step::Look { feed_id: "5".into() });
+    let other = took(hinted, Outcome::Seen(vec![row("5", FeedStatus::InProgress, start())]), after_s(31));
+    assert_eq!(next_step(&other, after_s(31)), Step::WaitUntil(after_s(151)), "it was another one");
+    let hinted = took(seen(FeedStatus::Done, 120), Outcome::OneIsComplete, after_s(130));
+    assert_eq!(next_step(&hinted, after_s(130)), Step::FetchResult { feed_id: "5".into() });
+    for state in [State::new(start()), lost()] {
+        assert_eq!(took(state.clone(), Outcome::OneIsComplete, after_s(30)), state);
+    }
 }
 
 #[test]
