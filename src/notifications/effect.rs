@@ -119,7 +119,8 @@ impl Hub {
             // A poll since then has seen what it announces.
             let record = self.store.record(&object).await?;
             let is_waiting = record.is_some_and(|record| {
-                record.due_at.is_some() && record.polled_at.is_none_or(|polled_at| polled_at < why.sent_at)
+                record.due_at.is_some()
+                    && record.observed.as_ref().is_none_or(|observed| observed.seen_at < why.sent_at)
             });
             if !is_waiting {
                 continue;

@@ -207,8 +207,11 @@ impl Hub {
             return Ok(self.postponed(channel));
         }
         // The topics of others can ask without end, so only their first request is written at once.
-        if asked == Asked::New || is_trusted {
-            self.write_state(channel).await?;
+        if (asked == Asked::New || is_trusted)
+            && let Err(error) = self.write_state(channel).await
+        {
+            channel.known().state.pending.retain(|pending| pending.topic != sealed.topic());
+            return Err(error.into());
         }
         if asked == Asked::New {
             let account = channel.account();
@@ -258,15 +261,15 @@ impl Hub {
     async fn unsubscribed(&self, channel: &Channel, sent_at: Timestamp) -> Result<Answer, Failed> {
         let now = self.clock.now();
         let account = channel.account();
-        let is_new = {
-            let mut known = channel.known();
-            known.state.counts.verified += 1;
-            known.state.ends(sent_at)
-        };
-        self.write_state(channel).await?;
-        if is_new {
+        if channel.known().state.clone().ends(sent_at) {
             self.raise(&account, alert_text::unsubscribed(&account, now), now).await?;
         }
+        {
+            let mut known = channel.known();
+            known.state.counts.verified += 1;
+            known.state.ends(sent_at);
+        }
+        self.write_state(channel).await?;
         Ok(Answer::Stored)
     }
 

@@ -201,7 +201,7 @@ impl State {
         self.topics.iter().any(|trusted| trusted == topic)
     }
 
-    /// Notes a topic that could be trusted. The oldest are kept: whoever comes later cannot push them out.
+    /// Notes a topic that could be trusted. The oldest are kept: later ones cannot push them out.
     pub(super) fn offer(&mut self, topic: &str, at: Timestamp) {
         if let Some(known) = self.offered.iter_mut().find(|offered| offered.topic == topic) {
             (known.at, known.messages) = (at, known.messages + 1);
@@ -224,6 +224,9 @@ impl State {
             return Asked::Again;
         }
         let is_trusted = |topic: &str| self.topics.iter().any(|trusted| trusted == topic);
+        if is_trusted(topic) && self.confirmed_at >= Some(sent_at) {
+            return Asked::Again;
+        }
         self.pending.retain(|pending| is_trusted(&pending.topic) || later(pending.at, PENDING_FOR) > now);
         let untrusted = self.pending.iter().map(|pending| pending.topic.as_str());
         if !is_trusted(topic) && !has_room(untrusted.filter(|topic| !is_trusted(topic)), topic) {
@@ -233,7 +236,7 @@ impl State {
         Asked::New
     }
 
-    /// A verified message of the trusted topic, sent at this time. If the subscription ended before, it has begun anew.
+    /// A verified message of the trusted topic, sent at this time. If the subscription ended before, it has begun again.
     pub(super) fn sent(&mut self, sent_at: Timestamp) {
         self.last_sent_at = self.last_sent_at.max(Some(sent_at));
         self.unsubscribed_at = self.unsubscribed_at.filter(|ended_at| *ended_at >= sent_at);
@@ -311,6 +314,10 @@ mod tests {
         assert_eq!(state.pending[0].url, "b");
         assert_eq!(state.asks(&topic, "c", at(3), at(3)), Asked::Again);
         assert_eq!((state.pending[0].url.as_str(), state.pending[0].messages), ("c", 3));
+        // Once confirmed, an old request is no news.
+        (state.topics, state.pending, state.confirmed_at) = (vec![topic.clone()], Vec::new(), Some(at(4)));
+        assert_eq!((state.asks(&topic, "b", at(2), at(5)), state.pending.len()), (Asked::Again, 0));
+        assert_eq!(state.asks(&topic, "d", at(5), at(5)), Asked::New);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) struct Lane {
     full_at: Option<Timestamp>,
 }
 
-/// What became of a hint.
+/// Whether a hint was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
     /// It waits from now on.

@@ -254,7 +254,7 @@ async fn while_the_clock_is_not_sure_an_old_message_is_not_refused_for_good() {
     world.stop().await;
 }
 
-/// The topic asks anew.
+/// The topic asks again.
 fn asks_again(number: u64, topic: &str, at: jiff::Timestamp) -> Value {
     let mut message = Sns::get().confirmation(at);
     let token = format!("token{number}");
@@ -411,7 +411,7 @@ async fn a_subscription_is_confirmed_by_command_and_shown_as_such_only_after_it_
     assert!(channel(&world).unsubscribed_at.is_some() && channel(&world).confirmed_at.is_none());
     world.pass_minutes(1.0).await;
     assert_eq!(world.events("notifications-silent").len(), 1);
-    // It begins anew, and a copy of the end changes nothing.
+    // It begins again, and a copy of the end changes nothing.
     let anew = asks_again(7, TOPIC, world.daemon().now());
     assert_eq!(deliver(&world, &anew).await, Answer::Stored);
     world.memory.serve(anew["SubscribeURL"].as_str().unwrap(), 200, b"<ConfirmSubscriptionResponse/>");
