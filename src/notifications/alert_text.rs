@@ -31,8 +31,8 @@ pub(super) fn verdict(
             format!(
                 "Likely causes: a firewall or web application firewall in front of the listener, another endpoint \
                  address in the provider's back office, an expired certificate of the endpoint, another topic, a removed \
-                 subscription, or a provider that does not announce this type. `reconciled notifications check {name}` tries the way from outside; \
-                 `reconciled notifications list` shows what is refused and why."
+                 subscription, or a provider that does not announce this type. `reconciled notifications check {name}` \
+                 tries the way from outside; `reconciled notifications list` shows what is refused and why."
             ),
         ),
         Verdict::Healthy | Verdict::Unknown => (

@@ -94,7 +94,7 @@ fn each_kind_is_judged_and_the_account_is_silent_if_one_is() {
     assert_eq!(fusion.to_report(at(12)), [(refund, Verdict::Silent, at(11))]);
 }
 
-/// Between the two shares a verdict can alternate for ever. People hear of the silence once a day at most.
+/// Between the two shares a verdict can alternate without end. Its silence is reported once a day at most.
 #[test]
 fn a_verdict_that_alternates_is_reported_once_a_day() {
     let mut fusion = Fusion::default();
