@@ -1,6 +1,8 @@
 //! One HTTP exchange as the simulator sees it, whatever carried it: a socket or a test in memory.
 
-use jiff::Timestamp;
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
 
 /// A request that reached the simulator.
 #[derive(Debug, Clone)]
@@ -25,6 +27,15 @@ impl Incoming {
     /// The first header of this (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same request, dated by a clock that is ahead by this much.
+    pub fn dated_by_clock(&self, ahead: SignedDuration) -> Cow<'_, Incoming> {
+        if ahead.is_zero() {
+            return Cow::Borrowed(self);
+        }
+        let at = self.at.saturating_add(ahead).unwrap_or(self.at);
+        Cow::Owned(Incoming { at, ..self.clone() })
     }
 }
 

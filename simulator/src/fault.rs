@@ -64,7 +64,8 @@ pub enum FaultKind {
     Redirect,
     /// 401 or 403 (`status`), as for a key that was withdrawn.
     RefusedCredentials,
-    /// The provider's clock is off by `skew_s`, so that it refuses fresh signatures.
+    /// The provider's clock is off by `skew_s`, so that it refuses fresh signatures. Nothing happens earlier or later
+    /// because of it.
     ClockSkew,
     /// The right body under `text/html`.
     WrongContentType,

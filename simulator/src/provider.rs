@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
@@ -28,6 +28,12 @@ pub trait Provider: Send + Debug {
 
     /// The answer Amazon gives when the bucket is empty.
     fn throttled(&self, incoming: &Incoming) -> Outgoing;
+
+    /// From now on, the clock by which it judges and dates requests is ahead by this much. Its objects do not live by
+    /// that clock.
+    fn set_clock_ahead(&mut self, ahead: SignedDuration) {
+        let _ = ahead;
+    }
 
     /// Verifies the signature and the parameters, then acts. `random` decides ids and fates.
     fn answer(&mut self, incoming: &Incoming, random: &mut Random) -> Outgoing;

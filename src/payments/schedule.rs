@@ -200,8 +200,8 @@ fn set_apart_wait(since: Timestamp, phase: Phase, policy: &Policy, now: Timestam
     if phase == Phase::Final && now >= later(since, FINAL_IN_DOUBT) {
         return None;
     }
-    let rung = SET_APART_LADDER.into_iter().map(|age| later(since, age)).find(|rung| *rung > now);
-    let wait = rung.map(|rung| between(now, rung));
+    let rungs = SET_APART_LADDER.into_iter().map(|age| later(since, age));
+    let wait = wait_for_rung(since, rungs, policy, now);
     Some(wait.unwrap_or(policy.quarantine_interval).min(policy.quarantine_interval))
 }
 
@@ -215,10 +215,28 @@ pub fn after_failures(record: &Record, failures: u32, policy: &Policy, now: Time
 /// The wait from the list of first polls, while the state is young enough.
 fn first_wait(record: &Record, policy: &Policy, now: Timestamp) -> Option<Duration> {
     let began = record.observed.as_ref().map_or(record.enrolled_at, |observed| observed.since);
-    let mut rung = began;
-    for step in &policy.first_polls {
-        rung = later(rung, *step);
-        if rung > now {
+    let rungs = policy.first_polls.iter().scan(began, |rung, step| {
+        *rung = later(*rung, *step);
+        Some(*rung)
+    });
+    wait_for_rung(began, rungs, policy, now)
+}
+
+/// The wait for the next rung of a ladder. Jitter may poll a rung early. From that moment on the rung is done, so that
+/// it is not polled twice.
+fn wait_for_rung(
+    began: Timestamp,
+    rungs: impl Iterator<Item = Timestamp>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Duration> {
+    let mut done_from = began;
+    for rung in rungs {
+        let longest_wait = between(done_from, rung);
+        // Waits are cut to whole milliseconds.
+        let most_early = longest_wait * policy.jitter_permille.min(1000) / 2000 + Duration::from_millis(1);
+        done_from = earlier(rung, most_early);
+        if done_from > now {
             return Some(between(now, rung));
         }
     }
@@ -294,6 +312,31 @@ mod tests {
         assert_eq!(wait_at(61), Some(299));
         assert_eq!(wait_at(360), Some(900));
         assert_eq!(wait_at(1260), None);
+    }
+
+    /// Polls of a new object until its ladder has no further rung.
+    fn polls_on_a_ladder(id: &str, wait: impl Fn(&Record, Timestamp) -> Option<Duration>) -> u64 {
+        let (mut record, mut now) = (record(id, 0), Timestamp::UNIX_EPOCH);
+        while let Some(wait) = wait(&record, now).filter(|_| record.polls < 100) {
+            now = later(now, jittered(wait, &Policy::default(), &record));
+            record.polls += 1;
+        }
+        record.polls
+    }
+
+    #[test]
+    fn jitter_polls_no_rung_of_a_ladder_twice() {
+        let first_polls = [60, 300, 900].map(Duration::from_secs).to_vec();
+        let policy = Policy { first_polls, ..Policy::default() };
+        for number in 0..1000 {
+            let id = format!("S{number}");
+            let moving = polls_on_a_ladder(&id, |record, now| first_wait(record, &policy, now));
+            let set_apart = polls_on_a_ladder(&id, |record, now| {
+                set_apart_wait(record.enrolled_at, Phase::Final, &policy, now)
+                    .filter(|wait| *wait < policy.quarantine_interval)
+            });
+            assert_eq!((moving, set_apart), (3, 3), "{id}");
+        }
     }
 
     #[test]

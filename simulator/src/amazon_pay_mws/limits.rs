@@ -34,6 +34,24 @@ fn a_repeated_call_makes_nothing_new() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_judges_and_dates_requests_and_moves_no_object() {
+    let mut desk = Desk::new(false);
+    let id = desk.plant("authorization", &[(600, "Open", None)]);
+    let now = desk.now;
+    desk.wait_minutes(60);
+    let signed_by_its_clock = desk.request("GetAuthorizationDetails", &[("AmazonAuthorizationId", &id)]);
+    desk.now = now;
+    desk.provider.set_clock_ahead(jiff::SignedDuration::from_hours(1));
+    let answer = desk.send(&Incoming { at: now, ..signed_by_its_clock });
+    assert_eq!(answer.state("AuthorizationStatus").0, "Pending", "{}", answer.text);
+    assert_eq!(answer.outgoing.header("x-mws-timestamp"), Some("2026-03-01T13:00:00.000Z"));
+    assert_eq!(
+        desk.refused("GetAuthorizationDetails", &[("AmazonAuthorizationId", &id)]),
+        "InvalidParameterValue"
+    );
+}
+
+#[test]
 fn a_planted_reference_cannot_be_used_again() {
     let mut desk = Desk::new(false);
     desk.plant("authorization", &[(60, "Open", None)]);

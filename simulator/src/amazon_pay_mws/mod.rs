@@ -48,7 +48,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
@@ -98,6 +98,7 @@ pub struct MwsProvider {
     fates: BTreeMap<(String, String), Fates>,
     books: Books,
     hourly: HourlyCounts,
+    clock_ahead: SignedDuration,
 }
 
 impl MwsProvider {
@@ -114,6 +115,7 @@ impl MwsProvider {
             fates: BTreeMap::new(),
             books: Books::new(),
             hourly: HourlyCounts::default(),
+            clock_ahead: SignedDuration::ZERO,
         }
     }
 
@@ -160,7 +162,8 @@ impl MwsProvider {
         request_id: &str,
         random: &mut Random,
     ) -> Result<Vec<u8>, Refusal> {
-        let visitor = front_door::let_in(incoming, &self.merchants, &self.delegations)?;
+        let dated = incoming.dated_by_clock(self.clock_ahead);
+        let visitor = front_door::let_in(&dated, &self.merchants, &self.delegations)?;
         let operation = operations::find(&visitor.action).ok_or_else(|| {
             Code::InvalidAddress.because("The operation does not exist in this section and version")
         })?;
@@ -213,7 +216,7 @@ impl MwsProvider {
         let context = STANDARD.encode(format!("simulated {request_id}"));
         let mut answer = answer
             .with_header("x-mws-request-id", request_id)
-            .with_header("x-mws-timestamp", details::time(incoming.at))
+            .with_header("x-mws-timestamp", details::time(incoming.dated_by_clock(self.clock_ahead).at))
             .with_header("x-mws-response-context", context);
         let operation = self.operation(incoming);
         let quota = operation.as_ref().and_then(|operation| self.habits_of(&operation.merchant).hourly_quota);
@@ -306,6 +309,10 @@ impl Provider for MwsProvider {
             return self.counters.throttled(incoming, operation.as_ref(), &request_id);
         }
         self.refused(&Code::RequestThrottled.because("Request is throttled"), incoming, &request_id)
+    }
+
+    fn set_clock_ahead(&mut self, ahead: SignedDuration) {
+        (self.clock_ahead, self.counters.clock_ahead) = (ahead, ahead);
     }
 
     fn answer(&mut self, incoming: &Incoming, random: &mut Random) -> Outgoing {

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::exchange::{Incoming, Outgoing};
 use super::fate::Fates;
@@ -69,6 +69,7 @@ pub struct AmazonPayV2 {
     /// By merchant id: where planted objects live.
     owners: HashMap<String, Owner>,
     date_tolerance: Duration,
+    clock_ahead: SignedDuration,
     book: Book,
     fates: FatesByKind,
     saved: HashMap<(Owner, String), Saved>,
@@ -116,6 +117,7 @@ impl AmazonPayV2 {
             merchants: known,
             owners,
             date_tolerance: date_tolerance.unwrap_or(DATE_TOLERANCE),
+            clock_ahead: SignedDuration::ZERO,
             book: Book::default(),
             fates: FatesByKind::new(),
             saved: HashMap::new(),
@@ -133,7 +135,8 @@ impl AmazonPayV2 {
             .merchants
             .get(authorization.public_key_id)
             .ok_or_else(|| Refusal::new(403, "InvalidAuthentication", "The public key id is not known."))?;
-        verify(incoming, &authorization, &known.key, self.date_tolerance)?;
+        let dated = incoming.dated_by_clock(self.clock_ahead);
+        verify(&dated, &authorization, &known.key, self.date_tolerance)?;
         let is_sandbox = environment(authorization.public_key_id, route.is_sandbox).ok_or_else(|| {
             Refusal::new(401, "UnauthorizedAccess", "The key does not belong to this environment.")
         })?;
@@ -210,6 +213,10 @@ impl Provider for AmazonPayV2 {
         let ordinal = u64::try_from(since_epoch_ns & u128::from(u64::MAX)).unwrap_or(0);
         let mut random = Random::for_matter(0, &incoming.path, ordinal);
         outgoing(Err(Refusal::throttled()), random.next_u64())
+    }
+
+    fn set_clock_ahead(&mut self, ahead: SignedDuration) {
+        self.clock_ahead = ahead;
     }
 
     fn answer(&mut self, incoming: &Incoming, random: &mut Random) -> Outgoing {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::bucket::Bucket;
 use super::chat::{Chat, ChatMessage, Mail, MailAnswer, MailStage, Script};
@@ -292,7 +292,7 @@ impl World {
         &mut self,
         position: usize,
         operation: Operation,
-        mut incoming: Incoming,
+        incoming: Incoming,
         now: Duration,
         since_start: Duration,
         seed: u64,
@@ -319,11 +319,15 @@ impl World {
             self.counts.operations.entry(key).or_default().throttled += 1;
             return self.providers[position].throttled(&incoming);
         }
+        let mut clock = incoming.at;
         if let Some(fault) = fault.as_ref().filter(|fault| fault.kind.stage() == Stage::Clock) {
             self.count_fault(&key, fault);
-            incoming.at = fault.shifted(incoming.at);
+            clock = fault.shifted(clock);
         }
-        let answer = dated(self.providers[position].answer(&incoming, &mut random), incoming.at);
+        let provider = &mut self.providers[position];
+        provider.set_clock_ahead(clock.duration_since(incoming.at));
+        let answer = dated(provider.answer(&incoming, &mut random), clock);
+        provider.set_clock_ahead(SignedDuration::ZERO);
         let counts = self.counts.operations.entry(key.clone()).or_default();
         counts.answered += 1;
         counts.succeeded += u64::from((200..300).contains(&answer.status));

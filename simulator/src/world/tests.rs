@@ -229,6 +229,24 @@ async fn a_skewed_provider_refuses_fresh_signatures() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_skewed_provider_shows_no_state_before_it_is_reached() {
+    let day = SignedDuration::from_hours(24);
+    let skew = Fault { skew_s: day.as_secs(), ..Fault::always(FaultKind::ClockSkew) };
+    let fixture = Fixture::with(vec![skew]);
+    let now = fixture.clock.now();
+    let signed_by_its_clock = request(KEY, "na", "GET", &fixture.path, "", &[], now + day);
+    let answer = fixture.simulator.answer(Incoming { at: now, ..signed_by_its_clock });
+    let body = String::from_utf8_lossy(&answer.body);
+    assert_eq!(
+        (answer.status, answer.header("date")),
+        (200, Some("Fri, 16 Jan 2026 12:34:56 GMT")),
+        "{body}"
+    );
+    let state = fixture.simulator.planted()[0].truth.state.clone();
+    assert!(body.contains(&format!("\"state\":\"{state}\"")), "it is {state}: {body}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn windows_open_and_close_and_calm_ends_all_faults() {
     let window = Fault {
         from: seconds(10),

@@ -13,8 +13,9 @@ use super::world::Remains;
 
 /// Effects of an answer may be missing after a crash within this time of it.
 const NEAR: Duration = Duration::from_secs(5);
-/// The most polls of an end that a person must check.
-const MOST_AFTER_AN_ODD_END: u32 = 40;
+/// The most polls of an end that a person must check, from the last answer that was odd in another way: three soon,
+/// and one every two hours for two days. Crashes cost some more.
+const MOST_AFTER_AN_ODD_END: u32 = 32;
 /// The most polls of any object within an hour, whatever the trouble.
 const MOST_AN_HOUR: u32 = 150;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -38,6 +39,7 @@ pub struct Seen {
     keys: BTreeSet<String>,
     /// Kinds of messages about it that the back office accepted.
     told: BTreeSet<String>,
+    /// Good answers after its end, since the last odd one.
     seen_after_end: u32,
     /// The reasons shown with its decline, one after another: each new one is news.
     decline_reasons: Vec<Option<String>>,
@@ -211,6 +213,8 @@ impl<'a> Bench<'a> {
         }
         let (life, seen) = (&self.remains.lives[place], &mut self.seen[place]);
         if !is_whole {
+            // Something else is odd now: a new doubt, and a new reason to look soon and for long.
+            seen.seen_after_end = 0;
             seen.is_doubtful = true;
             seen.failures = seen.failures.map(|failures| failures + 1);
             return;

@@ -20,7 +20,7 @@ mod stories;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use md5::{Digest as _, Md5};
 
 use crate::exchange::{Incoming, Outgoing};
@@ -107,6 +107,7 @@ pub(super) struct Counters {
     pub(super) feeds: Feeds,
     pub(super) reports: Reports,
     hourly: super::hourly::HourlyCounts,
+    pub(super) clock_ahead: SignedDuration,
 }
 
 impl Counters {
@@ -150,7 +151,9 @@ impl Counters {
         random: &mut Random,
     ) -> Outgoing {
         let operation = self.operation(incoming, merchants);
-        let visit = door::let_in(incoming, merchants, delegations);
+        let dated = incoming.dated_by_clock(self.clock_ahead);
+        let visit = door::let_in(&dated, merchants, delegations);
+        let visit = visit.map(|visit| Visit { at: incoming.at, ..visit });
         let action = visit.as_ref().map_or("", |visit| visit.action);
         let answer = match &visit {
             Ok(visit) => self.serve(visit, incoming, books, habits, random),
@@ -224,7 +227,7 @@ impl Counters {
         let context = STANDARD.encode(format!("simulated {request_id}"));
         let mut outgoing = outgoing
             .with_header("x-mws-request-id", request_id)
-            .with_header("x-mws-timestamp", time(incoming.at))
+            .with_header("x-mws-timestamp", time(incoming.dated_by_clock(self.clock_ahead).at))
             .with_header("x-mws-response-context", context);
         let hourly = operation.and_then(|operation| Some((operation, table::any(&operation.name)?.hourly)));
         if let Some((operation, quota)) = hourly {
