@@ -165,7 +165,7 @@ async fn a_delivery_ends_as_the_merchant_lets_it() {
     let secure_port = secure.address.port();
     for (url, ca_file, expected) in [
         (format!("http://{}/hooks/json", plain.address), None, Outcome::Status(200)),
-        (format!("http://{}/nowhere", plain.address), None, Outcome::Status(404)),
+        (format!("http://{}/no/where", plain.address), None, Outcome::Status(404)),
         (format!("http://{absent}/"), None, Outcome::Unreachable),
         (format!("https://localhost:{secure_port}/hooks/json"), Some(&ca_file), Outcome::Status(200)),
         (format!("https://localhost:{secure_port}/hooks/json"), Some(&other_file), Outcome::Unreachable),

@@ -34,6 +34,10 @@ const ROLES: &[(&str, Role)] = &[
     ("call resolve", Role::WriteMoney),
     ("fetch-reports", Role::Operate),
     ("fetch-reports", Role::Operate),
+    ("notifications list", Role::Read),
+    ("notifications trust", Role::Operate),
+    ("notifications confirm", Role::Operate),
+    ("notifications check", Role::Operate),
     ("status", Role::Read),
     ("alerts list", Role::Read),
     ("alerts redeliver", Role::Operate),
@@ -56,7 +60,10 @@ fn every_verb_has_a_role() {
     let unaudited =
         TABLE.iter().map(|entry| entry.spec).filter(|spec| spec.role > Role::Read && !spec.is_audited());
     let unaudited: Vec<&str> = unaudited.map(|spec| spec.name()).collect();
-    assert_eq!(unaudited, ["fetch-reports", "store check", "store backup", "store compact"]);
+    assert_eq!(
+        unaudited,
+        ["fetch-reports", "notifications check", "store check", "store backup", "store compact"]
+    );
 }
 
 /// One user for each role that is granted; anybody else has none.
@@ -79,6 +86,8 @@ fn body(entry: &Entry) -> String {
         "call" if entry.spec.tag == Some("operations") => r#"{"account":"shop"}"#,
         "fetch-reports" if entry.spec.tag == Some("go") => r#"{"account":"shop"}"#,
         "fetch-reports" => r#"{"account":"shop","from":"2026-01-01","to":"2026-01-01"}"#,
+        "notifications trust" => r#"{"account":"shop","topic":""}"#,
+        "notifications confirm" | "notifications check" => r#"{"account":"shop"}"#,
         "poll" => r#"{"all":true,"dry_run":true}"#,
         "alerts redeliver" => r#"{"all_dead":true}"#,
         "store backup" => r#"{"to":"relative"}"#,
