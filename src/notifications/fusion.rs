@@ -8,7 +8,7 @@
 //! announces at least [`HEALTHY`] of the final states, and one that announces at most [`BROKEN`]. A working channel is
 //! called silent with a probability of at most [`FALSE_ALARM`] per test, and a broken one is called healthy with at most
 //! [`MISSED`]. After each decision the next test begins. So a channel that falls silent is noticed after 12 final
-//! states without a hint when a test has just begun, and after 17 at most, however long they take.
+//! states without a hint when a test has just begun, and after 18 at most, however long they take.
 //!
 //! Each kind of objects has a test of its own: a provider, or a subscription, may announce one kind and not another.
 
