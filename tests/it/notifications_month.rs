@@ -110,7 +110,7 @@ async fn month(channel: Channel) -> Month {
     for number in 0..DAYS * DAY_S / SPACING.as_secs() {
         payments.push(pay(&world, number).await);
         deliver_until(&world, start + SPACING * u32::try_from(number + 1).unwrap()).await;
-        if (number + 1) * SPACING.as_secs() % DAY_S == 0 {
+        if ((number + 1) * SPACING.as_secs()).is_multiple_of(DAY_S) {
             requests.push(world.simulator.counts().of_account("shop").requests);
         }
     }
