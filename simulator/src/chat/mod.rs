@@ -3,7 +3,7 @@
 //! Owns: which targets there are, whose turn a scripted answer is, what was received. Must never know: what is alerted,
 //! or why; a target's formats.
 //!
-//! A target is a file with a `TWIN` and a line in [`TWINS`]. It takes exactly what the real one takes. Where its manual
+//! A target is a file with a `TWIN` and a line in `TWINS`. It takes exactly what the real one takes. Where its manual
 //! is silent it is strict, so that a client that pleases the twin pleases the real one too.
 
 mod adaptive_card;
