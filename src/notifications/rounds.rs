@@ -19,7 +19,7 @@ use crate::store::{Announced, StoreError};
 /// The longest wait between two rounds.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Says the final states of which kinds of an account are announced, so that these may be polled less often.
+/// Names the kinds of an account whose final states are announced, so that these may be polled less often.
 pub type Relaxing =
     Arc<dyn Fn(Arc<Account>, BTreeSet<Kind>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
