@@ -212,7 +212,11 @@ async fn without_its_certificate_a_hint_is_kept_and_a_storm_fetches_nothing() {
     let shown = channel(&world);
     assert_eq!((shown.counts.unverified, shown.counts.verified), (500, 0));
     assert_eq!(shown.counts.unverified_by_reason["certificate_unavailable"], 500);
-    assert_eq!(shown.counts.unverified_polled, 1);
+    assert!(
+        (1..=12).contains(&shown.counts.unverified_polled),
+        "the budget: {}",
+        shown.counts.unverified_polled
+    );
     world.memory.serve(CERTIFICATE_URL, 200, Sns::get().certificate_pem.as_bytes());
     world.pass_minutes(2.0).await;
     assert_eq!(deliver(&world, &first).await, Answer::Stored);
