@@ -116,10 +116,10 @@ impl Hub {
         let (mut new, mut is_full) = (Vec::new(), false);
         for hint in hints {
             let object = ObjectRef { account: account.name.clone(), kind: hint.kind, id: hint.id };
-            // A poll since then has seen what it announces.
-            let record = self.store.record(&object).await?;
+            // A poll since then has seen what it announces, and one that is due will.
+            let (record, now) = (self.store.record(&object).await?, self.clock.now());
             let is_waiting = record.is_some_and(|record| {
-                record.due_at.is_some()
+                record.due_at.is_some_and(|due_at| due_at > now)
                     && record.observed.as_ref().is_none_or(|observed| observed.seen_at < why.sent_at)
             });
             if !is_waiting {

@@ -100,9 +100,10 @@ impl Hub {
         loop {
             let next = channel.known().state.lane.next(per_hour, now);
             let Some(object) = next else { break };
-            let answers = self.store.announce(vec![object], now).await?;
+            let answers = self.store.announce(vec![object.clone()], now).await?;
             let mut known = channel.known();
             known.is_changed = true;
+            known.state.lane.remove(&object);
             if answers == [Announced::Due] {
                 known.state.lane.spend(per_hour, now);
                 known.state.counts.unverified_polled += 1;

@@ -59,15 +59,15 @@ impl Lane {
         self.waiting.len()
     }
 
-    /// Takes the next hint to poll, if the budget of `per_hour` polls allows one.
-    pub(super) fn next(&mut self, per_hour: u32, now: Timestamp) -> Option<ObjectRef> {
+    /// The next hint to poll, if the budget of `per_hour` polls allows one. It stays until it is removed.
+    pub(super) fn next(&self, per_hour: u32, now: Timestamp) -> Option<ObjectRef> {
         if self.wait(per_hour, now)? > Duration::ZERO {
             return None;
         }
-        self.waiting.pop_front()
+        self.waiting.front().cloned()
     }
 
-    /// A hint that was taken is polled.
+    /// A hint is polled.
     pub(super) fn spend(&mut self, per_hour: u32, now: Timestamp) {
         if let Some(refill) = refill(per_hour) {
             self.full_at = Some(later(self.full_at.unwrap_or(now).max(now), refill));
@@ -100,8 +100,15 @@ mod tests {
         format!("shop/charge/S01-{number}").parse().unwrap()
     }
 
+    fn taken(lane: &mut Lane, per_hour: u32, now: Timestamp) -> Option<ObjectRef> {
+        let object = lane.next(per_hour, now)?;
+        assert_eq!(lane.keep(&object), Kept::Known, "it waits until it is removed");
+        lane.remove(&object);
+        Some(object)
+    }
+
     fn polled(lane: &mut Lane, per_hour: u32, now: Timestamp) -> usize {
-        let spend = |lane: &mut Lane| lane.next(per_hour, now).map(|_| lane.spend(per_hour, now));
+        let spend = |lane: &mut Lane| taken(lane, per_hour, now).map(|_| lane.spend(per_hour, now));
         std::iter::from_fn(|| spend(lane)).count()
     }
 
@@ -134,9 +141,9 @@ mod tests {
         for number in 0..50 {
             lane.keep(&object(number));
         }
-        assert_eq!((0..40).filter_map(|_| lane.next(1, at(0))).count(), 40);
+        assert_eq!((0..40).filter_map(|_| taken(&mut lane, 1, at(0))).count(), 40);
         lane.remove(&object(40));
-        assert_eq!((lane.next(1, at(0)), lane.len()), (Some(object(41)), 8));
+        assert_eq!((taken(&mut lane, 1, at(0)), lane.len()), (Some(object(41)), 8));
         lane.spend(1, at(0));
         assert_eq!(lane.next(1, at(0)), None);
     }
