@@ -46,6 +46,25 @@ pub fn angles(letter: char) -> Option<&'static str> {
     }
 }
 
+/// Escapes Markdown by a backslash. An `@` gets an invisible space behind it: mentions are found before Markdown is.
+pub fn markdown(letter: char) -> Option<&'static str> {
+    Some(match letter {
+        '\\' => "\\\\",
+        '*' => "\\*",
+        '_' => "\\_",
+        '~' => "\\~",
+        '`' => "\\`",
+        '|' => "\\|",
+        '<' => "\\<",
+        '>' => "\\>",
+        '[' => "\\[",
+        ']' => "\\]",
+        '#' => "\\#",
+        '@' => "@\u{200b}",
+        _ => return None,
+    })
+}
+
 /// Escapes a text and cuts it to `limit`, on a character boundary and never inside an escape. `…` marks the cut. Many
 /// targets reject an empty text, so that becomes a dash.
 pub fn cut(text: &str, limit: usize, unit: Unit, escape: Escape) -> String {

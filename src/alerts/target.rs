@@ -6,9 +6,11 @@
 //! A target is pure: it composes what is sent and classifies answers, so a test sees exactly what would be sent.
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::Table;
@@ -19,6 +21,7 @@ use super::mail::Mail;
 use super::message::Message;
 use super::setting::Setting;
 use crate::http::{Method, Request, Response};
+use crate::secret::{Secret, SecretReference};
 
 /// One attempt to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +118,34 @@ impl Registration {
     /// The kind whose section is a `T`.
     pub const fn new<T: TargetSection + DeserializeOwned + 'static>(kind: &'static str) -> Registration {
         Registration { kind, read: read::<T> }
+    }
+
+    /// A kind that needs nothing but an address.
+    pub const fn at_address<T: AtAddress>(kind: &'static str) -> Registration {
+        Registration::new::<AddressSection<T>>(kind)
+    }
+}
+
+/// A target that is an address and nothing else, such as a chat's webhook.
+pub trait AtAddress: Target + Sized + 'static {
+    /// Creates the target. None when there is a problem with the address, which `setting` then holds.
+    fn at(url: Secret<String>, setting: &mut Setting<'_>) -> Option<Self>;
+}
+
+/// The only key of such a target.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+struct AddressSection<T> {
+    /// Where the address is. The whole address is a secret.
+    url: SecretReference,
+    #[serde(skip)]
+    target: PhantomData<fn() -> T>,
+}
+
+impl<T: AtAddress> TargetSection for AddressSection<T> {
+    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
+        let url = setting.address("url", &self.url)?;
+        Some(Box::new(T::at(url, setting)?))
     }
 }
 

@@ -128,18 +128,6 @@ pub(super) fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// The outcome as written in CSV, JSON and reports.
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Undecided => "undecided",
-        Outcome::Open => "open",
-        Outcome::Succeeded => "succeeded",
-        Outcome::Closed => "closed",
-        Outcome::Declined => "declined",
-        Outcome::Canceled => "canceled",
-    }
-}
-
 /// RFC 4180. Text cells are made safe for spreadsheets; amounts stay numbers (docs/src/reference/operations.md
 /// section 7.3).
 fn write_csv(objects: &[WatchedObject], with_header: bool, screen: &mut Screen<'_>) -> io::Result<()> {
@@ -169,7 +157,7 @@ fn write_csv(objects: &[WatchedObject], with_header: bool, screen: &mut Screen<'
             object.failures.to_string(),
             object.environment.clone().unwrap_or_default(),
             text(&object.reason_codes.join(" ")),
-            object.outcome.map(outcome).unwrap_or_default().to_owned(),
+            object.outcome.map(Outcome::as_str).unwrap_or_default().to_owned(),
             text(object.parent.as_deref().unwrap_or_default()),
             time(object.state_changed_at),
         ])?;
@@ -200,7 +188,7 @@ mod tests {
             Outcome::Canceled,
         ];
         for each in all {
-            assert_eq!(serde_json::to_value(each).unwrap(), outcome(each));
+            assert_eq!(serde_json::to_value(each).unwrap(), each.as_str());
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::batches::Batches;
 use crate::clock::SharedClock;
 use crate::http::connections::Connections;
 use crate::http::{HttpClient, Transport};
-use crate::notifications::{Hub, Parts, Polled, Ports, ReportPort, Settings};
+use crate::notifications::{Hub, Parts, Ports, ReportPort, Settings};
 use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::reconcile::{Reconcile, Watcher};
@@ -98,16 +98,7 @@ fn roots(settings: &Settings) -> Option<Roots> {
 /// Informs the hub of every poll.
 pub(super) fn watcher(hub: &Arc<Hub>) -> Watcher {
     let hub = Arc::clone(hub);
-    Arc::new(move |polled| {
-        hub.polled(&Polled {
-            object: polled.object,
-            seen_before_at: polled.seen_before_at,
-            sent: polled.sent,
-            is_seen: polled.is_seen,
-            has_moved: polled.has_moved,
-            became_final: polled.became_final,
-        });
-    })
+    Arc::new(move |poll| hub.polled(poll))
 }
 
 /// The loop that does what follows from notifications.

@@ -13,6 +13,7 @@ use super::seen::Memory;
 use super::state::State;
 use crate::apis::Account;
 use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::observation::EndedPoll;
 use crate::time::between;
 
 /// How many hinted objects are remembered.
@@ -86,23 +87,6 @@ pub(super) struct Known {
     since: Duration,
 }
 
-/// A poll, as far as it matters here.
-#[derive(Debug, Clone)]
-pub struct Polled<'a> {
-    /// The object.
-    pub object: &'a ObjectRef,
-    /// When the provider last showed the object before this poll.
-    pub seen_before_at: Option<Timestamp>,
-    /// When this poll was sent, by the clock that never jumps.
-    pub sent: Duration,
-    /// The provider showed the object.
-    pub is_seen: bool,
-    /// It is in another state than before.
-    pub has_moved: bool,
-    /// It was observed before, and is final since this poll.
-    pub became_final: bool,
-}
-
 impl Known {
     pub(super) fn new(state: State, memory: Memory, fusion: Fusion, since: Duration) -> Known {
         Known {
@@ -132,7 +116,7 @@ impl Known {
     }
 
     /// A poll ended. True if the verdict on a kind changed.
-    pub(super) fn polled(&mut self, polled: &Polled<'_>, kinds: &[&str], now: Moment) -> bool {
+    pub(super) fn polled(&mut self, polled: &EndedPoll<'_>, kinds: &[&str], now: Moment) -> bool {
         let hinted = self.hinted.get(polled.object);
         // A hint is used up by the first poll sent after it that found news, or that was sent late enough to see them.
         let waited = hinted.and_then(|hinted| polled.sent.checked_sub(hinted.elapsed));

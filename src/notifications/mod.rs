@@ -56,7 +56,6 @@ use fusion::Fusion;
 use seen::{Memory, Page};
 use state::State;
 
-pub use channel::Polled;
 pub use fusion::{KindCount, Verdict};
 pub use receive::{Answer, Received};
 pub use requests::{ChannelView, CheckStep, NotDone};

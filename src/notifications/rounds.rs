@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::channel::{Channel, Polled};
+use super::channel::Channel;
 use super::fusion::Verdict;
 use super::tally::Tally;
 use super::{Hub, alert_text, sound};
@@ -14,6 +14,7 @@ use crate::apis::Account;
 use crate::documents::Documents;
 use crate::http::BoxFuture;
 use crate::payments::object::Kind;
+use crate::payments::observation::EndedPoll;
 use crate::store::{Announced, StoreError};
 
 /// The longest wait between two rounds.
@@ -32,7 +33,7 @@ pub struct Ports {
 
 impl Hub {
     /// A poll ended. Cheap; what follows is done in the next round.
-    pub fn polled(&self, polled: &Polled<'_>) {
+    pub fn polled(&self, polled: &EndedPoll<'_>) {
         if !self.is_on() {
             return;
         }

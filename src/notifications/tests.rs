@@ -49,11 +49,12 @@ async fn a_storm_of_made_up_certificate_addresses_fetches_few_of_them_and_keeps_
 mod hints {
     use std::time::Duration;
 
-    use super::super::channel::{Known, Moment, Polled};
+    use super::super::channel::{Known, Moment};
     use super::super::fusion::Fusion;
     use super::super::seen::Memory;
     use super::super::state::State;
     use crate::payments::object::ObjectRef;
+    use crate::payments::observation::EndedPoll;
     use jiff::{SignedDuration, Timestamp};
 
     const KINDS: &[&str] = &["charge"];
@@ -79,7 +80,7 @@ mod hints {
     /// A poll that finds the final state of an object that was last seen at minute `before`.
     fn finds_final(known: &mut Known, kind: &str, before: Option<i64>, sent: i64) {
         let object = format!("shop/{kind}/A1").parse().unwrap();
-        let polled = Polled {
+        let polled = EndedPoll {
             object: &object,
             seen_before_at: before.map(|minute| at(minute).at),
             sent: at(sent).elapsed,
@@ -93,7 +94,7 @@ mod hints {
     /// A poll after which the charge is not final.
     fn polls(known: &mut Known, sent: i64, is_seen: bool, has_moved: bool) {
         let object = charge();
-        let polled = Polled {
+        let polled = EndedPoll {
             object: &object,
             seen_before_at: Some(at(sent - 1).at),
             sent: at(sent).elapsed,
@@ -177,7 +178,7 @@ mod hints {
             // The wall clock shows a day less.
             let now = Moment { at: at(minute).at - SignedDuration::from_hours(24), ..at(minute) };
             let object = charge();
-            let polled = Polled {
+            let polled = EndedPoll {
                 object: &object,
                 seen_before_at: Some(now.at - SignedDuration::from_mins(60)),
                 sent: now.elapsed,

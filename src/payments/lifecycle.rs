@@ -35,6 +35,20 @@ pub enum Outcome {
     Canceled,
 }
 
+impl Outcome {
+    /// As written in files and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Undecided => "undecided",
+            Outcome::Open => "open",
+            Outcome::Succeeded => "succeeded",
+            Outcome::Closed => "closed",
+            Outcome::Declined => "declined",
+            Outcome::Canceled => "canceled",
+        }
+    }
+}
+
 /// What an object in a state has done with money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::money::{Amounts, Money};
-use super::object::{Kind, ObjectId};
+use super::object::{Kind, ObjectId, ObjectRef};
 
 /// An object as its provider showed it, without the buyer's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,23 @@ pub struct Observation {
     /// What is odd about the answer although its state is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<Mark>,
+}
+
+/// A poll that ended, as those are informed who watch how changes are found.
+#[derive(Debug, Clone)]
+pub struct EndedPoll<'a> {
+    /// The object.
+    pub object: &'a ObjectRef,
+    /// When the provider last showed the object before this poll.
+    pub seen_before_at: Option<Timestamp>,
+    /// When this poll was sent, by the clock that never jumps.
+    pub sent: Duration,
+    /// The provider showed the object.
+    pub is_seen: bool,
+    /// It is in another state than before.
+    pub has_moved: bool,
+    /// It was observed before, and is final since this poll.
+    pub became_final: bool,
 }
 
 /// Something odd about an answer whose state is believed all the same. The object is quarantined until an answer

@@ -40,7 +40,7 @@ use circuit_breaker::CircuitBreaker;
 use slots::Slots;
 use success::Success;
 
-pub use relaxed::{Polled as PolledObject, Watcher};
+pub use relaxed::Watcher;
 pub use success::PATIENCE;
 
 /// Counts since the start, per account, for the status page and the summary.

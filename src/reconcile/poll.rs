@@ -10,13 +10,13 @@ use crate::payments::alert::Alert;
 use crate::payments::decide::{Setting, decide};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
-use crate::payments::observation::{Failure, Observation};
+use crate::payments::observation::{EndedPoll, Failure, Observation};
 use crate::payments::record::{Record, Transition as Row};
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
 
 use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
 use super::notice::Notice;
-use super::{Account, Reconcile, Standing, locked, relaxed};
+use super::{Account, Reconcile, Standing, locked};
 
 /// The pause after a poll that is refused while the time is in doubt.
 const DOUBT_PAUSE: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ impl Reconcile {
         let seen_before_at = record.observed.as_ref().map(|observed| observed.seen_at);
         let moved = self.commit(account, record, seen).await?;
         if let Some(watcher) = self.watcher.get() {
-            watcher(&relaxed::Polled {
+            watcher(&EndedPoll {
                 object: &object,
                 seen_before_at,
                 sent: began,

@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{Account, Reconcile};
 use crate::payments::lifecycle::Phase;
-use crate::payments::object::{Kind, ObjectRef};
+use crate::payments::object::Kind;
+use crate::payments::observation::EndedPoll;
 use crate::payments::record::Trouble;
 use crate::store::{Filter, StoreError};
 use crate::time::later;
@@ -18,25 +17,8 @@ use crate::time::later;
 /// How many records are read at once.
 const PAGE: usize = 500;
 
-/// A poll that ended.
-#[derive(Debug, Clone)]
-pub struct Polled<'a> {
-    /// The object.
-    pub object: &'a ObjectRef,
-    /// When the provider last showed the object before this poll.
-    pub seen_before_at: Option<Timestamp>,
-    /// When this poll was sent, by the clock that never jumps.
-    pub sent: Duration,
-    /// The provider showed the object.
-    pub is_seen: bool,
-    /// It is in another state than before.
-    pub has_moved: bool,
-    /// It was observed before, and is final since this poll.
-    pub became_final: bool,
-}
-
 /// Is informed of every poll. It must be quick.
-pub type Watcher = Arc<dyn Fn(&Polled<'_>) + Send + Sync>;
+pub type Watcher = Arc<dyn Fn(&EndedPoll<'_>) + Send + Sync>;
 
 impl Reconcile {
     /// Informs a function of every poll from now on. Only the first one counts.

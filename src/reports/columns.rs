@@ -169,7 +169,7 @@ impl Frame {
             text(&row.to),
             text(row.from.as_deref().unwrap_or(NOT_SEEN)),
             text(&row.reasons.join(" ")),
-            plain(outcome_word(row.outcome)),
+            plain(row.outcome.as_str()),
         ]);
         cells.extend(money(row.amount));
         cells.push(plain(utc(*first_seen)));
@@ -301,18 +301,6 @@ fn money(amount: Option<Money>) -> [Cell; 4] {
         plain(money.minor_units().map(|minor| minor.to_string()).unwrap_or_default()),
         plain(money.currency.exponent()),
     ]
-}
-
-/// An outcome as written in the file.
-pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Undecided => "undecided",
-        Outcome::Open => "open",
-        Outcome::Succeeded => "succeeded",
-        Outcome::Closed => "closed",
-        Outcome::Declined => "declined",
-        Outcome::Canceled => "canceled",
-    }
 }
 
 fn phase_word(phase: Phase) -> &'static str {

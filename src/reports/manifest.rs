@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::columns::{Frame, outcome_word};
+use super::columns::Frame;
 use super::day::utc;
 use super::day_files::Filed;
 use super::sheet::Dialect;
@@ -72,7 +72,7 @@ pub(super) fn manifest(
                     json!({
                         "environment": environment.as_str(),
                         "transaction_type": kind,
-                        "outcome": outcome_word(outcome),
+                        "outcome": outcome.as_str(),
                         "currency": currency,
                         "count": total.count,
                         "amount": currency.map(|currency| sum_text(total.sum, currency)),

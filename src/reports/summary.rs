@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::SCHEMA_VERSION;
-use super::columns::{Frame, outcome_word};
+use super::columns::Frame;
 use super::day::utc;
 use super::day_files::{Figures, Filed};
 use super::money::Account;
@@ -116,7 +116,7 @@ pub(super) fn json(
                     "environment": frame.environment(&group.account).as_str(),
                     "transaction_type": group.kind,
                     "state": group.state,
-                    "outcome": outcome_word(group.outcome),
+                    "outcome": group.outcome.as_str(),
                     "currency": group.currency,
                     "count": total.count,
                     "amount": group.currency.map(|currency| sum_text(total.sum, currency)),

@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alerts::classify::{Verdict, by_status};
@@ -16,14 +15,14 @@ use crate::alerts::fit::{self, Unit};
 use crate::alerts::message::Message;
 use crate::alerts::setting::Setting;
 use crate::alerts::target::{
-    Attempt, Composed, Registration, Target, TargetSection, post_json, seconds, with_query,
+    AtAddress, Attempt, Composed, Registration, Target, post_json, seconds, with_query,
 };
 use crate::http::Response;
 use crate::payments::alert::Severity;
-use crate::secret::{Secret, SecretReference};
+use crate::secret::Secret;
 
 /// The line in the list of targets.
-pub(super) const REGISTRATION: Registration = Registration::new::<Section>("discord");
+pub(super) const REGISTRATION: Registration = Registration::at_address::<Discord>("discord");
 
 const CONTENT_LIMIT: usize = 2000;
 const VALUE_LIMIT: usize = 1024;
@@ -34,19 +33,10 @@ const LINES_LIMIT: usize = 4000;
 /// Codes that mean that the webhook is gone or its token is wrong: it must not be used again.
 const GONE: &[u64] = &[10015, 50027];
 
-/// Its keys.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    /// Where the address is. The whole address is a secret.
-    url: SecretReference,
-}
-
-impl TargetSection for Section {
-    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
-        let url = setting.address("url", &self.url)?;
-        // Without it, Discord reports no error of a message that it does not keep.
-        Some(Box::new(Discord { url: Secret::new(with_query(url.expose(), "wait=true")) }))
+impl AtAddress for Discord {
+    /// Without `wait`, Discord reports no error of a message that it does not keep.
+    fn at(url: Secret<String>, _: &mut Setting<'_>) -> Option<Discord> {
+        Some(Discord { url: Secret::new(with_query(url.expose(), "wait=true")) })
     }
 }
 
@@ -82,14 +72,14 @@ fn payload(message: &Message) -> Value {
     let values: Vec<&str> = rows.iter().map(|(_, value)| *value).collect();
     let lines: Vec<&str> = message.lines.iter().map(String::as_str).collect();
     let values_limit = if lines.is_empty() { VALUES_LIMIT } else { VALUES_LIMIT - LINES_LIMIT };
-    let values = fit::cut_together(&values, values_limit, Unit::Utf16, escape);
+    let values = fit::cut_together(&values, values_limit, Unit::Utf16, fit::markdown);
     let fields = rows.iter().zip(values).map(|((label, whole), value)| {
         let is_long = value.encode_utf16().count() > VALUE_LIMIT;
-        let value = if is_long { fit::cut(whole, VALUE_LIMIT, Unit::Utf16, escape) } else { value };
+        let value = if is_long { fit::cut(whole, VALUE_LIMIT, Unit::Utf16, fit::markdown) } else { value };
         json!({"name": label, "value": value, "inline": matches!(*label, "Amount" | "Order")})
     });
     let fields: Vec<Value> = fields.collect();
-    let lines = fit::cut_together(&lines, LINES_LIMIT, Unit::Utf16, escape);
+    let lines = fit::cut_together(&lines, LINES_LIMIT, Unit::Utf16, fit::markdown);
     let lines: Vec<String> = lines.iter().map(|entry| format!("• {entry}")).collect();
     let mut embed = json!({
         "color": match message.severity {
@@ -104,28 +94,9 @@ fn payload(message: &Message) -> Value {
         embed["description"] = json!(lines.join("\n"));
     }
     json!({
-        "content": fit::cut(&message.title, CONTENT_LIMIT, Unit::Utf16, escape),
+        "content": fit::cut(&message.title, CONTENT_LIMIT, Unit::Utf16, fit::markdown),
         "embeds": [embed],
         "allowed_mentions": {"parse": []},
-    })
-}
-
-/// Escapes Markdown. An `@` gets an invisible space behind it, so that it does not even look like a mention.
-fn escape(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        '\\' => "\\\\",
-        '*' => "\\*",
-        '_' => "\\_",
-        '~' => "\\~",
-        '`' => "\\`",
-        '|' => "\\|",
-        '<' => "\\<",
-        '>' => "\\>",
-        '[' => "\\[",
-        ']' => "\\]",
-        '#' => "\\#",
-        '@' => "@\u{200b}",
-        _ => return None,
     })
 }
 

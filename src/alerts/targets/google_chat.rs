@@ -7,7 +7,6 @@
 //! the backtick cannot be escaped either; they change only how a word looks.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::webhook::event_id;
@@ -15,27 +14,19 @@ use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::fit::{Style, Unit};
 use crate::alerts::message::{Message, Subject};
 use crate::alerts::setting::Setting;
-use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post_json, with_query};
+use crate::alerts::target::{AtAddress, Attempt, Composed, Registration, Target, post_json, with_query};
 use crate::http::Response;
-use crate::secret::{Secret, SecretReference};
+use crate::secret::Secret;
 
 /// The line in the list of targets.
-pub(super) const REGISTRATION: Registration = Registration::new::<Section>("google-chat");
+pub(super) const REGISTRATION: Registration = Registration::at_address::<GoogleChat>("google-chat");
 
 /// The whole message may have 32,000 bytes.
 const STYLE: Style = Style { limit: 30_000, unit: Unit::Json, escape, bold: ("*", "*"), has_title: true };
 
-/// Its keys.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    /// Where the address is. The whole address is a secret.
-    url: SecretReference,
-}
-
-impl TargetSection for Section {
-    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
-        Some(Box::new(GoogleChat { url: setting.address("url", &self.url)? }))
+impl AtAddress for GoogleChat {
+    fn at(url: Secret<String>, _: &mut Setting<'_>) -> Option<GoogleChat> {
+        Some(GoogleChat { url })
     }
 }
 

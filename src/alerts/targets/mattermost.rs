@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::slack::is_ok;
@@ -17,29 +16,22 @@ use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::fit::{self, Style, Unit};
 use crate::alerts::message::Message;
 use crate::alerts::setting::Setting;
-use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post_json};
+use crate::alerts::target::{AtAddress, Attempt, Composed, Registration, Target, post_json};
 use crate::http::Response;
 use crate::payments::alert::Severity;
-use crate::secret::{Secret, SecretReference};
+use crate::secret::Secret;
 
 /// The line in the list of targets.
-pub(super) const REGISTRATION: Registration = Registration::new::<Section>("mattermost");
+pub(super) const REGISTRATION: Registration = Registration::at_address::<Mattermost>("mattermost");
 
 /// A longer text than 16,383 characters would become several posts. Title and body share it.
-const STYLE: Style = Style { limit: 14_000, unit: Unit::Utf16, escape, bold: ("**", "**"), has_title: false };
+const STYLE: Style =
+    Style { limit: 14_000, unit: Unit::Utf16, escape: fit::markdown, bold: ("**", "**"), has_title: false };
 const TITLE_LIMIT: usize = 2_000;
 
-/// Its keys.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    /// Where the address is. The whole address is a secret.
-    url: SecretReference,
-}
-
-impl TargetSection for Section {
-    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
-        Some(Box::new(Mattermost { url: setting.address("url", &self.url)? }))
+impl AtAddress for Mattermost {
+    fn at(url: Secret<String>, _: &mut Setting<'_>) -> Option<Mattermost> {
+        Some(Mattermost { url })
     }
 }
 
@@ -51,7 +43,7 @@ struct Mattermost {
 
 impl Target for Mattermost {
     fn compose(&self, message: &Message, attempt: &Attempt) -> Composed {
-        let title = fit::cut(&message.title, TITLE_LIMIT, Unit::Utf16, escape);
+        let title = fit::cut(&message.title, TITLE_LIMIT, Unit::Utf16, fit::markdown);
         let attachment = json!({
             "fallback": title,
             "color": color(message.severity),
@@ -77,24 +69,6 @@ pub(super) fn color(severity: Severity) -> &'static str {
         Severity::Warning => "#e8a000",
         Severity::Info => "#2080d0",
     }
-}
-
-fn escape(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        '\\' => "\\\\",
-        '*' => "\\*",
-        '_' => "\\_",
-        '~' => "\\~",
-        '`' => "\\`",
-        '|' => "\\|",
-        '<' => "\\<",
-        '>' => "\\>",
-        '[' => "\\[",
-        ']' => "\\]",
-        '#' => "\\#",
-        '@' => "@\u{200b}",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::mattermost::color;
@@ -18,29 +17,21 @@ use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::fit::{self, Style, Unit};
 use crate::alerts::message::Message;
 use crate::alerts::setting::Setting;
-use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post_json};
+use crate::alerts::target::{AtAddress, Attempt, Composed, Registration, Target, post_json};
 use crate::http::Response;
-use crate::secret::{Secret, SecretReference};
+use crate::secret::Secret;
 use crate::time::between;
 
 /// The line in the list of targets.
-pub(super) const REGISTRATION: Registration = Registration::new::<Section>("rocket-chat");
+pub(super) const REGISTRATION: Registration = Registration::at_address::<RocketChat>("rocket-chat");
 
 /// A server takes 5000 characters unless its administrator says otherwise. Title and body share them.
 const STYLE: Style = Style { limit: 4_000, unit: Unit::Utf16, escape, bold: ("*", "*"), has_title: false };
 const TITLE_LIMIT: usize = 900;
 
-/// Its keys.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    /// Where the address is. The whole address is a secret.
-    url: SecretReference,
-}
-
-impl TargetSection for Section {
-    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
-        Some(Box::new(RocketChat { url: setting.address("url", &self.url)? }))
+impl AtAddress for RocketChat {
+    fn at(url: Secret<String>, _: &mut Setting<'_>) -> Option<RocketChat> {
+        Some(RocketChat { url })
     }
 }
 

@@ -7,31 +7,22 @@
 //! escaped everywhere, which also disarms mentions and links.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alerts::classify::{Verdict, by_status, machine_word};
 use crate::alerts::fit::{self, Unit};
 use crate::alerts::message::{Fact, Message};
 use crate::alerts::setting::Setting;
-use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post_json};
+use crate::alerts::target::{AtAddress, Attempt, Composed, Registration, Target, post_json};
 use crate::http::Response;
-use crate::secret::{Secret, SecretReference};
+use crate::secret::Secret;
 
 /// The line in the list of targets.
-pub(super) const REGISTRATION: Registration = Registration::new::<Section>("slack");
+pub(super) const REGISTRATION: Registration = Registration::at_address::<Slack>("slack");
 
-/// Its keys.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    /// Where the address is. The whole address is a secret.
-    url: SecretReference,
-}
-
-impl TargetSection for Section {
-    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
-        Some(Box::new(Slack::new(setting.address("url", &self.url)?)))
+impl AtAddress for Slack {
+    fn at(url: Secret<String>, _: &mut Setting<'_>) -> Option<Slack> {
+        Some(Slack::new(url))
     }
 }
 
@@ -73,7 +64,7 @@ pub struct Slack {
 }
 
 impl Slack {
-    /// A channel whose webhook is `url`.
+    /// A channel with this webhook.
     pub fn new(url: Secret<String>) -> Slack {
         Slack { url }
     }

@@ -7,37 +7,27 @@
 //! mention anybody, because a mention needs an entity in the card, and the card has none.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::fit::{self, Unit};
 use crate::alerts::message::Message;
 use crate::alerts::setting::Setting;
-use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection, post_json};
+use crate::alerts::target::{AtAddress, Attempt, Composed, Registration, Target, post_json};
 use crate::http::{Response, address};
 use crate::payments::alert::Severity;
-use crate::secret::{Secret, SecretReference};
+use crate::secret::Secret;
 
 /// The line in the list of targets.
-pub(super) const REGISTRATION: Registration = Registration::new::<Section>("teams");
+pub(super) const REGISTRATION: Registration = Registration::at_address::<Teams>("teams");
 
 /// All texts together, in bytes of JSON. A message may have 28 KB; the rest is the card around them.
 const TEXTS_LIMIT: usize = 18_000;
 /// The hosts of the retired Office 365 connectors.
 const RETIRED: &[&str] = &["webhook.office.com", "outlook.office.com", "outlook.office365.com"];
 
-/// Its keys.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    /// Where the address is. The whole address is a secret.
-    url: SecretReference,
-}
-
-impl TargetSection for Section {
-    fn build(&self, setting: &mut Setting<'_>) -> Option<Box<dyn Target>> {
-        let url = setting.address("url", &self.url)?;
+impl AtAddress for Teams {
+    fn at(url: Secret<String>, setting: &mut Setting<'_>) -> Option<Teams> {
         if is_retired(url.expose()) {
             setting.problem(
                 "url",
@@ -46,7 +36,7 @@ impl TargetSection for Section {
             );
             return None;
         }
-        Some(Box::new(Teams { url }))
+        Some(Teams { url })
     }
 }
 
