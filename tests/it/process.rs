@@ -58,7 +58,7 @@ pub struct Host {
     pub clock: SharedClock,
     told: Arc<Mutex<Vec<String>>>,
     shutdown: CancellationToken,
-    _serving: Serving,
+    serving: Serving,
 }
 
 /// The result of a command.
@@ -149,7 +149,12 @@ impl Host {
             write_secret(&file, &format!("{base}/{path}")).unwrap();
         }
         let told = listen_as_manager(&folder.path().join("notify"));
-        Host { folder, simulator, clock, told, shutdown, _serving: serving }
+        Host { folder, simulator, clock, told, shutdown, serving: serving }
+    }
+
+    /// Where the provider and the chats are.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.serving.address)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

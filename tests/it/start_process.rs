@@ -61,7 +61,7 @@ async fn without_its_journal_it_does_not_start() {
     fs::remove_dir_all(&journal).unwrap();
     host.run(&["store", "rebuild", "--accept-loss"])
         .await
-        .expect(65, &["the journal lacks entries: its file ", "rows were still in the old index"]);
+        .expect(65, &["the journal lacks entries: its file ", "kept from the old index"]);
     host.start().await.stop(&host).await;
     host.run(&["list"]).await.expect(0, &["1 object"]);
 }

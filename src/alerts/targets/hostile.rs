@@ -194,6 +194,7 @@ fn problems(kind: &str, body: &Value, bytes: usize) -> Vec<&'static str> {
         "telegram" => {
             must(units(&body["text"]) <= 4096, "4096 characters");
             must(!is_html(body["text"].as_str().unwrap()), "only our own HTML");
+            must(!all.iter().any(|text| is_bare(text, '@', '\u{200b}')), "no mention");
         }
         "ntfy" => {
             must(body["message"].as_str().unwrap().len() <= 4096, "4096 bytes");

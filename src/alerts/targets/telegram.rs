@@ -22,8 +22,15 @@ use crate::secret::{Secret, SecretReference};
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("telegram");
 
 /// Telegram counts after parsing, so this is stricter: markup counts as well.
-const STYLE: Style =
-    Style { limit: 4096, unit: Unit::Utf16, escape: fit::angles, bold: ("<b>", "</b>"), has_title: true };
+const STYLE: Style = Style { limit: 4096, unit: Unit::Utf16, escape, bold: ("<b>", "</b>"), has_title: true };
+
+/// Escapes HTML. An `@` gets an invisible space behind it: Telegram calls whomever a text names.
+fn escape(letter: char) -> Option<&'static str> {
+    match letter {
+        '@' => Some("@\u{200b}"),
+        _ => fit::angles(letter),
+    }
+}
 
 /// What Telegram says about a refusal, and what we repeat of it: its texts may quote the message.
 const KNOWN: &[&str] = &[

@@ -1,0 +1,174 @@
+//! Every kind of alert target against its twin in the simulator, which is written from the targets' manuals alone: a
+//! real daemon, real sockets, a mail server and a program.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amazon_pay_simulator::chat::{MailOptions, MailSecurity, Script, ScriptedAnswer, WaitHint};
+use amazon_pay_simulator::credentials::write_secret;
+use amazon_pay_simulator::plan::{Plan, Step};
+use amazon_pay_simulator::{ChatMessage, serve_mail};
+use tokio_util::sync::CancellationToken;
+
+use crate::process::Host;
+
+/// The order number of a shop that somebody wants to be called names.
+const HOSTILE: &str = "<!channel> @everyone @here_all [x](https://evil.example) *A* \u{202e}1";
+
+/// A target's kind, which is its twin's name too, the key of its secret, other keys, and the secret. `BASE` is the
+/// simulator's address.
+const TARGETS: &[(&str, &str, &str, &str)] = &[
+    ("slack", "url = SECRET", "", "BASE/services/T0/B0/all"),
+    (
+        "teams",
+        "url = SECRET",
+        "",
+        "BASE/workflows/w/triggers/manual/paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=s",
+    ),
+    ("discord", "url = SECRET", "", "BASE/api/webhooks/1234567890/token"),
+    ("google-chat", "url = SECRET", "", "BASE/v1/spaces/SPACE/messages?key=k&token=t"),
+    ("mattermost", "url = SECRET", "", "BASE/hooks/k1234567890123456789012345"),
+    ("rocket-chat", "url = SECRET", "", "BASE/hooks/id/token"),
+    (
+        "telegram",
+        "token = SECRET",
+        "chat_id = -1001234567890",
+        "123456789:AAEexampleexampleexampleexampleexam",
+    ),
+    ("ntfy", "topic = SECRET", "", "payments-7f3a"),
+    ("pagerduty", "routing_key = SECRET", "", "0123456789abcdef0123456789abcdef"),
+    ("opsgenie", "api_key = SECRET", "", "eb243592-faa2-4ba2-a551-1afdf565c889"),
+    ("alertmanager", "", "", ""),
+    ("webhook", "url = SECRET", "", "BASE/hooks/json"),
+    ("template", "url = SECRET", "template = '{\"ticket\": {{ title | tojson }}}'", "BASE/hooks/json"),
+];
+
+/// Adds a section for each target, for e-mail and for a command. Returns the file that the command writes.
+fn configure(host: &Host, base: &str, mail: SocketAddr) -> std::path::PathBuf {
+    let mut sections = String::new();
+    let mut section = |name: &str, keys: &str| {
+        sections.push_str(&format!(
+            "[[alert]]\nname = \"to-{name}\"\nkind = \"{name}\"\nenvironments = [\"live\", \"sandbox\"]\n{keys}\n"
+        ));
+    };
+    for (kind, keys, more, secret) in TARGETS {
+        let file = host.path(&format!("{kind}-secret"));
+        write_secret(&file, &secret.replace("BASE", base)).unwrap();
+        let keys = keys.replace("SECRET", &format!("\"file:{}\"", file.display()));
+        let has_base = ["telegram", "ntfy", "pagerduty", "opsgenie", "alertmanager"].contains(kind);
+        let base = if has_base { format!("base_url = \"{base}\"") } else { String::new() };
+        section(kind, &format!("{keys}\n{more}\n{base}"));
+    }
+    section(
+        "email",
+        &format!(
+            "server = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <alerts@shop.example>\"\nto = \
+             [\"ops@shop.example\"]",
+            mail.port()
+        ),
+    );
+    let (program, received) = (host.path("receive"), host.path("received.jsonl"));
+    std::fs::write(&program, format!("#!/bin/sh\ncat >> {0}\necho >> {0}\n", received.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    section("exec", &format!("command = [\"{}\"]", program.display()));
+    host.rewrite_config(|config| config + &sections);
+    received
+}
+
+/// A declined charge with this order number.
+fn declined(host: &Host, reference: &str) -> String {
+    let plan = Plan {
+        kind: "authorization".to_owned(),
+        amount: "14.00".to_owned(),
+        currency: "EUR".to_owned(),
+        merchant_reference: reference.to_owned(),
+        steps: vec![Step {
+            after: Duration::ZERO,
+            state: "Declined".to_owned(),
+            reason: Some("HardDeclined".to_owned()),
+        }],
+        invisible_for: Duration::ZERO,
+    };
+    host.simulator.plant("shop", &plan).unwrap()
+}
+
+/// What each twin has accepted since the first `from` messages. `webhook` and `template` share the twin `json`.
+fn accepted(host: &Host, from: usize) -> BTreeMap<&'static str, Vec<ChatMessage>> {
+    let mut by_twin: BTreeMap<&str, Vec<ChatMessage>> = BTreeMap::new();
+    for message in host.simulator.chat_messages().into_iter().skip(from) {
+        by_twin.entry(message.target).or_default().push(message);
+    }
+    by_twin
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_target_takes_a_decline_once_and_nothing_in_it_calls_anybody() {
+    let host = Host::new().await;
+    let shutdown = CancellationToken::new();
+    let options = MailOptions { security: MailSecurity::None, ..MailOptions::default() };
+    let listen = ([127, 0, 0, 1], 0).into();
+    let mail =
+        serve_mail(Arc::clone(&host.simulator), listen, options, None, shutdown.clone()).await.unwrap();
+    let received = configure(&host, &host.base(), mail.address);
+    let daemon = host.start().await;
+    let tried = host.run(&["alerts", "test"]).await;
+    for (kind, ..) in TARGETS.iter().chain(&[("email", "", "", ""), ("exec", "", "", "")]) {
+        assert!(
+            tried.out.contains(&format!("to-{kind} accepted it")),
+            "{kind}: {}\n{}",
+            tried.out,
+            tried.err
+        );
+    }
+
+    // One of them asks to wait, in its own words; it still gets the message, and once.
+    let throttled = ["telegram", "discord", "rocket-chat"];
+    for target in throttled {
+        let answer = ScriptedAnswer::Throttle { wait: Duration::from_secs(1), hint: WaitHint::Own };
+        let answers = [answer].into();
+        host.simulator.script_chat(Script { target: target.to_owned(), path: None, answers });
+    }
+    let from = host.simulator.chat_messages().len();
+    let id = declined(&host, HOSTILE);
+    host.run(&["enrol", "--account", "shop", "--kind", "charge", "--id", &id]).await.expect(0, &[]);
+    let twin = |kind: &'static str| if ["webhook", "template"].contains(&kind) { "json" } else { kind };
+    let twins: Vec<&str> = TARGETS.iter().map(|(kind, ..)| twin(kind)).chain(["smtp"]).collect();
+    host.until("every target has the decline", async || {
+        let accepted = accepted(&host, from);
+        let has_hooks = accepted.get("json").is_some_and(|messages| messages.len() >= 3);
+        let has_all = twins.iter().all(|twin| accepted.contains_key(twin)) && has_hooks;
+        let has_program = std::fs::read_to_string(&received).is_ok_and(|text| text.contains(&id));
+        (has_all && has_program).then_some(())
+    })
+    .await;
+    daemon.stop(&host).await;
+
+    let accepted = accepted(&host, from);
+    for (twin, messages) in &accepted {
+        // The host has a chat and a back office besides.
+        let expected = match *twin {
+            "slack" => 2,
+            "json" => 3,
+            _ => 1,
+        };
+        assert_eq!(messages.len(), expected, "{twin}: {messages:?}");
+        for message in messages {
+            assert!(message.mentions.is_empty(), "{twin} calls {:?}: {}", message.mentions, message.shown);
+            let evil = message.links.iter().find(|link| link.contains("evil"));
+            assert_eq!(evil, None, "{twin}: {}", message.shown);
+            // A back office gets the order number letter for letter: it looks the order up by it.
+            let is_for_people = *twin != "json";
+            assert!(!is_for_people || !message.shown.contains('\u{202e}'), "{twin}: {}", message.shown);
+            let is_ours = message.body.get("ticket").is_none();
+            assert!(!is_ours || message.shown.contains("14.00"), "{twin}: {}", message.shown);
+        }
+    }
+    let program = std::fs::read_to_string(&received).unwrap();
+    assert_eq!(program.lines().filter(|line| line.contains(&id)).count(), 1, "{program}");
+    let counts = host.simulator.counts().chat;
+    assert_eq!((counts.refused, counts.throttled), (0, 3), "no twin had to refuse anything: {counts:?}");
+    shutdown.cancel();
+}
