@@ -184,6 +184,8 @@ fn why_then(record: &Record, ground: &Ground<'_>) -> String {
     let policy = ground.policy;
     if record.is_asked {
         "an operator requested it, which takes precedence".to_owned()
+    } else if record.is_announced {
+        "the provider announced news of it, which goes before objects that are merely due".to_owned()
     } else if record.polled_at.is_none() {
         "every object is polled right after its enrolment".to_owned()
     } else if trouble.not_found > 0 && record.observed.is_none() && record.quarantine.is_none() {
@@ -305,6 +307,7 @@ mod tests {
             assert!(told.contains(part), "{told}");
         };
         check(|record| record.is_asked = true, "an operator requested it");
+        check(|record| record.is_announced = true, "announced news");
         check(|record| record.polled_at = None, "right after its enrolment");
         check(|record| record.due_at = None, "Never:");
         check(|record| record.due_at = Some("2026-01-15T09:20:00Z".parse().unwrap()), "due since");

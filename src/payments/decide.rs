@@ -35,6 +35,7 @@ pub fn decide(
     polled.polls += 1;
     polled.polled_at = Some(now);
     polled.is_asked = false;
+    polled.is_announced = false;
     let mut decision = match seen {
         Ok(observation) => observed(setting, record, polled, observation, now),
         Err(failure) => trouble::failed(setting, record, polled, failure, now),

@@ -74,6 +74,9 @@ pub struct Record {
     pub due_at: Option<Timestamp>,
     /// An operator asked for a poll: it goes before all others.
     pub is_asked: bool,
+    /// The provider announced news of it, which no poll has fetched yet: it goes before objects that are merely due.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_announced: bool,
     /// The next moment that must not be missed: end of the authorization window, expiry.
     pub deadline: Option<Timestamp>,
     /// Warnings already sent (`overdue`, `guarantee-24h`, ...), so that each is sent once.
@@ -168,6 +171,7 @@ impl Record {
             polled_at: None,
             due_at: Some(now),
             is_asked: false,
+            is_announced: false,
             deadline: None,
             warned: Vec::new(),
             overtaken: None,

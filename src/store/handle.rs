@@ -159,8 +159,8 @@ impl Store {
         self.engine.write(move |group| operations::hint(group, &object, now)).await
     }
 
-    /// The provider announced news of these objects: each is due now, without priority. Durable when it returns, unlike
-    /// [`Store::hint`]. A commit of what was read before is stale then, also if the object was due already.
+    /// The provider announced news of these objects: each is due now, before others that are merely due. Durable when it
+    /// returns, unlike [`Store::hint`]. A commit of what was read before is stale then, also if the object was due already.
     pub async fn announce(
         &self,
         objects: Vec<ObjectRef>,

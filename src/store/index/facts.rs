@@ -51,7 +51,7 @@ pub(crate) enum Fact {
         /// The objects to poll.
         objects: Vec<ObjectRef>,
     },
-    /// The provider announced news of objects: they are due now, without priority.
+    /// The provider announced news of objects: they are due now, before others that are merely due.
     #[serde(rename = "hinted")]
     Hinted {
         /// When.
@@ -152,7 +152,8 @@ pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(
             let Some(due_at) = old.value.due_at else { return Ok(()) };
             // An object that is due already may be in flight; the new revision shows its poll that something came.
             let revision = old.value.revision + 1;
-            let record = Record { due_at: Some(due_at.min(*at)), revision, ..old.value.clone() };
+            let due_at = Some(due_at.min(*at));
+            let record = Record { due_at, is_announced: true, revision, ..old.value.clone() };
             view.put_record(Some(&old.value), &record, sequence)
         }),
         Fact::Forgotten { object, transition } => {

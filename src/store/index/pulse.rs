@@ -40,9 +40,9 @@ pub(crate) struct Pulse(
 
 impl Pulse {
     /// The pulse that turns `old` into `new`. None if they differ in more than a pulse can say, or if one of them is
-    /// finished.
+    /// finished. A pulse ends an announcement and cannot begin one.
     pub(crate) fn between(old: &Record, new: &Record) -> Option<Pulse> {
-        if old.is_finished() || new.is_finished() {
+        if old.is_finished() || new.is_finished() || new.is_announced {
             return None;
         }
         let observed = new.observed.as_ref();
@@ -67,6 +67,7 @@ impl Pulse {
         record.polled_at = polled_at.map(moment);
         record.due_at = due_at.map(moment);
         record.is_asked = is_asked;
+        record.is_announced = false;
         record.deadline = deadline.map(moment);
         if let (Some(observed), Some(seen_at)) = (&mut record.observed, seen_at) {
             observed.seen_at = moment(seen_at);
@@ -93,6 +94,7 @@ fn is_same_beside(old: &Record, new: &Record) -> bool {
         polled_at: _,
         due_at: _,
         is_asked: _,
+        is_announced: _,
         deadline: _,
     } = old;
     let is_same_sight = match (observed, &new.observed) {

@@ -6,8 +6,8 @@
 //! The queues follow from the open records: they are filled from them when the store opens, and updated by every
 //! commit. While the store is open they are not on disk; a clean stop leaves a snapshot for the next start
 //! (`snapshot.rs`). Each account and kind has three queues: *asked*, the objects that an operator asked for, by due
-//! time; *urgent*, those with a deadline, by [`urgent_at`]; and *ordinary*, all that wait for a poll, by due time. An
-//! object takes about 100 bytes, and 35 more while it has a deadline. There is no fourth queue, by age, because a
+//! time; *urgent*, those that the provider announced news of, by due time, and those with a deadline, by [`urgent_at`];
+//! and *ordinary*, all that wait for a poll, by due time. An object takes about 100 bytes, and 35 more while it is urgent. There is no fourth queue, by age, because a
 //! million open objects must fit in 300 MB (docs/src/performance.md).
 
 pub(crate) mod order;
@@ -57,7 +57,10 @@ impl Place {
         let due_at = record.due_at?;
         Some(Place {
             due_at: nanoseconds(due_at),
-            urgent_at: record.deadline.map(|deadline| nanoseconds(urgent_at(due_at, deadline))),
+            urgent_at: match record.is_announced {
+                true => Some(nanoseconds(due_at)),
+                false => record.deadline.map(|deadline| nanoseconds(urgent_at(due_at, deadline))),
+            },
             is_asked: record.is_asked,
             made_at: match record.phase() {
                 Phase::Moving => nanoseconds(record.made_at()).min(NOT_MOVING - 1),

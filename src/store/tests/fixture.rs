@@ -92,6 +92,7 @@ pub(super) fn seen(
         polled_at: Some(now),
         due_at,
         is_asked: false,
+        is_announced: false,
         ..record.clone()
     }
 }

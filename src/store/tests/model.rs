@@ -9,7 +9,7 @@ use super::fixture::*;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Cause, Record, Transition};
-use crate::store::{Commit, Committed, Delivery, Enrolled, Filter, Options, Store};
+use crate::store::{Announced, Commit, Committed, Delivery, Enrolled, Filter, Options, Store};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -17,6 +17,7 @@ enum Step {
     Poll { id: u8, state: u8, due: Option<i64>, deadline: Option<i64>, is_news: bool, is_stale: bool },
     Ask(u8),
     Hint(u8),
+    Announce(u8),
     Forget(u8),
     Raise(u8),
     Settle(u8, u8),
@@ -36,6 +37,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(id, state, due, deadline, is_news, is_stale)| Step::Poll { id, state, due, deadline, is_news, is_stale }),
         2 => id.clone().prop_map(Step::Ask),
         1 => id.clone().prop_map(Step::Hint),
+        2 => id.clone().prop_map(Step::Announce),
         1 => id.clone().prop_map(Step::Forget),
         1 => id.clone().prop_map(Step::Raise),
         2 => (id.clone(), 0u8..3).prop_map(|(key, how)| Step::Settle(key, how)),
@@ -123,6 +125,21 @@ impl Model {
                     record.revision += 1;
                 }
             }
+            Step::Announce(id) => {
+                let answer = store.announce(vec![object(&id_of(*id))], now).await.unwrap();
+                let record = self.records.get_mut(&object(&id_of(*id)));
+                let expected = match &record {
+                    None => Announced::Unknown,
+                    Some(record) if record.due_at.is_none() => Announced::Finished,
+                    Some(_) => Announced::Due,
+                };
+                assert_eq!(answer, [expected]);
+                if let Some(record) = record.filter(|record| record.due_at.is_some()) {
+                    record.due_at = record.due_at.min(Some(now));
+                    record.is_announced = true;
+                    record.revision += 1;
+                }
+            }
             Step::Forget(id) => {
                 let answer = store.forget(&object(&id_of(*id)), now, "test").await.unwrap();
                 let gone = self.records.remove(&object(&id_of(*id)));
@@ -199,7 +216,10 @@ impl Model {
         let mut order = lane(&|record| record.due_at.filter(|_| record.is_asked));
         let mut urgent = lane(&|record| {
             let window = jiff::SignedDuration::from_hours(4);
-            Some(record.due_at?.max(record.deadline? - window))
+            match record.is_announced {
+                true => record.due_at,
+                false => Some(record.due_at?.max(record.deadline? - window)),
+            }
         });
         let mut ordinary = lane(&|record| record.due_at);
         let mut turn = 0;

@@ -135,6 +135,29 @@ async fn a_hint_makes_due_but_never_wakes_the_finished() {
 }
 
 #[tokio::test]
+async fn announced_objects_pass_a_backlog_which_keeps_every_fourth_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    for id in ["A1", "A2", "A3", "B1", "B2", "B3", "B4"] {
+        enrol(&store, id, at(0)).await;
+    }
+    let announced: Vec<_> = ["B1", "B2", "B3", "B4"].map(object).into();
+    store.announce(announced, at(5)).await.unwrap();
+    let due = store.due(&account(), &kind(), at(5), 9).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|record| record.object.id.as_str()).collect();
+    assert_eq!(ids, ["B1", "B2", "B3", "A1", "B4", "A2", "A3"]);
+    // Its poll ends it, and nothing else does.
+    let read = record(&store, "B1").await;
+    assert!(read.is_announced);
+    let polled = seen(&read, "Open", Phase::Moving, at(6), Some(at(7)));
+    assert_eq!(store.commit(quiet(&read, polled)).await, Ok(Committed::Written));
+    let due = store.due(&account(), &kind(), at(8), 9).await.unwrap();
+    assert_eq!(due.last().unwrap().object, object("B1"));
+    assert!(!record(&store, "B1").await.is_announced);
+    assert_clean(&store).await;
+}
+
+#[tokio::test]
 async fn an_announcement_survives_a_crash_and_makes_a_commit_of_an_older_record_stale() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path()).await;
