@@ -1,18 +1,28 @@
-//! The cost of verifying one notification.
+//! The cost of verifying one notification, and of many duplicates of it (`duplicates`).
 //!
-//! `cargo bench -p reconciled-benches --bench notifications [-- --rounds N] [--strict]`. One message of each signature
+//! `cargo bench -p reconciled-benches --bench notifications [-- verify | duplicates] [--rounds N] [--strict]`. One message of each signature
 //! version is read from its bytes and verified with a certificate that is kept, against the bare RSA verification of
 //! the same signed text with a parsed key. Rounds of both alternate, so that other processes disturb both alike; the
 //! median of the rounds counts.
 
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "a program, not a library")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "a program, not a library"
+)]
 #![allow(clippy::disallowed_methods, reason = "rates need the machine's time")]
 
+mod duplicates;
 #[path = "../../sns-verifier/tests/forge/mod.rs"]
 mod forge;
 #[path = "../measured/mod.rs"]
 #[allow(dead_code, reason = "other benches use the rest")]
 mod measured;
+#[path = "../../tests/it/memory.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod memory;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -40,19 +50,30 @@ fn main() -> ExitCode {
 fn run(words: &Words) -> Result<Table, Broken> {
     let rounds = words.number("--rounds", 41)?.max(1);
     let mut table = Table::default();
+    let parts = ["verify", "duplicates"];
+    if words.wants("verify", &parts) {
+        verify(&mut table, rounds)?;
+    }
+    if words.wants("duplicates", &parts) {
+        duplicates::run(&mut table)?;
+    }
+    Ok(table)
+}
+
+fn verify(table: &mut Table, rounds: usize) -> Result<(), Broken> {
     let roots = Roots::from_pem(world().roots_pem().as_bytes())?;
     let pem = world().genuine_pem();
     let certificate = SigningCertificate::check(pem.as_bytes(), &roots, now())?;
-    compare(&mut table, "2, SHA-256", "2", &RSA_PKCS1_2048_8192_SHA256, &certificate, rounds)?;
+    compare(table, "2, SHA-256", "2", &RSA_PKCS1_2048_8192_SHA256, &certificate, rounds)?;
     let sha1 = &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY;
-    compare(&mut table, "1, SHA-1", "1", sha1, &certificate, rounds)?;
+    compare(table, "1, SHA-1", "1", sha1, &certificate, rounds)?;
     let check = || SigningCertificate::check(black_box(pem.as_bytes()), &roots, now()).map(|_| ());
     let time = median((0..rounds).map(|_| round(20, check)).collect::<Result<_, _>>()?);
     table.note(
         "checking a fetched certificate, once for many messages",
         format!("{:.0} us", each_us(time, 20)),
     );
-    Ok(table)
+    Ok(())
 }
 
 fn compare(
