@@ -22,6 +22,7 @@
 //!   records.
 //! - [`alerts`]: outbox → message → target.
 //! - [`notifications`]: a provider's hint makes its object due now; whether the channel of hints works.
+//! - [`metrics`]: every figure that monitoring can read, and the rules and the dashboard made from the same list.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
 //! - [`config`]: config.toml, checked; all problems at once.
@@ -66,6 +67,7 @@ pub mod delimited;
 pub mod documents;
 pub mod files;
 pub mod http;
+pub mod metrics;
 pub mod notifications;
 pub mod payments;
 pub mod problem;

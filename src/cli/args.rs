@@ -14,6 +14,7 @@ use super::fetch_reports::FetchReportsArguments;
 use super::init_options::InitArguments;
 use super::options::*;
 use super::options_batch::*;
+use super::options_metrics::MetricsArguments;
 use super::options_notifications::NotificationsCommand;
 use crate::control::messages;
 use crate::control::verbs::Verb;
@@ -324,6 +325,15 @@ Examples:
   reconciled call --list
   reconciled call resolve old-shop-us Refund/my-reference-1 --outcome not-done")]
     Call(CallArguments),
+    /// [`messages::MetricsRequest`]
+    #[command(about = messages::MetricsRequest::SPEC.help, after_help = "\
+The daemon gives the same figures at GET /metrics on its socket.
+
+Examples:
+  reconciled metrics
+  reconciled metrics --rules > /etc/prometheus/rules/reconciled.yml
+  reconciled metrics --dashboard > reconciled-dashboard.json")]
+    Metrics(MetricsArguments),
     /// [`messages::Reload`]
     #[command(about = messages::Reload::SPEC.help, after_help = "\
 An invalid configuration changes nothing; every problem is printed.

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod exit;
 pub mod options;
 pub mod options_batch;
+mod options_metrics;
 pub mod options_notifications;
 pub mod screen;
 
@@ -34,6 +35,7 @@ mod init_options;
 mod list;
 mod local;
 mod man;
+mod metrics;
 mod notifications;
 mod pages;
 mod poll;
@@ -101,6 +103,10 @@ fn quick(command: Command, config_path: &Path, screen: &mut Screen<'_>) -> Ended
         Command::Completions(options) => completions::completions(&options, screen),
         Command::Man(options) => man::man(&options, screen),
         Command::Backtest(options) => backtest::backtest(&options, config_path, screen),
+        Command::Metrics(options) if let Some(file) = metrics::file(&options) => {
+            write!(screen.out, "{file}")?;
+            Ok(Exit::Ok)
+        }
         command => {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -152,6 +158,7 @@ pub async fn operate(
         Command::FetchReports(options) => {
             fetch_reports::fetch_reports(options, &connection, clock, screen).await
         }
+        Command::Metrics(_) => metrics::metrics(&connection, screen).await,
         Command::Reload(_) => reload::reload(&connection, screen).await,
         Command::Run(_)
         | Command::Demo(_)

@@ -31,4 +31,4 @@ pub(crate) mod test_service;
 #[cfg(test)]
 mod tests;
 
-pub use service::{Later, Service};
+pub use service::{Later, Service, Usage};

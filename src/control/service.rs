@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -93,10 +94,23 @@ pub struct ProcessFacts {
     pub clock_complaint: Option<String>,
 }
 
+/// What the process uses of the machine, as far as that can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The CPU time since its start.
+    pub cpu: Option<Duration>,
+    /// Resident memory, in bytes.
+    pub resident_bytes: Option<u64>,
+    /// Open files and sockets.
+    pub open_files: Option<u64>,
+}
+
 /// What only the process around the rooms knows or can do.
 pub trait Process: Send + Sync {
     /// Facts about the process.
     fn facts(&self) -> ProcessFacts;
+    /// What the process uses of the machine.
+    fn usage(&self) -> Usage;
     /// Reloads the configuration.
     fn reload(&self) -> Later<'_, Reloaded>;
     /// Restores the saved budgets, so that a command can send requests in the daemon's place.

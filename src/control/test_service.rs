@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::audit::Audit;
 use super::messages::Reloaded;
-use super::service::{Later, Process, ProcessFacts, Rooms, Service};
+use super::service::{Later, Process, ProcessFacts, Rooms, Service, Usage};
 use crate::access::users::own_uid;
 use crate::access::{Access, Grant, Grantee, Role};
 use crate::alerts::config::Channel;
@@ -232,6 +232,10 @@ impl Process for Fixture {
             clock: None,
             clock_complaint: None,
         }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { cpu: Some(Duration::from_millis(1_500)), resident_bytes: Some(4_096), open_files: None }
     }
 
     fn reload(&self) -> Later<'_, Reloaded> {

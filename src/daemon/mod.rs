@@ -22,7 +22,7 @@ use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{self, Config, ControlConfig, HttpConfig, Surroundings};
 use crate::control::audit::Audit;
 use crate::control::messages::Reloaded;
-use crate::control::service::{Later, Process, ProcessFacts};
+use crate::control::service::{Later, Process, ProcessFacts, Usage};
 use crate::control::{Service, server};
 use crate::http::{DatedTransport, HttpClient, Transport};
 use crate::notifications::{Hub, listener};
@@ -47,6 +47,7 @@ mod reload;
 mod rooms;
 mod run;
 mod timekeeping;
+mod usage;
 mod work;
 
 pub use run::{Ended, run};
@@ -427,6 +428,10 @@ impl Process for Daemon {
             clock: self.is_daemon.then(|| timekeeping::health(time)),
             clock_complaint: timekeeping::complaint(time).filter(|_| self.is_daemon),
         }
+    }
+
+    fn usage(&self) -> Usage {
+        usage::of_this_process()
     }
 
     fn reload(&self) -> Later<'_, Reloaded> {

@@ -7,6 +7,7 @@ mod accept;
 pub mod alert;
 pub mod decide;
 mod decision;
+pub mod delay;
 mod doubt;
 pub mod environment;
 pub mod history;

@@ -15,6 +15,7 @@ use crate::apis::pace::Pace;
 use crate::apis::{Accepted, Account};
 use crate::clock::SharedClock;
 use crate::payments::alert::Routes;
+use crate::payments::delay::Delays;
 use crate::payments::object::{AccountName, Kind};
 use crate::store::Store;
 use jiff::Timestamp;
@@ -54,6 +55,8 @@ pub struct Tally {
     pub moved: u64,
     /// Failures by class.
     pub failures: BTreeMap<&'static str, u64>,
+    /// How late final states were found, by kind.
+    pub delays: BTreeMap<Kind, Delays>,
     /// When the last poll ended.
     pub last_poll_at: Option<Timestamp>,
     /// When nothing was left to poll, most recently.

@@ -13,6 +13,7 @@ use crate::payments::object::ObjectRef;
 use crate::payments::observation::{EndedPoll, Failure, Observation};
 use crate::payments::record::{Record, Transition as Row};
 use crate::store::{Commit, Committed, OwedAlert, StoreError};
+use crate::time::between;
 
 use super::circuit_breaker::{Blame, Cause, FailedRequest, Transition};
 use super::notice::Notice;
@@ -76,6 +77,8 @@ impl Reconcile {
         let polled = take_note(&mut locked(&standing), &record, &mut seen, sent_at, now);
         let object = record.object.clone();
         let seen_before_at = record.observed.as_ref().map(|observed| observed.seen_at);
+        // How late a final state is found is known only if the provider dates it, and it was not final before we knew it.
+        let dated = seen.as_ref().ok().and_then(|seen| seen.updated_at).filter(|_| seen_before_at.is_some());
         let moved = self.commit(account, record, seen).await?;
         if let Some(watcher) = self.watcher.get() {
             watcher(&EndedPoll {
@@ -95,6 +98,9 @@ impl Reconcile {
             Some(class) => *tally.failures.entry(class).or_default() += 1,
         }
         tally.moved += u64::from(moved.is_some());
+        if let Some(at) = dated.filter(|_| moved == Some(Phase::Final)) {
+            tally.delays.entry(object.kind).or_default().add(between(at, now));
+        }
         Ok(polled)
     }
 

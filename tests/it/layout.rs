@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("signals", &[]),
     ("task", &["clock"]),
     ("telemetry", &["text"]),
+    ("metrics", &[]),
     ("http", &["clock", "text", "time"]),
     ("apis", &["problem", "text", "time", "payments", "clock", "telemetry", "http", "secret", "delimited"]),
     ("problem", &["secret", "text"]),
@@ -82,6 +83,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "control",
         &[
             "access",
+            "metrics",
             "text",
             "time",
             "payments",
@@ -156,6 +158,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "control",
             "daemon",
             "files",
+            "metrics",
             "payments",
             "store",
             "clock",

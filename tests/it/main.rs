@@ -34,6 +34,7 @@ mod killing_compaction;
 mod layout;
 mod layout_inside;
 mod memory;
+mod monitoring;
 mod months;
 mod months_run;
 mod moved_forward;

@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// The state of the process, its accounts, targets and schedules.
-    fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Health {
         let (rooms, facts, now) = (self.rooms(), self.process.facts(), self.clock.now());
         let tallies = self.reconcile.tallies();
         let accounts: Vec<AccountHealth> = rooms

@@ -49,6 +49,7 @@ const ROLES: &[(&str, Role)] = &[
     ("store check", Role::Operate),
     ("store backup", Role::Operate),
     ("store compact", Role::Operate),
+    ("metrics", Role::Metrics),
     ("/-/healthy", Role::Connect),
     ("/-/ready", Role::Connect),
 ];

@@ -13,7 +13,9 @@ fn every_verb_has_an_address_of_its_own_and_says_what_it_does() {
     for spec in TABLE.iter().map(|entry| entry.spec) {
         let key = (format!("{:?}", spec.method), spec.path, spec.tag);
         assert!(addresses.insert(key.clone()), "{key:?} appears twice");
-        assert!(spec.path.starts_with("/v1/") || spec.path.starts_with("/-/"), "{}", spec.path);
+        // Monitoring expects its own two addresses.
+        let is_versioned = spec.path.starts_with("/v1/");
+        assert!(is_versioned || spec.path.starts_with("/-/") || spec.path == "/metrics", "{}", spec.path);
         assert!(spec.help.ends_with('.'), "{}", spec.path);
         assert!(spec.method != Method::Get || spec.tag.is_none(), "{}", spec.path);
     }

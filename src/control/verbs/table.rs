@@ -3,10 +3,11 @@
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
-use super::{Entry, Role, Spec, Verb};
+use super::{Entry, Reply, Role, Spec, Verb};
 use crate::control::audit::Subject;
 use crate::control::messages::*;
 use crate::control::service::{Answer, Service};
+use crate::metrics;
 
 /// All verbs.
 pub const TABLE: &[Entry] = &[
@@ -44,6 +45,7 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<StoreCheck>(),
     Entry::of::<BackupRequest>(),
     Entry::of::<StoreCompact>(),
+    Entry::of::<MetricsRequest>(),
     Entry::of::<Healthy>(),
     Entry::of::<Ready>(),
 ];
@@ -314,6 +316,24 @@ impl Verb for StoreCompact {
 
     async fn answer(self, service: &Service, actor: &str) -> Answer<Self::Answer> {
         service.compact(actor).await
+    }
+}
+
+impl Verb for MetricsRequest {
+    type Answer = String;
+    const SPEC: Spec = Spec::get("/metrics", Role::Read)
+        .command("metrics", "Print figures for monitoring, as Prometheus reads them.");
+
+    async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {
+        service.metrics().await
+    }
+
+    fn reply(text: &String) -> Reply {
+        Reply { status: 200, media_type: metrics::CONTENT_TYPE, body: text.clone().into_bytes() }
+    }
+
+    fn understand(body: &[u8]) -> Result<String, String> {
+        String::from_utf8(body.to_vec()).map_err(|_| "it is not UTF-8".to_owned())
     }
 }
 
