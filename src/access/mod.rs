@@ -19,6 +19,8 @@ const HIDDEN_USER: u32 = 65_534;
 pub enum Role {
     /// Learn that the daemon is there. Everyone who can open the socket has it.
     Connect,
+    /// Read the figures for monitoring.
+    Metrics,
     /// View what is there.
     Read,
     /// Have objects watched.
@@ -37,6 +39,7 @@ impl Role {
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Connect => "connect",
+            Role::Metrics => "metrics",
             Role::Read => "read",
             Role::Enrol => "enrol",
             Role::Operate => "operate",
@@ -75,6 +78,9 @@ pub struct Access {
 impl Access {
     /// The strongest role of a caller.
     pub fn role_of(&self, caller: &Caller) -> Role {
+        if let Some(role) = caller.token {
+            return role;
+        }
         let granted = self.grants.iter().filter(|grant| caller.is(&grant.to)).map(|grant| grant.role).max();
         let without_grant = match caller.is_privileged() {
             true => Role::Operate,
@@ -102,6 +108,7 @@ impl Access {
             )
         };
         let remedy = match (caller.uid, &caller.name) {
+            _ if caller.token.is_some() => format!("use a token of the role {role}, or the socket"),
             (None, _) => "the kernel did not say who calls; use another connection".to_owned(),
             (Some(HIDDEN_USER), _) => format!(
                 "the kernel shows hidden users as uid {HIDDEN_USER}: if the daemon's unit has PrivateUsers=yes, install \
@@ -161,13 +168,26 @@ pub struct Caller {
     pub groups: BTreeSet<u32>,
     /// The user is the one that the service runs as.
     pub is_own: bool,
+    /// The role of the token that the caller showed, over TCP: nothing else counts there.
+    pub token: Option<Role>,
 }
 
 impl Caller {
     /// A user with this id, and what the user database knows about it.
     pub fn known(uid: u32, gid: Option<u32>, pid: Option<i32>, users: &users::Users) -> Caller {
         let groups = users.groups_of(uid).into_iter().chain(gid).collect();
-        Caller { uid: Some(uid), name: users.name_of(uid).map(str::to_owned), pid, groups, is_own: false }
+        Caller {
+            uid: Some(uid),
+            name: users.name_of(uid).map(str::to_owned),
+            pid,
+            groups,
+            ..Caller::default()
+        }
+    }
+
+    /// The holder of a token of this role. The name is one that no user can have.
+    pub fn of_token(role: Role) -> Caller {
+        Caller { token: Some(role), name: Some(format!("token:{}", role.as_str())), ..Caller::default() }
     }
 
     /// The user that runs this process.
@@ -188,7 +208,11 @@ impl Caller {
 
     /// The name under which actions are recorded in histories (docs/src/reference/operations.md section 6.5).
     pub fn actor(&self) -> String {
-        self.uid.map_or_else(|| "uid:unknown".to_owned(), |uid| format!("uid:{uid}"))
+        match (self.token, self.uid) {
+            (Some(role), _) => format!("token:{}", role.as_str()),
+            (None, Some(uid)) => format!("uid:{uid}"),
+            (None, None) => "uid:unknown".to_owned(),
+        }
     }
 
     fn is(&self, grantee: &Grantee) -> bool {
@@ -201,6 +225,9 @@ impl Caller {
 
 impl fmt::Display for Caller {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(role) = self.token {
+            return write!(formatter, "the token for {}", role.as_str());
+        }
         match (&self.name, self.uid) {
             (Some(name), Some(uid)) => write!(formatter, "{name} (uid {uid})"),
             (None, Some(uid)) => write!(formatter, "uid {uid}"),
@@ -238,7 +265,7 @@ mod tests {
 
     #[test]
     fn each_role_includes_the_weaker_ones() {
-        let all = [Role::Connect, Role::Read, Role::Enrol, Role::Operate, Role::WriteMoney];
+        let all = [Role::Connect, Role::Metrics, Role::Read, Role::Enrol, Role::Operate, Role::WriteMoney];
         for granted in Role::GRANTED {
             let access = access(&[(granted, Grantee::User(1000)), (granted, Grantee::Group(50))]);
             for needed in all {
@@ -266,6 +293,16 @@ mod tests {
         ]);
         assert_eq!(access.role_of(&caller(0, &[0])), Role::Operate);
         assert_eq!(access.role_of(&caller(7, &[9])), Role::WriteMoney);
+    }
+
+    #[test]
+    fn a_token_has_its_role_whatever_else_is_granted() {
+        let access = access(&[(Role::WriteMoney, Grantee::User(0))]);
+        let caller = Caller { uid: Some(0), is_own: true, ..Caller::of_token(Role::Metrics) };
+        assert_eq!(access.role_of(&caller), Role::Metrics);
+        let refusal = access.check(&caller, Role::Read, "list").unwrap_err();
+        assert_eq!(refusal.what, "list needs the role read, which the token for metrics does not have");
+        assert_eq!(caller.actor(), "token:metrics");
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl From<Problem> for Failed {
             Cause::NotFound => Exit::NoInput,
             Cause::Malformed | Cause::Ambiguous | Cause::WrongMethod => Exit::Usage,
             Cause::Unprocessable | Cause::Conflict | Cause::TooLarge => Exit::Data,
-            Cause::Forbidden => Exit::NotAllowed,
-            Cause::TooSlow => Exit::TryLater,
+            Cause::Forbidden | Cause::Unauthenticated => Exit::NotAllowed,
+            Cause::TooSlow | Cause::TooMany => Exit::TryLater,
             Cause::Unavailable => Exit::Unavailable,
             Cause::Internal => Exit::Software,
         };

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::control_tcp::{TcpConfig, TcpSection};
 use super::findings::Findings;
 use super::lines::join;
 use crate::access::users::Users;
 use crate::access::{Access, Grant, Grantee, Role};
+use crate::secret::SecretLoader;
 
 /// The group of people who run the service. The package creates it, and the socket belongs to it.
 const OPERATORS: &str = "@reconciled-operators";
@@ -21,6 +23,8 @@ pub struct ControlConfig {
     pub socket: PathBuf,
     /// Who may do what on it.
     pub access: Access,
+    /// The same API over TCP, if it is wanted.
+    pub tcp: Option<TcpConfig>,
 }
 
 /// `[control]`, as written.
@@ -32,6 +36,7 @@ pub(super) struct ControlSection {
     enrol: Option<Vec<Name>>,
     operate: Option<Vec<Name>>,
     write_money: Option<Vec<Name>>,
+    tcp: Option<TcpSection>,
 }
 
 /// A user or a group: `"alice"`, `"@operators"`, `"@50"`, `1000`.
@@ -67,7 +72,13 @@ impl Name {
 
 impl ControlSection {
     /// Looks up all names. A name that this machine does not know is a problem, except in a default.
-    pub(super) fn resolve(self, users: &Users, findings: &mut Findings<'_>) -> ControlConfig {
+    pub(super) fn resolve(
+        self,
+        users: &Users,
+        loader: &SecretLoader,
+        findings: &mut Findings<'_>,
+    ) -> ControlConfig {
+        let tcp = self.tcp.map(|tcp| tcp.resolve(loader, findings));
         let operators = || vec![Name::Text(OPERATORS.to_owned())];
         let written = [
             (Role::Read, self.read, operators()),
@@ -103,7 +114,7 @@ impl ControlSection {
                 }
             }
         }
-        ControlConfig { socket: self.socket, access: Access { grants } }
+        ControlConfig { socket: self.socket, access: Access { grants }, tcp }
     }
 }
 
@@ -122,7 +133,7 @@ mod tests {
         let Some(toml::Value::Table(table)) = table.remove("control") else { panic!("no section") };
         let mut findings = Findings::new(&lines);
         let section: ControlSection = section::read(table, "control", &mut findings).unwrap_or_default();
-        let grants = section.resolve(users, &mut findings).access.grants;
+        let grants = section.resolve(users, &SecretLoader::blind(), &mut findings).access.grants;
         let grants = grants.into_iter().map(|grant| (grant.role, grant.to, grant.written)).collect();
         (grants, findings.into_problems().iter().map(ToString::to_string).collect())
     }

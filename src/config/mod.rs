@@ -21,6 +21,7 @@ use crate::secret::{Secret, SecretLoader};
 
 mod account;
 mod control;
+mod control_tcp;
 mod findings;
 mod http;
 mod lines;
@@ -33,6 +34,7 @@ mod store;
 
 pub use account::AccountConfig;
 pub use control::ControlConfig;
+pub use control_tcp::TcpConfig;
 pub use http::HttpConfig;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
@@ -271,7 +273,7 @@ fn read(
 
     let store = section_of::<StoreConfig>(&mut table, "store", &mut findings);
     let control = section_of::<ControlSection>(&mut table, "control", &mut findings);
-    let control = control.resolve(&surroundings.users, &mut findings);
+    let control = control.resolve(&surroundings.users, &loader, &mut findings);
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
     let http = section_of::<HttpSection>(&mut table, "http", &mut findings);
     let http = http.resolve(surroundings, &loader, &mut findings);

@@ -93,12 +93,12 @@ fn every_key_appears_in_the_shipped_file() {
         let keys = known_keys(section);
         assert!(keys.len() >= 2, "{section}: {keys:?}");
         for key in keys {
-            let is_written = SHIPPED.lines().any(|line| {
-                line.trim_start_matches('#')
-                    .trim_start()
-                    .strip_prefix(&key)
-                    .is_some_and(|rest| rest.trim_start().starts_with('='))
-            });
+            let is_written =
+                SHIPPED.lines().map(|line| line.trim_start_matches('#').trim_start()).any(|line| {
+                    let is_section = line.starts_with('[') && line.ends_with(&format!(".{key}]"));
+                    is_section
+                        || line.strip_prefix(&key).is_some_and(|rest| rest.trim_start().starts_with('='))
+                });
             assert!(is_written, "{key} of {section} is missing in config.toml");
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! In reading order: `messages` (requests and answers), `verbs` (every verb once), `service` (what answers work on),
 //! `answers` (one file per subject), `audit` (who did what), `routes` and `server` (the daemon's end of the socket),
-//! `client` (a command's end).
+//! `client` (a command's end), `tcp` and `gate` (the same for programs that have a token).
 
 pub mod enrolment_request;
 pub mod fields;
@@ -22,9 +22,11 @@ pub mod service;
 pub mod verbs;
 
 pub mod client;
+mod gate;
 mod places;
 mod routes;
 pub mod server;
+pub mod tcp;
 
 #[cfg(test)]
 pub(crate) mod test_service;

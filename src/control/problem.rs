@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Cause {
     /// The request cannot be read.
     Malformed,
+    /// The caller shows no token that is known.
+    Unauthenticated,
     /// The caller lacks permission.
     Forbidden,
     /// There is no such object, report, alert or path.
@@ -24,6 +26,8 @@ pub enum Cause {
     Ambiguous,
     /// The request is larger than allowed.
     TooLarge,
+    /// There were too many requests.
+    TooMany,
     /// The request can be parsed, but its content is invalid.
     Unprocessable,
     /// The daemon is starting or stopping, or its store is out of order.
@@ -37,6 +41,7 @@ impl Cause {
     pub fn status(self) -> u16 {
         match self {
             Cause::Malformed => 400,
+            Cause::Unauthenticated => 401,
             Cause::Forbidden => 403,
             Cause::NotFound => 404,
             Cause::WrongMethod => 405,
@@ -44,6 +49,7 @@ impl Cause {
             Cause::Conflict | Cause::Ambiguous => 409,
             Cause::TooLarge => 413,
             Cause::Unprocessable => 422,
+            Cause::TooMany => 429,
             Cause::Internal => 500,
             Cause::Unavailable => 503,
         }
@@ -53,6 +59,7 @@ impl Cause {
     pub fn word(self) -> &'static str {
         match self {
             Cause::Malformed => "malformed",
+            Cause::Unauthenticated => "unauthenticated",
             Cause::Forbidden => "forbidden",
             Cause::NotFound => "not-found",
             Cause::WrongMethod => "wrong-method",
@@ -61,6 +68,7 @@ impl Cause {
             Cause::Ambiguous => "ambiguous",
             Cause::TooLarge => "too-large",
             Cause::Unprocessable => "unprocessable",
+            Cause::TooMany => "too-many",
             Cause::Internal => "internal",
             Cause::Unavailable => "unavailable",
         }
@@ -69,6 +77,7 @@ impl Cause {
     fn title(self) -> &'static str {
         match self {
             Cause::Malformed => "The request cannot be read",
+            Cause::Unauthenticated => "No known token",
             Cause::Forbidden => "Not allowed",
             Cause::NotFound => "Not found",
             Cause::WrongMethod => "The path does not support this method",
@@ -76,6 +85,7 @@ impl Cause {
             Cause::Conflict => "It contradicts what is stored",
             Cause::Ambiguous => "The id names several objects",
             Cause::TooLarge => "The request is too large",
+            Cause::TooMany => "Too many requests",
             Cause::Unprocessable => "The content of the request is invalid",
             Cause::Internal => "Internal error",
             Cause::Unavailable => "Not available now",

@@ -112,8 +112,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("messages have text keys only");
         let mut response = typed(self.cause.status(), "application/problem+json", body);
-        if self.cause == Cause::Unavailable {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        let wait = match self.cause {
+            Cause::Unavailable => Some("5"),
+            Cause::TooMany => Some("1"),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(wait));
         }
         response
     }

@@ -46,6 +46,7 @@ mod notifying;
 mod reload;
 mod rooms;
 mod run;
+mod tcp;
 mod timekeeping;
 mod usage;
 mod work;
@@ -366,9 +367,14 @@ impl Daemon {
     /// Starts the loops that live as long as the process.
     async fn start_base(self: &Arc<Self>, socket: server::Options) -> Result<(), StartError> {
         let mut base = self.base.lock().await;
+        let limits = socket.clone();
         let server =
             server::Server::bind(socket).await.map_err(|error| StartError::Socket(error.to_string()))?;
         base.spawn(server.serve(self.service(), self.stop.clone()));
+        if let Some(config) = &self.fixed.tcp {
+            let tcp = tcp::open(config).await.map_err(StartError::Socket)?;
+            base.spawn(tcp.serve(self.service(), limits, self.stop.clone()));
+        }
         let clock = &self.foundation.clock;
         let listener = listener::Listener::bind(Arc::clone(&self.notifications), clock.clone()).await;
         if let Some(listener) = listener {

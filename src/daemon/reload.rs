@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::rooms::{self, Rooms};
 use super::{Daemon, open_socket, problem_lines};
 use crate::access::users::Users;
-use crate::config::{self, Config, ControlConfig, HttpConfig, LogConfig, StoreConfig, Surroundings};
+use crate::config::{
+    self, Config, ControlConfig, HttpConfig, LogConfig, StoreConfig, Surroundings, TcpConfig,
+};
 use crate::control::messages::Reloaded;
 use crate::notifications::Settings;
 
@@ -20,6 +22,8 @@ use crate::notifications::Settings;
 pub(super) struct Fixed {
     store: StoreConfig,
     socket: PathBuf,
+    /// The API over TCP.
+    pub(super) tcp: Option<TcpConfig>,
     log: LogConfig,
     http: HttpConfig,
     /// The listener for notifications.
@@ -33,6 +37,7 @@ impl Fixed {
         Fixed {
             store: config.store.clone(),
             socket: config.control.socket.clone(),
+            tcp: config.control.tcp.clone(),
             log: config.log.clone(),
             http: config.http.clone(),
             notifications: config.notifications.clone(),
@@ -58,6 +63,7 @@ impl Fixed {
         let parts = [
             ("store", self.store != new.store),
             ("control.socket", self.socket != new.socket),
+            ("control.tcp", self.tcp != new.tcp),
             ("log", self.log != new.log),
             ("http", self.http != new.http),
             ("notifications", is_other(&self.notifications, &new.notifications)),
@@ -155,6 +161,7 @@ mod tests {
         Fixed {
             store: StoreConfig { cache_mib, ..StoreConfig::default() },
             socket: PathBuf::new(),
+            tcp: None,
             log: LogConfig::default(),
             http: HttpConfig::default(),
             notifications: Settings::default(),

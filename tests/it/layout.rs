@@ -84,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "access",
             "metrics",
+            "secret",
             "text",
             "time",
             "payments",

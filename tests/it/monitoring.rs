@@ -2,8 +2,11 @@
 //! tool.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use amazon_pay_simulator::credentials::write_secret;
 
 use crate::process::Host;
 use crate::tools;
@@ -72,4 +75,165 @@ async fn the_shipped_rules_and_dashboard_are_what_the_program_writes() {
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     assert!(panels.len() >= 12 && panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()));
+}
+
+const METRICS_TOKEN: &str = "M3tricsM3tricsM3tricsM3tricsM3tr";
+const READ_TOKEN: &str = "R3adR3adR3adR3adR3adR3adR3adR3ad";
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Lets the daemon answer over TCP. Returns its address.
+fn listen(host: &Host) -> String {
+    let address = format!("127.0.0.1:{}", free_port());
+    let secret = |name: &str, text: &str| {
+        let path = host.path(name);
+        write_secret(&path, text).unwrap();
+        format!("\"file:{}\"", path.display())
+    };
+    let (metrics, read) = (secret("metrics-token", METRICS_TOKEN), secret("read-token", READ_TOKEN));
+    host.rewrite_config(|text| {
+        format!(
+            "{text}\n[control.tcp]\nlisten = \"{address}\"\ntokens = {{ metrics = {metrics}, read = {read} }}\n"
+        )
+    });
+    address
+}
+
+/// The status of an answer, and its body.
+async fn get(url: &str, token: Option<&str>) -> (u16, String) {
+    let mut request = reqwest::Client::builder().no_proxy().build().unwrap().get(url);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tcp_a_token_opens_what_its_role_may_see_and_nothing_else() {
+    let host = Host::new().await;
+    let address = listen(&host);
+    let daemon = host.start().await;
+    let url = |path: &str| format!("http://{address}{path}");
+    for (path, token, expected) in [
+        ("/-/healthy", None, 200),
+        ("/-/ready", None, 200),
+        ("/metrics", None, 401),
+        ("/metrics", Some(METRICS_TOKEN), 200),
+        ("/metrics", Some(READ_TOKEN), 200),
+        ("/metrics", Some("guess"), 401),
+        ("/v1/status", Some(METRICS_TOKEN), 403),
+        ("/v1/status", Some(READ_TOKEN), 200),
+        ("/v1/nowhere", Some(READ_TOKEN), 404),
+    ] {
+        let (status, body) = get(&url(path), token).await;
+        assert_eq!(status, expected, "{path} {token:?}: {body}");
+        assert!(!body.contains(METRICS_TOKEN) && !body.contains(READ_TOKEN));
+    }
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let reload = client.post(url("/v1/reload")).bearer_auth(READ_TOKEN);
+    let reload = reload.header("content-type", "application/json").body("{}");
+    let refused = reload.send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(refused.text().await.unwrap().contains("the token for read does not have"));
+    let audit = host.run(&["audit"]).await.expect(0, &["token:read", "reload"]).out;
+    assert!(audit.contains("refused"), "{audit}");
+    let lured = client.get(url("/v1/status")).bearer_auth(READ_TOKEN).header("host", "evil.example");
+    assert_eq!(lured.send().await.unwrap().status(), 403);
+    daemon.stop(&host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_in_the_section_are_all_told_at_once() {
+    let host = Host::new().await;
+    let short = host.path("short");
+    write_secret(&short, "short").unwrap();
+    host.rewrite_config(|text| {
+        format!(
+            "{text}\n[control.tcp]\nlisten = \"0.0.0.0:8490\"\nhosts = [\"http://x\"]\n\
+             tokens = {{ read = \"file:{}\", metrics = \"secret-itself\" }}\n",
+            short.display()
+        )
+    });
+    let ran = host.run(&["check-config"]).await;
+    let said = format!("{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, 78, "{said}");
+    for part in [
+        "control.tcp.listen: ",
+        "control.tcp.hosts: ",
+        "control.tcp.tokens.read: it has fewer",
+        "control.tcp.tokens.metrics: ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("secret-itself"), "{said}");
+}
+
+/// Ends a program with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_prometheus_scrapes_it_and_loads_its_rules() {
+    const TEST: &str = "a scrape by Prometheus";
+    if Command::new("prometheus").arg("--version").output().is_err() {
+        tools::skipped(TEST, "prometheus is not installed");
+        return;
+    }
+    tools::not_skipped(TEST);
+    let host = Host::new().await;
+    let address = listen(&host);
+    let daemon = host.start().await;
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("monitoring/reconciled.rules.yml");
+    let config = host.write(
+        "prometheus.yml",
+        &format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{:?}]\nscrape_configs:\n  \
+             - job_name: reconciled\n    authorization: {{ credentials_file: {:?} }}\n    static_configs: \
+             [{{ targets: [{address:?}] }}]\n",
+            rules.display().to_string(),
+            host.path("metrics-token").display().to_string(),
+        ),
+    );
+    let own = format!("127.0.0.1:{}", free_port());
+    let _prometheus = Ended(
+        Command::new("prometheus")
+            .args([
+                format!("--config.file={config}"),
+                format!("--storage.tsdb.path={}", host.path("tsdb").display()),
+                format!("--web.listen-address={own}"),
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |path: &str| -> Option<serde_json::Value> {
+        let answer = client.get(format!("http://{own}{path}")).send().await.ok()?;
+        serde_json::from_slice(&answer.bytes().await.ok()?).ok()
+    };
+    host.until("Prometheus has scraped the daemon", async || {
+        let answer = ask("/api/v1/query?query=reconciled_store_broken").await?;
+        (answer["data"]["result"][0]["value"][1] == "0").then_some(())
+    })
+    .await;
+    let up = ask("/api/v1/query?query=up").await.unwrap();
+    assert_eq!(up["data"]["result"][0]["value"][1], "1", "{up}");
+    host.until("every rule was evaluated without an error", async || {
+        let rules = ask("/api/v1/rules").await?;
+        let rules = rules["data"]["groups"][0]["rules"].as_array()?.clone();
+        (rules.len() == 12 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
+    })
+    .await;
+    daemon.stop(&host).await;
 }

@@ -149,7 +149,7 @@ impl Host {
             write_secret(&file, &format!("{base}/{path}")).unwrap();
         }
         let told = listen_as_manager(&folder.path().join("notify"));
-        Host { folder, simulator, clock, told, shutdown, serving: serving }
+        Host { folder, simulator, clock, told, shutdown, serving }
     }
 
     /// Where the provider and the chats are.

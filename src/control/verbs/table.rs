@@ -321,7 +321,7 @@ impl Verb for StoreCompact {
 
 impl Verb for MetricsRequest {
     type Answer = String;
-    const SPEC: Spec = Spec::get("/metrics", Role::Read)
+    const SPEC: Spec = Spec::get("/metrics", Role::Metrics)
         .command("metrics", "Print figures for monitoring, as Prometheus reads them.");
 
     async fn answer(self, service: &Service, _actor: &str) -> Answer<Self::Answer> {

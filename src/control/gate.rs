@@ -1,0 +1,273 @@
+//! Who is let in over TCP: by a token, and never because a browser was lured here.
+//!
+//! Owns: the checks of a request's head (docs/src/reference/operations.md, section 8.3). Must never know: sockets,
+//! verbs.
+//!
+//! A web page that somebody opens in a browser on this machine can send requests to any local address. It cannot show a
+//! token, and a name that it made point here is not in the list of hosts.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+
+use super::problem::{Cause, Problem};
+use crate::access::{Caller, Role};
+use crate::secret::Secret;
+
+/// Paths that tell nothing but that the daemon is there, and need no token.
+const OPEN: &str = "/-/";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Requests of one token at once, and how long each takes to be allowed again.
+const BURST: u32 = 100;
+const REFILL: Duration = Duration::from_millis(20);
+
+/// A token that lets in.
+#[derive(Debug)]
+pub struct Token {
+    role: Role,
+    /// Of the token, so that comparing takes equally long whatever was sent.
+    digest: Vec<u8>,
+    /// What is left of the burst is spent until then, in monotonic time.
+    spent_until: Mutex<Duration>,
+}
+
+impl Token {
+    /// A caller who shows `text` has this role.
+    pub fn new(role: Role, text: &Secret<String>) -> Token {
+        Token { role, digest: hashed(text.expose()), spent_until: Mutex::default() }
+    }
+
+    /// Counts a request. The error is how long the next one must wait.
+    fn spend(&self, now: Duration) -> Result<(), Duration> {
+        let mut spent_until = self.spent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = (*spent_until).max(now) + REFILL;
+        match next.checked_sub(now + REFILL * BURST) {
+            Some(over) if over > Duration::ZERO => Err(over),
+            _ => {
+                *spent_until = next;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn hashed(text: &str) -> Vec<u8> {
+    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
+}
+
+/// The checks.
+#[derive(Debug)]
+pub struct Gate {
+    /// Names and addresses under which the daemon may be called, in lower case, without a port.
+    hosts: Vec<String>,
+    tokens: Vec<Token>,
+}
+
+impl Gate {
+    /// `hosts` are names beside those of this machine itself.
+    pub fn new(hosts: &[String], tokens: Vec<Token>) -> Gate {
+        let own = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned);
+        let hosts = own.into_iter().chain(hosts.iter().map(|host| host.to_lowercase())).collect();
+        Gate { hosts, tokens }
+    }
+
+    /// Who calls, at this moment of monotonic time.
+    ///
+    /// # Errors
+    /// Why the caller is not let in.
+    pub fn admit(&self, head: &Parts, now: Duration) -> Result<Caller, Problem> {
+        self.is_meant(&head.headers)?;
+        let is_json = |value: &str| {
+            let (media, _) = value.split_once(';').unwrap_or((value, ""));
+            matches!(media.trim(), "application/json" | "application/x-ndjson" | "text/csv")
+        };
+        if matches!(head.method, Method::POST | Method::PUT)
+            && !text(&head.headers, &CONTENT_TYPE).is_some_and(is_json)
+        {
+            let remedy = "send it with content-type: application/json";
+            return Err(Problem::new(Cause::Malformed, "the body does not say that it is JSON", remedy));
+        }
+        let shown = text(&head.headers, &AUTHORIZATION);
+        if shown.is_none() && head.uri.path().starts_with(OPEN) {
+            return Ok(Caller::of_token(Role::Connect));
+        }
+        let digest = shown.and_then(|shown| shown.strip_prefix("Bearer ")).map(|token| hashed(token.trim()));
+        let is_shown = |token: &&Token| {
+            digest.as_ref().is_some_and(|digest| verify_slices_are_equal(digest, &token.digest).is_ok())
+        };
+        let Some(token) = self.tokens.iter().find(is_shown) else {
+            let remedy = "send one of [control.tcp.tokens] as: Authorization: Bearer TOKEN";
+            return Err(Problem::new(Cause::Unauthenticated, "no known token was sent", remedy));
+        };
+        token.spend(now).map_err(|wait| {
+            let detail = format!("more than {BURST} requests at once; try again in {} ms", wait.as_millis());
+            Problem::new(Cause::TooMany, detail, "send fewer requests, or several objects in one")
+        })?;
+        Ok(Caller::of_token(token.role))
+    }
+
+    /// Whether a request was meant for this daemon, and was not sent by a page of somebody else.
+    fn is_meant(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let refused = |detail: &str| {
+            let remedy = "call it by a name in hosts under [control.tcp], and not from another site's page";
+            Err(Problem::new(Cause::Forbidden, detail, remedy))
+        };
+        if !text(headers, &HOST).is_some_and(|host| self.knows(host)) {
+            return refused("the Host header names another server");
+        }
+        let of_own_page = |origin: &str| {
+            let (scheme, host) = origin.split_once("://").unwrap_or_default();
+            matches!(scheme, "http" | "https") && self.knows(host)
+        };
+        if headers.contains_key(ORIGIN) && !text(headers, &ORIGIN).is_some_and(of_own_page) {
+            return refused("a page of another site sent it");
+        }
+        if headers.contains_key(SEC_FETCH_SITE)
+            && !matches!(text(headers, &SEC_FETCH_SITE), Some("same-origin" | "none"))
+        {
+            return refused("a page of another site sent it");
+        }
+        Ok(())
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let host = host.to_lowercase();
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|letter| letter.is_ascii_digit()) => name,
+            _ => &host,
+        };
+        self.hosts.iter().any(|known| known == name)
+    }
+}
+
+/// A header that is sent once.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const READ: &str = "a-token-for-those-who-only-look-at-it";
+    const OPERATE: &str = "a-token-for-those-who-run-the-service";
+
+    fn gate() -> Gate {
+        let token = |role, text: &str| Token::new(role, &Secret::new(text.to_owned()));
+        let hosts = ["Monitor.example".to_owned()];
+        Gate::new(&hosts, vec![token(Role::Read, READ), token(Role::Operate, OPERATE)])
+    }
+
+    fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn status(method: &str, path: &str, headers: &[(&str, &str)]) -> Result<String, u16> {
+        let admitted = gate().admit(&head(method, path, headers), Duration::ZERO);
+        admitted.map(|caller| caller.actor()).map_err(|problem| problem.cause.status())
+    }
+
+    #[test]
+    fn only_a_known_token_at_a_known_host_from_no_other_page_is_let_in() {
+        let read = format!("Bearer {READ}");
+        let read = read.as_str();
+        let local = ("host", "127.0.0.1:8490");
+        for (expected, method, path, headers) in [
+            (Ok("token:read"), "GET", "/v1/status", &[local, ("authorization", read)][..]),
+            (Ok("token:read"), "GET", "/v1/status", &[("host", "monitor.EXAMPLE"), ("authorization", read)]),
+            (Ok("token:read"), "GET", "/v1/status", &[("host", "[::1]:1"), ("authorization", read)]),
+            (Ok("token:connect"), "GET", "/-/healthy", &[local]),
+            (Err(401), "GET", "/-/healthy", &[local, ("authorization", "Bearer guess")]),
+            (Err(401), "GET", "/v1/status", &[local]),
+            (Err(401), "GET", "/v1/status", &[local, ("authorization", READ)]),
+            (Err(401), "GET", "/v1/status", &[local, ("authorization", read), ("authorization", read)]),
+            (Err(401), "GET", "/v1/status", &[local, ("authorization", "Bearer ")]),
+            (Err(403), "GET", "/v1/status", &[("authorization", read)]),
+            (Err(403), "GET", "/v1/status", &[("host", "evil.example:8490"), ("authorization", read)]),
+            (Err(403), "GET", "/v1/status", &[("host", "127.0.0.1.evil.example"), ("authorization", read)]),
+            (
+                Err(403),
+                "GET",
+                "/v1/status",
+                &[local, ("authorization", read), ("origin", "https://evil.example")],
+            ),
+            (Err(403), "GET", "/v1/status", &[local, ("authorization", read), ("origin", "null")]),
+            (
+                Ok("token:read"),
+                "GET",
+                "/v1/status",
+                &[local, ("authorization", read), ("origin", "http://localhost:8490")],
+            ),
+            (Err(403), "GET", "/-/ready", &[local, ("sec-fetch-site", "cross-site")]),
+            (Err(403), "GET", "/-/ready", &[local, ("sec-fetch-site", "same-site")]),
+            (Ok("token:connect"), "GET", "/-/ready", &[local, ("sec-fetch-site", "none")]),
+            (Err(400), "POST", "/v1/reload", &[local, ("authorization", read)]),
+            (
+                Err(400),
+                "POST",
+                "/v1/reload",
+                &[local, ("authorization", read), ("content-type", "text/plain")],
+            ),
+            (
+                Ok("token:read"),
+                "POST",
+                "/v1/reload",
+                &[local, ("authorization", read), ("content-type", "application/json; charset=utf-8")],
+            ),
+        ] {
+            assert_eq!(
+                status(method, path, headers),
+                expected.map(str::to_owned),
+                "{method} {path} {headers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_token_has_a_burst_of_its_own() {
+        let gate = gate();
+        let of = |token: &str| {
+            let bearer = format!("Bearer {token}");
+            head("GET", "/v1/status", &[("host", "localhost"), ("authorization", &bearer)])
+        };
+        let status = |token: &str, ms: u64| {
+            let admitted = gate.admit(&of(token), Duration::from_millis(ms));
+            admitted.map_err(|problem| problem.cause.status()).map(drop)
+        };
+        for _ in 0..BURST {
+            assert_eq!(status(READ, 1_000), Ok(()));
+        }
+        assert_eq!(status(READ, 1_000), Err(429));
+        assert_eq!(status(OPERATE, 1_000), Ok(()), "another token is not concerned");
+        assert_eq!(status(READ, 1_020), Ok(()));
+        assert_eq!(status(READ, 1_020), Err(429));
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_token_is_taken(text in "\\PC{0,60}") {
+            prop_assume!(text.trim() != READ && text.trim() != OPERATE);
+            let bearer = format!("Bearer {text}");
+            if let Ok(value) = axum::http::HeaderValue::from_str(&bearer) {
+                let mut parts = head("GET", "/v1/status", &[("host", "localhost")]);
+                parts.headers.insert(AUTHORIZATION, value);
+                prop_assert!(gate().admit(&parts, Duration::ZERO).is_err());
+            }
+        }
+    }
+}
