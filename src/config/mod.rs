@@ -23,6 +23,7 @@ mod account;
 mod control;
 mod control_tcp;
 mod findings;
+mod heartbeat;
 mod http;
 mod lines;
 mod notifications;
@@ -35,12 +36,14 @@ mod store;
 pub use account::AccountConfig;
 pub use control::ControlConfig;
 pub use control_tcp::TcpConfig;
+pub use heartbeat::HeartbeatConfig;
 pub use http::HttpConfig;
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
 use control::ControlSection;
 use findings::Findings;
+use heartbeat::HeartbeatSection;
 use http::HttpSection;
 use lines::Lines;
 use notifications::NotificationsSection;
@@ -59,6 +62,8 @@ pub struct Config {
     pub log: LogConfig,
     /// HTTP connections.
     pub http: HttpConfig,
+    /// Where signs of life go, if anywhere.
+    pub heartbeat: Option<HeartbeatConfig>,
     /// Limits of polling as a whole.
     pub polling: PollingConfig,
     /// The accounts, in the file's order.
@@ -277,6 +282,15 @@ fn read(
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
     let http = section_of::<HttpSection>(&mut table, "http", &mut findings);
     let http = http.resolve(surroundings, &loader, &mut findings);
+    let heartbeat = match table.remove("heartbeat") {
+        Some(Value::Table(written)) => section::read::<HeartbeatSection>(written, "heartbeat", &mut findings),
+        Some(_) => {
+            findings.add("heartbeat", "is not a section", "write [heartbeat] on a line of its own");
+            None
+        }
+        None => None,
+    };
+    let heartbeat = heartbeat.and_then(|section| section.resolve(&loader, &mut findings));
     let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
     let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
     let reports = read_reports(take_table(&mut table, "reports", &mut findings), surroundings, &mut findings);
@@ -291,7 +305,7 @@ fn read(
     let written = take_tables(&mut table, "alert", &mut findings);
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, polling, poll, reports, notifications, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, [[account]] or [[alert]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -307,6 +321,7 @@ fn read(
                 control,
                 log,
                 http,
+                heartbeat,
                 polling,
                 accounts,
                 alerts,

@@ -71,6 +71,8 @@ fn every_key_appears_in_the_shipped_file() {
         "[control]",
         "[log]",
         "[http]",
+        "[heartbeat]\nurl = \"credential:x\"",
+        "[control.tcp]\nlisten = \"127.0.0.1:1\"",
         "[polling]",
         "[poll]",
         "[reports]",

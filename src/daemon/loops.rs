@@ -14,7 +14,7 @@ use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
 use super::rooms::Rooms;
-use super::{Daemon, Loops, batching, calling, fetching, notifying, timekeeping, work};
+use super::{Daemon, Loops, batching, calling, fetching, heartbeat, notifying, timekeeping, work};
 
 /// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
@@ -102,6 +102,18 @@ impl Daemon {
             let (hub, reconcile) = (Arc::clone(&self.notifications), Arc::clone(&self.reconcile));
             let rhythm = Rhythm { name: "notifications", period: minute, wake: hub.wake() };
             self.keep(&mut tasks, rhythm, Arc::new(notifying::Noticing { hub, reconcile }), &stop);
+        }
+        if let Some(config) = rooms.config.heartbeat.clone() {
+            let rhythm = Rhythm { name: "heartbeat", period: config.every, wake: Arc::new(Notify::new()) };
+            let heartbeat = heartbeat::Heartbeat {
+                config,
+                transport: Arc::clone(&self.foundation.transport),
+                store: self.foundation.store.clone(),
+                reconcile: Arc::clone(&self.reconcile),
+                board: Arc::clone(&self.board),
+                has_begun: AtomicBool::new(false),
+            };
+            self.keep(&mut tasks, rhythm, Arc::new(heartbeat), &stop);
         }
         let accounts = rooms.accounts.iter().map(|account| (account.name.clone(), account.is_sandbox));
         let timekeeping = timekeeping::Timekeeping::new(

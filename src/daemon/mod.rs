@@ -38,6 +38,7 @@ mod announcing;
 mod batching;
 mod calling;
 mod fetching;
+mod heartbeat;
 mod jobs;
 mod levels;
 mod loops;

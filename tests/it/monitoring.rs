@@ -10,6 +10,7 @@ use amazon_pay_simulator::credentials::write_secret;
 
 use crate::process::Host;
 use crate::tools;
+use crate::world::World;
 
 /// Runs `promtool`, which comes with Prometheus. None if it is not there.
 fn promtool(test: &str, words: &[&str], input: &str) -> Option<String> {
@@ -236,4 +237,58 @@ async fn a_real_prometheus_scrapes_it_and_loads_its_rules() {
     })
     .await;
     daemon.stop(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_outside_hears_that_the_daemon_works_and_when_it_does_not() {
+    const SCENARIO: &str = r#"
+seed = 5
+[[account]]
+name = "shop"
+api = "amazon-pay-v2"
+merchant_id = "A1SHOP"
+region = "eu"
+environment = "live"
+public_key_id = "LIVE-ASHOPKEY"
+[[population]]
+account = "shop"
+kind = "refund"
+count = 3
+currencies = [{ code = "EUR", amount = ["5.00", "250.00"] }]
+outcome = [{ steps = [] }]
+[[fault]]
+kind = "refused_credentials"
+account = "shop"
+from_s = 10800
+to_s = 14400
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("heartbeat-url");
+    write_secret(&file, "https://signs.example/canary-check").unwrap();
+    let section = format!("[heartbeat]\nurl = \"file:{}\"\nevery = \"5m\"\n", file.display());
+    let mut world = World::new("2027-01-15T06:00:00Z", SCENARIO, &section).await;
+    let [begun, well, not_well] =
+        ["/start", "", "/fail"].map(|sign| format!("https://signs.example/canary-check{sign}"));
+    world.enrol_all("shop").await;
+    world.pass_minutes(6.0).await;
+    let status = world.daemon().service().status().await.unwrap();
+    let complaint = status.health.complaints.join("\n");
+    assert!(complaint.contains("heartbeat: the address of [heartbeat] answers with HTTP 404"), "{complaint}");
+    assert!(!complaint.contains("canary"), "the address is a secret: {complaint}");
+    for sign in [&begun, &well, &not_well] {
+        world.memory.serve(sign, 200, b"OK");
+    }
+    world.pass_hours(2.0).await;
+    let counts = || [&begun, &well, &not_well].map(|sign| world.memory.requested(sign));
+    let [_, before, _] = counts();
+    assert_eq!(counts()[0], 1);
+    assert!((23..=25).contains(&before) && counts()[2] == 0, "{:?}", counts());
+    // The provider refuses the account for an hour; the next polls are due hourly.
+    world.pass_hours(2.5).await;
+    let [_, _, wrong] = counts();
+    assert!(wrong >= 6, "{:?}", counts());
+    world.pass_hours(2.0).await;
+    let [_, after, last] = counts();
+    assert!(after > before + 10 && last <= wrong + 12, "{:?}", counts());
+    world.stop().await;
 }

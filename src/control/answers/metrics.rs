@@ -118,13 +118,18 @@ impl Service {
 
     fn loop_figures(&self, figures: &mut Figures, now: Timestamp) {
         let statuses = self.board.statuses();
+        let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
         for (name, status) in &statuses {
-            figures.add(&of::LOOP_RUNS, &[name], status.rounds as f64);
-            figures.add(&of::LOOP_FAILURES, &[name], status.failed as f64);
+            // Loops of single accounts count as one: the one that ended first says when.
+            let name = name.split('/').next().unwrap_or(name);
+            figures.sum(&of::LOOP_RUNS, &[name], status.rounds as f64);
+            figures.sum(&of::LOOP_FAILURES, &[name], status.failed as f64);
             if let Some(at) = status.last_at {
-                figures.add(&of::LOOP_TIME, &[name], seconds(at));
+                let known = last.entry(name).or_insert(at);
+                *known = at.min(*known);
             }
         }
+        last.into_iter().for_each(|(name, at)| figures.add(&of::LOOP_TIME, &[name], seconds(at)));
         if let Some(status) = statuses.get("reports").filter(|status| status.last_at.is_some()) {
             figures.add(&of::REPORT_OK, &[], f64::from(u8::from(status.is_ok)));
         }
