@@ -22,6 +22,7 @@
 //!   records.
 //! - [`alerts`]: outbox → message → target.
 //! - [`notifications`]: a provider's hint makes its object due now; whether the channel of hints works.
+//! - [`intake`]: files of objects to enrol, line by line. [`spool`]: a folder whose files are enrolled.
 //! - [`metrics`]: every figure that monitoring can read, and the rules and the dashboard made from the same list.
 //! - [`reports`]: which rows go in which file of a finished day.
 //! - [`control`]: what an operator may ask and see: every verb once, answered over the socket or straight on the store.
@@ -67,6 +68,7 @@ pub mod delimited;
 pub mod documents;
 pub mod files;
 pub mod http;
+pub mod intake;
 pub mod metrics;
 pub mod notifications;
 pub mod payments;
@@ -76,6 +78,7 @@ pub mod reconcile;
 pub mod reports;
 pub mod secret;
 pub mod signals;
+pub mod spool;
 pub mod store;
 pub mod task;
 pub mod telemetry;

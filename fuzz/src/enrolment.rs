@@ -1,7 +1,7 @@
 //! Files of objects to enrol.
 
-use reconciled::cli::intake::{Format, Intake, Reading};
 use reconciled::control::enrolment_request::from_json;
+use reconciled::intake::{Format, Intake, Reading};
 
 use super::promises::{choice, is_shown, lines};
 

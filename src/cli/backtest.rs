@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::backtest_file::read;
 use super::backtest_options::{BacktestArguments, WORKLOAD_NAMES};
 use super::exit::{Ended, Exit, Failed};
-use super::intake::BadFile;
 use super::local::config_failed;
 use super::screen::{Screen, Table, Tone};
 use crate::backtest::{Measured, Quota, Rhythm, Workload, merge, run, span};
 use crate::config::{self, Surroundings};
+use crate::intake::BadFile;
 use crate::text;
 
 /// The maximum number of bad lines reported per file.

@@ -4,9 +4,9 @@
 
 use std::io::BufRead;
 
-use super::intake::{BadFile, BadLine, Format, bad};
 use crate::backtest::{Columns, Past, past_of_json};
 use crate::delimited::{self, Form, Text, too_long};
+use crate::intake::{BadFile, BadLine, Format, bad};
 
 /// The content of a file: the objects of its good lines, and the bad lines.
 #[derive(Debug, Default)]

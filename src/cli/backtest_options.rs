@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::intake::Format;
 use super::options::read_span;
 use crate::backtest::{Quota, WORKLOADS};
+use crate::intake::Format;
 use crate::payments::object::AccountName;
 
 /// The names that `--workload` accepts.

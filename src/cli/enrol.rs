@@ -8,8 +8,6 @@ use tokio::sync::mpsc;
 
 use super::connection::{Action, Connection};
 use super::exit::{Ended, Exit, Failed};
-use super::intake::{BadFile, BadLine, Format, Intake, Item};
-use super::intake_columns::Reading;
 use super::options::EnrolArguments;
 use super::progress::Progress;
 use super::screen::Screen;
@@ -18,6 +16,7 @@ use crate::clock::SharedClock;
 use crate::control::enrolment_request::{EnrolmentRequest, Texts};
 use crate::control::fields::Field;
 use crate::control::messages::{BATCH_LINES_MAX, Enrol, EnrolOutcome, EnrolResult};
+use crate::intake::{BadFile, BadLine, Format, Intake, Item, Reading};
 use crate::payments::object::{AccountName, Kind};
 
 /// The totals of all lines so far.

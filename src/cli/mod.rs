@@ -14,9 +14,6 @@ mod options_metrics;
 pub mod options_notifications;
 pub mod screen;
 
-pub mod intake;
-mod intake_columns;
-
 mod accept;
 mod alerts;
 mod audit;

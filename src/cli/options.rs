@@ -9,10 +9,9 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::intake::Format;
-use super::intake_columns::Decimal;
 use crate::control::enrolment_request::read_kind;
 use crate::control::messages::{DeliveryStatus, Selector};
+use crate::intake::{Decimal, Format};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 

@@ -31,6 +31,7 @@ mod poll;
 mod provider_reports;
 mod renamed;
 mod section;
+mod spool;
 mod store;
 
 pub use account::AccountConfig;
@@ -48,6 +49,7 @@ use http::HttpSection;
 use lines::Lines;
 use notifications::NotificationsSection;
 use poll::PollSection;
+use spool::SpoolSection;
 
 /// The whole file, checked.
 #[derive(Debug)]
@@ -72,6 +74,8 @@ pub struct Config {
     pub alerts: alerts::AlertConfig,
     /// Where the providers' notifications are received.
     pub notifications: crate::notifications::Settings,
+    /// The folder whose files are enrolled, if there is one.
+    pub spool: Option<crate::spool::Settings>,
     /// Nightly reports.
     pub reports: reports::config::ReportsConfig,
     /// Keys that are written by an old name, each with its present one.
@@ -282,14 +286,7 @@ fn read(
     let log = section_of::<LogConfig>(&mut table, "log", &mut findings);
     let http = section_of::<HttpSection>(&mut table, "http", &mut findings);
     let http = http.resolve(surroundings, &loader, &mut findings);
-    let heartbeat = match table.remove("heartbeat") {
-        Some(Value::Table(written)) => section::read::<HeartbeatSection>(written, "heartbeat", &mut findings),
-        Some(_) => {
-            findings.add("heartbeat", "is not a section", "write [heartbeat] on a line of its own");
-            None
-        }
-        None => None,
-    };
+    let heartbeat = optional::<HeartbeatSection>(&mut table, "heartbeat", &mut findings);
     let heartbeat = heartbeat.and_then(|section| section.resolve(&loader, &mut findings));
     let polling = section_of::<PollingConfig>(&mut table, "polling", &mut findings);
     let general = PollSection::read(take_table(&mut table, "poll", &mut findings), "poll", &mut findings);
@@ -300,12 +297,14 @@ fn read(
     }
     let environments = account::environments(&written);
     let accounts = account::read_all(written, &general, &loader, &mut findings);
+    let spool = optional::<SpoolSection>(&mut table, "spool", &mut findings);
+    let spool = spool.and_then(|section| section.resolve(&environments, &mut findings));
     let notifications = section_of::<NotificationsSection>(&mut table, "notifications", &mut findings);
     let notifications = notifications.resolve(&accounts, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, [[account]] or [[alert]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -326,6 +325,7 @@ fn read(
                 accounts,
                 alerts,
                 notifications,
+                spool,
                 reports,
                 renamed,
             })
@@ -333,6 +333,21 @@ fn read(
         _ => None,
     };
     (config, problems)
+}
+
+/// A section that may be left out.
+fn optional<T: serde::de::DeserializeOwned>(
+    table: &mut Table,
+    name: &str,
+    findings: &mut Findings<'_>,
+) -> Option<T> {
+    match table.remove(name)? {
+        Value::Table(written) => section::read(written, name, findings),
+        _ => {
+            findings.add(name, "is not a section", format!("write [{name}] on a line of its own"));
+            None
+        }
+    }
 }
 
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {

@@ -47,6 +47,7 @@ mod notifying;
 mod reload;
 mod rooms;
 mod run;
+mod spooling;
 mod tcp;
 mod timekeeping;
 mod usage;
@@ -397,6 +398,9 @@ impl Daemon {
             clock: clock.clone(),
             fatal: self.fatal.clone(),
         };
+        let spooling = spooling::Spooling { service: self.service(), rooms: Arc::clone(&self.rooms) };
+        let rhythm = Rhythm { name: "spool", period: spooling::PERIOD, wake: Arc::new(Notify::new()) };
+        self.keep(&mut base, rhythm, Arc::new(spooling), &self.stop);
         let period = self.rooms().config.store.compact_every;
         let rhythm = Rhythm { name: "store", period, wake: Arc::new(Notify::new()) };
         self.keep(&mut base, rhythm, Arc::new(tidying), &self.stop);

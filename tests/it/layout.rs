@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("task", &["clock"]),
     ("telemetry", &["text"]),
     ("metrics", &[]),
+    ("intake", &["control", "delimited"]),
+    ("spool", &["blocking", "control", "files", "http", "intake", "payments"]),
     ("http", &["clock", "text", "time"]),
     ("apis", &["problem", "text", "time", "payments", "clock", "telemetry", "http", "secret", "delimited"]),
     ("problem", &["secret", "text"]),
@@ -109,6 +111,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "intake",
+            "spool",
             "access",
             "problem",
             "text",
@@ -127,6 +131,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "access",
+            "spool",
             "clock",
             "time",
             "http",
@@ -159,6 +164,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "control",
             "daemon",
             "files",
+            "intake",
             "metrics",
             "payments",
             "store",

@@ -57,6 +57,7 @@ mod service_status;
 mod sns;
 mod sns_agreement;
 mod sns_differences;
+mod spool;
 mod start_process;
 mod stories;
 mod systemd;

@@ -60,7 +60,7 @@ const OWN: &[&str] = &[
 ];
 
 /// How a file is to be read, as far as its columns are concerned.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The decimal sign of amounts; none to accept both where that is safe.
     pub decimal: Option<Decimal>,

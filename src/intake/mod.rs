@@ -2,14 +2,17 @@
 //!
 //! Owns: which line was bad and why. Must never know: accounts, sockets, terminals, how text is split.
 
+mod columns;
+
 use std::io::{self, BufRead};
 
-use super::intake_columns::Columns;
-pub use super::intake_columns::{Decimal, Reading};
 use crate::control::enrolment_request::{self, EnrolmentRequest};
 use crate::delimited::{self, Csv, Form, Lines, Record, Text, too_long};
 
+use columns::Columns;
+
 pub use crate::delimited::BadFile;
+pub use columns::{Decimal, Reading};
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -123,7 +126,8 @@ fn read_record(columns: &Columns, record: Record) -> Item {
     read.map_err(|reason| bad(line, reason, &text))
 }
 
-pub(super) fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
+/// A bad line whose text is kept as far as it is worth it.
+pub fn bad(line: u64, reason: String, text: &[u8]) -> BadLine {
     let kept = &text[..text.len().min(4_096)];
     let text = String::from_utf8_lossy(kept).trim_end_matches(['\r', '\n']).to_owned();
     BadLine { line, reason, text }
