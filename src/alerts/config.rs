@@ -126,12 +126,17 @@ fn unknown_to_all(own: &Table) -> Option<SectionError> {
 
 /// An error about an unknown key that names the keys of every target as well.
 fn with_common_keys(error: SectionError) -> SectionError {
+    with_keys(error, COMMON)
+}
+
+/// An error about an unknown key that names more keys as well.
+pub(super) fn with_keys(error: SectionError, keys: &[&str]) -> SectionError {
     let message = error.inner().message();
     let Some((what, own)) = message.split_once("expected ").filter(|_| is_unknown(&error)) else {
         return error;
     };
     let own = own.trim_start_matches("one of ").replace(" or ", ", ");
-    let known = format!("{what}expected one of {own}, {}", COMMON.join(", "));
+    let known = format!("{what}expected one of {own}, {}", keys.join(", "));
     SectionError::new(error.path().clone(), toml::de::Error::custom(known))
 }
 
@@ -183,8 +188,8 @@ pub struct AlertConfig {
     pub channels: Vec<Channel>,
     /// Which target receives which alerts.
     pub routes: Routes,
-    /// The sandbox accounts, for the marks in the messages.
-    pub sandbox_accounts: BTreeSet<AccountName>,
+    /// Rules without effect, in words.
+    pub remarks: Vec<String>,
     /// The zone for times in messages; UTC is shown beside it.
     pub zone: TimeZone,
 }
@@ -194,7 +199,7 @@ impl Default for AlertConfig {
         AlertConfig {
             channels: Vec::new(),
             routes: Routes::default(),
-            sandbox_accounts: BTreeSet::new(),
+            remarks: Vec::new(),
             zone: TimeZone::UTC,
         }
     }
@@ -213,13 +218,18 @@ pub fn resolve(
 ) -> Result<AlertConfig, Vec<Problem>> {
     let sandbox_accounts: BTreeSet<AccountName> =
         accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
-    let mut config = AlertConfig { sandbox_accounts, ..AlertConfig::default() };
+    let mut config = AlertConfig::default();
+    config.routes.sandbox_accounts = sandbox_accounts;
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     for (number, section) in sections.iter().enumerate() {
         let common = &section.common;
-        let mut setting =
-            Setting::new(number, secrets, &config.sandbox_accounts, connections.extra_roots_pem().to_vec());
+        let mut setting = Setting::new(
+            number,
+            secrets,
+            &config.routes.sandbox_accounts,
+            connections.extra_roots_pem().to_vec(),
+        );
         setting.name(&common.name, &mut names);
         setting.numbers(common.timeout_s, common.give_up_after_h, &common.environments);
         let accounts = setting.accounts(&common.accounts, accounts);
@@ -239,7 +249,7 @@ pub fn resolve(
                 transport,
             }),
         }
-        config.routes.0.push(Route {
+        config.routes.filters.push(Route {
             target: common.name.clone(),
             accounts,
             hears_live: common.environments.contains(&Environment::Live),
@@ -287,10 +297,10 @@ mod tests {
         let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
         let written = sections("[[alert]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"credential:hook\"\n");
         let config = resolved(&written, &folder).unwrap();
-        assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops"]);
+        assert_eq!(config.routes.targets_for(&alert("a/1"), false), ["ops".into()]);
         assert!(config.routes.targets_for(&alert("a/1"), true).is_empty());
         assert_eq!(config.channels[0].give_up_after, Duration::from_secs(76 * 3600));
-        assert_eq!(config.sandbox_accounts.len(), 1);
+        assert_eq!(config.routes.sandbox_accounts.len(), 1);
         assert!(!format!("{config:?}").contains("canary"));
     }
 

@@ -5,7 +5,6 @@
 //!
 //! A crash between sending and recording costs one repeated message under the same key, never a lost one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,17 +16,20 @@ use tokio::sync::Mutex;
 
 use super::classify::Verdict;
 use super::config::{AlertConfig, Channel};
+use super::escalation;
 use super::message::{self, Message};
 use super::outbox::{Past, decide, plan, wait_after};
+use super::routes::Routes;
 use super::send::Sender;
+use super::silences::Silences;
 use super::targets::webhook::event_id;
 use crate::clock::SharedClock;
 use crate::http::Transport;
-use crate::payments::alert::{Alert, AlertKind, Severity};
-use crate::payments::object::AccountName;
+use crate::payments::alert::{Alert, AlertKind, Recipient, Severity};
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
 use crate::time::{between, later};
 
+mod held;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -71,7 +73,8 @@ pub struct Deliverer {
     clock: SharedClock,
     sender: Sender,
     lines: Vec<Line>,
-    sandbox_accounts: BTreeSet<AccountName>,
+    routes: Routes,
+    silences: Silences,
     /// For the times in messages.
     zone: TimeZone,
 }
@@ -119,11 +122,12 @@ impl Deliverer {
     ) -> Deliverer {
         let with_health = |channel| Line { channel, health: Mutex::new(Health::default()) };
         Deliverer {
+            silences: Silences::new(store.clone()),
             store,
             sender: Sender::new(transport, clock.clone()),
             clock,
             lines: config.channels.into_iter().map(with_health).collect(),
-            sandbox_accounts: config.sandbox_accounts,
+            routes: config.routes,
             zone: config.zone,
         }
     }
@@ -131,6 +135,16 @@ impl Deliverer {
     /// The names of the targets.
     pub fn targets(&self) -> Vec<&str> {
         self.lines.iter().map(|line| line.channel.name.as_str()).collect()
+    }
+
+    /// Which target receives what.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The silences that it obeys.
+    pub fn silences(&self) -> &Silences {
+        &self.silences
     }
 
     /// Sends what is due now, to all targets in parallel, for about ten seconds at most. Alerts that become pending
@@ -216,6 +230,7 @@ impl Deliverer {
             if owed.is_empty() {
                 break;
             }
+            let owed = self.let_through(owed, target, now).await?;
             let singles_left = health.singles_left(self.clock.monotonic());
             for parcel in plan(owed, line.channel.target.likes_digests(), singles_left) {
                 if self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT {
@@ -268,6 +283,7 @@ impl Deliverer {
                     round.dead += 1;
                     given_up = Some((alert, error.clone()));
                 }
+                Delivery::Silenced { .. } | Delivery::Acknowledged => {}
                 Delivery::Retry { at, .. } => {
                     round.retried += 1;
                     *at = (*at).max(later(now, pause.unwrap_or_default()));
@@ -289,12 +305,16 @@ impl Deliverer {
     }
 
     fn message(&self, parcel: &[Owed]) -> Message {
-        let is_sandbox = |alert: &Alert| self.sandbox_accounts.contains(&alert.account);
+        let worded = |owed: &Owed| {
+            let alert = escalation::worded(owed, &self.zone);
+            let is_sandbox = self.routes.candidate(&alert).is_sandbox;
+            (alert, is_sandbox)
+        };
         if let [one] = parcel {
-            return message::single(&one.alert, is_sandbox(&one.alert), &self.zone);
+            let (alert, is_sandbox) = worded(one);
+            return message::single(&alert, is_sandbox, &self.zone);
         }
-        let alerts: Vec<(Alert, bool)> =
-            parcel.iter().map(|owed| (owed.alert.clone(), is_sandbox(&owed.alert))).collect();
+        let alerts: Vec<(Alert, bool)> = parcel.iter().map(worded).collect();
         let mut keys: Vec<&str> = parcel.iter().map(|owed| owed.alert.key.as_str()).collect();
         keys.sort_unstable();
         message::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
@@ -417,8 +437,8 @@ impl Deliverer {
     }
 
     async fn tell_others(&self, target: &str, alert: Alert, now: Timestamp) -> Result<bool, StoreError> {
-        let others: Vec<String> =
-            self.targets().into_iter().filter(|other| *other != target).map(str::to_owned).collect();
+        let others: Vec<Recipient> =
+            self.targets().into_iter().filter(|other| *other != target).map(Recipient::from).collect();
         if others.is_empty() {
             tracing::error!(
                 target_name = target,

@@ -195,7 +195,7 @@ fn span(seconds: i64) -> String {
 }
 
 /// `2026-01-15 10:30:00 CET (09:30:00 UTC)`; only the latter where the zone is UTC.
-fn stamp(at: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn stamp(at: Timestamp, zone: &TimeZone) -> String {
     let local = at.to_zoned(zone.clone());
     if local.offset().is_zero() {
         return at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();

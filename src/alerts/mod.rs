@@ -4,7 +4,9 @@
 //! know: why an alert was raised, how the outbox is stored.
 //!
 //! A new kind of target is one file in [`targets`] and its line there. In reading order: `config` (the configured
-//! targets), `setting` (checks of their keys), `routes` (which target receives what), `message` (the text), `target`
+//! targets), `setting` (checks of their keys), `matchers` (conditions), `rules` (the `[[route]]` sections), `routes`
+//! (which target receives what), `silences` (what is held back), `escalation` (what nobody acknowledged), `message` (the
+//! text), `target`
 //! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves), with
 //! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `outbox` (when
 //! to retry and what to combine), `deliver` (the loop over all of it).
@@ -14,19 +16,24 @@ pub mod command;
 pub mod condition;
 pub mod config;
 pub mod deliver;
+pub mod escalation;
 pub mod fit;
 pub mod mail;
+pub mod matchers;
 pub mod message;
 pub mod outbox;
 pub mod routes;
+pub mod rules;
 pub mod send;
 pub mod setting;
+pub mod silences;
 pub mod target;
 pub mod targets;
 
 pub use config::{AlertConfig, AlertSection};
 pub use deliver::{Deliverer, Round};
 pub use routes::Routes;
+pub use rules::RouteSection;
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -121,6 +121,7 @@ mod tests {
             Delivery::Delivered => "delivered".to_owned(),
             Delivery::Retry { at, error } => format!("{error} again in {}", at.duration_since(now).as_secs()),
             Delivery::Dead { error } => format!("dead {error}"),
+            Delivery::Silenced { .. } | Delivery::Acknowledged => "not an outcome of sending".to_owned(),
         }
     }
 
@@ -177,7 +178,13 @@ mod tests {
                 if number >= critical {
                     one.severity = Severity::Warning;
                 }
-                Owed { alert: one, attempts: 0, next_attempt_at: at(0) }
+                Owed {
+                    alert: one,
+                    attempts: 0,
+                    next_attempt_at: at(0),
+                    is_escalation: false,
+                    escalates_at: None,
+                }
             })
             .collect()
     }

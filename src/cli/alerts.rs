@@ -1,4 +1,4 @@
-//! `reconciled alerts list|redeliver|test`
+//! `reconciled alerts list|redeliver|test` (`acknowledge` and `route` are in `silence`)
 
 use super::args::AlertsCommand;
 use super::connection::{Action, Connection};
@@ -7,6 +7,7 @@ use super::options::{AlertsListArguments, RedeliverArguments, TestArguments};
 use super::pages;
 use super::screen::{Screen, Tone};
 use super::show::alert_table;
+use super::silence;
 use crate::control::messages::{AlertsRequest, RedeliverRequest, TestRequest};
 use crate::text::count;
 
@@ -20,6 +21,8 @@ pub(super) async fn alerts(
         AlertsCommand::List(options) => list(&options, connection, screen).await,
         AlertsCommand::Redeliver(options) => redeliver(options, connection, screen).await,
         AlertsCommand::Test(options) => test(options, connection, screen).await,
+        AlertsCommand::Acknowledge(options) => silence::acknowledge(options, connection, screen).await,
+        AlertsCommand::Route(options) => silence::route(options, connection, screen).await,
     }
 }
 

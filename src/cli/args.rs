@@ -16,6 +16,7 @@ use super::options::*;
 use super::options_batch::*;
 use super::options_metrics::MetricsArguments;
 use super::options_notifications::NotificationsCommand;
+use super::options_silence::{AcknowledgeArguments, RouteArguments, SilenceCommand};
 use crate::control::messages;
 use crate::control::verbs::Verb;
 
@@ -227,16 +228,28 @@ Examples:
   reconciled audit --object P02-1234567-1234567-C123456
   reconciled audit --since 2026-01-15 --limit 0 --json")]
     Audit(AuditArguments),
-    /// List, redeliver or test alerts.
+    /// List, acknowledge, redeliver or test alerts, and explain who gets them.
     #[command(
         subcommand,
         after_help = "\
 Examples:
   reconciled alerts list --state dead
+  reconciled alerts acknowledge --all
   reconciled alerts redeliver --all-dead
+  reconciled alerts route --kind declined --account shop-de
   reconciled alerts test"
     )]
     Alerts(AlertsCommand),
+    /// Hold alerts back for a limited time.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  reconciled silence add --account shop-de --kind overdue --for 2h --because 'maintenance'
+  reconciled silence list
+  reconciled silence end 3"
+    )]
+    Silence(SilenceCommand),
     /// Receive notifications of the provider: see their health, trust a topic, check the way.
     #[command(
         subcommand,
@@ -436,6 +449,26 @@ Examples:
   reconciled alerts test
   reconciled alerts test --target chat")]
     Test(TestArguments),
+    /// [`messages::AcknowledgeRequest`]
+    #[command(about = messages::AcknowledgeRequest::SPEC.help, after_help = "\
+A critical alert of a rule with escalate_after_min goes to further targets if
+nobody acknowledges it in time.
+
+Examples:
+  reconciled alerts acknowledge --all
+  reconciled alerts acknowledge 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
+    Acknowledge(AcknowledgeArguments),
+    /// [`messages::RouteRequest`]
+    #[command(about = messages::RouteRequest::SPEC.help, after_help = "\
+Describe an alert by its flags, or name an existing one by its key. What is not
+given is that of a plain decline of the first account. The exit code is 69 if
+nobody would get the alert now.
+
+Examples:
+  reconciled alerts route --example
+  reconciled alerts route --kind declined --account shop-de --amount 14.00 --currency EUR --reason HardDeclined
+  reconciled alerts route 'declined/shop-de/charge/S01-1234567-1234567-C123456/Declined@2026-01-15T09:30:00Z'")]
+    Route(RouteArguments),
 }
 
 /// `store …`

@@ -42,8 +42,8 @@ pub(super) fn check_config(path: &Path, arguments: &CheckConfigArguments, screen
                 let holders = if holders.is_empty() { "nobody".to_owned() } else { holders.join(", ") };
                 screen.line(&format!("{}: {holders}", role.as_str()))?;
             }
-            for account in config.unheard() {
-                screen.line(&format!("note: no alert target receives declines of account {account}"))?;
+            for remark in config.routing_remarks() {
+                screen.line(&format!("note: {remark}"))?;
             }
             for note in &config.renamed {
                 screen.line(&format!("note: {note}"))?;

@@ -12,6 +12,7 @@ pub mod options;
 pub mod options_batch;
 mod options_metrics;
 pub mod options_notifications;
+mod options_silence;
 pub mod screen;
 
 mod accept;
@@ -42,6 +43,7 @@ mod report;
 mod run;
 mod setup;
 mod show;
+mod silence;
 mod simulate;
 mod status;
 mod store;
@@ -147,6 +149,7 @@ pub async fn operate(
         Command::Report(options) => report::report(&options, &connection, screen).await,
         Command::Audit(options) => audit::audit(&options, &connection, clock, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &connection, screen).await,
+        Command::Silence(command) => silence::silence(command, &connection, screen).await,
         Command::Batch(command) => batch::batch(command, &connection, screen).await,
         Command::Notifications(command) => {
             notifications::notifications(command, &connection, clock, screen).await

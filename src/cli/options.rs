@@ -290,7 +290,7 @@ pub enum Since {
 /// `alerts list`
 #[derive(Debug, Args)]
 pub struct AlertsListArguments {
-    /// Only alerts with a delivery in this state: pending, delivered, dead.
+    /// Only alerts with a delivery in this state: pending, delivered, dead, silenced, acknowledged.
     #[arg(long, value_parser = read_delivery)]
     pub state: Option<DeliveryStatus>,
     /// Only alerts for this target of the configuration.
@@ -406,6 +406,11 @@ fn read_since(text: &str) -> Result<Since, String> {
     })
 }
 
+/// Reads a moment, such as `2026-01-15T09:30:00Z`.
+pub(super) fn read_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a time such as 2026-01-15T09:30:00Z"))
+}
+
 fn read_phase(text: &str) -> Result<Phase, String> {
     match text.to_ascii_lowercase().as_str() {
         "moving" => Ok(Phase::Moving),
@@ -420,7 +425,9 @@ fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
         "pending" => Ok(DeliveryStatus::Pending),
         "delivered" => Ok(DeliveryStatus::Delivered),
         "dead" => Ok(DeliveryStatus::Dead),
-        _ => Err("one of pending, delivered, dead".to_owned()),
+        "silenced" => Ok(DeliveryStatus::Silenced),
+        "acknowledged" => Ok(DeliveryStatus::Acknowledged),
+        _ => Err("one of pending, delivered, dead, silenced, acknowledged".to_owned()),
     }
 }
 

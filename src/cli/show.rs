@@ -10,7 +10,7 @@ use super::poll::short_time;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::explain::moment;
-use crate::control::messages::{AlertRow, DeliveryStatus, Show, Shown};
+use crate::control::messages::{AlertRow, DeliveryRow, DeliveryStatus, Show, Shown};
 use crate::payments::lifecycle::Outcome;
 use crate::payments::record::{Observed, Transition};
 
@@ -139,13 +139,15 @@ fn outcome_word(outcome: Outcome) -> &'static str {
 /// One row per delivery.
 pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
     let mut table =
-        Table::new(&["found", "kind", "target", "delivery", "tries>", "headline", "error", "key"]);
+        Table::new(&["found", "kind", "target", "delivery", "tries>", "headline", "remarks", "key"]);
     for row in alerts {
         for delivery in &row.deliveries {
             let (word, tone) = match delivery.status {
                 DeliveryStatus::Pending => ("pending", Tone::Warning),
                 DeliveryStatus::Delivered => ("delivered", Tone::Plain),
                 DeliveryStatus::Dead => ("dead", Tone::Bad),
+                DeliveryStatus::Silenced => ("silenced", Tone::Plain),
+                DeliveryStatus::Acknowledged => ("acknowledged", Tone::Plain),
             };
             let cells = vec![
                 short_time(row.alert.found_at),
@@ -154,11 +156,28 @@ pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
                 word.to_owned(),
                 delivery.attempts.to_string(),
                 row.alert.headline.clone(),
-                delivery.last_error.clone().unwrap_or_default(),
+                remarks(row, delivery),
                 row.alert.key.clone(),
             ];
             table.row(cells, tone);
         }
     }
     table
+}
+
+/// Why an attempt failed, which silence holds the delivery back, whether it is an escalation, who acknowledged.
+fn remarks(row: &AlertRow, delivery: &DeliveryRow) -> String {
+    let silence = delivery.silence.filter(|_| delivery.status == DeliveryStatus::Silenced);
+    let escalation = delivery.is_escalation.then(|| match delivery.status {
+        DeliveryStatus::Pending => format!("escalation at {}", short_time(delivery.at)),
+        _ => "escalation".to_owned(),
+    });
+    let acknowledged = row.acknowledged.as_ref();
+    let parts = [
+        delivery.last_error.clone(),
+        silence.map(|number| format!("silence {number}")),
+        escalation,
+        acknowledged.map(|who| format!("acknowledged by {} {}", who.by, short_time(who.at))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

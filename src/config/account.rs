@@ -27,6 +27,8 @@ pub struct AccountConfig {
     pub provider_reports: ProviderReports,
     /// Whether to start watching unwatched objects that a verified notification names.
     pub discover: bool,
+    /// The operator's labels, for rules and silences.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Passes an API its section, so that `apis` need not know how sections are read.
@@ -122,6 +124,7 @@ fn read_one(
             false
         }
     };
+    let labels = labels(&mut table, path, findings);
     let api = text(&mut table, path, "api", &format!("one of {}", registry::names().join(", ")), findings)?;
     let mut handing = Handing { table, path, findings };
     let Some(settings) = registry::settings(&api, &mut handing, path, loader) else {
@@ -161,7 +164,7 @@ fn read_one(
     }
     let policy = |kind: &&str| Some((Kind::new(*kind).ok()?, PollSection::policy(general, &own, kind)));
     let policies = kinds.iter().filter_map(policy).collect();
-    Some(AccountConfig { name: name?, api: settings, policies, provider_reports, discover })
+    Some(AccountConfig { name: name?, api: settings, policies, provider_reports, discover, labels })
 }
 
 fn text(
@@ -182,6 +185,47 @@ fn text(
             None
         }
     }
+}
+
+/// The most characters of a label's name and of its value.
+const LABEL_CHARACTERS_MAX: usize = 64;
+
+fn labels(table: &mut Table, path: &str, findings: &mut Findings<'_>) -> BTreeMap<String, String> {
+    let remedy = "write labels = { team = \"de\" }";
+    let written = match table.remove("labels") {
+        None => return BTreeMap::new(),
+        Some(Value::Table(written)) => written,
+        Some(_) => {
+            findings.add(&join(path, "labels"), "is not a table", remedy);
+            return BTreeMap::new();
+        }
+    };
+    let mut labels = BTreeMap::new();
+    for (name, value) in written {
+        let is_short = |text: &str| (1..=LABEL_CHARACTERS_MAX).contains(&text.chars().count());
+        match value {
+            Value::String(value) if is_short(&name) && is_short(&value) => {
+                labels.insert(name, value);
+            }
+            _ => {
+                let what = format!(
+                    "is not a text of 1 to {LABEL_CHARACTERS_MAX} characters, or its name is too long"
+                );
+                findings.add(&format!("{path}.labels.{name}"), what, remedy);
+            }
+        }
+    }
+    labels
+}
+
+/// The labels of every account whose name can be read.
+pub(super) fn labels_of_all(
+    known: &BTreeMap<AccountName, bool>,
+    accounts: &[AccountConfig],
+) -> BTreeMap<AccountName, BTreeMap<String, String>> {
+    let mut labels: BTreeMap<_, _> = known.keys().map(|name| (name.clone(), BTreeMap::new())).collect();
+    labels.extend(accounts.iter().map(|account| (account.name.clone(), account.labels.clone())));
+    labels
 }
 
 /// Which accounts exist and whether each is a sandbox account, as far as that can be read: alert targets

@@ -3,7 +3,7 @@
 //! Owns: the file as a whole and the keys that belong to no single room. Must never know: what a section
 //! means; each room reads and checks its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use toml::{Table, Value};
 
 use crate::access::users::Users;
 use crate::alerts;
+use crate::alerts::matchers::Known;
+use crate::alerts::routes::Rule;
 use crate::http::connections::Connections;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
@@ -89,6 +91,17 @@ impl Config {
         let is_unheard =
             |account: &&AccountConfig| !self.alerts.routes.is_heard(&account.name, account.api.is_sandbox());
         self.accounts.iter().filter(is_unheard).map(|account| &account.name).collect()
+    }
+
+    /// What an operator should know about the routing of alerts: accounts whose declines reach nobody, and rules
+    /// without effect.
+    pub fn routing_remarks(&self) -> Vec<String> {
+        let unheard = self.unheard().into_iter();
+        let unheard = unheard.map(|account| {
+            let some = if self.alerts.routes.rules.is_empty() { "" } else { "some " };
+            format!("no alert target receives {some}declines of account {account}")
+        });
+        unheard.chain(self.alerts.remarks.iter().cloned()).collect()
     }
 }
 
@@ -302,18 +315,27 @@ fn read(
     let notifications = section_of::<NotificationsSection>(&mut table, "notifications", &mut findings);
     let notifications = notifications.resolve(&accounts, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
+    let name = |table: &Table| table.get("name").and_then(Value::as_str).map(str::to_owned);
+    let targets: Vec<String> = written.iter().filter_map(name).collect();
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
+    let written = take_tables(&mut table, "route", &mut findings);
+    let labels = account::labels_of_all(&environments, &accounts);
+    let object_kinds = accounts.iter().flat_map(|account| account.api.kinds());
+    let object_kinds: BTreeSet<String> = object_kinds.map(|kind| (*kind).to_owned()).collect();
+    let known = Known { accounts: &labels, object_kinds: &object_kinds };
+    let rules = read_rules(written, &targets, known, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, [[account]], [[alert]] or [[route]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
     check_plain(&log, polling, &mut findings);
     let problems = findings.into_problems();
-    let config = match (reports, alerts) {
-        (Some(reports), Some(alerts)) if problems.is_empty() => {
+    let config = match (reports, alerts, rules) {
+        (Some(reports), Some(alerts), Some((rules, remarks))) if problems.is_empty() => {
             let path = path.to_owned();
-            let alerts = alerts::AlertConfig { zone: reports.zone.clone(), ..alerts };
+            let routes = alerts::Routes { rules, labels, ..alerts.routes };
+            let alerts = alerts::AlertConfig { zone: reports.zone.clone(), routes, remarks, ..alerts };
             Some(Config {
                 path,
                 store,
@@ -485,6 +507,33 @@ fn read_alerts(
     }
     match alerts::config::resolve(&sections, accounts, loader, connections) {
         Ok(config) => Some(config).filter(|_| is_whole),
+        Err(problems) => {
+            findings.extend(problems);
+            None
+        }
+    }
+}
+
+/// The rules of all `[[route]]` sections, with remarks about those that have no effect.
+fn read_rules(
+    tables: Vec<Table>,
+    targets: &[String],
+    known: Known<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<(Vec<Rule>, Vec<String>)> {
+    let mut sections = Vec::new();
+    let mut is_whole = true;
+    for (number, table) in tables.into_iter().enumerate() {
+        let mut section = None;
+        is_whole &= section::read_with(table, &format!("route.{number}"), findings, &mut |table| {
+            section = Some(alerts::RouteSection::read(table)?);
+            Ok(())
+        });
+        sections.extend(section.map(|section| (number, section)));
+    }
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    match alerts::rules::resolve(sections, &targets, known) {
+        Ok(rules) => Some(rules).filter(|_| is_whole),
         Err(problems) => {
             findings.extend(problems);
             None

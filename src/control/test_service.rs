@@ -390,7 +390,7 @@ pub(crate) async fn with_alerts(store: &Store) {
     let now: Timestamp = ORIGIN.parse().unwrap();
     let owed = |key: &str| OwedAlert {
         alert: alert(key, "shop/charge/S01-1-1-C1"),
-        targets: vec!["chat".to_owned()],
+        targets: vec!["chat".into()],
     };
     store.raise(vec![owed("declined/1"), owed("declined/2")], now).await.unwrap();
     let dead = Delivery::Dead { error: "404 no such channel".to_owned() };

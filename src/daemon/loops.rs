@@ -63,6 +63,9 @@ impl Daemon {
             Arc::new(delivering),
             &stop,
         );
+        let silencing = work::Silencing { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
+        let rhythm = Rhythm { name: "silences", period: minute, wake: Arc::new(Notify::new()) };
+        self.keep(&mut tasks, rhythm, Arc::new(silencing), &stop);
         // One loop per account, so that a slow upload of one account delays no other.
         for (number, sender) in rooms.senders.iter().enumerate() {
             let others = rooms.senders.iter().map(|other| &other.name).filter(|name| **name != sender.name);
@@ -200,7 +203,9 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        for name in ["alerts", "calls", "clock", "holds", "notifications", "provider-reports", "reports"] {
+        let names =
+            ["alerts", "calls", "clock", "holds", "notifications", "provider-reports", "reports", "silences"];
+        for name in names {
             self.board.remove(name);
         }
         for name in self.board.statuses().into_keys().filter(|name| name.starts_with(BATCHES_OF)) {

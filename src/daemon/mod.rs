@@ -173,8 +173,8 @@ impl Daemon {
     /// When the store, the configuration or the control socket cannot be used.
     pub async fn start(config: Config, outside: Outside) -> Result<Arc<Daemon>, StartError> {
         let socket = config.control.socket.clone();
-        for account in config.unheard() {
-            tracing::warn!(%account, "no alert target receives declines of this account");
+        for remark in config.routing_remarks() {
+            tracing::warn!("{remark}");
         }
         for note in &config.renamed {
             tracing::warn!("{}: {note}", config.path.display());

@@ -120,6 +120,10 @@ impl Daemon {
         self.fixed.allows(&config)?;
         let old = self.rooms();
         let mut remarks = self.fixed.pending(&Fixed::of(&config));
+        for remark in config.routing_remarks() {
+            tracing::warn!("{remark}");
+        }
+        remarks.extend(config.alerts.remarks.iter().cloned());
         let within = Duration::from_secs(old.config.polling.stop_within_s);
         let rooms = Arc::new(Rooms::build(config, &self.foundation).map_err(|error| vec![error])?);
         remarks.extend(differences(&old, &rooms));

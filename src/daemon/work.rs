@@ -159,6 +159,24 @@ impl Work for Holding {
     }
 }
 
+/// Reports silences that end soon.
+pub(super) struct Silencing {
+    pub(super) deliverer: Arc<Deliverer>,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Silencing {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let now = self.clock.now();
+            let next = self.deliverer.silences().warn(self.deliverer.routes(), now).await;
+            let next = next.map_err(|error| error.to_string())?;
+            let again_in = next.map(|next| time::between(now, next));
+            Ok(Done { summary: "checked for silences that end soon".to_owned(), again_in })
+        })
+    }
+}
+
 /// How long a report waits for a confirmed clock before that is logged.
 const LONG_UNCONFIRMED: Duration = Duration::from_secs(15 * 60);
 

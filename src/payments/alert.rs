@@ -71,13 +71,15 @@ pub enum AlertKind {
     Undelivered,
     /// A target has taken no alert for long.
     TargetSilent,
+    /// A silence ends soon.
+    SilenceEnding,
     /// A word of another version, or of a configuration.
     Other(String),
 }
 
 impl AlertKind {
     /// Every sort that this version raises.
-    pub const ALL: [AlertKind; 23] = [
+    pub const ALL: [AlertKind; 24] = [
         AlertKind::Declined,
         AlertKind::Canceled,
         AlertKind::Notable,
@@ -101,6 +103,7 @@ impl AlertKind {
         AlertKind::NotificationsBack,
         AlertKind::Undelivered,
         AlertKind::TargetSilent,
+        AlertKind::SilenceEnding,
     ];
 
     /// Its word.
@@ -129,6 +132,7 @@ impl AlertKind {
             AlertKind::NotificationsBack => "notifications-back",
             AlertKind::Undelivered => "undelivered",
             AlertKind::TargetSilent => "target-silent",
+            AlertKind::SilenceEnding => "silence-ending",
             AlertKind::Other(word) => word,
         }
     }
@@ -158,8 +162,38 @@ impl fmt::Display for AlertKind {
     }
 }
 
+/// A target that an alert goes to. It is stored; a target that gets the alert at once is stored as its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Recipient {
+    /// It gets the alert at once.
+    Now(String),
+    /// It gets the alert at a later time, unless a person has acknowledged the alert by then.
+    Escalation {
+        /// Its name.
+        target: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl Recipient {
+    /// Its name in the configuration.
+    pub fn target(&self) -> &str {
+        match self {
+            Recipient::Now(target) | Recipient::Escalation { target, .. } => target,
+        }
+    }
+}
+
+impl From<&str> for Recipient {
+    fn from(target: &str) -> Recipient {
+        Recipient::Now(target.to_owned())
+    }
+}
+
 /// Which targets an alert goes to; the second argument says whether the account is a sandbox.
-pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;
+pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<Recipient> + Send + Sync>;
 
 /// One message for people. Its key stays the same when the same thing is found again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,8 +22,8 @@ use super::operations;
 use super::queue::Moment;
 use super::recovery::open;
 use super::types::{
-    AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery, Due, Enrolled, Filter,
-    Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
+    Acknowledgement, AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery, Due,
+    Enrolled, Filter, Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
 };
 
 /// The most enrolments or poll requests in one journal entry.
@@ -228,6 +228,19 @@ impl Store {
         self.engine.write(move |group| operations::settle(group, &key, &target, &delivery, now)).await
     }
 
+    /// Records that a silence holds an alert back: nothing that is pending of it is delivered, escalations included.
+    pub async fn withhold(&self, key: &str, silence: u64, now: Timestamp) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.engine.write(move |group| operations::withhold(group, &key, silence, now)).await
+    }
+
+    /// Records that a person has acknowledged an alert: its pending escalations are not delivered. The first
+    /// acknowledgement counts. False if there is no such alert.
+    pub async fn acknowledge(&self, key: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let (key, acknowledgement) = (key.to_owned(), Acknowledgement { by: by.to_owned(), at: now });
+        self.engine.write(move |group| operations::acknowledge(group, &key, acknowledgement)).await
+    }
+
     /// Makes an alert pending again, for one of its targets or for all; returns the number of deliveries.
     pub async fn redeliver(
         &self,
@@ -237,6 +250,12 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let (key, target) = (key.to_owned(), target.map(str::to_owned));
         self.engine.write(move |group| operations::redeliver(group, &key, target.as_deref(), now)).await
+    }
+
+    /// An alert by its key.
+    pub async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |index| outbox::by_key_if_known(index, &key)).await
     }
 
     /// Alerts with their deliveries, newest first.

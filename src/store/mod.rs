@@ -48,7 +48,7 @@ pub use queue::order::{order_of_service, urgent_at};
 pub use recovery::check::CheckReport;
 pub use recovery::offline::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use types::{
-    AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery, DeliveryRow,
-    DeliveryStatus, Due, Enrolled, Filter, Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats,
-    StoreError,
+    Acknowledgement, AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery,
+    DeliveryRow, DeliveryStatus, Due, Enrolled, Filter, Life, OpenError, Opening, Options, Owed, OwedAlert,
+    Page, Stats, StoreError,
 };

@@ -11,7 +11,9 @@ use super::index::facts::Fact;
 use super::index::outbox;
 use super::index::view::{View, cap_evidence};
 use super::index::{Index, Writes};
-use super::types::{Announced, Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
+use super::types::{
+    Acknowledgement, Announced, Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError,
+};
 
 use super::index::keys;
 use super::index::value;
@@ -312,10 +314,37 @@ pub(super) fn settle(
     let Some(row) = outbox::after_attempt(&stored.value, target, delivery, now) else { return Ok(()) };
     match delivery {
         Delivery::Retry { .. } => outbox::set_deliveries(&mut group.view, key, &[row], None),
-        Delivery::Delivered | Delivery::Dead { .. } => {
-            group.write(&Fact::Deliveries { key: key.to_owned(), rows: vec![row] })
-        }
+        _ => group.write(&Fact::Deliveries { key: key.to_owned(), rows: vec![row] }),
     }
+}
+
+/// See [`super::Store::withhold`].
+pub(super) fn withhold(
+    group: &mut Group<'_>,
+    key: &str,
+    silence: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(stored) = outbox::find(&group.view, key)? else { return Ok(()) };
+    let rows = outbox::all_settled(&stored.value, &Delivery::Silenced { silence }, now);
+    match rows.is_empty() {
+        true => Ok(()),
+        false => group.write(&Fact::Deliveries { key: key.to_owned(), rows }),
+    }
+}
+
+/// See [`super::Store::acknowledge`].
+pub(super) fn acknowledge(
+    group: &mut Group<'_>,
+    key: &str,
+    acknowledgement: Acknowledgement,
+) -> Result<bool, StoreError> {
+    let Some(stored) = outbox::find(&group.view, key)? else { return Ok(false) };
+    if stored.value.acknowledged.is_none() {
+        let rows = outbox::not_escalated(&stored.value, acknowledgement.at);
+        group.write(&Fact::Acknowledged { key: key.to_owned(), acknowledgement, rows })?;
+    }
+    Ok(true)
 }
 
 /// See [`super::Store::redeliver`].
@@ -344,8 +373,8 @@ pub(super) fn remember(group: &mut Group<'_>, name: String, value: String) -> Re
 }
 
 fn check_targets(alerts: &[OwedAlert]) -> Result<(), StoreError> {
-    match alerts.iter().flat_map(|owed| &owed.targets).find(|target| target.contains('\0')) {
-        Some(target) => Err(StoreError::BadTarget(target.clone())),
+    match alerts.iter().flat_map(|owed| &owed.targets).find(|to| to.target().contains('\0')) {
+        Some(to) => Err(StoreError::BadTarget(to.target().to_owned())),
         None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::{Disk, MachineDisk};
 use super::journal::segment::Damage;
 use super::maintenance::progress::{Meter, Progress};
-use crate::payments::alert::Alert;
+use crate::payments::alert::{Alert, Recipient};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind, ObjectRef};
 use crate::payments::record::{Conflict, Enrolment, Record, Transition};
@@ -297,8 +297,8 @@ pub enum Due {
 pub struct OwedAlert {
     /// What to say.
     pub alert: Alert,
-    /// To whom, by their names in the configuration.
-    pub targets: Vec<String>,
+    /// To whom, and when. Only the first mention of a target counts.
+    pub targets: Vec<Recipient>,
 }
 
 /// A delivery that is due.
@@ -310,6 +310,10 @@ pub struct Owed {
     pub attempts: u32,
     /// Since when it has been due.
     pub next_attempt_at: Timestamp,
+    /// Whether it is due because nobody has acknowledged the alert.
+    pub is_escalation: bool,
+    /// When other targets get it unless it is acknowledged, if they have not got it yet.
+    pub escalates_at: Option<Timestamp>,
 }
 
 /// How a delivery went.
@@ -329,6 +333,13 @@ pub enum Delivery {
         /// Why, in words that may be shown.
         error: String,
     },
+    /// A silence holds the alert back.
+    Silenced {
+        /// The silence's number.
+        silence: u64,
+    },
+    /// An escalation that nobody needs any more, because the condition is over.
+    Acknowledged,
 }
 
 /// The status of a delivery.
@@ -341,6 +352,10 @@ pub enum DeliveryStatus {
     Delivered,
     /// Given up.
     Dead,
+    /// Held back by a silence.
+    Silenced,
+    /// An escalation that is not needed: the alert was acknowledged, or its condition is over.
+    Acknowledged,
 }
 
 /// One delivery of an alert.
@@ -356,6 +371,21 @@ pub struct DeliveryRow {
     pub last_error: Option<String>,
     /// While pending, when to try next; afterwards, when it was settled.
     pub at: Timestamp,
+    /// Whether the target gets the alert only if nobody acknowledges it in time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_escalation: bool,
+    /// The number of the silence that held it back last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<u64>,
+}
+
+/// Who has acknowledged an alert, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Who, as recorded in histories: `uid:1000`.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// An alert with its deliveries.
@@ -365,6 +395,9 @@ pub struct AlertRow {
     pub alert: Alert,
     /// To whom, and the status of each.
     pub deliveries: Vec<DeliveryRow>,
+    /// Who has acknowledged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 /// Selects alerts; all fields that are set must match.

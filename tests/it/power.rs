@@ -78,7 +78,7 @@ async fn write_facts(store: &Store, log: Option<&Path>, writer: u64) {
         match number % 5 {
             0 => {
                 let key = format!("declined/{id}");
-                let owed = OwedAlert { alert: alert(&key), targets: vec!["chat".to_owned()] };
+                let owed = OwedAlert { alert: alert(&key), targets: vec!["chat".into()] };
                 store.raise(vec![owed], NOW).await.unwrap();
                 acknowledge(log, &format!("raised {key}"));
                 store.settle(&key, "chat", Delivery::Delivered, NOW).await.unwrap();

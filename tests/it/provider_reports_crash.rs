@@ -99,7 +99,7 @@ impl Place {
         for (operation, quota) in settings.quotas() {
             pace.set_quota(&account.name, operation, quota);
         }
-        let routes: Routes = Arc::new(|_, _| vec!["room".to_owned()]);
+        let routes: Routes = Arc::new(|_, _| vec!["room".into()]);
         let ports = Ports { routes, accepted: Arc::new(|_| {}) };
         let downloads = Downloads::new(self.store.clone(), clock.clone(), pace);
         let wanted = Wanted {

@@ -1,6 +1,6 @@
 //! Deliveries from a real store to targets with scripted answers, in virtual time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex as Guard;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -116,28 +116,28 @@ impl Scene {
             give_up_after: Duration::from_secs(76 * 3600),
             transport: None,
         };
-        let routes = Routes(vec![Route {
+        let filters = vec![Route {
             target: "ops".to_owned(),
             accounts: BTreeSet::new(),
             hears_live: true,
             hears_sandbox: true,
             min_severity: Severity::Info,
             kinds: BTreeSet::new(),
-        }]);
+        }];
         let config = AlertConfig {
             channels: vec![
                 channel("ops", Box::new(Slack::new(url("ops")))),
                 channel("office", Box::new(Webhook::new(url("office"), Vec::new(), BTreeSet::new()))),
             ],
-            routes,
-            sandbox_accounts: BTreeSet::new(),
+            routes: Routes { filters, ..Routes::default() },
+            remarks: Vec::new(),
             zone: jiff::tz::TimeZone::UTC,
         };
         Deliverer::new(self.store.clone(), self.clock.clone(), self.network.clone(), config)
     }
 
     async fn owe(&self, numbers: std::ops::Range<u32>, targets: &[&str]) {
-        let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
+        let targets: Vec<Recipient> = targets.iter().map(|target| Recipient::from(*target)).collect();
         let owed = numbers
             .map(|number| OwedAlert { alert: alert(&format!("a/{number}")), targets: targets.clone() })
             .collect();

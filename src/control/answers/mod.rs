@@ -3,6 +3,7 @@
 //! Owns: nothing of its own. Must never know: sockets, terminals, how answers travel.
 
 mod accounts;
+mod alert_route;
 mod alerts;
 mod audit;
 mod backlog;
@@ -15,5 +16,6 @@ mod objects;
 mod poll;
 mod provider_reports;
 mod reports;
+mod silences;
 mod status;
 mod store;

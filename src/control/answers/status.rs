@@ -15,6 +15,7 @@ use crate::control::service::{Answer, PAGE_ROWS, ProcessFacts, Rooms, Service, s
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::reconcile::Tally;
+use crate::store::Owed;
 use crate::task::Board;
 use crate::text;
 use crate::time::{earlier, later};
@@ -36,7 +37,8 @@ impl Service {
         for target in &health.targets {
             let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
             let next_at = self.store.next_owed(target).await.map_err(storage)?;
-            let pending = u64::try_from(owed.len()).unwrap_or(u64::MAX);
+            let waits = |row: &&Owed| !row.is_escalation || row.next_attempt_at <= now;
+            let pending = u64::try_from(owed.iter().filter(waits).count()).unwrap_or(u64::MAX);
             outbox.push(OutboxRow { target: target.clone(), pending, next_at });
         }
         let tails = self.tails(&counts);
@@ -57,6 +59,12 @@ impl Service {
                 age_s: now.duration_since(made_at).as_secs(),
             }),
             outbox,
+            silences: self
+                .silences()
+                .active(self.rooms().deliverer.routes(), now)
+                .await
+                .map_err(storage)?
+                .len(),
             store: self.store.stats(),
             health,
         })

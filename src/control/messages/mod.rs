@@ -18,6 +18,7 @@ mod notifications;
 mod objects;
 mod poll;
 mod provider_reports;
+mod silences;
 mod status;
 
 pub use alerts::*;
@@ -28,6 +29,7 @@ pub use notifications::*;
 pub use objects::*;
 pub use poll::*;
 pub use provider_reports::*;
+pub use silences::*;
 pub use status::*;
 
 pub use super::watched::WatchedObject;

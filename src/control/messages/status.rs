@@ -28,6 +28,9 @@ pub struct Status {
     pub oldest_moving: Option<Oldest>,
     /// Pending messages, by target.
     pub outbox: Vec<OutboxRow>,
+    /// How many silences hold alerts back now.
+    #[serde(default)]
+    pub silences: usize,
     /// The store.
     pub store: Stats,
     /// Batches, by account.

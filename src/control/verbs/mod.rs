@@ -9,6 +9,7 @@
 mod enrol;
 mod notifications;
 mod operations;
+mod silences;
 mod table;
 mod wire;
 

@@ -13,7 +13,7 @@ use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record, Transition};
 use crate::store::index::outbox::{self, StoredAlert};
 use crate::store::index::view::View;
-use crate::store::types::{DeliveryRow, OwedAlert, StoreError};
+use crate::store::types::{Acknowledgement, DeliveryRow, OwedAlert, StoreError};
 
 /// The newest payload format that this program reads, and the one that it writes.
 const VERSION: u32 = 1;
@@ -79,6 +79,16 @@ pub(crate) enum Fact {
         /// The alert's key.
         key: String,
         /// Their new state.
+        rows: Vec<DeliveryRow>,
+    },
+    /// A person has acknowledged an alert.
+    #[serde(rename = "acknowledged")]
+    Acknowledged {
+        /// The alert's key.
+        key: String,
+        /// Who, and when.
+        acknowledgement: Acknowledgement,
+        /// The escalations that are not needed any more.
         rows: Vec<DeliveryRow>,
     },
     /// A small value under a name.
@@ -165,6 +175,10 @@ pub(crate) fn apply(fact: &Fact, sequence: u64, view: &mut View<'_>) -> Result<(
         }
         Fact::Raised { alerts } => raise(view, alerts, sequence),
         Fact::Deliveries { key, rows } => outbox::set_deliveries(view, key, rows, Some(sequence)),
+        Fact::Acknowledged { key, acknowledgement, rows } => {
+            outbox::set_deliveries(view, key, rows, Some(sequence))?;
+            outbox::acknowledge(view, key, acknowledgement, sequence)
+        }
         Fact::Remembered { name, value } => {
             view.put_value(crate::store::index::keys::remembered(name), value, sequence);
             Ok(())

@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
-use crate::payments::alert::Alert;
+use crate::payments::alert::{Alert, Recipient};
 use crate::store::index::Index;
 use crate::store::index::keys;
 use crate::store::index::pages::{LOOKED_AT_LIMIT, cursor, read_cursor};
 use crate::store::index::value::{self, Stored};
 use crate::store::index::view::View;
 use crate::store::types::{
-    AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, Owed, OwedAlert, Page, StoreError,
+    Acknowledgement, AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, Owed, OwedAlert,
+    Page, StoreError,
 };
 
 /// An alert as it is stored.
@@ -28,6 +29,16 @@ pub(crate) struct StoredAlert {
     pub(crate) position: u32,
     /// To whom.
     pub(crate) deliveries: Vec<DeliveryRow>,
+    /// Who has acknowledged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) acknowledged: Option<Acknowledgement>,
+}
+
+impl From<StoredAlert> for AlertRow {
+    fn from(stored: StoredAlert) -> AlertRow {
+        let StoredAlert { alert, deliveries, acknowledged, .. } = stored;
+        AlertRow { alert, deliveries, acknowledged }
+    }
 }
 
 /// The byte for a status in keys; permanent.
@@ -36,6 +47,8 @@ pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
         DeliveryStatus::Pending => 0,
         DeliveryStatus::Delivered => 1,
         DeliveryStatus::Dead => 2,
+        DeliveryStatus::Silenced => 3,
+        DeliveryStatus::Acknowledged => 4,
     }
 }
 
@@ -77,18 +90,24 @@ pub(crate) fn raise(
         tracing::error!(key = %owed.alert.key, "this alert's key already stands for other news; it is sent under a key of its own");
     }
     let mut deliveries: Vec<DeliveryRow> = Vec::with_capacity(owed.targets.len());
-    for target in &owed.targets {
-        if !deliveries.iter().any(|row| row.target == *target) {
+    for recipient in &owed.targets {
+        if !deliveries.iter().any(|row| row.target == recipient.target()) {
             deliveries.push(DeliveryRow {
-                target: target.clone(),
+                target: recipient.target().to_owned(),
                 status: DeliveryStatus::Pending,
                 attempts: 0,
                 last_error: None,
-                at: owed.alert.found_at,
+                at: match recipient {
+                    Recipient::Now(_) => owed.alert.found_at,
+                    Recipient::Escalation { at, .. } => *at,
+                },
+                is_escalation: matches!(recipient, Recipient::Escalation { .. }),
+                silence: None,
             });
         }
     }
-    restore(view, &StoredAlert { alert, sequence, position, deliveries }, sequence)?;
+    let stored = StoredAlert { alert, sequence, position, deliveries, acknowledged: None };
+    restore(view, &stored, sequence)?;
     Ok(true)
 }
 
@@ -125,7 +144,7 @@ fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i6
             }
         }
         DeliveryStatus::Dead => view.effects.dead_change += change,
-        DeliveryStatus::Delivered => {}
+        DeliveryStatus::Delivered | DeliveryStatus::Silenced | DeliveryStatus::Acknowledged => {}
     }
     Ok(())
 }
@@ -147,6 +166,19 @@ pub(crate) fn set_deliveries(
         }
     }
     view.put_value(keys::alert(key), &stored, sequence.unwrap_or(before));
+    Ok(())
+}
+
+/// Notes who has acknowledged an alert.
+pub(crate) fn acknowledge(
+    view: &mut View<'_>,
+    key: &str,
+    acknowledgement: &Acknowledgement,
+    sequence: u64,
+) -> Result<(), StoreError> {
+    let Some(Stored { value: mut stored, .. }) = find(view, key)? else { return Ok(()) };
+    stored.acknowledged = Some(acknowledgement.clone());
+    view.put_value(keys::alert(key), &stored, sequence);
     Ok(())
 }
 
@@ -175,7 +207,7 @@ pub(crate) fn after_attempt(
             row.status = DeliveryStatus::Delivered;
             row.at = now;
         }
-        Delivery::Retry { .. } if row.status == DeliveryStatus::Dead => return None,
+        Delivery::Retry { .. } if row.status != DeliveryStatus::Pending => return None,
         Delivery::Retry { at, error } => {
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
@@ -187,13 +219,38 @@ pub(crate) fn after_attempt(
             row.last_error = shorten(error);
             row.at = now;
         }
+        Delivery::Silenced { silence } => {
+            row.status = DeliveryStatus::Silenced;
+            row.silence = Some(*silence);
+            row.at = now;
+        }
+        Delivery::Acknowledged => {
+            row.status = DeliveryStatus::Acknowledged;
+            row.at = now;
+        }
     }
     Some(row)
 }
 
-/// The deliveries of an alert as they are when an operator asks for them again.
+/// The deliveries that are still pending, as they are when one decision applies to all of them.
+pub(crate) fn all_settled(stored: &StoredAlert, delivery: &Delivery, now: Timestamp) -> Vec<DeliveryRow> {
+    let is_pending = |row: &&DeliveryRow| row.status == DeliveryStatus::Pending;
+    let pending = stored.deliveries.iter().filter(is_pending);
+    pending.filter_map(|row| after_attempt(stored, &row.target, delivery, now)).collect()
+}
+
+/// The pending escalations, as they are when the alert is acknowledged.
+pub(crate) fn not_escalated(stored: &StoredAlert, now: Timestamp) -> Vec<DeliveryRow> {
+    all_settled(stored, &Delivery::Acknowledged, now).into_iter().filter(|row| row.is_escalation).collect()
+}
+
+/// The deliveries of an alert as they are when an operator asks for them again. An escalation that has not been sent is
+/// meant only when its target is named.
 pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timestamp) -> Vec<DeliveryRow> {
-    let is_meant = |row: &&DeliveryRow| target.is_none_or(|target| row.target == target);
+    let is_meant = |row: &&DeliveryRow| match target {
+        Some(target) => row.target == target,
+        None => !row.is_escalation || matches!(row.status, DeliveryStatus::Delivered | DeliveryStatus::Dead),
+    };
     let again = |row: &DeliveryRow| DeliveryRow {
         status: DeliveryStatus::Pending,
         attempts: 0,
@@ -248,9 +305,13 @@ fn read_owed(
                 && keys::owed_row(target, row.at, stored.sequence, stored.position) == place
         };
         match stored.deliveries.iter().find(is_owed_here) {
-            Some(row) => {
-                found.push(Owed { attempts: row.attempts, next_attempt_at: row.at, alert: stored.alert })
-            }
+            Some(row) => found.push(Owed {
+                attempts: row.attempts,
+                next_attempt_at: row.at,
+                is_escalation: row.is_escalation,
+                escalates_at: escalates_at(&stored.deliveries),
+                alert: stored.alert,
+            }),
             // It would be sent again and again, because settling it changes nothing.
             None => {
                 let text = format!("row {} is pending, but not in its alert", value::show_key(&place));
@@ -259,6 +320,11 @@ fn read_owed(
         }
     }
     Ok(found)
+}
+
+fn escalates_at(deliveries: &[DeliveryRow]) -> Option<Timestamp> {
+    let pending = deliveries.iter().filter(|row| row.is_escalation && row.status == DeliveryStatus::Pending);
+    pending.map(|row| row.at).min()
 }
 
 /// When the next delivery to a target is or was due.
@@ -290,7 +356,7 @@ pub(crate) fn list(
         }
         let stored = by_key(index, &alert_key_of(&key))?;
         if matches(filter, &stored) {
-            items.push(AlertRow { alert: stored.alert, deliveries: stored.deliveries });
+            items.push(stored.into());
         }
         last = Some(place);
     }
@@ -313,6 +379,13 @@ fn matches(filter: &AlertFilter, stored: &StoredAlert) -> bool {
 
 fn alert_key_of(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An alert by its key, as callers see it.
+pub(crate) fn by_key_if_known(index: &Index, key: &str) -> Result<Option<AlertRow>, StoreError> {
+    let row = keys::alert(key);
+    let Some(bytes) = index.get(&row)? else { return Ok(None) };
+    Ok(Some(value::decode::<StoredAlert>(&row, &bytes)?.value.into()))
 }
 
 fn by_key(index: &Index, key: &str) -> Result<StoredAlert, StoreError> {

@@ -138,7 +138,7 @@ pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
 }
 
 pub(super) fn owed(key: &str, targets: &[&str], found_at: Timestamp) -> OwedAlert {
-    let targets = targets.iter().map(|target| (*target).to_owned()).collect();
+    let targets = targets.iter().map(|target| (*target).into()).collect();
     OwedAlert { alert: alert(key, found_at), targets }
 }
 
