@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::config::with_keys;
-use super::matchers::{self, Known, Matchers};
+use super::matchers::{Known, Matchers};
 use super::routes::Rule;
 use super::target::SectionError;
 use crate::delimited::nearest;
@@ -56,7 +56,7 @@ impl RouteSection {
             table.into_iter().partition(|(key, _): &(String, _)| OWN.contains(&key.as_str()));
         let (own, conditions): (Table, Table) = (own, conditions);
         let matchers = serde_path_to_error::deserialize(conditions).map_err(|error| with_keys(error, OWN))?;
-        let own = serde_path_to_error::deserialize(own).map_err(|error| with_keys(error, matchers::KEYS))?;
+        let own = serde_path_to_error::deserialize(own)?;
         Ok(RouteSection { own, matchers })
     }
 }

@@ -340,3 +340,46 @@ fn the_socket_is_found_in_a_file_with_mistakes() {
     let runtime = Surroundings { runtime: Some("/run/x".into()), ..Surroundings::default() };
     assert_eq!(socket(&path, &runtime), Path::new("/run/x/control.sock"));
 }
+
+#[test]
+fn routes_and_labels_are_checked_together_with_everything_else() {
+    let target = "[[alert]]\nname = \"chat\"\nkind = \"slack\"\nurl = \"credential:chat\"\n";
+    let read = |account: &str, routes: &str| blind(&format!("{LEAST}{account}\n{target}{routes}"));
+    let rule = "[[route]]\nlabels = { team = \"de\" }\nobject_kinds = [\"charge\"]\ntargets = [\"chat\"]\n";
+    let (config, problems) = read("labels = { team = \"de\" }", rule);
+    assert_eq!(problems, Vec::<String>::new());
+    let config = config.unwrap();
+    assert_eq!(config.routing_remarks(), Vec::<String>::new());
+    assert_eq!(config.alerts.routes.rules.len(), 1);
+    assert_eq!(config.alerts.routes.labels.values().next().unwrap()["team"], "de");
+
+    let (config, problems) =
+        read("labels = { team = 5 }", &rule.replace("charge", "chrage").replace("chat", "caht"));
+    assert!(config.is_none());
+    let keys: Vec<&str> = problems.iter().filter_map(|problem| problem.split(": ").nth(1)).collect();
+    assert_eq!(
+        keys,
+        ["account.0.labels.team", "route.0.labels", "route.0.object_kinds", "route.0.targets"],
+        "{problems:#?}"
+    );
+    let (_, problems) =
+        read("", "[[route]]\ntargets = [\"chat\"]\nkind = [\"declined\"]\ncontinue = 1\n[route.x]\n");
+    assert!(
+        problems.iter().any(|problem| problem.contains("route.0.kind: is not a known key")),
+        "{problems:#?}"
+    );
+    assert!(problems.iter().any(|problem| problem.contains("route.0.continue")), "{problems:#?}");
+    let (_, problems) = read("", "[route]\ntargets = [\"chat\"]\n");
+    assert!(problems[0].contains("write [[route]]"), "{problems:#?}");
+
+    let silent = "[[route]]\nmin_amount = \"500.00 EUR\"\ntargets = [\"sandbox\"]\n[[route]]\n\
+                  min_amount = \"900.00 EUR\"\ntargets = [\"chat\"]\n[[alert]]\nname = \"sandbox\"\n\
+                  kind = \"slack\"\nurl = \"credential:chat\"\nenvironments = [\"sandbox\"]\n";
+    assert_eq!(
+        read("", silent).0.unwrap().routing_remarks(),
+        [
+            "no alert target receives some declines of account shop",
+            "the [[route]] section number 2 can never match: number 1 decides about all its alerts",
+        ]
+    );
+}

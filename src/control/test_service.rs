@@ -388,10 +388,8 @@ pub(crate) async fn settle(store: &Store, object: &str, state: &str, alerts: Vec
 /// Two alerts about declines for the chat: one pending, one given up.
 pub(crate) async fn with_alerts(store: &Store) {
     let now: Timestamp = ORIGIN.parse().unwrap();
-    let owed = |key: &str| OwedAlert {
-        alert: alert(key, "shop/charge/S01-1-1-C1"),
-        targets: vec!["chat".into()],
-    };
+    let owed =
+        |key: &str| OwedAlert { alert: alert(key, "shop/charge/S01-1-1-C1"), targets: vec!["chat".into()] };
     store.raise(vec![owed("declined/1"), owed("declined/2")], now).await.unwrap();
     let dead = Delivery::Dead { error: "404 no such channel".to_owned() };
     store.settle("declined/2", "chat", dead, now).await.unwrap();

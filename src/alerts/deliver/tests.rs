@@ -15,6 +15,8 @@ use crate::http::{BoxFuture, Request, Response, TransportError};
 use crate::secret::Secret;
 use crate::store::{AlertFilter, DeliveryStatus, Options};
 
+mod held;
+
 /// One request that was made.
 #[derive(Debug, Clone)]
 struct Sent {

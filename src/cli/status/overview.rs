@@ -226,6 +226,11 @@ fn write_batches(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
 }
 
 fn write_targets(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    if status.silences > 0 {
+        screen.line("")?;
+        let silences = count(status.silences, "silence");
+        screen.line(&format!("{silences} in force; see: reconciled silence list"))?;
+    }
     if status.outbox.is_empty() {
         return Ok(());
     }

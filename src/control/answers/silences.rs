@@ -134,9 +134,10 @@ impl Service {
             let page =
                 self.store.alerts(AlertFilter::default(), after, PAGE_ROWS.0).await.map_err(storage)?;
             let waits = |row: &&AlertRow| {
-                let mut deliveries = row.deliveries.iter();
+                use DeliveryStatus::{Acknowledged, Silenced};
+                let mut escalations = row.deliveries.iter().filter(|row| row.is_escalation);
                 row.acknowledged.is_none()
-                    && deliveries.any(|row| row.is_escalation && row.status != DeliveryStatus::Acknowledged)
+                    && escalations.any(|row| !matches!(row.status, Acknowledged | Silenced))
             };
             keys.extend(page.items.iter().filter(waits).map(|row| row.alert.key.clone()));
             after = page.next;

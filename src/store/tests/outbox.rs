@@ -1,7 +1,11 @@
 //! Alerts: pending until settled, permanently under one key.
 
 use super::fixture::*;
-use crate::store::{AlertFilter, Delivery, DeliveryStatus, Store, StoreError};
+use crate::payments::alert::Recipient;
+use crate::store::{
+    Acknowledgement, AlertFilter, Delivery, DeliveryRow, DeliveryStatus, Options, OwedAlert, Store,
+    StoreError,
+};
 
 fn retry(seconds: i64) -> Delivery {
     Delivery::Retry { at: at(seconds), error: "busy".to_owned() }
@@ -116,4 +120,62 @@ async fn a_row_that_owes_what_was_delivered_is_damage_and_no_message_without_end
     let (store, _) = open(folder.path()).await;
     assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 0);
     assert_clean(&store).await;
+}
+
+#[tokio::test]
+async fn a_silence_and_an_acknowledgement_settle_what_is_pending_and_outlive_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let escalating = |key: &str| OwedAlert {
+        alert: alert(key, at(1)),
+        targets: vec!["ops".into(), Recipient::Escalation { target: "pager".to_owned(), at: at(900) }],
+    };
+    let raised = ["k1", "k2", "k3"].map(escalating);
+    assert_eq!(store.raise(raised.into(), at(1)).await, Ok(3));
+    let first = store.owed("ops", at(1), 10).await.unwrap();
+    assert_eq!((first[0].is_escalation, first[0].escalates_at), (false, Some(at(900))));
+    assert_eq!(keys_owed(&store, "pager", 899).await, [""; 0]);
+
+    store.withhold("k1", 7, at(2)).await.unwrap();
+    store.settle("k1", "ops", retry(60), at(3)).await.unwrap();
+    store.settle("k2", "ops", Delivery::Delivered, at(2)).await.unwrap();
+    assert_eq!(store.acknowledge("k2", "uid:1000", at(3)).await, Ok(true));
+    assert_eq!(store.acknowledge("k9", "uid:1000", at(3)).await, Ok(false));
+    assert_eq!(keys_owed(&store, "ops", 900).await, ["k3"]);
+    let escalated = store.owed("pager", at(900), 10).await.unwrap();
+    assert_eq!(escalated.len(), 1);
+    assert!(escalated[0].is_escalation && escalated[0].alert.key == "k3");
+    assert_eq!(store.stats().outbox_pending, 2);
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+
+    let rebuilt = Options { rebuild_index: true, ..options(folder.path()) };
+    let (store, _) = Store::open(rebuilt, at(4)).await.unwrap();
+    let statuses = async |key: &str| {
+        let row = store.alert(key).await.unwrap().unwrap();
+        (row.deliveries.iter().map(|row| row.status).collect::<Vec<_>>(), row.acknowledged)
+    };
+    use DeliveryStatus::{Acknowledged, Delivered, Pending, Silenced};
+    assert_eq!(statuses("k1").await, (vec![Silenced; 2], None));
+    let who = Acknowledgement { by: "uid:1000".to_owned(), at: at(3) };
+    assert_eq!(statuses("k2").await, (vec![Delivered, Acknowledged], Some(who)));
+    assert_eq!(statuses("k3").await, (vec![Pending; 2], None));
+    assert_eq!(store.alert("k9").await, Ok(None));
+    assert_eq!(store.stats().outbox_pending, 2);
+    assert_eq!(store.redeliver("k3", None, at(5)).await, Ok(1), "an escalation is not sent before its time");
+    assert_eq!(store.redeliver("k2", Some("pager"), at(5)).await, Ok(1), "unless it is named");
+    assert_clean(&store).await;
+}
+
+#[test]
+fn alerts_of_earlier_releases_are_read_and_written_as_before() {
+    let text = serde_json::to_value(owed("k1", &["ops", "shop"], at(1))).unwrap();
+    assert_eq!(text["targets"], serde_json::json!(["ops", "shop"]));
+    let read: OwedAlert = serde_json::from_value(text).unwrap();
+    assert_eq!(read.targets, [Recipient::from("ops"), Recipient::from("shop")]);
+    let old =
+        r#"{"target":"ops","status":"pending","attempts":0,"last_error":null,"at":"2026-01-15T09:30:00Z"}"#;
+    let row: DeliveryRow = serde_json::from_str(old).unwrap();
+    assert_eq!((row.is_escalation, row.silence), (false, None));
+    assert_eq!(serde_json::to_string(&row).unwrap(), old);
 }
