@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::control::messages::{AccountHealth, AccountState, Count};
-use crate::control::service::{Answer, PAGE_ROWS, Service, storage};
+use crate::control::service::{Answer, Service, storage};
 use crate::metrics::{self, Metric, Sample, Value, list as of};
 use crate::notifications::{ChannelView, Verdict};
 use crate::payments::delay::{BOUNDS_S, Delays};
@@ -53,8 +53,8 @@ impl Service {
         polls(&mut figures, &self.reconcile.tallies());
         self.account_figures(&mut figures, now);
         for target in self.rooms().deliverer.targets() {
-            let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
-            figures.add(&of::OUTBOX, &[target], owed.len() as f64);
+            let pending = self.pending(target, now).await?;
+            figures.add(&of::OUTBOX, &[target], pending as f64);
         }
         if self.notifications.is_on() {
             notifications(&mut figures, &self.notifications.views());

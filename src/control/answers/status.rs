@@ -35,10 +35,8 @@ impl Service {
         let oldest = self.store.oldest_moving().await.map_err(storage)?;
         let mut outbox = Vec::new();
         for target in &health.targets {
-            let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
+            let pending = self.pending(target, now).await?;
             let next_at = self.store.next_owed(target).await.map_err(storage)?;
-            let waits = |row: &&Owed| !row.is_escalation || row.next_attempt_at <= now;
-            let pending = u64::try_from(owed.iter().filter(waits).count()).unwrap_or(u64::MAX);
             outbox.push(OutboxRow { target: target.clone(), pending, next_at });
         }
         let tails = self.tails(&counts);
@@ -68,6 +66,13 @@ impl Service {
             store: self.store.stats(),
             health,
         })
+    }
+
+    /// The number of messages that wait for a target, up to one page. An escalation counts once it is due.
+    pub(super) async fn pending(&self, target: &str, now: Timestamp) -> Answer<u64> {
+        let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
+        let waits = |row: &&Owed| !row.is_escalation || row.next_attempt_at <= now;
+        Ok(u64::try_from(owed.iter().filter(waits).count()).unwrap_or(u64::MAX))
     }
 
     /// The state of the process, its accounts, targets and schedules.
