@@ -139,7 +139,7 @@ impl Matchers {
                 let shown: String = word.chars().take(64).collect();
                 let remedy = match nearest(word, known.iter().copied()) {
                     Some(near) => format!("did you mean {near}?"),
-                    None if known.is_empty() => format!("the configuration has no {what}"),
+                    None if known.is_empty() => "the configuration has none".to_owned(),
                     None => format!("known: {}", known.join(", ")),
                 };
                 found.push((key, format!("{shown:?} is not {what}"), remedy));

@@ -245,7 +245,7 @@ Examples:
         subcommand,
         after_help = "\
 Examples:
-  reconciled silence add --account shop-de --kind overdue --for 2h --because 'maintenance'
+  reconciled silence add --account shop-de --kind overdue --for 2h --because maintenance
   reconciled silence list
   reconciled silence end 3"
     )]

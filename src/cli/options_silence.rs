@@ -24,10 +24,9 @@ condition it may meet any of its values. It is listed with the state
 --until-resolved also ends it when a condition that it holds back is over.
 
 Examples:
-  reconciled silence add --account shop-de --kind overdue --for 2h --because 'maintenance at the provider'
-  reconciled silence add --kind declined --reason InvalidPaymentMethod --until 2026-01-15T18:00:00Z \\
-      --because 'known problem of the test shop'
-  reconciled silence add --kind no-success --account shop-de --until-resolved --because 'the provider knows'")]
+  reconciled silence add --account shop-de --kind overdue --for 2h --because maintenance
+  reconciled silence add --kind declined --reason InvalidPaymentMethod --until 2026-01-15T18:00:00Z --because known
+  reconciled silence add --kind no-success --account shop-de --until-resolved --because ticket-4711")]
     Add(SilenceAddArguments),
     /// [`messages::SilenceList`]
     #[command(about = messages::SilenceList::SPEC.help, after_help = "\

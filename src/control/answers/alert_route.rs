@@ -10,6 +10,9 @@ use crate::delimited::nearest;
 use crate::payments::alert::{Alert, AlertKind, Recipient};
 use crate::payments::money::Money;
 
+/// The kind of object of a plain decline, if the account has it.
+const PLAIN_KIND: &str = "charge";
+
 impl Service {
     /// Explains where an alert goes.
     pub async fn explain_route(&self, request: &RouteRequest) -> Answer<RouteExplanation> {
@@ -90,7 +93,15 @@ impl Service {
                 bad(format!("{word:?} is not a kind of alert"), remedy)
             })?,
         };
-        let object_kind = request.object_kind.as_deref().or_else(|| account.api.kinds().first().copied());
+        let kinds = account.api.kinds();
+        let object_kind = match request.object_kind.as_deref() {
+            None => kinds.iter().find(|kind| **kind == PLAIN_KIND).or(kinds.first()).copied(),
+            Some(kind) if kinds.contains(&kind) => Some(kind),
+            Some(kind) => {
+                let what = format!("{} has no objects of the kind {kind:?}", account.name);
+                return Err(bad(what, format!("its kinds: {}", kinds.join(", "))));
+            }
+        };
         let amount = match (&request.amount, &request.currency) {
             (None, None) => None,
             (Some(amount), Some(currency)) => Some(

@@ -42,6 +42,11 @@ const ROLES: &[(&str, Role)] = &[
     ("alerts list", Role::Read),
     ("alerts redeliver", Role::Operate),
     ("alerts test", Role::Operate),
+    ("alerts acknowledge", Role::Operate),
+    ("alerts route", Role::Read),
+    ("silence add", Role::Operate),
+    ("silence list", Role::Read),
+    ("silence end", Role::Operate),
     ("report", Role::Operate),
     ("audit", Role::Read),
     ("reload", Role::Operate),
@@ -102,7 +107,7 @@ fn body(entry: &Entry) -> String {
 
 async fn status(router: &Router, entry: &Entry, caller: &Caller) -> u16 {
     let path = entry.spec.path.replace("{account}", "shop").replace("{kind}", "charge");
-    let path = path.replace("{id}", "S01").replace("{day}", "2026-01-14");
+    let path = path.replace("{id}", "S01").replace("{day}", "2026-01-14").replace("{number}", "1");
     let method = match entry.spec.method {
         Method::Get => "GET",
         Method::Put => "PUT",

@@ -73,7 +73,7 @@ async fn a_silence_that_makes_no_sense_is_refused_with_a_remedy() {
     assert_eq!(client.ask(longest).await.unwrap().silence.number, 1);
     let until = SilenceAdd { matchers: lasting, for_s: None, until_resolved: true, ..wanted() };
     let until = client.ask(until).await.unwrap().silence;
-    assert_eq!(until.ends_at.to_string(), "2026-02-14T09:30:00Z", "within 30 days in any case");
+    assert!(until.ends_at.to_string().starts_with("2026-02-14T09:30:00"), "within 30 days in any case");
     let (status, answer) = desk.ask("POST /v1/silences", r#"{"matchers":{"min_amount":"5"}}"#).await;
     assert!(status == 400 && answer.to_string().contains("with its currency"), "{answer}");
     let (status, answer) = desk.ask("DELETE /v1/silences/x", "").await;
@@ -136,6 +136,7 @@ async fn a_route_is_explained_for_an_example_and_for_an_alert() {
         (RouteRequest { key: Some("declined/1".to_owned()), ..described.clone() }, "its own kind"),
         (RouteRequest { kind: Some("declinde".to_owned()), ..described.clone() }, "\"declinde\" is not"),
         (RouteRequest { account: Some("nobody".parse().unwrap()), ..described.clone() }, "no account nobody"),
+        (RouteRequest { object_kind: Some("chrage".to_owned()), ..described.clone() }, "the kind \"chrage\""),
         (RouteRequest { currency: None, ..described.clone() }, "without its currency"),
         (RouteRequest { amount: Some("1.001".to_owned()), ..described.clone() }, "more decimals"),
     ] {
