@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, Error};
 use toml::Table;
 
+use super::alerting::Alerting;
 use super::routes::{Route, Routes};
 use super::setting::Setting;
 use super::target::{Registration, SectionError, Target, TargetSection};
@@ -51,6 +52,9 @@ struct CommonKeys {
     /// After this many hours without success, a message is given up and this is reported to the other targets.
     #[serde(default = "seventy_six")]
     give_up_after_h: u64,
+    /// The target that gets a message when this one has not taken it.
+    #[serde(default)]
+    fallback: Option<String>,
     /// Certificates (PEM) that are trusted for this target in addition to the system's, in the place of `http.ca_file`.
     #[serde(default)]
     ca_file: Option<PathBuf>,
@@ -66,6 +70,7 @@ const COMMON: &[&str] = &[
     "kinds",
     "timeout_s",
     "give_up_after_h",
+    "fallback",
     "ca_file",
 ];
 
@@ -162,6 +167,8 @@ pub struct Channel {
     pub timeout: Duration,
     /// When a message to it is given up.
     pub give_up_after: Duration,
+    /// The target that then gets it.
+    pub fallback: Option<String>,
     /// How it is reached, if it trusts certificates of its own; none for the client of all others.
     pub transport: Option<Arc<dyn Transport>>,
 }
@@ -185,6 +192,10 @@ pub struct AlertConfig {
     pub routes: Routes,
     /// The sandbox accounts, for the marks in the messages.
     pub sandbox_accounts: BTreeSet<AccountName>,
+    /// All accounts.
+    pub accounts: BTreeSet<AccountName>,
+    /// When alerts are combined, called late, and repeated.
+    pub alerting: Alerting,
     /// The zone for times in messages; UTC is shown beside it.
     pub zone: TimeZone,
 }
@@ -195,6 +206,8 @@ impl Default for AlertConfig {
             channels: Vec::new(),
             routes: Routes::default(),
             sandbox_accounts: BTreeSet::new(),
+            accounts: BTreeSet::new(),
+            alerting: Alerting::default(),
             zone: TimeZone::UTC,
         }
     }
@@ -213,7 +226,10 @@ pub fn resolve(
 ) -> Result<AlertConfig, Vec<Problem>> {
     let sandbox_accounts: BTreeSet<AccountName> =
         accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
-    let mut config = AlertConfig { sandbox_accounts, ..AlertConfig::default() };
+    let all = accounts.keys().cloned().collect();
+    let mut config = AlertConfig { sandbox_accounts, accounts: all, ..AlertConfig::default() };
+    let fallbacks: Vec<(&str, Option<&str>)> =
+        sections.iter().map(|section| (&*section.common.name, section.common.fallback.as_deref())).collect();
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     for (number, section) in sections.iter().enumerate() {
@@ -224,6 +240,7 @@ pub fn resolve(
         setting.numbers(common.timeout_s, common.give_up_after_h, &common.environments);
         let accounts = setting.accounts(&common.accounts, accounts);
         setting.kinds(&common.kinds);
+        setting.fallback(number, &fallbacks);
         let transport = setting.transport(common.ca_file.as_deref(), connections);
         let target = section.target.build(&mut setting);
         problems.extend(setting.finish());
@@ -236,6 +253,7 @@ pub fn resolve(
                 target,
                 timeout: Duration::from_secs(common.timeout_s),
                 give_up_after: Duration::from_secs(common.give_up_after_h.saturating_mul(3600)),
+                fallback: common.fallback.clone(),
                 transport,
             }),
         }

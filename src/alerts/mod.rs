@@ -6,12 +6,16 @@
 //! A new kind of target is one file in [`targets`] and its line there. In reading order: `config` (the configured
 //! targets), `setting` (checks of their keys), `routes` (which target receives what), `message` (the text), `target`
 //! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves), with
-//! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `outbox` (when
-//! to retry and what to combine), `deliver` (the loop over all of it).
+//! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `conditions`
+//! (which last now), `outbox` (when to retry), `alerting`, `burst` and `summary` (what is combined), `deliver` (the loop
+//! over all of it).
 
+pub mod alerting;
+pub mod burst;
 pub mod classify;
 pub mod command;
 pub mod condition;
+pub mod conditions;
 pub mod config;
 pub mod deliver;
 pub mod fit;
@@ -21,9 +25,11 @@ pub mod outbox;
 pub mod routes;
 pub mod send;
 pub mod setting;
+pub mod summary;
 pub mod target;
 pub mod targets;
 
+pub use alerting::Alerting;
 pub use config::{AlertConfig, AlertSection};
 pub use deliver::{Deliverer, Round};
 pub use routes::Routes;

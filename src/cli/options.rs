@@ -291,7 +291,7 @@ pub enum Since {
 /// `alerts list`
 #[derive(Debug, Args)]
 pub struct AlertsListArguments {
-    /// Only alerts with a delivery in this state: pending, delivered, dead.
+    /// Only alerts with a delivery in this state: pending, delivered, dead, withheld.
     #[arg(long, value_parser = read_delivery)]
     pub state: Option<DeliveryStatus>,
     /// Only alerts for this target of the configuration.
@@ -421,7 +421,8 @@ fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
         "pending" => Ok(DeliveryStatus::Pending),
         "delivered" => Ok(DeliveryStatus::Delivered),
         "dead" => Ok(DeliveryStatus::Dead),
-        _ => Err("one of pending, delivered, dead".to_owned()),
+        "withheld" => Ok(DeliveryStatus::Withheld),
+        _ => Err("one of pending, delivered, dead, withheld".to_owned()),
     }
 }
 

@@ -146,6 +146,7 @@ pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
                 DeliveryStatus::Pending => ("pending", Tone::Warning),
                 DeliveryStatus::Delivered => ("delivered", Tone::Plain),
                 DeliveryStatus::Dead => ("dead", Tone::Bad),
+                DeliveryStatus::Withheld => ("withheld", Tone::Plain),
             };
             let cells = vec![
                 short_time(row.alert.found_at),

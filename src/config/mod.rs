@@ -304,8 +304,10 @@ fn read(
     let notifications = notifications.resolve(&accounts, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
+    let alerting = section_of::<alerts::Alerting>(&mut table, "alerting", &mut findings);
+    findings.extend(alerting.problems());
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, alerting, [[account]] or [[alert]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -314,7 +316,7 @@ fn read(
     let config = match (reports, alerts) {
         (Some(reports), Some(alerts)) if problems.is_empty() => {
             let path = path.to_owned();
-            let alerts = alerts::AlertConfig { zone: reports.zone.clone(), ..alerts };
+            let alerts = alerts::AlertConfig { zone: reports.zone.clone(), alerting, ..alerts };
             Some(Config {
                 path,
                 store,

@@ -69,15 +69,27 @@ pub enum AlertKind {
     NotificationsBack,
     /// Alerts for a target were given up.
     Undelivered,
-    /// A target has taken no alert for long.
+    /// A target has taken no alert for long, or takes them again.
     TargetSilent,
+    /// An order whose payment was declined was paid after all.
+    Recovered,
+    /// Objects had ended long before they were enrolled.
+    AlreadyEnded,
+    /// Objects wait for their poll for too long, or do not any more.
+    Backlog,
+    /// The quota does not suffice for the objects that are watched, or suffices again.
+    QuotaTooSmall,
+    /// The nightly report cannot be made, or is made again.
+    ReportFailed,
+    /// The disk of the store is nearly full, or has room again.
+    DiskLow,
     /// A word of another version, or of a configuration.
     Other(String),
 }
 
 impl AlertKind {
     /// Every sort that this version raises.
-    pub const ALL: [AlertKind; 23] = [
+    pub const ALL: [AlertKind; 29] = [
         AlertKind::Declined,
         AlertKind::Canceled,
         AlertKind::Notable,
@@ -101,6 +113,12 @@ impl AlertKind {
         AlertKind::NotificationsBack,
         AlertKind::Undelivered,
         AlertKind::TargetSilent,
+        AlertKind::Recovered,
+        AlertKind::AlreadyEnded,
+        AlertKind::Backlog,
+        AlertKind::QuotaTooSmall,
+        AlertKind::ReportFailed,
+        AlertKind::DiskLow,
     ];
 
     /// Its word.
@@ -129,6 +147,12 @@ impl AlertKind {
             AlertKind::NotificationsBack => "notifications-back",
             AlertKind::Undelivered => "undelivered",
             AlertKind::TargetSilent => "target-silent",
+            AlertKind::Recovered => "recovered",
+            AlertKind::AlreadyEnded => "already-ended",
+            AlertKind::Backlog => "backlog",
+            AlertKind::QuotaTooSmall => "quota-too-small",
+            AlertKind::ReportFailed => "report-failed",
+            AlertKind::DiskLow => "disk-low",
             AlertKind::Other(word) => word,
         }
     }
@@ -157,6 +181,9 @@ impl fmt::Display for AlertKind {
         formatter.write_str(self.as_str())
     }
 }
+
+/// Begins the key of an alert which says that an order was paid after all. The key of the alert about the decline follows.
+pub const RECOVERED_OF: &str = "recovered/";
 
 /// Which targets an alert goes to; the second argument says whether the account is a sandbox.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<String> + Send + Sync>;

@@ -310,6 +310,10 @@ pub struct Owed {
     pub attempts: u32,
     /// Since when it has been due.
     pub next_attempt_at: Timestamp,
+    /// Its place in the order in which all alerts were raised.
+    pub order: (u64, u32),
+    /// The target that did not take it and in whose place this one gets it.
+    pub instead_of: Option<String>,
 }
 
 /// How a delivery went.
@@ -317,6 +321,23 @@ pub struct Owed {
 pub enum Delivery {
     /// The target has it.
     Delivered,
+    /// The target has it, as a part of a message about several alerts.
+    Together {
+        /// The key of that message.
+        message: String,
+    },
+    /// It was not tried, and is due later.
+    Postponed {
+        /// When it is due.
+        at: Timestamp,
+        /// What it waits for, in words that may be shown.
+        why: String,
+    },
+    /// It is not sent, on purpose.
+    Withheld {
+        /// Why, in words that may be shown.
+        why: String,
+    },
     /// It failed for now; try again later.
     Retry {
         /// When to try again.
@@ -328,6 +349,8 @@ pub enum Delivery {
     Dead {
         /// Why, in words that may be shown.
         error: String,
+        /// The target that gets it instead.
+        fallback: Option<String>,
     },
 }
 
@@ -341,6 +364,8 @@ pub enum DeliveryStatus {
     Delivered,
     /// Given up.
     Dead,
+    /// Not sent, on purpose: it says why.
+    Withheld,
 }
 
 /// One delivery of an alert.
@@ -352,10 +377,31 @@ pub struct DeliveryRow {
     pub status: DeliveryStatus,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or why it waits or is not sent.
     pub last_error: Option<String>,
     /// While pending, when to try next; afterwards, when it was settled.
     pub at: Timestamp,
+    /// The key of the message about several alerts that delivered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The target that did not take it and in whose place this one gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
+}
+
+impl DeliveryRow {
+    /// A delivery that is due from `at` on.
+    pub fn pending(target: String, at: Timestamp) -> DeliveryRow {
+        DeliveryRow {
+            target,
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            last_error: None,
+            at,
+            message: None,
+            instead_of: None,
+        }
+    }
 }
 
 /// An alert with its deliveries.

@@ -36,6 +36,7 @@ pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
         DeliveryStatus::Pending => 0,
         DeliveryStatus::Delivered => 1,
         DeliveryStatus::Dead => 2,
+        DeliveryStatus::Withheld => 3,
     }
 }
 
@@ -79,13 +80,7 @@ pub(crate) fn raise(
     let mut deliveries: Vec<DeliveryRow> = Vec::with_capacity(owed.targets.len());
     for target in &owed.targets {
         if !deliveries.iter().any(|row| row.target == *target) {
-            deliveries.push(DeliveryRow {
-                target: target.clone(),
-                status: DeliveryStatus::Pending,
-                attempts: 0,
-                last_error: None,
-                at: owed.alert.found_at,
-            });
+            deliveries.push(DeliveryRow::pending(target.clone(), owed.alert.found_at));
         }
     }
     restore(view, &StoredAlert { alert, sequence, position, deliveries }, sequence)?;
@@ -125,12 +120,12 @@ fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i6
             }
         }
         DeliveryStatus::Dead => view.effects.dead_change += change,
-        DeliveryStatus::Delivered => {}
+        DeliveryStatus::Delivered | DeliveryStatus::Withheld => {}
     }
     Ok(())
 }
 
-/// Replaces some deliveries of an alert. If `sequence` is none, the stored sequence stays.
+/// Replaces or adds some deliveries of an alert. If `sequence` is none, the stored sequence stays.
 pub(crate) fn set_deliveries(
     view: &mut View<'_>,
     key: &str,
@@ -144,6 +139,9 @@ pub(crate) fn set_deliveries(
             count(view, &stored, &old, -1)?;
             count(view, &stored, row, 1)?;
             stored.deliveries[place] = row.clone();
+        } else {
+            count(view, &stored, row, 1)?;
+            stored.deliveries.push(row.clone());
         }
     }
     view.put_value(keys::alert(key), &stored, sequence.unwrap_or(before));
@@ -157,38 +155,59 @@ pub(crate) fn find(view: &View<'_>, key: &str) -> Result<Option<Stored<StoredAle
 
 const ERROR_CHARACTERS: usize = 300;
 
-/// A delivery as it is after an attempt; none if the attempt changes nothing (settled before, or unknown).
+/// The deliveries that an outcome changes, as they are afterwards; none if it changes nothing (settled before, or
+/// unknown).
 pub(crate) fn after_attempt(
     stored: &StoredAlert,
     target: &str,
     delivery: &Delivery,
     now: Timestamp,
-) -> Option<DeliveryRow> {
-    let row = stored.deliveries.iter().find(|row| row.target == target)?;
+) -> Vec<DeliveryRow> {
+    let Some(row) = stored.deliveries.iter().find(|row| row.target == target) else { return Vec::new() };
+    let is_pending = row.status == DeliveryStatus::Pending;
     if row.status == DeliveryStatus::Delivered {
-        return None;
+        return Vec::new();
     }
     let shorten = |error: &str| Some(error.chars().take(ERROR_CHARACTERS).collect());
     let mut row = row.clone();
     match delivery {
-        Delivery::Delivered => {
+        Delivery::Delivered | Delivery::Together { .. } => {
             row.status = DeliveryStatus::Delivered;
             row.at = now;
+            if let Delivery::Together { message } = delivery {
+                row.message = Some(message.clone());
+            }
         }
-        Delivery::Retry { .. } if row.status == DeliveryStatus::Dead => return None,
+        Delivery::Retry { .. } | Delivery::Postponed { .. } | Delivery::Withheld { .. } if !is_pending => {
+            return Vec::new();
+        }
         Delivery::Retry { at, error } => {
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
             row.at = *at;
         }
-        Delivery::Dead { error } => {
+        Delivery::Postponed { at, why } => {
+            row.last_error = shorten(why);
+            row.at = *at;
+        }
+        Delivery::Withheld { why } => {
+            row.status = DeliveryStatus::Withheld;
+            row.last_error = shorten(why);
+            row.at = now;
+        }
+        Delivery::Dead { error, fallback } => {
             row.status = DeliveryStatus::Dead;
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
             row.at = now;
+            let is_new = |name: &&String| stored.deliveries.iter().all(|known| known.target != **name);
+            if let Some(name) = fallback.as_ref().filter(is_new) {
+                let instead_of = Some(target.to_owned());
+                return vec![row, DeliveryRow { instead_of, ..DeliveryRow::pending(name.clone(), now) }];
+            }
         }
     }
-    Some(row)
+    vec![row]
 }
 
 /// The deliveries of an alert as they are when an operator asks for them again.
@@ -198,19 +217,44 @@ pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timest
         status: DeliveryStatus::Pending,
         attempts: 0,
         at: now,
+        message: None,
         ..row.clone()
     };
     stored.deliveries.iter().filter(is_meant).map(again).collect()
 }
 
-/// Deliveries to a target that are due, the longest due first.
+/// Deliveries to a target that are due, the longest due first; those behind `after`, if it is given.
 pub(crate) fn owed(
     index: &Index,
     target: &str,
+    after: Option<&Owed>,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
-    read_owed(index, target, keys::owed(target), behind(target, now), limit)
+    let start = match after {
+        None => keys::owed(target),
+        Some(last) => {
+            let (sequence, position) = last.order;
+            keys::after_prefix(&keys::owed_row(target, last.next_attempt_at, sequence, position))
+        }
+    };
+    let end = behind(target, now);
+    if start >= end { Ok(Vec::new()) } else { read_owed(index, target, start, end, limit, |_| true) }
+}
+
+/// Deliveries to a target that were tried and failed, in no particular order.
+pub(crate) fn tried(index: &Index, target: &str) -> Result<Vec<Owed>, StoreError> {
+    let prefix = keys::owed(target);
+    let end = keys::after_prefix(&prefix);
+    read_owed(index, target, prefix, end, usize::MAX, |row| row.attempts > 0)
+}
+
+/// An alert with its deliveries.
+pub(crate) fn one(index: &Index, key: &str) -> Result<Option<AlertRow>, StoreError> {
+    let row = keys::alert(key);
+    let Some(bytes) = index.get(&row)? else { return Ok(None) };
+    let stored = value::decode::<StoredAlert>(&row, &bytes)?.value;
+    Ok(Some(AlertRow { alert: stored.alert, deliveries: stored.deliveries }))
 }
 
 /// Deliveries to a target that wait until after a time.
@@ -220,7 +264,8 @@ pub(crate) fn owed_after(
     latest: Timestamp,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
-    read_owed(index, target, behind(target, latest), keys::after_prefix(&keys::owed(target)), limit)
+    let (start, end) = (behind(target, latest), keys::after_prefix(&keys::owed(target)));
+    read_owed(index, target, start, end, limit, |_| true)
 }
 
 /// The first key in a target's queue that is later than a time.
@@ -236,6 +281,7 @@ fn read_owed(
     start: Vec<u8>,
     end: Vec<u8>,
     limit: usize,
+    is_wanted: impl Fn(&DeliveryRow) -> bool,
 ) -> Result<Vec<Owed>, StoreError> {
     let mut found = Vec::new();
     for row in index.range(Bound::Included(start), end).take(limit) {
@@ -248,9 +294,14 @@ fn read_owed(
                 && keys::owed_row(target, row.at, stored.sequence, stored.position) == place
         };
         match stored.deliveries.iter().find(is_owed_here) {
-            Some(row) => {
-                found.push(Owed { attempts: row.attempts, next_attempt_at: row.at, alert: stored.alert })
-            }
+            Some(row) if !is_wanted(row) => {}
+            Some(row) => found.push(Owed {
+                attempts: row.attempts,
+                next_attempt_at: row.at,
+                order: (stored.sequence, stored.position),
+                instead_of: row.instead_of.clone(),
+                alert: stored.alert,
+            }),
             // It would be sent again and again, because settling it changes nothing.
             None => {
                 let text = format!("row {} is pending, but not in its alert", value::show_key(&place));

@@ -7,6 +7,10 @@ fn retry(seconds: i64) -> Delivery {
     Delivery::Retry { at: at(seconds), error: "busy".to_owned() }
 }
 
+fn dead(error: &str) -> Delivery {
+    Delivery::Dead { error: error.to_owned(), fallback: None }
+}
+
 async fn keys_owed(store: &Store, target: &str, seconds: i64) -> Vec<String> {
     let owed = store.owed(target, at(seconds), 10).await.unwrap();
     owed.into_iter().map(|owed| owed.alert.key).collect()
@@ -31,7 +35,7 @@ async fn a_delivery_is_owed_until_it_is_settled() {
     assert_eq!(store.next_owed("ops").await, Ok(Some(at(50))));
     let again = store.owed("ops", at(50), 10).await.unwrap();
     assert_eq!((again[0].attempts, again[0].next_attempt_at), (1, at(50)));
-    store.settle("k1", "ops", Delivery::Dead { error: "gone".to_owned() }, at(50)).await.unwrap();
+    store.settle("k1", "ops", dead("gone"), at(50)).await.unwrap();
     assert_eq!(store.next_owed("ops").await, Ok(None));
     assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
 
@@ -54,7 +58,7 @@ async fn an_operator_can_have_it_delivered_again() {
     let (store, _) = open(folder.path()).await;
     store.raise(vec![owed("k1", &["ops", "shop"], at(1))], at(1)).await.unwrap();
     store.settle("k1", "ops", Delivery::Delivered, at(2)).await.unwrap();
-    store.settle("k1", "shop", Delivery::Dead { error: "no".to_owned() }, at(2)).await.unwrap();
+    store.settle("k1", "shop", dead("no"), at(2)).await.unwrap();
     assert_eq!(store.redeliver("k1", Some("ops"), at(5)).await, Ok(1));
     assert_eq!(keys_owed(&store, "ops", 5).await, ["k1"]);
     assert_eq!(store.redeliver("k1", None, at(6)).await, Ok(2));
