@@ -14,7 +14,7 @@ use crate::payments::alert::{Alert, AlertKind};
 use crate::payments::object::AccountName;
 use crate::time::later;
 
-/// A window of which nothing was sent for this many times its length is forgotten.
+/// A window that somebody waited for is forgotten after this many times its length.
 const FORGOTTEN_AFTER: u32 = 60;
 
 /// Alerts that one message may be about: one kind of one account, which is live or a sandbox.
@@ -70,7 +70,7 @@ struct Window {
 }
 
 impl Window {
-    /// What the window allows. One that has ended begins anew, unless somebody waited for its end.
+    /// What the window allows. One that has ended begins again, unless somebody waited for its end.
     fn step(&mut self, limit: usize, length: Duration, now: Duration) -> Step {
         let end = self.began.map(|began| began + length);
         match end {

@@ -16,6 +16,9 @@ use crate::time::later;
 /// A condition that is over is remembered for this long, so that every target learns of its end.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24 * 40);
 
+/// How long after its end a condition still explains its consequences.
+const EXPLAINS_FOR: SignedDuration = SignedDuration::from_mins(15);
+
 /// A condition that began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
@@ -100,10 +103,12 @@ impl Conditions {
         self.lasting().any(|(of, known_key, _)| of == account && known_key == key)
     }
 
-    /// The conditions that explain an alert.
-    pub fn causes_of(&self, alert: &Alert) -> Vec<Known> {
+    /// The conditions that explain an alert. What ended a moment ago still explains it: its consequences need time to
+    /// pass.
+    pub fn causes_of(&self, alert: &Alert, now: Timestamp) -> Vec<Known> {
         let of = self.accounts.get(&alert.account).into_iter().flatten();
-        let is_cause = |known: &&Known| known.over.is_none() && explains(&known.name, &alert.kind);
+        let lasts = |known: &Known| known.over.is_none_or(|over| later(over, EXPLAINS_FOR) > now);
+        let is_cause = |known: &&Known| lasts(known) && explains(&known.name, &alert.kind);
         of.map(|(_, known)| known).filter(is_cause).cloned().collect()
     }
 

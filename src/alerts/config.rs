@@ -367,6 +367,40 @@ mod tests {
     }
 
     #[test]
+    fn a_fallback_exists_and_leads_to_an_end() {
+        let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
+        let check = |fallbacks: &[(&str, &str)]| {
+            let section = |(name, fallback): &(&str, &str)| {
+                let line =
+                    if fallback.is_empty() { String::new() } else { format!("fallback = \"{fallback}\"\n") };
+                format!("[[alert]]\nname = \"{name}\"\nkind = \"slack\"\nurl = \"credential:hook\"\n{line}")
+            };
+            let text: String = fallbacks.iter().map(section).collect();
+            match resolved(&sections(&text), &folder) {
+                Ok(config) => Ok(config.channels.into_iter().map(|channel| channel.fallback).collect()),
+                Err(problems) => {
+                    Err(problems.iter().map(|one| format!("{}: {}", one.key, one.what)).collect())
+                }
+            }
+        };
+        let good: Result<Vec<Option<String>>, Vec<String>> = check(&[("a", "b"), ("b", "c"), ("c", "")]);
+        assert_eq!(good, Ok(vec![Some("b".to_owned()), Some("c".to_owned()), None]));
+        for (wrong, expected) in [
+            (vec![("a", "b")], vec!["alert.0.fallback: there is no alert section \"b\""]),
+            (vec![("a", "a")], vec!["alert.0.fallback: the fallbacks lead back to it: a, a"]),
+            (
+                vec![("a", "b"), ("b", "c"), ("c", "b")],
+                vec![
+                    "alert.1.fallback: the fallbacks lead back to it: b, c, b",
+                    "alert.2.fallback: the fallbacks lead back to it: c, b, c",
+                ],
+            ),
+        ] {
+            assert_eq!(check(&wrong), Err(expected.into_iter().map(str::to_owned).collect()));
+        }
+    }
+
+    #[test]
     fn unknown_keys_and_kinds_are_refused_with_what_is_known() {
         let refusal = |text: &str| AlertSection::read(toml::from_str(text).unwrap()).unwrap_err();
         let error = refusal("name = \"a\"\nkind = \"slack\"\nurl = \"credential:x\"\nchannel = \"#ops\"\n");

@@ -38,7 +38,7 @@ mod step;
 mod tests;
 mod together;
 
-use line::{Health, Line, State, subject};
+use line::{Health, Line, State, Waiting, subject};
 use parcel::Parcel;
 pub use round::Round;
 use step::Todo;
@@ -212,7 +212,8 @@ impl Deliverer {
         began: Duration,
         round: &mut Round,
     ) -> Result<bool, StoreError> {
-        let (mut together, mut after, mut has_acted) = (Together::default(), None, false);
+        let (mut together, mut after) = (Together::default(), None);
+        let (mut has_acted, mut has_skipped) = (false, false);
         while !together.is_full() {
             let now = self.clock.now();
             let mut page = self.store.owed_behind(line.name(), after.clone(), now, PAGE).await?;
@@ -228,10 +229,18 @@ impl Deliverer {
             for owed in page {
                 if self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT {
                     round.is_unfinished = true;
+                    self.settle(line, waiting).await?;
                     return Ok(false);
                 }
+                if together.holds(&owed) {
+                    has_skipped = true;
+                    continue;
+                }
                 match self.todo(line, state, &owed, now).await? {
-                    Todo::Skip => continue,
+                    Todo::Skip => {
+                        has_skipped = true;
+                        continue;
+                    }
                     Todo::Together(group) => together.add(group, owed, self.alerting.storm_over),
                     Todo::Settle(delivery) => {
                         if let Delivery::Postponed { at, .. } = &delivery {
@@ -264,6 +273,10 @@ impl Deliverer {
                 state.bursts.flushed(groups, &self.alerting, self.clock.monotonic());
                 state.bursts.counted();
             }
+        }
+        if has_skipped && !has_acted {
+            // What they wait for is not pending any more.
+            (state.waiting, state.is_read) = (Waiting::default(), false);
         }
         Ok(has_acted)
     }

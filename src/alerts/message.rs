@@ -6,12 +6,10 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use super::summary::LONGEST_DIGEST;
 use super::summary::Summary;
 use crate::payments::alert::{Alert, Severity};
 use crate::text;
-
-/// The maximum number of alerts in one digest.
-pub const LONGEST_DIGEST: usize = 20;
 
 /// One line of a message: a label and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Many alerts as numbers: how many of which account, kind and reason, and how much money.
+//! Many alerts as numbers: how many for each account, kind and reason, and how much money.
 //!
 //! Owns: the counts. Must never know: a target, which alerts are counted.
 
@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::message::LONGEST_DIGEST;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 use crate::text::line;
+
+/// The most lines in one message about several alerts.
+pub const LONGEST_DIGEST: usize = 20;
 
 /// One row of counts.
 type Row = (AccountName, AlertKind, Option<String>);
@@ -42,7 +44,7 @@ impl Totals {
     }
 }
 
-/// The counts of alerts of which no one is shown.
+/// The counts of alerts that are not shown one by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     rows: BTreeMap<Row, (u64, Totals)>,

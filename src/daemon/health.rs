@@ -1,4 +1,4 @@
-//! Conditions of the machine and of the accounts that no room notices by itself.
+//! Conditions of the machine and of the accounts that no room notices.
 //!
 //! Owns: when each begins and ends, and the texts. Must never know: how anything is measured or sent.
 
@@ -31,7 +31,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// Objects that wait for longer than this for their poll are a backlog; it is over when none waits for longer than a
 /// sixth of this.
 const LONG_WAIT: SignedDuration = SignedDuration::from_hours(1);
-/// The disk is nearly full when so many times the space is free that the store needs to start.
+/// The disk is nearly full when less than this many times the space is free that the store needs to start.
 const ROOM_TIMES: u64 = 4;
 
 /// A condition that was found now.
@@ -264,7 +264,7 @@ impl Checking {
         Ok(crate::text::count(lasting.len(), "condition"))
     }
 
-    /// Raises an alert for those who hear of the account; of the machine, for those who hear of any account.
+    /// Raises an alert for the targets that receive alerts about the account; about the machine, for those of any account.
     async fn raise(
         &self,
         about: &Lasting,

@@ -189,7 +189,7 @@ impl Timekeeping {
     }
 }
 
-/// The targets that hear of any of these accounts, each with whether it is a sandbox: for an alert about the machine.
+/// The targets that receive alerts about any of these accounts, each with whether it is a sandbox: for an alert about the machine.
 pub(super) fn heard_by_any(routes: &Routes, accounts: &[(AccountName, bool)], alert: &Alert) -> Vec<String> {
     let mut targets: Vec<String> = Vec::new();
     for (account, is_sandbox) in accounts {

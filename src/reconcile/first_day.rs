@@ -38,6 +38,7 @@ impl Reconcile {
         };
         let may_be_history = before.observed.is_none()
             && !account.reports_history
+            && self.clock.is_sure()
             && alerts.iter().any(is_end)
             && had_ended(after, account.late_after);
         if may_be_history

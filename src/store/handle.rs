@@ -209,7 +209,7 @@ impl Store {
         self.read(move |index| outbox::owed(index, &target, after.as_ref(), now, limit)).await
     }
 
-    /// Pending deliveries to a target that were tried and failed. Reads all that are pending.
+    /// Pending deliveries to a target that were tried or postponed. Reads all that are pending.
     pub async fn tried(&self, target: &str) -> Result<Vec<Owed>, StoreError> {
         let target = target.to_owned();
         self.read(move |index| outbox::tried(index, &target)).await

@@ -119,7 +119,7 @@ impl Deliverer {
                     let at = row.at.max(later(self.clock.now(), Duration::from_secs(1)));
                     return Ok(Some(postponed(at, "waits for the alert about the beginning")));
                 }
-                let why = "it was over before this target was told";
+                let why = "it was over before it was sent";
                 let delivery = Delivery::Withheld { why: why.to_owned() };
                 self.store.settle(&begin, line.name(), delivery, self.clock.now()).await?;
                 state.waiting.remove_before(subject(&owed.alert), owed.order);
@@ -145,7 +145,7 @@ impl Deliverer {
             if !condition.is_repetition {
                 conditions.begin(condition, alert).await?;
             }
-            conditions.causes_of(alert)
+            conditions.causes_of(alert, now)
         };
         for cause in causes {
             let row = self.delivery(&cause.alert, line).await?;

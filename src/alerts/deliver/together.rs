@@ -2,7 +2,7 @@
 //!
 //! Owns: which messages they become. Pure. Must never know: how a message is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::tz::TimeZone;
 
@@ -10,10 +10,11 @@ use super::super::burst::Group;
 use super::super::message::{self, LONGEST_DIGEST, Message};
 use super::super::summary::Summary;
 use super::super::targets::webhook::event_id;
+use super::line::{Subject, subject};
 use super::parcel::Parcel;
 use crate::store::Owed;
 
-/// One summary counts at most so many alerts; the next one counts the others. It bounds memory.
+/// One summary counts at most this many alerts; the next one counts the others. It bounds memory.
 const LONGEST_SUMMARY: usize = 20_000;
 
 /// Alerts that are sent together. Beyond the limit of the target, only numbers and keys are kept.
@@ -22,12 +23,18 @@ pub(super) struct Together {
     shown: Vec<(Group, Owed)>,
     counted: BTreeMap<bool, (Summary, Parcel)>,
     groups: BTreeSet<Group>,
+    subjects: HashSet<Subject>,
     number: usize,
 }
 
 impl Together {
     pub(super) fn is_empty(&self) -> bool {
         self.number == 0
+    }
+
+    /// Whether it has an alert about the same subject, which must arrive before this one.
+    pub(super) fn holds(&self, owed: &Owed) -> bool {
+        subject(&owed.alert).is_some_and(|subject| self.subjects.contains(&subject))
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -41,6 +48,7 @@ impl Together {
         summary.add(&owed.alert);
         parcel.add(&owed);
         self.groups.insert(group.clone());
+        self.subjects.extend(subject(&owed.alert));
         if self.number <= limit {
             self.shown.push((group, owed));
         } else {

@@ -242,11 +242,11 @@ pub(crate) fn owed(
     if start >= end { Ok(Vec::new()) } else { read_owed(index, target, start, end, limit, |_| true) }
 }
 
-/// Deliveries to a target that were tried and failed, in no particular order.
+/// Deliveries to a target that were tried or postponed, in no particular order.
 pub(crate) fn tried(index: &Index, target: &str) -> Result<Vec<Owed>, StoreError> {
     let prefix = keys::owed(target);
     let end = keys::after_prefix(&prefix);
-    read_owed(index, target, prefix, end, usize::MAX, |row| row.attempts > 0)
+    read_owed(index, target, prefix, end, usize::MAX, |row| row.attempts > 0 || row.last_error.is_some())
 }
 
 /// An alert with its deliveries.

@@ -121,3 +121,48 @@ async fn a_row_that_owes_what_was_delivered_is_damage_and_no_message_without_end
     assert_eq!(store.owed("ops", at(9), 9).await.unwrap().len(), 0);
     assert_clean(&store).await;
 }
+
+#[tokio::test]
+async fn what_is_combined_withheld_or_passed_on_is_recorded_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let keys = ["k1", "k2", "k3"];
+    store.raise(keys.map(|key| owed(key, &["ops"], at(1))).to_vec(), at(1)).await.unwrap();
+    let together = Delivery::Together { message: "digest/1".to_owned() };
+    let withheld = || Delivery::Withheld { why: "it is over".to_owned() };
+    let passed_on = Delivery::Dead { error: "gone".to_owned(), fallback: Some("mail".to_owned()) };
+    store.settle("k1", "ops", together, at(2)).await.unwrap();
+    let postponed = Delivery::Postponed { at: at(9), why: "explained".to_owned() };
+    store.settle("k2", "ops", postponed, at(2)).await.unwrap();
+    assert_eq!(
+        (keys_owed(&store, "ops", 8).await, keys_owed(&store, "ops", 9).await.len()),
+        (vec!["k3".to_owned()], 2)
+    );
+    assert_eq!(store.tried("ops").await.unwrap().len(), 1, "what waits is known after a restart, too");
+    store.settle("k2", "ops", withheld(), at(3)).await.unwrap();
+    store.settle("k3", "ops", passed_on.clone(), at(4)).await.unwrap();
+    store.settle("k3", "ops", passed_on, at(5)).await.unwrap();
+    store.settle("k1", "ops", withheld(), at(6)).await.unwrap();
+    assert_eq!(keys_owed(&store, "mail", 4).await, ["k3"]);
+    assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    let mut rows = Vec::new();
+    for key in keys {
+        let row = store.alert(key).await.unwrap().unwrap().deliveries.remove(0);
+        rows.push((row.status, row.message, row.last_error));
+    }
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        rows,
+        [
+            (DeliveryStatus::Delivered, text("digest/1"), None),
+            (DeliveryStatus::Withheld, None, text("it is over")),
+            (DeliveryStatus::Dead, None, text("gone")),
+        ]
+    );
+    let instead = store.owed("mail", at(4), 9).await.unwrap().remove(0);
+    assert_eq!(instead.instead_of.as_deref(), Some("ops"));
+    assert_eq!(store.alert("k9").await, Ok(None));
+}

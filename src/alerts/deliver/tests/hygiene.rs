@@ -23,7 +23,7 @@ async fn a_burst_is_a_few_messages_and_one_that_lists_the_rest() {
     );
     for number in 0..25 {
         let times = chat.iter().filter(|sent| sent.body.contains(&format!("C{number:06}"))).count();
-        assert_eq!(times, 1, "C{number:06} is told exactly once");
+        assert_eq!(times, 1, "C{number:06} is reported exactly once");
     }
     assert!(
         chat[5].body.contains("280.00 EUR") && chat[5].body.contains("20 HardDeclined"),
