@@ -72,16 +72,16 @@ impl Verdict {
     }
 }
 
-/// The rule of section 1.2: 2xx is delivered; 408, 425, 429 and 5xx are retried; 401, 403, 404 and 407 are retried
-/// for a while; other 4xx are never retried. A redirect is never followed (section 2.1), but it may be a maintenance
+/// The rule of section 1.2: 2xx is delivered; 408, 425, 429 and 5xx are retried. 400, 410, 413, 414, 415 and 422 say
+/// that this message can never be taken, so they are not retried. All other 4xx are retried for a while. A redirect is never followed (section 2.1), but it may be a maintenance
 /// page, so it is retried.
 pub fn by_status(answer: &Response, now: Timestamp) -> Verdict {
     let why = format!("HTTP {}", answer.status);
     match answer.status {
         200..=299 => Verdict::Delivered,
         408 | 425 | 429 | 500..=599 | 300..=399 => Verdict::Retry { after: answer.retry_after(now), why },
-        401 | 403 | 404 | 407 => Verdict::Denied { after: answer.retry_after(now), why },
-        400..=499 => Verdict::Refused { why },
+        400 | 410 | 413 | 414 | 415 | 422 => Verdict::Refused { why },
+        400..=499 => Verdict::Denied { after: answer.retry_after(now), why },
         _ => Verdict::Retry { after: None, why },
     }
 }
@@ -118,8 +118,8 @@ mod tests {
         for (statuses, expected) in [
             (&[200, 201, 202, 204, 299][..], "delivered"),
             (&[408, 425, 429, 500, 502, 503, 504, 599, 301, 302, 307, 100], "retry"),
-            (&[401, 403, 404, 407], "denied"),
-            (&[400, 405, 409, 410, 413, 415, 422, 451], "refused"),
+            (&[401, 402, 403, 404, 405, 407, 409, 451], "denied"),
+            (&[400, 410, 413, 414, 415, 422], "refused"),
         ] {
             for status in statuses {
                 assert_eq!(word(*status), expected, "{status}");

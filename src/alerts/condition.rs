@@ -1,65 +1,172 @@
-//! Which alerts report a condition that lasts, and which end it.
+//! Which alerts report a condition that lasts, which end it, and which condition explains another.
 //!
-//! Owns: which kinds belong together. Must never know: any target.
+//! Owns: which kinds belong together. Pure. Must never know: any target, which conditions last now.
 //!
-//! A decline is an event: it has no end. Refused credentials are a condition: pagers keep it open until a later alert
-//! says that it is over.
+//! A decline is an event: it has no end. Refused credentials are a condition: it is raised, repeated while it lasts, and
+//! ended by a later alert.
 
+use jiff::Timestamp;
+
+use crate::payments::age;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 
-/// A condition that begins or ends with an alert.
+/// A condition that begins, lasts or ends with an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The word of its kind: that of the alert which begins it.
     pub name: &'static str,
     /// How urgent it is while it lasts.
     pub severity: Severity,
-    /// The same in the alert that raises the condition and in the one that ends it.
+    /// The same in all alerts about the condition.
     pub key: String,
     /// Whether the alert ends it.
     pub is_over: bool,
+    /// Whether the alert says again that it lasts.
+    pub is_repetition: bool,
 }
 
-/// The condition that an alert is about; none for an event. The key of such an alert is its kind and the occasion, and
-/// begin and end have the same occasion.
+/// Stands at the end of the key of an alert which ends a condition that has only one kind of alerts.
+const ENDED: &str = "/ended";
+/// Stands before the number of a repetition.
+const AGAIN: &str = "/again/";
+
+/// The condition that an alert is about; none for an event. The key of such an alert is its kind and the occasion.
 pub fn of(alert: &Alert) -> Option<Condition> {
     let occasion = alert.key.split_once('/').map_or("", |(_, occasion)| occasion);
-    let (name, is_over) = match alert.kind {
-        AlertKind::CredentialsRefused => ("credentials-refused", false),
-        AlertKind::CredentialsAccepted => ("credentials-refused", true),
-        AlertKind::NoSuccess => ("no-success", occasion.ends_with("/ended")),
-        AlertKind::ProviderHold => ("provider-hold", false),
-        AlertKind::ProviderHoldEnded => ("provider-hold", true),
-        AlertKind::ClockWrong => ("clock-wrong", false),
-        AlertKind::ClockRight => ("clock-wrong", true),
+    let (occasion, is_repetition) = match occasion.split_once(AGAIN) {
+        Some((occasion, _)) => (occasion, true),
+        None => (occasion, false),
+    };
+    let (stem, has_ended) = match occasion.strip_suffix(ENDED) {
+        Some(stem) => (stem, true),
+        None => (occasion, false),
+    };
+    let without_time = stem.rsplit_once('/').map_or(stem, |(subject, _)| subject);
+    let (name, subject, is_over) = match alert.kind {
+        AlertKind::CredentialsRefused => ("credentials-refused", stem, false),
+        AlertKind::CredentialsAccepted => ("credentials-refused", stem, true),
+        AlertKind::NoSuccess => ("no-success", stem, has_ended),
+        AlertKind::ProviderHold => ("provider-hold", stem, false),
+        AlertKind::ProviderHoldEnded => ("provider-hold", stem, true),
+        AlertKind::ClockWrong => ("clock-wrong", stem, false),
+        AlertKind::ClockRight => ("clock-wrong", stem, true),
+        AlertKind::Backlog => ("backlog", stem, has_ended),
+        AlertKind::QuotaTooSmall => ("quota-too-small", stem, has_ended),
+        AlertKind::ReportFailed => ("report-failed", stem, has_ended),
+        AlertKind::DiskLow => ("disk-low", stem, has_ended),
+        AlertKind::TargetSilent => ("target-silent", stem, has_ended),
+        // Begin and end carry different times, and there is one such condition for each account, or type of it.
+        AlertKind::ServiceStatus => {
+            ("service-status", stem.split('/').next().unwrap_or_default(), alert.severity == Severity::Info)
+        }
+        // That somebody ended the subscription is an event.
+        AlertKind::NotificationsSilent if occasion.starts_with("unsubscribed/") => return None,
+        AlertKind::NotificationsSilent => ("notifications-silent", without_time, false),
+        AlertKind::NotificationsBack => ("notifications-silent", without_time, true),
         _ => return None,
     };
-    let occasion = occasion.strip_suffix("/ended").unwrap_or(occasion);
-    let severity = if name == "credentials-refused" { Severity::Critical } else { Severity::Warning };
-    Some(Condition { name, severity, key: format!("{name}/{occasion}"), is_over })
+    let severity = match name {
+        "credentials-refused" | "target-silent" | "disk-low" => Severity::Critical,
+        _ => Severity::Warning,
+    };
+    Some(Condition { name, severity, key: format!("{name}/{subject}"), is_over, is_repetition })
+}
+
+/// Whether a condition named `cause` explains alerts of this kind about the same account, so that they need not be told
+/// while it lasts.
+///
+/// Nothing explains what is about money, and no warning explains what is critical. A wrong clock explains nothing,
+/// because the time that providers confirm is used in its place.
+pub fn explains(cause: &str, consequence: &AlertKind) -> bool {
+    match consequence {
+        AlertKind::NoSuccess => ["credentials-refused", "provider-hold", "service-status"].contains(&cause),
+        AlertKind::Backlog => {
+            ["credentials-refused", "no-success", "provider-hold", "service-status", "quota-too-small"]
+                .contains(&cause)
+        }
+        AlertKind::ReportFailed => cause == "disk-low",
+        _ => false,
+    }
+}
+
+/// The `number`th alert which says that the condition of `begin` has lasted since then.
+pub fn repeated(begin: &Alert, since: Timestamp, number: i64, now: Timestamp) -> Alert {
+    let lasts = age(since, now);
+    Alert {
+        key: format!("{}{AGAIN}{number}", begin.key),
+        headline: format!("For {lasts} by now: {}", begin.headline),
+        explanation: format!("This began at {since} and is not over. {}", begin.explanation),
+        found_at: now,
+        ..begin.clone()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn begin_and_end_have_the_same_key_and_an_event_has_none() {
+    fn about(kind: AlertKind, occasion: &str) -> Alert {
         let account = "shop-de".parse().unwrap();
-        let condition = |kind, occasion: &str| {
-            of(&Alert::new(kind, occasion, Severity::Warning, &account, jiff::Timestamp::UNIX_EPOCH))
-        };
-        for (begin, end, ending) in [
-            (AlertKind::CredentialsRefused, AlertKind::CredentialsAccepted, ""),
-            (AlertKind::NoSuccess, AlertKind::NoSuccess, "/ended"),
-            (AlertKind::ProviderHold, AlertKind::ProviderHoldEnded, ""),
-            (AlertKind::ClockWrong, AlertKind::ClockRight, ""),
+        Alert::new(kind, occasion, Severity::Warning, &account, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn begin_repetition_and_end_have_the_same_key_and_an_event_has_none() {
+        let since = "shop-de/charge/2026-01-15T09:30:00Z";
+        for (begin, end, ended_at) in [
+            (AlertKind::CredentialsRefused, AlertKind::CredentialsAccepted, since),
+            (AlertKind::NoSuccess, AlertKind::NoSuccess, "shop-de/charge/2026-01-15T09:30:00Z/ended"),
+            (AlertKind::Backlog, AlertKind::Backlog, "shop-de/charge/2026-01-15T09:30:00Z/ended"),
+            (AlertKind::ProviderHold, AlertKind::ProviderHoldEnded, since),
+            (AlertKind::ClockWrong, AlertKind::ClockRight, since),
+            (
+                AlertKind::NotificationsSilent,
+                AlertKind::NotificationsBack,
+                "shop-de/charge/2026-01-16T01:02:03Z",
+            ),
         ] {
-            let began = condition(begin, "shop-de/charge/2026-01-15T09:30:00Z").unwrap();
-            let ended = condition(end, &format!("shop-de/charge/2026-01-15T09:30:00Z{ending}")).unwrap();
+            let began = of(&about(begin.clone(), since)).unwrap();
+            let ended = of(&about(end, ended_at)).unwrap();
             assert_eq!(began.key, ended.key);
-            assert!(!began.is_over && ended.is_over);
+            assert!(!began.is_over && ended.is_over && !began.is_repetition);
+            let again = repeated(&about(begin, since), Timestamp::UNIX_EPOCH, 3, Timestamp::UNIX_EPOCH);
+            let again = of(&again).unwrap();
+            assert_eq!((again.key, again.is_over, again.is_repetition), (began.key, false, true));
         }
-        assert_eq!(condition(AlertKind::Declined, "a/1"), None);
+        let mut status = about(AlertKind::ServiceStatus, "shop-de/Degraded/2026-01-15T09:30:00Z");
+        let began = of(&status).unwrap();
+        (status.key, status.severity) = ("service-status/shop-de/Normal/9999".to_owned(), Severity::Info);
+        assert_eq!((of(&status).unwrap().key, of(&status).unwrap().is_over), (began.key, true));
+        for event in [AlertKind::Declined, AlertKind::Recovered, AlertKind::Undelivered] {
+            assert_eq!(of(&about(event, "shop-de/1")), None);
+        }
+        assert_eq!(of(&about(AlertKind::NotificationsSilent, "unsubscribed/shop-de/9")), None);
+    }
+
+    #[test]
+    fn consequences_are_explained_by_the_table_and_money_never_is() {
+        let causes = [
+            "credentials-refused",
+            "no-success",
+            "provider-hold",
+            "service-status",
+            "quota-too-small",
+            "clock-wrong",
+            "disk-low",
+            "target-silent",
+            "notifications-silent",
+        ];
+        let explained_by = |kind: &AlertKind| -> Vec<&str> {
+            causes.iter().copied().filter(|cause| explains(cause, kind)).collect()
+        };
+        for kind in AlertKind::ALL {
+            let expected: &[&str] = match kind {
+                AlertKind::NoSuccess => &["credentials-refused", "provider-hold", "service-status"],
+                AlertKind::Backlog => &causes[..5],
+                AlertKind::ReportFailed => &["disk-low"],
+                _ => &[],
+            };
+            assert_eq!(explained_by(&kind), expected, "{kind}");
+        }
     }
 }

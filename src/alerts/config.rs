@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, Error};
 use toml::Table;
 
+use super::alerting::Alerting;
 use super::routes::{Route, Routes};
 use super::setting::Setting;
 use super::target::{Registration, SectionError, Target, TargetSection};
@@ -51,6 +52,9 @@ struct CommonKeys {
     /// After this many hours without success, a message is given up and this is reported to the other targets.
     #[serde(default = "seventy_six")]
     give_up_after_h: u64,
+    /// The target that gets a message when this one has not taken it.
+    #[serde(default)]
+    fallback: Option<String>,
     /// Certificates (PEM) that are trusted for this target in addition to the system's, in the place of `http.ca_file`.
     #[serde(default)]
     ca_file: Option<PathBuf>,
@@ -66,6 +70,7 @@ const COMMON: &[&str] = &[
     "kinds",
     "timeout_s",
     "give_up_after_h",
+    "fallback",
     "ca_file",
 ];
 
@@ -167,6 +172,8 @@ pub struct Channel {
     pub timeout: Duration,
     /// When a message to it is given up.
     pub give_up_after: Duration,
+    /// The target that then gets it.
+    pub fallback: Option<String>,
     /// How it is reached, if it trusts certificates of its own; none for the client of all others.
     pub transport: Option<Arc<dyn Transport>>,
 }
@@ -190,6 +197,10 @@ pub struct AlertConfig {
     pub routes: Routes,
     /// Rules without effect, in words.
     pub remarks: Vec<String>,
+    /// All accounts.
+    pub accounts: BTreeSet<AccountName>,
+    /// When alerts are combined, called late, and repeated.
+    pub alerting: Alerting,
     /// The zone for times in messages; UTC is shown beside it.
     pub zone: TimeZone,
 }
@@ -200,6 +211,8 @@ impl Default for AlertConfig {
             channels: Vec::new(),
             routes: Routes::default(),
             remarks: Vec::new(),
+            accounts: BTreeSet::new(),
+            alerting: Alerting::default(),
             zone: TimeZone::UTC,
         }
     }
@@ -218,8 +231,11 @@ pub fn resolve(
 ) -> Result<AlertConfig, Vec<Problem>> {
     let sandbox_accounts: BTreeSet<AccountName> =
         accounts.iter().filter(|(_, is_sandbox)| **is_sandbox).map(|(name, _)| name.clone()).collect();
-    let mut config = AlertConfig::default();
+    let all = accounts.keys().cloned().collect();
+    let mut config = AlertConfig { accounts: all, ..AlertConfig::default() };
     config.routes.sandbox_accounts = sandbox_accounts;
+    let fallbacks: Vec<(&str, Option<&str>)> =
+        sections.iter().map(|section| (&*section.common.name, section.common.fallback.as_deref())).collect();
     let mut problems = Vec::new();
     let mut names = BTreeSet::new();
     for (number, section) in sections.iter().enumerate() {
@@ -234,6 +250,7 @@ pub fn resolve(
         setting.numbers(common.timeout_s, common.give_up_after_h, &common.environments);
         let accounts = setting.accounts(&common.accounts, accounts);
         setting.kinds(&common.kinds);
+        setting.fallback(number, &fallbacks);
         let transport = setting.transport(common.ca_file.as_deref(), connections);
         let target = section.target.build(&mut setting);
         problems.extend(setting.finish());
@@ -246,6 +263,7 @@ pub fn resolve(
                 target,
                 timeout: Duration::from_secs(common.timeout_s),
                 give_up_after: Duration::from_secs(common.give_up_after_h.saturating_mul(3600)),
+                fallback: common.fallback.clone(),
                 transport,
             }),
         }
@@ -356,6 +374,40 @@ mod tests {
         assert_eq!(problems[2].remedy, "did you mean declined?");
         assert!(problems[3].remedy.starts_with("known kinds: declined, "), "{}", problems[3].remedy);
         assert!(problems.iter().all(|problem| !problem.what.is_empty() && !problem.remedy.is_empty()));
+    }
+
+    #[test]
+    fn a_fallback_exists_and_leads_to_an_end() {
+        let folder = secrets(&[("hook", "https://hooks.slack.com/services/T/B/canary\n")]);
+        let check = |fallbacks: &[(&str, &str)]| {
+            let section = |(name, fallback): &(&str, &str)| {
+                let line =
+                    if fallback.is_empty() { String::new() } else { format!("fallback = \"{fallback}\"\n") };
+                format!("[[alert]]\nname = \"{name}\"\nkind = \"slack\"\nurl = \"credential:hook\"\n{line}")
+            };
+            let text: String = fallbacks.iter().map(section).collect();
+            match resolved(&sections(&text), &folder) {
+                Ok(config) => Ok(config.channels.into_iter().map(|channel| channel.fallback).collect()),
+                Err(problems) => {
+                    Err(problems.iter().map(|one| format!("{}: {}", one.key, one.what)).collect())
+                }
+            }
+        };
+        let good: Result<Vec<Option<String>>, Vec<String>> = check(&[("a", "b"), ("b", "c"), ("c", "")]);
+        assert_eq!(good, Ok(vec![Some("b".to_owned()), Some("c".to_owned()), None]));
+        for (wrong, expected) in [
+            (vec![("a", "b")], vec!["alert.0.fallback: there is no alert section \"b\""]),
+            (vec![("a", "a")], vec!["alert.0.fallback: the fallbacks lead back to it: a, a"]),
+            (
+                vec![("a", "b"), ("b", "c"), ("c", "b")],
+                vec![
+                    "alert.1.fallback: the fallbacks lead back to it: b, c, b",
+                    "alert.2.fallback: the fallbacks lead back to it: c, b, c",
+                ],
+            ),
+        ] {
+            assert_eq!(check(&wrong), Err(expected.into_iter().map(str::to_owned).collect()));
+        }
     }
 
     #[test]

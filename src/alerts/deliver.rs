@@ -1,10 +1,10 @@
 //! The delivery loop: sends pending alerts and records the results.
 //!
-//! Owns: the order of the steps, one message in flight per target, and what is reported elsewhere when a target
-//! fails. Must never know: any one target.
+//! Owns: the order of the steps, and one message in flight per target. Must never know: any one target.
 //!
 //! A crash between sending and recording costs one repeated message under the same key, never a lost one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,39 +14,47 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::Mutex;
 
+use super::alerting::Alerting;
 use super::classify::Verdict;
-use super::config::{AlertConfig, Channel};
+use super::conditions::Conditions;
+use super::config::AlertConfig;
 use super::escalation;
 use super::message::{self, Message};
-use super::outbox::{Past, decide, plan, wait_after};
+use super::outbox::{Past, decide};
 use super::routes::Routes;
 use super::send::Sender;
 use super::silences::Silences;
-use super::targets::webhook::event_id;
 use crate::clock::SharedClock;
 use crate::http::Transport;
-use crate::payments::alert::{Alert, AlertKind, Recipient, Severity};
-use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
-use crate::time::{between, later};
+use crate::payments::alert::Alert;
+use crate::payments::object::AccountName;
+use crate::store::{Delivery, Owed, Store, StoreError};
+use crate::time::later;
 
+mod health;
 mod held;
+mod line;
+mod parcel;
+mod repeat;
 mod round;
+mod step;
 #[cfg(test)]
 mod tests;
+mod together;
 
+use line::{Health, Line, State, Waiting, subject};
+use parcel::Parcel;
 pub use round::Round;
+use step::Todo;
+use together::Together;
 
-/// How many pending alerts are read at once.
+/// How many pending alerts are read, or settled, at once.
 const PAGE: usize = 200;
 /// A round ends after this time even if more alerts are pending, so that a stop need not wait long.
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
-/// Under pressure, this many critical alerts per minute still get their own message.
-const SINGLES_A_MINUTE: usize = 20;
 /// No wait for a target is longer than this: a requested wait is trusted up to an hour, and our own waits are at most
 /// an hour plus jitter. A later due time was written by a clock that was ahead.
 const LONGEST_WAIT: Duration = Duration::from_secs(7 * 3600);
-/// A target that has failed for this long is reported to the others.
-const SILENT_AFTER: Duration = Duration::from_secs(3600);
 
 /// The result of a test message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,41 +83,12 @@ pub struct Deliverer {
     lines: Vec<Line>,
     routes: Routes,
     silences: Silences,
+    accounts: BTreeSet<AccountName>,
+    alerting: Alerting,
     /// For the times in messages.
     zone: TimeZone,
-}
-
-/// A target with its health. The lock keeps at most one message in flight.
-#[derive(Debug)]
-struct Line {
-    channel: Channel,
-    health: Mutex<Health>,
-}
-
-/// Kept in memory only: after a restart, a target starts without a failure history. Times are the clock's monotonic
-/// times.
-#[derive(Debug, Default)]
-struct Health {
-    sent_at: Option<Duration>,
-    paused_until: Option<Duration>,
-    /// Since when the target has denied access.
-    denied_since: Option<Duration>,
-    failures: u32,
-    failing_since: Option<Timestamp>,
-    is_silence_told: bool,
-    last_error: Option<String>,
-    minute_began: Duration,
-    singles: usize,
-}
-
-impl Health {
-    fn singles_left(&mut self, now: Duration) -> usize {
-        if now.saturating_sub(self.minute_began) >= Duration::from_secs(60) {
-            self.minute_began = now;
-            self.singles = 0;
-        }
-        SINGLES_A_MINUTE.saturating_sub(self.singles)
-    }
+    /// None until they are read.
+    conditions: Mutex<Option<Conditions>>,
 }
 
 impl Deliverer {
@@ -120,21 +99,27 @@ impl Deliverer {
         transport: Arc<dyn Transport>,
         config: AlertConfig,
     ) -> Deliverer {
-        let with_health = |channel| Line { channel, health: Mutex::new(Health::default()) };
         Deliverer {
             silences: Silences::new(store.clone()),
             store,
             sender: Sender::new(transport, clock.clone()),
             clock,
-            lines: config.channels.into_iter().map(with_health).collect(),
+            lines: config.channels.into_iter().map(Line::new).collect(),
             routes: config.routes,
+            accounts: config.accounts,
+            alerting: config.alerting,
             zone: config.zone,
+            conditions: Mutex::new(None),
         }
     }
 
     /// The names of the targets.
     pub fn targets(&self) -> Vec<&str> {
-        self.lines.iter().map(|line| line.channel.name.as_str()).collect()
+        self.lines.iter().map(Line::name).collect()
+    }
+
+    fn is_sandbox(&self, alert: &Alert) -> bool {
+        self.routes.sandbox_accounts.contains(&alert.account)
     }
 
     /// Which target receives what.
@@ -153,6 +138,7 @@ impl Deliverer {
     /// # Errors
     /// When the store fails. A target's failure is not an error: it is recorded and retried.
     pub async fn round(&self) -> Result<Round, StoreError> {
+        self.repeat_conditions().await?;
         if self.store.outbox_pending() == 0 {
             return Ok(Round::default());
         }
@@ -188,11 +174,8 @@ impl Deliverer {
     /// # Errors
     /// When no target has this name.
     pub async fn test(&self, name: Option<&str>) -> Result<Vec<Trial>, UnknownTarget> {
-        let chosen: Vec<&Line> = self
-            .lines
-            .iter()
-            .filter(|line| name.is_none_or(|name| name == line.channel.name.as_str()))
-            .collect();
+        let chosen: Vec<&Line> =
+            self.lines.iter().filter(|line| name.is_none_or(|name| name == line.name())).collect();
         if let (Some(name), true) = (name, chosen.is_empty()) {
             let known = self.targets().into_iter().map(str::to_owned).collect();
             return Err(UnknownTarget { name: name.to_owned(), known });
@@ -201,54 +184,130 @@ impl Deliverer {
     }
 
     async fn try_out(&self, line: &Line) -> Trial {
-        let mut health = line.health.lock().await;
-        let target = line.channel.name.clone();
+        let mut state = line.state.lock().await;
+        let health = &mut state.health;
+        let target = line.name().to_owned();
         let message = message::trial(&target, self.clock.now(), &self.zone);
-        let outcome = match self.send(line, &mut health, &message).await {
+        let outcome = match self.send(line, health, &message).await {
             Verdict::Delivered => Ok(()),
             Verdict::Retry { why, .. } | Verdict::Denied { why, .. } | Verdict::Refused { why } => Err(why),
         };
         if outcome.is_ok() {
             // The target works again, perhaps because it was just repaired. Waiting messages need not wait longer.
-            *health = Health { sent_at: health.sent_at, ..Health::default() };
+            let (sent_at, told_silent) = (health.sent_at, health.told_silent.take());
+            *health = Health { sent_at, told_silent, ..Health::default() };
         }
         Trial { target, outcome }
     }
 
     async fn serve(&self, line: &Line) -> Result<Round, StoreError> {
-        let mut health = line.health.lock().await;
+        let mut state = line.state.lock().await;
         let mut round = Round::default();
         let began = self.clock.monotonic();
-        let is_paused =
-            |health: &Health| health.paused_until.is_some_and(|until| self.clock.monotonic() < until);
-        'pages: while !is_paused(&health) {
-            let (target, now) = (line.channel.name.as_str(), self.clock.now());
-            let mut owed = self.store.owed(target, now, PAGE).await?;
-            if owed.is_empty() {
-                owed = self.store.owed_after(target, later(now, LONGEST_WAIT), PAGE).await?;
+        if !state.is_read {
+            for owed in self.store.tried(line.name()).await? {
+                state.waiting.add(subject(&owed.alert), owed.order, owed.next_attempt_at);
             }
-            if owed.is_empty() {
-                break;
-            }
-            let owed = self.let_through(owed, target, now).await?;
-            let singles_left = health.singles_left(self.clock.monotonic());
-            for parcel in plan(owed, line.channel.target.likes_digests(), singles_left) {
-                if self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT {
-                    round.is_unfinished = true;
-                    break 'pages;
-                }
-                self.deliver(line, &mut health, parcel, &mut round).await?;
-                if is_paused(&health) {
-                    break 'pages;
-                }
-            }
+            state.is_read = true;
         }
-        round.next_at = self.next_at(line, &health).await?;
+        state.bursts.tidy(&self.alerting, began);
+        while !self.is_paused(&state.health) && self.pass(line, &mut state, began, &mut round).await? {}
+        round.next_at = self.next_at(line, &state.health).await?;
         Ok(round)
     }
 
+    fn is_paused(&self, health: &Health) -> bool {
+        health.paused_until.is_some_and(|until| self.clock.monotonic() < until)
+    }
+
+    /// Goes through all that is due for a target. Returns whether another pass may find more to do.
+    async fn pass(
+        &self,
+        line: &Line,
+        state: &mut State,
+        began: Duration,
+        round: &mut Round,
+    ) -> Result<bool, StoreError> {
+        let (mut together, mut after) = (Together::default(), None);
+        let (mut has_acted, mut has_skipped) = (false, false);
+        while !together.is_full() {
+            let now = self.clock.now();
+            let mut page = self.store.owed_behind(line.name(), after.clone(), now, PAGE).await?;
+            if page.is_empty() && after.is_none() {
+                page = self.store.owed_after(line.name(), later(now, LONGEST_WAIT), PAGE).await?;
+            }
+            if page.is_empty() {
+                break;
+            }
+            after = page.last().cloned();
+            has_acted |= self.hold_back(&mut page, line, state, now).await?;
+            page.sort_by_key(|owed| owed.order);
+            let mut waiting = Vec::new();
+            for owed in page {
+                if self.clock.monotonic().saturating_sub(began) >= ROUND_LIMIT {
+                    round.is_unfinished = true;
+                    self.settle(line, waiting).await?;
+                    return Ok(false);
+                }
+                if together.holds(&owed) {
+                    has_skipped = true;
+                    continue;
+                }
+                match self.todo(line, state, &owed, now).await? {
+                    Todo::Skip => {
+                        has_skipped = true;
+                        continue;
+                    }
+                    Todo::Together(group) => together.add(group, owed, self.alerting.storm_over),
+                    Todo::Settle(delivery) => {
+                        if let Delivery::Postponed { at, .. } = &delivery {
+                            state.waiting.add(subject(&owed.alert), owed.order, *at);
+                        } else {
+                            state.waiting.remove(subject(&owed.alert), owed.order);
+                        }
+                        waiting.push((owed.alert.key, delivery));
+                    }
+                    Todo::Send => {
+                        let message = self.message(&owed);
+                        self.deliver(line, state, &message, Parcel::of(&[owed]), round).await?;
+                        if self.is_paused(&state.health) {
+                            self.settle(line, waiting).await?;
+                            return Ok(false);
+                        }
+                    }
+                }
+                has_acted = true;
+            }
+            self.settle(line, waiting).await?;
+        }
+        if !together.is_empty() {
+            has_acted = true;
+            for (message, parcel, groups) in together.messages(self.alerting.storm_over, &self.zone) {
+                self.deliver(line, state, &message, parcel, round).await?;
+                if self.is_paused(&state.health) {
+                    return Ok(false);
+                }
+                state.bursts.flushed(groups, &self.alerting, self.clock.monotonic());
+                state.bursts.counted();
+            }
+        }
+        if has_skipped && !has_acted {
+            // What they wait for is not pending any more.
+            (state.waiting, state.is_read) = (Waiting::default(), false);
+        }
+        Ok(has_acted)
+    }
+
+    /// Records outcomes. Those that are given at once share the store's writes.
+    async fn settle(&self, line: &Line, outcomes: Vec<(String, Delivery)>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let settled =
+            outcomes.iter().map(|(key, delivery)| self.store.settle(key, line.name(), delivery.clone(), now));
+        join_all(settled).await.into_iter().collect()
+    }
+
     async fn next_at(&self, line: &Line, health: &Health) -> Result<Option<Timestamp>, StoreError> {
-        let owed_at = self.store.next_owed(line.channel.name.as_str()).await?;
+        let owed_at = self.store.next_owed(line.name()).await?;
         let pause = health.paused_until.map(|until| until.saturating_sub(self.clock.monotonic()));
         let now = self.clock.now();
         let owed_at = owed_at.map(|at| if at > later(now, LONGEST_WAIT) { now } else { at });
@@ -260,64 +319,62 @@ impl Deliverer {
     async fn deliver(
         &self,
         line: &Line,
-        health: &mut Health,
-        parcel: Vec<Owed>,
+        state: &mut State,
+        message: &Message,
+        parcel: Parcel,
         round: &mut Round,
     ) -> Result<(), StoreError> {
-        let message = self.message(&parcel);
-        let verdict = self.send(line, health, &message).await;
+        let verdict = self.send(line, &mut state.health, message).await;
         let now = self.clock.now();
         let seed = seed(&message.key);
+        let health = &mut state.health;
         self.note_health(line, health, &verdict, seed, now);
         let monotonic = self.clock.monotonic();
         let pause = health.paused_until.map(|until| until.saturating_sub(monotonic));
         let denied_for = health.denied_since.map(|since| monotonic.saturating_sub(since)).unwrap_or_default();
+        let is_digest = parcel.alerts.len() > 1;
         let mut given_up = None;
-        for owed in &parcel {
-            let alert = &owed.alert;
-            let past = Past { attempts: owed.attempts, first_owed_at: alert.found_at, denied_for, seed };
-            let mut delivery = decide(&verdict, past, now, line.channel.give_up_after);
-            match &mut delivery {
-                Delivery::Delivered => round.delivered += 1,
-                Delivery::Dead { error } => {
-                    round.dead += 1;
-                    given_up = Some((alert, error.clone()));
+        for carried in parcel.alerts.chunks(PAGE) {
+            let mut outcomes = Vec::with_capacity(carried.len());
+            for alert in carried {
+                let past = Past { attempts: alert.attempts, first_owed_at: alert.found_at, denied_for, seed };
+                let mut delivery = decide(&verdict, past, now, line.channel.give_up_after);
+                state.waiting.remove(alert.subject, alert.order);
+                match &mut delivery {
+                    Delivery::Dead { error, fallback } => {
+                        round.dead += 1;
+                        fallback.clone_from(&line.channel.fallback);
+                        given_up = Some(error.clone());
+                    }
+                    Delivery::Retry { at, .. } => {
+                        round.retried += 1;
+                        *at = (*at).max(later(now, pause.unwrap_or_default()));
+                        state.waiting.add(alert.subject, alert.order, *at);
+                    }
+                    _ => {
+                        round.delivered += 1;
+                        if is_digest {
+                            delivery = Delivery::Together { message: message.key.clone() };
+                        }
+                    }
                 }
-                Delivery::Silenced { .. } | Delivery::Acknowledged => {}
-                Delivery::Retry { at, .. } => {
-                    round.retried += 1;
-                    *at = (*at).max(later(now, pause.unwrap_or_default()));
-                }
+                outcomes.push((alert.key.clone(), delivery));
             }
-            self.store.settle(&alert.key, line.channel.name.as_str(), delivery, now).await?;
+            self.settle(line, outcomes).await?;
         }
-        match verdict {
-            Verdict::Delivered if parcel.len() > 1 => round.digests += 1,
-            Verdict::Delivered => health.singles += 1,
-            _ => {}
+        round.digests += u64::from(is_digest && verdict == Verdict::Delivered);
+        let Some(first) = parcel.first else { return Ok(()) };
+        if let Some(error) = given_up {
+            round.is_unfinished |= self.tell_of_dead(line, &first, &error, now).await?;
         }
-        if let Some((alert, error)) = given_up {
-            round.is_unfinished |= self.tell_of_dead(line, alert, &error, now).await?;
-        }
-        let waiting = parcel.first().map(|owed| &owed.alert);
-        round.is_unfinished |= self.tell_of_silence(line, health, waiting, now).await?;
+        round.is_unfinished |= self.tell_of_silence(line, &mut state.health, &first, now).await?;
         Ok(())
     }
 
-    fn message(&self, parcel: &[Owed]) -> Message {
-        let worded = |owed: &Owed| {
-            let alert = escalation::worded(owed, &self.zone);
-            let is_sandbox = self.routes.candidate(&alert).is_sandbox;
-            (alert, is_sandbox)
-        };
-        if let [one] = parcel {
-            let (alert, is_sandbox) = worded(one);
-            return message::single(&alert, is_sandbox, &self.zone);
-        }
-        let alerts: Vec<(Alert, bool)> = parcel.iter().map(worded).collect();
-        let mut keys: Vec<&str> = parcel.iter().map(|owed| owed.alert.key.as_str()).collect();
-        keys.sort_unstable();
-        message::digest(&alerts, format!("digest/{}", event_id(&keys.join("\n"))))
+    fn message(&self, owed: &Owed) -> Message {
+        let alert = escalation::worded(owed, &self.zone);
+        let message = message::single(&alert, self.is_sandbox(&alert), &self.zone);
+        message.instead_of(owed.instead_of.as_deref())
     }
 
     /// Waits for the target's pace, sends, and classifies the answer.
@@ -332,123 +389,6 @@ impl Deliverer {
         let verdict = self.sender.send(&line.channel, message).await;
         health.sent_at = Some(self.clock.monotonic());
         verdict
-    }
-
-    /// Counts a target's failures and pauses the target, so that a hundred waiting messages do not cause a hundred
-    /// attempts. Each error is logged once, until it changes.
-    fn note_health(&self, line: &Line, health: &mut Health, verdict: &Verdict, seed: u64, now: Timestamp) {
-        let target = line.channel.name.as_str();
-        let why = match verdict {
-            Verdict::Retry { why, .. } | Verdict::Denied { why, .. } => {
-                health.failures = health.failures.saturating_add(1);
-                health.failing_since.get_or_insert(now);
-                let wait = wait_after(verdict, health.failures, seed).unwrap_or_default();
-                health.paused_until = Some(self.clock.monotonic() + wait);
-                match verdict {
-                    Verdict::Denied { .. } => {
-                        health.denied_since.get_or_insert(self.clock.monotonic());
-                    }
-                    _ => health.denied_since = None,
-                }
-                why
-            }
-            Verdict::Delivered => {
-                if health.last_error.is_some() {
-                    tracing::info!(target_name = target, "alerts are delivered again");
-                }
-                let Health { sent_at, minute_began, singles, .. } = *health;
-                *health = Health { sent_at, minute_began, singles, ..Health::default() };
-                return;
-            }
-            Verdict::Refused { why } => why,
-        };
-        if health.last_error.as_ref() != Some(why) {
-            tracing::warn!(target_name = target, error = %why, "an alert was not delivered");
-            health.last_error = Some(why.clone());
-        }
-    }
-
-    /// Reports a message that was given up to the other targets, once a day for each target
-    /// (docs/src/reference/operations.md, section 3: silent loss is the worst outcome). Returns whether this made a
-    /// new alert pending.
-    async fn tell_of_dead(
-        &self,
-        line: &Line,
-        lost: &Alert,
-        error: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let target = line.channel.name.as_str();
-        let day = now.strftime("%Y-%m-%d");
-        let alert = Alert {
-            headline: format!("Alerts for {target} could not be delivered"),
-            explanation: format!(
-                "{target} refuses messages, or has accepted none for too long ({error}). The last alert given up: {}.",
-                lost.headline
-            ),
-            ..self.about_target(AlertKind::Undelivered, &format!("{target}/{day}"), lost, target, now)
-        };
-        self.tell_others(target, alert, now).await
-    }
-
-    /// Reports a target that has failed for an hour to the others, once until it works again.
-    async fn tell_of_silence(
-        &self,
-        line: &Line,
-        health: &mut Health,
-        waiting: Option<&Alert>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let (Some(since), Some(waiting)) = (health.failing_since, waiting) else { return Ok(false) };
-        let silent_for = between(since, now);
-        if health.is_silence_told || silent_for < SILENT_AFTER {
-            return Ok(false);
-        }
-        health.is_silence_told = true;
-        let target = line.channel.name.as_str();
-        let error = health.last_error.as_deref().unwrap_or("no answer");
-        let occasion = format!("{target}/{}", since.as_second());
-        let alert = Alert {
-            headline: format!("{target} has accepted no alert for an hour"),
-            explanation: format!(
-                "Every delivery to {target} has failed since {since} ({error}). Messages wait and are retried."
-            ),
-            ..self.about_target(AlertKind::TargetSilent, &occasion, waiting, target, now)
-        };
-        self.tell_others(target, alert, now).await
-    }
-
-    fn about_target(
-        &self,
-        kind: AlertKind,
-        occasion: &str,
-        lost: &Alert,
-        target: &str,
-        now: Timestamp,
-    ) -> Alert {
-        Alert {
-            advice: format!(
-                "Check the address of {target} with `reconciled alerts test --target {target}`, \
-                 then redeliver what was given up with `reconciled alerts redeliver`."
-            ),
-            where_to_look: format!("reconciled alerts list --target {target}"),
-            ..Alert::new(kind, occasion, Severity::Critical, &lost.account, now)
-        }
-    }
-
-    async fn tell_others(&self, target: &str, alert: Alert, now: Timestamp) -> Result<bool, StoreError> {
-        let others: Vec<Recipient> =
-            self.targets().into_iter().filter(|other| *other != target).map(Recipient::from).collect();
-        if others.is_empty() {
-            tracing::error!(
-                target_name = target,
-                "{}, and there is no other target to report it to",
-                alert.headline
-            );
-            return Ok(false);
-        }
-        let raised = self.store.raise(vec![OwedAlert { alert, targets: others }], now).await?;
-        Ok(raised > 0)
     }
 }
 

@@ -42,8 +42,15 @@ mod tests {
         let plain = alert("a/1");
         let worded = |is_escalation, escalates_at| {
             let at = plain.found_at;
-            let owed =
-                Owed { alert: plain.clone(), attempts: 0, next_attempt_at: at, is_escalation, escalates_at };
+            let owed = Owed {
+                alert: plain.clone(),
+                attempts: 0,
+                next_attempt_at: at,
+                is_escalation,
+                escalates_at,
+                order: (1, 0),
+                instead_of: None,
+            };
             super::worded(&owed, &TimeZone::UTC)
         };
         assert_eq!(worded(false, None), plain);

@@ -3,16 +3,13 @@
 //! Owns: the order and wording of a message (docs/src/reference/operations.md, sections 1.9 and 3). Must never know:
 //! a target's limits or markup, why an alert was raised, anything about a buyer.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use super::summary::LONGEST_DIGEST;
+use super::summary::Summary;
 use crate::payments::alert::{Alert, Severity};
 use crate::text;
-
-/// The maximum number of alerts in one digest.
-pub const LONGEST_DIGEST: usize = 20;
 
 /// One line of a message: a label and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +25,7 @@ pub struct Fact {
 pub enum Subject {
     /// One alert.
     Single(Box<Alert>),
-    /// Several alerts at once, because too many were pending.
+    /// Several alerts at once, because too many came within a short time. Empty when they are only counted.
     Digest(Vec<Alert>),
     /// A test message that an operator requested.
     Trial,
@@ -100,13 +97,19 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
         by_urgency.then(left.0.found_at.cmp(&right.0.found_at)).then_with(|| left.0.key.cmp(&right.0.key))
     });
     let is_sandbox = !alerts.is_empty() && alerts.iter().all(|(_, is_sandbox)| *is_sandbox);
+    let counts = Summary::of(alerts.iter().map(|(alert, _)| alert));
     let lines = sorted.iter().map(|(alert, is_sandbox)| digest_line(alert, *is_sandbox)).collect();
     Message {
         key,
         severity: sorted.first().map_or(Severity::Info, |(alert, _)| alert.severity),
         is_sandbox,
-        title: format!("{} {} alerts at once: {}", prefix("digest", is_sandbox), alerts.len(), kinds(alerts)),
-        facts: totals(alerts),
+        title: format!(
+            "{} {} alerts at once: {}",
+            prefix("digest", is_sandbox),
+            alerts.len(),
+            counts.kinds()
+        ),
+        facts: numbers(&counts),
         why: String::new(),
         next: "Each line needs the same attention as a single message; the most urgent come first."
             .to_owned(),
@@ -115,6 +118,49 @@ pub fn digest(alerts: &[(Alert, bool)], key: String) -> Message {
         lines,
         occurred_at: alerts.iter().map(|(alert, _)| alert.occurred_at).max().unwrap_or_default(),
         subject: Subject::Digest(sorted.iter().map(|(alert, _)| alert.clone()).collect()),
+    }
+}
+
+/// The message for ends that were found long after they happened, with the age of each. It is never critical: nobody
+/// is woken by what is a day old.
+pub fn late(alerts: &[(Alert, bool)], key: String) -> Message {
+    let mut message = digest(alerts, key);
+    let counts = Summary::of(alerts.iter().map(|(alert, _)| alert));
+    message.severity = message.severity.min(Severity::Warning);
+    let mark = prefix("found late", message.is_sandbox);
+    message.title = format!("{mark} {}, found long after it happened", counts.kinds());
+    "These ended while nobody could see it, or were enrolled late. Each line says how long ago."
+        .clone_into(&mut message.why);
+    let Subject::Digest(sorted) = &message.subject else { return message };
+    for (text, alert) in message.lines.iter_mut().zip(sorted) {
+        let age_s = alert.found_at.duration_since(alert.occurred_at).as_secs();
+        text.push_str(&format!(" · found {} after it happened", span(age_s)));
+    }
+    message
+}
+
+/// The message in the place of very many alerts: only their numbers, and where each can be seen.
+pub fn summary(counts: &Summary, is_sandbox: bool, key: String, zone: &TimeZone) -> Message {
+    let (first, last) = counts.occurred();
+    Message {
+        severity: counts.severity(),
+        is_sandbox,
+        title: format!(
+            "{} {} more alerts: {}",
+            prefix("summary", is_sandbox),
+            counts.count(),
+            counts.kinds()
+        ),
+        facts: numbers(counts),
+        why: "More alerts came at once than this target gets one by one (alerting.storm_over). None is lost."
+            .to_owned(),
+        next: "Look for one common cause first, then go through the list.".to_owned(),
+        details: vec![fact("When", &format!("{} to {}", stamp(first, zone), stamp(last, zone)))],
+        where_to_look: "reconciled alerts list; each alert names this message".to_owned(),
+        lines: counts.lines(),
+        occurred_at: last,
+        subject: Subject::Digest(Vec::new()),
+        key,
     }
 }
 
@@ -137,6 +183,14 @@ pub fn trial(target: &str, now: Timestamp, zone: &TimeZone) -> Message {
 }
 
 impl Message {
+    /// The same message for a target that gets it in the place of another, if there is one.
+    #[must_use]
+    pub fn instead_of(mut self, other: Option<&str>) -> Message {
+        let text = |other| fact("Instead of", &format!("{other}, which did not take it"));
+        self.details.extend(other.map(text));
+        self
+    }
+
     /// Everything but title and lines, labelled, in the order in which a person reads it. Nothing is empty.
     pub fn rows(&self) -> Vec<(&'static str, &str)> {
         let mut rows: Vec<(&'static str, &str)> = Vec::new();
@@ -228,28 +282,10 @@ fn digest_line(alert: &Alert, is_sandbox: bool) -> String {
     parts.join(" · ")
 }
 
-fn kinds(alerts: &[(Alert, bool)]) -> String {
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    for (alert, _) in alerts {
-        *numbers.entry(alert.kind.as_str()).or_default() += 1;
-    }
-    let shown: Vec<String> = numbers.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
-    line(&shown.join(", "))
-}
-
-fn totals(alerts: &[(Alert, bool)]) -> Vec<Fact> {
-    let mut sums: BTreeMap<&str, rust_decimal::Decimal> = BTreeMap::new();
-    for (alert, _) in alerts {
-        if let Some(amount) = &alert.amount {
-            let sum = sums.entry(amount.currency.as_str()).or_default();
-            *sum = sum.checked_add(amount.amount).unwrap_or(*sum);
-        }
-    }
-    if sums.is_empty() {
-        return Vec::new();
-    }
-    let shown: Vec<String> = sums.iter().map(|(currency, sum)| format!("{sum} {currency}")).collect();
-    vec![fact("Total", &shown.join(", "))]
+/// Totals by currency, and counts by reason.
+fn numbers(counts: &Summary) -> Vec<Fact> {
+    let facts = [("Total", counts.totals().text().unwrap_or_default()), ("Reasons", counts.reasons())];
+    facts.iter().filter(|(_, value)| !value.is_empty()).map(|(label, value)| fact(label, value)).collect()
 }
 
 /// One safe line.

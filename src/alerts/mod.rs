@@ -8,12 +8,16 @@
 //! (which target receives what), `silences` (what is held back), `escalation` (what nobody acknowledged), `message` (the
 //! text), `target`
 //! (what every target can do), `fit` (how texts are cut), `targets` (each kind), `send` (how a message leaves), with
-//! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `outbox` (when
-//! to retry and what to combine), `deliver` (the loop over all of it).
+//! `mail` and `command`, `classify` (what an answer means), `condition` (which alerts belong together), `conditions`
+//! (which last now), `outbox` (when to retry), `alerting`, `burst` and `summary` (what is combined), `deliver` (the loop
+//! over all of it).
 
+pub mod alerting;
+pub mod burst;
 pub mod classify;
 pub mod command;
 pub mod condition;
+pub mod conditions;
 pub mod config;
 pub mod deliver;
 pub mod escalation;
@@ -27,9 +31,11 @@ pub mod rules;
 pub mod send;
 pub mod setting;
 pub mod silences;
+pub mod summary;
 pub mod target;
 pub mod targets;
 
+pub use alerting::Alerting;
 pub use config::{AlertConfig, AlertSection};
 pub use deliver::{Deliverer, Round};
 pub use routes::Routes;

@@ -1,4 +1,4 @@
-//! When to retry, when to give up, and what to combine into one message.
+//! When to retry, and when to give up.
 //!
 //! Owns: pure decisions about pending alerts. Must never know: targets, the network, the clock.
 
@@ -7,9 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::classify::Verdict;
-use super::message::LONGEST_DIGEST;
-use crate::payments::alert::Severity;
-use crate::store::{Delivery, Owed};
+use crate::store::Delivery;
 use crate::time::{between, later};
 
 /// The waits after the first, second, ... failure, in seconds. The last one repeats.
@@ -21,8 +19,6 @@ const LEAST_ATTEMPTS: u32 = 6;
 const DENIED_FOR: Duration = Duration::from_secs(3600);
 /// Our longest wait between two attempts at such a target: it may be repaired at any time.
 const LONGEST_DENIED_WAIT: Duration = Duration::from_secs(600);
-/// If more alerts than this are pending for one target at once, people get digests.
-pub const PRESSURE: usize = 20;
 
 /// What a decision about one message needs besides the verdict.
 #[derive(Debug, Clone, Copy)]
@@ -41,19 +37,23 @@ pub struct Past {
 pub fn decide(verdict: &Verdict, past: Past, now: Timestamp, give_up_after: Duration) -> Delivery {
     let why = match verdict {
         Verdict::Delivered => return Delivery::Delivered,
-        Verdict::Refused { why } => return Delivery::Dead { error: why.clone() },
+        Verdict::Refused { why } => return dead(why.clone()),
         Verdict::Denied { why, .. } if past.denied_for >= DENIED_FOR => {
-            return Delivery::Dead { error: format!("{why} for an hour") };
+            return dead(format!("{why} for an hour"));
         }
         Verdict::Denied { why, .. } | Verdict::Retry { why, .. } => why,
     };
     let failures = past.attempts.saturating_add(1);
     let owed_for = between(past.first_owed_at, now);
     if failures >= LEAST_ATTEMPTS && owed_for >= give_up_after {
-        return Delivery::Dead { error: format!("{why}; given up after {failures} tries") };
+        return dead(format!("{why}; given up after {failures} tries"));
     }
     let wait = wait_after(verdict, failures, past.seed).unwrap_or_default();
     Delivery::Retry { at: later(now, wait), error: why.clone() }
+}
+
+fn dead(error: String) -> Delivery {
+    Delivery::Dead { error, fallback: None }
 }
 
 /// How long to wait after the `failures`th verdict in a row that may change; none after any other verdict. The wait
@@ -77,32 +77,8 @@ fn own_wait(failures: u32, seed: u64) -> Duration {
     wait + wait / 10_000 * u32::try_from(mixed % 1_000).unwrap_or(0)
 }
 
-/// Groups the alerts that are pending for one target into messages, each of one alert or a digest of several.
-///
-/// Normally every alert is its own message, oldest first. Under pressure, for a target that people read, the oldest
-/// critical alerts keep their own messages while `singles_left` lasts, and all others are combined into digests.
-/// Every alert is in exactly one message: none is only counted.
-pub fn plan(owed: Vec<Owed>, likes_digests: bool, singles_left: usize) -> Vec<Vec<Owed>> {
-    if !likes_digests || owed.len() <= PRESSURE {
-        return owed.into_iter().map(|one| vec![one]).collect();
-    }
-    let mut messages = Vec::new();
-    let mut rest = Vec::new();
-    for one in owed {
-        if one.alert.severity == Severity::Critical && messages.len() < singles_left {
-            messages.push(vec![one]);
-        } else {
-            rest.push(one);
-        }
-    }
-    rest.sort_by_key(|one| std::cmp::Reverse(one.alert.severity));
-    messages.extend(rest.chunks(LONGEST_DIGEST).map(<[Owed]>::to_vec));
-    messages
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::alert;
     use super::*;
     use proptest::prelude::*;
 
@@ -120,8 +96,8 @@ mod tests {
         match decide(verdict, past, now, Duration::from_secs(76 * 3600)) {
             Delivery::Delivered => "delivered".to_owned(),
             Delivery::Retry { at, error } => format!("{error} again in {}", at.duration_since(now).as_secs()),
-            Delivery::Dead { error } => format!("dead {error}"),
-            Delivery::Silenced { .. } | Delivery::Acknowledged => "not an outcome of sending".to_owned(),
+            Delivery::Dead { error, .. } => format!("dead {error}"),
+            other => panic!("{other:?} is no answer to an attempt"),
         }
     }
 
@@ -165,56 +141,13 @@ mod tests {
         assert!(matches!(after(0, 0), Delivery::Retry { at: again, .. } if again < at(86_400 + 6)));
         let Delivery::Retry { at: again, error } = after(9, 3_599) else { panic!("an hour is not over") };
         assert_eq!((again.duration_since(at(86_400)).as_secs(), error.as_str()), (600, "HTTP 404"));
-        assert_eq!(after(9, 3_600), Delivery::Dead { error: "HTTP 404 for an hour".to_owned() });
+        assert_eq!(after(9, 3_600), dead("HTTP 404 for an hour".to_owned()));
         let past = Past { attempts: 5, first_owed_at: at(0), denied_for: Duration::ZERO, seed: 0 };
         let given_up = decide(&denied, past, at(77 * 3600), Duration::from_secs(76 * 3600));
         assert!(matches!(given_up, Delivery::Dead { .. }), "{given_up:?}");
     }
 
-    fn owed(count: u32, critical: u32) -> Vec<Owed> {
-        (0..count)
-            .map(|number| {
-                let mut one = alert(&format!("a/{number}"));
-                if number >= critical {
-                    one.severity = Severity::Warning;
-                }
-                Owed {
-                    alert: one,
-                    attempts: 0,
-                    next_attempt_at: at(0),
-                    is_escalation: false,
-                    escalates_at: None,
-                }
-            })
-            .collect()
-    }
-
-    fn sizes(messages: &[Vec<Owed>]) -> Vec<usize> {
-        messages.iter().map(Vec::len).collect()
-    }
-
-    #[test]
-    fn quiet_times_bring_single_messages_and_pressure_brings_digests() {
-        assert_eq!(sizes(&plan(owed(20, 20), true, 0)), [1; 20]);
-        assert_eq!(sizes(&plan(owed(21, 2), true, 20)), [1, 1, 19]);
-        assert_eq!(sizes(&plan(owed(60, 60), true, 5)), [1, 1, 1, 1, 1, 20, 20, 15]);
-        assert_eq!(sizes(&plan(owed(60, 60), false, 0)), [1; 60]);
-    }
-
     proptest! {
-        #[test]
-        fn every_alert_stands_in_exactly_one_message(
-            count in 0u32..90, critical in 0u32..90, left in 0usize..25, likes in any::<bool>(),
-        ) {
-            let messages = plan(owed(count, critical), likes, left);
-            let mut keys: Vec<String> = messages.iter().flatten().map(|one| one.alert.key.clone()).collect();
-            keys.sort();
-            let mut expected: Vec<String> = (0..count).map(|number| format!("a/{number}")).collect();
-            expected.sort();
-            prop_assert_eq!(keys, expected);
-            prop_assert!(messages.iter().all(|message| (1..=LONGEST_DIGEST).contains(&message.len())));
-        }
-
         #[test]
         fn waits_grow_and_stay_within_their_tenth(failures in 1u32..200, seed in any::<u64>()) {
             let rung = usize::try_from(failures - 1).unwrap().min(WAITS_S.len() - 1);

@@ -184,6 +184,33 @@ impl<'a> Setting<'a> {
         wanted
     }
 
+    /// Checks the fallback of the `number`th of all targets: it exists, and the fallbacks lead to an end.
+    pub(super) fn fallback(&mut self, number: usize, all: &[(&str, Option<&str>)]) {
+        let next_of = |name: &str| all.iter().find(|(known, _)| *known == name).map(|(_, next)| *next);
+        let Some((name, Some(fallback))) = all.get(number).copied() else { return };
+        if next_of(fallback).is_none() {
+            let shown: String = fallback.chars().take(64).collect();
+            let names: Vec<&str> =
+                all.iter().map(|(known, _)| *known).filter(|known| *known != name).collect();
+            let remedy = format!("name another alert section: {}", names.join(", "));
+            return self.problem("fallback", format!("there is no alert section {shown:?}"), remedy);
+        }
+        let mut seen = vec![name];
+        let mut next = Some(fallback);
+        while let Some(target) = next {
+            if target == name {
+                let what = format!("the fallbacks lead back to it: {}, {name}", seen.join(", "));
+                return self.problem("fallback", what, "let one of them have no fallback");
+            }
+            if seen.contains(&target) {
+                // A circle further on; it is reported there.
+                return;
+            }
+            seen.push(target);
+            next = next_of(target).flatten();
+        }
+    }
+
     pub(super) fn kinds(&mut self, written: &[String]) {
         let known = AlertKind::ALL.iter().map(AlertKind::as_str);
         for word in written {

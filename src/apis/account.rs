@@ -55,6 +55,10 @@ pub struct Account {
     pub discover: bool,
     /// Whether to start watching unwatched objects that a verified notification names.
     pub discovers_by_notifications: bool,
+    /// An end is late if it is found this long after it happened.
+    pub late_after: Duration,
+    /// Whether objects that had ended long before they were enrolled are reported one by one on the first day.
+    pub reports_history: bool,
     /// The folder of all report files; the provider's own are in its subfolder `provider`.
     pub report_folder: PathBuf,
 }
@@ -72,6 +76,8 @@ impl Account {
             probe_interval: Duration::from_secs(300),
             discover: false,
             discovers_by_notifications: false,
+            late_after: Duration::from_secs(24 * 3600),
+            reports_history: false,
             report_folder: PathBuf::new(),
         }
     }

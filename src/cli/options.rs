@@ -290,7 +290,7 @@ pub enum Since {
 /// `alerts list`
 #[derive(Debug, Args)]
 pub struct AlertsListArguments {
-    /// Only alerts with a delivery in this state: pending, delivered, dead, silenced, acknowledged.
+    /// Only alerts with a delivery in this state: pending, delivered, dead, silenced, acknowledged, withheld.
     #[arg(long, value_parser = read_delivery)]
     pub state: Option<DeliveryStatus>,
     /// Only alerts for this target of the configuration.
@@ -427,7 +427,8 @@ fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
         "dead" => Ok(DeliveryStatus::Dead),
         "silenced" => Ok(DeliveryStatus::Silenced),
         "acknowledged" => Ok(DeliveryStatus::Acknowledged),
-        _ => Err("one of pending, delivered, dead, silenced, acknowledged".to_owned()),
+        "withheld" => Ok(DeliveryStatus::Withheld),
+        _ => Err("one of pending, delivered, dead, silenced, acknowledged, withheld".to_owned()),
     }
 }
 

@@ -148,6 +148,7 @@ pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
                 DeliveryStatus::Dead => ("dead", Tone::Bad),
                 DeliveryStatus::Silenced => ("silenced", Tone::Plain),
                 DeliveryStatus::Acknowledged => ("acknowledged", Tone::Plain),
+                DeliveryStatus::Withheld => ("withheld", Tone::Plain),
             };
             let cells = vec![
                 short_time(row.alert.found_at),

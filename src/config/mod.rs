@@ -318,6 +318,8 @@ fn read(
     let name = |table: &Table| table.get("name").and_then(Value::as_str).map(str::to_owned);
     let targets: Vec<String> = written.iter().filter_map(name).collect();
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
+    let alerting = section_of::<alerts::Alerting>(&mut table, "alerting", &mut findings);
+    findings.extend(alerting.problems());
     let written = take_tables(&mut table, "route", &mut findings);
     let labels = account::labels_of_all(&environments, &accounts);
     let object_kinds = accounts.iter().flat_map(|account| account.api.kinds());
@@ -325,7 +327,7 @@ fn read(
     let known = Known { accounts: &labels, object_kinds: &object_kinds };
     let rules = read_rules(written, &targets, known, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, [[account]], [[alert]] or [[route]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, alerting, [[account]], [[alert]] or [[route]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
@@ -335,7 +337,8 @@ fn read(
         (Some(reports), Some(alerts), Some((rules, remarks))) if problems.is_empty() => {
             let path = path.to_owned();
             let routes = alerts::Routes { rules, labels, ..alerts.routes };
-            let alerts = alerts::AlertConfig { zone: reports.zone.clone(), routes, remarks, ..alerts };
+            let alerts =
+                alerts::AlertConfig { zone: reports.zone.clone(), routes, remarks, alerting, ..alerts };
             Some(Config {
                 path,
                 store,

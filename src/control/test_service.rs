@@ -284,6 +284,7 @@ fn rooms(folder: &Path, store: &Store, clock: &SharedClock, access: Option<Acces
         target: Box::new(Slack::new(url)),
         timeout: Duration::from_secs(10),
         give_up_after: Duration::from_secs(3600),
+        fallback: None,
         transport: None,
     };
     let alerts = AlertConfig { channels: vec![chat], ..AlertConfig::default() };
@@ -391,6 +392,6 @@ pub(crate) async fn with_alerts(store: &Store) {
     let owed =
         |key: &str| OwedAlert { alert: alert(key, "shop/charge/S01-1-1-C1"), targets: vec!["chat".into()] };
     store.raise(vec![owed("declined/1"), owed("declined/2")], now).await.unwrap();
-    let dead = Delivery::Dead { error: "404 no such channel".to_owned() };
+    let dead = Delivery::Dead { error: "404 no such channel".to_owned(), fallback: None };
     store.settle("declined/2", "chat", dead, now).await.unwrap();
 }

@@ -14,7 +14,7 @@ use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
 use super::rooms::Rooms;
-use super::{Daemon, Loops, batching, calling, fetching, heartbeat, notifying, timekeeping, work};
+use super::{Daemon, Loops, batching, calling, fetching, health, heartbeat, notifying, timekeeping, work};
 
 /// The prefix of the names of the batch loops; the account's name follows.
 const BATCHES_OF: &str = "batches/";
@@ -101,6 +101,18 @@ impl Daemon {
             work::Holding { reconcile: Arc::clone(&self.reconcile), accounts: rooms.accounts.clone() };
         let rhythm = Rhythm { name: "holds", period: minute, wake: Arc::new(Notify::new()) };
         self.keep(&mut tasks, rhythm, Arc::new(holding), &stop);
+        let checking = health::Checking {
+            daemon: self.itself.clone(),
+            store: self.foundation.store.clone(),
+            clock: clock.clone(),
+            routes: Arc::clone(&self.routes),
+            board: Arc::clone(&self.board),
+            accounts: rooms.accounts.clone(),
+            min_free_bytes: rooms.config.store.min_free_mib * 1024 * 1024,
+            seen: Mutex::default(),
+        };
+        let rhythm = Rhythm { name: "health", period: minute, wake: Arc::new(Notify::new()) };
+        self.keep(&mut tasks, rhythm, Arc::new(checking), &stop);
         if self.notifications.is_on() {
             let (hub, reconcile) = (Arc::clone(&self.notifications), Arc::clone(&self.reconcile));
             let rhythm = Rhythm { name: "notifications", period: minute, wake: hub.wake() };
@@ -203,8 +215,17 @@ impl Daemon {
                 while tasks.join_next().await.is_some() {}
             }
         }
-        let names =
-            ["alerts", "calls", "clock", "holds", "notifications", "provider-reports", "reports", "silences"];
+        let names = [
+            "alerts",
+            "calls",
+            "clock",
+            "health",
+            "holds",
+            "notifications",
+            "provider-reports",
+            "reports",
+            "silences",
+        ];
         for name in names {
             self.board.remove(name);
         }

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -38,6 +38,7 @@ mod announcing;
 mod batching;
 mod calling;
 mod fetching;
+mod health;
 mod heartbeat;
 mod jobs;
 mod levels;
@@ -155,6 +156,8 @@ pub struct Daemon {
     last_reload: Mutex<Option<Reloaded>>,
     /// What a reload cannot change.
     fixed: Fixed,
+    /// For loops that need the whole daemon, without keeping it alive.
+    itself: Weak<Daemon>,
 }
 
 impl Daemon {
@@ -312,8 +315,9 @@ impl Daemon {
             last_reload: Mutex::new(None),
             fixed,
             foundation,
+            itself: Weak::new(),
         };
-        Ok(Arc::new(daemon))
+        Ok(Arc::new_cyclic(|itself| Daemon { itself: itself.clone(), ..daemon }))
     }
 
     /// Answers an operator's requests. Used by the socket, and directly by a command without a daemon.

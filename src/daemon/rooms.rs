@@ -18,6 +18,7 @@ use crate::control::service::{self as control, Reporter};
 use crate::http::Transport;
 use crate::payments::object::AccountName;
 use crate::provider_reports::Downloads;
+use crate::reconcile;
 use crate::reports::{Meanings, Probe, Reports};
 use crate::store::{Store, StoreError};
 use crate::timetable::{self, Timetable};
@@ -62,8 +63,9 @@ impl Rooms {
     pub(super) fn build(mut config: Config, foundation: &Foundation) -> Result<Rooms, String> {
         let alerts = std::mem::take(&mut config.alerts);
         let routes = alerts.routes.clone();
-        let accounts: Vec<Arc<Account>> =
-            config.accounts.iter().map(|account| build_account(account, &config, foundation)).collect();
+        let alerting = alerts.alerting;
+        let build = |account| build_account(account, &config, alerting, foundation);
+        let accounts: Vec<Arc<Account>> = config.accounts.iter().map(build).collect();
         let senders = accounts.iter().filter(|account| account.api.batches().is_some()).cloned().collect();
         let callers = accounts.iter().filter(|account| account.api.calls().is_some()).cloned().collect();
         let zone = timetable::zone(&config.reports.zone_name).map_err(|error| error.to_string())?;
@@ -113,7 +115,12 @@ impl Rooms {
     }
 }
 
-fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundation) -> Arc<Account> {
+fn build_account(
+    account: &AccountConfig,
+    config: &Config,
+    alerting: alerts::Alerting,
+    foundation: &Foundation,
+) -> Arc<Account> {
     for (operation, quota) in account.api.quotas() {
         foundation.pace.set_quota(&account.name, operation, quota);
     }
@@ -128,6 +135,8 @@ fn build_account(account: &AccountConfig, config: &Config, foundation: &Foundati
         probe_interval: config.polling.probe_interval,
         discover: account.provider_reports.discover,
         discovers_by_notifications: account.discover,
+        late_after: alerting.late_after(),
+        reports_history: alerting.report_history,
         report_folder: config.reports.folder.clone(),
     })
 }
@@ -194,7 +203,7 @@ pub(super) async fn greet_reporters(
 /// Gives a full budget to accounts that were never used before, and records that they are used now.
 pub(super) async fn greet(foundation: &Foundation, accounts: &[Arc<Account>]) -> Result<(), StoreError> {
     for account in accounts {
-        let name = format!("account-used/{}", account.name);
+        let name = format!("{}{}", reconcile::FIRST_USED, account.name);
         if foundation.store.recall(&name).await?.is_none() {
             foundation.store.remember(&name, &foundation.clock.now().to_string()).await?;
             foundation.pace.assume_account_full(&account.name);

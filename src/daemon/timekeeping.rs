@@ -13,7 +13,7 @@ use crate::clock::judge::{Break, NEAR, Trust};
 use crate::clock::{Clock, JudgedClock, Standing};
 use crate::control::messages::{ClockHealth, ClockTrust};
 use crate::documents;
-use crate::payments::alert::{Alert, AlertKind, Routes, Severity};
+use crate::payments::alert::{Alert, AlertKind, Recipient, Routes, Severity};
 use crate::payments::object::AccountName;
 use crate::store::{OwedAlert, Store, StoreError};
 use crate::task::{Done, Round, Work};
@@ -149,11 +149,7 @@ impl Timekeeping {
         if is_over {
             tracing::info!("the machine's clock agrees with other clocks again");
         }
-        let mut targets = Vec::new();
-        for (account, is_sandbox) in &self.accounts {
-            let heard = (self.routes)(&Alert { account: account.clone(), ..alert.clone() }, *is_sandbox);
-            targets.extend(heard.into_iter().filter(|target| !targets.contains(target)).collect::<Vec<_>>());
-        }
+        let targets = heard_by_any(&self.routes, &self.accounts, &alert);
         self.store.raise(vec![OwedAlert { alert, targets }], standing.now).await?;
         Ok(Some(since).filter(|_| !is_over))
     }
@@ -191,6 +187,20 @@ impl Timekeeping {
         }
         keep(store, &last).await
     }
+}
+
+/// The targets that receive alerts about any of these accounts, each with whether it is a sandbox: for an alert about the machine.
+pub(super) fn heard_by_any(
+    routes: &Routes,
+    accounts: &[(AccountName, bool)],
+    alert: &Alert,
+) -> Vec<Recipient> {
+    let mut targets: Vec<Recipient> = Vec::new();
+    for (account, is_sandbox) in accounts {
+        let heard = routes(&Alert { account: account.clone(), ..alert.clone() }, *is_sandbox);
+        targets.extend(heard.into_iter().filter(|target| !targets.contains(target)).collect::<Vec<_>>());
+    }
+    targets
 }
 
 async fn keep(store: &Store, last: &LastTime) -> Result<(), StoreError> {

@@ -144,7 +144,8 @@ impl Work for Batching {
     }
 }
 
-/// Reports operations of batches, reports and calls that have long been on hold by the provider.
+/// Reports operations of batches, reports and calls that have long been on hold by the provider, and what had ended
+/// before an account's first day.
 pub(super) struct Holding {
     pub(super) reconcile: Arc<Reconcile>,
     pub(super) accounts: Vec<Arc<Account>>,
@@ -154,6 +155,7 @@ impl Work for Holding {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             self.reconcile.report_other_holds(&self.accounts).await.map_err(|error| error.to_string())?;
+            self.reconcile.report_already_ended(&self.accounts).await.map_err(|error| error.to_string())?;
             Ok(Done { summary: "checked for operations on hold".to_owned(), again_in: None })
         })
     }

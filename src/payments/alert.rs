@@ -69,17 +69,29 @@ pub enum AlertKind {
     NotificationsBack,
     /// Alerts for a target were given up.
     Undelivered,
-    /// A target has taken no alert for long.
+    /// A target has taken no alert for long, or takes them again.
     TargetSilent,
     /// A silence ends soon.
     SilenceEnding,
+    /// An order whose payment was declined was paid after all.
+    Recovered,
+    /// Objects had ended long before they were enrolled.
+    AlreadyEnded,
+    /// Objects wait for their poll for too long, or do not any more.
+    Backlog,
+    /// The quota does not suffice for the objects that are watched, or suffices again.
+    QuotaTooSmall,
+    /// The nightly report cannot be made, or is made again.
+    ReportFailed,
+    /// The disk of the store is nearly full, or has room again.
+    DiskLow,
     /// A word of another version, or of a configuration.
     Other(String),
 }
 
 impl AlertKind {
     /// Every sort that this version raises.
-    pub const ALL: [AlertKind; 24] = [
+    pub const ALL: [AlertKind; 30] = [
         AlertKind::Declined,
         AlertKind::Canceled,
         AlertKind::Notable,
@@ -104,6 +116,12 @@ impl AlertKind {
         AlertKind::Undelivered,
         AlertKind::TargetSilent,
         AlertKind::SilenceEnding,
+        AlertKind::Recovered,
+        AlertKind::AlreadyEnded,
+        AlertKind::Backlog,
+        AlertKind::QuotaTooSmall,
+        AlertKind::ReportFailed,
+        AlertKind::DiskLow,
     ];
 
     /// Its word.
@@ -133,6 +151,12 @@ impl AlertKind {
             AlertKind::Undelivered => "undelivered",
             AlertKind::TargetSilent => "target-silent",
             AlertKind::SilenceEnding => "silence-ending",
+            AlertKind::Recovered => "recovered",
+            AlertKind::AlreadyEnded => "already-ended",
+            AlertKind::Backlog => "backlog",
+            AlertKind::QuotaTooSmall => "quota-too-small",
+            AlertKind::ReportFailed => "report-failed",
+            AlertKind::DiskLow => "disk-low",
             AlertKind::Other(word) => word,
         }
     }
@@ -191,6 +215,8 @@ impl From<&str> for Recipient {
         Recipient::Now(target.to_owned())
     }
 }
+/// Begins the key of an alert which says that an order was paid after all. The key of the alert about the decline follows.
+pub const RECOVERED_OF: &str = "recovered/";
 
 /// Which targets an alert goes to; the second argument says whether the account is a sandbox.
 pub type Routes = Arc<dyn Fn(&Alert, bool) -> Vec<Recipient> + Send + Sync>;

@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod alert;
+pub mod already_ended;
 pub mod decide;
 mod decision;
 pub mod delay;

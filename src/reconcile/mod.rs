@@ -7,7 +7,7 @@
 //! Nothing here is on disk: the store knows what is due, and a crash between any two steps costs one repeated
 //! request, never a lost answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -23,12 +23,14 @@ use serde::Serialize;
 
 pub mod circuit_breaker;
 mod elsewhere;
+mod first_day;
 mod hold;
 mod learnt;
 mod notice;
 mod other_holds;
 mod poll;
 mod provider_health;
+mod recovered;
 mod relaxed;
 mod remembered;
 mod slots;
@@ -41,6 +43,7 @@ use circuit_breaker::CircuitBreaker;
 use slots::Slots;
 use success::Success;
 
+pub use first_day::FIRST_USED;
 pub use relaxed::Watcher;
 pub use success::PATIENCE;
 
@@ -121,6 +124,8 @@ pub struct Reconcile {
     watcher: OnceLock<Watcher>,
     /// What each account's client has learnt, as stored; empty when there is nothing.
     learnt: Mutex<BTreeMap<AccountName, String>>,
+    /// Accounts whose first day is over and reported.
+    past_first_day: Mutex<BTreeSet<AccountName>>,
 }
 
 impl Reconcile {
@@ -142,6 +147,7 @@ impl Reconcile {
             services: Mutex::default(),
             watcher: OnceLock::new(),
             learnt: Mutex::default(),
+            past_first_day: Mutex::default(),
         })
     }
 

@@ -161,11 +161,16 @@ impl Reconcile {
                     reason = %transition.reasons.join(","), note = %transition.note, "state observed"
                 );
             }
-            let alerts = decision
-                .alerts
-                .into_iter()
-                .map(|alert| OwedAlert { targets: (self.routes)(&alert, account.is_sandbox), alert })
-                .collect();
+            let alerts = self.without_history(account, &record, &decision.record, decision.alerts).await?;
+            let with_targets =
+                |alert: Alert| OwedAlert { targets: (self.routes)(&alert, account.is_sandbox), alert };
+            let mut alerts: Vec<OwedAlert> = alerts.into_iter().map(with_targets).collect();
+            for owed in &alerts {
+                self.remember_decline(&owed.alert, lifecycle).await?;
+            }
+            if let Some(transition) = &moved {
+                alerts.extend(self.recovered(account, transition, now).await?);
+            }
             let enrol = decision
                 .enrol
                 .into_iter()

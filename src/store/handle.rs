@@ -194,8 +194,32 @@ impl Store {
 
     /// Deliveries to a target that are due, the longest due first.
     pub async fn owed(&self, target: &str, now: Timestamp, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        self.owed_behind(target, None, now, limit).await
+    }
+
+    /// The same, without those up to and including `after`.
+    pub async fn owed_behind(
+        &self,
+        target: &str,
+        after: Option<Owed>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError> {
         let target = target.to_owned();
-        self.read(move |index| outbox::owed(index, &target, now, limit)).await
+        self.read(move |index| outbox::owed(index, &target, after.as_ref(), now, limit)).await
+    }
+
+    /// Pending deliveries to a target that were tried or postponed. Reads all that are pending.
+    pub async fn tried(&self, target: &str) -> Result<Vec<Owed>, StoreError> {
+        let target = target.to_owned();
+        self.read(move |index| outbox::tried(index, &target)).await
+    }
+
+    /// Bytes that may still be written on the volume of the store.
+    pub async fn free_bytes(&self) -> std::io::Result<u64> {
+        let engine = Arc::clone(&self.engine);
+        let found = blocking::run(move || engine.disk.free_bytes(&engine.folder)).await;
+        found.unwrap_or_else(|error| Err(std::io::Error::other(error.to_string())))
     }
 
     /// Deliveries to a target that wait until after `latest`. No rule makes them wait that long: they were written by a

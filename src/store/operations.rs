@@ -311,10 +311,18 @@ pub(super) fn settle(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(stored) = outbox::find(&group.view, key)? else { return Ok(()) };
-    let Some(row) = outbox::after_attempt(&stored.value, target, delivery, now) else { return Ok(()) };
+    let rows = outbox::after_attempt(&stored.value, target, delivery, now);
     match delivery {
-        Delivery::Retry { .. } => outbox::set_deliveries(&mut group.view, key, &[row], None),
-        _ => group.write(&Fact::Deliveries { key: key.to_owned(), rows: vec![row] }),
+        _ if rows.is_empty() => Ok(()),
+        Delivery::Retry { .. } | Delivery::Postponed { .. } => {
+            outbox::set_deliveries(&mut group.view, key, &rows, None)
+        }
+        Delivery::Delivered
+        | Delivery::Together { .. }
+        | Delivery::Withheld { .. }
+        | Delivery::Silenced { .. }
+        | Delivery::Acknowledged
+        | Delivery::Dead { .. } => group.write(&Fact::Deliveries { key: key.to_owned(), rows }),
     }
 }
 

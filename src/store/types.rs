@@ -314,6 +314,10 @@ pub struct Owed {
     pub is_escalation: bool,
     /// When other targets get it unless it is acknowledged, if they have not got it yet.
     pub escalates_at: Option<Timestamp>,
+    /// Its place in the order in which all alerts were raised.
+    pub order: (u64, u32),
+    /// The target that did not take it and in whose place this one gets it.
+    pub instead_of: Option<String>,
 }
 
 /// How a delivery went.
@@ -321,6 +325,23 @@ pub struct Owed {
 pub enum Delivery {
     /// The target has it.
     Delivered,
+    /// The target has it, as a part of a message about several alerts.
+    Together {
+        /// The key of that message.
+        message: String,
+    },
+    /// It was not tried, and is due later.
+    Postponed {
+        /// When it is due.
+        at: Timestamp,
+        /// What it waits for, in words that may be shown.
+        why: String,
+    },
+    /// It is not sent, on purpose.
+    Withheld {
+        /// Why, in words that may be shown.
+        why: String,
+    },
     /// It failed for now; try again later.
     Retry {
         /// When to try again.
@@ -332,6 +353,8 @@ pub enum Delivery {
     Dead {
         /// Why, in words that may be shown.
         error: String,
+        /// The target that gets it instead.
+        fallback: Option<String>,
     },
     /// A silence holds the alert back.
     Silenced {
@@ -356,6 +379,8 @@ pub enum DeliveryStatus {
     Silenced,
     /// An escalation that is not needed: the alert was acknowledged, or its condition is over.
     Acknowledged,
+    /// Not sent, on purpose: it says why.
+    Withheld,
 }
 
 /// One delivery of an alert.
@@ -367,7 +392,7 @@ pub struct DeliveryRow {
     pub status: DeliveryStatus,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or why it waits or is not sent.
     pub last_error: Option<String>,
     /// While pending, when to try next; afterwards, when it was settled.
     pub at: Timestamp,
@@ -377,6 +402,29 @@ pub struct DeliveryRow {
     /// The number of the silence that held it back last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<u64>,
+    /// The key of the message about several alerts that delivered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The target that did not take it and in whose place this one gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
+}
+
+impl DeliveryRow {
+    /// A delivery that is due from `at` on.
+    pub fn pending(target: String, at: Timestamp) -> DeliveryRow {
+        DeliveryRow {
+            target,
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            last_error: None,
+            at,
+            is_escalation: false,
+            silence: None,
+            message: None,
+            instead_of: None,
+        }
+    }
 }
 
 /// Who has acknowledged an alert, and when.

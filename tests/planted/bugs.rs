@@ -216,15 +216,14 @@ pub const BUGS: &[Bug] = &[
         signs: &["its decline never reached"],
         edits: &[Edit {
             file: "alerts/deliver.rs",
-            before: "        let verdict = self.send(line, health, &message).await;",
+            before: "        let verdict = self.send(line, &mut state.health, message).await;",
             after: r#"
         if crate::planted("SettledBeforeSending") {
-            for owed in &parcel {
-                let (target, now) = (line.channel.name.as_str(), self.clock.now());
-                self.store.settle(&owed.alert.key, target, Delivery::Delivered, now).await?;
+            for carried in &parcel.alerts {
+                self.store.settle(&carried.key, line.name(), Delivery::Delivered, self.clock.now()).await?;
             }
         }
-        let verdict = self.send(line, health, &message).await;"#,
+        let verdict = self.send(line, &mut state.health, message).await;"#,
         }],
     },
     // "Not found" is taken for an end.

@@ -5,33 +5,40 @@
 use jiff::Timestamp;
 
 use super::Deliverer;
+use super::line::{Line, State, subject};
 use crate::alerts::condition;
 use crate::alerts::silences::alerts_since;
 use crate::payments::alert::Alert;
 use crate::store::{AlertFilter, Delivery, Owed, Store, StoreError};
 
 impl Deliverer {
-    /// Records what silences hold back, and escalations that nobody needs any more. Returns the rest.
-    pub(super) async fn let_through(
+    /// Records what silences hold back, and escalations that nobody needs any more, and takes both out of `owed`.
+    /// Returns whether there were any.
+    pub(super) async fn hold_back(
         &self,
-        owed: Vec<Owed>,
-        target: &str,
+        owed: &mut Vec<Owed>,
+        line: &Line,
+        state: &mut State,
         now: Timestamp,
-    ) -> Result<Vec<Owed>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let silences = self.silences.active(&self.routes, now).await?;
-        let mut through = Vec::with_capacity(owed.len());
-        for one in owed {
+        let number = owed.len();
+        let mut through = Vec::with_capacity(number);
+        for one in owed.drain(..) {
             let candidate = self.routes.candidate(&one.alert);
             if let Some(silence) = silences.iter().find(|silence| silence.holds(&candidate)) {
                 tracing::info!(key = %one.alert.key, silence = silence.number, "a silence holds an alert back");
                 self.store.withhold(&one.alert.key, silence.number, now).await?;
             } else if one.is_escalation && is_over(&self.store, &one.alert).await? {
-                self.store.settle(&one.alert.key, target, Delivery::Acknowledged, now).await?;
+                self.store.settle(&one.alert.key, line.name(), Delivery::Acknowledged, now).await?;
             } else {
                 through.push(one);
+                continue;
             }
+            state.waiting.remove(subject(&one.alert), one.order);
         }
-        Ok(through)
+        *owed = through;
+        Ok(owed.len() < number)
     }
 }
 

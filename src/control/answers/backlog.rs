@@ -10,6 +10,7 @@ use crate::control::messages::{Backlog, Count, TailRow};
 use crate::control::service::Service;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::Kind;
+use crate::store::StoreError;
 
 /// The moving objects of one kind, and the interval in which each should be polled.
 struct Load {
@@ -23,6 +24,15 @@ impl Service {
     pub(super) fn backlogs(&self, counts: &[Count], tails: &[TailRow]) -> Vec<Backlog> {
         let rooms = self.rooms();
         rooms.accounts.iter().flat_map(|account| self.backlogs_of(account, counts, tails)).collect()
+    }
+
+    /// The same, of what is moving at this moment.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn overloads(&self) -> Result<Vec<Backlog>, StoreError> {
+        let counts = self.store.counts().await?;
+        Ok(self.backlogs(&counts, &self.tails(&counts)))
     }
 
     fn backlogs_of(&self, account: &Account, counts: &[Count], tails: &[TailRow]) -> Vec<Backlog> {

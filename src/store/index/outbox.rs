@@ -49,6 +49,7 @@ pub(crate) fn status_byte(status: DeliveryStatus) -> u8 {
         DeliveryStatus::Dead => 2,
         DeliveryStatus::Silenced => 3,
         DeliveryStatus::Acknowledged => 4,
+        DeliveryStatus::Withheld => 5,
     }
 }
 
@@ -92,17 +93,12 @@ pub(crate) fn raise(
     let mut deliveries: Vec<DeliveryRow> = Vec::with_capacity(owed.targets.len());
     for recipient in &owed.targets {
         if !deliveries.iter().any(|row| row.target == recipient.target()) {
-            deliveries.push(DeliveryRow {
-                target: recipient.target().to_owned(),
-                status: DeliveryStatus::Pending,
-                attempts: 0,
-                last_error: None,
-                at: match recipient {
-                    Recipient::Now(_) => owed.alert.found_at,
-                    Recipient::Escalation { at, .. } => *at,
-                },
-                is_escalation: matches!(recipient, Recipient::Escalation { .. }),
-                silence: None,
+            let target = recipient.target().to_owned();
+            deliveries.push(match recipient {
+                Recipient::Now(_) => DeliveryRow::pending(target, owed.alert.found_at),
+                Recipient::Escalation { at, .. } => {
+                    DeliveryRow { is_escalation: true, ..DeliveryRow::pending(target, *at) }
+                }
             });
         }
     }
@@ -144,12 +140,15 @@ fn count(view: &mut View<'_>, alert: &StoredAlert, row: &DeliveryRow, change: i6
             }
         }
         DeliveryStatus::Dead => view.effects.dead_change += change,
-        DeliveryStatus::Delivered | DeliveryStatus::Silenced | DeliveryStatus::Acknowledged => {}
+        DeliveryStatus::Delivered
+        | DeliveryStatus::Silenced
+        | DeliveryStatus::Acknowledged
+        | DeliveryStatus::Withheld => {}
     }
     Ok(())
 }
 
-/// Replaces some deliveries of an alert. If `sequence` is none, the stored sequence stays.
+/// Replaces or adds some deliveries of an alert. If `sequence` is none, the stored sequence stays.
 pub(crate) fn set_deliveries(
     view: &mut View<'_>,
     key: &str,
@@ -163,6 +162,9 @@ pub(crate) fn set_deliveries(
             count(view, &stored, &old, -1)?;
             count(view, &stored, row, 1)?;
             stored.deliveries[place] = row.clone();
+        } else {
+            count(view, &stored, row, 1)?;
+            stored.deliveries.push(row.clone());
         }
     }
     view.put_value(keys::alert(key), &stored, sequence.unwrap_or(before));
@@ -189,35 +191,56 @@ pub(crate) fn find(view: &View<'_>, key: &str) -> Result<Option<Stored<StoredAle
 
 const ERROR_CHARACTERS: usize = 300;
 
-/// A delivery as it is after an attempt; none if the attempt changes nothing (settled before, or unknown).
+/// The deliveries that an outcome changes, as they are afterwards; none if it changes nothing (settled before, or
+/// unknown).
 pub(crate) fn after_attempt(
     stored: &StoredAlert,
     target: &str,
     delivery: &Delivery,
     now: Timestamp,
-) -> Option<DeliveryRow> {
-    let row = stored.deliveries.iter().find(|row| row.target == target)?;
+) -> Vec<DeliveryRow> {
+    let Some(row) = stored.deliveries.iter().find(|row| row.target == target) else { return Vec::new() };
+    let is_pending = row.status == DeliveryStatus::Pending;
     if row.status == DeliveryStatus::Delivered {
-        return None;
+        return Vec::new();
     }
     let shorten = |error: &str| Some(error.chars().take(ERROR_CHARACTERS).collect());
     let mut row = row.clone();
     match delivery {
-        Delivery::Delivered => {
+        Delivery::Delivered | Delivery::Together { .. } => {
             row.status = DeliveryStatus::Delivered;
             row.at = now;
+            if let Delivery::Together { message } = delivery {
+                row.message = Some(message.clone());
+            }
         }
-        Delivery::Retry { .. } if row.status != DeliveryStatus::Pending => return None,
+        Delivery::Retry { .. } | Delivery::Postponed { .. } | Delivery::Withheld { .. } if !is_pending => {
+            return Vec::new();
+        }
         Delivery::Retry { at, error } => {
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
             row.at = *at;
         }
-        Delivery::Dead { error } => {
+        Delivery::Postponed { at, why } => {
+            row.last_error = shorten(why);
+            row.at = *at;
+        }
+        Delivery::Withheld { why } => {
+            row.status = DeliveryStatus::Withheld;
+            row.last_error = shorten(why);
+            row.at = now;
+        }
+        Delivery::Dead { error, fallback } => {
             row.status = DeliveryStatus::Dead;
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
             row.at = now;
+            let is_new = |name: &&String| stored.deliveries.iter().all(|known| known.target != **name);
+            if let Some(name) = fallback.as_ref().filter(is_new) {
+                let instead_of = Some(target.to_owned());
+                return vec![row, DeliveryRow { instead_of, ..DeliveryRow::pending(name.clone(), now) }];
+            }
         }
         Delivery::Silenced { silence } => {
             row.status = DeliveryStatus::Silenced;
@@ -229,14 +252,14 @@ pub(crate) fn after_attempt(
             row.at = now;
         }
     }
-    Some(row)
+    vec![row]
 }
 
 /// The deliveries that are still pending, as they are when one decision applies to all of them.
 pub(crate) fn all_settled(stored: &StoredAlert, delivery: &Delivery, now: Timestamp) -> Vec<DeliveryRow> {
     let is_pending = |row: &&DeliveryRow| row.status == DeliveryStatus::Pending;
     let pending = stored.deliveries.iter().filter(is_pending);
-    pending.filter_map(|row| after_attempt(stored, &row.target, delivery, now)).collect()
+    pending.flat_map(|row| after_attempt(stored, &row.target, delivery, now)).collect()
 }
 
 /// The pending escalations, as they are when the alert is acknowledged.
@@ -255,19 +278,36 @@ pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timest
         status: DeliveryStatus::Pending,
         attempts: 0,
         at: now,
+        message: None,
         ..row.clone()
     };
     stored.deliveries.iter().filter(is_meant).map(again).collect()
 }
 
-/// Deliveries to a target that are due, the longest due first.
+/// Deliveries to a target that are due, the longest due first; those behind `after`, if it is given.
 pub(crate) fn owed(
     index: &Index,
     target: &str,
+    after: Option<&Owed>,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
-    read_owed(index, target, keys::owed(target), behind(target, now), limit)
+    let start = match after {
+        None => keys::owed(target),
+        Some(last) => {
+            let (sequence, position) = last.order;
+            keys::after_prefix(&keys::owed_row(target, last.next_attempt_at, sequence, position))
+        }
+    };
+    let end = behind(target, now);
+    if start >= end { Ok(Vec::new()) } else { read_owed(index, target, start, end, limit, |_| true) }
+}
+
+/// Deliveries to a target that were tried or postponed, in no particular order.
+pub(crate) fn tried(index: &Index, target: &str) -> Result<Vec<Owed>, StoreError> {
+    let prefix = keys::owed(target);
+    let end = keys::after_prefix(&prefix);
+    read_owed(index, target, prefix, end, usize::MAX, |row| row.attempts > 0 || row.last_error.is_some())
 }
 
 /// Deliveries to a target that wait until after a time.
@@ -277,7 +317,8 @@ pub(crate) fn owed_after(
     latest: Timestamp,
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
-    read_owed(index, target, behind(target, latest), keys::after_prefix(&keys::owed(target)), limit)
+    let (start, end) = (behind(target, latest), keys::after_prefix(&keys::owed(target)));
+    read_owed(index, target, start, end, limit, |_| true)
 }
 
 /// The first key in a target's queue that is later than a time.
@@ -293,6 +334,7 @@ fn read_owed(
     start: Vec<u8>,
     end: Vec<u8>,
     limit: usize,
+    is_wanted: impl Fn(&DeliveryRow) -> bool,
 ) -> Result<Vec<Owed>, StoreError> {
     let mut found = Vec::new();
     for row in index.range(Bound::Included(start), end).take(limit) {
@@ -305,11 +347,14 @@ fn read_owed(
                 && keys::owed_row(target, row.at, stored.sequence, stored.position) == place
         };
         match stored.deliveries.iter().find(is_owed_here) {
+            Some(row) if !is_wanted(row) => {}
             Some(row) => found.push(Owed {
                 attempts: row.attempts,
                 next_attempt_at: row.at,
                 is_escalation: row.is_escalation,
                 escalates_at: escalates_at(&stored.deliveries),
+                order: (stored.sequence, stored.position),
+                instead_of: row.instead_of.clone(),
                 alert: stored.alert,
             }),
             // It would be sent again and again, because settling it changes nothing.

@@ -183,7 +183,7 @@ impl Model {
         let delivery = match how {
             0 => Delivery::Delivered,
             1 => Delivery::Retry { at: later, error },
-            _ => Delivery::Dead { error },
+            _ => Delivery::Dead { error, fallback: None },
         };
         store.settle(key, "ops", delivery, now).await.unwrap();
         let is_dead = self.dead.contains_key(key);

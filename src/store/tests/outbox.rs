@@ -11,6 +11,10 @@ fn retry(seconds: i64) -> Delivery {
     Delivery::Retry { at: at(seconds), error: "busy".to_owned() }
 }
 
+fn dead(error: &str) -> Delivery {
+    Delivery::Dead { error: error.to_owned(), fallback: None }
+}
+
 async fn keys_owed(store: &Store, target: &str, seconds: i64) -> Vec<String> {
     let owed = store.owed(target, at(seconds), 10).await.unwrap();
     owed.into_iter().map(|owed| owed.alert.key).collect()
@@ -35,7 +39,7 @@ async fn a_delivery_is_owed_until_it_is_settled() {
     assert_eq!(store.next_owed("ops").await, Ok(Some(at(50))));
     let again = store.owed("ops", at(50), 10).await.unwrap();
     assert_eq!((again[0].attempts, again[0].next_attempt_at), (1, at(50)));
-    store.settle("k1", "ops", Delivery::Dead { error: "gone".to_owned() }, at(50)).await.unwrap();
+    store.settle("k1", "ops", dead("gone"), at(50)).await.unwrap();
     assert_eq!(store.next_owed("ops").await, Ok(None));
     assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
 
@@ -58,7 +62,7 @@ async fn an_operator_can_have_it_delivered_again() {
     let (store, _) = open(folder.path()).await;
     store.raise(vec![owed("k1", &["ops", "shop"], at(1))], at(1)).await.unwrap();
     store.settle("k1", "ops", Delivery::Delivered, at(2)).await.unwrap();
-    store.settle("k1", "shop", Delivery::Dead { error: "no".to_owned() }, at(2)).await.unwrap();
+    store.settle("k1", "shop", dead("no"), at(2)).await.unwrap();
     assert_eq!(store.redeliver("k1", Some("ops"), at(5)).await, Ok(1));
     assert_eq!(keys_owed(&store, "ops", 5).await, ["k1"]);
     assert_eq!(store.redeliver("k1", None, at(6)).await, Ok(2));
@@ -178,4 +182,49 @@ fn alerts_of_earlier_releases_are_read_and_written_as_before() {
     let row: DeliveryRow = serde_json::from_str(old).unwrap();
     assert_eq!((row.is_escalation, row.silence), (false, None));
     assert_eq!(serde_json::to_string(&row).unwrap(), old);
+}
+
+#[tokio::test]
+async fn what_is_combined_withheld_or_passed_on_is_recorded_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let keys = ["k1", "k2", "k3"];
+    store.raise(keys.map(|key| owed(key, &["ops"], at(1))).to_vec(), at(1)).await.unwrap();
+    let together = Delivery::Together { message: "digest/1".to_owned() };
+    let withheld = || Delivery::Withheld { why: "it is over".to_owned() };
+    let passed_on = Delivery::Dead { error: "gone".to_owned(), fallback: Some("mail".to_owned()) };
+    store.settle("k1", "ops", together, at(2)).await.unwrap();
+    let postponed = Delivery::Postponed { at: at(9), why: "explained".to_owned() };
+    store.settle("k2", "ops", postponed, at(2)).await.unwrap();
+    assert_eq!(
+        (keys_owed(&store, "ops", 8).await, keys_owed(&store, "ops", 9).await.len()),
+        (vec!["k3".to_owned()], 2)
+    );
+    assert_eq!(store.tried("ops").await.unwrap().len(), 1, "what waits is known after a restart, too");
+    store.settle("k2", "ops", withheld(), at(3)).await.unwrap();
+    store.settle("k3", "ops", passed_on.clone(), at(4)).await.unwrap();
+    store.settle("k3", "ops", passed_on, at(5)).await.unwrap();
+    store.settle("k1", "ops", withheld(), at(6)).await.unwrap();
+    assert_eq!(keys_owed(&store, "mail", 4).await, ["k3"]);
+    assert_eq!((store.stats().outbox_pending, store.stats().outbox_dead), (1, 1));
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+    let (store, _) = open(folder.path()).await;
+    let mut rows = Vec::new();
+    for key in keys {
+        let row = store.alert(key).await.unwrap().unwrap().deliveries.remove(0);
+        rows.push((row.status, row.message, row.last_error));
+    }
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        rows,
+        [
+            (DeliveryStatus::Delivered, text("digest/1"), None),
+            (DeliveryStatus::Withheld, None, text("it is over")),
+            (DeliveryStatus::Dead, None, text("gone")),
+        ]
+    );
+    let instead = store.owed("mail", at(4), 9).await.unwrap().remove(0);
+    assert_eq!(instead.instead_of.as_deref(), Some("ops"));
+    assert_eq!(store.alert("k9").await, Ok(None));
 }

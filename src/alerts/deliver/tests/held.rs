@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alerts::silences::{Silence, Silences};
+use crate::payments::alert::Recipient;
 use crate::store::{Acknowledgement, AlertRow};
 use jiff::SignedDuration;
 

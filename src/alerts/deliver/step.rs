@@ -1,0 +1,167 @@
+//! What is done with one alert that is due for one target.
+//!
+//! Owns: the order of the rules. Must never know: how a message is sent.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::super::burst::{Group, Step};
+use super::super::condition::{self, Condition};
+use super::Deliverer;
+use super::line::{Line, State, subject};
+use crate::payments::alert::{Alert, RECOVERED_OF};
+use crate::store::{Delivery, DeliveryRow, DeliveryStatus, Owed, StoreError};
+use crate::time::later;
+
+/// How long an alert waits that another condition explains, before it is considered again.
+const EXPLAINED_FOR: Duration = Duration::from_secs(300);
+
+/// What to do.
+#[derive(Debug)]
+pub(super) enum Todo {
+    /// Send it alone.
+    Send,
+    /// Send it with others of its group.
+    Together(Group),
+    /// Record this; nothing is sent.
+    Settle(Delivery),
+    /// Consider it again in the next pass: another alert comes first.
+    Skip,
+}
+
+fn withheld(why: &str) -> Todo {
+    Todo::Settle(Delivery::Withheld { why: why.to_owned() })
+}
+
+fn postponed(at: Timestamp, why: &str) -> Todo {
+    Todo::Settle(Delivery::Postponed { at, why: why.to_owned() })
+}
+
+impl Deliverer {
+    /// Decides about one alert.
+    pub(super) async fn todo(
+        &self,
+        line: &Line,
+        state: &mut State,
+        owed: &Owed,
+        now: Timestamp,
+    ) -> Result<Todo, StoreError> {
+        let condition = condition::of(&owed.alert);
+        let mut is_answer = false;
+        if let Some(condition) = condition.as_ref().filter(|condition| condition.is_over)
+            && let Some(todo) = self.ended(line, state, owed, condition, &mut is_answer).await?
+        {
+            return Ok(todo);
+        }
+        if let Some(at) = state.waiting.before(owed) {
+            let todo = postponed(at, "waits for an earlier alert about the same");
+            return Ok(if at > now { todo } else { Todo::Skip });
+        }
+        if let Some(condition) = condition.as_ref().filter(|condition| !condition.is_over) {
+            if let Some(todo) = self.begun(line, &owed.alert, condition, now).await? {
+                return Ok(todo);
+            }
+        } else if let Some(decline) = owed.alert.key.strip_prefix(RECOVERED_OF) {
+            match self.delivery(decline, line).await? {
+                Some(row) if row.status == DeliveryStatus::Delivered => {}
+                Some(row) if row.status == DeliveryStatus::Pending => {
+                    let at = row.at.max(later(now, Duration::from_secs(1)));
+                    return Ok(postponed(at, "waits for the alert about the decline"));
+                }
+                _ => return Ok(withheld("this target was not told of the decline")),
+            }
+        }
+        if !line.channel.target.likes_digests() {
+            return Ok(Todo::Send);
+        }
+        if is_answer {
+            state.bursts.counted();
+            return Ok(Todo::Send);
+        }
+        let group = Group::of(&owed.alert, self.is_sandbox(&owed.alert), &self.alerting);
+        let monotonic = self.clock.monotonic();
+        Ok(match state.bursts.step(&group, &self.alerting, monotonic) {
+            Step::Alone => Todo::Send,
+            Step::Together => Todo::Together(group),
+            Step::Wait(until) => {
+                let at = later(now, until.saturating_sub(monotonic));
+                postponed(at, "waits to be combined with others")
+            }
+        })
+    }
+
+    /// The end of a condition goes to targets that were told of its beginning, and after it. `is_answer` is set if the
+    /// beginning was a message of its own, so that the end is one too: pagers close the incident by it.
+    async fn ended(
+        &self,
+        line: &Line,
+        state: &mut State,
+        owed: &Owed,
+        condition: &Condition,
+        is_answer: &mut bool,
+    ) -> Result<Option<Todo>, StoreError> {
+        let known = self.conditions().await?.end(condition, &owed.alert).await?;
+        let begin = known.map_or_else(|| condition.key.clone(), |known| known.alert);
+        let Some(begun) = self.store.alert(&begin).await? else {
+            // The beginning of a condition without a time in its key may have been raised by an earlier version.
+            let is_named_by_time = !matches!(condition.name, "service-status" | "notifications-silent");
+            return Ok(is_named_by_time.then(|| withheld("its beginning is not known")));
+        };
+        let row = begun.deliveries.into_iter().find(|row| row.target == line.name());
+        match row {
+            Some(row) if row.status == DeliveryStatus::Delivered => {
+                *is_answer = row.message.is_none();
+                Ok(None)
+            }
+            Some(row) if row.status == DeliveryStatus::Pending => {
+                if row.attempts > 0 || row.last_error.is_none() {
+                    let at = row.at.max(later(self.clock.now(), Duration::from_secs(1)));
+                    return Ok(Some(postponed(at, "waits for the alert about the beginning")));
+                }
+                let why = "it was over before it was sent";
+                let delivery = Delivery::Withheld { why: why.to_owned() };
+                self.store.settle(&begin, line.name(), delivery, self.clock.now()).await?;
+                state.waiting.remove_before(subject(&owed.alert), owed.order);
+                Ok(Some(withheld(why)))
+            }
+            _ => Ok(Some(withheld("this target was not told of its beginning"))),
+        }
+    }
+
+    /// A condition begins or lasts. What another one explains waits as long as that one lasts.
+    async fn begun(
+        &self,
+        line: &Line,
+        alert: &Alert,
+        condition: &Condition,
+        now: Timestamp,
+    ) -> Result<Option<Todo>, StoreError> {
+        let causes = {
+            let mut conditions = self.conditions().await?;
+            if condition.is_repetition && !conditions.lasts(&alert.account, &condition.key) {
+                return Ok(Some(withheld("it is over")));
+            }
+            if !condition.is_repetition {
+                conditions.begin(condition, alert).await?;
+            }
+            conditions.causes_of(alert, now)
+        };
+        for cause in causes {
+            let row = self.delivery(&cause.alert, line).await?;
+            let is_told =
+                |row: &DeliveryRow| matches!(row.status, DeliveryStatus::Delivered | DeliveryStatus::Pending);
+            if row.as_ref().is_some_and(is_told) {
+                let why = format!("explained by {} while that lasts", cause.alert);
+                return Ok(Some(postponed(later(now, EXPLAINED_FOR), &why)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The delivery of an alert to a target.
+    async fn delivery(&self, key: &str, line: &Line) -> Result<Option<DeliveryRow>, StoreError> {
+        let row = self.store.alert(key).await?;
+        Ok(row.and_then(|row| row.deliveries.into_iter().find(|row| row.target == line.name())))
+    }
+}

@@ -1,0 +1,116 @@
+//! Conditions: raised, repeated while they last, ended once, and not told where another one explains them.
+
+use super::*;
+use crate::payments::alert::RECOVERED_OF;
+
+const SINCE: &str = "shop-de/2026-01-16T05:35:00Z";
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn about(kind: AlertKind, occasion: &str) -> Alert {
+    let account = "shop-de".parse().unwrap();
+    let (severity, now) = (Severity::Warning, Timestamp::UNIX_EPOCH);
+    let headline = format!("This is {kind}");
+    Alert { headline, ..Alert::new(kind, occasion, severity, &account, now) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_is_raised_repeated_while_it_lasts_and_ended_once() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(about(AlertKind::CredentialsRefused, SINCE), &["ops", "office"]).await;
+    scene.pass(&deliverer, 25 * HOUR).await;
+    assert_eq!(scene.titles().len(), 2, "{:?}", scene.titles());
+    assert!(
+        scene.titles()[1].contains("For 1d 0h by now: This is credentials-refused"),
+        "{:?}",
+        scene.titles()
+    );
+    // A new process repeats nothing too early.
+    let deliverer = scene.deliverer();
+    scene.pass(&deliverer, 24 * HOUR).await;
+    assert_eq!(scene.titles().len(), 3, "{:?}", scene.titles());
+    scene.raise(about(AlertKind::CredentialsAccepted, SINCE), &["ops", "office"]).await;
+    scene.pass(&deliverer, 72 * HOUR).await;
+    assert_eq!(scene.titles().len(), 4, "{:?}", scene.titles());
+    assert!(scene.titles()[3].starts_with("[CREDENTIALS ACCEPTED]"));
+    assert_eq!(scene.network.sent_to("office").len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_told_of_the_beginning_is_not_told_of_the_end() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(about(AlertKind::NoSuccess, SINCE), &["ops"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    let ended = about(AlertKind::NoSuccess, &format!("{SINCE}/ended"));
+    scene.raise(ended.clone(), &["ops", "office"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    assert_eq!((scene.titles().len(), scene.network.sent_to("office").len()), (2, 0));
+    let row = scene.row(&ended.key, "office").await;
+    assert_eq!(row.status, DeliveryStatus::Withheld);
+    assert_eq!(row.last_error.as_deref(), Some("this target was not told of its beginning"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_condition_explains_is_told_only_if_it_outlasts_it() {
+    for outlasts in [false, true] {
+        let scene = Scene::new().await;
+        let deliverer = scene.deliverer();
+        scene.raise(about(AlertKind::CredentialsRefused, SINCE), &["ops"]).await;
+        scene.settle_down(&deliverer, HOUR).await;
+        scene.raise(about(AlertKind::NoSuccess, SINCE), &["ops"]).await;
+        let other = Alert { account: "shop-fr".parse().unwrap(), ..about(AlertKind::NoSuccess, "shop-fr/9") };
+        scene.raise(other, &["ops"]).await;
+        scene.settle_down(&deliverer, HOUR).await;
+        assert_eq!(scene.titles().len(), 2, "another account is no consequence: {:?}", scene.titles());
+        if !outlasts {
+            scene.raise(about(AlertKind::NoSuccess, &format!("{SINCE}/ended")), &["ops"]).await;
+            scene.settle_down(&deliverer, HOUR).await;
+        }
+        scene.raise(about(AlertKind::CredentialsAccepted, SINCE), &["ops"]).await;
+        scene.settle_down(&deliverer, HOUR).await;
+        let told = scene.titles().iter().filter(|title| title.contains("This is no-success")).count();
+        assert_eq!(told, 1 + usize::from(outlasts), "{:?}", scene.titles());
+        let status = scene.row(&about(AlertKind::NoSuccess, SINCE).key, "ops").await.status;
+        let expected = if outlasts { DeliveryStatus::Delivered } else { DeliveryStatus::Withheld };
+        assert_eq!(status, expected);
+        assert_eq!(scene.store.outbox_pending(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_target_that_takes_alerts_again_is_reported_to_who_heard_of_its_silence() {
+    for restarts in [false, true] {
+        let scene = Scene::new().await;
+        scene.network.script("office", vec![status(503, None)]);
+        scene.owe(0..1, &["office"]).await;
+        let mut deliverer = scene.deliverer();
+        scene.settle_down(&deliverer, 3 * HOUR).await;
+        if restarts {
+            deliverer = scene.deliverer();
+        }
+        scene.settle_down(&deliverer, 4 * HOUR).await;
+        assert_eq!(scene.titles(), ["[TARGET SILENT] office has accepted no alert for an hour"]);
+        scene.network.script("office", vec![status(200, None)]);
+        scene.settle_down(&deliverer, 2 * HOUR).await;
+        assert_eq!(scene.titles()[1..], ["[TARGET SILENT] office accepts alerts again"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_an_order_was_paid_after_all_is_told_where_the_decline_was() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(alert("a/1"), &["ops"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    let paid = Alert {
+        key: format!("{RECOVERED_OF}a/1"),
+        kind: AlertKind::Recovered,
+        severity: Severity::Info,
+        ..alert("a/2")
+    };
+    scene.raise(paid.clone(), &["ops", "office"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    assert_eq!((scene.titles().len(), scene.network.sent_to("office").len()), (2, 0));
+    assert_eq!(scene.row(&paid.key, "office").await.status, DeliveryStatus::Withheld);
+}

@@ -1,0 +1,91 @@
+//! Alerts that are sent together at the end of a window.
+//!
+//! Owns: which messages they become. Pure. Must never know: how a message is sent.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use jiff::tz::TimeZone;
+
+use super::super::burst::Group;
+use super::super::message::{self, LONGEST_DIGEST, Message};
+use super::super::summary::Summary;
+use super::super::targets::webhook::event_id;
+use super::line::{Subject, subject};
+use super::parcel::Parcel;
+use crate::store::Owed;
+
+/// One summary counts at most this many alerts; the next one counts the others. It bounds memory.
+const LONGEST_SUMMARY: usize = 20_000;
+
+/// Alerts that are sent together. Beyond the limit of the target, only numbers and keys are kept.
+#[derive(Default)]
+pub(super) struct Together {
+    shown: Vec<(Group, Owed)>,
+    counted: BTreeMap<bool, (Summary, Parcel)>,
+    groups: BTreeSet<Group>,
+    subjects: HashSet<Subject>,
+    number: usize,
+}
+
+impl Together {
+    pub(super) fn is_empty(&self) -> bool {
+        self.number == 0
+    }
+
+    /// Whether it has an alert about the same subject, which must arrive before this one.
+    pub(super) fn holds(&self, owed: &Owed) -> bool {
+        subject(&owed.alert).is_some_and(|subject| self.subjects.contains(&subject))
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.number >= LONGEST_SUMMARY
+    }
+
+    /// Adds an alert; `limit` is how many messages the target gets at most.
+    pub(super) fn add(&mut self, group: Group, owed: Owed, limit: usize) {
+        self.number += 1;
+        let (summary, parcel) = self.counted.entry(group.is_sandbox).or_default();
+        summary.add(&owed.alert);
+        parcel.add(&owed);
+        self.groups.insert(group.clone());
+        self.subjects.extend(subject(&owed.alert));
+        if self.number <= limit {
+            self.shown.push((group, owed));
+        } else {
+            self.shown = Vec::new();
+        }
+    }
+
+    /// The messages, each with its alerts and their groups. Live accounts and sandboxes are never mixed.
+    pub(super) fn messages(self, limit: usize, zone: &TimeZone) -> Vec<(Message, Parcel, BTreeSet<Group>)> {
+        if self.number > limit {
+            let summary = |(is_sandbox, (counts, parcel)): (bool, (Summary, Parcel))| {
+                let key = format!("summary/{}", event_id(&parcel.keys().join("\n")));
+                let groups = self.groups.iter().filter(|group| group.is_sandbox == is_sandbox).cloned();
+                (message::summary(&counts, is_sandbox, key, zone), parcel, groups.collect())
+            };
+            return self.counted.into_iter().map(summary).collect();
+        }
+        let mut by_group: BTreeMap<Group, Vec<Owed>> = BTreeMap::new();
+        self.shown.into_iter().for_each(|(group, owed)| by_group.entry(group).or_default().push(owed));
+        let mut messages = Vec::new();
+        for (group, owed) in by_group {
+            for part in owed.chunks(LONGEST_DIGEST) {
+                let message = combined(&group, part, zone);
+                messages.push((message, Parcel::of(part), BTreeSet::from([group.clone()])));
+            }
+        }
+        messages
+    }
+}
+
+fn combined(group: &Group, part: &[Owed], zone: &TimeZone) -> Message {
+    if let ([one], false) = (part, group.is_late) {
+        return message::single(&one.alert, group.is_sandbox, zone).instead_of(one.instead_of.as_deref());
+    }
+    let mut keys: Vec<&str> = part.iter().map(|owed| owed.alert.key.as_str()).collect();
+    keys.sort_unstable();
+    let key = format!("digest/{}", event_id(&keys.join("\n")));
+    let alerts: Vec<_> = part.iter().map(|owed| (owed.alert.clone(), group.is_sandbox)).collect();
+    if group.is_late { message::late(&alerts, key) } else { message::digest(&alerts, key) }
+}

@@ -1,0 +1,353 @@
+//! Conditions of the machine and of the accounts that no room notices.
+//!
+//! Owns: when each begins and ends, and the texts. Must never know: how anything is measured or sent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::apis::Account;
+use crate::clock::SharedClock;
+use crate::control::messages::Backlog;
+use crate::documents;
+use crate::payments::age;
+use crate::payments::alert::{Alert, AlertKind, Routes, Severity};
+use crate::payments::object::{AccountName, Kind};
+use crate::store::{OwedAlert, Store, StoreError};
+use crate::task::{Board, Done, Round, Work};
+use crate::time::later;
+
+use super::Daemon;
+use super::timekeeping::heard_by_any;
+
+/// The name under which the conditions that last are stored.
+const STORED_AT: &str = "health-conditions";
+/// The loop that makes the nightly reports.
+const REPORTS: &str = "reports";
+/// A condition of the load must last for this long before it counts.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+/// Objects that wait for longer than this for their poll are a backlog; it is over when none waits for longer than a
+/// sixth of this.
+const LONG_WAIT: SignedDuration = SignedDuration::from_hours(1);
+/// The disk is nearly full when less than this many times the space is free that the store needs to start.
+const ROOM_TIMES: u64 = 4;
+
+/// A condition that was found now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    kind: AlertKind,
+    /// None when it concerns the machine.
+    account: Option<AccountName>,
+    /// What of the account.
+    subject: String,
+    severity: Severity,
+    headline: String,
+    explanation: String,
+    advice: String,
+}
+
+impl Found {
+    fn key(&self) -> String {
+        let account = self.account.as_ref().map(|account| format!("{account}/")).unwrap_or_default();
+        let subject = if self.subject.is_empty() { String::new() } else { format!("{}/", self.subject) };
+        format!("{}/{account}{subject}", self.kind)
+    }
+}
+
+/// A condition that lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Lasting {
+    kind: AlertKind,
+    account: Option<AccountName>,
+    since: Timestamp,
+    headline: String,
+}
+
+/// What changes between two rounds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    begun: Vec<(String, Found)>,
+    ended: Vec<(String, Lasting)>,
+}
+
+/// Which conditions begin and which end. `seen` holds since when each that has not begun yet was found.
+fn changes(
+    lasting: &BTreeMap<String, Lasting>,
+    seen: &mut BTreeMap<String, Timestamp>,
+    found: Vec<Found>,
+    now: Timestamp,
+) -> Changes {
+    let found: BTreeMap<String, Found> = found.into_iter().map(|one| (one.key(), one)).collect();
+    let gone = lasting.iter().filter(|(key, _)| !found.contains_key(*key));
+    let ended = gone.map(|(key, one)| (key.clone(), one.clone())).collect();
+    seen.retain(|key, _| found.contains_key(key));
+    let mut begun = Vec::new();
+    for (key, one) in found {
+        if lasting.contains_key(&key) {
+            continue;
+        }
+        // A clock that was set back must not delay the alert.
+        let since = seen.entry(key.clone()).or_insert(now);
+        *since = (*since).min(now);
+        let is_load = matches!(one.kind, AlertKind::Backlog | AlertKind::QuotaTooSmall);
+        if !is_load || later(*since, PATIENCE) <= now {
+            seen.remove(&key);
+            begun.push((key, one));
+        }
+    }
+    Changes { begun, ended }
+}
+
+fn small_quota(backlog: &Backlog) -> Found {
+    let kinds: Vec<&str> = backlog.kinds.iter().map(Kind::as_str).collect();
+    let span = |seconds: u64| {
+        let length = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        age(Timestamp::UNIX_EPOCH, later(Timestamp::UNIX_EPOCH, length))
+    };
+    let (interval, round) = (span(backlog.interval_s), span(backlog.round_s));
+    let batch = if backlog.batch_would_help { "poll them by batch (poll.batch = \"auto\"), " } else { "" };
+    Found {
+        kind: AlertKind::QuotaTooSmall,
+        account: Some(backlog.account.clone()),
+        subject: backlog.operation.clone(),
+        severity: Severity::Warning,
+        headline: format!(
+            "The quota of account {} does not suffice for the objects that it watches",
+            backlog.account
+        ),
+        explanation: format!(
+            "{} objects are moving ({}). To poll each once, the quota of {} needs {round}, not the configured \
+             {interval}. Declines are noticed later than that.",
+            backlog.moving,
+            kinds.join(", "),
+            backlog.operation
+        ),
+        advice: format!(
+            "`reconciled status` shows the numbers. Ask the provider for a larger quota, {batch}set `quota` to what \
+             the provider grants, or accept the delay with a longer poll.interval."
+        ),
+    }
+}
+
+fn long_wait(account: &AccountName, since: Timestamp, now: Timestamp) -> Found {
+    Found {
+        kind: AlertKind::Backlog,
+        account: Some(account.clone()),
+        subject: String::new(),
+        severity: Severity::Warning,
+        headline: format!("Objects of account {account} wait for their poll"),
+        explanation: format!(
+            "The one that waits longest has been due for {}. A decline would be noticed that much later.",
+            age(since, now)
+        ),
+        advice: "`reconciled status` shows whether the provider answers and how much of the quota is left."
+            .to_owned(),
+    }
+}
+
+fn low_disk(free_bytes: u64, needed_bytes: u64) -> Found {
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    Found {
+        kind: AlertKind::DiskLow,
+        account: None,
+        subject: String::new(),
+        severity: Severity::Critical,
+        headline: format!("The disk of the store is nearly full: {} MiB are free", mib(free_bytes)),
+        explanation: format!(
+            "When it is full, nothing can be recorded, so polling stops. The daemon does not start with less than \
+             {} MiB (store.min_free_mib).",
+            mib(needed_bytes)
+        ),
+        advice: "Free space on that volume, or give it more. `reconciled store compact` shrinks the store's index."
+            .to_owned(),
+    }
+}
+
+fn failed_report(why: &str) -> Found {
+    Found {
+        kind: AlertKind::ReportFailed,
+        account: None,
+        subject: String::new(),
+        severity: Severity::Warning,
+        headline: "The nightly report could not be made".to_owned(),
+        explanation: format!("{why}. It is tried again every five minutes; no day is left out."),
+        advice: "Check the folder of the reports, its rights and its free space; then `reconciled report` \
+                 makes one at once."
+            .to_owned(),
+    }
+}
+
+/// Checks the conditions every minute.
+pub(super) struct Checking {
+    /// For the answers that it gives to operators, too. A loop must not keep the daemon alive.
+    pub(super) daemon: Weak<Daemon>,
+    pub(super) store: Store,
+    pub(super) clock: SharedClock,
+    pub(super) routes: Routes,
+    pub(super) board: Arc<Board>,
+    pub(super) accounts: Vec<Arc<Account>>,
+    pub(super) min_free_bytes: u64,
+    /// Since when each condition that has not begun yet was found.
+    pub(super) seen: Mutex<BTreeMap<String, Timestamp>>,
+}
+
+impl Checking {
+    async fn found(
+        &self,
+        lasting: &BTreeMap<String, Lasting>,
+        now: Timestamp,
+    ) -> Result<Vec<Found>, StoreError> {
+        let mut found = Vec::new();
+        if let Some(daemon) = self.daemon.upgrade() {
+            found.extend(daemon.service().overloads().await?.iter().map(small_quota));
+        }
+        for account in &self.accounts {
+            let mut oldest = None;
+            for kind in account.api.kinds().iter().filter_map(|kind| Kind::new(*kind).ok()) {
+                let due = self.store.next_due(&account.name, &kind).await?;
+                oldest = [oldest, due].into_iter().flatten().min();
+            }
+            let Some(since) = oldest else { continue };
+            let wait = long_wait(&account.name, since, now);
+            let limit = if lasting.contains_key(&wait.key()) { LONG_WAIT / 6 } else { LONG_WAIT };
+            found.extend((later(since, limit) < now).then_some(wait));
+        }
+        // Without an answer nothing is known, so nothing is concluded.
+        if let Ok(free_bytes) = self.store.free_bytes().await {
+            let low = low_disk(free_bytes, self.min_free_bytes);
+            let limit = self.min_free_bytes.saturating_mul(ROOM_TIMES);
+            // A disk at the limit must not report its beginning and its end in turn.
+            let limit = if lasting.contains_key(&low.key()) { limit + limit / 4 } else { limit };
+            found.extend((free_bytes < limit).then_some(low));
+        }
+        let failed = self.board.statuses().remove(REPORTS).filter(|status| !status.is_ok);
+        found.extend(failed.map(|status| failed_report(&status.last_outcome)));
+        Ok(found)
+    }
+
+    async fn round(&self) -> Result<String, StoreError> {
+        let now = self.clock.now();
+        let stored = documents::read_if_sound::<BTreeMap<String, Lasting>>(&self.store, STORED_AT).await?;
+        let mut lasting = stored.unwrap_or_default();
+        let found = self.found(&lasting, now).await?;
+        let changes = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            changes(&lasting, &mut seen, found, now)
+        };
+        let has_changed = changes != Changes::default();
+        for (key, one) in changes.begun {
+            tracing::warn!("{}: {}", one.headline, one.explanation);
+            let begun = Lasting {
+                kind: one.kind.clone(),
+                account: one.account.clone(),
+                since: now,
+                headline: one.headline.clone(),
+            };
+            let (headline, explanation, advice) = (one.headline, one.explanation, one.advice);
+            let alert = |alert| Alert { headline, explanation, advice, ..alert };
+            self.raise(&begun, &format!("{key}{now}"), one.severity, now, alert).await?;
+            lasting.insert(key, begun);
+        }
+        for (key, ended) in changes.ended {
+            let text = format!("It had lasted since {}.", ended.since);
+            let (headline, advice) = (format!("Over: {}", ended.headline), "Nothing to do.".to_owned());
+            let alert = |alert| Alert { headline, explanation: text, advice, ..alert };
+            let key_of_end = format!("{key}{}/ended", ended.since);
+            self.raise(&ended, &key_of_end, Severity::Info, now, alert).await?;
+            lasting.remove(&key);
+        }
+        if has_changed && let Ok(text) = serde_json::to_string(&lasting) {
+            self.store.remember(STORED_AT, &text).await?;
+        }
+        Ok(crate::text::count(lasting.len(), "condition"))
+    }
+
+    /// Raises an alert for the targets that receive alerts about the account; about the machine, for those of any account.
+    async fn raise(
+        &self,
+        about: &Lasting,
+        key: &str,
+        severity: Severity,
+        now: Timestamp,
+        words: impl FnOnce(Alert) -> Alert,
+    ) -> Result<(), StoreError> {
+        let accounts: Vec<(AccountName, bool)> = self
+            .accounts
+            .iter()
+            .filter(|account| about.account.as_ref().is_none_or(|name| *name == account.name))
+            .map(|account| (account.name.clone(), account.is_sandbox))
+            .collect();
+        let Some((account, _)) = accounts.first() else { return Ok(()) };
+        let alert = Alert::new(about.kind.clone(), "", severity, account, now);
+        let where_to_look = "reconciled status".to_owned();
+        let alert = Alert { key: key.to_owned(), where_to_look, ..words(alert) };
+        let targets = heard_by_any(&self.routes, &accounts, &alert);
+        self.store.raise(vec![OwedAlert { alert, targets }], now).await.map(drop)
+    }
+}
+
+impl Work for Checking {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let summary = self.round().await.map_err(|error| error.to_string())?;
+            Ok(Done { summary, again_in: None })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
+    }
+
+    #[test]
+    fn load_needs_patience_a_full_disk_does_not_and_each_begins_and_ends_once() {
+        let shop: AccountName = "shop".parse().unwrap();
+        let (wait, disk) = (|| long_wait(&shop, at(-90), at(0)), || low_disk(9, 9));
+        let (mut lasting, mut seen) = (BTreeMap::new(), BTreeMap::new());
+        let mut round = |found: Vec<Found>, minute: i64| {
+            let changes = changes(&lasting, &mut seen, found, at(minute));
+            for (key, one) in &changes.begun {
+                let (kind, headline) = (one.kind.clone(), one.headline.clone());
+                let begun = Lasting { kind, account: one.account.clone(), since: at(minute), headline };
+                lasting.insert(key.clone(), begun);
+            }
+            changes.ended.iter().for_each(|(key, _)| drop(lasting.remove(key)));
+            let begun: Vec<String> = changes.begun.into_iter().map(|(key, _)| key).collect();
+            let ended: Vec<String> = changes.ended.into_iter().map(|(key, _)| key).collect();
+            (begun.join(" "), ended.join(" "))
+        };
+        let nothing = || (String::new(), String::new());
+        assert_eq!(round(vec![wait(), disk()], 0), ("disk-low/".to_owned(), String::new()));
+        assert_eq!(round(vec![wait(), disk()], 14), nothing());
+        assert_eq!(round(vec![disk()], 15), nothing(), "it was over meanwhile");
+        assert_eq!(round(vec![wait(), disk()], 16), nothing());
+        assert_eq!(round(vec![wait()], 31), ("backlog/shop/".to_owned(), "disk-low/".to_owned()));
+        assert_eq!(round(vec![wait()], 99), nothing());
+        assert_eq!(round(vec![], 100), (String::new(), "backlog/shop/".to_owned()));
+        assert_eq!(round(vec![], 101), nothing());
+    }
+
+    #[test]
+    fn the_texts_say_how_much_and_name_what_helps() {
+        let backlog = Backlog {
+            account: "shop".parse().unwrap(),
+            operation: "GetCharge".to_owned(),
+            kinds: vec!["charge".parse().unwrap()],
+            moving: 50_000,
+            interval_s: 3_600,
+            round_s: 100_000,
+            batch_would_help: false,
+        };
+        let found = small_quota(&backlog);
+        assert!(found.explanation.contains("needs 1d 3h, not the configured 1h 0m"), "{}", found.explanation);
+        assert_eq!(found.key(), "quota-too-small/shop/GetCharge/");
+        let low = low_disk(200 * 1024 * 1024, 64 * 1024 * 1024);
+        assert!(low.headline.contains("200 MiB") && low.explanation.contains("64 MiB"), "{low:?}");
+    }
+}
