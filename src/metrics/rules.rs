@@ -39,7 +39,7 @@ static RULES: &[Rule] = &[
         lasts: "15m",
         severity: "warning",
         summary: "{{ $labels.account }}: polling has not caught up for two hours",
-        what_to_do: "reconciled status says what holds it up",
+        what_to_do: "`reconciled status` says what holds it up",
     },
     Rule {
         name: "ReconciledBacklog",
@@ -48,7 +48,7 @@ static RULES: &[Rule] = &[
         lasts: "1h",
         severity: "warning",
         summary: "{{ $labels.account }}: one round of {{ $labels.operation }} takes longer than the interval of its objects",
-        what_to_do: "poll by batch, or ask Amazon for a higher quota; reconciled status says which helps",
+        what_to_do: "poll by batch, or ask Amazon for a higher quota; `reconciled status` says which helps",
     },
     Rule {
         name: "ReconciledAccountRefused",
@@ -57,7 +57,7 @@ static RULES: &[Rule] = &[
         lasts: "5m",
         severity: "critical",
         summary: "{{ $labels.account }}: the provider refuses the credentials",
-        what_to_do: "replace the key, then reconciled reload",
+        what_to_do: "replace the key, then: `reconciled reload`",
     },
     Rule {
         name: "ReconciledNoSuccess",
@@ -66,7 +66,7 @@ static RULES: &[Rule] = &[
         lasts: "5m",
         severity: "critical",
         summary: "{{ $labels.account }}: no request succeeds",
-        what_to_do: "reconciled status shows how the last one failed",
+        what_to_do: "`reconciled status` shows how the last one failed",
     },
     Rule {
         name: "ReconciledOverQuota",
@@ -93,7 +93,7 @@ static RULES: &[Rule] = &[
         lasts: "0m",
         severity: "critical",
         summary: "{{ $value }} messages were given up",
-        what_to_do: "reconciled alerts list; then reconciled alerts redeliver",
+        what_to_do: "`reconciled alerts list`, then `reconciled alerts redeliver --all-dead`",
     },
     Rule {
         name: "ReconciledReportFailed",
@@ -102,7 +102,7 @@ static RULES: &[Rule] = &[
         lasts: "2h",
         severity: "warning",
         summary: "the nightly report was not made",
-        what_to_do: "reconciled status says why; reconciled report makes it",
+        what_to_do: "`reconciled status` says why; `reconciled report` makes it",
     },
     Rule {
         name: "ReconciledNotificationsSilent",
