@@ -165,16 +165,16 @@ fn low_disk(free_bytes: u64, needed_bytes: u64) -> Found {
     }
 }
 
-fn failed_report(why: &str) -> Found {
+fn failed_report() -> Found {
     Found {
         kind: AlertKind::ReportFailed,
         account: None,
         subject: String::new(),
         severity: Severity::Warning,
         headline: "The nightly report could not be made".to_owned(),
-        explanation: format!("{why}. It is tried again every five minutes; no day is left out."),
-        advice: "Check the folder of the reports, its rights and its free space; then `reconciled report` \
-                 makes one at once."
+        explanation: "The log says why. It is tried again every five minutes, and no day is left out.".to_owned(),
+        advice: "See `journalctl -u reconciled`, and check the folder of the reports, its rights and its free space; \
+                 then `reconciled report` makes one at once."
             .to_owned(),
     }
 }
@@ -223,7 +223,7 @@ impl Checking {
             found.extend((free_bytes < limit).then_some(low));
         }
         let failed = self.board.statuses().remove(REPORTS).filter(|status| !status.is_ok);
-        found.extend(failed.map(|status| failed_report(&status.last_outcome)));
+        found.extend(failed.map(|_| failed_report()));
         Ok(found)
     }
 
