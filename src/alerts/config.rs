@@ -218,8 +218,12 @@ pub fn resolve(
     let mut names = BTreeSet::new();
     for (number, section) in sections.iter().enumerate() {
         let common = &section.common;
-        let mut setting =
-            Setting::new(number, secrets, &config.sandbox_accounts, connections.extra_roots_pem().to_vec());
+        let mut setting = Setting::new(
+            ("alert", number),
+            secrets,
+            &config.sandbox_accounts,
+            connections.extra_roots_pem().to_vec(),
+        );
         setting.name(&common.name, &mut names);
         setting.numbers(common.timeout_s, common.give_up_after_h, &common.environments);
         let accounts = setting.accounts(&common.accounts, accounts);

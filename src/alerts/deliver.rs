@@ -18,15 +18,15 @@ use tokio::sync::Mutex;
 use super::classify::Verdict;
 use super::config::{AlertConfig, Channel};
 use super::message::{self, Message};
-use super::outbox::{Past, decide, plan, wait_after};
+use super::outbox::{Past, decide, plan, seed, wait_after};
 use super::send::Sender;
-use super::targets::webhook::event_id;
 use crate::clock::SharedClock;
 use crate::http::Transport;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
 use crate::store::{Delivery, Owed, OwedAlert, Store, StoreError};
 use crate::time::{between, later};
+use crate::webhook::event_id;
 
 mod round;
 #[cfg(test)]
@@ -430,10 +430,4 @@ impl Deliverer {
         let raised = self.store.raise(vec![OwedAlert { alert, targets: others }], now).await?;
         Ok(raised > 0)
     }
-}
-
-/// Spreads waits by key. The same key always gives the same seed.
-fn seed(key: &str) -> u64 {
-    key.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

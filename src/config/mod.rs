@@ -12,6 +12,8 @@ use toml::{Table, Value};
 
 use crate::access::users::Users;
 use crate::alerts;
+use crate::apis::registration::SectionError;
+use crate::events;
 use crate::http::connections::Connections;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
@@ -72,6 +74,8 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// Alert targets.
     pub alerts: alerts::AlertConfig,
+    /// The shop's back offices.
+    pub events: events::Receivers,
     /// Where the providers' notifications are received.
     pub notifications: crate::notifications::Settings,
     /// The folder whose files are enrolled, if there is one.
@@ -303,15 +307,17 @@ fn read(
     let notifications = notifications.resolve(&accounts, &loader, &mut findings);
     let written = take_tables(&mut table, "alert", &mut findings);
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
+    let written = take_tables(&mut table, "events", &mut findings);
+    let events = read_events(written, &environments, &loader, &http.connections, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, [[account]] or [[alert]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, [[account]], [[alert]] or [[events]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
     check_plain(&log, polling, &mut findings);
     let problems = findings.into_problems();
-    let config = match (reports, alerts) {
-        (Some(reports), Some(alerts)) if problems.is_empty() => {
+    let config = match (reports, alerts, events) {
+        (Some(reports), Some(alerts), Some(events)) if problems.is_empty() => {
             let path = path.to_owned();
             let alerts = alerts::AlertConfig { zone: reports.zone.clone(), ..alerts };
             Some(Config {
@@ -324,6 +330,7 @@ fn read(
                 polling,
                 accounts,
                 alerts,
+                events,
                 notifications,
                 spool,
                 reports,
@@ -473,18 +480,46 @@ fn read_alerts(
     connections: &Connections,
     findings: &mut Findings<'_>,
 ) -> Option<alerts::AlertConfig> {
-    let mut sections = Vec::new();
-    let mut is_whole = true;
+    let (sections, is_whole) = read_each(tables, "alert", findings, alerts::AlertSection::read);
+    match alerts::config::resolve(&sections, accounts, loader, connections) {
+        Ok(config) => Some(config).filter(|_| is_whole),
+        Err(problems) => {
+            findings.extend(problems);
+            None
+        }
+    }
+}
+
+/// The sections of a list as far as they can be read, and whether that is all of it.
+fn read_each<T>(
+    tables: Vec<Table>,
+    name: &str,
+    findings: &mut Findings<'_>,
+    read: fn(Table) -> Result<T, SectionError>,
+) -> (Vec<T>, bool) {
+    let (mut sections, mut is_whole) = (Vec::new(), true);
     for (number, table) in tables.into_iter().enumerate() {
         let mut section = None;
-        is_whole &= section::read_with(table, &format!("alert.{number}"), findings, &mut |table| {
-            section = Some(alerts::AlertSection::read(table)?);
+        is_whole &= section::read_with(table, &format!("{name}.{number}"), findings, &mut |table| {
+            section = Some(read(table)?);
             Ok(())
         });
         sections.extend(section);
     }
-    match alerts::config::resolve(&sections, accounts, loader, connections) {
-        Ok(config) => Some(config).filter(|_| is_whole),
+    (sections, is_whole)
+}
+
+fn read_events(
+    tables: Vec<Table>,
+    accounts: &BTreeMap<AccountName, bool>,
+    loader: &SecretLoader,
+    connections: &Connections,
+    findings: &mut Findings<'_>,
+) -> Option<events::Receivers> {
+    let read = |table| serde_path_to_error::deserialize(table);
+    let (sections, is_whole): (Vec<events::EventSection>, bool) = read_each(tables, "events", findings, read);
+    match events::config::resolve(&sections, accounts, loader, connections) {
+        Ok(receivers) => Some(receivers).filter(|_| is_whole),
         Err(problems) => {
             findings.extend(problems);
             None

@@ -161,11 +161,14 @@ impl Reconcile {
                     reason = %transition.reasons.join(","), note = %transition.note, "state observed"
                 );
             }
-            let alerts = decision
+            let mut alerts: Vec<OwedAlert> = decision
                 .alerts
                 .into_iter()
                 .map(|alert| OwedAlert { targets: (self.routes)(&alert, account.is_sandbox), alert })
                 .collect();
+            if let Some(row) = &moved {
+                alerts.extend(self.events(&decision.record, row, account.is_sandbox).await?);
+            }
             let enrol = decision
                 .enrol
                 .into_iter()

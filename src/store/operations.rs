@@ -11,7 +11,9 @@ use super::index::facts::Fact;
 use super::index::outbox;
 use super::index::view::{View, cap_evidence};
 use super::index::{Index, Writes};
-use super::types::{Announced, Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError};
+use super::types::{
+    Announced, Commit, Committed, Delivery, DeliveryRow, DeliveryStatus, Enrolled, OwedAlert, StoreError,
+};
 
 use super::index::keys;
 use super::index::value;
@@ -316,6 +318,19 @@ pub(super) fn settle(
             group.write(&Fact::Deliveries { key: key.to_owned(), rows: vec![row] })
         }
     }
+}
+
+/// See [`super::Store::postpone`].
+pub(super) fn postpone(
+    group: &mut Group<'_>,
+    key: &str,
+    target: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(stored) = outbox::find(&group.view, key)? else { return Ok(()) };
+    let is_pending = |row: &&DeliveryRow| row.target == target && row.status == DeliveryStatus::Pending;
+    let Some(row) = stored.value.deliveries.iter().find(is_pending) else { return Ok(()) };
+    outbox::set_deliveries(&mut group.view, key, &[DeliveryRow { at, ..row.clone() }], None)
 }
 
 /// See [`super::Store::redeliver`].

@@ -9,6 +9,7 @@ mod backlog;
 mod batches;
 mod calls;
 mod enrol;
+mod events;
 mod metrics;
 mod notifications;
 mod objects;

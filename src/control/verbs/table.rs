@@ -1,5 +1,6 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
-//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in `notifications`.)
+//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in
+//! `notifications`, events in `events`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
@@ -38,6 +39,10 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<AlertsRequest>(),
     Entry::of::<RedeliverRequest>(),
     Entry::of::<TestRequest>(),
+    Entry::of::<EventsRequest>(),
+    Entry::of::<EventsRedeliver>(),
+    Entry::of::<EventsTest>(),
+    Entry::of::<EventsEnable>(),
     Entry::of::<ReportRequest>(),
     Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),
