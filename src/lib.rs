@@ -21,6 +21,7 @@
 //! - [`provider_reports`]: the provider's report of each finished day: fetch it, keep it, compare it with the
 //!   records.
 //! - [`alerts`]: outbox → message → target.
+//! - [`events`]: every change of an object, signed, for the shop's back office: outbox → event → receiver.
 //! - [`notifications`]: a provider's hint makes its object due now; whether the channel of hints works.
 //! - [`intake`]: files of objects to enrol, line by line. [`spool`]: a folder whose files are enrolled.
 //! - [`metrics`]: every figure that monitoring can read, and the rules and the dashboard made from the same list.
@@ -39,6 +40,7 @@
 //! - [`secret`]: values that never print, and where they are read from.
 //! - [`problem`]: what is wrong with something that a person wrote.
 //! - [`documents`]: what a room stores by type and name. [`files`]: small files, written whole or not at all.
+//! - [`webhook`]: signing keys and stable ids of messages to programs.
 //! - [`http`]: one exchange and the one client: proxy, root certificates, limits, how much of a Retry-After is obeyed.
 //! - [`clock`], [`blocking`], [`signals`], [`task`], [`timetable`], [`telemetry`], [`text`], [`time`]: the plumbing.
 //!
@@ -66,6 +68,7 @@ pub mod control;
 pub mod daemon;
 pub mod delimited;
 pub mod documents;
+pub mod events;
 pub mod files;
 pub mod http;
 pub mod intake;
@@ -85,3 +88,4 @@ pub mod telemetry;
 pub mod text;
 pub mod time;
 pub mod timetable;
+pub mod webhook;

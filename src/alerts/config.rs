@@ -241,7 +241,7 @@ pub fn resolve(
     for (number, section) in sections.iter().enumerate() {
         let common = &section.common;
         let mut setting = Setting::new(
-            number,
+            ("alert", number),
             secrets,
             &config.routes.sandbox_accounts,
             connections.extra_roots_pem().to_vec(),

@@ -20,7 +20,7 @@ use super::conditions::Conditions;
 use super::config::AlertConfig;
 use super::escalation;
 use super::message::{self, Message};
-use super::outbox::{Past, decide};
+use super::outbox::{Past, decide, seed};
 use super::routes::Routes;
 use super::send::Sender;
 use super::silences::Silences;
@@ -390,10 +390,4 @@ impl Deliverer {
         health.sent_at = Some(self.clock.monotonic());
         verdict
     }
-}
-
-/// Spreads waits by key. The same key always gives the same seed.
-fn seed(key: &str) -> u64 {
-    key.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

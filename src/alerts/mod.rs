@@ -66,6 +66,7 @@ pub(crate) mod tests {
             where_to_look: "https://pay.amazon.com/ and reconciled show".to_owned(),
             occurred_at: "2026-01-15T09:30:00Z".parse().unwrap(),
             found_at: "2026-01-16T05:35:00Z".parse().unwrap(),
+            event: None,
         }
     }
 }

@@ -56,6 +56,12 @@ fn dead(error: String) -> Delivery {
     Delivery::Dead { error, fallback: None }
 }
 
+/// Spreads waits by key. The same key always gives the same seed.
+pub fn seed(key: &str) -> u64 {
+    key.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// How long to wait after the `failures`th verdict in a row that may change; none after any other verdict. The wait
 /// that the receiver asked for is obeyed when it is longer than ours.
 pub fn wait_after(verdict: &Verdict, failures: u32, seed: u64) -> Option<Duration> {

@@ -1,6 +1,6 @@
-//! Checks the keys of one `[[alert]]` section.
+//! Checks the keys of one `[[alert]]` or `[[events]]` section.
 //!
-//! Owns: the checks that several kinds of targets share, and the problems found. Must never know: any one target, the
+//! Owns: the checks that several kinds of receivers share, and the problems found. Must never know: any one target, the
 //! rest of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use crate::payments::environment::Environment;
 use crate::payments::object::AccountName;
 use crate::problem::{self, Problem};
 use crate::secret::{Secret, SecretLoader, SecretReference};
+use crate::webhook::SigningKey;
 
 /// What a target's section is checked with.
 #[derive(Debug)]
@@ -26,15 +27,16 @@ pub struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// For the section with this number. `roots_pem` holds the certificates that are trusted besides the system's.
+    /// For the section with this number among those of its name. `roots_pem` holds the certificates that are trusted
+    /// besides the system's.
     pub fn new(
-        number: usize,
+        (section, number): (&str, usize),
         secrets: &'a SecretLoader,
         sandbox_accounts: &'a BTreeSet<AccountName>,
         roots_pem: Vec<u8>,
     ) -> Setting<'a> {
         Setting {
-            problems: problem::Check::new(format!("alert.{number}")),
+            problems: problem::Check::new(format!("{section}.{number}")),
             secrets,
             sandbox_accounts,
             roots_pem,
@@ -84,6 +86,17 @@ impl<'a> Setting<'a> {
     /// A secret of one or more lines.
     pub fn secret_lines(&mut self, key: &str, reference: &SecretReference) -> Option<Secret<String>> {
         self.problems.secret(key, self.secrets.load_lines(reference))
+    }
+
+    /// Signing secrets, one a line. Several let a receiver change its key without a gap.
+    pub fn signing_keys(&mut self, key: &str, reference: &SecretReference) -> Option<Vec<SigningKey>> {
+        let text = self.secret_lines(key, reference)?;
+        if self.is_blind() {
+            return Some(Vec::new());
+        }
+        let keys: Result<_, String> = text.expose().lines().map(SigningKey::parse).collect();
+        let remedy = "write whsec_ and base64 of 24 to 64 random bytes, one key per line";
+        keys.map_err(|what| self.problem(key, what, remedy)).ok()
     }
 
     /// A secret address.
@@ -138,16 +151,18 @@ impl<'a> Setting<'a> {
         Some(Arc::new(client.map_err(|error| self.problem("ca_file", error.to_string(), remedy)).ok()?))
     }
 
-    pub(super) fn name(&mut self, name: &str, names: &mut BTreeSet<String>) {
+    /// The operator's name for the receiver.
+    pub fn name(&mut self, name: &str, names: &mut BTreeSet<String>) {
         if AccountName::new(name.to_owned()).is_err() {
             self.problem("name", "it is not a valid name", "use 1 to 64 letters, digits, `-`, `_` or `.`");
         } else if !names.insert(name.to_owned()) {
-            let what = format!("another alert section is also called {name}");
+            let what = format!("another section of this kind is also called {name}");
             self.problem("name", what, "give each its own name");
         }
     }
 
-    pub(super) fn numbers(&mut self, timeout_s: u64, give_up_after_h: u64, environments: &[Environment]) {
+    /// The time limits, and which environments are meant.
+    pub fn numbers(&mut self, timeout_s: u64, give_up_after_h: u64, environments: &[Environment]) {
         if !(1..=120).contains(&timeout_s) {
             let what = format!("{} s is not from 1 to 120 s", timeout_s);
             self.problem("timeout_s", what, "use 10 for a chat, 15 to 30 for a back office");
@@ -162,7 +177,8 @@ impl<'a> Setting<'a> {
         }
     }
 
-    pub(super) fn accounts(
+    /// The accounts that are meant. `known` holds every configured one, with whether it is a sandbox.
+    pub fn accounts(
         &mut self,
         written: &[String],
         known: &BTreeMap<AccountName, bool>,
@@ -213,16 +229,27 @@ impl<'a> Setting<'a> {
 
     pub(super) fn kinds(&mut self, written: &[String]) {
         let known = AlertKind::ALL.iter().map(AlertKind::as_str);
+        self.words("kinds", "a kind of alert", written, known);
+    }
+
+    /// Words of a list. Each must be known.
+    pub fn words<'w>(
+        &mut self,
+        key: &str,
+        what: &str,
+        written: &[String],
+        known: impl Iterator<Item = &'w str> + Clone,
+    ) {
         for word in written {
-            if known.clone().any(|kind| kind == word) {
+            if known.clone().any(|known| known == word) {
                 continue;
             }
             let shown: String = word.chars().take(64).collect();
             let remedy = match nearest(word, known.clone()) {
-                Some(kind) => format!("did you mean {kind}?"),
-                None => format!("known kinds: {}", known.clone().collect::<Vec<_>>().join(", ")),
+                Some(nearest) => format!("did you mean {nearest}?"),
+                None => format!("known {key}: {}", known.clone().collect::<Vec<_>>().join(", ")),
             };
-            self.problem("kinds", format!("{shown:?} is not a kind of alert"), remedy);
+            self.problem(key, format!("{shown:?} is not {what}"), remedy);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::pages;
 use super::screen::{Screen, Tone};
 use super::show::alert_table;
 use super::silence;
-use crate::control::messages::{AlertsRequest, RedeliverRequest, TestRequest};
+use crate::control::messages::{AlertsRequest, RedeliverRequest, TestRequest, Tested};
 use crate::text::count;
 
 /// Lists, redelivers or tests alerts.
@@ -56,12 +56,16 @@ async fn redeliver(options: RedeliverArguments, connection: &Connection, screen:
     Ok(if done.unknown.is_empty() { Exit::Ok } else { Exit::NoInput })
 }
 
-/// Code 69 when a target did not accept the message.
 async fn test(options: TestArguments, connection: &Connection, screen: &mut Screen<'_>) -> Ended {
     let tested = connection.ask(TestRequest { target: options.target }).await?;
     connection.say(Action::Wrote, screen)?;
+    write_tested(&tested, "alert target", screen)
+}
+
+/// What each receiver answered. Code 69 when one did not accept the message.
+pub(super) fn write_tested(tested: &[Tested], noun: &str, screen: &mut Screen<'_>) -> Ended {
     let mut exit = Exit::Ok;
-    for target in &tested {
+    for target in tested {
         let (word, tone) =
             if target.is_delivered { ("accepted it", Tone::Good) } else { ("did not accept it", Tone::Bad) };
         screen.toned(&format!("{} {word}: {}", target.target, target.detail), tone)?;
@@ -70,7 +74,7 @@ async fn test(options: TestArguments, connection: &Connection, screen: &mut Scre
         }
     }
     if tested.is_empty() {
-        screen.note("no alert target is configured")?;
+        screen.note(&format!("no {noun} is configured"))?;
         exit = Exit::Config;
     }
     Ok(exit)

@@ -14,6 +14,7 @@ use super::fetch_reports::FetchReportsArguments;
 use super::init_options::InitArguments;
 use super::options::*;
 use super::options_batch::*;
+use super::options_events::EventsCommand;
 use super::options_metrics::MetricsArguments;
 use super::options_notifications::NotificationsCommand;
 use super::options_silence::{AcknowledgeArguments, RouteArguments, SilenceCommand};
@@ -250,6 +251,17 @@ Examples:
   reconciled silence end 3"
     )]
     Silence(SilenceCommand),
+    /// Send signed events to the shop's back office: see their deliveries, send them again, test a receiver.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  reconciled events list --state dead
+  reconciled events redeliver --all-dead
+  reconciled events schema charge.captured
+  reconciled events test"
+    )]
+    Events(EventsCommand),
     /// Receive notifications of the provider: see their health, trust a topic, check the way.
     #[command(
         subcommand,

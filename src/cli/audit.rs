@@ -2,12 +2,11 @@
 
 use super::connection::Connection;
 use super::exit::Ended;
-use super::options::{AuditArguments, Since};
+use super::options::AuditArguments;
 use super::pages;
 use super::screen::{Screen, Table, Tone};
 use crate::clock::SharedClock;
 use crate::control::messages::{AuditEntry, AuditOutcome, AuditRequest};
-use crate::time::earlier;
 
 /// Lists who did what, newest first.
 pub(super) async fn audit(
@@ -16,10 +15,7 @@ pub(super) async fn audit(
     clock: &SharedClock,
     screen: &mut Screen<'_>,
 ) -> Ended {
-    let since = options.since.map(|since| match since {
-        Since::Time(time) => time,
-        Since::Ago(span) => earlier(clock.now(), span),
-    });
+    let since = options.since.map(|since| since.moment(clock));
     let request = |cursor, limit| AuditRequest { since, object: options.object.clone(), cursor, limit };
     pages::list((options.limit, "entry"), connection, screen, request, |entries, is_first, screen| {
         match options.json {

@@ -107,9 +107,14 @@ mod tests {
     #[test]
     fn the_configuration_is_a_page_with_every_section() {
         let page = config_page(CONFIG);
-        for part in
-            [".SH [store]\n", ".SH [[account]]\n", ".SH [[alert]]\n", "folder = \"/var/lib", ".SH NAME\n"]
-        {
+        for part in [
+            ".SH [store]\n",
+            ".SH [[account]]\n",
+            ".SH [[alert]]\n",
+            ".SH [[events]]\n",
+            "folder = \"/var/lib",
+            ".SH NAME\n",
+        ] {
             assert!(page.contains(part), "{part}");
         }
         assert!(config_page("a\n.x\n'y\n").contains("\na\n\\&.x\n\\&'y\n"));

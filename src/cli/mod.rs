@@ -10,6 +10,7 @@ pub mod connection;
 pub mod exit;
 pub mod options;
 pub mod options_batch;
+pub mod options_events;
 mod options_metrics;
 pub mod options_notifications;
 mod options_silence;
@@ -26,6 +27,7 @@ mod check_config;
 mod completions;
 mod demo;
 mod enrol;
+mod events;
 mod explain;
 mod fetch_reports;
 mod forget;
@@ -61,6 +63,7 @@ use clap::Parser;
 use self::args::{Arguments, Command};
 use self::connection::{Connection, Local};
 use self::exit::{Ended, Exit, Failed};
+use self::options_events::EventsCommand;
 use self::screen::{Screen, complain, wants_colour};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{self, Surroundings};
@@ -137,6 +140,9 @@ pub async fn operate(
     if let Command::Status(options) = command {
         return status::status(&options, local.socket(), clock, screen).await;
     }
+    if let Command::Events(EventsCommand::Schema(options)) = &command {
+        return events::print_schema(options.event_type.as_deref(), screen);
+    }
     let connection = Connection::open(local).await?;
     let ended = match command {
         Command::Enrol(options) => enrol::enrol(options, &connection, clock, screen).await,
@@ -150,6 +156,7 @@ pub async fn operate(
         Command::Audit(options) => audit::audit(&options, &connection, clock, screen).await,
         Command::Alerts(command) => alerts::alerts(command, &connection, screen).await,
         Command::Silence(command) => silence::silence(command, &connection, screen).await,
+        Command::Events(command) => events::events(command, &connection, clock, screen).await,
         Command::Batch(command) => batch::batch(command, &connection, screen).await,
         Command::Notifications(command) => {
             notifications::notifications(command, &connection, clock, screen).await

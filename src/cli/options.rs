@@ -9,11 +9,13 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::clock::SharedClock;
 use crate::control::enrolment_request::read_kind;
 use crate::control::messages::{DeliveryStatus, Selector};
 use crate::intake::{Decimal, Format};
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
+use crate::time::earlier;
 
 /// `run`
 #[derive(Debug, Args)]
@@ -287,6 +289,16 @@ pub enum Since {
     Ago(Duration),
 }
 
+impl Since {
+    /// The beginning, now that the time is known.
+    pub(super) fn moment(self, clock: &SharedClock) -> Timestamp {
+        match self {
+            Since::Time(time) => time,
+            Since::Ago(span) => earlier(clock.now(), span),
+        }
+    }
+}
+
 /// `alerts list`
 #[derive(Debug, Args)]
 pub struct AlertsListArguments {
@@ -395,7 +407,7 @@ pub struct ManArguments {
     pub dir: PathBuf,
 }
 
-fn read_since(text: &str) -> Result<Since, String> {
+pub(super) fn read_since(text: &str) -> Result<Since, String> {
     // A date parser also reads times without a zone, which say nothing here.
     let is_day = !text.contains(':');
     let day = || text.parse::<Date>().ok().filter(|_| is_day)?.to_zoned(jiff::tz::TimeZone::UTC).ok();
@@ -420,7 +432,7 @@ fn read_phase(text: &str) -> Result<Phase, String> {
     }
 }
 
-fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
+pub(super) fn read_delivery(text: &str) -> Result<DeliveryStatus, String> {
     match text.to_ascii_lowercase().as_str() {
         "pending" => Ok(DeliveryStatus::Pending),
         "delivered" => Ok(DeliveryStatus::Delivered),

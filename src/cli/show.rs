@@ -136,20 +136,25 @@ fn outcome_word(outcome: Outcome) -> &'static str {
     }
 }
 
+/// The word for the state of a delivery.
+pub(super) fn delivery_word(status: DeliveryStatus) -> (&'static str, Tone) {
+    match status {
+        DeliveryStatus::Pending => ("pending", Tone::Warning),
+        DeliveryStatus::Delivered => ("delivered", Tone::Plain),
+        DeliveryStatus::Dead => ("dead", Tone::Bad),
+        DeliveryStatus::Silenced => ("silenced", Tone::Plain),
+        DeliveryStatus::Acknowledged => ("acknowledged", Tone::Plain),
+        DeliveryStatus::Withheld => ("withheld", Tone::Plain),
+    }
+}
+
 /// One row per delivery.
 pub(super) fn alert_table(alerts: &[AlertRow]) -> Table {
     let mut table =
         Table::new(&["found", "kind", "target", "delivery", "tries>", "headline", "remarks", "key"]);
     for row in alerts {
         for delivery in &row.deliveries {
-            let (word, tone) = match delivery.status {
-                DeliveryStatus::Pending => ("pending", Tone::Warning),
-                DeliveryStatus::Delivered => ("delivered", Tone::Plain),
-                DeliveryStatus::Dead => ("dead", Tone::Bad),
-                DeliveryStatus::Silenced => ("silenced", Tone::Plain),
-                DeliveryStatus::Acknowledged => ("acknowledged", Tone::Plain),
-                DeliveryStatus::Withheld => ("withheld", Tone::Plain),
-            };
+            let (word, tone) = delivery_word(delivery.status);
             let cells = vec![
                 short_time(row.alert.found_at),
                 row.alert.kind.to_string(),

@@ -14,6 +14,8 @@ use crate::access::users::Users;
 use crate::alerts;
 use crate::alerts::matchers::Known;
 use crate::alerts::routes::Rule;
+use crate::apis::registration::SectionError;
+use crate::events;
 use crate::http::connections::Connections;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
@@ -74,6 +76,8 @@ pub struct Config {
     pub accounts: Vec<AccountConfig>,
     /// Alert targets.
     pub alerts: alerts::AlertConfig,
+    /// The shop's back offices.
+    pub events: events::Receivers,
     /// Where the providers' notifications are received.
     pub notifications: crate::notifications::Settings,
     /// The folder whose files are enrolled, if there is one.
@@ -318,6 +322,8 @@ fn read(
     let name = |table: &Table| table.get("name").and_then(Value::as_str).map(str::to_owned);
     let targets: Vec<String> = written.iter().filter_map(name).collect();
     let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
+    let written = take_tables(&mut table, "events", &mut findings);
+    let events = read_events(written, &environments, &loader, &http.connections, &mut findings);
     let alerting = section_of::<alerts::Alerting>(&mut table, "alerting", &mut findings);
     findings.extend(alerting.problems());
     let written = take_tables(&mut table, "route", &mut findings);
@@ -327,14 +333,14 @@ fn read(
     let known = Known { accounts: &labels, object_kinds: &object_kinds };
     let rules = read_rules(written, &targets, known, &mut findings);
     for key in table.keys() {
-        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, alerting, [[account]], [[alert]] or [[route]]";
+        let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, alerting, [[account]], [[alert]], [[route]] or [[events]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
     check_plain(&log, polling, &mut findings);
     let problems = findings.into_problems();
-    let config = match (reports, alerts, rules) {
-        (Some(reports), Some(alerts), Some((rules, remarks))) if problems.is_empty() => {
+    let config = match (reports, alerts, rules, events) {
+        (Some(reports), Some(alerts), Some((rules, remarks)), Some(events)) if problems.is_empty() => {
             let path = path.to_owned();
             let routes = alerts::Routes { rules, labels, ..alerts.routes };
             let alerts =
@@ -349,6 +355,7 @@ fn read(
                 polling,
                 accounts,
                 alerts,
+                events,
                 notifications,
                 spool,
                 reports,
@@ -498,16 +505,8 @@ fn read_alerts(
     connections: &Connections,
     findings: &mut Findings<'_>,
 ) -> Option<alerts::AlertConfig> {
-    let mut sections = Vec::new();
-    let mut is_whole = true;
-    for (number, table) in tables.into_iter().enumerate() {
-        let mut section = None;
-        is_whole &= section::read_with(table, &format!("alert.{number}"), findings, &mut |table| {
-            section = Some(alerts::AlertSection::read(table)?);
-            Ok(())
-        });
-        sections.extend(section);
-    }
+    let (sections, is_whole) = read_each(tables, "alert", findings, alerts::AlertSection::read);
+    let sections: Vec<alerts::AlertSection> = sections.into_iter().map(|(_, section)| section).collect();
     match alerts::config::resolve(&sections, accounts, loader, connections) {
         Ok(config) => Some(config).filter(|_| is_whole),
         Err(problems) => {
@@ -524,19 +523,48 @@ fn read_rules(
     known: Known<'_>,
     findings: &mut Findings<'_>,
 ) -> Option<(Vec<Rule>, Vec<String>)> {
-    let mut sections = Vec::new();
-    let mut is_whole = true;
+    let (sections, is_whole) = read_each(tables, "route", findings, alerts::RouteSection::read);
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    match alerts::rules::resolve(sections, &targets, known) {
+        Ok(rules) => Some(rules).filter(|_| is_whole),
+        Err(problems) => {
+            findings.extend(problems);
+            None
+        }
+    }
+}
+
+/// The sections of a list as far as they can be read, and whether that is all of it. Each has its place in the list.
+fn read_each<T>(
+    tables: Vec<Table>,
+    name: &str,
+    findings: &mut Findings<'_>,
+    read: fn(Table) -> Result<T, SectionError>,
+) -> (Vec<(usize, T)>, bool) {
+    let (mut sections, mut is_whole) = (Vec::new(), true);
     for (number, table) in tables.into_iter().enumerate() {
         let mut section = None;
-        is_whole &= section::read_with(table, &format!("route.{number}"), findings, &mut |table| {
-            section = Some(alerts::RouteSection::read(table)?);
+        is_whole &= section::read_with(table, &format!("{name}.{number}"), findings, &mut |table| {
+            section = Some(read(table)?);
             Ok(())
         });
         sections.extend(section.map(|section| (number, section)));
     }
-    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-    match alerts::rules::resolve(sections, &targets, known) {
-        Ok(rules) => Some(rules).filter(|_| is_whole),
+    (sections, is_whole)
+}
+
+fn read_events(
+    tables: Vec<Table>,
+    accounts: &BTreeMap<AccountName, bool>,
+    loader: &SecretLoader,
+    connections: &Connections,
+    findings: &mut Findings<'_>,
+) -> Option<events::Receivers> {
+    let read = |table| serde_path_to_error::deserialize(table);
+    let (sections, is_whole) = read_each(tables, "events", findings, read);
+    let sections: Vec<events::EventSection> = sections.into_iter().map(|(_, section)| section).collect();
+    match events::config::resolve(&sections, accounts, loader, connections) {
+        Ok(receivers) => Some(receivers).filter(|_| is_whole),
         Err(problems) => {
             findings.extend(problems);
             None

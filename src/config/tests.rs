@@ -88,6 +88,7 @@ fn every_key_appears_in_the_shipped_file() {
         "[[alert]]\nname = \"x\"\nkind = \"exec\"\ncommand = []",
         "[[alert]]\nname = \"x\"\nkind = \"webhook\"\nurl = \"credential:x\"",
         "[[alert]]\nname = \"x\"\nkind = \"template\"\nurl = \"credential:x\"\ntemplate = '1'",
+        "[[events]]\nname = \"x\"\nurl = \"credential:x\"\nsecret = \"credential:x\"",
         "[[account]]\nname = \"a\"\napi = \"amazon-pay-v2\"",
         "[[account]]\nname = \"a\"\napi = \"amazon-pay-mws\"",
         "[[account]]\nname = \"a\"\napi = \"aps\"",

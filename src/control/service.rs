@@ -23,6 +23,7 @@ use crate::apis::pace::Pace;
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::clock::SharedClock;
+use crate::events::BackOffice;
 use crate::notifications::Hub;
 use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
@@ -71,6 +72,8 @@ pub struct Rooms {
     pub reporters: Vec<Arc<Reporter>>,
     /// Delivers alerts.
     pub deliverer: Arc<Deliverer>,
+    /// The receivers of events.
+    pub back_offices: Vec<Arc<BackOffice>>,
     /// Makes the nightly reports.
     pub reports: Arc<Reports>,
     /// When they are made.

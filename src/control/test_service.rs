@@ -144,6 +144,7 @@ pub(crate) fn alert(key: &str, object: &str) -> Alert {
         where_to_look: "Seller Central".to_owned(),
         occurred_at: at,
         found_at: at,
+        event: None,
     }
 }
 
@@ -301,6 +302,7 @@ fn rooms(folder: &Path, store: &Store, clock: &SharedClock, access: Option<Acces
         callers: Vec::new(),
         reporters: Vec::new(),
         deliverer: Arc::new(Deliverer::new(store.clone(), clock.clone(), Arc::new(Chat), alerts)),
+        back_offices: Vec::new(),
         reports: Arc::new(reports),
         nightly: Timetable::new("10 0 * * *", zone).unwrap(),
         zone_name: "Europe/Berlin".to_owned(),

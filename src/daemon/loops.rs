@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::events::TARGETS;
 use crate::task::{Rhythm, Work, keep, keep_as};
 
 use super::jobs::{self, Job};
@@ -66,6 +67,22 @@ impl Daemon {
         let silencing = work::Silencing { deliverer: Arc::clone(&rooms.deliverer), clock: clock.clone() };
         let rhythm = Rhythm { name: "silences", period: minute, wake: Arc::new(Notify::new()) };
         self.keep(&mut tasks, rhythm, Arc::new(silencing), &stop);
+        // One loop per receiver, so that one that hangs delays no other.
+        for office in &rooms.back_offices {
+            let (clock, board, stop) = (clock.clone(), Arc::clone(&self.board), stop.clone());
+            let wake = self.foundation.store.target_signal(office.target());
+            // Longer than the longest request, as below.
+            let rhythm = Rhythm { name: "events", period: minute * 5, wake };
+            let announcing = work::Announcing { office: Arc::clone(office), clock: clock.clone() };
+            tasks.spawn(keep_as(
+                office.target().to_owned(),
+                rhythm,
+                Arc::new(announcing),
+                clock,
+                board,
+                stop,
+            ));
+        }
         // One loop per account, so that a slow upload of one account delays no other.
         for (number, sender) in rooms.senders.iter().enumerate() {
             let others = rooms.senders.iter().map(|other| &other.name).filter(|name| **name != sender.name);
@@ -229,7 +246,12 @@ impl Daemon {
         for name in names {
             self.board.remove(name);
         }
-        for name in self.board.statuses().into_keys().filter(|name| name.starts_with(BATCHES_OF)) {
+        for name in self
+            .board
+            .statuses()
+            .into_keys()
+            .filter(|name| name.starts_with(BATCHES_OF) || name.starts_with(TARGETS))
+        {
             self.board.remove(&name);
         }
     }

@@ -37,6 +37,7 @@ use crate::task::{Board, Rhythm};
 mod announcing;
 mod batching;
 mod calling;
+mod changes;
 mod fetching;
 mod health;
 mod heartbeat;
@@ -272,6 +273,7 @@ impl Daemon {
             let rooms = routed.read().unwrap_or_else(PoisonError::into_inner);
             rooms.routes.targets_for(alert, is_sandbox)
         });
+        let receivers = Arc::clone(&rooms);
         let base = notifying::Base {
             store: store.clone(),
             clock: clock.clone(),
@@ -291,6 +293,7 @@ impl Daemon {
             fixed.max_in_flight,
         );
         reconcile.inform(notifying::watcher(&notifications));
+        reconcile.announce_by(Arc::new(changes::Announcer(receivers)));
         let (fatal, fatal_heard) = mpsc::unbounded_channel();
         let daemon = Daemon {
             audit,

@@ -80,11 +80,16 @@ fn is_other(one: &Settings, other: &Settings) -> bool {
     one.tls.is_some() != other.tls.is_some() || without(one) != without(other)
 }
 
-/// Accounts and alert targets that came and went.
+/// Accounts, alert targets and receivers of events that came and went.
 fn differences(old: &Rooms, new: &Rooms) -> Vec<String> {
-    fn names(rooms: &Rooms) -> [(&'static str, BTreeSet<&str>); 2] {
+    fn names(rooms: &Rooms) -> [(&'static str, BTreeSet<&str>); 3] {
         let accounts = rooms.accounts.iter().map(|account| account.name.as_str());
-        [("account", accounts.collect()), ("alert target", rooms.deliverer.targets().into_iter().collect())]
+        let receivers = rooms.back_offices.iter().map(|office| office.name());
+        [
+            ("account", accounts.collect()),
+            ("alert target", rooms.deliverer.targets().into_iter().collect()),
+            ("receiver of events", receivers.collect()),
+        ]
     }
     let mut found = Vec::new();
     for ((what, before), (_, after)) in names(old).into_iter().zip(names(new)) {

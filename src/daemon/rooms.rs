@@ -15,7 +15,9 @@ use crate::calls::Calls;
 use crate::clock::{JudgedClock, SharedClock};
 use crate::config::{AccountConfig, Config};
 use crate::control::service::{self as control, Reporter};
+use crate::events::{self, BackOffice};
 use crate::http::Transport;
+use crate::payments::alert::Routes;
 use crate::payments::object::AccountName;
 use crate::provider_reports::Downloads;
 use crate::reconcile;
@@ -81,6 +83,19 @@ impl Rooms {
             foundation.transport.clone(),
             alerts,
         );
+        let sandboxes = config.accounts.iter().filter(|account| account.api.is_sandbox());
+        let of_these = routes.clone();
+        let alert_routes: Routes = Arc::new(move |alert, is_sandbox| of_these.targets_for(alert, is_sandbox));
+        let ports = events::deliver::Ports {
+            store: foundation.store.clone(),
+            clock: foundation.clock.clone(),
+            transport: foundation.transport.clone(),
+            routes: alert_routes,
+            sandbox_accounts: Arc::new(sandboxes.map(|account| account.name.clone()).collect()),
+        };
+        let back_offices =
+            config.events.0.iter().map(|receiver| Arc::new(BackOffice::new(receiver.clone(), ports.clone())));
+        let back_offices = back_offices.collect();
         let play = config.accounts.iter().filter(|account| account.api.is_sandbox());
         let apis: BTreeMap<_, _> =
             accounts.iter().map(|account| (account.name.clone(), Arc::clone(&account.api))).collect();
@@ -107,6 +122,7 @@ impl Rooms {
             callers,
             reporters,
             deliverer,
+            back_offices,
             reports: Arc::new(reports),
             nightly,
             zone_name: config.reports.zone_name.clone(),

@@ -8,10 +8,11 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tokio::sync::mpsc;
 
-use crate::alerts::Deliverer;
+use crate::alerts::{self, Deliverer};
 use crate::apis::Account;
 use crate::batches::{self, Batches};
 use crate::clock::SharedClock;
+use crate::events::BackOffice;
 use crate::payments::age;
 use crate::payments::object::AccountName;
 use crate::reconcile::Reconcile;
@@ -24,7 +25,7 @@ use crate::timetable::Timetable;
 
 use super::manager;
 
-/// Delivers the messages in the outbox.
+/// Delivers the alerts in the outbox.
 pub(super) struct Delivering {
     pub(super) deliverer: Arc<Deliverer>,
     pub(super) clock: SharedClock,
@@ -34,18 +35,35 @@ impl Work for Delivering {
     fn activate(&self) -> Round<'_> {
         Box::pin(async {
             let round = self.deliverer.round().await.map_err(|error| error.to_string())?;
-            let again_in = if round.is_unfinished {
-                Some(Duration::from_secs(1))
-            } else {
-                round.next_at.map(|next| time::between(self.clock.now(), next))
-            };
-            let summary = format!(
-                "{} delivered, {} to be retried, {} given up",
-                round.delivered, round.retried, round.dead
-            );
-            Ok(Done { summary, again_in })
+            Ok(delivered(&round, &self.clock))
         })
     }
+}
+
+/// Delivers the events of one receiver.
+pub(super) struct Announcing {
+    pub(super) office: Arc<BackOffice>,
+    pub(super) clock: SharedClock,
+}
+
+impl Work for Announcing {
+    fn activate(&self) -> Round<'_> {
+        Box::pin(async {
+            let round = self.office.round().await.map_err(|error| error.to_string())?;
+            Ok(delivered(&round, &self.clock))
+        })
+    }
+}
+
+fn delivered(round: &alerts::Round, clock: &SharedClock) -> Done {
+    let again_in = if round.is_unfinished {
+        Some(Duration::from_secs(1))
+    } else {
+        round.next_at.map(|next| time::between(clock.now(), next))
+    };
+    let summary =
+        format!("{} delivered, {} to be retried, {} given up", round.delivered, round.retried, round.dead);
+    Done { summary, again_in }
 }
 
 /// Takes the next steps of the batches of one account.

@@ -16,6 +16,7 @@ use reqwest::dns::Resolve;
 use reqwest::{Client, Method as HttpMethod, redirect, retry};
 use rustls::CertificateError;
 
+use super::address::Reach;
 use super::connections::Connections;
 use super::{BoxFuture, Method, Request, Response, Transport, TransportError, address};
 
@@ -27,6 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: Client,
+    reach: Reach,
 }
 
 /// Why no HTTP client could be created.
@@ -59,7 +61,21 @@ impl HttpClient {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn over(connections: &Connections) -> Result<HttpClient, SetupError> {
-        HttpClient::resolving(connections, Arc::new(address::CarefulResolver))
+        HttpClient::reaching(connections, Reach::Networks)
+    }
+
+    /// The same, but it refuses addresses of private networks, also when a name resolves to one. Behind a proxy, the
+    /// proxy resolves names and decides.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn to_the_internet(connections: &Connections) -> Result<HttpClient, SetupError> {
+        HttpClient::reaching(connections, Reach::Internet)
+    }
+
+    fn reaching(connections: &Connections, reach: Reach) -> Result<HttpClient, SetupError> {
+        let client = HttpClient::resolving(connections, Arc::new(address::CarefulResolver(reach)))?;
+        Ok(HttpClient { reach, ..client })
     }
 
     /// The same, but every connection to a host name goes to `address`, whose certificate must still be for that name.
@@ -86,11 +102,15 @@ impl HttpClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .map_err(SetupError::Client)?;
-        Ok(HttpClient { client })
+        Ok(HttpClient { client, reach: Reach::Networks })
     }
 
     async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
-        let url = address::checked(&request.url).map_err(TransportError::Unsendable)?;
+        let checked = match self.reach {
+            Reach::Networks => address::checked(&request.url),
+            Reach::Internet => address::checked_public(&request.url),
+        };
+        let url = checked.map_err(TransportError::Unsendable)?;
         let (longest_body, is_beginning_enough) = (request.longest_body, request.is_beginning_enough);
         let mut builder =
             self.client.request(method(request.method), url).timeout(request.deadline).body(request.body);

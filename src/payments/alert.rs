@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::event::Event;
 use super::money::{Amounts, Money};
 use super::object::{AccountName, ObjectRef};
 
@@ -258,6 +259,9 @@ pub struct Alert {
     pub occurred_at: Timestamp,
     /// When it was found.
     pub found_at: Timestamp,
+    /// Set if this is no message for people, but an event for a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Box<Event>>,
 }
 
 impl Alert {
@@ -288,6 +292,7 @@ impl Alert {
             where_to_look: String::new(),
             occurred_at: now,
             found_at: now,
+            event: None,
         }
     }
 }

@@ -6,11 +6,13 @@
 mod accept;
 pub mod alert;
 pub mod already_ended;
+pub mod change;
 pub mod decide;
 mod decision;
 pub mod delay;
 mod doubt;
 pub mod environment;
+pub mod event;
 pub mod history;
 mod notice;
 pub mod schedule;

@@ -14,10 +14,12 @@ use std::time::Duration;
 use crate::apis::pace::Pace;
 use crate::apis::{Accepted, Account};
 use crate::clock::SharedClock;
-use crate::payments::alert::Routes;
+use crate::payments::alert::{Recipient, Routes};
+use crate::payments::change::{Announce, Change};
 use crate::payments::delay::Delays;
 use crate::payments::object::{AccountName, Kind};
-use crate::store::Store;
+use crate::payments::record::{Record, Transition as Row};
+use crate::store::{OwedAlert, Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -122,6 +124,8 @@ pub struct Reconcile {
     services: Mutex<BTreeMap<AccountName, provider_health::Watched>>,
     /// Is informed of every poll.
     watcher: OnceLock<Watcher>,
+    /// Makes events of every change.
+    announcer: OnceLock<Arc<dyn Announce>>,
     /// What each account's client has learnt, as stored; empty when there is nothing.
     learnt: Mutex<BTreeMap<AccountName, String>>,
     /// Accounts whose first day is over and reported.
@@ -146,9 +150,37 @@ impl Reconcile {
             standings: Mutex::default(),
             services: Mutex::default(),
             watcher: OnceLock::new(),
+            announcer: OnceLock::new(),
             learnt: Mutex::default(),
             past_first_day: Mutex::default(),
         })
+    }
+
+    /// From now on, changes become events by this.
+    pub fn announce_by(&self, announcer: Arc<dyn Announce>) {
+        // A second one would be a defect of the caller; the first stays.
+        let _ = self.announcer.set(announcer);
+    }
+
+    /// The events of a change that is about to be committed, to be raised with it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn events(
+        &self,
+        record: &Record,
+        row: &Row,
+        is_sandbox: bool,
+    ) -> Result<Vec<OwedAlert>, StoreError> {
+        let announcer = self.announcer.get();
+        let is_heard = |announcer: &&Arc<dyn Announce>| announcer.is_heard(&row.object.account, is_sandbox);
+        let Some(announcer) = announcer.filter(is_heard) else { return Ok(Vec::new()) };
+        let earlier = self.store.history(&row.object).await?;
+        let change = Change { record, row, earlier: &earlier, is_sandbox };
+        let announced = announcer.announce(&change).into_iter();
+        Ok(announced
+            .map(|(alert, target)| OwedAlert { alert, targets: vec![Recipient::Now(target)] })
+            .collect())
     }
 
     /// What was done for each account since the start, and its present state. Takes time in proportion to the number

@@ -168,8 +168,9 @@ impl Reconcile {
             for owed in &alerts {
                 self.remember_decline(&owed.alert, lifecycle).await?;
             }
-            if let Some(transition) = &moved {
-                alerts.extend(self.recovered(account, transition, now).await?);
+            if let Some(row) = &moved {
+                alerts.extend(self.recovered(account, row, now).await?);
+                alerts.extend(self.events(&decision.record, row, account.is_sandbox).await?);
             }
             let enrol = decision
                 .enrol

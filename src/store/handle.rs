@@ -3,6 +3,7 @@
 //! Owns: these methods, and where each one runs: on the caller's thread if its data is in memory, on the runtime's
 //! blocking pool if it reads the disk, in a group if it writes. Must never know: how a method keeps its promise.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +24,8 @@ use super::queue::Moment;
 use super::recovery::open;
 use super::types::{
     Acknowledgement, AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery, Due,
-    Enrolled, Filter, Life, OpenError, Opening, Options, Owed, OwedAlert, Page, Stats, StoreError,
+    Enrolled, Filter, Life, OpenError, Opening, Options, OutboxCounts, Owed, OwedAlert, Page, Stats,
+    StoreError,
 };
 
 /// The most enrolments or poll requests in one journal entry.
@@ -240,6 +242,19 @@ impl Store {
         self.read(move |index| outbox::next_owed(index, &target)).await
     }
 
+    /// When the delivery directly before this one, in a series such as the events of one object, is due; none if there
+    /// is none, or it is settled. The keys of a series differ only in the number behind the last `/`.
+    pub async fn pending_before(&self, target: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        let (target, key) = (target.to_owned(), key.to_owned());
+        self.read(move |index| outbox::pending_before(index, &target, &key)).await
+    }
+
+    /// The numbers of deliveries to every target whose name begins so.
+    pub async fn outbox_counts(&self, beginning: &str) -> Result<BTreeMap<String, OutboxCounts>, StoreError> {
+        let beginning = beginning.to_owned();
+        self.read(move |index| outbox::counts(index, &beginning)).await
+    }
+
     /// Records the outcome of a delivery attempt. A delivery that is settled already, or unknown, stays as it is.
     pub async fn settle(
         &self,
@@ -282,7 +297,7 @@ impl Store {
         self.read(move |index| outbox::by_key_if_known(index, &key)).await
     }
 
-    /// Alerts with their deliveries, newest first.
+    /// Alerts, or events, with their deliveries, newest first.
     pub async fn alerts(
         &self,
         filter: AlertFilter,
@@ -436,6 +451,11 @@ impl Store {
     /// again.
     pub fn outbox_signal(&self) -> Arc<Notify> {
         self.engine.signals.outbox()
+    }
+
+    /// The same for the loop of one target, which has its own signal.
+    pub fn target_signal(&self, target: &str) -> Arc<Notify> {
+        self.engine.signals.of_target(target)
     }
 
     /// Submits a long list to the writer in chunks, without waiting in between, so that chunks share groups.

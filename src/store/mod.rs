@@ -49,6 +49,6 @@ pub use recovery::check::CheckReport;
 pub use recovery::offline::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use types::{
     Acknowledgement, AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery,
-    DeliveryRow, DeliveryStatus, Due, Enrolled, Filter, Life, OpenError, Opening, Options, Owed, OwedAlert,
-    Page, Stats, StoreError,
+    DeliveryRow, DeliveryStatus, Due, Enrolled, Filter, Life, OpenError, Opening, Options, OutboxCounts,
+    Owed, OwedAlert, Page, Stats, StoreError,
 };

@@ -461,6 +461,17 @@ pub struct AlertFilter {
     pub target: Option<String>,
     /// With a delivery in this status (to `target`, if that is set).
     pub status: Option<DeliveryStatus>,
+    /// Events for programs instead of alerts for people.
+    pub is_event: bool,
+}
+
+/// How many deliveries to a target are in which status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutboxCounts {
+    /// Still to be delivered.
+    pub pending: u64,
+    /// Given up.
+    pub dead: u64,
 }
 
 /// Where the next page of a list begins. Opaque; never empty.

@@ -19,11 +19,12 @@ const PROVIDERS: [&str; 8] = [
 ];
 
 /// Places that may name providers, each with its reason.
-const MAY_NAME: [(&str, &str); 6] = [
+const MAY_NAME: [(&str, &str); 7] = [
     ("apis/amazon_pay_mws", "its own folder"),
     ("apis/amazon_pay_v2", "its own folder"),
     ("apis/aps", "its own folder"),
     ("apis/registry.rs", "the list of APIs: one line each"),
+    ("events/types.rs", "the one table of the types of events, which spans all APIs"),
     ("cli/setup", "it writes first configurations, which differ from API to API"),
     ("cli/demo", "it writes a configuration for the pretend providers"),
 ];

@@ -23,6 +23,8 @@ mod calls_random;
 mod canary;
 mod clocks;
 mod docs;
+mod events;
+mod events_receivers;
 mod feeds;
 mod feeds_crash;
 mod feeds_process;

@@ -57,6 +57,7 @@ fn alert(key: &str) -> Alert {
         where_to_look: "Seller Central".to_owned(),
         occurred_at: NOW,
         found_at: NOW,
+        event: None,
     }
 }
 

@@ -33,12 +33,14 @@ secret_key_file = "secret.key"
 /// what is missing.
 pub fn python() -> Result<PathBuf, String> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    PYTHON.get_or_init(install).clone()
+    PYTHON.get_or_init(|| install("mws")).clone()
 }
 
-fn install() -> Result<PathBuf, String> {
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk-mws");
-    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk/mws/requirements.txt");
+/// Installs the locked requirements of a folder of `tests/sdk` into an environment of its own, once.
+pub fn install(name: &str) -> Result<PathBuf, String> {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sdk-{name}"));
+    let requirements =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/sdk/{name}/requirements.txt"));
     let wanted = std::fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
     let (python, mark) = (root.join("bin/python"), root.join("installed.txt"));
     if python.exists() && std::fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) {

@@ -5,7 +5,7 @@
 use super::super::exchange::{Incoming, Outgoing};
 use super::ChatMessage;
 use super::shown::Shown;
-use super::twin::{Taken, Twin, Wait, json_body};
+use super::twin::{Taken, Twin, Wait, has_content_type, json_body};
 
 pub(super) const TWIN: Twin = Twin {
     name: "json",
@@ -20,7 +20,11 @@ fn read(incoming: &Incoming, _: &[ChatMessage]) -> Result<Taken, Outgoing> {
     if incoming.method != "POST" {
         return Err(Outgoing::new(405, "text/html", "method_not_allowed"));
     }
-    let body = json_body(incoming).ok_or_else(|| Outgoing::new(400, "text/html", "invalid_payload"))?;
+    let is_cloud_event = has_content_type(incoming, "application/cloudevents+json");
+    let cloud_event = is_cloud_event.then(|| serde_json::from_slice(&incoming.body).ok()).flatten();
+    let body = json_body(incoming)
+        .or(cloud_event)
+        .ok_or_else(|| Outgoing::new(400, "text/html", "invalid_payload"))?;
     let mut shown = Shown::default();
     shown.plain_line(&body.to_string());
     Ok(Taken::new(shown, body, Outgoing::new(200, "application/json", "{\"ok\":true}")))

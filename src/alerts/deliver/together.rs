@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use super::super::burst::Group;
 use super::super::message::{self, LONGEST_DIGEST, Message};
 use super::super::summary::Summary;
-use super::super::targets::webhook::event_id;
 use super::line::{Subject, subject};
 use super::parcel::Parcel;
 use crate::store::Owed;
+use crate::webhook::event_id;
 
 /// One summary counts at most this many alerts; the next one counts the others. It bounds memory.
 const LONGEST_SUMMARY: usize = 20_000;

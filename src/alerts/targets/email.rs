@@ -13,7 +13,6 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, Header, Head
 use lettre::message::{Mailbox, Message as Email, MultiPart, SinglePart};
 use serde::Deserialize;
 
-use super::webhook::event_id;
 use crate::alerts::fit::{self, Unit};
 use crate::alerts::mail::{Mail, Relay, Security};
 use crate::alerts::message::{Message, Subject};
@@ -21,6 +20,7 @@ use crate::alerts::setting::Setting;
 use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection};
 use crate::payments::alert::Severity;
 use crate::secret::{Secret, SecretReference};
+use crate::webhook::event_id;
 
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("email");

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::webhook::{event_id, payload};
+use super::webhook::payload;
 use crate::alerts::command::Invocation;
 use crate::alerts::message::Message;
 use crate::alerts::setting::Setting;
 use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSection};
 use crate::payments::object::AccountName;
 use crate::text;
+use crate::webhook::event_id;
 
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("exec");

@@ -9,7 +9,6 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::webhook::event_id;
 use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::fit::{Style, Unit};
 use crate::alerts::message::{Message, Subject};
@@ -17,6 +16,7 @@ use crate::alerts::setting::Setting;
 use crate::alerts::target::{AtAddress, Attempt, Composed, Registration, Target, post_json, with_query};
 use crate::http::Response;
 use crate::secret::Secret;
+use crate::webhook::event_id;
 
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::at_address::<GoogleChat>("google-chat");

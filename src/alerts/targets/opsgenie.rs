@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::pagerduty;
-use super::webhook::{event_class, event_id};
+use super::webhook::event_class;
 use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::condition::{self, Condition};
 use crate::alerts::fit::{self, Style, Unit};
@@ -20,6 +20,7 @@ use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSecti
 use crate::http::Response;
 use crate::payments::alert::Severity;
 use crate::secret::{Secret, SecretReference};
+use crate::webhook::event_id;
 
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("opsgenie");

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::webhook::{event_class, event_id};
+use super::webhook::event_class;
 use crate::alerts::classify::{Verdict, by_status};
 use crate::alerts::condition;
 use crate::alerts::fit::{self, Unit};
@@ -21,6 +21,7 @@ use crate::alerts::target::{Attempt, Composed, Registration, Target, TargetSecti
 use crate::http::Response;
 use crate::payments::alert::Severity;
 use crate::secret::{Secret, SecretReference};
+use crate::webhook::event_id;
 
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("pagerduty");

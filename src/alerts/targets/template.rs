@@ -14,7 +14,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::webhook::{event_class, event_id, payload};
+use super::webhook::{event_class, payload};
 use crate::alerts::classify::{Verdict, by_status, machine_word};
 use crate::alerts::fit::{self, Unit};
 use crate::alerts::message::{self, Message};
@@ -26,6 +26,7 @@ use crate::payments::money::{Amounts, Money};
 use crate::payments::object::AccountName;
 use crate::secret::{Secret, SecretReference};
 use crate::text;
+use crate::webhook::event_id;
 
 /// The line in the list of targets.
 pub(super) const REGISTRATION: Registration = Registration::new::<Section>("template");

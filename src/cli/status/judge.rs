@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::cli::exit::Exit;
 use crate::control::explain::{moment, span};
-use crate::control::messages::{AccountHealth, AccountState, Backlog, ChannelView, Status, Verdict};
+use crate::control::messages::{
+    AccountHealth, AccountState, Backlog, ChannelView, EventsHealth, Status, Verdict,
+};
 use crate::text::count;
 
 /// How bad it is. The order is that of the exit codes.
@@ -87,6 +89,7 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
                       `reconciled alerts redeliver --all-dead`";
         found.push(Finding::new(critical, what, remedy));
     }
+    found.extend(status.events.iter().flat_map(|events| of_events(events, status)));
     found.extend(status.backlogs.iter().map(of_backlog));
     found.extend(health.complaints.iter().map(|complaint| Finding::new(warning, complaint, "")));
     found.extend(status.notifications.iter().filter_map(of_channel));
@@ -103,6 +106,24 @@ pub(super) fn judge(status: &Status) -> Vec<Finding> {
         found.push(Finding::new(warning, what, "correct it, then `reconciled reload`"));
     }
     found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    found
+}
+
+/// A receiver of events that gets none any more, or to which some were given up.
+fn of_events(events: &EventsHealth, status: &Status) -> Vec<Finding> {
+    let (mut found, name) = (Vec::new(), &events.receiver);
+    if let Some(since) = events.disabled_since {
+        let since = moment(since, status.now);
+        let what = format!("{name} gets no events since {since}: it answered that it is gone (HTTP 410)");
+        let remedy = format!("mend the receiver or its address, then `reconciled events enable {name}`");
+        found.push(Finding::new(Level::Critical, what, remedy));
+    }
+    if events.dead > 0 {
+        let what = format!("{} for {name} given up", count(events.dead, "event"));
+        let remedy = "`reconciled events list --state dead` shows them with the reason; when the receiver works \
+                      again: `reconciled events redeliver --all-dead`";
+        found.push(Finding::new(Level::Critical, what, remedy));
+    }
     found
 }
 

@@ -29,6 +29,7 @@ pub(super) fn write(
     write_batches(status, screen)?;
     write_notifications(status, screen)?;
     write_targets(status, screen)?;
+    write_receivers(status, screen)?;
     write_schedules(status, screen)
 }
 
@@ -240,6 +241,29 @@ fn write_targets(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
         let next = row.next_at.map_or_else(|| "-".to_owned(), |at| moment(at, status.now));
         let tone = if row.pending > 0 { Tone::Warning } else { Tone::Plain };
         table.row(vec![row.target.clone(), row.pending.to_string(), next], tone);
+    }
+    table.write_fitting(screen)
+}
+
+fn write_receivers(status: &Status, screen: &mut Screen<'_>) -> io::Result<()> {
+    if status.events.is_empty() {
+        return Ok(());
+    }
+    screen.line("")?;
+    let mut table =
+        Table::new(&["receiver of events", "pending>", "given up>", "next attempt", "last error"]);
+    for row in &status.events {
+        let next = row.next_at.map_or_else(|| "-".to_owned(), |at| moment(at, status.now));
+        let tone = match row {
+            row if row.dead > 0 || row.disabled_since.is_some() => Tone::Bad,
+            row if row.pending > 0 => Tone::Warning,
+            _ => Tone::Plain,
+        };
+        let error = row.last_error.clone().unwrap_or_default();
+        table.row(
+            vec![row.receiver.clone(), row.pending.to_string(), row.dead.to_string(), next, error],
+            tone,
+        );
     }
     table.write_fitting(screen)
 }

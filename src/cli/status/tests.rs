@@ -88,6 +88,10 @@ fn full() -> Value {
         count("shop-us", "refund", "resting", json!("A_STATE_THAT_A_PROVIDER_ADDED".repeat(4)), 12),
     ]);
     status["outbox"] = json!([{ "target": LONG, "pending": 1000, "next_at": "2026-01-15T09:31:00Z" }]);
+    status["events"] = json!([{
+        "receiver": LONG, "pending": 123_456, "dead": 12, "next_at": "2026-01-15T09:31:00Z", "disabled_since": since,
+        "last_error": "HTTP 500 internal_error_of_the_back_office",
+    }]);
     status["store"]["outbox_dead"] = json!(1);
     status["store"]["broken"] =
         json!("write journal/00000000000000000001.log: No space left on device (os error 28)");
@@ -165,6 +169,13 @@ fn each_trouble_has_its_level_and_its_remedy() {
     check("/health/accounts/0", accounts[2].clone(), Level::Warning, &["YELLOW", "polled less often"]);
     check("/health/complaints", json!(["the clock is off"]), Level::Warning, &["the clock is off"]);
     check("/health/last_reload", all["health"]["last_reload"].clone(), Level::Warning, &["mars", "reload"]);
+    let mut lost = well();
+    lost["events"] = all["events"].clone();
+    let findings = judge(&status(lost));
+    let [gone, dead] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!((gone.level, dead.level), (Level::Critical, Level::Critical));
+    assert!(gone.what.contains("(HTTP 410)") && gone.remedy.contains("events enable"), "{gone:?}");
+    assert!(dead.what.starts_with("12 events for") && dead.remedy.contains("events redeliver"), "{dead:?}");
     let mut stuck = well();
     stuck["batches"] = all["batches"].clone();
     assert_eq!(level(&judge(&status(stuck))), Level::Warning);

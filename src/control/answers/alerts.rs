@@ -18,6 +18,7 @@ impl Service {
             object: None,
             target: request.target.clone(),
             status: request.state,
+            is_event: false,
         };
         let page = self.alert_page(&filter, request.cursor.clone(), rows(request.limit)).await?;
         Ok(Listing { items: page.items, next_cursor: page.next })

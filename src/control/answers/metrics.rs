@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::control::messages::{AccountHealth, AccountState, Count};
+use crate::control::messages::{AccountHealth, AccountState, Count, Stats};
 use crate::control::service::{Answer, Service, storage};
 use crate::metrics::{self, Metric, Sample, Value, list as of};
 use crate::notifications::{ChannelView, Verdict};
@@ -60,7 +60,7 @@ impl Service {
             notifications(&mut figures, &self.notifications.views());
         }
         self.loop_figures(&mut figures, now);
-        self.store_figures(&mut figures);
+        store_figures(&mut figures, &self.events_health().await?.1);
         Ok(metrics::text(figures.finish()))
     }
 
@@ -137,16 +137,15 @@ impl Service {
             figures.add(&of::REPORT_NEXT, &[], seconds(next));
         }
     }
+}
 
-    fn store_figures(&self, figures: &mut Figures) {
-        let stats = self.store.stats();
-        figures.add(&of::OUTBOX_DEAD, &[], stats.outbox_dead as f64);
-        figures.add(&of::JOURNAL_BYTES, &[], stats.journal_bytes as f64);
-        figures.add(&of::INDEX_BYTES, &[], stats.index_bytes as f64);
-        figures.add(&of::JOURNAL_ENTRIES, &[], stats.journal_sequence as f64);
-        figures.add(&of::STORE_SYNCS, &[], stats.synced_groups as f64);
-        figures.add(&of::STORE_BROKEN, &[], f64::from(u8::from(stats.broken.is_some())));
-    }
+fn store_figures(figures: &mut Figures, stats: &Stats) {
+    figures.add(&of::OUTBOX_DEAD, &[], stats.outbox_dead as f64);
+    figures.add(&of::JOURNAL_BYTES, &[], stats.journal_bytes as f64);
+    figures.add(&of::INDEX_BYTES, &[], stats.index_bytes as f64);
+    figures.add(&of::JOURNAL_ENTRIES, &[], stats.journal_sequence as f64);
+    figures.add(&of::STORE_SYNCS, &[], stats.synced_groups as f64);
+    figures.add(&of::STORE_BROKEN, &[], f64::from(u8::from(stats.broken.is_some())));
 }
 
 impl Figures {

@@ -10,6 +10,7 @@ mod backlog;
 mod batches;
 mod calls;
 mod enrol;
+mod events;
 mod metrics;
 mod notifications;
 mod objects;

@@ -153,12 +153,14 @@ impl Service {
                 state: transition.to.clone(),
                 doubt: before.quarantine.as_ref().map(|doubt| doubt.explanation.clone()).unwrap_or_default(),
             };
+            let is_sandbox = rooms.account(&object.account).is_some_and(|account| account.is_sandbox);
+            let events = self.reconcile.events(&record, &transition, is_sandbox).await.map_err(storage)?;
             let commit = Commit {
                 read: before,
                 record,
                 transition: Some(transition),
                 enrol: Vec::new(),
-                alerts: Vec::new(),
+                alerts: events,
                 is_news: true,
             };
             if self.store.commit(commit).await.map_err(storage)? == Committed::Written {

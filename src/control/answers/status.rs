@@ -12,6 +12,7 @@ use crate::apis::pace::Pace;
 use crate::control::explain::moment;
 use crate::control::messages::*;
 use crate::control::service::{Answer, PAGE_ROWS, ProcessFacts, Rooms, Service, storage};
+use crate::events::TARGETS;
 use crate::payments::lifecycle::Phase;
 use crate::payments::object::{AccountName, Kind};
 use crate::reconcile::Tally;
@@ -39,6 +40,7 @@ impl Service {
             let next_at = self.store.next_owed(target).await.map_err(storage)?;
             outbox.push(OutboxRow { target: target.clone(), pending, next_at });
         }
+        let (events, store) = self.events_health().await?;
         let tails = self.tails(&counts);
         let backlogs = self.backlogs(&counts, &tails);
         let batches = self.batch_counts().await?;
@@ -63,7 +65,8 @@ impl Service {
                 .await
                 .map_err(storage)?
                 .len(),
-            store: self.store.stats(),
+            events,
+            store,
             health,
         })
     }
@@ -73,6 +76,29 @@ impl Service {
         let owed = self.store.owed(target, Timestamp::MAX, PAGE_ROWS.0).await.map_err(storage)?;
         let waits = |row: &&Owed| !row.is_escalation || row.next_attempt_at <= now;
         Ok(u64::try_from(owed.iter().filter(waits).count()).unwrap_or(u64::MAX))
+    }
+
+    /// The receivers of events, and the store's statistics, in which only alerts are counted as messages.
+    pub(super) async fn events_health(&self) -> Answer<(Vec<EventsHealth>, Stats)> {
+        let counts = self.store.outbox_counts(TARGETS).await.map_err(storage)?;
+        let mut store = self.store.stats();
+        for counts in counts.values() {
+            store.outbox_pending = store.outbox_pending.saturating_sub(counts.pending);
+            store.outbox_dead = store.outbox_dead.saturating_sub(counts.dead);
+        }
+        let mut events = Vec::new();
+        for office in &self.rooms().back_offices {
+            let (counts, state) = (counts.get(office.target()).copied().unwrap_or_default(), office.state());
+            events.push(EventsHealth {
+                receiver: office.name().to_owned(),
+                pending: counts.pending,
+                dead: counts.dead,
+                next_at: self.store.next_owed(office.target()).await.map_err(storage)?,
+                disabled_since: state.disabled_since,
+                last_error: state.last_error,
+            });
+        }
+        Ok((events, store))
     }
 
     /// The state of the process, its accounts, targets and schedules.

@@ -31,6 +31,9 @@ pub struct Status {
     /// How many silences hold alerts back now.
     #[serde(default)]
     pub silences: usize,
+    /// The receivers of events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventsHealth>,
     /// The store.
     pub store: Stats,
     /// Batches, by account.
@@ -45,6 +48,23 @@ pub struct Status {
     /// Operations whose quota does not suffice to poll every moving object within its interval.
     #[serde(default)]
     pub backlogs: Vec<Backlog>,
+}
+
+/// The deliveries to one receiver of events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsHealth {
+    /// Its name in the configuration.
+    pub receiver: String,
+    /// Events that are pending.
+    pub pending: u64,
+    /// Events that were given up.
+    pub dead: u64,
+    /// When the next delivery is due.
+    pub next_at: Option<Timestamp>,
+    /// Since when it gets nothing, because it answered that it is gone.
+    pub disabled_since: Option<Timestamp>,
+    /// Why the last attempt failed, if it did.
+    pub last_error: Option<String>,
 }
 
 /// More moving objects than the quota of an operation can poll within their interval.

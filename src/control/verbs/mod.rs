@@ -7,6 +7,7 @@
 //! answer it. A command without a daemon answers it in its own process.
 
 mod enrol;
+mod events;
 mod notifications;
 mod operations;
 mod silences;

@@ -1,6 +1,6 @@
 //! Every verb once: its path, its role, its help, and the function of the service that answers it. (The two verbs
-//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in `notifications`,
-//! silences and routing in `silences`.)
+//! that enrol have their own form and are in `enrol`; batches and single calls are in `operations`, notifications in
+//! `notifications`, silences and routing in `silences`, events in `events`.)
 //!
 //! Owns: this list. Must never know: how a verb is carried out or transported.
 
@@ -44,6 +44,10 @@ pub const TABLE: &[Entry] = &[
     Entry::of::<SilenceAdd>(),
     Entry::of::<SilenceList>(),
     Entry::of::<SilenceEnd>(),
+    Entry::of::<EventsRequest>(),
+    Entry::of::<EventsRedeliver>(),
+    Entry::of::<EventsTest>(),
+    Entry::of::<EventsEnable>(),
     Entry::of::<ReportRequest>(),
     Entry::of::<AuditRequest>(),
     Entry::of::<Reload>(),

@@ -14,6 +14,7 @@
 //! | `t` | seen-at, account, kind, id, sequence | a transition |
 //! | `a` | alert key (no zero) | an alert with its deliveries |
 //! | `l` | sequence, position (4 bytes) | alert key: the order in which alerts were raised |
+//! | `e` | sequence, position (4 bytes) | the same for events |
 //! | `o` | target, next attempt, sequence, position | alert key: a pending delivery |
 //! | `n` | target, status (1 byte) | how many deliveries are in that status |
 //! | `c` | account, kind, phase, flags, state (no zero) | how many records |
@@ -43,6 +44,7 @@ pub(crate) const HISTORY: u8 = b'h';
 pub(crate) const TRANSITION: u8 = b't';
 pub(crate) const ALERT: u8 = b'a';
 pub(crate) const ALERT_ORDER: u8 = b'l';
+pub(crate) const EVENT_ORDER: u8 = b'e';
 pub(crate) const OWED: u8 = b'o';
 pub(crate) const DELIVERIES: u8 = b'n';
 pub(crate) const COUNT: u8 = b'c';
@@ -156,9 +158,9 @@ pub(crate) fn alert(key: &str) -> Vec<u8> {
     Key::new(ALERT).bytes(key.as_bytes()).0
 }
 
-/// The key of an alert in the order of raising.
-pub(crate) fn alert_order(sequence: u64, position: u32) -> Vec<u8> {
-    Key::new(ALERT_ORDER).bytes(&sequence.to_be_bytes()).bytes(&position.to_be_bytes()).0
+/// The key of an alert, or of an event, in the order of raising.
+pub(crate) fn raising_order(order: u8, sequence: u64, position: u32) -> Vec<u8> {
+    Key::new(order).bytes(&sequence.to_be_bytes()).bytes(&position.to_be_bytes()).0
 }
 
 /// The prefix of all pending deliveries to a target.
@@ -179,6 +181,17 @@ pub(crate) fn owed_row(target: &str, at: Timestamp, sequence: u64, position: u32
 /// The key of the number of deliveries to a target in a status.
 pub(crate) fn deliveries(target: &str, status: u8) -> Vec<u8> {
     Key::new(DELIVERIES).text(target).bytes(&[status]).0
+}
+
+/// The prefix of the numbers of deliveries to targets whose names begin so.
+pub(crate) fn deliveries_beginning_with(beginning: &str) -> Vec<u8> {
+    Key::new(DELIVERIES).bytes(beginning.as_bytes()).0
+}
+
+/// The inverse of [`deliveries`].
+pub(crate) fn read_deliveries(key: &[u8]) -> Option<(String, u8)> {
+    let (target, rest) = split_text(key.get(1..)?)?;
+    Some((target.to_owned(), *rest.first()?))
 }
 
 /// The key of a remembered value.

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::payments::alert::{Alert, Recipient};
@@ -14,8 +15,8 @@ use crate::store::index::pages::{LOOKED_AT_LIMIT, cursor, read_cursor};
 use crate::store::index::value::{self, Stored};
 use crate::store::index::view::View;
 use crate::store::types::{
-    Acknowledgement, AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, Owed, OwedAlert,
-    Page, StoreError,
+    Acknowledgement, AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, OutboxCounts,
+    Owed, OwedAlert, Page, StoreError,
 };
 
 /// An alert as it is stored.
@@ -39,6 +40,17 @@ impl From<StoredAlert> for AlertRow {
         let StoredAlert { alert, deliveries, acknowledged, .. } = stored;
         AlertRow { alert, deliveries, acknowledged }
     }
+}
+
+impl StoredAlert {
+    /// Its key in the order of raising. Events have an order of their own, because there are far more of them.
+    pub(crate) fn order(&self) -> Vec<u8> {
+        keys::raising_order(order_of(self.alert.event.is_some()), self.sequence, self.position)
+    }
+}
+
+fn order_of(is_event: bool) -> u8 {
+    if is_event { keys::EVENT_ORDER } else { keys::ALERT_ORDER }
 }
 
 /// The byte for a status in keys; permanent.
@@ -114,12 +126,12 @@ pub(crate) fn restore(view: &mut View<'_>, stored: &StoredAlert, sequence: u64) 
         for row in &old.value.deliveries {
             count(view, &old.value, row, -1)?;
         }
-        view.remove(keys::alert_order(old.value.sequence, old.value.position));
+        view.remove(old.value.order());
     }
     for row in &stored.deliveries {
         count(view, stored, row, 1)?;
     }
-    view.put(keys::alert_order(stored.sequence, stored.position), stored.alert.key.as_bytes().to_vec());
+    view.put(stored.order(), stored.alert.key.as_bytes().to_vec());
     view.put_value(key, stored, sequence);
     Ok(())
 }
@@ -379,21 +391,56 @@ pub(crate) fn next_owed(index: &Index, target: &str) -> Result<Option<Timestamp>
     Ok(first.and_then(|(key, _)| keys::read_time(key.get(prefix.len()..)?)))
 }
 
-/// Alerts, newest first.
+/// When the entry directly before `key` is due, if it is still pending for the target. Entries follow each other when
+/// their keys differ only in the number behind the last `/`.
+pub(crate) fn pending_before(
+    index: &Index,
+    target: &str,
+    key: &str,
+) -> Result<Option<Timestamp>, StoreError> {
+    let series = key.rfind('/').map_or("", |end| &key[..=end]);
+    let prefix = keys::alert(series);
+    let Some((row, bytes)) = index.backwards(&prefix, keys::alert(key)).next().transpose()? else {
+        return Ok(None);
+    };
+    let stored = value::decode::<StoredAlert>(&row, &bytes)?.value;
+    let is_pending = |row: &&DeliveryRow| row.target == target && row.status == DeliveryStatus::Pending;
+    Ok(stored.deliveries.iter().find(is_pending).map(|row| row.at))
+}
+
+/// How many deliveries to each target whose name begins so are pending, and how many were given up.
+pub(crate) fn counts(index: &Index, beginning: &str) -> Result<BTreeMap<String, OutboxCounts>, StoreError> {
+    let mut found: BTreeMap<String, OutboxCounts> = BTreeMap::new();
+    for row in index.prefix(&keys::deliveries_beginning_with(beginning)) {
+        let (key, bytes) = row?;
+        let number = value::decode_number(&key, &bytes)?;
+        let Some((target, status)) = keys::read_deliveries(&key) else { continue };
+        let counts = found.entry(target).or_default();
+        if status == status_byte(DeliveryStatus::Pending) {
+            counts.pending += number;
+        } else if status == status_byte(DeliveryStatus::Dead) {
+            counts.dead += number;
+        }
+    }
+    Ok(found)
+}
+
+/// Alerts, or events, newest first.
 pub(crate) fn list(
     index: &Index,
     filter: &AlertFilter,
     before: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<AlertRow>, StoreError> {
+    let order = order_of(filter.is_event);
     let end = match before {
-        None => keys::after_prefix(&[keys::ALERT_ORDER]),
-        Some(cursor) => read_cursor(keys::ALERT_ORDER, cursor)?,
+        None => keys::after_prefix(&[order]),
+        Some(cursor) => read_cursor(order, cursor)?,
     };
     let mut items = Vec::new();
     let mut last = None;
     let mut is_cut = false;
-    for (looked_at, row) in index.backwards(&[keys::ALERT_ORDER], end).enumerate() {
+    for (looked_at, row) in index.backwards(&[order], end).enumerate() {
         let (place, key) = row?;
         if items.len() == limit || looked_at == LOOKED_AT_LIMIT {
             is_cut = true;

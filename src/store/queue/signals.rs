@@ -16,6 +16,7 @@ use crate::store::mutex::locked;
 pub(crate) struct Signals {
     due: Mutex<HashMap<AccountName, Arc<Notify>>>,
     owed: Arc<Notify>,
+    targets: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Signals {
@@ -30,7 +31,13 @@ impl Signals {
         Arc::clone(&self.owed)
     }
 
-    /// Wakes the listeners of these accounts, and the outbox's listener if `is_owed`.
+    /// The signal of a target that has a loop of its own.
+    pub(crate) fn of_target(&self, target: &str) -> Arc<Notify> {
+        let mut targets = locked(&self.targets);
+        Arc::clone(targets.entry(target.to_owned()).or_default())
+    }
+
+    /// Wakes the listeners of these accounts, and the listeners of the outbox if `is_owed`.
     pub(crate) fn pulse(&self, accounts: &BTreeSet<&AccountName>, is_owed: bool) {
         if !accounts.is_empty() {
             let due = locked(&self.due);
@@ -42,6 +49,7 @@ impl Signals {
         }
         if is_owed {
             self.owed.notify_one();
+            locked(&self.targets).values().for_each(|target| target.notify_one());
         }
     }
 }

@@ -171,8 +171,9 @@ fn check_row(
             Some((object, sequence)) => index.get(&keys::transition(bytes, &object, sequence))?.is_some(),
             None => false,
         },
-        keys::ALERT_ORDER => alert_of(index, bytes)?
-            .is_some_and(|alert| keys::alert_order(alert.sequence, alert.position) == key),
+        keys::ALERT_ORDER | keys::EVENT_ORDER => {
+            alert_of(index, bytes)?.is_some_and(|alert| alert.order() == key)
+        }
         keys::OWED => alert_of(index, bytes)?.is_some_and(|alert| {
             let pending = alert.deliveries.iter().filter(|row| row.status == DeliveryStatus::Pending);
             pending
@@ -213,7 +214,7 @@ fn check_alert(
     tally: &mut Tally,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
-    need(index, &keys::alert_order(alert.sequence, alert.position), "alert", key, report)?;
+    need(index, &alert.order(), "alert", key, report)?;
     for row in &alert.deliveries {
         tally.add(keys::deliveries(&row.target, outbox::status_byte(row.status)));
         if row.status == DeliveryStatus::Pending {

@@ -134,6 +134,7 @@ pub(super) fn alert(key: &str, found_at: Timestamp) -> Alert {
         where_to_look: "Seller Central".to_owned(),
         occurred_at: found_at,
         found_at,
+        event: None,
     }
 }
 

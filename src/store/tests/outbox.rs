@@ -1,10 +1,11 @@
 //! Alerts: pending until settled, permanently under one key.
 
 use super::fixture::*;
-use crate::payments::alert::Recipient;
+use crate::payments::alert::{Alert, Recipient};
+use crate::payments::event::Event;
 use crate::store::{
-    Acknowledgement, AlertFilter, Delivery, DeliveryRow, DeliveryStatus, Options, OwedAlert, Store,
-    StoreError,
+    Acknowledgement, AlertFilter, Delivery, DeliveryRow, DeliveryStatus, Options, OutboxCounts, OwedAlert,
+    Store, StoreError,
 };
 
 fn retry(seconds: i64) -> Delivery {
@@ -106,6 +107,89 @@ async fn alerts_are_listed_newest_first_in_pages() {
     assert_eq!(of(other_target).await, [""; 0]);
     let other_kind = AlertFilter { kind: Some("overdue".to_owned()), ..AlertFilter::default() };
     assert_eq!(of(other_kind).await, [""; 0]);
+}
+
+/// An event of the object `S01`, with this number among its events.
+fn event(number: u64, target: &str) -> OwedAlert {
+    let event = Event {
+        id: format!("evt_{number}"),
+        sequence: number,
+        media_type: "application/json".to_owned(),
+        body: "{}".to_owned(),
+    };
+    let seconds = i64::try_from(number).unwrap();
+    let key = format!("{target}/shop-de/charge/S01/{number:010}");
+    let alert = Alert { event: Some(Box::new(event)), ..alert(&key, at(seconds)) };
+    OwedAlert { alert, targets: vec![target.into()] }
+}
+
+#[tokio::test]
+async fn events_have_a_list_and_counts_of_their_own_and_know_what_is_before_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let (shop, other) = ("events/shop", "events/other");
+    let mut neighbour = event(1, shop);
+    neighbour.alert.key = format!("{shop}/shop-de/charge/S01-2/0000000001");
+    let raised = vec![event(1, shop), event(2, shop), event(3, shop), event(2, other), neighbour];
+    assert_eq!(store.raise(raised, at(3)).await, Ok(5));
+    store.raise(vec![owed("k1", &["ops"], at(1))], at(3)).await.unwrap();
+
+    let listed = async |is_event: bool| {
+        let filter = AlertFilter { is_event, ..AlertFilter::default() };
+        store.alerts(filter, None, 10).await.unwrap().items.len()
+    };
+    assert_eq!((listed(true).await, listed(false).await), (5, 1));
+
+    let key = |number: u64, target: &str| event(number, target).alert.key;
+    let before = async |number: u64, target: &'static str| {
+        store.pending_before(target, &key(number, target)).await.unwrap()
+    };
+    assert_eq!((before(1, shop).await, before(2, shop).await), (None, Some(at(1))));
+    assert_eq!(before(2, other).await, None, "each receiver has an order of its own");
+    store.settle(&key(1, shop), shop, retry(50), at(3)).await.unwrap();
+    assert_eq!(before(2, shop).await, Some(at(50)));
+    let postponed = Delivery::Postponed { at: at(50), why: "an earlier one waits".to_owned() };
+    store.settle(&key(2, shop), shop, postponed, at(50)).await.unwrap();
+    let due = store.owed(shop, at(60), 9).await.unwrap().into_iter();
+    let due: Vec<(u64, u32)> = due.map(|owed| (owed.alert.event.unwrap().sequence, owed.attempts)).collect();
+    assert_eq!(
+        due,
+        [(1, 0), (3, 0), (1, 1), (2, 0)],
+        "the neighbour and 3 are due; then 1 again, and 2 after it"
+    );
+    store.settle(&key(1, shop), shop, Delivery::Delivered, at(51)).await.unwrap();
+    assert_eq!(before(2, shop).await, None);
+    store
+        .settle(&key(2, shop), shop, Delivery::Dead { error: "no".to_owned(), fallback: None }, at(51))
+        .await
+        .unwrap();
+    assert_eq!(before(3, shop).await, None, "one that was given up holds nothing up");
+
+    let counts = |pending, dead| OutboxCounts { pending, dead };
+    let expected = [(other.to_owned(), counts(1, 0)), (shop.to_owned(), counts(2, 1))].into();
+    assert_eq!(store.outbox_counts("events/").await, Ok(expected));
+    assert_clean(&store).await;
+    store.close().await.unwrap();
+    let rebuilt = Options { rebuild_index: true, ..options(folder.path()) };
+    let (store, _) = Store::open(rebuilt, at(60)).await.unwrap();
+    assert_eq!(store.stats().outbox_pending, 4);
+    assert_eq!(
+        store
+            .alerts(AlertFilter { is_event: true, ..AlertFilter::default() }, None, 9)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        5
+    );
+    assert_clean(&store).await;
+}
+
+#[test]
+fn an_alert_of_a_store_before_events_is_read() {
+    let stored = serde_json::to_value(alert("k1", at(1))).unwrap();
+    assert_eq!(stored.get("event"), None, "an alert is stored as it always was");
+    assert_eq!(serde_json::from_value::<Alert>(stored).unwrap().event, None);
 }
 
 #[tokio::test]
