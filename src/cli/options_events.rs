@@ -82,19 +82,19 @@ pub struct EventsListArguments {
 
 /// `events redeliver`
 #[derive(Debug, Args)]
-#[group(id = "choice", required = true, multiple = false, args = ["ids", "object", "since", "all_dead"])]
+#[command(group = clap::ArgGroup::new("choice").required(true))]
 pub struct EventsRedeliverArguments {
     /// The ids of the events, as `events list` shows them and as the receiver got them.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", group = "choice")]
     pub ids: Vec<String>,
     /// All events of this object: its id, or account/kind/id.
-    #[arg(long)]
+    #[arg(long, group = "choice")]
     pub object: Option<String>,
     /// All events found since then: 36h, 2d, 2026-01-15 or 2026-01-15T09:30:00Z.
-    #[arg(long, value_parser = read_since)]
+    #[arg(long, value_parser = read_since, group = "choice")]
     pub since: Option<Since>,
     /// All deliveries that were given up.
-    #[arg(long)]
+    #[arg(long, group = "choice")]
     pub all_dead: bool,
     /// Only to this receiver of the configuration.
     #[arg(long)]

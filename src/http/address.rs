@@ -112,7 +112,7 @@ impl Resolve for CarefulResolver {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let is_kept =
-                |address: &SocketAddr| !is_refused(address.ip()) && !(is_limited && is_private(address.ip()));
+                |address: &SocketAddr| !(is_refused(address.ip()) || is_limited && is_private(address.ip()));
             let kept: Vec<SocketAddr> = found.filter(is_kept).collect();
             if kept.is_empty() {
                 return Err("the name resolves only to refused addresses".into());
