@@ -172,3 +172,70 @@ async fn every_target_takes_a_decline_once_and_nothing_in_it_calls_anybody() {
     assert_eq!((counts.refused, counts.throttled), (0, 3), "no twin had to refuse anything: {counts:?}");
     shutdown.cancel();
 }
+
+/// Kills in the story below.
+const KILLS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_it_tells_every_target_of_every_decline_and_none_counts_one_twice() {
+    let host = Host::new().await;
+    let shutdown = CancellationToken::new();
+    let options = MailOptions { security: MailSecurity::None, ..MailOptions::default() };
+    let listen = ([127, 0, 0, 1], 0).into();
+    let mail =
+        serve_mail(Arc::clone(&host.simulator), listen, options, None, shutdown.clone()).await.unwrap();
+    let received = configure(&host, &host.base(), mail.address);
+    // Every decline is a message of its own here.
+    host.rewrite_config(|text| text + "[alerting]\ngroup_over = 1000\nstorm_over = 1000\n");
+    let mut declines = Vec::new();
+    for round in 0..KILLS {
+        let daemon = host.start().await;
+        let before = host.simulator.chat_messages().len();
+        let id = declined(&host, &format!("ORDER-{round}"));
+        host.run(&["enrol", "--account", "shop", "--kind", "charge", "--id", &id]).await.expect(0, &[]);
+        declines.push(id);
+        // In the middle of the poll, of the first messages, or of later ones.
+        let arrived = round % 8;
+        host.until("some messages have arrived", async || {
+            (host.simulator.chat_messages().len() >= before + arrived).then_some(())
+        })
+        .await;
+        daemon.kill();
+    }
+    let daemon = host.start().await;
+    let twin = |kind: &'static str| if ["webhook", "template"].contains(&kind) { "json" } else { kind };
+    let twins: Vec<&str> = TARGETS.iter().map(|(kind, ..)| twin(kind)).chain(["smtp"]).collect();
+    let number_of = |messages: &[ChatMessage], id: &str| {
+        messages.iter().filter(|message| message.body.to_string().contains(id)).count()
+    };
+    host.until("every target has every decline", async || {
+        let accepted = accepted(&host, 0);
+        let told = |twin: &&str| {
+            let messages = accepted.get(*twin);
+            messages.is_some_and(|messages| declines.iter().all(|id| number_of(messages, id) > 0))
+        };
+        let text = std::fs::read_to_string(&received).unwrap_or_default();
+        (twins.iter().all(|twin| told(&twin)) && declines.iter().all(|id| text.contains(id))).then_some(())
+    })
+    .await;
+    daemon.stop(&host).await;
+    // What recognises a repetition by its key shows each decline once.
+    let mut with_key = 0;
+    for (twin, messages) in accepted(&host, 0) {
+        // The webhook and the template share a twin.
+        let mut keys: BTreeMap<(&str, bool), std::collections::BTreeSet<&str>> = BTreeMap::new();
+        for message in &messages {
+            let Some(key) = message.key.as_deref() else { continue };
+            for id in declines.iter().filter(|id| message.body.to_string().contains(*id)) {
+                let is_template = message.body.get("ticket").is_some();
+                keys.entry((id, is_template)).or_default().insert(key);
+            }
+        }
+        with_key += usize::from(!keys.is_empty());
+        for ((id, _), keys) in keys {
+            assert_eq!(keys.len(), 1, "{twin}: {id} came under several keys: {keys:?}");
+        }
+    }
+    assert!(with_key >= 4, "PagerDuty, Opsgenie, Alertmanager and the back office have keys: {with_key}");
+    shutdown.cancel();
+}

@@ -12,7 +12,7 @@ use crate::payments::alert::Alert;
 use crate::store::{AlertFilter, Delivery, Owed, Store, StoreError};
 
 impl Deliverer {
-    /// Records what silences hold back, and escalations that nobody needs any more, and takes both out of `owed`.
+    /// Records what silences hold back, and escalations that nobody needs any more, and takes both out of the deliveries.
     /// Returns whether there were any.
     pub(super) async fn hold_back(
         &self,

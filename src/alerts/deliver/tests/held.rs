@@ -154,7 +154,7 @@ async fn a_silence_until_a_condition_is_over_ends_with_it() {
         scene.deliverer().round().await.unwrap().delivered
     };
     assert_eq!(raise("shop-de/1").await, 0);
-    assert_eq!(raise("shop-de/1/ended").await, 0, "nobody was told of the beginning");
+    assert_eq!(raise("shop-de/1/ended").await, 0, "its beginning was held back");
     assert_eq!(raise("shop-de/2").await, 1, "the next beginning is delivered");
     let ended = silences.all().await.unwrap()[0].ended.clone().unwrap();
     assert_eq!(ended.by, "resolved");
