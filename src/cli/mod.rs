@@ -8,6 +8,7 @@ pub mod backtest_options;
 pub mod call_options;
 pub mod connection;
 pub mod exit;
+mod file_forms;
 pub mod options;
 pub mod options_batch;
 pub mod options_events;

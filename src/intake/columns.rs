@@ -77,13 +77,11 @@ pub(super) struct Columns {
 }
 
 /// The decimal sign of amounts. The other sign separates thousands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decimal {
     /// 1,234.56
-    #[value(name = ".")]
     Point,
     /// 1.234,56
-    #[value(name = ",")]
     Comma,
 }
 

@@ -15,7 +15,7 @@ pub use crate::delimited::BadFile;
 pub use columns::{Decimal, Reading};
 
 /// The format of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// With a header line; the delimiter is a comma, semicolon or tab.
     Csv,
