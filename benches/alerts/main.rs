@@ -22,7 +22,7 @@ use reconciled::alerts::target::Target;
 use reconciled::alerts::targets::slack::Slack;
 use reconciled::alerts::targets::webhook::Webhook;
 use reconciled::alerts::{Alerting, Deliverer};
-use reconciled::clock::{Clock, SharedClock, VirtualClock};
+use reconciled::clock::{SharedClock, VirtualClock};
 use reconciled::http::{BoxFuture, Request, Response, Transport, TransportError};
 use reconciled::payments::alert::{Alert, AlertKind, Severity};
 use reconciled::payments::money::Money;
