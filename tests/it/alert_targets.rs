@@ -215,7 +215,7 @@ async fn killed_again_and_again_it_tells_every_target_of_every_decline_and_none_
             messages.is_some_and(|messages| declines.iter().all(|id| number_of(messages, id) > 0))
         };
         let text = std::fs::read_to_string(&received).unwrap_or_default();
-        (twins.iter().all(|twin| told(twin)) && declines.iter().all(|id| text.contains(id))).then_some(())
+        (twins.iter().all(told) && declines.iter().all(|id| text.contains(id))).then_some(())
     })
     .await;
     daemon.stop(&host).await;
