@@ -22,6 +22,7 @@ mod calls;
 mod calls_random;
 mod canary;
 mod clocks;
+mod demo;
 mod docs;
 mod events;
 mod events_receivers;

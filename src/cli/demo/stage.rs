@@ -106,7 +106,9 @@ fn write_config(
          [control]\nsocket = \"{shown}/control.sock\"\n\n\
          [poll]\ninterval = \"2s\"\nearly = []\nresting_interval = \"3s\"\nbackoff_first = \"1s\"\n\
          backoff_longest = \"2s\"\nquarantine_interval = \"5s\"\n\n\
-         [reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"UTC\"\nschedule = \"0 0 * * *\"\n\n"
+         [reports]\nfolder = \"{shown}/reports\"\ntime_zone = \"UTC\"\nschedule = \"0 0 * * *\"\n\n\
+         # Each decline is a message of its own here, so that they can be counted.\n\
+         [alerting]\ngroup_over = 1000\nstorm_over = 1000\n\n"
     );
     let base = format!("http://{address}");
     for account in accounts {

@@ -205,7 +205,7 @@ fn told(stage: &Stage) -> BTreeMap<String, [u64; 2]> {
         if message.path.starts_with("/hooks/") {
             let data = &message.body["data"];
             if data["kind"] == "declined"
-                && let Some(id) = data["objectId"].as_str()
+                && let Some(id) = data["object"]["id"].as_str()
             {
                 told.entry(id.to_owned()).or_default()[1] += 1;
             }
