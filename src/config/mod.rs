@@ -3,20 +3,15 @@
 //! Owns: the file as a whole and the keys that belong to no single room. Must never know: what a section
 //! means; each room reads and checks its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::access::users::Users;
 use crate::alerts;
 use crate::alerts::matchers::Known;
-use crate::alerts::routes::Rule;
-use crate::apis::registration::SectionError;
 use crate::events;
-use crate::http::connections::Connections;
 use crate::payments::object::{AccountName, Kind};
 use crate::payments::schedule::Policy;
 use crate::problem::Problem;
@@ -30,7 +25,9 @@ mod findings;
 mod heartbeat;
 mod http;
 mod lines;
+mod lists;
 mod notifications;
+mod plain;
 mod poll;
 mod provider_reports;
 mod renamed;
@@ -43,6 +40,7 @@ pub use control::ControlConfig;
 pub use control_tcp::TcpConfig;
 pub use heartbeat::HeartbeatConfig;
 pub use http::HttpConfig;
+pub use plain::{LogConfig, PollingConfig};
 pub use provider_reports::ProviderReports;
 pub use store::StoreConfig;
 
@@ -51,8 +49,10 @@ use findings::Findings;
 use heartbeat::HeartbeatSection;
 use http::HttpSection;
 use lines::Lines;
+use lists::take_tables;
 use notifications::NotificationsSection;
 use poll::PollSection;
+use section::{optional, section_of, take_table};
 use spool::SpoolSection;
 
 /// The whole file, checked.
@@ -106,48 +106,6 @@ impl Config {
             format!("no alert target receives {some}declines of account {account}")
         });
         unheard.chain(self.alerts.remarks.iter().cloned()).collect()
-    }
-}
-
-/// `[log]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// `auto`, `text`, `journal`, `json`.
-    pub format: String,
-    /// A level or directives.
-    pub filter: String,
-}
-
-impl Default for LogConfig {
-    fn default() -> LogConfig {
-        LogConfig { format: "auto".to_owned(), filter: "info".to_owned() }
-    }
-}
-
-/// `[polling]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PollingConfig {
-    /// Most requests in flight in the whole process.
-    pub max_in_flight: usize,
-    /// Most requests in flight for one kind of one account.
-    pub max_in_flight_per_kind: usize,
-    /// How long polls in flight may take to finish at a stop, in seconds.
-    pub stop_within_s: u64,
-    /// The first wait between probes of refused credentials; it grows to half an hour.
-    #[serde(deserialize_with = "poll::duration")]
-    pub probe_interval: Duration,
-}
-
-impl Default for PollingConfig {
-    fn default() -> PollingConfig {
-        PollingConfig {
-            max_in_flight: 256,
-            max_in_flight_per_kind: 16,
-            stop_within_s: 20,
-            probe_interval: Duration::from_secs(300),
-        }
     }
 }
 
@@ -321,9 +279,9 @@ fn read(
     let written = take_tables(&mut table, "alert", &mut findings);
     let name = |table: &Table| table.get("name").and_then(Value::as_str).map(str::to_owned);
     let targets: Vec<String> = written.iter().filter_map(name).collect();
-    let alerts = read_alerts(written, &environments, &loader, &http.connections, &mut findings);
+    let alerts = lists::alerts(written, &environments, &loader, &http.connections, &mut findings);
     let written = take_tables(&mut table, "events", &mut findings);
-    let events = read_events(written, &environments, &loader, &http.connections, &mut findings);
+    let events = lists::events(written, &environments, &loader, &http.connections, &mut findings);
     let alerting = section_of::<alerts::Alerting>(&mut table, "alerting", &mut findings);
     findings.extend(alerting.problems());
     let written = take_tables(&mut table, "route", &mut findings);
@@ -331,13 +289,13 @@ fn read(
     let object_kinds = accounts.iter().flat_map(|account| account.api.kinds());
     let object_kinds: BTreeSet<String> = object_kinds.map(|kind| (*kind).to_owned()).collect();
     let known = Known { accounts: &labels, object_kinds: &object_kinds };
-    let rules = read_rules(written, &targets, known, &mut findings);
+    let rules = lists::rules(written, &targets, known, &mut findings);
     for key in table.keys() {
         let remedy = "expected store, control, log, http, heartbeat, polling, poll, reports, notifications, spool, alerting, [[account]], [[alert]], [[route]] or [[events]]";
         findings.add(key, "is not a known section", remedy);
     }
     let (store, control) = with_folders(store, control, surroundings, &mut findings);
-    check_plain(&log, polling, &mut findings);
+    plain::check(&log, polling, &mut findings);
     let problems = findings.into_problems();
     let config = match (reports, alerts, rules, events) {
         (Some(reports), Some(alerts), Some((rules, remarks)), Some(events)) if problems.is_empty() => {
@@ -367,21 +325,6 @@ fn read(
     (config, problems)
 }
 
-/// A section that may be left out.
-fn optional<T: serde::de::DeserializeOwned>(
-    table: &mut Table,
-    name: &str,
-    findings: &mut Findings<'_>,
-) -> Option<T> {
-    match table.remove(name)? {
-        Value::Table(written) => section::read(written, name, findings),
-        _ => {
-            findings.add(name, "is not a section", format!("write [{name}] on a line of its own"));
-            None
-        }
-    }
-}
-
 fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
     let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     Problem {
@@ -390,40 +333,6 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
         what: format!("is not TOML: {}", error.message().trim()),
         remedy: "correct that line first; other problems show after it".to_owned(),
     }
-}
-
-fn take_table(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Table {
-    match table.remove(key) {
-        None => Table::new(),
-        Some(Value::Table(section)) => section,
-        Some(_) => {
-            findings.add(key, "is not a section", format!("write [{key}] and its keys below"));
-            Table::new()
-        }
-    }
-}
-
-fn take_tables(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Vec<Table> {
-    match table.remove(key) {
-        None => Vec::new(),
-        Some(Value::Array(members)) if members.iter().all(Value::is_table) => members
-            .into_iter()
-            .filter_map(|member| if let Value::Table(table) = member { Some(table) } else { None })
-            .collect(),
-        Some(_) => {
-            findings.add(key, "is not a list of sections", format!("write [[{key}]] with double brackets"));
-            Vec::new()
-        }
-    }
-}
-
-fn section_of<T: Default + serde::de::DeserializeOwned>(
-    table: &mut Table,
-    key: &str,
-    findings: &mut Findings<'_>,
-) -> T {
-    let written = take_table(table, key, findings);
-    section::read(written, key, findings).unwrap_or_default()
 }
 
 fn with_folders(
@@ -450,29 +359,6 @@ fn with_folders(
     (store, control)
 }
 
-fn check_plain(log: &LogConfig, polling: PollingConfig, findings: &mut Findings<'_>) {
-    if !["auto", "text", "journal", "json"].contains(&log.format.as_str()) {
-        findings.add("log.format", format!("{:?} is not known", log.format), "auto, text, journal or json");
-    }
-    for (key, number) in
-        [("max_in_flight", polling.max_in_flight), ("max_in_flight_per_kind", polling.max_in_flight_per_kind)]
-    {
-        if !(1..=10_000).contains(&number) {
-            findings.add(&format!("polling.{key}"), "is outside 1 to 10000", "leave it out for the default");
-        }
-    }
-    if !(Duration::from_secs(10)..=Duration::from_secs(24 * 3600)).contains(&polling.probe_interval) {
-        findings.add("polling.probe_interval", "is outside 10s to 24h", "5m is the default");
-    }
-    if polling.stop_within_s == 0 {
-        findings.add(
-            "polling.stop_within_s",
-            "is 0",
-            "20 is the default; keep it under the unit's TimeoutStopSec",
-        );
-    }
-}
-
 fn read_reports(
     table: Table,
     surroundings: &Surroundings,
@@ -491,80 +377,6 @@ fn read_reports(
                 }
             }
         }
-        Err(problems) => {
-            findings.extend(problems);
-            None
-        }
-    }
-}
-
-fn read_alerts(
-    tables: Vec<Table>,
-    accounts: &BTreeMap<AccountName, bool>,
-    loader: &SecretLoader,
-    connections: &Connections,
-    findings: &mut Findings<'_>,
-) -> Option<alerts::AlertConfig> {
-    let (sections, is_whole) = read_each(tables, "alert", findings, alerts::AlertSection::read);
-    let sections: Vec<alerts::AlertSection> = sections.into_iter().map(|(_, section)| section).collect();
-    match alerts::config::resolve(&sections, accounts, loader, connections) {
-        Ok(config) => Some(config).filter(|_| is_whole),
-        Err(problems) => {
-            findings.extend(problems);
-            None
-        }
-    }
-}
-
-/// The rules of all `[[route]]` sections, with remarks about those that have no effect.
-fn read_rules(
-    tables: Vec<Table>,
-    targets: &[String],
-    known: Known<'_>,
-    findings: &mut Findings<'_>,
-) -> Option<(Vec<Rule>, Vec<String>)> {
-    let (sections, is_whole) = read_each(tables, "route", findings, alerts::RouteSection::read);
-    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-    match alerts::rules::resolve(sections, &targets, known) {
-        Ok(rules) => Some(rules).filter(|_| is_whole),
-        Err(problems) => {
-            findings.extend(problems);
-            None
-        }
-    }
-}
-
-/// The sections of a list as far as they can be read, and whether that is all of it. Each has its place in the list.
-fn read_each<T>(
-    tables: Vec<Table>,
-    name: &str,
-    findings: &mut Findings<'_>,
-    read: fn(Table) -> Result<T, SectionError>,
-) -> (Vec<(usize, T)>, bool) {
-    let (mut sections, mut is_whole) = (Vec::new(), true);
-    for (number, table) in tables.into_iter().enumerate() {
-        let mut section = None;
-        is_whole &= section::read_with(table, &format!("{name}.{number}"), findings, &mut |table| {
-            section = Some(read(table)?);
-            Ok(())
-        });
-        sections.extend(section.map(|section| (number, section)));
-    }
-    (sections, is_whole)
-}
-
-fn read_events(
-    tables: Vec<Table>,
-    accounts: &BTreeMap<AccountName, bool>,
-    loader: &SecretLoader,
-    connections: &Connections,
-    findings: &mut Findings<'_>,
-) -> Option<events::Receivers> {
-    let read = |table| serde_path_to_error::deserialize(table);
-    let (sections, is_whole) = read_each(tables, "events", findings, read);
-    let sections: Vec<events::EventSection> = sections.into_iter().map(|(_, section)| section).collect();
-    match events::config::resolve(&sections, accounts, loader, connections) {
-        Ok(receivers) => Some(receivers).filter(|_| is_whole),
         Err(problems) => {
             findings.extend(problems);
             None

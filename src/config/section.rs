@@ -2,7 +2,7 @@
 //! and the rest is read again.
 
 use serde::de::DeserializeOwned;
-use toml::Table;
+use toml::{Table, Value};
 
 use super::findings::Findings;
 use super::lines::join;
@@ -16,6 +16,43 @@ pub(super) fn read<T: DeserializeOwned>(table: Table, path: &str, findings: &mut
         Ok(())
     });
     section.filter(|_| is_whole)
+}
+
+/// A section that may be left out.
+pub(super) fn optional<T: DeserializeOwned>(
+    table: &mut Table,
+    name: &str,
+    findings: &mut Findings<'_>,
+) -> Option<T> {
+    match table.remove(name)? {
+        Value::Table(written) => read(written, name, findings),
+        _ => {
+            findings.add(name, "is not a section", format!("write [{name}] on a line of its own"));
+            None
+        }
+    }
+}
+
+/// Takes a section out of the file; one that is left out is empty.
+pub(super) fn take_table(table: &mut Table, key: &str, findings: &mut Findings<'_>) -> Table {
+    match table.remove(key) {
+        None => Table::new(),
+        Some(Value::Table(section)) => section,
+        Some(_) => {
+            findings.add(key, "is not a section", format!("write [{key}] and its keys below"));
+            Table::new()
+        }
+    }
+}
+
+/// A section whose keys all have a default.
+pub(super) fn section_of<T: Default + DeserializeOwned>(
+    table: &mut Table,
+    key: &str,
+    findings: &mut Findings<'_>,
+) -> T {
+    let written = take_table(table, key, findings);
+    read(written, key, findings).unwrap_or_default()
 }
 
 /// Reads the table at `path` by `attempt`, which may be called several times. False when something is missing or

@@ -1,9 +1,8 @@
-//! A handle on the open store, with every method that others use.
+//! A handle on the open store, with every method that others use (those of the outbox are in `outbox`).
 //!
 //! Owns: these methods, and where each one runs: on the caller's thread if its data is in memory, on the runtime's
 //! blocking pool if it reads the disk, in a group if it writes. Must never know: how a method keeps its promise.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,14 +17,13 @@ use crate::payments::record::{Enrolment, Record, Transition};
 use super::due;
 use super::engine::Engine;
 use super::group::Group;
-use super::index::{Index, lists, outbox};
+use super::index::{Index, lists};
 use super::operations;
 use super::queue::Moment;
 use super::recovery::open;
 use super::types::{
-    Acknowledgement, AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery, Due,
-    Enrolled, Filter, Life, OpenError, Opening, Options, OutboxCounts, Owed, OwedAlert, Page, Stats,
-    StoreError,
+    Announced, Commit, Committed, Count, Cursor, Due, Enrolled, Filter, Life, OpenError, Opening, Options,
+    Page, Stats, StoreError,
 };
 
 /// The most enrolments or poll requests in one journal entry.
@@ -188,123 +186,11 @@ impl Store {
         self.engine.write(move |group| operations::forget(group, &object, now, &by)).await
     }
 
-    /// Raises alerts that belong to no commit; returns how many are new. An alert that is known already is not raised
-    /// again.
-    pub async fn raise(&self, alerts: Vec<OwedAlert>, _now: Timestamp) -> Result<usize, StoreError> {
-        self.engine.write(move |group| operations::raise(group, alerts)).await
-    }
-
-    /// Deliveries to a target that are due, the longest due first.
-    pub async fn owed(&self, target: &str, now: Timestamp, limit: usize) -> Result<Vec<Owed>, StoreError> {
-        self.owed_behind(target, None, now, limit).await
-    }
-
-    /// The same, without those up to and including `after`.
-    pub async fn owed_behind(
-        &self,
-        target: &str,
-        after: Option<Owed>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Owed>, StoreError> {
-        let target = target.to_owned();
-        self.read(move |index| outbox::owed(index, &target, after.as_ref(), now, limit)).await
-    }
-
-    /// Pending deliveries to a target that were tried or postponed. Reads all that are pending.
-    pub async fn tried(&self, target: &str) -> Result<Vec<Owed>, StoreError> {
-        let target = target.to_owned();
-        self.read(move |index| outbox::tried(index, &target)).await
-    }
-
     /// Bytes that may still be written on the volume of the store.
     pub async fn free_bytes(&self) -> std::io::Result<u64> {
         let engine = Arc::clone(&self.engine);
         let found = blocking::run(move || engine.disk.free_bytes(&engine.folder)).await;
         found.unwrap_or_else(|error| Err(std::io::Error::other(error.to_string())))
-    }
-
-    /// Deliveries to a target that wait until after `latest`. No rule makes them wait that long: they were written by a
-    /// clock that was ahead, and are due now.
-    pub async fn owed_after(
-        &self,
-        target: &str,
-        latest: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Owed>, StoreError> {
-        let target = target.to_owned();
-        self.read(move |index| outbox::owed_after(index, &target, latest, limit)).await
-    }
-
-    /// When the next delivery to a target is due; in the past if some are due already.
-    pub async fn next_owed(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
-        let target = target.to_owned();
-        self.read(move |index| outbox::next_owed(index, &target)).await
-    }
-
-    /// When the delivery directly before this one, in a series such as the events of one object, is due; none if there
-    /// is none, or it is settled. The keys of a series differ only in the number behind the last `/`.
-    pub async fn pending_before(&self, target: &str, key: &str) -> Result<Option<Timestamp>, StoreError> {
-        let (target, key) = (target.to_owned(), key.to_owned());
-        self.read(move |index| outbox::pending_before(index, &target, &key)).await
-    }
-
-    /// The numbers of deliveries to every target whose name begins so.
-    pub async fn outbox_counts(&self, beginning: &str) -> Result<BTreeMap<String, OutboxCounts>, StoreError> {
-        let beginning = beginning.to_owned();
-        self.read(move |index| outbox::counts(index, &beginning)).await
-    }
-
-    /// Records the outcome of a delivery attempt. A delivery that is settled already, or unknown, stays as it is.
-    pub async fn settle(
-        &self,
-        key: &str,
-        target: &str,
-        delivery: Delivery,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (key, target) = (key.to_owned(), target.to_owned());
-        self.engine.write(move |group| operations::settle(group, &key, &target, &delivery, now)).await
-    }
-
-    /// Records that a silence holds an alert back: nothing that is pending of it is delivered, escalations included.
-    pub async fn withhold(&self, key: &str, silence: u64, now: Timestamp) -> Result<(), StoreError> {
-        let key = key.to_owned();
-        self.engine.write(move |group| operations::withhold(group, &key, silence, now)).await
-    }
-
-    /// Records that a person has acknowledged an alert: its pending escalations are not delivered. The first
-    /// acknowledgement counts. False if there is no such alert.
-    pub async fn acknowledge(&self, key: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let (key, acknowledgement) = (key.to_owned(), Acknowledgement { by: by.to_owned(), at: now });
-        self.engine.write(move |group| operations::acknowledge(group, &key, acknowledgement)).await
-    }
-
-    /// Makes an alert pending again, for one of its targets or for all; returns the number of deliveries.
-    pub async fn redeliver(
-        &self,
-        key: &str,
-        target: Option<&str>,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
-        let (key, target) = (key.to_owned(), target.map(str::to_owned));
-        self.engine.write(move |group| operations::redeliver(group, &key, target.as_deref(), now)).await
-    }
-
-    /// An alert by its key.
-    pub async fn alert(&self, key: &str) -> Result<Option<AlertRow>, StoreError> {
-        let key = key.to_owned();
-        self.read(move |index| outbox::by_key_if_known(index, &key)).await
-    }
-
-    /// Alerts, or events, with their deliveries, newest first.
-    pub async fn alerts(
-        &self,
-        filter: AlertFilter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<AlertRow>, StoreError> {
-        self.read(move |index| outbox::list(index, &filter, after.as_ref(), limit)).await
     }
 
     /// All changes of an object's state, oldest first; they outlive the record.
@@ -484,7 +370,7 @@ impl Store {
         Ok(results)
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

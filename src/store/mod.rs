@@ -22,6 +22,7 @@
 //! (reading what is due), `disk` (the file system), `bytes` (for fuzzing), `mutex`.
 
 pub mod bytes;
+mod deliveries;
 pub mod disk;
 mod due;
 mod engine;
@@ -32,6 +33,7 @@ mod journal;
 mod maintenance;
 mod mutex;
 mod operations;
+mod outbox;
 mod queue;
 mod recovery;
 #[cfg(test)]
@@ -39,6 +41,10 @@ mod tests;
 mod types;
 mod writer;
 
+pub use deliveries::{
+    Acknowledgement, AlertFilter, AlertRow, Delivery, DeliveryRow, DeliveryStatus, OutboxCounts, Owed,
+    OwedAlert,
+};
 pub use handle::Store;
 pub use journal::segment::Damage;
 pub use maintenance::backup::BackupReport;
@@ -48,7 +54,6 @@ pub use queue::order::{order_of_service, urgent_at};
 pub use recovery::check::CheckReport;
 pub use recovery::offline::{Rebuilt, Restored, inspect, rebuild, restore};
 pub use types::{
-    Acknowledgement, AlertFilter, AlertRow, Announced, Commit, Committed, Count, Cursor, Delivery,
-    DeliveryRow, DeliveryStatus, Due, Enrolled, Filter, Life, OpenError, Opening, Options, OutboxCounts,
-    Owed, OwedAlert, Page, Stats, StoreError,
+    Announced, Commit, Committed, Count, Cursor, Due, Enrolled, Filter, Life, OpenError, Opening, Options,
+    Page, Stats, StoreError,
 };

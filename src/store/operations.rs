@@ -6,14 +6,13 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::deliveries::{Acknowledgement, Delivery, OwedAlert};
 use super::group::Group;
 use super::index::facts::Fact;
 use super::index::outbox;
 use super::index::view::{View, cap_evidence};
 use super::index::{Index, Writes};
-use super::types::{
-    Acknowledgement, Announced, Commit, Committed, Delivery, Enrolled, OwedAlert, StoreError,
-};
+use super::types::{Announced, Commit, Committed, Enrolled, StoreError};
 
 use super::index::keys;
 use super::index::value;

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::payments::object::ObjectRef;
 use crate::payments::record::{Enrolment, Record, Transition};
+use crate::store::deliveries::{Acknowledgement, DeliveryRow, OwedAlert};
 use crate::store::index::outbox::{self, StoredAlert};
 use crate::store::index::view::View;
-use crate::store::types::{Acknowledgement, DeliveryRow, OwedAlert, StoreError};
+use crate::store::types::StoreError;
 
 /// The newest payload format that this program reads, and the one that it writes.
 const VERSION: u32 = 1;

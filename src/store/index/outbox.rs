@@ -9,15 +9,16 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::payments::alert::{Alert, Recipient};
+use crate::store::deliveries::{
+    Acknowledgement, AlertFilter, AlertRow, Delivery, DeliveryRow, DeliveryStatus, OutboxCounts, Owed,
+    OwedAlert,
+};
 use crate::store::index::Index;
 use crate::store::index::keys;
 use crate::store::index::pages::{LOOKED_AT_LIMIT, cursor, read_cursor};
 use crate::store::index::value::{self, Stored};
 use crate::store::index::view::View;
-use crate::store::types::{
-    Acknowledgement, AlertFilter, AlertRow, Cursor, Delivery, DeliveryRow, DeliveryStatus, OutboxCounts,
-    Owed, OwedAlert, Page, StoreError,
-};
+use crate::store::types::{Cursor, Page, StoreError};
 
 /// An alert as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

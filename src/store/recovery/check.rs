@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use crate::payments::record::{Record, Transition};
+use crate::store::deliveries::DeliveryStatus;
 use crate::store::disk::Disk;
 use crate::store::engine::Engine;
 use crate::store::index::Index;
@@ -24,7 +25,7 @@ use crate::store::journal::reading::{self, Stopped};
 use crate::store::maintenance::backup::journal_bytes;
 use crate::store::maintenance::progress::Meter;
 use crate::store::mutex::locked;
-use crate::store::types::{DeliveryStatus, StoreError};
+use crate::store::types::StoreError;
 
 /// What a self-check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

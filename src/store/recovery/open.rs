@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use crate::store::deliveries::DeliveryStatus;
 use crate::store::engine::Engine;
 use crate::store::index::Index;
 use crate::store::index::outbox;
@@ -31,7 +32,7 @@ use crate::store::recovery::place::{CLEAN, Place, QUEUE, RESCUE, SUSPECT};
 use crate::store::recovery::replay::{Replay, put_applied};
 use crate::store::recovery::retired;
 use crate::store::recovery::salvage;
-use crate::store::types::{DeliveryStatus, OpenError, Opening, Options, StoreError};
+use crate::store::types::{OpenError, Opening, Options, StoreError};
 
 use crate::store::index::keys;
 use crate::store::index::view::View;
