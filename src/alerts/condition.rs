@@ -72,6 +72,14 @@ pub fn of(alert: &Alert) -> Option<Condition> {
     Some(Condition { name, severity, key: format!("{name}/{subject}"), is_over, is_repetition })
 }
 
+/// An alert that ends a condition, with kind and severity of the one that began it: both are for the same people. None
+/// for every other alert.
+pub fn as_begun(alert: &Alert) -> Option<Alert> {
+    let condition = of(alert).filter(|condition| condition.is_over)?;
+    let kind = AlertKind::from(condition.name.to_owned());
+    Some(Alert { kind, severity: condition.severity, ..alert.clone() })
+}
+
 /// Whether a condition named `cause` explains alerts of this kind about the same account, so that they need not be told
 /// while it lasts.
 ///

@@ -36,6 +36,12 @@ pub struct Known {
 /// Begins the names under which they are stored; the account's name follows.
 const STORED_AT: &str = "alert-conditions/";
 
+/// The target that a condition says is silent.
+fn silent_target(key: &str) -> Option<&str> {
+    let (target, _since) = key.strip_prefix("target-silent/")?.rsplit_once('/')?;
+    Some(target)
+}
+
 /// The conditions of all accounts, each under its key.
 pub struct Conditions {
     store: Store,
@@ -45,18 +51,27 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Reads what is stored. Conditions of accounts that are not configured are left out: nobody would end them.
+    /// Reads what is stored. Conditions of accounts and of targets that are not configured are left out: nobody would
+    /// end them.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn read(store: Store, configured: &BTreeSet<AccountName>) -> Result<Conditions, StoreError> {
+    pub async fn read(
+        store: Store,
+        configured: &BTreeSet<AccountName>,
+        targets: &BTreeSet<String>,
+    ) -> Result<Conditions, StoreError> {
+        let is_left_out = |key: &str| silent_target(key).is_some_and(|target| !targets.contains(target));
         let mut accounts = BTreeMap::new();
         for (name, text) in store.recall_all(STORED_AT).await? {
             let account = name.strip_prefix(STORED_AT).and_then(|name| name.parse::<AccountName>().ok());
             let Some(account) = account.filter(|account| configured.contains(account)) else { continue };
-            match serde_json::from_str(&text) {
-                Ok(known) => drop(accounts.insert(account, known)),
-                Err(error) => tracing::warn!(name, %error, "it is taken as not there"),
+            match serde_json::from_str::<BTreeMap<String, Known>>(&text) {
+                Ok(mut known) => {
+                    known.retain(|key, _| !is_left_out(key));
+                    accounts.insert(account, known);
+                }
+                Err(error) => tracing::warn!(name, %error, "it is ignored"),
             }
         }
         Ok(Conditions { store, accounts, repeated: BTreeMap::new() })
@@ -83,19 +98,24 @@ impl Conditions {
     /// # Errors
     /// When the store fails.
     pub async fn end(&mut self, condition: &Condition, alert: &Alert) -> Result<Option<Known>, StoreError> {
-        let of = self.accounts.entry(alert.account.clone()).or_default();
+        // A condition of the machine is filed under the account that was the first one when it began.
+        let found =
+            self.accounts.iter_mut().find_map(|(account, of)| Some((account, of.get_mut(&condition.key)?)));
         // An older end says nothing about a condition that has begun again.
-        let known = of.get_mut(&condition.key).filter(|known| known.since <= alert.found_at);
-        let Some(known) = known else { return Ok(None) };
-        let is_news = known.over.is_none();
-        if is_news {
-            known.over = Some(alert.found_at);
+        let found = found.filter(|(_, known)| known.since <= alert.found_at);
+        let Some((account, known)) = found else { return Ok(None) };
+        if known.over.is_some() {
+            return Ok(Some(known.clone()));
         }
-        let known = known.clone();
-        if is_news {
-            self.write(&alert.account, alert.found_at).await?;
-        }
+        known.over = Some(alert.found_at);
+        let (account, known) = (account.clone(), known.clone());
+        self.write(&account, alert.found_at).await?;
         Ok(Some(known))
+    }
+
+    /// Whether a condition is known to be over.
+    pub fn is_over(&self, key: &str) -> bool {
+        self.accounts.values().filter_map(|of| of.get(key)).any(|known| known.over.is_some())
     }
 
     /// Whether a condition lasts.

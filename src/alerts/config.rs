@@ -199,7 +199,9 @@ pub struct AlertConfig {
     pub remarks: Vec<String>,
     /// All accounts.
     pub accounts: BTreeSet<AccountName>,
-    /// When alerts are combined, called late, and repeated.
+    /// The targets of events, as the store names them.
+    pub receivers: BTreeSet<String>,
+    /// When alerts are combined, counted as late, and repeated.
     pub alerting: Alerting,
     /// The zone for times in messages; UTC is shown beside it.
     pub zone: TimeZone,
@@ -212,6 +214,7 @@ impl Default for AlertConfig {
             routes: Routes::default(),
             remarks: Vec::new(),
             accounts: BTreeSet::new(),
+            receivers: BTreeSet::new(),
             alerting: Alerting::default(),
             zone: TimeZone::UTC,
         }
@@ -251,6 +254,14 @@ pub fn resolve(
         let accounts = setting.accounts(&common.accounts, accounts);
         setting.kinds(&common.kinds);
         setting.fallback(number, &fallbacks);
+        let fallback = sections.iter().find(|other| Some(&other.common.name) == common.fallback.as_ref());
+        let hears = |environment: &&Environment| {
+            fallback.is_none_or(|fallback| fallback.common.environments.contains(environment))
+        };
+        if let Some(environment) = common.environments.iter().find(|environment| !hears(environment)) {
+            let what = format!("its environments do not include {}", environment.as_str());
+            setting.problem("fallback", what, "add it there, or name another alert section");
+        }
         let transport = setting.transport(common.ca_file.as_deref(), connections);
         let target = section.target.build(&mut setting);
         problems.extend(setting.finish());

@@ -18,7 +18,6 @@ use super::alerting::Alerting;
 use super::classify::Verdict;
 use super::conditions::Conditions;
 use super::config::AlertConfig;
-use super::escalation;
 use super::message::{self, Message};
 use super::outbox::{Past, decide, seed};
 use super::routes::Routes;
@@ -33,6 +32,7 @@ use crate::time::later;
 
 mod health;
 mod held;
+mod learn;
 mod line;
 mod parcel;
 mod repeat;
@@ -42,6 +42,7 @@ mod step;
 mod tests;
 mod together;
 
+use learn::Learnt;
 use line::{Health, Line, State, Waiting, subject};
 use parcel::Parcel;
 pub use round::Round;
@@ -84,11 +85,14 @@ pub struct Deliverer {
     routes: Routes,
     silences: Silences,
     accounts: BTreeSet<AccountName>,
+    /// The receivers of events, whose conditions are reported, too.
+    receivers: BTreeSet<String>,
     alerting: Alerting,
     /// For the times in messages.
     zone: TimeZone,
     /// None until they are read.
     conditions: Mutex<Option<Conditions>>,
+    learnt: Mutex<Learnt>,
 }
 
 impl Deliverer {
@@ -107,9 +111,11 @@ impl Deliverer {
             lines: config.channels.into_iter().map(Line::new).collect(),
             routes: config.routes,
             accounts: config.accounts,
+            receivers: config.receivers,
             alerting: config.alerting,
             zone: config.zone,
             conditions: Mutex::new(None),
+            learnt: Mutex::default(),
         }
     }
 
@@ -138,6 +144,7 @@ impl Deliverer {
     /// # Errors
     /// When the store fails. A target's failure is not an error: it is recorded and retried.
     pub async fn round(&self) -> Result<Round, StoreError> {
+        self.learn().await?;
         self.repeat_conditions().await?;
         if self.store.outbox_pending() == 0 {
             return Ok(Round::default());
@@ -205,8 +212,16 @@ impl Deliverer {
         let mut round = Round::default();
         let began = self.clock.monotonic();
         if !state.is_read {
-            for owed in self.store.tried(line.name()).await? {
-                state.waiting.add(subject(&owed.alert), owed.order, owed.next_attempt_at);
+            let mut after = None;
+            loop {
+                let page = self.store.owed_behind(line.name(), after, Timestamp::MAX, PAGE).await?;
+                for owed in page.iter().filter(|owed| owed.is_waiting) {
+                    state.waiting.add(subject(&owed.alert), owed.order, owed.next_attempt_at);
+                }
+                after = page.last().cloned();
+                if after.is_none() {
+                    break;
+                }
             }
             state.is_read = true;
         }
@@ -346,8 +361,9 @@ impl Deliverer {
                         fallback.clone_from(&line.channel.fallback);
                         given_up = Some(error.clone());
                     }
-                    Delivery::Retry { at, .. } => {
+                    Delivery::Retry { at, message: carrier, .. } => {
                         round.retried += 1;
+                        *carrier = is_digest.then(|| message.key.clone());
                         *at = (*at).max(later(now, pause.unwrap_or_default()));
                         state.waiting.add(alert.subject, alert.order, *at);
                     }
@@ -372,9 +388,7 @@ impl Deliverer {
     }
 
     fn message(&self, owed: &Owed) -> Message {
-        let alert = escalation::worded(owed, &self.zone);
-        let message = message::single(&alert, self.is_sandbox(&alert), &self.zone);
-        message.instead_of(owed.instead_of.as_deref())
+        together::alone(owed, self.is_sandbox(&owed.alert), &self.zone)
     }
 
     /// Waits for the target's pace, sends, and classifies the answer.

@@ -50,6 +50,8 @@ mod tests {
                 escalates_at,
                 order: (1, 0),
                 instead_of: None,
+                is_waiting: false,
+                message: None,
             };
             super::worded(&owed, &TimeZone::UTC)
         };

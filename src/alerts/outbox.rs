@@ -49,7 +49,7 @@ pub fn decide(verdict: &Verdict, past: Past, now: Timestamp, give_up_after: Dura
         return dead(format!("{why}; given up after {failures} tries"));
     }
     let wait = wait_after(verdict, failures, past.seed).unwrap_or_default();
-    Delivery::Retry { at: later(now, wait), error: why.clone() }
+    Delivery::Retry { at: later(now, wait), error: why.clone(), message: None }
 }
 
 fn dead(error: String) -> Delivery {
@@ -101,7 +101,9 @@ mod tests {
         let past = Past { attempts, first_owed_at: at(0), denied_for: Duration::ZERO, seed: 0 };
         match decide(verdict, past, now, Duration::from_secs(76 * 3600)) {
             Delivery::Delivered => "delivered".to_owned(),
-            Delivery::Retry { at, error } => format!("{error} again in {}", at.duration_since(now).as_secs()),
+            Delivery::Retry { at, error, .. } => {
+                format!("{error} again in {}", at.duration_since(now).as_secs())
+            }
             Delivery::Dead { error, .. } => format!("dead {error}"),
             other => panic!("{other:?} is no answer to an attempt"),
         }
@@ -145,7 +147,7 @@ mod tests {
             decide(&denied, past, at(86_400), Duration::from_secs(76 * 3600))
         };
         assert!(matches!(after(0, 0), Delivery::Retry { at: again, .. } if again < at(86_400 + 6)));
-        let Delivery::Retry { at: again, error } = after(9, 3_599) else { panic!("an hour is not over") };
+        let Delivery::Retry { at: again, error, .. } = after(9, 3_599) else { panic!("an hour is not over") };
         assert_eq!((again.duration_since(at(86_400)).as_secs(), error.as_str()), (600, "HTTP 404"));
         assert_eq!(after(9, 3_600), dead("HTTP 404 for an hour".to_owned()));
         let past = Past { attempts: 5, first_owed_at: at(0), denied_for: Duration::ZERO, seed: 0 };

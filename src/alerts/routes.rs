@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::condition;
 use super::matchers::{Candidate, Labels, Matchers, word};
 use crate::payments::alert::{Alert, AlertKind, Recipient, Severity};
 use crate::payments::object::{AccountName, Kind, ObjectId, ObjectRef};
@@ -110,8 +111,10 @@ impl Routes {
         Candidate { alert, is_sandbox: self.sandbox_accounts.contains(&alert.account), labels }
     }
 
-    /// Where an alert goes, and why.
+    /// Where an alert goes, and why. The end of a condition goes where its beginning went.
     pub fn decide(&self, alert: &Alert, is_sandbox: bool) -> Decision {
+        let begun = condition::as_begun(alert);
+        let (is_end, alert) = (begun.is_some(), begun.as_ref().unwrap_or(alert));
         let candidate = Candidate { is_sandbox, ..self.candidate(alert) };
         let mut decision = Decision::default();
         let (mut chosen, mut escalations): (Vec<Recipient>, Vec<Recipient>) = (Vec::new(), Vec::new());
@@ -128,9 +131,10 @@ impl Routes {
             decision.verdicts.push(Verdict::Matches);
             (is_matched, is_decided) = (true, !rule.goes_on);
             chosen.extend(rule.targets.iter().cloned().map(Recipient::Now));
-            if let Some((after, targets)) = &rule.escalation
-                && alert.severity == Severity::Critical
-            {
+            let Some((after, targets)) = &rule.escalation else { continue };
+            if is_end {
+                chosen.extend(targets.iter().cloned().map(Recipient::Now));
+            } else if alert.severity == Severity::Critical {
                 let at = later(alert.found_at, *after);
                 escalations.extend(
                     targets.iter().map(|target| Recipient::Escalation { target: target.clone(), at }),
@@ -318,6 +322,26 @@ mod tests {
             routes.targets_for(&alert("a/1"), true).is_empty(),
             "no rule brings a sandbox to a live target"
         );
+    }
+
+    #[test]
+    fn the_end_of_a_condition_goes_where_its_beginning_went() {
+        let rule = Rule {
+            targets: vec!["all".to_owned()],
+            escalation: Some((Duration::from_secs(900), vec!["pager".to_owned()])),
+            ..Rule::default()
+        };
+        let pager = Route { min_severity: Severity::Critical, ..route("pager") };
+        let routes = Routes { filters: vec![route("all"), pager], rules: vec![rule], ..Routes::default() };
+        let ended = Alert {
+            kind: AlertKind::CredentialsAccepted,
+            severity: Severity::Info,
+            key: "credentials-accepted/shop-de/1".to_owned(),
+            ..alert("a/1")
+        };
+        assert_eq!(routes.targets_for(&ended, false), [Recipient::from("all"), Recipient::from("pager")]);
+        let news = Alert { severity: Severity::Info, ..alert("a/2") };
+        assert_eq!(routes.targets_for(&news, false), [Recipient::from("all")]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::matchers::{Candidate, Matchers};
 use super::routes::Routes;
 use crate::payments::alert::{Alert, AlertKind, Severity};
 use crate::payments::object::AccountName;
-use crate::store::{AlertFilter, AlertRow, OwedAlert, Store, StoreError};
+use crate::store::{AlertFilter, OwedAlert, Store, StoreError};
 use crate::time::{between, earlier};
 
 /// The longest that a silence may last.
@@ -87,11 +87,7 @@ impl Silence {
     /// Whether an alert ends it: a condition is over that it holds back, and that ended while it was in force.
     fn is_resolved_by(&self, candidate: &Candidate<'_>) -> bool {
         let alert = candidate.alert;
-        let Some(condition) = condition::of(alert).filter(|condition| condition.is_over) else {
-            return false;
-        };
-        let kind = AlertKind::from(condition.name.to_owned());
-        let begun = Alert { kind, severity: condition.severity, ..alert.clone() };
+        let Some(begun) = condition::as_begun(alert) else { return false };
         self.until_resolved
             && alert.found_at >= self.begins_at
             && self.matchers.refusal(&Candidate { alert: &begun, ..*candidate }).is_none()
@@ -182,26 +178,28 @@ impl Silences {
         Ok(stored.into_iter().filter_map(read).collect())
     }
 
-    /// The silences in force. Those whose condition is over are ended first.
+    /// The silences in force.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn active(&self, routes: &Routes, now: Timestamp) -> Result<Vec<Silence>, StoreError> {
+    pub async fn active(&self, now: Timestamp) -> Result<Vec<Silence>, StoreError> {
         let mut active = self.all().await?;
         active.retain(|silence| silence.is_active(now));
-        let ending = active.iter().filter(|silence| silence.until_resolved);
-        let Some(since) = ending.map(|silence| silence.begins_at).min() else { return Ok(active) };
-        for row in alerts_since(&self.store, AlertFilter::default(), since).await? {
-            let candidate = routes.candidate(&row.alert);
-            for silence in &mut active {
-                if silence.ended.is_none() && silence.is_resolved_by(&candidate) {
-                    silence.ended = Some(Ended { at: now, by: RESOLVED.to_owned() });
-                    self.write(silence).await?;
-                }
+        Ok(active)
+    }
+
+    /// Ends those that wait for the end of a condition which an alert reports.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn resolve(&self, candidate: &Candidate<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut silence in self.active(now).await? {
+            if silence.is_resolved_by(candidate) {
+                silence.ended = Some(Ended { at: now, by: RESOLVED.to_owned() });
+                self.write(&silence).await?;
             }
         }
-        active.retain(|silence| silence.is_active(now));
-        Ok(active)
+        Ok(())
     }
 
     /// Adds a silence under the next number, and returns it.
@@ -232,19 +230,25 @@ impl Silences {
         Ok(Some(silence))
     }
 
-    /// How many alerts each silence has held back, by its number. An alert counts for the last silence that did.
+    /// How many of the alerts since a moment each silence has held back, by its number. An alert counts for the last
+    /// silence that did.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn held_back(&self) -> Result<BTreeMap<u64, u64>, StoreError> {
-        let mut held = BTreeMap::new();
-        for row in alerts_since(&self.store, AlertFilter::default(), Timestamp::MIN).await? {
-            let silences: BTreeSet<u64> = row.deliveries.iter().filter_map(|row| row.silence).collect();
-            for silence in silences {
-                *held.entry(silence).or_default() += 1;
+    pub async fn held_back(&self, since: Timestamp) -> Result<BTreeMap<u64, u64>, StoreError> {
+        let (mut held, mut after) = (BTreeMap::new(), None);
+        loop {
+            let page = self.store.alerts(AlertFilter::default(), after, PAGE).await?;
+            let is_past = page.items.last().is_some_and(|row| row.alert.found_at < since);
+            for row in &page.items {
+                let silences: BTreeSet<u64> = row.deliveries.iter().filter_map(|row| row.silence).collect();
+                silences.into_iter().for_each(|silence| *held.entry(silence).or_default() += 1);
+            }
+            after = page.next;
+            if is_past || after.is_none() {
+                return Ok(held);
             }
         }
-        Ok(held)
     }
 
     /// Raises the warnings that are due, each once. Returns when the next one is due.
@@ -252,7 +256,7 @@ impl Silences {
     /// # Errors
     /// When the store fails.
     pub async fn warn(&self, routes: &Routes, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let active = self.active(routes, now).await?;
+        let active = self.active(now).await?;
         for warning in active.iter().filter_map(|silence| silence.warning(routes, now)) {
             self.store.raise(vec![warning], now).await?;
         }
@@ -262,24 +266,6 @@ impl Silences {
     async fn write(&self, silence: &Silence) -> Result<(), StoreError> {
         let text = serde_json::to_string(silence).expect("a silence has text keys only");
         self.store.remember(&format!("{PREFIX}{:010}", silence.number), &text).await
-    }
-}
-
-/// The alerts that were raised since a moment, newest first.
-pub(super) async fn alerts_since(
-    store: &Store,
-    filter: AlertFilter,
-    since: Timestamp,
-) -> Result<Vec<AlertRow>, StoreError> {
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.alerts(filter.clone(), after, PAGE).await?;
-        let is_past = page.items.last().is_some_and(|row| row.alert.found_at < since);
-        found.extend(page.items.into_iter().filter(|row| row.alert.found_at >= since));
-        after = page.next;
-        if is_past || after.is_none() {
-            return Ok(found);
-        }
     }
 }
 
@@ -397,7 +383,7 @@ mod tests {
         store.close().await.unwrap();
         let (store, _) = Store::open(options, at(3)).await.unwrap();
         let silences = Silences::new(store.clone());
-        let active = silences.active(&routes(), at(3)).await.unwrap();
+        let active = silences.active(at(3)).await.unwrap();
         let numbers: Vec<u64> = active.iter().map(|silence| silence.number).collect();
         assert_eq!(numbers, [1, 4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(silences.warn(&routes(), at(3)).await.unwrap(), Some(at(45)));

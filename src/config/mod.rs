@@ -300,9 +300,16 @@ fn read(
     let config = match (reports, alerts, rules, events) {
         (Some(reports), Some(alerts), Some((rules, remarks)), Some(events)) if problems.is_empty() => {
             let path = path.to_owned();
+            let receivers = events.0.iter().map(|receiver| receiver.target()).collect();
             let routes = alerts::Routes { rules, labels, ..alerts.routes };
-            let alerts =
-                alerts::AlertConfig { zone: reports.zone.clone(), routes, remarks, alerting, ..alerts };
+            let alerts = alerts::AlertConfig {
+                zone: reports.zone.clone(),
+                routes,
+                remarks,
+                alerting,
+                receivers,
+                ..alerts
+            };
             Some(Config {
                 path,
                 store,

@@ -2,7 +2,7 @@
 //!
 //! Owns: when each begins and ends, and the texts. Must never know: how anything is measured or sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::{SignedDuration, Timestamp};
@@ -32,7 +32,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// sixth of this.
 const LONG_WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// The disk is nearly full when less than this many times the space is free that the store needs to start.
-const ROOM_TIMES: u64 = 4;
+const LOW_DISK_FACTOR: u64 = 4;
 
 /// A condition that was found now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,31 +61,47 @@ impl Found {
 struct Lasting {
     kind: AlertKind,
     account: Option<AccountName>,
+    /// The account whose alerts it is raised with; another first account changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    raised_for: Option<AccountName>,
     since: Timestamp,
     headline: String,
+}
+
+/// What was found, and what nobody could find out.
+#[derive(Debug, Default)]
+struct Findings {
+    found: Vec<Found>,
+    /// Of these kinds nothing is known now, so none of them is over.
+    unknown: BTreeSet<AlertKind>,
 }
 
 /// What changes between two rounds.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Changes {
     begun: Vec<(String, Found)>,
+    /// Found again.
+    lasts: Vec<(String, Found)>,
     ended: Vec<(String, Lasting)>,
 }
 
-/// Which conditions begin and which end. `seen` holds since when each that has not begun yet was found.
+/// Which conditions begin, last and end. `seen` holds since when each that has not begun yet was found.
 fn changes(
     lasting: &BTreeMap<String, Lasting>,
     seen: &mut BTreeMap<String, Timestamp>,
-    found: Vec<Found>,
+    findings: Findings,
     now: Timestamp,
 ) -> Changes {
+    let Findings { found, unknown } = findings;
     let found: BTreeMap<String, Found> = found.into_iter().map(|one| (one.key(), one)).collect();
-    let gone = lasting.iter().filter(|(key, _)| !found.contains_key(*key));
+    let is_gone = |key: &String, one: &Lasting| !found.contains_key(key) && !unknown.contains(&one.kind);
+    let gone = lasting.iter().filter(|(key, one)| is_gone(key, one));
     let ended = gone.map(|(key, one)| (key.clone(), one.clone())).collect();
     seen.retain(|key, _| found.contains_key(key));
-    let mut begun = Vec::new();
+    let (mut begun, mut lasts) = (Vec::new(), Vec::new());
     for (key, one) in found {
         if lasting.contains_key(&key) {
+            lasts.push((key, one));
             continue;
         }
         // A clock that was set back must not delay the alert.
@@ -97,7 +113,7 @@ fn changes(
             begun.push((key, one));
         }
     }
-    Changes { begun, ended }
+    Changes { begun, lasts, ended }
 }
 
 fn small_quota(backlog: &Backlog) -> Found {
@@ -198,10 +214,11 @@ impl Checking {
         &self,
         lasting: &BTreeMap<String, Lasting>,
         now: Timestamp,
-    ) -> Result<Vec<Found>, StoreError> {
-        let mut found = Vec::new();
-        if let Some(daemon) = self.daemon.upgrade() {
-            found.extend(daemon.service().overloads().await?.iter().map(small_quota));
+    ) -> Result<Findings, StoreError> {
+        let Findings { mut found, mut unknown } = Findings::default();
+        match self.daemon.upgrade() {
+            Some(daemon) => found.extend(daemon.service().overloads().await?.iter().map(small_quota)),
+            None => drop(unknown.insert(AlertKind::QuotaTooSmall)),
         }
         for account in &self.accounts {
             let mut oldest = None;
@@ -214,17 +231,22 @@ impl Checking {
             let limit = if lasting.contains_key(&wait.key()) { LONG_WAIT / 6 } else { LONG_WAIT };
             found.extend((later(since, limit) < now).then_some(wait));
         }
-        // Without an answer nothing is known, so nothing is concluded.
-        if let Ok(free_bytes) = self.store.free_bytes().await {
-            let low = low_disk(free_bytes, self.min_free_bytes);
-            let limit = self.min_free_bytes.saturating_mul(ROOM_TIMES);
-            // A disk at the limit must not report its beginning and its end in turn.
-            let limit = if lasting.contains_key(&low.key()) { limit + limit / 4 } else { limit };
-            found.extend((free_bytes < limit).then_some(low));
+        match self.store.free_bytes().await {
+            Ok(free_bytes) => {
+                let low = low_disk(free_bytes, self.min_free_bytes);
+                let limit = self.min_free_bytes.saturating_mul(LOW_DISK_FACTOR);
+                // A disk at the limit must not report its beginning and its end in turn.
+                let limit = if lasting.contains_key(&low.key()) { limit + limit / 4 } else { limit };
+                found.extend((free_bytes < limit).then_some(low));
+            }
+            Err(_) => drop(unknown.insert(AlertKind::DiskLow)),
         }
-        let failed = self.board.statuses().remove(REPORTS).filter(|status| !status.is_ok);
-        found.extend(failed.map(|_| failed_report()));
-        Ok(found)
+        // Before its first round, the loop has tried nothing.
+        match self.board.statuses().remove(REPORTS).filter(|status| status.rounds > 0) {
+            Some(status) => found.extend((!status.is_ok).then(failed_report)),
+            None => drop(unknown.insert(AlertKind::ReportFailed)),
+        }
+        Ok(Findings { found, unknown })
     }
 
     async fn round(&self) -> Result<String, StoreError> {
@@ -236,20 +258,24 @@ impl Checking {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             changes(&lasting, &mut seen, found, now)
         };
-        let has_changed = changes != Changes::default();
-        for (key, one) in changes.begun {
+        // What begins is stored first: an alert has its key from there, so that after a failure it is raised once.
+        for (key, one) in &changes.begun {
             tracing::warn!("{}: {}", one.headline, one.explanation);
-            let begun = Lasting {
-                kind: one.kind.clone(),
-                account: one.account.clone(),
-                since: now,
-                headline: one.headline.clone(),
-            };
+            let (kind, account, headline) = (one.kind.clone(), one.account.clone(), one.headline.clone());
+            let first = self.accounts_of(account.as_ref()).next().map(|account| account.name.clone());
+            let begun = Lasting { kind, account, raised_for: first, since: now, headline };
+            lasting.insert(key.clone(), begun);
+        }
+        if !changes.begun.is_empty() {
+            self.keep(&lasting).await?;
+        }
+        for (key, one) in changes.begun.into_iter().chain(changes.lasts) {
+            let Some(begun) = lasting.get(&key) else { continue };
             let (headline, explanation, advice) = (one.headline, one.explanation, one.advice);
             let alert = |alert| Alert { headline, explanation, advice, ..alert };
-            self.raise(&begun, &format!("{key}{now}"), one.severity, now, alert).await?;
-            lasting.insert(key, begun);
+            self.raise(begun, &format!("{key}{}", begun.since), one.severity, now, alert).await?;
         }
+        let has_ended = !changes.ended.is_empty();
         for (key, ended) in changes.ended {
             let text = format!("It had lasted since {}.", ended.since);
             let (headline, advice) = (format!("Over: {}", ended.headline), "Nothing to do.".to_owned());
@@ -258,13 +284,24 @@ impl Checking {
             self.raise(&ended, &key_of_end, Severity::Info, now, alert).await?;
             lasting.remove(&key);
         }
-        if has_changed && let Ok(text) = serde_json::to_string(&lasting) {
-            self.store.remember(STORED_AT, &text).await?;
+        if has_ended {
+            self.keep(&lasting).await?;
         }
         Ok(crate::text::count(lasting.len(), "condition"))
     }
 
-    /// Raises an alert for the targets that receive alerts about the account; about the machine, for those of any account.
+    async fn keep(&self, lasting: &BTreeMap<String, Lasting>) -> Result<(), StoreError> {
+        let Ok(text) = serde_json::to_string(lasting) else { return Ok(()) };
+        self.store.remember(STORED_AT, &text).await
+    }
+
+    /// The account that a condition is about; of the machine, all.
+    fn accounts_of<'a>(&'a self, about: Option<&'a AccountName>) -> impl Iterator<Item = &'a Arc<Account>> {
+        self.accounts.iter().filter(move |account| about.is_none_or(|name| *name == account.name))
+    }
+
+    /// Raises an alert, unless it was raised before, for the targets that receive alerts about the account; about the
+    /// machine, for those of any account.
     async fn raise(
         &self,
         about: &Lasting,
@@ -273,14 +310,12 @@ impl Checking {
         now: Timestamp,
         words: impl FnOnce(Alert) -> Alert,
     ) -> Result<(), StoreError> {
-        let accounts: Vec<(AccountName, bool)> = self
-            .accounts
-            .iter()
-            .filter(|account| about.account.as_ref().is_none_or(|name| *name == account.name))
-            .map(|account| (account.name.clone(), account.is_sandbox))
-            .collect();
-        let Some((account, _)) = accounts.first() else { return Ok(()) };
-        let alert = Alert::new(about.kind.clone(), "", severity, account, now);
+        let accounts = self.accounts_of(about.account.as_ref());
+        let accounts: Vec<(AccountName, bool)> =
+            accounts.map(|account| (account.name.clone(), account.is_sandbox)).collect();
+        let Some((first, _)) = accounts.first() else { return Ok(()) };
+        let alert =
+            Alert::new(about.kind.clone(), "", severity, about.raised_for.as_ref().unwrap_or(first), now);
         let where_to_look = "reconciled status".to_owned();
         let alert = Alert { key: key.to_owned(), where_to_look, ..words(alert) };
         let targets = heard_by_any(&self.routes, &accounts, &alert);
@@ -311,10 +346,17 @@ mod tests {
         let (wait, disk) = (|| long_wait(&shop, at(-90), at(0)), || low_disk(9, 9));
         let (mut lasting, mut seen) = (BTreeMap::new(), BTreeMap::new());
         let mut round = |found: Vec<Found>, minute: i64| {
-            let changes = changes(&lasting, &mut seen, found, at(minute));
+            let findings = Findings { found, unknown: BTreeSet::new() };
+            let changes = changes(&lasting, &mut seen, findings, at(minute));
             for (key, one) in &changes.begun {
                 let (kind, headline) = (one.kind.clone(), one.headline.clone());
-                let begun = Lasting { kind, account: one.account.clone(), since: at(minute), headline };
+                let begun = Lasting {
+                    kind,
+                    account: one.account.clone(),
+                    raised_for: None,
+                    since: at(minute),
+                    headline,
+                };
                 lasting.insert(key.clone(), begun);
             }
             changes.ended.iter().for_each(|(key, _)| drop(lasting.remove(key)));
@@ -331,6 +373,20 @@ mod tests {
         assert_eq!(round(vec![wait()], 99), nothing());
         assert_eq!(round(vec![], 100), (String::new(), "backlog/shop/".to_owned()));
         assert_eq!(round(vec![], 101), nothing());
+    }
+
+    #[test]
+    fn what_nobody_could_find_out_is_not_over() {
+        let disk = low_disk(9, 9);
+        let (kind, headline) = (disk.kind.clone(), disk.headline.clone());
+        let begun = Lasting { kind, account: None, raised_for: None, since: at(0), headline };
+        let lasting = BTreeMap::from([(disk.key(), begun)]);
+        let round = |unknown: &[AlertKind]| {
+            let findings = Findings { found: Vec::new(), unknown: unknown.iter().cloned().collect() };
+            changes(&lasting, &mut BTreeMap::new(), findings, at(1)).ended.len()
+        };
+        assert_eq!(round(&[AlertKind::DiskLow]), 0);
+        assert_eq!(round(&[AlertKind::ReportFailed]), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Owns: the texts, and the name under which the last time is stored. Must never know: how a clock is judged.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -189,18 +190,22 @@ impl Timekeeping {
     }
 }
 
-/// The targets that receive alerts about any of these accounts, each with whether it is a sandbox: for an alert about the machine.
+/// The targets that receive alerts about any of these accounts, each with whether it is a sandbox: for an alert about the
+/// machine. A target that gets it at once for one account does not wait for another.
 pub(super) fn heard_by_any(
     routes: &Routes,
     accounts: &[(AccountName, bool)],
     alert: &Alert,
 ) -> Vec<Recipient> {
-    let mut targets: Vec<Recipient> = Vec::new();
-    for (account, is_sandbox) in accounts {
-        let heard = routes(&Alert { account: account.clone(), ..alert.clone() }, *is_sandbox);
-        targets.extend(heard.into_iter().filter(|target| !targets.contains(target)).collect::<Vec<_>>());
-    }
-    targets
+    let heard = |(account, is_sandbox): &(AccountName, bool)| {
+        routes(&Alert { account: account.clone(), ..alert.clone() }, *is_sandbox)
+    };
+    let (mut recipients, later): (Vec<Recipient>, Vec<Recipient>) =
+        accounts.iter().flat_map(heard).partition(|recipient| matches!(recipient, Recipient::Now(_)));
+    recipients.extend(later);
+    let mut named = BTreeSet::new();
+    recipients.retain(|recipient| named.insert(recipient.target().to_owned()));
+    recipients
 }
 
 async fn keep(store: &Store, last: &LastTime) -> Result<(), StoreError> {

@@ -34,6 +34,10 @@ pub struct Owed {
     pub order: (u64, u32),
     /// The target that did not take it and in whose place this one gets it.
     pub instead_of: Option<String>,
+    /// Whether it was tried or postponed before.
+    pub is_waiting: bool,
+    /// The key of the message about several alerts in which it was tried last.
+    pub message: Option<String>,
 }
 
 /// How a delivery went.
@@ -64,6 +68,8 @@ pub enum Delivery {
         at: Timestamp,
         /// Why, in words that may be shown.
         error: String,
+        /// The key of the message, if that was about several alerts.
+        message: Option<String>,
     },
     /// It failed permanently: the target refuses it.
     Dead {
@@ -118,7 +124,7 @@ pub struct DeliveryRow {
     /// The number of the silence that held it back last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<u64>,
-    /// The key of the message about several alerts that delivered it.
+    /// The key of the message about several alerts that delivered it, or that was tried last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The target that did not take it and in whose place this one gets it.

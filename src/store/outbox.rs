@@ -36,12 +36,6 @@ impl Store {
         self.read(move |index| outbox::owed(index, &target, after.as_ref(), now, limit)).await
     }
 
-    /// Pending deliveries to a target that were tried or postponed. Reads all that are pending.
-    pub async fn tried(&self, target: &str) -> Result<Vec<Owed>, StoreError> {
-        let target = target.to_owned();
-        self.read(move |index| outbox::tried(index, &target)).await
-    }
-
     /// Deliveries to a target that wait until after `latest`. No rule makes them wait that long: they were written by a
     /// clock that was ahead, and are due now.
     pub async fn owed_after(

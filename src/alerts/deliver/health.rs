@@ -62,7 +62,7 @@ impl Deliverer {
         }
     }
 
-    /// Reports that a message was given up, once a day for each target (docs/src/reference/operations.md, section 3:
+    /// Reports that a message was given up, once a day for each target and account (docs/src/reference/operations.md, section 3:
     /// silent loss is the worst outcome). Returns whether this made a new alert pending.
     pub(super) async fn tell_of_dead(
         &self,
@@ -87,7 +87,7 @@ impl Deliverer {
             advice: advice(target),
             ..self.about_target(
                 AlertKind::Undelivered,
-                &format!("{target}/{day}"),
+                &format!("{target}/{}/{day}", lost.account),
                 &lost.account,
                 target,
                 now,

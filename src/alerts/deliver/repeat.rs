@@ -16,7 +16,9 @@ impl Deliverer {
     pub(super) async fn conditions(&self) -> Result<MappedMutexGuard<'_, Conditions>, StoreError> {
         let mut known = self.conditions.lock().await;
         if known.is_none() {
-            *known = Some(Conditions::read(self.store.clone(), &self.accounts).await?);
+            let targets = self.targets().into_iter().map(str::to_owned);
+            let targets = targets.chain(self.receivers.iter().cloned()).collect();
+            *known = Some(Conditions::read(self.store.clone(), &self.accounts, &targets).await?);
         }
         Ok(MutexGuard::map(known, |known| known.as_mut().expect("it was read above")))
     }

@@ -72,7 +72,9 @@ impl Deliverer {
                 _ => return Ok(withheld("this target was not told of the decline")),
             }
         }
-        if !line.channel.target.likes_digests() {
+        // What was sent alone and failed may have arrived: the target recognises it by its own key only.
+        let was_alone = owed.attempts > 0 && owed.message.is_none();
+        if was_alone || !line.channel.target.likes_digests() {
             return Ok(Todo::Send);
         }
         if is_answer {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use jiff::tz::TimeZone;
 
 use super::super::burst::Group;
+use super::super::escalation;
 use super::super::message::{self, LONGEST_DIGEST, Message};
 use super::super::summary::Summary;
 use super::line::{Subject, subject};
@@ -79,13 +80,19 @@ impl Together {
     }
 }
 
+/// The message about one alert.
+pub(super) fn alone(owed: &Owed, is_sandbox: bool, zone: &TimeZone) -> Message {
+    let alert = escalation::worded(owed, zone);
+    message::single(&alert, is_sandbox, zone).instead_of(owed.instead_of.as_deref())
+}
+
 fn combined(group: &Group, part: &[Owed], zone: &TimeZone) -> Message {
     if let ([one], false) = (part, group.is_late) {
-        return message::single(&one.alert, group.is_sandbox, zone).instead_of(one.instead_of.as_deref());
+        return alone(one, group.is_sandbox, zone);
     }
     let mut keys: Vec<&str> = part.iter().map(|owed| owed.alert.key.as_str()).collect();
     keys.sort_unstable();
     let key = format!("digest/{}", event_id(&keys.join("\n")));
-    let alerts: Vec<_> = part.iter().map(|owed| (owed.alert.clone(), group.is_sandbox)).collect();
+    let alerts: Vec<_> = part.iter().map(|owed| (escalation::worded(owed, zone), group.is_sandbox)).collect();
     if group.is_late { message::late(&alerts, key) } else { message::digest(&alerts, key) }
 }

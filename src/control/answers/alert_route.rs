@@ -38,7 +38,7 @@ impl Service {
         let now = self.clock.now();
         let candidate = rules.candidate(&alert);
         let decision = rules.decide(&alert, candidate.is_sandbox);
-        let active = self.silences().active(rules, now).await.map_err(storage)?;
+        let active = self.silences().active(now).await.map_err(storage)?;
         let silence = active.iter().find(|silence| silence.holds(&candidate)).map(|silence| silence.number);
         let mut explanation = RouteExplanation {
             alert: words(&alert, candidate.is_sandbox),

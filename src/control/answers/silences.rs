@@ -15,6 +15,8 @@ use crate::control::service::{Answer, PAGE_ROWS, Service, storage};
 use crate::store::AlertFilter;
 use crate::time::{earlier, later};
 
+/// `--all` acknowledges no alert that is older.
+const LONGEST_UNACKNOWLEDGED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long a silence that has ended is listed.
 const LISTED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The most characters of a silence's reason.
@@ -90,11 +92,11 @@ impl Service {
     /// The silences, the newest first.
     pub async fn list_silences(&self, request: &SilenceList) -> Answer<Vec<SilenceRow>> {
         let now = self.clock.now();
-        self.silences().active(self.rooms().deliverer.routes(), now).await.map_err(storage)?;
         let oldest = earlier(now, LISTED_FOR);
         let mut all = self.silences().all().await.map_err(storage)?;
         all.retain(|silence| request.all || silence.end() > oldest);
-        let held = self.silences().held_back().await.map_err(storage)?;
+        let since = all.iter().map(|silence| silence.begins_at).min().unwrap_or(now);
+        let held = self.silences().held_back(since).await.map_err(storage)?;
         Ok(all.into_iter().rev().map(|silence| row(silence, &held, now)).collect())
     }
 
@@ -102,11 +104,11 @@ impl Service {
     pub async fn end_silence(&self, number: u64, actor: &str) -> Answer<SilenceRow> {
         let now = self.clock.now();
         let ended = self.silences().end(number, actor, now).await.map_err(storage)?;
-        let held = self.silences().held_back().await.map_err(storage)?;
         let ended = ended.ok_or_else(|| {
             let remedy = "`reconciled silence list --all` shows all";
             Problem::new(Cause::NotFound, format!("there is no silence {number}"), remedy)
         })?;
+        let held = self.silences().held_back(ended.begins_at).await.map_err(storage)?;
         Ok(row(ended, &held, now))
     }
 
@@ -127,8 +129,9 @@ impl Service {
         Ok(done)
     }
 
-    /// The alerts with an escalation that nobody has acknowledged.
+    /// The alerts of the last month with an escalation that nobody has acknowledged.
     async fn unacknowledged(&self) -> Answer<Vec<String>> {
+        let oldest = earlier(self.clock.now(), LONGEST_UNACKNOWLEDGED);
         let (mut keys, mut after) = (Vec::new(), None);
         loop {
             let page =
@@ -140,8 +143,9 @@ impl Service {
                     && escalations.any(|row| !matches!(row.status, Acknowledged | Silenced))
             };
             keys.extend(page.items.iter().filter(waits).map(|row| row.alert.key.clone()));
+            let is_past = page.items.last().is_some_and(|row| row.alert.found_at < oldest);
             after = page.next;
-            if after.is_none() {
+            if is_past || after.is_none() {
                 return Ok(keys);
             }
         }

@@ -59,12 +59,7 @@ impl Service {
                 age_s: now.duration_since(made_at).as_secs(),
             }),
             outbox,
-            silences: self
-                .silences()
-                .active(self.rooms().deliverer.routes(), now)
-                .await
-                .map_err(storage)?
-                .len(),
+            silences: self.silences().active(now).await.map_err(storage)?.len(),
             events,
             store,
             health,

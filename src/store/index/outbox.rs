@@ -227,10 +227,17 @@ pub(crate) fn after_attempt(
                 row.message = Some(message.clone());
             }
         }
-        Delivery::Retry { .. } | Delivery::Postponed { .. } | Delivery::Withheld { .. } if !is_pending => {
+        // An attempt may have been under way when a silence or an acknowledgement settled it.
+        Delivery::Retry { .. }
+        | Delivery::Postponed { .. }
+        | Delivery::Withheld { .. }
+        | Delivery::Dead { .. }
+            if !is_pending =>
+        {
             return Vec::new();
         }
-        Delivery::Retry { at, error } => {
+        Delivery::Retry { at, error, message } => {
+            row.message.clone_from(message);
             row.attempts = row.attempts.saturating_add(1);
             row.last_error = shorten(error);
             row.at = *at;
@@ -291,6 +298,7 @@ pub(crate) fn made_again(stored: &StoredAlert, target: Option<&str>, now: Timest
         status: DeliveryStatus::Pending,
         attempts: 0,
         at: now,
+        last_error: None,
         message: None,
         ..row.clone()
     };
@@ -313,14 +321,7 @@ pub(crate) fn owed(
         }
     };
     let end = behind(target, now);
-    if start >= end { Ok(Vec::new()) } else { read_owed(index, target, start, end, limit, |_| true) }
-}
-
-/// Deliveries to a target that were tried or postponed, in no particular order.
-pub(crate) fn tried(index: &Index, target: &str) -> Result<Vec<Owed>, StoreError> {
-    let prefix = keys::owed(target);
-    let end = keys::after_prefix(&prefix);
-    read_owed(index, target, prefix, end, usize::MAX, |row| row.attempts > 0 || row.last_error.is_some())
+    if start >= end { Ok(Vec::new()) } else { read_owed(index, target, start, end, limit) }
 }
 
 /// Deliveries to a target that wait until after a time.
@@ -331,7 +332,7 @@ pub(crate) fn owed_after(
     limit: usize,
 ) -> Result<Vec<Owed>, StoreError> {
     let (start, end) = (behind(target, latest), keys::after_prefix(&keys::owed(target)));
-    read_owed(index, target, start, end, limit, |_| true)
+    read_owed(index, target, start, end, limit)
 }
 
 /// The first key in a target's queue that is later than a time.
@@ -347,7 +348,6 @@ fn read_owed(
     start: Vec<u8>,
     end: Vec<u8>,
     limit: usize,
-    is_wanted: impl Fn(&DeliveryRow) -> bool,
 ) -> Result<Vec<Owed>, StoreError> {
     let mut found = Vec::new();
     for row in index.range(Bound::Included(start), end).take(limit) {
@@ -360,7 +360,6 @@ fn read_owed(
                 && keys::owed_row(target, row.at, stored.sequence, stored.position) == place
         };
         match stored.deliveries.iter().find(is_owed_here) {
-            Some(row) if !is_wanted(row) => {}
             Some(row) => found.push(Owed {
                 attempts: row.attempts,
                 next_attempt_at: row.at,
@@ -368,6 +367,8 @@ fn read_owed(
                 escalates_at: escalates_at(&stored.deliveries),
                 order: (stored.sequence, stored.position),
                 instead_of: row.instead_of.clone(),
+                is_waiting: row.attempts > 0 || row.last_error.is_some(),
+                message: row.message.clone(),
                 alert: stored.alert,
             }),
             // It would be sent again and again, because settling it changes nothing.

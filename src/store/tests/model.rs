@@ -182,7 +182,7 @@ impl Model {
         let error = "no".to_owned();
         let delivery = match how {
             0 => Delivery::Delivered,
-            1 => Delivery::Retry { at: later, error },
+            1 => Delivery::Retry { at: later, error, message: None },
             _ => Delivery::Dead { error, fallback: None },
         };
         store.settle(key, "ops", delivery, now).await.unwrap();

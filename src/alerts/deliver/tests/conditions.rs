@@ -37,6 +37,65 @@ async fn a_condition_is_raised_repeated_while_it_lasts_and_ended_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_end_that_no_target_gets_or_that_is_silenced_ends_the_condition_nevertheless() {
+    for is_silenced in [false, true] {
+        let scene = Scene::new().await;
+        let deliverer = scene.deliverer();
+        scene.raise(about(AlertKind::CredentialsRefused, SINCE), &["ops"]).await;
+        scene.pass(&deliverer, HOUR).await;
+        if is_silenced {
+            let now = scene.clock.now();
+            let silence = crate::alerts::silences::Silence {
+                number: 0,
+                matchers: toml::from_str("kinds = ['credentials-accepted']").unwrap(),
+                by: "uid:1000".to_owned(),
+                reason: "a test".to_owned(),
+                begins_at: now,
+                ends_at: later(now, HOUR),
+                until_resolved: false,
+                ended: None,
+            };
+            deliverer.silences().add(silence).await.unwrap();
+        }
+        let targets: &[&str] = if is_silenced { &["ops"] } else { &[] };
+        scene.raise(about(AlertKind::CredentialsAccepted, SINCE), targets).await;
+        scene.pass(&deliverer, 72 * HOUR).await;
+        assert_eq!(scene.titles().len(), 1, "nothing is repeated: {:?}", scene.titles());
+        // Nothing is explained by it any more, also after a restart.
+        scene.raise(about(AlertKind::NoSuccess, SINCE), &["ops"]).await;
+        scene.settle_down(&scene.deliverer(), HOUR).await;
+        assert_eq!(scene.titles().len(), 2, "{:?}", scene.titles());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_of_the_machine_ends_whichever_account_its_alerts_name() {
+    let scene = Scene::new().await;
+    let deliverer = scene.deliverer();
+    scene.raise(about(AlertKind::DiskLow, "2026-01-16T05:35:00Z"), &["ops"]).await;
+    scene.pass(&deliverer, HOUR).await;
+    let ended = about(AlertKind::DiskLow, "2026-01-16T05:35:00Z/ended");
+    scene.raise(Alert { account: "shop-fr".parse().unwrap(), ..ended }, &["ops"]).await;
+    scene.pass(&deliverer, 72 * HOUR).await;
+    assert_eq!(scene.titles().len(), 2, "{:?}", scene.titles());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_failed_alone_is_not_combined_later() {
+    let scene = Scene::new().await;
+    scene.network.script("ops", vec![status(503, None)]);
+    scene.owe(0..1, &["ops"]).await;
+    let deliverer = scene.deliverer();
+    scene.settle_down(&deliverer, Duration::from_secs(1)).await;
+    let accepted = Response { status: 200, body: b"ok".to_vec(), ..Response::default() };
+    scene.network.script("ops", vec![Ok(accepted)]);
+    scene.owe(1..20, &["ops"]).await;
+    scene.settle_down(&deliverer, HOUR).await;
+    let row = scene.row("a/0", "ops").await;
+    assert_eq!((row.status, row.message), (DeliveryStatus::Delivered, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_not_told_of_the_beginning_is_not_told_of_the_end() {
     let scene = Scene::new().await;
     let deliverer = scene.deliverer();

@@ -48,7 +48,7 @@ async fn a_silence_keeps_an_alert_and_delivers_it_to_nobody() {
     assert_eq!(scene.statuses("ops").await, vec![DeliveryStatus::Silenced; 250]);
     assert_eq!(scene.statuses("office").await, vec![DeliveryStatus::Silenced; 250]);
     assert!(rows(&scene).await.iter().flat_map(|row| &row.deliveries).all(|row| row.silence == Some(1)));
-    assert_eq!(silences.held_back().await.unwrap(), [(1, 250)].into());
+    assert_eq!(silences.held_back(Timestamp::UNIX_EPOCH).await.unwrap(), [(1, 250)].into());
 
     silences.end(1, "uid:1000", scene.clock.now()).await.unwrap().unwrap();
     scene.owe(300..301, &["ops"]).await;
