@@ -227,7 +227,7 @@ pub(crate) fn after_attempt(
                 row.message = Some(message.clone());
             }
         }
-        // An attempt may have been under way when a silence or an acknowledgement settled it.
+        // A silence or an acknowledgement may have settled it while an attempt was in flight.
         Delivery::Retry { .. }
         | Delivery::Postponed { .. }
         | Delivery::Withheld { .. }
