@@ -251,7 +251,7 @@ pub fn resolve(
         let accounts = setting.accounts(&common.accounts, accounts);
         setting.kinds(&common.kinds);
         setting.fallback(number, &fallbacks);
-        let transport = setting.transport(common.ca_file.as_deref(), connections);
+        let transport = setting.transport(common.ca_file.as_deref(), false, connections);
         let target = section.target.build(&mut setting);
         problems.extend(setting.finish());
         // Without secrets there is nothing to send to, but which target would receive what is still known.
