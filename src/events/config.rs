@@ -91,8 +91,8 @@ pub struct Receiver {
     pub give_up_after: Duration,
     /// How it is reached; none for the client of all others.
     pub transport: Option<Arc<dyn Transport>>,
-    /// An account of which it gets events, a live one if there is one: alerts about the receiver as a whole are routed
-    /// by it.
+    /// An account whose events it gets, a live one if there is one: alerts about the receiver as a whole are routed by
+    /// it.
     pub account_for_alerts: Option<AccountName>,
     accounts: BTreeSet<AccountName>,
     hears_live: bool,
